@@ -1,0 +1,17 @@
+package dev.llmworker.generation;
+
+import java.util.Iterator;
+
+/// One running answer. Its events are read once, in order, by one thread; the last is a [GenerationEvent.Finished].
+///
+/// Threading: `close` may be called from any thread, any number of times; the reader then sees the rest of the events
+/// that are there and a [GenerationEvent.Finished].
+public interface Generation extends Iterable<GenerationEvent>, AutoCloseable {
+    /// Waits for each event. An interrupt of the reading thread closes the generation.
+    @Override
+    Iterator<GenerationEvent> iterator();
+
+    /// Ends the sequence before the engine's next step, if it still runs.
+    @Override
+    void close();
+}

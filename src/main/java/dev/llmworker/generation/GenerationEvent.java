@@ -1,0 +1,16 @@
+package dev.llmworker.generation;
+
+/// What a generation tells its reader: any number of tokens, then once that it finished.
+public sealed interface GenerationEvent {
+    /// One generated token.
+    ///
+    /// @param index from 0, contiguous
+    /// @param text what it adds to the text; empty while its character is incomplete
+    record Token(int index, String text) implements GenerationEvent {}
+
+    /// The last event.
+    ///
+    /// @param promptTokens tokens of the prompt, the chat template's included
+    /// @param completionTokens number of [Token] events before this one
+    record Finished(FinishReason reason, int promptTokens, int completionTokens) implements GenerationEvent {}
+}

@@ -1,0 +1,29 @@
+package dev.llmworker.model;
+
+import dev.llmworker.sampling.SamplingParameters;
+
+/// A decoder-only language model on its device, with a KV cache of `description().slots()` sequences of up to
+/// `description().contextLength()` tokens each.
+///
+/// Threading: one thread makes all calls, the one that loaded it included.
+public interface Decoder extends AutoCloseable {
+    DecoderDescription description();
+
+    /// Runs a part of a prompt through the model: `ids` become positions `start` to `start + ids.length - 1` of the
+    /// sequence in `slot`. Positions before `start` must be in the cache already.
+    void prefill(int slot, int[] ids, int start);
+
+    /// As [#prefill(int, int[], int)] for a prompt's last part, and samples the token that follows it.
+    int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling);
+
+    /// Decodes `steps` tokens for each row of `batch`; each sampled token is the next step's input.
+    ///
+    /// @return the token ids by step, then by row: element `step * rows + row`
+    int[] decode(DecodeBatch batch, int steps);
+
+    /// Copies the first `length` cached positions of slot `from` to slot `to`.
+    void copySlot(int from, int to, int length);
+
+    @Override
+    void close();
+}
