@@ -9,7 +9,7 @@ import java.nio.file.Path;
 import java.util.Map;
 
 /// A GGUF model file of version 2 or 3, mapped read-only. Files come from strangers: opening one checks all it says
-/// about itself.
+/// about itself, and only the values of the weights are left, for [#checkFinite(Tensor)].
 ///
 /// Threading: any thread. Closing unmaps the tensors' data: Java code that still reads it gets an
 /// [IllegalStateException], native code that does crashes.
@@ -106,6 +106,18 @@ public final class Gguf implements AutoCloseable {
             throw new ModelFileException(file, "tensor " + name + " is missing among " + tensors.size() + " tensors");
         }
         return tensor;
+    }
+
+    /// Reads all elements, or all scales of a quantised tensor.
+    ///
+    /// @param tensor one of this file's
+    /// @throws ModelFileException when one of them is NaN or infinite
+    public void checkFinite(Tensor tensor) throws ModelFileException {
+        var problem = FiniteCheck.problem(tensor);
+        if (problem.isPresent()) {
+            throw new ModelFileException(
+                    file, "tensor " + tensor.name() + " " + problem.get() + "; expected finite numbers");
+        }
     }
 
     @Override
