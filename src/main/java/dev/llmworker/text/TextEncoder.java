@@ -1,0 +1,10 @@
+package dev.llmworker.text;
+
+/// From plain text to token ids, none of them a control token's.
+///
+/// Threading: any thread.
+@FunctionalInterface
+interface TextEncoder {
+    /// @param text without lone surrogates
+    int[] encode(String text);
+}

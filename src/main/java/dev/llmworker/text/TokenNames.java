@@ -1,0 +1,73 @@
+package dev.llmworker.text;
+
+import java.util.HashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// Finds the names of tokens in text: a trie over UTF-16 code units.
+///
+/// Threading: any thread.
+final class TokenNames {
+    /// @param end exclusive
+    record Match(int start, int end, int id) {}
+
+    private static final class Node {
+        final Map<Character, Node> next = new HashMap<>();
+        int id = NONE;
+    }
+
+    private static final int NONE = -1;
+
+    private final Node root = new Node();
+
+    TokenNames(Map<String, Integer> ids) {
+        ids.forEach((name, id) -> {
+            var node = root;
+            for (var i = 0; i < name.length(); i++) {
+                node = node.next.computeIfAbsent(name.charAt(i), _ -> new Node());
+            }
+            node.id = id;
+        });
+        // An empty name would match everywhere.
+        root.id = NONE;
+    }
+
+    /// The first name at or after `from`; where several begin, the longest.
+    @Nullable
+    Match find(String text, int from) {
+        for (var start = from; start < text.length(); start++) {
+            var match = at(text, start);
+            if (match != null) {
+                return match;
+            }
+        }
+        return null;
+    }
+
+    private @Nullable Match at(String text, int start) {
+        var node = root.next.get(text.charAt(start));
+        Match longest = null;
+        for (var i = start + 1; node != null; i++) {
+            if (node.id != NONE) {
+                longest = new Match(start, i, node.id);
+            }
+            node = i < text.length() ? node.next.get(text.charAt(i)) : null;
+        }
+        return longest;
+    }
+
+    /// Whether a name begins at `start` and lies before `end`, or would if `text` went on after `end`.
+    boolean mayBegin(String text, int start, int end) {
+        var node = root;
+        for (var i = start; i < end; i++) {
+            node = node.next.get(text.charAt(i));
+            if (node == null) {
+                return false;
+            }
+            if (node.id != NONE) {
+                return true;
+            }
+        }
+        return end > start;
+    }
+}

@@ -1,0 +1,42 @@
+package dev.llmworker.text;
+
+import java.util.Map;
+import java.util.OptionalInt;
+
+/// Between text and the token ids of one model.
+///
+/// Control tokens steer the model: they begin and end turns and sequences. They have names, such as `<|im_end|>`, but
+/// no
+/// text: a name in a user's words must not act.
+///
+/// Threading: any thread.
+public interface Tokenizer {
+    /// The ids of plain text. Names of control tokens in it are plain text too, so that nobody can forge a turn. A lone
+    /// surrogate is encoded as U+FFFD.
+    int[] encodeText(String text);
+
+    /// As [#encodeText(String)], but names of control tokens become those tokens: for prompts that are sent raw.
+    int[] encodeWithControlTokens(String text);
+
+    /// The bytes that a token stands for, often a part of a character; none for a control token.
+    ///
+    /// @param id from 0 to `vocabularySize() - 1`
+    byte[] bytes(int id);
+
+    /// Whether the model ends its answer by this token.
+    boolean isEndOfSequence(int id);
+
+    /// Ids are 0 to this, exclusive.
+    int vocabularySize();
+
+    /// The token that the model wants before each prompt, if it wants one.
+    OptionalInt beginOfSequence();
+
+    /// The ids of the control tokens by name.
+    Map<String, Integer> controlTokens();
+
+    /// Whether a space is put before each text as it is encoded, to be dropped as it is decoded.
+    default boolean addsLeadingSpace() {
+        return false;
+    }
+}

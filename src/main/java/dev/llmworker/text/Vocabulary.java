@@ -1,0 +1,141 @@
+package dev.llmworker.text;
+
+import dev.llmworker.weights.Metadata;
+import dev.llmworker.weights.ModelFileException;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+
+/// The tokens of a GGUF file and what they are for.
+///
+/// Threading: any thread.
+final class Vocabulary {
+    /// What a token is, numbered as GGUF's `tokenizer.ggml.token_type` numbers it.
+    enum Kind {
+        UNDEFINED,
+        NORMAL,
+        UNKNOWN,
+        CONTROL,
+        USER_DEFINED,
+        UNUSED,
+        BYTE
+    }
+
+    private static final List<Kind> KINDS = List.of(Kind.values());
+
+    private final List<String> names;
+    private final Kind[] kinds;
+    private final BitSet endOfSequence;
+    private final Map<String, Integer> controlTokens;
+
+    Vocabulary(Metadata metadata) throws ModelFileException {
+        names = metadata.strings("tokenizer.ggml.tokens");
+        if (names.isEmpty()) {
+            throw new ModelFileException(metadata.file(), "tokenizer.ggml.tokens is empty");
+        }
+        kinds = kinds(metadata, names.size());
+        endOfSequence = EndOfSequenceTokens.byName(names);
+        var merges =
+                metadata.has("tokenizer.ggml.merges") ? metadata.strings("tokenizer.ggml.merges") : List.<String>of();
+        for (var id : endOfSequence.stream().toArray()) {
+            if (kinds[id] == Kind.NORMAL && isMerged(merges, names.get(id))) {
+                endOfSequence.clear(id);
+            }
+        }
+        // Some files do not mark these as control tokens; as text they would show in answers, and users could write
+        // them.
+        endOfSequence.stream().forEach(id -> kinds[id] = Kind.CONTROL);
+        endOfSequence.or(EndOfSequenceTokens.byKey(metadata, names.size()));
+        controlTokens = Collections.unmodifiableMap(named(Kind.CONTROL, Kind.UNKNOWN));
+    }
+
+    private static Kind[] kinds(Metadata metadata, int size) throws ModelFileException {
+        var key = "tokenizer.ggml.token_type";
+        var kinds = new Kind[size];
+        if (!metadata.has(key)) {
+            Arrays.fill(kinds, Kind.NORMAL);
+            return kinds;
+        }
+        var types = metadata.integers(key);
+        requireOnePerToken(metadata, key, types.length, size);
+        for (var id = 0; id < size; id++) {
+            if (types[id] < 0 || types[id] >= KINDS.size()) {
+                throw new ModelFileException(
+                        metadata.file(),
+                        key + " of token " + id + " is " + types[id] + "; expected 0 to " + (KINDS.size() - 1));
+            }
+            kinds[id] = KINDS.get(types[id]);
+        }
+        return kinds;
+    }
+
+    /// A token that merges make was learnt from text and is a word: Qwen2's `</s>` comes from web pages.
+    private static boolean isMerged(List<String> merges, String name) {
+        return merges.stream()
+                .anyMatch(merge -> merge.length() == name.length() + 1
+                        && merge.replace(" ", "").equals(name));
+    }
+
+    static void requireOnePerToken(Metadata metadata, String key, int entries, int tokens) throws ModelFileException {
+        if (entries != tokens) {
+            throw new ModelFileException(
+                    metadata.file(), key + " has " + entries + " entries; tokenizer.ggml.tokens has " + tokens);
+        }
+    }
+
+    /// The token that `key` names, if the file has the key.
+    ///
+    /// @throws ModelFileException if there is no such token
+    static OptionalInt special(Metadata metadata, String key, int size) throws ModelFileException {
+        if (!metadata.has(key)) {
+            return OptionalInt.empty();
+        }
+        var id = metadata.integer(key);
+        if (id < 0 || id >= size) {
+            throw new ModelFileException(
+                    metadata.file(), key + " is " + id + "; the vocabulary has tokens 0 to " + (size - 1));
+        }
+        return OptionalInt.of(id);
+    }
+
+    /// The ids of the tokens of some kinds by name; where a name occurs twice, its first.
+    Map<String, Integer> named(Kind first, Kind... others) {
+        var found = new LinkedHashMap<String, Integer>();
+        var wanted = EnumSet.of(first, others);
+        for (var id = 0; id < kinds.length; id++) {
+            if (wanted.contains(kinds[id]) && !names.get(id).isEmpty()) {
+                found.putIfAbsent(names.get(id), id);
+            }
+        }
+        return found;
+    }
+
+    int size() {
+        return kinds.length;
+    }
+
+    String name(int id) {
+        return names.get(id);
+    }
+
+    Kind kind(int id) {
+        return kinds[id];
+    }
+
+    boolean isControl(int id) {
+        return kinds[id] == Kind.CONTROL || kinds[id] == Kind.UNKNOWN;
+    }
+
+    boolean isEndOfSequence(int id) {
+        return endOfSequence.get(id);
+    }
+
+    Map<String, Integer> controlTokens() {
+        return controlTokens;
+    }
+}
