@@ -1,0 +1,232 @@
+package dev.llmworker.generation;
+
+import dev.llmworker.stats.WorkerStats;
+import dev.llmworker.text.Detokenizer;
+import dev.llmworker.text.Tokenizer;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Generates in this process: one engine thread loads the model and then decodes for all sequences together.
+///
+/// Threading: any thread submits; text is encoded on the caller's thread; only the engine thread touches the decoder.
+public final class InProcessGenerator implements Generator {
+    private static final Logger log = LoggerFactory.getLogger(InProcessGenerator.class);
+
+    private final Limits limits;
+    private final WorkerStats stats;
+    private final LongSupplier clock;
+    private final AtomicLong ids = new AtomicLong();
+    private final Thread engine;
+    private volatile Readiness readiness = new Readiness.Loading();
+    private volatile @Nullable Loaded loaded;
+    private volatile boolean closing;
+
+    /// @param queuePerSlot waiting requests for each slot, when `queueLimit` is 0
+    /// @param queueLimit waiting requests; 0: `queuePerSlot` for each slot
+    /// @param timeout from submission to the end
+    public record Limits(int queuePerSlot, int queueLimit, Duration timeout) {
+        public static Limits of(int queueLimit, Duration timeout) {
+            return new Limits(4, queueLimit, timeout);
+        }
+    }
+
+    private record Loaded(LanguageModel model, WaitingQueue waiting) {}
+
+    private InProcessGenerator(
+            LanguageModel.Loader loader,
+            Limits limits,
+            WorkerStats stats,
+            LongSupplier clock,
+            Consumer<LanguageModel> whenReady) {
+        this.limits = limits;
+        this.stats = stats;
+        this.clock = clock;
+        this.engine = Thread.ofPlatform().name("engine").daemon().unstarted(() -> run(loader, whenReady));
+    }
+
+    /// Starts the engine thread, which loads the model; requests are refused until it has.
+    ///
+    /// @param whenReady called once, on the engine thread, before the first request is accepted
+    public static InProcessGenerator start(
+            LanguageModel.Loader loader,
+            Limits limits,
+            WorkerStats stats,
+            LongSupplier clock,
+            Consumer<LanguageModel> whenReady) {
+        var generator = new InProcessGenerator(loader, limits, stats, clock, whenReady);
+        generator.engine.start();
+        return generator;
+    }
+
+    @Override
+    public Readiness readiness() {
+        return readiness;
+    }
+
+    @Override
+    public Generation submit(GenerationRequest request) {
+        var current = loaded;
+        switch (readiness) {
+            case Readiness.Loading() ->
+                throw new RefusedException(
+                        RefusedException.Reason.LOADING, "loading", "the model is still loading; try again shortly");
+            case Readiness.Failed(String reason) ->
+                throw new RefusedException(RefusedException.Reason.FAILED, "engine_failed", reason);
+            case Readiness.Ready() -> {}
+        }
+        if (current == null) {
+            throw new IllegalStateException("ready without a model");
+        }
+        var sequence = new Sequence(
+                admit(request, current.model),
+                detokenizer(request.prompt(), current.model.tokenizer()),
+                current.waiting,
+                clock,
+                this::finished);
+        if (!current.waiting.offer(sequence)) {
+            throw refusal(current.waiting);
+        }
+        return sequence;
+    }
+
+    private RefusedException refusal(WaitingQueue waiting) {
+        return waiting.isShut()
+                ? new RefusedException(RefusedException.Reason.FAILED, "engine_stopped", "the engine has stopped")
+                : new RefusedException(
+                        RefusedException.Reason.OVERLOADED,
+                        "queue_full",
+                        waiting.limit() + " requests are waiting already, which is the limit; try again later");
+    }
+
+    private Sequence.Admission admit(GenerationRequest request, LanguageModel model) {
+        var prompt = switch (request.prompt()) {
+            case Prompt.Chat(var messages) -> model.prompts().encode(messages);
+            case Prompt.Raw(String text) -> model.prompts().encodeRaw(text);
+        };
+        int context = model.decoder().description().contextLength();
+        if (prompt.length == 0) {
+            throw invalid("prompt_empty", "prompt is empty");
+        }
+        int left = context - prompt.length;
+        if (left < 1) {
+            throw invalid(
+                    "context_exceeded",
+                    "prompt is " + prompt.length + " tokens; this model's context is " + context
+                            + " tokens, prompt and answer together");
+        }
+        if (request.maxTokens().isPresent() && request.maxTokens().getAsInt() > left) {
+            throw invalid(
+                    "context_exceeded",
+                    "max_tokens is " + request.maxTokens().getAsInt() + "; this model's context leaves " + left
+                            + " after the prompt");
+        }
+        return new Sequence.Admission(
+                ids.incrementAndGet(),
+                prompt,
+                Math.min(request.tokenLimit(), left),
+                request.ignoreEos(),
+                request.sampling(),
+                limits.timeout().toNanos());
+    }
+
+    private static Detokenizer detokenizer(Prompt prompt, Tokenizer tokenizer) {
+        return switch (prompt) {
+            case Prompt.Chat _ -> new Detokenizer(tokenizer);
+            case Prompt.Raw _ -> Detokenizer.continuing(tokenizer);
+        };
+    }
+
+    private static RefusedException invalid(String code, String message) {
+        return new RefusedException(RefusedException.Reason.INVALID, code, message);
+    }
+
+    private void finished(Sequence sequence, FinishReason reason) {
+        stats.recordWasted(sequence.wasted());
+        log.info(
+                "finished id={} reason={} prompt={} completion={} wasted={} ttft={}ms total={}ms",
+                sequence.id(),
+                reason.name().toLowerCase(Locale.ROOT),
+                sequence.promptLength(),
+                sequence.generated(),
+                sequence.wasted(),
+                sequence.firstTokenMillis(),
+                sequence.elapsedMillis());
+    }
+
+    private void run(LanguageModel.Loader loader, Consumer<LanguageModel> whenReady) {
+        LanguageModel model;
+        try {
+            model = loader.load();
+        } catch (Throwable e) {
+            loadFailed(e);
+            return;
+        }
+        try (var decoder = model.decoder()) {
+            int slots = decoder.description().slots();
+            var waiting =
+                    new WaitingQueue(limits.queueLimit() > 0 ? limits.queueLimit() : limits.queuePerSlot() * slots);
+            var scheduler = new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock);
+            loaded = new Loaded(model, waiting);
+            whenReady.accept(model);
+            readiness = new Readiness.Ready();
+            decodeUntilClosed(scheduler, waiting);
+        }
+    }
+
+    private void decodeUntilClosed(Scheduler scheduler, WaitingQueue waiting) {
+        var reason = FinishReason.CANCELLED;
+        try {
+            boolean more = false;
+            while (!closing && (more || waiting.awaitWork())) {
+                more = scheduler.step();
+            }
+        } catch (InterruptedException _) {
+            // `close` wakes the engine by an interrupt where it waits.
+        } catch (Throwable e) {
+            // A decoder that failed once may have a broken cache: serving on could give one client another's text.
+            log.error("the engine failed and serves no more", e);
+            reason = FinishReason.ERROR;
+        }
+        readiness = new Readiness.Failed(
+                reason == FinishReason.ERROR ? "the engine has failed" : "the worker is shutting down");
+        scheduler.endAll(reason);
+        for (var sequence : waiting.shut()) {
+            sequence.finish(reason);
+        }
+    }
+
+    private void loadFailed(Throwable e) {
+        if (closing) {
+            readiness = new Readiness.Failed("the worker is shutting down");
+            return;
+        }
+        // A message for the operator; a stack only where it is our bug, not a bad file or a lost connection.
+        if (e instanceof java.io.IOException) {
+            log.error("the model cannot be loaded: {}", e.getMessage());
+        } else {
+            log.error("the model cannot be loaded", e);
+        }
+        readiness = new Readiness.Failed("the model could not be loaded");
+    }
+
+    @Override
+    public void close() {
+        closing = true;
+        engine.interrupt();
+        boolean interrupted = false;
+        try {
+            engine.join(Duration.ofSeconds(10));
+        } catch (InterruptedException _) {
+            interrupted = true;
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

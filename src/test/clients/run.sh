@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Starts ./worker and talks to it as the seed's README does: curl, wscat, Python's websockets, the retry loop.
+# Needs curl, wscat (npm install -g wscat) and Python with websockets and requests (PYTHON names it, default python3).
+# usage: src/test/clients/run.sh [PORT]
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+here=src/test/clients
+port=${1:-28081}
+python=${PYTHON:-python3}
+log=$(mktemp)
+PORT=$port HOST=127.0.0.1 ./worker >"$log" 2>&1 &
+worker=$!
+# shellcheck disable=SC2329 # called by the trap
+stop() {
+    kill "$worker" 2>/dev/null || true
+    wait "$worker" 2>/dev/null || true
+    rm -f "$log"
+}
+trap stop EXIT
+
+fail() {
+    echo "FAILED: $*" >&2
+    cat "$log" >&2
+    exit 1
+}
+
+"$python" $here/wait_for_worker.py "http://localhost:$port" || fail "wait_for_worker"
+
+ping=$(curl -sS -X GET "http://localhost:$port/ping" -H "Authorization: Bearer RUNPOD_API_KEY")
+[ "$ping" = '{"status":"healthy"}' ] || fail "ping answered $ping"
+
+answer=$(curl -sS -X POST "http://localhost:$port/generate" \
+    -H "Authorization: Bearer RUNPOD_API_KEY" \
+    -H "Content-Type: application/json" \
+    -d '{"prompt": "Hello, world!", "max_tokens": 50, "temperature": 0.8}')
+case $answer in
+    '{"generated_text":"'?*'"}') echo "$answer" ;;
+    *) fail "generate answered $answer" ;;
+esac
+
+stats=$(curl -sS -X GET "http://localhost:$port/stats" -H "Authorization: Bearer RUNPOD_API_KEY")
+[ "$stats" = '{"total_requests":1,"active_websocket_connections":0}' ] || fail "stats answered $stats"
+
+"$python" $here/wscat_session.py "ws://localhost:$port/ws" || fail "wscat"
+"$python" $here/test_ws.py "ws://localhost:$port/ws?token=EPHEMERAL" || fail "websockets"
+grep -q EPHEMERAL "$log" && fail "the token is in the log"
+echo "the seed's clients work unchanged"

@@ -1,0 +1,105 @@
+package dev.llmworker.generation;
+
+import dev.llmworker.model.DecodeBatch;
+import dev.llmworker.model.Decoder;
+import dev.llmworker.model.DecoderDescription;
+import dev.llmworker.sampling.SamplingParameters;
+import java.util.Arrays;
+
+/// A decoder whose next token is a function of everything in its slot's cache: a slot that is mixed up, overwritten or
+/// moved wrongly gives another text. It refuses calls that a real one would answer with garbage.
+final class FakeDecoder implements Decoder {
+    static final int VOCABULARY = 1000;
+    static final int END = 2;
+
+    private final int slots;
+    private final int contextLength;
+    private final int[][] cache;
+    private final int[] cached;
+    int calls;
+
+    FakeDecoder(int slots, int contextLength) {
+        this.slots = slots;
+        this.contextLength = contextLength;
+        this.cache = new int[slots][contextLength];
+        this.cached = new int[slots];
+    }
+
+    /// What the sequence after `ids` is, up to an end token or `limit` tokens.
+    static int[] expected(int[] ids, SamplingParameters sampling, int limit, boolean ignoreEos) {
+        var all = Arrays.copyOf(ids, ids.length + limit);
+        int length = ids.length;
+        for (int i = 0; i < limit; i++) {
+            int token = next(all, length, sampling);
+            if (token == END && !ignoreEos) {
+                break;
+            }
+            all[length++] = token;
+        }
+        return Arrays.copyOfRange(all, ids.length, length);
+    }
+
+    private static int next(int[] ids, int length, SamplingParameters sampling) {
+        long hash = sampling.seed();
+        for (int i = 0; i < length; i++) {
+            hash = (hash ^ ids[i]) * 0x9E3779B97F4A7C15L;
+            hash ^= hash >>> 29;
+        }
+        int token = (int) Long.remainderUnsigned(hash, VOCABULARY);
+        return token < 30 ? END : token;
+    }
+
+    @Override
+    public DecoderDescription description() {
+        return new DecoderDescription("fake", "fake", VOCABULARY, contextLength, slots, "none", "none", 0);
+    }
+
+    @Override
+    public void prefill(int slot, int[] ids, int start) {
+        calls++;
+        check(start == 0 || start == cached[slot], "prefill at " + start + " of slot " + slot);
+        check(ids.length > 0, "an empty chunk");
+        System.arraycopy(ids, 0, cache[slot], start, ids.length);
+        cached[slot] = start + ids.length;
+    }
+
+    @Override
+    public int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling) {
+        prefill(slot, ids, start);
+        return next(cache[slot], cached[slot], sampling);
+    }
+
+    @Override
+    public int[] decode(DecodeBatch batch, int steps) {
+        calls++;
+        int rows = batch.rows();
+        check(rows > 0 && rows <= slots, rows + " rows");
+        var tokens = new int[steps * rows];
+        for (int row = 0; row < rows; row++) {
+            int token = batch.token(row);
+            check(batch.position(row) == cached[row], "position " + batch.position(row) + " of slot " + row);
+            for (int step = 0; step < steps; step++) {
+                cache[row][cached[row]++] = token;
+                token = next(cache[row], cached[row], batch.sampling(row));
+                tokens[step * rows + row] = token;
+            }
+        }
+        return tokens;
+    }
+
+    @Override
+    public void copySlot(int from, int to, int length) {
+        check(from != to && length <= cached[from], "copy of " + length + " from slot " + from);
+        System.arraycopy(cache[from], 0, cache[to], 0, length);
+        cached[to] = length;
+    }
+
+    @Override
+    public void close() {}
+
+    private void check(boolean holds, String what) {
+        if (!holds) {
+            throw new AssertionError("the scheduler asked for " + what + "; cached: " + Arrays.toString(cached));
+        }
+    }
+}

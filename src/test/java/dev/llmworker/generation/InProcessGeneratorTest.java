@@ -1,0 +1,234 @@
+package dev.llmworker.generation;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.generation.GenerationEvent.Finished;
+import dev.llmworker.generation.GenerationEvent.Token;
+import dev.llmworker.model.DecodeBatch;
+import dev.llmworker.model.Decoder;
+import dev.llmworker.model.DecoderDescription;
+import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.stats.WorkerStats;
+import dev.llmworker.text.PromptEncoder;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Objects;
+import java.util.OptionalInt;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(20)
+class InProcessGeneratorTest {
+    private static final int CONTEXT = 64;
+
+    private final WorkerStats stats = new WorkerStats();
+    private @Nullable InProcessGenerator started;
+
+    @AfterEach
+    void close() {
+        if (started != null) {
+            started.close();
+        }
+    }
+
+    private InProcessGenerator start(Decoder decoder, int queueLimit) throws InterruptedException {
+        var tokenizer = new LetterTokenizer();
+        var ready = new CountDownLatch(1);
+        var generator = InProcessGenerator.start(
+                () -> new LanguageModel(decoder, tokenizer, new PromptEncoder(tokenizer, null)),
+                InProcessGenerator.Limits.of(queueLimit, Duration.ofMinutes(1)),
+                stats,
+                System::nanoTime,
+                _ -> ready.countDown());
+        started = generator;
+        ready.await();
+        while (generator.readiness() instanceof Readiness.Loading) {
+            Thread.onSpinWait();
+        }
+        return generator;
+    }
+
+    private static GenerationRequest request(String prompt, OptionalInt maxTokens) {
+        return new GenerationRequest(new Prompt.Raw(prompt), maxTokens, SamplingParameters.greedy(), true);
+    }
+
+    private static Finished read(Generation generation, StringBuilder text) {
+        @Nullable Finished end = null;
+        for (var event : generation) {
+            switch (event) {
+                case Token(int _, String piece) -> text.append(piece);
+                case Finished finished -> end = finished;
+            }
+        }
+        return Objects.requireNonNull(end);
+    }
+
+    @Test
+    void theTextIsWhatTheModelSays() throws Exception {
+        var generator = start(new FakeDecoder(4, CONTEXT), 0);
+        var text = new StringBuilder();
+        try (var generation = generator.submit(request("hello", OptionalInt.of(20)))) {
+            assertEquals(new Finished(FinishReason.LENGTH, 5, 20), read(generation, text));
+        }
+        var expected = FakeDecoder.expected("hello".chars().toArray(), SamplingParameters.greedy(), 20, true);
+        assertEquals(LetterTokenizer.letters(expected, 20), text.toString());
+    }
+
+    @Test
+    void anAnswerWithoutMaxTokensStopsWhereTheContextEnds() throws Exception {
+        var generator = start(new FakeDecoder(1, CONTEXT), 0);
+        try (var generation = generator.submit(request("hello", OptionalInt.empty()))) {
+            assertEquals(new Finished(FinishReason.LENGTH, 5, CONTEXT - 5), read(generation, new StringBuilder()));
+        }
+    }
+
+    @Test
+    void whatTheContextCannotHoldIsRefusedWithTheFigures() throws Exception {
+        var generator = start(new FakeDecoder(1, CONTEXT), 0);
+        var tooMany =
+                assertThrows(RefusedException.class, () -> generator.submit(request("hello", OptionalInt.of(CONTEXT))));
+        assertEquals("max_tokens is 64; this model's context leaves 59 after the prompt", tooMany.getMessage());
+        assertEquals(RefusedException.Reason.INVALID, tooMany.reason());
+        var tooLong = assertThrows(
+                RefusedException.class, () -> generator.submit(request("x".repeat(CONTEXT), OptionalInt.empty())));
+        assertEquals(
+                "prompt is 64 tokens; this model's context is 64 tokens, prompt and answer together",
+                tooLong.getMessage());
+    }
+
+    /// Decodes a step for each permit; so a test decides when the engine goes on.
+    private static class SteppedDecoder implements Decoder {
+        final FakeDecoder fake = new FakeDecoder(1, CONTEXT);
+        final Semaphore steps = new Semaphore(0);
+        final Semaphore asked = new Semaphore(0);
+
+        @Override
+        public DecoderDescription description() {
+            return fake.description();
+        }
+
+        @Override
+        public void prefill(int slot, int[] ids, int start) {
+            fake.prefill(slot, ids, start);
+        }
+
+        @Override
+        public int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling) {
+            return fake.prefillLast(slot, ids, start, sampling);
+        }
+
+        @Override
+        public int[] decode(DecodeBatch batch, int count) {
+            asked.release();
+            steps.acquireUninterruptibly();
+            return fake.decode(batch, count);
+        }
+
+        @Override
+        public void copySlot(int from, int to, int length) {
+            fake.copySlot(from, to, length);
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    @Test
+    void aClientThatLeavesCostsTheStepThatRunsAndNoMore() throws Exception {
+        var decoder = new SteppedDecoder();
+        var generator = start(decoder, 0);
+        var generation = generator.submit(request("hello", OptionalInt.of(50)));
+        decoder.steps.release(3);
+        decoder.asked.acquire(4);
+        generation.close();
+        decoder.steps.release(50);
+        var end = read(generation, new StringBuilder());
+        assertEquals(new Finished(FinishReason.CANCELLED, 5, 5), end);
+        assertEquals(1, stats.wastedTokens());
+    }
+
+    @Test
+    void aFullQueueRefusesAndAClosedWaiterFreesItsPlace() throws Exception {
+        var decoder = new SteppedDecoder();
+        var generator = start(decoder, 1);
+        var running = generator.submit(request("a", OptionalInt.of(10)));
+        decoder.asked.acquire();
+        var waiting = generator.submit(request("b", OptionalInt.of(10)));
+        var refused = assertThrows(RefusedException.class, () -> generator.submit(request("c", OptionalInt.of(10))));
+        assertEquals(RefusedException.Reason.OVERLOADED, refused.reason());
+        assertEquals("1 requests are waiting already, which is the limit; try again later", refused.getMessage());
+        waiting.close();
+        assertEquals(new Finished(FinishReason.CANCELLED, 1, 0), read(waiting, new StringBuilder()));
+        var next = generator.submit(request("c", OptionalInt.of(10)));
+        decoder.steps.release(100);
+        assertEquals(10, read(running, new StringBuilder()).completionTokens());
+        assertEquals(10, read(next, new StringBuilder()).completionTokens());
+    }
+
+    @Test
+    void aDecoderThatFailsEndsEveryRequestAndTheWorkerSaysSo() throws Exception {
+        var decoder = new SteppedDecoder() {
+            @Override
+            public int[] decode(DecodeBatch batch, int count) {
+                super.decode(batch, count);
+                throw new IllegalStateException("out of device memory");
+            }
+        };
+        var generator = start(decoder, 0);
+        var generations = new ArrayList<Generation>();
+        generations.add(generator.submit(request("a", OptionalInt.of(10))));
+        decoder.asked.acquire();
+        generations.add(generator.submit(request("b", OptionalInt.of(10))));
+        decoder.steps.release();
+        for (var generation : generations) {
+            assertEquals(
+                    FinishReason.ERROR, read(generation, new StringBuilder()).reason());
+        }
+        assertEquals(new Readiness.Failed("the engine has failed"), generator.readiness());
+        var refused = assertThrows(RefusedException.class, () -> generator.submit(request("c", OptionalInt.of(10))));
+        assertEquals(RefusedException.Reason.FAILED, refused.reason());
+    }
+
+    @Test
+    void whileTheModelLoadsRequestsAreRefusedAndAFailedLoadIsTold() throws Exception {
+        var load = new CountDownLatch(1);
+        var generator = InProcessGenerator.start(
+                () -> {
+                    load.await();
+                    throw new IOException("model.gguf: does not exist");
+                },
+                InProcessGenerator.Limits.of(0, Duration.ofMinutes(1)),
+                stats,
+                System::nanoTime,
+                _ -> {});
+        started = generator;
+        assertInstanceOf(Readiness.Loading.class, generator.readiness());
+        var refused = assertThrows(RefusedException.class, () -> generator.submit(request("a", OptionalInt.empty())));
+        assertEquals(RefusedException.Reason.LOADING, refused.reason());
+        load.countDown();
+        while (generator.readiness() instanceof Readiness.Loading) {
+            Thread.onSpinWait();
+        }
+        assertEquals(new Readiness.Failed("the model could not be loaded"), generator.readiness());
+    }
+
+    @Test
+    void closingEndsWhatRuns() throws Exception {
+        var decoder = new SteppedDecoder();
+        var generator = start(decoder, 0);
+        var generation = generator.submit(request("a", OptionalInt.of(50)));
+        decoder.asked.acquire();
+        decoder.steps.release(1000);
+        generator.close();
+        var end = read(generation, new StringBuilder());
+        assertTrue(end.reason() == FinishReason.CANCELLED || end.reason() == FinishReason.LENGTH, end.toString());
+    }
+}
