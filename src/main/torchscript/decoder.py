@@ -146,9 +146,9 @@ class Decoder(torch.nn.Module):
         return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
     @torch.jit.export
-    def put_embedding(self, raw: Tensor, gguf_type: int, rows: int) -> None:
+    def put_embedding(self, parts: List[Tensor], gguf_type: int, rows: int) -> None:
         # A copy: the file may be closed afterwards.
-        self.embedding = raw.view(rows, -1).to(self.device, copy=True)
+        self.embedding = torch.cat([part.to(self.device) for part in parts]).view(rows, -1)
         self.embedding_type = gguf_type
 
     @torch.jit.export
@@ -196,9 +196,9 @@ class Decoder(torch.nn.Module):
         return whole, torch.cat(scales, 1) if len(scales) > 0 else torch.zeros(0)
 
     @torch.jit.export
-    def build(self, frequencies: Tensor) -> None:
-        """frequencies: float32 [D / 2], by how much each pair turns from one position to the next, in radians"""
-        angles = torch.outer(torch.arange(self.max_length).double(), frequencies.double())
+    def build(self, frequencies: List[float]) -> None:
+        """frequencies: [D / 2], by how much each pair turns from one position to the next, in radians"""
+        angles = torch.outer(torch.arange(self.max_length).double(), torch.tensor(frequencies, dtype=torch.float64))
         # Queries and keys are both scaled by the fourth root of 1/D: scores are then scaled as they should be.
         turns = torch.polar(torch.full_like(angles, self.head_dim**-0.25), angles)
         self.rotations = turns.to(torch.complex64).to(self.device)
@@ -293,31 +293,33 @@ class Decoder(torch.nn.Module):
 
     @torch.jit.export
     def decode(
-        self, integers: Tensor, floats: Tensor, max_position: int, steps: int, any_sampled: bool, any_filtered: bool
-    ) -> Tensor:
-        """`steps` decode steps for n rows; each sampled token is the next step's input. Returns ids [steps, n].
+        self, integers: List[int], floats: List[float], steps: int, any_sampled: bool, any_filtered: bool
+    ) -> List[int]:
+        """`steps` decode steps for n rows; each sampled token is the next step's input. Returns ids [steps · n].
 
-        integers: int64 [3, n]: tokens, positions, top_k (0: all)
-        floats: float32 [3 + steps, n]: temperature (0: greedy), top_p, min_p, then each step's uniform numbers
-        max_position: the largest of the positions
+        integers: [3 · n]: tokens, positions, top_k (0: all)
+        floats: [(3 + steps) · n]: temperature (0: greedy), top_p, min_p, then each step's uniform numbers
+        any_sampled, any_filtered: as in `sample`
         """
-        integers, floats = integers.to(self.device), floats.to(self.device)
-        tokens, positions = integers[0], integers[1]
+        n = len(integers) // 3
+        max_position = max(integers[n : 2 * n])
+        i = torch.tensor(integers, device=self.device).view(3, n)
+        f = torch.tensor(floats, dtype=torch.float32, device=self.device).view(3 + steps, n)
+        tokens, positions = i[0], i[1]
         ids: List[Tensor] = []
-        for i in range(steps):
-            logits = self.decode_step(tokens, positions, max_position + i)
-            tokens = sample(
-                logits, floats[0], integers[2], floats[1], floats[2], floats[3 + i], any_sampled, any_filtered
-            )
+        for step in range(steps):
+            logits = self.decode_step(tokens, positions, max_position + step)
+            tokens = sample(logits, f[0], i[2], f[1], f[2], f[3 + step], any_sampled, any_filtered)
             positions = positions + 1
             ids.append(tokens)
-        return torch.stack(ids)
+        flat: List[int] = torch.cat(ids).tolist()
+        return flat
 
     @torch.jit.export
-    def decode_logits(self, integers: Tensor, max_position: int) -> Tensor:
-        """One step's logits [n, V], for tests. integers: int64 [2, n]: tokens, positions"""
-        integers = integers.to(self.device)
-        return self.decode_step(integers[0], integers[1], max_position)
+    def decode_logits(self, tokens: List[int], positions: List[int]) -> Tensor:
+        """One step's logits [n, V], for tests."""
+        at = torch.tensor(positions, device=self.device)
+        return self.decode_step(torch.tensor(tokens, device=self.device), at, max(positions))
 
     # Prompts: a chunk of one sequence.
 
@@ -345,12 +347,12 @@ class Decoder(torch.nn.Module):
         out = F.scaled_dot_product_attention(q, k, v, mask, 0.0, start == 0, scale=1.0)
         return out.transpose(1, 2).reshape(n, heads * self.head_dim)
 
-    def prefill_chunk(self, tokens: Tensor, slot: int, start: int) -> Tensor:
-        """Runs tokens [n] at positions start, start + 1, … of a slot through the model: [n, H]."""
-        n = tokens.size(0)
+    def prefill_chunk(self, ids: List[int], slot: int, start: int) -> Tensor:
+        """Runs n tokens at positions start, start + 1, … of a slot through the model: [n, H]."""
+        n = len(ids)
         rows = 1 << 30 if self.deterministic else n
         rotations = self.rotations[start : start + n].unsqueeze(1)
-        x = self.embed(tokens)
+        x = self.embed(torch.tensor(ids, device=self.device))
         for layer in range(self.layers):
             turned, v = self.attention_inputs(x, layer, rotations, rows)
             x.add_(self.project(self.prefill_attention(turned, v, layer, slot, start), 4 * layer + 1, rows))
@@ -358,21 +360,23 @@ class Decoder(torch.nn.Module):
         return x
 
     @torch.jit.export
-    def prefill(self, tokens: Tensor, slot: int, start: int) -> None:
-        self.prefill_chunk(tokens.to(self.device), slot, start)
+    def prefill(self, ids: List[int], slot: int, start: int) -> None:
+        self.prefill_chunk(ids, slot, start)
 
     @torch.jit.export
-    def prefill_last(self, tokens: Tensor, slot: int, start: int, top_k: int, floats: Tensor) -> Tensor:
-        """As prefill, and samples the token after the chunk: ids [1]. floats: [4]: temperature, top_p, min_p, uniform"""
-        x = self.prefill_chunk(tokens.to(self.device), slot, start)
-        logits = self.head(x[-1:], 0 if self.deterministic else 1)
-        f = floats.to(self.device).view(4, 1)
-        return sample(logits, f[0], torch.full([1], top_k, device=self.device), f[1], f[2], f[3], True, True)
+    def prefill_last(
+        self, ids: List[int], slot: int, start: int, top_k: int, floats: List[float], sampled: bool, filtered: bool
+    ) -> int:
+        """As prefill, and samples the token after the chunk. floats: temperature, top_p, min_p, uniform number"""
+        logits = self.prefill_logits(ids, slot, start, False)
+        f = torch.tensor(floats, dtype=torch.float32, device=self.device).view(4, 1)
+        k = torch.full([1], top_k, device=self.device)
+        return int(sample(logits, f[0], k, f[1], f[2], f[3], sampled, filtered))
 
     @torch.jit.export
-    def prefill_logits(self, tokens: Tensor, slot: int, start: int, all_rows: bool) -> Tensor:
-        """As prefill; the logits after each token of the chunk or after the last, [n or 1, V], for tests."""
-        x = self.prefill_chunk(tokens.to(self.device), slot, start)
+    def prefill_logits(self, ids: List[int], slot: int, start: int, all_rows: bool) -> Tensor:
+        """As prefill; the logits after each token of the chunk or after the last, [n or 1, V]."""
+        x = self.prefill_chunk(ids, slot, start)
         if all_rows:
             return self.head(x, 1 << 30 if self.deterministic else x.size(0))
         return self.head(x[-1:], 0 if self.deterministic else 1)

@@ -40,7 +40,7 @@ def load(model: Path, few="int4", many="bf16", many_from=9, cache="bf16", slots=
         decoder.put_norm(raw(name), int(tensors[name].tensor_type))
 
     embedding = tensors["token_embd.weight"]
-    decoder.put_embedding(raw(embedding.name), int(embedding.tensor_type), int(embedding.shape[1]))
+    decoder.put_embedding([raw(embedding.name)], int(embedding.tensor_type), int(embedding.shape[1]))
     for i in range(layers):
         name = lambda part: f"blk.{i}.{part}.weight"
         put_norm(name("attn_norm"))
@@ -52,5 +52,5 @@ def load(model: Path, few="int4", many="bf16", many_from=9, cache="bf16", slots=
     put_norm("output_norm.weight")
     put_matrix(["output.weight" if "output.weight" in tensors else embedding.name])
     base = field("rope.freq_base")
-    decoder.build(base ** (-torch.arange(0, dim, 2, dtype=torch.float64) / dim))
+    decoder.build([base ** (-i / dim) for i in range(0, dim, 2)])
     return decoder
