@@ -1,0 +1,71 @@
+package dev.llmworker.weights;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+
+/// Looks for NaN and infinity in a tensor's data: in each element, or in the scales of quantised blocks, whose quants
+/// are integers. A float is one of them when its exponent is all ones.
+final class FiniteCheck {
+    private static final long FLOAT16_EXPONENT = 0x7C00;
+    private static final long BFLOAT16_EXPONENT = 0x7F80;
+    private static final long FLOAT32_EXPONENT = 0x7F80_0000;
+
+    private FiniteCheck() {}
+
+    /// The first such figure: `has NaN at element 17`.
+    static Optional<String> problem(Tensor tensor) {
+        var data = tensor.data();
+        return switch (tensor.type()) {
+            case Q4_0, Q8_0, Q4_1 -> scales(tensor);
+            case F16 -> element(data, Short.BYTES, FLOAT16_EXPONENT).map(at -> elementProblem(tensor, at));
+            case BF16 -> element(data, Short.BYTES, BFLOAT16_EXPONENT).map(at -> elementProblem(tensor, at));
+            case F32 -> element(data, Integer.BYTES, FLOAT32_EXPONENT).map(at -> elementProblem(tensor, at));
+        };
+    }
+
+    private static Optional<String> scales(Tensor tensor) {
+        var data = tensor.data();
+        var type = tensor.type();
+        for (var scale = 0; scale < type.blockScales(); scale++) {
+            for (var at = (long) scale * Short.BYTES; at < data.byteSize(); at += type.blockBytes()) {
+                if ((data.get(ValueType.SHORT, at) & FLOAT16_EXPONENT) == FLOAT16_EXPONENT) {
+                    var value = Float.float16ToFloat(data.get(ValueType.SHORT, at));
+                    return Optional.of("has a scale of " + value + " in block " + at / type.blockBytes());
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
+    /// Tests eight bytes at a time: adding the exponent's lowest bit carries into the sign's place, which is masked out
+    /// before, only where the exponent is all ones.
+    private static Optional<Long> element(MemorySegment data, int elementBytes, long exponent) {
+        var lanes = elementBytes == Short.BYTES ? 0x0001_0001_0001_0001L : 0x0000_0001_0000_0001L;
+        var signs = lanes << (elementBytes * Byte.SIZE - 1);
+        var exponents = lanes * exponent;
+        var lowest = signs - exponents;
+        var wide = data.byteSize() / Long.BYTES * Long.BYTES;
+        var at = 0L;
+        while (at < wide && (((data.get(ValueType.LONG, at) & exponents) + lowest) & signs) == 0) {
+            at += Long.BYTES;
+        }
+        for (; at < data.byteSize(); at += elementBytes) {
+            var element = elementBytes == Short.BYTES ? data.get(ValueType.SHORT, at) : data.get(ValueType.INT, at);
+            if ((element & exponent) == exponent) {
+                return Optional.of(at / elementBytes);
+            }
+        }
+        return Optional.empty();
+    }
+
+    private static String elementProblem(Tensor tensor, long index) {
+        var data = tensor.data();
+        var value = switch (tensor.type()) {
+            case F16 -> Float.float16ToFloat(data.get(ValueType.SHORT, index * Short.BYTES));
+            case BF16 -> Float.intBitsToFloat(data.get(ValueType.SHORT, index * Short.BYTES) << Short.SIZE);
+            case F32 -> Float.intBitsToFloat(data.get(ValueType.INT, index * Integer.BYTES));
+            case Q4_0, Q4_1, Q8_0 -> throw new IllegalStateException(tensor.type() + " has scales");
+        };
+        return "has " + value + " at element " + index;
+    }
+}

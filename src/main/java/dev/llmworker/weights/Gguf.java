@@ -1,0 +1,129 @@
+package dev.llmworker.weights;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+
+/// A GGUF model file of version 2 or 3, mapped read-only. Files come from strangers: opening one checks all it says
+/// about itself, and only the values of the weights are left, for [#checkFinite(Tensor)].
+///
+/// Threading: any thread. Closing unmaps the tensors' data: Java code that still reads it gets an
+/// [IllegalStateException], native code that does crashes.
+public final class Gguf implements AutoCloseable {
+    /// The largest known models have 126.
+    private static final int MAX_BLOCKS = 1024;
+
+    private final Path file;
+    private final Arena arena;
+    private final Metadata metadata;
+    private final Map<String, Tensor> tensors;
+
+    private Gguf(Path file, Arena arena, Metadata metadata, Map<String, Tensor> tensors) {
+        this.file = file;
+        this.arena = arena;
+        this.metadata = metadata;
+        this.tensors = tensors;
+    }
+
+    /// @param file a regular file or a link to one
+    /// @throws ModelFileException when it is not a sound GGUF file whose tensors are all of supported types
+    /// @throws IOException when it cannot be read
+    // The arena is closed here when the file is refused, by `close` otherwise.
+    @SuppressWarnings("MustBeClosedChecker")
+    public static Gguf open(Path file) throws IOException {
+        if (Files.notExists(file)) {
+            throw new ModelFileException(file, "does not exist");
+        }
+        // Opening a FIFO would wait for its writer, and a device has no end.
+        if (!Files.isRegularFile(file)) {
+            throw new ModelFileException(file, "is not a regular file");
+        }
+        var arena = Arena.ofShared();
+        var opened = false;
+        try {
+            var gguf = read(file, arena, map(file, arena));
+            opened = true;
+            return gguf;
+        } finally {
+            if (!opened) {
+                arena.close();
+            }
+        }
+    }
+
+    private static MemorySegment map(Path file, Arena arena) throws IOException {
+        try (var channel = FileChannel.open(file)) {
+            return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+        }
+    }
+
+    private static Gguf read(Path file, Arena arena, MemorySegment mapping) throws ModelFileException {
+        var header = HeaderReader.read(file, mapping);
+        checkParts(file, header.metadata());
+        checkBlocks(file, header.metadata());
+        return new Gguf(file, arena, header.metadata(), TensorLayout.place(file, mapping, header));
+    }
+
+    private static void checkParts(Path file, Metadata metadata) throws ModelFileException {
+        var parts = metadata.integer("split.count", 1);
+        if (parts > 1) {
+            throw new ModelFileException(
+                    file,
+                    "is part " + (metadata.integer("split.no", 0) + 1L) + " of a model in " + parts
+                            + " files; supported: 1 (`llama-gguf-split --merge` joins them)");
+        }
+    }
+
+    private static void checkBlocks(Path file, Metadata metadata) throws ModelFileException {
+        var key = metadata.string("general.architecture", "") + ".block_count";
+        var blocks = metadata.integer(key, 1);
+        if (blocks < 1 || blocks > MAX_BLOCKS) {
+            throw new ModelFileException(file, "metadata " + key + " is " + blocks + "; expected 1 to " + MAX_BLOCKS);
+        }
+    }
+
+    public Path file() {
+        return file;
+    }
+
+    public Metadata metadata() {
+        return metadata;
+    }
+
+    /// By name, in file order, unmodifiable.
+    public Map<String, Tensor> tensors() {
+        return tensors;
+    }
+
+    /// @throws ModelFileException when there is none of this name
+    public Tensor tensor(String name) throws ModelFileException {
+        var tensor = tensors.get(name);
+        if (tensor == null) {
+            throw new ModelFileException(file, "tensor " + name + " is missing among " + tensors.size() + " tensors");
+        }
+        return tensor;
+    }
+
+    /// Reads all elements, or all scales of a quantised tensor.
+    ///
+    /// @param tensor one of this file's
+    /// @throws ModelFileException when one of them is NaN or infinite
+    public void checkFinite(Tensor tensor) throws ModelFileException {
+        var problem = FiniteCheck.problem(tensor);
+        if (problem.isPresent()) {
+            throw new ModelFileException(
+                    file, "tensor " + tensor.name() + " " + problem.get() + "; expected finite numbers");
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
+    }
+}

@@ -1,0 +1,14 @@
+package dev.llmworker.weights;
+
+import java.util.List;
+
+/// What a GGUF file says ahead of its tensors' data.
+///
+/// @param end the first byte after it, before padding
+record Header(Metadata metadata, List<Entry> tensors, long end) {
+    /// A tensor as the file declares it.
+    ///
+    /// @param shape 1 to 4 sizes, each at least 1, columns first
+    /// @param offset bytes from the start of the data; unchecked
+    record Entry(String name, TensorType type, long[] shape, long offset) {}
+}

@@ -1,0 +1,152 @@
+package dev.llmworker.weights;
+
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/// The metadata of a model file, looked up by key and type. Each look-up throws a [ModelFileException] that names file,
+/// key and both types when the value has another type, and the ones without a fallback also when the key is missing.
+///
+/// Threading: any thread; usable after the file is closed.
+public final class Metadata {
+    private final Path file;
+    private final Map<String, Value> values;
+
+    /// @param values not changed afterwards
+    Metadata(Path file, Map<String, Value> values) {
+        this.file = file;
+        this.values = values;
+    }
+
+    /// The file it is from, for messages.
+    public Path file() {
+        return file;
+    }
+
+    /// In file order, unmodifiable.
+    public Set<String> keys() {
+        return Collections.unmodifiableSet(values.keySet());
+    }
+
+    public boolean has(String key) {
+        return values.containsKey(key);
+    }
+
+    public String string(String key) throws ModelFileException {
+        return switch (value(key)) {
+            case Value.Text(var text) -> text;
+            case Value other -> throw mismatch(key, other, "a string");
+        };
+    }
+
+    public String string(String key, String fallback) throws ModelFileException {
+        return has(key) ? string(key) : fallback;
+    }
+
+    /// Of any integer type; a value that does not fit in an `int` is refused.
+    public int integer(String key) throws ModelFileException {
+        if (!(value(key) instanceof Value.Scalar scalar && scalar.type().isInteger())) {
+            throw mismatch(key, value(key), "an integer");
+        }
+        return fitting(key, scalar.type(), scalar.integer());
+    }
+
+    public int integer(String key, int fallback) throws ModelFileException {
+        return has(key) ? integer(key) : fallback;
+    }
+
+    /// Of any number type, rounded to a float; one that is not finite is refused.
+    public float number(String key) throws ModelFileException {
+        if (!(value(key) instanceof Value.Scalar scalar && scalar.type().isNumber())) {
+            throw mismatch(key, value(key), "a number");
+        }
+        var number = (float) scalar.number();
+        if (!Float.isFinite(number)) {
+            throw new ModelFileException(
+                    file, "metadata " + key + " is " + scalar.number() + "; expected a number that a float holds");
+        }
+        return number;
+    }
+
+    public float number(String key, float fallback) throws ModelFileException {
+        return has(key) ? number(key) : fallback;
+    }
+
+    public boolean flag(String key, boolean fallback) throws ModelFileException {
+        if (!has(key)) {
+            return fallback;
+        }
+        if (value(key) instanceof Value.Scalar scalar && scalar.type() == ValueType.BOOL) {
+            return scalar.integer() != 0;
+        }
+        throw mismatch(key, value(key), "a flag");
+    }
+
+    /// Unmodifiable.
+    public List<String> strings(String key) throws ModelFileException {
+        return switch (value(key)) {
+            case Value.Texts(var texts) -> texts;
+            case Value other -> throw mismatch(key, other, "an array of strings");
+        };
+    }
+
+    /// Of any integer type; a value that does not fit in an `int` is refused.
+    public int[] integers(String key) throws ModelFileException {
+        var scalars = scalars(key, "an array of integers");
+        if (!scalars.type().isInteger()) {
+            throw mismatch(key, scalars, "an array of integers");
+        }
+        var integers = new int[scalars.count()];
+        for (var i = 0; i < integers.length; i++) {
+            integers[i] = fitting(key, scalars.type(), scalars.integerAt(i));
+        }
+        return integers;
+    }
+
+    /// Of any number type, rounded to floats; they may be infinite or NaN.
+    public float[] numbers(String key) throws ModelFileException {
+        var scalars = scalars(key, "an array of numbers");
+        if (!scalars.type().isNumber()) {
+            throw mismatch(key, scalars, "an array of numbers");
+        }
+        var numbers = new float[scalars.count()];
+        for (var i = 0; i < numbers.length; i++) {
+            numbers[i] = (float) scalars.numberAt(i);
+        }
+        return numbers;
+    }
+
+    private Value value(String key) throws ModelFileException {
+        var value = values.get(key);
+        if (value == null) {
+            throw new ModelFileException(file, "metadata " + key + " is missing");
+        }
+        return value;
+    }
+
+    private Value.Scalars scalars(String key, String expected) throws ModelFileException {
+        return switch (value(key)) {
+            case Value.Scalars scalars -> scalars;
+            case Value other -> throw mismatch(key, other, expected);
+        };
+    }
+
+    private int fitting(String key, ValueType type, long value) throws ModelFileException {
+        var unsigned = type == ValueType.UINT64 && value < 0;
+        if (unsigned || value != (int) value) {
+            var shown = unsigned ? Long.toUnsignedString(value) : Long.toString(value);
+            throw new ModelFileException(
+                    file,
+                    "metadata " + key + " has " + shown + "; expected " + Integer.MIN_VALUE + " to "
+                            + Integer.MAX_VALUE);
+        }
+        return (int) value;
+    }
+
+    private ModelFileException mismatch(String key, Value found, String expected) {
+        return new ModelFileException(
+                file, "metadata " + key + " is " + found.description() + "; expected " + expected);
+    }
+}

@@ -1,0 +1,64 @@
+package dev.llmworker.weights;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/// A metadata value. It does not refer to the mapped file, so that metadata outlives it.
+sealed interface Value {
+    /// What it is, for messages: `a UINT32`, `an array of 3 INT32`.
+    String description();
+
+    /// One number or flag.
+    ///
+    /// @param raw its `type.leastBytes()` bytes
+    record Scalar(ValueType type, MemorySegment raw) implements Value {
+        @Override
+        public String description() {
+            return (type.isInteger() && !type.name().startsWith("U") ? "an " : "a ") + type;
+        }
+
+        long integer() {
+            return type.integerAt(raw, 0);
+        }
+
+        double number() {
+            return type.numberAt(raw, 0);
+        }
+    }
+
+    record Text(String text) implements Value {
+        @Override
+        public String description() {
+            return "a STRING";
+        }
+    }
+
+    /// An array of strings, unmodifiable.
+    record Texts(List<String> texts) implements Value {
+        @Override
+        public String description() {
+            return "an array of " + texts.size() + " STRING";
+        }
+    }
+
+    /// An array of numbers or flags, kept as the file has it: a hostile file must not grow in memory.
+    record Scalars(ValueType type, MemorySegment raw) implements Value {
+        @Override
+        public String description() {
+            return "an array of " + count() + " " + type;
+        }
+
+        /// At most the header's limit in bytes.
+        int count() {
+            return (int) (raw.byteSize() / type.leastBytes());
+        }
+
+        long integerAt(int index) {
+            return type.integerAt(raw, (long) index * type.leastBytes());
+        }
+
+        double numberAt(int index) {
+            return type.numberAt(raw, (long) index * type.leastBytes());
+        }
+    }
+}

@@ -1,0 +1,99 @@
+package dev.llmworker.weights;
+
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class FiniteCheckTest {
+    @TempDir
+    Path directory;
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 2, 5, 6})
+    void aNanIsFoundAtAnyPlaceOfAnOddNumberOfFloats(int index) throws IOException {
+        var values = new float[] {1, -1, Float.MAX_VALUE, -Float.MIN_VALUE, 0, -0f, 9};
+        values[index] = Float.NaN;
+        assertRefused("has NaN at element " + index, TensorType.F32, GgufFile.floats(values), values.length);
+        values[index] = Float.NEGATIVE_INFINITY;
+        assertRefused("has -Infinity at element " + index, TensorType.F32, GgufFile.floats(values), values.length);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"F16, 0x7C00, 0xFE01", "BF16, 0x7F80, 0xFFC0"})
+    void anInfinityOrNanIsFoundAtAnyPlaceOfHalves(TensorType type, String infinity, String nan) throws IOException {
+        for (var index = 0; index < 7; index++) {
+            assertRefused("has Infinity at element " + index, type, shorts(7, 2, index, infinity), 7);
+            assertRefused("has NaN at element " + index, type, shorts(7, 2, index, nan), 7);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"Q4_0, 0", "Q4_1, 0", "Q4_1, 1", "Q8_0, 0"})
+    void aBadScaleIsFoundInAnyBlock(TensorType type, int scale) throws IOException {
+        for (var block = 0; block < 3; block++) {
+            var data = new byte[3 * type.blockBytes()];
+            // Quants may have any bits.
+            Arrays.fill(data, (byte) -1);
+            for (var clean = 0; clean < 3; clean++) {
+                for (var i = 0; i < 2 * type.blockScales(); i++) {
+                    data[clean * type.blockBytes() + i] = 0x3C;
+                }
+            }
+            var at = block * type.blockBytes() + 2 * scale;
+            data[at + 1] = (byte) 0xFC;
+            data[at] = 0;
+            assertRefused("has a scale of -Infinity in block " + block, type, data, 96);
+            data[at] = 1;
+            assertRefused("has a scale of NaN in block " + block, type, data, 96);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void theLargestFiniteFiguresPass(TensorType type) throws IOException {
+        // The largest exponent that is not all ones, and a mantissa of ones, in both signs.
+        var largest = switch (type) {
+            case F32 -> new byte[] {-1, -1, 0x7F, 0x7F, -1, -1, 0x7F, -1};
+            case BF16 -> new byte[] {0x7F, 0x7F, 0x7F, -1};
+            case F16, Q4_0, Q4_1, Q8_0 -> new byte[] {-1, 0x7B, -1, -5};
+        };
+        var data = new byte[4 * type.blockBytes()];
+        for (var block = 0; block < data.length; block += type.blockBytes()) {
+            for (var i = 0; i < Math.min(type.blockBytes(), largest.length); i++) {
+                data[block + i] = largest[(block + i) % largest.length];
+            }
+        }
+        try (var gguf = open(type, data, 4L * type.blockElements())) {
+            assertDoesNotThrow(() -> gguf.checkFinite(gguf.tensor("w")));
+        }
+    }
+
+    /// Zeros but for one figure, given in hexadecimal.
+    private static byte[] shorts(int count, int stride, int index, String figure) {
+        var data = new byte[count * stride];
+        var bits = Integer.decode(figure);
+        data[index * stride] = (byte) (int) bits;
+        data[index * stride + 1] = (byte) (bits >> 8);
+        return data;
+    }
+
+    private void assertRefused(String problem, TensorType type, byte[] data, long columns) throws IOException {
+        try (var gguf = open(type, data, columns)) {
+            var refused = assertThrows(ModelFileException.class, () -> gguf.checkFinite(gguf.tensor("w")));
+            assertEquals("model.gguf: tensor w " + problem + "; expected finite numbers", refused.getMessage());
+        }
+    }
+
+    private Gguf open(TensorType type, byte[] data, long columns) throws IOException {
+        return Gguf.open(new GgufFile().tensor("w", type, data, columns).write(directory.resolve("model.gguf")));
+    }
+}
