@@ -152,8 +152,8 @@ class Decoder(torch.nn.Module):
         self.embedding_type = gguf_type
 
     @torch.jit.export
-    def put_norm(self, raw: Tensor, gguf_type: int) -> None:
-        w = unpack(raw.to(self.device).view(1, -1), gguf_type).view(-1)
+    def put_norm(self, parts: List[Tensor], gguf_type: int) -> None:
+        w = unpack(parts[0].to(self.device).view(1, -1), gguf_type).view(-1)
         self.norms.append(w * float(self.hidden) ** 0.5)
 
     @torch.jit.export

@@ -37,7 +37,7 @@ def load(model: Path, few="int4", many="bf16", many_from=9, cache="bf16", slots=
         decoder.put_matrix([raw(n) for n in names], types, rows, columns, kind(few, types), kind(many, types), many_from)
 
     def put_norm(name):
-        decoder.put_norm(raw(name), int(tensors[name].tensor_type))
+        decoder.put_norm([raw(name)], int(tensors[name].tensor_type))
 
     embedding = tensors["token_embd.weight"]
     decoder.put_embedding([raw(embedding.name)], int(embedding.tensor_type), int(embedding.shape[1]))
