@@ -1,0 +1,39 @@
+package dev.llmworker.model;
+
+/// How a model is to be loaded.
+///
+/// @param weights format of the weights
+/// @param cache format of the KV cache
+/// @param slots the most sequences decoded together, at least 1
+/// @param contextLength the most tokens of a sequence; 0 is the model's own, less where the KV cache would not fit
+/// @param threads of the engine on a CPU; 0 is as many as the machine has processors
+/// @param device `cpu`, `cuda:0`, or `auto`: the first GPU, the CPU without one
+/// @param deterministic a sequence's tokens never depend on what else is decoded; somewhat slower in large batches
+public record DecoderOptions(
+        Precision weights,
+        Precision cache,
+        int slots,
+        int contextLength,
+        int threads,
+        String device,
+        boolean deterministic) {
+    public static final int MAX_SLOTS = 1024;
+
+    public DecoderOptions {
+        if (slots < 1 || slots > MAX_SLOTS) {
+            throw new IllegalArgumentException("slots is " + slots + "; it must be 1 to " + MAX_SLOTS);
+        }
+        if (contextLength < 0) {
+            throw new IllegalArgumentException(
+                    "context length is " + contextLength + "; it must be 0 (the model's own) or more");
+        }
+        if (threads < 0) {
+            throw new IllegalArgumentException("threads is " + threads + "; it must be 0 (all processors) or more");
+        }
+    }
+
+    /// On the CPU, the rest as the machine and the model allow.
+    public static DecoderOptions cpu(int slots) {
+        return new DecoderOptions(Precision.AUTO, Precision.AUTO, slots, 0, 0, "cpu", false);
+    }
+}

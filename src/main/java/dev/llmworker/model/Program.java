@@ -1,0 +1,140 @@
+package dev.llmworker.model;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.engine.PtSymbolBlock;
+import ai.djl.pytorch.jni.IValue;
+import ai.djl.pytorch.jni.IValueUtils;
+import ai.djl.pytorch.jni.JniUtils;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/// `decoder.pt` in DJL's PyTorch engine: its methods with Java's arguments and results. Values that cross over are
+/// native memory and freed on return.
+///
+/// Threading: one thread makes all calls, the constructor's included; its settings in libtorch are set here.
+final class Program implements AutoCloseable {
+    static final String RESOURCE = "decoder.pt";
+
+    static {
+        // DJL reports its use to its makers otherwise.
+        System.setProperty("OPT_OUT_TRACKING", "true");
+    }
+
+    private final PtNDManager manager;
+    private final PtSymbolBlock block;
+
+    /// @param threads at least 1
+    @SuppressWarnings("MustBeClosedChecker")
+    Program(Device device, int threads) throws IOException {
+        manager = (PtNDManager) NDManager.newBaseManager(device, "PyTorch");
+        var loaded = false;
+        // Both hold for this thread only. The optimising executor would compile each method again after it has seen
+        // its first arguments, for nothing: what it fuses needs LLVM, which libtorch comes without.
+        JniUtils.setNumThreads(threads);
+        JniUtils.setGraphExecutorOptimize(false);
+        try (var stream = Program.class.getResourceAsStream(RESOURCE)) {
+            if (stream == null) {
+                throw new IOException(RESOURCE + " is missing from the worker's jar");
+            }
+            block = JniUtils.loadModule(manager, stream, true, false);
+            loaded = true;
+        } finally {
+            if (!loaded) {
+                manager.close();
+            }
+        }
+    }
+
+    /// A call without a result.
+    ///
+    /// @param arguments `Long` or `Integer`, `Double`, `Boolean`, `String`, `long[]`, `double[]`, and
+    ///     `List<MemorySegment>` for a list of byte tensors
+    void run(String method, Object... arguments) {
+        call(method, arguments).close();
+    }
+
+    boolean test(String method) {
+        try (var result = call(method)) {
+            return result.toBoolean();
+        }
+    }
+
+    String text(String method) {
+        try (var result = call(method)) {
+            return result.toStringValue();
+        }
+    }
+
+    int integer(String method, Object... arguments) {
+        try (var result = call(method, arguments)) {
+            return (int) result.toLong();
+        }
+    }
+
+    int[] integers(String method, Object... arguments) {
+        try (var result = call(method, arguments)) {
+            var longs = result.toLongArray();
+            var integers = new int[longs.length];
+            for (var i = 0; i < longs.length; i++) {
+                integers[i] = (int) longs[i];
+            }
+            return integers;
+        }
+    }
+
+    float[] floats(String method, Object... arguments) {
+        try (var local = (PtNDManager) manager.newSubManager();
+                var result = call(method, arguments)) {
+            return result.toTensor(local).toFloatArray();
+        }
+    }
+
+    private IValue call(String method, Object... arguments) {
+        try (var local = (PtNDManager) manager.newSubManager(Device.cpu())) {
+            var values = new ArrayList<IValue>(arguments.length);
+            try {
+                for (var argument : arguments) {
+                    values.add(value(local, argument));
+                }
+                return IValueUtils.runMethod(block, method, values.toArray(IValue[]::new));
+            } finally {
+                values.forEach(IValue::close);
+            }
+        }
+    }
+
+    private static IValue value(PtNDManager local, Object argument) {
+        return switch (argument) {
+            case Integer integer -> IValue.from(integer.longValue());
+            case Long integer -> IValue.from(integer);
+            case Double number -> IValue.from(number);
+            case Boolean flag -> IValue.from(flag);
+            case String text -> IValue.from(text);
+            case long[] integers -> IValue.listFrom(integers);
+            case double[] numbers -> IValue.listFrom(numbers);
+            case List<?> segments ->
+                IValue.listFrom(
+                        segments.stream().map(segment -> tensor(local, segment)).toArray(PtNDArray[]::new));
+            default -> throw new IllegalArgumentException("no value of the program is a " + argument.getClass());
+        };
+    }
+
+    /// The segment's memory itself, not a copy.
+    private static PtNDArray tensor(PtNDManager local, Object segment) {
+        var bytes = ((MemorySegment) segment).asByteBuffer();
+        return local.create(bytes, new Shape(bytes.remaining()), DataType.UINT8);
+    }
+
+    @Override
+    public void close() {
+        block.close();
+        manager.close();
+    }
+}

@@ -1,0 +1,275 @@
+package dev.llmworker.model;
+
+import ai.djl.Device;
+import ai.djl.engine.Engine;
+import ai.djl.util.cuda.CudaUtils;
+import dev.llmworker.model.MatrixForm.Capabilities;
+import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.weights.Gguf;
+import dev.llmworker.weights.TensorType;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.EnumMap;
+import java.util.function.LongConsumer;
+
+/// The decoder of a GGUF model of the Llama family: `decoder.pt` in libtorch.
+///
+/// Threading: as [Decoder]; [#load] counts as a call.
+public final class TorchDecoder implements Decoder {
+    private final Program program;
+    private final DecoderDescription description;
+
+    private TorchDecoder(Program program, DecoderDescription description) {
+        this.program = program;
+        this.description = description;
+    }
+
+    /// Loads a model's weights and runs it once, so that the first request does not pay for what libtorch sets up at
+    /// first use. The file may be closed afterwards.
+    ///
+    /// @param progress told how many bytes of the file have been loaded, from time to time
+    /// @throws dev.llmworker.weights.ModelFileException when the model is not supported or its tensors do not fit
+    /// @throws IllegalArgumentException when the options and the model or machine do not go together
+    /// @throws InterruptedException when the thread is interrupted
+    public static TorchDecoder load(Gguf model, DecoderOptions options, LongConsumer progress)
+            throws IOException, InterruptedException {
+        var shape = LlamaShape.of(model);
+        var device = device(options.device());
+        var threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
+        var program = new Program(device, threads);
+        var loaded = false;
+        try {
+            var decoder = load(model, shape, options, device, program, progress);
+            new WarmUp(decoder).run();
+            loaded = true;
+            return decoder;
+        } finally {
+            if (!loaded) {
+                program.close();
+            }
+        }
+    }
+
+    private static TorchDecoder load(
+            Gguf model, LlamaShape shape, DecoderOptions options, Device device, Program program, LongConsumer progress)
+            throws IOException, InterruptedException {
+        var weights = weightPrecision(options.weights(), device);
+        var compute = weights == Precision.AUTO ? Precision.FP32 : weights;
+        var cache = cachePrecision(options.cache(), weights);
+        var gpu = device.isGpu();
+        var place = gpu ? "the GPU" : "this machine";
+        var total = gpu ? CudaUtils.getGpuMemory(device).getMax() : Memory.ofMachine();
+        // Of the file's size until it is known better: an impossible cache is refused before the weights are loaded.
+        var least = model.tensors().values().stream()
+                .mapToLong(t -> t.data().byteSize())
+                .sum();
+        var contextLength = new Memory(total, least, place)
+                .contextLength(shape, options.slots(), options.contextLength(), cache.bytes());
+        program.run(
+                "configure",
+                new long[] {
+                    shape.layers(),
+                    shape.hidden(),
+                    shape.heads(),
+                    shape.kvHeads(),
+                    shape.headDim(),
+                    options.slots(),
+                    contextLength
+                },
+                (double) shape.epsilon(),
+                compute.inLowerCase(),
+                cache.inLowerCase(),
+                gpu ? "cuda:" + device.getDeviceId() : "cpu",
+                options.deterministic());
+        var capabilities =
+                new Capabilities(!gpu && program.test("packing_available"), !gpu && program.test("int4_available"));
+        var loader = new WeightLoader(model, shape, program, weights, capabilities, total, progress);
+        loader.load();
+        new Memory(total, loader.bytesHeld(), place)
+                .contextLength(shape, options.slots(), contextLength, cache.bytes());
+        program.run("build", shape.frequencies());
+        return new TorchDecoder(
+                program,
+                new DecoderDescription(
+                        shape.name(),
+                        "llama",
+                        shape.vocabulary(),
+                        contextLength,
+                        options.slots(),
+                        gpu ? "cuda:" + device.getDeviceId() : "cpu",
+                        format(model, weights, capabilities),
+                        shape.cacheBytesPerToken(cache.bytes()) * options.slots() * contextLength));
+    }
+
+    private static Device device(String name) {
+        var gpus = name.equals("cpu") ? 0 : Engine.getEngine("PyTorch").getGpuCount();
+        if (name.equals("cpu") || (name.equals("auto") && gpus == 0)) {
+            return Device.cpu();
+        }
+        var index = name.equals("auto") || name.equals("cuda") ? "0" : name.replaceFirst("^cuda:", "");
+        if (!index.matches("\\d{1,3}")) {
+            throw new IllegalArgumentException("device is " + name + "; it can be auto, cpu or cuda:0 and so on");
+        }
+        if (Integer.parseInt(index) >= gpus) {
+            throw new IllegalArgumentException("device is " + name + "; libtorch sees " + gpus + " GPUs here");
+        }
+        return Device.gpu(Integer.parseInt(index));
+    }
+
+    private static Precision weightPrecision(Precision wanted, Device device) {
+        if (device.isGpu()) {
+            return wanted == Precision.AUTO ? Precision.BF16 : wanted;
+        }
+        if (wanted == Precision.FP16) {
+            throw new IllegalArgumentException("weights in fp16 need a GPU; on a CPU: auto, bf16, fp32");
+        }
+        return wanted;
+    }
+
+    private static Precision cachePrecision(Precision wanted, Precision weights) {
+        if (wanted != Precision.AUTO) {
+            return wanted;
+        }
+        return weights == Precision.AUTO ? Precision.BF16 : weights;
+    }
+
+    private static String format(Gguf model, Precision weights, Capabilities capabilities) {
+        var bytes = new EnumMap<TensorType, Long>(TensorType.class);
+        for (var tensor : model.tensors().values()) {
+            bytes.merge(tensor.type(), tensor.data().byteSize(), Long::sum);
+        }
+        var largest =
+                bytes.keySet().stream().max(Comparator.comparing(bytes::get)).orElseThrow();
+        var held = switch (weights) {
+            case AUTO -> capabilities.int4() ? "int4" : capabilities.packed() ? "bf16" : "fp32";
+            case FP32, BF16, FP16 -> weights.inLowerCase();
+        };
+        return held + " (" + largest + ")";
+    }
+
+    @Override
+    public DecoderDescription description() {
+        return description;
+    }
+
+    @Override
+    public void prefill(int slot, int[] ids, int start) {
+        checkChunk(slot, ids, start);
+        program.run("prefill", longs(ids), slot, start);
+    }
+
+    @Override
+    public int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling) {
+        checkChunk(slot, ids, start);
+        var uniform = Noise.uniform(sampling.seed(), start + ids.length - 1);
+        var numbers = new double[] {sampling.temperature(), sampling.topP(), sampling.minP(), uniform};
+        return program.integer(
+                "prefill_last",
+                longs(ids),
+                slot,
+                start,
+                sampling.topK(),
+                numbers,
+                !sampling.isGreedy(),
+                filters(sampling));
+    }
+
+    @Override
+    public int[] decode(DecodeBatch batch, int steps) {
+        checkBatch(batch, steps);
+        var rows = batch.rows();
+        var integers = new long[3 * rows];
+        var numbers = new double[(3 + steps) * rows];
+        var anySampled = false;
+        var anyFiltered = false;
+        for (var row = 0; row < rows; row++) {
+            var sampling = batch.sampling(row);
+            integers[row] = batch.token(row);
+            integers[rows + row] = batch.position(row);
+            integers[2 * rows + row] = sampling.topK();
+            numbers[row] = sampling.temperature();
+            numbers[rows + row] = sampling.topP();
+            numbers[2 * rows + row] = sampling.minP();
+            for (var step = 0; step < steps; step++) {
+                numbers[(3 + step) * rows + row] = Noise.uniform(sampling.seed(), batch.position(row) + step);
+            }
+            anySampled |= !sampling.isGreedy();
+            anyFiltered |= filters(sampling);
+        }
+        return program.integers("decode", integers, numbers, steps, anySampled, anyFiltered);
+    }
+
+    @Override
+    public void copySlot(int from, int to, int length) {
+        checkSlot(from);
+        checkSlot(to);
+        if (length < 0 || length > description.contextLength()) {
+            throw new IllegalArgumentException(
+                    "length is " + length + "; a slot holds 0 to " + description.contextLength());
+        }
+        program.run("copy_slot", from, to, length);
+    }
+
+    /// As [#prefill]; the logits after the last token.
+    float[] prefillLogits(int slot, int[] ids, int start) {
+        checkChunk(slot, ids, start);
+        return program.floats("prefill_logits", longs(ids), slot, start, false);
+    }
+
+    /// A decode step; the logits by row.
+    float[] decodeLogits(int[] tokens, int[] positions) {
+        return program.floats("decode_logits", longs(tokens), longs(positions));
+    }
+
+    @Override
+    public void close() {
+        program.close();
+    }
+
+    private static boolean filters(SamplingParameters sampling) {
+        return !sampling.isGreedy() && (sampling.topK() > 0 || sampling.topP() < 1 || sampling.minP() > 0);
+    }
+
+    private void checkChunk(int slot, int[] ids, int start) {
+        checkSlot(slot);
+        if (ids.length == 0 || start < 0 || start > description.contextLength() - ids.length) {
+            throw new IllegalArgumentException("a chunk of " + ids.length + " tokens from position " + start
+                    + "; it must have 1 or more and end within " + description.contextLength());
+        }
+        for (var id : ids) {
+            checkToken(id);
+        }
+    }
+
+    private void checkBatch(DecodeBatch batch, int steps) {
+        if (batch.rows() < 1 || batch.rows() > description.slots() || steps < 1) {
+            throw new IllegalArgumentException("a batch of " + batch.rows() + " rows and " + steps
+                    + " steps; rows must be 1 to " + description.slots() + ", steps at least 1");
+        }
+        for (var row = 0; row < batch.rows(); row++) {
+            checkToken(batch.token(row));
+            if (batch.position(row) < 0 || batch.position(row) > description.contextLength() - steps) {
+                throw new IllegalArgumentException("row " + row + " decodes " + steps + " tokens from position "
+                        + batch.position(row) + "; the context ends at " + description.contextLength());
+            }
+        }
+    }
+
+    private void checkSlot(int slot) {
+        if (slot < 0 || slot >= description.slots()) {
+            throw new IllegalArgumentException("slot is " + slot + "; it must be 0 to " + (description.slots() - 1));
+        }
+    }
+
+    private void checkToken(int id) {
+        if (id < 0 || id >= description.vocabularySize()) {
+            throw new IllegalArgumentException(
+                    "token is " + id + "; it must be 0 to " + (description.vocabularySize() - 1));
+        }
+    }
+
+    private static long[] longs(int[] integers) {
+        return Arrays.stream(integers).asLongStream().toArray();
+    }
+}

@@ -1,0 +1,171 @@
+package dev.llmworker.model;
+
+import dev.llmworker.model.MatrixForm.Capabilities;
+import dev.llmworker.weights.Gguf;
+import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.LongConsumer;
+
+/// Puts a model's tensors into the decoder program, each checked and repacked straight from the mapped file.
+final class WeightLoader {
+    /// The most bytes of a tensor that cross over in one piece: a `ByteBuffer` ends at 2 GB.
+    private static final long PIECE_BYTES = 1L << 30;
+
+    private static final int ROWS_MULTIPLE = 64;
+    /// Weights for many rows are held beside those for few while they take at most this part of the memory.
+    private static final int MANY_ROWS_MEMORY_SHARE = 4;
+
+    private final Gguf model;
+    private final LlamaShape shape;
+    private final Program program;
+    private final Precision weights;
+    private final Capabilities device;
+    private final LongConsumer progress;
+    private final boolean packedBeside;
+    private long bytesDone;
+    private long bytesHeld;
+
+    /// @param memory of the device, in bytes
+    /// @param progress told the bytes of the file done so far, after each tensor
+    WeightLoader(
+            Gguf model,
+            LlamaShape shape,
+            Program program,
+            Precision weights,
+            Capabilities device,
+            long memory,
+            LongConsumer progress) {
+        this.model = model;
+        this.shape = shape;
+        this.program = program;
+        this.weights = weights;
+        this.device = device;
+        this.progress = progress;
+        var elements =
+                model.tensors().values().stream().mapToLong(Tensor::elements).sum();
+        packedBeside = device.packed() && elements * Precision.BF16.bytes() <= memory / MANY_ROWS_MEMORY_SHARE;
+    }
+
+    /// @throws InterruptedException when the thread was interrupted; looked at between tensors
+    void load() throws ModelFileException, InterruptedException {
+        var embedding = matrix("token_embd.weight", shape.vocabulary(), shape.hidden());
+        program.run("put_embedding", pieces(embedding), embedding.type().ggufId(), shape.vocabulary());
+        done(List.of(embedding), embedding.data().byteSize());
+        int heads = shape.heads() * shape.headDim(), kvHeads = shape.kvHeads() * shape.headDim();
+        for (var layer = 0; layer < shape.layers(); layer++) {
+            var block = "blk." + layer + ".";
+            putNorm(block + "attn_norm.weight");
+            putNorm(block + "ffn_norm.weight");
+            putMatrix(
+                    matrix(block + "attn_q.weight", heads, shape.hidden()),
+                    matrix(block + "attn_k.weight", kvHeads, shape.hidden()),
+                    matrix(block + "attn_v.weight", kvHeads, shape.hidden()));
+            putMatrix(matrix(block + "attn_output.weight", shape.hidden(), heads));
+            putMatrix(
+                    matrix(block + "ffn_gate.weight", shape.feedForward(), shape.hidden()),
+                    matrix(block + "ffn_up.weight", shape.feedForward(), shape.hidden()));
+            putMatrix(matrix(block + "ffn_down.weight", shape.hidden(), shape.feedForward()));
+        }
+        putNorm("output_norm.weight");
+        // Without a head of its own the model uses the embedding.
+        var head = model.tensors().containsKey("output.weight") ? "output.weight" : "token_embd.weight";
+        putMatrix(matrix(head, shape.vocabulary(), shape.hidden()));
+    }
+
+    /// What the weights take on the device, about.
+    long bytesHeld() {
+        return bytesHeld;
+    }
+
+    private Tensor matrix(String name, long rows, long columns) throws ModelFileException {
+        var tensor = model.tensor(name);
+        TensorCheck.matrix(model, tensor, rows, columns);
+        return tensor;
+    }
+
+    private void putNorm(String name) throws ModelFileException, InterruptedException {
+        var tensor = model.tensor(name);
+        TensorCheck.vector(model, tensor, shape.hidden());
+        model.checkFinite(tensor);
+        program.run("put_norm", pieces(tensor), tensor.type().ggufId());
+        done(List.of(tensor), tensor.elements() * Precision.FP32.bytes());
+    }
+
+    private void putMatrix(Tensor... tensors) throws ModelFileException, InterruptedException {
+        var parts = List.of(tensors);
+        var pieces = new ArrayList<MemorySegment>();
+        var types = new ArrayList<Long>();
+        var rows = new ArrayList<Long>();
+        for (var part : parts) {
+            model.checkFinite(part);
+            var bytesPerRow = part.data().byteSize() / part.rows();
+            for (var piece : pieces(part)) {
+                pieces.add(piece);
+                types.add((long) part.type().ggufId());
+                rows.add(piece.byteSize() / bytesPerRow);
+            }
+        }
+        var few = few(parts);
+        var many = packedBeside && weights == Precision.AUTO ? MatrixForm.PACKED_BF16 : few;
+        program.run(
+                "put_matrix",
+                pieces,
+                longs(types),
+                longs(rows),
+                parts.getFirst().columns(),
+                few.programKind(),
+                many.programKind(),
+                few.manyRowsFrom());
+        done(parts, held(parts, few) + (many == few ? 0 : held(parts, many)));
+    }
+
+    private MatrixForm few(List<Tensor> parts) {
+        return switch (weights) {
+            case AUTO -> MatrixForm.forFewRows(parts, device);
+            case BF16 -> device.packed() ? MatrixForm.PACKED_BF16 : MatrixForm.DENSE;
+            case FP32, FP16 -> MatrixForm.DENSE;
+        };
+    }
+
+    private long held(List<Tensor> parts, MatrixForm form) {
+        var elements = parts.stream().mapToLong(Tensor::elements).sum();
+        return switch (form) {
+            // A scale and a zero of 2 bytes each for 32 elements.
+            case INT4 -> elements / 2 + elements / 8;
+            case INT4_PAIR -> elements + elements / 4;
+            case PACKED_BF16 -> elements * Precision.BF16.bytes();
+            case DENSE -> elements * (weights == Precision.AUTO ? Precision.FP32 : weights).bytes();
+        };
+    }
+
+    /// A tensor's bytes, cut at multiples of 64 rows where it is large.
+    private static List<MemorySegment> pieces(Tensor tensor) {
+        var data = tensor.data();
+        if (data.byteSize() <= PIECE_BYTES) {
+            return List.of(data);
+        }
+        var step = ROWS_MULTIPLE * (data.byteSize() / tensor.rows());
+        step = Math.max(step, PIECE_BYTES / step * step);
+        var pieces = new ArrayList<MemorySegment>();
+        for (var start = 0L; start < data.byteSize(); start += step) {
+            pieces.add(data.asSlice(start, Math.min(step, data.byteSize() - start)));
+        }
+        return pieces;
+    }
+
+    private void done(List<Tensor> parts, long held) throws InterruptedException {
+        bytesDone += parts.stream().mapToLong(part -> part.data().byteSize()).sum();
+        bytesHeld += held;
+        progress.accept(bytesDone);
+        if (Thread.interrupted()) {
+            throw new InterruptedException("interrupted while the weights were loaded");
+        }
+    }
+
+    private static long[] longs(List<Long> values) {
+        return values.stream().mapToLong(Long::longValue).toArray();
+    }
+}

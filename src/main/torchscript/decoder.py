@@ -1,0 +1,396 @@
+"""A Llama-family decoder (RMSNorm, rotary positions, grouped-query attention, SwiGLU) as one TorchScript program
+without weights. `export.py` writes it to the worker's resources; the worker puts the weights in from a GGUF file and
+calls the methods marked `torch.jit.export`.
+
+Shapes: n rows (tokens) of `hidden` H values; A query heads and G key-value heads of D values; V token ids.
+
+Rotary positions turn neighbouring values as complex pairs, which is how GGUF orders a Llama's query and key rows.
+"""
+
+from typing import List, Optional, Tuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gguf_blocks import repack, unpack, unpack_matrix
+from sampling import sample
+
+# How a matrix is held, `kind` below. Each kind has its own function, so that a libtorch without the operator of one
+# still runs the others: 1 dense, 2 bfloat16 packed by oneDNN, 3 int4, 4 a pair of int4 planes (Q8_0).
+
+
+def matmul_dense(x: Tensor, w: Tensor) -> Tensor:
+    return F.linear(x.to(w.dtype), w)
+
+
+def matmul_packed(x: Tensor, w: Tensor) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x.to(torch.bfloat16), w, None, "none", [], "")
+
+
+def matmul_int4(x: Tensor, w: Tensor, scales: Tensor) -> Tensor:
+    return torch._weight_int4pack_mm_for_cpu(x.to(torch.bfloat16), w, 32, scales)
+
+
+def matmul_int4_pair(x: Tensor, w: Tensor, scales: Tensor) -> Tensor:
+    x = x.to(torch.bfloat16)
+    return torch._weight_int4pack_mm_for_cpu(torch.cat([x, x], 1), w, 32, scales)
+
+
+def matmul(x: Tensor, w: Tensor, scales: Tensor, kind: int) -> Tensor:
+    """x [n, in] times the transpose of a held matrix [out, in]."""
+    if kind == 3:
+        return matmul_int4(x, w, scales)
+    elif kind == 2:
+        return matmul_packed(x, w)
+    elif kind == 4:
+        return matmul_int4_pair(x, w, scales)
+    return matmul_dense(x, w)
+
+
+def pack_bfloat16(w: Tensor, expected_rows: int) -> Tensor:
+    return torch.ops.mkldnn._reorder_linear_weight(w, expected_rows)
+
+
+class Decoder(torch.nn.Module):
+    few_weights: List[Tensor]
+    few_scales: List[Tensor]
+    few_kinds: List[int]
+    many_weights: List[Tensor]
+    many_scales: List[Tensor]
+    many_kinds: List[int]
+    many_from: List[int]
+    norms: List[Tensor]
+    keys: List[Tensor]
+    values: List[Tensor]
+
+    def __init__(self):
+        super().__init__()
+        none = torch.zeros(0)
+        self.layers = 0
+        self.hidden = 0
+        self.heads = 0
+        self.kv_heads = 0
+        self.head_dim = 0
+        self.slots = 0
+        self.max_length = 0
+        # A row's result never depends on how many rows there are: prompts always use the weights for many rows, decode
+        # steps always those for few, and attention always runs over whole stretches of 64 positions.
+        self.deterministic = False
+        self.compute_dtype = torch.float32
+        self.cache_dtype = torch.float32
+        self.device = torch.device("cpu")
+        # Matrices in the order of use: for each layer query|key|value, attention output, gate|up, down; then the head.
+        # Each is held once for few rows (steps) and once for many (prompts, large batches); the two may be one.
+        self.few_weights = []
+        self.few_scales = []
+        self.few_kinds = []
+        self.many_weights = []
+        self.many_scales = []
+        self.many_kinds = []
+        self.many_from = []
+        # For each layer attention and feed-forward, then the head's: [H] float32, times the square root of H.
+        self.norms = []
+        # The token embedding as it lies in the file, [V, bytes of a row]; rows are unpacked as they are looked up.
+        self.embedding = none
+        self.embedding_type = 0
+        # Keys lie transposed: a step's scores then read them along their rows, which long contexts need.
+        self.keys = []  # per layer [slots · G, D, max_length]
+        self.values = []  # per layer [slots · G, max_length, D]
+        self.rotations = none  # complex [max_length, D / 2]
+        self.norm_epsilon = none  # [1, 1]
+        self.places = torch.zeros(0, dtype=torch.int64)  # 0, 1, … max_length - 1
+        # Where position 0 of each slot lies: [slots, G] in rows of `values`, [slots, G · D] in elements of `keys`.
+        self.head_starts = torch.zeros(0, dtype=torch.int64)
+        self.key_starts = torch.zeros(0, dtype=torch.int64)
+
+    # Loading: configure, then embedding, norms and matrices in the order of use, then build.
+
+    @torch.jit.export
+    def configure(
+        self, sizes: List[int], epsilon: float, compute: str, cache: str, device: str, deterministic: bool
+    ) -> None:
+        """sizes: layers, hidden, heads, kv_heads, head_dim, slots, max_length
+        compute, cache: fp32, bf16 or fp16, of dense matrices and of the KV cache"""
+        self.layers, self.hidden, self.heads, self.kv_heads = sizes[0], sizes[1], sizes[2], sizes[3]
+        self.head_dim, self.slots, self.max_length = sizes[4], sizes[5], sizes[6]
+        self.compute_dtype = self.dtype_of(compute)
+        self.cache_dtype = self.dtype_of(cache)
+        self.device = torch.device(device)
+        self.deterministic = deterministic
+        self.norm_epsilon = torch.full([1, 1], (self.hidden * epsilon) ** 0.5, device=self.device)
+
+    def dtype_of(self, name: str) -> torch.dtype:
+        if name == "bf16":
+            return torch.bfloat16
+        if name == "fp16":
+            return torch.float16
+        assert name == "fp32", "no type is called " + name
+        return torch.float32
+
+    @torch.jit.export
+    def int4_available(self) -> bool:
+        """Whether this machine's int4 kernel reads the layout that `repack` writes (AVX-512's)."""
+        raw = torch.arange(64 * 18, dtype=torch.int64).mul_(37).remainder_(251).to(torch.uint8)
+        # float16 scales of 1.0, so that the values are exact.
+        blocks = raw.view(64, 18)
+        blocks[:, 0].fill_(0)
+        blocks[:, 1].fill_(0x3C)
+        ours, _ = repack(raw, 2, 64, 32)
+        plain = unpack(blocks, 2).add_(8.0).to(torch.int32)
+        return torch.equal(ours, torch._convert_weight_to_int4pack_for_cpu(plain, 1))
+
+    @torch.jit.export
+    def packing_available(self) -> bool:
+        """Whether oneDNN multiplies bfloat16 on this machine."""
+        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+    @torch.jit.export
+    def put_embedding(self, parts: List[Tensor], gguf_type: int, rows: int) -> None:
+        # A copy: the file may be closed afterwards.
+        self.embedding = torch.cat([part.to(self.device) for part in parts]).view(rows, -1)
+        self.embedding_type = gguf_type
+
+    @torch.jit.export
+    def put_norm(self, parts: List[Tensor], gguf_type: int) -> None:
+        w = unpack(parts[0].to(self.device).view(1, -1), gguf_type).view(-1)
+        self.norms.append(w * float(self.hidden) ** 0.5)
+
+    @torch.jit.export
+    def put_matrix(
+        self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, few: int, many: int, many_from: int
+    ) -> None:
+        """A matrix of use from the file's matrices whose rows it joins.
+
+        parts: uint8, the bytes in the file; types, rows: of each part
+        few, many: the kinds to hold it as for steps and for at least `many_from` rows
+        """
+        w, s = self.hold(parts, types, rows, columns, few)
+        self.few_weights.append(w)
+        self.few_scales.append(s)
+        self.few_kinds.append(few)
+        if many != few:
+            w, s = self.hold(parts, types, rows, columns, many)
+        self.many_weights.append(w)
+        self.many_scales.append(s)
+        self.many_kinds.append(many)
+        self.many_from.append(many_from)
+
+    def hold(
+        self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, kind: int
+    ) -> Tuple[Tensor, Tensor]:
+        weights: List[Tensor] = []
+        scales: List[Tensor] = []
+        for i in range(len(parts)):
+            raw = parts[i].to(self.device)
+            if kind == 3 or kind == 4:
+                w, s = repack(raw, types[i], rows[i], columns)
+                scales.append(s)
+            else:
+                dtype = torch.bfloat16 if kind == 2 else self.compute_dtype
+                w = unpack_matrix(raw, types[i], rows[i], columns, dtype)
+            weights.append(w)
+        whole = torch.cat(weights, 0) if len(weights) > 1 else weights[0]
+        if kind == 2:
+            whole = pack_bfloat16(whole, 128)
+        return whole, torch.cat(scales, 1) if len(scales) > 0 else torch.zeros(0)
+
+    @torch.jit.export
+    def build(self, frequencies: List[float]) -> None:
+        """frequencies: [D / 2], by how much each pair turns from one position to the next, in radians"""
+        angles = torch.outer(torch.arange(self.max_length).double(), torch.tensor(frequencies, dtype=torch.float64))
+        # Queries and keys are both scaled by the fourth root of 1/D: scores are then scaled as they should be.
+        turns = torch.polar(torch.full_like(angles, self.head_dim**-0.25), angles)
+        self.rotations = turns.to(torch.complex64).to(self.device)
+        size = self.slots * self.kv_heads * self.head_dim * self.max_length
+        # One allocation, which the system hands out as it is first touched. Smaller ones may be reused memory, and what
+        # happens to lie there must be finite: a weight of 0 does not silence a NaN.
+        cache = torch.empty([2 * self.layers, size], dtype=self.cache_dtype, device=self.device)
+        if cache.numel() < 2**26 or self.device.type != "cpu":
+            cache.zero_()
+        for i in range(self.layers):
+            self.keys.append(cache[2 * i].view(-1, self.head_dim, self.max_length))
+            self.values.append(cache[2 * i + 1].view(-1, self.max_length, self.head_dim))
+        self.places = torch.arange(self.max_length, device=self.device)
+        heads = torch.arange(self.slots * self.kv_heads, device=self.device).view(self.slots, -1)
+        self.head_starts = heads * self.max_length
+        dims = torch.arange(self.slots * self.kv_heads * self.head_dim, device=self.device).view(self.slots, -1)
+        self.key_starts = dims * self.max_length
+
+    # The parts of a layer.
+
+    def project(self, x: Tensor, matrix: int, rows: int) -> Tensor:
+        """x [n, in] times a matrix of use; `rows` says which of its two forms."""
+        if rows >= self.many_from[matrix]:
+            return matmul(x, self.many_weights[matrix], self.many_scales[matrix], self.many_kinds[matrix])
+        return matmul(x, self.few_weights[matrix], self.few_scales[matrix], self.few_kinds[matrix])
+
+    def norm(self, x: Tensor, i: int) -> Tensor:
+        """RMSNorm of x [n, H] in four operators; the weight carries the square root of H."""
+        length = torch.linalg.vector_norm(x, 2, [1], True)
+        return torch.div(x, torch.hypot(length, self.norm_epsilon)).mul_(self.norms[i])
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        return unpack(self.embedding.index_select(0, tokens), self.embedding_type)
+
+    def attention_inputs(self, x: Tensor, layer: int, rotations: Tensor, rows: int) -> Tuple[Tensor, Tensor]:
+        """Queries and keys, turned, [n, A + G, D], and values [n, G, D], in the cache's type."""
+        n, turning = x.size(0), self.heads + self.kv_heads
+        qkv = self.project(self.norm(x, 2 * layer), 4 * layer, rows).view(n, -1, self.head_dim)
+        pairs = torch.view_as_complex(qkv[:, :turning].float().view(n, turning, -1, 2))
+        turned = torch.view_as_real(pairs * rotations).view(n, turning, self.head_dim)
+        return turned.to(self.cache_dtype), qkv[:, turning:].to(self.cache_dtype)
+
+    def feed_forward(self, x: Tensor, layer: int, rows: int) -> None:
+        gate_up = self.project(self.norm(x, 2 * layer + 1), 4 * layer + 2, rows)
+        half = gate_up.size(1) // 2
+        x.add_(self.project(F.silu(gate_up[:, :half]).mul_(gate_up[:, half:]), 4 * layer + 3, rows))
+
+    def head(self, x: Tensor, rows: int) -> Tensor:
+        """Logits float32 [n, V] of x [n, H] after the last layer."""
+        return self.project(self.norm(x, 2 * self.layers), 4 * self.layers, rows).float()
+
+    # Decode steps: one token for each of the sequences in slots 0 to n - 1.
+
+    def decode_mask(self, positions: Tensor, length: int) -> Optional[Tensor]:
+        """0 up to a row's position and -inf behind it, [n · G, 1, length]; none where there is nothing behind."""
+        if positions.size(0) == 1 and not self.deterministic:
+            return None
+        behind = self.places[:length].unsqueeze(0) > positions.unsqueeze(1)
+        mask = torch.zeros([positions.size(0), length], device=self.device).masked_fill_(behind, float("-inf"))
+        return mask.repeat_interleave(self.kv_heads, 0).unsqueeze(1)
+
+    def decode_attention(self, q: Tensor, layer: int, length: int, mask: Optional[Tensor]) -> Tensor:
+        """Attention of queries [n, A, D] to the first `length` positions of their slots: [n, A · D]."""
+        n, kv_rows = q.size(0), q.size(0) * self.kv_heads
+        q = q.reshape(kv_rows, self.heads // self.kv_heads, self.head_dim)
+        scores = torch.bmm(q, self.keys[layer][:kv_rows, :, :length])
+        if mask is not None:
+            scores = scores + mask
+        weights = scores.softmax(2, dtype=torch.float32).to(self.cache_dtype)
+        return torch.bmm(weights, self.values[layer][:kv_rows, :length]).view(n, -1)
+
+    def decode_step(self, tokens: Tensor, positions: Tensor, max_position: int) -> Tensor:
+        """Runs tokens [n] at their positions [n] through the model, cache included: logits [n, V]."""
+        n = tokens.size(0)
+        rows = 0 if self.deterministic else n
+        length = max_position + 1
+        if n > 1 or self.deterministic:
+            length = min(self.max_length, max_position // 64 * 64 + 64)
+        mask = self.decode_mask(positions, length)
+        rotations = self.rotations.index_select(0, positions).unsqueeze(1)
+        value_rows = (self.head_starts[:n] + positions.unsqueeze(1)).view(-1)
+        key_places = (self.key_starts[:n] + positions.unsqueeze(1)).view(-1)
+        x = self.embed(tokens)
+        for layer in range(self.layers):
+            turned, v = self.attention_inputs(x, layer, rotations, rows)
+            self.keys[layer].view(-1).index_copy_(0, key_places, turned[:, self.heads :].reshape(-1))
+            self.values[layer].view(-1, self.head_dim).index_copy_(0, value_rows, v.reshape(-1, self.head_dim))
+            attention = self.decode_attention(turned[:, : self.heads], layer, length, mask)
+            x.add_(self.project(attention, 4 * layer + 1, rows))
+            self.feed_forward(x, layer, rows)
+        return self.head(x, rows)
+
+    @torch.jit.export
+    def decode(
+        self, integers: List[int], floats: List[float], steps: int, any_sampled: bool, any_filtered: bool
+    ) -> List[int]:
+        """`steps` decode steps for n rows; each sampled token is the next step's input. Returns ids [steps · n].
+
+        integers: [3 · n]: tokens, positions, top_k (0: all)
+        floats: [(3 + steps) · n]: temperature (0: greedy), top_p, min_p, then each step's uniform numbers
+        any_sampled, any_filtered: as in `sample`
+        """
+        n = len(integers) // 3
+        max_position = max(integers[n : 2 * n])
+        i = torch.tensor(integers, device=self.device).view(3, n)
+        f = torch.tensor(floats, dtype=torch.float32, device=self.device).view(3 + steps, n)
+        tokens, positions = i[0], i[1]
+        ids: List[Tensor] = []
+        for step in range(steps):
+            logits = self.decode_step(tokens, positions, max_position + step)
+            tokens = sample(logits, f[0], i[2], f[1], f[2], f[3 + step], any_sampled, any_filtered)
+            positions = positions + 1
+            ids.append(tokens)
+        flat: List[int] = torch.cat(ids).tolist()
+        return flat
+
+    @torch.jit.export
+    def decode_logits(self, tokens: List[int], positions: List[int]) -> Tensor:
+        """One step's logits [n, V], for tests."""
+        at = torch.tensor(positions, device=self.device)
+        return self.decode_step(torch.tensor(tokens, device=self.device), at, max(positions))
+
+    # Prompts: a chunk of one sequence.
+
+    def prefill_attention(self, turned: Tensor, v: Tensor, layer: int, slot: int, start: int) -> Tensor:
+        """Writes a chunk's keys and values to the cache and attends to all up to each row: [n, A · D]."""
+        n, heads, kv_heads = v.size(0), self.heads, self.kv_heads
+        end = start + n
+        k = turned[:, heads:].transpose(0, 1)  # [G, n, D]
+        v = v.transpose(0, 1)
+        keys = self.keys[layer][slot * kv_heads : (slot + 1) * kv_heads]
+        values = self.values[layer][slot * kv_heads : (slot + 1) * kv_heads]
+        keys[:, :, start:end].copy_(k.transpose(1, 2))
+        values[:, start:end].copy_(v)
+        mask: Optional[Tensor] = None
+        if start > 0:
+            k = keys[:, :, :end].transpose(1, 2)
+            v = values[:, :end]
+            behind = self.places[:end].unsqueeze(0) > self.places[start:end].unsqueeze(1)
+            mask = torch.zeros([n, end], dtype=self.cache_dtype, device=self.device)
+            mask = mask.masked_fill_(behind, float("-inf"))[None, None]
+        group = heads // kv_heads
+        k = k.unsqueeze(1).expand(-1, group, -1, -1).reshape(1, heads, end, self.head_dim)
+        v = v.unsqueeze(1).expand(-1, group, -1, -1).reshape(1, heads, end, self.head_dim)
+        q = turned[:, :heads].transpose(0, 1).unsqueeze(0)
+        out = F.scaled_dot_product_attention(q, k, v, mask, 0.0, start == 0, scale=1.0)
+        return out.transpose(1, 2).reshape(n, heads * self.head_dim)
+
+    def prefill_chunk(self, ids: List[int], slot: int, start: int) -> Tensor:
+        """Runs n tokens at positions start, start + 1, … of a slot through the model: [n, H]."""
+        n = len(ids)
+        rows = 1 << 30 if self.deterministic else n
+        rotations = self.rotations[start : start + n].unsqueeze(1)
+        x = self.embed(torch.tensor(ids, device=self.device))
+        for layer in range(self.layers):
+            turned, v = self.attention_inputs(x, layer, rotations, rows)
+            x.add_(self.project(self.prefill_attention(turned, v, layer, slot, start), 4 * layer + 1, rows))
+            self.feed_forward(x, layer, rows)
+        return x
+
+    @torch.jit.export
+    def prefill(self, ids: List[int], slot: int, start: int) -> None:
+        self.prefill_chunk(ids, slot, start)
+
+    @torch.jit.export
+    def prefill_last(
+        self, ids: List[int], slot: int, start: int, top_k: int, floats: List[float], sampled: bool, filtered: bool
+    ) -> int:
+        """As prefill, and samples the token after the chunk. floats: temperature, top_p, min_p, uniform number"""
+        logits = self.prefill_logits(ids, slot, start, False)
+        f = torch.tensor(floats, dtype=torch.float32, device=self.device).view(4, 1)
+        k = torch.full([1], top_k, device=self.device)
+        return int(sample(logits, f[0], k, f[1], f[2], f[3], sampled, filtered))
+
+    @torch.jit.export
+    def prefill_logits(self, ids: List[int], slot: int, start: int, all_rows: bool) -> Tensor:
+        """As prefill; the logits after each token of the chunk or after the last, [n or 1, V]."""
+        x = self.prefill_chunk(ids, slot, start)
+        if all_rows:
+            return self.head(x, 1 << 30 if self.deterministic else x.size(0))
+        return self.head(x[-1:], 0 if self.deterministic else 1)
+
+    @torch.jit.export
+    def copy_slot(self, source: int, target: int, length: int) -> None:
+        """Copies the first `length` cached positions of a slot to another."""
+        shape = [self.slots, self.kv_heads, self.head_dim, self.max_length]
+        for layer in range(self.layers):
+            keys = self.keys[layer].view(shape)
+            keys[target, :, :, :length].copy_(keys[source, :, :, :length])
+            values = self.values[layer].view(shape[0], shape[1], shape[3], shape[2])
+            values[target, :, :length].copy_(values[source, :, :length])
+
+    def forward(self, x: Tensor) -> Tensor:
+        # DJL loads modules that have a forward.
+        return x

@@ -1,0 +1,72 @@
+"""Writes the decoder program to the worker's resources, the same bytes each time:
+
+    python src/main/torchscript/export.py            # torch 2.7.1
+    python src/main/torchscript/export.py --check    # compares the program with the committed one, writes nothing
+
+The program carries the SHA-256 of the sources here; a test of the worker compares it with the sources, so that a change
+without an export does not go unnoticed where there is no Python.
+"""
+
+import hashlib
+import io
+import sys
+import zipfile
+from pathlib import Path
+
+import torch
+
+SOURCES = Path(__file__).resolve().parent
+PROGRAM = SOURCES.parent / "resources/dev/llmworker/model/decoder.pt"
+
+
+def source_sha256() -> str:
+    """Of the names and contents of the .py files here, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(SOURCES.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def without_debug_records(archive: bytes) -> bytes:
+    """The archive with its entries as they are, but not the debug records, which hold paths of this machine, and no
+    times. Entries start at multiples of 64 bytes, as torch wants its tensors to."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target:
+        for name in sorted(source.namelist()):
+            if name.endswith(".debug_pkl") or "/.data/" in name:
+                continue
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            start = out.tell() + 30 + len(name.encode()) + 4
+            padding = -start % 64
+            entry.extra = b"FB" + padding.to_bytes(2, "little") + b"Z" * padding
+            target.writestr(entry, source.read(name))
+    return out.getvalue()
+
+
+def program() -> bytes:
+    sys.path.insert(0, str(SOURCES))
+    from decoder import Decoder
+
+    module = torch.jit.script(Decoder())
+    # Compiled here and not in decoder.py: the text of the sources cannot hold its own hash.
+    module.define(f'def source_sha256(self) -> str:\n    return "{source_sha256()}"\n')
+    buffer = io.BytesIO()
+    torch.jit.save(module, buffer)
+    return without_debug_records(buffer.getvalue())
+
+
+def main() -> None:
+    exported = program()
+    torch.jit.load(io.BytesIO(exported))
+    if "--check" in sys.argv[1:]:
+        if exported != PROGRAM.read_bytes():
+            sys.exit(f"{PROGRAM.name} is not what the sources export: run export.py")
+        print(f"{PROGRAM.name} is what the sources export")
+        return
+    PROGRAM.parent.mkdir(parents=True, exist_ok=True)
+    PROGRAM.write_bytes(exported)
+    print(f"{PROGRAM.name}: {len(exported)} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""GGUF's weight formats on the device: bytes as they lie in the file, unpacked or repacked by tensor operations.
+
+Type ids are GGUF's: 0 F32, 1 F16, 2 Q4_0, 3 Q4_1, 8 Q8_0, 30 BF16. A quantised row is a sequence of blocks of 32
+elements; two elements share a byte in Q4: element j in the low and j + 16 in the high half of byte j.
+
+`x.view(dtype)` compiles to a view by size in TorchScript, so bytes are reinterpreted by `torch.view_copy`.
+"""
+
+from typing import List, Tuple
+
+import torch
+from torch import Tensor
+
+
+def row_bytes(gguf_type: int, columns: int) -> int:
+    """The bytes of a row of a matrix in the file."""
+    if gguf_type == 0:
+        return columns * 4
+    if gguf_type == 1 or gguf_type == 30:
+        return columns * 2
+    blocks = columns // 32
+    if gguf_type == 2:
+        return blocks * 18
+    if gguf_type == 3:
+        return blocks * 20
+    assert gguf_type == 8, "GGUF type " + str(gguf_type) + " has no unpacking"
+    return blocks * 34
+
+
+def as_half(raw: Tensor) -> Tensor:
+    """Bytes [..., 2n] as float16 values [..., n] in float32."""
+    return torch.view_copy(raw.contiguous(), dtype=torch.float16).float()
+
+
+def unpack(raw: Tensor, gguf_type: int) -> Tensor:
+    """Rows [n, bytes] of any supported type as float32 [n, columns]; exact."""
+    n = raw.size(0)
+    if gguf_type == 0:
+        return torch.view_copy(raw, dtype=torch.float32)
+    if gguf_type == 1:
+        return as_half(raw)
+    if gguf_type == 30:
+        return torch.view_copy(raw, dtype=torch.bfloat16).float()
+    if gguf_type == 8:
+        blocks = raw.view(n, -1, 34)
+        scale = as_half(blocks[:, :, :2])
+        return torch.view_copy(blocks[:, :, 2:], dtype=torch.int8).float().mul_(scale).view(n, -1)
+    # Both Q4 types are scale · nibble + offset; in Q4_0 the offset is -8 scales.
+    if gguf_type == 2:
+        blocks = raw.view(n, -1, 18)
+        scale = as_half(blocks[:, :, :2])
+        offset = scale * -8.0
+        nibbles = blocks[:, :, 2:]
+    else:
+        blocks = raw.view(n, -1, 20)
+        scale = as_half(blocks[:, :, :2])
+        offset = as_half(blocks[:, :, 2:4])
+        nibbles = blocks[:, :, 4:]
+    q = torch.cat([nibbles.bitwise_and(15), nibbles.bitwise_right_shift(4)], 2)
+    return q.float().mul_(scale).add_(offset).view(n, -1)
+
+
+def rows_per_piece(columns: int) -> int:
+    """How many rows to convert at once, a multiple of 64: temporaries stay at some 32 MB."""
+    return max(64, 4 * 1024 * 1024 // columns // 64 * 64)
+
+
+def unpack_matrix(raw: Tensor, gguf_type: int, rows: int, columns: int, dtype: torch.dtype) -> Tensor:
+    """A whole matrix as `dtype` [rows, columns]."""
+    raw = raw.view(rows, -1)
+    out = torch.empty([rows, columns], dtype=dtype, device=raw.device)
+    step = rows_per_piece(columns)
+    for first in range(0, rows, step):
+        last = min(rows, first + step)
+        out[first:last].copy_(unpack(raw[first:last], gguf_type))
+    return out
+
+
+def interleave_rows(low_rows: Tensor, high_rows: Tensor, out: Tensor) -> None:
+    """Puts elements (rows 0..31 and 32..63 of each 64, one a byte, four bytes an int32) into the int4 layout of
+    torch's AVX-512 kernel: for each column, byte j holds row j in its low and row j + 32 in its high half.
+
+    low_rows, high_rows: int32 [blocks of 64 rows, 32, groups, columns / 4], values 0..15 a byte
+    out: uint8 [blocks of 64 rows, groups, columns, 32]
+    """
+    pair = low_rows.bitwise_or(high_rows.bitwise_left_shift(4))
+    out.copy_(torch.view_copy(pair, dtype=torch.uint8).permute(0, 2, 3, 1))
+
+
+def scales_and_zeros(scale: Tensor, zero: Tensor) -> Tensor:
+    """[rows, groups] each as bfloat16 [groups, rows, 2]: the kernel computes (q - 8) · scale + zero."""
+    return torch.stack([scale, zero], 2).to(torch.bfloat16).transpose(0, 1).contiguous()
+
+
+def repack_int4(raw: Tensor, gguf_type: int, rows: int, columns: int) -> Tuple[Tensor, Tensor]:
+    """Q4_0 or Q4_1 in the int4 layout, the nibbles unchanged: uint8 [rows, columns / 2] and scales and zeros
+    [columns / 32, rows, 2]. Rows are a multiple of 64."""
+    groups = columns // 32
+    if gguf_type == 3:
+        words = torch.view_copy(raw, dtype=torch.int32).view(rows, groups, 5)
+        heads = torch.view_copy(words[:, :, 0].contiguous(), dtype=torch.float16).view(rows, groups, 2).float()
+        scale = heads[:, :, 0]
+        zero = heads[:, :, 1] + scale * 8.0
+        words = words[:, :, 1:]
+    else:
+        halves = torch.view_copy(raw, dtype=torch.int16).view(rows, groups, 9)
+        scale = torch.view_copy(halves[:, :, 0].contiguous(), dtype=torch.float16).float()
+        zero = torch.zeros_like(scale)
+        words = torch.view_copy(halves[:, :, 1:].contiguous(), dtype=torch.int32)
+    nibbles = words.reshape(rows // 64, 2, 32, groups, 4)
+    low = nibbles.bitwise_and(0x0F0F0F0F)
+    high = nibbles.bitwise_right_shift(4).bitwise_and_(0x0F0F0F0F)
+    out = torch.empty([rows // 64, groups, 2, 16, 32], dtype=torch.uint8, device=raw.device)
+    interleave_rows(low[:, 0], low[:, 1], out[:, :, 0])
+    interleave_rows(high[:, 0], high[:, 1], out[:, :, 1])
+    return out.view(rows, columns // 2), scales_and_zeros(scale, zero)
+
+
+def repack_int4_pair(raw: Tensor, rows: int, columns: int) -> Tuple[Tensor, Tensor]:
+    """Q8_0 as two int4 planes side by side, exactly: v = 16 · (v >> 4) + (v & 15). A product with the input given
+    twice adds them up. uint8 [rows, columns] and scales and zeros [2 · columns / 32, rows, 2]."""
+    groups = columns // 32
+    halves = torch.view_copy(raw, dtype=torch.int16).view(rows, groups, 17)
+    scale = torch.view_copy(halves[:, :, 0].contiguous(), dtype=torch.float16).float()
+    words = torch.view_copy(halves[:, :, 1:].contiguous(), dtype=torch.int32).view(rows // 64, 2, 32, groups, 8)
+    low = words.bitwise_and(0x0F0F0F0F)
+    # The high half is signed, -8 to 7; the flip of its top bit makes it 0 to 15.
+    high = words.bitwise_right_shift(4).bitwise_and_(0x0F0F0F0F).bitwise_xor_(0x08080808)
+    out = torch.empty([rows // 64, 2, groups, 32, 32], dtype=torch.uint8, device=raw.device)
+    interleave_rows(high[:, 0], high[:, 1], out[:, 0])
+    interleave_rows(low[:, 0], low[:, 1], out[:, 1])
+    zero = torch.zeros_like(scale)
+    scales = scales_and_zeros(torch.cat([scale * 16.0, scale], 1), torch.cat([zero, scale * 8.0], 1))
+    return out.view(rows, columns), scales
+
+
+def repack(raw: Tensor, gguf_type: int, rows: int, columns: int) -> Tuple[Tensor, Tensor]:
+    """A matrix as int4, or as an int4 pair where it is Q8_0, piece by piece to bound the temporaries."""
+    raw = raw.view(rows, -1)
+    weights: List[Tensor] = []
+    scales: List[Tensor] = []
+    step = rows_per_piece(columns)
+    for first in range(0, rows, step):
+        last = min(rows, first + step)
+        piece = raw[first:last].view(-1)
+        if gguf_type == 8:
+            w, s = repack_int4_pair(piece, last - first, columns)
+        else:
+            w, s = repack_int4(piece, gguf_type, last - first, columns)
+        weights.append(w)
+        scales.append(s)
+    return torch.cat(weights, 0), torch.cat(scales, 1)

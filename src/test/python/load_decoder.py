@@ -1,0 +1,56 @@
+"""Loads decoder.pt with a GGUF file's weights as the worker does, for the scripts beside this one."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from gguf import GGUFReader
+
+PROGRAM = Path(__file__).resolve().parents[2] / "main/resources/dev/llmworker/model/decoder.pt"
+DENSE, PACKED, INT4, PAIR = 1, 2, 3, 4
+
+
+def quantised_kind(types: list[int]) -> int:
+    """The int4 form that holds parts of these GGUF types exactly; packed bfloat16 where there is none."""
+    if all(t in (2, 3) for t in types):
+        return INT4
+    return PAIR if all(t == 8 for t in types) else PACKED
+
+
+def load(model: Path, few="int4", many="bf16", many_from=9, cache="bf16", slots=4, length=1024, deterministic=False):
+    """few, many: `int4` (as far as the types allow), `bf16` (packed) or `fp32`."""
+    reader = GGUFReader(model)
+    tensors = {t.name: t for t in reader.tensors}
+    field = lambda key: reader.fields["llama." + key].contents()
+    layers, hidden, heads = field("block_count"), field("embedding_length"), field("attention.head_count")
+    dim = hidden // heads
+    decoder = torch.jit.load(PROGRAM)
+    sizes = [layers, hidden, heads, field("attention.head_count_kv"), dim, slots, length]
+    decoder.configure(sizes, field("attention.layer_norm_rms_epsilon"), "fp32", cache, "cpu", deterministic)
+    raw = lambda name: torch.from_numpy(np.array(tensors[name].data).view(np.uint8).reshape(-1))
+    kind = lambda form, types: {"int4": quantised_kind(types), "bf16": PACKED, "fp32": DENSE}[form]
+
+    def put_matrix(names):
+        types = [int(tensors[n].tensor_type) for n in names]
+        rows = [int(tensors[n].shape[1]) for n in names]
+        columns = int(tensors[names[0]].shape[0])
+        decoder.put_matrix([raw(n) for n in names], types, rows, columns, kind(few, types), kind(many, types), many_from)
+
+    def put_norm(name):
+        decoder.put_norm([raw(name)], int(tensors[name].tensor_type))
+
+    embedding = tensors["token_embd.weight"]
+    decoder.put_embedding([raw(embedding.name)], int(embedding.tensor_type), int(embedding.shape[1]))
+    for i in range(layers):
+        name = lambda part: f"blk.{i}.{part}.weight"
+        put_norm(name("attn_norm"))
+        put_norm(name("ffn_norm"))
+        put_matrix([name("attn_q"), name("attn_k"), name("attn_v")])
+        put_matrix([name("attn_output")])
+        put_matrix([name("ffn_gate"), name("ffn_up")])
+        put_matrix([name("ffn_down")])
+    put_norm("output_norm.weight")
+    put_matrix(["output.weight" if "output.weight" in tensors else embedding.name])
+    base = field("rope.freq_base")
+    decoder.build([base ** (-i / dim) for i in range(0, dim, 2)])
+    return decoder
