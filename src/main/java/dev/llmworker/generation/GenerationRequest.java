@@ -14,8 +14,7 @@ public record GenerationRequest(Prompt prompt, OptionalInt maxTokens, SamplingPa
 
     public GenerationRequest {
         if (maxTokens.isPresent() && maxTokens.getAsInt() < 1) {
-            throw new IllegalArgumentException(
-                    "max_tokens is " + maxTokens.getAsInt() + "; it must be at least 1");
+            throw new IllegalArgumentException("max_tokens is " + maxTokens.getAsInt() + "; it must be at least 1");
         }
     }
 
