@@ -1,8 +1,44 @@
 package dev.llmworker;
 
-/// The worker's `main`.
+import dev.llmworker.serving.PortException;
+import dev.llmworker.serving.SharedPort;
+import dev.llmworker.stats.WorkerStats;
+
+/// The worker's `main`. The port is opened first, so that `/ping` is answered while the rest still starts.
 public final class Worker {
+    private static final int FAILED = 1;
+
     private Worker() {}
 
-    public static void main(String[] args) {}
+    public static void main(String[] args) {
+        try {
+            run();
+        } catch (SettingsException | PortException e) {
+            fail(String.valueOf(e.getMessage()));
+        } catch (Exception e) {
+            fail("cannot start: " + rootCause(e));
+        }
+    }
+
+    private static void run() throws Exception {
+        var settings = Settings.read(System.getenv());
+        var stats = new WorkerStats();
+        var port = SharedPort.open(settings.listen());
+        var beans = WorkerBeans.of(port, Engines.start(settings, stats), stats);
+        new CamelApplication(settings, beans).run();
+    }
+
+    private static String rootCause(Throwable failure) {
+        var cause = failure;
+        while (cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        return cause.getMessage() == null ? cause.toString() : cause.getMessage();
+    }
+
+    /// Ends the process even though the event loops still run.
+    private static void fail(String message) {
+        System.err.println("worker: " + message);
+        System.exit(FAILED);
+    }
 }

@@ -1,0 +1,91 @@
+package dev.llmworker;
+
+import dev.llmworker.serving.ListenSettings;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Properties;
+import org.jspecify.annotations.Nullable;
+
+/// What the operator chose. Each setting is an environment variable, or else a line in `application.properties` beside
+/// the routes, under the same name.
+///
+/// @param routes the folder of the YAML routes
+/// @param model what to load; null for the starter model
+/// @param device `auto`, `cpu`, `cuda:0`
+/// @param dtype format of the weights, or `auto`
+/// @param maxModelLen tokens of a sequence, prompt and answer together; null for as many as the model and memory allow
+/// @param maxSlots sequences decoded together; null for what fits
+/// @param queueLimit requests that may wait; null for four for each slot
+/// @param requestTimeout a generation's deadline
+/// @param threads of the engine; null for one for each core
+record Settings(
+        ListenSettings listen,
+        Path routes,
+        EngineKind engine,
+        @Nullable String model,
+        String device,
+        String dtype,
+        @Nullable Integer maxModelLen,
+        @Nullable Integer maxSlots,
+        @Nullable Integer queueLimit,
+        Duration requestTimeout,
+        @Nullable Integer threads) {
+    /// What generates.
+    enum EngineKind {
+        DJL,
+        MOCK
+    }
+
+    private static final int MAX_PORT = 65_535;
+    private static final int DEFAULT_BODY_BYTES = 1 << 20;
+    private static final int MIN_BODY_BYTES = 1 << 10;
+    private static final int MAX_BODY_BYTES = 30 << 20;
+    private static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(300);
+
+    /// @throws SettingsException naming the variable, its value and its limits
+    static Settings read(Map<String, String> environment) throws SettingsException {
+        var routes = Path.of(environment.getOrDefault("ROUTES", "routes"));
+        return read(environment, routes, routes.resolve("application.properties"));
+    }
+
+    /// As [#read(Map)], with the file in `file`.
+    static Settings read(Map<String, String> environment, Path routes, Path file) throws SettingsException {
+        var values = new HashMap<String, String>();
+        if (Files.isRegularFile(file)) {
+            var properties = new Properties();
+            try (var reader = Files.newBufferedReader(file)) {
+                properties.load(reader);
+            } catch (IOException | IllegalArgumentException e) {
+                throw new SettingsException(file + " cannot be read: " + e.getMessage());
+            }
+            properties.stringPropertyNames().forEach(name -> values.put(name, properties.getProperty(name)));
+        }
+        values.putAll(environment);
+        return of(new SettingsReader(values), routes);
+    }
+
+    private static Settings of(SettingsReader from, Path routes) throws SettingsException {
+        var port = from.whole("PORT", 0, MAX_PORT, 80);
+        return new Settings(
+                new ListenSettings(
+                        from.text("HOST", "0.0.0.0"),
+                        port,
+                        from.whole("PORT_HEALTH", 1, MAX_PORT, port),
+                        from.whole("MAX_BODY_BYTES", MIN_BODY_BYTES, MAX_BODY_BYTES, DEFAULT_BODY_BYTES),
+                        from.text("RUNPOD_POD_ID")),
+                routes,
+                from.choice("ENGINE", EngineKind.class, EngineKind.DJL),
+                from.text("MODEL"),
+                from.text("DEVICE", "auto"),
+                from.text("DTYPE", "auto"),
+                from.whole("MAX_MODEL_LEN", 16, 1 << 20),
+                from.whole("MAX_SLOTS", 1, 1024),
+                from.whole("QUEUE_LIMIT", 0, 100_000),
+                from.duration("REQUEST_TIMEOUT", Duration.ofSeconds(1), Duration.ofHours(24), DEFAULT_TIMEOUT),
+                from.whole("THREADS", 1, 1024));
+    }
+}

@@ -1,0 +1,42 @@
+package dev.llmworker;
+
+import dev.llmworker.serving.SharedPort;
+import dev.llmworker.stats.WorkerStats;
+import java.nio.file.Path;
+import org.apache.camel.CamelContext;
+import org.apache.camel.RuntimeCamelException;
+import org.apache.camel.spi.ContextServicePlugin;
+
+/// Binds the beans while Camel builds its context, early enough for every route. [Worker] has made them by then; under
+/// Camel JBang, which runs in the folder of the routes, they are made here.
+public final class WorkerPlugin implements ContextServicePlugin {
+    @Override
+    public void load(CamelContext context) {
+        var registry = context.getRegistry();
+        var beans = registry.findSingleByType(WorkerBeans.class);
+        if (beans == null) {
+            beans = beans();
+            registry.bind("workerBeans", beans);
+        }
+        beans.bind(registry);
+    }
+
+    private static WorkerBeans beans() {
+        try {
+            var folder = Path.of("");
+            var settings = Settings.read(System.getenv(), folder, folder.resolve("application.properties"));
+            var stats = new WorkerStats();
+            return WorkerBeans.of(new SharedPort(settings.listen()), Engines.start(settings, stats), stats);
+        } catch (SettingsException e) {
+            throw new RuntimeCamelException(e.getMessage());
+        }
+    }
+
+    @Override
+    public void unload(CamelContext context) {
+        var beans = context.getRegistry().findSingleByType(WorkerBeans.class);
+        if (beans != null) {
+            beans.close();
+        }
+    }
+}

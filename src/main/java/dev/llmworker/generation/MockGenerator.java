@@ -1,0 +1,108 @@
+package dev.llmworker.generation;
+
+import java.util.Iterator;
+import java.util.NoSuchElementException;
+import java.util.concurrent.atomic.AtomicLong;
+
+/// Answers without a model: the sentence `Response to: 'PROMPT' (tokens=N, temp=T, request #n)`, spread evenly over
+/// exactly `max_tokens` tokens, so that load tests meet the same stream as clients of a real model.
+///
+/// Threading: any thread; a generation runs in its reader's.
+public final class MockGenerator implements Generator {
+    /// There is no context to bound an answer, so this does.
+    public static final int MAX_TOKENS = 1_000_000;
+
+    private final AtomicLong requests = new AtomicLong();
+
+    @Override
+    public Generation submit(GenerationRequest request) {
+        var maxTokens = request.tokenLimit();
+        if (maxTokens > MAX_TOKENS) {
+            throw new RefusedException(
+                    RefusedException.Reason.INVALID,
+                    "max_tokens_too_large",
+                    "max_tokens is " + maxTokens + "; the mock generates at most " + MAX_TOKENS);
+        }
+        var prompt = switch (request.prompt()) {
+            case Prompt.Raw(var text) -> text;
+            case Prompt.Chat(var messages) ->
+                messages.isEmpty() ? "" : messages.getLast().content();
+        };
+        var text = "Response to: '" + prompt + "' (tokens=" + maxTokens + ", temp="
+                + request.sampling().temperature() + ", request #" + requests.incrementAndGet() + ")";
+        return new Answer(text, words(prompt), maxTokens);
+    }
+
+    @Override
+    public Readiness readiness() {
+        return new Readiness.Ready();
+    }
+
+    @Override
+    public void close() {}
+
+    private static int words(String prompt) {
+        var stripped = prompt.strip();
+        return stripped.isEmpty() ? 0 : stripped.split("\\s+").length;
+    }
+
+    /// One answer; its iterator makes each token as it is asked for.
+    private static final class Answer implements Generation, Iterator<GenerationEvent> {
+        private final String text;
+        private final long characters;
+        private final int promptTokens;
+        private final int maxTokens;
+        private volatile boolean closed;
+        private int index;
+        private int offset;
+        private boolean finished;
+
+        Answer(String text, int promptTokens, int maxTokens) {
+            this.text = text;
+            this.characters = text.codePointCount(0, text.length());
+            this.promptTokens = promptTokens;
+            this.maxTokens = maxTokens;
+        }
+
+        @Override
+        public Iterator<GenerationEvent> iterator() {
+            return this;
+        }
+
+        @Override
+        public boolean hasNext() {
+            return !finished;
+        }
+
+        @Override
+        public GenerationEvent next() {
+            if (finished) {
+                throw new NoSuchElementException("the answer has been read to its end");
+            }
+            if (Thread.currentThread().isInterrupted()) {
+                closed = true;
+            }
+            if (index < maxTokens && !closed) {
+                return token();
+            }
+            finished = true;
+            var reason = index == maxTokens ? FinishReason.LENGTH : FinishReason.CANCELLED;
+            return new GenerationEvent.Finished(reason, promptTokens, index);
+        }
+
+        private GenerationEvent token() {
+            // Counted in whole characters, so that no token ends between the halves of one.
+            var count = (int) ((index + 1) * characters / maxTokens - index * characters / maxTokens);
+            var end = text.offsetByCodePoints(offset, count);
+            var token = new GenerationEvent.Token(index, text.substring(offset, end));
+            offset = end;
+            index++;
+            return token;
+        }
+
+        @Override
+        public void close() {
+            closed = true;
+        }
+    }
+}

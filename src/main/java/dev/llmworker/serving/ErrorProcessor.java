@@ -1,0 +1,50 @@
+package dev.llmworker.serving;
+
+import io.vertx.core.http.HttpServerResponse;
+import org.apache.camel.Exchange;
+import org.apache.camel.Processor;
+import org.apache.camel.component.platform.http.vertx.HttpMessage;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The bean `errors`: turns what a route throws into the JSON error of its kind, for HTTP and WebSocket. What is not
+/// the
+/// client's fault is logged, and the client told no more than that it happened.
+final class ErrorProcessor implements Processor {
+    private static final Logger LOG = LoggerFactory.getLogger(ErrorProcessor.class);
+
+    @Override
+    public void process(Exchange exchange) {
+        var failure = exchange.getProperty(Exchange.EXCEPTION_CAUGHT, Exception.class);
+        var error = failure == null ? JsonError.internal() : JsonError.of(failure);
+        if (error == null) {
+            var http = exchange.getMessage(HttpMessage.class);
+            LOG.error(
+                    "failed route={} request={}",
+                    exchange.getFromRouteId(),
+                    http == null ? exchange.getExchangeId() : requestId(http.getResponse()),
+                    failure);
+            error = JsonError.internal();
+        }
+        var connection = SharedWebsocketConsumer.connection(exchange);
+        if (connection == null) {
+            answer(exchange, error);
+        } else {
+            connection.send(error.json());
+        }
+    }
+
+    private static String requestId(HttpServerResponse response) {
+        return response.headers().get(Gate.REQUEST_ID);
+    }
+
+    static void answer(Exchange exchange, JsonError error) {
+        var message = exchange.getMessage();
+        message.setHeader(Exchange.HTTP_RESPONSE_CODE, error.status());
+        message.setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
+        if (error.retryAfterSeconds() > 0) {
+            message.setHeader("Retry-After", error.retryAfterSeconds());
+        }
+        message.setBody(error.bytes());
+    }
+}

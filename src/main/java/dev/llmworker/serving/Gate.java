@@ -1,0 +1,195 @@
+package dev.llmworker.serving;
+
+import io.netty.handler.codec.http.QueryStringDecoder;
+import io.netty.handler.codec.http.TooLongHttpHeaderException;
+import io.netty.handler.codec.http.TooLongHttpLineException;
+import io.vertx.core.Handler;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.HttpVersion;
+import io.vertx.core.http.impl.HttpServerRequestInternal;
+import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
+import java.util.Locale;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/// The first to see a request, while Camel starts and after: gives it an id, refuses what no route should see, and
+/// takes
+/// out what could be mistaken for a header of Camel's.
+///
+/// Threading: the event loops.
+final class Gate implements Handler<HttpServerRequest> {
+    static final String REQUEST_ID = "X-Request-Id";
+
+    private static final String PING = "/ping";
+    private static final Pattern SANE_ID = Pattern.compile("[A-Za-z0-9._-]{1,128}");
+
+    private final @Nullable String workerId;
+    private volatile @Nullable Handler<HttpServerRequest> router;
+
+    Gate(@Nullable String workerId) {
+        this.workerId = workerId;
+    }
+
+    void serve(Handler<HttpServerRequest> router) {
+        this.router = router;
+    }
+
+    @Override
+    public void handle(HttpServerRequest request) {
+        identify(request);
+        var refusal = refusal(request);
+        if (refusal != null) {
+            refusal.answer(request);
+            return;
+        }
+        request.headers().names().stream()
+                .filter(ControlNames::isControl)
+                .toList()
+                .forEach(request.headers()::remove);
+        var routes = router;
+        if (routes == null) {
+            handleWhileStarting(request);
+        } else {
+            // A route that answers GET answers HEAD; Vert.x leaves out the body.
+            routes.handle(
+                    request.method() == HttpMethod.HEAD && request instanceof HttpServerRequestInternal head
+                            ? new HeadAsGet(head)
+                            : request);
+        }
+    }
+
+    /// The health port's requests: `/ping` and nothing else.
+    void handleHealth(HttpServerRequest request) {
+        if (PING.equals(request.path())) {
+            handle(request);
+        } else {
+            identify(request);
+            JsonError.of(404, "not_found", "only /ping is served at this port").answer(request);
+        }
+    }
+
+    /// What is not HTTP, or has more before its body than is read.
+    void handleInvalid(HttpServerRequest request) {
+        identify(request);
+        var error = switch (request.decoderResult().cause()) {
+            case TooLongHttpLineException _ ->
+                JsonError.of(414, "uri_too_long", "the request line is longer than 16384 bytes");
+            case TooLongHttpHeaderException _ ->
+                JsonError.of(431, "headers_too_large", "the headers are longer than 16384 bytes");
+            default -> JsonError.of(400, "bad_request", "the request is not valid HTTP");
+        };
+        error.answer(request);
+    }
+
+    private void identify(HttpServerRequest request) {
+        var id = request.getHeader(REQUEST_ID);
+        var headers = request.response().headers();
+        headers.set(
+                REQUEST_ID,
+                id != null && SANE_ID.matcher(id).matches()
+                        ? id
+                        : HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong()));
+        if (workerId != null) {
+            headers.set("X-Worker-Id", workerId);
+        }
+    }
+
+    private static void handleWhileStarting(HttpServerRequest request) {
+        var method = request.method();
+        if (!PING.equals(request.path())) {
+            new JsonError(503, "loading", "the worker is starting", 1).answer(request);
+        } else if (method == HttpMethod.GET || method == HttpMethod.HEAD) {
+            request.response().setStatusCode(204).end();
+        } else {
+            request.response().putHeader("Allow", "GET, HEAD");
+            JsonError.of(405, "method_not_allowed", method + " is not served at /ping")
+                    .answer(request);
+        }
+    }
+
+    private static @Nullable JsonError refusal(HttpServerRequest request) {
+        var headers = request.headers();
+        if (headers.contains("Content-Length") && headers.contains("Transfer-Encoding")) {
+            // Where the two disagree, so do servers about where the next request begins.
+            closeAfterAnswer(request);
+            return JsonError.of(
+                    400, "bad_request", "the request has both Content-Length and Transfer-Encoding; it must have one");
+        }
+        if (request.version() == HttpVersion.HTTP_1_0 && headers.contains("Transfer-Encoding")) {
+            closeAfterAnswer(request);
+            return JsonError.of(400, "bad_request", "HTTP/1.0 has no Transfer-Encoding");
+        }
+        var query = request.query();
+        if (query != null) {
+            var parameter = controlParameter(query);
+            if (parameter != null) {
+                return JsonError.of(
+                        400,
+                        "forbidden_parameter",
+                        "the query parameter " + RequestFields.shortened(parameter) + " is not allowed");
+            }
+        }
+        return contentTypeRefusal(request);
+    }
+
+    private static void closeAfterAnswer(HttpServerRequest request) {
+        var response = request.response();
+        response.putHeader("Connection", "close")
+                .endHandler(_ -> request.connection().close());
+    }
+
+    private static @Nullable String controlParameter(String query) {
+        try {
+            // Decoded exactly as the router does it, else a name could pass here and mean something else there.
+            for (var name : new QueryStringDecoder(query, StandardCharsets.UTF_8, false)
+                    .parameters()
+                    .keySet()) {
+                if (ControlNames.isControl(name)) {
+                    return name;
+                }
+            }
+            return null;
+        } catch (IllegalArgumentException _) {
+            return query;
+        }
+    }
+
+    /// Bodies are JSON, whatever a bare `curl -d` calls them: a form would become Camel headers, one for each field.
+    private static @Nullable JsonError contentTypeRefusal(HttpServerRequest request) {
+        var headers = request.headers();
+        var sent = headers.get("Content-Type");
+        if (sent == null) {
+            return null;
+        }
+        var method = request.method();
+        if (method == HttpMethod.GET || method == HttpMethod.HEAD) {
+            headers.remove("Content-Type");
+            return null;
+        }
+        var parts = sent.toLowerCase(Locale.ROOT).split(";");
+        var type = parts.length == 0 ? "" : parts[0].strip();
+        var json = type.equals("application/json")
+                || (type.startsWith("application/") && type.endsWith("+json"))
+                || type.equals("application/x-www-form-urlencoded")
+                || type.equals("text/plain");
+        if (!json) {
+            return unsupported(
+                    "Content-Type is \"" + RequestFields.shortened(sent) + "\"; it must be application/json");
+        }
+        for (var part : parts) {
+            var charset = part.strip();
+            if (charset.startsWith("charset=") && !charset.matches("charset=\"?(utf-8|us-ascii)\"?")) {
+                return unsupported(RequestFields.shortened(charset) + " is not supported; it must be utf-8");
+            }
+        }
+        headers.set("Content-Type", JsonError.CONTENT_TYPE);
+        return null;
+    }
+
+    private static JsonError unsupported(String message) {
+        return JsonError.of(415, "unsupported_media_type", message);
+    }
+}

@@ -1,0 +1,85 @@
+package dev.llmworker.serving;
+
+import dev.llmworker.generation.Generation;
+import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.RefusedException;
+import dev.llmworker.stats.WorkerStats;
+import java.util.Locale;
+
+/// Runs generations for clients, and counts them.
+///
+/// Threading: any thread; [#run] returns when the generation has ended.
+final class Generations {
+    private final Generator generator;
+    private final WorkerStats stats;
+
+    /// Who reads a generation.
+    interface Reader {
+        /// The generation was accepted; to close it from any thread ends it.
+        void began(Generation generation);
+
+        /// @return false when nobody reads any more
+        boolean token(GenerationEvent.Token token);
+    }
+
+    Generations(Generator generator, WorkerStats stats) {
+        this.generator = generator;
+        this.stats = stats;
+    }
+
+    /// Runs one generation to its end, which comes soon where the reader has left.
+    ///
+    /// @throws RefusedException when it is not accepted
+    GenerationEvent.Finished run(GenerationRequest request, Reader reader) {
+        try (var generation = submit(request)) {
+            GenerationEvent.Finished finished = null;
+            try {
+                reader.began(generation);
+                finished = read(generation, reader);
+                return finished;
+            } finally {
+                if (finished == null) {
+                    stats.recordFinished("error", 0, 0);
+                } else {
+                    stats.recordFinished(
+                            finished.reason().name().toLowerCase(Locale.ROOT),
+                            finished.promptTokens(),
+                            finished.completionTokens());
+                }
+            }
+        }
+    }
+
+    private Generation submit(GenerationRequest request) {
+        try {
+            var generation = generator.submit(request);
+            stats.recordAccepted();
+            return generation;
+        } catch (RefusedException e) {
+            stats.recordRefused(e.reason().name().toLowerCase(Locale.ROOT));
+            throw e;
+        }
+    }
+
+    private GenerationEvent.Finished read(Generation generation, Reader reader) {
+        var wasted = 0;
+        for (var event : generation) {
+            switch (event) {
+                case GenerationEvent.Token token -> {
+                    if (wasted > 0 || !reader.token(token)) {
+                        // The engine may be in the middle of a step: what it still emits is read, and counted.
+                        generation.close();
+                        wasted++;
+                    }
+                }
+                case GenerationEvent.Finished finished -> {
+                    stats.recordWasted(wasted);
+                    return finished;
+                }
+            }
+        }
+        throw new IllegalStateException("a generation ended without saying why");
+    }
+}

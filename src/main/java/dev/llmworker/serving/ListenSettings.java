@@ -1,0 +1,17 @@
+package dev.llmworker.serving;
+
+import org.jspecify.annotations.Nullable;
+
+/// Where and how the worker listens.
+///
+/// @param host the address to bind
+/// @param port of HTTP and WebSocket; 0 takes any free one
+/// @param healthPort where `/ping` is served too; the same as `port` for no second listener
+/// @param maxBodyBytes the largest request body
+/// @param workerId RunPod's name of this worker, sent as `X-Worker-Id`; null elsewhere
+public record ListenSettings(
+        String host,
+        int port,
+        int healthPort,
+        int maxBodyBytes,
+        @Nullable String workerId) {}

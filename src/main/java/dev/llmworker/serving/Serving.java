@@ -1,0 +1,27 @@
+package dev.llmworker.serving;
+
+import dev.llmworker.generation.Generator;
+import dev.llmworker.stats.WorkerStats;
+import org.apache.camel.spi.Registry;
+
+/// What YAML routes find by name.
+public final class Serving {
+    private Serving() {}
+
+    /// Binds the port, the WebSocket component, and the beans that routes are made of: `ping`, `generate`, `stats`,
+    /// `websocket`, `errors`, `template`, `answer`, and the data format `strictJson`.
+    public static void bind(Registry registry, SharedPort port, Generator generator, WorkerStats stats) {
+        registry.bind("vertx", port.vertx());
+        registry.bind("sharedHttpServerFactory", new SharedHttpServerFactory(port));
+        registry.bind("vertx-websocket", new SharedWebsocketComponent(stats));
+        var generations = new Generations(generator, stats);
+        registry.bind("ping", new PingProcessor(generator));
+        registry.bind("generate", new GenerateProcessor(generations));
+        registry.bind("stats", new StatsProcessor(stats));
+        registry.bind("websocket", new WebSocketProcessor(generations));
+        registry.bind("errors", new ErrorProcessor());
+        registry.bind("template", new TemplateProcessor());
+        registry.bind("answer", new AnswerProcessor());
+        registry.bind("strictJson", new StrictJsonFormat());
+    }
+}

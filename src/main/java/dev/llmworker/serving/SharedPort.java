@@ -1,0 +1,145 @@
+package dev.llmworker.serving;
+
+import io.vertx.core.Handler;
+import io.vertx.core.Vertx;
+import io.vertx.core.VertxOptions;
+import io.vertx.core.file.FileSystemOptions;
+import io.vertx.core.http.HttpConnection;
+import io.vertx.core.http.HttpServer;
+import io.vertx.core.http.HttpServerOptions;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.impl.Http1xServerConnection;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletionException;
+import org.jspecify.annotations.Nullable;
+
+/// The one port of HTTP and WebSocket. It is opened before Camel exists, so that `/ping` is answered from the first
+/// moment; Camel's router is put in when it is there.
+///
+/// Threading: any thread.
+public final class SharedPort implements AutoCloseable {
+    /// The largest WebSocket message, in one frame or in several.
+    static final int MAX_MESSAGE_BYTES = 1 << 20;
+
+    private static final int MAX_HEADER_BYTES = 16 << 10;
+    private static final int BACKLOG = 1024;
+    // A frame a little too large still reaches us and is refused by its proper code; larger ones the codec cuts off.
+    private static final int MAX_FRAME_BYTES = 2 * MAX_MESSAGE_BYTES;
+
+    private final Vertx vertx;
+    private final ListenSettings settings;
+    private final Gate gate;
+    private final SlowSenders slowSenders;
+    private final List<HttpServer> servers = new ArrayList<>();
+
+    /// Listens on nothing yet.
+    public SharedPort(ListenSettings settings) {
+        this.settings = settings;
+        // Nothing is served from the class path, so the file cache would only leave directories behind.
+        vertx = Vertx.vertx(new VertxOptions()
+                .setFileSystemOptions(
+                        new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
+        gate = new Gate(settings.workerId());
+        slowSenders = new SlowSenders(vertx);
+    }
+
+    /// Opens the ports of `settings`.
+    public static SharedPort open(ListenSettings settings) throws PortException {
+        var port = new SharedPort(settings);
+        try {
+            port.listen(settings.host(), settings.port());
+            return port;
+        } catch (PortException e) {
+            port.close();
+            throw e;
+        }
+    }
+
+    /// Opens `port`, and the health port where it is another one.
+    void listen(String host, int port) throws PortException {
+        listen("PORT", host, port, gate);
+        if (settings.healthPort() != settings.port() && settings.healthPort() != port) {
+            listen("PORT_HEALTH", host, settings.healthPort(), gate::handleHealth);
+        }
+    }
+
+    private void listen(String variable, String host, int port, Handler<HttpServerRequest> handler)
+            throws PortException {
+        var server = vertx.createHttpServer(options())
+                .connectionHandler(this::connected)
+                .invalidRequestHandler(gate::handleInvalid)
+                .requestHandler(request -> {
+                    slowSenders.requestBegan(request);
+                    handler.handle(request);
+                });
+        try {
+            server.listen(port, host).toCompletionStage().toCompletableFuture().join();
+        } catch (CompletionException e) {
+            throw PortException.of(variable, host, port, e.getCause() == null ? e : e.getCause());
+        }
+        servers.add(server);
+    }
+
+    private static HttpServerOptions options() {
+        return new HttpServerOptions()
+                .setMaxInitialLineLength(MAX_HEADER_BYTES)
+                .setMaxHeaderSize(MAX_HEADER_BYTES)
+                .setCompressionSupported(false)
+                .setDecompressionSupported(false)
+                .setPerMessageWebSocketCompressionSupported(false)
+                .setPerFrameWebSocketCompressionSupported(false)
+                .setMaxWebSocketFrameSize(MAX_FRAME_BYTES)
+                .setMaxWebSocketMessageSize(MAX_FRAME_BYTES)
+                .setHttp2ClearTextEnabled(false)
+                .setAcceptBacklog(BACKLOG)
+                .setTcpNoDelay(true)
+                // Finds peers that vanished without a word; an idle WebSocket that is still there is kept.
+                .setTcpKeepAlive(true);
+    }
+
+    private void connected(HttpConnection connection) {
+        if (connection instanceof Http1xServerConnection http) {
+            http.channel().pipeline().replace("httpDecoder", "httpDecoder", new StrictRequestDecoder(options()));
+        }
+        slowSenders.connected(connection);
+    }
+
+    /// From now on requests go to `router`.
+    void serve(Handler<HttpServerRequest> router) {
+        gate.serve(router);
+    }
+
+    boolean isListening() {
+        return !servers.isEmpty();
+    }
+
+    /// The port that is open, or 0 for none.
+    public int port() {
+        return servers.isEmpty() ? 0 : servers.getFirst().actualPort();
+    }
+
+    /// The port at which `/ping` is served too, or 0 for none.
+    public int healthPort() {
+        return servers.size() < 2 ? 0 : servers.getLast().actualPort();
+    }
+
+    @Nullable
+    HttpServer server() {
+        return servers.isEmpty() ? null : servers.getFirst();
+    }
+
+    Vertx vertx() {
+        return vertx;
+    }
+
+    int maxBodyBytes() {
+        return settings.maxBodyBytes();
+    }
+
+    /// Closes the ports, all connections, and the event loops.
+    @Override
+    public void close() {
+        vertx.close().toCompletionStage().toCompletableFuture().join();
+    }
+}

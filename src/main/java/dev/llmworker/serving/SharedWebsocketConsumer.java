@@ -1,0 +1,112 @@
+package dev.llmworker.serving;
+
+import dev.llmworker.stats.WorkerStats;
+import io.vertx.core.http.ServerWebSocket;
+import io.vertx.core.net.SocketAddress;
+import io.vertx.ext.web.RoutingContext;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.camel.Exchange;
+import org.apache.camel.Processor;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketConstants;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketConsumer;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketEndpoint;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketEvent;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Routes the messages of each connection in their order, on virtual threads; the stock one gives them to a pool, where
+/// they overtake each other. An exchange carries its [WebSocketConnection] as a property.
+///
+/// Threading: called on the event loops.
+final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
+    private static final Logger LOG = LoggerFactory.getLogger(SharedWebsocketConsumer.class);
+    private static final String CONNECTION = "llmworker.connection";
+
+    private final boolean routesEvents;
+    private final WorkerStats stats;
+    private final Map<String, WebSocketConnection> connections = new ConcurrentHashMap<>();
+
+    /// @param routesEvents whether the route also wants to hear of connections that open and close
+    SharedWebsocketConsumer(
+            VertxWebsocketEndpoint endpoint, Processor processor, boolean routesEvents, WorkerStats stats) {
+        super(endpoint, processor);
+        this.routesEvents = routesEvents;
+        this.stats = stats;
+    }
+
+    /// The connection that an exchange came by, or null where it came by no WebSocket.
+    static @Nullable WebSocketConnection connection(Exchange exchange) {
+        return exchange.getProperty(CONNECTION, WebSocketConnection.class);
+    }
+
+    @Override
+    public void onOpen(String key, SocketAddress remote, RoutingContext routing, ServerWebSocket socket) {
+        connections.put(key, new WebSocketConnection(socket, routing.vertx().getOrCreateContext()));
+        stats.recordWebSocketOpened();
+        // Camel's own handlers are replaced.
+        socket.textMessageHandler(null);
+        socket.binaryMessageHandler(null);
+        socket.frameHandler(new MessageAssembler(
+                socket, SharedPort.MAX_MESSAGE_BYTES, message -> onMessage(key, message, remote, routing)));
+        if (routesEvents) {
+            super.onOpen(key, remote, routing, socket);
+        }
+    }
+
+    @Override
+    public void onClose(String key, SocketAddress remote, RoutingContext routing) {
+        var connection = connections.get(key);
+        if (connection == null) {
+            return;
+        }
+        connection.closed();
+        stats.recordWebSocketClosed();
+        if (routesEvents) {
+            super.onClose(key, remote, routing);
+        }
+        connections.remove(key);
+    }
+
+    @Override
+    public void onException(String key, Throwable cause, SocketAddress remote, RoutingContext routing) {
+        // Frames that break the protocol and clients that vanish: their fault, and the close tells the rest.
+        LOG.debug("WebSocket {} failed", key, cause);
+    }
+
+    /// Query parameters are left out: stock puts them in under the names that the client gave them (CVE-2026-46726).
+    @Override
+    protected void populateExchangeHeaders(
+            Exchange exchange, String key, SocketAddress remote, RoutingContext routing, VertxWebsocketEvent event) {
+        var message = exchange.getMessage();
+        routing.pathParams().forEach(message::setHeader);
+        message.setHeader(VertxWebsocketConstants.REMOTE_ADDRESS, remote);
+        message.setHeader(VertxWebsocketConstants.CONNECTION_KEY, key);
+        message.setHeader(VertxWebsocketConstants.EVENT, event);
+        exchange.setProperty(CONNECTION, connections.get(key));
+    }
+
+    @Override
+    protected void processExchange(Exchange exchange, RoutingContext routing) {
+        var connection = connection(exchange);
+        if (connection != null) {
+            connection.route(() -> process(exchange));
+        }
+    }
+
+    private void process(Exchange exchange) {
+        try {
+            createUoW(exchange);
+            getProcessor().process(exchange);
+            if (exchange.getException() != null) {
+                getExceptionHandler().handleException(exchange.getException());
+            }
+        } catch (Exception e) {
+            getExceptionHandler().handleException(e);
+        } finally {
+            doneUoW(exchange);
+            releaseExchange(exchange, false);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+package dev.llmworker.serving;
+
+import dev.llmworker.stats.WorkerStats;
+import java.nio.charset.StandardCharsets;
+import org.apache.camel.Exchange;
+import org.apache.camel.Processor;
+
+/// The bean `stats`: the two counters that clients of `/stats` know.
+final class StatsProcessor implements Processor {
+    private final WorkerStats stats;
+
+    StatsProcessor(WorkerStats stats) {
+        this.stats = stats;
+    }
+
+    @Override
+    public void process(Exchange exchange) {
+        var json = "{\"total_requests\":" + stats.requests() + ",\"active_websocket_connections\":" + stats.webSockets()
+                + "}";
+        exchange.getMessage().setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
+        exchange.getMessage().setBody(json.getBytes(StandardCharsets.UTF_8));
+    }
+}
