@@ -1,0 +1,47 @@
+package dev.llmworker.hub;
+
+import java.util.Collection;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
+/// Which of a folder's or a repository's files is the model.
+final class GgufChoice {
+    static final String SUFFIX = ".gguf";
+    private static final Pattern PART = Pattern.compile(".*-\\d{5}-of-(\\d{5})\\.gguf");
+    private static final int MAX_LISTED = 30;
+
+    private GgufChoice() {}
+
+    /// The only GGUF file among `names`.
+    ///
+    /// @param model as `MODEL` names it
+    /// @param separator between it and the name of a file
+    static String only(Collection<String> names, String model, String separator) throws ModelUnavailableException {
+        var candidates =
+                names.stream().filter(name -> name.endsWith(SUFFIX)).sorted().toList();
+        if (candidates.isEmpty()) {
+            var safetensors = names.stream().anyMatch(name -> name.endsWith(".safetensors"));
+            throw new ModelUnavailableException("MODEL=" + model + " has no .gguf file"
+                    + (safetensors ? "; it has .safetensors files, which this worker does not read yet" : ""));
+        }
+        if (candidates.size() > 1) {
+            var listed = candidates.stream()
+                    .limit(MAX_LISTED)
+                    .map(name -> "\n  MODEL=" + model + separator + name)
+                    .collect(Collectors.joining());
+            var rest = candidates.size() > MAX_LISTED ? "\n  and " + (candidates.size() - MAX_LISTED) + " more" : "";
+            throw new ModelUnavailableException("MODEL=" + model + " has " + candidates.size()
+                    + " .gguf files; name the one that is meant:" + listed + rest);
+        }
+        return candidates.getFirst();
+    }
+
+    /// Refuses what would load as half a model.
+    static void requireWhole(String name, String model) throws ModelUnavailableException {
+        var part = PART.matcher(name);
+        if (part.matches() && !part.group(1).equals("00001")) {
+            throw new ModelUnavailableException("MODEL=" + model + ": " + name + " is one of "
+                    + Integer.parseInt(part.group(1)) + " parts; a model in parts is not read, one in a file is");
+        }
+    }
+}

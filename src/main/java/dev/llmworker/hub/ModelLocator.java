@@ -1,0 +1,115 @@
+package dev.llmworker.hub;
+
+import java.io.IOException;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.FileLockInterruptionException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/// Finds the file that `MODEL` means, and fetches it where it is not on this machine yet.
+///
+/// What exists on the disk goes before what an id could mean: a folder `org/name` hides the hub's model of that name.
+///
+/// Threading: blocks, for minutes where it downloads; an interrupt ends it promptly.
+public final class ModelLocator {
+    private static final byte[] GGUF_MAGIC = "GGUF".getBytes(StandardCharsets.US_ASCII);
+    private static final Path RUNPOD_VOLUME = Path.of("/runpod-volume");
+
+    private final Function<String, @Nullable String> environment;
+    private final Progress progress;
+    private final HuggingFace huggingFace;
+
+    /// @param environment reads a variable, null where it is not set: `MODEL`, `CACHE_DIR`, `STARTER_MODEL_URL`,
+    ///     `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`, `HF_HUB_OFFLINE`, `XDG_CACHE_HOME`, `HOME`
+    public ModelLocator(Function<String, @Nullable String> environment, Progress progress) {
+        this(environment, progress, RUNPOD_VOLUME, Backoff.standard());
+    }
+
+    ModelLocator(
+            Function<String, @Nullable String> environment, Progress progress, Path runPodVolume, Backoff backoff) {
+        this.environment = environment;
+        this.progress = progress;
+        huggingFace = new HuggingFace(environment, runPodVolume, backoff, progress);
+    }
+
+    /// @throws ModelUnavailableException with what is wrong with `MODEL`, and what would help
+    public LocatedModel locate() throws IOException, InterruptedException {
+        var model = CacheFolder.nonBlank(environment.apply("MODEL"));
+        if (model == null) {
+            return ofFile(StarterModel.fetch(environment, progress));
+        }
+        var path = existing(model);
+        if (path != null) {
+            return ofFile(inPath(path, model));
+        }
+        var id = looksLikePath(model) ? null : HubId.parse(model);
+        if (id == null) {
+            throw new ModelUnavailableException("MODEL=" + model + ": no such file"
+                    + (looksLikePath(model) ? "" : ", and no Hugging Face id (org/name or org/name:file.gguf)"));
+        }
+        try {
+            var file = huggingFace.file(id);
+            requireGguf(file, model);
+            return new LocatedModel(id.repository(), file);
+        } catch (ClosedByInterruptException | FileLockInterruptionException e) {
+            throw Interruption.of(e);
+        }
+    }
+
+    private static @Nullable Path existing(String model) {
+        try {
+            var path = Path.of(model);
+            return Files.exists(path) ? path : null;
+        } catch (InvalidPathException _) {
+            return null;
+        }
+    }
+
+    private static boolean looksLikePath(String model) {
+        return model.startsWith("/")
+                || model.startsWith(".")
+                || model.startsWith("~")
+                || model.contains("\\")
+                || (!model.contains(":") && (model.endsWith(GgufChoice.SUFFIX) || model.endsWith(".safetensors")));
+    }
+
+    private static Path inPath(Path path, String model) throws IOException {
+        var file = path;
+        if (Files.isDirectory(path)) {
+            var separator = model.endsWith("/") ? "" : "/";
+            file = path.resolve(GgufChoice.only(fileNames(path), model, separator));
+        }
+        GgufChoice.requireWhole(file.getFileName().toString(), model);
+        requireGguf(file, model);
+        return file;
+    }
+
+    private static List<String> fileNames(Path folder) throws IOException {
+        try (var files = Files.list(folder)) {
+            return files.filter(Files::isRegularFile)
+                    .map(file -> file.getFileName().toString())
+                    .toList();
+        }
+    }
+
+    private static void requireGguf(Path file, String model) throws IOException {
+        try (var in = Files.newInputStream(file)) {
+            if (!Arrays.equals(in.readNBytes(GGUF_MAGIC.length), GGUF_MAGIC)) {
+                throw new ModelUnavailableException("MODEL=" + model + ": " + file + " is not a GGUF file");
+            }
+        }
+    }
+
+    private static LocatedModel ofFile(Path file) {
+        var name = file.getFileName().toString();
+        return new LocatedModel(
+                name.endsWith(GgufChoice.SUFFIX) ? name.substring(0, name.length() - GgufChoice.SUFFIX.length()) : name,
+                file);
+    }
+}

@@ -1,0 +1,163 @@
+package dev.llmworker.hub;
+
+import com.sun.net.httpserver.Headers;
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+
+/// A web server on loopback that answers, and misbehaves, as a test tells it.
+final class LoopbackServer implements AutoCloseable {
+    interface Reply {
+        void to(HttpExchange exchange) throws IOException;
+    }
+
+    record Request(String pathAndQuery, Headers headers) {
+        String header(String name) {
+            var value = headers.getFirst(name);
+            return value == null ? "" : value;
+        }
+    }
+
+    private final HttpServer server;
+    private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+    private final Map<String, Queue<Reply>> replies = new ConcurrentHashMap<>();
+    private final List<Request> requests = new ArrayList<>();
+    private final CountDownLatch closed = new CountDownLatch(1);
+
+    LoopbackServer() throws IOException {
+        server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        server.setExecutor(threads);
+        server.createContext("/", this::answer);
+        server.start();
+    }
+
+    /// The replies to requests for the path, in turn; the last one stays.
+    void on(String path, Reply... inTurn) {
+        replies.put(path, new ArrayDeque<>(List.of(inTurn)));
+    }
+
+    URI address(String path) {
+        return URI.create("http://127.0.0.1:" + server.getAddress().getPort() + path);
+    }
+
+    synchronized List<Request> requests() {
+        return List.copyOf(requests);
+    }
+
+    /// A file as good servers give it: with ranges, and only of the version that `If-Range` names.
+    static Reply file(byte[] content, String etag) {
+        return exchange -> send(exchange, content, etag, offset(exchange, etag), content.length);
+    }
+
+    /// The same, but the connection drops when the file's first `upTo` bytes are out.
+    static Reply droppedAt(int upTo, byte[] content, String etag) {
+        return exchange -> send(exchange, content, etag, offset(exchange, etag), upTo);
+    }
+
+    /// The same, but nothing comes after the first `upTo` bytes, until the server is closed.
+    Reply stalledAt(int upTo, byte[] content, String etag) {
+        return exchange -> {
+            exchange.getResponseHeaders().set("ETag", etag);
+            exchange.sendResponseHeaders(200, content.length);
+            exchange.getResponseBody().write(content, 0, upTo);
+            exchange.getResponseBody().flush();
+            try {
+                closed.await();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        };
+    }
+
+    static Reply withoutRanges(byte[] content) {
+        return exchange -> {
+            exchange.sendResponseHeaders(200, content.length);
+            exchange.getResponseBody().write(content);
+        };
+    }
+
+    /// No Content-Length: the body comes in chunks.
+    static Reply chunked(byte[] content) {
+        return exchange -> {
+            exchange.sendResponseHeaders(200, 0);
+            exchange.getResponseBody().write(content);
+        };
+    }
+
+    static Reply text(String text) {
+        return withoutRanges(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    static Reply status(int status) {
+        return exchange -> exchange.sendResponseHeaders(status, -1);
+    }
+
+    static Reply redirect(String location) {
+        return with("Location", location, status(302));
+    }
+
+    static Reply with(String header, String value, Reply reply) {
+        return exchange -> {
+            exchange.getResponseHeaders().set(header, value);
+            reply.to(exchange);
+        };
+    }
+
+    @Override
+    public void close() {
+        closed.countDown();
+        server.stop(0);
+        threads.shutdownNow();
+    }
+
+    private void answer(HttpExchange exchange) throws IOException {
+        var uri = exchange.getRequestURI();
+        Reply reply;
+        synchronized (this) {
+            requests.add(new Request(uri.toString(), exchange.getRequestHeaders()));
+            var inTurn = replies.getOrDefault(uri.getPath(), new ArrayDeque<>(List.of(status(404))));
+            reply = inTurn.size() > 1 ? inTurn.remove() : inTurn.element();
+        }
+        // Closing before all announced bytes are out drops the connection.
+        try (exchange) {
+            reply.to(exchange);
+        }
+    }
+
+    private static int offset(HttpExchange exchange, String etag) {
+        var range = exchange.getRequestHeaders().getFirst("Range");
+        var version = exchange.getRequestHeaders().getFirst("If-Range");
+        return range == null || (version != null && !version.equals(etag))
+                ? 0
+                : Integer.parseInt(range.substring("bytes=".length(), range.length() - 1));
+    }
+
+    private static void send(HttpExchange exchange, byte[] content, String etag, int from, int upTo)
+            throws IOException {
+        exchange.getResponseHeaders().set("ETag", etag);
+        if (from >= content.length) {
+            exchange.sendResponseHeaders(416, -1);
+            return;
+        }
+        if (from > 0) {
+            exchange.getResponseHeaders()
+                    .set("Content-Range", "bytes " + from + "-" + (content.length - 1) + "/" + content.length);
+        }
+        exchange.sendResponseHeaders(from > 0 ? 206 : 200, content.length - from);
+        exchange.getResponseBody().write(content, from, Math.max(0, upTo - from));
+        exchange.getResponseBody().flush();
+    }
+}

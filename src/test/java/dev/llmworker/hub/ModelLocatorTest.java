@@ -1,0 +1,178 @@
+package dev.llmworker.hub;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ModelLocatorTest {
+    private final Map<String, String> environment = new HashMap<>();
+
+    @TempDir
+    Path folder;
+
+    @BeforeEach
+    void keepToTheTestsFolder() {
+        environment.put("HOME", folder.toString());
+        environment.put("HF_HUB_OFFLINE", "1");
+    }
+
+    @Test
+    void aFileIsTakenAsItIs() throws Exception {
+        var file = gguf("Tiny.Q8_0.gguf");
+
+        assertEquals(new LocatedModel("Tiny.Q8_0", file), locate(file.toString()));
+    }
+
+    @Test
+    void aFileNeedsNoSuffix() throws Exception {
+        var file = gguf("blob");
+
+        assertEquals(new LocatedModel("blob", file), locate(file.toString()));
+    }
+
+    @Test
+    void aFileOfAnotherKindIsRefused() throws Exception {
+        var file = Files.writeString(folder.resolve("x.gguf"), "GGU");
+
+        assertEquals("MODEL=" + file + ": " + file + " is not a GGUF file", refusal(file.toString()));
+    }
+
+    @Test
+    void aFolderStandsForItsOnlyGguf() throws Exception {
+        var file = gguf("Tiny.gguf");
+        Files.writeString(folder.resolve("README.md"), "");
+
+        assertEquals(new LocatedModel("Tiny", file), locate(folder.toString()));
+    }
+
+    @Test
+    void aFolderWithSeveralIsRefusedWithTheList() throws Exception {
+        gguf("b.gguf");
+        gguf("a.gguf");
+
+        assertEquals(
+                "MODEL=" + folder + " has 2 .gguf files; name the one that is meant:\n  MODEL=" + folder
+                        + "/a.gguf\n  MODEL=" + folder + "/b.gguf",
+                refusal(folder.toString()));
+    }
+
+    @Test
+    void aFolderOfSafetensorsIsRefusedByThatName() throws Exception {
+        Files.createFile(folder.resolve("model.safetensors"));
+
+        assertEquals(
+                "MODEL=" + folder
+                        + " has no .gguf file; it has .safetensors files, which this worker does not read yet",
+                refusal(folder.toString()));
+    }
+
+    @Test
+    void aPartOfAModelIsRefused() throws Exception {
+        var file = gguf("big-00001-of-00003.gguf");
+
+        assertEquals(
+                "MODEL=" + file
+                        + ": big-00001-of-00003.gguf is one of 3 parts; a model in parts is not read, one in a file is",
+                refusal(file.toString()));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"/x/y.gguf", "./x", "../x/y", "~/x.gguf", "models/x.gguf", "x\\y", "models/x.safetensors"})
+    void whatLooksLikeAPathAndIsMissingIsCalledAMissingFile(String model) {
+        assertEquals("MODEL=" + model + ": no such file", refusal(model));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "name",
+                "a/b/c",
+                "org/na me",
+                "org/..",
+                "org/.name",
+                "org/na--me",
+                "org/name:",
+                "org/name:../x.gguf",
+                "org/name:/x.gguf",
+                "org/name:a//x.gguf",
+                "org/name:a/./x.gguf",
+                "org/name:x.gguf?download",
+                "org/name:x.gguf:y",
+                "org/name\u0000"
+            })
+    void whatIsNeitherAFileNorAnIdIsRefused(String model) {
+        assertEquals(
+                "MODEL=" + model + ": no such file, and no Hugging Face id (org/name or org/name:file.gguf)",
+                refusal(model));
+    }
+
+    @Test
+    void anIdIsLookedUpInTheCachesBeforeItIsDownloaded() throws Exception {
+        var file = cached("runpod/huggingface-cache/hub/models--org--name/snapshots/abc/Tiny.gguf");
+
+        assertEquals(new LocatedModel("org/name", file), locate("org/name"));
+        assertEquals(new LocatedModel("org/name", file), locate("org/name:Tiny.gguf"));
+        assertEquals(
+                "MODEL=org/name:Other.gguf is in no cache here, and HF_HUB_OFFLINE=1 forbids the download",
+                refusal("org/name:Other.gguf"));
+    }
+
+    @Test
+    void runPodsCacheGoesBeforeTheUsers() throws Exception {
+        cached(".cache/huggingface/hub/models--org--name/snapshots/abc/Tiny.gguf");
+        var runPods = cached("runpod/huggingface-cache/hub/models--org--name/snapshots/abc/Tiny.gguf");
+
+        assertEquals(runPods, locate("org/name").file());
+    }
+
+    @Test
+    void theUsersCacheIsWhereItsVariablesSay() throws Exception {
+        var byDefault = cached(".cache/huggingface/hub/models--org--name/snapshots/abc/Tiny.gguf");
+        var byHome = cached("home/hub/models--org--name/snapshots/abc/Tiny.gguf");
+        var byCache = cached("cache/models--org--name/snapshots/abc/Tiny.gguf");
+
+        assertEquals(byDefault, locate("org/name").file());
+        environment.put("HF_HOME", folder.resolve("home").toString());
+        assertEquals(byHome, locate("org/name").file());
+        environment.put("HF_HUB_CACHE", folder.resolve("cache").toString());
+        assertEquals(byCache, locate("org/name").file());
+    }
+
+    @Test
+    void anIdOfAnotherKindOfFileIsRefused() {
+        assertEquals(
+                "MODEL=org/name:model.safetensors: model.safetensors is not a .gguf file",
+                refusal("org/name:model.safetensors"));
+    }
+
+    private LocatedModel locate(String model) throws IOException, InterruptedException {
+        environment.put("MODEL", model);
+        var backoff = new Backoff(1, 1, 1, _ -> {});
+        return new ModelLocator(environment::get, Progress.silent(), folder.resolve("runpod"), backoff).locate();
+    }
+
+    private String refusal(String model) {
+        return String.valueOf(assertThrows(ModelUnavailableException.class, () -> locate(model))
+                .getMessage());
+    }
+
+    private Path gguf(String name) throws IOException {
+        return Files.writeString(folder.resolve(name), "GGUF and more");
+    }
+
+    private Path cached(String path) throws IOException {
+        var file = folder.resolve(path);
+        Files.createDirectories(file.resolveSibling("."));
+        return Files.writeString(file, "GGUF and more");
+    }
+}
