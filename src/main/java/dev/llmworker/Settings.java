@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 /// @param queueLimit requests that may wait; null for four for each slot
 /// @param requestTimeout a generation's deadline
 /// @param threads of the engine; null for one for each core
+/// @param values all of them by name, for what reads its own
 record Settings(
         ListenSettings listen,
         Path routes,
@@ -33,7 +34,8 @@ record Settings(
         @Nullable Integer maxSlots,
         @Nullable Integer queueLimit,
         Duration requestTimeout,
-        @Nullable Integer threads) {
+        @Nullable Integer threads,
+        Map<String, String> values) {
     /// What generates.
     enum EngineKind {
         DJL,
@@ -86,6 +88,13 @@ record Settings(
                 from.whole("MAX_SLOTS", 1, 1024),
                 from.whole("QUEUE_LIMIT", 0, 100_000),
                 from.duration("REQUEST_TIMEOUT", Duration.ofSeconds(1), Duration.ofHours(24), DEFAULT_TIMEOUT),
-                from.whole("THREADS", 1, 1024));
+                from.whole("THREADS", 1, 1024),
+                Map.copyOf(from.values()));
+    }
+
+    /// A setting as it was given; null where it was not.
+    @Nullable
+    String value(String name) {
+        return values.get(name);
     }
 }

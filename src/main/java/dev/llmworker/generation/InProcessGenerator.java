@@ -16,7 +16,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// Threading: any thread submits; text is encoded on the caller's thread; only the engine thread touches the decoder.
 public final class InProcessGenerator implements Generator {
-    private static final Logger log = LoggerFactory.getLogger(InProcessGenerator.class);
+    private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
 
     private final Limits limits;
     private final WorkerStats stats;
@@ -27,12 +27,13 @@ public final class InProcessGenerator implements Generator {
     private volatile @Nullable Loaded loaded;
     private volatile boolean closing;
 
-    /// @param queuePerSlot waiting requests for each slot, when `queueLimit` is 0
-    /// @param queueLimit waiting requests; 0: `queuePerSlot` for each slot
+    /// @param queueLimit requests that may wait; null: [#QUEUE_PER_SLOT] for each slot
     /// @param timeout from submission to the end
-    public record Limits(int queuePerSlot, int queueLimit, Duration timeout) {
-        public static Limits of(int queueLimit, Duration timeout) {
-            return new Limits(4, queueLimit, timeout);
+    public record Limits(@Nullable Integer queueLimit, Duration timeout) {
+        static final int QUEUE_PER_SLOT = 4;
+
+        int queueLimit(int slots) {
+            return queueLimit == null ? QUEUE_PER_SLOT * slots : queueLimit;
         }
     }
 
@@ -148,7 +149,7 @@ public final class InProcessGenerator implements Generator {
 
     private void finished(Sequence sequence, FinishReason reason) {
         stats.recordWasted(sequence.wasted());
-        log.info(
+        LOG.info(
                 "finished id={} reason={} prompt={} completion={} wasted={} ttft={}ms total={}ms",
                 sequence.id(),
                 reason.name().toLowerCase(Locale.ROOT),
@@ -168,9 +169,8 @@ public final class InProcessGenerator implements Generator {
             return;
         }
         try (var decoder = model.decoder()) {
-            int slots = decoder.description().slots();
             var waiting =
-                    new WaitingQueue(limits.queueLimit() > 0 ? limits.queueLimit() : limits.queuePerSlot() * slots);
+                    new WaitingQueue(limits.queueLimit(decoder.description().slots()));
             var scheduler = new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock);
             loaded = new Loaded(model, waiting);
             whenReady.accept(model);
@@ -190,7 +190,7 @@ public final class InProcessGenerator implements Generator {
             // `close` wakes the engine by an interrupt where it waits.
         } catch (Throwable e) {
             // A decoder that failed once may have a broken cache: serving on could give one client another's text.
-            log.error("the engine failed and serves no more", e);
+            LOG.error("the engine failed and serves no more", e);
             reason = FinishReason.ERROR;
         }
         readiness = new Readiness.Failed(
@@ -208,9 +208,9 @@ public final class InProcessGenerator implements Generator {
         }
         // A message for the operator; a stack only where it is our bug, not a bad file or a lost connection.
         if (e instanceof java.io.IOException) {
-            log.error("the model cannot be loaded: {}", e.getMessage());
+            LOG.error("the model cannot be loaded: {}", e.getMessage());
         } else {
-            log.error("the model cannot be loaded", e);
+            LOG.error("the model cannot be loaded", e);
         }
         readiness = new Readiness.Failed("the model could not be loaded");
     }

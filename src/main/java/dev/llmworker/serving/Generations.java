@@ -64,18 +64,16 @@ final class Generations {
     }
 
     private GenerationEvent.Finished read(Generation generation, Reader reader) {
-        var wasted = 0;
+        var left = false;
         for (var event : generation) {
             switch (event) {
                 case GenerationEvent.Token token -> {
-                    if (wasted > 0 || !reader.token(token)) {
-                        // The engine may be in the middle of a step: what it still emits is read, and counted.
+                    if (!left && !reader.token(token)) {
+                        left = true;
                         generation.close();
-                        wasted++;
                     }
                 }
                 case GenerationEvent.Finished finished -> {
-                    stats.recordWasted(wasted);
                     return finished;
                 }
             }

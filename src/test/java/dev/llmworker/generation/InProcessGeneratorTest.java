@@ -39,12 +39,12 @@ class InProcessGeneratorTest {
         }
     }
 
-    private InProcessGenerator start(Decoder decoder, int queueLimit) throws InterruptedException {
+    private InProcessGenerator start(Decoder decoder, @Nullable Integer queueLimit) throws InterruptedException {
         var tokenizer = new LetterTokenizer();
         var ready = new CountDownLatch(1);
         var generator = InProcessGenerator.start(
                 () -> new LanguageModel(decoder, tokenizer, new PromptEncoder(tokenizer, null)),
-                InProcessGenerator.Limits.of(queueLimit, Duration.ofMinutes(1)),
+                new InProcessGenerator.Limits(queueLimit, Duration.ofMinutes(1)),
                 stats,
                 System::nanoTime,
                 _ -> ready.countDown());
@@ -73,7 +73,7 @@ class InProcessGeneratorTest {
 
     @Test
     void theTextIsWhatTheModelSays() throws Exception {
-        var generator = start(new FakeDecoder(4, CONTEXT), 0);
+        var generator = start(new FakeDecoder(4, CONTEXT), null);
         var text = new StringBuilder();
         try (var generation = generator.submit(request("hello", OptionalInt.of(20)))) {
             assertEquals(new Finished(FinishReason.LENGTH, 5, 20), read(generation, text));
@@ -84,7 +84,7 @@ class InProcessGeneratorTest {
 
     @Test
     void anAnswerWithoutMaxTokensStopsWhereTheContextEnds() throws Exception {
-        var generator = start(new FakeDecoder(1, CONTEXT), 0);
+        var generator = start(new FakeDecoder(1, CONTEXT), null);
         try (var generation = generator.submit(request("hello", OptionalInt.empty()))) {
             assertEquals(new Finished(FinishReason.LENGTH, 5, CONTEXT - 5), read(generation, new StringBuilder()));
         }
@@ -92,7 +92,7 @@ class InProcessGeneratorTest {
 
     @Test
     void whatTheContextCannotHoldIsRefusedWithTheFigures() throws Exception {
-        var generator = start(new FakeDecoder(1, CONTEXT), 0);
+        var generator = start(new FakeDecoder(1, CONTEXT), null);
         var tooMany =
                 assertThrows(RefusedException.class, () -> generator.submit(request("hello", OptionalInt.of(CONTEXT))));
         assertEquals("max_tokens is 64; this model's context leaves 59 after the prompt", tooMany.getMessage());
@@ -144,7 +144,7 @@ class InProcessGeneratorTest {
     @Test
     void aClientThatLeavesCostsTheStepThatRunsAndNoMore() throws Exception {
         var decoder = new SteppedDecoder();
-        var generator = start(decoder, 0);
+        var generator = start(decoder, null);
         var generation = generator.submit(request("hello", OptionalInt.of(50)));
         decoder.steps.release(3);
         decoder.asked.acquire(4);
@@ -182,7 +182,7 @@ class InProcessGeneratorTest {
                 throw new IllegalStateException("out of device memory");
             }
         };
-        var generator = start(decoder, 0);
+        var generator = start(decoder, null);
         var generations = new ArrayList<Generation>();
         generations.add(generator.submit(request("a", OptionalInt.of(10))));
         decoder.asked.acquire();
@@ -205,7 +205,7 @@ class InProcessGeneratorTest {
                     load.await();
                     throw new IOException("model.gguf: does not exist");
                 },
-                InProcessGenerator.Limits.of(0, Duration.ofMinutes(1)),
+                new InProcessGenerator.Limits(null, Duration.ofMinutes(1)),
                 stats,
                 System::nanoTime,
                 _ -> {});
@@ -223,7 +223,7 @@ class InProcessGeneratorTest {
     @Test
     void closingEndsWhatRuns() throws Exception {
         var decoder = new SteppedDecoder();
-        var generator = start(decoder, 0);
+        var generator = start(decoder, null);
         var generation = generator.submit(request("a", OptionalInt.of(50)));
         decoder.asked.acquire();
         decoder.steps.release(1000);

@@ -1,0 +1,115 @@
+package dev.llmworker;
+
+import dev.llmworker.generation.LanguageModel;
+import dev.llmworker.hub.ModelLocator;
+import dev.llmworker.hub.Progress;
+import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.Precision;
+import dev.llmworker.model.TorchDecoder;
+import dev.llmworker.text.GgufTokenizer;
+import dev.llmworker.text.PromptEncoder;
+import dev.llmworker.weights.Gguf;
+import dev.llmworker.weights.Metadata;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.function.LongConsumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The model that `MODEL` names, from the hub or the disk into memory.
+final class LocalModel {
+    private static final Logger LOG = LoggerFactory.getLogger(LocalModel.class);
+    private static final int DEFAULT_SLOTS = 32;
+
+    private final Settings settings;
+
+    LocalModel(Settings settings) {
+        this.settings = settings;
+    }
+
+    /// Finds, maps and loads the model. Runs on the engine thread.
+    LanguageModel load() throws IOException, InterruptedException, ExecutionException {
+        var began = System.nanoTime();
+        var progress = Progress.ofThisProcess();
+        var located = new ModelLocator(settings::value, progress).locate();
+        var found = System.nanoTime();
+        LOG.info("loading {}", located.file().getFileName());
+        try (var gguf = Gguf.open(located.file())) {
+            // The tokenizer is a second's work on one core, the weights are the others'.
+            var prompts = inBackground("tokenizer", () -> prompts(gguf.metadata()));
+            var decoder = TorchDecoder.load(gguf, options(), reporting(progress, located.file()));
+            try {
+                progress.done();
+                var language = new LanguageModel(
+                        decoder, prompts.get().tokenizer(), prompts.get().encoder());
+                LOG.info(
+                        "loaded in {} ms, of which {} ms to find the file",
+                        (System.nanoTime() - began) / 1_000_000,
+                        (found - began) / 1_000_000);
+                return language;
+            } catch (ExecutionException | InterruptedException | RuntimeException e) {
+                decoder.close();
+                throw e;
+            }
+        }
+    }
+
+    private DecoderOptions options() {
+        return new DecoderOptions(
+                Precision.parse("DTYPE", settings.dtype()),
+                Precision.parse("KV_CACHE_DTYPE", Objects.requireNonNullElse(settings.value("KV_CACHE_DTYPE"), "auto")),
+                Objects.requireNonNullElse(settings.maxSlots(), DEFAULT_SLOTS),
+                Objects.requireNonNullElse(settings.maxModelLen(), 0),
+                Objects.requireNonNullElse(settings.threads(), 0),
+                settings.device(),
+                Boolean.parseBoolean(settings.value("DETERMINISTIC")));
+    }
+
+    private static LongConsumer reporting(Progress progress, Path file) throws IOException {
+        progress.stage("loading " + file.getFileName(), Files.size(file));
+        return new LongConsumer() {
+            private long reported;
+
+            @Override
+            public void accept(long bytesDone) {
+                progress.advanced(bytesDone - reported);
+                reported = bytesDone;
+            }
+        };
+    }
+
+    /// What an operator wants to know of a worker that is ready.
+    void announce(LanguageModel model) {
+        var decoder = model.decoder().description();
+        LOG.info(
+                "ready: {} ({}, {}) on {}, {} slots of {} tokens, KV cache {} MB",
+                decoder.name(),
+                decoder.architecture(),
+                decoder.weightFormat(),
+                decoder.device(),
+                decoder.slots(),
+                decoder.contextLength(),
+                decoder.kvCacheBytes() / 1_000_000);
+        LOG.info(
+                "try: curl http://localhost:{}/generate -d '{\"prompt\":\"Tell me about load balancing\"}'",
+                settings.listen().port());
+    }
+
+    private static <T> FutureTask<T> inBackground(String name, Callable<T> work) {
+        var task = new FutureTask<>(work);
+        Thread.ofPlatform().name(name).daemon().start(task);
+        return task;
+    }
+
+    private record Prompts(GgufTokenizer tokenizer, PromptEncoder encoder) {}
+
+    private static Prompts prompts(Metadata metadata) throws IOException {
+        var tokenizer = new GgufTokenizer(metadata);
+        return new Prompts(tokenizer, new PromptEncoder(tokenizer, null));
+    }
+}
