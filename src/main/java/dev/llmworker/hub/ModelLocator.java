@@ -99,6 +99,9 @@ public final class ModelLocator {
     }
 
     private static void requireGguf(Path file, String model) throws IOException {
+        if (!Files.isReadable(file)) {
+            throw new ModelUnavailableException("MODEL=" + model + ": " + file + " may not be read by this user");
+        }
         try (var in = Files.newInputStream(file)) {
             if (!Arrays.equals(in.readNBytes(GGUF_MAGIC.length), GGUF_MAGIC)) {
                 throw new ModelUnavailableException("MODEL=" + model + ": " + file + " is not a GGUF file");
