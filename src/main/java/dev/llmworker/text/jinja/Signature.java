@@ -1,0 +1,56 @@
+package dev.llmworker.text.jinja;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/// The parameters of a built-in function: which must be given, and in which order those without a name come.
+///
+/// @param required how many of the names, from the first, must be given
+record Signature(int required, List<String> names) {
+    static final Signature EMPTY = new Signature(0, List.of());
+
+    /// From a text such as `old new count?`, where `?` marks what may be left out.
+    static Signature of(String parameters) {
+        if (parameters.isEmpty()) {
+            return EMPTY;
+        }
+        var names = new ArrayList<String>();
+        int required = 0;
+        for (var parameter : parameters.split(" ", -1)) {
+            if (parameter.endsWith("?")) {
+                names.add(parameter.substring(0, parameter.length() - 1));
+            } else {
+                names.add(parameter);
+                required = names.size();
+            }
+        }
+        return new Signature(required, List.copyOf(names));
+    }
+
+    Bound bind(String callee, Arguments arguments) {
+        int positional = arguments.positional().size();
+        if (positional > names.size()) {
+            throw new JinjaException(callee + " takes at most " + names.size() + " arguments, not " + positional);
+        }
+        var values = new Object[names.size()];
+        for (int i = 0; i < positional; i++) {
+            values[i] = arguments.positional().get(i);
+        }
+        arguments.named().forEach((name, value) -> {
+            int index = names.indexOf(name);
+            if (index < 0) {
+                throw new JinjaException(callee + " has no parameter '" + name + "'");
+            }
+            if (values[index] != null) {
+                throw new JinjaException(callee + " has two values for '" + name + "'");
+            }
+            values[index] = value;
+        });
+        for (int i = 0; i < required; i++) {
+            if (values[i] == null) {
+                throw new JinjaException(callee + " lacks its argument '" + names.get(i) + "'");
+            }
+        }
+        return new Bound(values);
+    }
+}

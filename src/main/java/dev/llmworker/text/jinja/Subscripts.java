@@ -1,0 +1,149 @@
+package dev.llmworker.text.jinja;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// `value.name`, `value[key]` and `value[start:stop:step]`.
+final class Subscripts {
+    private Subscripts() {}
+
+    /// An attribute or method, or else the element of that name.
+    static Object attribute(Rendering rendering, Object value, String name) {
+        if (value instanceof Undefined undefined) {
+            throw undefined.exception();
+        }
+        var attribute = ownAttribute(rendering, value, name);
+        if (attribute != null) {
+            return attribute;
+        }
+        var element = value instanceof Map<?, ?> map ? map.get(name) : null;
+        return element != null ? element : missing(rendering, value, name);
+    }
+
+    /// An element, or else the attribute of that name.
+    static Object element(Rendering rendering, Object value, Object key) {
+        if (value instanceof Undefined undefined) {
+            throw undefined.exception();
+        }
+        var element = elementOrNull(rendering, value, key);
+        if (element != null) {
+            return element;
+        }
+        var name = Values.text(key);
+        var attribute = name == null ? null : ownAttribute(rendering, value, name);
+        return attribute != null ? attribute : missing(rendering, value, key);
+    }
+
+    private static @Nullable Object elementOrNull(Rendering rendering, Object value, Object key) {
+        return switch (value) {
+            case Map<?, ?> map -> isHashable(key) ? map.get(Values.key(key)) : null;
+            case List<?> list -> at(Values.cast(list), key);
+            case Tuple tuple -> at(tuple.items(), key);
+            case Range range -> at(range.items(), key);
+            case String text -> character(rendering, text, key);
+            case Markup markup -> {
+                var character = character(rendering, markup.text(), key);
+                yield character == null ? null : new Markup(character);
+            }
+            default -> null;
+        };
+    }
+
+    private static boolean isHashable(Object key) {
+        return !(key instanceof List<?> || key instanceof Map<?, ?>);
+    }
+
+    private static @Nullable Object at(List<Object> items, Object index) {
+        if (!(index instanceof Long || index instanceof Boolean)) {
+            return null;
+        }
+        long position = Values.index(index, "indices");
+        long fromStart = position < 0 ? position + items.size() : position;
+        return fromStart >= 0 && fromStart < items.size() ? items.get((int) fromStart) : null;
+    }
+
+    private static @Nullable String character(Rendering rendering, String text, Object index) {
+        if (!(index instanceof Long || index instanceof Boolean)) {
+            return null;
+        }
+        rendering.budget().scan(text.length());
+        long position = Values.index(index, "indices");
+        int length = PythonText.length(text);
+        long fromStart = position < 0 ? position + length : position;
+        if (fromStart < 0 || fromStart >= length) {
+            return null;
+        }
+        return Character.toString(text.codePointAt(text.offsetByCodePoints(0, (int) fromStart)));
+    }
+
+    /// What the value's type has under a name; null if nothing.
+    static @Nullable Object ownAttribute(Rendering rendering, Object value, String name) {
+        return switch (value) {
+            case String text -> StringMethods.find(rendering, text, name);
+            case Markup markup -> marked(StringMethods.find(rendering, markup.text(), name));
+            case List<?> list -> CollectionMethods.ofList(rendering, Values.cast(list), "list", name);
+            case Tuple tuple -> CollectionMethods.ofList(rendering, tuple.items(), "tuple", name);
+            case Map<?, ?> map -> CollectionMethods.ofDict(rendering, map, name);
+            case Namespace namespace -> namespace.attributes().get(name);
+            case Loop loop -> loop.attribute(name);
+            default -> null;
+        };
+    }
+
+    /// The methods of markup give markup.
+    private static @Nullable Object marked(@Nullable Invocable method) {
+        if (method == null) {
+            return null;
+        }
+        return (Invocable) arguments -> {
+            var result = method.call(arguments);
+            if (result instanceof List<?> list) {
+                var items = new ArrayList<Object>(list.size());
+                list.forEach(item -> items.add(item instanceof String text ? new Markup(text) : item));
+                return items;
+            }
+            return result instanceof String text ? new Markup(text) : result;
+        };
+    }
+
+    private static Undefined missing(Rendering rendering, Object value, Object key) {
+        var owner = value == None.NONE ? "None" : Values.typeName(value) + " object";
+        // The key can be a long text of a message: it has no place in an error.
+        var shown = Values.text(key) instanceof String name
+                ? "'" + (name.length() > 80 ? name.substring(0, 80) + "…" : name) + "'"
+                : Printing.repr(rendering.budget(), key);
+        return new Undefined(
+                Values.text(key) != null
+                        ? "'" + owner + "' has no attribute " + shown
+                        : owner + " has no element " + shown);
+    }
+
+    static Object slice(Rendering rendering, Object value, Object start, Object stop, Object step) {
+        return switch (value) {
+            case String text -> PythonText.slice(rendering.budget(), text, start, stop, step);
+            case Markup markup -> new Markup(PythonText.slice(rendering.budget(), markup.text(), start, stop, step));
+            case List<?> list -> selected(rendering, Values.cast(list), start, stop, step);
+            case Tuple tuple -> new Tuple(selected(rendering, tuple.items(), start, stop, step));
+            case Range range -> {
+                var indices = Range.ofSlice(start, stop, step, Math.toIntExact(range.length()));
+                yield new Range(
+                        range.start() + indices.start() * range.step(),
+                        range.start() + indices.stop() * range.step(),
+                        range.step() * indices.step());
+            }
+            case Undefined undefined -> throw undefined.exception();
+            default -> throw new JinjaException("'" + Values.typeName(value) + "' object cannot be sliced");
+        };
+    }
+
+    private static List<Object> selected(
+            Rendering rendering, List<Object> items, Object start, Object stop, Object step) {
+        var indices = Range.ofSlice(start, stop, step, items.size()).items();
+        rendering.budget().steps(indices.size());
+        var selected = new ArrayList<Object>(indices.size());
+        indices.forEach(index -> selected.add(items.get((int) (long) (Long) index)));
+        return selected;
+    }
+}
