@@ -74,8 +74,8 @@ class Decoder(torch.nn.Module):
         self.head_dim = 0
         self.slots = 0
         self.max_length = 0
-        # A row's result never depends on how many rows there are: prompts always use the weights for many rows, decode
-        # steps always those for few, and attention always runs over whole stretches of 64 positions.
+        # A row's result never depends on the other rows, to the bit: prompts always use the weights for many rows and
+        # decode steps those for few; what else would differ with the number of rows or positions is done in pieces.
         self.deterministic = False
         self.compute_dtype = torch.float32
         self.cache_dtype = torch.float32
@@ -220,7 +220,10 @@ class Decoder(torch.nn.Module):
     # The parts of a layer.
 
     def project(self, x: Tensor, matrix: int, rows: int) -> Tensor:
-        """x [n, in] times a matrix of use; `rows` says which of its two forms."""
+        """x [n, in] times a matrix of use; `rows` says which of its two forms, 0 is a step in deterministic mode."""
+        if rows == 0 and self.few_kinds[matrix] == 1:
+            # A dense product adds up in an order of its own for each number of rows; the packed ones do not.
+            return torch.cat([matmul_dense(row, self.few_weights[matrix]) for row in x.split(1)])
         if rows >= self.many_from[matrix]:
             return matmul(x, self.many_weights[matrix], self.many_scales[matrix], self.many_kinds[matrix])
         return matmul(x, self.few_weights[matrix], self.few_scales[matrix], self.few_kinds[matrix])
@@ -264,11 +267,27 @@ class Decoder(torch.nn.Module):
         """Attention of queries [n, A, D] to the first `length` positions of their slots: [n, A · D]."""
         n, kv_rows = q.size(0), q.size(0) * self.kv_heads
         q = q.reshape(kv_rows, self.heads // self.kv_heads, self.head_dim)
-        scores = torch.bmm(q, self.keys[layer][:kv_rows, :, :length])
+        keys, values = self.keys[layer][:kv_rows], self.values[layer][:kv_rows]
+        if self.deterministic:
+            return self.attention_in_stretches(q, keys[:, :, :length], values[:, :length], mask).view(n, -1)
+        scores = torch.bmm(q, keys[:, :, :length])
         if mask is not None:
             scores = scores + mask
         weights = scores.softmax(2, dtype=torch.float32).to(self.cache_dtype)
-        return torch.bmm(weights, self.values[layer][:kv_rows, :length]).view(n, -1)
+        return torch.bmm(weights, values[:, :length]).view(n, -1)
+
+    def attention_in_stretches(self, q: Tensor, keys: Tensor, values: Tensor, mask: Optional[Tensor]) -> Tensor:
+        """The same, always of 256 positions at a time: where a longer sequence in the batch makes it run over more
+        positions, those of a shorter one are summed up in the same order, and zeros are added."""
+        scores = torch.cat([torch.bmm(q, part) for part in keys.split(256, 2)], 2)
+        if mask is not None:
+            scores = scores + mask
+        weights = scores.softmax(2, dtype=torch.float32).to(self.cache_dtype).split(256, 2)
+        parts = values.split(256, 1)
+        out = torch.bmm(weights[0], parts[0]).float()
+        for i in range(1, len(parts)):
+            out.add_(torch.bmm(weights[i], parts[i]))
+        return out
 
     def decode_step(self, tokens: Tensor, positions: Tensor, max_position: int) -> Tensor:
         """Runs tokens [n] at their positions [n] through the model, cache included: logits [n, V]."""
@@ -276,7 +295,8 @@ class Decoder(torch.nn.Module):
         rows = 0 if self.deterministic else n
         length = max_position + 1
         if n > 1 or self.deterministic:
-            length = min(self.max_length, max_position // 64 * 64 + 64)
+            stretch = 256 if self.deterministic else 64
+            length = min(self.max_length, (max_position // stretch + 1) * stretch)
         mask = self.decode_mask(positions, length)
         rotations = self.rotations.index_select(0, positions).unsqueeze(1)
         value_rows = (self.head_starts[:n] + positions.unsqueeze(1)).view(-1)

@@ -60,8 +60,8 @@ def sample_filtered(
     total = torch.div(logits - largest, temperature).exp_().sum(1, keepdim=True)
     count = min(64, vocabulary)
     chosen = torch.zeros_like(top_k)
-    searching = True
-    while searching:
+    open_rows = filtered
+    while bool(open_rows.any()):
         candidates = likeliest(logits, count)
         p = torch.div(candidates[0] - largest, temperature).exp_()
         cumulated = p.cumsum(1)
@@ -72,11 +72,15 @@ def sample_filtered(
         # The likeliest token is always kept; p of it is 1 before normalising.
         keep = (ranks <= last) & ((cumulated - p) < top_p * reachable) & (p >= min_p)
         keep = keep | (ranks == 0)
-        complete = ~keep[:, -1:] | (limited & (top_k <= count)) | ~filtered
+        # With fewer candidates than top_k it is not known yet what top_p is a part of.
+        complete = torch.where(limited, top_k <= count, ~keep[:, -1:])
         kept = cumulated.gather(1, keep.sum(1, keepdim=True) - 1)
         rank = first_above(torch.minimum(cumulated, kept), uniform * kept)
-        chosen = candidates[1].gather(1, rank)
-        searching = count < vocabulary and not bool(complete.all())
+        # Of a row that is done already nothing changes: equal logits may come in another order next time.
+        chosen = torch.where(open_rows, candidates[1].gather(1, rank), chosen)
+        if count == vocabulary:
+            break
+        open_rows = open_rows & ~complete
         count = min(1024, vocabulary) if count < 1024 else vocabulary
     return chosen
 

@@ -1,16 +1,9 @@
 package dev.llmworker.model;
 
-import ai.djl.Device;
-import ai.djl.engine.Engine;
-import ai.djl.util.cuda.CudaUtils;
-import dev.llmworker.model.MatrixForm.Capabilities;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.weights.Gguf;
-import dev.llmworker.weights.TensorType;
 import java.io.IOException;
 import java.util.Arrays;
-import java.util.Comparator;
-import java.util.EnumMap;
 import java.util.function.LongConsumer;
 
 /// The decoder of a GGUF model of the Llama family: `decoder.pt` in libtorch.
@@ -34,13 +27,12 @@ public final class TorchDecoder implements Decoder {
     /// @throws InterruptedException when the thread is interrupted
     public static TorchDecoder load(Gguf model, DecoderOptions options, LongConsumer progress)
             throws IOException, InterruptedException {
-        var shape = LlamaShape.of(model);
-        var device = device(options.device());
+        var device = Devices.of(options.device());
         var threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
         var program = new Program(device, threads);
         var loaded = false;
         try {
-            var decoder = load(model, shape, options, device, program, progress);
+            var decoder = new TorchDecoder(program, new ModelLoader(model, options, device, program).load(progress));
             new WarmUp(decoder).run();
             loaded = true;
             return decoder;
@@ -49,103 +41,6 @@ public final class TorchDecoder implements Decoder {
                 program.close();
             }
         }
-    }
-
-    private static TorchDecoder load(
-            Gguf model, LlamaShape shape, DecoderOptions options, Device device, Program program, LongConsumer progress)
-            throws IOException, InterruptedException {
-        var weights = weightPrecision(options.weights(), device);
-        var compute = weights == Precision.AUTO ? Precision.FP32 : weights;
-        var cache = cachePrecision(options.cache(), weights);
-        var gpu = device.isGpu();
-        var place = gpu ? "the GPU" : "this machine";
-        var total = gpu ? CudaUtils.getGpuMemory(device).getMax() : Memory.ofMachine();
-        // Of the file's size until it is known better: an impossible cache is refused before the weights are loaded.
-        var least = model.tensors().values().stream()
-                .mapToLong(t -> t.data().byteSize())
-                .sum();
-        var contextLength = new Memory(total, least, place)
-                .contextLength(shape, options.slots(), options.contextLength(), cache.bytes());
-        program.run(
-                "configure",
-                new long[] {
-                    shape.layers(),
-                    shape.hidden(),
-                    shape.heads(),
-                    shape.kvHeads(),
-                    shape.headDim(),
-                    options.slots(),
-                    contextLength
-                },
-                (double) shape.epsilon(),
-                compute.inLowerCase(),
-                cache.inLowerCase(),
-                gpu ? "cuda:" + device.getDeviceId() : "cpu",
-                options.deterministic());
-        var capabilities =
-                new Capabilities(!gpu && program.test("packing_available"), !gpu && program.test("int4_available"));
-        var loader = new WeightLoader(model, shape, program, weights, capabilities, total, progress);
-        loader.load();
-        new Memory(total, loader.bytesHeld(), place)
-                .contextLength(shape, options.slots(), contextLength, cache.bytes());
-        program.run("build", shape.frequencies());
-        return new TorchDecoder(
-                program,
-                new DecoderDescription(
-                        shape.name(),
-                        "llama",
-                        shape.vocabulary(),
-                        contextLength,
-                        options.slots(),
-                        gpu ? "cuda:" + device.getDeviceId() : "cpu",
-                        format(model, weights, capabilities),
-                        shape.cacheBytesPerToken(cache.bytes()) * options.slots() * contextLength));
-    }
-
-    private static Device device(String name) {
-        var gpus = name.equals("cpu") ? 0 : Engine.getEngine("PyTorch").getGpuCount();
-        if (name.equals("cpu") || (name.equals("auto") && gpus == 0)) {
-            return Device.cpu();
-        }
-        var index = name.equals("auto") || name.equals("cuda") ? "0" : name.replaceFirst("^cuda:", "");
-        if (!index.matches("\\d{1,3}")) {
-            throw new IllegalArgumentException("device is " + name + "; it can be auto, cpu or cuda:0 and so on");
-        }
-        if (Integer.parseInt(index) >= gpus) {
-            throw new IllegalArgumentException("device is " + name + "; libtorch sees " + gpus + " GPUs here");
-        }
-        return Device.gpu(Integer.parseInt(index));
-    }
-
-    private static Precision weightPrecision(Precision wanted, Device device) {
-        if (device.isGpu()) {
-            return wanted == Precision.AUTO ? Precision.BF16 : wanted;
-        }
-        if (wanted == Precision.FP16) {
-            throw new IllegalArgumentException("weights in fp16 need a GPU; on a CPU: auto, bf16, fp32");
-        }
-        return wanted;
-    }
-
-    private static Precision cachePrecision(Precision wanted, Precision weights) {
-        if (wanted != Precision.AUTO) {
-            return wanted;
-        }
-        return weights == Precision.AUTO ? Precision.BF16 : weights;
-    }
-
-    private static String format(Gguf model, Precision weights, Capabilities capabilities) {
-        var bytes = new EnumMap<TensorType, Long>(TensorType.class);
-        for (var tensor : model.tensors().values()) {
-            bytes.merge(tensor.type(), tensor.data().byteSize(), Long::sum);
-        }
-        var largest =
-                bytes.keySet().stream().max(Comparator.comparing(bytes::get)).orElseThrow();
-        var held = switch (weights) {
-            case AUTO -> capabilities.int4() ? "int4" : capabilities.packed() ? "bf16" : "fp32";
-            case FP32, BF16, FP16 -> weights.inLowerCase();
-        };
-        return held + " (" + largest + ")";
     }
 
     @Override

@@ -1,0 +1,111 @@
+package dev.llmworker.model;
+
+import ai.djl.Device;
+import dev.llmworker.model.MatrixForm.Capabilities;
+import dev.llmworker.weights.Gguf;
+import dev.llmworker.weights.TensorType;
+import java.io.IOException;
+import java.util.Comparator;
+import java.util.EnumMap;
+import java.util.function.LongConsumer;
+
+/// Fills the decoder program with a model: settles formats and context, then weights, then the KV cache.
+record ModelLoader(Gguf model, DecoderOptions options, Device device, Program program) {
+    DecoderDescription load(LongConsumer progress) throws IOException, InterruptedException {
+        var shape = LlamaShape.of(model);
+        var weights = weightPrecision();
+        var cache = cachePrecision(weights);
+        // Taken to be of the file's size at first: a cache that cannot fit is refused before the weights are loaded.
+        var fileBytes = model.tensors().values().stream()
+                .mapToLong(tensor -> tensor.data().byteSize())
+                .sum();
+        var contextLength =
+                memory(fileBytes).contextLength(shape, options.slots(), options.contextLength(), cache.bytes());
+        configure(shape, weights, cache, contextLength);
+        var capabilities = capabilities();
+        var loader =
+                new WeightLoader(model, shape, program, weights, capabilities, Devices.memoryBytes(device), progress);
+        loader.load();
+        memory(loader.bytesHeld()).contextLength(shape, options.slots(), contextLength, cache.bytes());
+        program.run("build", shape.frequencies());
+        return new DecoderDescription(
+                shape.name(),
+                "llama",
+                shape.vocabulary(),
+                contextLength,
+                options.slots(),
+                Devices.name(device),
+                format(weights, capabilities),
+                shape.cacheBytesPerToken(cache.bytes()) * options.slots() * contextLength);
+    }
+
+    private void configure(LlamaShape shape, Precision weights, Precision cache, int contextLength) {
+        var sizes = new long[] {
+            shape.layers(),
+            shape.hidden(),
+            shape.heads(),
+            shape.kvHeads(),
+            shape.headDim(),
+            options.slots(),
+            contextLength
+        };
+        var compute = weights == Precision.AUTO ? Precision.FP32 : weights;
+        program.run(
+                "configure",
+                sizes,
+                (double) shape.epsilon(),
+                compute.inLowerCase(),
+                cache.inLowerCase(),
+                Devices.name(device),
+                options.deterministic());
+    }
+
+    private Memory memory(long weightBytes) {
+        return new Memory(Devices.memoryBytes(device), weightBytes, device.isGpu() ? "the GPU" : "this machine");
+    }
+
+    private Capabilities capabilities() {
+        if (device.isGpu()) {
+            return new Capabilities(false, false);
+        }
+        return new Capabilities(program.test("packing_available"), program.test("int4_available"));
+    }
+
+    private Precision weightPrecision() {
+        if (device.isGpu()) {
+            return options.weights() == Precision.AUTO ? Precision.BF16 : options.weights();
+        }
+        if (options.weights() == Precision.FP16) {
+            throw new IllegalArgumentException("weights in fp16 need a GPU; on a CPU they can be auto, bf16 or fp32");
+        }
+        return options.weights();
+    }
+
+    private Precision cachePrecision(Precision weights) {
+        if (options.cache() != Precision.AUTO) {
+            return options.cache();
+        }
+        return weights == Precision.AUTO ? Precision.BF16 : weights;
+    }
+
+    private String format(Precision weights, Capabilities capabilities) {
+        var bytes = new EnumMap<TensorType, Long>(TensorType.class);
+        for (var tensor : model.tensors().values()) {
+            bytes.merge(tensor.type(), tensor.data().byteSize(), Long::sum);
+        }
+        var most = bytes.keySet().stream().max(Comparator.comparing(bytes::get)).orElseThrow();
+        return switch (weights) {
+            case AUTO -> format(most, capabilities) + " (" + most + ")";
+            case FP32, BF16, FP16 -> weights.inLowerCase() + " (" + most + ")";
+        };
+    }
+
+    private static String format(TensorType type, Capabilities capabilities) {
+        var unquantised = capabilities.packed() ? "bf16" : "fp32";
+        return switch (type) {
+            case Q4_0, Q4_1 -> capabilities.int4() ? "int4" : unquantised;
+            case Q8_0 -> capabilities.int4() ? "int8" : unquantised;
+            case F16, BF16, F32 -> unquantised;
+        };
+    }
+}
