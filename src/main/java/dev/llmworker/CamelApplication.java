@@ -26,6 +26,8 @@ final class CamelApplication extends Main {
                 .withName("worker")
                 .withRoutesIncludePattern(String.join(
                         ",", files.stream().map(file -> "file:" + file).toList()))
+                // Bodies are not streams here; with the cache an answer would leave in chunks, without its length.
+                .withStreamCachingEnabled(false)
                 .withShutdownTimeout(SHUTDOWN_SECONDS)
                 .withExtraShutdownTimeout(SHUTDOWN_SECONDS);
         // Whatever the file says for Camel JBang, here the port is open already.

@@ -2,6 +2,7 @@ package dev.llmworker.serving;
 
 import dev.llmworker.generation.Generator;
 import dev.llmworker.stats.WorkerStats;
+import org.apache.camel.component.platform.http.PlatformHttpComponent;
 import org.apache.camel.spi.Registry;
 
 /// What YAML routes find by name.
@@ -13,6 +14,9 @@ public final class Serving {
     public static void bind(Registry registry, SharedPort port, Generator generator, WorkerStats stats) {
         registry.bind("vertx", port.vertx());
         registry.bind("sharedHttpServerFactory", new SharedHttpServerFactory(port));
+        var http = new PlatformHttpComponent();
+        http.setHeaderFilterStrategy(new AnswerHeaders());
+        registry.bind("platform-http", http);
         registry.bind("vertx-websocket", new SharedWebsocketComponent(stats));
         var generations = new Generations(generator, stats);
         registry.bind("ping", new PingProcessor(generator));

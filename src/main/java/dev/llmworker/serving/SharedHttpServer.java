@@ -1,6 +1,5 @@
 package dev.llmworker.serving;
 
-import org.apache.camel.component.platform.http.PlatformHttpComponent;
 import org.apache.camel.component.platform.http.main.MainHttpServer;
 import org.apache.camel.support.service.ServiceHelper;
 
@@ -22,9 +21,6 @@ final class SharedHttpServer extends MainHttpServer {
     @Override
     protected void doStart() throws Exception {
         ServiceHelper.startService(getCamelContext().hasService(SharedPlatformServer.class));
-        getCamelContext()
-                .getComponent("platform-http", PlatformHttpComponent.class)
-                .setHeaderFilterStrategy(new AnswerHeaders());
         super.doStart();
     }
 

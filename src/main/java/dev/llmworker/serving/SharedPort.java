@@ -24,8 +24,8 @@ public final class SharedPort implements AutoCloseable {
 
     private static final int MAX_HEADER_BYTES = 16 << 10;
     private static final int BACKLOG = 1024;
-    // A frame a little too large still reaches us and is refused by its proper code; larger ones the codec cuts off.
-    private static final int MAX_FRAME_BYTES = 2 * MAX_MESSAGE_BYTES;
+    // How long a client may take to answer a close frame.
+    private static final int CLOSING_SECONDS = 3;
 
     private final Vertx vertx;
     private final ListenSettings settings;
@@ -89,8 +89,9 @@ public final class SharedPort implements AutoCloseable {
                 .setDecompressionSupported(false)
                 .setPerMessageWebSocketCompressionSupported(false)
                 .setPerFrameWebSocketCompressionSupported(false)
-                .setMaxWebSocketFrameSize(MAX_FRAME_BYTES)
-                .setMaxWebSocketMessageSize(MAX_FRAME_BYTES)
+                .setMaxWebSocketFrameSize(MAX_MESSAGE_BYTES)
+                .setMaxWebSocketMessageSize(MAX_MESSAGE_BYTES)
+                .setWebSocketClosingTimeout(CLOSING_SECONDS)
                 .setHttp2ClearTextEnabled(false)
                 .setAcceptBacklog(BACKLOG)
                 .setTcpNoDelay(true)

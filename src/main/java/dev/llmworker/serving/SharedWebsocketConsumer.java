@@ -45,6 +45,7 @@ final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
     public void onOpen(String key, SocketAddress remote, RoutingContext routing, ServerWebSocket socket) {
         connections.put(key, new WebSocketConnection(socket, routing.vertx().getOrCreateContext()));
         stats.recordWebSocketOpened();
+        StrictFrames.install(routing.request().connection(), socket, SharedPort.MAX_MESSAGE_BYTES);
         // Camel's own handlers are replaced.
         socket.textMessageHandler(null);
         socket.binaryMessageHandler(null);

@@ -1,0 +1,73 @@
+package dev.llmworker.serving;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.codec.http.websocketx.CloseWebSocketFrame;
+import io.netty.handler.codec.http.websocketx.CorruptedWebSocketFrameException;
+import io.netty.handler.codec.http.websocketx.WebSocket13FrameDecoder;
+import io.netty.handler.codec.http.websocketx.WebSocketCloseStatus;
+import io.netty.handler.codec.http.websocketx.WebSocketDecoderConfig;
+import io.vertx.core.http.HttpConnection;
+import io.vertx.core.http.ServerWebSocket;
+import io.vertx.core.http.impl.Http1xServerConnection;
+import java.util.List;
+
+/// A frame decoder that says by its close code why it closes: 1009 for a frame that is too large, 1002 for one that
+/// breaks the protocol. Vert.x's own just drops the connection.
+///
+/// Threading: the connection's event loop.
+final class StrictFrames extends WebSocket13FrameDecoder {
+    private static final String DECODER = "wsdecoder";
+    private static final int APPLICATION_END = 5000;
+
+    private final ServerWebSocket socket;
+    private boolean refused;
+
+    private StrictFrames(ServerWebSocket socket, int maxFrameBytes) {
+        super(WebSocketDecoderConfig.newBuilder()
+                .maxFramePayloadLength(maxFrameBytes)
+                .closeOnProtocolViolation(false)
+                // Whole messages are checked: a character may lie across two frames.
+                .withUTF8Validator(false)
+                .build());
+        this.socket = socket;
+    }
+
+    /// Called on the connection's event loop, after the handshake and before it reads the first frame.
+    static void install(HttpConnection connection, ServerWebSocket socket, int maxFrameBytes) {
+        if (connection instanceof Http1xServerConnection http
+                && http.channel().pipeline().get(DECODER) != null) {
+            http.channel().pipeline().replace(DECODER, DECODER, new StrictFrames(socket, maxFrameBytes));
+        }
+    }
+
+    @Override
+    protected void decode(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) throws Exception {
+        if (refused) {
+            // Read on, or the reset that an unread rest would cause could overtake the close frame.
+            in.skipBytes(in.readableBytes());
+            return;
+        }
+        try {
+            super.decode(ctx, in, out);
+            if (!out.isEmpty() && out.getLast() instanceof CloseWebSocketFrame close && !mayClose(close.statusCode())) {
+                out.removeLast();
+                refuse(WebSocketCloseStatus.PROTOCOL_ERROR, close.statusCode() + " is no close code");
+                close.release();
+            }
+        } catch (CorruptedWebSocketFrameException e) {
+            in.skipBytes(in.readableBytes());
+            refuse(e.closeStatus(), String.valueOf(e.getMessage()));
+        }
+    }
+
+    private void refuse(WebSocketCloseStatus status, String reason) {
+        refused = true;
+        socket.close((short) status.code(), reason);
+    }
+
+    /// @param code -1 where the frame has none
+    private static boolean mayClose(int code) {
+        return code == -1 || WebSocketCloseStatus.isValidStatusCode(code) && code < APPLICATION_END;
+    }
+}
