@@ -1,0 +1,86 @@
+package dev.llmworker.text;
+
+import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.weights.Gguf;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/// The starter model's tokens are those of transformers and llama.cpp: `src/test/python/golden_tokens.py`.
+class GoldenTokensTest {
+    private record Case(String text, int[] ids, int[] idsWithControlTokens) {}
+
+    private static @Nullable GgufTokenizer loaded;
+
+    @BeforeAll
+    static void loadTheStarterModel() throws IOException {
+        var file = System.getProperty("starter.model", System.getenv("STARTER_MODEL_FILE"));
+        assumeTrue(file != null && Files.exists(Path.of(file)), "the starter model is not there");
+        try (var gguf = Gguf.open(Path.of(file))) {
+            loaded = new GgufTokenizer(gguf.metadata());
+        }
+    }
+
+    private static GgufTokenizer tokenizer() {
+        return Objects.requireNonNull(loaded);
+    }
+
+    private static List<Case> cases() throws IOException {
+        try (var json = GoldenTokensTest.class.getResourceAsStream("/golden/tokens.json")) {
+            return List.of(new ObjectMapper().readValue(json, Case[].class));
+        }
+    }
+
+    @Test
+    void plainTextHasTheSameIds() throws IOException {
+        assertAll(cases().stream()
+                .map(golden -> () -> assertArrayEquals(golden.ids, tokenizer().encodeText(golden.text), golden.text)));
+    }
+
+    @Test
+    void namesOfControlTokensHaveTheSameIds() throws IOException {
+        assertAll(cases().stream()
+                .map(golden -> () -> assertArrayEquals(
+                        golden.idsWithControlTokens, tokenizer().encodeWithControlTokens(golden.text), golden.text)));
+    }
+
+    @Test
+    void tokensGiveTheirTextBack() throws IOException {
+        // The vocabulary lacks a few bytes, control characters mostly; those are lost in every implementation.
+        var complete = cases().stream()
+                .filter(golden -> !golden.text.contains("\u0001"))
+                .toList();
+        for (var golden : complete) {
+            var detokenizer = new Detokenizer(tokenizer());
+            var text = new StringBuilder();
+            Arrays.stream(golden.ids).mapToObj(detokenizer::push).forEach(text::append);
+            assertEquals(golden.text, text + detokenizer.flush());
+        }
+    }
+
+    @Test
+    void itsChatEndsByTheTokensThatItsTemplateWrites() {
+        var ends = Stream.of("<|im_end|>", "<|endoftext|>", "<|im_start|>", "<empty_output>")
+                .map(name -> tokenizer()
+                        .isEndOfSequence(Objects.requireNonNull(
+                                tokenizer().controlTokens().get(name))))
+                .toList();
+        assertEquals(List.of(true, true, false, false), ends);
+        assertEquals("<|im_end|>", tokenizer().endOfSequenceName());
+        assertTrue(tokenizer().beginOfSequence().isEmpty());
+        assertEquals(49_152, tokenizer().vocabularySize());
+    }
+}
