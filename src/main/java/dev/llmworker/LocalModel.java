@@ -7,6 +7,7 @@ import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.TorchDecoder;
 import dev.llmworker.text.GgufTokenizer;
+import dev.llmworker.text.JinjaChatTemplate;
 import dev.llmworker.text.PromptEncoder;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.Metadata;
@@ -110,6 +111,6 @@ final class LocalModel {
 
     private static Prompts prompts(Metadata metadata) throws IOException {
         var tokenizer = new GgufTokenizer(metadata);
-        return new Prompts(tokenizer, new PromptEncoder(tokenizer, null));
+        return new Prompts(tokenizer, new PromptEncoder(tokenizer, JinjaChatTemplate.of(metadata)));
     }
 }

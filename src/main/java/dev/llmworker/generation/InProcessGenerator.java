@@ -2,6 +2,7 @@ package dev.llmworker.generation;
 
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.text.Detokenizer;
+import dev.llmworker.text.PromptEncoder;
 import dev.llmworker.text.Tokenizer;
 import java.time.Duration;
 import java.util.Locale;
@@ -106,10 +107,7 @@ public final class InProcessGenerator implements Generator {
     }
 
     private Sequence.Admission admit(GenerationRequest request, LanguageModel model) {
-        var prompt = switch (request.prompt()) {
-            case Prompt.Chat(var messages) -> model.prompts().encode(messages);
-            case Prompt.Raw(String text) -> model.prompts().encodeRaw(text);
-        };
+        var prompt = encode(request.prompt(), model.prompts());
         int context = model.decoder().description().contextLength();
         if (prompt.length == 0) {
             throw invalid("prompt_empty", "prompt is empty");
@@ -134,6 +132,17 @@ public final class InProcessGenerator implements Generator {
                 request.ignoreEos(),
                 request.sampling(),
                 limits.timeout().toNanos());
+    }
+
+    private static int[] encode(Prompt prompt, PromptEncoder prompts) {
+        try {
+            return switch (prompt) {
+                case Prompt.Chat(var messages) -> prompts.encode(messages);
+                case Prompt.Raw(String text) -> prompts.encodeRaw(text);
+            };
+        } catch (IllegalArgumentException e) {
+            throw invalid("invalid_prompt", String.valueOf(e.getMessage()));
+        }
     }
 
     private static Detokenizer detokenizer(Prompt prompt, Tokenizer tokenizer) {

@@ -1,0 +1,80 @@
+package dev.llmworker.text;
+
+import dev.llmworker.text.jinja.JinjaException;
+import dev.llmworker.text.jinja.JinjaTemplate;
+import dev.llmworker.weights.Metadata;
+import dev.llmworker.weights.ModelFileException;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// The chat template that comes with a model, in Jinja.
+///
+/// Threading: any thread.
+public final class JinjaChatTemplate implements ChatTemplate {
+    private static final String SOURCE = "tokenizer.chat_template";
+    private static final String TOKENS = "tokenizer.ggml.tokens";
+
+    private final JinjaTemplate template;
+    private final String beginOfSequence;
+    private final String endOfSequence;
+
+    private JinjaChatTemplate(JinjaTemplate template, String beginOfSequence, String endOfSequence) {
+        this.template = template;
+        this.beginOfSequence = beginOfSequence;
+        this.endOfSequence = endOfSequence;
+    }
+
+    /// The template in a GGUF file's metadata, tried once on one message; null where there is none.
+    ///
+    /// @throws ModelFileException if it is no template, or cannot write down a single message
+    public static @Nullable ChatTemplate of(Metadata metadata) throws ModelFileException {
+        if (!metadata.has(SOURCE)) {
+            return null;
+        }
+        try {
+            var template = new JinjaChatTemplate(
+                    JinjaTemplate.parse(metadata.string(SOURCE)),
+                    token(metadata, "tokenizer.ggml.bos_token_id"),
+                    token(metadata, "tokenizer.ggml.eos_token_id"));
+            template.rendered(List.of(ChatMessage.user("Hello")), true);
+            return template;
+        } catch (JinjaException e) {
+            throw new ModelFileException(metadata.file(), SOURCE + " cannot be used: " + e.getMessage());
+        }
+    }
+
+    /// The name of a special token; empty where the model has none.
+    private static String token(Metadata metadata, String key) throws ModelFileException {
+        var tokens = metadata.strings(TOKENS);
+        var id = metadata.integer(key, -1);
+        return id >= 0 && id < tokens.size() ? tokens.get(id) : "";
+    }
+
+    @Override
+    public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
+        try {
+            return rendered(messages, addGenerationPrompt);
+        } catch (JinjaException e) {
+            if (e.raisedByTemplate()) {
+                throw new IllegalArgumentException("the model's chat template refuses the messages: " + e.reason(), e);
+            }
+            throw e;
+        }
+    }
+
+    private String rendered(List<ChatMessage> messages, boolean addGenerationPrompt) {
+        var turns = messages.stream()
+                .map(message -> Map.of("role", message.role(), "content", message.content()))
+                .toList();
+        return template.render(Map.of(
+                "messages",
+                turns,
+                "add_generation_prompt",
+                addGenerationPrompt,
+                "bos_token",
+                beginOfSequence,
+                "eos_token",
+                endOfSequence));
+    }
+}
