@@ -120,6 +120,17 @@ class ByteLevelTokenizerTest {
     }
 
     @Test
+    void threadsMayEncodeAtTheSameTime() throws IOException {
+        var model = TinyVocabularies.byteLevel("smollm");
+        var tokenizer = model.tokenizer();
+
+        IntStream.range(0, 500).parallel().forEach(i -> {
+            var text = "hello ".repeat(i % 7) + i;
+            assertEquals(text, new String(decoded(tokenizer, tokenizer.encodeText(text)), UTF_8));
+        });
+    }
+
+    @Test
     void promptsBeginAsTheFileSaysOrAsItsKindDoes() throws IOException {
         assertEquals(
                 OptionalInt.empty(),
