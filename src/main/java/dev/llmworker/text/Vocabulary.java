@@ -47,7 +47,7 @@ final class Vocabulary {
                 endOfSequence.clear(id);
             }
         }
-        // Some files do not mark these as control tokens; as text they would show in answers, and users could write
+        // Some files do not mark these as control tokens. As text they would show in answers, and users could forge
         // them.
         endOfSequence.stream().forEach(id -> kinds[id] = Kind.CONTROL);
         endOfSequence.or(EndOfSequenceTokens.byKey(metadata, names.size()));
