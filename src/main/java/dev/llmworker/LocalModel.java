@@ -111,6 +111,6 @@ final class LocalModel {
 
     private static Prompts prompts(Metadata metadata) throws IOException {
         var tokenizer = new GgufTokenizer(metadata);
-        return new Prompts(tokenizer, new PromptEncoder(tokenizer, JinjaChatTemplate.of(metadata)));
+        return new Prompts(tokenizer, new PromptEncoder(tokenizer, JinjaChatTemplate.of(metadata, tokenizer)));
     }
 }

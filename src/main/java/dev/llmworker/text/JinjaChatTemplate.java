@@ -13,7 +13,6 @@ import org.jspecify.annotations.Nullable;
 /// Threading: any thread.
 public final class JinjaChatTemplate implements ChatTemplate {
     private static final String SOURCE = "tokenizer.chat_template";
-    private static final String TOKENS = "tokenizer.ggml.tokens";
 
     private final JinjaTemplate template;
     private final String beginOfSequence;
@@ -28,27 +27,20 @@ public final class JinjaChatTemplate implements ChatTemplate {
     /// The template in a GGUF file's metadata, tried once on one message; null where there is none.
     ///
     /// @throws ModelFileException if it is no template, or cannot write down a single message
-    public static @Nullable ChatTemplate of(Metadata metadata) throws ModelFileException {
+    public static @Nullable ChatTemplate of(Metadata metadata, GgufTokenizer tokenizer) throws ModelFileException {
         if (!metadata.has(SOURCE)) {
             return null;
         }
         try {
             var template = new JinjaChatTemplate(
                     JinjaTemplate.parse(metadata.string(SOURCE)),
-                    token(metadata, "tokenizer.ggml.bos_token_id"),
-                    token(metadata, "tokenizer.ggml.eos_token_id"));
+                    tokenizer.beginOfSequenceName(),
+                    tokenizer.endOfSequenceName());
             template.rendered(List.of(ChatMessage.user("Hello")), true);
             return template;
         } catch (JinjaException e) {
             throw new ModelFileException(metadata.file(), SOURCE + " cannot be used: " + e.getMessage());
         }
-    }
-
-    /// The name of a special token; empty where the model has none.
-    private static String token(Metadata metadata, String key) throws ModelFileException {
-        var tokens = metadata.strings(TOKENS);
-        var id = metadata.integer(key, -1);
-        return id >= 0 && id < tokens.size() ? tokens.get(id) : "";
     }
 
     @Override
