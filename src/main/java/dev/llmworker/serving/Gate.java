@@ -123,14 +123,9 @@ final class Gate implements Handler<HttpServerRequest> {
             return JsonError.of(400, "bad_request", "HTTP/1.0 has no Transfer-Encoding");
         }
         var query = request.query();
-        if (query != null) {
-            var parameter = controlParameter(query);
-            if (parameter != null) {
-                return JsonError.of(
-                        400,
-                        "forbidden_parameter",
-                        "the query parameter " + RequestFields.shortened(parameter) + " is not allowed");
-            }
+        var refusal = query == null ? null : queryRefusal(query);
+        if (refusal != null) {
+            return refusal;
         }
         return contentTypeRefusal(request);
     }
@@ -141,19 +136,22 @@ final class Gate implements Handler<HttpServerRequest> {
                 .endHandler(_ -> request.connection().close());
     }
 
-    private static @Nullable String controlParameter(String query) {
+    private static @Nullable JsonError queryRefusal(String query) {
         try {
             // Decoded exactly as the router does it, else a name could pass here and mean something else there.
             for (var name : new QueryStringDecoder(query, StandardCharsets.UTF_8, false)
                     .parameters()
                     .keySet()) {
                 if (ControlNames.isControl(name)) {
-                    return name;
+                    return JsonError.of(
+                            400,
+                            "forbidden_parameter",
+                            "the query parameter " + RequestFields.shortened(name) + " is not allowed");
                 }
             }
             return null;
         } catch (IllegalArgumentException _) {
-            return query;
+            return JsonError.of(400, "bad_request", "the query is not validly percent-encoded");
         }
     }
 

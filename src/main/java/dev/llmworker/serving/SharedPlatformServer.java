@@ -55,6 +55,11 @@ final class SharedPlatformServer extends VertxPlatformHttpServer {
                                 413, "body_too_large", "the body is larger than " + port.maxBodyBytes() + " bytes")
                         .answer(request.request()));
         router.errorHandler(500, SharedPlatformServer::failed);
+        // So the body handler reports a body that breaks off or is not encoded as HTTP has it.
+        router.errorHandler(
+                200,
+                request -> JsonError.of(400, "bad_request", "the body is not valid HTTP")
+                        .answer(request.request()));
         if (!port.isListening()) {
             port.listen(configuration.getBindHost(), configuration.getBindPort());
         }

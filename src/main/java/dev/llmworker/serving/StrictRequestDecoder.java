@@ -1,6 +1,7 @@
 package dev.llmworker.serving;
 
 import io.netty.handler.codec.http.HttpMessage;
+import io.netty.handler.codec.http.HttpVersion;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.impl.VertxHttpRequestDecoder;
 
@@ -10,6 +11,15 @@ import io.vertx.core.http.impl.VertxHttpRequestDecoder;
 final class StrictRequestDecoder extends VertxHttpRequestDecoder {
     StrictRequestDecoder(HttpServerOptions options) {
         super(options);
+    }
+
+    @Override
+    protected HttpMessage createMessage(String[] initialLine) {
+        var version = initialLine[2];
+        if (!version.equals(HttpVersion.HTTP_1_1.text()) && !version.equals(HttpVersion.HTTP_1_0.text())) {
+            throw new IllegalArgumentException("no version of HTTP that is served here");
+        }
+        return super.createMessage(initialLine);
     }
 
     @Override

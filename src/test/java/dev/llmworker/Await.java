@@ -1,0 +1,23 @@
+package dev.llmworker;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+
+/// Waits for what happens on another thread and tells nobody.
+final class Await {
+    private static final Duration LIMIT = Duration.ofSeconds(20);
+    private static final Duration PAUSE = Duration.ofMillis(2);
+
+    private Await() {}
+
+    static void until(String what, BooleanSupplier condition) {
+        var end = System.nanoTime() + LIMIT.toNanos();
+        while (!condition.getAsBoolean() && System.nanoTime() < end) {
+            LockSupport.parkNanos(PAUSE.toNanos());
+        }
+        assertTrue(condition.getAsBoolean(), what);
+    }
+}

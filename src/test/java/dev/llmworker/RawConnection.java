@@ -1,0 +1,108 @@
+package dev.llmworker;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+
+/// A TCP connection to the worker.
+final class RawConnection implements AutoCloseable {
+    private static final int TIMEOUT_MILLIS = 20_000;
+
+    private final Socket socket;
+
+    RawConnection(Socket socket) throws IOException {
+        this.socket = socket;
+        socket.setSoTimeout(TIMEOUT_MILLIS);
+    }
+
+    RawConnection send(String text) throws IOException {
+        return send(text.getBytes(StandardCharsets.ISO_8859_1));
+    }
+
+    RawConnection send(byte[] bytes) throws IOException {
+        socket.getOutputStream().write(bytes);
+        return this;
+    }
+
+    /// Upgrades to a WebSocket.
+    RawConnection upgrade(String path) throws IOException {
+        send("GET " + path
+                + " HTTP/1.1\r\nHost: worker\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+        var head = head();
+        if (!head.startsWith("HTTP/1.1 101 ")) {
+            throw new IOException("no upgrade: " + head);
+        }
+        return this;
+    }
+
+    /// Sends one masked frame of at most 65,535 bytes.
+    RawConnection frame(int firstByte, byte[] payload) throws IOException {
+        var frame = new ByteArrayOutputStream();
+        frame.write(firstByte);
+        if (payload.length < 126) {
+            frame.write(0x80 | payload.length);
+        } else {
+            frame.write(0x80 | 126);
+            frame.write(payload.length >> 8);
+            frame.write(payload.length);
+        }
+        // The mask is all zeros, so the payload is sent as it is.
+        frame.writeBytes(new byte[4]);
+        frame.writeBytes(payload);
+        return send(frame.toByteArray());
+    }
+
+    RawConnection text(String payload) throws IOException {
+        return frame(0x81, payload.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /// Reads to the end of a response's head.
+    String head() throws IOException {
+        var head = new StringBuilder();
+        while (head.indexOf("\r\n\r\n") < 0) {
+            head.append((char) readByte());
+        }
+        return head.toString();
+    }
+
+    /// Reads until the worker closes the connection.
+    String rest() throws IOException {
+        return new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
+    }
+
+    /// The code of the close frame that must come next.
+    int closeCode() throws IOException {
+        var opcode = readByte();
+        var length = readByte();
+        if (opcode != 0x88 || length < 2) {
+            throw new IOException("no close frame: opcode " + opcode + ", length " + length);
+        }
+        return readByte() << 8 | readByte();
+    }
+
+    int readByte() throws IOException {
+        var value = socket.getInputStream().read();
+        if (value < 0) {
+            throw new IOException("the worker closed the connection");
+        }
+        return value;
+    }
+
+    /// Sends FIN and no more, and goes on reading.
+    void halfClose() throws IOException {
+        socket.shutdownOutput();
+    }
+
+    /// Drops the connection by a reset.
+    void reset() throws IOException {
+        socket.setSoLinger(true, 0);
+        socket.close();
+    }
+
+    @Override
+    public void close() throws IOException {
+        socket.close();
+    }
+}

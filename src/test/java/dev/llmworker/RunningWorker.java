@@ -1,0 +1,77 @@
+package dev.llmworker;
+
+import dev.llmworker.generation.Generator;
+import dev.llmworker.serving.SharedPort;
+import dev.llmworker.stats.WorkerStats;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+
+/// A whole worker on a free port, over the real `routes/` unless told otherwise.
+final class RunningWorker implements AutoCloseable {
+    static final HttpClient HTTP = HttpClient.newHttpClient();
+
+    final WorkerStats stats = new WorkerStats();
+    final SharedPort port;
+    private final CamelApplication camel;
+
+    RunningWorker(Generator generator, Map<String, String> environment) throws Exception {
+        var variables = new HashMap<>(Map.of("PORT", "0", "HOST", "127.0.0.1"));
+        variables.putAll(environment);
+        var settings = Settings.read(variables);
+        port = SharedPort.open(settings.listen());
+        camel = new CamelApplication(settings, WorkerBeans.of(port, generator, stats));
+        camel.start();
+    }
+
+    static RunningWorker with(Generator generator) throws Exception {
+        return new RunningWorker(generator, Map.of());
+    }
+
+    static RunningWorker with(Generator generator, Path routes) throws Exception {
+        return new RunningWorker(generator, Map.of("ROUTES", routes.toString()));
+    }
+
+    URI uri(String path) {
+        return URI.create("http://127.0.0.1:" + port.port() + path);
+    }
+
+    HttpRequest.Builder request(String path) {
+        return HttpRequest.newBuilder(uri(path));
+    }
+
+    HttpResponse<String> get(String path) throws Exception {
+        return send(request(path));
+    }
+
+    HttpResponse<String> post(String path, String body) throws Exception {
+        return send(request(path)
+                .header("Content-Type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofString(body)));
+    }
+
+    static HttpResponse<String> send(HttpRequest.Builder request) throws Exception {
+        return HTTP.send(request.build(), HttpResponse.BodyHandlers.ofString());
+    }
+
+    TestSocket socket(String path) {
+        return TestSocket.connect(URI.create("ws://127.0.0.1:" + port.port() + path));
+    }
+
+    /// A connection without a client library, for what such a one would not send.
+    RawConnection raw() throws IOException {
+        return new RawConnection(new Socket(InetAddress.getLoopbackAddress(), port.port()));
+    }
+
+    @Override
+    public void close() {
+        camel.stop();
+    }
+}

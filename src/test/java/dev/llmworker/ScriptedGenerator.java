@@ -1,0 +1,128 @@
+package dev.llmworker;
+
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.Generation;
+import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.Prompt;
+import dev.llmworker.generation.Readiness;
+import dev.llmworker.generation.RefusedException;
+import java.util.Iterator;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/// A generator whose generations do what the test says: it takes each as it is submitted, and emits.
+final class ScriptedGenerator implements Generator {
+    private final BlockingQueue<Script> submitted = new LinkedBlockingQueue<>();
+    volatile Readiness readiness = new Readiness.Ready();
+    volatile @Nullable RefusedException refusal;
+
+    @Override
+    public Generation submit(GenerationRequest request) {
+        var refused = refusal;
+        if (refused != null) {
+            throw refused;
+        }
+        var script = new Script(request);
+        submitted.add(script);
+        return script;
+    }
+
+    /// The next generation that was accepted.
+    Script next() throws InterruptedException {
+        var script = submitted.poll(TestSocket.TIMEOUT_SECONDS, TimeUnit.SECONDS);
+        assertNotNull(script, "nothing was submitted");
+        return script;
+    }
+
+    boolean hasNone() {
+        return submitted.isEmpty();
+    }
+
+    @Override
+    public Readiness readiness() {
+        return readiness;
+    }
+
+    @Override
+    public void close() {}
+
+    /// One generation. Endless ones make a token each time one is asked for, until they are closed.
+    static final class Script implements Generation, Iterator<GenerationEvent> {
+        final GenerationRequest request;
+        final AtomicLong read = new AtomicLong();
+        private final BlockingQueue<GenerationEvent> events = new LinkedBlockingQueue<>();
+        private final CountDownLatch closed = new CountDownLatch(1);
+        private volatile boolean endless;
+        private int index;
+        private boolean finished;
+
+        Script(GenerationRequest request) {
+            this.request = request;
+        }
+
+        String prompt() {
+            return switch (request.prompt()) {
+                case Prompt.Raw(var text) -> text;
+                case Prompt.Chat(var messages) -> messages.getLast().content();
+            };
+        }
+
+        Script emit(String text) {
+            events.add(new GenerationEvent.Token(index++, text));
+            return this;
+        }
+
+        void finish(FinishReason reason) {
+            events.add(new GenerationEvent.Finished(reason, 3, index));
+        }
+
+        void endless() {
+            endless = true;
+            emit("first");
+        }
+
+        void awaitClosed() throws InterruptedException {
+            assertTrue(closed.await(TestSocket.TIMEOUT_SECONDS, TimeUnit.SECONDS), "the generation was not closed");
+        }
+
+        @Override
+        public Iterator<GenerationEvent> iterator() {
+            return this;
+        }
+
+        @Override
+        public boolean hasNext() {
+            return !finished;
+        }
+
+        @Override
+        public GenerationEvent next() {
+            try {
+                if (endless && events.isEmpty() && closed.getCount() > 0) {
+                    emit("more");
+                }
+                var event = events.take();
+                read.incrementAndGet();
+                finished = event instanceof GenerationEvent.Finished;
+                return event;
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+
+        @Override
+        public void close() {
+            finish(FinishReason.CANCELLED);
+            closed.countDown();
+        }
+    }
+}
