@@ -64,7 +64,8 @@ final class GoldenCases {
     private static String rendered(JsonNode entry, JsonNode variables) {
         try {
             var template = JinjaTemplate.parse(entry.get("source").asText(), JinjaLimits.standard(), CLOCK);
-            Map<String, Object> values = MAPPER.convertValue(variables, new TypeReference<HashMap<String, Object>>() {});
+            Map<String, Object> values =
+                    MAPPER.convertValue(variables, new TypeReference<HashMap<String, Object>>() {});
             return "text " + shown(template.render(values));
         } catch (JinjaException e) {
             return e.raisedByTemplate() ? "raised " + e.reason() : "error " + e.getMessage();
@@ -80,7 +81,8 @@ final class GoldenCases {
             var outcome = compare(golden);
             outcome.wrong().forEach(System.out::println);
             outcome.equalAndWrongByName()
-                    .forEach((name, counts) -> System.out.println(name + ": " + counts[0] + " equal, " + counts[1] + " not"));
+                    .forEach((name, counts) ->
+                            System.out.println(name + ": " + counts[0] + " equal, " + counts[1] + " not"));
             System.out.println(outcome.equal() + " equal, " + outcome.wrong().size() + " not");
         }
     }
