@@ -1,6 +1,6 @@
 """Random templates over the variables of jinja_snippets: whitespace control, loops, and expressions of all types."""
 
-TEXTS = ["text", "a b", "names[0]", "padded", "unicode", "''", "'x'", '"it\'s"', "message.content", "'\\n'"]
+TEXTS = ["text", "'a b'", "names[0]", "padded", "unicode", "''", "'x'", '"it\'s"', "message.content", "'\\n'"]
 NUMBERS = ["0", "1", "2", "-3", "7", "n", "half", "2.5", "names|length", "true", "loop_free"]
 LISTS = ["names", "numbers", "[]", "[1, 'a', none]", "mixed", "range(4)", "text.split(' ')", "(1, 2)", "messages"]
 DICTS = ["message", "nested", "{}", "{'k': 1, 'b': [true]}", "dict(z=1)"]

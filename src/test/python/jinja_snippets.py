@@ -250,7 +250,7 @@ names[none:2]
 text[10:2]
 text[8:2:-2]
 names[::0]
-none[1:]
+message.tool_calls[1:]
 message[1:]
 names['a':]
 range(5)
@@ -1004,7 +1004,7 @@ TEMPLATES = [
     "{% macro f(a) %}{% endmacro %}{{ f(nope=2) }}",
     "{% macro f(a=1, b) %}{% endmacro %}",
     "{% macro f() %}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f(1, 2, x=3) }}{{ f() }}",
-    "{% macro f() %}{{ n }}{{ later }}{% endmacro %}{% set later = 'L' %}{{ f() }}{% set n = 8 %}{{ f() }}",
+    "{% macro f() %}{{ n }}{{ later }}{% endmacro %}{{ f() }}{% set later = 'L' %}{{ f() }}{% set later = 'M' %}{{ f() }}",
     "{% macro f() %}{% set n = 1 %}{{ n }}{% endmacro %}{{ f() }}{{ n }}",
     "{% for x in names %}{% macro f() %}{{ x }}{% endmacro %}{{ f() }}{% endfor %}",
     "{% macro f() %}{{ x is defined }}{% endmacro %}{% for x in names %}{{ f() }}{% endfor %}",
@@ -1038,7 +1038,7 @@ TEMPLATES = [
     "{{ 1 + }}",
     "{{ a ! b }}",
     "{# open",
-    "{% raw %}",
+    "{% raw %}x",
     "{% set x %}",
     "{% for in names %}{% endfor %}",
     "{% for x names %}{% endfor %}",

@@ -24,7 +24,7 @@ final class CollectionMethods {
     }
 
     private static Object only(Arguments arguments, String callee) {
-        return VALUE.bind(callee, arguments).at(0);
+        return VALUE.bindPositional(callee, arguments).at(0);
     }
 
     private static Object count(Rendering rendering, List<Object> items, Object value) {
@@ -48,7 +48,7 @@ final class CollectionMethods {
         return switch (name) {
             case "get" ->
                 (Invocable) arguments -> {
-                    var bound = KEY.bind("dict.get", arguments);
+                    var bound = KEY.bindPositional("dict.get", arguments);
                     var value = dict.get(Values.key(bound.at(0)));
                     return value != null ? value : bound.at(1);
                 };

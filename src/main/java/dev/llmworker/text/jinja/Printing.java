@@ -1,6 +1,8 @@
 package dev.llmworker.text.jinja;
 
 import java.math.BigDecimal;
+import java.math.MathContext;
+import java.math.RoundingMode;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -146,13 +148,23 @@ final class Printing {
         if (number == 0) {
             return 1 / number < 0 ? "-0.0" : "0.0";
         }
-        var decimal = new BigDecimal(Double.toString(number)).stripTrailingZeros();
+        var decimal = shortest(number);
         int exponent = decimal.precision() - decimal.scale() - 1;
         if (exponent >= -4 && exponent < 16) {
             var plain = decimal.toPlainString();
             return plain.indexOf('.') < 0 ? plain + ".0" : plain;
         }
         return exponential(decimal, exponent);
+    }
+
+    private static BigDecimal shortest(double number) {
+        var decimal = new BigDecimal(Double.toString(number)).stripTrailingZeros();
+        if (decimal.precision() != 2) {
+            return decimal;
+        }
+        // Java writes two digits at least, also where one would do: 4.9E-324 for 5e-324.
+        var oneDigit = decimal.round(new MathContext(1, RoundingMode.HALF_EVEN));
+        return oneDigit.doubleValue() == number ? oneDigit : decimal;
     }
 
     /// Digits of a number that is not 0 with an exponent of at least two digits.

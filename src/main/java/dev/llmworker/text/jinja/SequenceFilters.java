@@ -121,11 +121,20 @@ final class SequenceFilters {
         var seen = new HashSet<Object>();
         var unique = new ArrayList<Object>();
         for (var item : items(rendering, value)) {
-            if (seen.add(Values.key(lookup.key(rendering, item, arguments.isTrue(0))))) {
+            if (seen.add(identity(lookup.key(rendering, item, arguments.isTrue(0))))) {
                 unique.add(item);
             }
         }
         return new Generated(unique);
+    }
+
+    /// Equal for what Python holds to be equal, also true, 1 and 1.0.
+    private static Object identity(Object value) {
+        return switch (Values.key(value)) {
+            case Boolean bool -> bool ? 1L : 0L;
+            case Double number when number == Math.rint(number) && Math.abs(number) < 1L << 53 -> number.longValue();
+            case Object key -> key;
+        };
     }
 
     private static Object extreme(Rendering rendering, Object value, Bound arguments, int direction) {

@@ -27,6 +27,14 @@ record Signature(int required, List<String> names) {
         return new Signature(required, List.copyOf(names));
     }
 
+    /// As [#bind], for the methods of Python that take no names.
+    Bound bindPositional(String callee, Arguments arguments) {
+        if (!arguments.named().isEmpty()) {
+            throw new JinjaException(callee + " takes no keyword arguments");
+        }
+        return bind(callee, arguments);
+    }
+
     Bound bind(String callee, Arguments arguments) {
         int positional = arguments.positional().size();
         if (positional > names.size()) {

@@ -1,6 +1,5 @@
 package dev.llmworker.text.jinja;
 
-import dev.llmworker.text.jinja.Statement.Target;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -9,15 +8,16 @@ import java.util.Set;
 /// Parses a template's statements.
 final class StatementParser {
     private static final Expression ALL = new Expression.Literal(true);
-    private static final Set<String> CONSTANTS = Set.of("true", "false", "none", "True", "False", "None");
 
     private final TokenStream tokens;
     private final ExpressionParser expressions;
+    private final TargetParser targets;
     private int loops;
 
     private StatementParser(List<Token> tokens) {
         this.tokens = new TokenStream(tokens);
         this.expressions = new ExpressionParser(this.tokens);
+        this.targets = new TargetParser(this.tokens);
     }
 
     static List<Statement> parse(String template) {
@@ -123,7 +123,7 @@ final class StatementParser {
     }
 
     private Statement loop(int line) {
-        var target = target(false);
+        var target = targets.loopTarget();
         tokens.expectName("in");
         var items = expressions.tuple(false);
         var filter = tokens.skipName("if") ? expressions.expression() : ALL;
@@ -138,7 +138,7 @@ final class StatementParser {
     }
 
     private Statement assignment(int line) {
-        var target = target(true);
+        var target = targets.target(true);
         if (tokens.skipOperator("=")) {
             return new Statement.Assign(line, target, expressions.tuple(true));
         }
@@ -159,7 +159,7 @@ final class StatementParser {
             if (!bindings.isEmpty()) {
                 tokens.expectOperator(",");
             }
-            var target = targetItem(false);
+            var target = targets.single(false);
             tokens.expectOperator("=");
             bindings.add(new Statement.Binding(target, expressions.expression()));
         }
@@ -167,7 +167,7 @@ final class StatementParser {
     }
 
     private Statement.MacroDefinition macro(int line) {
-        var name = variable(tokens.expect(Token.Kind.NAME, "a name")).name();
+        var name = targets.name();
         return macro(line, name, parameters(), "endmacro");
     }
 
@@ -192,7 +192,7 @@ final class StatementParser {
             if (!parameters.isEmpty()) {
                 tokens.expectOperator(",");
             }
-            var name = variable(tokens.expect(Token.Kind.NAME, "a name")).name();
+            var name = targets.name();
             List<Expression> whenLeftOut = tokens.skipOperator("=") ? List.of(expressions.expression()) : List.of();
             if (defaults && whenLeftOut.isEmpty()) {
                 throw tokens.fault("non-default argument follows default argument");
@@ -209,43 +209,5 @@ final class StatementParser {
             throw JinjaException.at(line, "expected call");
         }
         return new Statement.CallBlock(line, macro(line, "caller", parameters, "endcall"), call);
-    }
-
-    /// One target, or several with commas between.
-    private Target target(boolean withNamespaces) {
-        var targets = new ArrayList<>(List.of(targetItem(withNamespaces)));
-        boolean several = false;
-        while (tokens.skipOperator(",")) {
-            several = true;
-            if (tokens.current().isName("in")
-                    || tokens.current().isOperator("=")
-                    || tokens.current().isOperator(")")) {
-                break;
-            }
-            targets.add(targetItem(withNamespaces));
-        }
-        return several ? new Target.Unpacked(targets) : targets.getFirst();
-    }
-
-    private Target targetItem(boolean withNamespaces) {
-        if (tokens.skipOperator("(")) {
-            tokens.enter();
-            var target = target(false);
-            tokens.expectOperator(")");
-            tokens.leave();
-            return target;
-        }
-        var name = tokens.expect(Token.Kind.NAME, "a name");
-        if (withNamespaces && tokens.skipOperator(".")) {
-            return new Target.NamespaceAttribute(name.text(), tokens.expectAnyName());
-        }
-        return variable(name);
-    }
-
-    private static Target.Variable variable(Token name) {
-        if (CONSTANTS.contains(name.text())) {
-            throw JinjaException.at(name.line(), "can't assign to '" + name.text() + "'");
-        }
-        return new Target.Variable(name.text());
     }
 }

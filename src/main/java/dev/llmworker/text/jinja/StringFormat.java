@@ -95,6 +95,9 @@ final class StringFormat {
         while (end < path.length() && path.charAt(end) != '.' && path.charAt(end) != '[') {
             end++;
         }
+        if (end == 0 && !path.isEmpty()) {
+            throw new JinjaException("a field of a format needs a name or number before '" + path + "'");
+        }
         var value = first(path.substring(0, end));
         while (end < path.length()) {
             int start = end + 1;

@@ -3,6 +3,7 @@ package dev.llmworker.text.jinja;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// The methods of str.
@@ -15,6 +16,7 @@ final class StringMethods {
 
     private record Method(Signature signature, Body body) {}
 
+    private static final Set<String> TAKE_NAMES = Set.of("split", "rsplit", "splitlines");
     private static final Map<String, Method> METHODS = methods();
 
     private StringMethods() {}
@@ -29,7 +31,10 @@ final class StringMethods {
             return null;
         }
         return arguments -> {
-            var bound = method.signature().bind("str." + name, arguments);
+            var callee = "str." + name;
+            var bound = TAKE_NAMES.contains(name)
+                    ? method.signature().bind(callee, arguments)
+                    : method.signature().bindPositional(callee, arguments);
             rendering.budget().characters(text.length());
             return method.body().call(rendering, text, bound);
         };
