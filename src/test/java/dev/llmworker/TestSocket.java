@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 
 /// A WebSocket client that keeps what it gets.
 final class TestSocket implements AutoCloseable {
-    static final int TIMEOUT_SECONDS = 20;
+    static final int TIMEOUT_SECONDS = 60;
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final BlockingQueue<String> frames = new LinkedBlockingQueue<>();

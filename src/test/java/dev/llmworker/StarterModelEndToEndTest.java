@@ -1,0 +1,161 @@
+package dev.llmworker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.Readiness;
+import dev.llmworker.stats.WorkerStats;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.Executors;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.Timeout;
+
+/// The whole worker with the starter model, fetched as `./worker` fetches it, over real HTTP and WebSocket.
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+@Timeout(180)
+class StarterModelEndToEndTest {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final String LOAD_BALANCING = """
+            {"prompt":"Tell me about load balancing","max_tokens":32,"temperature":0}""";
+
+    private final WorkerStats engineStats = new WorkerStats();
+    private Generator generator;
+    private RunningWorker worker;
+
+    @BeforeAll
+    void start() throws Exception {
+        generator = Engines.start(Settings.read(new HashMap<>(System.getenv())), engineStats);
+        worker = RunningWorker.with(generator);
+        Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
+        assertEquals(new Readiness.Ready(), generator.readiness());
+    }
+
+    @AfterAll
+    void stop() {
+        worker.close();
+    }
+
+    private String generate(String body) throws Exception {
+        var response = worker.post("/generate", body);
+        assertEquals(200, response.statusCode(), response.body());
+        var answer = JSON.readTree(response.body());
+        assertEquals(1, answer.size(), response.body());
+        return answer.get("generated_text").asText();
+    }
+
+    @Test
+    void theModelContinuesARawPrompt() throws Exception {
+        var text = generate("""
+                {"prompt":"The capital of France is","raw":true,"max_tokens":8,"temperature":0}""");
+        assertTrue(text.startsWith(" Paris"), text);
+    }
+
+    @Test
+    void thePromptGoesThroughTheModelsChatTemplate() throws Exception {
+        var text = generate(LOAD_BALANCING);
+        assertTrue(
+                text.startsWith("Load balancing is a crucial aspect of web architecture that ensures efficient"), text);
+        var raw = generate(LOAD_BALANCING.replace("}", ",\"raw\":true}"));
+        assertNotEquals(text, raw);
+    }
+
+    @Test
+    void aGreedyTextIsTheSameOverHttpAndWebSocket() throws Exception {
+        var overHttp = generate(LOAD_BALANCING);
+        try (var socket = worker.socket("/ws")) {
+            var frames = socket.send(LOAD_BALANCING).answer();
+            assertEquals(overHttp, TestSocket.text(frames));
+            assertEquals(JSON.readTree("{\"done\":true,\"total_tokens\":32}"), frames.getLast());
+        }
+    }
+
+    @Test
+    void aSeedGivesTheSameTextAgainAndAnotherSeedAnother() throws Exception {
+        var request = """
+                {"prompt":"Write a line about the sea","max_tokens":24,"temperature":1.2,"top_p":0.95,"seed":%d}""";
+        assertEquals(generate(request.formatted(7)), generate(request.formatted(7)));
+        assertNotEquals(generate(request.formatted(7)), generate(request.formatted(8)));
+    }
+
+    @Test
+    void anAnswerEndsWhereTheModelEndsItUnlessToldToGoOn() throws Exception {
+        var request = """
+                {"prompt":"Say hello.","max_tokens":64,"temperature":0%s}""";
+        try (var socket = worker.socket("/ws")) {
+            var ended = socket.send(request.formatted("")).answer().size() - 1;
+            assertTrue(ended < 64, ended + " tokens");
+            var wentOn = socket.send(request.formatted(",\"ignore_eos\":true")).answer();
+            assertEquals(64, wentOn.size() - 1);
+        }
+    }
+
+    @Test
+    void whatTheContextCannotHoldIsRefusedWithTheFigures() throws Exception {
+        var response = worker.post("/generate", "{\"prompt\":\"Hi\",\"max_tokens\":1000000}");
+        assertEquals(400, response.statusCode());
+        var error = JSON.readTree(response.body()).get("error").asText();
+        assertTrue(error.matches("max_tokens is 1000000; this model's context leaves \\d+ after the prompt"), error);
+    }
+
+    @Test
+    void thirtyTwoClientsStreamAtOnceWhilePingAnswers() throws Exception {
+        int clients = 32;
+        int tokens = 24;
+        var request = "{\"prompt\":\"Tell me a story about number %d\",\"max_tokens\":" + tokens
+                + ",\"temperature\":0,\"ignore_eos\":true}";
+        var sockets = new ArrayList<TestSocket>();
+        for (int i = 0; i < clients; i++) {
+            sockets.add(worker.socket("/ws"));
+        }
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var answers = new ArrayList<Callable<List<JsonNode>>>();
+            for (int i = 0; i < clients; i++) {
+                var socket = sockets.get(i);
+                var prompt = request.formatted(i);
+                answers.add(() -> socket.send(prompt).answer());
+            }
+            var running = answers.stream().map(threads::submit).toList();
+            while (running.stream().anyMatch(answer -> !answer.isDone())) {
+                var ping = worker.get("/ping");
+                assertEquals("{\"status\":\"healthy\"}", ping.body());
+            }
+            for (var answer : running) {
+                var frames = answer.get();
+                assertEquals(tokens, frames.size() - 1);
+                for (int i = 0; i < tokens; i++) {
+                    assertEquals(i, frames.get(i).get("index").asInt());
+                }
+            }
+        }
+        sockets.forEach(TestSocket::close);
+    }
+
+    @Test
+    void aClientThatLeavesCostsTwoTokensAtMost() throws Exception {
+        long wasted = engineStats.wastedTokens();
+        long cancelled = worker.stats.finished("cancelled");
+        var request = """
+                {"prompt":"Tell me everything","max_tokens":2000,"temperature":0,"ignore_eos":true}""";
+        try (var socket = worker.socket("/ws")) {
+            socket.send(request).next();
+        }
+        var dropped = worker.raw();
+        dropped.send("POST /generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
+                + request.length() + "\r\n\r\n" + request);
+        Await.until("the request runs", () -> worker.stats.runningGenerations() == 1);
+        dropped.close();
+        Await.until("both have ended", () -> worker.stats.finished("cancelled") == cancelled + 2);
+        assertTrue(engineStats.wastedTokens() - wasted <= 4, engineStats.wastedTokens() + " wasted");
+        assertEquals(0, worker.stats.runningGenerations());
+    }
+}
