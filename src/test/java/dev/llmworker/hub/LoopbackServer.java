@@ -4,8 +4,11 @@ import com.sun.net.httpserver.Headers;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
@@ -114,6 +117,21 @@ final class LoopbackServer implements AutoCloseable {
             exchange.getResponseHeaders().set(header, value);
             reply.to(exchange);
         };
+    }
+
+    /// Takes one connection, and answers its TLS handshake with an alert.
+    static void refuseHandshake(ServerSocket listening) {
+        try (var connection = listening.accept()) {
+            if (connection.getInputStream().read(new byte[16_384]) < 0) {
+                throw new IOException("the client said nothing");
+            }
+            // An alert record of TLS 1.2: fatal, handshake_failure.
+            connection.getOutputStream().write(new byte[] {21, 3, 3, 0, 2, 2, 40});
+            connection.getOutputStream().flush();
+            connection.getInputStream().transferTo(OutputStream.nullOutputStream());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Override

