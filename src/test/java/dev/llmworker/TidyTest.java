@@ -72,14 +72,15 @@ class TidyTest {
     /// The blanks before a method whose body begins at `line`; its parameters may begin on an earlier one.
     private static String indent(List<String> lines, int line) {
         var first = line;
-        if (lines.get(line).chars().filter(c -> c == ')').count()
-                > lines.get(line).chars().filter(c -> c == '(').count()) {
-            while (!lines.get(first).endsWith("(")) {
-                first--;
-            }
+        for (var open = unclosed(lines.get(line)); open < 0 && first > 0; open += unclosed(lines.get(first))) {
+            first--;
         }
         var text = lines.get(first);
         return text.substring(0, text.length() - text.stripLeading().length());
+    }
+
+    private static int unclosed(String line) {
+        return line.chars().map(c -> c == '(' ? 1 : c == ')' ? -1 : 0).sum();
     }
 
     @Test
