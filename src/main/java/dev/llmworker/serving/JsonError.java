@@ -4,6 +4,7 @@ import dev.llmworker.generation.RefusedException;
 import io.vertx.core.http.HttpServerRequest;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
+import java.util.concurrent.RejectedExecutionException;
 import org.apache.camel.ValidationException;
 import org.jspecify.annotations.Nullable;
 
@@ -41,6 +42,8 @@ record JsonError(int status, String code, String message, int retryAfterSeconds)
             case RequestException request -> request.error();
             case RefusedException refused -> refused(refused);
             case ValidationException _ -> invalid("the request does not pass the validation of its route");
+            // The pool that runs requests is closed already, and this one came on a connection that is not.
+            case RejectedExecutionException _ -> new JsonError(503, "stopping", "the worker is stopping", 1);
             default -> null;
         };
     }

@@ -1,0 +1,82 @@
+package dev.llmworker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class SettingsTest {
+    @TempDir
+    Path routes;
+
+    private Settings read(Map<String, String> environment) throws SettingsException {
+        var variables = new HashMap<>(environment);
+        variables.put("ROUTES", routes.toString());
+        return Settings.read(variables);
+    }
+
+    @Test
+    void whatIsNotSetHasTheContractsDefault() throws Exception {
+        var settings = read(Map.of("MODEL", " ", "MAX_SLOTS", "auto"));
+        assertEquals(80, settings.listen().port());
+        assertEquals(80, settings.listen().healthPort());
+        assertEquals("0.0.0.0", settings.listen().host());
+        assertEquals(1 << 20, settings.listen().maxBodyBytes());
+        assertEquals(Settings.EngineKind.DJL, settings.engine());
+        assertEquals(Duration.ofSeconds(300), settings.requestTimeout());
+        assertEquals("auto", settings.device());
+        assertNull(settings.model());
+        assertNull(settings.maxSlots());
+    }
+
+    @Test
+    void theEnvironmentWinsOverTheFile() throws Exception {
+        Files.writeString(routes.resolve("application.properties"), "PORT = 8081\nMODEL = file.gguf\n");
+        var settings = read(Map.of("PORT", "8082", "PORT_HEALTH", "8083"));
+        assertEquals(8082, settings.listen().port());
+        assertEquals(8083, settings.listen().healthPort());
+        assertEquals("file.gguf", settings.model());
+    }
+
+    @Test
+    void timesMayHaveAUnit() throws Exception {
+        for (var text : new String[] {"300", "300s", "5m"}) {
+            assertEquals(
+                    Duration.ofMinutes(5), read(Map.of("REQUEST_TIMEOUT", text)).requestTimeout(), text);
+        }
+    }
+
+    @Test
+    void aWrongSettingIsNamedWithItsValueAndItsLimits() {
+        assertWrong("PORT", "eighty", "PORT is \"eighty\"; it must be a whole number from 0 to 65535");
+        assertWrong("PORT", "65536", "PORT is \"65536\"; it must be a whole number from 0 to 65535");
+        assertWrong("PORT_HEALTH", "0", "PORT_HEALTH is \"0\"; it must be a whole number from 1 to 65535");
+        assertWrong(
+                "MAX_BODY_BYTES",
+                "31457281",
+                "MAX_BODY_BYTES is \"31457281\"; it must be a whole number from 1024 to 31457280");
+        assertWrong("ENGINE", "vllm", "ENGINE is \"vllm\"; it must be one of djl, mock");
+        assertWrong(
+                "REQUEST_TIMEOUT",
+                "0",
+                "REQUEST_TIMEOUT is \"0\"; it must be a time from 1s to 1440m, such as 300, 300s or 5m");
+        assertWrong(
+                "REQUEST_TIMEOUT",
+                "99999999999999999m",
+                "REQUEST_TIMEOUT is \"99999999999999999m\"; it must be a time from 1s to 1440m, such as 300, 300s or 5m");
+    }
+
+    private void assertWrong(String name, String value, String message) {
+        assertEquals(
+                message,
+                assertThrows(SettingsException.class, () -> read(Map.of(name, value)))
+                        .getMessage());
+    }
+}

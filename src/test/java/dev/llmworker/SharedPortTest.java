@@ -1,0 +1,78 @@
+package dev.llmworker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.serving.ListenSettings;
+import dev.llmworker.serving.PortException;
+import dev.llmworker.serving.SharedPort;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/// The port by itself, before there are routes and beside them.
+class SharedPortTest {
+    private static ListenSettings on(String host, int port, int healthPort) {
+        return new ListenSettings(host, port, healthPort, 1 << 20, "pod-7");
+    }
+
+    private static HttpResponse<String> get(int port, String path) throws Exception {
+        return RunningWorker.send(HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path)));
+    }
+
+    private static int freePort() throws IOException {
+        try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            return socket.getLocalPort();
+        }
+    }
+
+    @Test
+    void pingIs204AndAllElse503BeforeThereAreRoutes() throws Exception {
+        try (var port = SharedPort.open(on("127.0.0.1", 0, 0))) {
+            assertEquals(204, get(port.port(), "/ping").statusCode());
+            var other = get(port.port(), "/generate");
+            assertEquals(503, other.statusCode());
+            assertEquals("{\"error\":\"the worker is starting\",\"code\":\"loading\"}", other.body());
+            assertEquals("1", other.headers().firstValue("Retry-After").orElse(""));
+            assertEquals("pod-7", other.headers().firstValue("X-Worker-Id").orElse(""));
+        }
+    }
+
+    @Test
+    void aPortInUseIsNamedWithTheCure() throws Exception {
+        try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            var port = taken.getLocalPort();
+            var failure = assertThrows(PortException.class, () -> SharedPort.open(on("127.0.0.1", port, port)));
+            assertEquals(
+                    "port " + port + " is in use by another process; stop it or choose another: PORT=" + (port + 1)
+                            + " ./worker",
+                    failure.getMessage());
+        }
+    }
+
+    @Test
+    void aHostThatIsNotHereIsNamed() {
+        var failure = assertThrows(PortException.class, () -> SharedPort.open(on("192.0.2.1", 0, 0)));
+        assertEquals("HOST is \"192.0.2.1\", which is no address of this machine", failure.getMessage());
+    }
+
+    @Test
+    void theHealthPortServesPingAndNothingElse() throws Exception {
+        var health = freePort();
+        try (var worker = new RunningWorker(new MockGenerator(), Map.of("PORT_HEALTH", Integer.toString(health)))) {
+            assertEquals(health, worker.port.healthPort());
+            assertEquals("{\"status\":\"healthy\"}", get(health, "/ping").body());
+            assertEquals(200, worker.get("/ping").statusCode());
+            var other = get(health, "/stats");
+            assertEquals(404, other.statusCode());
+            assertTrue(other.body().contains("only /ping is served at this port"), other.body());
+        }
+    }
+}

@@ -1,0 +1,114 @@
+package dev.llmworker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/// House rules that a machine can see.
+class TidyTest {
+    private static final int MAX_FILE_LINES = 250;
+    private static final int MAX_METHOD_LINES = 70;
+    // The formatter ends a method by a brace alone, as deep as the line that begins it.
+    private static final Pattern METHOD_BODY = Pattern.compile("^ *[^ /@*}].*\\) *(throws [\\w., ]+)?\\{$");
+    private static final Pattern UNFINISHED = Pattern.compile("TO" + "DO|FIX" + "ME|XX" + "X");
+    private static final Pattern MACHINE_PATH =
+            Pattern.compile("[\"' (=]/(home|root|tmp|Users|work)/|[\"' (=][A-Z]:\\\\");
+
+    private static List<Path> files(String folder, String ending) throws IOException {
+        try (Stream<Path> files = Files.walk(Path.of(folder))) {
+            return files.filter(file -> file.toString().endsWith(ending))
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    private static List<Path> javaFiles() throws IOException {
+        var files = files("src", ".java");
+        assertFalse(files.isEmpty(), "no source was found");
+        return files;
+    }
+
+    @Test
+    void filesAreShort() throws IOException {
+        var long_ = new ArrayList<String>();
+        for (var file : javaFiles()) {
+            var lines = Files.readAllLines(file).size();
+            if (lines > MAX_FILE_LINES) {
+                long_.add(file + " has " + lines + " lines");
+            }
+        }
+        assertEquals(List.of(), long_);
+    }
+
+    @Test
+    void methodsAreShort() throws IOException {
+        var long_ = new ArrayList<String>();
+        var seen = 0;
+        for (var file : javaFiles()) {
+            var lines = Files.readAllLines(file);
+            for (var i = 0; i < lines.size(); i++) {
+                if (!METHOD_BODY.matcher(lines.get(i)).matches()) {
+                    continue;
+                }
+                seen++;
+                var end = lines.subList(i, lines.size()).indexOf(indent(lines, i) + "}");
+                if (end + 1 > MAX_METHOD_LINES) {
+                    long_.add(file + ":" + (i + 1) + " has " + (end + 1) + " lines");
+                }
+            }
+        }
+        assertFalse(seen == 0, "no method was recognised");
+        assertEquals(List.of(), long_);
+    }
+
+    /// The blanks before a method whose body begins at `line`; its parameters may begin on an earlier one.
+    private static String indent(List<String> lines, int line) {
+        var first = line;
+        for (var open = unclosed(lines.get(line)); open < 0 && first > 0; open += unclosed(lines.get(first))) {
+            first--;
+        }
+        var text = lines.get(first);
+        return text.substring(0, text.length() - text.stripLeading().length());
+    }
+
+    private static int unclosed(String line) {
+        return line.chars().map(c -> c == '(' ? 1 : c == ')' ? -1 : 0).sum();
+    }
+
+    @Test
+    void nothingIsLeftUnfinishedOrTiedToOneMachine() throws IOException {
+        var found = new ArrayList<String>();
+        var files = new ArrayList<>(javaFiles());
+        files.addAll(files("routes", ".yaml"));
+        files.addAll(files("routes", ".properties"));
+        for (var file : files) {
+            var text = Files.readString(file);
+            if (UNFINISHED.matcher(text).find()) {
+                found.add(file + " is unfinished");
+            }
+            if (text.contains("\t")) {
+                found.add(file + " has a tab");
+            }
+            if (MACHINE_PATH.matcher(text).find()) {
+                found.add(file + " names a path of one machine");
+            }
+        }
+        assertEquals(List.of(), found);
+    }
+
+    @Test
+    void everyPackageSaysWhatItIs() throws IOException {
+        for (var file : files("src/main/java", ".java")) {
+            var info = file.resolveSibling("package-info.java");
+            assertFalse(Files.notExists(info), () -> info + " is missing");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+package dev.llmworker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+
+/// `main` in a JVM of its own: how it starts, fails and stops.
+class WorkerProcessTest {
+    private static final int SIGTERM_EXIT = 143;
+    private static final int TIMEOUT_SECONDS = 60;
+
+    private static Process start(Map<String, String> environment) throws IOException {
+        var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        var builder = new ProcessBuilder(
+                        java,
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        Worker.class.getName())
+                .redirectErrorStream(true);
+        builder.environment().putAll(environment);
+        return builder.start();
+    }
+
+    /// What it printed, without the JVM's own warnings.
+    private static List<String> lines(Process process) throws IOException {
+        var lines = new ArrayList<String>();
+        try (var reader = process.inputReader()) {
+            reader.lines().filter(line -> !line.startsWith("WARNING: ")).forEach(lines::add);
+        }
+        return lines;
+    }
+
+    private static void assertFails(Map<String, String> environment, String message) throws Exception {
+        var process = start(environment);
+        assertEquals(List.of("worker: " + message), lines(process));
+        assertTrue(process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS));
+        assertEquals(1, process.exitValue());
+    }
+
+    @Test
+    void aWrongSettingEndsItWithOneLine() throws Exception {
+        assertFails(Map.of("ENGINE", "mock", "PORT", "x"), "PORT is \"x\"; it must be a whole number from 0 to 65535");
+    }
+
+    @Test
+    void aPortInUseEndsItWithOneLine() throws Exception {
+        try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            var port = taken.getLocalPort();
+            assertFails(
+                    Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", Integer.toString(port)),
+                    "port " + port + " is in use by another process; stop it or choose another: PORT=" + (port + 1)
+                            + " ./worker");
+        }
+    }
+
+    @Test
+    void aMissingFolderOfRoutesEndsItWithOneLine() throws Exception {
+        assertFails(
+                Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", "0", "ROUTES", "no/such/folder"),
+                "ROUTES is \"no/such/folder\", which is no folder; it must hold *.camel.yaml files");
+    }
+
+    @Test
+    void sigtermClosesSocketsWith1001AndEndsItAmidAnAnswer() throws Exception {
+        var process = start(Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", "0"));
+        try (var reader = process.inputReader();
+                var socket = TestSocket.connect(URI.create("ws://127.0.0.1:" + port(reader) + "/ws"))) {
+            socket.send("{\"prompt\":\"x\",\"max_tokens\":1000000}").next();
+            process.destroy();
+            assertEquals(1001, socket.closeCode());
+            assertTrue(process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS));
+            assertEquals(SIGTERM_EXIT, process.exitValue());
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    /// The port in the line that says where it serves.
+    private static int port(BufferedReader reader) throws IOException {
+        for (var line = reader.readLine(); line != null; line = reader.readLine()) {
+            var at = line.indexOf("serving on http://127.0.0.1:");
+            if (at >= 0) {
+                assertTrue(line.endsWith("routes: /generate /ping /stats /ws"), line);
+                return Integer.parseInt(line.substring(at).split("[: ]+")[4]);
+            }
+        }
+        throw new IOException("the worker ended before it served");
+    }
+}
