@@ -131,6 +131,17 @@ not 1 in [2]
 missing in [1]
 'a' in missing
 none in message
+true in range(3)
+1.0 in range(3)
+1.5 in range(3)
+'x' in range(2)
+4 in range(0, 10, 2)
+[] in message.keys()
+0 // -0.5
+-0.0 // 3
+7.5 // -2.5
+1e300 // 1e-10
+0.7 // 0.1
 [] in message
 true and false
 1 and 2

@@ -113,10 +113,16 @@ final class Arithmetic {
             case SUBTRACT -> left - right;
             case MULTIPLY -> left * right;
             case DIVIDE -> left / right;
-            case FLOOR_DIVIDE -> Math.floor((left - modulo(left, right)) / right + 0.5);
+            case FLOOR_DIVIDE -> floorDivided(left, right);
             case MODULO -> modulo(left, right);
             case POWER -> power(left, right);
         };
+    }
+
+    private static double floorDivided(double left, double right) {
+        double quotient = (left - modulo(left, right)) / right;
+        // The quotient is whole but for rounding; 0 takes the sign of the exact one.
+        return quotient == 0 ? Math.copySign(0.0, left / right) : Math.rint(quotient);
     }
 
     private static double modulo(double left, double right) {

@@ -98,8 +98,11 @@ final class Comparisons {
         if (container instanceof Map<?, ?> map) {
             return map.containsKey(Values.key(value));
         }
+        if (container instanceof DictView view && view.kind().equals("dict_keys")) {
+            Values.key(value);
+        }
         if (container instanceof Range range) {
-            return value instanceof Long number && inRange(range, number);
+            return isNumber(value) && inRange(range, value);
         }
         var items = Values.itemsOrNull(budget, container);
         if (items == null) {
@@ -113,7 +116,11 @@ final class Comparisons {
         return false;
     }
 
-    private static boolean inRange(Range range, long number) {
+    private static boolean inRange(Range range, Object value) {
+        if (value instanceof Double real && real != Math.rint(real)) {
+            return false;
+        }
+        long number = value instanceof Double real ? real.longValue() : Values.index(value, "numbers");
         boolean within = range.step() > 0
                 ? number >= range.start() && number < range.stop()
                 : number <= range.start() && number > range.stop();

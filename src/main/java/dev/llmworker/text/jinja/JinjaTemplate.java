@@ -9,7 +9,9 @@ import java.util.Map;
 /// It renders as transformers' `apply_chat_template` does: jinja2's immutable sandbox with `trim_blocks`,
 /// `lstrip_blocks` and loop controls, `tojson` without HTML escapes, `raise_exception`, `strftime_now`, and
 /// `{% generation %}` without effect. Where it differs: integers have 64 bits; a dict's keys `1`, `1.0` and `true` are
-/// three; there are no recursive loops, template inheritance, imports or includes, and no `random`, `groupby`,
+/// three; an unknown filter or test is an error only where it is reached; a variable that a loop or block reads and the
+/// template sets only after it has the value given to the template, where jinja2 makes it undefined; there are no
+/// recursive loops, template inheritance, imports or includes, and no `random`, `groupby`,
 /// `truncate`, `wordwrap`, `urlize`, `urlencode`, `xmlattr`, `striptags`, `pprint` and `filesizeformat`.
 ///
 /// Threading: immutable; any number of renderings at once.

@@ -5,7 +5,6 @@ import java.math.MathContext;
 import java.math.RoundingMode;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 
 /// Python's `str()` and `repr()`.
 final class Printing {
@@ -26,9 +25,23 @@ final class Printing {
         return out.toString();
     }
 
+    /// Printing goes down through two small frames a level: nested values must not need more stack than templates.
     private static void repr(Budget budget, Object value, Text out) {
         budget.enter();
         budget.step();
+        switch (value) {
+            case List<?> list -> sequence(budget, "[", list, "]", out);
+            case Tuple tuple ->
+                sequence(budget, "(", tuple.items(), tuple.items().size() == 1 ? ",)" : ")", out);
+            case DictView view -> sequence(budget, view.kind() + "([", view.items(), "])", out);
+            case Map<?, ?> map -> dict(budget, "{", map, "}", out);
+            case Namespace namespace -> dict(budget, "<Namespace {", namespace.attributes(), "}>", out);
+            default -> scalar(value, out);
+        }
+        budget.leave();
+    }
+
+    private static void scalar(Object value, Text out) {
         switch (value) {
             case None _ -> out.append("None");
             case Boolean bool -> out.append(bool ? "True" : "False");
@@ -39,16 +52,7 @@ final class Printing {
                 quote(markup.text(), out.append("Markup("));
                 out.append(")");
             }
-            case List<?> list -> sequence(budget, "[", list, "]", out);
-            case Tuple tuple ->
-                sequence(budget, "(", tuple.items(), tuple.items().size() == 1 ? ",)" : ")", out);
-            case Map<?, ?> map -> dict(budget, map, out);
-            case DictView view -> sequence(budget, view.kind() + "([", view.items(), "])", out);
             case Range range -> range(range, out);
-            case Namespace namespace -> {
-                dict(budget, namespace.attributes(), out.append("<Namespace "));
-                out.append(">");
-            }
             case Loop loop -> out.append("<LoopContext " + loop.index() + "/" + loop.length() + ">");
             case Macro macro -> {
                 quote(macro.name(), out.append("<Macro "));
@@ -57,31 +61,27 @@ final class Printing {
             case Undefined _ -> out.append("Undefined");
             default -> out.append("<" + Values.typeName(value) + ">");
         }
-        budget.leave();
     }
 
     private static void sequence(Budget budget, String open, List<?> items, String close, Text out) {
         out.append(open);
-        separated(items, out, item -> repr(budget, item, out));
+        var separator = "";
+        for (var item : items) {
+            repr(budget, item, out.append(separator));
+            separator = ", ";
+        }
         out.append(close);
     }
 
-    private static void dict(Budget budget, Map<?, ?> dict, Text out) {
-        out.append("{");
-        separated(dict.entrySet(), out, entry -> {
-            repr(budget, entry.getKey(), out);
-            repr(budget, entry.getValue(), out.append(": "));
-        });
-        out.append("}");
-    }
-
-    private static <T> void separated(Iterable<T> items, Text out, Consumer<T> print) {
+    private static void dict(Budget budget, String open, Map<?, ?> dict, String close, Text out) {
+        out.append(open);
         var separator = "";
-        for (var item : items) {
-            out.append(separator);
-            print.accept(item);
+        for (var entry : dict.entrySet()) {
+            repr(budget, entry.getKey(), out.append(separator));
+            repr(budget, entry.getValue(), out.append(": "));
             separator = ", ";
         }
+        out.append(close);
     }
 
     private static void range(Range range, Text out) {

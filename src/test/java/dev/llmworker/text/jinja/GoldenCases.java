@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 
 /// What `src/test/python/jinja_golden.py` wrote, compared with what we render.
@@ -50,6 +51,17 @@ final class GoldenCases {
             }
         }
         return new Outcome(equal, wrong, byName);
+    }
+
+    /// The templates of the committed cases.
+    static List<String> sources() throws IOException {
+        try (var golden = Objects.requireNonNull(GoldenCases.class.getResourceAsStream("/jinja/cases.json"))) {
+            var sources = new ArrayList<String>();
+            MAPPER.readTree(golden)
+                    .get("cases")
+                    .forEach(entry -> sources.add(entry.get("source").asText()));
+            return sources;
+        }
     }
 
     private static String wanted(JsonNode entry) {

@@ -1,0 +1,206 @@
+package dev.llmworker.text.jinja;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.time.Clock;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class JinjaLimitsTest {
+    /// Smaller than any thread's usual stack.
+    private static final long STACK_BYTES = 512 * 1024;
+
+    @Test
+    void endlessWorkStopsAtTheStepLimit() {
+        var nested = "{% for a in range(100000) %}{% for b in range(100000) %}{% for c in range(100000) %}"
+                + "{% endfor %}{% endfor %}{% endfor %}";
+        assertEquals("rendering takes more than 1000000 steps, the limit", reason(nested));
+        assertTrue(reason("{{ range(100000)|list * 1000 }}").contains("steps"));
+        assertTrue(reason("{% for a in range(100) %}{{ range(100000)|sum }}{% endfor %}")
+                .contains("steps"));
+        assertTrue(reason("{{ [1]|batch(100000000000, 'x')|list }}").contains("steps"));
+        assertTrue(reason("{{ [1]|slice(100000000000)|list }}").contains("steps"));
+    }
+
+    @Test
+    void theLimitsThatAreGivenHold() {
+        var limits = new JinjaLimits(50, 10, 20);
+        assertEquals(
+                "rendering takes more than 50 steps, the limit",
+                reason("{% for i in range(30) %}{% endfor %}{% for i in range(30) %}{% endfor %}", limits));
+        assertEquals("a text would have 12 characters; the limit is 10", reason("{{ 'abc' * 4 }}", limits));
+        assertEquals("a text would have 11 characters; the limit is 10", reason("12345{{ 'abcdef' }}", limits));
+        assertEquals(
+                "nested deeper than 20 levels, the limit",
+                reason("{{ [[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]] }}", limits));
+    }
+
+    @Test
+    void noTextGrowsBeyondTheLimit() {
+        for (var expression : List.of(
+                "' ' * 1000000000000",
+                "1000000000000 * 'ab'",
+                "'{:999999999}'.format(1)",
+                "'{:{}}'.format(1, 999999999)",
+                "'%999999999d' % 1",
+                "'%*d' % (999999999, 1)",
+                "'%-99999999s' % 'x'",
+                "'x'.center(1000000000000)",
+                "'x'.ljust(1000000000000)",
+                "'x'.zfill(1000000000000)",
+                "'x'|center(1000000000000)",
+                "'a\nb'|indent(1000000000000)",
+                "[1]|tojson(indent=1000000000000)",
+                "('a' * 1000000).replace('a', 'b' * 1000000)",
+                "('a' * 1000000).replace('', 'b' * 1000000)",
+                "('a' * 1000000)|replace('a', 'b' * 1000000)",
+                "('b' * 1000000).join('a' * 1000)",
+                "range(100000)|join('x' * 1000)",
+                "('a\\n' * 500000)|indent(1000)",
+                "('<' * 1000000)|e",
+                "('é' * 1000000)|tojson(true)",
+                "[('\\n' * 1000000)]")) {
+            assertTrue(reason("{{ " + expression + " }}").contains("limit is 1048576"), expression);
+        }
+        var doubled =
+                "{% set ns = namespace(t='x') %}{% for i in range(100) %}{% set ns.t = ns.t ~ ns.t %}{% endfor %}";
+        assertTrue(reason(doubled).contains("limit is 1048576"));
+    }
+
+    @Test
+    void textsTogetherAreLimitedToo() {
+        var many = "{% set t = 'ab' * 500000 %}{% for i in range(100000) %}{% set u = t ~ i %}{% endfor %}";
+        assertTrue(reason(many).contains("characters together"));
+        var searched =
+                "{% set t = 'ab' * 500000 %}{% for i in range(100000) %}{% if 'b' * 1000 in t %}{% endif %}{% endfor %}";
+        assertTrue(reason(searched).contains("characters together"));
+        var indexed = "{% set t = 'é😀' * 300000 %}{% for i in range(100000) %}{{ t[i] }}{% endfor %}";
+        assertTrue(reason(indexed).contains("characters together"));
+    }
+
+    @Test
+    void precisionsAreLimited() {
+        assertTrue(reason("{{ '{:.999999999f}'.format(1.5) }}").contains("limit is 100"));
+        assertTrue(reason("{{ '%.999999999f' % 1.5 }}").contains("limit is 100"));
+        assertTrue(reason("{{ 1.5|round(999999999) }}").contains("limit is 100"));
+        assertTrue(reason("{{ 9223372036854775807 + 1 }}").contains("64 bits"));
+        assertTrue(reason("{{ 2 ** 1000000000000 }}").contains("64 bits"));
+        assertTrue(reason("{{ range(0, 9223372036854775807, 3) }}").contains("limit is 100000"));
+        assertTrue(
+                reason("{{ range(-9223372036854775807, 9223372036854775807) }}").contains("limit is 100000"));
+    }
+
+    @Test
+    void deepTemplatesAreRefusedBeforeTheStackEnds() throws InterruptedException {
+        for (var source : List.of(
+                "{{ " + "(".repeat(10_000) + "1" + ")".repeat(10_000) + " }}",
+                "{{ " + "[".repeat(10_000),
+                "{{ " + "{1:".repeat(10_000),
+                "{{ " + "not ".repeat(10_000) + "1 }}",
+                "{{ " + "-".repeat(10_000) + "1 }}",
+                "{{ " + "f(".repeat(10_000),
+                "{{ " + "a[".repeat(10_000),
+                "{{ " + "1 if 1 else ".repeat(10_000) + "1 }}",
+                "{{ " + "x|f(".repeat(10_000),
+                "{% if 1 %}".repeat(10_000),
+                "{% set " + "(".repeat(10_000),
+                "{{ 1" + " + 1".repeat(10_000) + " }}",
+                "{{ 'a'" + "|upper".repeat(10_000) + " }}",
+                "{{ a" + ".a".repeat(10_000) + " }}",
+                "{{ a" + "[0]".repeat(10_000) + " }}",
+                "{{ 1" + " and 1".repeat(10_000) + " }}",
+                "{{ range" + "()".repeat(10_000) + " }}")) {
+            assertTrue(
+                    reasonOnSmallStack(source, JinjaLimits.standard()).contains("nested deeper than"),
+                    source.substring(0, 30));
+        }
+    }
+
+    @Test
+    void deepRenderingIsRefusedBeforeTheStackEnds() throws InterruptedException {
+        var nest = "{% set ns = namespace(v=[]) %}{% for i in range(5000) %}{% set ns.v = [ns.v] %}{% endfor %}";
+        var dicts = "{% set ns = namespace(v={}) %}{% for i in range(5000) %}{% set ns.v = {'k': ns.v} %}{% endfor %}";
+        for (var source : List.of(
+                "{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}",
+                "{% macro m(n) %}{% for x in [1] %}{% if n %}{{ [m(n + 1)]|map('upper')|list }}{% endif %}{% endfor %}"
+                        + "{% endmacro %}{{ m(1) }}",
+                "{% macro m() %}{% call m() %}{{ caller() }}{% endcall %}{{ caller }}{% endmacro %}"
+                        + "{% call m() %}{% endcall %}",
+                "{% macro m() %}{% set x %}{{ (1 if m() else 2) }}{% endset %}{% endmacro %}{{ m() }}",
+                nest + "{{ ns.v }}",
+                nest + "{{ ns.v|tojson }}",
+                nest + "{% set a = ns.v %}" + nest + "{{ a == ns.v }}",
+                nest + "{% set a = ns.v %}" + nest + "{{ a < ns.v }}",
+                nest + "{% set a = ns.v %}" + nest + "{{ a in [ns.v] }}",
+                dicts + "{{ ns.v|tojson(indent=1) }}",
+                dicts + "{% set a = ns.v %}" + dicts + "{{ a == ns.v }}",
+                "{% set ns = namespace() %}{% set ns.self = ns %}{{ ns }}")) {
+            var reason = reasonOnSmallStack(source, JinjaLimits.standard());
+            assertTrue(reason.contains("nested deeper than"), () -> source + ": " + reason);
+        }
+        var tuples =
+                "{% set ns = namespace(v=()) %}{% for i in range(5000) %}{% set ns.v = (ns.v,) %}{% endfor %}{{ {ns.v: 1} }}";
+        assertTrue(reasonOnSmallStack(tuples, JinjaLimits.standard()).contains("tuple within a tuple"));
+    }
+
+    @Test
+    void deepInputIsRefused() {
+        Object value = "x";
+        for (int i = 0; i < 1000; i++) {
+            value = List.of(value);
+        }
+        var deep = Map.of("v", value);
+        var template = JinjaTemplate.parse("{{ v }}");
+        assertTrue(assertThrows(JinjaException.class, () -> template.render(deep))
+                .reason()
+                .contains("nested deeper"));
+    }
+
+    @Test
+    void limitsBelowOneAreRefused() {
+        assertThrows(IllegalArgumentException.class, () -> new JinjaLimits(0, 1, 1));
+        assertThrows(IllegalArgumentException.class, () -> new JinjaLimits(1, 0, 1));
+        assertThrows(IllegalArgumentException.class, () -> new JinjaLimits(1, 1, 0));
+    }
+
+    private static String reason(String source) {
+        return reason(source, JinjaLimits.standard());
+    }
+
+    private static String reason(String source, JinjaLimits limits) {
+        return assertThrows(
+                        JinjaException.class,
+                        () -> JinjaTemplate.parse(source, limits, Clock.systemUTC())
+                                .render(Map.of()),
+                        source)
+                .reason();
+    }
+
+    private static String reasonOnSmallStack(String source, JinjaLimits limits) throws InterruptedException {
+        var reason = new AtomicReference<>("nothing was refused: " + source);
+        var thread = new Thread(
+                null,
+                () -> {
+                    try {
+                        JinjaTemplate.parse(source, limits, Clock.systemUTC()).render(Map.of());
+                    } catch (JinjaException e) {
+                        reason.set(e.reason());
+                    } catch (StackOverflowError e) {
+                        reason.set("the stack ended");
+                    }
+                },
+                "small stack",
+                STACK_BYTES);
+        thread.start();
+        thread.join();
+        return Objects.requireNonNull(reason.get());
+    }
+}
