@@ -38,49 +38,53 @@ def sample_all(logits: Tensor, temperature: Tensor, uniform: Tensor) -> Tensor:
 def likeliest(logits: Tensor, count: int) -> List[Tensor]:
     """The `count` largest logits of each row, largest first, and their token ids.
 
-    The largest 64 tokens lie in the 64 groups of the largest maxima: that leaves 4,096 to sort instead of all.
+    The largest 64 tokens lie in the 64 groups of the largest maxima: of groups of 64 that leaves 4,096 to sort instead of
+    all; the largest 1,024 likewise, of groups of 16.
     """
     n, vocabulary = logits.size(0), logits.size(1)
-    if count != 64 or vocabulary % 64 != 0 or vocabulary <= 4096:
+    size = 64 if count <= 64 else 16
+    if vocabulary % size != 0 or vocabulary <= 2 * count * size:
         values, ids = logits.topk(count, 1)
         return [values, ids]
-    groups = logits.view(n, -1, 64)
-    group = groups.amax(2).topk(64, 1)[1]
-    values, where = groups.gather(1, group.unsqueeze(2).expand(-1, -1, 64)).view(n, -1).topk(64, 1)
-    return [values, group.gather(1, where.bitwise_right_shift(6)) * 64 + where.bitwise_and(63)]
+    groups = logits.view(n, -1, size)
+    group = groups.amax(2).topk(count, 1)[1]
+    values, where = groups.gather(1, group.unsqueeze(2).expand(-1, -1, size)).view(n, -1).topk(count, 1)
+    in_group = where.remainder(size)
+    return [values, group.gather(1, (where - in_group).div(size, rounding_mode="trunc")) * size + in_group]
 
 
 def sample_filtered(
-    logits: Tensor, temperature: Tensor, top_k: Tensor, top_p: Tensor, min_p: Tensor, uniform: Tensor, filtered: Tensor
+    logits: Tensor, temperature: Tensor, top_k: Tensor, top_p: Tensor, min_p: Tensor, uniform: Tensor, rows: Tensor
 ) -> Tensor:
-    """Draws [n, 1] from what top_k, then top_p of what that leaves, and min_p keep. Exact over the whole vocabulary:
-    64 candidates are sorted first, and more only where a row of `filtered` [n, 1] keeps more than there are."""
+    """Draws [n, 1] for `rows`, indices [m], from what top_k, then top_p of what that leaves, and min_p keep.
+
+    Exact over the whole vocabulary: 64 candidates are looked at first, and more only for rows that keep more.
+    """
     vocabulary = logits.size(1)
-    largest = logits.amax(1, keepdim=True)
-    total = torch.div(logits - largest, temperature).exp_().sum(1, keepdim=True)
-    count = min(64, vocabulary)
     chosen = torch.zeros_like(top_k)
-    open_rows = filtered
-    while bool(open_rows.any()):
-        candidates = likeliest(logits, count)
-        p = torch.div(candidates[0] - largest, temperature).exp_()
+    count = min(64, vocabulary)
+    while rows.numel() > 0:
+        l, heat, k = logits.index_select(0, rows), temperature.index_select(0, rows), top_k.index_select(0, rows)
+        largest = l.amax(1, keepdim=True)
+        total = torch.div(l - largest, heat).exp_().sum(1, keepdim=True)
+        candidates = likeliest(l, count)
+        p = torch.div(candidates[0] - largest, heat).exp_()
         cumulated = p.cumsum(1)
-        limited = top_k > 0
-        last = torch.where(limited, top_k, torch.full_like(top_k, count)).clamp_max(count) - 1
+        limited = k > 0
+        last = torch.where(limited, k, torch.full_like(k, count)).clamp_max(count) - 1
         reachable = torch.where(limited, cumulated.gather(1, last), total)
-        ranks = torch.arange(count, device=logits.device).unsqueeze(0)
+        ranks = torch.arange(count, device=l.device).unsqueeze(0)
         # The likeliest token is always kept; p of it is 1 before normalising.
-        keep = (ranks <= last) & ((cumulated - p) < top_p * reachable) & (p >= min_p)
-        keep = keep | (ranks == 0)
-        # With fewer candidates than top_k it is not known yet what top_p is a part of.
-        complete = torch.where(limited, top_k <= count, ~keep[:, -1:])
+        keep = (ranks <= last) & ((cumulated - p) < top_p.index_select(0, rows) * reachable)
+        keep = (keep & (p >= min_p.index_select(0, rows))) | (ranks == 0)
         kept = cumulated.gather(1, keep.sum(1, keepdim=True) - 1)
-        rank = first_above(torch.minimum(cumulated, kept), uniform * kept)
-        # Of a row that is done already nothing changes: equal logits may come in another order next time.
-        chosen = torch.where(open_rows, candidates[1].gather(1, rank), chosen)
+        rank = first_above(torch.minimum(cumulated, kept), uniform.index_select(0, rows) * kept)
+        chosen.index_copy_(0, rows, candidates[1].gather(1, rank))
         if count == vocabulary:
             break
-        open_rows = open_rows & ~complete
+        # With fewer candidates than top_k it is not known yet what top_p is a part of.
+        complete = torch.where(limited, k <= count, ~keep[:, -1:])
+        rows = rows[~complete.squeeze(1)]
         count = min(1024, vocabulary) if count < 1024 else vocabulary
     return chosen
 
@@ -108,6 +112,7 @@ def sample(
         chosen = torch.where(sampled, sample_all(logits, heat, uniform), chosen)
         if any_filtered:
             filtered = sampled & ((top_k > 0) | (top_p < 1) | (min_p > 0))
-            drawn = sample_filtered(logits, heat, top_k, top_p, min_p, uniform, filtered)
+            rows = filtered.squeeze(1).nonzero().squeeze(1)
+            drawn = sample_filtered(logits, heat, top_k, top_p, min_p, uniform, rows)
             chosen = torch.where(filtered, drawn, chosen)
     return chosen.squeeze(1)
