@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gguf_blocks import repack, unpack, unpack_matrix
+from kv_cache import KvCache
 from sampling import sample
 
 # How a matrix is held, `kind` below. Each kind has its own function, so that a libtorch without the operator of one
@@ -61,8 +62,6 @@ class Decoder(torch.nn.Module):
     many_kinds: List[int]
     many_from: List[int]
     norms: List[Tensor]
-    keys: List[Tensor]
-    values: List[Tensor]
 
     def __init__(self):
         super().__init__()
@@ -74,6 +73,7 @@ class Decoder(torch.nn.Module):
         self.head_dim = 0
         self.slots = 0
         self.max_length = 0
+        self.lone_length = 0
         # A row's result never depends on the other rows, to the bit: prompts always use the weights for many rows and
         # decode steps those for few; what else would differ with the number of rows or positions is done in pieces.
         self.deterministic = False
@@ -94,15 +94,16 @@ class Decoder(torch.nn.Module):
         # The token embedding as it lies in the file, [V, bytes of a row]; rows are unpacked as they are looked up.
         self.embedding = none
         self.embedding_type = 0
-        # Keys lie transposed: a step's scores then read them along their rows, which long contexts need.
-        self.keys = []  # per layer [slots · G, D, max_length]
-        self.values = []  # per layer [slots · G, max_length, D]
+        self.cache = KvCache()
+        # A float32 copy of slot 0 for steps of one row: oneDNN's bfloat16 products cost 15 µs each before they start,
+        # MKL's float32 ones 5. Positions from `lone_from` to `lone_to` are only here, those before it in both caches;
+        # 0 and 0 is nothing here.
+        self.lone = KvCache()
+        self.lone_from = 0
+        self.lone_to = 0
         self.rotations = none  # complex [max_length, D / 2]
         self.norm_epsilon = none  # [1, 1]
         self.places = torch.zeros(0, dtype=torch.int64)  # 0, 1, … max_length - 1
-        # Where position 0 of each slot lies: [slots, G] in rows of `values`, [slots, G · D] in elements of `keys`.
-        self.head_starts = torch.zeros(0, dtype=torch.int64)
-        self.key_starts = torch.zeros(0, dtype=torch.int64)
 
     # Loading: configure, then embedding, norms and matrices in the order of use, then build.
 
@@ -110,10 +111,11 @@ class Decoder(torch.nn.Module):
     def configure(
         self, sizes: List[int], epsilon: float, compute: str, cache: str, device: str, deterministic: bool
     ) -> None:
-        """sizes: layers, hidden, heads, kv_heads, head_dim, slots, max_length
+        """sizes: layers, hidden, heads, kv_heads, head_dim, slots, max_length, lone_length
         compute, cache: fp32, bf16 or fp16, of dense matrices and of the KV cache"""
         self.layers, self.hidden, self.heads, self.kv_heads = sizes[0], sizes[1], sizes[2], sizes[3]
         self.head_dim, self.slots, self.max_length = sizes[4], sizes[5], sizes[6]
+        self.lone_length = sizes[7]
         self.compute_dtype = self.dtype_of(compute)
         self.cache_dtype = self.dtype_of(cache)
         self.device = torch.device(device)
@@ -202,20 +204,10 @@ class Decoder(torch.nn.Module):
         # Queries and keys are both scaled by the fourth root of 1/D: scores are then scaled as they should be.
         turns = torch.polar(torch.full_like(angles, self.head_dim**-0.25), angles)
         self.rotations = turns.to(torch.complex64).to(self.device)
-        size = self.slots * self.kv_heads * self.head_dim * self.max_length
-        # One allocation, which the system hands out as it is first touched. Smaller ones may be reused memory, and what
-        # happens to lie there must be finite: a weight of 0 does not silence a NaN.
-        cache = torch.empty([2 * self.layers, size], dtype=self.cache_dtype, device=self.device)
-        if cache.numel() < 2**26 or self.device.type != "cpu":
-            cache.zero_()
-        for i in range(self.layers):
-            self.keys.append(cache[2 * i].view(-1, self.head_dim, self.max_length))
-            self.values.append(cache[2 * i + 1].view(-1, self.max_length, self.head_dim))
+        layers, heads, dim = self.layers, self.kv_heads, self.head_dim
+        self.cache.allocate(layers, self.slots, heads, dim, self.max_length, self.cache_dtype, self.device)
+        self.lone.allocate(layers, 1, heads, dim, self.lone_length, torch.float32, self.device)
         self.places = torch.arange(self.max_length, device=self.device)
-        heads = torch.arange(self.slots * self.kv_heads, device=self.device).view(self.slots, -1)
-        self.head_starts = heads * self.max_length
-        dims = torch.arange(self.slots * self.kv_heads * self.head_dim, device=self.device).view(self.slots, -1)
-        self.key_starts = dims * self.max_length
 
     # The parts of a layer.
 
@@ -236,13 +228,17 @@ class Decoder(torch.nn.Module):
     def embed(self, tokens: Tensor) -> Tensor:
         return unpack(self.embedding.index_select(0, tokens), self.embedding_type)
 
-    def attention_inputs(self, x: Tensor, layer: int, rotations: Tensor, rows: int) -> Tuple[Tensor, Tensor]:
+    def attention_inputs(
+        self, x: Tensor, layer: int, rotations: Tensor, rows: int, dtype: torch.dtype
+    ) -> Tuple[Tensor, Tensor]:
         """Queries and keys, turned, [n, A + G, D], and values [n, G, D], in the cache's type."""
         n, turning = x.size(0), self.heads + self.kv_heads
         qkv = self.project(self.norm(x, 2 * layer), 4 * layer, rows).view(n, -1, self.head_dim)
+        if dtype == torch.float32:
+            qkv = qkv.to(dtype)
         pairs = torch.view_as_complex(qkv[:, :turning].float().view(n, turning, -1, 2))
         turned = torch.view_as_real(pairs * rotations).view(n, turning, self.head_dim)
-        return turned.to(self.cache_dtype), qkv[:, turning:].to(self.cache_dtype)
+        return turned.to(dtype), qkv[:, turning:].to(dtype)
 
     def feed_forward(self, x: Tensor, layer: int, rows: int) -> None:
         gate_up = self.project(self.norm(x, 2 * layer + 1), 4 * layer + 2, rows)
@@ -263,18 +259,17 @@ class Decoder(torch.nn.Module):
         mask = torch.zeros([positions.size(0), length], device=self.device).masked_fill_(behind, float("-inf"))
         return mask.repeat_interleave(self.kv_heads, 0).unsqueeze(1)
 
-    def decode_attention(self, q: Tensor, layer: int, length: int, mask: Optional[Tensor]) -> Tensor:
-        """Attention of queries [n, A, D] to the first `length` positions of their slots: [n, A · D]."""
-        n, kv_rows = q.size(0), q.size(0) * self.kv_heads
-        q = q.reshape(kv_rows, self.heads // self.kv_heads, self.head_dim)
-        keys, values = self.keys[layer][:kv_rows], self.values[layer][:kv_rows]
+    def decode_attention(self, q: Tensor, keys: Tensor, values: Tensor, mask: Optional[Tensor]) -> Tensor:
+        """Attention of queries [n, A, D] to keys [n · G, D, length] and values [n · G, length, D]: [n, A · D]."""
+        n = q.size(0)
+        q = q.reshape(keys.size(0), self.heads // self.kv_heads, self.head_dim)
         if self.deterministic:
-            return self.attention_in_stretches(q, keys[:, :, :length], values[:, :length], mask).view(n, -1)
-        scores = torch.bmm(q, keys[:, :, :length])
+            return self.attention_in_stretches(q, keys, values, mask).view(n, -1)
+        scores = torch.bmm(q, keys)
         if mask is not None:
             scores = scores + mask
-        weights = scores.softmax(2, dtype=torch.float32).to(self.cache_dtype)
-        return torch.bmm(weights, values[:, :length]).view(n, -1)
+        weights = scores.softmax(2, dtype=torch.float32).to(values.dtype)
+        return torch.bmm(weights, values).view(n, -1)
 
     def attention_in_stretches(self, q: Tensor, keys: Tensor, values: Tensor, mask: Optional[Tensor]) -> Tensor:
         """The same, always of 256 positions at a time: where a longer sequence in the batch makes it run over more
@@ -282,16 +277,42 @@ class Decoder(torch.nn.Module):
         scores = torch.cat([torch.bmm(q, part) for part in keys.split(256, 2)], 2)
         if mask is not None:
             scores = scores + mask
-        weights = scores.softmax(2, dtype=torch.float32).to(self.cache_dtype).split(256, 2)
+        weights = scores.softmax(2, dtype=torch.float32).to(values.dtype).split(256, 2)
         parts = values.split(256, 1)
         out = torch.bmm(weights[0], parts[0]).float()
         for i in range(1, len(parts)):
             out.add_(torch.bmm(weights[i], parts[i]))
         return out
 
+    def enter_lone(self, position: int) -> None:
+        """Makes the lone cache hold slot 0 up to `position`, exclusive."""
+        if self.lone_to != position or position == 0:
+            self.leave_lone()
+            self.lone.all_keys[:, 0, :, :, :position].copy_(self.cache.all_keys[:, 0, :, :, :position])
+            self.lone.all_values[:, 0, :, :position].copy_(self.cache.all_values[:, 0, :, :position])
+            self.lone_from = position
+        self.lone_to = position + 1
+
+    def leave_lone(self) -> None:
+        """Brings the cache up to date with the lone one, before anything else uses slot 0."""
+        a, b = self.lone_from, self.lone_to
+        if a < b:
+            self.cache.all_keys[:, 0, :, :, a:b].copy_(self.lone.all_keys[:, 0, :, :, a:b])
+            self.cache.all_values[:, 0, :, a:b].copy_(self.lone.all_values[:, 0, :, a:b])
+        self.lone_from = 0
+        self.lone_to = 0
+
     def decode_step(self, tokens: Tensor, positions: Tensor, max_position: int) -> Tensor:
         """Runs tokens [n] at their positions [n] through the model, cache included: logits [n, V]."""
         n = tokens.size(0)
+        if n == 1 and max_position < self.lone_length:
+            self.enter_lone(max_position)
+            keys, values, dtype = self.lone.keys, self.lone.values, torch.float32
+            key_starts, value_starts = self.lone.key_starts, self.lone.value_starts
+        else:
+            self.leave_lone()
+            keys, values, dtype = self.cache.keys, self.cache.values, self.cache_dtype
+            key_starts, value_starts = self.cache.key_starts, self.cache.value_starts
         rows = 0 if self.deterministic else n
         length = max_position + 1
         if n > 1 or self.deterministic:
@@ -299,14 +320,18 @@ class Decoder(torch.nn.Module):
             length = min(self.max_length, (max_position // stretch + 1) * stretch)
         mask = self.decode_mask(positions, length)
         rotations = self.rotations.index_select(0, positions).unsqueeze(1)
-        value_rows = (self.head_starts[:n] + positions.unsqueeze(1)).view(-1)
-        key_places = (self.key_starts[:n] + positions.unsqueeze(1)).view(-1)
+        key_places = (key_starts[:n] + positions.unsqueeze(1)).view(-1)
+        value_rows = (value_starts[:n] + positions.unsqueeze(1)).view(-1)
+        kv_rows = n * self.kv_heads
         x = self.embed(tokens)
         for layer in range(self.layers):
-            turned, v = self.attention_inputs(x, layer, rotations, rows)
-            self.keys[layer].view(-1).index_copy_(0, key_places, turned[:, self.heads :].reshape(-1))
-            self.values[layer].view(-1, self.head_dim).index_copy_(0, value_rows, v.reshape(-1, self.head_dim))
-            attention = self.decode_attention(turned[:, : self.heads], layer, length, mask)
+            turned, v = self.attention_inputs(x, layer, rotations, rows, dtype)
+            k, q = turned[:, self.heads :], turned[:, : self.heads]
+            keys[layer].view(-1).index_copy_(0, key_places, k.reshape(-1))
+            values[layer].view(-1, self.head_dim).index_copy_(0, value_rows, v.reshape(-1, self.head_dim))
+            attention = self.decode_attention(
+                q, keys[layer][:kv_rows, :, :length], values[layer][:kv_rows, :length], mask
+            )
             x.add_(self.project(attention, 4 * layer + 1, rows))
             self.feed_forward(x, layer, rows)
         return self.head(x, rows)
@@ -349,8 +374,8 @@ class Decoder(torch.nn.Module):
         end = start + n
         k = turned[:, heads:].transpose(0, 1)  # [G, n, D]
         v = v.transpose(0, 1)
-        keys = self.keys[layer][slot * kv_heads : (slot + 1) * kv_heads]
-        values = self.values[layer][slot * kv_heads : (slot + 1) * kv_heads]
+        keys = self.cache.keys[layer][slot * kv_heads : (slot + 1) * kv_heads]
+        values = self.cache.values[layer][slot * kv_heads : (slot + 1) * kv_heads]
         keys[:, :, start:end].copy_(k.transpose(1, 2))
         values[:, start:end].copy_(v)
         mask: Optional[Tensor] = None
@@ -369,12 +394,14 @@ class Decoder(torch.nn.Module):
 
     def prefill_chunk(self, ids: List[int], slot: int, start: int) -> Tensor:
         """Runs n tokens at positions start, start + 1, … of a slot through the model: [n, H]."""
+        if slot == 0:
+            self.leave_lone()
         n = len(ids)
         rows = 1 << 30 if self.deterministic else n
         rotations = self.rotations[start : start + n].unsqueeze(1)
         x = self.embed(torch.tensor(ids, device=self.device))
         for layer in range(self.layers):
-            turned, v = self.attention_inputs(x, layer, rotations, rows)
+            turned, v = self.attention_inputs(x, layer, rotations, rows, self.cache_dtype)
             x.add_(self.project(self.prefill_attention(turned, v, layer, slot, start), 4 * layer + 1, rows))
             self.feed_forward(x, layer, rows)
         return x
@@ -404,12 +431,8 @@ class Decoder(torch.nn.Module):
     @torch.jit.export
     def copy_slot(self, source: int, target: int, length: int) -> None:
         """Copies the first `length` cached positions of a slot to another."""
-        shape = [self.slots, self.kv_heads, self.head_dim, self.max_length]
-        for layer in range(self.layers):
-            keys = self.keys[layer].view(shape)
-            keys[target, :, :, :length].copy_(keys[source, :, :, :length])
-            values = self.values[layer].view(shape[0], shape[1], shape[3], shape[2])
-            values[target, :, :length].copy_(values[source, :, :length])
+        self.leave_lone()
+        self.cache.copy_slot(source, target, length)
 
     def forward(self, x: Tensor) -> Tensor:
         # DJL loads modules that have a forward.

@@ -1,12 +1,14 @@
 """From logits to token ids. Every row stands alone: its token depends on its own logits, parameters and uniform number,
-and not on the rows beside it."""
+and not on the rows beside it.
 
-from typing import List
+Tokens are drawn by the inverse of the cumulated probabilities. Probabilities p are not normalised: the likeliest token has
+1. All is exact over the whole vocabulary.
+"""
+
+from typing import Tuple
 
 import torch
 from torch import Tensor
-
-# Each function below samples by the inverse of the cumulated probabilities, from one uniform number a row in [0, 1).
 
 
 def first_above(cumulated: Tensor, target: Tensor) -> Tensor:
@@ -16,18 +18,20 @@ def first_above(cumulated: Tensor, target: Tensor) -> Tensor:
     return (cumulated <= torch.minimum(target, below_total)).sum(1, keepdim=True)
 
 
-def sample_all(logits: Tensor, temperature: Tensor, uniform: Tensor) -> Tensor:
-    """Draws from the softmax of logits [n, V] / temperature [n, 1] over the whole vocabulary: [n, 1].
-
-    In two levels, of 64 tokens at a time: adding up 50,000 numbers one by one is the slow part.
-    """
-    n = logits.size(0)
+def probabilities(logits: Tensor, temperature: Tensor) -> Tensor:
+    """Of logits [n, V] at temperature [n, 1], in blocks: [n, V / 64, 64], the last one filled up with 0."""
     p = torch.div(logits - logits.amax(1, keepdim=True), temperature).exp_()
-    vocabulary = p.size(1)
-    if vocabulary % 64 != 0:
-        p = torch.nn.functional.pad(p, [0, 64 - vocabulary % 64])
-    p = p.view(n, -1, 64)
-    blocks = p.sum(2).cumsum(1)
+    rest = p.size(1) % 64
+    if rest > 0:
+        p = torch.nn.functional.pad(p, [0, 64 - rest])
+    return p.view(p.size(0), -1, 64)
+
+
+def draw(p: Tensor, blocks: Tensor, uniform: Tensor) -> Tensor:
+    """Tokens [n, 1] from p [n, b, 64] and the cumulated sums of its blocks [n, b], uniform [n, 1] in [0, 1).
+
+    In two levels, of 64 tokens at a time: adding up 50,000 numbers one by one would be the slow part.
+    """
     target = uniform * blocks[:, -1:]
     block = first_above(blocks, target)
     before = torch.where(block > 0, blocks.gather(1, (block - 1).clamp_min(0)), torch.zeros_like(target))
@@ -35,54 +39,101 @@ def sample_all(logits: Tensor, temperature: Tensor, uniform: Tensor) -> Tensor:
     return block * 64 + first_above(inside, target - before)
 
 
-def likeliest(logits: Tensor, count: int) -> List[Tensor]:
+def next_uniform(uniform: Tensor) -> Tensor:
+    """Another number of 24 bits for each one: the mixing steps of a 32-bit hash (Wellons' lowbias32)."""
+    x = (uniform * 16777216.0).long() + 0x9E3779B9
+    x = (x.bitwise_xor(x.bitwise_right_shift(16)) * 0x7FEB352D).bitwise_and(0xFFFFFFFF)
+    x = (x.bitwise_xor(x.bitwise_right_shift(15)) * 0x846CA68B).bitwise_and(0xFFFFFFFF)
+    x = x.bitwise_xor(x.bitwise_right_shift(16))
+    return x.bitwise_and(0xFFFFFF).float() * (1.0 / 16777216.0)
+
+
+def kept(p: Tensor, total: Tensor, token: Tensor, top_p: Tensor, min_p: Tensor) -> Tensor:
+    """Whether top_p and min_p keep a token [n, 1] of p [n, b, 64]: whether those likelier than it are together less
+    than top_p, and it is at least min_p as likely as the likeliest."""
+    p = p.flatten(1)
+    own = p.gather(1, token)
+    likelier = (p * (p > own)).sum(1, keepdim=True)
+    return (likelier < top_p * total) & (own >= min_p)
+
+
+def redraw(
+    p: Tensor, blocks: Tensor, chosen: Tensor, uniform: Tensor, top_p: Tensor, min_p: Tensor, rows: Tensor
+) -> Tensor:
+    """Draws again, in place of `chosen` [n, 1], for those of `rows` [m] whose token is not kept. What is kept in the end
+    is distributed as it should be: proportionally to p among the tokens that are kept.
+
+    Returns the rows that had no luck in 16 draws: the filters keep little there.
+    """
+    for _attempt in range(16):
+        some, own_p, own_blocks = chosen.index_select(0, rows), p, blocks
+        if rows.size(0) < p.size(0):
+            own_p, own_blocks = p.index_select(0, rows), blocks.index_select(0, rows)
+        total = own_blocks[:, -1:]
+        keep = kept(own_p, total, some, top_p.index_select(0, rows), min_p.index_select(0, rows)).squeeze(1)
+        left = keep.logical_not().nonzero().squeeze(1)
+        rows = rows.index_select(0, left)
+        if rows.numel() == 0:
+            break
+        uniform = uniform.index_copy(0, rows, next_uniform(uniform.index_select(0, rows)))
+        drawn = draw(own_p.index_select(0, left), own_blocks.index_select(0, left), uniform.index_select(0, rows))
+        chosen.index_copy_(0, rows, drawn)
+    return rows
+
+
+def likeliest(logits: Tensor, count: int) -> Tuple[Tensor, Tensor]:
     """The `count` largest logits of each row, largest first, and their token ids.
 
-    The largest 64 tokens lie in the 64 groups of the largest maxima: that leaves 4,096 to sort instead of all.
+    The largest 64 tokens lie in the 64 groups of the largest maxima: of groups of 64 that leaves 4,096 to sort instead of
+    all; the largest 1,024 likewise, of groups of 16.
     """
     n, vocabulary = logits.size(0), logits.size(1)
-    if count != 64 or vocabulary % 64 != 0 or vocabulary <= 4096:
-        values, ids = logits.topk(count, 1)
-        return [values, ids]
-    groups = logits.view(n, -1, 64)
-    group = groups.amax(2).topk(64, 1)[1]
-    values, where = groups.gather(1, group.unsqueeze(2).expand(-1, -1, 64)).view(n, -1).topk(64, 1)
-    return [values, group.gather(1, where.bitwise_right_shift(6)) * 64 + where.bitwise_and(63)]
+    size = 64 if count <= 64 else 16
+    if vocabulary % size != 0 or vocabulary <= 2 * count * size:
+        return logits.topk(count, 1)
+    groups = logits.view(n, -1, size)
+    group = groups.amax(2).topk(count, 1)[1]
+    values, where = groups.gather(1, group.unsqueeze(2).expand(-1, -1, size)).view(n, -1).topk(count, 1)
+    in_group = where.remainder(size)
+    return values, group.gather(1, (where - in_group).div(size, rounding_mode="trunc")) * size + in_group
 
 
-def sample_filtered(
-    logits: Tensor, temperature: Tensor, top_k: Tensor, top_p: Tensor, min_p: Tensor, uniform: Tensor, filtered: Tensor
-) -> Tensor:
-    """Draws [n, 1] from what top_k, then top_p of what that leaves, and min_p keep. Exact over the whole vocabulary:
-    64 candidates are sorted first, and more only where a row of `filtered` [n, 1] keeps more than there are."""
+def choose_among_likeliest(
+    logits: Tensor,
+    temperature: Tensor,
+    top_k: Tensor,
+    top_p: Tensor,
+    min_p: Tensor,
+    uniform: Tensor,
+    chosen: Tensor,
+    rows: Tensor,
+) -> None:
+    """Draws `chosen` [n, 1] for `rows` [m] from what top_k, then top_p of what that leaves, and min_p keep. 64 candidates
+    are looked at first, and more only for rows that keep more."""
     vocabulary = logits.size(1)
-    largest = logits.amax(1, keepdim=True)
-    total = torch.div(logits - largest, temperature).exp_().sum(1, keepdim=True)
     count = min(64, vocabulary)
-    chosen = torch.zeros_like(top_k)
-    open_rows = filtered
-    while bool(open_rows.any()):
-        candidates = likeliest(logits, count)
-        p = torch.div(candidates[0] - largest, temperature).exp_()
+    while rows.numel() > 0:
+        l, heat, k = logits.index_select(0, rows), temperature.index_select(0, rows), top_k.index_select(0, rows)
+        largest = l.amax(1, keepdim=True)
+        total = torch.div(l - largest, heat).exp_().sum(1, keepdim=True)
+        values, ids = likeliest(l, count)
+        p = torch.div(values - largest, heat).exp_()
         cumulated = p.cumsum(1)
-        limited = top_k > 0
-        last = torch.where(limited, top_k, torch.full_like(top_k, count)).clamp_max(count) - 1
+        limited = k > 0
+        last = torch.where(limited, k, torch.full_like(k, count)).clamp_max(count) - 1
         reachable = torch.where(limited, cumulated.gather(1, last), total)
-        ranks = torch.arange(count, device=logits.device).unsqueeze(0)
-        # The likeliest token is always kept; p of it is 1 before normalising.
-        keep = (ranks <= last) & ((cumulated - p) < top_p * reachable) & (p >= min_p)
-        keep = keep | (ranks == 0)
-        # With fewer candidates than top_k it is not known yet what top_p is a part of.
-        complete = torch.where(limited, top_k <= count, ~keep[:, -1:])
-        kept = cumulated.gather(1, keep.sum(1, keepdim=True) - 1)
-        rank = first_above(torch.minimum(cumulated, kept), uniform * kept)
-        # Of a row that is done already nothing changes: equal logits may come in another order next time.
-        chosen = torch.where(open_rows, candidates[1].gather(1, rank), chosen)
+        ranks = torch.arange(count, device=l.device).unsqueeze(0)
+        keep = (ranks <= last) & ((cumulated - p) < top_p.index_select(0, rows) * reachable)
+        keep = (keep & (p >= min_p.index_select(0, rows))) | (ranks == 0)
+        kept_sum = cumulated.gather(1, keep.sum(1, keepdim=True) - 1)
+        rank = first_above(torch.minimum(cumulated, kept_sum), uniform.index_select(0, rows) * kept_sum)
+        chosen.index_copy_(0, rows, ids.gather(1, rank))
         if count == vocabulary:
             break
-        open_rows = open_rows & ~complete
+        # With fewer candidates than top_k it is not known yet what top_p is a part of.
+        complete = torch.where(limited, k <= count, keep[:, -1:].logical_not()).squeeze(1)
+        rows = rows.index_select(0, complete.logical_not().nonzero().squeeze(1))
         count = min(1024, vocabulary) if count < 1024 else vocabulary
-    return chosen
 
 
 def sample(
@@ -99,15 +150,19 @@ def sample(
 
     any_sampled, any_filtered: whether some row has a temperature above 0, and with it top_k, top_p or min_p
     """
-    chosen = logits.argmax(1, keepdim=True)
-    if any_sampled:
-        temperature = temperature.unsqueeze(1)
-        top_k, top_p, min_p, uniform = top_k.unsqueeze(1), top_p.unsqueeze(1), min_p.unsqueeze(1), uniform.unsqueeze(1)
-        sampled = temperature > 0
-        heat = torch.where(sampled, temperature, torch.ones_like(temperature))
-        chosen = torch.where(sampled, sample_all(logits, heat, uniform), chosen)
-        if any_filtered:
-            filtered = sampled & ((top_k > 0) | (top_p < 1) | (min_p > 0))
-            drawn = sample_filtered(logits, heat, top_k, top_p, min_p, uniform, filtered)
-            chosen = torch.where(filtered, drawn, chosen)
-    return chosen.squeeze(1)
+    greedy = logits.argmax(1)
+    if not any_sampled:
+        return greedy
+    sampled = temperature > 0
+    heat = torch.where(sampled, temperature, torch.ones_like(temperature)).unsqueeze(1)
+    u = uniform.unsqueeze(1)
+    p = probabilities(logits, heat)
+    blocks = p.sum(2).cumsum(1)
+    chosen = draw(p, blocks, u)
+    if any_filtered:
+        k, share, least = top_k.unsqueeze(1), top_p.unsqueeze(1), min_p.unsqueeze(1)
+        limited = (sampled & (top_k > 0)).nonzero().squeeze(1)
+        filtered = (sampled & (top_k == 0) & ((top_p < 1) | (min_p > 0))).nonzero().squeeze(1)
+        unlucky = redraw(p, blocks, chosen, u, share, least, filtered)
+        choose_among_likeliest(logits, heat, k, share, least, u, chosen, torch.cat([limited, unlucky]))
+    return torch.where(sampled, chosen.squeeze(1), greedy)

@@ -17,7 +17,7 @@ def quantised_kind(types: list[int]) -> int:
     return PAIR if all(t == 8 for t in types) else PACKED
 
 
-def load(model: Path, few="int4", many="bf16", many_from=9, cache="bf16", slots=4, length=1024, deterministic=False):
+def load(model: Path, few="int4", many="bf16", many_from=9, cache="bf16", slots=4, length=1024, deterministic=False, lone=None):
     """few, many: `int4` (as far as the types allow), `bf16` (packed) or `fp32`."""
     reader = GGUFReader(model)
     tensors = {t.name: t for t in reader.tensors}
@@ -26,6 +26,7 @@ def load(model: Path, few="int4", many="bf16", many_from=9, cache="bf16", slots=
     dim = hidden // heads
     decoder = torch.jit.load(PROGRAM)
     sizes = [layers, hidden, heads, field("attention.head_count_kv"), dim, slots, length]
+    sizes.append(lone if lone is not None else 0 if deterministic or cache == "fp32" else length)
     decoder.configure(sizes, field("attention.layer_norm_rms_epsilon"), "fp32", cache, "cpu", deterministic)
     raw = lambda name: torch.from_numpy(np.array(tensors[name].data).view(np.uint8).reshape(-1))
     kind = lambda form, types: {"int4": quantised_kind(types), "bf16": PACKED, "fp32": DENSE}[form]

@@ -11,6 +11,10 @@ import java.util.function.LongConsumer;
 
 /// Fills the decoder program with a model: settles formats and context, then weights, then the KV cache.
 record ModelLoader(Gguf model, DecoderOptions options, Device device, Program program) {
+    private static final long LONE_CACHE_BYTES = 128L << 20;
+    /// Beyond, reading half the bytes outweighs what a bfloat16 product costs to start.
+    private static final int MAX_LONE_LENGTH = 1024;
+
     DecoderDescription load(LongConsumer progress) throws IOException, InterruptedException {
         var shape = LlamaShape.of(model);
         var weights = weightPrecision();
@@ -47,7 +51,8 @@ record ModelLoader(Gguf model, DecoderOptions options, Device device, Program pr
             shape.kvHeads(),
             shape.headDim(),
             options.slots(),
-            contextLength
+            contextLength,
+            loneLength(shape, cache, contextLength)
         };
         var compute = weights == Precision.AUTO ? Precision.FP32 : weights;
         program.run(
@@ -58,6 +63,15 @@ record ModelLoader(Gguf model, DecoderOptions options, Device device, Program pr
                 cache.inLowerCase(),
                 Devices.name(device),
                 options.deterministic());
+    }
+
+    /// The positions of the float32 copy of slot 0 that makes steps of one row faster; 0 is none.
+    private int loneLength(LlamaShape shape, Precision cache, int contextLength) {
+        if (device.isGpu() || cache == Precision.FP32 || options.deterministic()) {
+            return 0;
+        }
+        var affordable = LONE_CACHE_BYTES / shape.cacheBytesPerToken(Precision.FP32.bytes());
+        return (int) Math.min(affordable, Math.min(contextLength, MAX_LONE_LENGTH));
     }
 
     private Memory memory(long weightBytes) {

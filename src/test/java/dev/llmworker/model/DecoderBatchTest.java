@@ -155,6 +155,35 @@ class DecoderBatchTest {
         }
     }
 
+    /// In the default mode a sequence alone is decoded in a cache of its own.
+    @Test
+    void aSequenceKeepsItsPastWhenOthersComeAndGo() throws Exception {
+        var tiny = TinyLlama.of(TensorType.Q8_0, new Random(SEED));
+        var options = new DecoderOptions(Precision.FP32, Precision.BF16, 3, 192, 2, "cpu", false);
+        try (var decoder = tiny.load(directory, options)) {
+            var ids = random.ints(30, 0, 192).toArray();
+            var naive = new NaiveLlama(tiny);
+            decoder.prefill(0, Arrays.copyOf(ids, 5), 0);
+            for (var at = 5; at < ids.length; at++) {
+                // Alone and beside another in turns of three; in between it is copied away and back, and another
+                // prompt comes into the slot.
+                var rows = at / 3 % 2 == 0 ? 1 : 2;
+                if (at % 7 == 0) {
+                    decoder.copySlot(0, 2, at);
+                    decoder.prefill(0, new int[] {1, 2, 3}, 0);
+                    decoder.copySlot(2, 0, at);
+                }
+                var tokens = rows == 1 ? new int[] {ids[at]} : new int[] {ids[at], 9};
+                var positions = rows == 1 ? new int[] {at} : new int[] {at, 0};
+                var logits = Arrays.copyOf(decoder.decodeLogits(tokens, positions), 192);
+                var expected = naive.logits(Arrays.copyOf(ids, at + 1));
+                for (var token = 0; token < 192; token++) {
+                    assertEquals(expected[token], logits[token], 0.1, "position " + at + ", token " + token);
+                }
+            }
+        }
+    }
+
     @Test
     void theSameSeedGivesTheSameTokensAndAnotherOneOthers() throws Exception {
         try (var decoder = Exact.FLOAT32.load(directory)) {

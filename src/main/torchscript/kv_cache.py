@@ -1,0 +1,46 @@
+"""Keys and values of the positions that have been through the model, by layer and slot."""
+
+from typing import List
+
+import torch
+from torch import Tensor
+
+
+class KvCache(torch.nn.Module):
+    keys: List[Tensor]
+    values: List[Tensor]
+
+    def __init__(self):
+        super().__init__()
+        self.length = 0
+        # Keys lie transposed: a step's scores then read them along their rows, which long contexts need.
+        self.keys = []  # per layer [slots · G, D, length]
+        self.values = []  # per layer [slots · G, length, D]
+        # The same memory as a whole: [layers, slots, G, D, length] and [layers, slots, G, length, D].
+        self.all_keys = torch.zeros(0)
+        self.all_values = torch.zeros(0)
+        # Where position 0 of each slot lies: [slots, G · D] in elements of `keys`, [slots, G] in rows of `values`.
+        self.key_starts = torch.zeros(0, dtype=torch.int64)
+        self.value_starts = torch.zeros(0, dtype=torch.int64)
+
+    def allocate(
+        self, layers: int, slots: int, heads: int, dim: int, length: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        self.length = length
+        # One allocation, which the system hands out as it is first touched. Smaller ones may be reused memory, and what
+        # happens to lie there must be finite: a weight of 0 does not silence a NaN.
+        whole = torch.empty([2, layers, slots * heads * dim * length], dtype=dtype, device=device)
+        if whole.numel() < 2**26 or device.type != "cpu":
+            whole.zero_()
+        self.all_keys = whole[0].view(layers, slots, heads, dim, length)
+        self.all_values = whole[1].view(layers, slots, heads, length, dim)
+        for i in range(layers):
+            self.keys.append(self.all_keys[i].flatten(0, 1))
+            self.values.append(self.all_values[i].flatten(0, 1))
+        self.key_starts = torch.arange(slots * heads * dim, device=device).view(slots, -1) * length
+        self.value_starts = torch.arange(slots * heads, device=device).view(slots, -1) * length
+
+    def copy_slot(self, source: int, target: int, length: int) -> None:
+        """Copies the first `length` positions of a slot to another."""
+        self.all_keys[:, target, :, :, :length].copy_(self.all_keys[:, source, :, :, :length])
+        self.all_values[:, target, :, :length].copy_(self.all_values[:, source, :, :length])

@@ -1,0 +1,75 @@
+"""Perplexity and KL divergence of each way to hold a model, against float32, on 4,608 tokens of documentation.
+
+    python src/test/python/accuracy.py SmolLM2-135M-Instruct.Q4_1.gguf    # torch, transformers, gguf
+
+The text is the docstrings of some modules of Python's own library, in nine chunks of 512 tokens; the second half of each
+chunk counts. A row of the table is a pair of weights and KV cache; `few` are the weights of steps and `many` those of
+prompts and large batches.
+"""
+
+import importlib
+import inspect
+import sys
+from pathlib import Path
+
+import torch
+from load_decoder import load
+from transformers import AutoTokenizer
+
+MODULES = "statistics decimal argparse difflib datetime collections heapq random string textwrap pickle".split()
+CHUNKS, LENGTH = 9, 512
+FORMS = {
+    "float32, float32 cache": dict(few="fp32", many="fp32", cache="fp32"),
+    "float32, bf16 cache": dict(few="fp32", many="fp32", cache="bf16"),
+    "few (int4 or int4 pairs), float32 cache": dict(few="int4", many="int4", cache="fp32"),
+    "few (int4 or int4 pairs), bf16 cache": dict(few="int4", many="int4", cache="bf16"),
+    "many (bf16), bf16 cache": dict(few="bf16", many="bf16", cache="bf16"),
+}
+
+
+def text() -> str:
+    """The docstrings of the modules and of what is public in them."""
+    parts = []
+    for name in MODULES:
+        module = importlib.import_module(name)
+        parts.append(inspect.getdoc(module) or "")
+        for _, member in sorted(inspect.getmembers(module)):
+            if getattr(member, "__module__", None) == name:
+                parts.append(inspect.getdoc(member) or "")
+    return "\n\n".join(part for part in parts if part)
+
+
+def log_probabilities(decoder, chunks: torch.Tensor):
+    """Of each chunk's second half, float32 [LENGTH / 2 - 1, V]."""
+    for chunk in chunks:
+        logits = decoder.prefill_logits(chunk.tolist(), 1, 0, True)
+        yield torch.log_softmax(logits[LENGTH // 2 : LENGTH - 1], 1)
+
+
+def main() -> None:
+    file = Path(sys.argv[1]).resolve()
+    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    ids = tokenizer(text(), add_special_tokens=False)["input_ids"][: CHUNKS * LENGTH]
+    chunks = torch.tensor(ids).view(CHUNKS, LENGTH)
+    reference = []
+    print("| weights | perplexity | ratio | mean KL | 99 % KL | same first token |\n|---|---|---|---|---|---|")
+    for name, form in FORMS.items():
+        decoder = load(file, **form, slots=2, length=LENGTH)
+        losses, divergences, same = [], [], []
+        with torch.inference_mode():
+            for i, own in enumerate(log_probabilities(decoder, chunks)):
+                if len(reference) == i:
+                    reference.append(own)
+                true = reference[i]
+                losses.append(-own.gather(1, chunks[i, LENGTH // 2 + 1 :, None]).squeeze(1))
+                divergences.append((true.exp() * (true - own)).sum(1))
+                same.append((true.argmax(1) == own.argmax(1)).float())
+        perplexity = torch.cat(losses).mean().exp()
+        first = perplexity if name == next(iter(FORMS)) else first
+        kl = torch.cat(divergences)
+        row = f"{perplexity:.4f} | {perplexity / first:.4f} | {kl.mean():.1e} | {kl.quantile(0.99):.1e}"
+        print(f"| {name} | {row} | {torch.cat(same).mean() * 100:.1f} % |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
