@@ -4,13 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.hub.StarterModelFile;
 import dev.llmworker.weights.Gguf;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
@@ -26,10 +24,8 @@ class GoldenTokensTest {
     private static @Nullable GgufTokenizer loaded;
 
     @BeforeAll
-    static void loadTheStarterModel() throws IOException {
-        var file = System.getProperty("starter.model", System.getenv("STARTER_MODEL_FILE"));
-        assumeTrue(file != null && Files.exists(Path.of(file)), "the starter model is not there");
-        try (var gguf = Gguf.open(Path.of(file))) {
+    static void loadTheStarterModel() throws IOException, InterruptedException {
+        try (var gguf = Gguf.open(StarterModelFile.path())) {
             loaded = new GgufTokenizer(gguf.metadata());
         }
     }
