@@ -138,6 +138,8 @@ true in range(3)
 4 in range(0, 10, 2)
 [] in message.keys()
 0 // -0.5
+(0 / -3)|round
+-0.4|round
 -0.0 // 3
 7.5 // -2.5
 1e300 // 1e-10

@@ -137,11 +137,12 @@ final class ValueFilters {
 
     private static Object rounded(Object value, int precision) {
         if (value instanceof Double number) {
-            return number.isNaN() || number.isInfinite()
-                    ? number
-                    : new BigDecimal(number)
-                            .setScale(precision, RoundingMode.HALF_EVEN)
-                            .doubleValue();
+            if (number.isNaN() || number.isInfinite()) {
+                return number;
+            }
+            var rounded = new BigDecimal(number).setScale(precision, RoundingMode.HALF_EVEN);
+            // A decimal has no negative zero.
+            return Math.copySign(rounded.doubleValue(), number);
         }
         long integer = Values.index(value, "numbers");
         return precision >= 0
