@@ -6,8 +6,11 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.TreeSet;
 import org.apache.camel.CamelContext;
-import org.apache.camel.StartupListener;
+import org.apache.camel.ExtendedStartupListener;
+import org.apache.camel.RuntimeCamelException;
+import org.apache.camel.main.BaseMainSupport;
 import org.apache.camel.main.Main;
+import org.apache.camel.main.MainListenerSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -34,13 +37,13 @@ final class CamelApplication extends Main {
         addOverrideProperty("camel.server.enabled", "true");
         addOverrideProperty("camel.server.host", settings.listen().host());
         addOverrideProperty("camel.server.port", Integer.toString(beans.port().port()));
-        addMainListener(new org.apache.camel.main.MainListenerSupport() {
+        addMainListener(new MainListenerSupport() {
             @Override
-            public void afterConfigure(org.apache.camel.main.BaseMainSupport main) {
+            public void afterConfigure(BaseMainSupport main) {
                 try {
                     main.getCamelContext().addStartupListener(announcement(settings, beans));
                 } catch (Exception e) {
-                    throw new IllegalStateException(e);
+                    throw RuntimeCamelException.wrapRuntimeException(e);
                 }
             }
         });
@@ -63,12 +66,21 @@ final class CamelApplication extends Main {
         }
     }
 
-    private static StartupListener announcement(Settings settings, WorkerBeans beans) {
-        return (context, alreadyStarted) -> LOG.info(
-                "serving on http://{}:{}  routes: {}",
-                settings.listen().host(),
-                beans.port().port(),
-                String.join(" ", paths(context)));
+    /// Says where the worker serves, once it does.
+    private static ExtendedStartupListener announcement(Settings settings, WorkerBeans beans) {
+        return new ExtendedStartupListener() {
+            @Override
+            public void onCamelContextStarted(CamelContext context, boolean alreadyStarted) {}
+
+            @Override
+            public void onCamelContextFullyStarted(CamelContext context, boolean alreadyStarted) {
+                LOG.info(
+                        "serving on http://{}:{}  routes: {}",
+                        settings.listen().host(),
+                        beans.port().port(),
+                        String.join(" ", paths(context)));
+            }
+        };
     }
 
     private static List<String> paths(CamelContext context) {

@@ -8,6 +8,7 @@ import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.serving.ListenSettings;
 import dev.llmworker.serving.PortException;
 import dev.llmworker.serving.SharedPort;
+import dev.llmworker.stats.WorkerStats;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -15,6 +16,10 @@ import java.net.URI;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentSkipListSet;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 /// The port by itself, before there are routes and beside them.
@@ -42,6 +47,31 @@ class SharedPortTest {
             assertEquals("{\"error\":\"the worker is starting\",\"code\":\"loading\"}", other.body());
             assertEquals("1", other.headers().firstValue("Retry-After").orElse(""));
             assertEquals("pod-7", other.headers().firstValue("X-Worker-Id").orElse(""));
+        }
+    }
+
+    @Test
+    void pingIsNever404WhileTheRoutesStart() throws Exception {
+        var settings = Settings.read(Map.of("PORT", "0", "HOST", "127.0.0.1"));
+        try (var port = SharedPort.open(settings.listen())) {
+            var statuses = new ConcurrentSkipListSet<Integer>();
+            var polling = new CompletableFuture<Void>();
+            Thread.ofVirtual().start(() -> {
+                try {
+                    while (!statuses.contains(200)) {
+                        statuses.add(get(port.port(), "/ping").statusCode());
+                    }
+                    polling.complete(null);
+                } catch (Exception e) {
+                    polling.completeExceptionally(e);
+                }
+            });
+            Await.until("the port answers", () -> !statuses.isEmpty());
+            var camel = new CamelApplication(settings, WorkerBeans.of(port, new MockGenerator(), new WorkerStats()));
+            camel.start();
+            polling.get(20, TimeUnit.SECONDS);
+            camel.stop();
+            assertEquals(Set.of(200, 204), statuses);
         }
     }
 

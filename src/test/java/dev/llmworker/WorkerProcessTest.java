@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.URI;
+import java.net.http.HttpRequest;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,13 +22,18 @@ class WorkerProcessTest {
     private static final int TIMEOUT_SECONDS = 60;
 
     private static Process start(Map<String, String> environment) throws IOException {
+        return start(Worker.class, Path.of("."), environment);
+    }
+
+    private static Process start(Class<?> main, Path folder, Map<String, String> environment) throws IOException {
         var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
         var builder = new ProcessBuilder(
                         java,
                         "--enable-native-access=ALL-UNNAMED",
                         "-cp",
                         System.getProperty("java.class.path"),
-                        Worker.class.getName())
+                        main.getName())
+                .directory(folder.toFile())
                 .redirectErrorStream(true);
         builder.environment().putAll(environment);
         return builder.start();
@@ -84,6 +90,42 @@ class WorkerProcessTest {
             assertEquals(SIGTERM_EXIT, process.exitValue());
         } finally {
             process.destroyForcibly();
+        }
+    }
+
+    @Test
+    void aCamelThatOnlyHasTheJarServesTheSameRoutes() throws Exception {
+        int port;
+        try (var free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            port = free.getLocalPort();
+        }
+        var process = start(
+                PlainCamelMain.class,
+                Path.of("routes"),
+                Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", Integer.toString(port)));
+        try {
+            Await.until("it serves", () -> {
+                assertTrue(process.isAlive(), "it ended");
+                return status(port) == 200;
+            });
+            try (var socket = TestSocket.connect(URI.create("ws://127.0.0.1:" + port + "/ws"))) {
+                var answer = socket.send("{\"prompt\":\"x\",\"max_tokens\":3}").answer();
+                assertEquals(4, answer.size());
+            }
+            process.destroy();
+            assertTrue(process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS));
+            assertEquals(SIGTERM_EXIT, process.exitValue());
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    private static int status(int port) {
+        try {
+            return RunningWorker.send(HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/ping")))
+                    .statusCode();
+        } catch (Exception _) {
+            return 0;
         }
     }
 

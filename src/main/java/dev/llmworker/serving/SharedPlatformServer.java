@@ -6,6 +6,8 @@ import io.vertx.ext.web.RoutingContext;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
+import org.apache.camel.CamelContext;
+import org.apache.camel.ExtendedStartupListener;
 import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpRouter;
 import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpServer;
 import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpServerConfiguration;
@@ -63,7 +65,20 @@ final class SharedPlatformServer extends VertxPlatformHttpServer {
         if (!port.isListening()) {
             port.listen(configuration.getBindHost(), configuration.getBindPort());
         }
-        port.serve(router);
+        getCamelContext().addStartupListener(new ExtendedStartupListener() {
+            @Override
+            public void onCamelContextStarted(CamelContext context, boolean alreadyStarted) {
+                if (alreadyStarted) {
+                    port.serve(router);
+                }
+            }
+
+            @Override
+            public void onCamelContextFullyStarted(CamelContext context, boolean alreadyStarted) {
+                // Not before: until its routes are there the router would answer 404, to health checks too.
+                port.serve(router);
+            }
+        });
     }
 
     private static void failed(RoutingContext request) {
