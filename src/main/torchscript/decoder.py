@@ -121,6 +121,9 @@ class Decoder(torch.nn.Module):
         self.device = torch.device(device)
         self.deterministic = deterministic
         self.norm_epsilon = torch.full([1, 1], (self.hidden * epsilon) ** 0.5, device=self.device)
+        layers, heads, dim = self.layers, self.kv_heads, self.head_dim
+        self.cache.allocate(layers, self.slots, heads, dim, self.max_length, self.cache_dtype, self.device)
+        self.lone.allocate(layers, 1, heads, dim, self.lone_length, torch.float32, self.device)
 
     def dtype_of(self, name: str) -> torch.dtype:
         if name == "bf16":
@@ -204,9 +207,6 @@ class Decoder(torch.nn.Module):
         # Queries and keys are both scaled by the fourth root of 1/D: scores are then scaled as they should be.
         turns = torch.polar(torch.full_like(angles, self.head_dim**-0.25), angles)
         self.rotations = turns.to(torch.complex64).to(self.device)
-        layers, heads, dim = self.layers, self.kv_heads, self.head_dim
-        self.cache.allocate(layers, self.slots, heads, dim, self.max_length, self.cache_dtype, self.device)
-        self.lone.allocate(layers, 1, heads, dim, self.lone_length, torch.float32, self.device)
         self.places = torch.arange(self.max_length, device=self.device)
 
     # The parts of a layer.

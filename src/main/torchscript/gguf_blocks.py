@@ -61,8 +61,8 @@ def unpack(raw: Tensor, gguf_type: int) -> Tensor:
 
 
 def rows_per_piece(columns: int) -> int:
-    """How many rows to convert at once, a multiple of 64: temporaries stay at some 32 MB."""
-    return max(64, 4 * 1024 * 1024 // columns // 64 * 64)
+    """How many rows to convert at once, a multiple of 64: temporaries stay at a few MB."""
+    return max(64, 1024 * 1024 // columns // 64 * 64)
 
 
 def unpack_matrix(raw: Tensor, gguf_type: int, rows: int, columns: int, dtype: torch.dtype) -> Tensor:

@@ -27,10 +27,11 @@ class KvCache(torch.nn.Module):
         self, layers: int, slots: int, heads: int, dim: int, length: int, dtype: torch.dtype, device: torch.device
     ) -> None:
         self.length = length
-        # One allocation, which the system hands out as it is first touched. Smaller ones may be reused memory, and what
-        # happens to lie there must be finite: a weight of 0 does not silence a NaN.
+        # One allocation of fresh pages, which the system hands out, all zero, as they are first touched; it is made before
+        # any other large one. A smaller one may be reused memory, and what happens to lie there must be finite: a weight of
+        # 0 does not silence a NaN. 32 MB is the most that glibc serves from its heap.
         whole = torch.empty([2, layers, slots * heads * dim * length], dtype=dtype, device=device)
-        if whole.numel() < 2**26 or device.type != "cpu":
+        if whole.numel() * whole.element_size() <= 2**25 or device.type != "cpu":
             whole.zero_()
         self.all_keys = whole[0].view(layers, slots, heads, dim, length)
         self.all_values = whole[1].view(layers, slots, heads, length, dim)
