@@ -59,7 +59,8 @@ class TidyTest {
                     continue;
                 }
                 var first = firstLine(lines, i);
-                if (first.strip().matches("(public |private |static )*record .*")) {
+                // A record's body and a switch expression end otherwise.
+                if (first.matches("^ *(public |private |static )*record .*|.* switch \\(.*")) {
                     continue;
                 }
                 seen++;
