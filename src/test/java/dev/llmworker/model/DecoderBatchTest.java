@@ -38,7 +38,7 @@ class DecoderBatchTest {
 
         TorchDecoder load(Path directory) throws Exception {
             return TinyLlama.of(type, new Random(SEED))
-                    .load(directory, new DecoderOptions(precision, Precision.AUTO, SLOTS, 192, 2, "cpu", true));
+                    .load(directory, new DecoderOptions(precision, Precision.AUTO, SLOTS, 192, 1, "cpu", true));
         }
     }
 

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 class DecoderSlotTest {
     private static final long SEED = 131;
     private static final DecoderOptions FLOAT32 =
-            new DecoderOptions(Precision.FP32, Precision.AUTO, 3, 192, 2, "cpu", false);
+            new DecoderOptions(Precision.FP32, Precision.AUTO, 3, 192, 1, "cpu", false);
 
     @TempDir
     private Path directory;
@@ -56,7 +56,7 @@ class DecoderSlotTest {
     /// In the default mode a sequence alone is decoded in a cache of its own.
     @Test
     void aSequenceKeepsItsPastWhenOthersComeAndGo() throws Exception {
-        var options = new DecoderOptions(Precision.FP32, Precision.BF16, 3, 192, 2, "cpu", false);
+        var options = new DecoderOptions(Precision.FP32, Precision.BF16, 3, 192, 1, "cpu", false);
         try (var decoder = tiny.load(directory, options)) {
             var ids = random.ints(30, 0, 192).toArray();
             var naive = new NaiveLlama(tiny);
