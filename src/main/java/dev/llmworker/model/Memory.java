@@ -23,10 +23,14 @@ record Memory(long total, long weights, String place) {
     /// The context length that is used.
     ///
     /// @param wanted 0: the model's own, less where the cache would take too much
-    /// @throws IllegalArgumentException when the model was not trained for it, or its cache cannot fit
+    /// @throws IllegalArgumentException when the model was not trained for it, or weights and cache cannot fit
     int contextLength(LlamaShape shape, int slots, int wanted, int numberBytes) {
         var perToken = shape.cacheBytesPerToken(numberBytes);
-        var left = Math.max(0, total - weights);
+        var left = total - weights;
+        if (left <= 0) {
+            throw new IllegalArgumentException("the weights do not fit: they take " + gigabytes(weights) + "; " + place
+                    + " has " + gigabytes(total));
+        }
         if (wanted == 0) {
             var affordable = (long) (left * AUTO_CACHE_SHARE) / perToken / slots;
             wanted = (int)

@@ -19,18 +19,14 @@ record ModelLoader(Gguf model, DecoderOptions options, Device device, Program pr
         var shape = LlamaShape.of(model);
         var weights = weightPrecision();
         var cache = cachePrecision(weights);
-        // Taken to be of the file's size at first: a cache that cannot fit is refused before the weights are loaded.
-        var fileBytes = model.tensors().values().stream()
-                .mapToLong(tensor -> tensor.data().byteSize())
-                .sum();
-        var contextLength =
-                memory(fileBytes).contextLength(shape, options.slots(), options.contextLength(), cache.bytes());
-        configure(shape, weights, cache, contextLength);
         var capabilities = capabilities();
-        var loader =
-                new WeightLoader(model, shape, program, weights, capabilities, Devices.memoryBytes(device), progress);
+        var memoryBytes = Devices.memoryBytes(device);
+        var loader = new WeightLoader(model, shape, program, weights, capabilities, memoryBytes, progress);
+        var place = device.isGpu() ? "the GPU" : "this machine";
+        var contextLength = new Memory(memoryBytes, loader.bytesNeeded(), place)
+                .contextLength(shape, options.slots(), options.contextLength(), cache.bytes());
+        configure(shape, weights, cache, contextLength);
         loader.load();
-        memory(loader.bytesHeld()).contextLength(shape, options.slots(), contextLength, cache.bytes());
         program.run("build", shape.frequencies());
         return new DecoderDescription(
                 shape.name(),
@@ -72,10 +68,6 @@ record ModelLoader(Gguf model, DecoderOptions options, Device device, Program pr
         }
         var affordable = LONE_CACHE_BYTES / shape.cacheBytesPerToken(Precision.FP32.bytes());
         return (int) Math.min(affordable, Math.min(contextLength, MAX_LONE_LENGTH));
-    }
-
-    private Memory memory(long weightBytes) {
-        return new Memory(Devices.memoryBytes(device), weightBytes, device.isGpu() ? "the GPU" : "this machine");
     }
 
     private Capabilities capabilities() {

@@ -15,6 +15,8 @@ final class WeightLoader {
     private static final long PIECE_BYTES = 1L << 30;
 
     private static final int ROWS_MULTIPLE = 64;
+    private static final String EMBEDDING = "token_embd.weight";
+    private static final String OWN_HEAD = "output.weight";
     /// Weights for many rows are held beside those for few while they take at most this part of the memory.
     private static final int MANY_ROWS_MEMORY_SHARE = 4;
 
@@ -26,7 +28,6 @@ final class WeightLoader {
     private final LongConsumer progress;
     private final boolean packedBeside;
     private long bytesDone;
-    private long bytesHeld;
 
     /// @param memory of the device, in bytes
     /// @param progress told the bytes of the file done so far, after each tensor
@@ -51,9 +52,9 @@ final class WeightLoader {
 
     /// @throws InterruptedException when the thread was interrupted; looked at between tensors
     void load() throws ModelFileException, InterruptedException {
-        var embedding = matrix("token_embd.weight", shape.vocabulary(), shape.hidden());
+        var embedding = matrix(EMBEDDING, shape.vocabulary(), shape.hidden());
         program.run("put_embedding", pieces(embedding), embedding.type().ggufId(), shape.vocabulary());
-        done(List.of(embedding), embedding.data().byteSize());
+        done(embedding);
         int heads = shape.heads() * shape.headDim(), kvHeads = shape.kvHeads() * shape.headDim();
         for (var layer = 0; layer < shape.layers(); layer++) {
             var block = "blk." + layer + ".";
@@ -71,13 +72,22 @@ final class WeightLoader {
         }
         putNorm("output_norm.weight");
         // Without a head of its own the model uses the embedding.
-        var head = model.tensors().containsKey("output.weight") ? "output.weight" : "token_embd.weight";
+        var head = model.tensors().containsKey(OWN_HEAD) ? OWN_HEAD : EMBEDDING;
         putMatrix(matrix(head, shape.vocabulary(), shape.hidden()));
     }
 
-    /// What the weights take on the device, about.
-    long bytesHeld() {
-        return bytesHeld;
+    /// What the weights will take on the device, in bytes.
+    long bytesNeeded() throws ModelFileException {
+        var tied = !model.tensors().containsKey(OWN_HEAD);
+        var needed = model.tensor(EMBEDDING).data().byteSize();
+        for (var tensor : model.tensors().values()) {
+            if (tensor.rows() == 1) {
+                needed += tensor.elements() * Precision.FP32.bytes();
+            } else if (tied || !tensor.name().equals(EMBEDDING)) {
+                needed += held(tensor);
+            }
+        }
+        return needed;
     }
 
     private Tensor matrix(String name, long rows, long columns) throws ModelFileException {
@@ -91,7 +101,7 @@ final class WeightLoader {
         TensorCheck.vector(model, tensor, shape.hidden());
         model.checkFinite(tensor);
         program.run("put_norm", pieces(tensor), tensor.type().ggufId());
-        done(List.of(tensor), tensor.elements() * Precision.FP32.bytes());
+        done(tensor);
     }
 
     private void putMatrix(Tensor... tensors) throws ModelFileException, InterruptedException {
@@ -109,7 +119,7 @@ final class WeightLoader {
             }
         }
         var few = few(parts);
-        var many = packedBeside && weights == Precision.AUTO ? MatrixForm.PACKED_BF16 : few;
+        var many = many(few);
         program.run(
                 "put_matrix",
                 pieces,
@@ -119,7 +129,7 @@ final class WeightLoader {
                 few.programKind(),
                 many.programKind(),
                 few.manyRowsFrom());
-        done(parts, held(parts, few) + (many == few ? 0 : held(parts, many)));
+        done(tensors);
     }
 
     private MatrixForm few(List<Tensor> parts) {
@@ -130,8 +140,17 @@ final class WeightLoader {
         };
     }
 
-    private long held(List<Tensor> parts, MatrixForm form) {
-        var elements = parts.stream().mapToLong(Tensor::elements).sum();
+    private MatrixForm many(MatrixForm few) {
+        return packedBeside && weights == Precision.AUTO ? MatrixForm.PACKED_BF16 : few;
+    }
+
+    private long held(Tensor matrix) {
+        var few = few(List.of(matrix));
+        var many = many(few);
+        return held(matrix.elements(), few) + (many == few ? 0 : held(matrix.elements(), many));
+    }
+
+    private long held(long elements, MatrixForm form) {
         return switch (form) {
             // A scale and a zero of 2 bytes each for 32 elements.
             case INT4 -> elements / 2 + elements / 8;
@@ -156,9 +175,10 @@ final class WeightLoader {
         return pieces;
     }
 
-    private void done(List<Tensor> parts, long held) throws InterruptedException {
-        bytesDone += parts.stream().mapToLong(part -> part.data().byteSize()).sum();
-        bytesHeld += held;
+    private void done(Tensor... tensors) throws InterruptedException {
+        for (var tensor : tensors) {
+            bytesDone += tensor.data().byteSize();
+        }
         progress.accept(bytesDone);
         if (Thread.interrupted()) {
             throw new InterruptedException("interrupted while the weights were loaded");

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// What one sequence gives does not depend on the others, on chunks, slots or steps a call.
+/// What one sequence gives does not depend on the others, on chunks or steps a call.
 class DecoderBatchTest {
     private static final int SLOTS = 20;
     private static final int NEW_TOKENS = 24;
@@ -38,7 +38,7 @@ class DecoderBatchTest {
 
         TorchDecoder load(Path directory) throws Exception {
             return TinyLlama.of(type, new Random(SEED))
-                    .load(directory, new DecoderOptions(precision, Precision.AUTO, SLOTS, 192, 2, "cpu", true));
+                    .load(directory, new DecoderOptions(precision, Precision.AUTO, SLOTS, 192, 1, "cpu", true));
         }
     }
 
@@ -125,61 +125,6 @@ class DecoderBatchTest {
                 }
                 var last = Arrays.copyOfRange(prompt, start, prompt.length);
                 assertArrayEquals(whole, decoder.prefillLogits(1, last, start), 2e-4f, "chunks of " + chunk);
-            }
-        }
-    }
-
-    @Test
-    void aCopiedSlotGoesOnLikeTheOriginal() throws Exception {
-        try (var decoder = Exact.FLOAT32.load(directory)) {
-            var prompt = random.ints(70, 0, 192).toArray();
-            var greedy = SamplingParameters.greedy();
-            decoder.prefill(2, prompt, 0);
-            decoder.copySlot(2, 0, prompt.length);
-            var copy = decode(decoder, 5, prompt.length, greedy, 1);
-            decoder.prefill(0, prompt, 0);
-            assertArrayEquals(decode(decoder, 5, prompt.length, greedy, 1), copy);
-        }
-    }
-
-    @Test
-    void aCopiedPrefixIsContinuedByAnotherPrompt() throws Exception {
-        try (var decoder = Exact.FLOAT32.load(directory)) {
-            var prompt = random.ints(70, 0, 192).toArray();
-            var other = prompt.clone();
-            Arrays.setAll(other, i -> i < 40 ? prompt[i] : 191 - prompt[i]);
-            decoder.prefill(0, prompt, 0);
-            decoder.copySlot(0, 1, 40);
-            var reused = decoder.prefillLogits(1, Arrays.copyOfRange(other, 40, 70), 40);
-            assertArrayEquals(decoder.prefillLogits(2, other, 0), reused, 2e-4f);
-        }
-    }
-
-    /// In the default mode a sequence alone is decoded in a cache of its own.
-    @Test
-    void aSequenceKeepsItsPastWhenOthersComeAndGo() throws Exception {
-        var tiny = TinyLlama.of(TensorType.Q8_0, new Random(SEED));
-        var options = new DecoderOptions(Precision.FP32, Precision.BF16, 3, 192, 2, "cpu", false);
-        try (var decoder = tiny.load(directory, options)) {
-            var ids = random.ints(30, 0, 192).toArray();
-            var naive = new NaiveLlama(tiny);
-            decoder.prefill(0, Arrays.copyOf(ids, 5), 0);
-            for (var at = 5; at < ids.length; at++) {
-                // Alone and beside another in turns of three; in between it is copied away and back, and another
-                // prompt comes into the slot.
-                var rows = at / 3 % 2 == 0 ? 1 : 2;
-                if (at % 7 == 0) {
-                    decoder.copySlot(0, 2, at);
-                    decoder.prefill(0, new int[] {1, 2, 3}, 0);
-                    decoder.copySlot(2, 0, at);
-                }
-                var tokens = rows == 1 ? new int[] {ids[at]} : new int[] {ids[at], 9};
-                var positions = rows == 1 ? new int[] {at} : new int[] {at, 0};
-                var logits = Arrays.copyOf(decoder.decodeLogits(tokens, positions), 192);
-                var expected = naive.logits(Arrays.copyOf(ids, at + 1));
-                for (var token = 0; token < 192; token++) {
-                    assertEquals(expected[token], logits[token], 0.1, "position " + at + ", token " + token);
-                }
             }
         }
     }

@@ -69,7 +69,8 @@ class LoadTest {
     /// An IValue or tensor left open would take at least 100 bytes in each of five or so places a call.
     @Test
     void tenThousandCallsDoNotGrowTheProcess() throws Exception {
-        try (var decoder = TinyLlama.of(TensorType.Q8_0, new Random(3)).load(directory, DecoderOptions.cpu(2))) {
+        var options = new DecoderOptions(Precision.AUTO, Precision.AUTO, 2, 0, 1, "cpu", false);
+        try (var decoder = TinyLlama.of(TensorType.Q8_0, new Random(3)).load(directory, options)) {
             decode(decoder, 2_000);
             var before = residentKib();
             decode(decoder, 10_000);

@@ -35,6 +35,13 @@ class MemoryTest {
     }
 
     @Test
+    void weightsThatCannotFitAreRefused() {
+        var small = new Memory(4 * GB, 5 * GB, "the GPU");
+        var refused = assertThrows(IllegalArgumentException.class, () -> small.contextLength(SHAPE, 1, 0, 2));
+        assertEquals("the weights do not fit: they take 5.0 GB; the GPU has 4.0 GB", refused.getMessage());
+    }
+
+    @Test
     void aContextBeyondTheTrainedOneIsRefused() {
         var refused = assertThrows(IllegalArgumentException.class, () -> memory.contextLength(SHAPE, 1, 131_073, 2));
         assertEquals("context length is 131073; the model was trained for 131072", refused.getMessage());

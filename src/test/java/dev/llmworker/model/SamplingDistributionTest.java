@@ -53,7 +53,7 @@ class SamplingDistributionTest {
     }
 
     private void assertDrawn(TinyLlama tiny, SamplingParameters sampling) throws Exception {
-        var options = new DecoderOptions(Precision.FP32, Precision.AUTO, DRAWS_A_CALL, 64, 2, "cpu", true);
+        var options = new DecoderOptions(Precision.FP32, Precision.AUTO, DRAWS_A_CALL, 64, 1, "cpu", true);
         var counts = new int[tiny.vocabulary];
         double[] expected;
         try (var decoder = tiny.load(directory, options)) {
