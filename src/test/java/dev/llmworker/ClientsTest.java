@@ -81,11 +81,12 @@ class ClientsTest {
     void tokensMadeAfterTheClientLeftAreCountedAsWasted() throws Exception {
         var client = worker.raw().upgrade("/ws").text(PROMPT);
         var script = engine.next();
+        script.lingers = true;
         client.reset();
-        Await.until("the worker knows", () -> worker.stats.webSockets() == 0);
-        script.emit("a").emit("b").finish(FinishReason.CANCELLED);
         script.awaitClosed();
+        script.emit("a").emit("b").finish(FinishReason.CANCELLED);
         Await.until("the generation is over", () -> worker.stats.finished("cancelled") == 1);
+        assertEquals(2, worker.stats.wastedTokens());
     }
 
     @Test

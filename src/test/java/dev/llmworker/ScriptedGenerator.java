@@ -61,6 +61,9 @@ final class ScriptedGenerator implements Generator {
         final AtomicLong read = new AtomicLong();
         private final BlockingQueue<GenerationEvent> events = new LinkedBlockingQueue<>();
         private final CountDownLatch closed = new CountDownLatch(1);
+        /// Whether the test says when it ends after it was closed, as an engine in the middle of a step does.
+        volatile boolean lingers;
+
         private volatile boolean endless;
         private int index;
         private boolean finished;
@@ -121,7 +124,9 @@ final class ScriptedGenerator implements Generator {
 
         @Override
         public void close() {
-            finish(FinishReason.CANCELLED);
+            if (!lingers) {
+                finish(FinishReason.CANCELLED);
+            }
             closed.countDown();
         }
     }
