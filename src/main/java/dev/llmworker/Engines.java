@@ -3,14 +3,13 @@ package dev.llmworker;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.InProcessGenerator;
 import dev.llmworker.generation.MockGenerator;
-import dev.llmworker.stats.WorkerStats;
 
 /// Makes what generates.
 final class Engines {
     private Engines() {}
 
     /// Returns at once; an engine that has something to load does so on a thread of its own.
-    static Generator start(Settings settings, WorkerStats stats) {
+    static Generator start(Settings settings) {
         return switch (settings.engine()) {
             case MOCK -> new MockGenerator();
             case DJL -> {
@@ -18,7 +17,6 @@ final class Engines {
                 yield InProcessGenerator.start(
                         model::load,
                         new InProcessGenerator.Limits(settings.queueLimit(), settings.requestTimeout()),
-                        stats,
                         System::nanoTime,
                         model::announce);
             }

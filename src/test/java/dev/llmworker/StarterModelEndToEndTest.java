@@ -8,7 +8,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Readiness;
-import dev.llmworker.stats.WorkerStats;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -28,13 +27,12 @@ class StarterModelEndToEndTest {
     private static final String LOAD_BALANCING = """
             {"prompt":"Tell me about load balancing","max_tokens":32,"temperature":0}""";
 
-    private final WorkerStats engineStats = new WorkerStats();
     private Generator generator;
     private RunningWorker worker;
 
     @BeforeAll
     void start() throws Exception {
-        generator = Engines.start(Settings.read(new HashMap<>(System.getenv())), engineStats);
+        generator = Engines.start(Settings.read(new HashMap<>(System.getenv())));
         worker = RunningWorker.with(generator);
         Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
         assertEquals(new Readiness.Ready(), generator.readiness());
@@ -142,7 +140,7 @@ class StarterModelEndToEndTest {
 
     @Test
     void aClientThatLeavesCostsTwoTokensAtMost() throws Exception {
-        long wasted = engineStats.wastedTokens();
+        long wasted = worker.stats.wastedTokens();
         long cancelled = worker.stats.finished("cancelled");
         var request = """
                 {"prompt":"Tell me everything","max_tokens":2000,"temperature":0,"ignore_eos":true}""";
@@ -155,7 +153,7 @@ class StarterModelEndToEndTest {
         Await.until("the request runs", () -> worker.stats.runningGenerations() == 1);
         dropped.close();
         Await.until("both have ended", () -> worker.stats.finished("cancelled") == cancelled + 2);
-        assertTrue(engineStats.wastedTokens() - wasted <= 4, engineStats.wastedTokens() + " wasted");
+        assertTrue(worker.stats.wastedTokens() - wasted <= 4, worker.stats.wastedTokens() + " wasted");
         assertEquals(0, worker.stats.runningGenerations());
     }
 }

@@ -1,6 +1,5 @@
 package dev.llmworker.generation;
 
-import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.text.Detokenizer;
 import dev.llmworker.text.PromptEncoder;
 import dev.llmworker.text.Tokenizer;
@@ -20,7 +19,6 @@ public final class InProcessGenerator implements Generator {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
 
     private final Limits limits;
-    private final WorkerStats stats;
     private final LongSupplier clock;
     private final AtomicLong ids = new AtomicLong();
     private final Thread engine;
@@ -41,13 +39,8 @@ public final class InProcessGenerator implements Generator {
     private record Loaded(LanguageModel model, WaitingQueue waiting) {}
 
     private InProcessGenerator(
-            LanguageModel.Loader loader,
-            Limits limits,
-            WorkerStats stats,
-            LongSupplier clock,
-            Consumer<LanguageModel> whenReady) {
+            LanguageModel.Loader loader, Limits limits, LongSupplier clock, Consumer<LanguageModel> whenReady) {
         this.limits = limits;
-        this.stats = stats;
         this.clock = clock;
         this.engine = Thread.ofPlatform().name("engine").daemon().unstarted(() -> run(loader, whenReady));
     }
@@ -56,12 +49,8 @@ public final class InProcessGenerator implements Generator {
     ///
     /// @param whenReady called once, on the engine thread, before the first request is accepted
     public static InProcessGenerator start(
-            LanguageModel.Loader loader,
-            Limits limits,
-            WorkerStats stats,
-            LongSupplier clock,
-            Consumer<LanguageModel> whenReady) {
-        var generator = new InProcessGenerator(loader, limits, stats, clock, whenReady);
+            LanguageModel.Loader loader, Limits limits, LongSupplier clock, Consumer<LanguageModel> whenReady) {
+        var generator = new InProcessGenerator(loader, limits, clock, whenReady);
         generator.engine.start();
         return generator;
     }
@@ -157,7 +146,6 @@ public final class InProcessGenerator implements Generator {
     }
 
     private void finished(Sequence sequence, FinishReason reason) {
-        stats.recordWasted(sequence.wasted());
         LOG.info(
                 "finished id={} reason={} prompt={} completion={} wasted={} ttft={}ms total={}ms",
                 sequence.id(),

@@ -64,16 +64,18 @@ final class Generations {
     }
 
     private GenerationEvent.Finished read(Generation generation, Reader reader) {
-        var left = false;
+        var wasted = 0;
         for (var event : generation) {
             switch (event) {
                 case GenerationEvent.Token token -> {
-                    if (!left && !reader.token(token)) {
-                        left = true;
+                    if (wasted > 0 || !reader.token(token)) {
+                        // The engine may be in the middle of a step: what it still emits is read, and counted.
                         generation.close();
+                        wasted++;
                     }
                 }
                 case GenerationEvent.Finished finished -> {
+                    stats.recordWasted(wasted);
                     return finished;
                 }
             }

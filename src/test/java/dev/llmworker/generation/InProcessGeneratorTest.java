@@ -11,7 +11,6 @@ import dev.llmworker.model.DecodeBatch;
 import dev.llmworker.model.Decoder;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.sampling.SamplingParameters;
-import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.text.PromptEncoder;
 import java.io.IOException;
 import java.time.Duration;
@@ -29,7 +28,6 @@ import org.junit.jupiter.api.Timeout;
 class InProcessGeneratorTest {
     private static final int CONTEXT = 64;
 
-    private final WorkerStats stats = new WorkerStats();
     private @Nullable InProcessGenerator started;
 
     @AfterEach
@@ -45,7 +43,6 @@ class InProcessGeneratorTest {
         var generator = InProcessGenerator.start(
                 () -> new LanguageModel(decoder, tokenizer, new PromptEncoder(tokenizer, null)),
                 new InProcessGenerator.Limits(queueLimit, Duration.ofMinutes(1)),
-                stats,
                 System::nanoTime,
                 _ -> ready.countDown());
         started = generator;
@@ -152,7 +149,6 @@ class InProcessGeneratorTest {
         decoder.steps.release(50);
         var end = read(generation, new StringBuilder());
         assertEquals(new Finished(FinishReason.CANCELLED, 5, 5), end);
-        assertEquals(1, stats.wastedTokens());
     }
 
     @Test
@@ -206,7 +202,6 @@ class InProcessGeneratorTest {
                     throw new IOException("model.gguf: does not exist");
                 },
                 new InProcessGenerator.Limits(null, Duration.ofMinutes(1)),
-                stats,
                 System::nanoTime,
                 _ -> {});
         started = generator;
