@@ -15,9 +15,11 @@ final class Await {
 
     static void until(String what, BooleanSupplier condition) {
         var end = System.nanoTime() + LIMIT.toNanos();
-        while (!condition.getAsBoolean() && System.nanoTime() < end) {
+        var met = condition.getAsBoolean();
+        while (!met && System.nanoTime() < end) {
             LockSupport.parkNanos(PAUSE.toNanos());
+            met = condition.getAsBoolean();
         }
-        assertTrue(condition.getAsBoolean(), what);
+        assertTrue(met, what);
     }
 }

@@ -82,6 +82,10 @@ final class RawConnection implements AutoCloseable {
         return readByte() << 8 | readByte();
     }
 
+    void skip(long bytes) throws IOException {
+        socket.getInputStream().skipNBytes(bytes);
+    }
+
     int readByte() throws IOException {
         var value = socket.getInputStream().read();
         if (value < 0) {
