@@ -41,7 +41,7 @@ final class LocalModel {
         var found = System.nanoTime();
         LOG.info("loading {}", located.file().getFileName());
         try (var gguf = Gguf.open(located.file())) {
-            // The tokenizer is a second's work on one core, the weights are the others'.
+            // Beside the weights: it needs the metadata only.
             var prompts = inBackground("tokenizer", () -> prompts(gguf.metadata()));
             var decoder = TorchDecoder.load(gguf, options(), reporting(progress, located.file()));
             try {

@@ -3,8 +3,7 @@ package dev.llmworker;
 import org.apache.camel.main.Main;
 
 /// What Camel JBang does in the folder of the routes, as far as the worker can tell: a Camel that knows nothing of it
-/// but
-/// its jar.
+/// but its jar.
 final class PlainCamelMain {
     private PlainCamelMain() {}
 

@@ -3,8 +3,10 @@ package dev.llmworker.generation;
 import dev.llmworker.text.Detokenizer;
 import dev.llmworker.text.PromptEncoder;
 import dev.llmworker.text.Tokenizer;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.Locale;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
@@ -203,9 +205,10 @@ public final class InProcessGenerator implements Generator {
             readiness = new Readiness.Failed("the worker is shutting down");
             return;
         }
-        // A message for the operator; a stack only where it is our bug, not a bad file or a lost connection.
-        if (e instanceof java.io.IOException) {
-            LOG.error("the model cannot be loaded: {}", e.getMessage());
+        // A message for the operator; a stack only where it is our bug, not a bad file, option or connection.
+        var cause = e instanceof ExecutionException && e.getCause() != null ? e.getCause() : e;
+        if (cause instanceof IOException || cause instanceof IllegalArgumentException) {
+            LOG.error("the model cannot be loaded: {}", cause.getMessage());
         } else {
             LOG.error("the model cannot be loaded", e);
         }

@@ -9,8 +9,7 @@ import org.jspecify.annotations.Nullable;
 /// Continuous batching: decides, step by step, which sequences the decoder works on.
 ///
 /// Running sequences fill the slots from 0 without a hole; one more may be in prefill, in the slot after them. A
-/// sequence
-/// that ends leaves its slot to the last one.
+/// sequence that ends leaves its slot to the last one.
 ///
 /// Threading: the engine thread alone. `close` of a sequence reaches it as a flag that each step looks at first.
 final class Scheduler {

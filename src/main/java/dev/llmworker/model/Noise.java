@@ -1,8 +1,7 @@
 package dev.llmworker.model;
 
 /// The chance in sampling, as a pure function: a sequence's tokens do not depend on what is decoded beside it or how
-/// many
-/// steps a call makes.
+/// many steps a call makes.
 final class Noise {
     private static final long GOLDEN_GAMMA = 0x9E3779B97F4A7C15L;
     /// As many as a float in [0, 1) has without rounding up to 1.

@@ -4,8 +4,7 @@ import dev.llmworker.sampling.SamplingParameters;
 import java.util.Arrays;
 
 /// First calls of a decoder, in the sizes of real ones: libtorch and oneDNN choose and set up kernels for a size when
-/// they
-/// first see it.
+/// they first see it.
 record WarmUp(TorchDecoder decoder) {
     private static final int PROMPT_TOKENS = 64;
     /// Enough for the weights that are for many rows.

@@ -6,7 +6,9 @@ import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.LongConsumer;
 
 /// Puts a model's tensors into the decoder program, each checked and repacked straight from the mapped file.
@@ -27,6 +29,7 @@ final class WeightLoader {
     private final Capabilities device;
     private final LongConsumer progress;
     private final boolean packedBeside;
+    private final Set<String> counted = new HashSet<>();
     private long bytesDone;
 
     /// @param memory of the device, in bytes
@@ -177,7 +180,10 @@ final class WeightLoader {
 
     private void done(Tensor... tensors) throws InterruptedException {
         for (var tensor : tensors) {
-            bytesDone += tensor.data().byteSize();
+            // A tied head is the embedding again.
+            if (counted.add(tensor.name())) {
+                bytesDone += tensor.data().byteSize();
+            }
         }
         progress.accept(bytesDone);
         if (Thread.interrupted()) {

@@ -8,8 +8,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The bean `errors`: turns what a route throws into the JSON error of its kind, for HTTP and WebSocket. What is not
-/// the
-/// client's fault is logged, and the client told no more than that it happened.
+/// the client's fault is logged, and the client told no more than that it happened.
 final class ErrorProcessor implements Processor {
     private static final Logger LOG = LoggerFactory.getLogger(ErrorProcessor.class);
 

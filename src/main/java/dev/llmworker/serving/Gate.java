@@ -16,8 +16,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// The first to see a request, while Camel starts and after: gives it an id, refuses what no route should see, and
-/// takes
-/// out what could be mistaken for a header of Camel's.
+/// takes out what could be mistaken for a header of Camel's.
 ///
 /// Threading: the event loops.
 final class Gate implements Handler<HttpServerRequest> {

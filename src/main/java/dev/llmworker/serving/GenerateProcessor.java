@@ -12,8 +12,8 @@ import org.apache.camel.component.platform.http.vertx.HttpMessage;
 import org.jspecify.annotations.Nullable;
 
 /// The bean `generate`: from a prompt to the whole text. The body is a `Map` with the fields of a request, or a
-/// `String`
-/// that is the prompt; it becomes a `Map` with `generated_text`. An HTTP client that leaves ends its generation.
+/// `String` that is the prompt; it becomes a `Map` with `generated_text`. An HTTP client that leaves ends its
+/// generation.
 final class GenerateProcessor implements Processor {
     static final String TEXT = "generated_text";
 

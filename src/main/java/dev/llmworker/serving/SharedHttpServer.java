@@ -4,8 +4,7 @@ import org.apache.camel.component.platform.http.main.MainHttpServer;
 import org.apache.camel.support.service.ServiceHelper;
 
 /// Camel's HTTP server on the [SharedPort]. A [MainHttpServer], because Camel JBang opens a second one where the
-/// context
-/// has none.
+/// context has none.
 final class SharedHttpServer extends MainHttpServer {
     private final SharedPort port;
 

@@ -9,8 +9,7 @@ import org.apache.camel.support.service.ServiceSupport;
 import org.jspecify.annotations.Nullable;
 
 /// The data format `strictJson`: `unmarshal` makes a `Map` of a JSON object and refuses all else as the client's
-/// mistake;
-/// `marshal` writes JSON and says so in the answer's content type.
+/// mistake; `marshal` writes JSON and says so in the answer's content type.
 final class StrictJsonFormat extends ServiceSupport implements DataFormat {
     @Override
     public void marshal(Exchange exchange, Object body, OutputStream out) throws Exception {

@@ -8,10 +8,8 @@ import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
 
 /// The bean `template`: fills the text in the variable `template` with fields of the body, a `Map`: `{text}` becomes
-/// the
-/// string in its field `text`, which must be there. The result is the body's field `prompt`; other fields stay, so that
-/// a
-/// client may send `max_tokens` and the like.
+/// the string in its field `text`, which must be there. The result is the body's field `prompt`; other fields stay, so
+/// that a client may send `max_tokens` and the like.
 final class TemplateProcessor implements Processor {
     private static final String VARIABLE = "template";
     private static final Pattern FIELD = Pattern.compile("\\{([A-Za-z_][A-Za-z0-9_]*)}");

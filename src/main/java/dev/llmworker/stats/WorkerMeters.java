@@ -7,8 +7,7 @@ import java.util.List;
 import java.util.function.ToDoubleFunction;
 
 /// Shows [WorkerStats] as meters, which are read only when someone looks. Token counts have the name that
-/// OpenTelemetry's
-/// GenAI conventions give them; what these do not know is under `worker.`.
+/// OpenTelemetry's GenAI conventions give them; what these do not know is under `worker.`.
 public final class WorkerMeters {
     private static final String TOKENS = "gen_ai.client.token.usage";
     private static final List<String> FINISH_REASONS = List.of("stop", "length", "cancelled", "timeout", "error");

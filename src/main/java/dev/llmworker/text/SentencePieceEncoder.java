@@ -10,10 +10,8 @@ import java.util.PriorityQueue;
 import java.util.stream.IntStream;
 
 /// BPE as SentencePiece does it, for Llama 1 and 2, TinyLlama and Mistral: of all neighbours that make a token, those
-/// of
-/// the best-scored token are merged first, the leftmost where scores are equal; what is no token then is spelled in
-/// byte
-/// tokens. Spaces are written `▁`.
+/// of the best-scored token are merged first, the leftmost where scores are equal; what is no token then is spelled in
+/// byte tokens. Spaces are written `▁`.
 ///
 /// It is not left to the Hugging Face tokenizers, which know merges by rank only: ranks rebuilt from scores cannot say
 /// "the leftmost", and runs such as `aaaa` come out otherwise.

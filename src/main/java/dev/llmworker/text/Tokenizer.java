@@ -6,8 +6,7 @@ import java.util.OptionalInt;
 /// Between text and the token ids of one model.
 ///
 /// Control tokens steer the model: they begin and end turns and sequences. They have names, such as `<|im_end|>`, but
-/// no
-/// text: a name in a user's words must not act.
+/// no text: a name in a user's words must not act.
 ///
 /// Threading: any thread.
 public interface Tokenizer {

@@ -5,8 +5,7 @@ final class Padding {
     private Padding() {}
 
     /// @param align `<` and `>` as `str.format` has them, `^` as it centres, and `c` as `str.center` does, which puts
-    /// the
-    /// odd one of the fill on the other side for an odd width
+    /// the odd one of the fill on the other side for an odd width
     static String pad(Budget budget, String text, long width, String fill, char align) {
         budget.fits(width);
         long missing = width - PythonText.length(text);

@@ -45,8 +45,7 @@ sealed interface Statement {
     record Generation(int line, List<Statement> body) implements Statement {}
 
     /// @param extras names of `caller`, `varargs` and `kwargs` that the body reads: a macro takes surplus arguments
-    /// only
-    /// if it does
+    /// only if it does
     record MacroDefinition(int line, String name, List<Parameter> parameters, List<String> extras, List<Statement> body)
             implements Statement {}
 
