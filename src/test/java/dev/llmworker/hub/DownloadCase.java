@@ -47,7 +47,7 @@ abstract class DownloadCase {
 
     void fetch(OptionalLong bytes, @Nullable String sha256) throws IOException, InterruptedException {
         var backoff = new Backoff(4, 1_000, 60_000, waitsMillis::add);
-        new Downloader(web, backoff, Progress.silent())
+        new Downloader(web, backoff, server.reader())
                 .fetch(new RemoteFile(server.address("/m"), "model.gguf", bytes, sha256), destination());
     }
 

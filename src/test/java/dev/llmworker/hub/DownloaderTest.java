@@ -1,6 +1,5 @@
 package dev.llmworker.hub;
 
-import static dev.llmworker.hub.LoopbackServer.droppedAt;
 import static dev.llmworker.hub.LoopbackServer.file;
 import static dev.llmworker.hub.LoopbackServer.status;
 import static dev.llmworker.hub.LoopbackServer.with;
@@ -31,7 +30,7 @@ class DownloaderTest extends DownloadCase {
 
     @Test
     void aDroppedDownloadGoesOnWhereItEnded() throws Exception {
-        server.on("/m", droppedAt(100_000, content, ETAG), file(content, ETAG));
+        server.on("/m", server.droppedAt(100_000, content, ETAG), file(content, ETAG));
 
         fetch(content.length, sha256(content));
 
@@ -50,7 +49,7 @@ class DownloaderTest extends DownloadCase {
         for (var round = 0; round < 20; round++) {
             var drops = random.ints(3, 0, content.length)
                     .sorted()
-                    .mapToObj(at -> droppedAt(at, content, ETAG))
+                    .mapToObj(at -> server.droppedAt(at, content, ETAG))
                     .toList();
             var replies = new ArrayList<LoopbackServer.Reply>(drops);
             replies.add(random.nextBoolean() ? file(content, ETAG) : withoutRanges(content));
@@ -64,7 +63,7 @@ class DownloaderTest extends DownloadCase {
 
     @Test
     void aServerThatKnowsNoRangesIsReadFromTheStart() throws Exception {
-        server.on("/m", droppedAt(100_000, content, ETAG), withoutRanges(content));
+        server.on("/m", server.droppedAt(100_000, content, ETAG), withoutRanges(content));
 
         fetch(content.length, sha256(content));
 
@@ -74,7 +73,7 @@ class DownloaderTest extends DownloadCase {
     @Test
     void bytesOfAnOlderVersionAreNotBuiltOn() throws Exception {
         var older = bytes(content.length, 2);
-        server.on("/m", droppedAt(100_000, older, "\"v0\""), file(content, ETAG));
+        server.on("/m", server.droppedAt(100_000, older, "\"v0\""), file(content, ETAG));
 
         fetch(content.length, null);
 
@@ -88,7 +87,7 @@ class DownloaderTest extends DownloadCase {
             exchange.sendResponseHeaders(206, content.length - 5);
             exchange.getResponseBody().write(content, 5, content.length - 5);
         });
-        server.on("/m", droppedAt(100_000, content, ETAG), shifted, file(content, ETAG));
+        server.on("/m", server.droppedAt(100_000, content, ETAG), shifted, file(content, ETAG));
 
         fetch(content.length, sha256(content));
 
@@ -143,7 +142,7 @@ class DownloaderTest extends DownloadCase {
         var large = bytes(12 << 20, 3);
         var replies = new ArrayList<LoopbackServer.Reply>();
         for (var megabytes = 2; megabytes < 12; megabytes += 2) {
-            replies.add(droppedAt(megabytes << 20, large, ETAG));
+            replies.add(server.droppedAt(megabytes << 20, large, ETAG));
         }
         replies.add(file(large, ETAG));
         server.on("/m", replies.toArray(LoopbackServer.Reply[]::new));

@@ -1,6 +1,5 @@
 package dev.llmworker.hub;
 
-import static dev.llmworker.hub.LoopbackServer.droppedAt;
 import static dev.llmworker.hub.LoopbackServer.file;
 import static dev.llmworker.hub.LoopbackServer.redirect;
 import static dev.llmworker.hub.LoopbackServer.status;
@@ -53,7 +52,7 @@ class HuggingFaceTest {
         environment.put("HF_TOKEN", "secret");
         hub.on(LIST, listing(described("x.gguf", gguf)));
         hub.on(resolve("x.gguf"), redirect(store.address("/blob").toString()));
-        store.on("/blob", droppedAt(5_000, gguf, "\"e\""), file(gguf, "\"e\""));
+        store.on("/blob", store.droppedAt(5_000, gguf, "\"e\""), file(gguf, "\"e\""));
 
         var first = locate("org/name");
         var second = locate("org/name");
@@ -178,7 +177,7 @@ class HuggingFaceTest {
     private LocatedModel locate(String model) throws IOException, InterruptedException {
         environment.put("MODEL", model);
         var backoff = new Backoff(3, 1, 1, _ -> {});
-        return new ModelLocator(environment::get, Progress.silent(), folder.resolve("runpod"), backoff).locate();
+        return new ModelLocator(environment::get, store.reader(), folder.resolve("runpod"), backoff).locate();
     }
 
     private String refusal(String model) {

@@ -39,6 +39,7 @@ final class LoopbackServer implements AutoCloseable {
     private final Map<String, Queue<Reply>> replies = new ConcurrentHashMap<>();
     private final List<Request> requests = new ArrayList<>();
     private final CountDownLatch closed = new CountDownLatch(1);
+    private final ReadBytes reader = new ReadBytes();
 
     LoopbackServer() throws IOException {
         server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
@@ -65,9 +66,19 @@ final class LoopbackServer implements AutoCloseable {
         return exchange -> send(exchange, content, etag, offset(exchange, etag), content.length);
     }
 
-    /// The same, but the connection drops when the file's first `upTo` bytes are out.
-    static Reply droppedAt(int upTo, byte[] content, String etag) {
-        return exchange -> send(exchange, content, etag, offset(exchange, etag), upTo);
+    /// The same, but the connection drops when the client, which reports to `reader`, has read the file's first `upTo`
+    /// bytes. What is still on its way when a connection drops may be lost.
+    Reply droppedAt(int upTo, byte[] content, String etag) {
+        return exchange -> {
+            var from = offset(exchange, etag);
+            send(exchange, content, etag, from, upTo);
+            reader.await(Math.max(from, upTo));
+        };
+    }
+
+    /// What the client that downloads from here reports its progress to.
+    Progress reader() {
+        return reader;
     }
 
     /// The same, but nothing comes after the first `upTo` bytes, until the server is closed.

