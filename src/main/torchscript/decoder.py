@@ -16,6 +16,7 @@ from torch import Tensor
 from gguf_blocks import repack, unpack, unpack_matrix
 from kv_cache import KvCache
 from sampling import sample
+from steering import count, marked, penalised, report, weighted, without
 
 # How a matrix is held, `kind` below: 1 dense, 2 bfloat16 packed by oneDNN, 3 int4, 4 a pair of int4 planes (Q8_0). All but
 # dense are operators private to torch 2.7 on CPUs; they are used in these functions, `pack_bfloat16` and the probes alone.
@@ -359,6 +360,52 @@ class Decoder(torch.nn.Module):
             ids.append(tokens)
         flat: List[int] = torch.cat(ids).tolist()
         return flat
+
+    @torch.jit.export
+    def decode_steered(
+        self,
+        integers: List[int],
+        floats: List[float],
+        steps: int,
+        any_sampled: bool,
+        any_filtered: bool,
+        adjusted: List[int],
+        factors: List[float],
+        places: List[List[int]],
+        bias: List[float],
+        vocabulary: int,
+        top: int,
+    ) -> Tensor:
+        """As decode, for rows whose logits are adjusted or whose log-probabilities are wanted: what `report` says of
+        each step and row, [steps · n, 2 + 2 · top].
+
+        adjusted: [m], rows that have penalties or a bias; factors: [3 · m], as `penalised` takes them
+        places: of m rows, tokens of prompt and answer, tokens of the answer, biased tokens; then of n rows, forbidden
+            tokens; then for each forbidden place, for how many steps it is
+        bias: of the biased tokens
+        """
+        n, m = len(integers) // 3, len(adjusted)
+        max_position = max(integers[n : 2 * n])
+        i = torch.tensor(integers, device=self.device).view(3, n)
+        f = torch.tensor(floats, dtype=torch.float32, device=self.device).view(3 + steps, n)
+        rows = torch.tensor(adjusted, dtype=torch.int64, device=self.device)
+        penalties = torch.tensor(factors, dtype=torch.float32, device=self.device).view(3, m, 1)
+        known = marked(m, vocabulary, places[0], self.device)
+        generated = marked(m, vocabulary, places[1], self.device)
+        biases = weighted(m, vocabulary, places[2], bias, self.device)
+        forbidden = torch.tensor(places[3], dtype=torch.int64, device=self.device)
+        forbidden_steps = torch.tensor(places[4], dtype=torch.int64, device=self.device)
+        tokens, positions = i[0], i[1]
+        found: List[Tensor] = []
+        for step in range(steps):
+            raw = self.decode_step(tokens, positions, max_position + step)
+            logits = penalised(raw, rows, penalties, known, generated, biases) if m > 0 else raw
+            logits = without(logits, forbidden, forbidden_steps, step)
+            tokens = sample(logits, f[0], i[2], f[1], f[2], f[3 + step], any_sampled, any_filtered)
+            positions = positions + 1
+            count(tokens.index_select(0, rows), known, generated)
+            found.append(report(raw, tokens, top))
+        return torch.cat(found)
 
     @torch.jit.export
     def decode_logits(self, tokens: List[int], positions: List[int]) -> Tensor:

@@ -1,5 +1,6 @@
 package dev.llmworker.generation;
 
+import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.text.Detokenizer;
 import dev.llmworker.text.PromptEncoder;
 import dev.llmworker.text.Tokenizer;
@@ -10,6 +11,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -38,7 +40,28 @@ public final class InProcessGenerator implements Generator {
         }
     }
 
-    private record Loaded(LanguageModel model, WaitingQueue waiting) {}
+    private record Loaded(LanguageModel model, WaitingQueue waiting, TokenScorer scorer, int[] endTokens) {
+        static Loaded of(LanguageModel model, WaitingQueue waiting) {
+            var tokenizer = model.tokenizer();
+            var endTokens = IntStream.range(0, tokenizer.vocabularySize())
+                    .filter(tokenizer::isEndOfSequence)
+                    .toArray();
+            return new Loaded(model, waiting, new TokenScorer(tokenizer), endTokens);
+        }
+
+        Sequence.Steering steering(GenerationRequest request, int[] prompt) {
+            var scored = request.sampling().logprobs().isPresent();
+            // Where ends are passed over there is nothing to forbid.
+            var forbidden = request.ignoreEos() ? 0 : request.minTokens();
+            var plain =
+                    !scored && forbidden == 0 && request.sampling().adjustment().isNone();
+            return new Sequence.Steering(
+                    request.minTokens(),
+                    request.stop(),
+                    plain ? null : new TokenHistory(prompt, forbidden, endTokens),
+                    scored ? scorer : null);
+        }
+    }
 
     private InProcessGenerator(
             LanguageModel.Loader loader, Limits limits, LongSupplier clock, Consumer<LanguageModel> whenReady) {
@@ -76,8 +99,10 @@ public final class InProcessGenerator implements Generator {
         if (current == null) {
             throw new IllegalStateException("ready without a model");
         }
+        var admission = admit(request, current.model);
         var sequence = new Sequence(
-                admit(request, current.model),
+                admission,
+                current.steering(request, admission.prompt()),
                 detokenizer(request.prompt(), current.model.tokenizer()),
                 current.waiting,
                 clock,
@@ -115,6 +140,14 @@ public final class InProcessGenerator implements Generator {
                     "context_exceeded",
                     "max_tokens is " + request.maxTokens().getAsInt() + "; this model's context leaves " + left
                             + " after the prompt");
+        }
+        for (var id : request.sampling().adjustment().bias().keySet()) {
+            int tokens = model.decoder().description().vocabularySize();
+            if (id < 0 || id >= tokens) {
+                throw invalid(
+                        "invalid_request",
+                        "logit_bias has token " + id + "; this model's tokens are 0 to " + (tokens - 1));
+            }
         }
         return new Sequence.Admission(
                 ids.incrementAndGet(),
@@ -171,7 +204,7 @@ public final class InProcessGenerator implements Generator {
             var waiting =
                     new WaitingQueue(limits.queueLimit(decoder.description().slots()));
             var scheduler = new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock);
-            loaded = new Loaded(model, waiting);
+            loaded = Loaded.of(model, waiting);
             whenReady.accept(model);
             readiness = new Readiness.Ready();
             decodeUntilClosed(scheduler, waiting);

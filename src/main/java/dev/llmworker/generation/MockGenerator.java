@@ -16,7 +16,8 @@ public final class MockGenerator implements Generator {
 
     @Override
     public Generation submit(GenerationRequest request) {
-        var maxTokens = request.tokenLimit();
+        // Not as long as it could be where that is left open: it would be a million tokens.
+        var maxTokens = request.maxTokens().orElse(GenerationRequest.DEFAULT_MAX_TOKENS);
         if (maxTokens > MAX_TOKENS) {
             throw new RefusedException(
                     RefusedException.Reason.INVALID,

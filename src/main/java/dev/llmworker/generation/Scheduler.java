@@ -106,8 +106,10 @@ final class Scheduler {
             var ids = sequence.takePrompt(count);
             if (sequence.promptLeft() > 0) {
                 decoder.prefill(rows, ids, start);
-            } else {
+            } else if (sequence.history() == null) {
                 begin(sequence, decoder.prefillLast(rows, ids, start, sequence.sampling()));
+            } else {
+                beginByStep(sequence, ids, start);
             }
         }
     }
@@ -115,12 +117,21 @@ final class Scheduler {
     /// A prompt is in the cache: its sequence runs, unless the first token ends it.
     private void begin(Sequence sequence, int token) {
         prefilling = null;
-        var reason = sequence.accept(token, endOfSequence.test(token));
+        var reason = sequence.accept(token, endOfSequence.test(token), null);
         if (reason != null) {
             sequence.finish(reason);
         } else {
             running[rows++] = sequence;
         }
+    }
+
+    /// All of a prompt but its last token is in the cache, once `ids` are: that one is the sequence's first step.
+    private void beginByStep(Sequence sequence, int[] ids, int start) {
+        if (ids.length > 0) {
+            decoder.prefill(rows, ids, start);
+        }
+        prefilling = null;
+        running[rows++] = sequence;
     }
 
     private void decode() {
@@ -130,12 +141,12 @@ final class Scheduler {
         batch.clear();
         for (int row = 0; row < rows; row++) {
             var sequence = runningAt(row);
-            batch.add(sequence.newestToken(), sequence.newestPosition(), sequence.sampling());
+            batch.add(sequence.newestToken(), sequence.newestPosition(), sequence.sampling(), sequence.history());
         }
         var tokens = decoder.decode(batch, 1);
         for (int slot = rows - 1; slot >= 0; slot--) {
             int token = tokens[slot];
-            var reason = runningAt(slot).accept(token, endOfSequence.test(token));
+            var reason = runningAt(slot).accept(token, endOfSequence.test(token), batch.logprobs(0, slot));
             if (reason != null) {
                 retire(slot, reason);
             }

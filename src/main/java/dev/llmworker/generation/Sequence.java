@@ -1,9 +1,12 @@
 package dev.llmworker.generation;
 
+import dev.llmworker.sampling.Logprobs;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.text.Detokenizer;
 import java.util.Arrays;
 import java.util.Iterator;
+import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.LongSupplier;
@@ -16,12 +19,16 @@ final class Sequence implements Generation {
     private final long id;
     private final int[] prompt;
     private final int tokenLimit;
+    private final int minTokens;
     private final boolean ignoreEos;
     private final SamplingParameters sampling;
     private final long deadlineNanos;
     private final LongSupplier clock;
     private final long submittedNanos;
+    private final @Nullable TokenHistory history;
     private final Detokenizer detokenizer;
+    private final @Nullable TokenScorer scorer;
+    private final TokenOutlet outlet;
     private final WaitingQueue queue;
     private final FinishListener listener;
     // Never holds more than tokenLimit + 1 events, so the engine never waits for a reader.
@@ -35,15 +42,30 @@ final class Sequence implements Generation {
     private volatile int generatedAtClose = -1;
 
     Sequence(Admission admission, Detokenizer detokenizer, WaitingQueue queue, LongSupplier clock, FinishListener end) {
+        this(admission, Steering.NONE, detokenizer, queue, clock, end);
+    }
+
+    Sequence(
+            Admission admission,
+            Steering steering,
+            Detokenizer detokenizer,
+            WaitingQueue queue,
+            LongSupplier clock,
+            FinishListener end) {
         this.id = admission.id();
         this.prompt = admission.prompt();
         this.tokenLimit = admission.tokenLimit();
+        this.minTokens = steering.minTokens();
         this.ignoreEos = admission.ignoreEos();
         this.sampling = admission.sampling();
         this.clock = clock;
         this.submittedNanos = clock.getAsLong();
         this.deadlineNanos = submittedNanos + admission.timeoutNanos();
+        this.history = steering.history();
+        this.scorer = steering.scorer();
+        this.newestToken = prompt[prompt.length - 1];
         this.detokenizer = detokenizer;
+        this.outlet = new TokenOutlet(steering.stop(), events::add);
         this.queue = queue;
         this.listener = end;
     }
@@ -53,6 +75,19 @@ final class Sequence implements Generation {
     /// @param tokenLimit the most tokens to generate; with the prompt they fit into the context
     record Admission(
             long id, int[] prompt, int tokenLimit, boolean ignoreEos, SamplingParameters sampling, long timeoutNanos) {}
+
+    /// What goes beyond sampling a token and showing its text.
+    ///
+    /// @param history for the decoder, of a sequence whose logits are adjusted or whose log-probabilities are
+    wanted
+    /// @param scorer for the reader, of one whose log-probabilities are wanted
+    record Steering(
+            int minTokens,
+            List<String> stop,
+            @Nullable TokenHistory history,
+            @Nullable TokenScorer scorer) {
+        static final Steering NONE = new Steering(0, List.of(), null, null);
+    }
 
     /// Hears that a sequence has ended. Threading: the thread that ended it.
     interface FinishListener {
@@ -77,8 +112,15 @@ final class Sequence implements Generation {
         return prefilled;
     }
 
+    /// Tokens that are still to be put into the cache before it decodes. A sequence with a [#history()] decodes the
+    /// last token of its prompt as a step: only steps adjust logits and give their probabilities.
     int promptLeft() {
-        return prompt.length - prefilled;
+        return prompt.length - prefilled - (history == null ? 0 : 1);
+    }
+
+    @Nullable
+    TokenHistory history() {
+        return history;
     }
 
     /// The next `count` ids of the prompt, for the decoder; counts them as cached.
@@ -88,6 +130,7 @@ final class Sequence implements Generation {
         return chunk;
     }
 
+    /// The one to decode next; before the first step, the last of the prompt.
     int newestToken() {
         return newestToken;
     }
@@ -103,9 +146,10 @@ final class Sequence implements Generation {
 
     /// Takes one sampled token.
     ///
+    /// @param logprobs its own and the likeliest ones', where the sequence wants them
     /// @return why the sequence ends with it, or null if it goes on
     @Nullable
-    FinishReason accept(int token, boolean endOfSequence) {
+    FinishReason accept(int token, boolean endOfSequence, @Nullable Logprobs logprobs) {
         if (endOfSequence && !ignoreEos) {
             return FinishReason.STOP;
         }
@@ -115,14 +159,22 @@ final class Sequence implements Generation {
         newestToken = token;
         var last = generated + 1 == tokenLimit;
         var text = detokenizer.push(token);
-        events.add(new GenerationEvent.Token(generated, last ? text + detokenizer.flush() : text));
+        var scores = scorer == null || logprobs == null ? List.<ScoredToken>of() : scorer.scores(token, logprobs);
+        var event = new GenerationEvent.Token(generated, last ? text + detokenizer.flush() : text, scores);
         generated = generated + 1;
+        if (history != null) {
+            history.add(token);
+        }
+        if (outlet.add(event, generated >= minTokens)) {
+            return FinishReason.STOP;
+        }
         return last ? FinishReason.LENGTH : null;
     }
 
     /// The last event. Called once, by whoever took the sequence out of the queue or out of its slot.
     void finish(FinishReason reason) {
         listener.finished(this, reason);
+        outlet.flush();
         events.add(new GenerationEvent.Finished(reason, prompt.length, generated));
     }
 

@@ -16,7 +16,8 @@ public interface Decoder extends AutoCloseable {
     /// As [#prefill(int, int[], int)] for a prompt's last part, and samples the token that follows it.
     int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling);
 
-    /// Decodes `steps` tokens for each row of `batch`; each sampled token is the next step's input.
+    /// Decodes `steps` tokens for each row of `batch`; each sampled token is the next step's input. Log-probabilities
+    /// that rows ask for are left in the batch.
     ///
     /// @return the token ids by step, then by row: element `step * rows + row`
     int[] decode(DecodeBatch batch, int steps);

@@ -13,6 +13,7 @@ import ai.djl.pytorch.jni.JniUtils;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /// `decoder.pt` in DJL's PyTorch engine: its methods with Java's arguments and results. Values that cross over are
@@ -54,8 +55,8 @@ final class Program implements AutoCloseable {
 
     /// A call without a result.
     ///
-    /// @param arguments `Long` or `Integer`, `Double`, `Boolean`, `String`, `long[]`, `double[]`, and
-    ///     `List<MemorySegment>` for a list of byte tensors
+    /// @param arguments `Long` or `Integer`, `Double`, `Boolean`, `String`, `long[]`, `long[][]`,
+    ///     `double[]`, and `List<MemorySegment>` for a list of byte tensors
     void run(String method, Object... arguments) {
         call(method, arguments).close();
     }
@@ -119,11 +120,23 @@ final class Program implements AutoCloseable {
             case String text -> IValue.from(text);
             case long[] integers -> IValue.listFrom(integers);
             case double[] numbers -> IValue.listFrom(numbers);
+            case long[][] lists -> listOfLists(lists);
             case List<?> segments ->
                 IValue.listFrom(
                         segments.stream().map(segment -> tensor(local, segment)).toArray(PtNDArray[]::new));
             default -> throw new IllegalArgumentException("no value of the program is a " + argument.getClass());
         };
+    }
+
+    private static IValue listOfLists(long[][] lists) {
+        var values = Arrays.stream(lists).map(IValue::listFrom).toArray(IValue[]::new);
+        try {
+            return IValue.listFrom(values);
+        } finally {
+            for (var value : values) {
+                value.close();
+            }
+        }
     }
 
     /// The segment's memory itself, not a copy.

@@ -92,6 +92,11 @@ public final class TorchDecoder implements Decoder {
             anySampled |= !sampling.isGreedy();
             anyFiltered |= filters(sampling);
         }
+        if (batch.isSteered()) {
+            var call = new SteeredCall(batch, steps, description.vocabularySize());
+            return call.read(
+                    program.floats("decode_steered", call.arguments(integers, numbers, anySampled, anyFiltered)));
+        }
         return program.integers("decode", integers, numbers, steps, anySampled, anyFiltered);
     }
 

@@ -1,5 +1,7 @@
 package dev.llmworker.sampling;
 
+import java.util.OptionalInt;
+
 /// How the next token is chosen from the logits of one sequence.
 ///
 /// @param temperature 0 to 2; 0 is greedy: the likeliest token, whatever the other parameters say
@@ -7,16 +9,35 @@ package dev.llmworker.sampling;
 /// @param topP keeps the likeliest tokens whose probabilities reach p together, above 0 to 1; 1 keeps all
 /// @param minP keeps tokens at least this share as likely as the likeliest, 0 to 1; 0 keeps all
 /// @param seed the same seed, request and worker give the same text
-public record SamplingParameters(float temperature, int topK, float topP, float minP, long seed) {
+/// @param adjustment what is done to the logits first
+/// @param logprobs asks for the log-probability of each token, and of so many of the likeliest: 0 to 5
+public record SamplingParameters(
+        float temperature,
+        int topK,
+        float topP,
+        float minP,
+        long seed,
+        LogitAdjustment adjustment,
+        OptionalInt logprobs) {
     public static final float MAX_TEMPERATURE = 2f;
+    public static final int MAX_LOGPROBS = 5;
 
     public SamplingParameters {
-        within("temperature", temperature, 0, MAX_TEMPERATURE);
-        within("top_p", topP, Float.MIN_VALUE, 1);
-        within("min_p", minP, 0, 1);
+        ParameterException.check("temperature", temperature, 0, MAX_TEMPERATURE);
+        ParameterException.check("top_p", topP, Float.MIN_VALUE, 1);
+        ParameterException.check("min_p", minP, 0, 1);
         if (topK < 0) {
-            throw new IllegalArgumentException("top_k is " + topK + "; it must be 0 (all tokens) or more");
+            throw new ParameterException("top_k", "top_k is " + topK + "; it must be 0 (all tokens) or more");
         }
+        if (logprobs.isPresent() && (logprobs.getAsInt() < 0 || logprobs.getAsInt() > MAX_LOGPROBS)) {
+            throw new ParameterException(
+                    "logprobs", "logprobs is " + logprobs.getAsInt() + "; it must be from 0 to " + MAX_LOGPROBS);
+        }
+    }
+
+    /// With the logits as they are, and no log-probabilities.
+    public SamplingParameters(float temperature, int topK, float topP, float minP, long seed) {
+        this(temperature, topK, topP, minP, seed, LogitAdjustment.NONE, OptionalInt.empty());
     }
 
     /// The likeliest token each time.
@@ -26,13 +47,5 @@ public record SamplingParameters(float temperature, int topK, float topP, float 
 
     public boolean isGreedy() {
         return temperature == 0;
-    }
-
-    private static void within(String name, float value, float low, float high) {
-        // Written so that NaN fails too.
-        if (!(value >= low && value <= high)) {
-            var range = low == Float.MIN_VALUE ? "above 0 and at most " + high : "from " + low + " to " + high;
-            throw new IllegalArgumentException(name + " is " + value + "; it must be " + range);
-        }
     }
 }

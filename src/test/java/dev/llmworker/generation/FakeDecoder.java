@@ -77,6 +77,9 @@ final class FakeDecoder implements Decoder {
         var tokens = new int[steps * rows];
         for (int row = 0; row < rows; row++) {
             int token = batch.token(row);
+            if (batch.position(row) == 0) {
+                cached[row] = 0;
+            }
             check(batch.position(row) == cached[row], "position " + batch.position(row) + " of slot " + row);
             for (int step = 0; step < steps; step++) {
                 cache[row][cached[row]++] = token;

@@ -61,7 +61,7 @@ class InProcessGeneratorTest {
         @Nullable Finished end = null;
         for (var event : generation) {
             switch (event) {
-                case Token(int _, String piece) -> text.append(piece);
+                case Token token -> text.append(token.text());
                 case Finished finished -> end = finished;
             }
         }

@@ -23,9 +23,9 @@ class MockGeneratorTest {
         var index = 0;
         for (var event : generation) {
             switch (event) {
-                case GenerationEvent.Token(var i, var token) -> {
-                    assertEquals(index++, i);
-                    text.append(token);
+                case GenerationEvent.Token token -> {
+                    assertEquals(index++, token.index());
+                    text.append(token.text());
                 }
                 case GenerationEvent.Finished finished ->
                     assertEquals(new GenerationEvent.Finished(FinishReason.LENGTH, 2, tokens), finished);

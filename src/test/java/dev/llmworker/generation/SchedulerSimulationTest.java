@@ -134,9 +134,9 @@ class SchedulerSimulationTest {
         @Nullable Finished end = null;
         for (var event : arrival.sequence) {
             switch (event) {
-                case Token(int index, String piece) -> {
-                    assertEquals(tokens++, index, where);
-                    text.append(piece);
+                case Token token -> {
+                    assertEquals(tokens++, token.index(), where);
+                    text.append(token.text());
                 }
                 case Finished finished -> end = finished;
             }

@@ -1,0 +1,82 @@
+package dev.llmworker.text;
+
+import java.util.List;
+
+/// Finds the first of some stop sequences in a text that comes in pieces, however it is cut: the one that is complete
+/// first, and of those that end together the longest. Says meanwhile how much of the text is certainly before one.
+///
+/// Threading: one thread at a time.
+public final class StopMatcher {
+    private final String[] stops;
+    /// For each stop sequence and number of its characters matched: the longest shorter match that these end with
+    /// (Knuth, Morris, Pratt 1977).
+    private final int[][] shorter;
+    private final int[] matched;
+    private long length;
+    private long safe;
+
+    /// @param stops none of them empty
+    public StopMatcher(List<String> stops) {
+        this.stops = stops.toArray(String[]::new);
+        shorter = stops.stream().map(StopMatcher::shorterMatches).toArray(int[][]::new);
+        matched = new int[this.stops.length];
+    }
+
+    private static int[] shorterMatches(String stop) {
+        if (stop.isEmpty()) {
+            throw new IllegalArgumentException("a stop sequence is empty");
+        }
+        var shorter = new int[stop.length() + 1];
+        var count = 0;
+        for (var i = 1; i < stop.length(); i++) {
+            while (count > 0 && stop.charAt(i) != stop.charAt(count)) {
+                count = shorter[count];
+            }
+            if (stop.charAt(i) == stop.charAt(count)) {
+                count++;
+            }
+            shorter[i + 1] = count;
+        }
+        return shorter;
+    }
+
+    /// Takes the next piece, and no more of it than completes a stop sequence.
+    ///
+    /// @param mayStop false to pass over stop sequences that this piece completes
+    /// @return whether one is complete: the text ends at [#safe()]
+    public boolean push(String piece, boolean mayStop) {
+        for (var i = 0; i < piece.length(); i++) {
+            length++;
+            var longest = 0;
+            var complete = 0;
+            for (var stop = 0; stop < stops.length; stop++) {
+                var count = advance(stop, piece.charAt(i));
+                if (count == stops[stop].length()) {
+                    complete = Math.max(complete, count);
+                    count = shorter[stop][count];
+                }
+                matched[stop] = count;
+                longest = Math.max(longest, count);
+            }
+            if (mayStop && complete > 0) {
+                safe = length - complete;
+                return true;
+            }
+            safe = length - longest;
+        }
+        return false;
+    }
+
+    private int advance(int stop, char c) {
+        var count = matched[stop];
+        while (count > 0 && stops[stop].charAt(count) != c) {
+            count = shorter[stop][count];
+        }
+        return stops[stop].charAt(count) == c ? count + 1 : 0;
+    }
+
+    /// Characters, of all that were pushed, that no stop sequence begins or may begin in.
+    public long safe() {
+        return safe;
+    }
+}

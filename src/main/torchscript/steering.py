@@ -1,0 +1,67 @@
+"""What is done to logits before a token is chosen from them, and what they say of the tokens. Only for rows that ask for
+it: the others keep their bits.
+
+Places are indexes into a flattened [rows, V]: row · V + token.
+"""
+
+from typing import List
+
+import torch
+from torch import Tensor
+
+from sampling import likeliest
+
+
+def marked(rows: int, vocabulary: int, places: List[int], device: torch.device) -> Tensor:
+    """How often each token of each row is in `places`: [rows, V]."""
+    counts = torch.zeros([rows * vocabulary], device=device)
+    ones = torch.ones([len(places)], device=device)
+    return counts.index_add_(0, torch.tensor(places, dtype=torch.int64, device=device), ones).view(rows, vocabulary)
+
+
+def weighted(rows: int, vocabulary: int, places: List[int], values: List[float], device: torch.device) -> Tensor:
+    """`values` at `places` and 0 elsewhere: [rows, V]."""
+    bias = torch.zeros([rows * vocabulary], device=device)
+    at = torch.tensor(places, dtype=torch.int64, device=device)
+    return bias.index_copy_(0, at, torch.tensor(values, dtype=torch.float32, device=device)).view(rows, vocabulary)
+
+
+def penalised(logits: Tensor, rows: Tensor, factors: Tensor, known: Tensor, generated: Tensor, bias: Tensor) -> Tensor:
+    """Logits [n, V] with those of `rows` [m] adjusted.
+
+    factors: [3, m, 1], repetition, presence and frequency penalty
+    known, generated: [m, V], how often each token is in prompt and answer, and in the answer alone
+    """
+    l = logits.index_select(0, rows)
+    l = torch.where(known > 0, torch.where(l > 0, l / factors[0], l * factors[0]), l)
+    l = l - (generated > 0) * factors[1] - generated * factors[2] + bias
+    return logits.index_copy(0, rows, l)
+
+
+def without(logits: Tensor, places: Tensor, steps: Tensor, step: int) -> Tensor:
+    """Logits with -inf at those `places` that are forbidden for more than `step` steps."""
+    at = places[steps > step]
+    if at.numel() == 0:
+        return logits
+    return logits.flatten().index_fill(0, at, float("-inf")).view_as(logits)
+
+
+def count(tokens: Tensor, known: Tensor, generated: Tensor) -> None:
+    """Counts one more token [m] of each row."""
+    at = tokens.unsqueeze(1)
+    one = torch.ones_like(at, dtype=known.dtype)
+    known.scatter_add_(1, at, one)
+    generated.scatter_add_(1, at, one)
+
+
+def report(logits: Tensor, tokens: Tensor, top: int) -> Tensor:
+    """For each row: the sampled token, its log-probability, the `top` likeliest tokens, theirs: [n, 2 + 2 · top].
+    Ids are exact as float32, of which each below 2^24 is one."""
+    total = logits.logsumexp(1, keepdim=True)
+    sampled = tokens.unsqueeze(1)
+    columns = [sampled.float(), logits.gather(1, sampled) - total]
+    if top > 0:
+        values, ids = likeliest(logits, top)
+        columns.append(ids.float())
+        columns.append(values - total)
+    return torch.cat(columns, 1)
