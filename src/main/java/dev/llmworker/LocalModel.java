@@ -47,7 +47,7 @@ final class LocalModel {
             try {
                 progress.done();
                 var language = new LanguageModel(
-                        decoder, prompts.get().tokenizer(), prompts.get().encoder());
+                        decoder, prompts.get().tokenizer(), prompts.get().encoder(), located.name());
                 LOG.info(
                         "loaded in {} ms, of which {} ms to find the file",
                         (System.nanoTime() - began) / 1_000_000,

@@ -11,7 +11,10 @@ import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
+import dev.llmworker.generation.ScoredToken;
 import java.util.Iterator;
+import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -53,6 +56,11 @@ final class ScriptedGenerator implements Generator {
     }
 
     @Override
+    public Optional<String> modelId() {
+        return Optional.of("scripted");
+    }
+
+    @Override
     public void close() {}
 
     /// One generation. Endless ones make a token each time one is asked for, until they are closed.
@@ -81,6 +89,11 @@ final class ScriptedGenerator implements Generator {
 
         Script emit(String text) {
             events.add(new GenerationEvent.Token(index++, text));
+            return this;
+        }
+
+        Script emit(String text, List<ScoredToken> scores) {
+            events.add(new GenerationEvent.Token(index++, text, scores));
             return this;
         }
 

@@ -134,7 +134,10 @@ class WorkerProcessTest {
         for (var line = reader.readLine(); line != null; line = reader.readLine()) {
             var at = line.indexOf("serving on http://127.0.0.1:");
             if (at >= 0) {
-                assertTrue(line.endsWith("routes: /generate /ping /stats /ws"), line);
+                assertTrue(
+                        line.endsWith(
+                                "routes: /generate /ping /stats /v1/chat/completions /v1/completions /v1/models /ws"),
+                        line);
                 return Integer.parseInt(line.substring(at).split("[: ]+")[4]);
             }
         }

@@ -1,5 +1,7 @@
 package dev.llmworker.generation;
 
+import java.util.Optional;
+
 /// The front door to whatever generates text: the engine in this process, another server, or the mock.
 ///
 /// Threading: any thread.
@@ -11,6 +13,9 @@ public interface Generator extends AutoCloseable {
 
     /// Whether requests can be served; never waits.
     Readiness readiness();
+
+    /// What clients call the model; empty while it is not known yet.
+    Optional<String> modelId();
 
     @Override
     void close();

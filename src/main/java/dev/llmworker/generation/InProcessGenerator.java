@@ -7,6 +7,7 @@ import dev.llmworker.text.Tokenizer;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
@@ -83,6 +84,12 @@ public final class InProcessGenerator implements Generator {
     @Override
     public Readiness readiness() {
         return readiness;
+    }
+
+    @Override
+    public Optional<String> modelId() {
+        var current = loaded;
+        return current == null ? Optional.empty() : Optional.of(current.model.id());
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.llmworker.generation;
 
 import java.util.Iterator;
 import java.util.NoSuchElementException;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 
 /// Answers without a model: the sentence `Response to: 'PROMPT' (tokens=N, temp=T, request #n)`, spread evenly over
@@ -37,6 +38,11 @@ public final class MockGenerator implements Generator {
     @Override
     public Readiness readiness() {
         return new Readiness.Ready();
+    }
+
+    @Override
+    public Optional<String> modelId() {
+        return Optional.of("mock");
     }
 
     @Override

@@ -78,8 +78,7 @@ final class Sequence implements Generation {
 
     /// What goes beyond sampling a token and showing its text.
     ///
-    /// @param history for the decoder, of a sequence whose logits are adjusted or whose log-probabilities are
-    wanted
+    /// @param history for the decoder; null where neither logits are adjusted nor log-probabilities wanted
     /// @param scorer for the reader, of one whose log-probabilities are wanted
     record Steering(
             int minTokens,

@@ -55,9 +55,12 @@ final class TokenOutlet {
         var token = held.removeFirst();
         var kept = (int) Math.clamp(end - released, 0, token.text().length());
         released += token.text().length();
-        reader.accept(
-                kept == token.text().length()
-                        ? token
-                        : new GenerationEvent.Token(token.index(), token.text().substring(0, kept), token.scores()));
+        if (kept == token.text().length()) {
+            reader.accept(token);
+        } else {
+            // What is no part of the text has no score either.
+            var scores = kept == 0 ? List.<ScoredToken>of() : token.scores();
+            reader.accept(new GenerationEvent.Token(token.index(), token.text().substring(0, kept), scores));
+        }
     }
 }

@@ -1,6 +1,7 @@
 package dev.llmworker.serving;
 
 import io.vertx.core.http.HttpServerResponse;
+import java.nio.charset.StandardCharsets;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
 import org.apache.camel.component.platform.http.vertx.HttpMessage;
@@ -44,6 +45,8 @@ final class ErrorProcessor implements Processor {
         if (error.retryAfterSeconds() > 0) {
             message.setHeader("Retry-After", error.retryAfterSeconds());
         }
-        message.setBody(error.bytes());
+        var http = exchange.getMessage(HttpMessage.class);
+        var path = http == null ? null : http.getRequest().path();
+        message.setBody(error.jsonFor(path).getBytes(StandardCharsets.UTF_8));
     }
 }

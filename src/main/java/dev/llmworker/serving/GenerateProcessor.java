@@ -1,10 +1,8 @@
 package dev.llmworker.serving;
 
 import dev.llmworker.generation.FinishReason;
-import dev.llmworker.generation.Generation;
-import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
-import io.vertx.core.http.HttpServerResponse;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
@@ -12,70 +10,61 @@ import org.apache.camel.component.platform.http.vertx.HttpMessage;
 import org.jspecify.annotations.Nullable;
 
 /// The bean `generate`: from a prompt to the whole text. The body is a `Map` with the fields of a request, or a
-/// `String` that is the prompt; it becomes a `Map` with `generated_text`. An HTTP client that leaves ends its
-/// generation.
+/// `String` that is the prompt; it becomes a `Map` with `generated_text`, and with `finish_reason`, `usage` and
+/// `timings` where the request has `"details": true`. An HTTP client that leaves ends its generation.
+///
+/// As the bean `generateOrStream` it answers a request that has `"stream": true` itself, token by token, as server-sent
+/// events: the route ends there. It is a bean of its own, so that no client gets past the steps that come after
+/// `generate` in a route.
 final class GenerateProcessor implements Processor {
     static final String TEXT = "generated_text";
 
     private final Generations generations;
+    private final boolean streams;
 
-    GenerateProcessor(Generations generations) {
+    GenerateProcessor(Generations generations, boolean streams) {
         this.generations = generations;
+        this.streams = streams;
     }
 
     @Override
     public void process(Exchange exchange) {
-        var request = request(exchange.getMessage().getBody());
+        var fields = new RequestFields(fields(exchange.getMessage().getBody()));
+        var request = WireFormat.request(fields.fields());
+        var details = fields.flag("details", false);
+        var stream = fields.flag("stream", false);
         var http = exchange.getMessage(HttpMessage.class);
-        var text = new Text(http == null ? null : http.getResponse());
-        var finished = generations.run(request, text);
+        if (streams && stream && http != null) {
+            new EventStream(http.getResponse(), new FrameForm(details)).run(generations, request);
+            exchange.setRouteStop(true);
+        } else {
+            exchange.getMessage().setBody(whole(request, details, http));
+        }
+    }
+
+    private Map<?, ?> whole(GenerationRequest request, boolean details, @Nullable HttpMessage http) {
+        var answer = new WholeAnswer(http == null ? null : http.getResponse());
+        var finished = generations.run(request, answer);
         if (finished.reason() == FinishReason.ERROR) {
             throw new RequestException(JsonError.internal());
         }
-        exchange.getMessage().setBody(Map.of(TEXT, text.toString()));
+        if (!details) {
+            return Map.of(TEXT, answer.text());
+        }
+        var body = new LinkedHashMap<Object, Object>();
+        body.put(TEXT, answer.text());
+        body.putAll(StrictJson.object("{" + answer.details(finished).json() + "}", "the details"));
+        return body;
     }
 
-    private static GenerationRequest request(@Nullable Object body) {
-        return WireFormat.request(
-                switch (body) {
-                    case Map<?, ?> fields -> fields;
-                    case String prompt -> Map.of("prompt", prompt);
-                    case null -> throw RequestException.invalid("the body is empty; it must be a JSON object");
-                    default ->
-                        throw new IllegalStateException("the bean generate takes a Map or a String, not "
-                                + body.getClass().getName() + "; unmarshal the body first");
-                });
-    }
-
-    /// Collects the text of one answer.
-    private static final class Text implements Generations.Reader {
-        private final StringBuilder text = new StringBuilder();
-        private final @Nullable HttpServerResponse response;
-
-        /// @param response of the client that waits; null where the text is for the route alone
-        Text(@Nullable HttpServerResponse response) {
-            this.response = response;
-        }
-
-        @Override
-        public void began(Generation generation) {
-            if (response != null) {
-                response.closeHandler(_ -> generation.close());
-                if (response.closed()) {
-                    generation.close();
-                }
-            }
-        }
-
-        @Override
-        public boolean token(GenerationEvent.Token token) {
-            text.append(token.text());
-            return response == null || !response.closed();
-        }
-
-        @Override
-        public String toString() {
-            return text.toString();
-        }
+    private static Map<?, ?> fields(@Nullable Object body) {
+        return switch (body) {
+            case Map<?, ?> fields -> fields;
+            case String prompt -> Map.of("prompt", prompt);
+            case null -> throw RequestException.invalid("the body is empty; it must be a JSON object");
+            default ->
+                throw new IllegalStateException("the bean generate takes a Map or a String, not "
+                        + body.getClass().getName() + "; unmarshal the body first");
+        };
     }
 }

@@ -2,7 +2,6 @@ package dev.llmworker.serving;
 
 import dev.llmworker.generation.RefusedException;
 import io.vertx.core.http.HttpServerRequest;
-import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.concurrent.RejectedExecutionException;
 import org.apache.camel.ValidationException;
@@ -14,11 +13,22 @@ import org.jspecify.annotations.Nullable;
 /// @param code what is wrong, in snake case, for programs
 /// @param message what is wrong, with the value and the limit
 /// @param retryAfterSeconds 0 where it is no use to try again
-record JsonError(int status, String code, String message, int retryAfterSeconds) {
+/// @param parameter the field of the request that is wrong, where it is one
+record JsonError(
+        int status,
+        String code,
+        String message,
+        int retryAfterSeconds,
+        @Nullable String parameter) {
     static final String CONTENT_TYPE = "application/json";
 
+    private static final String OPENAI_PATHS = "/v1/";
     private static final int LOADING_RETRY_SECONDS = 5;
     private static final int OVERLOADED_RETRY_SECONDS = 1;
+
+    JsonError(int status, String code, String message, int retryAfterSeconds) {
+        this(status, code, message, retryAfterSeconds, null);
+    }
 
     static JsonError of(int status, String code, String message) {
         return new JsonError(status, code, message, 0);
@@ -26,6 +36,11 @@ record JsonError(int status, String code, String message, int retryAfterSeconds)
 
     static JsonError invalid(String message) {
         return of(400, "invalid_request", message);
+    }
+
+    /// @param parameter the field that is wrong
+    static JsonError invalid(String parameter, String message) {
+        return new JsonError(400, "invalid_request", message, 0, parameter);
     }
 
     static JsonError loading() {
@@ -70,8 +85,28 @@ record JsonError(int status, String code, String message, int retryAfterSeconds)
         return json.append("\",\"code\":\"").append(code).append("\"}").toString();
     }
 
-    byte[] bytes() {
-        return json().getBytes(StandardCharsets.UTF_8);
+    /// As clients of the path expect it: below `/v1/` in OpenAI's form.
+    String jsonFor(@Nullable String path) {
+        return path != null && path.startsWith(OPENAI_PATHS) ? openAiJson() : json();
+    }
+
+    /// `{"error":{"message","type","param","code"}}`
+    String openAiJson() {
+        var json = new StringBuilder(96 + message.length()).append("{\"error\":{\"message\":\"");
+        JsonText.escape(message, json);
+        json.append("\",\"type\":\"")
+                .append(status < 500 ? "invalid_request_error" : "server_error")
+                .append("\",\"param\":");
+        if (parameter == null) {
+            json.append("null");
+        } else {
+            json.append('"');
+            JsonText.escape(parameter, json);
+            json.append('"');
+        }
+        // The one code of theirs that clients look for: it says that a shorter prompt would do.
+        var known = code.equals("context_exceeded") ? "context_length_exceeded" : code;
+        return json.append(",\"code\":\"").append(known).append("\"}}").toString();
     }
 
     /// Answers `request`, unless an answer has been begun.
@@ -84,6 +119,6 @@ record JsonError(int status, String code, String message, int retryAfterSeconds)
         if (retryAfterSeconds > 0) {
             response.putHeader("Retry-After", Integer.toString(retryAfterSeconds));
         }
-        response.end(json());
+        response.end(jsonFor(request.path()));
     }
 }

@@ -1,6 +1,8 @@
 package dev.llmworker.serving;
 
 import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
@@ -14,18 +16,64 @@ record RequestFields(Map<?, ?> fields) {
     String text(String name) {
         var value = fields.get(name);
         if (value == null) {
-            throw RequestException.invalid(name + " is missing; it must be a string");
+            throw RequestException.invalid(name, name + " is missing; it must be a string");
         }
         if (!(value instanceof String text)) {
             throw wrong(name, value, "a string");
         }
         if (text.isEmpty()) {
-            throw RequestException.invalid(name + " is empty; it must be at least 1 character");
+            throw RequestException.invalid(name, name + " is empty; it must be at least 1 character");
         }
+        return whole(name, text);
+    }
+
+    /// A string that must be of whole characters, and may be empty or not there.
+    @Nullable
+    String textOrNull(String name) {
+        return switch (fields.get(name)) {
+            case null -> null;
+            case String text -> whole(name, text);
+            case Object value -> throw wrong(name, value, "a string");
+        };
+    }
+
+    /// A string or a list of strings, all of whole characters.
+    List<String> texts(String name) {
+        return switch (fields.get(name)) {
+            case null -> List.of();
+            case String text -> List.of(whole(name, text));
+            case List<?> list -> {
+                var texts = new ArrayList<String>(list.size());
+                for (var element : list) {
+                    if (!(element instanceof String text)) {
+                        throw wrong(name + "[" + texts.size() + "]", element, "a string");
+                    }
+                    texts.add(whole(name, text));
+                }
+                yield texts;
+            }
+            case Object value -> throw wrong(name, value, "a string or a list of strings");
+        };
+    }
+
+    /// An object, empty where it is not there.
+    Map<?, ?> object(String name) {
+        return switch (fields.get(name)) {
+            case null -> Map.of();
+            case Map<?, ?> object -> object;
+            case Object value -> throw wrong(name, value, "an object");
+        };
+    }
+
+    boolean has(String name) {
+        return fields.get(name) != null;
+    }
+
+    private static String whole(String name, String text) {
         var broken = brokenSurrogate(text);
         if (broken >= 0) {
             throw RequestException.invalid(
-                    name + " has half a surrogate pair at " + broken + "; it must be valid Unicode");
+                    name, name + " has half a surrogate pair at " + broken + "; it must be valid Unicode");
         }
         return text;
     }
@@ -71,8 +119,8 @@ record RequestFields(Map<?, ?> fields) {
         };
     }
 
-    private static RequestException wrong(String name, Object value, String limit) {
-        return RequestException.invalid(name + " is " + shown(value) + "; it must be " + limit);
+    static RequestException wrong(String name, @Nullable Object value, String limit) {
+        return RequestException.invalid(name, name + " is " + shown(value) + "; it must be " + limit);
     }
 
     /// A value as errors show it: shortened, and no more than its type where it is a list or an object.

@@ -1,0 +1,83 @@
+package dev.llmworker.serving;
+
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.Generator;
+import java.nio.charset.StandardCharsets;
+import java.time.InstantSource;
+import java.util.Map;
+import org.apache.camel.Exchange;
+import org.apache.camel.Processor;
+import org.apache.camel.component.platform.http.vertx.HttpMessage;
+
+/// The beans `chatCompletions` and `completions`: OpenAI's API over the one model that is loaded. The body is a `Map`
+/// with the fields of a request; the answer is JSON, or server-sent events with `"stream": true`. A client that leaves
+/// ends its generation.
+final class CompletionProcessor implements Processor {
+    private final Generations generations;
+    private final ServedModel model;
+    private final InstantSource clock;
+    private final Kind kind;
+
+    /// The two forms of the API.
+    enum Kind {
+        CHAT {
+            @Override
+            CompletionRequest request(Map<?, ?> body) {
+                return CompletionRequest.chat(body);
+            }
+
+            @Override
+            CompletionForm form(CompletionRequest request, String modelId, long createdSeconds) {
+                return new ChatForm(request, modelId, createdSeconds);
+            }
+        },
+        TEXT {
+            @Override
+            CompletionRequest request(Map<?, ?> body) {
+                return CompletionRequest.text(body);
+            }
+
+            @Override
+            CompletionForm form(CompletionRequest request, String modelId, long createdSeconds) {
+                return new TextForm(request, modelId, createdSeconds);
+            }
+        };
+
+        abstract CompletionRequest request(Map<?, ?> body);
+
+        abstract CompletionForm form(CompletionRequest request, String modelId, long createdSeconds);
+    }
+
+    CompletionProcessor(Kind kind, Generations generations, Generator generator, InstantSource clock) {
+        this.kind = kind;
+        this.generations = generations;
+        this.model = new ServedModel(generator);
+        this.clock = clock;
+    }
+
+    @Override
+    public void process(Exchange exchange) {
+        var message = exchange.getMessage();
+        var http = exchange.getMessage(HttpMessage.class);
+        if (http == null || !(message.getBody() instanceof Map<?, ?> body)) {
+            throw new IllegalStateException(
+                    "OpenAI's API serves routes from platform-http, with a body that strictJson has unmarshalled");
+        }
+        var modelId = model.id(body);
+        var request = kind.request(body);
+        var form = kind.form(request, modelId, clock.instant().getEpochSecond());
+        if (request.stream()) {
+            new EventStream(http.getResponse(), form).run(generations, request.generation());
+            exchange.setRouteStop(true);
+            return;
+        }
+        var answer = new WholeAnswer(http.getResponse());
+        var finished = generations.run(request.generation(), answer);
+        if (finished.reason() == FinishReason.ERROR) {
+            throw new RequestException(JsonError.internal());
+        }
+        var logprobs = request.generation().sampling().logprobs().isPresent();
+        message.setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
+        message.setBody(form.answer(answer, finished, logprobs).getBytes(StandardCharsets.UTF_8));
+    }
+}

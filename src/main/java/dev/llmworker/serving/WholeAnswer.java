@@ -1,0 +1,59 @@
+package dev.llmworker.serving;
+
+import dev.llmworker.generation.Generation;
+import dev.llmworker.generation.GenerationEvent;
+import io.vertx.core.http.HttpServerResponse;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// Collects an answer that is sent as a whole. A client that leaves meanwhile ends its generation.
+///
+/// Threading: the request's thread.
+final class WholeAnswer implements Generations.Reader {
+    private final @Nullable HttpServerResponse response;
+    private final StringBuilder text = new StringBuilder();
+    private final List<GenerationEvent.Token> scored = new ArrayList<>(0);
+    private final long beganNanos = System.nanoTime();
+    private long firstTokenNanos = -1;
+
+    /// @param response of the client that waits; null where the answer is for the route alone
+    WholeAnswer(@Nullable HttpServerResponse response) {
+        this.response = response;
+    }
+
+    @Override
+    public void began(Generation generation) {
+        if (response != null) {
+            response.closeHandler(_ -> generation.close());
+            if (response.closed()) {
+                generation.close();
+            }
+        }
+    }
+
+    @Override
+    public boolean token(GenerationEvent.Token token) {
+        if (firstTokenNanos < 0) {
+            firstTokenNanos = System.nanoTime() - beganNanos;
+        }
+        text.append(token.text());
+        if (!token.scores().isEmpty()) {
+            scored.add(token);
+        }
+        return response == null || !response.closed();
+    }
+
+    String text() {
+        return text.toString();
+    }
+
+    /// The tokens that have scores.
+    List<GenerationEvent.Token> scored() {
+        return scored;
+    }
+
+    Details details(GenerationEvent.Finished finished) {
+        return new Details(finished, firstTokenNanos, System.nanoTime() - beganNanos);
+    }
+}
