@@ -434,6 +434,12 @@ class Decoder(torch.nn.Module):
         self.leave_lone()
         self.cache.copy_slot(source, target, length)
 
+    @torch.jit.export
+    def swap_slots(self, a: int, b: int, length: int) -> None:
+        """Exchanges the first `length` cached positions of two slots."""
+        self.leave_lone()
+        self.cache.swap_slots(a, b, length)
+
     def forward(self, x: Tensor) -> Tensor:
         # DJL loads modules that have a forward.
         return x

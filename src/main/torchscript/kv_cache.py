@@ -45,3 +45,13 @@ class KvCache(torch.nn.Module):
         """Copies the first `length` positions of a slot to another."""
         self.all_keys[:, target, :, :, :length].copy_(self.all_keys[:, source, :, :, :length])
         self.all_values[:, target, :, :length].copy_(self.all_values[:, source, :, :length])
+
+    def swap_slots(self, a: int, b: int, length: int) -> None:
+        """Exchanges the first `length` positions of two slots, layer by layer to bound the temporaries."""
+        for layer in range(self.all_keys.size(0)):
+            keys, values = self.all_keys[layer], self.all_values[layer]
+            k, v = keys[a, :, :, :length].clone(), values[a, :, :length].clone()
+            keys[a, :, :, :length].copy_(keys[b, :, :, :length])
+            values[a, :, :length].copy_(values[b, :, :length])
+            keys[b, :, :, :length].copy_(k)
+            values[b, :, :length].copy_(v)

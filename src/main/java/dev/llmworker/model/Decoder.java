@@ -24,6 +24,13 @@ public interface Decoder extends AutoCloseable {
     /// Copies the first `length` cached positions of slot `from` to slot `to`.
     void copySlot(int from, int to, int length);
 
+    /// Exchanges the first `length` positions of two slots.
+    void swapSlots(int a, int b, int length);
+
+    /// Whether a sequence's tokens never depend on what else is decoded. It takes that a prompt is always cut at the
+    /// same positions: the same calls then fill its cache.
+    boolean deterministic();
+
     @Override
     void close();
 }

@@ -12,10 +12,12 @@ import java.util.function.LongConsumer;
 public final class TorchDecoder implements Decoder {
     private final Program program;
     private final DecoderDescription description;
+    private final boolean deterministic;
 
-    private TorchDecoder(Program program, DecoderDescription description) {
+    private TorchDecoder(Program program, DecoderDescription description, boolean deterministic) {
         this.program = program;
         this.description = description;
+        this.deterministic = deterministic;
     }
 
     /// Loads a model's weights and runs it once, so that the first request does not pay for what libtorch sets up at
@@ -32,7 +34,8 @@ public final class TorchDecoder implements Decoder {
         var program = new Program(device, threads);
         var loaded = false;
         try {
-            var decoder = new TorchDecoder(program, new ModelLoader(model, options, device, program).load(progress));
+            var description = new ModelLoader(model, options, device, program).load(progress);
+            var decoder = new TorchDecoder(program, description, options.deterministic());
             new WarmUp(decoder).run();
             loaded = true;
             return decoder;
@@ -99,11 +102,21 @@ public final class TorchDecoder implements Decoder {
     public void copySlot(int from, int to, int length) {
         checkSlot(from);
         checkSlot(to);
-        if (length < 0 || length > description.contextLength()) {
-            throw new IllegalArgumentException(
-                    "length is " + length + "; a slot holds 0 to " + description.contextLength());
-        }
+        checkLength(length);
         program.run("copy_slot", from, to, length);
+    }
+
+    @Override
+    public void swapSlots(int a, int b, int length) {
+        checkSlot(a);
+        checkSlot(b);
+        checkLength(length);
+        program.run("swap_slots", a, b, length);
+    }
+
+    @Override
+    public boolean deterministic() {
+        return deterministic;
     }
 
     /// As [#prefill]; the logits after the last token.
@@ -154,6 +167,13 @@ public final class TorchDecoder implements Decoder {
     private void checkSlot(int slot) {
         if (slot < 0 || slot >= description.slots()) {
             throw new IllegalArgumentException("slot is " + slot + "; it must be 0 to " + (description.slots() - 1));
+        }
+    }
+
+    private void checkLength(int length) {
+        if (length < 0 || length > description.contextLength()) {
+            throw new IllegalArgumentException(
+                    "length is " + length + "; a slot holds 0 to " + description.contextLength());
         }
     }
 

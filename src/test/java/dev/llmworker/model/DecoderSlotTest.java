@@ -41,6 +41,21 @@ class DecoderSlotTest {
     }
 
     @Test
+    void swappedSlotsGoOnInEachOthersPlace() throws Exception {
+        try (var decoder = tiny.load(directory, FLOAT32)) {
+            var longer = random.ints(70, 0, 192).toArray();
+            var shorter = random.ints(33, 0, 192).toArray();
+            decoder.prefill(0, longer, 0);
+            decoder.prefill(1, shorter, 0);
+            var before = decoder.decodeLogits(new int[] {5, 6}, new int[] {70, 33});
+            decoder.swapSlots(0, 1, 70);
+            var after = decoder.decodeLogits(new int[] {6, 5}, new int[] {33, 70});
+            assertArrayEquals(Arrays.copyOf(before, 192), Arrays.copyOfRange(after, 192, 384), 1e-5f);
+            assertArrayEquals(Arrays.copyOfRange(before, 192, 384), Arrays.copyOf(after, 192), 1e-5f);
+        }
+    }
+
+    @Test
     void aCopiedPrefixIsContinuedByAnotherPrompt() throws Exception {
         try (var decoder = tiny.load(directory, FLOAT32)) {
             var prompt = random.ints(70, 0, 192).toArray();
