@@ -17,8 +17,8 @@ from gguf_blocks import repack, unpack, unpack_matrix
 from kv_cache import KvCache
 from sampling import sample
 
-# How a matrix is held, `kind` below: 1 dense, 2 bfloat16 packed by oneDNN, 3 int4, 4 a pair of int4 planes (Q8_0). All but
-# dense are operators private to torch 2.7 on CPUs; they are used in these functions, `pack_bfloat16` and the probes alone.
+# How a matrix is held, `kind` below: 1 dense, 2 bfloat16 packed by oneDNN, 3 int4, 4 a pair of int4 planes. All but dense
+# are operators private to torch 2.7 on CPUs; they are used in these functions, `pack_bfloat16` and the probes alone.
 
 
 def matmul_dense(x: Tensor, w: Tensor) -> Tensor:

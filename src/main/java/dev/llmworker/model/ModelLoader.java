@@ -109,9 +109,10 @@ record ModelLoader(Gguf model, DecoderOptions options, Device device, Program pr
     private static String format(TensorType type, Capabilities capabilities) {
         var unquantised = capabilities.packed() ? "bf16" : "fp32";
         return switch (type) {
-            case Q4_0, Q4_1 -> capabilities.int4() ? "int4" : unquantised;
+            case Q4_0, Q4_1, Q4_K -> capabilities.int4() ? "int4" : unquantised;
+            case Q5_0, Q5_1, Q5_K -> capabilities.int4() ? "int5" : unquantised;
             case Q8_0 -> capabilities.int4() ? "int8" : unquantised;
-            case F16, BF16, F32 -> unquantised;
+            case Q6_K, F16, BF16, F32 -> unquantised;
         };
     }
 }
