@@ -1,6 +1,6 @@
 """A decoder of the Llama family (RMSNorm, rotary positions, grouped-query attention, SwiGLU; biases of Qwen 2 and head
-norms of Qwen 3) as one TorchScript program without weights. `export.py` writes it to the worker's resources; the worker puts the weights in from a GGUF file and
-calls the methods marked `torch.jit.export`.
+norms of Qwen 3) as one TorchScript program without weights. `export.py` writes it to the worker's resources; the worker
+puts the weights in from a GGUF file and calls the methods marked `torch.jit.export`.
 
 Shapes: n rows (tokens) of `hidden` H values; A query heads and G key-value heads of D values; V token ids.
 
