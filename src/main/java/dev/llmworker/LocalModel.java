@@ -12,6 +12,7 @@ import dev.llmworker.text.PromptEncoder;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.Metadata;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Objects;
@@ -49,9 +50,10 @@ final class LocalModel {
             var language = new LanguageModel(
                     decoder, prompts.get().tokenizer(), prompts.get().encoder());
             LOG.info(
-                    "loaded in {} ms, of which {} ms to find the file",
+                    "loaded in {} ms, of which {} ms to find the file; {} ms after Java began",
                     (System.nanoTime() - began) / 1_000_000,
-                    (found - began) / 1_000_000);
+                    (found - began) / 1_000_000,
+                    ManagementFactory.getRuntimeMXBean().getUptime());
             return language;
         } catch (ExecutionException | InterruptedException | RuntimeException e) {
             decoder.close();

@@ -7,11 +7,15 @@ import java.util.Arrays;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The decoder of a GGUF model: `decoder.pt` in libtorch.
 ///
 /// Threading: as [Decoder]; [#load] counts as a call.
 public final class TorchDecoder implements Decoder {
+    private static final Logger LOG = LoggerFactory.getLogger(TorchDecoder.class);
+
     private final Program program;
     private final DecoderDescription description;
     private final Gguf file;
@@ -36,17 +40,25 @@ public final class TorchDecoder implements Decoder {
             throws IOException, InterruptedException {
         Program program = null;
         var loaded = false;
+        var began = System.nanoTime();
         try {
             var device = Devices.of(options.device());
             var threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
             program = new Program(device, threads);
+            var libtorchReady = System.nanoTime();
             var loader = new ModelLoader(model, options, device, program, progress);
             loader.loadWeights();
+            var weightsReady = System.nanoTime();
             // In a small cache: what the warm-up touches of the real one would stay in memory.
             var length = Math.min(WarmUp.POSITIONS, loader.contextLength());
             new WarmUp(new TorchDecoder(program, loader.allocate(WarmUp.ROWS, length), model, null)).run();
             var description = loader.allocate(options.slots(), loader.contextLength());
             model.unload();
+            LOG.info(
+                    "libtorch and program {} ms, weights {} ms, warm-up {} ms",
+                    (libtorchReady - began) / 1_000_000,
+                    (weightsReady - libtorchReady) / 1_000_000,
+                    (System.nanoTime() - weightsReady) / 1_000_000);
             loaded = true;
             return new TorchDecoder(program, description, model, loader);
         } finally {
