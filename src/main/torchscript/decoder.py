@@ -1,10 +1,11 @@
-"""A Llama-family decoder (RMSNorm, rotary positions, grouped-query attention, SwiGLU) as one TorchScript program
-without weights. `export.py` writes it to the worker's resources; the worker puts the weights in from a GGUF file and
+"""A decoder of the Llama family (RMSNorm, rotary positions, grouped-query attention, SwiGLU; biases of Qwen 2 and head
+norms of Qwen 3) as one TorchScript program without weights. `export.py` writes it to the worker's resources; the worker puts the weights in from a GGUF file and
 calls the methods marked `torch.jit.export`.
 
 Shapes: n rows (tokens) of `hidden` H values; A query heads and G key-value heads of D values; V token ids.
 
-Rotary positions turn neighbouring values as complex pairs, which is how GGUF orders a Llama's query and key rows.
+Rotary positions turn neighbouring values as complex pairs, which is how GGUF orders a Llama's query and key rows; those
+of other models come reordered.
 """
 
 from typing import List, Optional, Tuple
@@ -17,8 +18,8 @@ from gguf_blocks import repack, unpack, unpack_matrix
 from kv_cache import KvCache
 from sampling import sample
 
-# How a matrix is held, `kind` below: 1 dense, 2 bfloat16 packed by oneDNN, 3 int4, 4 a pair of int4 planes (Q8_0). All but
-# dense are operators private to torch 2.7 on CPUs; they are used in these functions, `pack_bfloat16` and the probes alone.
+# How a matrix is held, `kind` below: 1 dense, 2 bfloat16 packed by oneDNN, 3 int4, 4 a pair of int4 planes. All but dense
+# are operators private to torch 2.7 on CPUs; they are used in these functions, `pack_bfloat16` and the probes alone.
 
 
 def matmul_dense(x: Tensor, w: Tensor) -> Tensor:
@@ -62,6 +63,8 @@ class Decoder(torch.nn.Module):
     many_kinds: List[int]
     many_from: List[int]
     norms: List[Tensor]
+    biases: List[Tensor]
+    head_norms: List[Tensor]
 
     def __init__(self):
         super().__init__()
@@ -91,6 +94,10 @@ class Decoder(torch.nn.Module):
         self.many_from = []
         # For each layer attention and feed-forward, then the head's: [H] float32, times the square root of H.
         self.norms = []
+        # For each layer, where the model has them: of query|key|value, [(A + 2 · G) · D] float32; and of the heads of
+        # queries and keys, [A + G, D] float32, times the square root of D.
+        self.biases = []
+        self.head_norms = []
         # The token embedding as it lies in the file, [V, bytes of a row]; rows are unpacked as they are looked up.
         self.embedding = none
         self.embedding_type = 0
@@ -103,6 +110,7 @@ class Decoder(torch.nn.Module):
         self.lone_to = 0
         self.rotations = none  # complex [max_length, D / 2]
         self.norm_epsilon = none  # [1, 1]
+        self.head_norm_epsilon = none  # [1, 1, 1]
         self.places = torch.zeros(0, dtype=torch.int64)  # 0, 1, … max_length - 1
 
     # Loading: configure, then embedding, norms and matrices in the order of use, then build.
@@ -121,6 +129,7 @@ class Decoder(torch.nn.Module):
         self.device = torch.device(device)
         self.deterministic = deterministic
         self.norm_epsilon = torch.full([1, 1], (self.hidden * epsilon) ** 0.5, device=self.device)
+        self.head_norm_epsilon = torch.full([1, 1, 1], (self.head_dim * epsilon) ** 0.5, device=self.device)
         layers, heads, dim = self.layers, self.kv_heads, self.head_dim
         self.cache.allocate(layers, self.slots, heads, dim, self.max_length, self.cache_dtype, self.device)
         self.lone.allocate(layers, 1, heads, dim, self.lone_length, torch.float32, self.device)
@@ -156,10 +165,25 @@ class Decoder(torch.nn.Module):
         self.embedding = torch.cat([part.to(self.device) for part in parts]).view(rows, -1)
         self.embedding_type = gguf_type
 
+    def vector(self, raw: Tensor, gguf_type: int) -> Tensor:
+        return unpack(raw.to(self.device).view(1, -1), gguf_type).view(-1)
+
     @torch.jit.export
     def put_norm(self, parts: List[Tensor], gguf_type: int) -> None:
-        w = unpack(parts[0].to(self.device).view(1, -1), gguf_type).view(-1)
-        self.norms.append(w * float(self.hidden) ** 0.5)
+        self.norms.append(self.vector(parts[0], gguf_type) * float(self.hidden) ** 0.5)
+
+    @torch.jit.export
+    def put_attention_bias(self, parts: List[Tensor], types: List[int]) -> None:
+        """Of the next layer's queries, keys and values."""
+        q, k, v = self.vector(parts[0], types[0]), self.vector(parts[1], types[1]), self.vector(parts[2], types[2])
+        self.biases.append(torch.cat([q, k, v]))
+
+    @torch.jit.export
+    def put_head_norms(self, parts: List[Tensor], types: List[int]) -> None:
+        """Of each head of the next layer's queries and of its keys, [D] both."""
+        q, k = self.vector(parts[0], types[0]), self.vector(parts[1], types[1])
+        norms = torch.cat([q.expand(self.heads, -1), k.expand(self.kv_heads, -1)])
+        self.head_norms.append(norms * float(self.head_dim) ** 0.5)
 
     @torch.jit.export
     def put_matrix(
@@ -233,10 +257,17 @@ class Decoder(torch.nn.Module):
     ) -> Tuple[Tensor, Tensor]:
         """Queries and keys, turned, [n, A + G, D], and values [n, G, D], in the cache's type."""
         n, turning = x.size(0), self.heads + self.kv_heads
-        qkv = self.project(self.norm(x, 2 * layer), 4 * layer, rows).view(n, -1, self.head_dim)
+        qkv = self.project(self.norm(x, 2 * layer), 4 * layer, rows)
+        if len(self.biases) > 0:
+            qkv = qkv.float() + self.biases[layer]
+        qkv = qkv.view(n, -1, self.head_dim)
         if dtype == torch.float32:
             qkv = qkv.to(dtype)
-        pairs = torch.view_as_complex(qkv[:, :turning].float().view(n, turning, -1, 2))
+        turn = qkv[:, :turning].float()
+        if len(self.head_norms) > 0:
+            length = torch.linalg.vector_norm(turn, 2, [2], True)
+            turn = torch.div(turn, torch.hypot(length, self.head_norm_epsilon)).mul_(self.head_norms[layer])
+        pairs = torch.view_as_complex(turn.view(n, turning, -1, 2))
         turned = torch.view_as_real(pairs * rotations).view(n, turning, self.head_dim)
         return turned.to(dtype), qkv[:, turning:].to(dtype)
 

@@ -6,7 +6,7 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.function.LongConsumer;
 
-/// The decoder of a GGUF model of the Llama family: `decoder.pt` in libtorch.
+/// The decoder of a GGUF model: `decoder.pt` in libtorch.
 ///
 /// Threading: as [Decoder]; [#load] counts as a call.
 public final class TorchDecoder implements Decoder {
