@@ -1,6 +1,6 @@
 """A decoder of the Llama family (RMSNorm, rotary positions, grouped-query attention, SwiGLU; biases of Qwen 2 and head
-norms of Qwen 3) as one TorchScript program without weights. `export.py` writes it to the worker's resources; the worker puts the weights in from a GGUF file and
-calls the methods marked `torch.jit.export`.
+norms of Qwen 3) as one TorchScript program without weights. `export.py` writes it to the worker's resources; the worker
+puts the weights in from a GGUF file and calls the methods marked `torch.jit.export`.
 
 Shapes: n rows (tokens) of `hidden` H values; A query heads and G key-value heads of D values; V token ids.
 
@@ -113,26 +113,22 @@ class Decoder(torch.nn.Module):
         self.head_norm_epsilon = none  # [1, 1, 1]
         self.places = torch.zeros(0, dtype=torch.int64)  # 0, 1, … max_length - 1
 
-    # Loading: configure, then embedding, norms and matrices in the order of use, then build.
+    # Loading: configure, then embedding, norms and matrices in the order of use, then allocate.
 
     @torch.jit.export
     def configure(
         self, sizes: List[int], epsilon: float, compute: str, cache: str, device: str, deterministic: bool
     ) -> None:
-        """sizes: layers, hidden, heads, kv_heads, head_dim, slots, max_length, lone_length
+        """sizes: layers, hidden, heads, kv_heads, head_dim
         compute, cache: fp32, bf16 or fp16, of dense matrices and of the KV cache"""
         self.layers, self.hidden, self.heads, self.kv_heads = sizes[0], sizes[1], sizes[2], sizes[3]
-        self.head_dim, self.slots, self.max_length = sizes[4], sizes[5], sizes[6]
-        self.lone_length = sizes[7]
+        self.head_dim = sizes[4]
         self.compute_dtype = self.dtype_of(compute)
         self.cache_dtype = self.dtype_of(cache)
         self.device = torch.device(device)
         self.deterministic = deterministic
         self.norm_epsilon = torch.full([1, 1], (self.hidden * epsilon) ** 0.5, device=self.device)
         self.head_norm_epsilon = torch.full([1, 1, 1], (self.head_dim * epsilon) ** 0.5, device=self.device)
-        layers, heads, dim = self.layers, self.kv_heads, self.head_dim
-        self.cache.allocate(layers, self.slots, heads, dim, self.max_length, self.cache_dtype, self.device)
-        self.lone.allocate(layers, 1, heads, dim, self.lone_length, torch.float32, self.device)
 
     def dtype_of(self, name: str) -> torch.dtype:
         if name == "bf16":
@@ -187,23 +183,31 @@ class Decoder(torch.nn.Module):
 
     @torch.jit.export
     def put_matrix(
-        self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, few: int, many: int, many_from: int
+        self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, kind: int, many_from: int
     ) -> None:
-        """A matrix of use from the file's matrices whose rows it joins.
+        """A matrix of use from the file's matrices whose rows it joins, held for all numbers of rows.
 
         parts: uint8, the bytes in the file; types, rows: of each part
-        few, many: the kinds to hold it as for steps and for at least `many_from` rows
+        many_from: the number of rows from which on `put_many` may give it another form
         """
-        w, s = self.hold(parts, types, rows, columns, few)
+        w, s = self.hold(parts, types, rows, columns, kind)
         self.few_weights.append(w)
         self.few_scales.append(s)
-        self.few_kinds.append(few)
-        if many != few:
-            w, s = self.hold(parts, types, rows, columns, many)
+        self.few_kinds.append(kind)
         self.many_weights.append(w)
         self.many_scales.append(s)
-        self.many_kinds.append(many)
+        self.many_kinds.append(kind)
         self.many_from.append(many_from)
+
+    @torch.jit.export
+    def put_many(
+        self, matrix: int, parts: List[Tensor], types: List[int], rows: List[int], columns: int, kind: int
+    ) -> None:
+        """Another form of a matrix, for many rows."""
+        w, s = self.hold(parts, types, rows, columns, kind)
+        self.many_weights[matrix] = w
+        self.many_scales[matrix] = s
+        self.many_kinds[matrix] = kind
 
     def hold(
         self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, kind: int
@@ -225,13 +229,22 @@ class Decoder(torch.nn.Module):
         return whole, torch.cat(scales, 1) if len(scales) > 0 else torch.zeros(0)
 
     @torch.jit.export
-    def build(self, frequencies: List[float]) -> None:
-        """frequencies: [D / 2], by how much each pair turns from one position to the next, in radians"""
-        angles = torch.outer(torch.arange(self.max_length).double(), torch.tensor(frequencies, dtype=torch.float64))
+    def allocate(self, slots: int, max_length: int, lone_length: int, frequencies: List[float]) -> None:
+        """Makes the caches, empty. What was in those of an earlier call is gone.
+
+        frequencies: [D / 2], by how much each pair turns from one position to the next, in radians
+        """
+        self.slots, self.max_length, self.lone_length = slots, max_length, lone_length
+        layers, heads, dim = self.layers, self.kv_heads, self.head_dim
+        self.cache.allocate(layers, slots, heads, dim, max_length, self.cache_dtype, self.device)
+        self.lone.allocate(layers, 1, heads, dim, lone_length, torch.float32, self.device)
+        self.lone_from = 0
+        self.lone_to = 0
+        angles = torch.outer(torch.arange(max_length).double(), torch.tensor(frequencies, dtype=torch.float64))
         # Queries and keys are both scaled by the fourth root of 1/D: scores are then scaled as they should be.
         turns = torch.polar(torch.full_like(angles, self.head_dim**-0.25), angles)
         self.rotations = turns.to(torch.complex64).to(self.device)
-        self.places = torch.arange(self.max_length, device=self.device)
+        self.places = torch.arange(max_length, device=self.device)
 
     # The parts of a layer.
 

@@ -73,8 +73,9 @@ class Case:
                  bias=False, head_norms=False, rope=None, metadata=None):
         self.name, self.half_split, self.dim, self.tied = name, half_split, dim, tied
         rope = rope or {"rope_type": "default"}
-        sizes = dict(num_hidden_layers=LAYERS, hidden_size=HIDDEN, num_attention_heads=HEADS, intermediate_size=FEED_FORWARD)
-        sizes.update(num_key_value_heads=KV_HEADS, vocab_size=VOCABULARY, max_position_embeddings=CONTEXT, head_dim=dim)
+        sizes = dict(num_hidden_layers=LAYERS, hidden_size=HIDDEN, intermediate_size=FEED_FORWARD, vocab_size=VOCABULARY)
+        sizes.update(num_attention_heads=HEADS, num_key_value_heads=KV_HEADS, head_dim=dim)
+        sizes.update(max_position_embeddings=CONTEXT)
         self.config = config(**sizes, rms_norm_eps=epsilon, tie_word_embeddings=tied,
                              rope_parameters={"rope_theta": theta, **rope})
         self.model = model(self.config).eval()

@@ -12,6 +12,7 @@ import dev.llmworker.text.PromptEncoder;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.Metadata;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Objects;
@@ -40,23 +41,23 @@ final class LocalModel {
         var located = new ModelLocator(settings::value, progress).locate();
         var found = System.nanoTime();
         LOG.info("loading {}", located.file().getFileName());
-        try (var gguf = Gguf.open(located.file())) {
-            // Beside the weights: it needs the metadata only.
-            var prompts = inBackground("tokenizer", () -> prompts(gguf.metadata()));
-            var decoder = TorchDecoder.load(gguf, options(), reporting(progress, located.file()));
-            try {
-                progress.done();
-                var language = new LanguageModel(
-                        decoder, prompts.get().tokenizer(), prompts.get().encoder());
-                LOG.info(
-                        "loaded in {} ms, of which {} ms to find the file",
-                        (System.nanoTime() - began) / 1_000_000,
-                        (found - began) / 1_000_000);
-                return language;
-            } catch (ExecutionException | InterruptedException | RuntimeException e) {
-                decoder.close();
-                throw e;
-            }
+        var gguf = Gguf.open(located.file());
+        // Beside the weights: it needs the metadata only.
+        var prompts = inBackground("tokenizer", () -> prompts(gguf.metadata()));
+        var decoder = TorchDecoder.load(gguf, options(), reporting(progress, located.file()));
+        try {
+            progress.done();
+            var language = new LanguageModel(
+                    decoder, prompts.get().tokenizer(), prompts.get().encoder());
+            LOG.info(
+                    "loaded in {} ms, of which {} ms to find the file; {} ms after Java began",
+                    (System.nanoTime() - began) / 1_000_000,
+                    (found - began) / 1_000_000,
+                    ManagementFactory.getRuntimeMXBean().getUptime());
+            return language;
+        } catch (ExecutionException | InterruptedException | RuntimeException e) {
+            decoder.close();
+            throw e;
         }
     }
 

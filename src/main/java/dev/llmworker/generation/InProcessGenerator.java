@@ -1,5 +1,6 @@
 package dev.llmworker.generation;
 
+import dev.llmworker.model.Decoder;
 import dev.llmworker.text.Detokenizer;
 import dev.llmworker.text.PromptEncoder;
 import dev.llmworker.text.Tokenizer;
@@ -174,14 +175,15 @@ public final class InProcessGenerator implements Generator {
             loaded = new Loaded(model, waiting);
             whenReady.accept(model);
             readiness = new Readiness.Ready();
-            decodeUntilClosed(scheduler, waiting);
+            decodeUntilClosed(decoder, scheduler, waiting);
         }
     }
 
-    private void decodeUntilClosed(Scheduler scheduler, WaitingQueue waiting) {
+    private void decodeUntilClosed(Decoder decoder, Scheduler scheduler, WaitingQueue waiting) {
         var reason = FinishReason.CANCELLED;
         try {
-            boolean more = false;
+            boolean more = waiting.awaitWork();
+            decoder.loadRest(() -> !closing);
             while (!closing && (more || waiting.awaitWork())) {
                 more = scheduler.step();
             }

@@ -4,41 +4,69 @@ import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.weights.Gguf;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.function.BooleanSupplier;
 import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The decoder of a GGUF model: `decoder.pt` in libtorch.
 ///
 /// Threading: as [Decoder]; [#load] counts as a call.
 public final class TorchDecoder implements Decoder {
+    private static final Logger LOG = LoggerFactory.getLogger(TorchDecoder.class);
+
     private final Program program;
     private final DecoderDescription description;
+    private final Gguf file;
+    private @Nullable ModelLoader rest;
 
-    private TorchDecoder(Program program, DecoderDescription description) {
+    private TorchDecoder(Program program, DecoderDescription description, Gguf file, @Nullable ModelLoader rest) {
         this.program = program;
         this.description = description;
+        this.file = file;
+        this.rest = rest;
     }
 
     /// Loads a model's weights and runs it once, so that the first request does not pay for what libtorch sets up at
-    /// first use. The file may be closed afterwards.
+    /// first use.
     ///
+    /// @param model closed by the decoder, when it needs it no more, or when the load fails
     /// @param progress told how many bytes of the file have been loaded, from time to time
     /// @throws dev.llmworker.weights.ModelFileException when the model is not supported or its tensors do not fit
     /// @throws IllegalArgumentException when the options and the model or machine do not go together
     /// @throws InterruptedException when the thread is interrupted
     public static TorchDecoder load(Gguf model, DecoderOptions options, LongConsumer progress)
             throws IOException, InterruptedException {
-        var device = Devices.of(options.device());
-        var threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
-        var program = new Program(device, threads);
+        Program program = null;
         var loaded = false;
+        var began = System.nanoTime();
         try {
-            var decoder = new TorchDecoder(program, new ModelLoader(model, options, device, program).load(progress));
-            new WarmUp(decoder).run();
+            var device = Devices.of(options.device());
+            var threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
+            program = new Program(device, threads);
+            var libtorchReady = System.nanoTime();
+            var loader = new ModelLoader(model, options, device, program, progress);
+            loader.loadWeights();
+            var weightsReady = System.nanoTime();
+            // In a small cache: what the warm-up touches of the real one would stay in memory.
+            var length = Math.min(WarmUp.POSITIONS, loader.contextLength());
+            new WarmUp(new TorchDecoder(program, loader.allocate(WarmUp.ROWS, length), model, null)).run();
+            var description = loader.allocate(options.slots(), loader.contextLength());
+            model.unload();
+            LOG.info(
+                    "libtorch and program {} ms, weights {} ms, warm-up {} ms",
+                    (libtorchReady - began) / 1_000_000,
+                    (weightsReady - libtorchReady) / 1_000_000,
+                    (System.nanoTime() - weightsReady) / 1_000_000);
             loaded = true;
-            return decoder;
+            return new TorchDecoder(program, description, model, loader);
         } finally {
             if (!loaded) {
-                program.close();
+                model.close();
+                if (program != null) {
+                    program.close();
+                }
             }
         }
     }
@@ -46,6 +74,15 @@ public final class TorchDecoder implements Decoder {
     @Override
     public DecoderDescription description() {
         return description;
+    }
+
+    @Override
+    public void loadRest(BooleanSupplier goOn) throws IOException {
+        if (rest != null) {
+            rest.loadRest(goOn);
+            rest = null;
+            file.close();
+        }
     }
 
     @Override
@@ -120,6 +157,7 @@ public final class TorchDecoder implements Decoder {
     @Override
     public void close() {
         program.close();
+        file.close();
     }
 
     private static boolean filters(SamplingParameters sampling) {

@@ -8,7 +8,9 @@ import java.util.Arrays;
 record WarmUp(TorchDecoder decoder) {
     private static final int PROMPT_TOKENS = 64;
     /// Enough for the weights that are for many rows.
-    private static final int LARGE_BATCH_ROWS = 8;
+    static final int ROWS = 8;
+    /// Of the cache that it needs.
+    static final int POSITIONS = 2 * PROMPT_TOKENS;
 
     void run() {
         var description = decoder.description();
@@ -17,8 +19,7 @@ record WarmUp(TorchDecoder decoder) {
         var sampling = new SamplingParameters(1, 40, 0.9f, 0.05f, 0);
         decoder.prefillLast(0, prompt, 0, sampling);
         decoder.prefillLast(0, Arrays.copyOf(prompt, Math.min(8, length)), 0, sampling);
-        // Not all slots: a slot's part of the cache takes memory from its first token on.
-        for (var rows : new int[] {1, Math.min(LARGE_BATCH_ROWS, description.slots())}) {
+        for (var rows : new int[] {1, ROWS}) {
             var batch = new DecodeBatch(description.slots());
             for (var row = 0; row < rows; row++) {
                 batch.add(0, 0, sampling);

@@ -68,9 +68,9 @@ final class TinyLlama {
 
     static TorchDecoder load(GgufFile file, Path directory, DecoderOptions options)
             throws IOException, InterruptedException {
-        try (var model = Gguf.open(file.write(directory.resolve("tiny.gguf")))) {
-            return TorchDecoder.load(model, options, _ -> {});
-        }
+        var decoder = TorchDecoder.load(Gguf.open(file.write(directory.resolve("tiny.gguf"))), options, _ -> {});
+        decoder.loadRest(() -> true);
+        return decoder;
     }
 
     float[] weights(String name) {
