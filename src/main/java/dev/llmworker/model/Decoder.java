@@ -1,8 +1,6 @@
 package dev.llmworker.model;
 
 import dev.llmworker.sampling.SamplingParameters;
-import java.io.IOException;
-import java.util.function.BooleanSupplier;
 
 /// A decoder-only language model on its device, with a KV cache of `description().slots()` sequences of up to
 /// `description().contextLength()` tokens each.
@@ -26,11 +24,9 @@ public interface Decoder extends AutoCloseable {
     /// Copies the first `length` cached positions of slot `from` to slot `to`.
     void copySlot(int from, int to, int length);
 
-    /// Loads what can wait until there is a first prompt. It comes before that: part of the weights are then others,
-    /// and a prompt's text must not depend on when it is asked for.
-    ///
-    /// @param goOn asked every few milliseconds; once it says no, the decoder must not be used any more
-    default void loadRest(BooleanSupplier goOn) throws IOException {}
+    /// Nothing has been asked of it for a while: it may let go of memory that it can make or take again. What the slots
+    /// hold stays.
+    default void rest() {}
 
     @Override
     void close();

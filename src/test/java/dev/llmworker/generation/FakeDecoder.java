@@ -5,6 +5,7 @@ import dev.llmworker.model.Decoder;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.sampling.SamplingParameters;
 import java.util.Arrays;
+import java.util.concurrent.Semaphore;
 
 /// A decoder whose next token is a function of everything in its slot's cache: a slot that is mixed up, overwritten or
 /// moved wrongly gives another text. It refuses calls that a real one would answer with garbage.
@@ -16,6 +17,7 @@ final class FakeDecoder implements Decoder {
     private final int contextLength;
     private final int[][] cache;
     private final int[] cached;
+    final Semaphore rests = new Semaphore(0);
     int calls;
 
     FakeDecoder(int slots, int contextLength) {
@@ -52,6 +54,11 @@ final class FakeDecoder implements Decoder {
     @Override
     public DecoderDescription description() {
         return new DecoderDescription("fake", "fake", VOCABULARY, contextLength, slots, "none", "none", 0);
+    }
+
+    @Override
+    public void rest() {
+        rests.release();
     }
 
     @Override
