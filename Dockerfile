@@ -11,15 +11,18 @@ COPY pom.xml ./
 COPY src/main src/main
 RUN --mount=type=cache,target=/root/.m2 mvn -q -B -ntp -DskipTests package
 # The natives leave their jars: libtorch, DJL's two bindings to it, the tokenizer, JNA.
-RUN mkdir -p /native/torch/lib /jni /natives && cd /natives \
- && for jar in /src/target/lib/pytorch-*.jar /src/target/lib/tokenizers-*.jar /src/target/lib/jna-*.jar; do jar xf "$jar"; done \
+WORKDIR /unpacked
+RUN for jar in /src/target/lib/pytorch-*.jar /src/target/lib/tokenizers-*.jar /src/target/lib/jna-*.jar; do jar xf "$jar"; done \
+ && mkdir -p /native/torch/lib /jni/cpu /jni/cu128 /shared \
  && mv pytorch/cpu/linux-x86_64/*.so* /native/torch/lib/ \
  && djl=$(basename /src/target/lib/pytorch-engine-*.jar .jar) && djl=${djl#pytorch-engine-} \
- && for flavor in cpu cu128; do mkdir -p "/jni/$flavor" \
- && mv "jnilib/linux-x86_64/$flavor/libdjl_torch.so" "/jni/$flavor/$djl-libdjl_torch.so"; done \
- && mkdir /shared && mv native/lib/linux-x86_64/cpu/libtokenizers.so com/sun/jna/linux-x86-64/libjnidispatch.so /shared/ \
- && rm /src/target/lib/pytorch-native-cpu-*.jar \
- && cd /tmp && mkdir slim && cd slim && jar xf /src/target/lib/tokenizers-*.jar \
+ && mv jnilib/linux-x86_64/cpu/libdjl_torch.so "/jni/cpu/$djl-libdjl_torch.so" \
+ && mv jnilib/linux-x86_64/cu128/libdjl_torch.so "/jni/cu128/$djl-libdjl_torch.so" \
+ && mv native/lib/linux-x86_64/cpu/libtokenizers.so com/sun/jna/linux-x86-64/libjnidispatch.so /shared/ \
+ && rm /src/target/lib/pytorch-native-cpu-*.jar
+# The tokenizers' jar holds them for every system, 50 MB together.
+WORKDIR /tokenizers
+RUN jar xf /src/target/lib/tokenizers-*.jar \
  && rm -r native/lib/*-x86_64 native/lib/*-aarch64 \
  && jar cfM /src/target/lib/tokenizers-*.jar .
 
@@ -43,17 +46,17 @@ COPY docker/cuda.txt docker/cuda.sh /
 RUN pip download -q --no-deps --no-cache-dir --require-hashes --only-binary :all: -d /wheels -r /cuda.txt \
  && bash /cuda.sh /wheels /native && rm -r /wheels
 
-# What both images have, but for the natives: the cache that is trained on one then holds for the other.
+# What changes with each release, so the last layers of both images; the cache that is trained on one then holds for the
+# other, because the jars and their times are the same.
+FROM debian:bookworm-slim AS app
+COPY --from=build /src/target/worker.jar /app/
+COPY docker/java.args docker/healthcheck.sh LICENSE /app/
+COPY routes /app/routes
+
 FROM debian:bookworm-slim AS base
 RUN useradd --uid 10001 --user-group --create-home --home-dir /home/worker worker \
  && install -d -o worker -g worker /cache
 COPY --from=jre /jre /opt/worker/jre
-COPY --from=build /shared /opt/worker/native
-COPY --from=build /src/target/lib /opt/worker/lib
-COPY --from=build /src/target/worker.jar /opt/worker/
-COPY docker/java.args docker/healthcheck.sh /opt/worker/
-COPY routes /opt/worker/routes
-COPY LICENSE /opt/worker/
 # Fewer malloc arenas keep freed memory from piling up by thread; the spin count is docs/decisions/0006's; DJL reports its
 # use to its makers unless told not to.
 ENV LANG=C.UTF-8 \
@@ -67,25 +70,28 @@ ENV LANG=C.UTF-8 \
     RUST_LIBRARY_PATH=/opt/worker/native/libtokenizers.so
 WORKDIR /home/worker
 
-# The cache holds what the JVM loads and learns while the worker serves a tiny model; the second run fails if the JVM would
-# not take it.
-FROM base AS trained
+FROM base AS cpu
 COPY --from=build /native /opt/worker/native
 COPY --from=build /jni/cpu /opt/worker/native/torch/lib
+COPY --from=build /shared /opt/worker/native
+COPY --from=build /src/target/lib /opt/worker/lib
 ENV PYTORCH_FLAVOR=cpu
+
+# The cache holds what the JVM loads and learns while the worker serves a tiny model; the second run fails if the JVM would
+# not take it.
+FROM cpu AS trained
+COPY --from=app /app /opt/worker
 RUN /opt/worker/jre/bin/java -XX:AOTCacheOutput=/opt/worker/worker.aot @/opt/worker/java.args --rehearse \
  && /opt/worker/jre/bin/java -XX:AOTMode=on -XX:AOTCache=/opt/worker/worker.aot @/opt/worker/java.args --rehearse
 
-FROM base AS worker-cpu
+FROM cpu AS worker-cpu
 LABEL org.opencontainers.image.title="camel-llm-worker" \
       org.opencontainers.image.description="Serves a language model over HTTP and WebSocket on one port, on a CPU" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=build /native /opt/worker/native
-COPY --from=build /jni/cpu /opt/worker/native/torch/lib
 COPY --from=starter /model /opt/worker/model
+COPY --from=app /app /opt/worker
 COPY --from=trained /opt/worker/worker.aot /opt/worker/
-ENV PYTORCH_FLAVOR=cpu \
-    MODEL=/opt/worker/model
+ENV MODEL=/opt/worker/model
 USER 10001:10001
 EXPOSE 80
 STOPSIGNAL SIGTERM
@@ -98,6 +104,9 @@ LABEL org.opencontainers.image.title="camel-llm-worker" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=cuda /native /opt/worker/native
 COPY --from=build /jni/cu128 /opt/worker/native/torch/lib
+COPY --from=build /shared /opt/worker/native
+COPY --from=build /src/target/lib /opt/worker/lib
+COPY --from=app /app /opt/worker
 COPY --from=trained /opt/worker/worker.aot /opt/worker/
 # The flavor also says that a GPU is meant to be there: without one the worker refuses to serve, unless DEVICE=cpu.
 ENV PYTORCH_FLAVOR=cu128 \
