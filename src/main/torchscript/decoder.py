@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gguf_blocks import repack, unpack, unpack_matrix
+from gguf_blocks import repack, rows_per_piece, unpack, unpack_int4, unpack_matrix
 from kv_cache import KvCache
 from sampling import sample
 
@@ -62,6 +62,7 @@ class Decoder(torch.nn.Module):
     many_scales: List[Tensor]
     many_kinds: List[int]
     many_from: List[int]
+    packs: List[bool]
     norms: List[Tensor]
     biases: List[Tensor]
     head_norms: List[Tensor]
@@ -84,7 +85,8 @@ class Decoder(torch.nn.Module):
         self.cache_dtype = torch.float32
         self.device = torch.device("cpu")
         # Matrices in the order of use: for each layer query|key|value, attention output, gate|up, down; then the head.
-        # Each is held once for few rows (steps) and once for many (prompts, large batches); the two may be one.
+        # Each is held once for few rows (steps) and once for many (prompts, large batches); the two may be one. Where a
+        # matrix `packs`, the form for many is made from that for few by `pack`, and until then is that for few.
         self.few_weights = []
         self.few_scales = []
         self.few_kinds = []
@@ -92,6 +94,13 @@ class Decoder(torch.nn.Module):
         self.many_scales = []
         self.many_kinds = []
         self.many_from = []
+        self.packs = []
+        # The matrix that `pack` is at, its rows in bfloat16, and how many of them are there.
+        self.packing = 0
+        self.unpacked = none
+        self.unpacked_rows = 0
+        # A chunk of fewer tokens in slot 0 takes the form for few rows, packed or not.
+        self.long_chunk = 0
         # For each layer attention and feed-forward, then the head's: [H] float32, times the square root of H.
         self.norms = []
         # For each layer, where the model has them: of query|key|value, [(A + 2 · G) · D] float32; and of the heads of
@@ -113,22 +122,26 @@ class Decoder(torch.nn.Module):
         self.head_norm_epsilon = none  # [1, 1, 1]
         self.places = torch.zeros(0, dtype=torch.int64)  # 0, 1, … max_length - 1
 
-    # Loading: configure, then embedding, norms and matrices in the order of use, then allocate.
+    # Loading: configure, then embedding, norms and matrices in the order of use, then build.
 
     @torch.jit.export
     def configure(
         self, sizes: List[int], epsilon: float, compute: str, cache: str, device: str, deterministic: bool
     ) -> None:
-        """sizes: layers, hidden, heads, kv_heads, head_dim
+        """sizes: layers, hidden, heads, kv_heads, head_dim, slots, max_length, lone_length
         compute, cache: fp32, bf16 or fp16, of dense matrices and of the KV cache"""
         self.layers, self.hidden, self.heads, self.kv_heads = sizes[0], sizes[1], sizes[2], sizes[3]
-        self.head_dim = sizes[4]
+        self.head_dim, self.slots, self.max_length = sizes[4], sizes[5], sizes[6]
+        self.lone_length = sizes[7]
         self.compute_dtype = self.dtype_of(compute)
         self.cache_dtype = self.dtype_of(cache)
         self.device = torch.device(device)
         self.deterministic = deterministic
         self.norm_epsilon = torch.full([1, 1], (self.hidden * epsilon) ** 0.5, device=self.device)
         self.head_norm_epsilon = torch.full([1, 1, 1], (self.head_dim * epsilon) ** 0.5, device=self.device)
+        layers, heads, dim = self.layers, self.kv_heads, self.head_dim
+        self.cache.allocate(layers, self.slots, heads, dim, self.max_length, self.cache_dtype, self.device)
+        self.lone.allocate(layers, 1, heads, dim, self.lone_length, torch.float32, self.device)
 
     def dtype_of(self, name: str) -> torch.dtype:
         if name == "bf16":
@@ -183,31 +196,26 @@ class Decoder(torch.nn.Module):
 
     @torch.jit.export
     def put_matrix(
-        self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, kind: int, many_from: int
+        self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, few: int, many: int, many_from: int
     ) -> None:
-        """A matrix of use from the file's matrices whose rows it joins, held for all numbers of rows.
+        """A matrix of use from the file's matrices whose rows it joins.
 
         parts: uint8, the bytes in the file; types, rows: of each part
-        many_from: the number of rows from which on `put_many` may give it another form
+        few, many: the kinds to hold it as for steps and for at least `many_from` rows; bfloat16 beside int4 comes later,
+        by `pack`
         """
-        w, s = self.hold(parts, types, rows, columns, kind)
+        w, s = self.hold(parts, types, rows, columns, few)
         self.few_weights.append(w)
         self.few_scales.append(s)
-        self.few_kinds.append(kind)
+        self.few_kinds.append(few)
+        packs = many == 2 and (few == 3 or few == 4)
+        self.packs.append(packs)
+        if many != few and not packs:
+            w, s = self.hold(parts, types, rows, columns, many)
         self.many_weights.append(w)
         self.many_scales.append(s)
-        self.many_kinds.append(kind)
+        self.many_kinds.append(few if packs else many)
         self.many_from.append(many_from)
-
-    @torch.jit.export
-    def put_many(
-        self, matrix: int, parts: List[Tensor], types: List[int], rows: List[int], columns: int, kind: int
-    ) -> None:
-        """Another form of a matrix, for many rows."""
-        w, s = self.hold(parts, types, rows, columns, kind)
-        self.many_weights[matrix] = w
-        self.many_scales[matrix] = s
-        self.many_kinds[matrix] = kind
 
     def hold(
         self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, kind: int
@@ -229,22 +237,74 @@ class Decoder(torch.nn.Module):
         return whole, torch.cat(scales, 1) if len(scales) > 0 else torch.zeros(0)
 
     @torch.jit.export
-    def allocate(self, slots: int, max_length: int, lone_length: int, frequencies: List[float]) -> None:
-        """Makes the caches, empty. What was in those of an earlier call is gone.
-
-        frequencies: [D / 2], by how much each pair turns from one position to the next, in radians
-        """
-        self.slots, self.max_length, self.lone_length = slots, max_length, lone_length
-        layers, heads, dim = self.layers, self.kv_heads, self.head_dim
-        self.cache.allocate(layers, slots, heads, dim, max_length, self.cache_dtype, self.device)
-        self.lone.allocate(layers, 1, heads, dim, lone_length, torch.float32, self.device)
-        self.lone_from = 0
-        self.lone_to = 0
-        angles = torch.outer(torch.arange(max_length).double(), torch.tensor(frequencies, dtype=torch.float64))
+    def build(self, frequencies: List[float]) -> None:
+        """frequencies: [D / 2], by how much each pair turns from one position to the next, in radians"""
+        angles = torch.outer(torch.arange(self.max_length).double(), torch.tensor(frequencies, dtype=torch.float64))
         # Queries and keys are both scaled by the fourth root of 1/D: scores are then scaled as they should be.
         turns = torch.polar(torch.full_like(angles, self.head_dim**-0.25), angles)
         self.rotations = turns.to(torch.complex64).to(self.device)
-        self.places = torch.arange(max_length, device=self.device)
+        self.places = torch.arange(self.max_length, device=self.device)
+
+    # The form for many rows, made when it pays for its memory.
+
+    @torch.jit.export
+    def packs_megabytes(self) -> int:
+        """What all of `pack` takes, rounded up."""
+        elements = 0
+        for i in range(len(self.packs)):
+            if self.packs[i]:
+                elements += self.few_weights[i].numel() * (2 if self.few_kinds[i] == 3 else 1)
+        return (elements * 2 + 999999) // 1000000
+
+    @torch.jit.export
+    def pack_late(self, long_chunk: int) -> None:
+        """`pack` will be called between other calls, and `unpack` again."""
+        self.long_chunk = long_chunk
+
+    @torch.jit.export
+    def pack(self, elements: int) -> bool:
+        """Goes on with the form for many rows, by some `elements` of the matrices; whether there is more to do."""
+        while self.packing < len(self.packs):
+            if elements <= 0:
+                return True
+            if self.packs[self.packing]:
+                elements -= self.pack_rows(self.packing)
+            else:
+                self.packing += 1
+        return False
+
+    def pack_rows(self, i: int) -> int:
+        """Some rows of a matrix; how many elements they are."""
+        scales = self.few_scales[i]
+        rows, planes = scales.size(1), 1 if self.few_kinds[i] == 3 else 2
+        columns = scales.size(0) * 32 // planes
+        first = self.unpacked_rows
+        last = min(rows, first + rows_per_piece(columns))
+        if first == 0:
+            self.unpacked = torch.empty([rows, columns], dtype=torch.bfloat16)
+        w = unpack_int4(self.few_weights[i][first:last], scales[:, first:last])
+        if planes == 2:
+            w = w[:, :columns] + w[:, columns:]
+        self.unpacked[first:last].copy_(w)
+        self.unpacked_rows = last
+        if last == rows:
+            self.many_weights[i] = pack_bfloat16(self.unpacked, 128)
+            self.many_kinds[i] = 2
+            self.unpacked = torch.zeros(0)
+            self.unpacked_rows = 0
+            self.packing += 1
+        return (last - first) * columns
+
+    @torch.jit.export
+    def unpack(self) -> None:
+        """Undoes `pack`."""
+        for i in range(len(self.packs)):
+            if self.packs[i]:
+                self.many_weights[i] = self.few_weights[i]
+                self.many_kinds[i] = self.few_kinds[i]
+        self.packing = 0
+        self.unpacked = torch.zeros(0)
+        self.unpacked_rows = 0
 
     # The parts of a layer.
 
@@ -442,6 +502,8 @@ class Decoder(torch.nn.Module):
             self.leave_lone()
         n = len(ids)
         rows = 1 << 30 if self.deterministic else n
+        if slot == 0 and n < self.long_chunk:
+            rows = 1
         rotations = self.rotations[start : start + n].unsqueeze(1)
         x = self.embed(torch.tensor(ids, device=self.device))
         for layer in range(self.layers):

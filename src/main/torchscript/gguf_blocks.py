@@ -158,3 +158,17 @@ def repack(raw: Tensor, gguf_type: int, rows: int, columns: int) -> Tuple[Tensor
         weights.append(w)
         scales.append(s)
     return torch.cat(weights, 0), torch.cat(scales, 1)
+
+
+def unpack_int4(w: Tensor, scales: Tensor) -> Tensor:
+    """What `repack` made, as the kernel reads it: float32 [rows, columns]; of a pair the sum of its planes.
+
+    w: uint8 of a multiple of 64 rows; scales: [groups, rows, 2] of as many
+    """
+    groups, rows = scales.size(0), scales.size(1)
+    bytes = w.reshape(rows // 64, groups, 32, 32)
+    out = torch.empty([rows // 64, 2, 32, groups, 32], device=w.device)
+    out[:, 0].copy_(bytes.bitwise_and(15).permute(0, 3, 1, 2))
+    out[:, 1].copy_(bytes.bitwise_right_shift(4).permute(0, 3, 1, 2))
+    factors = scales.float().view(groups, rows // 64, 2, 32, 2).permute(4, 1, 2, 3, 0).contiguous().unsqueeze(5)
+    return out.sub_(8.0).mul_(factors[0]).add_(factors[1]).view(rows, groups * 32)

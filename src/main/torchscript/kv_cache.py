@@ -27,16 +27,14 @@ class KvCache(torch.nn.Module):
         self, layers: int, slots: int, heads: int, dim: int, length: int, dtype: torch.dtype, device: torch.device
     ) -> None:
         self.length = length
-        # One allocation of fresh pages, which the system hands out, all zero, as they are first touched. A smaller one may
-        # be reused memory, and what happens to lie there must be finite: a weight of 0 does not silence a NaN. 32 MB is the
-        # most that glibc serves from its heap.
+        # One allocation of fresh pages, which the system hands out, all zero, as they are first touched; it is made before
+        # any other large one. A smaller one may be reused memory, and what happens to lie there must be finite: a weight of
+        # 0 does not silence a NaN. 32 MB is the most that glibc serves from its heap.
         whole = torch.empty([2, layers, slots * heads * dim * length], dtype=dtype, device=device)
         if whole.numel() * whole.element_size() <= 2**25 or device.type != "cpu":
             whole.zero_()
         self.all_keys = whole[0].view(layers, slots, heads, dim, length)
         self.all_values = whole[1].view(layers, slots, heads, length, dim)
-        self.keys.clear()
-        self.values.clear()
         for i in range(layers):
             self.keys.append(self.all_keys[i].flatten(0, 1))
             self.values.append(self.all_values[i].flatten(0, 1))

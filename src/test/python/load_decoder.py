@@ -25,7 +25,8 @@ def load(model: Path, few="int4", many="bf16", many_from=9, cache="bf16", slots=
     layers, hidden, heads = field("block_count"), field("embedding_length"), field("attention.head_count")
     dim = hidden // heads
     decoder = torch.jit.load(PROGRAM)
-    sizes = [layers, hidden, heads, field("attention.head_count_kv"), dim]
+    sizes = [layers, hidden, heads, field("attention.head_count_kv"), dim, slots, length]
+    sizes.append(lone if lone is not None else 0 if deterministic or cache == "fp32" else length)
     decoder.configure(sizes, field("attention.layer_norm_rms_epsilon"), "fp32", cache, "cpu", deterministic)
     raw = lambda name: torch.from_numpy(np.array(tensors[name].data).view(np.uint8).reshape(-1))
     kind = lambda form, types: {"int4": quantised_kind(types), "bf16": PACKED, "fp32": DENSE}[form]
@@ -34,10 +35,7 @@ def load(model: Path, few="int4", many="bf16", many_from=9, cache="bf16", slots=
         types = [int(tensors[n].tensor_type) for n in names]
         rows = [int(tensors[n].shape[1]) for n in names]
         columns = int(tensors[names[0]].shape[0])
-        parts = [raw(n) for n in names]
-        decoder.put_matrix(parts, types, rows, columns, kind(few, types), many_from)
-        if kind(many, types) != kind(few, types):
-            decoder.put_many(len(decoder.few_kinds) - 1, parts, types, rows, columns, kind(many, types))
+        decoder.put_matrix([raw(n) for n in names], types, rows, columns, kind(few, types), kind(many, types), many_from)
 
     def put_norm(name):
         decoder.put_norm([raw(name)], int(tensors[name].tensor_type))
@@ -55,6 +53,6 @@ def load(model: Path, few="int4", many="bf16", many_from=9, cache="bf16", slots=
     put_norm("output_norm.weight")
     put_matrix(["output.weight" if "output.weight" in tensors else embedding.name])
     base = field("rope.freq_base")
-    lone_length = lone if lone is not None else 0 if deterministic or cache == "fp32" else length
-    decoder.allocate(slots, length, lone_length, [base ** (-i / dim) for i in range(0, dim, 2)])
+    decoder.build([base ** (-i / dim) for i in range(0, dim, 2)])
+    decoder.pack(1 << 62)
     return decoder

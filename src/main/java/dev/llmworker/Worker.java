@@ -30,6 +30,7 @@ public final class Worker {
         var settings = Settings.read(System.getenv());
         var stats = new WorkerStats();
         var port = SharedPort.open(settings.listen());
+        RunPod.check(settings, port::wasPinged);
         var beans = WorkerBeans.of(port, Engines.start(settings), stats);
         new CamelApplication(settings, beans).run();
     }

@@ -31,8 +31,14 @@ public final class InProcessGenerator implements Generator {
 
     /// @param queueLimit requests that may wait; null: [#QUEUE_PER_SLOT] for each slot
     /// @param timeout from submission to the end
-    public record Limits(@Nullable Integer queueLimit, Duration timeout) {
+    /// @param rest without a request, until the decoder may let go of memory
+    public record Limits(@Nullable Integer queueLimit, Duration timeout, Duration rest) {
         static final int QUEUE_PER_SLOT = 4;
+        private static final Duration REST = Duration.ofMinutes(2);
+
+        public Limits(@Nullable Integer queueLimit, Duration timeout) {
+            this(queueLimit, timeout, REST);
+        }
 
         int queueLimit(int slots) {
             return queueLimit == null ? QUEUE_PER_SLOT * slots : queueLimit;
@@ -176,16 +182,15 @@ public final class InProcessGenerator implements Generator {
             loaded = new Loaded(model, waiting);
             whenReady.accept(model);
             readiness = new Readiness.Ready();
-            decodeUntilClosed(decoder, scheduler, waiting);
+            decodeUntilClosed(scheduler, waiting, decoder);
         }
     }
 
-    private void decodeUntilClosed(Decoder decoder, Scheduler scheduler, WaitingQueue waiting) {
+    private void decodeUntilClosed(Scheduler scheduler, WaitingQueue waiting, Decoder decoder) {
         var reason = FinishReason.CANCELLED;
         try {
-            boolean more = waiting.awaitWork();
-            decoder.loadRest(() -> !closing);
-            while (!closing && (more || waiting.awaitWork())) {
+            boolean more = false;
+            while (!closing && (more || awaitWork(waiting, decoder))) {
                 more = scheduler.step();
             }
         } catch (InterruptedException _) {
@@ -201,6 +206,13 @@ public final class InProcessGenerator implements Generator {
         for (var sequence : waiting.shut()) {
             sequence.finish(reason);
         }
+    }
+
+    private boolean awaitWork(WaitingQueue waiting, Decoder decoder) throws InterruptedException {
+        if (waiting.staysEmpty(limits.rest())) {
+            decoder.rest();
+        }
+        return waiting.awaitWork();
     }
 
     private void loadFailed(Throwable e) {

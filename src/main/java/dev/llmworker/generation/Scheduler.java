@@ -119,6 +119,9 @@ final class Scheduler {
             if (slots.slotOf(sequence) < 0) {
                 boolean quiet = rows == 0 && prefilling.size() == 1;
                 slots.place(sequence, rows, quiet || decoder.deterministic());
+                if (quiet) {
+                    slots.exchange(slots.slotOf(sequence), 0);
+                }
             }
             int count = Math.min(budget, sequence.promptLeft());
             if (rows == 0 || decoder.deterministic()) {

@@ -134,6 +134,9 @@ final class SlotContents {
 
     /// Lets two slots change places.
     void exchange(int a, int b) {
+        if (a == b) {
+            return;
+        }
         int inA = length(a), inB = length(b);
         if (inA > 0 && inB > 0) {
             decoder.swapSlots(a, b, Math.max(inA, inB));

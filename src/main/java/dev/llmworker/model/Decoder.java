@@ -1,8 +1,6 @@
 package dev.llmworker.model;
 
 import dev.llmworker.sampling.SamplingParameters;
-import java.io.IOException;
-import java.util.function.BooleanSupplier;
 
 /// A decoder-only language model on its device, with a KV cache of `description().slots()` sequences of up to
 /// `description().contextLength()` tokens each.
@@ -12,7 +10,8 @@ public interface Decoder extends AutoCloseable {
     DecoderDescription description();
 
     /// Runs a part of a prompt through the model: `ids` become positions `start` to `start + ids.length - 1` of the
-    /// sequence in `slot`. Positions before `start` must be in the cache already.
+    /// sequence in `slot`. Positions before `start` must be in the cache already. A prompt that nothing else is
+    /// decoded beside comes with slot 0, so that it can be treated alike each time.
     void prefill(int slot, int[] ids, int start);
 
     /// As [#prefill(int, int[], int)] for a prompt's last part, and samples the token that follows it.
@@ -33,11 +32,9 @@ public interface Decoder extends AutoCloseable {
     /// same positions: the same calls then fill its cache.
     boolean deterministic();
 
-    /// Loads what can wait until there is a first prompt. It comes before that: part of the weights are then others,
-    /// and a prompt's text must not depend on when it is asked for.
-    ///
-    /// @param goOn asked every few milliseconds; once it says no, the decoder must not be used any more
-    default void loadRest(BooleanSupplier goOn) throws IOException {}
+    /// Nothing has been asked of it for a while: it may let go of memory that it can make or take again. What the slots
+    /// hold stays.
+    default void rest() {}
 
     @Override
     void close();

@@ -57,19 +57,6 @@ enum MatrixForm {
         };
     }
 
-    /// What so many elements take.
-    ///
-    /// @param dense of dense matrices
-    long bytes(long elements, Precision dense) {
-        return switch (this) {
-            // A scale and a zero of 2 bytes each for 32 elements.
-            case INT4 -> elements / 2 + elements / 8;
-            case INT4_PAIR -> elements + elements / 4;
-            case PACKED_BF16 -> elements * Precision.BF16.bytes();
-            case DENSE -> elements * dense.bytes();
-        };
-    }
-
     private static boolean isFourBit(TensorType type) {
         return switch (type) {
             case Q4_0, Q4_1, Q4_K -> true;

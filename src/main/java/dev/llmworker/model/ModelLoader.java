@@ -7,85 +7,49 @@ import dev.llmworker.weights.TensorType;
 import java.io.IOException;
 import java.util.Comparator;
 import java.util.EnumMap;
-import java.util.function.BooleanSupplier;
 import java.util.function.LongConsumer;
 
 /// Fills the decoder program with a model: settles formats and context, then weights, then the KV cache.
-final class ModelLoader {
+record ModelLoader(Gguf model, DecoderOptions options, Device device, Program program) {
     private static final long LONE_CACHE_BYTES = 128L << 20;
     /// Beyond, reading half the bytes outweighs what a bfloat16 product costs to start.
     private static final int MAX_LONE_LENGTH = 1024;
-    /// Up to so many weights the forms that can wait are made at the first request, some 0.3 s, and an idle worker does
-    /// not hold them; with more that request would wait too long.
-    private static final long MAX_WAITING_ELEMENTS = 300_000_000;
 
-    private final Gguf model;
-    private final DecoderOptions options;
-    private final Device device;
-    private final Program program;
-    private final DecoderShape shape;
-    private final Precision weights;
-    private final Precision cache;
-    private final Capabilities capabilities;
-    private final WeightLoader loader;
-    private final int contextLength;
-
-    /// @throws dev.llmworker.weights.ModelFileException when the model is not supported
-    /// @throws IllegalArgumentException when the options and the model or machine do not go together
-    ModelLoader(Gguf model, DecoderOptions options, Device device, Program program, LongConsumer progress)
-            throws IOException {
-        this.model = model;
-        this.options = options;
-        this.device = device;
-        this.program = program;
-        shape = DecoderShape.of(model);
-        weights = weightPrecision();
-        cache = cachePrecision(weights);
-        capabilities = capabilities();
+    DecoderDescription load(LongConsumer progress) throws IOException, InterruptedException {
+        var shape = DecoderShape.of(model);
+        var weights = weightPrecision();
+        var cache = cachePrecision(weights);
+        var capabilities = capabilities();
         var memoryBytes = Devices.memoryBytes(device);
-        loader = new WeightLoader(model, shape, program, weights, capabilities, memoryBytes, progress);
+        var loader = new WeightLoader(model, shape, program, weights, capabilities, memoryBytes, progress);
         var place = device.isGpu() ? "the GPU" : "this machine";
-        contextLength = new Memory(memoryBytes, loader.bytesNeeded(), place)
+        var contextLength = new Memory(memoryBytes, loader.bytesNeeded(), place)
                 .contextLength(shape, options.slots(), options.contextLength(), cache.bytes());
-    }
-
-    /// Loads the weights, but for the forms that can wait.
-    void loadWeights() throws IOException, InterruptedException {
-        configure();
+        configure(shape, weights, cache, contextLength);
         loader.load();
-        if (options.deterministic() || loader.elements() > MAX_WAITING_ELEMENTS) {
-            loadRest(() -> true);
-        }
-    }
-
-    /// Loads the forms that can wait.
-    ///
-    /// @param goOn asked before each matrix, of which one takes milliseconds
-    void loadRest(BooleanSupplier goOn) throws IOException {
-        loader.loadForManyRows(goOn);
-    }
-
-    /// Makes the KV cache; what was in an earlier one is gone.
-    DecoderDescription allocate(int slots, int length) {
-        program.run(
-                "allocate", slots, length, loneLength(length), shape.rotation().frequencies());
+        program.run("build", shape.rotation().frequencies());
         return new DecoderDescription(
                 shape.name(),
                 shape.architecture().ggufName(),
                 shape.vocabulary(),
-                length,
-                slots,
+                contextLength,
+                options.slots(),
                 Devices.name(device),
                 format(weights, capabilities),
-                shape.cacheBytesPerToken(cache.bytes()) * slots * length);
+                shape.cacheBytesPerToken(cache.bytes()) * options.slots() * contextLength);
     }
 
-    int contextLength() {
-        return contextLength;
-    }
-
-    private void configure() {
-        var sizes = new long[] {shape.layers(), shape.hidden(), shape.heads(), shape.kvHeads(), shape.headDim()};
+    private void configure(DecoderShape shape, Precision weights, Precision cache, int contextLength) {
+        var sizes = new long[] {
+            shape.layers(),
+            shape.hidden(),
+            shape.heads(),
+            shape.kvHeads(),
+            shape.headDim(),
+            options.slots(),
+            contextLength,
+            loneLength(shape, cache, contextLength)
+        };
         var compute = weights == Precision.AUTO ? Precision.FP32 : weights;
         program.run(
                 "configure",
@@ -98,12 +62,12 @@ final class ModelLoader {
     }
 
     /// The positions of the float32 copy of slot 0 that makes steps of one row faster; 0 is none.
-    private int loneLength(int length) {
+    private int loneLength(DecoderShape shape, Precision cache, int contextLength) {
         if (device.isGpu() || cache == Precision.FP32 || options.deterministic()) {
             return 0;
         }
         var affordable = LONE_CACHE_BYTES / shape.cacheBytesPerToken(Precision.FP32.bytes());
-        return (int) Math.min(affordable, Math.min(length, MAX_LONE_LENGTH));
+        return (int) Math.min(affordable, Math.min(contextLength, MAX_LONE_LENGTH));
     }
 
     private Capabilities capabilities() {

@@ -1,82 +1,78 @@
 package dev.llmworker.model;
 
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.stats.Stages;
 import dev.llmworker.weights.Gguf;
 import java.io.IOException;
 import java.util.Arrays;
-import java.util.function.BooleanSupplier;
 import java.util.function.LongConsumer;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// The decoder of a GGUF model: `decoder.pt` in libtorch.
 ///
 /// Threading: as [Decoder]; [#load] counts as a call.
 public final class TorchDecoder implements Decoder {
-    private static final Logger LOG = LoggerFactory.getLogger(TorchDecoder.class);
+    private static final long ONE_THREAD_BYTES = 256L << 20;
 
     private final Program program;
     private final DecoderDescription description;
-    private final Gguf file;
+    private final ManyRowsForm manyRowsForm;
     private final boolean deterministic;
-    private @Nullable ModelLoader rest;
 
     private TorchDecoder(
-            Program program,
-            DecoderDescription description,
-            boolean deterministic,
-            Gguf file,
-            @Nullable ModelLoader rest) {
+            Program program, DecoderDescription description, ManyRowsForm manyRowsForm, boolean deterministic) {
         this.program = program;
         this.description = description;
+        this.manyRowsForm = manyRowsForm;
         this.deterministic = deterministic;
-        this.file = file;
-        this.rest = rest;
+    }
+
+    /// As [#load(Gguf, DecoderOptions, LongConsumer, Stages)].
+    public static TorchDecoder load(Gguf model, DecoderOptions options, LongConsumer progress)
+            throws IOException, InterruptedException {
+        return load(model, options, progress, new Stages());
     }
 
     /// Loads a model's weights and runs it once, so that the first request does not pay for what libtorch sets up at
-    /// first use.
+    /// first use. The file may be closed afterwards.
     ///
-    /// @param model closed by the decoder, when it needs it no more, or when the load fails
     /// @param progress told how many bytes of the file have been loaded, from time to time
+    /// @param stages told the stages of loading as they end
     /// @throws dev.llmworker.weights.ModelFileException when the model is not supported or its tensors do not fit
     /// @throws IllegalArgumentException when the options and the model or machine do not go together
     /// @throws InterruptedException when the thread is interrupted
-    public static TorchDecoder load(Gguf model, DecoderOptions options, LongConsumer progress)
+    public static TorchDecoder load(Gguf model, DecoderOptions options, LongConsumer progress, Stages stages)
             throws IOException, InterruptedException {
-        Program program = null;
+        Libtorch.await();
+        var device = Devices.of(options.device());
+        stages.ended("libtorch");
+        var threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
+        var program = new Program(device, Math.min(threads, loadingThreads(model)));
+        stages.ended("program");
         var loaded = false;
-        var began = System.nanoTime();
         try {
-            var device = Devices.of(options.device());
-            var threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
-            program = new Program(device, threads);
-            var libtorchReady = System.nanoTime();
-            var loader = new ModelLoader(model, options, device, program, progress);
-            loader.loadWeights();
-            var weightsReady = System.nanoTime();
-            // In a small cache: what the warm-up touches of the real one would stay in memory.
-            var length = Math.min(WarmUp.POSITIONS, loader.contextLength());
-            var small = loader.allocate(WarmUp.ROWS, length);
-            new WarmUp(new TorchDecoder(program, small, options.deterministic(), model, null)).run();
-            var description = loader.allocate(options.slots(), loader.contextLength());
-            model.unload();
-            LOG.info(
-                    "libtorch and program {} ms, weights {} ms, warm-up {} ms",
-                    (libtorchReady - began) / 1_000_000,
-                    (weightsReady - libtorchReady) / 1_000_000,
-                    (System.nanoTime() - weightsReady) / 1_000_000);
+            var description = new ModelLoader(model, options, device, program).load(progress);
+            var manyRowsForm = ManyRowsForm.of(program, options.deterministic());
+            stages.ended("weights");
+            program.useThreads(threads);
+            var decoder = new TorchDecoder(program, description, manyRowsForm, options.deterministic());
+            new WarmUp(decoder).run();
+            stages.ended("first run");
             loaded = true;
-            return new TorchDecoder(program, description, options.deterministic(), model, loader);
+            return decoder;
         } finally {
             if (!loaded) {
-                model.close();
-                if (program != null) {
-                    program.close();
-                }
+                program.close();
             }
         }
+    }
+
+    /// A small model is repacked in less time than several threads take to wait for each other, with the tokenizer and
+    /// Camel starting beside them.
+    private static int loadingThreads(Gguf model) {
+        var bytes = model.tensors().values().stream()
+                .mapToLong(tensor -> tensor.data().byteSize())
+                .sum();
+        return bytes <= ONE_THREAD_BYTES ? 1 : Integer.MAX_VALUE;
     }
 
     @Override
@@ -85,23 +81,16 @@ public final class TorchDecoder implements Decoder {
     }
 
     @Override
-    public void loadRest(BooleanSupplier goOn) throws IOException {
-        if (rest != null) {
-            rest.loadRest(goOn);
-            rest = null;
-            file.close();
-        }
-    }
-
-    @Override
     public void prefill(int slot, int[] ids, int start) {
         checkChunk(slot, ids, start);
+        manyRowsForm.beforePrompt(ids.length, slot == 0);
         program.run("prefill", longs(ids), slot, start);
     }
 
     @Override
     public int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling) {
         checkChunk(slot, ids, start);
+        manyRowsForm.beforePrompt(ids.length, slot == 0);
         var uniform = Noise.uniform(sampling.seed(), start + ids.length - 1);
         var numbers = new double[] {sampling.temperature(), sampling.topP(), sampling.minP(), uniform};
         return program.integer(
@@ -137,7 +126,9 @@ public final class TorchDecoder implements Decoder {
             anySampled |= !sampling.isGreedy();
             anyFiltered |= filters(sampling);
         }
-        return program.integers("decode", integers, numbers, steps, anySampled, anyFiltered);
+        var tokens = program.integers("decode", integers, numbers, steps, anySampled, anyFiltered);
+        manyRowsForm.afterStep(rows);
+        return tokens;
     }
 
     @Override
@@ -161,9 +152,16 @@ public final class TorchDecoder implements Decoder {
         return deterministic;
     }
 
+    @Override
+    public void rest() {
+        manyRowsForm.release();
+        FreedMemory.giveBack();
+    }
+
     /// As [#prefill]; the logits after the last token.
     float[] prefillLogits(int slot, int[] ids, int start) {
         checkChunk(slot, ids, start);
+        manyRowsForm.beforePrompt(ids.length, slot == 0);
         return program.floats("prefill_logits", longs(ids), slot, start, false);
     }
 
@@ -175,7 +173,6 @@ public final class TorchDecoder implements Decoder {
     @Override
     public void close() {
         program.close();
-        file.close();
     }
 
     private static boolean filters(SamplingParameters sampling) {

@@ -5,27 +5,20 @@ import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.Tensor;
 import java.lang.foreign.Arena;
-import java.util.ArrayDeque;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Queue;
 import java.util.Set;
-import java.util.function.BooleanSupplier;
 import java.util.function.LongConsumer;
 
 /// Puts a model's tensors into the decoder program, each checked and repacked straight from the mapped file.
 final class WeightLoader {
-    /// The tensors whose rows a matrix of use joins.
-    private interface Parts {
-        /// @param copies of what copies there are
-        List<Tensor> in(Arena copies) throws ModelFileException;
-    }
+    /// The most bytes of a tensor that cross over in one piece: a `ByteBuffer` ends at 2 GB.
+    private static final long PIECE_BYTES = 1L << 30;
 
-    private interface ForManyRows {
-        void put() throws ModelFileException;
-    }
-
+    private static final int ROWS_MULTIPLE = 64;
     private static final String EMBEDDING = "token_embd.weight";
     private static final String OWN_HEAD = "output.weight";
     /// Weights for many rows are held beside those for few while they take at most this part of the memory.
@@ -39,8 +32,6 @@ final class WeightLoader {
     private final LongConsumer progress;
     private final boolean packedBeside;
     private final Set<String> counted = new HashSet<>();
-    private final Queue<ForManyRows> forManyRows = new ArrayDeque<>();
-    private int matrices;
     private long bytesDone;
 
     /// @param memory of the device, in bytes
@@ -59,17 +50,16 @@ final class WeightLoader {
         this.weights = weights;
         this.device = device;
         this.progress = progress;
-        packedBeside = device.packed() && elements() * Precision.BF16.bytes() <= memory / MANY_ROWS_MEMORY_SHARE;
+        var elements =
+                model.tensors().values().stream().mapToLong(Tensor::elements).sum();
+        packedBeside = device.packed() && elements * Precision.BF16.bytes() <= memory / MANY_ROWS_MEMORY_SHARE;
     }
 
-    /// Loads all that is needed; matrices in their form for few rows only.
-    ///
     /// @throws InterruptedException when the thread was interrupted; looked at between tensors
     void load() throws ModelFileException, InterruptedException {
         TensorCheck.allKnown(model, shape);
         var embedding = matrix(EMBEDDING, shape.vocabulary(), shape.hidden());
-        program.run(
-                "put_embedding", MatrixRows.pieces(embedding), embedding.type().ggufId(), shape.vocabulary());
+        program.run("put_embedding", pieces(embedding), embedding.type().ggufId(), shape.vocabulary());
         done(embedding);
         int heads = shape.heads() * shape.headDim(), kvHeads = shape.kvHeads() * shape.headDim();
         for (var layer = 0; layer < shape.layers(); layer++) {
@@ -77,20 +67,16 @@ final class WeightLoader {
             putNorm(block + "attn_norm.weight");
             putNorm(block + "ffn_norm.weight");
             putAttention(block, heads, kvHeads);
-            putMatrix(_ -> List.of(matrix(block + "attn_output.weight", shape.hidden(), heads)));
-            putMatrix(_ -> List.of(
+            putMatrix(matrix(block + "attn_output.weight", shape.hidden(), heads));
+            putMatrix(
                     matrix(block + "ffn_gate.weight", shape.feedForward(), shape.hidden()),
-                    matrix(block + "ffn_up.weight", shape.feedForward(), shape.hidden())));
-            putMatrix(_ -> List.of(matrix(block + "ffn_down.weight", shape.hidden(), shape.feedForward())));
+                    matrix(block + "ffn_up.weight", shape.feedForward(), shape.hidden()));
+            putMatrix(matrix(block + "ffn_down.weight", shape.hidden(), shape.feedForward()));
         }
         putNorm("output_norm.weight");
         // Without a head of its own the model uses the embedding.
         var head = model.tensors().containsKey(OWN_HEAD) ? OWN_HEAD : EMBEDDING;
-        putMatrix(_ -> List.of(matrix(head, shape.vocabulary(), shape.hidden())));
-    }
-
-    long elements() {
-        return model.tensors().values().stream().mapToLong(Tensor::elements).sum();
+        putMatrix(matrix(head, shape.vocabulary(), shape.hidden()));
     }
 
     /// What the weights will take on the device, in bytes.
@@ -110,10 +96,10 @@ final class WeightLoader {
     /// Queries, keys and values: one matrix, and what comes between it and the turning.
     private void putAttention(String block, int heads, int kvHeads) throws ModelFileException, InterruptedException {
         try (var arena = Arena.ofConfined()) {
-            putMatrix(copies -> List.of(
-                    inPairs(matrix(block + "attn_q.weight", heads, shape.hidden()), copies),
-                    inPairs(matrix(block + "attn_k.weight", kvHeads, shape.hidden()), copies),
-                    matrix(block + "attn_v.weight", kvHeads, shape.hidden())));
+            putMatrix(
+                    inPairs(matrix(block + "attn_q.weight", heads, shape.hidden()), arena),
+                    inPairs(matrix(block + "attn_k.weight", kvHeads, shape.hidden()), arena),
+                    matrix(block + "attn_v.weight", kvHeads, shape.hidden()));
             if (shape.biased()) {
                 putVectors(
                         "put_attention_bias",
@@ -163,51 +149,36 @@ final class WeightLoader {
         var tensor = model.tensor(name);
         TensorCheck.vector(model, tensor, shape.hidden());
         model.checkFinite(tensor);
-        program.run("put_norm", MatrixRows.pieces(tensor), tensor.type().ggufId());
+        program.run("put_norm", pieces(tensor), tensor.type().ggufId());
         done(tensor);
     }
 
-    private void putMatrix(Parts parts) throws ModelFileException, InterruptedException {
-        try (var arena = Arena.ofConfined()) {
-            var tensors = parts.in(arena);
-            for (var tensor : tensors) {
-                model.checkFinite(tensor);
+    private void putMatrix(Tensor... tensors) throws ModelFileException, InterruptedException {
+        var parts = List.of(tensors);
+        var pieces = new ArrayList<MemorySegment>();
+        var types = new ArrayList<Long>();
+        var rows = new ArrayList<Long>();
+        for (var part : parts) {
+            model.checkFinite(part);
+            var bytesPerRow = part.data().byteSize() / part.rows();
+            for (var piece : pieces(part)) {
+                pieces.add(piece);
+                types.add((long) part.type().ggufId());
+                rows.add(piece.byteSize() / bytesPerRow);
             }
-            var few = few(tensors);
-            var rows = new MatrixRows(tensors);
-            program.run(
-                    "put_matrix",
-                    rows.pieces(),
-                    rows.types(),
-                    rows.counts(),
-                    rows.columns(),
-                    few.programKind(),
-                    few.manyRowsFrom());
-            var many = many(few);
-            if (many != few) {
-                var matrix = matrices;
-                forManyRows.add(() -> putMany(matrix, parts, many));
-            }
-            matrices++;
-            done(tensors.toArray(Tensor[]::new));
         }
-    }
-
-    /// Loads the forms for many rows, which stand in for those for few as they come.
-    ///
-    /// @param goOn asked before each matrix
-    void loadForManyRows(BooleanSupplier goOn) throws ModelFileException {
-        while (!forManyRows.isEmpty() && goOn.getAsBoolean()) {
-            forManyRows.remove().put();
-        }
-    }
-
-    private void putMany(int matrix, Parts parts, MatrixForm form) throws ModelFileException {
-        try (var arena = Arena.ofConfined()) {
-            var rows = new MatrixRows(parts.in(arena));
-            program.run(
-                    "put_many", matrix, rows.pieces(), rows.types(), rows.counts(), rows.columns(), form.programKind());
-        }
+        var few = few(parts);
+        var many = many(few);
+        program.run(
+                "put_matrix",
+                pieces,
+                longs(types),
+                longs(rows),
+                parts.getFirst().columns(),
+                few.programKind(),
+                many.programKind(),
+                few.manyRowsFrom());
+        done(tensors);
     }
 
     private MatrixForm few(List<Tensor> parts) {
@@ -225,9 +196,32 @@ final class WeightLoader {
     private long held(Tensor matrix) {
         var few = few(List.of(matrix));
         var many = many(few);
-        var dense = weights == Precision.AUTO ? Precision.FP32 : weights;
-        var elements = matrix.elements();
-        return few.bytes(elements, dense) + (many == few ? 0 : many.bytes(elements, dense));
+        return held(matrix.elements(), few) + (many == few ? 0 : held(matrix.elements(), many));
+    }
+
+    private long held(long elements, MatrixForm form) {
+        return switch (form) {
+            // A scale and a zero of 2 bytes each for 32 elements.
+            case INT4 -> elements / 2 + elements / 8;
+            case INT4_PAIR -> elements + elements / 4;
+            case PACKED_BF16 -> elements * Precision.BF16.bytes();
+            case DENSE -> elements * (weights == Precision.AUTO ? Precision.FP32 : weights).bytes();
+        };
+    }
+
+    /// A tensor's bytes, cut at multiples of 64 rows where it is large.
+    private static List<MemorySegment> pieces(Tensor tensor) {
+        var data = tensor.data();
+        if (data.byteSize() <= PIECE_BYTES) {
+            return List.of(data);
+        }
+        var step = ROWS_MULTIPLE * (data.byteSize() / tensor.rows());
+        step = Math.max(step, PIECE_BYTES / step * step);
+        var pieces = new ArrayList<MemorySegment>();
+        for (var start = 0L; start < data.byteSize(); start += step) {
+            pieces.add(data.asSlice(start, Math.min(step, data.byteSize() - start)));
+        }
+        return pieces;
     }
 
     private void done(Tensor... tensors) throws InterruptedException {
@@ -241,5 +235,9 @@ final class WeightLoader {
         if (Thread.interrupted()) {
             throw new InterruptedException("interrupted while the weights were loaded");
         }
+    }
+
+    private static long[] longs(List<Long> values) {
+        return values.stream().mapToLong(Long::longValue).toArray();
     }
 }

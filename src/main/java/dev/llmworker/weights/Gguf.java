@@ -19,14 +19,12 @@ public final class Gguf implements AutoCloseable {
 
     private final Path file;
     private final Arena arena;
-    private final MemorySegment mapping;
     private final Metadata metadata;
     private final Map<String, Tensor> tensors;
 
-    private Gguf(Path file, Arena arena, MemorySegment mapping, Metadata metadata, Map<String, Tensor> tensors) {
+    private Gguf(Path file, Arena arena, Metadata metadata, Map<String, Tensor> tensors) {
         this.file = file;
         this.arena = arena;
-        this.mapping = mapping;
         this.metadata = metadata;
         this.tensors = tensors;
     }
@@ -67,7 +65,7 @@ public final class Gguf implements AutoCloseable {
         var header = HeaderReader.read(file, mapping);
         checkParts(file, header.metadata());
         checkBlocks(file, header.metadata());
-        return new Gguf(file, arena, mapping, header.metadata(), TensorLayout.place(file, mapping, header));
+        return new Gguf(file, arena, header.metadata(), TensorLayout.place(file, mapping, header));
     }
 
     private static void checkParts(Path file, Metadata metadata) throws ModelFileException {
@@ -120,11 +118,6 @@ public final class Gguf implements AutoCloseable {
             throw new ModelFileException(
                     file, "tensor " + tensor.name() + " " + problem.get() + "; expected finite numbers");
         }
-    }
-
-    /// Takes the file out of this process's memory; what is read again comes from the system's cache or the disk.
-    public void unload() {
-        mapping.unload();
     }
 
     @Override

@@ -35,7 +35,6 @@ class DeterministicTextTest {
         var options = new DecoderOptions(Precision.AUTO, Precision.AUTO, 4, 320, 0, "cpu", true);
         try (var model = Gguf.open(StarterModelFile.path());
                 var decoder = TorchDecoder.load(model, options, _ -> {})) {
-            decoder.loadRest(() -> true);
             var requests = requests(decoder.description().vocabularySize());
             List<String> alone = new ArrayList<>();
             for (var request : requests) {

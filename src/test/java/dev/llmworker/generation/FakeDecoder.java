@@ -5,6 +5,7 @@ import dev.llmworker.model.Decoder;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.sampling.SamplingParameters;
 import java.util.Arrays;
+import java.util.concurrent.Semaphore;
 import java.util.function.LongConsumer;
 
 /// A decoder whose next token is a function of everything in its slot's cache: a slot that is mixed up, overwritten or
@@ -21,6 +22,7 @@ final class FakeDecoder implements Decoder {
     private final int[][] cache;
     private final int[] cached;
     private final boolean deterministic;
+    final Semaphore rests = new Semaphore(0);
     int calls;
     /// Told what each call would take, in nanoseconds.
     LongConsumer work = _ -> {};
@@ -66,6 +68,11 @@ final class FakeDecoder implements Decoder {
     @Override
     public DecoderDescription description() {
         return new DecoderDescription("fake", "fake", VOCABULARY, contextLength, slots, "none", "none", 0);
+    }
+
+    @Override
+    public void rest() {
+        rests.release();
     }
 
     @Override

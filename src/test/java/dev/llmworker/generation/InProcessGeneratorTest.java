@@ -9,6 +9,7 @@ import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationEvent.Token;
 import dev.llmworker.model.DecodeBatch;
 import dev.llmworker.model.Decoder;
+import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.text.PromptEncoder;
 import java.io.IOException;
@@ -17,7 +18,7 @@ import java.util.ArrayList;
 import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.concurrent.CountDownLatch;
-import java.util.function.BooleanSupplier;
+import java.util.concurrent.Semaphore;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -100,33 +101,56 @@ class InProcessGeneratorTest {
                 tooLong.getMessage());
     }
 
-    @Test
-    void theRestIsLoadedOnceAndBeforeTheFirstPrompt() throws Exception {
-        var order = new StringBuffer();
-        var decoder = new SteppedDecoder(CONTEXT) {
-            @Override
-            public void loadRest(BooleanSupplier goOn) {
-                order.append(goOn.getAsBoolean() ? "rest " : "closed ");
-            }
+    /// Decodes a step for each permit; so a test decides when the engine goes on.
+    private static class SteppedDecoder implements Decoder {
+        final FakeDecoder fake = new FakeDecoder(1, CONTEXT);
+        final Semaphore steps = new Semaphore(0);
+        final Semaphore asked = new Semaphore(0);
 
-            @Override
-            public int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling) {
-                order.append("prompt ");
-                return super.prefillLast(slot, ids, start, sampling);
-            }
-        };
-        decoder.steps.release(100);
-        var generator = start(decoder, null);
-        for (var i = 0; i < 2; i++) {
-            read(generator.submit(request("hello", OptionalInt.of(2))), new StringBuilder());
+        @Override
+        public DecoderDescription description() {
+            return fake.description();
         }
 
-        assertEquals("rest prompt prompt ", order.toString());
+        @Override
+        public void prefill(int slot, int[] ids, int start) {
+            fake.prefill(slot, ids, start);
+        }
+
+        @Override
+        public int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling) {
+            return fake.prefillLast(slot, ids, start, sampling);
+        }
+
+        @Override
+        public int[] decode(DecodeBatch batch, int count) {
+            asked.release();
+            steps.acquireUninterruptibly();
+            return fake.decode(batch, count);
+        }
+
+        @Override
+        public void copySlot(int from, int to, int length) {
+            fake.copySlot(from, to, length);
+        }
+
+        @Override
+        public void swapSlots(int a, int b, int length) {
+            fake.swapSlots(a, b, length);
+        }
+
+        @Override
+        public boolean deterministic() {
+            return fake.deterministic();
+        }
+
+        @Override
+        public void close() {}
     }
 
     @Test
     void aClientThatLeavesCostsTheStepThatRunsAndNoMore() throws Exception {
-        var decoder = new SteppedDecoder(CONTEXT);
+        var decoder = new SteppedDecoder();
         var generator = start(decoder, null);
         var generation = generator.submit(request("hello", OptionalInt.of(50)));
         decoder.steps.release(3);
@@ -139,7 +163,7 @@ class InProcessGeneratorTest {
 
     @Test
     void aFullQueueRefusesAndAClosedWaiterFreesItsPlace() throws Exception {
-        var decoder = new SteppedDecoder(CONTEXT);
+        var decoder = new SteppedDecoder();
         var generator = start(decoder, 1);
         var running = generator.submit(request("a", OptionalInt.of(10)));
         decoder.asked.acquire();
@@ -157,7 +181,7 @@ class InProcessGeneratorTest {
 
     @Test
     void aDecoderThatFailsEndsEveryRequestAndTheWorkerSaysSo() throws Exception {
-        var decoder = new SteppedDecoder(CONTEXT) {
+        var decoder = new SteppedDecoder() {
             @Override
             public int[] decode(DecodeBatch batch, int count) {
                 super.decode(batch, count);
@@ -203,7 +227,7 @@ class InProcessGeneratorTest {
 
     @Test
     void closingEndsWhatRuns() throws Exception {
-        var decoder = new SteppedDecoder(CONTEXT);
+        var decoder = new SteppedDecoder();
         var generator = start(decoder, null);
         var generation = generator.submit(request("a", OptionalInt.of(50)));
         decoder.asked.acquire();

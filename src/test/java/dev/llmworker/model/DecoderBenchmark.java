@@ -31,9 +31,6 @@ final class DecoderBenchmark {
                         new DecoderOptions(Precision.AUTO, Precision.AUTO, 32, 1100, 0, "cpu", arguments.length > 1),
                         _ -> {})) {
             print("load, warm-up included: %.0f ms, %s", (System.nanoTime() - start) / 1e6, decoder.description());
-            var loaded = System.nanoTime();
-            decoder.loadRest(() -> true);
-            print("load the rest: %.0f ms", (System.nanoTime() - loaded) / 1e6);
             decoder.prefill(0, prompt(), 0);
             var milliseconds = median(() -> decoder.prefill(0, prompt(), 0));
             print("prompt of %d: %.0f tokens/s", PROMPT_TOKENS, PROMPT_TOKENS / milliseconds * 1e3);

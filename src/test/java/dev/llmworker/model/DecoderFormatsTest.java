@@ -17,8 +17,10 @@ import org.junit.jupiter.params.provider.EnumSource;
 class DecoderFormatsTest {
     private static final int[] IDS = {3, 141, 59, 26, 53, 58, 97, 93, 23, 84, 62, 64};
     private static final double FLOAT32_TOLERANCE = 1e-5;
-    /// Rounding of weights, activations and cache to the 8 bits of bfloat16, some 20 times one after the other.
-    private static final double BF16_TOLERANCE = 0.05;
+    /// Rounding of weights or their scales, activations and cache to the 8 bits of bfloat16, some 20 times one after
+    /// the
+    /// other. A wrong layout is off by more than 1.
+    private static final double BF16_TOLERANCE = 0.08;
 
     @TempDir
     private Path directory;

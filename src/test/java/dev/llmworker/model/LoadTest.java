@@ -1,7 +1,6 @@
 package dev.llmworker.model;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -37,29 +36,6 @@ class LoadTest {
             assertEquals(bytes, progress.getLast());
             assertEquals(progress.stream().sorted().toList(), progress);
         }
-    }
-
-    @Test
-    void theFileIsKeptUntilAllOfItIsLoaded() throws Exception {
-        var tiny = TinyLlama.of(TensorType.Q4_1, new Random(3));
-        var model = Gguf.open(tiny.file.write(directory.resolve("tiny.gguf")));
-        var scope = model.tensor("output.weight").data().scope();
-        try (var decoder = TorchDecoder.load(model, DecoderOptions.cpu(1), _ -> {})) {
-            assertTrue(scope.isAlive());
-            decoder.loadRest(() -> true);
-            assertFalse(scope.isAlive());
-            decoder.loadRest(() -> true);
-        }
-    }
-
-    @Test
-    void aLoadThatFailsClosesTheFile() throws Exception {
-        var tiny = TinyLlama.of(TensorType.Q4_1, new Random(3));
-        var model = Gguf.open(tiny.file.write(directory.resolve("tiny.gguf")));
-        var scope = model.tensor("output.weight").data().scope();
-        var options = new DecoderOptions(Precision.AUTO, Precision.AUTO, 1, 100_000, 1, "cpu", false);
-        assertThrows(IllegalArgumentException.class, () -> TorchDecoder.load(model, options, _ -> {}));
-        assertFalse(scope.isAlive());
     }
 
     @Test

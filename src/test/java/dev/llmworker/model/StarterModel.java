@@ -9,8 +9,8 @@ final class StarterModel {
     private StarterModel() {}
 
     static TorchDecoder load(DecoderOptions options) throws IOException, InterruptedException {
-        var decoder = TorchDecoder.load(Gguf.open(StarterModelFile.path()), options, _ -> {});
-        decoder.loadRest(() -> true);
-        return decoder;
+        try (var model = Gguf.open(StarterModelFile.path())) {
+            return TorchDecoder.load(model, options, _ -> {});
+        }
     }
 }

@@ -68,9 +68,9 @@ final class TinyLlama {
 
     static TorchDecoder load(GgufFile file, Path directory, DecoderOptions options)
             throws IOException, InterruptedException {
-        var decoder = TorchDecoder.load(Gguf.open(file.write(directory.resolve("tiny.gguf"))), options, _ -> {});
-        decoder.loadRest(() -> true);
-        return decoder;
+        try (var model = Gguf.open(file.write(directory.resolve("tiny.gguf")))) {
+            return TorchDecoder.load(model, options, _ -> {});
+        }
     }
 
     float[] weights(String name) {
