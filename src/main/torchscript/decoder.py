@@ -66,6 +66,8 @@ class Decoder(torch.nn.Module):
     norms: List[Tensor]
     biases: List[Tensor]
     head_norms: List[Tensor]
+    joined_ids: List[List[int]]
+    joined_places: List[List[int]]
 
     def __init__(self):
         super().__init__()
@@ -117,6 +119,9 @@ class Decoder(torch.nn.Module):
         self.lone = KvCache()
         self.lone_from = 0
         self.lone_to = 0
+        # Parts of prompts that go with the next step, and of each the slot and the position that it starts at.
+        self.joined_ids = []
+        self.joined_places = []
         self.rotations = none  # complex [max_length, D / 2]
         self.norm_epsilon = none  # [1, 1]
         self.head_norm_epsilon = none  # [1, 1, 1]
@@ -411,10 +416,38 @@ class Decoder(torch.nn.Module):
         self.lone_from = 0
         self.lone_to = 0
 
+    @torch.jit.export
+    def join(self, ids: List[int], slot: int, start: int) -> None:
+        """Has the next decode step run a part of a prompt as well, positions start, start + 1, … of a slot that is none of
+        its rows: the weights are then read once for both."""
+        assert not self.deterministic, "a row's result would depend on what goes with it"
+        self.joined_ids.append(ids)
+        self.joined_places.append([slot, start])
+
+    def joined_inputs(self, x: Tensor, rotations: Tensor) -> Tuple[Tensor, Tensor]:
+        """A step's embedded tokens and rotations, and after them those of what goes with it."""
+        rows, turns = [x], [rotations]
+        for i, ids in enumerate(self.joined_ids):
+            start = self.joined_places[i][1]
+            rows.append(self.embed(torch.tensor(ids, device=self.device)))
+            turns.append(self.rotations[start : start + len(ids)].unsqueeze(1))
+        return torch.cat(rows), torch.cat(turns)
+
+    def joined_attention(self, turned: Tensor, v: Tensor, layer: int, first: int) -> List[Tensor]:
+        """Of the rows from `first` on, part by part."""
+        parts: List[Tensor] = []
+        for i, ids in enumerate(self.joined_ids):
+            slot, start = self.joined_places[i]
+            end = first + len(ids)
+            parts.append(self.prefill_attention(turned[first:end], v[first:end], layer, slot, start))
+            first = end
+        return parts
+
     def decode_step(self, tokens: Tensor, positions: Tensor, max_position: int) -> Tensor:
         """Runs tokens [n] at their positions [n] through the model, cache included: logits [n, V]."""
         n = tokens.size(0)
-        if n == 1 and max_position < self.lone_length:
+        joins = len(self.joined_ids) > 0
+        if n == 1 and max_position < self.lone_length and not joins:
             self.enter_lone(max_position)
             dtype, keys, values, key_blocks = torch.float32, self.lone.keys, self.lone.values, self.lone.key_blocks
             key_places, value_places = self.lone.key_places(positions), self.lone.value_places(positions)
@@ -422,7 +455,6 @@ class Decoder(torch.nn.Module):
             self.leave_lone()
             dtype, keys, values, key_blocks = self.cache_dtype, self.cache.keys, self.cache.values, self.cache.key_blocks
             key_places, value_places = self.cache.key_places(positions), self.cache.value_places(positions)
-        rows = 0 if self.deterministic else n
         length = max_position + 1
         if n > 1 or self.deterministic:
             stretch = self.cache.block if self.deterministic else 64
@@ -431,15 +463,28 @@ class Decoder(torch.nn.Module):
         rotations = self.rotations.index_select(0, positions).unsqueeze(1)
         kv_rows = n * self.kv_heads
         x = self.embed(tokens)
+        if joins:
+            x, rotations = self.joined_inputs(x, rotations)
+        rows = 0 if self.deterministic else x.size(0)
         for layer in range(self.layers):
             turned, v = self.attention_inputs(x, layer, rotations, rows, dtype)
+            parts: List[Tensor] = []
+            if joins:
+                parts = self.joined_attention(turned, v, layer, n)
+                turned, v = turned[:n], v[:n]
             k, q = turned[:, self.heads :], turned[:, : self.heads]
             keys[layer].index_copy_(0, key_places, k.reshape(-1))
             values[layer].view(-1, self.head_dim).index_copy_(0, value_places, v.reshape(-1, self.head_dim))
             attention = self.decode_attention(q, key_blocks[layer], values[layer][:kv_rows, :length], length, mask)
+            if joins:
+                attention = torch.cat([attention] + parts)
             x.add_(self.project(attention, 4 * layer + 1, rows))
             self.feed_forward(x, layer, rows)
-        return self.head(x, rows)
+        if joins:
+            self.joined_ids.clear()
+            self.joined_places.clear()
+            x = x[:n]
+        return self.head(x, 0 if self.deterministic else n)
 
     @torch.jit.export
     def decode(

@@ -2,6 +2,7 @@ package dev.llmworker.generation;
 
 import dev.llmworker.model.DecodeBatch;
 import dev.llmworker.model.Decoder;
+import dev.llmworker.model.PromptPart;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntPredicate;
@@ -19,10 +20,6 @@ final class Scheduler {
     static final int GRID_TOKENS = 128;
     /// Prompt tokens a step takes while nothing runs.
     static final int QUIET_TOKENS = 128;
-    /// While more prompts of at most this many tokens wait than sequences run, they go first: most would wait longer
-    /// for their first token than others for their next.
-    static final int SHORT_PROMPT_TOKENS = 64;
-
     private final Decoder decoder;
     private final IntPredicate endOfSequence;
     private final WaitingQueue waiting;
@@ -31,10 +28,9 @@ final class Scheduler {
     private final DecodeBatch batch;
     private final PrefillPace pace = new PrefillPace();
     private final int slotCount;
-    /// In the order of their arrival; each has a slot from its first chunk on.
-    private final List<Sequence> prefilling = new ArrayList<>();
+    /// Each has a slot from its first part on.
+    private final PromptTurns prefilling = new PromptTurns();
     private int rows;
-    private boolean shortestNext;
 
     Scheduler(Decoder decoder, IntPredicate endOfSequence, WaitingQueue waiting, LongSupplier clock) {
         this.decoder = decoder;
@@ -52,8 +48,14 @@ final class Scheduler {
     boolean step() {
         endClosedAndExpired();
         admit();
-        prefill();
-        decode();
+        if (rows == 0 || decoder.deterministic()) {
+            prefill();
+            if (rows > 0) {
+                decode(List.of());
+            }
+        } else {
+            decode(prefilling.share(promptTokens(), this::place));
+        }
         return rows > 0 || !prefilling.isEmpty() || waiting.size() > 0;
     }
 
@@ -64,10 +66,10 @@ final class Scheduler {
             slots.release(slot);
         }
         rows = 0;
-        for (var sequence : prefilling) {
+        prefilling.removeIf(sequence -> {
             leave(sequence, reason);
-        }
-        prefilling.clear();
+            return true;
+        });
     }
 
     int running() {
@@ -112,93 +114,82 @@ final class Scheduler {
         }
     }
 
+    /// By calls for nothing but prompts: while nothing runs, and where it must not matter what else does.
     private void prefill() {
-        int budget = prefillBudget();
-        while (!prefilling.isEmpty()) {
-            var sequence = nextToPrefill();
-            if (slots.slotOf(sequence) < 0) {
-                boolean quiet = rows == 0 && prefilling.size() == 1;
-                slots.place(sequence, rows, quiet || decoder.deterministic());
-                if (quiet) {
-                    slots.exchange(slots.slotOf(sequence), 0);
-                }
-            }
-            int count = Math.min(budget, sequence.promptLeft());
-            if (rows == 0 || decoder.deterministic()) {
-                count = Math.min(GRID_TOKENS - sequence.prefilled() % GRID_TOKENS, sequence.promptLeft());
-            }
+        int budget = QUIET_TOKENS;
+        while (!prefilling.isEmpty() && budget >= PrefillPace.LEAST_TOKENS) {
+            var sequence = prefilling.next();
+            place(sequence);
+            int count = Math.min(GRID_TOKENS - sequence.prefilled() % GRID_TOKENS, sequence.promptLeft());
             prefill(sequence, count);
             budget -= count;
-            if (budget < PrefillPace.LEAST_TOKENS) {
-                return;
+        }
+    }
+
+    private void place(Sequence sequence) {
+        if (slots.slotOf(sequence) < 0) {
+            boolean quiet = rows == 0 && prefilling.size() == 1;
+            slots.place(sequence, rows, quiet || decoder.deterministic());
+            if (quiet) {
+                slots.exchange(slots.slotOf(sequence), 0);
             }
         }
     }
 
-    private int prefillBudget() {
-        long shortPrompts = prefilling.stream()
-                .filter(sequence -> sequence.promptLeft() <= SHORT_PROMPT_TOKENS)
-                .count();
-        return rows == 0 || shortPrompts > rows ? QUIET_TOKENS : pace.tokens();
-    }
-
-    /// The oldest prompt and the one with the fewest tokens left by turns: many short ones do not wait for a long one,
-    /// and a long one gets half of the chunks at least once it is the oldest.
-    private Sequence nextToPrefill() {
-        shortestNext = !shortestNext;
-        var next = prefilling.getFirst();
-        if (!shortestNext) {
-            return next;
+    /// Of prompts, that go with the next step.
+    private int promptTokens() {
+        if (prefilling.isEmpty()) {
+            return 0;
         }
-        for (var sequence : prefilling) {
-            if (sequence.promptLeft() < next.promptLeft()) {
-                next = sequence;
-            }
-        }
-        return next;
+        return prefilling.hasMoreShortThan(rows) ? QUIET_TOKENS : pace.tokens(rows);
     }
 
     private void prefill(Sequence sequence, int count) {
         int slot = slots.slotOf(sequence);
         int start = sequence.prefilled();
-        var ids = sequence.takePrompt(count, GRID_TOKENS);
-        long begun = clock.getAsLong();
-        if (sequence.promptLeft() > 0) {
-            decoder.prefill(slot, ids, start);
-            pace.chunkTook(count, clock.getAsLong() - begun);
+        var ids = sequence.nextOfPrompt(count);
+        boolean last = count == sequence.promptLeft();
+        int token = 0;
+        if (last) {
+            token = decoder.prefillLast(slot, ids, start, sequence.sampling());
         } else {
-            int token = decoder.prefillLast(slot, ids, start, sequence.sampling());
-            pace.chunkTook(count, clock.getAsLong() - begun);
-            begin(sequence, slot, token);
+            decoder.prefill(slot, ids, start);
+        }
+        sequence.prefilled(count, count == GRID_TOKENS);
+        if (last) {
+            begin(sequence, token);
         }
     }
 
     /// A prompt is in the cache: its sequence runs, unless the first token ends it.
-    private void begin(Sequence sequence, int slot, int token) {
-        prefilling.remove(sequence);
+    private void begin(Sequence sequence, int token) {
         var reason = sequence.accept(token, endOfSequence.test(token));
-        if (reason != null) {
+        if (reason == null) {
+            run(sequence);
+        } else {
+            prefilling.remove(sequence);
             leave(sequence, reason);
-            return;
         }
-        if (slot != rows) {
-            slots.exchange(slot, rows);
-        }
+    }
+
+    private void run(Sequence sequence) {
+        prefilling.remove(sequence);
+        slots.exchange(slots.slotOf(sequence), rows);
         rows++;
     }
 
-    private void decode() {
-        if (rows == 0) {
-            return;
-        }
+    /// @param beside parts of prompts
+    private void decode(List<PromptTurns.Part> beside) {
         batch.clear();
         for (int row = 0; row < rows; row++) {
             var sequence = runningAt(row);
             batch.add(sequence.newestToken(), sequence.newestPosition(), sequence.sampling());
         }
+        int promptTokens = beside.stream().mapToInt(PromptTurns.Part::count).sum();
         long begun = clock.getAsLong();
-        var tokens = decoder.decode(batch, 1);
-        pace.stepTook(clock.getAsLong() - begun);
+        var tokens = promptTokens == 0 ? decoder.decode(batch, 1) : decoder.decodeBeside(batch, chunks(beside));
+        pace.stepTook(rows, promptTokens, clock.getAsLong() - begun);
+        beside.forEach(part -> part.sequence().prefilled(part.count(), false));
         for (int slot = rows - 1; slot >= 0; slot--) {
             int token = tokens[slot];
             var reason = runningAt(slot).accept(token, endOfSequence.test(token));
@@ -206,6 +197,22 @@ final class Scheduler {
                 retire(slot, reason);
             }
         }
+        beside.stream()
+                .map(PromptTurns.Part::sequence)
+                .filter(sequence -> sequence.promptLeft() == 1)
+                .forEach(this::run);
+    }
+
+    private List<PromptPart> chunks(List<PromptTurns.Part> parts) {
+        List<PromptPart> chunks = new ArrayList<>();
+        for (var part : parts) {
+            var sequence = part.sequence();
+            if (part.count() > 0) {
+                var ids = sequence.nextOfPrompt(part.count());
+                chunks.add(new PromptPart(slots.slotOf(sequence), ids, sequence.prefilled()));
+            }
+        }
+        return chunks;
     }
 
     private void retire(int slot, FinishReason reason) {

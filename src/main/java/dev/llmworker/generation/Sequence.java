@@ -43,6 +43,7 @@ final class Sequence implements Generation {
         this.id = admission.id();
         this.ids = admission.prompt();
         this.promptLength = ids.length;
+        this.newestToken = ids[promptLength - 1];
         this.tokenLimit = admission.tokenLimit();
         this.ignoreEos = admission.ignoreEos();
         this.sampling = admission.sampling();
@@ -101,14 +102,19 @@ final class Sequence implements Generation {
         return reused;
     }
 
-    /// The next `count` ids of the prompt, for the decoder; counts them as cached.
-    int[] takePrompt(int count, int grid) {
-        var chunk = Arrays.copyOfRange(ids, prefilled, prefilled + count);
-        if (prefilled == exact && count == grid) {
-            exact += grid;
+    /// The next `count` ids of the prompt, for the decoder.
+    int[] nextOfPrompt(int count) {
+        return Arrays.copyOfRange(ids, prefilled, prefilled + count);
+    }
+
+    /// The next `count` positions of the prompt are in the cache.
+    ///
+    /// @param asAlone they were computed by a call of their own, as they are whenever the prompt comes alone
+    void prefilled(int count, boolean asAlone) {
+        if (asAlone && prefilled == exact) {
+            exact += count;
         }
         prefilled += count;
-        return chunk;
     }
 
     /// Positions in the cache.
@@ -126,6 +132,7 @@ final class Sequence implements Generation {
         return ids;
     }
 
+    /// The one to decode next; before the first step, the last of the prompt.
     int newestToken() {
         return newestToken;
     }

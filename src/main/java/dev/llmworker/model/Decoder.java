@@ -1,6 +1,7 @@
 package dev.llmworker.model;
 
 import dev.llmworker.sampling.SamplingParameters;
+import java.util.List;
 
 /// A decoder-only language model on its device, with a KV cache of `description().slots()` sequences of up to
 /// `description().contextLength()` tokens each.
@@ -21,6 +22,11 @@ public interface Decoder extends AutoCloseable {
     ///
     /// @return the token ids by step, then by row: element `step * rows + row`
     int[] decode(DecodeBatch batch, int steps);
+
+    /// One step of [#decode], and in the same pass parts of prompts of other slots: cheaper than a call for each, for
+    /// the
+    /// weights are read once. Not for a decoder that is [#deterministic()].
+    int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts);
 
     /// Copies the first `length` cached positions of slot `from` to slot `to`.
     void copySlot(int from, int to, int length);

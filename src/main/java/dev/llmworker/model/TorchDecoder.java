@@ -5,6 +5,7 @@ import dev.llmworker.stats.Stages;
 import dev.llmworker.weights.Gguf;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.LongConsumer;
 
 /// The decoder of a GGUF model: `decoder.pt` in libtorch.
@@ -102,6 +103,24 @@ public final class TorchDecoder implements Decoder {
                 numbers,
                 !sampling.isGreedy(),
                 filters(sampling));
+    }
+
+    @Override
+    public int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts) {
+        checkBatch(batch, 1);
+        for (var part : parts) {
+            checkChunk(part.slot(), part.ids(), part.start());
+            if (part.slot() < batch.rows()) {
+                throw new IllegalArgumentException("slot " + part.slot() + " takes a prompt while it decodes");
+            }
+        }
+        var tokens = 0;
+        for (var part : parts) {
+            program.run("join", longs(part.ids()), part.slot(), part.start());
+            tokens += part.ids().length;
+        }
+        manyRowsForm.beforePrompt(tokens, false);
+        return decode(batch, 1);
     }
 
     @Override

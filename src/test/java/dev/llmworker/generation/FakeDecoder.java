@@ -3,8 +3,10 @@ package dev.llmworker.generation;
 import dev.llmworker.model.DecodeBatch;
 import dev.llmworker.model.Decoder;
 import dev.llmworker.model.DecoderDescription;
+import dev.llmworker.model.PromptPart;
 import dev.llmworker.sampling.SamplingParameters;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.function.LongConsumer;
 
@@ -78,10 +80,14 @@ final class FakeDecoder implements Decoder {
     @Override
     public void prefill(int slot, int[] ids, int start) {
         calls++;
+        work.accept(CALL_NANOS + ids.length * PROMPT_TOKEN_NANOS);
+        put(slot, ids, start);
+    }
+
+    private void put(int slot, int[] ids, int start) {
         check(start <= cached[slot], "prefill at " + start + " of slot " + slot);
         check(ids.length > 0, "an empty chunk");
         promptTokens += ids.length;
-        work.accept(CALL_NANOS + ids.length * PROMPT_TOKEN_NANOS);
         System.arraycopy(ids, 0, cache[slot], start, ids.length);
         cached[slot] = start + ids.length;
     }
@@ -93,6 +99,19 @@ final class FakeDecoder implements Decoder {
     }
 
     @Override
+    public int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts) {
+        check(!deterministic && !parts.isEmpty(), parts.size() + " parts of prompts in a step");
+        int tokens = 0;
+        for (var part : parts) {
+            check(part.slot() >= batch.rows(), "a prompt in slot " + part.slot() + ", which runs");
+            put(part.slot(), part.ids(), part.start());
+            tokens += part.ids().length;
+        }
+        work.accept(tokens * PROMPT_TOKEN_NANOS);
+        return decode(batch, 1);
+    }
+
+    @Override
     public int[] decode(DecodeBatch batch, int steps) {
         calls++;
         int rows = batch.rows();
@@ -101,7 +120,8 @@ final class FakeDecoder implements Decoder {
         var tokens = new int[steps * rows];
         for (int row = 0; row < rows; row++) {
             int token = batch.token(row);
-            check(batch.position(row) == cached[row], "position " + batch.position(row) + " of slot " + row);
+            check(batch.position(row) <= cached[row], "position " + batch.position(row) + " of slot " + row);
+            cached[row] = batch.position(row);
             for (int step = 0; step < steps; step++) {
                 cache[row][cached[row]++] = token;
                 token = next(cache[row], cached[row], batch.sampling(row));

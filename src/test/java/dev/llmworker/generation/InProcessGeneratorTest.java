@@ -10,11 +10,13 @@ import dev.llmworker.generation.GenerationEvent.Token;
 import dev.llmworker.model.DecodeBatch;
 import dev.llmworker.model.Decoder;
 import dev.llmworker.model.DecoderDescription;
+import dev.llmworker.model.PromptPart;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.text.PromptEncoder;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.concurrent.CountDownLatch;
@@ -127,6 +129,13 @@ class InProcessGeneratorTest {
             asked.release();
             steps.acquireUninterruptibly();
             return fake.decode(batch, count);
+        }
+
+        @Override
+        public int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts) {
+            asked.release();
+            steps.acquireUninterruptibly();
+            return fake.decodeBeside(batch, parts);
         }
 
         @Override

@@ -11,45 +11,58 @@ class PrefillPaceTest {
     private final PrefillPace pace = new PrefillPace();
 
     @Test
-    void beforeAnythingIsMeasuredTheSmallestChunkIsTaken() {
-        assertEquals(16, pace.tokens());
-        pace.stepTook(100 * MILLISECOND);
-        assertEquals(16, pace.tokens());
+    void beforeAnythingIsMeasuredAStepGoesWithoutAndThenTakesTheFewest() {
+        assertEquals(0, pace.tokens(4));
+        pace.stepTook(4, 0, 100 * MILLISECOND);
+        assertEquals(16, pace.tokens(4));
+        assertEquals(16, pace.tokens(9), "no step of so many rows is known, but one of fewer");
     }
 
     @Test
-    void aChunkTakesAtMostHalfOfAStep() {
-        pace.stepTook(40 * MILLISECOND);
-        pace.chunkTook(16, 8 * MILLISECOND);
-        assertEquals(32, pace.tokens(), "twice 8 ms are less than half of 40");
-        pace.chunkTook(32, 11 * MILLISECOND);
-        assertEquals(32, pace.tokens(), "twice 11 ms are more");
-        pace.chunkTook(32, MILLISECOND);
-        assertEquals(64, pace.tokens(), "the average of 32 is 8.5 ms now");
+    void whatGoesWithAStepAddsAtMostHalfOfIt() {
+        pace.stepTook(8, 0, 40 * MILLISECOND);
+        pace.stepTook(8, 16, 48 * MILLISECOND);
+        assertEquals(32, pace.tokens(8), "twice 8 ms are less than half of 40");
+        pace.stepTook(8, 32, 51 * MILLISECOND);
+        assertEquals(32, pace.tokens(8), "twice 11 ms are more");
+        pace.stepTook(8, 32, 41 * MILLISECOND);
+        assertEquals(64, pace.tokens(8), "the average of 32 is 8.5 ms now");
     }
 
     @Test
-    void shorterStepsMakeSmallerChunks() {
-        pace.stepTook(200 * MILLISECOND);
-        pace.chunkTook(128, 90 * MILLISECOND);
-        assertEquals(128, pace.tokens());
-        for (int i = 0; i < 10; i++) {
-            pace.stepTook(10 * MILLISECOND);
+    void stepsOfFewerRowsAreShorterAndTakeFewer() {
+        pace.stepTook(32, 0, 200 * MILLISECOND);
+        pace.stepTook(32, 128, 290 * MILLISECOND);
+        assertEquals(128, pace.tokens(32));
+        pace.stepTook(2, 0, 10 * MILLISECOND);
+        assertEquals(16, pace.tokens(2));
+        assertEquals(128, pace.tokens(32));
+    }
+
+    @Test
+    void aPlainStepIsTakenNowAndThen() {
+        pace.stepTook(8, 0, 40 * MILLISECOND);
+        int steps = 0;
+        while (pace.tokens(8) > 0) {
+            pace.stepTook(8, 16, 60 * MILLISECOND);
+            steps++;
         }
-        assertEquals(16, pace.tokens());
+        assertEquals(PrefillPace.STEPS_PER_PLAIN, steps);
+        pace.stepTook(8, 0, 40 * MILLISECOND);
+        assertTrue(pace.tokens(8) > 0);
     }
 
     @Test
     void aSizeThatWasSlowOnceIsTriedAgain() {
-        pace.stepTook(40 * MILLISECOND);
-        pace.chunkTook(16, 8 * MILLISECOND);
-        pace.chunkTook(32, 60 * MILLISECOND);
-        assertEquals(16, pace.tokens());
+        pace.stepTook(8, 0, 40 * MILLISECOND);
+        pace.stepTook(8, 16, 48 * MILLISECOND);
+        pace.stepTook(8, 32, 100 * MILLISECOND);
+        assertEquals(16, pace.tokens(8));
         int tries = 0;
-        while (pace.tokens() == 16) {
+        while (pace.tokens(8) == 16) {
             tries++;
             assertTrue(tries < 200, "32 is never tried again");
         }
-        assertEquals(32, pace.tokens());
+        assertEquals(32, pace.tokens(8));
     }
 }

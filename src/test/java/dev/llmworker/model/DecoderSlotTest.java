@@ -3,11 +3,14 @@ package dev.llmworker.model;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.weights.TensorType;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -71,6 +74,49 @@ class DecoderSlotTest {
             var reused = decoder.prefillLogits(1, Arrays.copyOfRange(other, length - 30, length), length - 30);
             assertArrayEquals(decoder.prefillLogits(2, other, 0), reused, 2e-4f);
         }
+    }
+
+    /// Two prompts, over blocks of keys and in pieces, beside two sequences that decode, one of which was alone before.
+    @Test
+    void promptsBesideAStepGiveWhatTheyGiveAlone() throws Exception {
+        var options = new DecoderOptions(Precision.FP32, Precision.FP32, 5, 320, 1, "cpu", false);
+        try (var decoder = tiny.load(directory, options)) {
+            var first = random.ints(280, 0, 192).toArray();
+            var second = random.ints(30, 0, 192).toArray();
+            var greedy = SamplingParameters.greedy();
+            var running = new int[] {7, 8};
+            var alone = new int[][] {continued(decoder, 0, new int[] {7}), continued(decoder, 0, new int[] {8})};
+            for (var slot = 0; slot < 2; slot++) {
+                decoder.prefill(slot, new int[] {running[slot]}, 0);
+            }
+            for (var step = 0; step < 7; step++) {
+                var batch = new DecodeBatch(5);
+                for (var row = 0; row < 2; row++) {
+                    batch.add(step == 0 ? 3 : alone[row][step - 1], step + 1, greedy);
+                }
+                var parts = new ArrayList<PromptPart>();
+                parts.add(new PromptPart(3, Arrays.copyOfRange(first, 40 * step, 40 * step + 40), 40 * step));
+                if (step < 3) {
+                    parts.add(new PromptPart(4, Arrays.copyOfRange(second, 10 * step, 10 * step + 10), 10 * step));
+                }
+                var tokens = decoder.decodeBeside(batch, parts);
+                assertEquals(alone[0][step], tokens[0], "step " + step);
+                assertEquals(alone[1][step], tokens[1], "step " + step);
+            }
+            var besides = decoder.decodeLogits(new int[] {0, 0, 0, 5, 6}, new int[] {0, 0, 0, 280, 30});
+            decoder.prefill(0, first, 0);
+            decoder.prefill(1, second, 0);
+            var whole = decoder.decodeLogits(new int[] {5, 6}, new int[] {280, 30});
+            assertArrayEquals(whole, Arrays.copyOfRange(besides, 3 * 192, 5 * 192), 2e-4f);
+        }
+    }
+
+    /// Seven greedy tokens after a prompt and token 3.
+    private static int[] continued(TorchDecoder decoder, int slot, int[] prompt) {
+        decoder.prefill(slot, prompt, 0);
+        var batch = new DecodeBatch(1);
+        batch.add(3, prompt.length, SamplingParameters.greedy());
+        return decoder.decode(batch, 7);
     }
 
     /// In the default mode a sequence alone is decoded in a cache of its own.
