@@ -1,10 +1,11 @@
-"""A Llama-family decoder (RMSNorm, rotary positions, grouped-query attention, SwiGLU) as one TorchScript program
-without weights. `export.py` writes it to the worker's resources; the worker puts the weights in from a GGUF file and
-calls the methods marked `torch.jit.export`.
+"""A decoder of the Llama family (RMSNorm, rotary positions, grouped-query attention, SwiGLU; biases of Qwen 2 and head
+norms of Qwen 3) as one TorchScript program without weights. `export.py` writes it to the worker's resources; the worker
+puts the weights in from a GGUF file and calls the methods marked `torch.jit.export`.
 
 Shapes: n rows (tokens) of `hidden` H values; A query heads and G key-value heads of D values; V token ids.
 
-Rotary positions turn neighbouring values as complex pairs, which is how GGUF orders a Llama's query and key rows.
+Rotary positions turn neighbouring values as complex pairs, which is how GGUF orders a Llama's query and key rows; those
+of other models come reordered.
 """
 
 from typing import List, Optional, Tuple
@@ -13,13 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gguf_blocks import repack, unpack, unpack_matrix
+from gguf_blocks import repack, rows_per_piece, unpack, unpack_int4, unpack_matrix
 from kv_cache import KvCache
 from sampling import sample
 from steering import count, marked, penalised, report, weighted, without
 
-# How a matrix is held, `kind` below: 1 dense, 2 bfloat16 packed by oneDNN, 3 int4, 4 a pair of int4 planes (Q8_0). All but
-# dense are operators private to torch 2.7 on CPUs; they are used in these functions, `pack_bfloat16` and the probes alone.
+# How a matrix is held, `kind` below: 1 dense, 2 bfloat16 packed by oneDNN, 3 int4, 4 a pair of int4 planes. All but dense
+# are operators private to torch 2.7 on CPUs; they are used in these functions, `pack_bfloat16` and the probes alone.
 
 
 def matmul_dense(x: Tensor, w: Tensor) -> Tensor:
@@ -62,7 +63,12 @@ class Decoder(torch.nn.Module):
     many_scales: List[Tensor]
     many_kinds: List[int]
     many_from: List[int]
+    packs: List[bool]
     norms: List[Tensor]
+    biases: List[Tensor]
+    head_norms: List[Tensor]
+    joined_ids: List[List[int]]
+    joined_places: List[List[int]]
 
     def __init__(self):
         super().__init__()
@@ -82,7 +88,8 @@ class Decoder(torch.nn.Module):
         self.cache_dtype = torch.float32
         self.device = torch.device("cpu")
         # Matrices in the order of use: for each layer query|key|value, attention output, gate|up, down; then the head.
-        # Each is held once for few rows (steps) and once for many (prompts, large batches); the two may be one.
+        # Each is held once for few rows (steps) and once for many (prompts, large batches); the two may be one. Where a
+        # matrix `packs`, the form for many is made from that for few by `pack`, and until then is that for few.
         self.few_weights = []
         self.few_scales = []
         self.few_kinds = []
@@ -90,8 +97,19 @@ class Decoder(torch.nn.Module):
         self.many_scales = []
         self.many_kinds = []
         self.many_from = []
+        self.packs = []
+        # The matrix that `pack` is at, its rows in bfloat16, and how many of them are there.
+        self.packing = 0
+        self.unpacked = none
+        self.unpacked_rows = 0
+        # A chunk of fewer tokens in slot 0 takes the form for few rows, packed or not.
+        self.long_chunk = 0
         # For each layer attention and feed-forward, then the head's: [H] float32, times the square root of H.
         self.norms = []
+        # For each layer, where the model has them: of query|key|value, [(A + 2 · G) · D] float32; and of the heads of
+        # queries and keys, [A + G, D] float32, times the square root of D.
+        self.biases = []
+        self.head_norms = []
         # The token embedding as it lies in the file, [V, bytes of a row]; rows are unpacked as they are looked up.
         self.embedding = none
         self.embedding_type = 0
@@ -102,8 +120,12 @@ class Decoder(torch.nn.Module):
         self.lone = KvCache()
         self.lone_from = 0
         self.lone_to = 0
+        # Parts of prompts that go with the next step, and of each the slot and the position that it starts at.
+        self.joined_ids = []
+        self.joined_places = []
         self.rotations = none  # complex [max_length, D / 2]
         self.norm_epsilon = none  # [1, 1]
+        self.head_norm_epsilon = none  # [1, 1, 1]
         self.places = torch.zeros(0, dtype=torch.int64)  # 0, 1, … max_length - 1
 
     # Loading: configure, then embedding, norms and matrices in the order of use, then build.
@@ -122,9 +144,12 @@ class Decoder(torch.nn.Module):
         self.device = torch.device(device)
         self.deterministic = deterministic
         self.norm_epsilon = torch.full([1, 1], (self.hidden * epsilon) ** 0.5, device=self.device)
+        self.head_norm_epsilon = torch.full([1, 1, 1], (self.head_dim * epsilon) ** 0.5, device=self.device)
         layers, heads, dim = self.layers, self.kv_heads, self.head_dim
-        self.cache.allocate(layers, self.slots, heads, dim, self.max_length, self.cache_dtype, self.device)
-        self.lone.allocate(layers, 1, heads, dim, self.lone_length, torch.float32, self.device)
+        self.cache.allocate(layers, self.slots, heads, dim, self.max_length, 256, self.cache_dtype, self.device)
+        # In one block: that takes the fewest operators.
+        length = self.lone_length
+        self.lone.allocate(layers, 1, heads, dim, length, length, torch.float32, self.device)
 
     def dtype_of(self, name: str) -> torch.dtype:
         if name == "bf16":
@@ -157,10 +182,25 @@ class Decoder(torch.nn.Module):
         self.embedding = torch.cat([part.to(self.device) for part in parts]).view(rows, -1)
         self.embedding_type = gguf_type
 
+    def vector(self, raw: Tensor, gguf_type: int) -> Tensor:
+        return unpack(raw.to(self.device).view(1, -1), gguf_type).view(-1)
+
     @torch.jit.export
     def put_norm(self, parts: List[Tensor], gguf_type: int) -> None:
-        w = unpack(parts[0].to(self.device).view(1, -1), gguf_type).view(-1)
-        self.norms.append(w * float(self.hidden) ** 0.5)
+        self.norms.append(self.vector(parts[0], gguf_type) * float(self.hidden) ** 0.5)
+
+    @torch.jit.export
+    def put_attention_bias(self, parts: List[Tensor], types: List[int]) -> None:
+        """Of the next layer's queries, keys and values."""
+        q, k, v = self.vector(parts[0], types[0]), self.vector(parts[1], types[1]), self.vector(parts[2], types[2])
+        self.biases.append(torch.cat([q, k, v]))
+
+    @torch.jit.export
+    def put_head_norms(self, parts: List[Tensor], types: List[int]) -> None:
+        """Of each head of the next layer's queries and of its keys, [D] both."""
+        q, k = self.vector(parts[0], types[0]), self.vector(parts[1], types[1])
+        norms = torch.cat([q.expand(self.heads, -1), k.expand(self.kv_heads, -1)])
+        self.head_norms.append(norms * float(self.head_dim) ** 0.5)
 
     @torch.jit.export
     def put_matrix(
@@ -169,17 +209,20 @@ class Decoder(torch.nn.Module):
         """A matrix of use from the file's matrices whose rows it joins.
 
         parts: uint8, the bytes in the file; types, rows: of each part
-        few, many: the kinds to hold it as for steps and for at least `many_from` rows
+        few, many: the kinds to hold it as for steps and for at least `many_from` rows; bfloat16 beside int4 comes later,
+        by `pack`
         """
         w, s = self.hold(parts, types, rows, columns, few)
         self.few_weights.append(w)
         self.few_scales.append(s)
         self.few_kinds.append(few)
-        if many != few:
+        packs = many == 2 and (few == 3 or few == 4)
+        self.packs.append(packs)
+        if many != few and not packs:
             w, s = self.hold(parts, types, rows, columns, many)
         self.many_weights.append(w)
         self.many_scales.append(s)
-        self.many_kinds.append(many)
+        self.many_kinds.append(few if packs else many)
         self.many_from.append(many_from)
 
     def hold(
@@ -210,6 +253,67 @@ class Decoder(torch.nn.Module):
         self.rotations = turns.to(torch.complex64).to(self.device)
         self.places = torch.arange(self.max_length, device=self.device)
 
+    # The form for many rows, made when it pays for its memory.
+
+    @torch.jit.export
+    def packs_megabytes(self) -> int:
+        """What all of `pack` takes, rounded up."""
+        elements = 0
+        for i in range(len(self.packs)):
+            if self.packs[i]:
+                elements += self.few_weights[i].numel() * (2 if self.few_kinds[i] == 3 else 1)
+        return (elements * 2 + 999999) // 1000000
+
+    @torch.jit.export
+    def pack_late(self, long_chunk: int) -> None:
+        """`pack` will be called between other calls, and `unpack` again."""
+        self.long_chunk = long_chunk
+
+    @torch.jit.export
+    def pack(self, elements: int) -> bool:
+        """Goes on with the form for many rows, by some `elements` of the matrices; whether there is more to do."""
+        while self.packing < len(self.packs):
+            if elements <= 0:
+                return True
+            if self.packs[self.packing]:
+                elements -= self.pack_rows(self.packing)
+            else:
+                self.packing += 1
+        return False
+
+    def pack_rows(self, i: int) -> int:
+        """Some rows of a matrix; how many elements they are."""
+        scales = self.few_scales[i]
+        rows, planes = scales.size(1), 1 if self.few_kinds[i] == 3 else 2
+        columns = scales.size(0) * 32 // planes
+        first = self.unpacked_rows
+        last = min(rows, first + rows_per_piece(columns))
+        if first == 0:
+            self.unpacked = torch.empty([rows, columns], dtype=torch.bfloat16)
+        w = unpack_int4(self.few_weights[i][first:last], scales[:, first:last])
+        if planes == 2:
+            w = w[:, :columns] + w[:, columns:]
+        self.unpacked[first:last].copy_(w)
+        self.unpacked_rows = last
+        if last == rows:
+            self.many_weights[i] = pack_bfloat16(self.unpacked, 128)
+            self.many_kinds[i] = 2
+            self.unpacked = torch.zeros(0)
+            self.unpacked_rows = 0
+            self.packing += 1
+        return (last - first) * columns
+
+    @torch.jit.export
+    def unpack(self) -> None:
+        """Undoes `pack`."""
+        for i in range(len(self.packs)):
+            if self.packs[i]:
+                self.many_weights[i] = self.few_weights[i]
+                self.many_kinds[i] = self.few_kinds[i]
+        self.packing = 0
+        self.unpacked = torch.zeros(0)
+        self.unpacked_rows = 0
+
     # The parts of a layer.
 
     def project(self, x: Tensor, matrix: int, rows: int) -> Tensor:
@@ -234,10 +338,17 @@ class Decoder(torch.nn.Module):
     ) -> Tuple[Tensor, Tensor]:
         """Queries and keys, turned, [n, A + G, D], and values [n, G, D], in the cache's type."""
         n, turning = x.size(0), self.heads + self.kv_heads
-        qkv = self.project(self.norm(x, 2 * layer), 4 * layer, rows).view(n, -1, self.head_dim)
+        qkv = self.project(self.norm(x, 2 * layer), 4 * layer, rows)
+        if len(self.biases) > 0:
+            qkv = qkv.float() + self.biases[layer]
+        qkv = qkv.view(n, -1, self.head_dim)
         if dtype == torch.float32:
             qkv = qkv.to(dtype)
-        pairs = torch.view_as_complex(qkv[:, :turning].float().view(n, turning, -1, 2))
+        turn = qkv[:, :turning].float()
+        if len(self.head_norms) > 0:
+            length = torch.linalg.vector_norm(turn, 2, [2], True)
+            turn = torch.div(turn, torch.hypot(length, self.head_norm_epsilon)).mul_(self.head_norms[layer])
+        pairs = torch.view_as_complex(turn.view(n, turning, -1, 2))
         turned = torch.view_as_real(pairs * rotations).view(n, turning, self.head_dim)
         return turned.to(dtype), qkv[:, turning:].to(dtype)
 
@@ -260,37 +371,41 @@ class Decoder(torch.nn.Module):
         mask = torch.zeros([positions.size(0), length], device=self.device).masked_fill_(behind, float("-inf"))
         return mask.repeat_interleave(self.kv_heads, 0).unsqueeze(1)
 
-    def decode_attention(self, q: Tensor, keys: Tensor, values: Tensor, mask: Optional[Tensor]) -> Tensor:
-        """Attention of queries [n, A, D] to keys [n · G, D, length] and values [n · G, length, D]: [n, A · D]."""
-        n = q.size(0)
-        q = q.reshape(keys.size(0), self.heads // self.kv_heads, self.head_dim)
-        if self.deterministic:
-            return self.attention_in_stretches(q, keys, values, mask).view(n, -1)
-        scores = torch.bmm(q, keys)
+    def decode_attention(
+        self, q: Tensor, keys: List[Tensor], values: Tensor, length: int, mask: Optional[Tensor]
+    ) -> Tensor:
+        """Attention of queries [n, A, D] to the first `length` of blocks of keys [slots · G, D, positions], and to values
+        [n · G, length, D]: [n, A · D]."""
+        n, rows = q.size(0), values.size(0)
+        q = q.reshape(rows, self.heads // self.kv_heads, self.head_dim)
+        parts: List[Tensor] = []
+        left = length
+        for block in keys:
+            if left > 0:
+                parts.append(torch.bmm(q, block[:rows, :, :left]))
+            left -= block.size(2)
+        scores = parts[0] if len(parts) == 1 else torch.cat(parts, 2)
         if mask is not None:
             scores = scores + mask
         weights = scores.softmax(2, dtype=torch.float32).to(values.dtype)
+        if self.deterministic:
+            return self.sum_in_stretches(weights, values).view(n, -1)
         return torch.bmm(weights, values).view(n, -1)
 
-    def attention_in_stretches(self, q: Tensor, keys: Tensor, values: Tensor, mask: Optional[Tensor]) -> Tensor:
-        """The same, always of 256 positions at a time: where a longer sequence in the batch makes it run over more
-        positions, those of a shorter one are summed up in the same order, and zeros are added."""
-        scores = torch.cat([torch.bmm(q, part) for part in keys.split(256, 2)], 2)
-        if mask is not None:
-            scores = scores + mask
-        weights = scores.softmax(2, dtype=torch.float32).to(values.dtype).split(256, 2)
-        parts = values.split(256, 1)
-        out = torch.bmm(weights[0], parts[0]).float()
+    def sum_in_stretches(self, weights: Tensor, values: Tensor) -> Tensor:
+        """Always over as many positions at a time: where a longer sequence in the batch makes it run over more positions,
+        those of a shorter one are summed up in the same order, and zeros are added. Keys lie in such stretches."""
+        some, parts = weights.split(self.cache.block, 2), values.split(self.cache.block, 1)
+        out = torch.bmm(some[0], parts[0]).float()
         for i in range(1, len(parts)):
-            out.add_(torch.bmm(weights[i], parts[i]))
+            out.add_(torch.bmm(some[i], parts[i]))
         return out
 
     def enter_lone(self, position: int) -> None:
         """Makes the lone cache hold slot 0 up to `position`, exclusive."""
         if self.lone_to != position or position == 0:
             self.leave_lone()
-            self.lone.all_keys[:, 0, :, :, :position].copy_(self.cache.all_keys[:, 0, :, :, :position])
-            self.lone.all_values[:, 0, :, :position].copy_(self.cache.all_values[:, 0, :, :position])
+            self.cache.read_slot(0, 0, position, self.lone.block_of_all(0)[:, 0], self.lone.all_values[:, 0])
             self.lone_from = position
         self.lone_to = position + 1
 
@@ -298,44 +413,79 @@ class Decoder(torch.nn.Module):
         """Brings the cache up to date with the lone one, before anything else uses slot 0."""
         a, b = self.lone_from, self.lone_to
         if a < b:
-            self.cache.all_keys[:, 0, :, :, a:b].copy_(self.lone.all_keys[:, 0, :, :, a:b])
-            self.cache.all_values[:, 0, :, a:b].copy_(self.lone.all_values[:, 0, :, a:b])
+            self.cache.write_slot(0, a, b, self.lone.block_of_all(0)[:, 0], self.lone.all_values[:, 0])
         self.lone_from = 0
         self.lone_to = 0
+
+    @torch.jit.export
+    def join(self, ids: List[int], slot: int, start: int) -> None:
+        """Has the next decode step run a part of a prompt as well, positions start, start + 1, … of a slot that is none of
+        its rows: the weights are then read once for both."""
+        assert not self.deterministic, "a row's result would depend on what goes with it"
+        self.joined_ids.append(ids)
+        self.joined_places.append([slot, start])
+
+    def joined_inputs(self, x: Tensor, rotations: Tensor) -> Tuple[Tensor, Tensor]:
+        """A step's embedded tokens and rotations, and after them those of what goes with it."""
+        rows, turns = [x], [rotations]
+        for i, ids in enumerate(self.joined_ids):
+            start = self.joined_places[i][1]
+            rows.append(self.embed(torch.tensor(ids, device=self.device)))
+            turns.append(self.rotations[start : start + len(ids)].unsqueeze(1))
+        return torch.cat(rows), torch.cat(turns)
+
+    def joined_attention(self, turned: Tensor, v: Tensor, layer: int, first: int) -> List[Tensor]:
+        """Of the rows from `first` on, part by part."""
+        parts: List[Tensor] = []
+        for i, ids in enumerate(self.joined_ids):
+            slot, start = self.joined_places[i]
+            end = first + len(ids)
+            parts.append(self.prefill_attention(turned[first:end], v[first:end], layer, slot, start))
+            first = end
+        return parts
 
     def decode_step(self, tokens: Tensor, positions: Tensor, max_position: int) -> Tensor:
         """Runs tokens [n] at their positions [n] through the model, cache included: logits [n, V]."""
         n = tokens.size(0)
-        if n == 1 and max_position < self.lone_length:
+        joins = len(self.joined_ids) > 0
+        if n == 1 and max_position < self.lone_length and not joins:
             self.enter_lone(max_position)
-            keys, values, dtype = self.lone.keys, self.lone.values, torch.float32
-            key_starts, value_starts = self.lone.key_starts, self.lone.value_starts
+            dtype, keys, values, key_blocks = torch.float32, self.lone.keys, self.lone.values, self.lone.key_blocks
+            key_places, value_places = self.lone.key_places(positions), self.lone.value_places(positions)
         else:
             self.leave_lone()
-            keys, values, dtype = self.cache.keys, self.cache.values, self.cache_dtype
-            key_starts, value_starts = self.cache.key_starts, self.cache.value_starts
-        rows = 0 if self.deterministic else n
+            dtype, keys, values, key_blocks = self.cache_dtype, self.cache.keys, self.cache.values, self.cache.key_blocks
+            key_places, value_places = self.cache.key_places(positions), self.cache.value_places(positions)
         length = max_position + 1
         if n > 1 or self.deterministic:
-            stretch = 256 if self.deterministic else 64
+            stretch = self.cache.block if self.deterministic else 64
             length = min(self.max_length, (max_position // stretch + 1) * stretch)
         mask = self.decode_mask(positions, length)
         rotations = self.rotations.index_select(0, positions).unsqueeze(1)
-        key_places = (key_starts[:n] + positions.unsqueeze(1)).view(-1)
-        value_rows = (value_starts[:n] + positions.unsqueeze(1)).view(-1)
         kv_rows = n * self.kv_heads
         x = self.embed(tokens)
+        if joins:
+            x, rotations = self.joined_inputs(x, rotations)
+        rows = 0 if self.deterministic else x.size(0)
         for layer in range(self.layers):
             turned, v = self.attention_inputs(x, layer, rotations, rows, dtype)
+            parts: List[Tensor] = []
+            if joins:
+                parts = self.joined_attention(turned, v, layer, n)
+                turned, v = turned[:n], v[:n]
             k, q = turned[:, self.heads :], turned[:, : self.heads]
-            keys[layer].view(-1).index_copy_(0, key_places, k.reshape(-1))
-            values[layer].view(-1, self.head_dim).index_copy_(0, value_rows, v.reshape(-1, self.head_dim))
-            attention = self.decode_attention(
-                q, keys[layer][:kv_rows, :, :length], values[layer][:kv_rows, :length], mask
-            )
+            keys[layer].index_copy_(0, key_places, k.reshape(-1))
+            values[layer].view(-1, self.head_dim).index_copy_(0, value_places, v.reshape(-1, self.head_dim))
+            attention = self.decode_attention(q, key_blocks[layer], values[layer][:kv_rows, :length], length, mask)
+            if joins:
+                attention = torch.cat([attention] + parts)
             x.add_(self.project(attention, 4 * layer + 1, rows))
             self.feed_forward(x, layer, rows)
-        return self.head(x, rows)
+        if joins:
+            self.joined_ids.clear()
+            self.joined_places.clear()
+            x = x[:n]
+        return self.head(x, 0 if self.deterministic else n)
 
     @torch.jit.export
     def decode(
@@ -421,13 +571,12 @@ class Decoder(torch.nn.Module):
         end = start + n
         k = turned[:, heads:].transpose(0, 1)  # [G, n, D]
         v = v.transpose(0, 1)
-        keys = self.cache.keys[layer][slot * kv_heads : (slot + 1) * kv_heads]
+        self.cache.put_keys(layer, slot, start, k)
         values = self.cache.values[layer][slot * kv_heads : (slot + 1) * kv_heads]
-        keys[:, :, start:end].copy_(k.transpose(1, 2))
         values[:, start:end].copy_(v)
         mask: Optional[Tensor] = None
         if start > 0:
-            k = keys[:, :, :end].transpose(1, 2)
+            k = self.cache.slot_keys(layer, slot, end)
             v = values[:, :end]
             behind = self.places[:end].unsqueeze(0) > self.places[start:end].unsqueeze(1)
             mask = torch.zeros([n, end], dtype=self.cache_dtype, device=self.device)
@@ -445,6 +594,8 @@ class Decoder(torch.nn.Module):
             self.leave_lone()
         n = len(ids)
         rows = 1 << 30 if self.deterministic else n
+        if slot == 0 and n < self.long_chunk:
+            rows = 1
         rotations = self.rotations[start : start + n].unsqueeze(1)
         x = self.embed(torch.tensor(ids, device=self.device))
         for layer in range(self.layers):
@@ -480,6 +631,12 @@ class Decoder(torch.nn.Module):
         """Copies the first `length` cached positions of a slot to another."""
         self.leave_lone()
         self.cache.copy_slot(source, target, length)
+
+    @torch.jit.export
+    def swap_slots(self, a: int, b: int, length: int) -> None:
+        """Exchanges the first `length` cached positions of two slots."""
+        self.leave_lone()
+        self.cache.swap_slots(a, b, length)
 
     def forward(self, x: Tensor) -> Tensor:
         # DJL loads modules that have a forward.

@@ -1,7 +1,8 @@
 """GGUF's weight formats on the device: bytes as they lie in the file, unpacked or repacked by tensor operations.
 
-Type ids are GGUF's: 0 F32, 1 F16, 2 Q4_0, 3 Q4_1, 8 Q8_0, 30 BF16. A quantised row is a sequence of blocks of 32
-elements; two elements share a byte in Q4: element j in the low and j + 16 in the high half of byte j.
+Type ids are GGUF's: 0 F32, 1 F16, 2 Q4_0, 3 Q4_1, 8 Q8_0, 30 BF16, and those of `gguf_quants`. A quantised row is a
+sequence of blocks, of 32 elements here; two share a byte in Q4: element j in the low and j + 16 in the high half of
+byte j.
 
 `x.view(dtype)` compiles to a view by size in TorchScript, so bytes are reinterpreted by `torch.view_copy`.
 """
@@ -11,25 +12,7 @@ from typing import List, Tuple
 import torch
 from torch import Tensor
 
-
-def row_bytes(gguf_type: int, columns: int) -> int:
-    """The bytes of a row of a matrix in the file."""
-    if gguf_type == 0:
-        return columns * 4
-    if gguf_type == 1 or gguf_type == 30:
-        return columns * 2
-    blocks = columns // 32
-    if gguf_type == 2:
-        return blocks * 18
-    if gguf_type == 3:
-        return blocks * 20
-    assert gguf_type == 8, "GGUF type " + str(gguf_type) + " has no unpacking"
-    return blocks * 34
-
-
-def as_half(raw: Tensor) -> Tensor:
-    """Bytes [..., 2n] as float16 values [..., n] in float32."""
-    return torch.view_copy(raw.contiguous(), dtype=torch.float16).float()
+from gguf_quants import halves, quants
 
 
 def unpack(raw: Tensor, gguf_type: int) -> Tensor:
@@ -38,23 +21,26 @@ def unpack(raw: Tensor, gguf_type: int) -> Tensor:
     if gguf_type == 0:
         return torch.view_copy(raw, dtype=torch.float32)
     if gguf_type == 1:
-        return as_half(raw)
+        return halves(raw)
     if gguf_type == 30:
         return torch.view_copy(raw, dtype=torch.bfloat16).float()
     if gguf_type == 8:
         blocks = raw.view(n, -1, 34)
-        scale = as_half(blocks[:, :, :2])
+        scale = halves(blocks[:, :, :2])
         return torch.view_copy(blocks[:, :, 2:], dtype=torch.int8).float().mul_(scale).view(n, -1)
+    if gguf_type != 2 and gguf_type != 3:
+        q, scale, offset = quants(raw, gguf_type)
+        return q.float().mul_(scale.unsqueeze(2)).add_(offset.unsqueeze(2)).view(n, -1)
     # Both Q4 types are scale · nibble + offset; in Q4_0 the offset is -8 scales.
     if gguf_type == 2:
         blocks = raw.view(n, -1, 18)
-        scale = as_half(blocks[:, :, :2])
+        scale = halves(blocks[:, :, :2])
         offset = scale * -8.0
         nibbles = blocks[:, :, 2:]
     else:
         blocks = raw.view(n, -1, 20)
-        scale = as_half(blocks[:, :, :2])
-        offset = as_half(blocks[:, :, 2:4])
+        scale = halves(blocks[:, :, :2])
+        offset = halves(blocks[:, :, 2:4])
         nibbles = blocks[:, :, 4:]
     q = torch.cat([nibbles.bitwise_and(15), nibbles.bitwise_right_shift(4)], 2)
     return q.float().mul_(scale).add_(offset).view(n, -1)
@@ -103,10 +89,10 @@ def repack_int4(raw: Tensor, gguf_type: int, rows: int, columns: int) -> Tuple[T
         zero = heads[:, :, 1] + scale * 8.0
         words = words[:, :, 1:]
     else:
-        halves = torch.view_copy(raw, dtype=torch.int16).view(rows, groups, 9)
-        scale = torch.view_copy(halves[:, :, 0].contiguous(), dtype=torch.float16).float()
+        shorts = torch.view_copy(raw, dtype=torch.int16).view(rows, groups, 9)
+        scale = torch.view_copy(shorts[:, :, 0].contiguous(), dtype=torch.float16).float()
         zero = torch.zeros_like(scale)
-        words = torch.view_copy(halves[:, :, 1:].contiguous(), dtype=torch.int32)
+        words = torch.view_copy(shorts[:, :, 1:].contiguous(), dtype=torch.int32)
     nibbles = words.reshape(rows // 64, 2, 32, groups, 4)
     low = nibbles.bitwise_and(0x0F0F0F0F)
     high = nibbles.bitwise_right_shift(4).bitwise_and_(0x0F0F0F0F)
@@ -120,9 +106,9 @@ def repack_int4_pair(raw: Tensor, rows: int, columns: int) -> Tuple[Tensor, Tens
     """Q8_0 as two int4 planes side by side, exactly: v = 16 · (v >> 4) + (v & 15). A product with the input given
     twice adds them up. uint8 [rows, columns] and scales and zeros [2 · columns / 32, rows, 2]."""
     groups = columns // 32
-    halves = torch.view_copy(raw, dtype=torch.int16).view(rows, groups, 17)
-    scale = torch.view_copy(halves[:, :, 0].contiguous(), dtype=torch.float16).float()
-    words = torch.view_copy(halves[:, :, 1:].contiguous(), dtype=torch.int32).view(rows // 64, 2, 32, groups, 8)
+    shorts = torch.view_copy(raw, dtype=torch.int16).view(rows, groups, 17)
+    scale = torch.view_copy(shorts[:, :, 0].contiguous(), dtype=torch.float16).float()
+    words = torch.view_copy(shorts[:, :, 1:].contiguous(), dtype=torch.int32).view(rows // 64, 2, 32, groups, 8)
     low = words.bitwise_and(0x0F0F0F0F)
     # The high half is signed, -8 to 7; the flip of its top bit makes it 0 to 15.
     high = words.bitwise_right_shift(4).bitwise_and_(0x0F0F0F0F).bitwise_xor_(0x08080808)
@@ -134,8 +120,28 @@ def repack_int4_pair(raw: Tensor, rows: int, columns: int) -> Tuple[Tensor, Tens
     return out.view(rows, columns), scales
 
 
+def repack_quants(raw: Tensor, gguf_type: int, rows: int, columns: int) -> Tuple[Tensor, Tensor]:
+    """Q4_K in the int4 layout, as `repack_int4`; Q5_0, Q5_1 and Q5_K as an int4 pair, as `repack_int4_pair`. The quants
+    are unchanged: the high plane holds the fifth bit as 16 · (bit - 1), so that its offset is the middle of the values."""
+    groups = columns // 32
+    q, scale, offset = quants(raw.view(rows, -1), gguf_type)
+    words = torch.view_copy(q, dtype=torch.int32).view(rows // 64, 2, 32, groups, 8)
+    if gguf_type == 12:
+        out = torch.empty([rows // 64, groups, 32, 32], dtype=torch.uint8, device=raw.device)
+        interleave_rows(words[:, 0], words[:, 1], out)
+        return out.view(rows, columns // 2), scales_and_zeros(scale, offset + scale * 8.0)
+    low = words.bitwise_and(0x0F0F0F0F)
+    high = words.bitwise_right_shift(4).bitwise_and_(0x0F0F0F0F).add_(0x07070707)
+    out = torch.empty([rows // 64, 2, groups, 32, 32], dtype=torch.uint8, device=raw.device)
+    interleave_rows(high[:, 0], high[:, 1], out[:, 0])
+    interleave_rows(low[:, 0], low[:, 1], out[:, 1])
+    zeros = torch.cat([offset + scale * 16.0, scale * 8.0], 1)
+    return out.view(rows, columns), scales_and_zeros(torch.cat([scale * 16.0, scale], 1), zeros)
+
+
 def repack(raw: Tensor, gguf_type: int, rows: int, columns: int) -> Tuple[Tensor, Tensor]:
-    """A matrix as int4, or as an int4 pair where it is Q8_0, piece by piece to bound the temporaries."""
+    """A matrix as int4 where its quants have 4 bits, as an int4 pair where they have 5 or 8; piece by piece to bound the
+    temporaries."""
     raw = raw.view(rows, -1)
     weights: List[Tensor] = []
     scales: List[Tensor] = []
@@ -145,8 +151,24 @@ def repack(raw: Tensor, gguf_type: int, rows: int, columns: int) -> Tuple[Tensor
         piece = raw[first:last].view(-1)
         if gguf_type == 8:
             w, s = repack_int4_pair(piece, last - first, columns)
-        else:
+        elif gguf_type == 2 or gguf_type == 3:
             w, s = repack_int4(piece, gguf_type, last - first, columns)
+        else:
+            w, s = repack_quants(piece, gguf_type, last - first, columns)
         weights.append(w)
         scales.append(s)
     return torch.cat(weights, 0), torch.cat(scales, 1)
+
+
+def unpack_int4(w: Tensor, scales: Tensor) -> Tensor:
+    """What `repack` made, as the kernel reads it: float32 [rows, columns]; of a pair the sum of its planes.
+
+    w: uint8 of a multiple of 64 rows; scales: [groups, rows, 2] of as many
+    """
+    groups, rows = scales.size(0), scales.size(1)
+    bytes = w.reshape(rows // 64, groups, 32, 32)
+    out = torch.empty([rows // 64, 2, 32, groups, 32], device=w.device)
+    out[:, 0].copy_(bytes.bitwise_and(15).permute(0, 3, 1, 2))
+    out[:, 1].copy_(bytes.bitwise_right_shift(4).permute(0, 3, 1, 2))
+    factors = scales.float().view(groups, rows // 64, 2, 32, 2).permute(4, 1, 2, 3, 0).contiguous().unsqueeze(5)
+    return out.sub_(8.0).mul_(factors[0]).add_(factors[1]).view(rows, groups * 32)

@@ -23,7 +23,8 @@ FORMS = {
     "float32, bf16 cache": dict(few="fp32", many="fp32", cache="bf16"),
     "few (int4 or int4 pairs), float32 cache": dict(few="int4", many="int4", cache="fp32"),
     "few (int4 or int4 pairs), bf16 cache": dict(few="int4", many="int4", cache="bf16"),
-    "many (bf16), bf16 cache": dict(few="bf16", many="bf16", cache="bf16"),
+    "many (bf16 of few), bf16 cache": dict(few="int4", many="bf16", many_from=1, cache="bf16"),
+    "bf16 of the file, bf16 cache": dict(few="bf16", many="bf16", cache="bf16"),
 }
 
 

@@ -12,9 +12,9 @@ DENSE, PACKED, INT4, PAIR = 1, 2, 3, 4
 
 def quantised_kind(types: list[int]) -> int:
     """The int4 form that holds parts of these GGUF types exactly; packed bfloat16 where there is none."""
-    if all(t in (2, 3) for t in types):
+    if all(t in (2, 3, 12) for t in types):
         return INT4
-    return PAIR if all(t == 8 for t in types) else PACKED
+    return PAIR if all(t in (6, 7, 8, 13) for t in types) else PACKED
 
 
 def load(model: Path, few="int4", many="bf16", many_from=9, cache="bf16", slots=4, length=1024, deterministic=False, lone=None):
@@ -54,4 +54,5 @@ def load(model: Path, few="int4", many="bf16", many_from=9, cache="bf16", slots=
     put_matrix(["output.weight" if "output.weight" in tensors else embedding.name])
     base = field("rope.freq_base")
     decoder.build([base ** (-i / dim) for i in range(0, dim, 2)])
+    decoder.pack(1 << 62)
     return decoder

@@ -3,6 +3,7 @@ package dev.llmworker;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.InProcessGenerator;
 import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.model.Libtorch;
 
 /// Makes what generates.
 final class Engines {
@@ -13,6 +14,8 @@ final class Engines {
         return switch (settings.engine()) {
             case MOCK -> new MockGenerator();
             case DJL -> {
+                // The model's header is read meanwhile, and Camel started.
+                Libtorch.startLoading();
                 var model = new LocalModel(settings);
                 yield InProcessGenerator.start(
                         model::load,

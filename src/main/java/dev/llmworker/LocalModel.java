@@ -6,6 +6,7 @@ import dev.llmworker.hub.Progress;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.TorchDecoder;
+import dev.llmworker.stats.Stages;
 import dev.llmworker.text.GgufTokenizer;
 import dev.llmworker.text.JinjaChatTemplate;
 import dev.llmworker.text.PromptEncoder;
@@ -14,6 +15,8 @@ import dev.llmworker.weights.Metadata;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -35,29 +38,37 @@ final class LocalModel {
 
     /// Finds, maps and loads the model. Runs on the engine thread.
     LanguageModel load() throws IOException, InterruptedException, ExecutionException {
-        var began = System.nanoTime();
+        var beforeMillis = sinceExecMillis();
+        var stages = new Stages();
         var progress = Progress.ofThisProcess();
         var located = new ModelLocator(settings::value, progress).locate();
-        var found = System.nanoTime();
+        stages.ended("finding the file");
         LOG.info("loading {}", located.file().getFileName());
         try (var gguf = Gguf.open(located.file())) {
+            stages.ended("its header");
             // Beside the weights: it needs the metadata only.
             var prompts = inBackground("tokenizer", () -> prompts(gguf.metadata()));
-            var decoder = TorchDecoder.load(gguf, options(), reporting(progress, located.file()));
+            var decoder = TorchDecoder.load(gguf, options(), reporting(progress, located.file()), stages);
             try {
                 progress.done();
                 var language = new LanguageModel(
                         decoder, prompts.get().tokenizer(), prompts.get().encoder(), located.name());
-                LOG.info(
-                        "loaded in {} ms, of which {} ms to find the file",
-                        (System.nanoTime() - began) / 1_000_000,
-                        (found - began) / 1_000_000);
+                stages.ended("waiting for the tokenizer");
+                LOG.info("loaded, {} ms after exec: {} ms before, {}", sinceExecMillis(), beforeMillis, stages);
                 return language;
             } catch (ExecutionException | InterruptedException | RuntimeException e) {
                 decoder.close();
                 throw e;
             }
         }
+    }
+
+    private static long sinceExecMillis() {
+        return ProcessHandle.current()
+                .info()
+                .startInstant()
+                .map(start -> Duration.between(start, Instant.now()).toMillis())
+                .orElse(0L);
     }
 
     private DecoderOptions options() {

@@ -3,15 +3,21 @@ package dev.llmworker;
 import dev.llmworker.serving.PortException;
 import dev.llmworker.serving.SharedPort;
 import dev.llmworker.stats.WorkerStats;
+import java.util.List;
 
 /// The worker's `main`. The port is opened first, so that `/ping` is answered while the rest still starts.
 public final class Worker {
     private static final int FAILED = 1;
+    private static final String REHEARSE = "--rehearse";
 
     private Worker() {}
 
     public static void main(String[] args) {
         try {
+            if (List.of(args).equals(List.of(REHEARSE))) {
+                Rehearsal.run(System.getenv());
+                System.exit(0);
+            }
             run();
         } catch (SettingsException | PortException e) {
             fail(String.valueOf(e.getMessage()));
@@ -24,6 +30,7 @@ public final class Worker {
         var settings = Settings.read(System.getenv());
         var stats = new WorkerStats();
         var port = SharedPort.open(settings.listen());
+        RunPod.check(settings, port::wasPinged);
         var beans = WorkerBeans.of(port, Engines.start(settings), stats);
         new CamelApplication(settings, beans).run();
     }

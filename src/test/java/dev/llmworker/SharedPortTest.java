@@ -1,6 +1,7 @@
 package dev.llmworker;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -41,7 +42,10 @@ class SharedPortTest {
     @Test
     void pingIs204AndAllElse503BeforeThereAreRoutes() throws Exception {
         try (var port = SharedPort.open(on("127.0.0.1", 0, 0))) {
+            get(port.port(), "/stats");
+            assertFalse(port.wasPinged());
             assertEquals(204, get(port.port(), "/ping").statusCode());
+            assertTrue(port.wasPinged());
             var other = get(port.port(), "/generate");
             assertEquals(503, other.statusCode());
             assertEquals("{\"error\":\"the worker is starting\",\"code\":\"loading\"}", other.body());

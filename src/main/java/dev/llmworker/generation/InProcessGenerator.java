@@ -1,5 +1,6 @@
 package dev.llmworker.generation;
 
+import dev.llmworker.model.Decoder;
 import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.text.Detokenizer;
 import dev.llmworker.text.PromptEncoder;
@@ -33,8 +34,14 @@ public final class InProcessGenerator implements Generator {
 
     /// @param queueLimit requests that may wait; null: [#QUEUE_PER_SLOT] for each slot
     /// @param timeout from submission to the end
-    public record Limits(@Nullable Integer queueLimit, Duration timeout) {
+    /// @param rest without a request, until the decoder may let go of memory
+    public record Limits(@Nullable Integer queueLimit, Duration timeout, Duration rest) {
         static final int QUEUE_PER_SLOT = 4;
+        private static final Duration REST = Duration.ofMinutes(2);
+
+        public Limits(@Nullable Integer queueLimit, Duration timeout) {
+            this(queueLimit, timeout, REST);
+        }
 
         int queueLimit(int slots) {
             return queueLimit == null ? QUEUE_PER_SLOT * slots : queueLimit;
@@ -189,10 +196,11 @@ public final class InProcessGenerator implements Generator {
 
     private void finished(Sequence sequence, FinishReason reason) {
         LOG.info(
-                "finished id={} reason={} prompt={} completion={} wasted={} ttft={}ms total={}ms",
+                "finished id={} reason={} prompt={} reused={} completion={} wasted={} ttft={}ms total={}ms",
                 sequence.id(),
                 reason.name().toLowerCase(Locale.ROOT),
                 sequence.promptLength(),
+                sequence.reused(),
                 sequence.generated(),
                 sequence.wasted(),
                 sequence.firstTokenMillis(),
@@ -214,15 +222,15 @@ public final class InProcessGenerator implements Generator {
             loaded = Loaded.of(model, waiting);
             whenReady.accept(model);
             readiness = new Readiness.Ready();
-            decodeUntilClosed(scheduler, waiting);
+            decodeUntilClosed(scheduler, waiting, decoder);
         }
     }
 
-    private void decodeUntilClosed(Scheduler scheduler, WaitingQueue waiting) {
+    private void decodeUntilClosed(Scheduler scheduler, WaitingQueue waiting, Decoder decoder) {
         var reason = FinishReason.CANCELLED;
         try {
             boolean more = false;
-            while (!closing && (more || waiting.awaitWork())) {
+            while (!closing && (more || awaitWork(waiting, decoder))) {
                 more = scheduler.step();
             }
         } catch (InterruptedException _) {
@@ -238,6 +246,13 @@ public final class InProcessGenerator implements Generator {
         for (var sequence : waiting.shut()) {
             sequence.finish(reason);
         }
+    }
+
+    private boolean awaitWork(WaitingQueue waiting, Decoder decoder) throws InterruptedException {
+        if (waiting.staysEmpty(limits.rest())) {
+            decoder.rest();
+        }
+        return waiting.awaitWork();
     }
 
     private void loadFailed(Throwable e) {

@@ -2,37 +2,44 @@ package dev.llmworker.generation;
 
 import dev.llmworker.model.DecodeBatch;
 import dev.llmworker.model.Decoder;
+import dev.llmworker.model.PromptPart;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.IntPredicate;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// Continuous batching: decides, step by step, which sequences the decoder works on.
 ///
-/// Running sequences fill the slots from 0 without a hole; one more may be in prefill, in the slot after them. A
-/// sequence that ends leaves its slot to the last one.
+/// Running sequences fill the slots from 0 without a hole; those in prefill are in slots after them, and the rest hold
+/// what ended sequences left for prompts that begin alike. A sequence that ends leaves its slot to the last one.
 ///
 /// Threading: the engine thread alone. `close` of a sequence reaches it as a flag that each step looks at first.
 final class Scheduler {
-    /// Prompt tokens a step takes beside the running sequences: enough to keep the matmuls busy, and so few that a long
-    /// prompt is spread over steps in which the others go on.
-    static final int PREFILL_TOKENS_PER_STEP = 128;
-
+    /// A prompt is cut at multiples of this while nothing runs, and always where the decoder is deterministic.
+    static final int GRID_TOKENS = 128;
+    /// Prompt tokens a step takes while nothing runs.
+    static final int QUIET_TOKENS = 128;
     private final Decoder decoder;
     private final IntPredicate endOfSequence;
     private final WaitingQueue waiting;
     private final LongSupplier clock;
-    private final @Nullable Sequence[] running;
+    private final SlotContents slots;
     private final DecodeBatch batch;
+    private final PrefillPace pace = new PrefillPace();
+    private final int slotCount;
+    /// Each has a slot from its first part on.
+    private final PromptTurns prefilling = new PromptTurns();
     private int rows;
-    private @Nullable Sequence prefilling;
 
     Scheduler(Decoder decoder, IntPredicate endOfSequence, WaitingQueue waiting, LongSupplier clock) {
         this.decoder = decoder;
         this.endOfSequence = endOfSequence;
         this.waiting = waiting;
         this.clock = clock;
-        this.running = new Sequence[decoder.description().slots()];
-        this.batch = new DecodeBatch(running.length);
+        this.slotCount = decoder.description().slots();
+        this.slots = new SlotContents(decoder, GRID_TOKENS);
+        this.batch = new DecodeBatch(slotCount);
     }
 
     /// Ends what is to end, takes a piece of the waiting prompts, decodes one token for each running sequence.
@@ -40,26 +47,33 @@ final class Scheduler {
     /// @return whether there is more to do
     boolean step() {
         endClosedAndExpired();
-        prefill();
-        decode();
-        return rows > 0 || prefilling != null || waiting.size() > 0;
+        admit();
+        if (rows == 0 || decoder.deterministic()) {
+            prefill();
+            if (rows > 0) {
+                decode(List.of());
+            }
+        } else {
+            decode(prefilling.share(promptTokens(), this::place));
+        }
+        return rows > 0 || !prefilling.isEmpty() || waiting.size() > 0;
     }
 
-    /// Ends everything in a slot.
+    /// Ends everything that has been admitted.
     void endAll(FinishReason reason) {
         for (int slot = rows - 1; slot >= 0; slot--) {
             runningAt(slot).finish(reason);
-            running[slot] = null;
+            slots.release(slot);
         }
         rows = 0;
-        if (prefilling != null) {
-            prefilling.finish(reason);
-            prefilling = null;
-        }
+        prefilling.removeIf(sequence -> {
+            leave(sequence, reason);
+            return true;
+        });
     }
 
     int running() {
-        return rows + (prefilling == null ? 0 : 1);
+        return rows + prefilling.size();
     }
 
     private void endClosedAndExpired() {
@@ -67,13 +81,13 @@ final class Scheduler {
         for (var expired : waiting.removeExpired(now)) {
             expired.finish(FinishReason.TIMEOUT);
         }
-        if (prefilling != null) {
-            var reason = reasonToEnd(prefilling, now);
+        prefilling.removeIf(sequence -> {
+            var reason = reasonToEnd(sequence, now);
             if (reason != null) {
-                prefilling.finish(reason);
-                prefilling = null;
+                leave(sequence, reason);
             }
-        }
+            return reason != null;
+        });
         // From the last slot down: when many end together, few move.
         for (int slot = rows - 1; slot >= 0; slot--) {
             var reason = reasonToEnd(runningAt(slot), now);
@@ -90,60 +104,97 @@ final class Scheduler {
         return sequence.isExpired(nowNanos) ? FinishReason.TIMEOUT : null;
     }
 
-    private void prefill() {
-        int budget = PREFILL_TOKENS_PER_STEP;
-        while (budget > 0) {
-            if (prefilling == null) {
-                prefilling = rows < running.length ? waiting.poll() : null;
-            }
-            var sequence = prefilling;
+    private void admit() {
+        while (running() < slotCount) {
+            var sequence = waiting.poll();
             if (sequence == null) {
                 return;
             }
-            int count = Math.min(budget, sequence.promptLeft());
+            prefilling.add(sequence);
+        }
+    }
+
+    /// By calls for nothing but prompts: while nothing runs, and where it must not matter what else does.
+    private void prefill() {
+        int budget = QUIET_TOKENS;
+        while (!prefilling.isEmpty() && budget >= PrefillPace.LEAST_TOKENS) {
+            var sequence = prefilling.next();
+            place(sequence);
+            int count = Math.min(GRID_TOKENS - sequence.prefilled() % GRID_TOKENS, sequence.promptLeft());
+            prefill(sequence, count);
             budget -= count;
-            int start = sequence.prefilled();
-            var ids = sequence.takePrompt(count);
-            if (sequence.promptLeft() > 0) {
-                decoder.prefill(rows, ids, start);
-            } else if (sequence.history() == null) {
-                begin(sequence, decoder.prefillLast(rows, ids, start, sequence.sampling()));
-            } else {
-                beginByStep(sequence, ids, start);
+        }
+    }
+
+    private void place(Sequence sequence) {
+        if (slots.slotOf(sequence) < 0) {
+            boolean quiet = rows == 0 && prefilling.size() == 1;
+            slots.place(sequence, rows, quiet || decoder.deterministic());
+            if (quiet) {
+                slots.exchange(slots.slotOf(sequence), 0);
             }
+        }
+    }
+
+    /// Of prompts, that go with the next step.
+    private int promptTokens() {
+        if (prefilling.isEmpty()) {
+            return 0;
+        }
+        return prefilling.hasMoreShortThan(rows) ? QUIET_TOKENS : pace.tokens(rows);
+    }
+
+    private void prefill(Sequence sequence, int count) {
+        int slot = slots.slotOf(sequence);
+        int start = sequence.prefilled();
+        boolean last = count == sequence.promptLeft();
+        boolean sampled = last && sequence.history() == null;
+        var ids = sequence.nextOfPrompt(last && !sampled ? count - 1 : count);
+        if (sampled) {
+            int token = decoder.prefillLast(slot, ids, start, sequence.sampling());
+            sequence.prefilled(count, count == GRID_TOKENS);
+            begin(sequence, token);
+            return;
+        }
+        if (ids.length > 0) {
+            decoder.prefill(slot, ids, start);
+        }
+        sequence.prefilled(ids.length, ids.length == GRID_TOKENS);
+        if (last) {
+            // Only steps adjust logits and tell their probabilities: the prompt's last token is the first one.
+            run(sequence);
         }
     }
 
     /// A prompt is in the cache: its sequence runs, unless the first token ends it.
     private void begin(Sequence sequence, int token) {
-        prefilling = null;
         var reason = sequence.accept(token, endOfSequence.test(token), null);
-        if (reason != null) {
-            sequence.finish(reason);
+        if (reason == null) {
+            run(sequence);
         } else {
-            running[rows++] = sequence;
+            prefilling.remove(sequence);
+            leave(sequence, reason);
         }
     }
 
-    /// All of a prompt but its last token is in the cache, once `ids` are: that one is the sequence's first step.
-    private void beginByStep(Sequence sequence, int[] ids, int start) {
-        if (ids.length > 0) {
-            decoder.prefill(rows, ids, start);
-        }
-        prefilling = null;
-        running[rows++] = sequence;
+    private void run(Sequence sequence) {
+        prefilling.remove(sequence);
+        slots.exchange(slots.slotOf(sequence), rows);
+        rows++;
     }
 
-    private void decode() {
-        if (rows == 0) {
-            return;
-        }
+    /// @param beside parts of prompts
+    private void decode(List<PromptTurns.Part> beside) {
         batch.clear();
         for (int row = 0; row < rows; row++) {
             var sequence = runningAt(row);
             batch.add(sequence.newestToken(), sequence.newestPosition(), sequence.sampling(), sequence.history());
         }
-        var tokens = decoder.decode(batch, 1);
+        int promptTokens = beside.stream().mapToInt(PromptTurns.Part::count).sum();
+        long begun = clock.getAsLong();
+        var tokens = promptTokens == 0 ? decoder.decode(batch, 1) : decoder.decodeBeside(batch, chunks(beside));
+        pace.stepTook(rows, promptTokens, clock.getAsLong() - begun);
+        beside.forEach(part -> part.sequence().prefilled(part.count(), false));
         for (int slot = rows - 1; slot >= 0; slot--) {
             int token = tokens[slot];
             var reason = runningAt(slot).accept(token, endOfSequence.test(token), batch.logprobs(0, slot));
@@ -151,25 +202,45 @@ final class Scheduler {
                 retire(slot, reason);
             }
         }
+        beside.stream()
+                .map(PromptTurns.Part::sequence)
+                .filter(sequence -> sequence.promptLeft() == 1)
+                .forEach(this::run);
+    }
+
+    private List<PromptPart> chunks(List<PromptTurns.Part> parts) {
+        List<PromptPart> chunks = new ArrayList<>();
+        for (var part : parts) {
+            var sequence = part.sequence();
+            if (part.count() > 0) {
+                var ids = sequence.nextOfPrompt(part.count());
+                chunks.add(new PromptPart(slots.slotOf(sequence), ids, sequence.prefilled()));
+            }
+        }
+        return chunks;
     }
 
     private void retire(int slot, FinishReason reason) {
         var ended = runningAt(slot);
-        int last = --rows;
-        if (slot != last) {
-            var moved = runningAt(last);
-            decoder.copySlot(last, slot, moved.newestPosition());
-            running[slot] = moved;
-        }
-        running[last] = null;
-        if (prefilling != null && prefilling.prefilled() > 0) {
-            decoder.copySlot(last + 1, last, prefilling.prefilled());
+        slots.release(slot);
+        rows--;
+        if (slot != rows) {
+            slots.exchange(slot, rows);
         }
         ended.finish(reason);
     }
 
+    /// Ends a sequence that does not run.
+    private void leave(Sequence sequence, FinishReason reason) {
+        int slot = slots.slotOf(sequence);
+        if (slot >= 0) {
+            slots.release(slot);
+        }
+        sequence.finish(reason);
+    }
+
     private Sequence runningAt(int slot) {
-        var sequence = running[slot];
+        var sequence = slots.owner(slot);
         if (sequence == null) {
             throw new IllegalStateException("slot " + slot + " of " + rows + " running has no sequence");
         }

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// Threading: the engine thread owns it. Its reader takes events and may close it; any other thread may close it.
 final class Sequence implements Generation {
     private final long id;
-    private final int[] prompt;
+    private final int promptLength;
     private final int tokenLimit;
     private final int minTokens;
     private final boolean ignoreEos;
@@ -34,7 +34,12 @@ final class Sequence implements Generation {
     // Never holds more than tokenLimit + 1 events, so the engine never waits for a reader.
     private final LinkedBlockingQueue<GenerationEvent> events = new LinkedBlockingQueue<>();
 
+    /// The prompt's, then the generated ones; as long as it has become or longer.
+    private int[] ids;
+
     private int prefilled;
+    private int reused;
+    private int exact;
     private volatile int generated;
     private int newestToken;
     private long firstTokenNanos;
@@ -53,7 +58,9 @@ final class Sequence implements Generation {
             LongSupplier clock,
             FinishListener end) {
         this.id = admission.id();
-        this.prompt = admission.prompt();
+        this.ids = admission.prompt();
+        this.promptLength = ids.length;
+        this.newestToken = ids[promptLength - 1];
         this.tokenLimit = admission.tokenLimit();
         this.minTokens = steering.minTokens();
         this.ignoreEos = admission.ignoreEos();
@@ -63,7 +70,6 @@ final class Sequence implements Generation {
         this.deadlineNanos = submittedNanos + admission.timeoutNanos();
         this.history = steering.history();
         this.scorer = steering.scorer();
-        this.newestToken = prompt[prompt.length - 1];
         this.detokenizer = detokenizer;
         this.outlet = new TokenOutlet(steering.stop(), events::add);
         this.queue = queue;
@@ -104,29 +110,65 @@ final class Sequence implements Generation {
     }
 
     int promptLength() {
-        return prompt.length;
+        return promptLength;
     }
 
     int prefilled() {
         return prefilled;
     }
 
-    /// Tokens that are still to be put into the cache before it decodes. A sequence with a [#history()] decodes the
-    /// last token of its prompt as a step: only steps adjust logits and give their probabilities.
     int promptLeft() {
-        return prompt.length - prefilled - (history == null ? 0 : 1);
+        return promptLength - prefilled;
     }
 
+    /// Of a sequence whose logits are adjusted or whose log-probabilities are wanted.
     @Nullable
     TokenHistory history() {
         return history;
     }
 
-    /// The next `count` ids of the prompt, for the decoder; counts them as cached.
-    int[] takePrompt(int count) {
-        var chunk = Arrays.copyOfRange(prompt, prefilled, prefilled + count);
+    /// Its beginning, so many positions, lies in its slot already.
+    ///
+    /// @param exact as [#exact()]
+    void reuse(int positions, int exact) {
+        this.prefilled = positions;
+        this.reused = positions;
+        this.exact = exact;
+    }
+
+    /// Positions that did not have to be computed.
+    int reused() {
+        return reused;
+    }
+
+    /// The next `count` ids of the prompt, for the decoder.
+    int[] nextOfPrompt(int count) {
+        return Arrays.copyOfRange(ids, prefilled, prefilled + count);
+    }
+
+    /// The next `count` positions of the prompt are in the cache.
+    ///
+    /// @param asAlone they were computed by a call of their own, as they are whenever the prompt comes alone
+    void prefilled(int count, boolean asAlone) {
+        if (asAlone && prefilled == exact) {
+            exact += count;
+        }
         prefilled += count;
-        return chunk;
+    }
+
+    /// Positions in the cache.
+    int cached() {
+        return generated == 0 ? prefilled : newestPosition();
+    }
+
+    /// Of the positions in the cache those from 0 on that whole chunks of the grid have filled.
+    int exact() {
+        return exact;
+    }
+
+    /// Those in the cache and after it; the array may be longer than that.
+    int[] ids() {
+        return ids;
     }
 
     /// The one to decode next; before the first step, the last of the prompt.
@@ -136,7 +178,7 @@ final class Sequence implements Generation {
 
     /// Position of the newest token, which is also the number of positions in the cache: the newest is not there yet.
     int newestPosition() {
-        return prompt.length + generated - 1;
+        return promptLength + generated - 1;
     }
 
     int generated() {
@@ -156,6 +198,11 @@ final class Sequence implements Generation {
             firstTokenNanos = clock.getAsLong();
         }
         newestToken = token;
+        int length = promptLength + generated;
+        if (length == ids.length) {
+            ids = Arrays.copyOf(ids, length + Math.min(tokenLimit - generated, Math.max(64, length / 2)));
+        }
+        ids[length] = token;
         var last = generated + 1 == tokenLimit;
         var text = detokenizer.push(token);
         var scores = scorer == null || logprobs == null ? List.<ScoredToken>of() : scorer.scores(token, logprobs);
@@ -174,7 +221,7 @@ final class Sequence implements Generation {
     void finish(FinishReason reason) {
         listener.finished(this, reason);
         outlet.flush();
-        events.add(new GenerationEvent.Finished(reason, prompt.length, generated));
+        events.add(new GenerationEvent.Finished(reason, promptLength, generated));
     }
 
     boolean isExpired(long nowNanos) {
@@ -243,7 +290,7 @@ final class Sequence implements Generation {
         } catch (InterruptedException _) {
             close();
             Thread.currentThread().interrupt();
-            return new GenerationEvent.Finished(FinishReason.CANCELLED, prompt.length, generated);
+            return new GenerationEvent.Finished(FinishReason.CANCELLED, promptLength, generated);
         }
     }
 }

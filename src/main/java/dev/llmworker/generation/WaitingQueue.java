@@ -1,5 +1,6 @@
 package dev.llmworker.generation;
 
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -51,6 +52,21 @@ final class WaitingQueue {
             wait();
         }
         return !shut;
+    }
+
+    /// Waits for that long at most.
+    ///
+    /// @return whether no sequence has come and the queue is not shut
+    synchronized boolean staysEmpty(Duration duration) throws InterruptedException {
+        long end = System.nanoTime() + duration.toNanos();
+        while (sequences.isEmpty() && !shut) {
+            long millis = Math.ceilDiv(end - System.nanoTime(), 1_000_000L);
+            if (millis <= 0) {
+                return true;
+            }
+            wait(millis);
+        }
+        return false;
     }
 
     /// Accepts no more, and hands out what waits.

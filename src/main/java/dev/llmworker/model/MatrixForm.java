@@ -12,7 +12,7 @@ enum MatrixForm {
     PACKED_BF16(2),
     /// The file's 4-bit blocks, packed; the fewest bytes to read.
     INT4(3),
-    /// The file's 8-bit blocks as two planes of 4 bits.
+    /// The file's 5- or 8-bit blocks as two planes of 4 bits.
     INT4_PAIR(4);
 
     /// The int4 kernel works on 64 rows at a time.
@@ -41,7 +41,7 @@ enum MatrixForm {
         if (whole && device.int4() && parts.stream().allMatch(part -> isFourBit(part.type()))) {
             return INT4;
         }
-        if (whole && device.int4() && parts.stream().allMatch(part -> part.type() == TensorType.Q8_0)) {
+        if (whole && device.int4() && parts.stream().allMatch(part -> isPairOfFourBits(part.type()))) {
             return INT4_PAIR;
         }
         return device.packed() ? PACKED_BF16 : DENSE;
@@ -59,8 +59,16 @@ enum MatrixForm {
 
     private static boolean isFourBit(TensorType type) {
         return switch (type) {
-            case Q4_0, Q4_1 -> true;
-            case Q8_0, F16, BF16, F32 -> false;
+            case Q4_0, Q4_1, Q4_K -> true;
+            case Q5_0, Q5_1, Q8_0, Q5_K, Q6_K, F16, BF16, F32 -> false;
+        };
+    }
+
+    /// Not Q6_K: the kernel has a scale for each 32 elements, Q6_K one for each 16.
+    private static boolean isPairOfFourBits(TensorType type) {
+        return switch (type) {
+            case Q5_0, Q5_1, Q8_0, Q5_K -> true;
+            case Q4_0, Q4_1, Q4_K, Q6_K, F16, BF16, F32 -> false;
         };
     }
 }

@@ -24,7 +24,7 @@ record Memory(long total, long weights, String place) {
     ///
     /// @param wanted 0: the model's own, less where the cache would take too much
     /// @throws IllegalArgumentException when the model was not trained for it, or weights and cache cannot fit
-    int contextLength(LlamaShape shape, int slots, int wanted, int numberBytes) {
+    int contextLength(DecoderShape shape, int slots, int wanted, int numberBytes) {
         var perToken = shape.cacheBytesPerToken(numberBytes);
         var left = total - weights;
         if (left <= 0) {

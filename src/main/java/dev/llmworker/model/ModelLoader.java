@@ -16,7 +16,7 @@ record ModelLoader(Gguf model, DecoderOptions options, Device device, Program pr
     private static final int MAX_LONE_LENGTH = 1024;
 
     DecoderDescription load(LongConsumer progress) throws IOException, InterruptedException {
-        var shape = LlamaShape.of(model);
+        var shape = DecoderShape.of(model);
         var weights = weightPrecision();
         var cache = cachePrecision(weights);
         var capabilities = capabilities();
@@ -27,10 +27,10 @@ record ModelLoader(Gguf model, DecoderOptions options, Device device, Program pr
                 .contextLength(shape, options.slots(), options.contextLength(), cache.bytes());
         configure(shape, weights, cache, contextLength);
         loader.load();
-        program.run("build", shape.frequencies());
+        program.run("build", shape.rotation().frequencies());
         return new DecoderDescription(
                 shape.name(),
-                "llama",
+                shape.architecture().ggufName(),
                 shape.vocabulary(),
                 contextLength,
                 options.slots(),
@@ -39,7 +39,7 @@ record ModelLoader(Gguf model, DecoderOptions options, Device device, Program pr
                 shape.cacheBytesPerToken(cache.bytes()) * options.slots() * contextLength);
     }
 
-    private void configure(LlamaShape shape, Precision weights, Precision cache, int contextLength) {
+    private void configure(DecoderShape shape, Precision weights, Precision cache, int contextLength) {
         var sizes = new long[] {
             shape.layers(),
             shape.hidden(),
@@ -62,7 +62,7 @@ record ModelLoader(Gguf model, DecoderOptions options, Device device, Program pr
     }
 
     /// The positions of the float32 copy of slot 0 that makes steps of one row faster; 0 is none.
-    private int loneLength(LlamaShape shape, Precision cache, int contextLength) {
+    private int loneLength(DecoderShape shape, Precision cache, int contextLength) {
         if (device.isGpu() || cache == Precision.FP32 || options.deterministic()) {
             return 0;
         }
@@ -109,9 +109,10 @@ record ModelLoader(Gguf model, DecoderOptions options, Device device, Program pr
     private static String format(TensorType type, Capabilities capabilities) {
         var unquantised = capabilities.packed() ? "bf16" : "fp32";
         return switch (type) {
-            case Q4_0, Q4_1 -> capabilities.int4() ? "int4" : unquantised;
+            case Q4_0, Q4_1, Q4_K -> capabilities.int4() ? "int4" : unquantised;
+            case Q5_0, Q5_1, Q5_K -> capabilities.int4() ? "int5" : unquantised;
             case Q8_0 -> capabilities.int4() ? "int8" : unquantised;
-            case F16, BF16, F32 -> unquantised;
+            case Q6_K, F16, BF16, F32 -> unquantised;
         };
     }
 }

@@ -36,10 +36,12 @@ final class Program implements AutoCloseable {
     Program(Device device, int threads) throws IOException {
         manager = (PtNDManager) NDManager.newBaseManager(device, "PyTorch");
         var loaded = false;
-        // Both hold for this thread only. The optimising executor would compile each method again after it has seen
+        // All three hold for this thread only. The optimising executor would compile each method again after it has
+        // seen
         // its first arguments, for nothing: what it fuses needs LLVM, which libtorch comes without.
-        JniUtils.setNumThreads(threads);
+        useThreads(threads);
         JniUtils.setGraphExecutorOptimize(false);
+        JniUtils.setGradMode(false);
         try (var stream = Program.class.getResourceAsStream(RESOURCE)) {
             if (stream == null) {
                 throw new IOException(RESOURCE + " is missing from the worker's jar");
@@ -53,6 +55,11 @@ final class Program implements AutoCloseable {
         }
     }
 
+    /// How many threads the calls from now on take.
+    void useThreads(int threads) {
+        JniUtils.setNumThreads(threads);
+    }
+
     /// A call without a result.
     ///
     /// @param arguments `Long` or `Integer`, `Double`, `Boolean`, `String`, `long[]`, `long[][]`,
@@ -61,8 +68,8 @@ final class Program implements AutoCloseable {
         call(method, arguments).close();
     }
 
-    boolean test(String method) {
-        try (var result = call(method)) {
+    boolean test(String method, Object... arguments) {
+        try (var result = call(method, arguments)) {
             return result.toBoolean();
         }
     }

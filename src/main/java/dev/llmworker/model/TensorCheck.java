@@ -7,13 +7,57 @@ import dev.llmworker.weights.TensorType;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.Set;
+import java.util.regex.Pattern;
 
-/// That a tensor has the shape that the model's metadata asks for.
+/// That the tensors are those that the program uses, in the shapes that the model's metadata asks for.
 final class TensorCheck {
     private static final ValueLayout.OfFloat FLOAT =
             ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+    private static final Set<String> OUTSIDE_BLOCKS =
+            Set.of("token_embd.weight", "output_norm.weight", "output.weight", "rope_freqs.weight");
+    private static final Set<String> IN_BLOCKS = Set.of(
+            "attn_norm.weight",
+            "attn_q.weight",
+            "attn_k.weight",
+            "attn_v.weight",
+            "attn_output.weight",
+            "ffn_norm.weight",
+            "ffn_gate.weight",
+            "ffn_up.weight",
+            "ffn_down.weight");
+    private static final Set<String> BIASES = Set.of("attn_q.bias", "attn_k.bias", "attn_v.bias");
+    private static final Set<String> HEAD_NORMS = Set.of("attn_q_norm.weight", "attn_k_norm.weight");
+    private static final Pattern BLOCK = Pattern.compile("blk\\.\\d+\\.");
+
     private TensorCheck() {}
+
+    /// A model with a part that the program leaves out would run and write nonsense.
+    static void allKnown(Gguf model, DecoderShape shape) throws ModelFileException {
+        for (var name : model.tensors().keySet()) {
+            var part = BLOCK.matcher(name).replaceFirst("");
+            var known = part.equals(name)
+                    ? OUTSIDE_BLOCKS.contains(name)
+                    : IN_BLOCKS.contains(part)
+                            || shape.biased() && BIASES.contains(part)
+                            || shape.architecture().normalisesHeads() && HEAD_NORMS.contains(part);
+            if (!known) {
+                throw new ModelFileException(
+                        model.file(),
+                        "tensor " + name + " is not of a "
+                                + shape.architecture().ggufName() + " model as it is supported");
+            }
+        }
+    }
+
+    static void unquantised(Gguf model, Tensor tensor) throws ModelFileException {
+        if (tensor.type().blockElements() > 1) {
+            throw new ModelFileException(
+                    model.file(),
+                    "tensor " + tensor.name() + " is " + tensor.type() + "; supported here: F32, F16, BF16");
+        }
+    }
 
     static void vector(Gguf model, Tensor tensor, long length) throws ModelFileException {
         check(model, tensor, length);

@@ -1,39 +1,63 @@
 package dev.llmworker.model;
 
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.stats.Stages;
 import dev.llmworker.weights.Gguf;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.LongConsumer;
 
-/// The decoder of a GGUF model of the Llama family: `decoder.pt` in libtorch.
+/// The decoder of a GGUF model: `decoder.pt` in libtorch.
 ///
 /// Threading: as [Decoder]; [#load] counts as a call.
 public final class TorchDecoder implements Decoder {
+    private static final long ONE_THREAD_BYTES = 256L << 20;
+
     private final Program program;
     private final DecoderDescription description;
+    private final ManyRowsForm manyRowsForm;
+    private final boolean deterministic;
 
-    private TorchDecoder(Program program, DecoderDescription description) {
+    private TorchDecoder(
+            Program program, DecoderDescription description, ManyRowsForm manyRowsForm, boolean deterministic) {
         this.program = program;
         this.description = description;
+        this.manyRowsForm = manyRowsForm;
+        this.deterministic = deterministic;
+    }
+
+    /// As [#load(Gguf, DecoderOptions, LongConsumer, Stages)].
+    public static TorchDecoder load(Gguf model, DecoderOptions options, LongConsumer progress)
+            throws IOException, InterruptedException {
+        return load(model, options, progress, new Stages());
     }
 
     /// Loads a model's weights and runs it once, so that the first request does not pay for what libtorch sets up at
     /// first use. The file may be closed afterwards.
     ///
     /// @param progress told how many bytes of the file have been loaded, from time to time
+    /// @param stages told the stages of loading as they end
     /// @throws dev.llmworker.weights.ModelFileException when the model is not supported or its tensors do not fit
     /// @throws IllegalArgumentException when the options and the model or machine do not go together
     /// @throws InterruptedException when the thread is interrupted
-    public static TorchDecoder load(Gguf model, DecoderOptions options, LongConsumer progress)
+    public static TorchDecoder load(Gguf model, DecoderOptions options, LongConsumer progress, Stages stages)
             throws IOException, InterruptedException {
+        Libtorch.await();
         var device = Devices.of(options.device());
+        stages.ended("libtorch");
         var threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
-        var program = new Program(device, threads);
+        var program = new Program(device, Math.min(threads, loadingThreads(model)));
+        stages.ended("program");
         var loaded = false;
         try {
-            var decoder = new TorchDecoder(program, new ModelLoader(model, options, device, program).load(progress));
+            var description = new ModelLoader(model, options, device, program).load(progress);
+            var manyRowsForm = ManyRowsForm.of(program, options.deterministic());
+            stages.ended("weights");
+            program.useThreads(threads);
+            var decoder = new TorchDecoder(program, description, manyRowsForm, options.deterministic());
             new WarmUp(decoder).run();
+            stages.ended("first run");
             loaded = true;
             return decoder;
         } finally {
@@ -41,6 +65,15 @@ public final class TorchDecoder implements Decoder {
                 program.close();
             }
         }
+    }
+
+    /// A small model is repacked in less time than several threads take to wait for each other, with the tokenizer and
+    /// Camel starting beside them.
+    private static int loadingThreads(Gguf model) {
+        var bytes = model.tensors().values().stream()
+                .mapToLong(tensor -> tensor.data().byteSize())
+                .sum();
+        return bytes <= ONE_THREAD_BYTES ? 1 : Integer.MAX_VALUE;
     }
 
     @Override
@@ -51,12 +84,14 @@ public final class TorchDecoder implements Decoder {
     @Override
     public void prefill(int slot, int[] ids, int start) {
         checkChunk(slot, ids, start);
+        manyRowsForm.beforePrompt(ids.length, slot == 0);
         program.run("prefill", longs(ids), slot, start);
     }
 
     @Override
     public int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling) {
         checkChunk(slot, ids, start);
+        manyRowsForm.beforePrompt(ids.length, slot == 0);
         var uniform = Noise.uniform(sampling.seed(), start + ids.length - 1);
         var numbers = new double[] {sampling.temperature(), sampling.topP(), sampling.minP(), uniform};
         return program.integer(
@@ -68,6 +103,24 @@ public final class TorchDecoder implements Decoder {
                 numbers,
                 !sampling.isGreedy(),
                 filters(sampling));
+    }
+
+    @Override
+    public int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts) {
+        checkBatch(batch, 1);
+        for (var part : parts) {
+            checkChunk(part.slot(), part.ids(), part.start());
+            if (part.slot() < batch.rows()) {
+                throw new IllegalArgumentException("slot " + part.slot() + " takes a prompt while it decodes");
+            }
+        }
+        var tokens = 0;
+        for (var part : parts) {
+            program.run("join", longs(part.ids()), part.slot(), part.start());
+            tokens += part.ids().length;
+        }
+        manyRowsForm.beforePrompt(tokens, false);
+        return decode(batch, 1);
     }
 
     @Override
@@ -94,26 +147,46 @@ public final class TorchDecoder implements Decoder {
         }
         if (batch.isSteered()) {
             var call = new SteeredCall(batch, steps, description.vocabularySize());
-            return call.read(
-                    program.floats("decode_steered", call.arguments(integers, numbers, anySampled, anyFiltered)));
+            var report = program.floats("decode_steered", call.arguments(integers, numbers, anySampled, anyFiltered));
+            manyRowsForm.afterStep(rows);
+            return call.read(report);
         }
-        return program.integers("decode", integers, numbers, steps, anySampled, anyFiltered);
+        var tokens = program.integers("decode", integers, numbers, steps, anySampled, anyFiltered);
+        manyRowsForm.afterStep(rows);
+        return tokens;
     }
 
     @Override
     public void copySlot(int from, int to, int length) {
         checkSlot(from);
         checkSlot(to);
-        if (length < 0 || length > description.contextLength()) {
-            throw new IllegalArgumentException(
-                    "length is " + length + "; a slot holds 0 to " + description.contextLength());
-        }
+        checkLength(length);
         program.run("copy_slot", from, to, length);
+    }
+
+    @Override
+    public void swapSlots(int a, int b, int length) {
+        checkSlot(a);
+        checkSlot(b);
+        checkLength(length);
+        program.run("swap_slots", a, b, length);
+    }
+
+    @Override
+    public boolean deterministic() {
+        return deterministic;
+    }
+
+    @Override
+    public void rest() {
+        manyRowsForm.release();
+        FreedMemory.giveBack();
     }
 
     /// As [#prefill]; the logits after the last token.
     float[] prefillLogits(int slot, int[] ids, int start) {
         checkChunk(slot, ids, start);
+        manyRowsForm.beforePrompt(ids.length, slot == 0);
         return program.floats("prefill_logits", longs(ids), slot, start, false);
     }
 
@@ -159,6 +232,13 @@ public final class TorchDecoder implements Decoder {
     private void checkSlot(int slot) {
         if (slot < 0 || slot >= description.slots()) {
             throw new IllegalArgumentException("slot is " + slot + "; it must be 0 to " + (description.slots() - 1));
+        }
+    }
+
+    private void checkLength(int length) {
+        if (length < 0 || length > description.contextLength()) {
+            throw new IllegalArgumentException(
+                    "length is " + length + "; a slot holds 0 to " + description.contextLength());
         }
     }
 

@@ -1,29 +1,22 @@
 package dev.llmworker.model;
 
 import dev.llmworker.sampling.SamplingParameters;
-import java.util.Arrays;
 
-/// First calls of a decoder, in the sizes of real ones: libtorch and oneDNN choose and set up kernels for a size when
-/// they first see it.
+/// First calls of a decoder: libtorch sets up much of itself when it is first used. Small ones, and in slot 0 alone,
+/// for
+/// a slot's part of the cache takes memory from its first token on; what a larger call would still set up takes less
+/// time
+/// than the call.
 record WarmUp(TorchDecoder decoder) {
-    private static final int PROMPT_TOKENS = 64;
-    /// Enough for the weights that are for many rows.
-    private static final int LARGE_BATCH_ROWS = 8;
+    private static final int PROMPT_TOKENS = 8;
 
     void run() {
         var description = decoder.description();
-        var length = Math.min(PROMPT_TOKENS, description.contextLength() - 1);
-        var prompt = new int[length];
+        var prompt = new int[Math.min(PROMPT_TOKENS, description.contextLength() - 1)];
         var sampling = new SamplingParameters(1, 40, 0.9f, 0.05f, 0);
         decoder.prefillLast(0, prompt, 0, sampling);
-        decoder.prefillLast(0, Arrays.copyOf(prompt, Math.min(8, length)), 0, sampling);
-        // Not all slots: a slot's part of the cache takes memory from its first token on.
-        for (var rows : new int[] {1, Math.min(LARGE_BATCH_ROWS, description.slots())}) {
-            var batch = new DecodeBatch(description.slots());
-            for (var row = 0; row < rows; row++) {
-                batch.add(0, 0, sampling);
-            }
-            decoder.decode(batch, 1);
-        }
+        var batch = new DecodeBatch(1);
+        batch.add(0, prompt.length, sampling);
+        decoder.decode(batch, 1);
     }
 }

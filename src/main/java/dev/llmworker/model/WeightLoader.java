@@ -4,8 +4,10 @@ import dev.llmworker.model.MatrixForm.Capabilities;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.Tensor;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -23,7 +25,7 @@ final class WeightLoader {
     private static final int MANY_ROWS_MEMORY_SHARE = 4;
 
     private final Gguf model;
-    private final LlamaShape shape;
+    private final DecoderShape shape;
     private final Program program;
     private final Precision weights;
     private final Capabilities device;
@@ -36,7 +38,7 @@ final class WeightLoader {
     /// @param progress told the bytes of the file done so far, after each tensor
     WeightLoader(
             Gguf model,
-            LlamaShape shape,
+            DecoderShape shape,
             Program program,
             Precision weights,
             Capabilities device,
@@ -55,6 +57,7 @@ final class WeightLoader {
 
     /// @throws InterruptedException when the thread was interrupted; looked at between tensors
     void load() throws ModelFileException, InterruptedException {
+        TensorCheck.allKnown(model, shape);
         var embedding = matrix(EMBEDDING, shape.vocabulary(), shape.hidden());
         program.run("put_embedding", pieces(embedding), embedding.type().ggufId(), shape.vocabulary());
         done(embedding);
@@ -63,10 +66,7 @@ final class WeightLoader {
             var block = "blk." + layer + ".";
             putNorm(block + "attn_norm.weight");
             putNorm(block + "ffn_norm.weight");
-            putMatrix(
-                    matrix(block + "attn_q.weight", heads, shape.hidden()),
-                    matrix(block + "attn_k.weight", kvHeads, shape.hidden()),
-                    matrix(block + "attn_v.weight", kvHeads, shape.hidden()));
+            putAttention(block, heads, kvHeads);
             putMatrix(matrix(block + "attn_output.weight", shape.hidden(), heads));
             putMatrix(
                     matrix(block + "ffn_gate.weight", shape.feedForward(), shape.hidden()),
@@ -91,6 +91,52 @@ final class WeightLoader {
             }
         }
         return needed;
+    }
+
+    /// Queries, keys and values: one matrix, and what comes between it and the turning.
+    private void putAttention(String block, int heads, int kvHeads) throws ModelFileException, InterruptedException {
+        try (var arena = Arena.ofConfined()) {
+            putMatrix(
+                    inPairs(matrix(block + "attn_q.weight", heads, shape.hidden()), arena),
+                    inPairs(matrix(block + "attn_k.weight", kvHeads, shape.hidden()), arena),
+                    matrix(block + "attn_v.weight", kvHeads, shape.hidden()));
+            if (shape.biased()) {
+                putVectors(
+                        "put_attention_bias",
+                        inPairs(vector(block + "attn_q.bias", heads), arena),
+                        inPairs(vector(block + "attn_k.bias", kvHeads), arena),
+                        vector(block + "attn_v.bias", kvHeads));
+            }
+            if (shape.architecture().normalisesHeads()) {
+                putVectors(
+                        "put_head_norms",
+                        inPairs(vector(block + "attn_q_norm.weight", shape.headDim()), arena),
+                        inPairs(vector(block + "attn_k_norm.weight", shape.headDim()), arena));
+            }
+        }
+    }
+
+    private Tensor inPairs(Tensor tensor, Arena arena) {
+        return shape.rotation().inPairs(tensor, shape.headDim(), arena);
+    }
+
+    private Tensor vector(String name, long length) throws ModelFileException {
+        var tensor = model.tensor(name);
+        TensorCheck.vector(model, tensor, length);
+        TensorCheck.unquantised(model, tensor);
+        return tensor;
+    }
+
+    private void putVectors(String method, Tensor... tensors) throws ModelFileException, InterruptedException {
+        for (var tensor : tensors) {
+            model.checkFinite(tensor);
+        }
+        var data = Arrays.stream(tensors).map(Tensor::data).toList();
+        var types = Arrays.stream(tensors)
+                .mapToLong(tensor -> tensor.type().ggufId())
+                .toArray();
+        program.run(method, data, types);
+        done(tensors);
     }
 
     private Tensor matrix(String name, long rows, long columns) throws ModelFileException {

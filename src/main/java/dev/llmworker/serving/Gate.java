@@ -27,6 +27,7 @@ final class Gate implements Handler<HttpServerRequest> {
 
     private final @Nullable String workerId;
     private volatile @Nullable Handler<HttpServerRequest> router;
+    private volatile boolean pinged;
 
     Gate(@Nullable String workerId) {
         this.workerId = workerId;
@@ -36,9 +37,16 @@ final class Gate implements Handler<HttpServerRequest> {
         this.router = router;
     }
 
+    boolean wasPinged() {
+        return pinged;
+    }
+
     @Override
     public void handle(HttpServerRequest request) {
         identify(request);
+        if (!pinged && PING.equals(request.path())) {
+            pinged = true;
+        }
         var refusal = refusal(request);
         if (refusal != null) {
             refusal.answer(request);

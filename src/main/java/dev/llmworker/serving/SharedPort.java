@@ -115,6 +115,11 @@ public final class SharedPort implements AutoCloseable {
         return !servers.isEmpty();
     }
 
+    /// Whether a health check has come, at either port.
+    public boolean wasPinged() {
+        return gate.wasPinged();
+    }
+
     /// The port that is open, or 0 for none.
     public int port() {
         return servers.isEmpty() ? 0 : servers.getFirst().actualPort();

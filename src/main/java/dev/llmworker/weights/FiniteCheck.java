@@ -16,7 +16,7 @@ final class FiniteCheck {
     static Optional<String> problem(Tensor tensor) {
         var data = tensor.data();
         return switch (tensor.type()) {
-            case Q4_0, Q8_0, Q4_1 -> scales(tensor);
+            case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K -> scales(tensor);
             case F16 -> element(data, Short.BYTES, FLOAT16_EXPONENT).map(at -> elementProblem(tensor, at));
             case BF16 -> element(data, Short.BYTES, BFLOAT16_EXPONENT).map(at -> elementProblem(tensor, at));
             case F32 -> element(data, Integer.BYTES, FLOAT32_EXPONENT).map(at -> elementProblem(tensor, at));
@@ -27,7 +27,8 @@ final class FiniteCheck {
         var data = tensor.data();
         var type = tensor.type();
         for (var scale = 0; scale < type.blockScales(); scale++) {
-            for (var at = (long) scale * Short.BYTES; at < data.byteSize(); at += type.blockBytes()) {
+            var first = type.scalesAt() + (long) scale * Short.BYTES;
+            for (var at = first; at < data.byteSize(); at += type.blockBytes()) {
                 if ((data.get(ValueType.SHORT, at) & FLOAT16_EXPONENT) == FLOAT16_EXPONENT) {
                     var value = Float.float16ToFloat(data.get(ValueType.SHORT, at));
                     return Optional.of("has a scale of " + value + " in block " + at / type.blockBytes());
@@ -64,7 +65,8 @@ final class FiniteCheck {
             case F16 -> Float.float16ToFloat(data.get(ValueType.SHORT, index * Short.BYTES));
             case BF16 -> Float.intBitsToFloat(data.get(ValueType.SHORT, index * Short.BYTES) << Short.SIZE);
             case F32 -> Float.intBitsToFloat(data.get(ValueType.INT, index * Integer.BYTES));
-            case Q4_0, Q4_1, Q8_0 -> throw new IllegalStateException(tensor.type() + " has scales");
+            case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K ->
+                throw new IllegalStateException(tensor.type() + " has scales");
         };
         return "has " + value + " at element " + index;
     }

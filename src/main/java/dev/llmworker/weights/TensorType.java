@@ -10,25 +10,28 @@ import java.util.stream.Collectors;
 ///
 /// A row is a whole number of blocks. A quantised block is its float16 scales, then its quants:
 /// `w = d * (q - 8)` in Q4_0, `w = d * q + m` in Q4_1 (quant `i` in the low, `i + 16` in the high half of byte `i`)
-/// and `w = d * q` in Q8_0. Source: `ggml-common.h` of llama.cpp.
+/// and `w = d * q` in Q8_0; Q5_0 and Q5_1 have a fifth bit for each quant between scales and quants. A block of a K
+/// type
+/// has groups with small integers for scales: `w = d * sc * q - dmin * m` in Q4_K and Q5_K, `w = d * sc * (q - 32)` in
+/// Q6_K, whose `d` comes last. Source: `ggml-common.h` of llama.cpp.
 public enum TensorType {
-    Q4_0(2, 32, 18, 1),
-    Q4_1(3, 32, 20, 2),
-    Q8_0(8, 32, 34, 1),
-    F16(1, 1, 2, 0),
-    BF16(30, 1, 2, 0),
-    F32(0, 1, 4, 0);
+    Q4_0(2, 32, 18, 1, 0),
+    Q4_1(3, 32, 20, 2, 0),
+    Q5_0(6, 32, 22, 1, 0),
+    Q5_1(7, 32, 24, 2, 0),
+    Q8_0(8, 32, 34, 1, 0),
+    Q4_K(12, 256, 144, 2, 0),
+    Q5_K(13, 256, 176, 2, 0),
+    Q6_K(14, 256, 210, 1, 208),
+    F16(1, 1, 2, 0, 0),
+    BF16(30, 1, 2, 0, 0),
+    F32(0, 1, 4, 0, 0);
 
     /// Types of `ggml.h` that cannot be read, by id, for the message; ids that ggml has retired are not among them.
     private static final Map<Integer, String> UNSUPPORTED = Map.ofEntries(
-            Map.entry(6, "Q5_0"),
-            Map.entry(7, "Q5_1"),
             Map.entry(9, "Q8_1"),
             Map.entry(10, "Q2_K"),
             Map.entry(11, "Q3_K"),
-            Map.entry(12, "Q4_K"),
-            Map.entry(13, "Q5_K"),
-            Map.entry(14, "Q6_K"),
             Map.entry(15, "Q8_K"),
             Map.entry(16, "IQ2_XXS"),
             Map.entry(17, "IQ2_XS"),
@@ -52,12 +55,14 @@ public enum TensorType {
     private final int blockElements;
     private final int blockBytes;
     private final int blockScales;
+    private final int scalesAt;
 
-    TensorType(int ggufId, int blockElements, int blockBytes, int blockScales) {
+    TensorType(int ggufId, int blockElements, int blockBytes, int blockScales, int scalesAt) {
         this.ggufId = ggufId;
         this.blockElements = blockElements;
         this.blockBytes = blockBytes;
         this.blockScales = blockScales;
+        this.scalesAt = scalesAt;
     }
 
     /// The type's number in a GGUF file.
@@ -74,9 +79,14 @@ public enum TensorType {
         return blockBytes;
     }
 
-    /// Float16 figures at the start of a block; 0 for the types that are not quantised.
+    /// Float16 figures of a block, one after the other; 0 for the types that are not quantised.
     int blockScales() {
         return blockScales;
+    }
+
+    /// Where in a block the first of them is, in bytes.
+    int scalesAt() {
+        return scalesAt;
     }
 
     static Optional<TensorType> of(int ggufId) {

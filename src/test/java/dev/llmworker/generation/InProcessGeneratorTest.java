@@ -10,11 +10,13 @@ import dev.llmworker.generation.GenerationEvent.Token;
 import dev.llmworker.model.DecodeBatch;
 import dev.llmworker.model.Decoder;
 import dev.llmworker.model.DecoderDescription;
+import dev.llmworker.model.PromptPart;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.text.PromptEncoder;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.concurrent.CountDownLatch;
@@ -130,8 +132,25 @@ class InProcessGeneratorTest {
         }
 
         @Override
+        public int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts) {
+            asked.release();
+            steps.acquireUninterruptibly();
+            return fake.decodeBeside(batch, parts);
+        }
+
+        @Override
         public void copySlot(int from, int to, int length) {
             fake.copySlot(from, to, length);
+        }
+
+        @Override
+        public void swapSlots(int a, int b, int length) {
+            fake.swapSlots(a, b, length);
+        }
+
+        @Override
+        public boolean deterministic() {
+            return fake.deterministic();
         }
 
         @Override

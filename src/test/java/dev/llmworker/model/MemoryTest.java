@@ -8,8 +8,20 @@ import org.junit.jupiter.api.Test;
 class MemoryTest {
     private static final long GB = 1_000_000_000;
     /// 32,768 bytes a token at 2 bytes a number.
-    private static final LlamaShape SHAPE =
-            new LlamaShape("m", 16, 2048, 32, 8, 64, 8192, 128_256, 131_072, 1e-5f, new double[32]);
+    private static final DecoderShape SHAPE = new DecoderShape(
+            "m",
+            Architecture.LLAMA,
+            16,
+            2048,
+            32,
+            8,
+            64,
+            8192,
+            128_256,
+            131_072,
+            1e-5f,
+            false,
+            new Rotation(new double[32], 64, false));
 
     private final Memory memory = new Memory(16 * GB, 4 * GB, "this machine");
 

@@ -44,7 +44,7 @@ class SamplingDistributionTest {
         for (var sampling : new SamplingParameters[] {
             new SamplingParameters(0.5f, 0, 1, 0, 0),
             new SamplingParameters(0.3f, 50, 1, 0, 0),
-            new SamplingParameters(0.25f, 0, 0.5f, 0, 0),
+            new SamplingParameters(0.5f, 0, 0.5f, 0, 0),
             new SamplingParameters(1.5f, 0, 0.9f, 0, 0),
             new SamplingParameters(0.25f, 700, 0.95f, 0, 0)
         }) {

@@ -16,11 +16,11 @@ import java.util.random.RandomGenerator;
 /// stand for.
 final class TinyLlama {
     static final int LAYERS = 2;
-    static final int HIDDEN = 64;
-    static final int HEADS = 4;
+    static final int HIDDEN = 256;
+    static final int HEADS = 8;
     static final int KV_HEADS = 2;
     static final int HEAD_DIM = 32;
-    static final int CONTEXT = 256;
+    static final int CONTEXT = 512;
     static final float EPSILON = 1e-5f;
 
     final int feedForward;
@@ -103,7 +103,9 @@ final class TinyLlama {
     }
 
     /// Values of about `size` over the square root of the columns: what goes through such a matrix keeps its size.
-    private void matrix(String name, TensorType type, int rows, int columns, float size) {
+    private void matrix(String name, TensorType wanted, int rows, int columns, float size) {
+        // As llama-quantize does: rows that are not whole blocks are of another type.
+        var type = columns % wanted.blockElements() == 0 ? wanted : TensorType.F16;
         var scale = size / (float) Math.sqrt(columns);
         var weights = new float[rows * columns];
         var elements = type.blockElements();
@@ -145,7 +147,28 @@ final class TinyLlama {
                 var minimum = half(bytes, -7.5f * d + scale * random.nextFloat() / 10);
                 nibbles(bytes, d, minimum, weights, start);
             }
+            case Q5_0 -> random(type, bytes, weights, start, scale / 9);
+            case Q5_1 -> random(type, bytes, weights, start, scale / 9, -15.5f * scale / 9);
+            // Group scales and minimums are 31 on the average, and the minimums do not go with the scales.
+            case Q4_K -> random(type, bytes, weights, start, scale / 400, 7.5f * scale / 400);
+            case Q5_K -> random(type, bytes, weights, start, scale / 800, 15.5f * scale / 800);
+            case Q6_K -> random(type, bytes, weights, start, scale / 1370);
         }
+    }
+
+    /// A block of random bytes but for the float16 scales.
+    private void random(TensorType type, ByteBuffer bytes, float[] weights, int start, float... scales) {
+        var block = new byte[type.blockBytes()];
+        random.nextBytes(block);
+        var at = type == TensorType.Q6_K ? 208 : 0;
+        for (var scale : scales) {
+            ByteBuffer.wrap(block)
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .putShort(at, Float.floatToFloat16(scale * (0.75f + random.nextFloat() / 2)));
+            at += Short.BYTES;
+        }
+        bytes.put(block);
+        System.arraycopy(NaiveBlocks.values(type, block), 0, weights, start, type.blockElements());
     }
 
     private void nibbles(ByteBuffer bytes, float d, float offset, float[] weights, int start) {

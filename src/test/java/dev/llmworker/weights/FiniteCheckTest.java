@@ -37,7 +37,9 @@ class FiniteCheckTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"Q4_0, 0", "Q4_1, 0", "Q4_1, 1", "Q8_0, 0"})
+    @CsvSource({
+        "Q4_0, 0", "Q4_1, 0", "Q4_1, 1", "Q5_0, 0", "Q5_1, 1", "Q8_0, 0", "Q4_K, 0", "Q4_K, 1", "Q5_K, 1", "Q6_K, 0"
+    })
     void aBadScaleIsFoundInAnyBlock(TensorType type, int scale) throws IOException {
         for (var block = 0; block < 3; block++) {
             var data = new byte[3 * type.blockBytes()];
@@ -45,15 +47,15 @@ class FiniteCheckTest {
             Arrays.fill(data, (byte) -1);
             for (var clean = 0; clean < 3; clean++) {
                 for (var i = 0; i < 2 * type.blockScales(); i++) {
-                    data[clean * type.blockBytes() + i] = 0x3C;
+                    data[clean * type.blockBytes() + type.scalesAt() + i] = 0x3C;
                 }
             }
-            var at = block * type.blockBytes() + 2 * scale;
+            var at = block * type.blockBytes() + type.scalesAt() + 2 * scale;
             data[at + 1] = (byte) 0xFC;
             data[at] = 0;
-            assertRefused("has a scale of -Infinity in block " + block, type, data, 96);
+            assertRefused("has a scale of -Infinity in block " + block, type, data, 3L * type.blockElements());
             data[at] = 1;
-            assertRefused("has a scale of NaN in block " + block, type, data, 96);
+            assertRefused("has a scale of NaN in block " + block, type, data, 3L * type.blockElements());
         }
     }
 
@@ -64,12 +66,13 @@ class FiniteCheckTest {
         var largest = switch (type) {
             case F32 -> new byte[] {-1, -1, 0x7F, 0x7F, -1, -1, 0x7F, -1};
             case BF16 -> new byte[] {0x7F, 0x7F, 0x7F, -1};
-            case F16, Q4_0, Q4_1, Q8_0 -> new byte[] {-1, 0x7B, -1, -5};
+            case F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K -> new byte[] {-1, 0x7B, -1, -5};
         };
         var data = new byte[4 * type.blockBytes()];
         for (var block = 0; block < data.length; block += type.blockBytes()) {
-            for (var i = 0; i < Math.min(type.blockBytes(), largest.length); i++) {
-                data[block + i] = largest[(block + i) % largest.length];
+            var at = block + type.scalesAt();
+            for (var i = 0; i < Math.min(type.blockBytes() - type.scalesAt(), largest.length); i++) {
+                data[at + i] = largest[(block + i) % largest.length];
             }
         }
         try (var gguf = open(type, data, 4L * type.blockElements())) {

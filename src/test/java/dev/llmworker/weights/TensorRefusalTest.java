@@ -16,7 +16,7 @@ class TensorRefusalTest {
 
     @Test
     void unsupportedTensorTypesAreNamedWithTheSupportedOnes() {
-        var supported = "; supported: Q4_0, Q4_1, Q8_0, F16, BF16, F32";
+        var supported = "; supported: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, F16, BF16, F32";
         assertRefused(
                 "tensor blk.3.attn_q.weight is Q2_K" + supported,
                 new GgufFile().declare("blk.3.attn_q.weight", 10, 0, 256));

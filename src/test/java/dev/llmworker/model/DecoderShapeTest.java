@@ -8,12 +8,13 @@ import dev.llmworker.weights.GgufFile;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.TensorType;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Models that the decoder does not run, and what the operator reads.
-class LlamaShapeTest {
+class DecoderShapeTest {
     @TempDir
     private Path directory;
 
@@ -21,14 +22,65 @@ class LlamaShapeTest {
     void anotherArchitectureIsRefusedByName() {
         assertRefused(
                 new GgufFile().string("general.architecture", "gemma3"),
-                "the architecture is gemma3; supported: llama (Llama 2 and 3, SmolLM2, TinyLlama, Mistral)");
+                "the architecture is gemma3; supported: llama (Llama 2 and 3, SmolLM2, TinyLlama, Mistral),"
+                        + " qwen2 (Qwen 2 and 2.5), qwen3 (Qwen 3)");
+    }
+
+    @Test
+    void aPartThatTheProgramWouldLeaveOutIsRefused() {
+        assertRefused(
+                tiny().file.floats("blk.1.attn_output.bias", new float[TinyLlama.HIDDEN], TinyLlama.HIDDEN),
+                "tensor blk.1.attn_output.bias is not of a llama model as it is supported");
+        assertRefused(
+                tiny().file.floats("blk.0.attn_q_norm.weight", new float[TinyLlama.HEAD_DIM], TinyLlama.HEAD_DIM),
+                "tensor blk.0.attn_q_norm.weight is not of a llama model as it is supported");
+    }
+
+    @Test
+    void attentionWithinAWindowIsRefused() {
+        assertRefused(
+                tiny().file.integer("llama.attention.sliding_window", 511),
+                "llama.attention.sliding_window is 511; supported: none, attention to the whole context of 512");
+    }
+
+    @Test
+    void aWindowOfTheWholeContextIsNone() throws Exception {
+        var file = tiny().file.integer("llama.attention.sliding_window", 512);
+        TinyLlama.load(file, directory, DecoderOptions.cpu(1)).close();
+    }
+
+    @Test
+    void aQwen2WithoutItsBiasesIsRefused() {
+        var file = new GgufFile()
+                .string("general.architecture", "qwen2")
+                .integer("qwen2.block_count", 1)
+                .integer("qwen2.embedding_length", 64)
+                .integer("qwen2.attention.head_count", 2)
+                .integer("qwen2.feed_forward_length", 128)
+                .integer("qwen2.context_length", 128)
+                .number("qwen2.attention.layer_norm_rms_epsilon", 1e-5f)
+                .floats("token_embd.weight", new float[10 * 64], 64, 10);
+        for (var vector : List.of("attn_norm", "ffn_norm")) {
+            file.floats("blk.0." + vector + ".weight", new float[64], 64);
+        }
+        for (var matrix : List.of("attn_q", "attn_k", "attn_v")) {
+            file.floats("blk.0." + matrix + ".weight", new float[64 * 64], 64, 64);
+        }
+        assertRefused(file, "tensor blk.0.attn_q.bias is missing among 6 tensors");
+    }
+
+    @Test
+    void aLinearScalingBelowOneIsRefused() {
+        assertRefused(
+                tiny().file.number("llama.rope.scaling.factor", 0.5f),
+                "llama.rope.scaling.factor is 0.5; it must be at least 1");
     }
 
     @Test
     void scaledRotationsAreRefused() {
         assertRefused(
                 tiny().file.string("llama.rope.scaling.type", "yarn"),
-                "llama.rope.scaling.type is yarn; supported: none, and Llama 3's rope_freqs.weight");
+                "llama.rope.scaling.type is yarn; supported: none, linear, and Llama 3's rope_freqs.weight");
     }
 
     @Test

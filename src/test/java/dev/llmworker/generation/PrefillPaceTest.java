@@ -1,0 +1,68 @@
+package dev.llmworker.generation;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+
+class PrefillPaceTest {
+    private static final long MILLISECOND = 1_000_000;
+
+    private final PrefillPace pace = new PrefillPace();
+
+    @Test
+    void beforeAnythingIsMeasuredAStepGoesWithoutAndThenTakesTheFewest() {
+        assertEquals(0, pace.tokens(4));
+        pace.stepTook(4, 0, 100 * MILLISECOND);
+        assertEquals(16, pace.tokens(4));
+        assertEquals(16, pace.tokens(9), "no step of so many rows is known, but one of fewer");
+    }
+
+    @Test
+    void whatGoesWithAStepAddsAtMostHalfOfIt() {
+        pace.stepTook(8, 0, 40 * MILLISECOND);
+        pace.stepTook(8, 16, 48 * MILLISECOND);
+        assertEquals(32, pace.tokens(8), "twice 8 ms are less than half of 40");
+        pace.stepTook(8, 32, 51 * MILLISECOND);
+        assertEquals(32, pace.tokens(8), "twice 11 ms are more");
+        pace.stepTook(8, 32, 41 * MILLISECOND);
+        assertEquals(64, pace.tokens(8), "the average of 32 is 8.5 ms now");
+    }
+
+    @Test
+    void stepsOfFewerRowsAreShorterAndTakeFewer() {
+        pace.stepTook(32, 0, 200 * MILLISECOND);
+        pace.stepTook(32, 128, 290 * MILLISECOND);
+        assertEquals(128, pace.tokens(32));
+        pace.stepTook(2, 0, 10 * MILLISECOND);
+        assertEquals(16, pace.tokens(2));
+        assertEquals(128, pace.tokens(32));
+    }
+
+    @Test
+    void aPlainStepIsTakenNowAndThen() {
+        pace.stepTook(8, 0, 40 * MILLISECOND);
+        int steps = 0;
+        while (pace.tokens(8) > 0) {
+            pace.stepTook(8, 16, 60 * MILLISECOND);
+            steps++;
+        }
+        assertEquals(PrefillPace.STEPS_PER_PLAIN, steps);
+        pace.stepTook(8, 0, 40 * MILLISECOND);
+        assertTrue(pace.tokens(8) > 0);
+    }
+
+    @Test
+    void aSizeThatWasSlowOnceIsTriedAgain() {
+        pace.stepTook(8, 0, 40 * MILLISECOND);
+        pace.stepTook(8, 16, 48 * MILLISECOND);
+        pace.stepTook(8, 32, 100 * MILLISECOND);
+        assertEquals(16, pace.tokens(8));
+        int tries = 0;
+        while (pace.tokens(8) == 16) {
+            tries++;
+            assertTrue(tries < 200, "32 is never tried again");
+        }
+        assertEquals(32, pace.tokens(8));
+    }
+}
