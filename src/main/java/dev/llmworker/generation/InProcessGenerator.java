@@ -1,19 +1,13 @@
 package dev.llmworker.generation;
 
 import dev.llmworker.model.Decoder;
-import dev.llmworker.sampling.TokenHistory;
-import dev.llmworker.text.Detokenizer;
-import dev.llmworker.text.PromptEncoder;
-import dev.llmworker.text.Tokenizer;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,7 +20,6 @@ public final class InProcessGenerator implements Generator {
 
     private final Limits limits;
     private final LongSupplier clock;
-    private final AtomicLong ids = new AtomicLong();
     private final Thread engine;
     private volatile Readiness readiness = new Readiness.Loading();
     private volatile @Nullable Loaded loaded;
@@ -48,28 +41,7 @@ public final class InProcessGenerator implements Generator {
         }
     }
 
-    private record Loaded(LanguageModel model, WaitingQueue waiting, TokenScorer scorer, int[] endTokens) {
-        static Loaded of(LanguageModel model, WaitingQueue waiting) {
-            var tokenizer = model.tokenizer();
-            var endTokens = IntStream.range(0, tokenizer.vocabularySize())
-                    .filter(tokenizer::isEndOfSequence)
-                    .toArray();
-            return new Loaded(model, waiting, new TokenScorer(tokenizer), endTokens);
-        }
-
-        Sequence.Steering steering(GenerationRequest request, int[] prompt) {
-            var scored = request.sampling().logprobs().isPresent();
-            // Where ends are passed over there is nothing to forbid.
-            var forbidden = request.ignoreEos() ? 0 : request.minTokens();
-            var plain =
-                    !scored && forbidden == 0 && request.sampling().adjustment().isNone();
-            return new Sequence.Steering(
-                    request.minTokens(),
-                    request.stop(),
-                    plain ? null : new TokenHistory(prompt, forbidden, endTokens),
-                    scored ? scorer : null);
-        }
-    }
+    private record Loaded(LanguageModel model, WaitingQueue waiting, Admissions admissions) {}
 
     private InProcessGenerator(
             LanguageModel.Loader loader, Limits limits, LongSupplier clock, Consumer<LanguageModel> whenReady) {
@@ -113,14 +85,7 @@ public final class InProcessGenerator implements Generator {
         if (current == null) {
             throw new IllegalStateException("ready without a model");
         }
-        var admission = admit(request, current.model);
-        var sequence = new Sequence(
-                admission,
-                current.steering(request, admission.prompt()),
-                detokenizer(request.prompt(), current.model.tokenizer()),
-                current.waiting,
-                clock,
-                this::finished);
+        var sequence = current.admissions.sequence(request, current.waiting, this::finished);
         if (!current.waiting.offer(sequence)) {
             throw refusal(current.waiting);
         }
@@ -134,64 +99,6 @@ public final class InProcessGenerator implements Generator {
                         RefusedException.Reason.OVERLOADED,
                         "queue_full",
                         waiting.limit() + " requests are waiting already, which is the limit; try again later");
-    }
-
-    private Sequence.Admission admit(GenerationRequest request, LanguageModel model) {
-        var prompt = encode(request.prompt(), model.prompts());
-        int context = model.decoder().description().contextLength();
-        if (prompt.length == 0) {
-            throw invalid("prompt_empty", "prompt is empty");
-        }
-        int left = context - prompt.length;
-        if (left < 1) {
-            throw invalid(
-                    "context_exceeded",
-                    "prompt is " + prompt.length + " tokens; this model's context is " + context
-                            + " tokens, prompt and answer together");
-        }
-        if (request.maxTokens().isPresent() && request.maxTokens().getAsInt() > left) {
-            throw invalid(
-                    "context_exceeded",
-                    "max_tokens is " + request.maxTokens().getAsInt() + "; this model's context leaves " + left
-                            + " after the prompt");
-        }
-        for (var id : request.sampling().adjustment().bias().keySet()) {
-            int tokens = model.decoder().description().vocabularySize();
-            if (id < 0 || id >= tokens) {
-                throw invalid(
-                        "invalid_request",
-                        "logit_bias has token " + id + "; this model's tokens are 0 to " + (tokens - 1));
-            }
-        }
-        return new Sequence.Admission(
-                ids.incrementAndGet(),
-                prompt,
-                Math.min(request.tokenLimit(), left),
-                request.ignoreEos(),
-                request.sampling(),
-                limits.timeout().toNanos());
-    }
-
-    private static int[] encode(Prompt prompt, PromptEncoder prompts) {
-        try {
-            return switch (prompt) {
-                case Prompt.Chat(var messages) -> prompts.encode(messages);
-                case Prompt.Raw(String text) -> prompts.encodeRaw(text);
-            };
-        } catch (IllegalArgumentException e) {
-            throw invalid("invalid_prompt", String.valueOf(e.getMessage()));
-        }
-    }
-
-    private static Detokenizer detokenizer(Prompt prompt, Tokenizer tokenizer) {
-        return switch (prompt) {
-            case Prompt.Chat _ -> new Detokenizer(tokenizer);
-            case Prompt.Raw _ -> Detokenizer.continuing(tokenizer);
-        };
-    }
-
-    private static RefusedException invalid(String code, String message) {
-        return new RefusedException(RefusedException.Reason.INVALID, code, message);
     }
 
     private void finished(Sequence sequence, FinishReason reason) {
@@ -219,7 +126,7 @@ public final class InProcessGenerator implements Generator {
             var waiting =
                     new WaitingQueue(limits.queueLimit(decoder.description().slots()));
             var scheduler = new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock);
-            loaded = Loaded.of(model, waiting);
+            loaded = new Loaded(model, waiting, new Admissions(model, limits.timeout(), clock));
             whenReady.accept(model);
             readiness = new Readiness.Ready();
             decodeUntilClosed(scheduler, waiting, decoder);

@@ -7,7 +7,6 @@ import dev.llmworker.text.Detokenizer;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
-import java.util.NoSuchElementException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -74,29 +73,6 @@ final class Sequence implements Generation {
         this.outlet = new TokenOutlet(steering.stop(), events::add);
         this.queue = queue;
         this.listener = end;
-    }
-
-    /// What a request is once it is checked against the model.
-    ///
-    /// @param tokenLimit the most tokens to generate; with the prompt they fit into the context
-    record Admission(
-            long id, int[] prompt, int tokenLimit, boolean ignoreEos, SamplingParameters sampling, long timeoutNanos) {}
-
-    /// What goes beyond sampling a token and showing its text.
-    ///
-    /// @param history for the decoder; null where neither logits are adjusted nor log-probabilities wanted
-    /// @param scorer for the reader, of one whose log-probabilities are wanted
-    record Steering(
-            int minTokens,
-            List<String> stop,
-            @Nullable TokenHistory history,
-            @Nullable TokenScorer scorer) {
-        static final Steering NONE = new Steering(0, List.of(), null, null);
-    }
-
-    /// Hears that a sequence has ended. Threading: the thread that ended it.
-    interface FinishListener {
-        void finished(Sequence sequence, FinishReason reason);
     }
 
     // --- the engine thread's side
@@ -264,33 +240,9 @@ final class Sequence implements Generation {
 
     @Override
     public Iterator<GenerationEvent> iterator() {
-        return new Iterator<>() {
-            private boolean ended;
-
-            @Override
-            public boolean hasNext() {
-                return !ended;
-            }
-
-            @Override
-            public GenerationEvent next() {
-                if (ended) {
-                    throw new NoSuchElementException("the generation has finished");
-                }
-                var event = take();
-                ended = event instanceof GenerationEvent.Finished;
-                return event;
-            }
-        };
-    }
-
-    private GenerationEvent take() {
-        try {
-            return events.take();
-        } catch (InterruptedException _) {
+        return new EventIterator(events, () -> {
             close();
-            Thread.currentThread().interrupt();
             return new GenerationEvent.Finished(FinishReason.CANCELLED, promptLength, generated);
-        }
+        });
     }
 }

@@ -16,6 +16,7 @@ public final class TorchDecoder implements Decoder {
 
     private final Program program;
     private final DecoderDescription description;
+    private final CallChecks checks;
     private final ManyRowsForm manyRowsForm;
     private final boolean deterministic;
 
@@ -23,6 +24,7 @@ public final class TorchDecoder implements Decoder {
             Program program, DecoderDescription description, ManyRowsForm manyRowsForm, boolean deterministic) {
         this.program = program;
         this.description = description;
+        this.checks = new CallChecks(description);
         this.manyRowsForm = manyRowsForm;
         this.deterministic = deterministic;
     }
@@ -83,14 +85,14 @@ public final class TorchDecoder implements Decoder {
 
     @Override
     public void prefill(int slot, int[] ids, int start) {
-        checkChunk(slot, ids, start);
+        checks.chunk(slot, ids, start);
         manyRowsForm.beforePrompt(ids.length, slot == 0);
         program.run("prefill", longs(ids), slot, start);
     }
 
     @Override
     public int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling) {
-        checkChunk(slot, ids, start);
+        checks.chunk(slot, ids, start);
         manyRowsForm.beforePrompt(ids.length, slot == 0);
         var uniform = Noise.uniform(sampling.seed(), start + ids.length - 1);
         var numbers = new double[] {sampling.temperature(), sampling.topP(), sampling.minP(), uniform};
@@ -107,9 +109,9 @@ public final class TorchDecoder implements Decoder {
 
     @Override
     public int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts) {
-        checkBatch(batch, 1);
+        checks.batch(batch, 1);
         for (var part : parts) {
-            checkChunk(part.slot(), part.ids(), part.start());
+            checks.chunk(part.slot(), part.ids(), part.start());
             if (part.slot() < batch.rows()) {
                 throw new IllegalArgumentException("slot " + part.slot() + " takes a prompt while it decodes");
             }
@@ -125,7 +127,7 @@ public final class TorchDecoder implements Decoder {
 
     @Override
     public int[] decode(DecodeBatch batch, int steps) {
-        checkBatch(batch, steps);
+        checks.batch(batch, steps);
         var rows = batch.rows();
         var integers = new long[3 * rows];
         var numbers = new double[(3 + steps) * rows];
@@ -158,17 +160,17 @@ public final class TorchDecoder implements Decoder {
 
     @Override
     public void copySlot(int from, int to, int length) {
-        checkSlot(from);
-        checkSlot(to);
-        checkLength(length);
+        checks.slot(from);
+        checks.slot(to);
+        checks.length(length);
         program.run("copy_slot", from, to, length);
     }
 
     @Override
     public void swapSlots(int a, int b, int length) {
-        checkSlot(a);
-        checkSlot(b);
-        checkLength(length);
+        checks.slot(a);
+        checks.slot(b);
+        checks.length(length);
         program.run("swap_slots", a, b, length);
     }
 
@@ -185,7 +187,7 @@ public final class TorchDecoder implements Decoder {
 
     /// As [#prefill]; the logits after the last token.
     float[] prefillLogits(int slot, int[] ids, int start) {
-        checkChunk(slot, ids, start);
+        checks.chunk(slot, ids, start);
         manyRowsForm.beforePrompt(ids.length, slot == 0);
         return program.floats("prefill_logits", longs(ids), slot, start, false);
     }
@@ -202,51 +204,6 @@ public final class TorchDecoder implements Decoder {
 
     private static boolean filters(SamplingParameters sampling) {
         return !sampling.isGreedy() && (sampling.topK() > 0 || sampling.topP() < 1 || sampling.minP() > 0);
-    }
-
-    private void checkChunk(int slot, int[] ids, int start) {
-        checkSlot(slot);
-        if (ids.length == 0 || start < 0 || start > description.contextLength() - ids.length) {
-            throw new IllegalArgumentException("a chunk of " + ids.length + " tokens from position " + start
-                    + "; it must have 1 or more and end within " + description.contextLength());
-        }
-        for (var id : ids) {
-            checkToken(id);
-        }
-    }
-
-    private void checkBatch(DecodeBatch batch, int steps) {
-        if (batch.rows() < 1 || batch.rows() > description.slots() || steps < 1) {
-            throw new IllegalArgumentException("a batch of " + batch.rows() + " rows and " + steps
-                    + " steps; rows must be 1 to " + description.slots() + ", steps at least 1");
-        }
-        for (var row = 0; row < batch.rows(); row++) {
-            checkToken(batch.token(row));
-            if (batch.position(row) < 0 || batch.position(row) > description.contextLength() - steps) {
-                throw new IllegalArgumentException("row " + row + " decodes " + steps + " tokens from position "
-                        + batch.position(row) + "; the context ends at " + description.contextLength());
-            }
-        }
-    }
-
-    private void checkSlot(int slot) {
-        if (slot < 0 || slot >= description.slots()) {
-            throw new IllegalArgumentException("slot is " + slot + "; it must be 0 to " + (description.slots() - 1));
-        }
-    }
-
-    private void checkLength(int length) {
-        if (length < 0 || length > description.contextLength()) {
-            throw new IllegalArgumentException(
-                    "length is " + length + "; a slot holds 0 to " + description.contextLength());
-        }
-    }
-
-    private void checkToken(int id) {
-        if (id < 0 || id >= description.vocabularySize()) {
-            throw new IllegalArgumentException(
-                    "token is " + id + "; it must be 0 to " + (description.vocabularySize() - 1));
-        }
     }
 
     private static long[] longs(int[] integers) {

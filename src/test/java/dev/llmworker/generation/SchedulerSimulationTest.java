@@ -42,7 +42,7 @@ class SchedulerSimulationTest {
 
     /// One request and what became of it.
     private static final class Arrival {
-        final Sequence.Admission admission;
+        final Admission admission;
         final Sequence sequence;
         final boolean refused;
         int finishedTimes;
@@ -54,7 +54,7 @@ class SchedulerSimulationTest {
         final int arrivedAtStep;
         final int ahead;
 
-        Arrival(Sequence.Admission admission, WaitingQueue waiting, LongSupplier clock, int step, int ahead) {
+        Arrival(Admission admission, WaitingQueue waiting, LongSupplier clock, int step, int ahead) {
             this.admission = admission;
             this.arrivedAtStep = step;
             this.ahead = ahead;
@@ -98,7 +98,7 @@ class SchedulerSimulationTest {
 
     private void arrive(Random random, WaitingQueue waiting, Scheduler scheduler) {
         var prompt = prompt(random);
-        var admission = new Sequence.Admission(
+        var admission = new Admission(
                 arrivals.size(),
                 prompt,
                 1 + random.nextInt(Math.min(MAX_TOKENS, CONTEXT - prompt.length)),

@@ -35,8 +35,7 @@ class SchedulerTest {
     }
 
     private Sequence submit(int[] prompt, int tokens) {
-        var admission =
-                new Sequence.Admission(1, prompt, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4);
+        var admission = new Admission(1, prompt, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4);
         var sequence =
                 new Sequence(admission, new Detokenizer(new LetterTokenizer()), waiting, () -> nowNanos, (_, _) -> {});
         assertTrue(waiting.offer(sequence));
