@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Starts ./worker and talks to it as the seed's README does: curl, wscat, Python's websockets, the retry loop.
-# Needs curl, wscat (npm install -g wscat) and Python with websockets and requests (PYTHON names it, default python3).
+# Then OpenAI's Python client. Needs curl, wscat (npm install -g wscat) and Python with websockets, requests and openai
+# (PYTHON names it, default python3).
 # usage: src/test/clients/run.sh [PORT]
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
@@ -43,5 +44,6 @@ stats=$(curl -sS -X GET "http://localhost:$port/stats" -H "Authorization: Bearer
 
 "$python" $here/wscat_session.py "ws://localhost:$port/ws" || fail "wscat"
 "$python" $here/test_ws.py "ws://localhost:$port/ws?token=EPHEMERAL" || fail "websockets"
+"$python" $here/openai_client.py "http://localhost:$port/v1" || fail "OpenAI's client"
 grep -q EPHEMERAL "$log" && fail "the token is in the log"
-echo "the seed's clients work unchanged"
+echo "the seed's clients and OpenAI's work unchanged"
