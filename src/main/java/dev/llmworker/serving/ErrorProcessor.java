@@ -3,7 +3,6 @@ package dev.llmworker.serving;
 import io.vertx.core.http.HttpServerResponse;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
-import org.apache.camel.component.platform.http.vertx.HttpMessage;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -17,11 +16,11 @@ final class ErrorProcessor implements Processor {
         var failure = exchange.getProperty(Exchange.EXCEPTION_CAUGHT, Exception.class);
         var error = failure == null ? JsonError.internal() : JsonError.of(failure);
         if (error == null) {
-            var http = exchange.getMessage(HttpMessage.class);
+            var response = ClientResponse.of(exchange);
             LOG.error(
                     "failed route={} request={}",
                     exchange.getFromRouteId(),
-                    http == null ? exchange.getExchangeId() : requestId(http.getResponse()),
+                    response == null ? exchange.getExchangeId() : requestId(response),
                     failure);
             error = JsonError.internal();
         }
