@@ -140,8 +140,10 @@ class Decoder(torch.nn.Module):
         self.norm_epsilon = torch.full([1, 1], (self.hidden * epsilon) ** 0.5, device=self.device)
         self.head_norm_epsilon = torch.full([1, 1, 1], (self.head_dim * epsilon) ** 0.5, device=self.device)
         layers, heads, dim = self.layers, self.kv_heads, self.head_dim
-        self.cache.allocate(layers, self.slots, heads, dim, self.max_length, self.cache_dtype, self.device)
-        self.lone.allocate(layers, 1, heads, dim, self.lone_length, torch.float32, self.device)
+        self.cache.allocate(layers, self.slots, heads, dim, self.max_length, 256, self.cache_dtype, self.device)
+        # In one block: that takes the fewest operators.
+        length = self.lone_length
+        self.lone.allocate(layers, 1, heads, dim, length, length, torch.float32, self.device)
 
     def dtype_of(self, name: str) -> torch.dtype:
         if name == "bf16":
@@ -363,37 +365,41 @@ class Decoder(torch.nn.Module):
         mask = torch.zeros([positions.size(0), length], device=self.device).masked_fill_(behind, float("-inf"))
         return mask.repeat_interleave(self.kv_heads, 0).unsqueeze(1)
 
-    def decode_attention(self, q: Tensor, keys: Tensor, values: Tensor, mask: Optional[Tensor]) -> Tensor:
-        """Attention of queries [n, A, D] to keys [n · G, D, length] and values [n · G, length, D]: [n, A · D]."""
-        n = q.size(0)
-        q = q.reshape(keys.size(0), self.heads // self.kv_heads, self.head_dim)
-        if self.deterministic:
-            return self.attention_in_stretches(q, keys, values, mask).view(n, -1)
-        scores = torch.bmm(q, keys)
+    def decode_attention(
+        self, q: Tensor, keys: List[Tensor], values: Tensor, length: int, mask: Optional[Tensor]
+    ) -> Tensor:
+        """Attention of queries [n, A, D] to the first `length` of blocks of keys [slots · G, D, positions], and to values
+        [n · G, length, D]: [n, A · D]."""
+        n, rows = q.size(0), values.size(0)
+        q = q.reshape(rows, self.heads // self.kv_heads, self.head_dim)
+        parts: List[Tensor] = []
+        left = length
+        for block in keys:
+            if left > 0:
+                parts.append(torch.bmm(q, block[:rows, :, :left]))
+            left -= block.size(2)
+        scores = parts[0] if len(parts) == 1 else torch.cat(parts, 2)
         if mask is not None:
             scores = scores + mask
         weights = scores.softmax(2, dtype=torch.float32).to(values.dtype)
+        if self.deterministic:
+            return self.sum_in_stretches(weights, values).view(n, -1)
         return torch.bmm(weights, values).view(n, -1)
 
-    def attention_in_stretches(self, q: Tensor, keys: Tensor, values: Tensor, mask: Optional[Tensor]) -> Tensor:
-        """The same, always of 256 positions at a time: where a longer sequence in the batch makes it run over more
-        positions, those of a shorter one are summed up in the same order, and zeros are added."""
-        scores = torch.cat([torch.bmm(q, part) for part in keys.split(256, 2)], 2)
-        if mask is not None:
-            scores = scores + mask
-        weights = scores.softmax(2, dtype=torch.float32).to(values.dtype).split(256, 2)
-        parts = values.split(256, 1)
-        out = torch.bmm(weights[0], parts[0]).float()
+    def sum_in_stretches(self, weights: Tensor, values: Tensor) -> Tensor:
+        """Always over as many positions at a time: where a longer sequence in the batch makes it run over more positions,
+        those of a shorter one are summed up in the same order, and zeros are added. Keys lie in such stretches."""
+        some, parts = weights.split(self.cache.block, 2), values.split(self.cache.block, 1)
+        out = torch.bmm(some[0], parts[0]).float()
         for i in range(1, len(parts)):
-            out.add_(torch.bmm(weights[i], parts[i]))
+            out.add_(torch.bmm(some[i], parts[i]))
         return out
 
     def enter_lone(self, position: int) -> None:
         """Makes the lone cache hold slot 0 up to `position`, exclusive."""
         if self.lone_to != position or position == 0:
             self.leave_lone()
-            self.lone.all_keys[:, 0, :, :, :position].copy_(self.cache.all_keys[:, 0, :, :, :position])
-            self.lone.all_values[:, 0, :, :position].copy_(self.cache.all_values[:, 0, :, :position])
+            self.cache.read_slot(0, 0, position, self.lone.block_of_all(0)[:, 0], self.lone.all_values[:, 0])
             self.lone_from = position
         self.lone_to = position + 1
 
@@ -401,8 +407,7 @@ class Decoder(torch.nn.Module):
         """Brings the cache up to date with the lone one, before anything else uses slot 0."""
         a, b = self.lone_from, self.lone_to
         if a < b:
-            self.cache.all_keys[:, 0, :, :, a:b].copy_(self.lone.all_keys[:, 0, :, :, a:b])
-            self.cache.all_values[:, 0, :, a:b].copy_(self.lone.all_values[:, 0, :, a:b])
+            self.cache.write_slot(0, a, b, self.lone.block_of_all(0)[:, 0], self.lone.all_values[:, 0])
         self.lone_from = 0
         self.lone_to = 0
 
@@ -411,31 +416,27 @@ class Decoder(torch.nn.Module):
         n = tokens.size(0)
         if n == 1 and max_position < self.lone_length:
             self.enter_lone(max_position)
-            keys, values, dtype = self.lone.keys, self.lone.values, torch.float32
-            key_starts, value_starts = self.lone.key_starts, self.lone.value_starts
+            dtype, keys, values, key_blocks = torch.float32, self.lone.keys, self.lone.values, self.lone.key_blocks
+            key_places, value_places = self.lone.key_places(positions), self.lone.value_places(positions)
         else:
             self.leave_lone()
-            keys, values, dtype = self.cache.keys, self.cache.values, self.cache_dtype
-            key_starts, value_starts = self.cache.key_starts, self.cache.value_starts
+            dtype, keys, values, key_blocks = self.cache_dtype, self.cache.keys, self.cache.values, self.cache.key_blocks
+            key_places, value_places = self.cache.key_places(positions), self.cache.value_places(positions)
         rows = 0 if self.deterministic else n
         length = max_position + 1
         if n > 1 or self.deterministic:
-            stretch = 256 if self.deterministic else 64
+            stretch = self.cache.block if self.deterministic else 64
             length = min(self.max_length, (max_position // stretch + 1) * stretch)
         mask = self.decode_mask(positions, length)
         rotations = self.rotations.index_select(0, positions).unsqueeze(1)
-        key_places = (key_starts[:n] + positions.unsqueeze(1)).view(-1)
-        value_rows = (value_starts[:n] + positions.unsqueeze(1)).view(-1)
         kv_rows = n * self.kv_heads
         x = self.embed(tokens)
         for layer in range(self.layers):
             turned, v = self.attention_inputs(x, layer, rotations, rows, dtype)
             k, q = turned[:, self.heads :], turned[:, : self.heads]
-            keys[layer].view(-1).index_copy_(0, key_places, k.reshape(-1))
-            values[layer].view(-1, self.head_dim).index_copy_(0, value_rows, v.reshape(-1, self.head_dim))
-            attention = self.decode_attention(
-                q, keys[layer][:kv_rows, :, :length], values[layer][:kv_rows, :length], mask
-            )
+            keys[layer].index_copy_(0, key_places, k.reshape(-1))
+            values[layer].view(-1, self.head_dim).index_copy_(0, value_places, v.reshape(-1, self.head_dim))
+            attention = self.decode_attention(q, key_blocks[layer], values[layer][:kv_rows, :length], length, mask)
             x.add_(self.project(attention, 4 * layer + 1, rows))
             self.feed_forward(x, layer, rows)
         return self.head(x, rows)
@@ -478,13 +479,12 @@ class Decoder(torch.nn.Module):
         end = start + n
         k = turned[:, heads:].transpose(0, 1)  # [G, n, D]
         v = v.transpose(0, 1)
-        keys = self.cache.keys[layer][slot * kv_heads : (slot + 1) * kv_heads]
+        self.cache.put_keys(layer, slot, start, k)
         values = self.cache.values[layer][slot * kv_heads : (slot + 1) * kv_heads]
-        keys[:, :, start:end].copy_(k.transpose(1, 2))
         values[:, start:end].copy_(v)
         mask: Optional[Tensor] = None
         if start > 0:
-            k = keys[:, :, :end].transpose(1, 2)
+            k = self.cache.slot_keys(layer, slot, end)
             v = values[:, :end]
             behind = self.places[:end].unsqueeze(0) > self.places[start:end].unsqueeze(1)
             mask = torch.zeros([n, end], dtype=self.cache_dtype, device=self.device)
@@ -539,6 +539,12 @@ class Decoder(torch.nn.Module):
         """Copies the first `length` cached positions of a slot to another."""
         self.leave_lone()
         self.cache.copy_slot(source, target, length)
+
+    @torch.jit.export
+    def swap_slots(self, a: int, b: int, length: int) -> None:
+        """Exchanges the first `length` cached positions of two slots."""
+        self.leave_lone()
+        self.cache.swap_slots(a, b, length)
 
     def forward(self, x: Tensor) -> Tensor:
         # DJL loads modules that have a forward.

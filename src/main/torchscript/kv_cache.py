@@ -7,41 +7,151 @@ from torch import Tensor
 
 
 class KvCache(torch.nn.Module):
+    key_blocks: List[List[Tensor]]
     keys: List[Tensor]
     values: List[Tensor]
 
     def __init__(self):
         super().__init__()
         self.length = 0
-        # Keys lie transposed: a step's scores then read them along their rows, which long contexts need.
-        self.keys = []  # per layer [slots · G, D, length]
+        self.block = 1
+        # Keys lie transposed, `block` positions at a time: a step's scores then read them along their rows, which long
+        # contexts need, and a short sequence touches no more pages than it fills. The last block may be narrower.
+        self.key_blocks = []  # per layer and block [slots · G, D, positions]
+        self.keys = []  # the same per layer, flat
         self.values = []  # per layer [slots · G, length, D]
-        # The same memory as a whole: [layers, slots, G, D, length] and [layers, slots, G, length, D].
+        # The same memory as a whole: [layers, all that a layer has] and [layers, slots, G, length, D].
         self.all_keys = torch.zeros(0)
         self.all_values = torch.zeros(0)
-        # Where position 0 of each slot lies: [slots, G · D] in elements of `keys`, [slots, G] in rows of `values`.
-        self.key_starts = torch.zeros(0, dtype=torch.int64)
-        self.value_starts = torch.zeros(0, dtype=torch.int64)
+        self.slots = 0
+        self.heads = 0
+        self.dim = 0
+        # Where the key of a position lies in a layer: `key_bases` + the row · `key_strides`, both by position; the row is
+        # `key_rows` [slots, G · D]. Where its values lie: `value_starts` [slots, G] + the position, in rows.
+        none = torch.zeros(0, dtype=torch.int64)
+        self.key_bases = none
+        self.key_strides = none
+        self.key_rows = none
+        self.value_starts = none
 
     def allocate(
-        self, layers: int, slots: int, heads: int, dim: int, length: int, dtype: torch.dtype, device: torch.device
+        self,
+        layers: int,
+        slots: int,
+        heads: int,
+        dim: int,
+        length: int,
+        block: int,
+        dtype: torch.dtype,
+        device: torch.device,
     ) -> None:
-        self.length = length
+        self.length, self.block, self.slots, self.heads, self.dim = length, max(1, block), slots, heads, dim
         # One allocation of fresh pages, which the system hands out, all zero, as they are first touched; it is made before
         # any other large one. A smaller one may be reused memory, and what happens to lie there must be finite: a weight of
         # 0 does not silence a NaN. 32 MB is the most that glibc serves from its heap.
         whole = torch.empty([2, layers, slots * heads * dim * length], dtype=dtype, device=device)
         if whole.numel() * whole.element_size() <= 2**25 or device.type != "cpu":
             whole.zero_()
-        self.all_keys = whole[0].view(layers, slots, heads, dim, length)
+        self.all_keys = whole[0]
         self.all_values = whole[1].view(layers, slots, heads, length, dim)
         for i in range(layers):
-            self.keys.append(self.all_keys[i].flatten(0, 1))
+            blocks: List[Tensor] = []
+            for b in range(self.blocks(length)):
+                blocks.append(self.block_of_all(b)[i].flatten(0, 1))
+            self.key_blocks.append(blocks)
+            self.keys.append(self.all_keys[i])
             self.values.append(self.all_values[i].flatten(0, 1))
-        self.key_starts = torch.arange(slots * heads * dim, device=device).view(slots, -1) * length
+        rows = slots * heads * dim
+        places = torch.arange(length, device=device)
+        starts = places // self.block * self.block
+        self.key_bases = starts * rows + places - starts
+        self.key_strides = torch.clamp(length - starts, max=self.block)
+        self.key_rows = torch.arange(rows, device=device).view(slots, -1)
         self.value_starts = torch.arange(slots * heads, device=device).view(slots, -1) * length
+
+    def blocks(self, length: int) -> int:
+        """How many blocks the first `length` positions are in."""
+        return (length + self.block - 1) // self.block
+
+    def width(self, b: int, length: int) -> int:
+        """How many of the first `length` positions are in block b."""
+        return min(self.block, length - b * self.block)
+
+    def block_of_all(self, b: int) -> Tensor:
+        """Block b of all keys: [layers, slots, G, D, positions]."""
+        rows, width = self.slots * self.heads * self.dim, self.width(b, self.length)
+        block = self.all_keys.narrow(1, b * self.block * rows, rows * width)
+        return block.view(block.size(0), self.slots, self.heads, self.dim, width)
+
+    def key_places(self, positions: Tensor) -> Tensor:
+        """Where a key for position i of slot i lies in `keys`, for all i: [n · G · D]."""
+        bases = self.key_bases.index_select(0, positions).unsqueeze(1)
+        strides = self.key_strides.index_select(0, positions).unsqueeze(1)
+        return (bases + self.key_rows[: positions.size(0)] * strides).view(-1)
+
+    def value_places(self, positions: Tensor) -> Tensor:
+        """The same for `values`, in rows: [n · G]."""
+        return (self.value_starts[: positions.size(0)] + positions.unsqueeze(1)).view(-1)
+
+    def put_keys(self, layer: int, slot: int, start: int, k: Tensor) -> None:
+        """Writes keys [G, n, D] to positions start, start + 1, … of a slot."""
+        at, end = start, start + k.size(1)
+        while at < end:
+            b = at // self.block
+            first = b * self.block
+            until = min(end, first + self.block)
+            block = self.key_blocks[layer][b][slot * self.heads : (slot + 1) * self.heads]
+            block[:, :, at - first : until - first].copy_(k[:, at - start : until - start].transpose(1, 2))
+            at = until
+
+    def slot_keys(self, layer: int, slot: int, length: int) -> Tensor:
+        """The first `length` keys of a slot: [G, length, D]."""
+        parts: List[Tensor] = []
+        for b in range(self.blocks(length)):
+            block = self.key_blocks[layer][b][slot * self.heads : (slot + 1) * self.heads]
+            parts.append(block[:, :, : self.width(b, length)].transpose(1, 2))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+    def read_slot(self, slot: int, start: int, end: int, keys: Tensor, values: Tensor) -> None:
+        """Copies positions `start` to `end`, exclusive, to the same ones of keys [layers, G, D, positions] and of values
+        [layers, G, positions, D]."""
+        at = start
+        while at < end:
+            b = at // self.block
+            first = b * self.block
+            until = min(end, first + self.block)
+            keys[:, :, :, at:until].copy_(self.block_of_all(b)[:, slot, :, :, at - first : until - first])
+            at = until
+        values[:, :, start:end].copy_(self.all_values[:, slot, :, start:end])
+
+    def write_slot(self, slot: int, start: int, end: int, keys: Tensor, values: Tensor) -> None:
+        """As `read_slot`, the other way."""
+        at = start
+        while at < end:
+            b = at // self.block
+            first = b * self.block
+            until = min(end, first + self.block)
+            self.block_of_all(b)[:, slot, :, :, at - first : until - first].copy_(keys[:, :, :, at:until])
+            at = until
+        self.all_values[:, slot, :, start:end].copy_(values[:, :, start:end])
 
     def copy_slot(self, source: int, target: int, length: int) -> None:
         """Copies the first `length` positions of a slot to another."""
-        self.all_keys[:, target, :, :, :length].copy_(self.all_keys[:, source, :, :, :length])
+        for b in range(self.blocks(length)):
+            block, width = self.block_of_all(b), self.width(b, length)
+            block[:, target, :, :, :width].copy_(block[:, source, :, :, :width])
         self.all_values[:, target, :, :length].copy_(self.all_values[:, source, :, :length])
+
+    def swap_slots(self, a: int, b: int, length: int) -> None:
+        """Exchanges the first `length` positions of two slots, block by block to bound the temporaries."""
+        for i in range(self.blocks(length)):
+            block, width = self.block_of_all(i), self.width(i, length)
+            exchange(block[:, a, :, :, :width], block[:, b, :, :, :width])
+            first = i * self.block
+            exchange(self.all_values[:, a, :, first : first + width], self.all_values[:, b, :, first : first + width])
+
+
+def exchange(a: Tensor, b: Tensor) -> None:
+    kept = a.clone()
+    a.copy_(b)
+    b.copy_(kept)

@@ -156,10 +156,11 @@ public final class InProcessGenerator implements Generator {
 
     private void finished(Sequence sequence, FinishReason reason) {
         LOG.info(
-                "finished id={} reason={} prompt={} completion={} wasted={} ttft={}ms total={}ms",
+                "finished id={} reason={} prompt={} reused={} completion={} wasted={} ttft={}ms total={}ms",
                 sequence.id(),
                 reason.name().toLowerCase(Locale.ROOT),
                 sequence.promptLength(),
+                sequence.reused(),
                 sequence.generated(),
                 sequence.wasted(),
                 sequence.firstTokenMillis(),

@@ -2,37 +2,48 @@ package dev.llmworker.generation;
 
 import dev.llmworker.model.DecodeBatch;
 import dev.llmworker.model.Decoder;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.IntPredicate;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// Continuous batching: decides, step by step, which sequences the decoder works on.
 ///
-/// Running sequences fill the slots from 0 without a hole; one more may be in prefill, in the slot after them. A
-/// sequence that ends leaves its slot to the last one.
+/// Running sequences fill the slots from 0 without a hole; those in prefill are in slots after them, and the rest hold
+/// what ended sequences left for prompts that begin alike. A sequence that ends leaves its slot to the last one.
 ///
 /// Threading: the engine thread alone. `close` of a sequence reaches it as a flag that each step looks at first.
 final class Scheduler {
-    /// Prompt tokens a step takes beside the running sequences: enough to keep the matmuls busy, and so few that a long
-    /// prompt is spread over steps in which the others go on.
-    static final int PREFILL_TOKENS_PER_STEP = 128;
+    /// A prompt is cut at multiples of this while nothing runs, and always where the decoder is deterministic.
+    static final int GRID_TOKENS = 128;
+    /// Prompt tokens a step takes while nothing runs.
+    static final int QUIET_TOKENS = 128;
+    /// While more prompts of at most this many tokens wait than sequences run, they go first: most would wait longer
+    /// for their first token than others for their next.
+    static final int SHORT_PROMPT_TOKENS = 64;
 
     private final Decoder decoder;
     private final IntPredicate endOfSequence;
     private final WaitingQueue waiting;
     private final LongSupplier clock;
-    private final @Nullable Sequence[] running;
+    private final SlotContents slots;
     private final DecodeBatch batch;
+    private final PrefillPace pace = new PrefillPace();
+    private final int slotCount;
+    /// In the order of their arrival; each has a slot from its first chunk on.
+    private final List<Sequence> prefilling = new ArrayList<>();
     private int rows;
-    private @Nullable Sequence prefilling;
+    private boolean shortestNext;
 
     Scheduler(Decoder decoder, IntPredicate endOfSequence, WaitingQueue waiting, LongSupplier clock) {
         this.decoder = decoder;
         this.endOfSequence = endOfSequence;
         this.waiting = waiting;
         this.clock = clock;
-        this.running = new Sequence[decoder.description().slots()];
-        this.batch = new DecodeBatch(running.length);
+        this.slotCount = decoder.description().slots();
+        this.slots = new SlotContents(decoder, GRID_TOKENS);
+        this.batch = new DecodeBatch(slotCount);
     }
 
     /// Ends what is to end, takes a piece of the waiting prompts, decodes one token for each running sequence.
@@ -40,26 +51,27 @@ final class Scheduler {
     /// @return whether there is more to do
     boolean step() {
         endClosedAndExpired();
+        admit();
         prefill();
         decode();
-        return rows > 0 || prefilling != null || waiting.size() > 0;
+        return rows > 0 || !prefilling.isEmpty() || waiting.size() > 0;
     }
 
-    /// Ends everything in a slot.
+    /// Ends everything that has been admitted.
     void endAll(FinishReason reason) {
         for (int slot = rows - 1; slot >= 0; slot--) {
             runningAt(slot).finish(reason);
-            running[slot] = null;
+            slots.release(slot);
         }
         rows = 0;
-        if (prefilling != null) {
-            prefilling.finish(reason);
-            prefilling = null;
+        for (var sequence : prefilling) {
+            leave(sequence, reason);
         }
+        prefilling.clear();
     }
 
     int running() {
-        return rows + (prefilling == null ? 0 : 1);
+        return rows + prefilling.size();
     }
 
     private void endClosedAndExpired() {
@@ -67,13 +79,13 @@ final class Scheduler {
         for (var expired : waiting.removeExpired(now)) {
             expired.finish(FinishReason.TIMEOUT);
         }
-        if (prefilling != null) {
-            var reason = reasonToEnd(prefilling, now);
+        prefilling.removeIf(sequence -> {
+            var reason = reasonToEnd(sequence, now);
             if (reason != null) {
-                prefilling.finish(reason);
-                prefilling = null;
+                leave(sequence, reason);
             }
-        }
+            return reason != null;
+        });
         // From the last slot down: when many end together, few move.
         for (int slot = rows - 1; slot >= 0; slot--) {
             var reason = reasonToEnd(runningAt(slot), now);
@@ -90,37 +102,89 @@ final class Scheduler {
         return sequence.isExpired(nowNanos) ? FinishReason.TIMEOUT : null;
     }
 
-    private void prefill() {
-        int budget = PREFILL_TOKENS_PER_STEP;
-        while (budget > 0) {
-            if (prefilling == null) {
-                prefilling = rows < running.length ? waiting.poll() : null;
-            }
-            var sequence = prefilling;
+    private void admit() {
+        while (running() < slotCount) {
+            var sequence = waiting.poll();
             if (sequence == null) {
                 return;
             }
+            prefilling.add(sequence);
+        }
+    }
+
+    private void prefill() {
+        int budget = prefillBudget();
+        while (!prefilling.isEmpty()) {
+            var sequence = nextToPrefill();
+            if (slots.slotOf(sequence) < 0) {
+                boolean quiet = rows == 0 && prefilling.size() == 1;
+                slots.place(sequence, rows, quiet || decoder.deterministic());
+                if (quiet) {
+                    slots.exchange(slots.slotOf(sequence), 0);
+                }
+            }
             int count = Math.min(budget, sequence.promptLeft());
+            if (rows == 0 || decoder.deterministic()) {
+                count = Math.min(GRID_TOKENS - sequence.prefilled() % GRID_TOKENS, sequence.promptLeft());
+            }
+            prefill(sequence, count);
             budget -= count;
-            int start = sequence.prefilled();
-            var ids = sequence.takePrompt(count);
-            if (sequence.promptLeft() > 0) {
-                decoder.prefill(rows, ids, start);
-            } else {
-                begin(sequence, decoder.prefillLast(rows, ids, start, sequence.sampling()));
+            if (budget < PrefillPace.LEAST_TOKENS) {
+                return;
             }
         }
     }
 
+    private int prefillBudget() {
+        long shortPrompts = prefilling.stream()
+                .filter(sequence -> sequence.promptLeft() <= SHORT_PROMPT_TOKENS)
+                .count();
+        return rows == 0 || shortPrompts > rows ? QUIET_TOKENS : pace.tokens();
+    }
+
+    /// The oldest prompt and the one with the fewest tokens left by turns: many short ones do not wait for a long one,
+    /// and a long one gets half of the chunks at least once it is the oldest.
+    private Sequence nextToPrefill() {
+        shortestNext = !shortestNext;
+        var next = prefilling.getFirst();
+        if (!shortestNext) {
+            return next;
+        }
+        for (var sequence : prefilling) {
+            if (sequence.promptLeft() < next.promptLeft()) {
+                next = sequence;
+            }
+        }
+        return next;
+    }
+
+    private void prefill(Sequence sequence, int count) {
+        int slot = slots.slotOf(sequence);
+        int start = sequence.prefilled();
+        var ids = sequence.takePrompt(count, GRID_TOKENS);
+        long begun = clock.getAsLong();
+        if (sequence.promptLeft() > 0) {
+            decoder.prefill(slot, ids, start);
+            pace.chunkTook(count, clock.getAsLong() - begun);
+        } else {
+            int token = decoder.prefillLast(slot, ids, start, sequence.sampling());
+            pace.chunkTook(count, clock.getAsLong() - begun);
+            begin(sequence, slot, token);
+        }
+    }
+
     /// A prompt is in the cache: its sequence runs, unless the first token ends it.
-    private void begin(Sequence sequence, int token) {
-        prefilling = null;
+    private void begin(Sequence sequence, int slot, int token) {
+        prefilling.remove(sequence);
         var reason = sequence.accept(token, endOfSequence.test(token));
         if (reason != null) {
-            sequence.finish(reason);
-        } else {
-            running[rows++] = sequence;
+            leave(sequence, reason);
+            return;
         }
+        if (slot != rows) {
+            slots.exchange(slot, rows);
+        }
+        rows++;
     }
 
     private void decode() {
@@ -132,7 +196,9 @@ final class Scheduler {
             var sequence = runningAt(row);
             batch.add(sequence.newestToken(), sequence.newestPosition(), sequence.sampling());
         }
+        long begun = clock.getAsLong();
         var tokens = decoder.decode(batch, 1);
+        pace.stepTook(clock.getAsLong() - begun);
         for (int slot = rows - 1; slot >= 0; slot--) {
             int token = tokens[slot];
             var reason = runningAt(slot).accept(token, endOfSequence.test(token));
@@ -144,21 +210,25 @@ final class Scheduler {
 
     private void retire(int slot, FinishReason reason) {
         var ended = runningAt(slot);
-        int last = --rows;
-        if (slot != last) {
-            var moved = runningAt(last);
-            decoder.copySlot(last, slot, moved.newestPosition());
-            running[slot] = moved;
-        }
-        running[last] = null;
-        if (prefilling != null && prefilling.prefilled() > 0) {
-            decoder.copySlot(last + 1, last, prefilling.prefilled());
+        slots.release(slot);
+        rows--;
+        if (slot != rows) {
+            slots.exchange(slot, rows);
         }
         ended.finish(reason);
     }
 
+    /// Ends a sequence that does not run.
+    private void leave(Sequence sequence, FinishReason reason) {
+        int slot = slots.slotOf(sequence);
+        if (slot >= 0) {
+            slots.release(slot);
+        }
+        sequence.finish(reason);
+    }
+
     private Sequence runningAt(int slot) {
-        var sequence = running[slot];
+        var sequence = slots.owner(slot);
         if (sequence == null) {
             throw new IllegalStateException("slot " + slot + " of " + rows + " running has no sequence");
         }

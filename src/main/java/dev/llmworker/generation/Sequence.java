@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// Threading: the engine thread owns it. Its reader takes events and may close it; any other thread may close it.
 final class Sequence implements Generation {
     private final long id;
-    private final int[] prompt;
+    private final int promptLength;
     private final int tokenLimit;
     private final boolean ignoreEos;
     private final SamplingParameters sampling;
@@ -27,7 +27,12 @@ final class Sequence implements Generation {
     // Never holds more than tokenLimit + 1 events, so the engine never waits for a reader.
     private final LinkedBlockingQueue<GenerationEvent> events = new LinkedBlockingQueue<>();
 
+    /// The prompt's, then the generated ones; as long as it has become or longer.
+    private int[] ids;
+
     private int prefilled;
+    private int reused;
+    private int exact;
     private volatile int generated;
     private int newestToken;
     private long firstTokenNanos;
@@ -36,7 +41,8 @@ final class Sequence implements Generation {
 
     Sequence(Admission admission, Detokenizer detokenizer, WaitingQueue queue, LongSupplier clock, FinishListener end) {
         this.id = admission.id();
-        this.prompt = admission.prompt();
+        this.ids = admission.prompt();
+        this.promptLength = ids.length;
         this.tokenLimit = admission.tokenLimit();
         this.ignoreEos = admission.ignoreEos();
         this.sampling = admission.sampling();
@@ -70,7 +76,7 @@ final class Sequence implements Generation {
     }
 
     int promptLength() {
-        return prompt.length;
+        return promptLength;
     }
 
     int prefilled() {
@@ -78,14 +84,46 @@ final class Sequence implements Generation {
     }
 
     int promptLeft() {
-        return prompt.length - prefilled;
+        return promptLength - prefilled;
+    }
+
+    /// Its beginning, so many positions, lies in its slot already.
+    ///
+    /// @param exact as [#exact()]
+    void reuse(int positions, int exact) {
+        this.prefilled = positions;
+        this.reused = positions;
+        this.exact = exact;
+    }
+
+    /// Positions that did not have to be computed.
+    int reused() {
+        return reused;
     }
 
     /// The next `count` ids of the prompt, for the decoder; counts them as cached.
-    int[] takePrompt(int count) {
-        var chunk = Arrays.copyOfRange(prompt, prefilled, prefilled + count);
+    int[] takePrompt(int count, int grid) {
+        var chunk = Arrays.copyOfRange(ids, prefilled, prefilled + count);
+        if (prefilled == exact && count == grid) {
+            exact += grid;
+        }
         prefilled += count;
         return chunk;
+    }
+
+    /// Positions in the cache.
+    int cached() {
+        return generated == 0 ? prefilled : newestPosition();
+    }
+
+    /// Of the positions in the cache those from 0 on that whole chunks of the grid have filled.
+    int exact() {
+        return exact;
+    }
+
+    /// Those in the cache and after it; the array may be longer than that.
+    int[] ids() {
+        return ids;
     }
 
     int newestToken() {
@@ -94,7 +132,7 @@ final class Sequence implements Generation {
 
     /// Position of the newest token, which is also the number of positions in the cache: the newest is not there yet.
     int newestPosition() {
-        return prompt.length + generated - 1;
+        return promptLength + generated - 1;
     }
 
     int generated() {
@@ -113,6 +151,11 @@ final class Sequence implements Generation {
             firstTokenNanos = clock.getAsLong();
         }
         newestToken = token;
+        int length = promptLength + generated;
+        if (length == ids.length) {
+            ids = Arrays.copyOf(ids, length + Math.min(tokenLimit - generated, Math.max(64, length / 2)));
+        }
+        ids[length] = token;
         var last = generated + 1 == tokenLimit;
         var text = detokenizer.push(token);
         events.add(new GenerationEvent.Token(generated, last ? text + detokenizer.flush() : text));
@@ -123,7 +166,7 @@ final class Sequence implements Generation {
     /// The last event. Called once, by whoever took the sequence out of the queue or out of its slot.
     void finish(FinishReason reason) {
         listener.finished(this, reason);
-        events.add(new GenerationEvent.Finished(reason, prompt.length, generated));
+        events.add(new GenerationEvent.Finished(reason, promptLength, generated));
     }
 
     boolean isExpired(long nowNanos) {
@@ -192,7 +235,7 @@ final class Sequence implements Generation {
         } catch (InterruptedException _) {
             close();
             Thread.currentThread().interrupt();
-            return new GenerationEvent.Finished(FinishReason.CANCELLED, prompt.length, generated);
+            return new GenerationEvent.Finished(FinishReason.CANCELLED, promptLength, generated);
         }
     }
 }

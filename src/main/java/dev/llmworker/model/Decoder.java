@@ -10,7 +10,8 @@ public interface Decoder extends AutoCloseable {
     DecoderDescription description();
 
     /// Runs a part of a prompt through the model: `ids` become positions `start` to `start + ids.length - 1` of the
-    /// sequence in `slot`. Positions before `start` must be in the cache already.
+    /// sequence in `slot`. Positions before `start` must be in the cache already. A prompt that nothing else is
+    /// decoded beside comes with slot 0, so that it can be treated alike each time.
     void prefill(int slot, int[] ids, int start);
 
     /// As [#prefill(int, int[], int)] for a prompt's last part, and samples the token that follows it.
@@ -23,6 +24,13 @@ public interface Decoder extends AutoCloseable {
 
     /// Copies the first `length` cached positions of slot `from` to slot `to`.
     void copySlot(int from, int to, int length);
+
+    /// Exchanges the first `length` positions of two slots.
+    void swapSlots(int a, int b, int length);
+
+    /// Whether a sequence's tokens never depend on what else is decoded. It takes that a prompt is always cut at the
+    /// same positions: the same calls then fill its cache.
+    boolean deterministic();
 
     /// Nothing has been asked of it for a while: it may let go of memory that it can make or take again. What the slots
     /// hold stays.

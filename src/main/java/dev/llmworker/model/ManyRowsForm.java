@@ -1,15 +1,12 @@
 package dev.llmworker.model;
 
 /// The packed bfloat16 form of int4 weights, for many rows at once: twice as fast there, and three times as large as
-/// the
-/// int4 form that it is made of. A small model has it only while it is worked with: it is made when a long prompt
-/// comes,
-/// or bit by bit while large batches are decoded, and let go of when the worker rests. Making it costs a model of 135
-/// million weights what 250 prompt tokens save by it.
+/// the int4 form that it is made of. A small model has it only while it is worked with: it is made when a long prompt
+/// comes, or bit by bit while large batches are decoded, and let go of when the worker rests. Making it costs a model
+/// of 135 million weights what 250 prompt tokens save by it.
 ///
 /// A prompt that nothing else runs beside always meets the same form, whether it was there before or not, and so gets
-/// the
-/// same text. Beside others a prompt takes what is there, and waits for nothing.
+/// the same text. Beside others a prompt takes what is there, and waits for nothing.
 ///
 /// Threading: the engine thread.
 final class ManyRowsForm {

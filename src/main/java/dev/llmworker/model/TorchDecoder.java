@@ -16,11 +16,14 @@ public final class TorchDecoder implements Decoder {
     private final Program program;
     private final DecoderDescription description;
     private final ManyRowsForm manyRowsForm;
+    private final boolean deterministic;
 
-    private TorchDecoder(Program program, DecoderDescription description, ManyRowsForm manyRowsForm) {
+    private TorchDecoder(
+            Program program, DecoderDescription description, ManyRowsForm manyRowsForm, boolean deterministic) {
         this.program = program;
         this.description = description;
         this.manyRowsForm = manyRowsForm;
+        this.deterministic = deterministic;
     }
 
     /// As [#load(Gguf, DecoderOptions, LongConsumer, Stages)].
@@ -51,7 +54,7 @@ public final class TorchDecoder implements Decoder {
             var manyRowsForm = ManyRowsForm.of(program, options.deterministic());
             stages.ended("weights");
             program.useThreads(threads);
-            var decoder = new TorchDecoder(program, description, manyRowsForm);
+            var decoder = new TorchDecoder(program, description, manyRowsForm, options.deterministic());
             new WarmUp(decoder).run();
             stages.ended("first run");
             loaded = true;
@@ -132,11 +135,21 @@ public final class TorchDecoder implements Decoder {
     public void copySlot(int from, int to, int length) {
         checkSlot(from);
         checkSlot(to);
-        if (length < 0 || length > description.contextLength()) {
-            throw new IllegalArgumentException(
-                    "length is " + length + "; a slot holds 0 to " + description.contextLength());
-        }
+        checkLength(length);
         program.run("copy_slot", from, to, length);
+    }
+
+    @Override
+    public void swapSlots(int a, int b, int length) {
+        checkSlot(a);
+        checkSlot(b);
+        checkLength(length);
+        program.run("swap_slots", a, b, length);
+    }
+
+    @Override
+    public boolean deterministic() {
+        return deterministic;
     }
 
     @Override
@@ -194,6 +207,13 @@ public final class TorchDecoder implements Decoder {
     private void checkSlot(int slot) {
         if (slot < 0 || slot >= description.slots()) {
             throw new IllegalArgumentException("slot is " + slot + "; it must be 0 to " + (description.slots() - 1));
+        }
+    }
+
+    private void checkLength(int length) {
+        if (length < 0 || length > description.contextLength()) {
+            throw new IllegalArgumentException(
+                    "length is " + length + "; a slot holds 0 to " + description.contextLength());
         }
     }
 

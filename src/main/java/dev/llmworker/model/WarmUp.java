@@ -2,8 +2,10 @@ package dev.llmworker.model;
 
 import dev.llmworker.sampling.SamplingParameters;
 
-/// First calls of a decoder: libtorch sets up much of itself when it is first used. Small ones, and in slot 0 alone, for
-/// a slot's part of the cache takes memory from its first token on; what a larger call would still set up takes less time
+/// First calls of a decoder: libtorch sets up much of itself when it is first used. Small ones, and in slot 0 alone,
+/// for
+/// a slot's part of the cache takes memory from its first token on; what a larger call would still set up takes less
+/// time
 /// than the call.
 record WarmUp(TorchDecoder decoder) {
     private static final int PROMPT_TOKENS = 8;

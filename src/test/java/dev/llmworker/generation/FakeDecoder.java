@@ -6,23 +6,37 @@ import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.sampling.SamplingParameters;
 import java.util.Arrays;
 import java.util.concurrent.Semaphore;
+import java.util.function.LongConsumer;
 
 /// A decoder whose next token is a function of everything in its slot's cache: a slot that is mixed up, overwritten or
 /// moved wrongly gives another text. It refuses calls that a real one would answer with garbage.
 final class FakeDecoder implements Decoder {
     static final int VOCABULARY = 1000;
     static final int END = 2;
+    static final long CALL_NANOS = 6_000_000;
+    static final long PROMPT_TOKEN_NANOS = 300_000;
+    static final long ROW_NANOS = 4_000_000;
 
     private final int slots;
     private final int contextLength;
     private final int[][] cache;
     private final int[] cached;
+    private final boolean deterministic;
     final Semaphore rests = new Semaphore(0);
     int calls;
+    /// Told what each call would take, in nanoseconds.
+    LongConsumer work = _ -> {};
+    /// Positions of prompts that went through the model.
+    int promptTokens;
 
     FakeDecoder(int slots, int contextLength) {
+        this(slots, contextLength, false);
+    }
+
+    FakeDecoder(int slots, int contextLength, boolean deterministic) {
         this.slots = slots;
         this.contextLength = contextLength;
+        this.deterministic = deterministic;
         this.cache = new int[slots][contextLength];
         this.cached = new int[slots];
     }
@@ -64,8 +78,10 @@ final class FakeDecoder implements Decoder {
     @Override
     public void prefill(int slot, int[] ids, int start) {
         calls++;
-        check(start == 0 || start == cached[slot], "prefill at " + start + " of slot " + slot);
+        check(start <= cached[slot], "prefill at " + start + " of slot " + slot);
         check(ids.length > 0, "an empty chunk");
+        promptTokens += ids.length;
+        work.accept(CALL_NANOS + ids.length * PROMPT_TOKEN_NANOS);
         System.arraycopy(ids, 0, cache[slot], start, ids.length);
         cached[slot] = start + ids.length;
     }
@@ -81,6 +97,7 @@ final class FakeDecoder implements Decoder {
         calls++;
         int rows = batch.rows();
         check(rows > 0 && rows <= slots, rows + " rows");
+        work.accept(CALL_NANOS + rows * ROW_NANOS);
         var tokens = new int[steps * rows];
         for (int row = 0; row < rows; row++) {
             int token = batch.token(row);
@@ -99,6 +116,22 @@ final class FakeDecoder implements Decoder {
         check(from != to && length <= cached[from], "copy of " + length + " from slot " + from);
         System.arraycopy(cache[from], 0, cache[to], 0, length);
         cached[to] = length;
+    }
+
+    @Override
+    public void swapSlots(int a, int b, int length) {
+        check(a != b && length > 0 && length <= contextLength, "a swap of " + length + " of " + a + " and " + b);
+        var tokens = Arrays.copyOf(cache[a], length);
+        System.arraycopy(cache[b], 0, cache[a], 0, length);
+        System.arraycopy(tokens, 0, cache[b], 0, length);
+        int count = Math.min(cached[a], length);
+        cached[a] = Math.min(cached[b], length);
+        cached[b] = count;
+    }
+
+    @Override
+    public boolean deterministic() {
+        return deterministic;
     }
 
     @Override

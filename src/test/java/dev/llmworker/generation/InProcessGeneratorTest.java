@@ -135,6 +135,16 @@ class InProcessGeneratorTest {
         }
 
         @Override
+        public void swapSlots(int a, int b, int length) {
+            fake.swapSlots(a, b, length);
+        }
+
+        @Override
+        public boolean deterministic() {
+            return fake.deterministic();
+        }
+
+        @Override
         public void close() {}
     }
 

@@ -129,6 +129,28 @@ class DecoderBatchTest {
         }
     }
 
+    /// What the scheduler's grid relies on: the same chunks fill any slot with the same bits, beside other work too.
+    @ParameterizedTest
+    @EnumSource
+    void theSameChunksGiveTheSameBitsInAnySlotAndAfterACopiedPrefix(Exact exact) throws Exception {
+        try (var decoder = exact.load(directory)) {
+            var prompt = random.ints(180, 0, 192).toArray();
+            var begin = Arrays.copyOf(prompt, 128);
+            var rest = Arrays.copyOfRange(prompt, 128, 180);
+            decoder.prefill(0, begin, 0);
+            var whole = decoder.prefillLogits(0, rest, 128);
+            decoder.prefill(7, begin, 0);
+            decoder.decodeLogits(new int[] {3, 4}, new int[] {180, 9});
+            decoder.prefill(8, Arrays.copyOf(prompt, 30), 0);
+            assertArrayEquals(
+                    whole, decoder.prefillLogits(7, rest, 128), 0, "in another slot, with other work between");
+            decoder.copySlot(7, 12, 128);
+            assertArrayEquals(whole, decoder.prefillLogits(12, rest, 128), 0, "after a copied prefix");
+            decoder.swapSlots(12, 2, 180);
+            assertArrayEquals(whole, decoder.prefillLogits(2, rest, 128), 0, "after a prefix that was moved");
+        }
+    }
+
     @Test
     void theSameSeedGivesTheSameTokensAndAnotherOneOthers() throws Exception {
         try (var decoder = Exact.FLOAT32.load(directory)) {

@@ -39,13 +39,13 @@ class DecoderShapeTest {
     @Test
     void attentionWithinAWindowIsRefused() {
         assertRefused(
-                tiny().file.integer("llama.attention.sliding_window", 255),
-                "llama.attention.sliding_window is 255; supported: none, attention to the whole context of 256");
+                tiny().file.integer("llama.attention.sliding_window", 511),
+                "llama.attention.sliding_window is 511; supported: none, attention to the whole context of 512");
     }
 
     @Test
     void aWindowOfTheWholeContextIsNone() throws Exception {
-        var file = tiny().file.integer("llama.attention.sliding_window", 256);
+        var file = tiny().file.integer("llama.attention.sliding_window", 512);
         TinyLlama.load(file, directory, DecoderOptions.cpu(1)).close();
     }
 

@@ -20,7 +20,7 @@ final class TinyLlama {
     static final int HEADS = 8;
     static final int KV_HEADS = 2;
     static final int HEAD_DIM = 32;
-    static final int CONTEXT = 256;
+    static final int CONTEXT = 512;
     static final float EPSILON = 1e-5f;
 
     final int feedForward;
