@@ -1,7 +1,6 @@
 package dev.llmworker;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.FinishReason;
@@ -166,19 +165,18 @@ class LlmStepTest {
     }
 
     @Test
-    void anOptionThatIsWrongIsNamedAtTheStart() {
+    void anOptionThatIsWrongIsNamedAtTheStart() throws Exception {
         assertFails("llm:generate?max_tokens=many", "max_tokens is \"many\"; it must be a whole number");
         assertFails("llm:generate?max_tokens=0", "max_tokens is 0; it must be at least 1");
         assertFails("llm:generate?max_token=5", "Unknown parameters=[{max_token=5}]");
         assertFails("llm:chat", "llm:chat is not known; the one there is is llm:generate");
     }
 
-    private void assertFails(String uri, String message) {
-        var failure = assertThrows(Exception.class, () -> worker("to: '" + uri + "'"));
-        var messages = new StringBuilder();
-        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
-            messages.append(cause.getMessage()).append('\n');
+    private void assertFails(String uri, String message) throws Exception {
+        try (var worker = worker("to: '" + uri + "'")) {
+            var problem = String.valueOf(worker.routeFiles().problems().get(folder.resolve("step.camel.yaml")));
+            assertTrue(problem.startsWith(folder + "/step.camel.yaml:6: "), problem);
+            assertTrue(problem.contains(message), problem);
         }
-        assertTrue(messages.toString().contains(message), messages.toString());
     }
 }
