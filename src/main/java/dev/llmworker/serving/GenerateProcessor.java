@@ -8,7 +8,6 @@ import io.vertx.core.http.HttpServerResponse;
 import java.util.Map;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
-import org.apache.camel.component.platform.http.vertx.HttpMessage;
 import org.jspecify.annotations.Nullable;
 
 /// The bean `generate`: from a prompt to the whole text. The body is a `Map` with the fields of a request, or a
@@ -26,8 +25,7 @@ final class GenerateProcessor implements Processor {
     @Override
     public void process(Exchange exchange) {
         var request = request(exchange.getMessage().getBody());
-        var http = exchange.getMessage(HttpMessage.class);
-        var text = new Text(http == null ? null : http.getResponse());
+        var text = new Text(ClientResponse.of(exchange));
         var finished = generations.run(request, text);
         if (finished.reason() == FinishReason.ERROR) {
             throw new RequestException(JsonError.internal());
