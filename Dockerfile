@@ -7,9 +7,12 @@
 
 FROM maven:3-eclipse-temurin-25 AS build
 WORKDIR /src
-COPY pom.xml ./
+COPY pom.xml fetch-connectors ./
 COPY src/main src/main
-RUN --mount=type=cache,target=/root/.m2 mvn -q -B -ntp -DskipTests package
+# Camel components that your routes need: --build-arg CONNECTORS=camel-kafka,camel-jms
+ARG CONNECTORS=
+RUN --mount=type=cache,target=/root/.m2 mvn -q -B -ntp -DskipTests package \
+ && CONNECTORS=$CONNECTORS ./fetch-connectors /connectors
 # The natives leave their jars: libtorch, DJL's two bindings to it, the tokenizer, JNA.
 WORKDIR /unpacked
 RUN for jar in /src/target/lib/pytorch-*.jar /src/target/lib/tokenizers-*.jar /src/target/lib/jna-*.jar; do jar xf "$jar"; done \
@@ -75,6 +78,7 @@ COPY --from=build /native /opt/worker/native
 COPY --from=build /jni/cpu /opt/worker/native/torch/lib
 COPY --from=build /shared /opt/worker/native
 COPY --from=build /src/target/lib /opt/worker/lib
+COPY --from=build /connectors /opt/worker/connectors
 ENV PYTORCH_FLAVOR=cpu
 
 # The cache holds what the JVM loads and learns while the worker serves a tiny model; the second run fails if the JVM would
@@ -106,6 +110,7 @@ COPY --from=cuda /native /opt/worker/native
 COPY --from=build /jni/cu128 /opt/worker/native/torch/lib
 COPY --from=build /shared /opt/worker/native
 COPY --from=build /src/target/lib /opt/worker/lib
+COPY --from=build /connectors /opt/worker/connectors
 COPY --from=app /app /opt/worker
 COPY --from=trained /opt/worker/worker.aot /opt/worker/
 # The flavor also says that a GPU is meant to be there: without one the worker refuses to serve, unless DEVICE=cpu.

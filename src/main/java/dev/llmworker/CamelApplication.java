@@ -1,10 +1,6 @@
 package dev.llmworker;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
-import java.util.TreeSet;
 import org.apache.camel.CamelContext;
 import org.apache.camel.ExtendedStartupListener;
 import org.apache.camel.RuntimeCamelException;
@@ -22,13 +18,13 @@ final class CamelApplication extends Main {
     /// @throws SettingsException when there are no routes
     CamelApplication(Settings settings, WorkerBeans beans) throws SettingsException {
         var folder = settings.routes();
-        var files = routeFiles(folder);
+        RouteFiles.list(folder);
         bind("workerBeans", beans);
         setPropertyPlaceholderLocations("file:" + folder.resolve("application.properties") + ";optional=true");
         configure()
                 .withName("worker")
-                .withRoutesIncludePattern(String.join(
-                        ",", files.stream().map(file -> "file:" + file).toList()))
+                // They are loaded one by one, below.
+                .withRoutesIncludePattern("false")
                 // Bodies are not streams here; with the cache an answer would leave in chunks, without its length.
                 .withStreamCachingEnabled(false)
                 .withShutdownTimeout(SHUTDOWN_SECONDS)
@@ -41,7 +37,7 @@ final class CamelApplication extends Main {
             @Override
             public void afterConfigure(BaseMainSupport main) {
                 try {
-                    main.getCamelContext().addStartupListener(announcement(settings, beans));
+                    main.getCamelContext().addStartupListener(routes(settings, beans));
                 } catch (Exception e) {
                     throw RuntimeCamelException.wrapRuntimeException(e);
                 }
@@ -49,31 +45,20 @@ final class CamelApplication extends Main {
         });
     }
 
-    private static List<Path> routeFiles(Path folder) throws SettingsException {
-        if (!Files.isDirectory(folder)) {
-            throw new SettingsException(
-                    "ROUTES is \"" + folder + "\", which is no folder; it must hold *.camel.yaml files");
-        }
-        try (var files = Files.newDirectoryStream(folder, "*.camel.yaml")) {
-            var sorted = new TreeSet<Path>();
-            files.forEach(sorted::add);
-            if (sorted.isEmpty()) {
-                throw new SettingsException("ROUTES is \"" + folder + "\", which has no *.camel.yaml file");
-            }
-            return List.copyOf(sorted);
-        } catch (IOException e) {
-            throw new SettingsException("ROUTES is \"" + folder + "\", which cannot be read: " + e.getMessage());
-        }
-    }
-
-    /// Says where the worker serves, once it does.
-    private static ExtendedStartupListener announcement(Settings settings, WorkerBeans beans) {
+    /// Loads the routes, and says where the worker serves. It comes before the listener that opens the port to them.
+    private static ExtendedStartupListener routes(Settings settings, WorkerBeans beans) {
         return new ExtendedStartupListener() {
             @Override
             public void onCamelContextStarted(CamelContext context, boolean alreadyStarted) {}
 
             @Override
-            public void onCamelContextFullyStarted(CamelContext context, boolean alreadyStarted) {
+            public void onCamelContextFullyStarted(CamelContext context, boolean alreadyStarted) throws Exception {
+                var files = new RouteFiles(context, settings.routes());
+                files.loadAll();
+                context.getRegistry().bind("routeFiles", files);
+                if (settings.reloadsRoutes()) {
+                    context.addService(new RouteReload(settings.routes(), files));
+                }
                 LOG.info(
                         "serving on http://{}:{}  routes: {}",
                         settings.listen().host(),

@@ -92,6 +92,11 @@ record Settings(
                 Map.copyOf(from.values()));
     }
 
+    /// Whether a file of routes that changes is loaded anew.
+    boolean reloadsRoutes() {
+        return Boolean.parseBoolean(value("ROUTES_RELOAD"));
+    }
+
     /// A setting as it was given; null where it was not.
     @Nullable
     String value(String name) {

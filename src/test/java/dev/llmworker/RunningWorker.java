@@ -70,6 +70,10 @@ final class RunningWorker implements AutoCloseable {
         return new RawConnection(new Socket(InetAddress.getLoopbackAddress(), port.port()));
     }
 
+    RouteFiles routeFiles() {
+        return camel.getCamelContext().getRegistry().lookupByNameAndType("routeFiles", RouteFiles.class);
+    }
+
     @Override
     public void close() {
         camel.stop();

@@ -5,7 +5,7 @@ import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
 
 /// The bean `answer`: gives a generated text the name in the variable `answerField`: the body
-/// `{"generated_text": "…"}` becomes `{"summary": "…"}`.
+/// `{"generated_text": "…"}` of the bean `generate`, or the text of `llm:generate`, becomes `{"summary": "…"}`.
 final class AnswerProcessor implements Processor {
     private static final String VARIABLE = "answerField";
 
@@ -15,9 +15,10 @@ final class AnswerProcessor implements Processor {
         if (field == null) {
             throw new IllegalStateException("the bean answer needs the variable answerField; set it before");
         }
-        if (!(exchange.getMessage().getBody() instanceof Map<?, ?> body)
-                || !(body.get(GenerateProcessor.TEXT) instanceof String text)) {
-            throw new IllegalStateException("the bean answer needs what the bean generate gives as its body");
+        var body = exchange.getMessage().getBody();
+        var answer = body instanceof Map<?, ?> fields ? fields.get(GenerateProcessor.TEXT) : body;
+        if (!(answer instanceof String text)) {
+            throw new IllegalStateException("the bean answer needs a generated text as its body");
         }
         exchange.getMessage().setBody(Map.of(field, text));
     }

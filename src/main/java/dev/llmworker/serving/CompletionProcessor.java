@@ -7,7 +7,6 @@ import java.time.InstantSource;
 import java.util.Map;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
-import org.apache.camel.component.platform.http.vertx.HttpMessage;
 
 /// The beans `chatCompletions` and `completions`: OpenAI's API over the one model that is loaded. The body is a `Map`
 /// with the fields of a request; the answer is JSON, or server-sent events with `"stream": true`. A client that leaves
@@ -58,8 +57,8 @@ final class CompletionProcessor implements Processor {
     @Override
     public void process(Exchange exchange) {
         var message = exchange.getMessage();
-        var http = exchange.getMessage(HttpMessage.class);
-        if (http == null || !(message.getBody() instanceof Map<?, ?> body)) {
+        var client = ClientResponse.of(exchange);
+        if (client == null || !(message.getBody() instanceof Map<?, ?> body)) {
             throw new IllegalStateException(
                     "OpenAI's API serves routes from platform-http, with a body that strictJson has unmarshalled");
         }
@@ -67,11 +66,11 @@ final class CompletionProcessor implements Processor {
         var request = kind.request(body);
         var form = kind.form(request, modelId, clock.instant().getEpochSecond());
         if (request.stream()) {
-            new EventStream(http.getResponse(), form).run(generations, request.generation());
+            new EventStream(client, form).run(generations, request.generation());
             exchange.setRouteStop(true);
             return;
         }
-        var answer = new WholeAnswer(http.getResponse());
+        var answer = new WholeAnswer(client);
         var finished = generations.run(request.generation(), answer);
         if (finished.reason() == FinishReason.ERROR) {
             throw new RequestException(JsonError.internal());

@@ -4,7 +4,6 @@ import io.vertx.core.http.HttpServerResponse;
 import java.nio.charset.StandardCharsets;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
-import org.apache.camel.component.platform.http.vertx.HttpMessage;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -18,11 +17,11 @@ final class ErrorProcessor implements Processor {
         var failure = exchange.getProperty(Exchange.EXCEPTION_CAUGHT, Exception.class);
         var error = failure == null ? JsonError.internal() : JsonError.of(failure);
         if (error == null) {
-            var http = exchange.getMessage(HttpMessage.class);
+            var response = ClientResponse.of(exchange);
             LOG.error(
                     "failed route={} request={}",
                     exchange.getFromRouteId(),
-                    http == null ? exchange.getExchangeId() : requestId(http.getResponse()),
+                    response == null ? exchange.getExchangeId() : requestId(response),
                     failure);
             error = JsonError.internal();
         }
@@ -45,8 +44,6 @@ final class ErrorProcessor implements Processor {
         if (error.retryAfterSeconds() > 0) {
             message.setHeader("Retry-After", error.retryAfterSeconds());
         }
-        var http = exchange.getMessage(HttpMessage.class);
-        var path = http == null ? null : http.getRequest().path();
-        message.setBody(error.jsonFor(path).getBytes(StandardCharsets.UTF_8));
+        message.setBody(error.jsonFor(ClientResponse.path(exchange)).getBytes(StandardCharsets.UTF_8));
     }
 }

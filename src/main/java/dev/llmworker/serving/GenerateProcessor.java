@@ -2,11 +2,11 @@ package dev.llmworker.serving;
 
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationRequest;
+import io.vertx.core.http.HttpServerResponse;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
-import org.apache.camel.component.platform.http.vertx.HttpMessage;
 import org.jspecify.annotations.Nullable;
 
 /// The bean `generate`: from a prompt to the whole text. The body is a `Map` with the fields of a request, or a
@@ -33,17 +33,17 @@ final class GenerateProcessor implements Processor {
         var request = WireFormat.request(fields.fields());
         var details = fields.flag("details", false);
         var stream = fields.flag("stream", false);
-        var http = exchange.getMessage(HttpMessage.class);
-        if (streams && stream && http != null) {
-            new EventStream(http.getResponse(), new FrameForm(details)).run(generations, request);
+        var client = ClientResponse.of(exchange);
+        if (streams && stream && client != null) {
+            new EventStream(client, new FrameForm(details)).run(generations, request);
             exchange.setRouteStop(true);
         } else {
-            exchange.getMessage().setBody(whole(request, details, http));
+            exchange.getMessage().setBody(whole(request, details, client));
         }
     }
 
-    private Map<?, ?> whole(GenerationRequest request, boolean details, @Nullable HttpMessage http) {
-        var answer = new WholeAnswer(http == null ? null : http.getResponse());
+    private Map<?, ?> whole(GenerationRequest request, boolean details, @Nullable HttpServerResponse client) {
+        var answer = new WholeAnswer(client);
         var finished = generations.run(request, answer);
         if (finished.reason() == FinishReason.ERROR) {
             throw new RequestException(JsonError.internal());

@@ -3,7 +3,9 @@ package dev.llmworker.serving;
 import dev.llmworker.generation.RefusedException;
 import io.vertx.core.http.HttpServerRequest;
 import java.util.Locale;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.RejectedExecutionException;
+import org.apache.camel.ExchangeTimedOutException;
 import org.apache.camel.ValidationException;
 import org.jspecify.annotations.Nullable;
 
@@ -57,6 +59,9 @@ record JsonError(
             case RequestException request -> request.error();
             case RefusedException refused -> refused(refused);
             case ValidationException _ -> invalid("the request does not pass the validation of its route");
+            case AnswerException answer -> of(502, "invalid_answer", String.valueOf(answer.getMessage()));
+            case ExchangeTimedOutException _ -> of(504, "timeout", "the answer takes longer than its route allows");
+            case CancellationException cancelled -> of(499, "cancelled", String.valueOf(cancelled.getMessage()));
             // The pool that runs requests is closed already, and this one came on a connection that is not.
             case RejectedExecutionException _ -> new JsonError(503, "stopping", "the worker is stopping", 1);
             default -> null;

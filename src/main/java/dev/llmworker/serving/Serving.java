@@ -3,6 +3,7 @@ package dev.llmworker.serving;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.stats.WorkerStats;
 import java.time.InstantSource;
+import java.util.concurrent.Executors;
 import org.apache.camel.component.platform.http.PlatformHttpComponent;
 import org.apache.camel.spi.Registry;
 
@@ -12,7 +13,7 @@ public final class Serving {
 
     /// Binds the port, the WebSocket component, and the beans that routes are made of: `ping`, `generate`,
     /// `generateOrStream`, `chatCompletions`, `completions`, `models`, `stats`, `websocket`, `errors`, `template`,
-    /// `answer`, and the data format `strictJson`.
+    /// `answer`, the data format `strictJson`, and what `docs/routes.md` lists.
     public static void bind(Registry registry, SharedPort port, Generator generator, WorkerStats stats) {
         registry.bind("vertx", port.vertx());
         registry.bind("sharedHttpServerFactory", new SharedHttpServerFactory(port));
@@ -37,5 +38,17 @@ public final class Serving {
         registry.bind("template", new TemplateProcessor());
         registry.bind("answer", new AnswerProcessor());
         registry.bind("strictJson", new StrictJsonFormat());
+        bindForRoutes(registry, port, generations);
+    }
+
+    /// What the routes of users are made of, beside the above.
+    private static void bindForRoutes(Registry registry, SharedPort port, Generations generations) {
+        registry.bind("llm", new LlmComponent(generations, port.vertx()));
+        registry.bind("stream", new StreamProcessor(generations));
+        registry.bind("jsonAnswer", new AnswerJsonFormat());
+        registry.bind("mergeFields", new MergeFields());
+        registry.bind("clientResponse", new ClientResponse());
+        registry.bind("clientWaits", new ClientWaits());
+        registry.bind("virtualThreads", Executors.newVirtualThreadPerTaskExecutor());
     }
 }

@@ -65,13 +65,14 @@ final class SharedPlatformServer extends VertxPlatformHttpServer {
         if (!port.isListening()) {
             port.listen(configuration.getBindHost(), configuration.getBindPort());
         }
+        if (getCamelContext().isStarted()) {
+            port.serve(router);
+            return;
+        }
         getCamelContext().addStartupListener(new ExtendedStartupListener() {
+            /// Called for each route that is added, too.
             @Override
-            public void onCamelContextStarted(CamelContext context, boolean alreadyStarted) {
-                if (alreadyStarted) {
-                    port.serve(router);
-                }
-            }
+            public void onCamelContextStarted(CamelContext context, boolean alreadyStarted) {}
 
             @Override
             public void onCamelContextFullyStarted(CamelContext context, boolean alreadyStarted) {

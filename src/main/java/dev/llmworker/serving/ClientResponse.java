@@ -1,0 +1,50 @@
+package dev.llmworker.serving;
+
+import io.vertx.core.http.HttpServerResponse;
+import org.apache.camel.CamelContext;
+import org.apache.camel.Exchange;
+import org.apache.camel.NamedNode;
+import org.apache.camel.Route;
+import org.apache.camel.component.platform.http.PlatformHttpEndpoint;
+import org.apache.camel.component.platform.http.vertx.HttpMessage;
+import org.apache.camel.spi.RoutePolicy;
+import org.apache.camel.spi.RoutePolicyFactory;
+import org.apache.camel.support.RoutePolicySupport;
+import org.jspecify.annotations.Nullable;
+
+/// Keeps the response and the path of the HTTP client that waits with its exchange. Many steps, `convertBodyTo` among
+/// them, put a new message in the place of the one that knows them.
+///
+/// Camel finds it by its type in the registry.
+final class ClientResponse implements RoutePolicyFactory {
+    private static final String RESPONSE = "llmworker.response";
+    private static final String PATH = "llmworker.path";
+
+    private final RoutePolicy policy = new RoutePolicySupport() {
+        @Override
+        public void onExchangeBegin(Route route, Exchange exchange) {
+            if (route.getEndpoint() instanceof PlatformHttpEndpoint) {
+                var http = exchange.getMessage(HttpMessage.class);
+                if (http != null) {
+                    exchange.setProperty(RESPONSE, http.getResponse());
+                    exchange.setProperty(PATH, http.getRequest().path());
+                }
+            }
+        }
+    };
+
+    /// Null where no HTTP client waits.
+    static @Nullable HttpServerResponse of(Exchange exchange) {
+        return exchange.getProperty(RESPONSE, HttpServerResponse.class);
+    }
+
+    /// Null where no HTTP client waits.
+    static @Nullable String path(Exchange exchange) {
+        return exchange.getProperty(PATH, String.class);
+    }
+
+    @Override
+    public RoutePolicy createRoutePolicy(CamelContext context, String routeId, NamedNode route) {
+        return policy;
+    }
+}

@@ -1,0 +1,30 @@
+package dev.llmworker.serving;
+
+import java.util.Map;
+import org.apache.camel.Exchange;
+import org.apache.camel.Processor;
+
+/// The bean `stream`: answers the HTTP client token by token, as server-sent events, and ends the route. The body is as
+/// the bean `generate` takes it. A client that leaves ends its generation.
+final class StreamProcessor implements Processor {
+    private final Generations generations;
+
+    StreamProcessor(Generations generations) {
+        this.generations = generations;
+    }
+
+    @Override
+    public void process(Exchange exchange) {
+        var message = exchange.getMessage();
+        var response = ClientResponse.of(exchange);
+        if (response == null) {
+            throw new IllegalStateException("the bean stream serves routes from platform-http only");
+        }
+        var body = message.getBody() instanceof Map<?, ?> fields
+                ? fields
+                : Map.of("prompt", String.valueOf(message.getBody(String.class)));
+        var details = new RequestFields(body).flag("details", false);
+        new EventStream(response, new FrameForm(details)).run(generations, WireFormat.request(body));
+        exchange.setRouteStop(true);
+    }
+}
