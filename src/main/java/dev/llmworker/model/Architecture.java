@@ -31,7 +31,7 @@ enum Architecture {
                 return architecture;
             }
         }
-        throw new ModelFileException(metadata.file(), "the architecture is " + name + "; supported: " + supported());
+        throw metadata.problem("general.architecture", "is " + name + "; supported: " + supported());
     }
 
     /// As in `general.architecture` and before each of its keys.

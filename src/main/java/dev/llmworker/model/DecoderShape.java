@@ -1,8 +1,8 @@
 package dev.llmworker.model;
 
-import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.Metadata;
 import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.StoredModel;
 
 /// The sizes and constants of a model, as its file's metadata says, checked against each other.
 ///
@@ -10,7 +10,7 @@ import dev.llmworker.weights.ModelFileException;
 /// @param heads of queries; a multiple of `kvHeads`
 /// @param headDim values of a head of queries, keys or values
 /// @param feedForward values between the two matrices of a feed-forward block
-/// @param contextLength the most tokens the model was trained for
+/// @param contextLength the most tokens that the model was trained for, and sees at once
 /// @param epsilon of the RMS norms
 /// @param biased whether queries, keys and values have a bias
 record DecoderShape(
@@ -33,7 +33,7 @@ record DecoderShape(
     private static final int MAX_CONTEXT = 1 << 24;
 
     /// @throws ModelFileException when the model is of another family or has a part that is not supported
-    static DecoderShape of(Gguf model) throws ModelFileException {
+    static DecoderShape of(StoredModel model) throws ModelFileException {
         var metadata = model.metadata();
         var architecture = Architecture.of(metadata);
         var prefix = architecture.ggufName() + ".";
@@ -43,14 +43,12 @@ record DecoderShape(
                 ? size(metadata, prefix + "attention.head_count_kv", MAX_SIZE)
                 : heads;
         if (heads % kvHeads != 0) {
-            throw problem(
-                    metadata,
-                    prefix + "attention.head_count is " + heads + "; it must be a multiple of the " + kvHeads
-                            + " key-value heads");
+            throw metadata.problem(
+                    prefix + "attention.head_count",
+                    "is " + heads + "; it must be a multiple of the " + kvHeads + " key-value heads");
         }
         var headDim = headDim(metadata, prefix, hidden, heads);
-        var contextLength = size(metadata, prefix + "context_length", MAX_CONTEXT);
-        checkParts(metadata, prefix, contextLength);
+        checkParts(metadata, prefix);
         var embedding = model.tensor("token_embd.weight");
         return new DecoderShape(
                 metadata.string("general.name", "unnamed"),
@@ -62,7 +60,7 @@ record DecoderShape(
                 headDim,
                 size(metadata, prefix + "feed_forward_length", MAX_SIZE),
                 Math.toIntExact(Math.min(embedding.rows(), Integer.MAX_VALUE)),
-                contextLength,
+                contextLength(metadata, prefix),
                 epsilon(metadata, prefix),
                 architecture.biased() || model.tensors().containsKey("blk.0.attn_q.bias"),
                 Rotation.of(model, architecture, headDim));
@@ -73,26 +71,26 @@ record DecoderShape(
         return 2L * layers * kvHeads * headDim * numberBytes;
     }
 
-    private static void checkParts(Metadata metadata, String prefix, int contextLength) throws ModelFileException {
+    private static void checkParts(Metadata metadata, String prefix) throws ModelFileException {
         var experts = metadata.integer(prefix + "expert_count", 0);
         if (experts != 0) {
-            throw problem(metadata, prefix + "expert_count is " + experts + "; supported: 0 (dense models)");
+            throw metadata.problem(prefix + "expert_count", "is " + experts + "; supported: 0 (dense models)");
         }
-        var window = metadata.integer(prefix + "attention.sliding_window", 0);
-        if (window != 0 && window < contextLength) {
-            throw problem(
-                    metadata,
-                    prefix + "attention.sliding_window is " + window
-                            + "; supported: none, attention to the whole context of " + contextLength);
-        }
+    }
+
+    /// A model that looks back no further than a window is run up to the window's length, where it makes no difference.
+    private static int contextLength(Metadata metadata, String prefix) throws ModelFileException {
+        var trained = size(metadata, prefix + "context_length", MAX_CONTEXT);
+        var key = prefix + "attention.sliding_window";
+        return metadata.integer(key, 0) == 0 ? trained : Math.min(trained, size(metadata, key, Integer.MAX_VALUE));
     }
 
     private static int headDim(Metadata metadata, String prefix, int hidden, int heads) throws ModelFileException {
         var headDim = metadata.integer(prefix + "attention.key_length", hidden / heads);
         var valueLength = metadata.integer(prefix + "attention.value_length", headDim);
         if (headDim < 2 || headDim % 2 != 0 || headDim > MAX_SIZE || valueLength != headDim) {
-            throw problem(
-                    metadata,
+            throw new ModelFileException(
+                    metadata.file(),
                     "the heads have keys of " + headDim + " and values of " + valueLength
                             + "; supported: both the same, even, 2 to " + MAX_SIZE);
         }
@@ -103,7 +101,7 @@ record DecoderShape(
         var key = prefix + "attention.layer_norm_rms_epsilon";
         var epsilon = metadata.number(key);
         if (!(epsilon >= 0 && epsilon < 1)) {
-            throw problem(metadata, key + " is " + epsilon + "; expected 0 to 1");
+            throw metadata.problem(key, "is " + epsilon + "; expected 0 to 1");
         }
         return epsilon;
     }
@@ -111,12 +109,8 @@ record DecoderShape(
     private static int size(Metadata metadata, String key, int limit) throws ModelFileException {
         var size = metadata.integer(key);
         if (size < 1 || size > limit) {
-            throw problem(metadata, key + " is " + size + "; expected 1 to " + limit);
+            throw metadata.problem(key, "is " + size + "; expected 1 to " + limit);
         }
         return size;
-    }
-
-    private static ModelFileException problem(Metadata metadata, String problem) {
-        return new ModelFileException(metadata.file(), problem);
     }
 }

@@ -2,7 +2,7 @@ package dev.llmworker.model;
 
 import ai.djl.Device;
 import dev.llmworker.model.MatrixForm.Capabilities;
-import dev.llmworker.weights.Gguf;
+import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.TensorType;
 import java.io.IOException;
 import java.util.Comparator;
@@ -10,7 +10,7 @@ import java.util.EnumMap;
 import java.util.function.LongConsumer;
 
 /// Fills the decoder program with a model: settles formats and context, then weights, then the KV cache.
-record ModelLoader(Gguf model, DecoderOptions options, Device device, Program program) {
+record ModelLoader(StoredModel model, DecoderOptions options, Device device, Program program) {
     private static final long LONE_CACHE_BYTES = 128L << 20;
     /// Beyond, reading half the bytes outweighs what a bfloat16 product costs to start.
     private static final int MAX_LONE_LENGTH = 1024;

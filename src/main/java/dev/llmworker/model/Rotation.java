@@ -1,8 +1,8 @@
 package dev.llmworker.model;
 
-import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.Metadata;
 import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -20,28 +20,26 @@ record Rotation(double[] frequencies, int turning, boolean halfSplit) {
 
     /// The metadata flag `<architecture>.rope.half_split` says how pairs lie where it is not as the architecture has
     /// it.
-    static Rotation of(Gguf model, Architecture architecture, int headDim) throws ModelFileException {
+    static Rotation of(StoredModel model, Architecture architecture, int headDim) throws ModelFileException {
         var metadata = model.metadata();
         var prefix = architecture.ggufName() + ".rope.";
         var turning = metadata.integer(prefix + "dimension_count", headDim);
         if (turning < 2 || turning % 2 != 0 || turning > headDim) {
-            throw problem(
-                    metadata,
-                    prefix + "dimension_count is " + turning + "; it must be even and 2 to the head's " + headDim);
+            throw metadata.problem(
+                    prefix + "dimension_count", "is " + turning + "; it must be even and 2 to the head's " + headDim);
         }
         var base = metadata.number(prefix + "freq_base", 10_000);
         if (!(base > 1)) {
-            throw problem(metadata, prefix + "freq_base is " + base + "; it must be above 1");
+            throw metadata.problem(prefix + "freq_base", "is " + base + "; it must be above 1");
         }
         var slowdown = slowdown(metadata, prefix);
         var factors = model.tensors().get(FACTORS);
         if (factors != null) {
-            TensorCheck.vector(model, factors, turning / 2);
+            TensorCheck.vector(factors, turning / 2);
         }
         var frequencies = new double[headDim / 2];
         for (var i = 0; i < turning / 2; i++) {
-            frequencies[i] =
-                    Math.pow(base, -2.0 * i / turning) / slowdown / (factors == null ? 1 : factor(model, factors, i));
+            frequencies[i] = Math.pow(base, -2.0 * i / turning) / slowdown / (factors == null ? 1 : factor(factors, i));
         }
         return new Rotation(frequencies, turning, metadata.flag(prefix + "half_split", architecture.halfSplit()));
     }
@@ -63,7 +61,7 @@ record Rotation(double[] frequencies, int turning, boolean halfSplit) {
             var place = row - row % headDim + placeInPairs((int) (row % headDim));
             MemorySegment.copy(from, row * rowBytes, to, place * rowBytes, rowBytes);
         }
-        return new Tensor(tensor.name(), tensor.type(), tensor.shape(), to);
+        return new Tensor(tensor.file(), tensor.name(), tensor.type(), tensor.shape(), to);
     }
 
     private int placeInPairs(int i) {
@@ -81,30 +79,23 @@ record Rotation(double[] frequencies, int turning, boolean halfSplit) {
             return 1;
         }
         if (!scaling.equals("linear")) {
-            throw problem(
-                    metadata,
-                    prefix + "scaling.type is " + scaling + "; supported: none, linear, and Llama 3's " + FACTORS);
+            throw metadata.problem(
+                    prefix + "scaling.type", "is " + scaling + "; supported: none, linear, and Llama 3's " + FACTORS);
         }
         var key = prefix + (metadata.has(prefix + "scaling.factor") ? "scaling.factor" : "scale_linear");
         var factor = metadata.number(key, 1);
         if (!(factor >= 1)) {
-            throw problem(metadata, key + " is " + factor + "; it must be at least 1");
+            throw metadata.problem(key, "is " + factor + "; it must be at least 1");
         }
         return factor;
     }
 
     /// Llama 3 turns the slower pairs slower than trained at first, to reach longer contexts.
-    private static float factor(Gguf model, Tensor factors, int i) throws ModelFileException {
-        var factor = TensorCheck.float32(model, factors, i);
+    private static float factor(Tensor factors, int i) throws ModelFileException {
+        var factor = TensorCheck.float32(factors, i);
         if (!(factor > 0)) {
-            throw problem(
-                    model.metadata(),
-                    "tensor " + factors.name() + " has " + factor + " at " + i + "; it must be above 0");
+            throw factors.problem("has " + factor + " at " + i + "; it must be above 0");
         }
         return factor;
-    }
-
-    private static ModelFileException problem(Metadata metadata, String problem) {
-        return new ModelFileException(metadata.file(), problem);
     }
 }

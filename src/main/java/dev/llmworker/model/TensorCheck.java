@@ -1,7 +1,7 @@
 package dev.llmworker.model;
 
-import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
 import dev.llmworker.weights.TensorType;
 import java.lang.foreign.ValueLayout;
@@ -34,8 +34,9 @@ final class TensorCheck {
     private TensorCheck() {}
 
     /// A model with a part that the program leaves out would run and write nonsense.
-    static void allKnown(Gguf model, DecoderShape shape) throws ModelFileException {
-        for (var name : model.tensors().keySet()) {
+    static void allKnown(StoredModel model, DecoderShape shape) throws ModelFileException {
+        for (var entry : model.tensors().entrySet()) {
+            var name = entry.getKey();
             var part = BLOCK.matcher(name).replaceFirst("");
             var known = part.equals(name)
                     ? OUTSIDE_BLOCKS.contains(name)
@@ -43,45 +44,38 @@ final class TensorCheck {
                             || shape.biased() && BIASES.contains(part)
                             || shape.architecture().normalisesHeads() && HEAD_NORMS.contains(part);
             if (!known) {
-                throw new ModelFileException(
-                        model.file(),
-                        "tensor " + name + " is not of a "
-                                + shape.architecture().ggufName() + " model as it is supported");
+                throw entry.getValue()
+                        .problem("is not of a " + shape.architecture().ggufName() + " model as it is supported");
             }
         }
     }
 
-    static void unquantised(Gguf model, Tensor tensor) throws ModelFileException {
+    static void unquantised(Tensor tensor) throws ModelFileException {
         if (tensor.type().blockElements() > 1) {
-            throw new ModelFileException(
-                    model.file(),
-                    "tensor " + tensor.name() + " is " + tensor.type() + "; supported here: F32, F16, BF16");
+            throw tensor.problem("is " + tensor.type() + "; supported here: F32, F16, BF16");
         }
     }
 
-    static void vector(Gguf model, Tensor tensor, long length) throws ModelFileException {
-        check(model, tensor, length);
+    static void vector(Tensor tensor, long length) throws ModelFileException {
+        check(tensor, length);
     }
 
-    static void matrix(Gguf model, Tensor tensor, long rows, long columns) throws ModelFileException {
-        check(model, tensor, columns, rows);
+    static void matrix(Tensor tensor, long rows, long columns) throws ModelFileException {
+        check(tensor, columns, rows);
     }
 
     /// An element of an F32 vector.
-    static float float32(Gguf model, Tensor tensor, long index) throws ModelFileException {
+    static float float32(Tensor tensor, long index) throws ModelFileException {
         if (tensor.type() != TensorType.F32) {
-            throw new ModelFileException(
-                    model.file(), "tensor " + tensor.name() + " is " + tensor.type() + "; supported here: F32");
+            throw tensor.problem("is " + tensor.type() + "; supported here: F32");
         }
         return tensor.data().getAtIndex(FLOAT, index);
     }
 
-    private static void check(Gguf model, Tensor tensor, long... expected) throws ModelFileException {
+    private static void check(Tensor tensor, long... expected) throws ModelFileException {
         if (!Arrays.equals(withoutTrailingOnes(tensor.shape()), withoutTrailingOnes(expected))) {
-            throw new ModelFileException(
-                    model.file(),
-                    "tensor " + tensor.name() + " has shape " + Arrays.toString(tensor.shape())
-                            + "; the metadata asks for " + Arrays.toString(expected) + " (columns first)");
+            throw tensor.problem("has shape " + Arrays.toString(tensor.shape()) + "; the metadata asks for "
+                    + Arrays.toString(expected) + " (columns first)");
         }
     }
 

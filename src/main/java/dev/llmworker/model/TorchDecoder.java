@@ -2,13 +2,13 @@ package dev.llmworker.model;
 
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.Stages;
-import dev.llmworker.weights.Gguf;
+import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.LongConsumer;
 
-/// The decoder of a GGUF model: `decoder.pt` in libtorch.
+/// The decoder of a model: `decoder.pt` in libtorch.
 ///
 /// Threading: as [Decoder]; [#load] counts as a call.
 public final class TorchDecoder implements Decoder {
@@ -29,8 +29,8 @@ public final class TorchDecoder implements Decoder {
         this.deterministic = deterministic;
     }
 
-    /// As [#load(Gguf, DecoderOptions, LongConsumer, Stages)].
-    public static TorchDecoder load(Gguf model, DecoderOptions options, LongConsumer progress)
+    /// As [#load(StoredModel, DecoderOptions, LongConsumer, Stages)].
+    public static TorchDecoder load(StoredModel model, DecoderOptions options, LongConsumer progress)
             throws IOException, InterruptedException {
         return load(model, options, progress, new Stages());
     }
@@ -43,7 +43,7 @@ public final class TorchDecoder implements Decoder {
     /// @throws dev.llmworker.weights.ModelFileException when the model is not supported or its tensors do not fit
     /// @throws IllegalArgumentException when the options and the model or machine do not go together
     /// @throws InterruptedException when the thread is interrupted
-    public static TorchDecoder load(Gguf model, DecoderOptions options, LongConsumer progress, Stages stages)
+    public static TorchDecoder load(StoredModel model, DecoderOptions options, LongConsumer progress, Stages stages)
             throws IOException, InterruptedException {
         Libtorch.await();
         var device = Devices.of(options.device());
@@ -71,11 +71,8 @@ public final class TorchDecoder implements Decoder {
 
     /// A small model is repacked in less time than several threads take to wait for each other, with the tokenizer and
     /// Camel starting beside them.
-    private static int loadingThreads(Gguf model) {
-        var bytes = model.tensors().values().stream()
-                .mapToLong(tensor -> tensor.data().byteSize())
-                .sum();
-        return bytes <= ONE_THREAD_BYTES ? 1 : Integer.MAX_VALUE;
+    private static int loadingThreads(StoredModel model) {
+        return model.tensorBytes() <= ONE_THREAD_BYTES ? 1 : Integer.MAX_VALUE;
     }
 
     @Override

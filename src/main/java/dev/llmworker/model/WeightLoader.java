@@ -1,8 +1,8 @@
 package dev.llmworker.model;
 
 import dev.llmworker.model.MatrixForm.Capabilities;
-import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -24,7 +24,7 @@ final class WeightLoader {
     /// Weights for many rows are held beside those for few while they take at most this part of the memory.
     private static final int MANY_ROWS_MEMORY_SHARE = 4;
 
-    private final Gguf model;
+    private final StoredModel model;
     private final DecoderShape shape;
     private final Program program;
     private final Precision weights;
@@ -37,7 +37,7 @@ final class WeightLoader {
     /// @param memory of the device, in bytes
     /// @param progress told the bytes of the file done so far, after each tensor
     WeightLoader(
-            Gguf model,
+            StoredModel model,
             DecoderShape shape,
             Program program,
             Precision weights,
@@ -83,10 +83,11 @@ final class WeightLoader {
     long bytesNeeded() throws ModelFileException {
         var tied = !model.tensors().containsKey(OWN_HEAD);
         var needed = model.tensor(EMBEDDING).data().byteSize();
-        for (var tensor : model.tensors().values()) {
+        for (var entry : model.tensors().entrySet()) {
+            var tensor = entry.getValue();
             if (tensor.rows() == 1) {
                 needed += tensor.elements() * Precision.FP32.bytes();
-            } else if (tied || !tensor.name().equals(EMBEDDING)) {
+            } else if (tied || !entry.getKey().equals(EMBEDDING)) {
                 needed += held(tensor);
             }
         }
@@ -122,14 +123,14 @@ final class WeightLoader {
 
     private Tensor vector(String name, long length) throws ModelFileException {
         var tensor = model.tensor(name);
-        TensorCheck.vector(model, tensor, length);
-        TensorCheck.unquantised(model, tensor);
+        TensorCheck.vector(tensor, length);
+        TensorCheck.unquantised(tensor);
         return tensor;
     }
 
     private void putVectors(String method, Tensor... tensors) throws ModelFileException, InterruptedException {
         for (var tensor : tensors) {
-            model.checkFinite(tensor);
+            tensor.checkFinite();
         }
         var data = Arrays.stream(tensors).map(Tensor::data).toList();
         var types = Arrays.stream(tensors)
@@ -141,14 +142,14 @@ final class WeightLoader {
 
     private Tensor matrix(String name, long rows, long columns) throws ModelFileException {
         var tensor = model.tensor(name);
-        TensorCheck.matrix(model, tensor, rows, columns);
+        TensorCheck.matrix(tensor, rows, columns);
         return tensor;
     }
 
     private void putNorm(String name) throws ModelFileException, InterruptedException {
         var tensor = model.tensor(name);
-        TensorCheck.vector(model, tensor, shape.hidden());
-        model.checkFinite(tensor);
+        TensorCheck.vector(tensor, shape.hidden());
+        tensor.checkFinite();
         program.run("put_norm", pieces(tensor), tensor.type().ggufId());
         done(tensor);
     }
@@ -159,7 +160,7 @@ final class WeightLoader {
         var types = new ArrayList<Long>();
         var rows = new ArrayList<Long>();
         for (var part : parts) {
-            model.checkFinite(part);
+            part.checkFinite();
             var bytesPerRow = part.data().byteSize() / part.rows();
             for (var piece : pieces(part)) {
                 pieces.add(piece);

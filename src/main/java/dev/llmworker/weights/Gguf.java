@@ -9,11 +9,8 @@ import java.nio.file.Path;
 import java.util.Map;
 
 /// A GGUF model file of version 2 or 3, mapped read-only. Files come from strangers: opening one checks all it says
-/// about itself, and only the values of the weights are left, for [#checkFinite(Tensor)].
-///
-/// Threading: any thread. Closing unmaps the tensors' data: Java code that still reads it gets an
-/// [IllegalStateException], native code that does crashes.
-public final class Gguf implements AutoCloseable {
+/// about itself, and only the values of the weights are left, for [Tensor#checkFinite()].
+public final class Gguf implements StoredModel {
     /// The largest known models have 126.
     private static final int MAX_BLOCKS = 1024;
 
@@ -86,38 +83,20 @@ public final class Gguf implements AutoCloseable {
         }
     }
 
+    @Override
     public Path file() {
         return file;
     }
 
+    @Override
     public Metadata metadata() {
         return metadata;
     }
 
-    /// By name, in file order, unmodifiable.
+    /// In file order.
+    @Override
     public Map<String, Tensor> tensors() {
         return tensors;
-    }
-
-    /// @throws ModelFileException when there is none of this name
-    public Tensor tensor(String name) throws ModelFileException {
-        var tensor = tensors.get(name);
-        if (tensor == null) {
-            throw new ModelFileException(file, "tensor " + name + " is missing among " + tensors.size() + " tensors");
-        }
-        return tensor;
-    }
-
-    /// Reads all elements, or all scales of a quantised tensor.
-    ///
-    /// @param tensor one of this file's
-    /// @throws ModelFileException when one of them is NaN or infinite
-    public void checkFinite(Tensor tensor) throws ModelFileException {
-        var problem = FiniteCheck.problem(tensor);
-        if (problem.isPresent()) {
-            throw new ModelFileException(
-                    file, "tensor " + tensor.name() + " " + problem.get() + "; expected finite numbers");
-        }
     }
 
     @Override

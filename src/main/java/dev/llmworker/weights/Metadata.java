@@ -30,6 +30,11 @@ public final class Metadata {
         return Collections.unmodifiableSet(values.keySet());
     }
 
+    /// @param problem what is wrong with the value of `key`
+    public ModelFileException problem(String key, String problem) {
+        return new ModelFileException(file, "metadata " + key + " " + problem);
+    }
+
     public boolean has(String key) {
         return values.containsKey(key);
     }
@@ -64,8 +69,7 @@ public final class Metadata {
         }
         var number = (float) scalar.number();
         if (!Float.isFinite(number)) {
-            throw new ModelFileException(
-                    file, "metadata " + key + " is " + scalar.number() + "; expected a number that a float holds");
+            throw problem(key, "is " + scalar.number() + "; expected a number that a float holds");
         }
         return number;
     }
@@ -121,7 +125,7 @@ public final class Metadata {
     private Value value(String key) throws ModelFileException {
         var value = values.get(key);
         if (value == null) {
-            throw new ModelFileException(file, "metadata " + key + " is missing");
+            throw problem(key, "is missing");
         }
         return value;
     }
@@ -137,16 +141,12 @@ public final class Metadata {
         var unsigned = type == ValueType.UINT64 && value < 0;
         if (unsigned || value != (int) value) {
             var shown = unsigned ? Long.toUnsignedString(value) : Long.toString(value);
-            throw new ModelFileException(
-                    file,
-                    "metadata " + key + " has " + shown + "; expected " + Integer.MIN_VALUE + " to "
-                            + Integer.MAX_VALUE);
+            throw problem(key, "has " + shown + "; expected " + Integer.MIN_VALUE + " to " + Integer.MAX_VALUE);
         }
         return (int) value;
     }
 
     private ModelFileException mismatch(String key, Value found, String expected) {
-        return new ModelFileException(
-                file, "metadata " + key + " is " + found.description() + "; expected " + expected);
+        return problem(key, "is " + found.description() + "; expected " + expected);
     }
 }

@@ -1,14 +1,17 @@
 package dev.llmworker.weights;
 
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 
 /// A tensor of a model file. Equality is that of the array and segment objects and means nothing.
 ///
-/// @param shape 1 to 4 sizes, each at least 1, as GGUF has them: columns first. A matrix that PyTorch shows as
+/// @param file the one it lies in, for messages
+/// @param name the file's own
+/// @param shape 1 to 4 sizes, each at least 1, columns first, as GGUF has them. A matrix that PyTorch shows as
 ///     `[rows, columns]` is `[columns, rows]`
 /// @param data the elements as the file has them, little-endian, `elements() / blockElements * blockBytes` bytes;
 ///     read-only, and valid until the file is closed. It may be larger than 2 GB, which no `ByteBuffer` holds
-public record Tensor(String name, TensorType type, long[] shape, MemorySegment data) {
+public record Tensor(Path file, String name, TensorType type, long[] shape, MemorySegment data) {
     public Tensor {
         shape = shape.clone();
     }
@@ -34,5 +37,20 @@ public record Tensor(String name, TensorType type, long[] shape, MemorySegment d
             elements *= size;
         }
         return elements;
+    }
+
+    /// Reads all elements, or all scales where it is quantised.
+    ///
+    /// @throws ModelFileException when one of them is NaN or infinite
+    public void checkFinite() throws ModelFileException {
+        var problem = FiniteCheck.problem(this);
+        if (problem.isPresent()) {
+            throw problem(problem.get() + "; expected finite numbers");
+        }
+    }
+
+    /// @param problem what is wrong with it
+    public ModelFileException problem(String problem) {
+        return new ModelFileException(file, "tensor " + name + " " + problem);
     }
 }

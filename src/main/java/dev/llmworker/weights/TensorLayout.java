@@ -34,7 +34,7 @@ final class TensorLayout {
         var tensors = new LinkedHashMap<String, Tensor>();
         for (var entry : header.tensors()) {
             var data = mapping.asSlice(layout.start(entry), layout.bytes(entry));
-            tensors.put(entry.name(), new Tensor(entry.name(), entry.type(), entry.shape(), data));
+            tensors.put(entry.name(), new Tensor(file, entry.name(), entry.type(), entry.shape(), data));
         }
         layout.checkOverlaps(List.copyOf(tensors.values()));
         return Collections.unmodifiableMap(tensors);

@@ -22,7 +22,7 @@ class DecoderShapeTest {
     void anotherArchitectureIsRefusedByName() {
         assertRefused(
                 new GgufFile().string("general.architecture", "gemma3"),
-                "the architecture is gemma3; supported: llama (Llama 2 and 3, SmolLM2, TinyLlama, Mistral),"
+                "metadata general.architecture is gemma3; supported: llama (Llama 2 and 3, SmolLM2, TinyLlama, Mistral),"
                         + " qwen2 (Qwen 2 and 2.5), qwen3 (Qwen 3)");
     }
 
@@ -37,10 +37,14 @@ class DecoderShapeTest {
     }
 
     @Test
-    void attentionWithinAWindowIsRefused() {
+    void attentionWithinAWindowLimitsTheContextToIt() throws Exception {
+        try (var decoder = TinyLlama.load(
+                tiny().file.integer("llama.attention.sliding_window", 192), directory, DecoderOptions.cpu(1))) {
+            assertEquals(192, decoder.description().contextLength());
+        }
         assertRefused(
-                tiny().file.integer("llama.attention.sliding_window", 511),
-                "llama.attention.sliding_window is 511; supported: none, attention to the whole context of 512");
+                tiny().file.integer("llama.attention.sliding_window", -1),
+                "metadata llama.attention.sliding_window is -1; expected 1 to 2147483647");
     }
 
     @Test
@@ -73,20 +77,21 @@ class DecoderShapeTest {
     void aLinearScalingBelowOneIsRefused() {
         assertRefused(
                 tiny().file.number("llama.rope.scaling.factor", 0.5f),
-                "llama.rope.scaling.factor is 0.5; it must be at least 1");
+                "metadata llama.rope.scaling.factor is 0.5; it must be at least 1");
     }
 
     @Test
     void scaledRotationsAreRefused() {
         assertRefused(
                 tiny().file.string("llama.rope.scaling.type", "yarn"),
-                "llama.rope.scaling.type is yarn; supported: none, linear, and Llama 3's rope_freqs.weight");
+                "metadata llama.rope.scaling.type is yarn; supported: none, linear, and Llama 3's rope_freqs.weight");
     }
 
     @Test
     void expertsAreRefused() {
         assertRefused(
-                tiny().file.integer("llama.expert_count", 8), "llama.expert_count is 8; supported: 0 (dense models)");
+                tiny().file.integer("llama.expert_count", 8),
+                "metadata llama.expert_count is 8; supported: 0 (dense models)");
     }
 
     @Test
@@ -96,7 +101,7 @@ class DecoderShapeTest {
                 .integer("llama.embedding_length", 64)
                 .integer("llama.attention.head_count", 4)
                 .integer("llama.attention.head_count_kv", 3);
-        assertRefused(file, "llama.attention.head_count is 4; it must be a multiple of the 3 key-value heads");
+        assertRefused(file, "metadata llama.attention.head_count is 4; it must be a multiple of the 3 key-value heads");
     }
 
     @Test

@@ -9,6 +9,7 @@ import dev.llmworker.weights.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
@@ -51,6 +52,7 @@ class RotationTest {
         for (var i = 0; i < values.length; i++) {
             values[i] = i;
         }
-        return new Tensor("w", TensorType.F32, shape, MemorySegment.ofArray(GgufFile.floats(values)));
+        return new Tensor(
+                Path.of("tiny.gguf"), "w", TensorType.F32, shape, MemorySegment.ofArray(GgufFile.floats(values)));
     }
 }

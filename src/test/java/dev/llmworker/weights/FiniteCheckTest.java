@@ -76,7 +76,7 @@ class FiniteCheckTest {
             }
         }
         try (var gguf = open(type, data, 4L * type.blockElements())) {
-            assertDoesNotThrow(() -> gguf.checkFinite(gguf.tensor("w")));
+            assertDoesNotThrow(() -> gguf.tensor("w").checkFinite());
         }
     }
 
@@ -91,7 +91,8 @@ class FiniteCheckTest {
 
     private void assertRefused(String problem, TensorType type, byte[] data, long columns) throws IOException {
         try (var gguf = open(type, data, columns)) {
-            var refused = assertThrows(ModelFileException.class, () -> gguf.checkFinite(gguf.tensor("w")));
+            var refused = assertThrows(
+                    ModelFileException.class, () -> gguf.tensor("w").checkFinite());
             assertEquals("model.gguf: tensor w " + problem + "; expected finite numbers", refused.getMessage());
         }
     }
