@@ -7,6 +7,11 @@ import java.util.Iterator;
 /// Threading: `close` may be called from any thread, any number of times; the reader then sees the rest of the events
 /// that are there and a [GenerationEvent.Finished].
 public interface Generation extends Iterable<GenerationEvent>, AutoCloseable {
+    /// Waits until it is certain that the request is served, which a generator that asks another server learns late.
+    ///
+    /// @throws RefusedException when it is not; the generation is over then
+    default void awaitAccepted() {}
+
     /// Waits for each event. An interrupt of the reading thread closes the generation.
     @Override
     Iterator<GenerationEvent> iterator();

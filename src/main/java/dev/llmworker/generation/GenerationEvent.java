@@ -1,6 +1,7 @@
 package dev.llmworker.generation;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// What a generation tells its reader: any number of tokens, then once that it finished.
 public sealed interface GenerationEvent {
@@ -17,7 +18,17 @@ public sealed interface GenerationEvent {
 
     /// The last event.
     ///
-    /// @param promptTokens tokens of the prompt, the chat template's included
-    /// @param completionTokens number of [Token] events before this one
-    record Finished(FinishReason reason, int promptTokens, int completionTokens) implements GenerationEvent {}
+    /// @param promptTokens tokens of the prompt, the chat template's included; 0 where another server did not say
+    /// @param completionTokens tokens of the answer: the number of [Token] events before this one, unless another
+    ///     server counted them, which may put several into one event
+    /// @param failure what went wrong, in words for a client; null where nothing did, or where only the log says it
+    record Finished(
+            FinishReason reason,
+            int promptTokens,
+            int completionTokens,
+            @Nullable String failure) implements GenerationEvent {
+        public Finished(FinishReason reason, int promptTokens, int completionTokens) {
+            this(reason, promptTokens, completionTokens, null);
+        }
+    }
 }

@@ -14,6 +14,8 @@ import java.util.OptionalInt;
 /// @param stop the answer ends before the first of these; at most [#MAX_STOPS]
 /// @param fillsContext without `maxTokens`, an answer may be as long as the context allows, and not only
 ///     [#DEFAULT_MAX_TOKENS] of that
+/// @param requestId what the client's request is called in logs, here and in other servers; empty where no client sent
+/// it
 public record GenerationRequest(
         Prompt prompt,
         OptionalInt maxTokens,
@@ -21,7 +23,8 @@ public record GenerationRequest(
         boolean ignoreEos,
         int minTokens,
         List<String> stop,
-        boolean fillsContext) {
+        boolean fillsContext,
+        String requestId) {
     public static final int DEFAULT_MAX_TOKENS = 100;
     public static final float DEFAULT_TEMPERATURE = 0.7f;
     public static final int MAX_STOPS = 8;
@@ -51,9 +54,24 @@ public record GenerationRequest(
         }
     }
 
+    public GenerationRequest(
+            Prompt prompt,
+            OptionalInt maxTokens,
+            SamplingParameters sampling,
+            boolean ignoreEos,
+            int minTokens,
+            List<String> stop,
+            boolean fillsContext) {
+        this(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, fillsContext, "");
+    }
+
     /// One that ends where the model ends it, or at its length.
     public GenerationRequest(Prompt prompt, OptionalInt maxTokens, SamplingParameters sampling, boolean ignoreEos) {
         this(prompt, maxTokens, sampling, ignoreEos, 0, List.of(), false);
+    }
+
+    public GenerationRequest withRequestId(String id) {
+        return new GenerationRequest(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, fillsContext, id);
     }
 
     /// The most tokens to generate, given or not; the context may hold fewer.

@@ -16,12 +16,19 @@ public final class RefusedException extends RuntimeException {
 
     private final Reason reason;
     private final String code;
+    private final int retryAfterSeconds;
 
     /// @param code what is wrong, in snake case, for programs
     public RefusedException(Reason reason, String code, String message) {
+        this(reason, code, message, 0);
+    }
+
+    /// @param retryAfterSeconds when to try again; 0 where that goes with the reason
+    public RefusedException(Reason reason, String code, String message, int retryAfterSeconds) {
         super(message);
         this.reason = reason;
         this.code = code;
+        this.retryAfterSeconds = retryAfterSeconds;
     }
 
     public Reason reason() {
@@ -30,5 +37,10 @@ public final class RefusedException extends RuntimeException {
 
     public String code() {
         return code;
+    }
+
+    /// When to try again; 0 where that goes with the reason.
+    public int retryAfterSeconds() {
+        return retryAfterSeconds;
     }
 }

@@ -38,6 +38,12 @@ final class ClientResponse implements RoutePolicyFactory {
         return exchange.getProperty(RESPONSE, HttpServerResponse.class);
     }
 
+    /// What the answer's `X-Request-Id` says; empty where no HTTP client waits.
+    static String requestId(Exchange exchange) {
+        var response = of(exchange);
+        return response == null ? "" : response.headers().get(Gate.REQUEST_ID);
+    }
+
     /// Null where no HTTP client waits.
     static @Nullable String path(Exchange exchange) {
         return exchange.getProperty(PATH, String.class);

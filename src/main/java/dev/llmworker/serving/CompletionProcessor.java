@@ -73,7 +73,7 @@ final class CompletionProcessor implements Processor {
         var answer = new WholeAnswer(client);
         var finished = generations.run(request.generation(), answer);
         if (finished.reason() == FinishReason.ERROR) {
-            throw new RequestException(JsonError.internal());
+            throw new RequestException(JsonError.failed(finished));
         }
         var logprobs = request.generation().sampling().logprobs().isPresent();
         message.setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);

@@ -46,7 +46,7 @@ final class EventStream implements Generations.Reader {
         try {
             var finished = generations.run(request, this);
             if (finished.reason() == FinishReason.ERROR) {
-                send(form.failed(JsonError.internal()));
+                send(form.failed(JsonError.failed(finished)));
             } else {
                 sendAll(form.finished(finished));
             }
@@ -77,6 +77,10 @@ final class EventStream implements Generations.Reader {
         if (response.closed()) {
             generation.close();
         }
+    }
+
+    @Override
+    public void accepted() {
         open = true;
         response.setChunked(true)
                 .putHeader("Content-Type", "text/event-stream")

@@ -8,6 +8,7 @@ final class FrameForm implements EventForm {
     private final boolean details;
     private final long beganNanos = System.nanoTime();
     private long firstTokenNanos = -1;
+    private int frames;
 
     /// @param details whether the last frame says more than the number of tokens
     FrameForm(boolean details) {
@@ -24,12 +25,13 @@ final class FrameForm implements EventForm {
         if (firstTokenNanos < 0) {
             firstTokenNanos = System.nanoTime() - beganNanos;
         }
+        frames++;
         return List.of(JsonText.tokenFrame(token.text(), token.index()));
     }
 
     @Override
     public List<String> finished(GenerationEvent.Finished finished) {
-        var done = JsonText.doneFrame(finished.completionTokens());
+        var done = JsonText.doneFrame(frames);
         if (!details) {
             return List.of(done);
         }

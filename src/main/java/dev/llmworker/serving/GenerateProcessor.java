@@ -30,7 +30,7 @@ final class GenerateProcessor implements Processor {
     @Override
     public void process(Exchange exchange) {
         var fields = new RequestFields(fields(exchange.getMessage().getBody()));
-        var request = WireFormat.request(fields.fields());
+        var request = WireFormat.request(fields.fields()).withRequestId(ClientResponse.requestId(exchange));
         var details = fields.flag("details", false);
         var stream = fields.flag("stream", false);
         var client = ClientResponse.of(exchange);
@@ -46,7 +46,7 @@ final class GenerateProcessor implements Processor {
         var answer = new WholeAnswer(client);
         var finished = generations.run(request, answer);
         if (finished.reason() == FinishReason.ERROR) {
-            throw new RequestException(JsonError.internal());
+            throw new RequestException(JsonError.failed(finished));
         }
         if (!details) {
             return Map.of(TEXT, answer.text());

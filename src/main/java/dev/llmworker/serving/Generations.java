@@ -17,8 +17,11 @@ final class Generations {
 
     /// Who reads a generation.
     interface Reader {
-        /// The generation was accepted; to close it from any thread ends it.
+        /// The generation has begun, and may still be refused; to close it from any thread ends it.
         void began(Generation generation);
+
+        /// The generation is served.
+        default void accepted() {}
 
         /// @return false when nobody reads any more
         boolean token(GenerationEvent.Token token);
@@ -34,9 +37,10 @@ final class Generations {
     /// @throws RefusedException when it is not accepted
     GenerationEvent.Finished run(GenerationRequest request, Reader reader) {
         try (var generation = submit(request)) {
+            begin(generation, reader);
             GenerationEvent.Finished finished = null;
             try {
-                reader.began(generation);
+                reader.accepted();
                 finished = read(generation, reader);
                 return finished;
             } finally {
@@ -52,10 +56,27 @@ final class Generations {
         }
     }
 
+    private void begin(Generation generation, Reader reader) {
+        var accepted = false;
+        try {
+            reader.began(generation);
+            generation.awaitAccepted();
+            accepted = true;
+            stats.recordAccepted();
+        } catch (RefusedException e) {
+            stats.recordRefused(e.reason().name().toLowerCase(Locale.ROOT));
+            throw e;
+        } finally {
+            if (!accepted) {
+                stats.recordWithdrawn();
+            }
+        }
+    }
+
     private Generation submit(GenerationRequest request) {
         try {
             var generation = generator.submit(request);
-            stats.recordAccepted();
+            stats.recordSubmitted();
             return generation;
         } catch (RefusedException e) {
             stats.recordRefused(e.reason().name().toLowerCase(Locale.ROOT));

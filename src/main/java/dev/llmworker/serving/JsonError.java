@@ -1,5 +1,6 @@
 package dev.llmworker.serving;
 
+import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.RefusedException;
 import io.vertx.core.http.HttpServerRequest;
 import java.util.Locale;
@@ -49,6 +50,12 @@ record JsonError(
         return new JsonError(503, "loading", "the model is still loading", LOADING_RETRY_SECONDS);
     }
 
+    /// What is said of a generation that ended by an error.
+    static JsonError failed(GenerationEvent.Finished finished) {
+        var failure = finished.failure();
+        return failure == null ? internal() : of(502, "engine_failed", failure);
+    }
+
     static JsonError internal() {
         return of(500, "internal_error", "the worker failed; its log has the cause under this answer's X-Request-Id");
     }
@@ -70,12 +77,15 @@ record JsonError(
 
     static JsonError refused(RefusedException refused) {
         var message = String.valueOf(refused.getMessage());
-        return switch (refused.reason()) {
-            case INVALID -> of(400, refused.code(), message);
-            case LOADING -> new JsonError(503, refused.code(), message, LOADING_RETRY_SECONDS);
-            case OVERLOADED -> new JsonError(503, refused.code(), message, OVERLOADED_RETRY_SECONDS);
-            case FAILED -> of(503, refused.code(), message);
-        };
+        var status = refused.reason() == RefusedException.Reason.INVALID ? 400 : 503;
+        var retryAfterSeconds = refused.retryAfterSeconds() > 0
+                ? refused.retryAfterSeconds()
+                : switch (refused.reason()) {
+                    case INVALID, FAILED -> 0;
+                    case LOADING -> LOADING_RETRY_SECONDS;
+                    case OVERLOADED -> OVERLOADED_RETRY_SECONDS;
+                };
+        return new JsonError(status, refused.code(), message, retryAfterSeconds);
     }
 
     /// The code that goes with a status nobody has said more about: `method_not_allowed`.

@@ -34,7 +34,7 @@ final class LlmProducer extends DefaultProducer {
     @Override
     public void process(Exchange exchange) throws Exception {
         var message = exchange.getMessage();
-        var request = WireFormat.request(options.request(message));
+        var request = WireFormat.request(options.request(message)).withRequestId(ClientResponse.requestId(exchange));
         var began = System.nanoTime();
         var answer = new RouteAnswer(exchange, vertx, options.timeout());
         var finished = patiently(request, answer, exchange);

@@ -43,7 +43,8 @@ final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
 
     @Override
     public void onOpen(String key, SocketAddress remote, RoutingContext routing, ServerWebSocket socket) {
-        connections.put(key, new WebSocketConnection(socket, routing.vertx().getOrCreateContext()));
+        var requestId = routing.response().headers().get(Gate.REQUEST_ID);
+        connections.put(key, new WebSocketConnection(socket, routing.vertx().getOrCreateContext(), requestId));
         stats.recordWebSocketOpened();
         StrictFrames.install(routing.request().connection(), socket, SharedPort.MAX_MESSAGE_BYTES);
         // Camel's own handlers are replaced.

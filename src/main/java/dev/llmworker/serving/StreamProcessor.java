@@ -24,7 +24,8 @@ final class StreamProcessor implements Processor {
                 ? fields
                 : Map.of("prompt", String.valueOf(message.getBody(String.class)));
         var details = new RequestFields(body).flag("details", false);
-        new EventStream(response, new FrameForm(details)).run(generations, WireFormat.request(body));
+        var request = WireFormat.request(body).withRequestId(ClientResponse.requestId(exchange));
+        new EventStream(response, new FrameForm(details)).run(generations, request);
         exchange.setRouteStop(true);
     }
 }

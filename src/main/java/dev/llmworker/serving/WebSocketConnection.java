@@ -26,6 +26,7 @@ final class WebSocketConnection {
 
     private final ServerWebSocket socket;
     private final Context eventLoop;
+    private final String requestId;
     private final Lane routing = new Lane("ws-routing");
     private final Lane prompts = new Lane("ws-prompts");
     private final AtomicInteger unrouted = new AtomicInteger();
@@ -36,9 +37,15 @@ final class WebSocketConnection {
     private volatile @Nullable Generation running;
     private volatile boolean closed;
 
-    WebSocketConnection(ServerWebSocket socket, Context eventLoop) {
+    /// @param requestId of the handshake
+    WebSocketConnection(ServerWebSocket socket, Context eventLoop, String requestId) {
         this.socket = socket;
         this.eventLoop = eventLoop;
+        this.requestId = requestId;
+    }
+
+    String requestId() {
+        return requestId;
     }
 
     /// Routes a message after those before it. Called on the event loop, which stops to read while many wait.

@@ -68,11 +68,12 @@ final class WebSocketProcessor implements Processor {
             return;
         }
         try {
-            var finished = generations.run(request, new Frames(connection));
+            var frames = new Frames(connection);
+            var finished = generations.run(request.withRequestId(connection.requestId()), frames);
             connection.send(
                     finished.reason() == FinishReason.ERROR
-                            ? JsonError.internal().json()
-                            : JsonText.doneFrame(finished.completionTokens()));
+                            ? JsonError.failed(finished).json()
+                            : JsonText.doneFrame(frames.count));
         } catch (RefusedException e) {
             connection.send(JsonError.refused(e).json());
         } catch (RuntimeException e) {
@@ -84,7 +85,14 @@ final class WebSocketProcessor implements Processor {
     }
 
     /// Writes one answer.
-    private record Frames(WebSocketConnection connection) implements Generations.Reader {
+    private static final class Frames implements Generations.Reader {
+        private final WebSocketConnection connection;
+        private int count;
+
+        Frames(WebSocketConnection connection) {
+            this.connection = connection;
+        }
+
         @Override
         public void began(Generation generation) {
             connection.running(generation);
@@ -92,6 +100,7 @@ final class WebSocketProcessor implements Processor {
 
         @Override
         public boolean token(GenerationEvent.Token token) {
+            count++;
             return connection.send(JsonText.tokenFrame(token.text(), token.index()));
         }
     }

@@ -18,10 +18,19 @@ public final class WorkerStats {
     private final Map<String, LongAdder> refused = new ConcurrentHashMap<>();
     private final Map<String, LongAdder> finished = new ConcurrentHashMap<>();
 
-    /// A generation was accepted, and now waits or runs.
+    /// A generation waits or runs from now on; it may still be refused.
+    public void recordSubmitted() {
+        runningGenerations.incrementAndGet();
+    }
+
+    /// A generation that was submitted is served.
     public void recordAccepted() {
         requests.increment();
-        runningGenerations.incrementAndGet();
+    }
+
+    /// A generation that was submitted is refused after all.
+    public void recordWithdrawn() {
+        runningGenerations.decrementAndGet();
     }
 
     public void recordRefused(String reason) {

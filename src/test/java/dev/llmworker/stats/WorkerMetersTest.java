@@ -11,8 +11,12 @@ class WorkerMetersTest {
         var stats = new WorkerStats();
         var meters = new SimpleMeterRegistry();
         WorkerMeters.bind(stats, meters);
+        stats.recordSubmitted();
+        stats.recordSubmitted();
+        stats.recordSubmitted();
         stats.recordAccepted();
         stats.recordAccepted();
+        stats.recordWithdrawn();
         stats.recordRefused("overloaded");
         stats.recordFinished("stop", 5, 7);
         stats.recordWasted(2);
