@@ -74,6 +74,11 @@ final class RunningWorker implements AutoCloseable {
         return camel.getCamelContext().getRegistry().lookupByNameAndType("routeFiles", RouteFiles.class);
     }
 
+    /// Binds a bean for routes that are loaded later.
+    void bind(String name, Object bean) {
+        camel.getCamelContext().getRegistry().bind(name, bean);
+    }
+
     @Override
     public void close() {
         camel.stop();

@@ -4,10 +4,9 @@ import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Readiness;
 import java.nio.charset.StandardCharsets;
 import org.apache.camel.Exchange;
-import org.apache.camel.Processor;
 
 /// The bean `ping`: 200 when requests can be served, 204 while the model loads, 503 when it cannot be. It never waits.
-final class PingProcessor implements Processor {
+final class PingProcessor implements EventLoopProcessor {
     private static final byte[] HEALTHY = "{\"status\":\"healthy\"}".getBytes(StandardCharsets.UTF_8);
 
     private final Generator generator;

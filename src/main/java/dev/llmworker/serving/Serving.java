@@ -19,6 +19,7 @@ public final class Serving {
         registry.bind("sharedHttpServerFactory", new SharedHttpServerFactory(port));
         var http = new PlatformHttpComponent();
         http.setHeaderFilterStrategy(new AnswerHeaders());
+        http.setEngine(new SharedHttpEngine());
         registry.bind("platform-http", http);
         registry.bind("vertx-websocket", new SharedWebsocketComponent(stats));
         var generations = new Generations(generator, stats);

@@ -3,10 +3,9 @@ package dev.llmworker.serving;
 import dev.llmworker.stats.WorkerStats;
 import java.nio.charset.StandardCharsets;
 import org.apache.camel.Exchange;
-import org.apache.camel.Processor;
 
 /// The bean `stats`: the two counters that clients of `/stats` know.
-final class StatsProcessor implements Processor {
+final class StatsProcessor implements EventLoopProcessor {
     private final WorkerStats stats;
 
     StatsProcessor(WorkerStats stats) {
