@@ -1,6 +1,8 @@
 package dev.llmworker;
 
+import dev.llmworker.serving.ApiKeys;
 import dev.llmworker.serving.ListenSettings;
+import dev.llmworker.serving.Origins;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -78,6 +80,8 @@ record Settings(
                         port,
                         from.whole("PORT_HEALTH", 1, MAX_PORT, port),
                         from.whole("MAX_BODY_BYTES", MIN_BODY_BYTES, MAX_BODY_BYTES, DEFAULT_BODY_BYTES),
+                        keys(from),
+                        from.parsed("ALLOWED_ORIGINS", Origins::of),
                         from.text("RUNPOD_POD_ID")),
                 routes,
                 from.choice("ENGINE", EngineKind.class, EngineKind.DJL),
@@ -90,6 +94,11 @@ record Settings(
                 from.duration("REQUEST_TIMEOUT", Duration.ofSeconds(1), Duration.ofHours(24), DEFAULT_TIMEOUT),
                 from.whole("THREADS", 1, 1024),
                 Map.copyOf(from.values()));
+    }
+
+    private static ApiKeys keys(SettingsReader from) throws SettingsException {
+        var file = from.text("API_KEYS_FILE");
+        return from.parsed("API_KEYS", list -> ApiKeys.of(list, file == null ? null : Path.of(file)));
     }
 
     /// Whether a file of routes that changes is loaded anew.

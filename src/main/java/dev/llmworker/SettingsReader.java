@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -79,6 +80,15 @@ record SettingsReader(Map<String, String> values) {
                 .map(constant -> constant.name().toLowerCase(Locale.ROOT))
                 .collect(Collectors.joining(", "));
         throw wrong(name, text, "one of " + list);
+    }
+
+    /// @param parse gets null where it is not set, and says what is wrong by an `IllegalArgumentException`
+    <T> T parsed(String name, Function<@Nullable String, T> parse) throws SettingsException {
+        try {
+            return parse.apply(text(name));
+        } catch (IllegalArgumentException e) {
+            throw new SettingsException(name + ": " + e.getMessage());
+        }
     }
 
     private static SettingsException wrong(String name, String value, String limit) {

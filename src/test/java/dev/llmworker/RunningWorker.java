@@ -3,6 +3,7 @@ package dev.llmworker;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.serving.SharedPort;
 import dev.llmworker.stats.WorkerStats;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
@@ -20,6 +21,7 @@ final class RunningWorker implements AutoCloseable {
 
     final WorkerStats stats = new WorkerStats();
     final SharedPort port;
+    final MeterRegistry meters;
     private final CamelApplication camel;
 
     RunningWorker(Generator generator, Map<String, String> environment) throws Exception {
@@ -27,7 +29,9 @@ final class RunningWorker implements AutoCloseable {
         variables.putAll(environment);
         var settings = Settings.read(variables);
         port = SharedPort.open(settings.listen());
-        camel = new CamelApplication(settings, WorkerBeans.of(port, generator, stats));
+        var beans = WorkerBeans.of(port, generator, stats);
+        meters = beans.meters();
+        camel = new CamelApplication(settings, beans);
         camel.start();
     }
 

@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.serving.ApiKeys;
 import dev.llmworker.serving.ListenSettings;
+import dev.llmworker.serving.Origins;
 import dev.llmworker.serving.PortException;
 import dev.llmworker.serving.SharedPort;
 import dev.llmworker.stats.WorkerStats;
@@ -26,7 +28,7 @@ import org.junit.jupiter.api.Test;
 /// The port by itself, before there are routes and beside them.
 class SharedPortTest {
     private static ListenSettings on(String host, int port, int healthPort) {
-        return new ListenSettings(host, port, healthPort, 1 << 20, "pod-7");
+        return new ListenSettings(host, port, healthPort, 1 << 20, ApiKeys.NONE, Origins.UNLISTED, "pod-7");
     }
 
     private static HttpResponse<String> get(int port, String path) throws Exception {

@@ -12,13 +12,15 @@ import org.apache.camel.spi.RoutePolicyFactory;
 import org.apache.camel.support.RoutePolicySupport;
 import org.jspecify.annotations.Nullable;
 
-/// Keeps the response and the path of the HTTP client that waits with its exchange. Many steps, `convertBodyTo` among
-/// them, put a new message in the place of the one that knows them.
+/// Keeps the response, the path and the key of the HTTP client that waits with its exchange. Many steps,
+/// `convertBodyTo`
+/// among them, put a new message in the place of the one that knows them.
 ///
 /// Camel finds it by its type in the registry.
 final class ClientResponse implements RoutePolicyFactory {
     private static final String RESPONSE = "llmworker.response";
     private static final String PATH = "llmworker.path";
+    private static final String KEY = "llmworker.key";
 
     private final RoutePolicy policy = new RoutePolicySupport() {
         @Override
@@ -28,6 +30,7 @@ final class ClientResponse implements RoutePolicyFactory {
                 if (http != null) {
                     exchange.setProperty(RESPONSE, http.getResponse());
                     exchange.setProperty(PATH, http.getRequest().path());
+                    exchange.setProperty(KEY, Access.keyLabel(http.getRequest()));
                 }
             }
         }
@@ -47,6 +50,11 @@ final class ClientResponse implements RoutePolicyFactory {
     /// Null where no HTTP client waits.
     static @Nullable String path(Exchange exchange) {
         return exchange.getProperty(PATH, String.class);
+    }
+
+    /// Label of the API key of the HTTP client that waits; null where there is none.
+    static @Nullable String key(Exchange exchange) {
+        return exchange.getProperty(KEY, String.class);
     }
 
     @Override

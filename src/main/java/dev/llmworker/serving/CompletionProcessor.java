@@ -66,12 +66,12 @@ final class CompletionProcessor implements Processor {
         var request = kind.request(body);
         var form = kind.form(request, modelId, clock.instant().getEpochSecond());
         if (request.stream()) {
-            new EventStream(client, form).run(generations, request.generation());
+            new EventStream(client, form).run(generations, request.generation(), Caller.of(exchange));
             exchange.setRouteStop(true);
             return;
         }
         var answer = new WholeAnswer(client);
-        var finished = generations.run(request.generation(), answer);
+        var finished = generations.run(request.generation(), Caller.of(exchange), answer);
         if (finished.reason() == FinishReason.ERROR) {
             throw new RequestException(JsonError.failed(finished));
         }

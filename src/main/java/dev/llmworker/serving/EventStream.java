@@ -42,9 +42,9 @@ final class EventStream implements Generations.Reader {
     /// Runs a generation to its end and ends the response, unless the request is refused.
     ///
     /// @throws RuntimeException before anything is written
-    void run(Generations generations, GenerationRequest request) {
+    void run(Generations generations, GenerationRequest request, Caller caller) {
         try {
-            var finished = generations.run(request, this);
+            var finished = generations.run(request, caller, this);
             if (finished.reason() == FinishReason.ERROR) {
                 send(form.failed(JsonError.failed(finished)));
             } else {

@@ -25,11 +25,13 @@ final class Gate implements Handler<HttpServerRequest> {
     private static final String PING = "/ping";
     private static final Pattern SANE_ID = Pattern.compile("[A-Za-z0-9._-]{1,128}");
 
+    private final Access access;
     private final @Nullable String workerId;
     private volatile @Nullable Handler<HttpServerRequest> router;
     private volatile boolean pinged;
 
-    Gate(@Nullable String workerId) {
+    Gate(Access access, @Nullable String workerId) {
+        this.access = access;
         this.workerId = workerId;
     }
 
@@ -50,6 +52,9 @@ final class Gate implements Handler<HttpServerRequest> {
         var refusal = refusal(request);
         if (refusal != null) {
             refusal.answer(request);
+            return;
+        }
+        if (!access.admits(request)) {
             return;
         }
         request.headers().names().stream()

@@ -35,16 +35,17 @@ final class GenerateProcessor implements Processor {
         var stream = fields.flag("stream", false);
         var client = ClientResponse.of(exchange);
         if (streams && stream && client != null) {
-            new EventStream(client, new FrameForm(details)).run(generations, request);
+            new EventStream(client, new FrameForm(details)).run(generations, request, Caller.of(exchange));
             exchange.setRouteStop(true);
         } else {
-            exchange.getMessage().setBody(whole(request, details, client));
+            exchange.getMessage().setBody(whole(request, details, client, Caller.of(exchange)));
         }
     }
 
-    private Map<?, ?> whole(GenerationRequest request, boolean details, @Nullable HttpServerResponse client) {
+    private Map<?, ?> whole(
+            GenerationRequest request, boolean details, @Nullable HttpServerResponse client, Caller caller) {
         var answer = new WholeAnswer(client);
-        var finished = generations.run(request, answer);
+        var finished = generations.run(request, caller, answer);
         if (finished.reason() == FinishReason.ERROR) {
             throw new RequestException(JsonError.failed(finished));
         }

@@ -35,9 +35,9 @@ final class Generations {
     /// Runs one generation to its end, which comes soon where the reader has left.
     ///
     /// @throws RefusedException when it is not accepted
-    GenerationEvent.Finished run(GenerationRequest request, Reader reader) {
+    GenerationEvent.Finished run(GenerationRequest request, Caller caller, Reader reader) {
         try (var generation = submit(request)) {
-            begin(generation, reader);
+            begin(generation, caller, reader);
             GenerationEvent.Finished finished = null;
             try {
                 reader.accepted();
@@ -51,18 +51,20 @@ final class Generations {
                             finished.reason().name().toLowerCase(Locale.ROOT),
                             finished.promptTokens(),
                             finished.completionTokens());
+                    stats.keys().recordFinished(caller.key(), finished.promptTokens(), finished.completionTokens());
                 }
             }
         }
     }
 
-    private void begin(Generation generation, Reader reader) {
+    private void begin(Generation generation, Caller caller, Reader reader) {
         var accepted = false;
         try {
             reader.began(generation);
             generation.awaitAccepted();
             accepted = true;
             stats.recordAccepted();
+            stats.keys().recordAccepted(caller.key());
         } catch (RefusedException e) {
             stats.recordRefused(e.reason().name().toLowerCase(Locale.ROOT));
             throw e;

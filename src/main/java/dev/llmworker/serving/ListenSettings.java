@@ -8,10 +8,14 @@ import org.jspecify.annotations.Nullable;
 /// @param port of HTTP and WebSocket; 0 takes any free one
 /// @param healthPort where `/ping` is served too; the same as `port` for no second listener
 /// @param maxBodyBytes the largest request body
+/// @param keys what clients must have one of
+/// @param origins the sites whose pages may use the worker
 /// @param workerId RunPod's name of this worker, sent as `X-Worker-Id`; null elsewhere
 public record ListenSettings(
         String host,
         int port,
         int healthPort,
         int maxBodyBytes,
+        ApiKeys keys,
+        Origins origins,
         @Nullable String workerId) {}

@@ -21,6 +21,7 @@ final class RouteAnswer implements Generations.Reader {
     private final Duration timeout;
     private final @Nullable HttpServerResponse response;
     private final @Nullable WebSocketConnection connection;
+    private final Caller caller;
     private long watch;
     private volatile boolean accepted;
     private volatile long acceptedNanos;
@@ -28,6 +29,7 @@ final class RouteAnswer implements Generations.Reader {
     RouteAnswer(Exchange exchange, Vertx vertx, Duration timeout) {
         this.vertx = vertx;
         this.timeout = timeout;
+        caller = Caller.of(exchange);
         response = ClientResponse.of(exchange);
         connection = SharedWebsocketConsumer.connection(exchange);
     }
@@ -35,7 +37,7 @@ final class RouteAnswer implements Generations.Reader {
     /// Runs a generation to its end.
     GenerationEvent.Finished of(Generations generations, GenerationRequest request) {
         try {
-            return generations.run(request, this);
+            return generations.run(request, caller, this);
         } finally {
             if (accepted) {
                 vertx.cancelTimer(watch);

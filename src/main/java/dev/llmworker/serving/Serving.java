@@ -21,7 +21,7 @@ public final class Serving {
         http.setHeaderFilterStrategy(new AnswerHeaders());
         http.setEngine(new SharedHttpEngine());
         registry.bind("platform-http", http);
-        registry.bind("vertx-websocket", new SharedWebsocketComponent(stats));
+        registry.bind("vertx-websocket", new SharedWebsocketComponent(port.webSockets(), stats));
         var generations = new Generations(generator, stats);
         registry.bind("ping", new PingProcessor(generator));
         registry.bind("generate", new GenerateProcessor(generations, false));

@@ -24,6 +24,8 @@ public final class SharedPort implements AutoCloseable {
 
     private static final int MAX_HEADER_BYTES = 16 << 10;
     private static final int BACKLOG = 1024;
+    // A file of keys that changes is taken over after two of these.
+    private static final long KEYS_MILLIS = 500;
     // How long a client may take to answer a close frame.
     private static final int CLOSING_SECONDS = 3;
 
@@ -31,6 +33,7 @@ public final class SharedPort implements AutoCloseable {
     private final ListenSettings settings;
     private final Gate gate;
     private final SlowSenders slowSenders;
+    private final WebSockets webSockets = new WebSockets();
     private final List<HttpServer> servers = new ArrayList<>();
 
     /// Listens on nothing yet.
@@ -40,8 +43,20 @@ public final class SharedPort implements AutoCloseable {
         vertx = Vertx.vertx(new VertxOptions()
                 .setFileSystemOptions(
                         new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
-        gate = new Gate(settings.workerId());
+        gate = new Gate(new Access(settings.keys(), settings.origins()), settings.workerId());
         slowSenders = new SlowSenders(vertx);
+        settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
+        watchKeys();
+    }
+
+    private void watchKeys() {
+        vertx.setTimer(
+                KEYS_MILLIS,
+                _ -> vertx.executeBlocking(() -> {
+                            settings.keys().refresh();
+                            return settings;
+                        })
+                        .onComplete(_ -> watchKeys()));
     }
 
     /// Opens the ports of `settings`.
@@ -133,6 +148,10 @@ public final class SharedPort implements AutoCloseable {
     @Nullable
     HttpServer server() {
         return servers.isEmpty() ? null : servers.getFirst();
+    }
+
+    WebSockets webSockets() {
+        return webSockets;
     }
 
     Vertx vertx() {

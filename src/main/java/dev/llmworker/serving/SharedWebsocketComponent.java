@@ -17,9 +17,11 @@ import org.apache.camel.spi.annotations.Component;
 // Named again, as the annotation is not inherited: without it the endpoint's options are silently ignored.
 @Component("vertx-websocket")
 public final class SharedWebsocketComponent extends VertxWebsocketComponent {
+    private final WebSockets sockets;
     private final WorkerStats stats;
 
-    SharedWebsocketComponent(WorkerStats stats) {
+    SharedWebsocketComponent(WebSockets sockets, WorkerStats stats) {
+        this.sockets = sockets;
         this.stats = stats;
     }
 
@@ -49,6 +51,6 @@ public final class SharedWebsocketComponent extends VertxWebsocketComponent {
 
     @Override
     protected VertxWebsocketEndpoint createEndpointInstance(String uri, VertxWebsocketConfiguration configuration) {
-        return new SharedWebsocketEndpoint(uri, this, configuration, stats);
+        return new SharedWebsocketEndpoint(uri, this, configuration, sockets, stats);
     }
 }

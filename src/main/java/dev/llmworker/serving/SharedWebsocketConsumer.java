@@ -25,13 +25,19 @@ final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
     private static final String CONNECTION = "llmworker.connection";
 
     private final boolean routesEvents;
+    private final WebSockets sockets;
     private final WorkerStats stats;
     private final Map<String, WebSocketConnection> connections = new ConcurrentHashMap<>();
 
     /// @param routesEvents whether the route also wants to hear of connections that open and close
     SharedWebsocketConsumer(
-            VertxWebsocketEndpoint endpoint, Processor processor, boolean routesEvents, WorkerStats stats) {
+            VertxWebsocketEndpoint endpoint,
+            Processor processor,
+            boolean routesEvents,
+            WebSockets sockets,
+            WorkerStats stats) {
         super(endpoint, processor);
+        this.sockets = sockets;
         this.routesEvents = routesEvents;
         this.stats = stats;
     }
@@ -43,8 +49,13 @@ final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
 
     @Override
     public void onOpen(String key, SocketAddress remote, RoutingContext routing, ServerWebSocket socket) {
-        var requestId = routing.response().headers().get(Gate.REQUEST_ID);
-        connections.put(key, new WebSocketConnection(socket, routing.vertx().getOrCreateContext(), requestId));
+        var connection = new WebSocketConnection(
+                socket,
+                routing.vertx().getOrCreateContext(),
+                routing.response().headers().get(Gate.REQUEST_ID),
+                new Caller(Access.keyLabel(routing.request())));
+        connections.put(key, connection);
+        sockets.opened(connection);
         stats.recordWebSocketOpened();
         StrictFrames.install(routing.request().connection(), socket, SharedPort.MAX_MESSAGE_BYTES);
         // Camel's own handlers are replaced.
@@ -64,6 +75,7 @@ final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
             return;
         }
         connection.closed();
+        sockets.closed(connection);
         stats.recordWebSocketClosed();
         if (routesEvents) {
             super.onClose(key, remote, routing);

@@ -9,14 +9,17 @@ import org.apache.camel.component.vertx.websocket.VertxWebsocketEndpoint;
 
 /// An endpoint whose consumer keeps the order of a connection's messages.
 final class SharedWebsocketEndpoint extends VertxWebsocketEndpoint {
+    private final WebSockets sockets;
     private final WorkerStats stats;
 
     SharedWebsocketEndpoint(
             String uri,
             VertxWebsocketComponent component,
             VertxWebsocketConfiguration configuration,
+            WebSockets sockets,
             WorkerStats stats) {
         super(uri, component, configuration);
+        this.sockets = sockets;
         this.stats = stats;
     }
 
@@ -28,7 +31,7 @@ final class SharedWebsocketEndpoint extends VertxWebsocketEndpoint {
         var routesEvents = getConfiguration().isFireWebSocketConnectionEvents();
         // The consumer itself always needs them.
         getConfiguration().setFireWebSocketConnectionEvents(true);
-        var consumer = new SharedWebsocketConsumer(this, processor, routesEvents, stats);
+        var consumer = new SharedWebsocketConsumer(this, processor, routesEvents, sockets, stats);
         configureConsumer(consumer);
         return consumer;
     }

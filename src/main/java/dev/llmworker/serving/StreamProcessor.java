@@ -25,7 +25,7 @@ final class StreamProcessor implements Processor {
                 : Map.of("prompt", String.valueOf(message.getBody(String.class)));
         var details = new RequestFields(body).flag("details", false);
         var request = WireFormat.request(body).withRequestId(ClientResponse.requestId(exchange));
-        new EventStream(response, new FrameForm(details)).run(generations, request);
+        new EventStream(response, new FrameForm(details)).run(generations, request, Caller.of(exchange));
         exchange.setRouteStop(true);
     }
 }

@@ -27,6 +27,7 @@ final class WebSocketConnection {
     private final ServerWebSocket socket;
     private final Context eventLoop;
     private final String requestId;
+    private final Caller caller;
     private final Lane routing = new Lane("ws-routing");
     private final Lane prompts = new Lane("ws-prompts");
     private final AtomicInteger unrouted = new AtomicInteger();
@@ -38,14 +39,19 @@ final class WebSocketConnection {
     private volatile boolean closed;
 
     /// @param requestId of the handshake
-    WebSocketConnection(ServerWebSocket socket, Context eventLoop, String requestId) {
+    WebSocketConnection(ServerWebSocket socket, Context eventLoop, String requestId, Caller caller) {
         this.socket = socket;
+        this.caller = caller;
         this.eventLoop = eventLoop;
         this.requestId = requestId;
     }
 
     String requestId() {
         return requestId;
+    }
+
+    Caller caller() {
+        return caller;
     }
 
     /// Routes a message after those before it. Called on the event loop, which stops to read while many wait.
@@ -124,6 +130,11 @@ final class WebSocketConnection {
         if (closed && generation != null) {
             generation.close();
         }
+    }
+
+    /// Closes it from this side, after the frames that are sent already.
+    void close(int code, String reason) {
+        socket.close((short) code, reason);
     }
 
     boolean isClosed() {

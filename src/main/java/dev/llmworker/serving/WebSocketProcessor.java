@@ -69,7 +69,7 @@ final class WebSocketProcessor implements Processor {
         }
         try {
             var frames = new Frames(connection);
-            var finished = generations.run(request.withRequestId(connection.requestId()), frames);
+            var finished = generations.run(request.withRequestId(connection.requestId()), connection.caller(), frames);
             connection.send(
                     finished.reason() == FinishReason.ERROR
                             ? JsonError.failed(finished).json()

@@ -16,6 +16,7 @@ public final class WorkerMeters {
     private WorkerMeters() {}
 
     public static void bind(WorkerStats stats, MeterRegistry meters) {
+        KeyMeters.bind(stats.keys(), meters);
         counter("worker.requests", "Generations accepted", "", "", stats, WorkerStats::requests, meters);
         for (var reason : REFUSALS) {
             counter(

@@ -9,6 +9,7 @@ import java.util.concurrent.atomic.LongAdder;
 ///
 /// Threading: any thread.
 public final class WorkerStats {
+    private final KeyStats keys = new KeyStats();
     private final LongAdder requests = new LongAdder();
     private final LongAdder promptTokens = new LongAdder();
     private final LongAdder generatedTokens = new LongAdder();
@@ -17,6 +18,11 @@ public final class WorkerStats {
     private final AtomicLong webSockets = new AtomicLong();
     private final Map<String, LongAdder> refused = new ConcurrentHashMap<>();
     private final Map<String, LongAdder> finished = new ConcurrentHashMap<>();
+
+    /// What is counted by API key.
+    public KeyStats keys() {
+        return keys;
+    }
 
     /// A generation waits or runs from now on; it may still be refused.
     public void recordSubmitted() {
