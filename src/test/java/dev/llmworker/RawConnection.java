@@ -3,6 +3,7 @@ package dev.llmworker;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.Socket;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 
 /// A TCP connection to the worker.
@@ -37,16 +38,20 @@ final class RawConnection implements AutoCloseable {
         return this;
     }
 
-    /// Sends one masked frame of at most 65,535 bytes.
+    /// Sends one masked frame.
     RawConnection frame(int firstByte, byte[] payload) throws IOException {
         var frame = new ByteArrayOutputStream();
         frame.write(firstByte);
         if (payload.length < 126) {
             frame.write(0x80 | payload.length);
-        } else {
+        } else if (payload.length < 1 << 16) {
             frame.write(0x80 | 126);
             frame.write(payload.length >> 8);
             frame.write(payload.length);
+        } else {
+            frame.write(0x80 | 127);
+            frame.writeBytes(
+                    ByteBuffer.allocate(Long.BYTES).putLong(payload.length).array());
         }
         // The mask is all zeros, so the payload is sent as it is.
         frame.writeBytes(new byte[4]);
@@ -80,6 +85,34 @@ final class RawConnection implements AutoCloseable {
             throw new IOException("no close frame: opcode " + opcode + ", length " + length);
         }
         return readByte() << 8 | readByte();
+    }
+
+    /// A frame from the worker.
+    ///
+    /// @param first FIN, reserved bits and opcode
+    record Frame(int first, byte[] payload) {
+        String text() {
+            return new String(payload, StandardCharsets.UTF_8);
+        }
+
+        /// The code of a close frame; 0 where it has none.
+        int closeCode() {
+            return payload.length < 2 ? 0 : (payload[0] & 0xff) << 8 | payload[1] & 0xff;
+        }
+    }
+
+    /// The next frame, which must not be masked.
+    Frame frame() throws IOException {
+        var first = readByte();
+        var length = (long) readByte();
+        if (length > 125) {
+            var bytes = length == 126 ? 2 : 8;
+            length = 0;
+            for (var i = 0; i < bytes; i++) {
+                length = length << 8 | readByte();
+            }
+        }
+        return new Frame(first, socket.getInputStream().readNBytes((int) length));
     }
 
     void skip(long bytes) throws IOException {

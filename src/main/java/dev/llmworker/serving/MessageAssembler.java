@@ -5,13 +5,16 @@ import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.ServerWebSocket;
 import io.vertx.core.http.WebSocketFrame;
 import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CharsetDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// Puts the frames of one connection together to whole messages. Vert.x does it too, but says nothing to a client whose
-/// message is too large, and takes broken UTF-8; this one closes with 1009 and 1007.
+/// message is too large, and takes broken UTF-8; this one closes with 1009 and 1007, as soon as the frame is there that
+/// breaks it.
 ///
 /// Threading: the connection's event loop.
 final class MessageAssembler implements Handler<WebSocketFrame> {
@@ -21,8 +24,7 @@ final class MessageAssembler implements Handler<WebSocketFrame> {
     private final ServerWebSocket socket;
     private final int maxMessageBytes;
     private final Consumer<Object> messages;
-    private @Nullable Buffer parts;
-    private boolean text;
+    private @Nullable Partial partial;
     private boolean refused;
 
     /// @param messages takes each message: a `String`, or a `byte[]` where it was sent as binary
@@ -37,39 +39,72 @@ final class MessageAssembler implements Handler<WebSocketFrame> {
         if (refused || frame.isClose() || !(frame.isText() || frame.isBinary() || frame.isContinuation())) {
             return;
         }
-        if (!frame.isContinuation()) {
-            text = frame.isText();
-        }
         var data = frame.binaryData();
-        var before = parts;
-        if (data.length() + (before == null ? 0 : before.length()) > maxMessageBytes) {
+        var before = partial;
+        if (data.length() + (before == null ? 0 : before.bytes) > maxMessageBytes) {
             refuse(TOO_BIG, "a message may have " + maxMessageBytes + " bytes");
-        } else if (frame.isFinal()) {
-            parts = null;
-            deliver(before == null ? data.getBytes() : before.appendBuffer(data).getBytes());
-        } else {
-            parts = before == null ? data.copy() : before.appendBuffer(data);
-        }
-    }
-
-    private void deliver(byte[] message) {
-        if (!text) {
-            messages.accept(message);
             return;
         }
         try {
-            messages.accept(StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(message))
-                    .toString());
+            if (before == null && frame.isFinal()) {
+                messages.accept(frame.isText() ? text(data.getBytes()) : data.getBytes());
+                return;
+            }
+            var message = before == null ? new Partial(frame.isText()) : before;
+            message.append(data, frame.isFinal());
+            partial = frame.isFinal() ? null : message;
+            if (frame.isFinal()) {
+                messages.accept(message.whole());
+            }
         } catch (CharacterCodingException _) {
             refuse(NOT_UTF8, "text must be valid UTF-8");
         }
     }
 
+    private static String text(byte[] utf8) throws CharacterCodingException {
+        return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(utf8)).toString();
+    }
+
     private void refuse(short code, String reason) {
         refused = true;
-        parts = null;
+        partial = null;
         socket.close(code, reason);
+    }
+
+    /// The frames of a message so far. Text is decoded frame by frame; a character may lie across two.
+    private static final class Partial {
+        private final @Nullable CharsetDecoder decoder;
+        private final StringBuilder text = new StringBuilder();
+        private final Buffer binary = Buffer.buffer();
+        // The bytes of a character whose end is in the next frame.
+        private ByteBuffer rest = ByteBuffer.allocate(0);
+        private int bytes;
+
+        Partial(boolean isText) {
+            decoder = isText ? StandardCharsets.UTF_8.newDecoder() : null;
+        }
+
+        void append(Buffer data, boolean last) throws CharacterCodingException {
+            bytes += data.length();
+            if (decoder == null) {
+                binary.appendBytes(data.getBytes());
+                return;
+            }
+            var in = ByteBuffer.allocate(rest.remaining() + data.length())
+                    .put(rest)
+                    .put(data.getBytes())
+                    .flip();
+            var out = CharBuffer.allocate(in.remaining() + 1);
+            var result = decoder.decode(in, out, last);
+            if (result.isError()) {
+                result.throwException();
+            }
+            rest = in;
+            text.append(out.flip());
+        }
+
+        Object whole() {
+            return decoder == null ? binary.getBytes() : text.toString();
+        }
     }
 }

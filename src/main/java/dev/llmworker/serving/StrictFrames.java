@@ -2,6 +2,7 @@ package dev.llmworker.serving;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.http.websocketx.CloseWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.CorruptedWebSocketFrameException;
 import io.netty.handler.codec.http.websocketx.WebSocket13FrameDecoder;
@@ -52,18 +53,24 @@ final class StrictFrames extends WebSocket13FrameDecoder {
             super.decode(ctx, in, out);
             if (!out.isEmpty() && out.getLast() instanceof CloseWebSocketFrame close && !mayClose(close.statusCode())) {
                 out.removeLast();
-                refuse(WebSocketCloseStatus.PROTOCOL_ERROR, close.statusCode() + " is no close code");
+                refuse(ctx, WebSocketCloseStatus.PROTOCOL_ERROR, close.statusCode() + " is no close code");
                 close.release();
             }
         } catch (CorruptedWebSocketFrameException e) {
             in.skipBytes(in.readableBytes());
-            refuse(e.closeStatus(), String.valueOf(e.getMessage()));
+            refuse(ctx, e.closeStatus(), String.valueOf(e.getMessage()));
         }
     }
 
-    private void refuse(WebSocketCloseStatus status, String reason) {
+    /// Sends the close frame and then FIN: the client's own close frame cannot be told from what is wrong before it, so
+    /// there is nothing to wait for. The connection ends when the client does the same, or at the closing time-out.
+    private void refuse(ChannelHandlerContext ctx, WebSocketCloseStatus status, String reason) {
         refused = true;
-        socket.close((short) status.code(), reason);
+        socket.close((short) status.code(), reason).onComplete(_ -> {
+            if (ctx.channel() instanceof DuplexChannel channel) {
+                channel.shutdownOutput();
+            }
+        });
     }
 
     /// @param code -1 where the frame has none
