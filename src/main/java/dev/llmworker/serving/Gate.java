@@ -6,7 +6,6 @@ import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.vertx.core.Handler;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
-import io.vertx.core.http.HttpVersion;
 import io.vertx.core.http.impl.HttpServerRequestInternal;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
@@ -123,16 +122,9 @@ final class Gate implements Handler<HttpServerRequest> {
     }
 
     private static @Nullable JsonError refusal(HttpServerRequest request) {
-        var headers = request.headers();
-        if (headers.contains("Content-Length") && headers.contains("Transfer-Encoding")) {
-            // Where the two disagree, so do servers about where the next request begins.
-            closeAfterAnswer(request);
-            return JsonError.of(
-                    400, "bad_request", "the request has both Content-Length and Transfer-Encoding; it must have one");
-        }
-        if (request.version() == HttpVersion.HTTP_1_0 && headers.contains("Transfer-Encoding")) {
-            closeAfterAnswer(request);
-            return JsonError.of(400, "bad_request", "HTTP/1.0 has no Transfer-Encoding");
+        var head = HeadRules.refusal(request);
+        if (head != null) {
+            return head;
         }
         var query = request.query();
         var refusal = query == null ? null : queryRefusal(query);
@@ -140,12 +132,6 @@ final class Gate implements Handler<HttpServerRequest> {
             return refusal;
         }
         return contentTypeRefusal(request);
-    }
-
-    private static void closeAfterAnswer(HttpServerRequest request) {
-        var response = request.response();
-        response.putHeader("Connection", "close")
-                .endHandler(_ -> request.connection().close());
     }
 
     private static @Nullable JsonError queryRefusal(String query) {

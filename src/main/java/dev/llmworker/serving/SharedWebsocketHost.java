@@ -60,6 +60,10 @@ final class SharedWebsocketHost extends VertxWebsocketHost {
         } else if (!isKey(request.getHeader("Sec-WebSocket-Key"))) {
             JsonError.of(400, "bad_request", "Sec-WebSocket-Key must be 16 bytes in Base64")
                     .answer(request);
+        } else if (hasBody(request)) {
+            // It would be taken for frames.
+            JsonError.of(400, "bad_request", "a WebSocket begins by a request without a body")
+                    .answer(request);
         } else {
             context.next();
         }
@@ -74,6 +78,11 @@ final class SharedWebsocketHost extends VertxWebsocketHost {
                 && List.of(connection.toLowerCase(Locale.ROOT).split("\\s*,\\s*"))
                         .contains("upgrade")
                 && request.version() == HttpVersion.HTTP_1_1;
+    }
+
+    private static boolean hasBody(HttpServerRequest request) {
+        var length = request.getHeader("Content-Length");
+        return request.getHeader("Transfer-Encoding") != null || length != null && !length.equals("0");
     }
 
     private static boolean isKey(@Nullable String key) {
