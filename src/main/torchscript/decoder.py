@@ -540,11 +540,12 @@ class Decoder(torch.nn.Module):
         f = torch.tensor(floats, dtype=torch.float32, device=self.device).view(3 + steps, n)
         rows = torch.tensor(adjusted, dtype=torch.int64, device=self.device)
         penalties = torch.tensor(factors, dtype=torch.float32, device=self.device).view(3, m, 1)
-        known = marked(m, vocabulary, places[0], self.device)
-        generated = marked(m, vocabulary, places[1], self.device)
-        biases = weighted(m, vocabulary, places[2], bias, self.device)
-        forbidden = torch.tensor(places[3], dtype=torch.int64, device=self.device)
-        forbidden_steps = torch.tensor(places[4], dtype=torch.int64, device=self.device)
+        at: List[Tensor] = []
+        for some in places:
+            at.append(torch.tensor(some, dtype=torch.int64, device=self.device))
+        known, generated = marked(m, vocabulary, at[0]), marked(m, vocabulary, at[1])
+        biases = weighted(m, vocabulary, at[2], torch.tensor(bias, dtype=torch.float32, device=self.device))
+        forbidden, forbidden_steps = at[3], at[4]
         tokens, positions = i[0], i[1]
         found: List[Tensor] = []
         for step in range(steps):

@@ -1,9 +1,9 @@
-"""Writes the decoder program to the worker's resources, the same bytes each time:
+"""Writes the decoder programs to the worker's resources, the same bytes each time:
 
     python src/main/torchscript/export.py            # torch 2.7.1
-    python src/main/torchscript/export.py --check    # compares the program with the committed one, writes nothing
+    python src/main/torchscript/export.py --check    # compares the programs with the committed ones, writes nothing
 
-The program carries the SHA-256 of the sources here; a test of the worker compares it with the sources, so that a change
+The programs carry the SHA-256 of the sources here; a test of the worker compares it with the sources, so that a change
 without an export does not go unnoticed where there is no Python.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 SOURCES = Path(__file__).resolve().parent
-PROGRAM = SOURCES.parent / "resources/dev/llmworker/model/decoder.pt"
+RESOURCES = SOURCES.parent / "resources/dev/llmworker/model"
 
 
 def source_sha256() -> str:
@@ -43,12 +43,9 @@ def without_debug_records(archive: bytes) -> bytes:
     return out.getvalue()
 
 
-def program() -> bytes:
-    sys.path.insert(0, str(SOURCES))
-    from decoder import Decoder
-
-    module = torch.jit.script(Decoder())
-    # Compiled here and not in decoder.py: the text of the sources cannot hold its own hash.
+def program(decoder: torch.nn.Module) -> bytes:
+    module = torch.jit.script(decoder)
+    # Compiled here and not in the sources: their text cannot hold its own hash.
     module.define(f'def source_sha256(self) -> str:\n    return "{source_sha256()}"\n')
     buffer = io.BytesIO()
     torch.jit.save(module, buffer)
@@ -56,16 +53,21 @@ def program() -> bytes:
 
 
 def main() -> None:
-    exported = program()
-    torch.jit.load(io.BytesIO(exported))
-    if "--check" in sys.argv[1:]:
-        if exported != PROGRAM.read_bytes():
-            sys.exit(f"{PROGRAM.name} is not what the sources export: run export.py")
-        print(f"{PROGRAM.name} is what the sources export")
-        return
-    PROGRAM.parent.mkdir(parents=True, exist_ok=True)
-    PROGRAM.write_bytes(exported)
-    print(f"{PROGRAM.name}: {len(exported)} bytes")
+    sys.path.insert(0, str(SOURCES))
+    from decoder import Decoder
+    from dense_decoder import DenseDecoder
+
+    for name, decoder in {"decoder.pt": Decoder(), "dense.pt": DenseDecoder()}.items():
+        exported = program(decoder)
+        torch.jit.load(io.BytesIO(exported))
+        if "--check" not in sys.argv[1:]:
+            RESOURCES.mkdir(parents=True, exist_ok=True)
+            (RESOURCES / name).write_bytes(exported)
+            print(f"{name}: {len(exported)} bytes")
+        elif exported != (RESOURCES / name).read_bytes():
+            sys.exit(f"{name} is not what the sources export: run export.py")
+        else:
+            print(f"{name} is what the sources export")
 
 
 if __name__ == "__main__":

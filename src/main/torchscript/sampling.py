@@ -98,6 +98,25 @@ def likeliest(logits: Tensor, count: int) -> Tuple[Tensor, Tensor]:
     return values, group.gather(1, (where - in_group).div(size, rounding_mode="trunc")) * size + in_group
 
 
+def draw_ranked(
+    p: Tensor, total: Tensor, top_k: Tensor, top_p: Tensor, min_p: Tensor, uniform: Tensor
+) -> Tuple[Tensor, Tensor]:
+    """Draws from the likeliest tokens p [n, count], largest first, of rows that add up to `total` [n, 1], what top_k, then
+    top_p of what that leaves, and min_p keep: ranks [n, 1], and whether these candidates were all that is kept."""
+    count = p.size(1)
+    cumulated = p.cumsum(1)
+    limited = top_k > 0
+    last = torch.where(limited, top_k, torch.full_like(top_k, count)).clamp_max(count) - 1
+    reachable = torch.where(limited, cumulated.gather(1, last), total)
+    ranks = torch.arange(count, device=p.device).unsqueeze(0)
+    keep = (ranks <= last) & ((cumulated - p) < top_p * reachable)
+    keep = (keep & (p >= min_p)) | (ranks == 0)
+    kept_sum = cumulated.gather(1, keep.sum(1, keepdim=True) - 1)
+    rank = first_above(torch.minimum(cumulated, kept_sum), uniform * kept_sum)
+    # With fewer candidates than top_k it is not known yet what top_p is a part of.
+    return rank, torch.where(limited, top_k <= count, keep[:, -1:].logical_not())
+
+
 def choose_among_likeliest(
     logits: Tensor,
     temperature: Tensor,
@@ -118,21 +137,12 @@ def choose_among_likeliest(
         total = torch.div(l - largest, heat).exp_().sum(1, keepdim=True)
         values, ids = likeliest(l, count)
         p = torch.div(values - largest, heat).exp_()
-        cumulated = p.cumsum(1)
-        limited = k > 0
-        last = torch.where(limited, k, torch.full_like(k, count)).clamp_max(count) - 1
-        reachable = torch.where(limited, cumulated.gather(1, last), total)
-        ranks = torch.arange(count, device=l.device).unsqueeze(0)
-        keep = (ranks <= last) & ((cumulated - p) < top_p.index_select(0, rows) * reachable)
-        keep = (keep & (p >= min_p.index_select(0, rows))) | (ranks == 0)
-        kept_sum = cumulated.gather(1, keep.sum(1, keepdim=True) - 1)
-        rank = first_above(torch.minimum(cumulated, kept_sum), uniform.index_select(0, rows) * kept_sum)
+        least = min_p.index_select(0, rows)
+        rank, complete = draw_ranked(p, total, k, top_p.index_select(0, rows), least, uniform.index_select(0, rows))
         chosen.index_copy_(0, rows, ids.gather(1, rank))
         if count == vocabulary:
             break
-        # With fewer candidates than top_k it is not known yet what top_p is a part of.
-        complete = torch.where(limited, k <= count, keep[:, -1:].logical_not()).squeeze(1)
-        rows = rows.index_select(0, complete.logical_not().nonzero().squeeze(1))
+        rows = rows.index_select(0, complete.squeeze(1).logical_not().nonzero().squeeze(1))
         count = min(1024, vocabulary) if count < 1024 else vocabulary
 
 
@@ -165,4 +175,40 @@ def sample(
         filtered = (sampled & (top_k == 0) & ((top_p < 1) | (min_p > 0))).nonzero().squeeze(1)
         unlucky = redraw(p, blocks, chosen, u, share, least, filtered)
         choose_among_likeliest(logits, heat, k, share, least, u, chosen, torch.cat([limited, unlucky]))
+    return torch.where(sampled, chosen.squeeze(1), greedy)
+
+
+def sample_at_once(
+    logits: Tensor,
+    temperature: Tensor,
+    top_k: Tensor,
+    top_p: Tensor,
+    min_p: Tensor,
+    uniform: Tensor,
+    any_sampled: bool,
+    any_filtered: bool,
+) -> Tensor:
+    """As `sample`, without a question to the device on the way: rows that want more than 64 candidates and were drawn twice
+    in vain, or of a larger top_k, get -1, and are `sample`'s. Which rows do depends on each alone, and so does the token."""
+    greedy = logits.argmax(1)
+    if not any_sampled:
+        return greedy
+    sampled = temperature > 0
+    heat = torch.where(sampled, temperature, torch.ones_like(temperature)).unsqueeze(1)
+    u = uniform.unsqueeze(1)
+    p = probabilities(logits, heat)
+    blocks = p.sum(2).cumsum(1)
+    chosen = draw(p, blocks, u)
+    if any_filtered:
+        k, share, least, total = top_k.unsqueeze(1), top_p.unsqueeze(1), min_p.unsqueeze(1), blocks[:, -1:]
+        values, ids = likeliest(logits, min(64, logits.size(1)))
+        ranked = torch.div(values - values[:, :1], heat).exp_()
+        rank, complete = draw_ranked(ranked, total, k, share, least, u)
+        u = next_uniform(u)
+        again = draw(p, blocks, u)
+        lucky = kept(p, total, chosen, share, least)
+        again = torch.where(kept(p, total, again, share, least), again, torch.full_like(again, -1))
+        drawn = torch.where(k > 0, torch.full_like(chosen, -1), torch.where(lucky, chosen, again))
+        filtered = torch.where(complete, ids.gather(1, rank), drawn)
+        chosen = torch.where((k == 0) & (share >= 1) & (least <= 0), chosen, filtered)
     return torch.where(sampled, chosen.squeeze(1), greedy)

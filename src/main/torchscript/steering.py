@@ -4,26 +4,23 @@ it: the others keep their bits.
 Places are indexes into a flattened [rows, V]: row · V + token.
 """
 
-from typing import List
-
 import torch
 from torch import Tensor
 
 from sampling import likeliest
 
 
-def marked(rows: int, vocabulary: int, places: List[int], device: torch.device) -> Tensor:
+def marked(rows: int, vocabulary: int, places: Tensor) -> Tensor:
     """How often each token of each row is in `places`: [rows, V]."""
-    counts = torch.zeros([rows * vocabulary], device=device)
-    ones = torch.ones([len(places)], device=device)
-    return counts.index_add_(0, torch.tensor(places, dtype=torch.int64, device=device), ones).view(rows, vocabulary)
+    counts = torch.zeros([rows * vocabulary], device=places.device)
+    ones = torch.ones([places.size(0)], device=places.device)
+    return counts.index_add_(0, places, ones).view(rows, vocabulary)
 
 
-def weighted(rows: int, vocabulary: int, places: List[int], values: List[float], device: torch.device) -> Tensor:
+def weighted(rows: int, vocabulary: int, places: Tensor, values: Tensor) -> Tensor:
     """`values` at `places` and 0 elsewhere: [rows, V]."""
-    bias = torch.zeros([rows * vocabulary], device=device)
-    at = torch.tensor(places, dtype=torch.int64, device=device)
-    return bias.index_copy_(0, at, torch.tensor(values, dtype=torch.float32, device=device)).view(rows, vocabulary)
+    bias = torch.zeros([rows * vocabulary], device=places.device)
+    return bias.index_copy_(0, places, values).view(rows, vocabulary)
 
 
 def penalised(logits: Tensor, rows: Tensor, factors: Tensor, known: Tensor, generated: Tensor, bias: Tensor) -> Tensor:
@@ -40,10 +37,11 @@ def penalised(logits: Tensor, rows: Tensor, factors: Tensor, known: Tensor, gene
 
 def without(logits: Tensor, places: Tensor, steps: Tensor, step: int) -> Tensor:
     """Logits with -inf at those `places` that are forbidden for more than `step` steps."""
-    at = places[steps > step]
-    if at.numel() == 0:
+    if places.numel() == 0:
         return logits
-    return logits.flatten().index_fill(0, at, float("-inf")).view_as(logits)
+    # Not those places alone: to know how many they are, a GPU would be waited for.
+    added = torch.zeros(places.size(), device=logits.device).masked_fill_(steps > step, float("-inf"))
+    return logits.flatten().index_add(0, places, added).view_as(logits)
 
 
 def count(tokens: Tensor, known: Tensor, generated: Tensor) -> None:

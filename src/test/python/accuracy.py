@@ -25,6 +25,9 @@ FORMS = {
     "few (int4 or int4 pairs), bf16 cache": dict(few="int4", many="int4", cache="bf16"),
     "many (bf16 of few), bf16 cache": dict(few="int4", many="bf16", many_from=1, cache="bf16"),
     "bf16 of the file, bf16 cache": dict(few="bf16", many="bf16", cache="bf16"),
+    "dense.pt in float32": dict(dense="fp32", cache="fp32"),
+    "dense.pt in bf16": dict(dense="bf16", cache="bf16"),
+    "dense.pt in fp16": dict(dense="fp16", cache="fp16"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Loads decoder.pt with a GGUF file's weights as the worker does, for the scripts beside this one."""
+"""Loads the decoder programs with a GGUF file's weights as the worker does, for the scripts beside this one."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from gguf import GGUFReader
 
-PROGRAM = Path(__file__).resolve().parents[2] / "main/resources/dev/llmworker/model/decoder.pt"
+PROGRAMS = Path(__file__).resolve().parents[2] / "main/resources/dev/llmworker/model"
 DENSE, PACKED, INT4, PAIR = 1, 2, 3, 4
 
 
@@ -17,17 +17,30 @@ def quantised_kind(types: list[int]) -> int:
     return PAIR if all(t in (6, 7, 8, 13) for t in types) else PACKED
 
 
-def load(model: Path, few="int4", many="bf16", many_from=9, cache="bf16", slots=4, length=1024, deterministic=False, lone=None):
-    """few, many: `int4` (as far as the types allow), `bf16` (packed) or `fp32`."""
+def load(
+    model: Path,
+    few="int4",
+    many="bf16",
+    many_from=9,
+    cache="bf16",
+    slots=4,
+    length=1024,
+    deterministic=False,
+    lone=None,
+    dense=None,
+    device="cpu",
+):
+    """few, many: `int4` (as far as the types allow), `bf16` (packed) or `fp32`
+    dense: the type of dense.pt's weights, which has the same for all; decoder.pt where it is None"""
     reader = GGUFReader(model)
     tensors = {t.name: t for t in reader.tensors}
     field = lambda key: reader.fields["llama." + key].contents()
     layers, hidden, heads = field("block_count"), field("embedding_length"), field("attention.head_count")
     dim = hidden // heads
-    decoder = torch.jit.load(PROGRAM)
+    decoder = torch.jit.load(PROGRAMS / ("dense.pt" if dense else "decoder.pt"))
     sizes = [layers, hidden, heads, field("attention.head_count_kv"), dim, slots, length]
     sizes.append(lone if lone is not None else 0 if deterministic or cache == "fp32" else length)
-    decoder.configure(sizes, field("attention.layer_norm_rms_epsilon"), "fp32", cache, "cpu", deterministic)
+    decoder.configure(sizes, field("attention.layer_norm_rms_epsilon"), dense or "fp32", cache, device, deterministic)
     raw = lambda name: torch.from_numpy(np.array(tensors[name].data).view(np.uint8).reshape(-1))
     kind = lambda form, types: {"int4": quantised_kind(types), "bf16": PACKED, "fp32": DENSE}[form]
 

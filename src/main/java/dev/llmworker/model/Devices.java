@@ -2,27 +2,45 @@ package dev.llmworker.model;
 
 import ai.djl.Device;
 import ai.djl.engine.Engine;
+import ai.djl.engine.EngineException;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.util.Utils;
 import ai.djl.util.cuda.CudaUtils;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Devices as options, the decoder program and DJL name them.
 final class Devices {
-    private Devices() {}
+    private static final Logger LOG = LoggerFactory.getLogger(Devices.class);
 
     /// The build of libtorch that is to be loaded, as DJL names it: `cpu`, `cu128`. An image sets it.
     private static final String FLAVOR = "PYTORCH_FLAVOR";
+    /// NVIDIA's compute capability from which GPUs multiply bfloat16: Ampere.
+    private static final int BFLOAT16_CAPABILITY = 80;
+    /// What a step's temporaries, cuBLAS and kernels that are loaded late take of a GPU.
+    private static final long WORKSPACE_BYTES = 1L << 30;
+
+    private Devices() {}
 
     /// @param name `cpu`, `cuda:1`, `cuda` for the first GPU, or `auto` for it or, without one, the CPU
     static Device of(String name) {
         var gpus = name.equals("cpu") ? 0 : Engine.getEngine("PyTorch").getGpuCount();
-        return choose(name, gpus, Utils.getEnvOrSystemProperty(FLAVOR));
+        var flavor = Utils.getEnvOrSystemProperty(FLAVOR);
+        var device = choose(name, gpus, flavor);
+        var problem = device.isGpu() ? problem(device) : null;
+        if (problem == null) {
+            return device;
+        }
+        return withoutGpu(name, flavor, problem);
     }
 
-    /// @param gpus how many libtorch sees
+    /// @param gpus how many the driver has
     /// @param flavor the build of libtorch that was asked for; null for whichever fits the machine
     static Device choose(String name, int gpus, @Nullable String flavor) {
-        if (name.equals("auto") && gpus == 0 && flavor != null && flavor.startsWith("cu")) {
+        if (name.equals("auto") && gpus == 0 && isForGpus(flavor)) {
             // A CPU would serve too, at a hundredth of the speed that the GPU is paid for.
             throw new IllegalArgumentException("libtorch is the one for NVIDIA GPUs (" + flavor
                     + ") and sees no GPU here; give the container one (docker run --gpus all, and a driver on the"
@@ -41,12 +59,55 @@ final class Devices {
         return Device.gpu(Integer.parseInt(index));
     }
 
+    /// Where libtorch cannot use the GPU that is there: the CPU if nobody meant the GPU, as on a laptop with
+    /// libtorch's build for CPUs.
+    static Device withoutGpu(String name, @Nullable String flavor, String problem) {
+        if (name.equals("auto") && !isForGpus(flavor)) {
+            LOG.info("the GPU is left alone: {}", problem);
+            return Device.cpu();
+        }
+        throw new IllegalArgumentException("device is " + name + " and libtorch cannot use it: " + problem);
+    }
+
+    private static boolean isForGpus(@Nullable String flavor) {
+        return flavor != null && flavor.startsWith("cu");
+    }
+
+    /// Why a GPU cannot be computed on: libtorch without CUDA, without kernels for this one, or its memory is taken.
+    /// Null where a kernel ran and its result lies there. DJL itself asks the driver alone.
+    private static @Nullable String problem(Device gpu) {
+        try (var manager = NDManager.newBaseManager(gpu, "PyTorch");
+                var ones = manager.ones(new Shape(2), DataType.FLOAT32)) {
+            if (!ones.getDevice().equals(gpu)) {
+                return "tensors for it are on " + name(ones.getDevice());
+            }
+            return ones.sum().getFloat() == 2 ? null : "a sum on it is wrong";
+        } catch (EngineException | UnsupportedOperationException e) {
+            return String.valueOf(e.getMessage()).lines().findFirst().orElse(e.toString());
+        }
+    }
+
     /// As the decoder program names it.
     static String name(Device device) {
         return device.isGpu() ? "cuda:" + device.getDeviceId() : "cpu";
     }
 
+    /// The type that a device multiplies fastest of those with enough digits.
+    static Precision fastest(Device device) {
+        return device.isGpu() ? fastest(CudaUtils.getComputeCapability(device.getDeviceId())) : Precision.BF16;
+    }
+
+    /// @param capability major and minor number of the compute capability without a point: `75`, `120`
+    static Precision fastest(String capability) {
+        return Integer.parseInt(capability) >= BFLOAT16_CAPABILITY ? Precision.BF16 : Precision.FP16;
+    }
+
+    /// What a model may take: of a GPU what is free now, less what runs beside it.
     static long memoryBytes(Device device) {
-        return device.isGpu() ? CudaUtils.getGpuMemory(device).getMax() : Memory.ofMachine();
+        if (!device.isGpu()) {
+            return Memory.ofMachine();
+        }
+        var memory = CudaUtils.getGpuMemory(device);
+        return Math.max(0, memory.getMax() - memory.getUsed() - WORKSPACE_BYTES);
     }
 }

@@ -22,12 +22,13 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Pro
         var capabilities = capabilities();
         var memoryBytes = Devices.memoryBytes(device);
         var loader = new WeightLoader(model, shape, program, weights, capabilities, memoryBytes, progress);
-        var place = device.isGpu() ? "the GPU" : "this machine";
+        var place = device.isGpu() ? "the free part of the GPU" : "this machine";
         var contextLength = new Memory(memoryBytes, loader.bytesNeeded(), place)
                 .contextLength(shape, options.slots(), options.contextLength(), cache.bytes());
         configure(shape, weights, cache, contextLength);
         loader.load();
         program.run("build", shape.rotation().frequencies());
+        checkPlacement();
         return new DecoderDescription(
                 shape.name(),
                 shape.architecture().ggufName(),
@@ -63,7 +64,7 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Pro
 
     /// The positions of the float32 copy of slot 0 that makes steps of one row faster; 0 is none.
     private int loneLength(DecoderShape shape, Precision cache, int contextLength) {
-        if (device.isGpu() || cache == Precision.FP32 || options.deterministic()) {
+        if (program.isDense() || cache == Precision.FP32 || options.deterministic()) {
             return 0;
         }
         var affordable = LONE_CACHE_BYTES / shape.cacheBytesPerToken(Precision.FP32.bytes());
@@ -71,15 +72,23 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Pro
     }
 
     private Capabilities capabilities() {
-        if (device.isGpu()) {
+        if (program.isDense()) {
             return new Capabilities(false, false);
         }
         return new Capabilities(program.test("packing_available"), program.test("int4_available"));
     }
 
+    /// A GPU that is asked for and a model on the CPU would look alike, but for the speed.
+    private void checkPlacement() {
+        if (program.isDense() && !program.text("placement").equals(Devices.name(device))) {
+            throw new IllegalStateException(
+                    "libtorch put the model on " + program.text("placement") + " and not on " + Devices.name(device));
+        }
+    }
+
     private Precision weightPrecision() {
-        if (device.isGpu()) {
-            return options.weights() == Precision.AUTO ? Precision.BF16 : options.weights();
+        if (program.isDense()) {
+            return options.weights() == Precision.AUTO ? Devices.fastest(device) : options.weights();
         }
         if (options.weights() == Precision.FP16) {
             throw new IllegalArgumentException("weights in fp16 need a GPU; on a CPU they can be auto, bf16 or fp32");

@@ -16,12 +16,15 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/// `decoder.pt` in DJL's PyTorch engine: its methods with Java's arguments and results. Values that cross over are
+/// A decoder program in DJL's PyTorch engine: its methods with Java's arguments and results. Values that cross over are
 /// native memory and freed on return.
 ///
 /// Threading: one thread makes all calls, the constructor's included; its settings in libtorch are set here.
 final class Program implements AutoCloseable {
-    static final String RESOURCE = "decoder.pt";
+    /// For CPUs: the fastest form of each matrix, by operators that libtorch has for CPUs.
+    static final String QUANTISED = "decoder.pt";
+    /// For GPUs: one type, few kernels.
+    static final String DENSE = "dense.pt";
 
     static {
         // DJL reports its use to its makers otherwise.
@@ -30,10 +33,13 @@ final class Program implements AutoCloseable {
 
     private final PtNDManager manager;
     private final PtSymbolBlock block;
+    private final String resource;
 
+    /// @param resource [#QUANTISED] or [#DENSE]
     /// @param threads at least 1
     @SuppressWarnings("MustBeClosedChecker")
-    Program(Device device, int threads) throws IOException {
+    Program(String resource, Device device, int threads) throws IOException {
+        this.resource = resource;
         manager = (PtNDManager) NDManager.newBaseManager(device, "PyTorch");
         var loaded = false;
         // All three hold for this thread only. The optimising executor would compile each method again after it has
@@ -42,9 +48,9 @@ final class Program implements AutoCloseable {
         useThreads(threads);
         JniUtils.setGraphExecutorOptimize(false);
         JniUtils.setGradMode(false);
-        try (var stream = Program.class.getResourceAsStream(RESOURCE)) {
+        try (var stream = Program.class.getResourceAsStream(resource)) {
             if (stream == null) {
-                throw new IOException(RESOURCE + " is missing from the worker's jar");
+                throw new IOException(resource + " is missing from the worker's jar");
             }
             block = JniUtils.loadModule(manager, stream, true, false);
             loaded = true;
@@ -53,6 +59,10 @@ final class Program implements AutoCloseable {
                 manager.close();
             }
         }
+    }
+
+    boolean isDense() {
+        return resource.equals(DENSE);
     }
 
     /// How many threads the calls from now on take.

@@ -1,5 +1,6 @@
 package dev.llmworker.model;
 
+import ai.djl.Device;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.Stages;
 import dev.llmworker.weights.StoredModel;
@@ -8,7 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.LongConsumer;
 
-/// The decoder of a model: `decoder.pt` in libtorch.
+/// The decoder of a stored model in libtorch: `dense.pt` on a GPU, `decoder.pt` on a CPU.
 ///
 /// Threading: as [Decoder]; [#load] counts as a call.
 public final class TorchDecoder implements Decoder {
@@ -48,8 +49,20 @@ public final class TorchDecoder implements Decoder {
         Libtorch.await();
         var device = Devices.of(options.device());
         stages.ended("libtorch");
+        return load(model, options, device, device.isGpu() ? Program.DENSE : Program.QUANTISED, progress, stages);
+    }
+
+    /// As [#load(StoredModel, DecoderOptions, LongConsumer, Stages)], with a program of choice.
+    static TorchDecoder load(
+            StoredModel model,
+            DecoderOptions options,
+            Device device,
+            String resource,
+            LongConsumer progress,
+            Stages stages)
+            throws IOException, InterruptedException {
         var threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
-        var program = new Program(device, Math.min(threads, loadingThreads(model)));
+        var program = new Program(resource, device, Math.min(threads, loadingThreads(model)));
         stages.ended("program");
         var loaded = false;
         try {

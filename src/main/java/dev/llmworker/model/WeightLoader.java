@@ -82,7 +82,10 @@ final class WeightLoader {
     /// What the weights will take on the device, in bytes.
     long bytesNeeded() throws ModelFileException {
         var tied = !model.tensors().containsKey(OWN_HEAD);
-        var needed = model.tensor(EMBEDDING).data().byteSize();
+        var embedding = model.tensor(EMBEDDING);
+        var needed = program.isDense()
+                ? held(embedding.elements(), MatrixForm.DENSE)
+                : embedding.data().byteSize();
         for (var entry : model.tensors().entrySet()) {
             var tensor = entry.getValue();
             if (tensor.rows() == 1) {

@@ -24,21 +24,25 @@ class DecoderBatchTest {
 
     /// Ways to load a model in which the figures of a row are the same bits alone and in a batch.
     private enum Exact {
-        FLOAT32(TensorType.Q4_1, Precision.FP32),
-        INT4(TensorType.Q4_0, Precision.AUTO),
-        INT8(TensorType.Q8_0, Precision.AUTO);
+        FLOAT32(TensorType.Q4_1, Precision.FP32, Program.QUANTISED),
+        INT4(TensorType.Q4_0, Precision.AUTO, Program.QUANTISED),
+        INT8(TensorType.Q8_0, Precision.AUTO, Program.QUANTISED),
+        DENSE_FLOAT32(TensorType.Q4_1, Precision.FP32, Program.DENSE),
+        DENSE_BFLOAT16(TensorType.Q4_1, Precision.BF16, Program.DENSE);
 
         final TensorType type;
         final Precision precision;
+        final String program;
 
-        Exact(TensorType type, Precision precision) {
+        Exact(TensorType type, Precision precision, String program) {
             this.type = type;
             this.precision = precision;
+            this.program = program;
         }
 
         TorchDecoder load(Path directory) throws Exception {
-            return TinyLlama.of(type, new Random(SEED))
-                    .load(directory, new DecoderOptions(precision, Precision.AUTO, SLOTS, 192, 1, "cpu", true));
+            var options = new DecoderOptions(precision, Precision.AUTO, SLOTS, 192, 1, "cpu", true);
+            return TinyLlama.of(type, new Random(SEED)).load(directory, options, program);
         }
     }
 
@@ -100,9 +104,10 @@ class DecoderBatchTest {
         }
     }
 
-    @Test
-    void severalStepsACallGiveTheTokensOfSingleSteps() throws Exception {
-        try (var decoder = Exact.FLOAT32.load(directory)) {
+    @ParameterizedTest
+    @EnumSource(names = {"FLOAT32", "DENSE_FLOAT32"})
+    void severalStepsACallGiveTheTokensOfSingleSteps(Exact exact) throws Exception {
+        try (var decoder = exact.load(directory)) {
             var prompt = prompts()[3];
             var sampling = new SamplingParameters(0.9f, 0, 1, 0, 5);
             var first = decoder.prefillLast(0, prompt, 0, sampling);
@@ -112,9 +117,10 @@ class DecoderBatchTest {
         }
     }
 
-    @Test
-    void chunksOfAPromptGiveTheLogitsOfTheWhole() throws Exception {
-        try (var decoder = Exact.FLOAT32.load(directory)) {
+    @ParameterizedTest
+    @EnumSource(names = {"FLOAT32", "DENSE_FLOAT32"})
+    void chunksOfAPromptGiveTheLogitsOfTheWhole(Exact exact) throws Exception {
+        try (var decoder = exact.load(directory)) {
             var prompt = random.ints(100, 0, 192).toArray();
             var whole = decoder.prefillLogits(0, prompt, 0);
             for (var chunk : new int[] {1, 7, 32, 64}) {
@@ -151,9 +157,10 @@ class DecoderBatchTest {
         }
     }
 
-    @Test
-    void theSameSeedGivesTheSameTokensAndAnotherOneOthers() throws Exception {
-        try (var decoder = Exact.FLOAT32.load(directory)) {
+    @ParameterizedTest
+    @EnumSource(names = {"FLOAT32", "DENSE_FLOAT32"})
+    void theSameSeedGivesTheSameTokensAndAnotherOneOthers(Exact exact) throws Exception {
+        try (var decoder = exact.load(directory)) {
             var prompt = prompts()[0];
             decoder.prefill(0, prompt, 0);
             var once = decode(decoder, 1, prompt.length, new SamplingParameters(1.5f, 0, 1, 0, 1), 1);
@@ -163,9 +170,10 @@ class DecoderBatchTest {
         }
     }
 
-    @Test
-    void samplersThatKeepOneTokenAreGreedy() throws Exception {
-        try (var decoder = Exact.FLOAT32.load(directory)) {
+    @ParameterizedTest
+    @EnumSource(names = {"FLOAT32", "DENSE_FLOAT32"})
+    void samplersThatKeepOneTokenAreGreedy(Exact exact) throws Exception {
+        try (var decoder = exact.load(directory)) {
             var prompt = prompts()[7];
             decoder.prefill(0, prompt, 0);
             var greedy = decode(decoder, 1, prompt.length, SamplingParameters.greedy(), 1);

@@ -9,10 +9,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Sequences that are copied between slots, and that share the decoder by turns.
@@ -32,11 +34,16 @@ class DecoderSlotTest {
         System.out.println("seed " + SEED);
     }
 
-    /// Keys lie in blocks of 256 positions.
+    private static Stream<Arguments> programsAndLengths() {
+        // decoder.pt has keys in blocks of 256 positions.
+        return Stream.of(Program.QUANTISED, Program.DENSE)
+                .flatMap(program -> Stream.of(70, 256, 300).map(length -> Arguments.of(program, length)));
+    }
+
     @ParameterizedTest
-    @ValueSource(ints = {70, 256, 300})
-    void aCopiedSlotGoesOnLikeTheOriginal(int length) throws Exception {
-        try (var decoder = tiny.load(directory, FLOAT32)) {
+    @MethodSource("programsAndLengths")
+    void aCopiedSlotGoesOnLikeTheOriginal(String program, int length) throws Exception {
+        try (var decoder = tiny.load(directory, FLOAT32, program)) {
             var prompt = random.ints(length, 0, 192).toArray();
             decoder.prefill(2, prompt, 0);
             decoder.copySlot(2, 0, prompt.length);
@@ -47,9 +54,9 @@ class DecoderSlotTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {70, 256, 300})
-    void swappedSlotsGoOnInEachOthersPlace(int length) throws Exception {
-        try (var decoder = tiny.load(directory, FLOAT32)) {
+    @MethodSource("programsAndLengths")
+    void swappedSlotsGoOnInEachOthersPlace(String program, int length) throws Exception {
+        try (var decoder = tiny.load(directory, FLOAT32, program)) {
             var longer = random.ints(length, 0, 192).toArray();
             var shorter = random.ints(33, 0, 192).toArray();
             decoder.prefill(0, longer, 0);
@@ -63,9 +70,9 @@ class DecoderSlotTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {70, 256, 300})
-    void aCopiedPrefixIsContinuedByAnotherPrompt(int length) throws Exception {
-        try (var decoder = tiny.load(directory, FLOAT32)) {
+    @MethodSource("programsAndLengths")
+    void aCopiedPrefixIsContinuedByAnotherPrompt(String program, int length) throws Exception {
+        try (var decoder = tiny.load(directory, FLOAT32, program)) {
             var prompt = random.ints(length, 0, 192).toArray();
             var other = prompt.clone();
             Arrays.setAll(other, i -> i < length - 30 ? prompt[i] : 191 - prompt[i]);
@@ -77,10 +84,11 @@ class DecoderSlotTest {
     }
 
     /// Two prompts, over blocks of keys and in pieces, beside two sequences that decode, one of which was alone before.
-    @Test
-    void promptsBesideAStepGiveWhatTheyGiveAlone() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {Program.QUANTISED, Program.DENSE})
+    void promptsBesideAStepGiveWhatTheyGiveAlone(String program) throws Exception {
         var options = new DecoderOptions(Precision.FP32, Precision.FP32, 5, 320, 1, "cpu", false);
-        try (var decoder = tiny.load(directory, options)) {
+        try (var decoder = tiny.load(directory, options, program)) {
             var first = random.ints(280, 0, 192).toArray();
             var second = random.ints(30, 0, 192).toArray();
             var greedy = SamplingParameters.greedy();

@@ -37,4 +37,25 @@ class DevicesTest {
         assertEquals("device is cuda; libtorch sees 0 GPUs here", refusal("cuda", 0, null));
         assertEquals("device is gpu; it can be auto, cpu, cuda:0 and so on", refusal("gpu", 2, null));
     }
+
+    @Test
+    void aGpuThatLibtorchCannotUseIsRefusedWhereItWasMeant() {
+        var problem = "libtorch has no kernel image for it";
+        assertEquals(Device.cpu(), Devices.withoutGpu("auto", "cpu", problem));
+        assertEquals(Device.cpu(), Devices.withoutGpu("auto", null, problem));
+        for (var meant : new String[][] {{"auto", "cu128"}, {"cuda", "cpu"}, {"cuda:1", null}}) {
+            var refused =
+                    assertThrows(IllegalArgumentException.class, () -> Devices.withoutGpu(meant[0], meant[1], problem));
+            assertEquals("device is " + meant[0] + " and libtorch cannot use it: " + problem, refused.getMessage());
+        }
+    }
+
+    @Test
+    void gpusBeforeAmpereTakeFloat16() {
+        assertEquals(Precision.FP16, Devices.fastest("70"));
+        assertEquals(Precision.FP16, Devices.fastest("75"));
+        assertEquals(Precision.BF16, Devices.fastest("80"));
+        assertEquals(Precision.BF16, Devices.fastest("90"));
+        assertEquals(Precision.BF16, Devices.fastest("120"));
+    }
 }

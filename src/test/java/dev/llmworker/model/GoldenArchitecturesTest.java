@@ -14,8 +14,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// Tiny models of each architecture against figures of transformers in float32, which `golden_architectures.py` writes.
@@ -57,9 +59,9 @@ class GoldenArchitecturesTest {
     private Path directory;
 
     @ParameterizedTest
-    @MethodSource("goldens")
-    void float32GivesTheTokensAndLogitsOfTransformers(Golden golden) throws Exception {
-        try (var decoder = load(golden, Precision.FP32, false)) {
+    @MethodSource("goldensAndPrograms")
+    void float32GivesTheTokensAndLogitsOfTransformers(Golden golden, String program) throws Exception {
+        try (var decoder = load(golden, program, Precision.FP32, false)) {
             assertArrayEquals(golden.logits(), decoder.prefillLogits(0, golden.ids(), 0), 1e-3f);
             assertArrayEquals(golden.greedy(), greedy(decoder, golden, 1));
             assertArrayEquals(golden.greedy(), greedy(decoder, golden, 3));
@@ -68,9 +70,9 @@ class GoldenArchitecturesTest {
 
     /// bfloat16 weights and cache; the figures are those of the exact model.
     @ParameterizedTest
-    @MethodSource("goldens")
-    void theDefaultIsClose(Golden golden) throws Exception {
-        try (var decoder = load(golden, Precision.AUTO, false)) {
+    @MethodSource("goldensAndPrograms")
+    void theDefaultIsClose(Golden golden, String program) throws Exception {
+        try (var decoder = load(golden, program, Precision.AUTO, false)) {
             var logits = decoder.prefillLogits(0, golden.ids(), 0);
             double distance = 0, length = 0;
             for (var i = 0; i < logits.length; i++) {
@@ -82,9 +84,9 @@ class GoldenArchitecturesTest {
     }
 
     @ParameterizedTest
-    @MethodSource("goldens")
-    void deterministicRowsAreThoseOfASequenceAlone(Golden golden) throws Exception {
-        try (var decoder = load(golden, Precision.AUTO, true)) {
+    @MethodSource("goldensAndPrograms")
+    void deterministicRowsAreThoseOfASequenceAlone(Golden golden, String program) throws Exception {
+        try (var decoder = load(golden, program, Precision.AUTO, true)) {
             for (var slot = 0; slot < 3; slot++) {
                 decoder.prefill(slot, golden.ids(), 0);
             }
@@ -117,7 +119,8 @@ class GoldenArchitecturesTest {
         return ids;
     }
 
-    private TorchDecoder load(Golden golden, Precision weights, boolean deterministic) throws Exception {
+    private TorchDecoder load(Golden golden, String program, Precision weights, boolean deterministic)
+            throws Exception {
         var file = new GgufFile();
         golden.metadata().forEach((key, value) -> {
             switch (value) {
@@ -134,8 +137,14 @@ class GoldenArchitecturesTest {
         if (golden.factors().length > 0) {
             file.floats("rope_freqs.weight", golden.factors(), golden.factors().length);
         }
-        return TinyLlama.load(
-                file, directory, new DecoderOptions(weights, Precision.AUTO, 3, 0, 1, "cpu", deterministic));
+        var options = new DecoderOptions(weights, Precision.AUTO, 3, 0, 1, "cpu", deterministic);
+        return TinyLlama.load(file, directory, options, program);
+    }
+
+    private static Stream<Arguments> goldensAndPrograms() throws IOException {
+        return goldens().stream()
+                .flatMap(golden ->
+                        Stream.of(Program.QUANTISED, Program.DENSE).map(program -> Arguments.of(golden, program)));
     }
 
     private static List<Golden> goldens() throws IOException {

@@ -10,6 +10,8 @@ import dev.llmworker.sampling.SamplingParameters;
 import java.io.IOException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// The starter model against figures of transformers in float32, which `golden_decoder.py` writes.
 class GoldenDecoderTest {
@@ -20,11 +22,12 @@ class GoldenDecoderTest {
             @JsonProperty("logit_ids") int[] logitIds,
             float[] logits) {}
 
-    @Test
-    void float32GivesTheTokensAndLogitsOfTransformers() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {Program.QUANTISED, Program.DENSE})
+    void float32GivesTheTokensAndLogitsOfTransformers(String program) throws Exception {
         var cases = cases();
         var exact = new DecoderOptions(Precision.FP32, Precision.AUTO, cases.size(), 512, 0, "cpu", false);
-        try (var decoder = StarterModel.load(exact)) {
+        try (var decoder = StarterModel.load(exact, program)) {
             for (var golden : cases) {
                 assertLogits(golden, decoder.prefillLogits(1, golden.ids(), 0), 1e-3f);
             }

@@ -8,18 +8,20 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.HexFormat;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ProgramTest {
     private static final Path SOURCES = Path.of("src/main/torchscript");
 
-    @Test
-    void theProgramIsExportedFromTheSourcesThatAreHere() throws Exception {
-        try (var program = new Program(Device.cpu(), 1)) {
+    @ParameterizedTest
+    @ValueSource(strings = {Program.QUANTISED, Program.DENSE})
+    void theProgramIsExportedFromTheSourcesThatAreHere(String resource) throws Exception {
+        try (var program = new Program(resource, Device.cpu(), 1)) {
             assertEquals(
                     sourceSha256(),
                     program.text("source_sha256"),
-                    "decoder.pt is of other sources: run src/main/torchscript/export.py and commit what it writes");
+                    resource + " is of other sources: run src/main/torchscript/export.py and commit what it writes");
         }
     }
 

@@ -9,8 +9,9 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.Random;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Tokens drawn with many seeds against the probabilities that plain Java makes of the logits.
 class SamplingDistributionTest {
@@ -21,8 +22,9 @@ class SamplingDistributionTest {
     @TempDir
     private Path directory;
 
-    @Test
-    void aSmallVocabularyIsDrawnAsItsLogitsSay() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {Program.QUANTISED, Program.DENSE})
+    void aSmallVocabularyIsDrawnAsItsLogitsSay(String program) throws Exception {
         var tiny = TinyLlama.of(TensorType.F32, new Random(5));
         for (var sampling : new SamplingParameters[] {
             new SamplingParameters(1, 0, 1, 0, 0),
@@ -33,13 +35,14 @@ class SamplingDistributionTest {
             new SamplingParameters(1.3f, 0, 1, 0.1f, 0),
             new SamplingParameters(0.9f, 40, 0.8f, 0.05f, 0)
         }) {
-            assertDrawn(tiny, sampling);
+            assertDrawn(tiny, sampling, program);
         }
     }
 
     /// Wide enough that the candidates are searched by groups, and so flat that top_p keeps thousands of them.
-    @Test
-    void aLargeVocabularyIsDrawnAsItsLogitsSay() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {Program.QUANTISED, Program.DENSE})
+    void aLargeVocabularyIsDrawnAsItsLogitsSay(String program) throws Exception {
         var tiny = new TinyLlama(TensorType.F32, 128, 8192, true, new Random(6));
         for (var sampling : new SamplingParameters[] {
             new SamplingParameters(0.5f, 0, 1, 0, 0),
@@ -48,15 +51,15 @@ class SamplingDistributionTest {
             new SamplingParameters(1.5f, 0, 0.9f, 0, 0),
             new SamplingParameters(0.25f, 700, 0.95f, 0, 0)
         }) {
-            assertDrawn(tiny, sampling);
+            assertDrawn(tiny, sampling, program);
         }
     }
 
-    private void assertDrawn(TinyLlama tiny, SamplingParameters sampling) throws Exception {
+    private void assertDrawn(TinyLlama tiny, SamplingParameters sampling, String program) throws Exception {
         var options = new DecoderOptions(Precision.FP32, Precision.AUTO, DRAWS_A_CALL, 64, 1, "cpu", true);
         var counts = new int[tiny.vocabulary];
         double[] expected;
-        try (var decoder = tiny.load(directory, options)) {
+        try (var decoder = tiny.load(directory, options, program)) {
             expected = probabilities(decoder.decodeLogits(new int[] {7}, new int[] {0}), sampling);
             for (var call = 0; call < CALLS; call++) {
                 var batch = new DecodeBatch(DRAWS_A_CALL);

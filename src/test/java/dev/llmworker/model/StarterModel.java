@@ -1,6 +1,8 @@
 package dev.llmworker.model;
 
+import ai.djl.Device;
 import dev.llmworker.hub.StarterModelFile;
+import dev.llmworker.stats.Stages;
 import dev.llmworker.weights.Gguf;
 import java.io.IOException;
 
@@ -11,6 +13,13 @@ final class StarterModel {
     static TorchDecoder load(DecoderOptions options) throws IOException, InterruptedException {
         try (var model = Gguf.open(StarterModelFile.path())) {
             return TorchDecoder.load(model, options, _ -> {});
+        }
+    }
+
+    /// Of a program on the CPU.
+    static TorchDecoder load(DecoderOptions options, String program) throws IOException, InterruptedException {
+        try (var model = Gguf.open(StarterModelFile.path())) {
+            return TorchDecoder.load(model, options, Device.cpu(), program, _ -> {}, new Stages());
         }
     }
 }

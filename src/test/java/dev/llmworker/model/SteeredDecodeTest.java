@@ -18,8 +18,9 @@ import java.util.OptionalInt;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Penalties, bias, forbidden ends and log-probabilities, against plain Java over the raw logits.
 class SteeredDecodeTest {
@@ -38,9 +39,9 @@ class SteeredDecodeTest {
         System.out.println("seed " + SEED);
     }
 
-    private TorchDecoder load() throws Exception {
-        return TinyLlama.of(TensorType.F32, new Random(SEED))
-                .load(directory, new DecoderOptions(Precision.FP32, Precision.FP32, 8, 192, 1, "cpu", true));
+    private TorchDecoder load(String program) throws Exception {
+        var options = new DecoderOptions(Precision.FP32, Precision.FP32, 8, 192, 1, "cpu", true);
+        return TinyLlama.of(TensorType.F32, new Random(SEED)).load(directory, options, program);
     }
 
     private static SamplingParameters greedy(LogitAdjustment adjustment, int logprobs) {
@@ -83,9 +84,10 @@ class SteeredDecodeTest {
         return best;
     }
 
-    @Test
-    void eachRowGetsItsOwnAdjustmentInAnyNumberOfStepsACall() throws Exception {
-        try (var decoder = load()) {
+    @ParameterizedTest
+    @ValueSource(strings = {Program.QUANTISED, Program.DENSE})
+    void eachRowGetsItsOwnAdjustmentInAnyNumberOfStepsACall(String program) throws Exception {
+        try (var decoder = load(program)) {
             var rows = 6;
             var prompts = new int[rows][];
             var parameters = new SamplingParameters[rows];
@@ -142,9 +144,10 @@ class SteeredDecodeTest {
         return Arrays.copyOfRange(ids, prompt.length, ids.length);
     }
 
-    @Test
-    void logprobsAreThoseOfTheRawLogitsWhateverElseIsDone() throws Exception {
-        try (var decoder = load()) {
+    @ParameterizedTest
+    @ValueSource(strings = {Program.QUANTISED, Program.DENSE})
+    void logprobsAreThoseOfTheRawLogitsWhateverElseIsDone(String program) throws Exception {
+        try (var decoder = load(program)) {
             decoder.prefill(0, new int[] {5, 6, 7}, 0);
             decoder.prefill(1, new int[] {5, 6, 7}, 0);
             decoder.prefill(2, new int[] {5, 6, 7}, 0);
@@ -179,9 +182,10 @@ class SteeredDecodeTest {
         }
     }
 
-    @Test
-    void anEndIsForbiddenForAsManyStepsAsAreLeftAndNoMore() throws Exception {
-        try (var decoder = load()) {
+    @ParameterizedTest
+    @ValueSource(strings = {Program.QUANTISED, Program.DENSE})
+    void anEndIsForbiddenForAsManyStepsAsAreLeftAndNoMore(String program) throws Exception {
+        try (var decoder = load(program)) {
             var prompt = new int[] {1, 2, 3};
             decoder.prefill(0, new int[] {1, 2}, 0);
             // The end is what the model would say each time: a bias makes it so.

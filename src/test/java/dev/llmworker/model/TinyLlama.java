@@ -1,5 +1,7 @@
 package dev.llmworker.model;
 
+import ai.djl.Device;
+import dev.llmworker.stats.Stages;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.GgufFile;
 import dev.llmworker.weights.TensorType;
@@ -66,10 +68,20 @@ final class TinyLlama {
         return load(file, directory, options);
     }
 
+    /// Of a program on the CPU.
+    TorchDecoder load(Path directory, DecoderOptions options, String program) throws IOException, InterruptedException {
+        return load(file, directory, options, program);
+    }
+
     static TorchDecoder load(GgufFile file, Path directory, DecoderOptions options)
             throws IOException, InterruptedException {
+        return load(file, directory, options, Program.QUANTISED);
+    }
+
+    static TorchDecoder load(GgufFile file, Path directory, DecoderOptions options, String program)
+            throws IOException, InterruptedException {
         try (var model = Gguf.open(file.write(directory.resolve("tiny.gguf")))) {
-            return TorchDecoder.load(model, options, _ -> {});
+            return TorchDecoder.load(model, options, Device.cpu(), program, _ -> {}, new Stages());
         }
     }
 

@@ -1,0 +1,162 @@
+"""Proves without a GPU what `dense.pt` does with one, on torch's device `meta`, which keeps shapes and types and no values:
+whatever would ask the device for a value fails there, and so does, here, what mixes devices.
+
+    python src/test/python/device_path.py             # torch 2.7.1; a table of kernel launches, exit 1 where a bound is passed
+    python src/test/python/device_path.py --list      # and those of a step
+
+An operator that makes a tensor on the device counts as one launch. Some are two on a GPU: products whose sum is split,
+attention to a long context, sorts. `src/test/gpu` counts what a real one runs.
+"""
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "main/torchscript"))
+import decoder as for_cpus
+import dense_decoder as for_gpus
+
+LAUNCHES_A_LAYER = 14
+LAUNCHES_BESIDE = 12
+NO_LAUNCH = "empty new_empty empty_like empty_strided _unsafe_view _reshape_alias lift_fresh".split()
+HIDDEN, HEADS, GROUPS, DIM, FEED_FORWARD, VOCABULARY = 2048, 32, 8, 64, 8192, 128256  # of Llama 3.2 1B
+
+
+class Launches(TorchDispatchMode):
+    """What is done on the device, and what crosses over."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernels, self.up, self.down = [], 0, 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        name = function._schema.name.removeprefix("aten::")
+        given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
+        on_device = {t.is_meta for t in given if t.dim() > 0}
+        if name == "_to_copy" and given[0].is_meta and kwargs.get("device") == torch.device("cpu"):
+            self.down += 1
+            return torch.zeros(given[0].size(), dtype=given[0].dtype)
+        result = function(*args, **kwargs)
+        made = [t for t in tree_leaves(result) if isinstance(t, torch.Tensor)]
+        if name == "_to_copy" and not given[0].is_meta and made[0].is_meta:
+            self.up += 1
+            return result
+        assert len(on_device) < 2, name + " has tensors of the host and of the device"
+        view = any(r.alias_info is not None and not r.alias_info.is_write for r in function._schema.returns)
+        if any(t.is_meta and t.numel() > 0 for t in made) and not view and name not in NO_LAUNCH:
+            self.kernels.append(name)
+        return result
+
+
+def attention(q, k, v, mask=None, dropout=0.0, causal=False, scale=None):
+    """One kernel, whose result lies as those of torch's kernels do."""
+    assert q.dtype == k.dtype == v.dtype and (mask is None or mask.dtype == q.dtype), "attention of different types"
+    assert q.stride(3) == k.stride(3) == v.stride(3) == 1, "attention would copy its inputs"
+    assert mask is None or mask.size(3) % 8 == 0, "attention would pad its mask"
+    shape = [q.size(0), q.size(2), q.size(1), q.size(3)]
+    return torch.zeros(shape, dtype=q.dtype, device=q.device).transpose(1, 2)
+
+
+@contextmanager
+def attention_in_one():
+    kept = torch.nn.functional.scaled_dot_product_attention
+    torch.nn.functional.scaled_dot_product_attention = attention
+    try:
+        yield
+    finally:
+        torch.nn.functional.scaled_dot_product_attention = kept
+
+
+class OnMeta:
+    """A decoder in bfloat16 on the device, without values."""
+
+    def __init__(self, kind, layers, biased=False, head_norms=False, deterministic=False, slots=32, length=2048):
+        self.decoder = decoder = kind()
+        decoder.configure([layers, HIDDEN, HEADS, GROUPS, DIM, slots, length, 0], 1e-5, "bf16", "bf16", "meta", deterministic)
+        raw = lambda size: torch.empty([2 * size], dtype=torch.uint8, device="meta")
+        vector = lambda size: torch.empty([4 * size], dtype=torch.uint8, device="meta")
+        matrix = lambda rows, columns: decoder.put_matrix([raw(rows * columns)], [30], [rows], columns, 1, 1, 1 << 30)
+        decoder.put_embedding([raw(VOCABULARY * HIDDEN)], 30, VOCABULARY)
+        for _ in range(layers):
+            decoder.put_norm([vector(HIDDEN)], 0)
+            decoder.put_norm([vector(HIDDEN)], 0)
+            matrix((HEADS + 2 * GROUPS) * DIM, HIDDEN)
+            if biased:
+                decoder.put_attention_bias([vector(HEADS * DIM), vector(GROUPS * DIM), vector(GROUPS * DIM)], [0, 0, 0])
+            if head_norms:
+                decoder.put_head_norms([vector(DIM), vector(DIM)], [0, 0])
+            matrix(HIDDEN, HEADS * DIM)
+            matrix(2 * FEED_FORWARD, HIDDEN)
+            matrix(HIDDEN, FEED_FORWARD)
+        decoder.put_norm([vector(HIDDEN)], 0)
+        matrix(VOCABULARY, HIDDEN)
+        decoder.build([1.0] * (DIM // 2))
+
+    def run(self, method, *arguments):
+        with torch.no_grad(), attention_in_one(), Launches() as launches:
+            getattr(self.decoder, method)(*arguments)
+        return launches
+
+    def decode(self, rows, position, sampled=False, filtered=False):
+        return self.run("decode", [1] * rows + [position] * rows + [0] * rows, [0.5] * (4 * rows), 1, sampled, filtered)
+
+    def steered(self):
+        places = [[1, 2], [2], [3], [4], [1]]
+        lists = [0], [1.0, 0.0, 0.0], places, [1.0]
+        return self.run("decode_steered", [1] * 6, [0.5] * 8, 1, True, False, *lists, VOCABULARY, 5)
+
+    def beside(self):
+        self.decoder.join([1] * 32, 20, 64)
+        return self.decode(16, 100)
+
+    def cpu_step(self, rows, position):
+        """What `decoder.py` would do there."""
+        tokens = torch.ones([rows], dtype=torch.int64, device="meta")
+        return self.run("decode_step", tokens, tokens, position)
+
+
+def main() -> None:
+    failures = []
+    print("| kernel launches | a layer | beside the layers |\n|---|---|---|")
+
+    def row(name, call, layer_bound=LAUNCHES_A_LAYER, beside_bound=None, kind=for_gpus.DenseDecoder, up=1, down=1, **model):
+        four, three = call(OnMeta(kind, 4, **model)), call(OnMeta(kind, 3, **model))
+        layer = len(four.kernels) - len(three.kernels)
+        beside = len(four.kernels) - 4 * layer
+        print(f"| {name} | {layer} | {beside} |", flush=True)
+        if layer > layer_bound or beside_bound is not None and beside > beside_bound:
+            failures.append(f"{name}: {layer} launches a layer and {beside} beside, of {layer_bound} and {beside_bound}")
+        if (four.up, four.down) != (up, down):
+            failures.append(f"{name}: {four.up} copies to the device and {four.down} back, not {up} and {down}")
+        return four
+
+    step = row("a step of 1 row", lambda d: d.decode(1, 100), beside_bound=LAUNCHES_BESIDE)
+    row("a step of 32 rows", lambda d: d.decode(32, 100), beside_bound=LAUNCHES_BESIDE + 3)
+    row("a step of 32 rows at position 2,000", lambda d: d.decode(32, 2000), beside_bound=LAUNCHES_BESIDE + 3)
+    row("a step of 3 rows, deterministic", lambda d: d.decode(3, 100), deterministic=True)
+    row("a step of 32 rows, sampled", lambda d: d.decode(32, 100, True), beside_bound=50)
+    row("a step of 32 rows with top_k, top_p or min_p", lambda d: d.decode(32, 100, True, True), beside_bound=160)
+    row("a step of 2 rows with penalties and log-probabilities", lambda d: d.steered())
+    row("a step of 32 rows with biases (Qwen 2)", lambda d: d.decode(32, 100), biased=True)
+    row("a step of 32 rows with head norms (Qwen 3)", lambda d: d.decode(32, 100), 18, head_norms=True)
+    row("a step of 16 rows and 32 tokens of a prompt", lambda d: d.beside(), 19)
+    row("a prompt's 128 tokens", lambda d: d.run("prefill", [1] * 128, 3, 0), 15, down=0)
+    sampling = [0, [0.5, 0.9, 0.1, 0.5], True, True]
+    row("a prompt's last 128 tokens, sampled", lambda d: d.run("prefill_last", [1] * 128, 3, 256, *sampling), 15)
+    row("copying a slot", lambda d: d.run("copy_slot", 0, 1, 100), 0, 2, up=0, down=0)
+    old = dict(layer_bound=99, kind=for_cpus.Decoder, up=0, down=0)
+    row("decoder.py, a step of 32 rows", lambda d: d.cpu_step(32, 100), **old)
+    row("decoder.py, a step of 32 rows at position 2,000", lambda d: d.cpu_step(32, 2000), **old)
+    if "--list" in sys.argv[1:]:
+        print("\na step of 1 row, four layers:", *step.kernels, sep="\n  ")
+    if failures:
+        sys.exit("\n".join(failures))
+
+
+if __name__ == "__main__":
+    main()
