@@ -1,9 +1,10 @@
-"""Writes src/test/resources/golden/architectures.json: what transformers makes of a tiny model of each architecture in
-float32.
+"""Writes src/test/resources/golden/architectures.json and safetensors.json: what transformers makes of a tiny model of
+each architecture in float32.
 
     python src/test/python/golden_architectures.py    # torch, transformers
 
-A case has the metadata of a GGUF file, its tensors, the ids of a prompt, the logits after it and the greedy continuation.
+A case has the metadata of a GGUF file or the `config.json` of a folder, its tensors, the ids of a prompt, the logits
+after it and the greedy continuation.
 The weights are not written down: `value` says what they are, here and in GoldenArchitecturesTest.
 """
 
@@ -16,7 +17,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-OUT = Path(__file__).resolve().parents[1] / "resources/golden/architectures.json"
+OUT = Path(__file__).resolve().parents[1] / "resources/golden"
 LAYERS, HIDDEN, HEADS, KV_HEADS, FEED_FORWARD, VOCABULARY, CONTEXT = 2, 64, 4, 2, 128, 128, 128
 PROMPT = [(7 * i * i + 3 * i + 11) % VOCABULARY for i in range(40)]
 NEW_TOKENS = 24
@@ -70,14 +71,15 @@ def llama3_factors(dim: int, theta: float, rope: dict) -> list[float]:
 
 class Case:
     def __init__(self, name, architecture, config, model, *, half_split, dim, tied=False, theta=10_000.0, epsilon=1e-5,
-                 bias=False, head_norms=False, rope=None, metadata=None):
+                 bias=False, head_norms=False, rope=None, metadata=None, dtype="F32", old_config=False, more={}):
+        self.dtype, self.old_config = dtype, old_config
         self.name, self.half_split, self.dim, self.tied = name, half_split, dim, tied
         rope = rope or {"rope_type": "default"}
         sizes = dict(num_hidden_layers=LAYERS, hidden_size=HIDDEN, intermediate_size=FEED_FORWARD, vocab_size=VOCABULARY)
         sizes.update(num_attention_heads=HEADS, num_key_value_heads=KV_HEADS, head_dim=dim)
         sizes.update(max_position_embeddings=CONTEXT)
         self.config = config(**sizes, rms_norm_eps=epsilon, tie_word_embeddings=tied,
-                             rope_parameters={"rope_theta": theta, **rope})
+                             rope_parameters={"rope_theta": theta, **rope}, **more)
         self.model = model(self.config).eval()
         key = lambda k: f"{architecture}.{k}"
         self.metadata = {
@@ -122,6 +124,24 @@ class Case:
         self.add(block + "ffn_up.weight", [HIDDEN, FEED_FORWARD], 0, 0.25)
         self.add(block + "ffn_down.weight", [FEED_FORWARD, HIDDEN], 0, 0.125)
 
+    def hub_config(self) -> dict:
+        """`config.json` as this version of transformers writes it, or as those before 5 did."""
+        config = json.loads(self.config.to_json_string(use_diff=True))
+        config["architectures"] = [type(self.model).__name__]
+        if self.old_config:
+            rope = config.pop("rope_parameters")
+            config["rope_theta"] = rope.pop("rope_theta")
+            config["rope_scaling"] = None if rope["rope_type"] == "default" else rope
+        return config
+
+    def hub_name(self, name: str) -> str:
+        outside = {"token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight"}
+        outside["output.weight"] = "lm_head.weight"
+        if name in outside:
+            return outside[name]
+        _, layer, part, kind = name.split(".")
+        return f"model.layers.{layer}.{NAMES[part]}.{kind}"
+
     def state(self) -> dict[str, torch.Tensor]:
         """The weights as transformers has them: by its names, and rotary pairs half a head apart."""
         state = {}
@@ -130,18 +150,20 @@ class Case:
             w = torch.from_numpy(value(name, math.prod(shape), tensor["base"], tensor["scale"])).view(shape)
             if not self.half_split and (".attn_q." in name or ".attn_k." in name):
                 w = w.view(-1, self.dim // 2, 2, *shape[1:]).swapaxes(1, 2).reshape(shape)
-            outside = {"token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight"}
-            outside["output.weight"] = "lm_head.weight"
-            if name in outside:
-                state[outside[name]] = w
-            else:
-                _, layer, part, kind = name.split(".")
-                state[f"model.layers.{layer}.{NAMES[part]}.{kind}"] = w
+            w = w.to({"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}[self.dtype]).float()
+            state[self.hub_name(name)] = w
         if self.tied:
             state["lm_head.weight"] = state["model.embed_tokens.weight"]
         return state
 
-    def golden(self) -> dict:
+    def gguf(self) -> dict:
+        return self.golden({"metadata": self.metadata, "tensors": self.tensors, "factors": self.factors})
+
+    def safetensors(self) -> dict:
+        tensors = [{**tensor, "hubName": self.hub_name(tensor["name"])} for tensor in self.tensors]
+        return self.golden({"config": self.hub_config(), "dtype": self.dtype, "tensors": tensors})
+
+    def golden(self, described: dict) -> dict:
         self.model.load_state_dict(self.state(), strict=True)
         ids = list(PROMPT)
         gaps = []
@@ -155,36 +177,62 @@ class Case:
         assert min(gaps) > 2e-3, f"{self.name}: two tokens are as likely, {min(gaps)}"
         return {
             "name": self.name,
-            "metadata": self.metadata,
-            "tensors": self.tensors,
-            "factors": self.factors,
+            **described,
             "ids": PROMPT,
             "greedy": ids[len(PROMPT) :],
             "logits": [round(float(logit), 5) for logit in logits],
         }
 
 
+LLAMA, MISTRAL = (LlamaConfig, LlamaForCausalLM), (MistralConfig, MistralForCausalLM)
+QWEN2, QWEN3 = (Qwen2Config, Qwen2ForCausalLM), (Qwen3Config, Qwen3ForCausalLM)
+LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+LLAMA3["original_max_position_embeddings"] = 32
+
+
+def hub_cases() -> list[Case]:
+    """In the order of transformers, and as its files have them."""
+    def case(name, architecture, classes, dim, **more):
+        return Case(name, architecture, *classes, half_split=True, dim=dim, **more)
+
+    qwen = dict(theta=1_000_000.0, epsilon=1e-6)
+    return [
+        case("Llama 2 in F16, config of transformers 4", "llama", LLAMA, 16, dtype="F16", old_config=True),
+        case("Llama 3 in BF16, tied", "llama", LLAMA, 32, dtype="BF16", tied=True, theta=5000.0, rope=LLAMA3),
+        case("Llama 3, config of transformers 4", "llama", LLAMA, 32, theta=5000.0, rope=LLAMA3, old_config=True),
+        case("Llama with linear scaling", "llama", LLAMA, 16, rope={"rope_type": "linear", "factor": 4.0}),
+        case("Llama with dynamic scaling", "llama", LLAMA, 16, rope={"rope_type": "dynamic", "factor": 4.0}),
+        case("Mistral in BF16", "llama", MISTRAL, 32, dtype="BF16", theta=1_000_000.0, more={"sliding_window": None}),
+        case("Mistral with a window", "llama", MISTRAL, 16, more={"sliding_window": 96}),
+        case("Qwen 2, tied", "qwen2", QWEN2, 16, tied=True, bias=True, **qwen),
+        case("Qwen 2 in BF16", "qwen2", QWEN2, 16, dtype="BF16", bias=True, **qwen),
+        case("Qwen 3", "qwen3", QWEN3, 32, head_norms=True, **qwen),
+        case("Qwen 3 in F16, tied", "qwen3", QWEN3, 32, dtype="F16", tied=True, head_norms=True, **qwen),
+    ]
+
+
 def cases() -> list[Case]:
-    llama, mistral = (LlamaConfig, LlamaForCausalLM), (MistralConfig, MistralForCausalLM)
-    qwen2, qwen3 = (Qwen2Config, Qwen2ForCausalLM), (Qwen3Config, Qwen3ForCausalLM)
-    llama3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
-    llama3["original_max_position_embeddings"] = 32
     linear = {"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 4.0}
     return [
-        Case("Llama 2", "llama", *llama, half_split=False, dim=16),
-        Case("Llama 3", "llama", *llama, half_split=False, dim=32, tied=True, theta=5000.0, rope=llama3),
-        Case("Llama with linear scaling", "llama", *llama, half_split=False, dim=16,
+        Case("Llama 2", "llama", *LLAMA, half_split=False, dim=16),
+        Case("Llama 3", "llama", *LLAMA, half_split=False, dim=32, tied=True, theta=5000.0, rope=LLAMA3),
+        Case("Llama with linear scaling", "llama", *LLAMA, half_split=False, dim=16,
              rope={"rope_type": "linear", "factor": 4.0}, metadata=linear),
-        Case("Llama in the order of transformers", "llama", *llama, half_split=True, dim=16,
+        Case("Llama in the order of transformers", "llama", *LLAMA, half_split=True, dim=16,
              metadata={"llama.rope.half_split": True}),
-        Case("Mistral", "llama", *mistral, half_split=False, dim=32, theta=1_000_000.0),
-        Case("Qwen 2", "qwen2", *qwen2, half_split=True, dim=16, tied=True, theta=1_000_000.0, epsilon=1e-6, bias=True),
-        Case("Qwen 3", "qwen3", *qwen3, half_split=True, dim=32, theta=1_000_000.0, epsilon=1e-6, head_norms=True),
+        Case("Mistral", "llama", *MISTRAL, half_split=False, dim=32, theta=1_000_000.0),
+        Case("Qwen 2", "qwen2", *QWEN2, half_split=True, dim=16, tied=True, theta=1_000_000.0, epsilon=1e-6, bias=True),
+        Case("Qwen 3", "qwen3", *QWEN3, half_split=True, dim=32, theta=1_000_000.0, epsilon=1e-6, head_norms=True),
     ]
 
 
 def main() -> None:
-    OUT.write_text("[\n" + ",\n".join(json.dumps(case.golden()) for case in cases()) + "\n]\n")
+    write("architectures.json", [case.gguf() for case in cases()])
+    write("safetensors.json", [case.safetensors() for case in hub_cases()])
+
+
+def write(name: str, goldens: list[dict]) -> None:
+    (OUT / name).write_text("[\n" + ",\n".join(json.dumps(golden) for golden in goldens) + "\n]\n")
 
 
 if __name__ == "__main__":

@@ -110,7 +110,13 @@ class ArchitectureTest {
 
     @Test
     void jacksonStaysWhereJsonIsRead() {
-        only("com.fasterxml.jackson..", ROOT + ".serving..", ROOT, ROOT + ".hub..", ROOT + ".text..");
+        only(
+                "com.fasterxml.jackson..",
+                ROOT + ".serving..",
+                ROOT,
+                ROOT + ".hub..",
+                ROOT + ".text..",
+                ROOT + ".weights..");
     }
 
     @Test

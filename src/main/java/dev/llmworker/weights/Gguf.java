@@ -3,8 +3,6 @@ package dev.llmworker.weights;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 
@@ -12,7 +10,7 @@ import java.util.Map;
 /// about itself, and only the values of the weights are left, for [Tensor#checkFinite()].
 public final class Gguf implements StoredModel {
     /// The largest known models have 126.
-    private static final int MAX_BLOCKS = 1024;
+    static final int MAX_BLOCKS = 1024;
 
     private final Path file;
     private final Arena arena;
@@ -32,29 +30,16 @@ public final class Gguf implements StoredModel {
     // The arena is closed here when the file is refused, by `close` otherwise.
     @SuppressWarnings("MustBeClosedChecker")
     public static Gguf open(Path file) throws IOException {
-        if (Files.notExists(file)) {
-            throw new ModelFileException(file, "does not exist");
-        }
-        // Opening a FIFO would wait for its writer, and a device has no end.
-        if (!Files.isRegularFile(file)) {
-            throw new ModelFileException(file, "is not a regular file");
-        }
         var arena = Arena.ofShared();
         var opened = false;
         try {
-            var gguf = read(file, arena, map(file, arena));
+            var gguf = read(file, arena, MappedFile.map(file, arena));
             opened = true;
             return gguf;
         } finally {
             if (!opened) {
                 arena.close();
             }
-        }
-    }
-
-    private static MemorySegment map(Path file, Arena arena) throws IOException {
-        try (var channel = FileChannel.open(file)) {
-            return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
         }
     }
 

@@ -6,18 +6,32 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/// The metadata of a model file, looked up by key and type. Each look-up throws a [ModelFileException] that names file,
-/// key and both types when the value has another type, and the ones without a fallback also when the key is missing.
+/// The metadata of a model, looked up by GGUF's keys and by type. Each look-up throws a [ModelFileException] that names
+/// file, key and both types when the value has another type, and the ones without a fallback also when the key is
+/// missing.
 ///
 /// Threading: any thread; usable after the file is closed.
 public final class Metadata {
+    /// Where a value is from, and what it is called there.
+    record Source(Path file, String name) {}
+
     private final Path file;
     private final Map<String, Value> values;
+    private final Map<String, Source> sources;
 
+    /// Of a GGUF file.
+    ///
     /// @param values not changed afterwards
     Metadata(Path file, Map<String, Value> values) {
+        this(file, values, Map.of());
+    }
+
+    /// @param file where values without a source are from
+    /// @param sources of values that GGUF's keys do not name, those too that are missing
+    Metadata(Path file, Map<String, Value> values, Map<String, Source> sources) {
         this.file = file;
         this.values = values;
+        this.sources = sources;
     }
 
     /// The file it is from, for messages.
@@ -32,7 +46,10 @@ public final class Metadata {
 
     /// @param problem what is wrong with the value of `key`
     public ModelFileException problem(String key, String problem) {
-        return new ModelFileException(file, "metadata " + key + " " + problem);
+        var source = sources.get(key);
+        return source == null
+                ? new ModelFileException(file, "metadata " + key + " " + problem)
+                : new ModelFileException(source.file(), source.name() + " " + problem);
     }
 
     public boolean has(String key) {

@@ -6,10 +6,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.HexFormat;
 import java.util.Locale;
+import java.util.Optional;
 
 /// Tells a GGUF file by its first bytes, and what else is often found under a model's name.
 final class Signature {
     private static final String GGUF = "GGUF";
+    private static final String SAFETENSORS = "it looks like a safetensors file";
     private static final int LONGEST_BYTES = 64;
 
     private Signature() {}
@@ -19,27 +21,42 @@ final class Signature {
             throw new ModelFileException(
                     file, "is not a GGUF file: it has " + mapping.byteSize() + " bytes, and the signature takes 4");
         }
-        var bytes =
-                mapping.asSlice(0, Math.min(LONGEST_BYTES, mapping.byteSize())).toArray(ValueLayout.JAVA_BYTE);
-        var start = new String(bytes, StandardCharsets.ISO_8859_1);
+        var start = start(mapping);
         if (!start.startsWith(GGUF)) {
-            throw new ModelFileException(file, "is not a GGUF file: " + kind(start));
+            throw new ModelFileException(
+                    file, "is not a GGUF file: " + kind(start).orElseGet(() -> firstBytes(start)));
         }
     }
 
-    private static String kind(String start) {
+    /// Refuses a file that is known to be another thing than a safetensors file; those have no signature.
+    static void refuseForSafetensors(Path file, MemorySegment mapping) throws ModelFileException {
+        var start = start(mapping);
+        var kind = start.startsWith(GGUF) ? Optional.of("it is a GGUF file") : kind(start);
+        if (kind.isPresent() && !kind.get().equals(SAFETENSORS)) {
+            throw new ModelFileException(file, "is not a safetensors file: " + kind.get());
+        }
+    }
+
+    private static String start(MemorySegment mapping) {
+        var bytes =
+                mapping.asSlice(0, Math.min(LONGEST_BYTES, mapping.byteSize())).toArray(ValueLayout.JAVA_BYTE);
+        return new String(bytes, StandardCharsets.ISO_8859_1);
+    }
+
+    private static Optional<String> kind(String start) {
         if (start.startsWith("version https://git-lfs")) {
-            return "it is a Git LFS pointer to one; `git lfs pull` fetches the file itself";
+            return Optional.of("it is a Git LFS pointer to one; `git lfs pull` fetches the file itself");
         }
         if (start.startsWith("PK\3\4")) {
-            return "it is a ZIP archive, as PyTorch's checkpoints are";
+            return Optional.of("it is a ZIP archive, as PyTorch's checkpoints are");
         }
         if (start.toLowerCase(Locale.ROOT).matches("\\s*<(!doctype|html)[\\s\\S]*")) {
-            return "it is a web page";
+            return Optional.of("it is a web page");
         }
-        if (start.startsWith("{\"", Long.BYTES)) {
-            return "it looks like a safetensors file";
-        }
+        return start.startsWith("{\"", Long.BYTES) ? Optional.of(SAFETENSORS) : Optional.empty();
+    }
+
+    private static String firstBytes(String start) {
         var first = start.substring(0, GGUF.length()).getBytes(StandardCharsets.ISO_8859_1);
         return "it starts with the bytes " + HexFormat.ofDelimiter(" ").formatHex(first) + "; expected 47 47 55 46";
     }

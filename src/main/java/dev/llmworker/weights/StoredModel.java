@@ -1,5 +1,6 @@
 package dev.llmworker.weights;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
 
@@ -8,13 +9,20 @@ import java.util.Map;
 ///
 /// Threading: any thread. Closing unmaps the tensors' data: Java code that still reads it gets an
 /// [IllegalStateException], native code that does crashes.
-public interface StoredModel extends AutoCloseable {
+public sealed interface StoredModel extends AutoCloseable permits Gguf, Safetensors {
+    /// @param path a GGUF file, a safetensors file with its `config.json` beside it, or a folder of those
+    /// @throws ModelFileException when it is no sound model, or one of a kind that is not supported
+    /// @throws IOException when it cannot be read
+    static StoredModel open(Path path) throws IOException {
+        return Safetensors.isOne(path) ? Safetensors.open(path) : Gguf.open(path);
+    }
+
     /// The model's file, or the folder of its files.
     Path file();
 
     Metadata metadata();
 
-    /// By name, unmodifiable. Tensors that GGUF has no name for are there by their own.
+    /// By name, unmodifiable. Tensors that GGUF has no name for are there by a name of no other tensor.
     Map<String, Tensor> tensors();
 
     /// Bytes of all tensors together.

@@ -33,6 +33,22 @@ sealed interface Value {
         }
     }
 
+    static Scalar integer(long value) {
+        var raw = MemorySegment.ofArray(new byte[Long.BYTES]);
+        raw.set(ValueType.LONG, 0, value);
+        return new Scalar(ValueType.INT64, raw);
+    }
+
+    static Scalar number(double value) {
+        var raw = MemorySegment.ofArray(new byte[Double.BYTES]);
+        raw.set(ValueType.LONG, 0, Double.doubleToRawLongBits(value));
+        return new Scalar(ValueType.FLOAT64, raw);
+    }
+
+    static Scalar flag(boolean value) {
+        return new Scalar(ValueType.BOOL, MemorySegment.ofArray(new byte[] {(byte) (value ? 1 : 0)}));
+    }
+
     /// An array of strings, unmodifiable.
     record Texts(List<String> texts) implements Value {
         @Override

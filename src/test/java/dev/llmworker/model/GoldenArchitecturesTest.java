@@ -8,7 +8,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.weights.GgufFile;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -25,7 +24,7 @@ class GoldenArchitecturesTest {
     private record Golden(
             String name,
             Map<String, Object> metadata,
-            List<Weights> tensors,
+            List<GoldenWeights> tensors,
             float[] factors,
             int[] ids,
             int[] greedy,
@@ -33,25 +32,6 @@ class GoldenArchitecturesTest {
         @Override
         public String toString() {
             return name;
-        }
-    }
-
-    private record Weights(String name, long[] shape, float base, float scale) {
-        /// As `value` in the script.
-        float[] values() {
-            var hash = 0xCBF2_9CE4_8422_2325L;
-            for (var character : name.getBytes(StandardCharsets.UTF_8)) {
-                hash = (hash ^ character) * 0x100_0000_01B3L;
-            }
-            var values = new float[(int) Arrays.stream(shape).reduce(1, Math::multiplyExact)];
-            for (var i = 0; i < values.length; i++) {
-                var z = hash + i * 0x9E37_79B9_7F4A_7C15L;
-                z = (z ^ z >>> 30) * 0xBF58_476D_1CE4_E5B9L;
-                z = (z ^ z >>> 27) * 0x94D0_49BB_1331_11EBL;
-                z = z ^ z >>> 31;
-                values[i] = base + ((z >>> 48) / 32_768f - 1) * scale;
-            }
-            return values;
         }
     }
 
