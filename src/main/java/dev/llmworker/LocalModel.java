@@ -7,14 +7,11 @@ import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.TorchDecoder;
 import dev.llmworker.stats.Stages;
-import dev.llmworker.text.GgufTokenizer;
 import dev.llmworker.text.JinjaChatTemplate;
+import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.PromptEncoder;
-import dev.llmworker.weights.Gguf;
-import dev.llmworker.weights.Metadata;
+import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Objects;
@@ -44,11 +41,11 @@ final class LocalModel {
         var located = new ModelLocator(settings::value, progress).locate();
         stages.ended("finding the file");
         LOG.info("loading {}", located.file().getFileName());
-        try (var gguf = Gguf.open(located.file())) {
+        try (var model = StoredModel.open(located.file())) {
             stages.ended("its header");
             // Beside the weights: it needs the metadata only.
-            var prompts = inBackground("tokenizer", () -> prompts(gguf.metadata()));
-            var decoder = TorchDecoder.load(gguf, options(), reporting(progress, located.file()), stages);
+            var prompts = inBackground("tokenizer", () -> prompts(model));
+            var decoder = TorchDecoder.load(model, options(), reporting(progress, model), stages);
             try {
                 progress.done();
                 var language = new LanguageModel(
@@ -82,8 +79,8 @@ final class LocalModel {
                 Boolean.parseBoolean(settings.value("DETERMINISTIC")));
     }
 
-    private static LongConsumer reporting(Progress progress, Path file) throws IOException {
-        progress.stage("loading " + file.getFileName(), Files.size(file));
+    private static LongConsumer reporting(Progress progress, StoredModel model) {
+        progress.stage("loading " + model.file().getFileName(), model.tensorBytes());
         return new LongConsumer() {
             private long reported;
 
@@ -118,10 +115,10 @@ final class LocalModel {
         return task;
     }
 
-    private record Prompts(GgufTokenizer tokenizer, PromptEncoder encoder) {}
+    private record Prompts(ModelTokenizer tokenizer, PromptEncoder encoder) {}
 
-    private static Prompts prompts(Metadata metadata) throws IOException {
-        var tokenizer = new GgufTokenizer(metadata);
-        return new Prompts(tokenizer, new PromptEncoder(tokenizer, JinjaChatTemplate.of(metadata, tokenizer)));
+    private static Prompts prompts(StoredModel model) throws IOException {
+        var tokenizer = ModelTokenizer.of(model);
+        return new Prompts(tokenizer, new PromptEncoder(tokenizer, JinjaChatTemplate.of(model, tokenizer)));
     }
 }

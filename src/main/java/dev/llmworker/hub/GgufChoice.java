@@ -20,9 +20,8 @@ final class GgufChoice {
         var candidates =
                 names.stream().filter(name -> name.endsWith(SUFFIX)).sorted().toList();
         if (candidates.isEmpty()) {
-            var safetensors = names.stream().anyMatch(name -> name.endsWith(".safetensors"));
-            throw new ModelUnavailableException("MODEL=" + model + " has no .gguf file"
-                    + (safetensors ? "; it has .safetensors files, which this worker does not read yet" : ""));
+            throw new ModelUnavailableException("MODEL=" + model
+                    + " has no .gguf file, and no model in safetensors: it lacks " + SafetensorsFiles.missing(names));
         }
         if (candidates.size() > 1) {
             var listed = candidates.stream()

@@ -32,7 +32,7 @@ final class HuggingFace {
 
     Path file(HubId id) throws IOException, InterruptedException {
         var own = new SnapshotCache(CacheFolder.of(environment).resolve("hub"));
-        requireGgufName(id);
+        requireModelName(id);
         var runPods =
                 new SnapshotCache(runPodVolume.resolve("huggingface-cache").resolve("hub"));
         for (var cache : List.of(runPods, usersCache(), own)) {
@@ -50,10 +50,11 @@ final class HuggingFace {
         }
     }
 
-    private static void requireGgufName(HubId id) throws ModelUnavailableException {
+    private static void requireModelName(HubId id) throws ModelUnavailableException {
         var named = id.file();
-        if (named != null && !named.endsWith(GgufChoice.SUFFIX)) {
-            throw new ModelUnavailableException("MODEL=" + id + ": " + named + " is not a .gguf file");
+        if (named != null && !named.endsWith(GgufChoice.SUFFIX) && !SafetensorsFiles.isNamed(named)) {
+            throw new ModelUnavailableException("MODEL=" + id + ": " + named + " is neither a .gguf file nor "
+                    + SafetensorsFiles.SINGLE + " or " + SafetensorsFiles.INDEX);
         }
     }
 
@@ -83,21 +84,16 @@ final class HuggingFace {
         var credential = token == null ? null : new WebClient.Credential(hub, token);
         try (var web = new WebClient(credential)) {
             var listing = listing(id, hub, web);
+            var files = new HubFiles(id, listing, own, hub, new Downloader(web, backoff, progress));
             var named = id.file();
+            if (SafetensorsFiles.isNamed(named) || named == null && files.areSafetensors()) {
+                var folder = files.fetchSafetensors();
+                own.makeCurrent(id, listing.revision());
+                return named == null ? folder : folder.resolve(named);
+            }
             var name = named != null ? named : GgufChoice.only(listing.names(), id.repository(), ":");
             GgufChoice.requireWhole(name, id.toString());
-            var file = listing.named(name);
-            if (file == null) {
-                throw new ModelUnavailableException(
-                        "MODEL=" + id + ": the repository has no such file; its .gguf files are "
-                                + listing.names().stream()
-                                        .filter(other -> other.endsWith(GgufChoice.SUFFIX))
-                                        .toList());
-            }
-            var address = URI.create(hub + "/" + id.repository() + "/resolve/" + listing.revision() + "/" + name);
-            var destination = own.place(id, listing.revision(), name);
-            new Downloader(web, backoff, progress)
-                    .fetch(new RemoteFile(address, name, file.bytes(), file.sha256()), destination);
+            var destination = files.fetch(name);
             own.makeCurrent(id, listing.revision());
             return destination;
         }

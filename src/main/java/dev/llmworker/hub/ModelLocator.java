@@ -1,5 +1,6 @@
 package dev.llmworker.hub;
 
+import dev.llmworker.weights.Safetensors;
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileLockInterruptionException;
@@ -12,7 +13,7 @@ import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// Finds the file that `MODEL` means, and fetches it where it is not on this machine yet.
+/// Finds the file or folder that `MODEL` means, and fetches it where it is not on this machine yet.
 ///
 /// What exists on the disk goes before what an id could mean: a folder `org/name` hides the hub's model of that name.
 ///
@@ -55,7 +56,7 @@ public final class ModelLocator {
         }
         try {
             var file = huggingFace.file(id);
-            requireGguf(file, model);
+            requireReadable(file, model);
             return new LocatedModel(id.repository(), file);
         } catch (ClosedByInterruptException | FileLockInterruptionException e) {
             throw Interruption.of(e);
@@ -82,11 +83,16 @@ public final class ModelLocator {
     private static Path inPath(Path path, String model) throws IOException {
         var file = path;
         if (Files.isDirectory(path)) {
+            var names = fileNames(path);
+            if (names.stream().noneMatch(name -> name.endsWith(GgufChoice.SUFFIX))
+                    && SafetensorsFiles.areAmong(names)) {
+                return path;
+            }
             var separator = model.endsWith("/") ? "" : "/";
-            file = path.resolve(GgufChoice.only(fileNames(path), model, separator));
+            file = path.resolve(GgufChoice.only(names, model, separator));
         }
         GgufChoice.requireWhole(file.getFileName().toString(), model);
-        requireGguf(file, model);
+        requireReadable(file, model);
         return file;
     }
 
@@ -98,7 +104,10 @@ public final class ModelLocator {
         }
     }
 
-    private static void requireGguf(Path file, String model) throws IOException {
+    private static void requireReadable(Path file, String model) throws IOException {
+        if (Safetensors.isOne(file)) {
+            return;
+        }
         if (!Files.isReadable(file)) {
             throw new ModelUnavailableException("MODEL=" + model + ": " + file + " may not be read by this user");
         }
@@ -110,9 +119,20 @@ public final class ModelLocator {
     }
 
     private static LocatedModel ofFile(Path file) {
-        var name = file.getFileName().toString();
+        var name = file.toAbsolutePath().normalize().getFileName().toString();
+        if (Safetensors.isOne(file) && !Files.isDirectory(file)) {
+            // All of them are called model.safetensors; the folder has the name.
+            name = folderName(file);
+        }
         return new LocatedModel(
                 name.endsWith(GgufChoice.SUFFIX) ? name.substring(0, name.length() - GgufChoice.SUFFIX.length()) : name,
                 file);
+    }
+
+    private static String folderName(Path file) {
+        var folder = file.toAbsolutePath().normalize().getParent();
+        return folder == null || folder.getFileName() == null
+                ? file.getFileName().toString()
+                : folder.getFileName().toString();
     }
 }

@@ -19,7 +19,7 @@ record SnapshotCache(Path root) {
     private static final Pattern REVISION = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}");
     private static final int MAX_DEPTH = 5;
 
-    /// The model's GGUF file, null where this cache does not have it.
+    /// The model's GGUF file, or the folder of its safetensors; null where this cache does not have it.
     ///
     /// @throws ModelUnavailableException where the id names no file and the newest snapshot has several
     @Nullable
@@ -28,7 +28,8 @@ record SnapshotCache(Path root) {
             var named = id.file();
             if (named != null) {
                 var file = snapshot.resolve(named);
-                if (Files.isRegularFile(file)) {
+                var whole = !SafetensorsFiles.isNamed(named) || SafetensorsFiles.areIn(snapshot);
+                if (Files.isRegularFile(file) && whole) {
                     return file;
                 }
                 continue;
@@ -37,6 +38,9 @@ record SnapshotCache(Path root) {
             // A snapshot holds only what somebody asked for, perhaps no more than a configuration.
             if (!files.isEmpty()) {
                 return snapshot.resolve(GgufChoice.only(files, id.repository(), ":"));
+            }
+            if (SafetensorsFiles.areIn(snapshot)) {
+                return snapshot;
             }
         }
         return null;

@@ -1,9 +1,13 @@
 package dev.llmworker.text;
 
+import dev.llmworker.text.HubSettings.Template;
 import dev.llmworker.text.jinja.JinjaException;
 import dev.llmworker.text.jinja.JinjaTemplate;
-import dev.llmworker.weights.Metadata;
+import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.Safetensors;
+import dev.llmworker.weights.StoredModel;
+import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -12,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: any thread.
 public final class JinjaChatTemplate implements ChatTemplate {
-    private static final String SOURCE = "tokenizer.chat_template";
+    private static final String GGUF_KEY = "tokenizer.chat_template";
 
     private final JinjaTemplate template;
     private final String beginOfSequence;
@@ -24,23 +28,34 @@ public final class JinjaChatTemplate implements ChatTemplate {
         this.endOfSequence = endOfSequence;
     }
 
-    /// The template in a GGUF file's metadata, tried once on one message; null where there is none.
+    /// The model's template, tried once on one message; null where it has none.
     ///
     /// @throws ModelFileException if it is no template, or cannot write down a single message
-    public static @Nullable ChatTemplate of(Metadata metadata, GgufTokenizer tokenizer) throws ModelFileException {
-        if (!metadata.has(SOURCE)) {
+    public static @Nullable ChatTemplate of(StoredModel model, ModelTokenizer tokenizer) throws IOException {
+        var source = source(model);
+        if (source == null) {
             return null;
         }
         try {
             var template = new JinjaChatTemplate(
-                    JinjaTemplate.parse(metadata.string(SOURCE)),
+                    JinjaTemplate.parse(source.source()),
                     tokenizer.beginOfSequenceName(),
                     tokenizer.endOfSequenceName());
             template.rendered(List.of(ChatMessage.user("Hello")), true);
             return template;
         } catch (JinjaException e) {
-            throw new ModelFileException(metadata.file(), SOURCE + " cannot be used: " + e.getMessage());
+            throw new ModelFileException(source.file(), source.name() + " cannot be used: " + e.getMessage());
         }
+    }
+
+    private static @Nullable Template source(StoredModel model) throws IOException {
+        return switch (model) {
+            case Gguf gguf -> {
+                var metadata = gguf.metadata();
+                yield metadata.has(GGUF_KEY) ? new Template(gguf.file(), GGUF_KEY, metadata.string(GGUF_KEY)) : null;
+            }
+            case Safetensors safetensors -> HubSettings.read(safetensors.file()).template();
+        };
     }
 
     @Override

@@ -86,20 +86,21 @@ public final class PromptEncoder {
             if (match.start() > 0 && rendered.charAt(match.start() - 1) == mark) {
                 match = controlNames.find(rendered, match.start() + 1);
             } else {
-                addText(rendered.substring(plainFrom, match.start()), mark, ids);
+                addText(rendered.substring(plainFrom, match.start()), plainFrom == 0, mark, ids);
                 ids.add(match.id());
                 plainFrom = match.end();
                 match = controlNames.find(rendered, plainFrom);
             }
         }
-        addText(rendered.substring(plainFrom), mark, ids);
+        addText(rendered.substring(plainFrom), plainFrom == 0, mark, ids);
         return ids.build().toArray();
     }
 
-    private void addText(String text, char mark, IntStream.Builder ids) {
+    private void addText(String text, boolean first, char mark, IntStream.Builder ids) {
         var unmarked = text.replace(String.valueOf(mark), "");
         if (!unmarked.isEmpty()) {
-            IntStream.of(tokenizer.encodeText(unmarked)).forEach(ids);
+            IntStream.of(first ? tokenizer.encodeText(unmarked) : tokenizer.encodeFurtherText(unmarked))
+                    .forEach(ids);
         }
     }
 

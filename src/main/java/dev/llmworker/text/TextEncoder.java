@@ -7,4 +7,9 @@ package dev.llmworker.text;
 interface TextEncoder {
     /// @param text without lone surrogates
     int[] encode(String text);
+
+    /// As [#encode], for text that goes on after a control token.
+    default int[] encodeFurther(String text) {
+        return encode(text);
+    }
 }

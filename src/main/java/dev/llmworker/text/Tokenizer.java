@@ -14,6 +14,12 @@ public interface Tokenizer {
     /// surrogate is encoded as U+FFFD.
     int[] encodeText(String text);
 
+    /// As [#encodeText(String)], for text that goes on after a control token. It is another matter where a tokenizer
+    /// puts a space before the first text only.
+    default int[] encodeFurtherText(String text) {
+        return encodeText(text);
+    }
+
     /// As [#encodeText(String)], but names of control tokens become those tokens: for prompts that are sent raw.
     int[] encodeWithControlTokens(String text);
 

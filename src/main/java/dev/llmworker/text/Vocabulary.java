@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 
-/// The tokens of a GGUF file and what they are for.
+/// The tokens of a model and what they are for.
 ///
 /// Threading: any thread.
 final class Vocabulary {
@@ -33,13 +33,23 @@ final class Vocabulary {
     private final BitSet endOfSequence;
     private final Map<String, Integer> controlTokens;
 
-    Vocabulary(Metadata metadata) throws ModelFileException {
-        names = metadata.strings("tokenizer.ggml.tokens");
+    /// @param names by id; empty for ids that have none
+    /// @param kinds by id
+    Vocabulary(List<String> names, Kind[] kinds, BitSet endOfSequence) {
+        this.names = names;
+        this.kinds = kinds;
+        this.endOfSequence = endOfSequence;
+        controlTokens = Collections.unmodifiableMap(named(Kind.CONTROL, Kind.UNKNOWN));
+    }
+
+    /// @throws ModelFileException if a GGUF file's metadata contradict themselves
+    static Vocabulary of(Metadata metadata) throws ModelFileException {
+        var names = metadata.strings("tokenizer.ggml.tokens");
         if (names.isEmpty()) {
             throw new ModelFileException(metadata.file(), "tokenizer.ggml.tokens is empty");
         }
-        kinds = kinds(metadata, names.size());
-        endOfSequence = EndOfSequenceTokens.byName(names);
+        var kinds = kinds(metadata, names.size());
+        var endOfSequence = EndOfSequenceTokens.byName(names);
         var merges =
                 metadata.has("tokenizer.ggml.merges") ? metadata.strings("tokenizer.ggml.merges") : List.<String>of();
         for (var id : endOfSequence.stream().toArray()) {
@@ -51,7 +61,7 @@ final class Vocabulary {
         // them.
         endOfSequence.stream().forEach(id -> kinds[id] = Kind.CONTROL);
         endOfSequence.or(EndOfSequenceTokens.byKey(metadata, names.size()));
-        controlTokens = Collections.unmodifiableMap(named(Kind.CONTROL, Kind.UNKNOWN));
+        return new Vocabulary(names, kinds, endOfSequence);
     }
 
     private static Kind[] kinds(Metadata metadata, int size) throws ModelFileException {

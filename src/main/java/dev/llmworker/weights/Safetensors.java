@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.regex.Pattern;
 
 /// A model as transformers saves it: `config.json`, and the weights in `model.safetensors` or in the files that
@@ -96,6 +97,13 @@ public final class Safetensors implements StoredModel {
                             + "transformers' save_pretrained writes safetensors")
                     .orElse("");
         }
+    }
+
+    /// The names of the files that an index lists, all beside it.
+    ///
+    /// @param index `model.safetensors.index.json`
+    public static Set<String> shards(Path index) throws IOException {
+        return ShardIndex.read(index).files();
     }
 
     private static Map<String, Tensor> single(Path file, Arena arena) throws IOException {

@@ -115,11 +115,11 @@ class HuggingFaceTest {
     }
 
     @Test
-    void aRepositoryWithoutGgufIsRefusedByWhatItHas() {
+    void aRepositoryWithoutGgufIsRefusedByWhatItLacks() {
         hub.on(LIST, listing(described("model.safetensors", gguf)));
 
         assertEquals(
-                "MODEL=org/name has no .gguf file; it has .safetensors files, which this worker does not read yet",
+                "MODEL=org/name has no .gguf file, and no model in safetensors: it lacks config.json, tokenizer.json",
                 refusal("org/name"));
     }
 
@@ -128,7 +128,7 @@ class HuggingFaceTest {
         hub.on(LIST, listing(described("x.gguf", gguf)));
 
         assertEquals(
-                "MODEL=org/name:y.gguf: the repository has no such file; its .gguf files are [x.gguf]",
+                "MODEL=org/name:y.gguf: the repository has no file y.gguf; its .gguf files are [x.gguf]",
                 refusal("org/name:y.gguf"));
     }
 
@@ -136,7 +136,10 @@ class HuggingFaceTest {
     void aNameThatWouldLeaveTheCacheIsNoFile() {
         hub.on(LIST, listing(described("../../x.gguf", gguf)));
 
-        assertEquals("MODEL=org/name has no .gguf file", refusal("org/name"));
+        assertEquals(
+                "MODEL=org/name has no .gguf file, and no model in safetensors: it lacks config.json, tokenizer.json,"
+                        + " model.safetensors",
+                refusal("org/name"));
     }
 
     @Test

@@ -67,13 +67,19 @@ class ModelLocatorTest {
     }
 
     @Test
-    void aFolderOfSafetensorsIsRefusedByThatName() throws Exception {
-        Files.createFile(folder.resolve("model.safetensors"));
+    void aFolderOfSafetensorsIsTheModel() throws Exception {
+        var tiny = Files.createDirectory(folder.resolve("Tiny"));
+        Files.createFile(tiny.resolve("model.safetensors"));
+        Files.createFile(tiny.resolve("config.json"));
 
         assertEquals(
-                "MODEL=" + folder
-                        + " has no .gguf file; it has .safetensors files, which this worker does not read yet",
-                refusal(folder.toString()));
+                "MODEL=" + tiny + " has no .gguf file, and no model in safetensors: it lacks tokenizer.json",
+                refusal(tiny.toString()));
+        Files.createFile(tiny.resolve("tokenizer.json"));
+        assertEquals(new LocatedModel("Tiny", tiny), locate(tiny.toString()));
+        assertEquals(new LocatedModel("Tiny", tiny.resolve(".")), locate(tiny + "/."));
+        var file = tiny.resolve("model.safetensors");
+        assertEquals(new LocatedModel("Tiny", file), locate(file.toString()));
     }
 
     @Test
@@ -151,8 +157,9 @@ class ModelLocatorTest {
     @Test
     void anIdOfAnotherKindOfFileIsRefused() {
         assertEquals(
-                "MODEL=org/name:model.safetensors: model.safetensors is not a .gguf file",
-                refusal("org/name:model.safetensors"));
+                "MODEL=org/name:adapter_model.safetensors: adapter_model.safetensors is neither a .gguf file nor"
+                        + " model.safetensors or model.safetensors.index.json",
+                refusal("org/name:adapter_model.safetensors"));
     }
 
     private LocatedModel locate(String model) throws IOException, InterruptedException {

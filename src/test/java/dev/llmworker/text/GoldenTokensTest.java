@@ -21,16 +21,16 @@ import org.junit.jupiter.api.Test;
 class GoldenTokensTest {
     private record Case(String text, int[] ids, int[] idsWithControlTokens) {}
 
-    private static @Nullable GgufTokenizer loaded;
+    private static @Nullable ModelTokenizer loaded;
 
     @BeforeAll
     static void loadTheStarterModel() throws IOException, InterruptedException {
         try (var gguf = Gguf.open(StarterModelFile.path())) {
-            loaded = new GgufTokenizer(gguf.metadata());
+            loaded = GgufTokenizer.of(gguf.metadata());
         }
     }
 
-    private static GgufTokenizer tokenizer() {
+    private static ModelTokenizer tokenizer() {
         return Objects.requireNonNull(loaded);
     }
 

@@ -106,8 +106,8 @@ final class TinyVocabularies {
         return List.of(names).stream().mapToInt(this::id).toArray();
     }
 
-    GgufTokenizer tokenizer() throws IOException {
-        return new GgufTokenizer(metadata());
+    ModelTokenizer tokenizer() throws IOException {
+        return GgufTokenizer.of(metadata());
     }
 
     Metadata metadata() throws IOException {

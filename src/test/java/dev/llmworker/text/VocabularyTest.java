@@ -77,7 +77,7 @@ class VocabularyTest {
     @Test
     void anUnknownModelOrPreTokenizerIsRefusedWithThoseThatWork() {
         assertRefused(
-                "tokenizer.ggml.model is t5; supported: gpt2, llama",
+                "metadata tokenizer.ggml.model is t5; supported: gpt2, llama",
                 TinyVocabularies.byteLevel("smollm").string("tokenizer.ggml.model", "t5"));
         assertRefused(
                 "tokenizer.ggml.pre is kimi-k2; supported: deepseek-r1-qwen, default, falcon3, gpt-2, llama-bpe, llama-v3,"

@@ -1,0 +1,67 @@
+package dev.llmworker.hub;
+
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collection;
+
+/// The files of a repository at one commit, and where they are put.
+record HubFiles(HubId id, HubListing listing, SnapshotCache cache, URI hub, Downloader downloader) {
+    /// Whether the repository holds a model in safetensors, and none in GGUF.
+    boolean areSafetensors() {
+        return listing.names().stream().noneMatch(name -> name.endsWith(GgufChoice.SUFFIX))
+                && SafetensorsFiles.areAmong(listing.names());
+    }
+
+    /// Fetches a model in safetensors, all files that it is made of: the small ones first. What an earlier attempt left
+    /// whole is not fetched again, and what it left in part goes on.
+    ///
+    /// @return the folder
+    Path fetchSafetensors() throws IOException, InterruptedException {
+        if (!SafetensorsFiles.areAmong(listing.names())) {
+            throw new ModelUnavailableException(
+                    "MODEL=" + id + ": the repository lacks " + SafetensorsFiles.missing(listing.names()));
+        }
+        for (var name : SafetensorsFiles.small(listing.names())) {
+            fetch(name);
+        }
+        var folder = cache.place(id, listing.revision(), "");
+        var weights = SafetensorsFiles.weights(folder);
+        requireSpace(folder, weights);
+        for (var name : weights) {
+            fetch(name);
+        }
+        return folder;
+    }
+
+    private void requireSpace(Path folder, Collection<String> names) throws IOException {
+        var bytes = 0L;
+        for (var name : names) {
+            var file = listing.named(name);
+            if (file != null && !Files.exists(folder.resolve(name))) {
+                bytes += file.bytes().orElse(0);
+                bytes -= new PartFile(folder.resolve(name)).bytes();
+            }
+        }
+        DiskSpace.require(folder, bytes, id.toString());
+    }
+
+    /// @return where the file is now
+    Path fetch(String name) throws IOException, InterruptedException {
+        var file = listing.named(name);
+        if (file == null) {
+            throw new ModelUnavailableException(
+                    "MODEL=" + id + ": the repository has no file " + name + "; its .gguf files are "
+                            + listing.names().stream()
+                                    .filter(other -> other.endsWith(GgufChoice.SUFFIX))
+                                    .toList());
+        }
+        var destination = cache.place(id, listing.revision(), name);
+        if (!Files.isRegularFile(destination)) {
+            var address = URI.create(hub + "/" + id.repository() + "/resolve/" + listing.revision() + "/" + name);
+            downloader.fetch(new RemoteFile(address, name, file.bytes(), file.sha256()), destination);
+        }
+        return destination;
+    }
+}

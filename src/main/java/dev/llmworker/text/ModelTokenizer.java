@@ -1,0 +1,146 @@
+package dev.llmworker.text;
+
+import dev.llmworker.weights.Gguf;
+import dev.llmworker.weights.Safetensors;
+import dev.llmworker.weights.StoredModel;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
+
+/// The tokenizer that comes with a model.
+///
+/// Threading: any thread.
+public final class ModelTokenizer implements Tokenizer {
+    private static final Pattern LONE_SURROGATE = Pattern.compile("\\p{Cs}");
+    private static final byte[] NO_BYTES = {};
+
+    /// How bytes are written in the names of tokens.
+    enum Spelling {
+        BYTE_LEVEL,
+        SENTENCE_PIECE
+    }
+
+    /// The tokens before and after sequences.
+    ///
+    /// @param begin the one that chat templates know as `bos_token`
+    /// @param end likewise, `eos_token`
+    /// @param begins whether the model wants `begin` before each prompt
+    record Ends(OptionalInt begin, OptionalInt end, boolean begins) {}
+
+    private final Vocabulary vocabulary;
+    private final Spelling spelling;
+    private final TextEncoder encoder;
+    private final TokenNames controlNames;
+    private final Ends ends;
+    private final boolean addsLeadingSpace;
+
+    /// @param addsLeadingSpace whether the encoder puts a space before each text
+    ModelTokenizer(Vocabulary vocabulary, Spelling spelling, TextEncoder encoder, Ends ends, boolean addsLeadingSpace) {
+        this.vocabulary = vocabulary;
+        this.spelling = spelling;
+        this.encoder = encoder;
+        this.controlNames = new TokenNames(vocabulary.controlTokens());
+        this.ends = ends;
+        this.addsLeadingSpace = addsLeadingSpace;
+    }
+
+    /// @throws dev.llmworker.weights.ModelFileException if what the files say of it contradicts itself, or describes
+    ///     one that is not supported
+    public static ModelTokenizer of(StoredModel model) throws IOException {
+        return switch (model) {
+            case Gguf gguf -> GgufTokenizer.of(gguf.metadata());
+            case Safetensors safetensors -> HubTokenizer.of(safetensors);
+        };
+    }
+
+    @Override
+    public int[] encodeText(String text) {
+        return encoder.encode(encodable(text));
+    }
+
+    @Override
+    public int[] encodeFurtherText(String text) {
+        return encoder.encodeFurther(encodable(text));
+    }
+
+    private static String encodable(String text) {
+        return LONE_SURROGATE.matcher(text).replaceAll("\uFFFD");
+    }
+
+    @Override
+    public int[] encodeWithControlTokens(String text) {
+        var ids = IntStream.builder();
+        var from = 0;
+        while (from < text.length()) {
+            var match = controlNames.find(text, from);
+            var end = match == null ? text.length() : match.start();
+            if (end > from) {
+                var part = text.substring(from, end);
+                IntStream.of(from == 0 ? encodeText(part) : encodeFurtherText(part))
+                        .forEach(ids);
+            }
+            if (match != null) {
+                ids.add(match.id());
+            }
+            from = match == null ? end : match.end();
+        }
+        return ids.build().toArray();
+    }
+
+    @Override
+    public byte[] bytes(int id) {
+        var name = vocabulary.name(id);
+        return switch (vocabulary.kind(id)) {
+            case CONTROL, UNKNOWN -> NO_BYTES;
+            case USER_DEFINED -> name.getBytes(StandardCharsets.UTF_8);
+            case BYTE ->
+                switch (spelling) {
+                    case BYTE_LEVEL -> ByteAlphabet.bytes(name);
+                    case SENTENCE_PIECE -> SentencePieceEncoder.byteOf(name);
+                };
+            case UNDEFINED, NORMAL, UNUSED ->
+                switch (spelling) {
+                    case BYTE_LEVEL -> ByteAlphabet.bytes(name);
+                    case SENTENCE_PIECE -> SentencePieceEncoder.bytes(name);
+                };
+        };
+    }
+
+    @Override
+    public boolean isEndOfSequence(int id) {
+        return vocabulary.isEndOfSequence(id);
+    }
+
+    @Override
+    public int vocabularySize() {
+        return vocabulary.size();
+    }
+
+    @Override
+    public OptionalInt beginOfSequence() {
+        return ends.begins() ? ends.begin() : OptionalInt.empty();
+    }
+
+    @Override
+    public Map<String, Integer> controlTokens() {
+        return vocabulary.controlTokens();
+    }
+
+    @Override
+    public boolean addsLeadingSpace() {
+        return addsLeadingSpace;
+    }
+
+    /// The name of the begin-of-sequence token, which chat templates know as `bos_token`; empty if the model has none.
+    public String beginOfSequenceName() {
+        return ends.begin().isPresent() ? vocabulary.name(ends.begin().getAsInt()) : "";
+    }
+
+    /// As [#beginOfSequenceName()] for `eos_token`.
+    public String endOfSequenceName() {
+        return ends.end().isPresent() ? vocabulary.name(ends.end().getAsInt()) : "";
+    }
+}
