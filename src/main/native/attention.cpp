@@ -1,0 +1,239 @@
+#include "attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "simd.h"
+
+namespace llmworker {
+
+namespace {
+
+// Positions are taken in pieces of as many, each with a softmax of its own, which are brought together in the end: the
+// scores stay in the nearest cache, and a long sequence alone gives work to all threads.
+constexpr int PIECE = 256;
+// Queries that meet a piece of keys and values together.
+constexpr int TILE = 4;
+// Rows of a prompt whose queries do: keys and values are then read once for all of them.
+constexpr int PROMPT_ROWS = 8;
+
+// Of a query and a piece: the largest score, the sum of e^(score - largest), and the values weighted with these.
+struct Partial {
+  float largest;
+  float sum;
+  float* values;
+};
+
+// The next queries of one key-value head of a slot, and of each the number of positions that it sees.
+struct Queries {
+  const float* q[TILE];
+  int seen[TILE];
+  Partial* partials[TILE];
+};
+
+// Scores of Q queries with B times eight keys.
+template <typename Number, int Q, int B>
+inline void score(const Queries& queries, const Number* keys, int dim, float* scores) {
+  __m256 sums[Q * B];
+#pragma GCC unroll 8
+  for (int i = 0; i < Q * B; i++) sums[i] = _mm256_setzero_ps();
+  for (int d = 0; d < dim; d++) {
+    __m256 k[B];
+#pragma GCC unroll 4
+    for (int b = 0; b < B; b++) k[b] = load8(keys + (b * dim + d) * KvCache::STRIDE);
+#pragma GCC unroll 4
+    for (int i = 0; i < Q; i++) {
+      const __m256 value = _mm256_broadcast_ss(queries.q[i] + d);
+#pragma GCC unroll 4
+      for (int b = 0; b < B; b++) sums[i * B + b] = _mm256_fmadd_ps(k[b], value, sums[i * B + b]);
+    }
+  }
+  for (int i = 0; i < Q; i++) {
+    for (int b = 0; b < B; b++) _mm256_storeu_ps(scores + i * PIECE + b * 8, sums[i * B + b]);
+  }
+}
+
+// Turns the first `seen` scores into e^(score - largest), those behind them into 0.
+void exponentials(float* scores, int count, int seen, Partial& partial) {
+  const __m256 below = _mm256_set1_ps(-INFINITY);
+  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  __m256 largest = below;
+  for (int at = 0; at < count; at += 8) {
+    const __m256i left = _mm256_cmpgt_epi32(_mm256_set1_epi32(seen - at), lanes);
+    const __m256 s = _mm256_blendv_ps(below, _mm256_loadu_ps(scores + at), _mm256_castsi256_ps(left));
+    _mm256_storeu_ps(scores + at, s);
+    largest = _mm256_max_ps(largest, s);
+  }
+  partial.largest = max8(largest);
+  const __m256 top = _mm256_set1_ps(partial.largest);
+  __m256 sum = _mm256_setzero_ps();
+  for (int at = 0; at < count; at += 8) {
+    const __m256 e = exp8(_mm256_sub_ps(_mm256_loadu_ps(scores + at), top));
+    _mm256_storeu_ps(scores + at, e);
+    sum = _mm256_add_ps(sum, e);
+  }
+  partial.sum = sum8(sum);
+}
+
+// Values weighted with the scores of Q queries, for V times eight of their numbers.
+template <typename Number, int Q, int V>
+inline void weigh(const Queries& queries, const Number* values, int dim, int count, const float* scores, int d) {
+  __m256 sums[Q * V];
+#pragma GCC unroll 8
+  for (int i = 0; i < Q * V; i++) sums[i] = _mm256_setzero_ps();
+  for (int at = 0; at < count; at++) {
+    __m256 v[V];
+#pragma GCC unroll 4
+    for (int j = 0; j < V; j++) v[j] = load8(values + static_cast<size_t>(at) * dim + d + 8 * j);
+#pragma GCC unroll 4
+    for (int i = 0; i < Q; i++) {
+      const __m256 weight = _mm256_broadcast_ss(scores + i * PIECE + at);
+#pragma GCC unroll 4
+      for (int j = 0; j < V; j++) sums[i * V + j] = _mm256_fmadd_ps(v[j], weight, sums[i * V + j]);
+    }
+  }
+  for (int i = 0; i < Q; i++) {
+    for (int j = 0; j < V; j++) _mm256_storeu_ps(queries.partials[i]->values + d + 8 * j, sums[i * V + j]);
+  }
+}
+
+// Q queries over one piece. keys, values: of the piece's first position
+template <typename Number, int Q>
+void piece(const Queries& queries, const Number* keys, const Number* values, int dim) {
+  // At least two vectors of keys side by side, so that the sums do not wait for each other.
+  constexpr int B = Q <= 2 ? 4 : 2;
+  float scores[Q * PIECE];
+  const int most = *std::max_element(queries.seen, queries.seen + Q);
+  const int count = (most + 7) / 8 * 8;
+  int at = 0;
+  for (; at + 8 * B <= count; at += 8 * B) score<Number, Q, B>(queries, keys + at * dim, dim, scores + at);
+  for (; at < count; at += 8) score<Number, Q, 1>(queries, keys + at * dim, dim, scores + at);
+  for (int i = 0; i < Q; i++) exponentials(scores + i * PIECE, count, queries.seen[i], *queries.partials[i]);
+  int d = 0;
+  for (; d + 16 <= dim; d += 16) weigh<Number, Q, 2>(queries, values, dim, most, scores, d);
+  if (d < dim) weigh<Number, Q, 1>(queries, values, dim, most, scores, d);
+}
+
+template <typename Number>
+void tile(const Queries& queries, int count, const uint8_t* keys, const uint8_t* values, int dim, int first) {
+  const size_t skipped = static_cast<size_t>(first) * dim;
+  const Number* k = reinterpret_cast<const Number*>(keys) + skipped;
+  const Number* v = reinterpret_cast<const Number*>(values) + skipped;
+  switch (count) {
+    case 1: return piece<Number, 1>(queries, k, v, dim);
+    case 2: return piece<Number, 2>(queries, k, v, dim);
+    case 3: return piece<Number, 3>(queries, k, v, dim);
+    default: return piece<Number, 4>(queries, k, v, dim);
+  }
+}
+
+// Brings the pieces of one query together.
+void join(const Partial* partials, int pieces, int dim, float* out) {
+  float largest = partials[0].largest;
+  for (int i = 1; i < pieces; i++) largest = std::max(largest, partials[i].largest);
+  float sum = 0;
+  for (int d = 0; d < dim; d += 8) _mm256_storeu_ps(out + d, _mm256_setzero_ps());
+  for (int i = 0; i < pieces; i++) {
+    const float factor = std::exp(partials[i].largest - largest);
+    sum += factor * partials[i].sum;
+    const __m256 factors = _mm256_set1_ps(factor);
+    for (int d = 0; d < dim; d += 8) {
+      const __m256 more = _mm256_loadu_ps(partials[i].values + d);
+      _mm256_storeu_ps(out + d, _mm256_fmadd_ps(more, factors, _mm256_loadu_ps(out + d)));
+    }
+  }
+  const __m256 whole = _mm256_set1_ps(sum);
+  for (int d = 0; d < dim; d += 8) _mm256_storeu_ps(out + d, _mm256_div_ps(_mm256_loadu_ps(out + d), whole));
+}
+
+// Rows that are neighbours in a sequence, or one row; and where the partial results of their queries are.
+struct Run {
+  int first;
+  int rows;
+  int pieces;
+  size_t partials;
+};
+
+std::vector<Run> runs(const std::vector<Place>& places, int heads) {
+  std::vector<Run> found;
+  size_t partials = 0;
+  const int n = static_cast<int>(places.size());
+  for (int i = 0; i < n;) {
+    int end = i + 1;
+    while (end < n && end - i < PROMPT_ROWS && places[end].slot == places[i].slot &&
+           places[end].position == places[end - 1].position + 1) {
+      end++;
+    }
+    const int pieces = places[end - 1].position / PIECE + 1;
+    found.push_back({i, end - i, pieces, partials});
+    partials += static_cast<size_t>(end - i) * heads * pieces;
+    i = end;
+  }
+  return found;
+}
+
+}  // namespace
+
+void attend(const KvCache& cache, int layer, const std::vector<Place>& places, int heads, int kv_heads, int dim,
+            const float* q, int stride, float* out, Threads& threads) {
+  static thread_local std::vector<Partial> partials;
+  static thread_local std::vector<float> values;
+  const std::vector<Run> all = runs(places, heads);
+  const Run& last = all.back();
+  const size_t count = last.partials + static_cast<size_t>(last.rows) * heads * last.pieces;
+  if (partials.size() < count) partials.resize(count);
+  if (values.size() < count * dim) values.resize(count * dim);
+  Partial* const found = partials.data();
+  float* const found_values = values.data();
+  const int group = heads / kv_heads;
+
+  // A task is a run, a key-value head and a piece.
+  std::vector<int> starts(all.size() + 1, 0);
+  for (size_t r = 0; r < all.size(); r++) starts[r + 1] = starts[r] + all[r].pieces * kv_heads;
+  threads.run(starts.back(), [&](int task) {
+    const size_t r = std::upper_bound(starts.begin(), starts.end(), task) - starts.begin() - 1;
+    const Run& run = all[r];
+    const int head = (task - starts[r]) / run.pieces, at = (task - starts[r]) % run.pieces;
+    const int slot = places[run.first].slot;
+    const uint8_t *keys = cache.keys(layer, slot, head), *its_values = cache.values(layer, slot, head);
+    Queries queries;
+    int filled = 0;
+    const auto flush = [&] {
+      if (filled == 0) return;
+      switch (cache.type()) {
+        case CacheType::F32: tile<float>(queries, filled, keys, its_values, dim, at * PIECE); break;
+        case CacheType::F16: tile<Half>(queries, filled, keys, its_values, dim, at * PIECE); break;
+        case CacheType::BF16: tile<Bfloat>(queries, filled, keys, its_values, dim, at * PIECE); break;
+      }
+      filled = 0;
+    };
+    for (int row = run.first; row < run.first + run.rows; row++) {
+      const int seen = std::min(PIECE, places[row].position + 1 - at * PIECE);
+      if (seen <= 0) continue;
+      for (int h = head * group; h < (head + 1) * group; h++) {
+        const size_t place = run.partials + (static_cast<size_t>(row - run.first) * heads + h) * run.pieces + at;
+        found[place].values = found_values + place * dim;
+        queries.q[filled] = q + static_cast<size_t>(row) * stride + static_cast<size_t>(h) * dim;
+        queries.seen[filled] = seen;
+        queries.partials[filled] = found + place;
+        if (++filled == TILE) flush();
+      }
+    }
+    flush();
+  });
+
+  threads.run(static_cast<int>(all.size()), [&](int r) {
+    const Run& run = all[r];
+    for (int row = 0; row < run.rows; row++) {
+      const int pieces = places[run.first + row].position / PIECE + 1;
+      for (int h = 0; h < heads; h++) {
+        const size_t query = static_cast<size_t>(row) * heads + h;
+        float* to = out + (static_cast<size_t>(run.first) * heads + query) * dim;
+        join(found + run.partials + query * run.pieces, pieces, dim, to);
+      }
+    }
+  });
+}
+
+}  // namespace llmworker

@@ -1,0 +1,158 @@
+#include "decoder.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "simd.h"
+
+namespace llmworker {
+
+namespace {
+
+// Below, waking other threads for work on single rows takes longer than the work.
+constexpr int ROWS_TO_SHARE = 4;
+
+float* grown(std::vector<float>& buffer, size_t size) {
+  if (buffer.size() < size) buffer.resize(size);
+  return buffer.data();
+}
+
+// The sum of squares, in an order that depends on `size` alone.
+float squares(const float* x, int size) {
+  __m256 sum = _mm256_setzero_ps();
+  int i = 0;
+  for (; i + 8 <= size; i += 8) {
+    const __m256 v = _mm256_loadu_ps(x + i);
+    sum = _mm256_fmadd_ps(v, v, sum);
+  }
+  float total = sum8(sum);
+  for (; i < size; i++) total += x[i] * x[i];
+  return total;
+}
+
+void rms_norm(const float* x, const float* norm, int size, float epsilon, float* out) {
+  const float factor = 1.0f / std::sqrt(squares(x, size) / size + epsilon);
+  for (int i = 0; i < size; i++) out[i] = x[i] * factor * norm[i];
+}
+
+}  // namespace
+
+Decoder::Decoder(const Sizes& sizes, float epsilon, CacheType cache, int threads)
+    : sizes_(sizes),
+      epsilon_(epsilon),
+      cache_(cache, sizes.layers, sizes.slots, sizes.kv_heads, sizes.dim, sizes.length),
+      threads_(new Threads(threads)) {}
+
+void Decoder::use_threads(int count) {
+  if (count != threads_->count()) threads_.reset(new Threads(count));
+}
+
+template <typename Row>
+void Decoder::for_rows(int n, Row&& row) {
+  if (n >= ROWS_TO_SHARE) return threads_->run(n, row);
+  for (int i = 0; i < n; i++) row(i);
+}
+
+// The rows of x, normalised, become what the next matrices are multiplied with.
+void Decoder::normalise(const float* x, const std::vector<float>& norm, int n) {
+  const int hidden = sizes_.hidden;
+  float* out = grown(normal_, static_cast<size_t>(n) * hidden);
+  activations_.resize(n, hidden);
+  for_rows(n, [&](int i) {
+    float* row = out + static_cast<size_t>(i) * hidden;
+    rms_norm(x + static_cast<size_t>(i) * hidden, norm.data(), hidden, epsilon_, row);
+    activations_.put(i, row);
+  });
+}
+
+void Decoder::project(int matrix, float* out, int stride, bool add) {
+  for (const Matrix& part : weights[matrix].parts) {
+    multiply(activations_, part, out, stride, add, *threads_);
+    out += part.rows();
+  }
+}
+
+// Biases, head norms, turns queries and keys by their positions, and puts keys and values into the cache.
+void Decoder::turn(int layer, const std::vector<Place>& places) {
+  const int dim = sizes_.dim, heads = sizes_.heads, kv_heads = sizes_.kv_heads, turning = heads + kv_heads;
+  const int stride = (heads + 2 * kv_heads) * dim;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
+  for_rows(static_cast<int>(places.size()), [&](int i) {
+    float* row = qkv_.data() + static_cast<size_t>(i) * stride;
+    if (!biases.empty()) {
+      for (int j = 0; j < stride; j++) row[j] += biases[layer][j];
+    }
+    const float* rotation = rotations_.data() + static_cast<size_t>(i) * dim;
+    for (int h = 0; h < turning; h++) {
+      float* head = row + h * dim;
+      if (!head_norms.empty()) rms_norm(head, head_norms[layer].data() + h * dim, dim, epsilon_, head);
+      const float factor = h < heads ? scale : 1.0f;
+      for (int j = 0; j < dim; j += 2) {
+        const float a = head[j] * factor, b = head[j + 1] * factor;
+        head[j] = a * rotation[j] - b * rotation[j + 1];
+        head[j + 1] = a * rotation[j + 1] + b * rotation[j];
+      }
+    }
+    for (int h = 0; h < kv_heads; h++) {
+      const float* key = row + (heads + h) * dim;
+      cache_.put(layer, places[i].slot, h, places[i].position, key, key + kv_heads * dim);
+    }
+  });
+}
+
+// SiLU of the gates times what is up beside them becomes what the last matrix of a layer is multiplied with.
+void Decoder::gate(int n) {
+  const int size = sizes_.feed_forward;
+  activations_.resize(n, size);
+  for_rows(n, [&](int i) {
+    float* gates = gate_up_.data() + static_cast<size_t>(i) * 2 * size;
+    const float* up = gates + size;
+    const __m256 one = _mm256_set1_ps(1.0f);
+    int j = 0;
+    for (; j + 8 <= size; j += 8) {
+      const __m256 g = _mm256_loadu_ps(gates + j);
+      const __m256 e = exp8(_mm256_sub_ps(_mm256_setzero_ps(), g));
+      const __m256 silu = _mm256_div_ps(g, _mm256_add_ps(one, e));
+      _mm256_storeu_ps(gates + j, _mm256_mul_ps(silu, _mm256_loadu_ps(up + j)));
+    }
+    for (; j < size; j++) gates[j] = gates[j] / (1.0f + std::exp(-gates[j])) * up[j];
+    activations_.put(i, gates);
+  });
+}
+
+void Decoder::forward(float* x, const std::vector<Place>& places) {
+  const int n = static_cast<int>(places.size()), hidden = sizes_.hidden, dim = sizes_.dim;
+  const int stride = (sizes_.heads + 2 * sizes_.kv_heads) * dim, out = sizes_.heads * dim;
+  float* qkv = grown(qkv_, static_cast<size_t>(n) * stride);
+  float* attention = grown(attention_, static_cast<size_t>(n) * out);
+  float* gate_up = grown(gate_up_, static_cast<size_t>(n) * 2 * sizes_.feed_forward);
+  float* rotations = grown(rotations_, static_cast<size_t>(n) * dim);
+  for_rows(n, [&](int i) {
+    for (int j = 0; j < dim / 2; j++) {
+      const double angle = places[i].position * frequencies[j];
+      rotations[static_cast<size_t>(i) * dim + 2 * j] = static_cast<float>(std::cos(angle));
+      rotations[static_cast<size_t>(i) * dim + 2 * j + 1] = static_cast<float>(std::sin(angle));
+    }
+  });
+  for (int layer = 0; layer < sizes_.layers; layer++) {
+    normalise(x, norms[2 * layer], n);
+    project(4 * layer, qkv, stride, false);
+    turn(layer, places);
+    attend(cache_, layer, places, sizes_.heads, sizes_.kv_heads, dim, qkv, stride, attention, *threads_);
+    activations_.resize(n, out);
+    for_rows(n, [&](int i) { activations_.put(i, attention + static_cast<size_t>(i) * out); });
+    project(4 * layer + 1, x, hidden, true);
+    normalise(x, norms[2 * layer + 1], n);
+    project(4 * layer + 2, gate_up, 2 * sizes_.feed_forward, false);
+    gate(n);
+    project(4 * layer + 3, x, hidden, true);
+  }
+}
+
+void Decoder::head(const float* x, int n, float* logits) {
+  normalise(x, norms[2 * sizes_.layers], n);
+  const Weights& last = weights[4 * sizes_.layers];
+  project(4 * sizes_.layers, logits, last.rows, false);
+}
+
+}  // namespace llmworker

@@ -1,0 +1,76 @@
+#include "kv_cache.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "simd.h"
+
+namespace llmworker {
+
+namespace {
+
+template <typename Number>
+void put_numbers(uint8_t* keys, uint8_t* values, int dim, int position, const float* key, const float* value) {
+  constexpr int STRIDE = KvCache::STRIDE;
+  Number* column = reinterpret_cast<Number*>(keys) + position / STRIDE * STRIDE * dim + position % STRIDE;
+  Number* row = reinterpret_cast<Number*>(values) + static_cast<size_t>(position) * dim;
+  for (int d = 0; d < dim; d += 8) {
+    Number eight[8];
+    store8(eight, _mm256_loadu_ps(key + d));
+    for (int i = 0; i < 8; i++) column[(d + i) * STRIDE] = eight[i];
+    store8(row + d, _mm256_loadu_ps(value + d));
+  }
+}
+
+}  // namespace
+
+KvCache::KvCache(CacheType type, int layers, int slots, int heads, int dim, int length)
+    : type_(type), layers_(layers), slots_(slots), heads_(heads), dim_(dim), length_((length + STRIDE - 1) / STRIDE * STRIDE) {
+  number_bytes_ = type == CacheType::F32 ? 4 : 2;
+  head_bytes_ = number_bytes_ * dim_ * length_;
+  // Zero pages, which are taken as they are first written to: a slot that is never used takes none.
+  void* memory = mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  data_ = static_cast<uint8_t*>(memory);
+}
+
+KvCache::~KvCache() { munmap(data_, bytes()); }
+
+void KvCache::put(int layer, int slot, int head, int position, const float* key, const float* value) {
+  uint8_t *k = keys(layer, slot, head), *v = values(layer, slot, head);
+  switch (type_) {
+    case CacheType::F32: return put_numbers<float>(k, v, dim_, position, key, value);
+    case CacheType::F16: return put_numbers<Half>(k, v, dim_, position, key, value);
+    case CacheType::BF16: return put_numbers<Bfloat>(k, v, dim_, position, key, value);
+  }
+}
+
+size_t KvCache::used_bytes(int positions) const {
+  return number_bytes_ * dim_ * std::min(length_, (positions + STRIDE - 1) / STRIDE * STRIDE);
+}
+
+void KvCache::copy(int source, int target, int length) {
+  const size_t used = used_bytes(length);
+  for (int layer = 0; layer < layers_; layer++) {
+    for (int head = 0; head < heads_; head++) {
+      std::memcpy(keys(layer, target, head), keys(layer, source, head), used);
+      std::memcpy(values(layer, target, head), values(layer, source, head), used);
+    }
+  }
+}
+
+void KvCache::swap(int a, int b, int length) {
+  const size_t used = used_bytes(length);
+  for (int layer = 0; layer < layers_; layer++) {
+    for (int head = 0; head < heads_; head++) {
+      uint8_t *ka = keys(layer, a, head), *va = values(layer, a, head);
+      std::swap_ranges(ka, ka + used, keys(layer, b, head));
+      std::swap_ranges(va, va + used, values(layer, b, head));
+    }
+  }
+}
+
+}  // namespace llmworker

@@ -1,0 +1,326 @@
+#include "matmul.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+namespace llmworker {
+
+namespace {
+
+// Rows of activations that meet a panel at once: as many sums as the registers hold beside two vectors of weights.
+constexpr int TILE = 4;
+// Up to here weights are unpacked as they are multiplied; from then on first, for all rows.
+constexpr int FEW = 2;
+// Blocks of a panel that are unpacked at a time: they stay in the nearest cache, 1 KB each.
+constexpr int UNPACKED = 12;
+constexpr int PAIRS = BLOCK / 2;
+
+// Calls f with the numbers 0 to N - 1 as constants: what it does with arrays stays in registers.
+template <int N, typename F>
+[[gnu::always_inline]] inline void repeat(F&& f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>()), ...); }
+  (std::make_integer_sequence<int, N>());
+}
+
+__m256 halves8(const uint8_t* p) { return load8(reinterpret_cast<const Half*>(p)); }
+
+__m256i integers8(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+
+constexpr int pairs_a_word(Format format) { return format == Format::Q4 ? 4 : 2; }
+
+// The next pair of columns of 8 rows, as 16-bit numbers, from a word that `step` pairs were taken from.
+template <Format FORMAT>
+inline __m256i unpack(__m256i word, int step) {
+  if constexpr (FORMAT == Format::Q4) {
+    return _mm256_and_si256(_mm256_srli_epi16(word, 4 * step), _mm256_set1_epi16(15));
+  } else if (FORMAT == Format::Q8_OFFSET) {
+    return step == 0 ? _mm256_and_si256(word, _mm256_set1_epi16(255)) : _mm256_srli_epi16(word, 8);
+  } else {
+    return step == 0 ? _mm256_srai_epi16(_mm256_slli_epi16(word, 8), 8) : _mm256_srai_epi16(word, 8);
+  }
+}
+
+// A block's scales and offsets, of the panel's first 8 rows and of the others.
+struct Heads {
+  __m256 scale[2];
+  __m256 offset[2];
+};
+
+// Sums over a block of T rows of activations times a panel. A structure and no arrays, which GCC would keep in memory.
+template <int T>
+struct Sums {
+  __m256i low = _mm256_setzero_si256(), high = _mm256_setzero_si256();
+  Sums<T - 1> others;
+
+  // Adds two columns of the panel, `first_rows` and `other_rows`, times those at `columns` of the first row of activations;
+  // the next ones are `stride` apart.
+  [[gnu::always_inline]] void add(__m256i first_rows, __m256i other_rows, const int16_t* columns, size_t stride) {
+    int32_t bits;
+    std::memcpy(&bits, columns, 4);
+    const __m256i both = _mm256_set1_epi32(bits);
+    low = _mm256_add_epi32(low, _mm256_madd_epi16(first_rows, both));
+    high = _mm256_add_epi32(high, _mm256_madd_epi16(other_rows, both));
+    // The compiler would bring the products of other rows forward, and run out of registers.
+    asm volatile("" : "+x"(low), "+x"(high));
+    others.add(first_rows, other_rows, columns + stride, stride);
+  }
+
+  // Adds the sums, times the panel's scales and the activations' at `scales`, to the results [T, 16]; and where the format has
+  // them its offsets times the activations' sums at `totals`.
+  template <bool OFFSET>
+  [[gnu::always_inline]] void settle(const Heads& heads, const float* scales, const float* totals, size_t stride,
+                                     float* results) const {
+    const __m256 scale = _mm256_broadcast_ss(scales);
+    __m256 a = _mm256_fmadd_ps(_mm256_cvtepi32_ps(low), _mm256_mul_ps(heads.scale[0], scale), load8(results));
+    __m256 b = _mm256_fmadd_ps(_mm256_cvtepi32_ps(high), _mm256_mul_ps(heads.scale[1], scale), load8(results + 8));
+    if constexpr (OFFSET) {
+      const __m256 total = _mm256_broadcast_ss(totals);
+      a = _mm256_fmadd_ps(heads.offset[0], total, a);
+      b = _mm256_fmadd_ps(heads.offset[1], total, b);
+    }
+    store8(results, a);
+    store8(results + 8, b);
+    others.template settle<OFFSET>(heads, scales + stride, totals + stride, stride, results + PANEL);
+  }
+};
+
+template <>
+struct Sums<0> {
+  void add(__m256i, __m256i, const int16_t*, size_t) {}
+  template <bool OFFSET>
+  void settle(const Heads&, const float*, const float*, size_t, float*) const {}
+};
+
+// T rows of activations from row `first` on times `count` blocks of a panel from block `from` on, added to `results`
+// [T, 16]. unpacked: what `unpack_blocks` made of these blocks; where they are not READY they are unpacked here.
+template <Format FORMAT, int T, bool READY>
+void panel_product(const uint8_t* panel, const int16_t* unpacked, const Activations& x, int first, int from, int count,
+                   float* results) {
+  constexpr int PARTS = scales_a_block(FORMAT), EACH = pairs_a_word(FORMAT), WORDS = PAIRS / EACH / PARTS;
+  const size_t stride = x.columns(), blocks = stride / BLOCK;
+  const int16_t* columns = x.quants(first) + from * BLOCK;
+  const float *scales = x.scales(first) + from, *totals = x.sums(first) + from;
+  for (int b = 0; b < count; b++, scales++, totals++) {
+    const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT);
+    const uint8_t* words = panel;
+    for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
+      Sums<T> products;
+      for (int word = 0; word < WORDS; word++, words += 64) {
+        const __m256i first_rows = integers8(words), other_rows = integers8(words + 32);
+#pragma GCC unroll 4
+        for (int step = 0; step < EACH; step++, columns += 2) {
+          if constexpr (READY) {
+            products.add(integers8(unpacked), integers8(unpacked + 16), columns, stride);
+            unpacked += 32;
+          } else {
+            products.add(unpack<FORMAT>(first_rows, step), unpack<FORMAT>(other_rows, step), columns, stride);
+          }
+        }
+      }
+      Heads all{{halves8(heads), halves8(heads + 16)}, {}};
+      if constexpr (has_offset(FORMAT)) {
+        all.offset[0] = halves8(heads + 2 * PANEL);
+        all.offset[1] = halves8(heads + 2 * PANEL + 16);
+      }
+      products.template settle<has_offset(FORMAT)>(all, scales, totals, blocks, results);
+    }
+    panel += block_bytes(FORMAT);
+  }
+}
+
+// Blocks of a panel as 16-bit numbers, [16 pairs of columns, 16 rows, 2].
+template <Format FORMAT>
+void unpack_blocks(const uint8_t* panel, int count, int16_t* out) {
+  constexpr int EACH = pairs_a_word(FORMAT);
+  for (int b = 0; b < count; b++, panel += block_bytes(FORMAT)) {
+    for (int word = 0; word < PAIRS / EACH; word++) {
+      const __m256i first_rows = integers8(panel + 64 * word), other_rows = integers8(panel + 64 * word + 32);
+#pragma GCC unroll 4
+      for (int step = 0; step < EACH; step++, out += 32) {
+        _mm256_store_si256(reinterpret_cast<__m256i*>(out), unpack<FORMAT>(first_rows, step));
+        _mm256_store_si256(reinterpret_cast<__m256i*>(out + 16), unpack<FORMAT>(other_rows, step));
+      }
+    }
+  }
+}
+
+// The same for plain numbers.
+template <typename Number, int T>
+inline void plain_product(const uint8_t* panel, const Activations& x, int first, __m256* sums) {
+  const Number* w = reinterpret_cast<const Number*>(panel);
+  const float* values[T];
+  __m256 low[T], high[T];
+  for (int t = 0; t < T; t++) {
+    values[t] = x.plain(first + t);
+    low[t] = high[t] = _mm256_setzero_ps();
+  }
+  const int columns = x.columns();
+  for (int column = 0; column < columns; column++, w += PANEL) {
+    const __m256 a = load8(w), c = load8(w + 8);
+#pragma GCC unroll 8
+    for (int t = 0; t < T; t++) {
+      const __m256 value = _mm256_broadcast_ss(values[t] + column);
+      low[t] = _mm256_fmadd_ps(a, value, low[t]);
+      high[t] = _mm256_fmadd_ps(c, value, high[t]);
+    }
+  }
+  for (int t = 0; t < T; t++) {
+    sums[2 * t] = low[t];
+    sums[2 * t + 1] = high[t];
+  }
+}
+
+void store(float* out, __m256 sum, int rows, bool add) {
+  if (rows >= 8) {
+    _mm256_storeu_ps(out, add ? _mm256_add_ps(_mm256_loadu_ps(out), sum) : sum);
+    return;
+  }
+  float values[8];
+  _mm256_storeu_ps(values, sum);
+  for (int i = 0; i < rows; i++) out[i] = add ? out[i] + values[i] : values[i];
+}
+
+struct Product {
+  const Activations& x;
+  const Matrix& w;
+  float* out;
+  int stride;
+  bool add;
+};
+
+// Results [n, 16] of a panel and of rows of activations from `first` on.
+void store(const Product& p, int panel, int first, int n, const float* results) {
+  const int rows = p.w.rows() - panel * PANEL;
+  for (int i = 0; i < n; i++, results += PANEL) {
+    float* out = p.out + static_cast<size_t>(first + i) * p.stride + panel * PANEL;
+    store(out, load8(results), rows, p.add);
+    if (rows > 8) store(out + 8, load8(results + 8), rows - 8, p.add);
+  }
+}
+
+template <Format FORMAT, int T>
+void plain_tile(const Product& p, int panel, int first) {
+  __m256 sums[2 * T];
+  if constexpr (FORMAT == Format::F32) {
+    plain_product<float, T>(p.w.panel(panel), p.x, first, sums);
+  } else if (FORMAT == Format::F16) {
+    plain_product<Half, T>(p.w.panel(panel), p.x, first, sums);
+  } else {
+    plain_product<Bfloat, T>(p.w.panel(panel), p.x, first, sums);
+  }
+  alignas(32) float results[T * PANEL];
+  for (int i = 0; i < 2 * T; i++) store8(results + 8 * i, sums[i]);
+  store(p, panel, first, T, results);
+}
+
+// Calls tile with its number of rows as a constant, for all n rows.
+template <typename Tile>
+[[gnu::always_inline]] inline void tiles(int n, Tile&& tile) {
+  int first = 0;
+  for (; first + TILE <= n; first += TILE) tile(std::integral_constant<int, TILE>(), first);
+  repeat<TILE>([&](auto t) {
+    if constexpr (t > 0) {
+      if (n - first == t) tile(t, first);
+    }
+  });
+}
+
+template <Format FORMAT>
+void panel(const Product& p, int panel) {
+  const int n = p.x.rows();
+  if constexpr (!is_quantised(FORMAT)) {
+    tiles(n, [&](auto t, int first) { plain_tile<FORMAT, t>(p, panel, first); });
+  } else {
+    static thread_local std::vector<float> sums;
+    alignas(32) int16_t unpacked[UNPACKED * PANEL * BLOCK];
+    sums.assign(static_cast<size_t>(n) * PANEL, 0.0f);
+    float* results = sums.data();
+    const int blocks = p.x.columns() / BLOCK;
+    const uint8_t* data = p.w.panel(panel);
+    if (n <= FEW) {
+      tiles(n, [&](auto t, int first) {
+        if constexpr (t <= FEW) panel_product<FORMAT, t, false>(data, nullptr, p.x, first, 0, blocks, results);
+      });
+    } else {
+      for (int from = 0; from < blocks; from += UNPACKED, data += UNPACKED * block_bytes(FORMAT)) {
+        const int count = std::min(UNPACKED, blocks - from);
+        unpack_blocks<FORMAT>(data, count, unpacked);
+        tiles(n, [&](auto t, int first) {
+          panel_product<FORMAT, t, true>(data, unpacked, p.x, first, from, count, results + first * PANEL);
+        });
+      }
+    }
+    store(p, panel, 0, n, results);
+  }
+}
+
+template <Format FORMAT>
+void panels(const Product& p, Threads& threads) {
+  const int count = p.w.panels();
+  // Several tasks a thread, so that one that is late keeps the others waiting for little.
+  const int each = std::max(1, count / (threads.count() * 8));
+  threads.run((count + each - 1) / each, [&](int task) {
+    const int end = std::min(count, (task + 1) * each);
+    for (int i = task * each; i < end; i++) panel<FORMAT>(p, i);
+  });
+}
+
+}  // namespace
+
+void Activations::resize(int n, int columns) {
+  rows_ = n;
+  columns_ = columns;
+  const size_t blocks = static_cast<size_t>(n) * (columns / BLOCK);
+  if (quants_.size() < static_cast<size_t>(n) * columns) quants_.resize(static_cast<size_t>(n) * columns);
+  if (scales_.size() < blocks) {
+    scales_.resize(blocks);
+    sums_.resize(blocks);
+  }
+  if (plain_.size() < static_cast<size_t>(n)) plain_.resize(n);
+}
+
+void Activations::put(int row, const float* values) {
+  plain_[row] = values;
+  int16_t* out = quants_.data() + static_cast<size_t>(row) * columns_;
+  const size_t first = static_cast<size_t>(row) * (columns_ / BLOCK);
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  for (int b = 0; b < columns_ / BLOCK; b++, values += BLOCK, out += BLOCK) {
+    __m256 v[4], largest = _mm256_setzero_ps();
+    for (int i = 0; i < 4; i++) {
+      v[i] = _mm256_loadu_ps(values + 8 * i);
+      largest = _mm256_max_ps(largest, _mm256_andnot_ps(sign, v[i]));
+    }
+    const float most = max8(largest);
+    // What is next to nothing is nothing: its inverse would be infinite.
+    const float scale = most > 1e-30f ? most / 32767.0f : 0.0f;
+    const __m256 factor = _mm256_set1_ps(most > 1e-30f ? 32767.0f / most : 0.0f);
+    __m256i q[4], sum = _mm256_setzero_si256();
+    for (int i = 0; i < 4; i++) {
+      q[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], factor));
+      sum = _mm256_add_epi32(sum, q[i]);
+    }
+    for (int i = 0; i < 4; i += 2) {
+      const __m256i both = _mm256_permute4x64_epi64(_mm256_packs_epi32(q[i], q[i + 1]), 0xD8);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 8 * i), both);
+    }
+    scales_[first + b] = scale;
+    sums_[first + b] = scale * sum8(_mm256_cvtepi32_ps(sum));
+  }
+}
+
+void multiply(const Activations& x, const Matrix& w, float* out, int stride, bool add, Threads& threads) {
+  const Product p{x, w, out, stride, add};
+  switch (w.format()) {
+    case Format::Q4: return panels<Format::Q4>(p, threads);
+    case Format::Q8: return panels<Format::Q8>(p, threads);
+    case Format::Q8_OFFSET: return panels<Format::Q8_OFFSET>(p, threads);
+    case Format::Q8_HALF_BLOCKS: return panels<Format::Q8_HALF_BLOCKS>(p, threads);
+    case Format::F32: return panels<Format::F32>(p, threads);
+    case Format::F16: return panels<Format::F16>(p, threads);
+    case Format::BF16: return panels<Format::BF16>(p, threads);
+  }
+}
+
+}  // namespace llmworker
