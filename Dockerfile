@@ -5,6 +5,13 @@
 #
 # All that is native is unpacked here, so the image runs unprivileged on a read-only file system, and starts fast.
 
+# The decoder's operators for CPUs, in C++.
+FROM debian:bookworm-slim AS native
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
+COPY src/main/native /src
+RUN bash /src/build.sh /native && test -f /native/libllmworker.so
+
 FROM maven:3-eclipse-temurin-25 AS build
 WORKDIR /src
 COPY pom.xml fetch-connectors ./
@@ -70,13 +77,15 @@ ENV LANG=C.UTF-8 \
     OPT_OUT_TRACKING=true \
     PYTORCH_LIBRARY_PATH=/opt/worker/native/torch/lib \
     PYTORCH_VERSION=2.7.1 \
-    RUST_LIBRARY_PATH=/opt/worker/native/libtokenizers.so
+    RUST_LIBRARY_PATH=/opt/worker/native/libtokenizers.so \
+    WORKER_NATIVE_LIBRARY=/opt/worker/native/libllmworker.so
 WORKDIR /home/worker
 
 FROM base AS cpu
 COPY --from=build /native /opt/worker/native
 COPY --from=build /jni/cpu /opt/worker/native/torch/lib
 COPY --from=build /shared /opt/worker/native
+COPY --from=native /native/libllmworker.so /opt/worker/native/
 COPY --from=build /src/target/lib /opt/worker/lib
 COPY --from=build /connectors /opt/worker/connectors
 ENV PYTORCH_FLAVOR=cpu
@@ -109,6 +118,7 @@ LABEL org.opencontainers.image.title="camel-llm-worker" \
 COPY --from=cuda /native /opt/worker/native
 COPY --from=build /jni/cu128 /opt/worker/native/torch/lib
 COPY --from=build /shared /opt/worker/native
+COPY --from=native /native/libllmworker.so /opt/worker/native/
 COPY --from=build /src/target/lib /opt/worker/lib
 COPY --from=build /connectors /opt/worker/connectors
 COPY --from=app /app /opt/worker

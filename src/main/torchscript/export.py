@@ -56,8 +56,10 @@ def main() -> None:
     sys.path.insert(0, str(SOURCES))
     from decoder import Decoder
     from dense_decoder import DenseDecoder
+    from native_decoder import NativeDecoder
 
-    for name, decoder in {"decoder.pt": Decoder(), "dense.pt": DenseDecoder()}.items():
+    programs = {"decoder.pt": Decoder(), "dense.pt": DenseDecoder(), "native.pt": NativeDecoder()}
+    for name, decoder in programs.items():
         exported = program(decoder)
         torch.jit.load(io.BytesIO(exported))
         if "--check" not in sys.argv[1:]:

@@ -33,12 +33,12 @@ swap_slots(Tensor(a!) decoder, int a, int b, int length) -> ()
 """
 
 
-def define_operators() -> torch.library.Library:
-    """Makes the operators known, as long as the result lives."""
-    library = torch.library.Library("llmworker", "DEF")
+# To script what follows, the operators must be known; where the library is loaded they are.
+LIBRARY = None
+if not hasattr(torch.ops.llmworker, "open"):
+    LIBRARY = torch.library.Library("llmworker", "DEF")
     for schema in OPERATORS.strip().splitlines():
-        library.define(schema)
-    return library
+        LIBRARY.define(schema)
 
 
 def native_format(gguf_type: int) -> int:

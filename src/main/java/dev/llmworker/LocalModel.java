@@ -4,6 +4,7 @@ import dev.llmworker.generation.LanguageModel;
 import dev.llmworker.hub.ModelLocator;
 import dev.llmworker.hub.Progress;
 import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.Kernels;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.TorchDecoder;
 import dev.llmworker.stats.Stages;
@@ -76,7 +77,8 @@ final class LocalModel {
                 Objects.requireNonNullElse(settings.maxModelLen(), 0),
                 Objects.requireNonNullElse(settings.threads(), 0),
                 settings.device(),
-                Boolean.parseBoolean(settings.value("DETERMINISTIC")));
+                Boolean.parseBoolean(settings.value("DETERMINISTIC")),
+                Kernels.parse(Objects.requireNonNullElse(settings.value("KERNELS"), "auto")));
     }
 
     private static LongConsumer reporting(Progress progress, StoredModel model) {

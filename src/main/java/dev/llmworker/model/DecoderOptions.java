@@ -8,7 +8,10 @@ package dev.llmworker.model;
 /// @param contextLength the most tokens of a sequence; 0 is the model's own, less where the KV cache would not fit
 /// @param threads of the engine on a CPU; 0 is as many as the machine has processors
 /// @param device `cpu`, `cuda:0`, or `auto`: the first GPU, the CPU without one
-/// @param deterministic a sequence's tokens never depend on what else is decoded; somewhat slower in large batches
+/// @param deterministic a sequence's tokens never depend on what else is decoded; with libtorch's kernels somewhat
+/// slower
+///     in large batches
+/// @param kernels which code the layers run in
 public record DecoderOptions(
         Precision weights,
         Precision cache,
@@ -16,7 +19,8 @@ public record DecoderOptions(
         int contextLength,
         int threads,
         String device,
-        boolean deterministic) {
+        boolean deterministic,
+        Kernels kernels) {
     public static final int MAX_SLOTS = 1024;
 
     public DecoderOptions {
@@ -30,6 +34,23 @@ public record DecoderOptions(
         if (threads < 0) {
             throw new IllegalArgumentException("threads is " + threads + "; it must be 0 (all processors) or more");
         }
+    }
+
+    /// With the kernels that are best here.
+    public DecoderOptions(
+            Precision weights,
+            Precision cache,
+            int slots,
+            int contextLength,
+            int threads,
+            String device,
+            boolean deterministic) {
+        this(weights, cache, slots, contextLength, threads, device, deterministic, Kernels.AUTO);
+    }
+
+    /// These with other kernels.
+    DecoderOptions with(Kernels others) {
+        return new DecoderOptions(weights, cache, slots, contextLength, threads, device, deterministic, others);
     }
 
     /// On the CPU, the rest as the machine and the model allow.

@@ -13,7 +13,10 @@ enum MatrixForm {
     /// The file's 4-bit blocks, packed; the fewest bytes to read.
     INT4(3),
     /// The file's 5- or 8-bit blocks as two planes of 4 bits.
-    INT4_PAIR(4);
+    INT4_PAIR(4),
+    /// The file's blocks or numbers as they are, in the order that the operators in C++ read them: for any number of
+    /// rows.
+    NATIVE(5);
 
     /// The int4 kernel works on 64 rows at a time.
     private static final int INT4_ROWS = 64;
@@ -33,10 +36,14 @@ enum MatrixForm {
     ///
     /// @param packed has [#PACKED_BF16]
     /// @param int4 has [#INT4] and [#INT4_PAIR]
-    record Capabilities(boolean packed, boolean int4) {}
+    /// @param asStored has [#NATIVE], and nothing else is used
+    record Capabilities(boolean packed, boolean int4, boolean asStored) {}
 
     /// The form for a few rows that holds the parts exactly and is fastest; bfloat16 where none is exact.
     static MatrixForm forFewRows(List<Tensor> parts, Capabilities device) {
+        if (device.asStored()) {
+            return NATIVE;
+        }
         var whole = parts.stream().allMatch(part -> part.rows() % INT4_ROWS == 0);
         if (whole && device.int4() && parts.stream().allMatch(part -> isFourBit(part.type()))) {
             return INT4;
@@ -53,7 +60,27 @@ enum MatrixForm {
         return switch (this) {
             case INT4 -> 6;
             case INT4_PAIR -> 5;
-            case DENSE, PACKED_BF16 -> Integer.MAX_VALUE;
+            case DENSE, PACKED_BF16, NATIVE -> Integer.MAX_VALUE;
+        };
+    }
+
+    /// What a matrix takes in this form.
+    ///
+    /// @param dense the type of [#DENSE] ones
+    long bytes(Tensor matrix, Precision dense) {
+        var elements = matrix.elements();
+        return switch (this) {
+            // A scale and a zero of 2 bytes each for 32 elements.
+            case INT4 -> elements / 2 + elements / 8;
+            case INT4_PAIR -> elements + elements / 4;
+            case PACKED_BF16 -> elements * Precision.BF16.bytes();
+            case DENSE -> elements * dense.bytes();
+            case NATIVE ->
+                switch (matrix.type()) {
+                    case Q4_0, Q4_1, Q4_K -> elements / 2 + elements / 8;
+                    case Q8_0, Q5_0, Q5_1, Q5_K, Q6_K -> elements + elements / 8;
+                    case F16, BF16, F32 -> matrix.data().byteSize();
+                };
         };
     }
 

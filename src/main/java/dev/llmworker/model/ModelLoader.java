@@ -49,7 +49,8 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Pro
             shape.headDim(),
             options.slots(),
             contextLength,
-            loneLength(shape, cache, contextLength)
+            loneLength(shape, cache, contextLength),
+            shape.feedForward()
         };
         var compute = weights == Precision.AUTO ? Precision.FP32 : weights;
         program.run(
@@ -64,7 +65,7 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Pro
 
     /// The positions of the float32 copy of slot 0 that makes steps of one row faster; 0 is none.
     private int loneLength(DecoderShape shape, Precision cache, int contextLength) {
-        if (program.isDense() || cache == Precision.FP32 || options.deterministic()) {
+        if (program.isDense() || program.isNative() || cache == Precision.FP32 || options.deterministic()) {
             return 0;
         }
         var affordable = LONE_CACHE_BYTES / shape.cacheBytesPerToken(Precision.FP32.bytes());
@@ -72,10 +73,10 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Pro
     }
 
     private Capabilities capabilities() {
-        if (program.isDense()) {
-            return new Capabilities(false, false);
+        if (program.isDense() || program.isNative()) {
+            return new Capabilities(false, false, program.isNative());
         }
-        return new Capabilities(program.test("packing_available"), program.test("int4_available"));
+        return new Capabilities(program.test("packing_available"), program.test("int4_available"), false);
     }
 
     /// A GPU that is asked for and a model on the CPU would look alike, but for the speed.
@@ -100,6 +101,9 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Pro
         if (options.cache() != Precision.AUTO) {
             return options.cache();
         }
+        if (program.isNative()) {
+            return Precision.FP16;
+        }
         return weights == Precision.AUTO ? Precision.BF16 : weights;
     }
 
@@ -116,6 +120,9 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Pro
     }
 
     private static String format(TensorType type, Capabilities capabilities) {
+        if (capabilities.asStored()) {
+            return "as stored";
+        }
         var unquantised = capabilities.packed() ? "bf16" : "fp32";
         return switch (type) {
             case Q4_0, Q4_1, Q4_K -> capabilities.int4() ? "int4" : unquantised;

@@ -25,6 +25,8 @@ final class Program implements AutoCloseable {
     static final String QUANTISED = "decoder.pt";
     /// For GPUs: one type, few kernels.
     static final String DENSE = "dense.pt";
+    /// For CPUs with AVX2: layers in C++, weights as they are stored. [NativeLibrary] must be loaded.
+    static final String NATIVE = "native.pt";
 
     static {
         // DJL reports its use to its makers otherwise.
@@ -35,7 +37,7 @@ final class Program implements AutoCloseable {
     private final PtSymbolBlock block;
     private final String resource;
 
-    /// @param resource [#QUANTISED] or [#DENSE]
+    /// @param resource [#QUANTISED], [#DENSE] or [#NATIVE]
     /// @param threads at least 1
     @SuppressWarnings("MustBeClosedChecker")
     Program(String resource, Device device, int threads) throws IOException {
@@ -45,7 +47,7 @@ final class Program implements AutoCloseable {
         // All three hold for this thread only. The optimising executor would compile each method again after it has
         // seen
         // its first arguments, for nothing: what it fuses needs LLVM, which libtorch comes without.
-        useThreads(threads);
+        JniUtils.setNumThreads(threads);
         JniUtils.setGraphExecutorOptimize(false);
         JniUtils.setGradMode(false);
         try (var stream = Program.class.getResourceAsStream(resource)) {
@@ -65,9 +67,16 @@ final class Program implements AutoCloseable {
         return resource.equals(DENSE);
     }
 
+    boolean isNative() {
+        return resource.equals(NATIVE);
+    }
+
     /// How many threads the calls from now on take.
     void useThreads(int threads) {
         JniUtils.setNumThreads(threads);
+        if (isNative()) {
+            run("use_threads", threads);
+        }
     }
 
     /// A call without a result.
@@ -164,6 +173,9 @@ final class Program implements AutoCloseable {
 
     @Override
     public void close() {
+        if (isNative()) {
+            run("close");
+        }
         block.close();
         manager.close();
     }

@@ -9,7 +9,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.LongConsumer;
 
-/// The decoder of a stored model in libtorch: `dense.pt` on a GPU, `decoder.pt` on a CPU.
+/// The decoder of a stored model in libtorch: `dense.pt` on a GPU, `native.pt` or `decoder.pt` on a
+/// CPU.
 ///
 /// Threading: as [Decoder]; [#load] counts as a call.
 public final class TorchDecoder implements Decoder {
@@ -49,7 +50,7 @@ public final class TorchDecoder implements Decoder {
         Libtorch.await();
         var device = Devices.of(options.device());
         stages.ended("libtorch");
-        return load(model, options, device, device.isGpu() ? Program.DENSE : Program.QUANTISED, progress, stages);
+        return load(model, options, device, ProgramChoice.of(model, options, device), progress, stages);
     }
 
     /// As [#load(StoredModel, DecoderOptions, LongConsumer, Stages)], with a program of choice.
@@ -70,7 +71,8 @@ public final class TorchDecoder implements Decoder {
             var manyRowsForm = ManyRowsForm.of(program, options.deterministic());
             stages.ended("weights");
             program.useThreads(threads);
-            var decoder = new TorchDecoder(program, description, manyRowsForm, options.deterministic());
+            var decoder = new TorchDecoder(
+                    program, description, manyRowsForm, options.deterministic() && !program.isNative());
             new WarmUp(decoder).run();
             stages.ended("first run");
             loaded = true;

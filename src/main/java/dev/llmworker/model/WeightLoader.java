@@ -84,7 +84,7 @@ final class WeightLoader {
         var tied = !model.tensors().containsKey(OWN_HEAD);
         var embedding = model.tensor(EMBEDDING);
         var needed = program.isDense()
-                ? held(embedding.elements(), MatrixForm.DENSE)
+                ? MatrixForm.DENSE.bytes(embedding, dense())
                 : embedding.data().byteSize();
         for (var entry : model.tensors().entrySet()) {
             var tensor = entry.getValue();
@@ -200,17 +200,11 @@ final class WeightLoader {
     private long held(Tensor matrix) {
         var few = few(List.of(matrix));
         var many = many(few);
-        return held(matrix.elements(), few) + (many == few ? 0 : held(matrix.elements(), many));
+        return few.bytes(matrix, dense()) + (many == few ? 0 : many.bytes(matrix, dense()));
     }
 
-    private long held(long elements, MatrixForm form) {
-        return switch (form) {
-            // A scale and a zero of 2 bytes each for 32 elements.
-            case INT4 -> elements / 2 + elements / 8;
-            case INT4_PAIR -> elements + elements / 4;
-            case PACKED_BF16 -> elements * Precision.BF16.bytes();
-            case DENSE -> elements * (weights == Precision.AUTO ? Precision.FP32 : weights).bytes();
-        };
+    private Precision dense() {
+        return weights == Precision.AUTO ? Precision.FP32 : weights;
     }
 
     /// A tensor's bytes, cut at multiples of 64 rows where it is large.

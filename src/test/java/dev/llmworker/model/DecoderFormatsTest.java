@@ -120,7 +120,7 @@ class DecoderFormatsTest {
     }
 
     /// Prefills all but the last token, which a decode step then takes.
-    private static void assertPrefillAndDecode(TinyLlama tiny, TorchDecoder decoder, double tolerance, String message) {
+    static void assertPrefillAndDecode(TinyLlama tiny, TorchDecoder decoder, double tolerance, String message) {
         var naive = new NaiveLlama(tiny);
         var last = IDS.length - 1;
         var prompt = Arrays.copyOf(IDS, last);

@@ -34,7 +34,8 @@ class ManyRowsFormTest {
     private final int[] shortPrompt = Arrays.copyOf(longPrompt, 31);
 
     private TorchDecoder load(TinyLlama tiny, boolean deterministic) throws Exception {
-        var options = new DecoderOptions(Precision.AUTO, Precision.AUTO, SLOTS, 128, 1, "cpu", deterministic);
+        var options = new DecoderOptions(Precision.AUTO, Precision.AUTO, SLOTS, 128, 1, "cpu", deterministic)
+                .with(Kernels.TORCH);
         var decoder = tiny.load(directory, options);
         var format = decoder.description().weightFormat();
         assumeTrue(format.startsWith("int"), "this machine has no int4, but " + format);

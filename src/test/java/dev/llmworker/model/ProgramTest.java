@@ -1,6 +1,7 @@
 package dev.llmworker.model;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
 import java.nio.charset.StandardCharsets;
@@ -8,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.HexFormat;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -17,6 +19,17 @@ class ProgramTest {
     @ParameterizedTest
     @ValueSource(strings = {Program.QUANTISED, Program.DENSE})
     void theProgramIsExportedFromTheSourcesThatAreHere(String resource) throws Exception {
+        check(resource);
+    }
+
+    @Test
+    void soIsTheNativeOne() throws Exception {
+        Libtorch.await();
+        assumeTrue(NativeLibrary.problem() == null, "no native library here");
+        check(Program.NATIVE);
+    }
+
+    private static void check(String resource) throws Exception {
         try (var program = new Program(resource, Device.cpu(), 1)) {
             assertEquals(
                     sourceSha256(),

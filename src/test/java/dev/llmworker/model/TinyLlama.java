@@ -68,18 +68,21 @@ final class TinyLlama {
         return load(file, directory, options);
     }
 
-    /// Of a program on the CPU.
+    /// By a program of choice.
     TorchDecoder load(Path directory, DecoderOptions options, String program) throws IOException, InterruptedException {
         return load(file, directory, options, program);
     }
 
     static TorchDecoder load(GgufFile file, Path directory, DecoderOptions options)
             throws IOException, InterruptedException {
-        return load(file, directory, options, Program.QUANTISED);
+        try (var model = Gguf.open(file.write(directory.resolve("tiny.gguf")))) {
+            return TorchDecoder.load(model, options, _ -> {});
+        }
     }
 
     static TorchDecoder load(GgufFile file, Path directory, DecoderOptions options, String program)
             throws IOException, InterruptedException {
+        Libtorch.await();
         try (var model = Gguf.open(file.write(directory.resolve("tiny.gguf")))) {
             return TorchDecoder.load(model, options, Device.cpu(), program, _ -> {}, new Stages());
         }

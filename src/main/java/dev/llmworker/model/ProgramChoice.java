@@ -1,0 +1,52 @@
+package dev.llmworker.model;
+
+import ai.djl.Device;
+import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.StoredModel;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Which program decodes a model.
+final class ProgramChoice {
+    private static final Logger LOG = LoggerFactory.getLogger(ProgramChoice.class);
+    /// Values of a head that the native operators take side by side.
+    private static final int NATIVE_HEAD_MULTIPLE = 8;
+
+    private ProgramChoice() {}
+
+    /// @return a resource, as [Program] takes it
+    /// @throws IllegalArgumentException when native kernels are asked for and cannot be
+    static String of(StoredModel model, DecoderOptions options, Device device)
+            throws ModelFileException, InterruptedException {
+        var torch = device.isGpu() ? Program.DENSE : Program.QUANTISED;
+        if (options.kernels() == Kernels.TORCH) {
+            return torch;
+        }
+        var problem = nativeProblem(DecoderShape.of(model), options, device);
+        if (problem == null) {
+            return Program.NATIVE;
+        }
+        if (options.kernels() == Kernels.NATIVE) {
+            throw new IllegalArgumentException("KERNELS is native, which cannot be: " + problem);
+        }
+        if (!device.isGpu() && options.weights() == Precision.AUTO) {
+            LOG.warn("decoding without the native library, more slowly: {}", problem);
+        }
+        return torch;
+    }
+
+    private static @Nullable String nativeProblem(DecoderShape shape, DecoderOptions options, Device device)
+            throws InterruptedException {
+        if (device.isGpu()) {
+            return "it is for CPUs";
+        }
+        if (options.weights() != Precision.AUTO) {
+            return "it takes weights as they are stored (DTYPE=auto)";
+        }
+        if (shape.headDim() % NATIVE_HEAD_MULTIPLE != 0) {
+            return "heads have " + shape.headDim() + " values; it takes multiples of " + NATIVE_HEAD_MULTIPLE;
+        }
+        return NativeLibrary.problem();
+    }
+}
