@@ -31,7 +31,8 @@ class TidyTest {
     }
 
     private static List<Path> javaFiles() throws IOException {
-        var files = files("src", ".java");
+        var files = new ArrayList<>(files("src", ".java"));
+        files.addAll(files("scaling-tests", ".java"));
         assertFalse(files.isEmpty(), "no source was found");
         return files;
     }

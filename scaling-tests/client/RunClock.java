@@ -1,0 +1,10 @@
+package client;
+
+/// Seconds since a run began, on a clock that never goes back.
+public final class RunClock {
+    private final long start = System.nanoTime();
+
+    public double seconds() {
+        return (System.nanoTime() - start) / 1e9;
+    }
+}
