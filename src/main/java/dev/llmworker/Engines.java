@@ -4,15 +4,21 @@ import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.InProcessGenerator;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.model.Libtorch;
+import dev.llmworker.remote.RemoteGenerator;
+import io.vertx.core.Vertx;
 
 /// Makes what generates.
 final class Engines {
     private Engines() {}
 
     /// Returns at once; an engine that has something to load does so on a thread of its own.
-    static Generator start(Settings settings) {
+    ///
+    /// @param vertx whose event loops talk to other servers
+    /// @throws SettingsException where the engine lacks one
+    static Generator start(Settings settings, Vertx vertx) throws SettingsException {
         return switch (settings.engine()) {
             case MOCK -> new MockGenerator();
+            case OPENAI -> RemoteGenerator.start(vertx, RemoteSettings.read(settings));
             case DJL -> {
                 // The model's header is read meanwhile, and Camel started.
                 Libtorch.startLoading();

@@ -69,7 +69,7 @@ final class Rehearsal {
 
     private static void perform(Settings settings) throws Exception {
         var port = SharedPort.open(settings.listen());
-        Generator generator = Engines.start(settings);
+        Generator generator = Engines.start(settings, port.vertx());
         var beans = WorkerBeans.of(port, generator, new WorkerStats());
         var application = new CamelApplication(settings, beans);
         var failed = new CompletableFuture<Void>();

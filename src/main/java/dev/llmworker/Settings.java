@@ -41,7 +41,8 @@ record Settings(
     /// What generates.
     enum EngineKind {
         DJL,
-        MOCK
+        MOCK,
+        OPENAI
     }
 
     private static final int MAX_PORT = 65_535;

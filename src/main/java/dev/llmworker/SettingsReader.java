@@ -91,7 +91,7 @@ record SettingsReader(Map<String, String> values) {
         }
     }
 
-    private static SettingsException wrong(String name, String value, String limit) {
+    static SettingsException wrong(String name, String value, String limit) {
         var shown = value.length() <= 60 ? value : value.substring(0, 60) + "…";
         return new SettingsException(name + " is \"" + shown + "\"; it must be " + limit);
     }

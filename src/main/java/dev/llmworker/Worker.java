@@ -31,7 +31,7 @@ public final class Worker {
         var stats = new WorkerStats();
         var port = SharedPort.open(settings.listen());
         RunPod.check(settings, port::wasPinged);
-        var beans = WorkerBeans.of(port, Engines.start(settings), stats);
+        var beans = WorkerBeans.of(port, Engines.start(settings, port.vertx()), stats);
         new CamelApplication(settings, beans).run();
     }
 

@@ -26,7 +26,8 @@ public final class WorkerPlugin implements ContextServicePlugin {
             var folder = Path.of("");
             var settings = Settings.read(System.getenv(), folder, folder.resolve("application.properties"));
             var stats = new WorkerStats();
-            return WorkerBeans.of(new SharedPort(settings.listen()), Engines.start(settings), stats);
+            var port = new SharedPort(settings.listen());
+            return WorkerBeans.of(port, Engines.start(settings, port.vertx()), stats);
         } catch (SettingsException e) {
             throw new RuntimeCamelException(e.getMessage());
         }

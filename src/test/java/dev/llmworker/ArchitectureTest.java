@@ -1,5 +1,8 @@
 package dev.llmworker;
 
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.nameMatching;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 
 import com.tngtech.archunit.core.domain.JavaClasses;
@@ -104,7 +107,7 @@ class ArchitectureTest {
     @Test
     void camelAndVertxStayInServing() {
         only("org.apache.camel..", ROOT + ".serving..", ROOT);
-        only("io.vertx..", ROOT + ".serving..", ROOT);
+        only("io.vertx..", ROOT + ".serving..", ROOT + ".remote..", ROOT);
         only("io.netty..", ROOT + ".serving..");
     }
 
@@ -116,11 +119,27 @@ class ArchitectureTest {
                 ROOT,
                 ROOT + ".hub..",
                 ROOT + ".text..",
-                ROOT + ".weights..");
+                ROOT + ".weights..",
+                ROOT + ".remote..");
     }
 
     @Test
     void metersStayInStats() {
         only("io.micrometer..", ROOT + ".stats..", ROOT);
+    }
+
+    /// A generator that asks others knows what a generation is, and not how this process makes one.
+    @Test
+    void remoteKnowsTheFrontDoorAlone() {
+        var allowed =
+                "Generat(ion|ionEvent(\\$.*)?|ionRequest|or)|FinishReason|OpenAi.*|Prompt(\\$.*)?|Readiness(\\$.*)?"
+                        + "|RefusedException(\\$.*)?|ScoredToken";
+        noClasses()
+                .that()
+                .resideInAPackage(ROOT + ".remote..")
+                .should()
+                .dependOnClassesThat(resideInAPackage(ROOT + ".generation..")
+                        .and(not(nameMatching("dev\\.llmworker\\.generation\\.(" + allowed + ")"))))
+                .check(classes);
     }
 }

@@ -62,7 +62,7 @@ class SettingsTest {
                 "MAX_BODY_BYTES",
                 "31457281",
                 "MAX_BODY_BYTES is \"31457281\"; it must be a whole number from 1024 to 31457280");
-        assertWrong("ENGINE", "vllm", "ENGINE is \"vllm\"; it must be one of djl, mock");
+        assertWrong("ENGINE", "vllm", "ENGINE is \"vllm\"; it must be one of djl, mock, openai");
         assertWrong(
                 "REQUEST_TIMEOUT",
                 "0",

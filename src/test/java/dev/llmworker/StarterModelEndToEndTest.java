@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Readiness;
+import io.vertx.core.Vertx;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -27,12 +28,13 @@ class StarterModelEndToEndTest {
     private static final String LOAD_BALANCING = """
             {"prompt":"Tell me about load balancing","max_tokens":32,"temperature":0}""";
 
+    private final Vertx vertx = Vertx.vertx();
     private Generator generator;
     private RunningWorker worker;
 
     @BeforeAll
     void start() throws Exception {
-        generator = Engines.start(Settings.read(new HashMap<>(System.getenv())));
+        generator = Engines.start(Settings.read(new HashMap<>(System.getenv())), vertx);
         worker = RunningWorker.with(generator);
         Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
         assertEquals(new Readiness.Ready(), generator.readiness());
@@ -41,6 +43,7 @@ class StarterModelEndToEndTest {
     @AfterAll
     void stop() {
         worker.close();
+        vertx.close();
     }
 
     private String generate(String body) throws Exception {

@@ -16,6 +16,11 @@ public sealed interface GenerationEvent {
         }
     }
 
+    /// An event of OpenAI's API as another server wrote it; comes in the place of tokens where a request is relayed.
+    ///
+    /// @param isUsage whether it carries token counts and nothing else
+    record Chunk(String json, boolean isUsage) implements GenerationEvent {}
+
     /// The last event.
     ///
     /// @param promptTokens tokens of the prompt, the chat template's included; 0 where another server did not say

@@ -10,6 +10,7 @@ import java.util.OptionalInt;
 /// @param minP keeps tokens at least this share as likely as the likeliest, 0 to 1; 0 keeps all
 /// @param seed the same seed, request and worker give the same text
 /// @param adjustment what is done to the logits first
+/// @param isSeeded whether the client chose the seed
 /// @param logprobs asks for the log-probability of each token, and of so many of the likeliest: 0 to 5
 public record SamplingParameters(
         float temperature,
@@ -17,6 +18,7 @@ public record SamplingParameters(
         float topP,
         float minP,
         long seed,
+        boolean isSeeded,
         LogitAdjustment adjustment,
         OptionalInt logprobs) {
     public static final float MAX_TEMPERATURE = 2f;
@@ -33,6 +35,18 @@ public record SamplingParameters(
             throw new ParameterException(
                     "logprobs", "logprobs is " + logprobs.getAsInt() + "; it must be from 0 to " + MAX_LOGPROBS);
         }
+    }
+
+    /// By a seed that was chosen.
+    public SamplingParameters(
+            float temperature,
+            int topK,
+            float topP,
+            float minP,
+            long seed,
+            LogitAdjustment adjustment,
+            OptionalInt logprobs) {
+        this(temperature, topK, topP, minP, seed, true, adjustment, logprobs);
     }
 
     /// With the logits as they are, and no log-probabilities.

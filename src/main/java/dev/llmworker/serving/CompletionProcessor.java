@@ -2,6 +2,8 @@ package dev.llmworker.serving;
 
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.OpenAiRelay;
+import dev.llmworker.generation.OpenAiRequest;
 import java.nio.charset.StandardCharsets;
 import java.time.InstantSource;
 import java.util.Map;
@@ -10,7 +12,7 @@ import org.apache.camel.Processor;
 
 /// The beans `chatCompletions` and `completions`: OpenAI's API over the one model that is loaded. The body is a `Map`
 /// with the fields of a request; the answer is JSON, or server-sent events with `"stream": true`. A client that leaves
-/// ends its generation.
+/// ends its generation. Where another server of this API generates, it gets the request as it is.
 final class CompletionProcessor implements Processor {
     private final Generations generations;
     private final ServedModel model;
@@ -20,6 +22,11 @@ final class CompletionProcessor implements Processor {
     /// The two forms of the API.
     enum Kind {
         CHAT {
+            @Override
+            OpenAiRequest.Form relayed() {
+                return OpenAiRequest.Form.CHAT;
+            }
+
             @Override
             CompletionRequest request(Map<?, ?> body) {
                 return CompletionRequest.chat(body);
@@ -32,6 +39,11 @@ final class CompletionProcessor implements Processor {
         },
         TEXT {
             @Override
+            OpenAiRequest.Form relayed() {
+                return OpenAiRequest.Form.TEXT;
+            }
+
+            @Override
             CompletionRequest request(Map<?, ?> body) {
                 return CompletionRequest.text(body);
             }
@@ -41,6 +53,8 @@ final class CompletionProcessor implements Processor {
                 return new TextForm(request, modelId, createdSeconds);
             }
         };
+
+        abstract OpenAiRequest.Form relayed();
 
         abstract CompletionRequest request(Map<?, ?> body);
 
@@ -63,7 +77,12 @@ final class CompletionProcessor implements Processor {
                     "OpenAI's API serves routes from platform-http, with a body that strictJson has unmarshalled");
         }
         var modelId = model.id(body);
-        var request = kind.request(body);
+        if (model.generator() instanceof OpenAiRelay relay) {
+            var request = new OpenAiRequest(kind.relayed(), body, ClientResponse.requestId(exchange));
+            new RelayedCompletion(relay, request).answer(exchange, client, generations);
+            return;
+        }
+        var request = kind.request(body).withRequestId(ClientResponse.requestId(exchange));
         var form = kind.form(request, modelId, clock.instant().getEpochSecond());
         if (request.stream()) {
             new EventStream(client, form).run(generations, request.generation(), Caller.of(exchange));

@@ -17,6 +17,10 @@ record CompletionRequest(GenerationRequest generation, boolean stream, boolean i
     private static final List<String> UNSUPPORTED =
             List.of("tools", "functions", "audio", "suffix", "web_search_options");
 
+    CompletionRequest withRequestId(String id) {
+        return new CompletionRequest(generation.withRequestId(id), stream, includeUsage);
+    }
+
     /// `/v1/chat/completions`: without a limit the answer may fill the context.
     ///
     /// @throws RequestException naming the field, its value and its limit

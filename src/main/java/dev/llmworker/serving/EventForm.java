@@ -12,6 +12,10 @@ interface EventForm {
 
     List<String> token(GenerationEvent.Token token);
 
+    default List<String> chunk(GenerationEvent.Chunk chunk) {
+        throw new IllegalStateException("only a relayed request is answered by chunks");
+    }
+
     List<String> finished(GenerationEvent.Finished finished);
 
     /// Sent in the place of what is left when the answer cannot go on.

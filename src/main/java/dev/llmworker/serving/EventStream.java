@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -43,8 +44,13 @@ final class EventStream implements Generations.Reader {
     ///
     /// @throws RuntimeException before anything is written
     void run(Generations generations, GenerationRequest request, Caller caller) {
+        run(() -> generations.run(request, caller, this));
+    }
+
+    /// As above, of a generation that `running` runs with this stream as its reader.
+    void run(Supplier<GenerationEvent.Finished> running) {
         try {
-            var finished = generations.run(request, caller, this);
+            var finished = running.get();
             if (finished.reason() == FinishReason.ERROR) {
                 send(form.failed(JsonError.failed(finished)));
             } else {
@@ -94,6 +100,12 @@ final class EventStream implements Generations.Reader {
     @Override
     public boolean token(GenerationEvent.Token token) {
         sendAll(form.token(token));
+        return !response.closed();
+    }
+
+    @Override
+    public boolean chunk(GenerationEvent.Chunk chunk) {
+        sendAll(form.chunk(chunk));
         return !response.closed();
     }
 

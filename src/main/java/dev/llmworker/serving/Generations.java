@@ -4,9 +4,12 @@ import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.OpenAiRelay;
+import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.stats.WorkerStats;
 import java.util.Locale;
+import java.util.function.Supplier;
 
 /// Runs generations for clients, and counts them.
 ///
@@ -25,6 +28,11 @@ final class Generations {
 
         /// @return false when nobody reads any more
         boolean token(GenerationEvent.Token token);
+
+        /// As [#token], of a request that is relayed.
+        default boolean chunk(GenerationEvent.Chunk chunk) {
+            throw new IllegalStateException("only a relayed request is answered by chunks");
+        }
     }
 
     Generations(Generator generator, WorkerStats stats) {
@@ -36,7 +44,16 @@ final class Generations {
     ///
     /// @throws RefusedException when it is not accepted
     GenerationEvent.Finished run(GenerationRequest request, Caller caller, Reader reader) {
-        try (var generation = submit(request)) {
+        return run(() -> generator.submit(request), caller, reader);
+    }
+
+    /// As [#run], of a request that another server answers in its own words.
+    GenerationEvent.Finished relay(OpenAiRelay relay, OpenAiRequest request, Caller caller, Reader reader) {
+        return run(() -> relay.relay(request), caller, reader);
+    }
+
+    private GenerationEvent.Finished run(Supplier<Generation> submission, Caller caller, Reader reader) {
+        try (var generation = submit(submission)) {
             begin(generation, caller, reader);
             GenerationEvent.Finished finished = null;
             try {
@@ -75,9 +92,9 @@ final class Generations {
         }
     }
 
-    private Generation submit(GenerationRequest request) {
+    private Generation submit(Supplier<Generation> submission) {
         try {
-            var generation = generator.submit(request);
+            var generation = submission.get();
             stats.recordSubmitted();
             return generation;
         } catch (RefusedException e) {
@@ -93,6 +110,12 @@ final class Generations {
                 case GenerationEvent.Token token -> {
                     if (wasted > 0 || !reader.token(token)) {
                         // The engine may be in the middle of a step: what it still emits is read, and counted.
+                        generation.close();
+                        wasted++;
+                    }
+                }
+                case GenerationEvent.Chunk chunk -> {
+                    if (wasted > 0 || !reader.chunk(chunk)) {
                         generation.close();
                         wasted++;
                     }

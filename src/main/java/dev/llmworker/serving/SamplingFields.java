@@ -22,6 +22,7 @@ final class SamplingFields {
                 fields.decimal("min_p", 0),
                 fields.wholeLong("seed")
                         .orElseGet(() -> ThreadLocalRandom.current().nextLong()),
+                fields.has("seed"),
                 new LogitAdjustment(
                         fields.decimal("repetition_penalty", 1),
                         fields.decimal("presence_penalty", 0),

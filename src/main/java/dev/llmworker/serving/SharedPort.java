@@ -154,7 +154,8 @@ public final class SharedPort implements AutoCloseable {
         return webSockets;
     }
 
-    Vertx vertx() {
+    /// Its event loops.
+    public Vertx vertx() {
         return vertx;
     }
 

@@ -64,6 +64,7 @@ class InProcessGeneratorTest {
         for (var event : generation) {
             switch (event) {
                 case Token token -> text.append(token.text());
+                case GenerationEvent.Chunk _ -> throw new AssertionError("nothing was relayed");
                 case Finished finished -> end = finished;
             }
         }

@@ -179,6 +179,7 @@ class SchedulerSimulationTest {
                     assertEquals(tokens++, token.index(), where);
                     text.append(token.text());
                 }
+                case GenerationEvent.Chunk _ -> throw new AssertionError(where);
                 case Finished finished -> end = finished;
             }
         }

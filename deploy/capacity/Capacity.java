@@ -1,0 +1,298 @@
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.PriorityQueue;
+import java.util.Random;
+import java.util.TreeMap;
+
+/// How many workers a load needs, and how long requests wait: a calculation, and a simulation beside it. JDK only.
+///
+/// `java Capacity.java curve=1:164,8:415,32:786 answer=128 rate=20 slots=32`, and what `main` reads besides. `curve` is
+/// what one worker was measured at: sequences together, and the tokens a second of all of them. `rate` is requests a
+/// second of all clients; `wait` is the p95 of the wait that is allowed, in seconds; `price` is of a worker's hour. With
+/// `workers=10,100` it says what so many hold: at `rate`, or without one at the highest that keeps the wait.
+///
+/// A worker is a queue whose speed depends on how many it has: with k of them (at most `slots` run, the rest wait) it
+/// ends curve(k) / answer requests a second. Arrivals are independent of each other (Poisson). The calculation gives
+/// each worker its share of the rate, as a random load balancer would; the simulation sends each request to the worker
+/// with the fewest, as RunPod's and the worker's own do.
+class Capacity {
+    private final TreeMap<Integer, Double> curve = new TreeMap<>();
+    private final int slots;
+    private final int queue;
+    private final double answerTokens;
+
+    public static void main(String[] arguments) {
+        Map<String, String> given = new HashMap<>();
+        for (var argument : arguments) {
+            var at = argument.indexOf('=');
+            given.put(argument.substring(0, at), argument.substring(at + 1));
+        }
+        var model = new Capacity(
+                given.getOrDefault("curve", "1:164,8:415,32:786"),
+                Integer.parseInt(given.getOrDefault("slots", "32")),
+                given.get("queue"),
+                Double.parseDouble(given.getOrDefault("answer", "128")));
+        var rate = Double.parseDouble(given.getOrDefault("rate", "20"));
+        var wait = Double.parseDouble(given.getOrDefault("wait", "1"));
+        var price = Double.parseDouble(given.getOrDefault("price", "0"));
+        model.describeWorker();
+        if (given.containsKey("workers")) {
+            for (var number : given.get("workers").split(",")) {
+                var workers = Integer.parseInt(number);
+                var held = given.containsKey("rate") ? rate : workers * model.rateHeld(wait);
+                System.out.printf(Locale.ROOT, "%.2f requests/s at ", held);
+                model.describe(workers, held, price);
+            }
+            return;
+        }
+        for (var workers = 1; workers <= 100_000; workers++) {
+            if (model.holds(rate / workers, wait)) {
+                System.out.printf(
+                        Locale.ROOT, "%.1f requests/s with p95 of the wait <= %.1f s need:%n", rate, wait);
+                model.describe(workers, rate, price);
+                return;
+            }
+        }
+        System.out.println("no fleet is large enough: one request alone waits longer");
+    }
+
+    Capacity(String curve, int slots, String queue, double answerTokens) {
+        for (var point : curve.split(",")) {
+            var colon = point.indexOf(':');
+            this.curve.put(Integer.parseInt(point.substring(0, colon)), Double.parseDouble(point.substring(colon + 1)));
+        }
+        this.slots = slots;
+        this.queue = queue == null ? 4 * slots : Integer.parseInt(queue);
+        this.answerTokens = answerTokens;
+    }
+
+    /// Whether one worker has so short a queue, and refuses hardly anybody.
+    private boolean holds(double rate, double waitP95) {
+        var state = calculate(rate);
+        return state.waitP95 <= waitP95 && state.refused < 0.001;
+    }
+
+    /// The most requests a second that one worker holds so.
+    private double rateHeld(double waitP95) {
+        var low = 0.0;
+        var high = speed(slots);
+        for (var i = 0; i < 40; i++) {
+            var middle = (low + high) / 2;
+            if (holds(middle, waitP95)) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        return low;
+    }
+
+    /// Requests a second that a worker ends which has so many.
+    private double speed(int requests) {
+        var running = Math.min(requests, slots);
+        if (running == 0) {
+            return 0;
+        }
+        var low = curve.floorEntry(running);
+        var high = curve.ceilingEntry(running);
+        double tokens;
+        if (low == null) {
+            // Fewer together than were measured: each as fast as there.
+            tokens = high.getValue() * running / high.getKey();
+        } else if (high == null || high.getKey().equals(low.getKey())) {
+            tokens = low.getValue();
+        } else {
+            var share = (double) (running - low.getKey()) / (high.getKey() - low.getKey());
+            tokens = low.getValue() + share * (high.getValue() - low.getValue());
+        }
+        return tokens / answerTokens;
+    }
+
+    /// What a client of one worker sees. Times in seconds.
+    record State(double running, double waiting, double refused, double waitMean, double waitP95, double whole) {}
+
+    /// The birth-death chain of one worker at a rate of arrivals a second.
+    State calculate(double rate) {
+        var most = slots + queue;
+        // By logarithms, as hundreds of factors leave the range of a double.
+        var logs = new double[most + 1];
+        for (var k = 1; k <= most; k++) {
+            logs[k] = logs[k - 1] + Math.log(rate) - Math.log(speed(k));
+        }
+        var largest = Arrays.stream(logs).max().orElseThrow();
+        var chance = Arrays.stream(logs).map(log -> Math.exp(log - largest)).toArray();
+        var sum = Arrays.stream(chance).sum();
+        var running = 0.0;
+        var waiting = 0.0;
+        for (var k = 0; k <= most; k++) {
+            chance[k] /= sum;
+            running += chance[k] * Math.min(k, slots);
+            waiting += chance[k] * Math.max(0, k - slots);
+        }
+        var accepted = rate * (1 - chance[most]);
+        return new State(
+                running,
+                waiting,
+                chance[most],
+                waiting / accepted,
+                waitQuantile(chance, 0.95),
+                (running + waiting) / accepted);
+    }
+
+    /// Whoever finds k waits for k - slots + 1 ends, which come at the full speed.
+    private double waitQuantile(double[] chance, double share) {
+        var found = 0.0;
+        for (var k = 0; k < chance.length - 1; k++) {
+            found += chance[k] / (1 - chance[chance.length - 1]);
+            if (found >= share) {
+                return k < slots ? 0 : (k - slots + 1) / speed(slots);
+            }
+        }
+        return queue / speed(slots);
+    }
+
+    private void describeWorker() {
+        System.out.printf(
+                Locale.ROOT,
+                "one worker: %d slots, %d may wait, at most %.2f requests/s of %.0f tokens (%.0f tokens/s)%n",
+                slots,
+                queue,
+                speed(slots),
+                answerTokens,
+                speed(slots) * answerTokens);
+    }
+
+    private void describe(int workers, double rate, double price) {
+        var state = calculate(rate / workers);
+        System.out.printf(
+                Locale.ROOT,
+                "%d workers: %.0f run and %.0f wait of %d slots, %.0f %% busy%s%n",
+                workers,
+                workers * state.running,
+                workers * state.waiting,
+                workers * slots,
+                100 * rate / workers / speed(slots),
+                price > 0
+                        ? String.format(
+                                Locale.ROOT,
+                                ", %.2f an hour, %.3f a million tokens",
+                                workers * price,
+                                workers * price / (rate * answerTokens * 3600) * 1e6)
+                        : "");
+        show("  sent at random", state);
+        if (workers <= 1000) {
+            show("  sent to the fewest", simulate(workers, rate, new Random(1)));
+        }
+    }
+
+    private static void show(String name, State state) {
+        System.out.printf(
+                Locale.ROOT,
+                "%-20s wait %.2f s (p95 %.2f), whole answer %.2f s, %.2f %% refused%n",
+                name,
+                state.waitMean,
+                state.waitP95,
+                state.whole,
+                100 * state.refused);
+    }
+
+    /// A worker of the simulation: what each request that runs still lacks, in answers, and since when others wait.
+    private static final class Worker {
+        final PriorityQueue<Double> ends = new PriorityQueue<>();
+        final ArrayList<Double> waiting = new ArrayList<>();
+        /// How far a request that has run from the start would be.
+        double progress;
+        double now;
+    }
+
+    /// Requests by requests: lengths are exponential, as the calculation has them.
+    State simulate(int workers, double rate, Random random) {
+        var fleet = new Worker[workers];
+        Arrays.setAll(fleet, _ -> new Worker());
+        var requests = Math.max(20_000, 200 * workers);
+        var warm = requests / 3;
+        var waits = new ArrayList<Double>();
+        var refused = 0;
+        var area = 0.0;
+        var waitingArea = 0.0;
+        var last = 0.0;
+        var began = 0.0;
+        var now = 0.0;
+        for (var i = 0; i < requests; i++) {
+            now += -Math.log(1 - random.nextDouble()) / rate;
+            var running = 0;
+            var waiting = 0;
+            Worker best = null;
+            var offset = random.nextInt(workers);
+            for (var w = 0; w < workers; w++) {
+                var worker = fleet[(w + offset) % workers];
+                advance(worker, now, waits, random);
+                running += worker.ends.size();
+                waiting += worker.waiting.size();
+                if (best == null || size(worker) < size(best)) {
+                    best = worker;
+                }
+            }
+            if (i == warm) {
+                waits.clear();
+                refused = 0;
+                area = 0;
+                waitingArea = 0;
+                began = now;
+                last = now;
+            }
+            area += running * (now - last);
+            waitingArea += waiting * (now - last);
+            last = now;
+            if (best.ends.size() < slots) {
+                begin(best, random);
+                waits.add(0.0);
+            } else if (best.waiting.size() < queue) {
+                best.waiting.add(now);
+            } else {
+                refused++;
+            }
+        }
+        var seconds = now - began;
+        var accepted = requests - warm - refused;
+        waits.sort(null);
+        return new State(
+                area / seconds / workers,
+                waitingArea / seconds / workers,
+                (double) refused / (requests - warm),
+                waits.stream().mapToDouble(Double::doubleValue).average().orElse(0),
+                waits.get((int) (0.95 * (waits.size() - 1))),
+                (area + waitingArea) / accepted);
+    }
+
+    private static int size(Worker worker) {
+        return worker.ends.size() + worker.waiting.size();
+    }
+
+    private static void begin(Worker worker, Random random) {
+        worker.ends.add(worker.progress - Math.log(1 - random.nextDouble()));
+    }
+
+    /// Lets a worker go on until `time`: all that run share its speed.
+    private void advance(Worker worker, double time, List<Double> waits, Random random) {
+        while (!worker.ends.isEmpty()) {
+            var each = speed(worker.ends.size()) / worker.ends.size();
+            var end = worker.now + (worker.ends.peek() - worker.progress) / each;
+            if (end > time) {
+                worker.progress += (time - worker.now) * each;
+                break;
+            }
+            worker.progress = worker.ends.poll();
+            worker.now = end;
+            if (!worker.waiting.isEmpty()) {
+                waits.add(end - worker.waiting.removeFirst());
+                begin(worker, random);
+            }
+        }
+        worker.now = time;
+    }
+}

@@ -1,0 +1,127 @@
+package dev.llmworker.remote;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.OpenAiRequest;
+import dev.llmworker.generation.Prompt;
+import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.text.ChatMessage;
+import io.vertx.core.buffer.Buffer;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/// One request to a server: always for a stream, so that to close it ends the work there.
+///
+/// @param path below the API's
+/// @param body without `model`
+record ApiRequest(String path, Map<String, Object> body, String requestId) {
+    private static final String CHAT = "/chat/completions";
+    private static final String TEXT = "/completions";
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    /// As a client of OpenAI's API wrote it.
+    static ApiRequest of(OpenAiRequest request) {
+        var body = new LinkedHashMap<String, Object>();
+        request.body().forEach((name, value) -> body.put(String.valueOf(name), value));
+        streamed(body);
+        return new ApiRequest(
+                switch (request.form()) {
+                    case CHAT -> CHAT;
+                    case TEXT -> TEXT;
+                },
+                body,
+                request.requestId());
+    }
+
+    static ApiRequest of(GenerationRequest request) {
+        var body = new LinkedHashMap<String, Object>();
+        var logprobs = request.sampling().logprobs();
+        var path = switch (request.prompt()) {
+            case Prompt.Chat(var messages) -> {
+                body.put("messages", messages.stream().map(ApiRequest::message).toList());
+                logprobs.ifPresent(number -> {
+                    body.put("logprobs", true);
+                    body.put("top_logprobs", number);
+                });
+                yield CHAT;
+            }
+            case Prompt.Raw(var text) -> {
+                body.put("prompt", text);
+                logprobs.ifPresent(number -> body.put("logprobs", number));
+                yield TEXT;
+            }
+        };
+        if (request.tokenLimit() < Integer.MAX_VALUE) {
+            body.put("max_tokens", request.tokenLimit());
+        }
+        if (!request.stop().isEmpty()) {
+            body.put("stop", request.stop());
+        }
+        // Beyond OpenAI's own; sent only where asked for, as some servers refuse what they do not know.
+        if (request.ignoreEos()) {
+            body.put("ignore_eos", true);
+        }
+        if (request.minTokens() > 0) {
+            body.put("min_tokens", request.minTokens());
+        }
+        sampling(request.sampling(), body);
+        streamed(body);
+        return new ApiRequest(path, body, request.requestId());
+    }
+
+    private static Map<String, String> message(ChatMessage message) {
+        return Map.of("role", message.role(), "content", message.content());
+    }
+
+    private static void sampling(SamplingParameters sampling, Map<String, Object> body) {
+        body.put("temperature", sampling.temperature());
+        if (sampling.isSeeded()) {
+            body.put("seed", sampling.seed());
+        }
+        put("top_p", sampling.topP(), 1, body);
+        put("min_p", sampling.minP(), 0, body);
+        if (sampling.topK() > 0) {
+            body.put("top_k", sampling.topK());
+        }
+        var adjustment = sampling.adjustment();
+        put("presence_penalty", adjustment.presencePenalty(), 0, body);
+        put("frequency_penalty", adjustment.frequencyPenalty(), 0, body);
+        put("repetition_penalty", adjustment.repetitionPenalty(), 1, body);
+        // What llama.cpp's server calls it.
+        put("repeat_penalty", adjustment.repetitionPenalty(), 1, body);
+        if (!adjustment.bias().isEmpty()) {
+            var bias = new LinkedHashMap<String, Object>();
+            adjustment.bias().forEach((token, value) -> bias.put(String.valueOf(token), value));
+            body.put("logit_bias", bias);
+        }
+    }
+
+    private static void put(String name, float value, float none, Map<String, Object> body) {
+        if (value != none) {
+            body.put(name, value);
+        }
+    }
+
+    private static void streamed(Map<String, Object> body) {
+        body.put("stream", true);
+        var options = new LinkedHashMap<String, Object>();
+        if (body.get("stream_options") instanceof Map<?, ?> sent) {
+            sent.forEach((name, value) -> options.put(String.valueOf(name), value));
+        }
+        options.put("include_usage", true);
+        body.put("stream_options", options);
+    }
+
+    /// As JSON, for a server that calls the model so.
+    Buffer json(String model) {
+        var named = new LinkedHashMap<>(body);
+        named.put("model", model);
+        try {
+            return Buffer.buffer(JSON.writeValueAsBytes(named));
+        } catch (JsonProcessingException e) {
+            // Maps of what JSON can hold.
+            throw new IllegalStateException(e);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+package dev.llmworker.remote;
+
+import io.vertx.core.Context;
+import io.vertx.core.Vertx;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpClient;
+import io.vertx.core.http.HttpClientRequest;
+import io.vertx.core.http.HttpClientResponse;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.RequestOptions;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
+
+/// One request to one server, and its answer as it comes. To abort it closes the connection, which ends the work there.
+///
+/// Threading: the event loop of its generation.
+final class Attempt {
+    private static final int OK = 200;
+    private static final int MAX_ERROR_BYTES = 64 << 10;
+    private static final long ERROR_MILLIS = 1000;
+    // How long a server may leave a connection open after the last event.
+    private static final long DRAIN_MILLIS = 1000;
+
+    private final RemoteServer server;
+    private final Listener listener;
+    private final Vertx vertx;
+    private @Nullable HttpClientRequest request;
+    private @Nullable HttpClientResponse response;
+    private boolean over;
+    private boolean drained;
+
+    /// Hears what comes, until it has heard of a failure or the end.
+    interface Listener extends EventParser.Events {
+        /// The server has begun to answer.
+        void accepted();
+
+        void failed(Failure failure);
+
+        /// The answer has no more bytes.
+        void ended();
+    }
+
+    Attempt(RemoteServer server, Context context, Listener listener) {
+        this.server = server;
+        this.vertx = context.owner();
+        this.listener = listener;
+    }
+
+    RemoteServer server() {
+        return server;
+    }
+
+    void start(HttpClient client, ApiRequest question, String model, @Nullable String apiKey) {
+        client.request(options(question, apiKey)).onComplete(opened -> {
+            if (opened.failed()) {
+                fail(Failure.unreachable(opened.cause()));
+                return;
+            }
+            var sent = opened.result();
+            if (over) {
+                sent.reset();
+                return;
+            }
+            request = sent;
+            sent.send(question.json(model)).onComplete(answered -> {
+                if (answered.failed()) {
+                    fail(Failure.broken(
+                            "the engine's server closed the connection without an answer",
+                            "no answer: " + answered.cause().getMessage()));
+                } else if (!over) {
+                    read(answered.result());
+                }
+            });
+        });
+    }
+
+    private RequestOptions options(ApiRequest question, @Nullable String apiKey) {
+        var address = server.address();
+        var options = new RequestOptions()
+                .setMethod(HttpMethod.POST)
+                .setSsl(address.tls())
+                .setHost(address.host())
+                .setPort(address.port())
+                .setURI(address.apiPath() + question.path())
+                .putHeader("Content-Type", "application/json")
+                .putHeader("Accept", "text/event-stream");
+        if (apiKey != null) {
+            options.putHeader("Authorization", "Bearer " + apiKey);
+        }
+        if (!question.requestId().isEmpty()) {
+            options.putHeader("X-Request-Id", question.requestId());
+        }
+        return options;
+    }
+
+    private void read(HttpClientResponse answer) {
+        response = answer;
+        if (answer.statusCode() != OK) {
+            readError(answer);
+            return;
+        }
+        answer.exceptionHandler(cause -> fail(cut("its stream broke: " + cause.getMessage())));
+        var type = String.valueOf(answer.getHeader("Content-Type"));
+        if (!type.startsWith("text/event-stream")) {
+            fail(Failure.broken(
+                    "the engine's server does not answer by a stream of events", "answers with Content-Type " + type));
+            return;
+        }
+        var parser = new EventParser(listener);
+        answer.endHandler(_ -> {
+                    drained = true;
+                    if (!over) {
+                        listener.ended();
+                    }
+                })
+                .handler(bytes -> {
+                    try {
+                        if (!over) {
+                            parser.feed(bytes.getBytes());
+                        }
+                    } catch (IOException e) {
+                        fail(Failure.broken("the engine's server sent what is not understood", e.getMessage() + ""));
+                    }
+                });
+        listener.accepted();
+    }
+
+    static Failure cut(String detail) {
+        return Failure.broken("the engine's server ended its answer too early", detail);
+    }
+
+    private void readError(HttpClientResponse answer) {
+        var body = Buffer.buffer();
+        var timer = vertx.setTimer(ERROR_MILLIS, _ -> failByStatus(answer, body));
+        answer.exceptionHandler(_ -> failByStatus(answer, body))
+                .endHandler(_ -> {
+                    vertx.cancelTimer(timer);
+                    drained = true;
+                    failByStatus(answer, body);
+                })
+                .handler(bytes -> {
+                    body.appendBuffer(bytes);
+                    if (body.length() > MAX_ERROR_BYTES) {
+                        failByStatus(answer, body);
+                    }
+                });
+    }
+
+    private void failByStatus(HttpClientResponse answer, Buffer body) {
+        fail(Failure.status(
+                answer.statusCode(), answer.getHeader("Retry-After"), body.toString(StandardCharsets.UTF_8)));
+    }
+
+    private void fail(Failure failure) {
+        if (!over) {
+            abort();
+            listener.failed(failure);
+        }
+    }
+
+    /// Stops to read, so that the server has to wait.
+    void pause() {
+        if (response != null && !over) {
+            response.pause();
+        }
+    }
+
+    void resume() {
+        if (response != null && !over) {
+            response.resume();
+        }
+    }
+
+    /// All that matters has come: the connection is kept, if the server ends its answer soon.
+    void finish() {
+        over = true;
+        if (!drained) {
+            if (response != null) {
+                response.resume();
+            }
+            vertx.setTimer(DRAIN_MILLIS, _ -> reset());
+        }
+    }
+
+    void abort() {
+        over = true;
+        reset();
+    }
+
+    private void reset() {
+        if (!drained && request != null) {
+            request.reset();
+        }
+    }
+}

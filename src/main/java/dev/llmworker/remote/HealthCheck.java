@@ -1,0 +1,135 @@
+package dev.llmworker.remote;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.vertx.core.Future;
+import io.vertx.core.Vertx;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpClient;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.RequestOptions;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.time.Duration;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/// Asks a server over and over whether it can serve: its health path, where it has one, and until it has answered once
+/// its list of models, from which the model's name comes.
+///
+/// Threading: an event loop of its own.
+final class HealthCheck {
+    private static final Duration WHILE_READY = Duration.ofSeconds(2);
+    private static final Duration WHILE_NOT = Duration.ofMillis(250);
+    private static final Duration LIMIT = Duration.ofSeconds(2);
+    private static final int OK = 200;
+    private static final int SERVER_ERROR = 500;
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private final Vertx vertx;
+    private final HttpClient client;
+    private final RemoteServer server;
+    private final RemoteOptions options;
+    private boolean hasNoHealthPath;
+    private boolean hasListed;
+    private volatile boolean closed;
+
+    /// @param client of its own, so that a check never waits behind generations
+    HealthCheck(Vertx vertx, HttpClient client, RemoteServer server, RemoteOptions options) {
+        this.vertx = vertx;
+        this.client = client;
+        this.server = server;
+        this.options = options;
+    }
+
+    private record Answer(int status, Buffer body) {}
+
+    /// Checks now, and again and again.
+    void run() {
+        if (closed) {
+            return;
+        }
+        check().onComplete(checked -> {
+            if (checked.failed()) {
+                var cause = checked.cause();
+                server.unhealthy(String.valueOf(cause.getMessage()), cause instanceof ConnectException);
+            }
+            if (!closed) {
+                vertx.setTimer((server.isReady() ? WHILE_READY : WHILE_NOT).toMillis(), _ -> run());
+            }
+        });
+    }
+
+    void close() {
+        closed = true;
+    }
+
+    private Future<Void> check() {
+        var path = options.healthPath();
+        if (path == null) {
+            server.healthy(Objects.requireNonNull(options.model()));
+            return Future.succeededFuture();
+        }
+        if (hasNoHealthPath) {
+            return listModels();
+        }
+        return get(server.address().rootPath() + path).compose(answer -> {
+            if (answer.status >= SERVER_ERROR || answer.status == 429) {
+                return Future.failedFuture(new IOException(path + " answers " + answer.status));
+            }
+            // Not all servers have one; what all have is the list of models.
+            hasNoHealthPath = answer.status != OK && answer.status != 204;
+            if (hasNoHealthPath || !hasListed) {
+                return listModels();
+            }
+            server.healthy(String.valueOf(server.model()));
+            return Future.succeededFuture();
+        });
+    }
+
+    private Future<Void> listModels() {
+        return get(server.address().apiPath() + "/models").compose(answer -> {
+            if (answer.status == 401 || answer.status == 403) {
+                server.refuses("the engine's server refuses the worker's key");
+                return Future.succeededFuture();
+            }
+            if (answer.status >= SERVER_ERROR || answer.status == 429) {
+                return Future.failedFuture(new IOException("/models answers " + answer.status));
+            }
+            var model = options.model() == null ? firstModel(answer) : options.model();
+            if (model == null) {
+                return Future.failedFuture(new IOException("/models names no model; ENGINE_MODEL can"));
+            }
+            hasListed = true;
+            server.healthy(model);
+            return Future.succeededFuture();
+        });
+    }
+
+    private static @Nullable String firstModel(Answer answer) {
+        JsonNode list;
+        try {
+            list = JSON.readTree(answer.body.getBytes());
+        } catch (IOException _) {
+            return null;
+        }
+        return list == null ? null : list.path("data").path(0).path("id").textValue();
+    }
+
+    private Future<Answer> get(String path) {
+        var address = server.address();
+        var request = new RequestOptions()
+                .setMethod(HttpMethod.GET)
+                .setSsl(address.tls())
+                .setHost(address.host())
+                .setPort(address.port())
+                .setURI(path)
+                .setTimeout(LIMIT.toMillis());
+        if (options.apiKey() != null) {
+            request.putHeader("Authorization", "Bearer " + options.apiKey());
+        }
+        return client.request(request)
+                .compose(sent -> sent.send()
+                        .compose(response -> response.body().map(body -> new Answer(response.statusCode(), body))));
+    }
+}

@@ -1,0 +1,128 @@
+package dev.llmworker.remote;
+
+import dev.llmworker.generation.Generation;
+import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.OpenAiRelay;
+import dev.llmworker.generation.OpenAiRequest;
+import dev.llmworker.generation.Readiness;
+import dev.llmworker.generation.RefusedException;
+import io.vertx.core.Vertx;
+import io.vertx.core.http.HttpClient;
+import io.vertx.core.http.HttpClientOptions;
+import io.vertx.core.http.PoolOptions;
+import io.vertx.core.impl.VertxInternal;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
+
+/// Generates by servers that speak OpenAI's API.
+///
+/// Threading: any thread.
+public final class RemoteGenerator implements Generator, OpenAiRelay {
+    private static final Duration CONNECT_LIMIT = Duration.ofSeconds(5);
+    private static final int CHECK_CONNECTIONS = 2;
+    // Below what servers allow (uvicorn: 5 s), else one closes a connection while a request is on its way.
+    private static final int IDLE_SECONDS = 4;
+
+    private final Vertx vertx;
+    private final RemoteOptions options;
+    private final HttpClient client;
+    private final HttpClient checkClient;
+    private final RemoteServers servers;
+    private final List<HealthCheck> checks;
+    private final Set<RemoteGeneration> running = ConcurrentHashMap.newKeySet();
+    private volatile boolean closed;
+
+    private RemoteGenerator(Vertx vertx, RemoteOptions options) {
+        this.vertx = vertx;
+        this.options = options;
+        client = client(vertx, options.connections());
+        checkClient = client(vertx, CHECK_CONNECTIONS);
+        servers = new RemoteServers(
+                options.servers().stream()
+                        .map(address -> new RemoteServer(address, System::nanoTime))
+                        .toList(),
+                options.connections());
+        checks = servers.all().stream()
+                .map(server -> new HealthCheck(vertx, checkClient, server, options))
+                .toList();
+    }
+
+    /// Begins to look for the servers; requests are refused until one is ready.
+    public static RemoteGenerator start(Vertx vertx, RemoteOptions options) {
+        var generator = new RemoteGenerator(vertx, options);
+        for (var check : generator.checks) {
+            ((VertxInternal) vertx).createEventLoopContext().runOnContext(_ -> check.run());
+        }
+        return generator;
+    }
+
+    private static HttpClient client(Vertx vertx, int connections) {
+        return vertx.createHttpClient(
+                new HttpClientOptions()
+                        .setConnectTimeout((int) CONNECT_LIMIT.toMillis())
+                        .setKeepAliveTimeout(IDLE_SECONDS)
+                        .setTcpNoDelay(true)
+                        .setTcpKeepAlive(true),
+                new PoolOptions().setHttp1MaxSize(connections));
+    }
+
+    @Override
+    public Generation submit(GenerationRequest request) {
+        return begin(ApiRequest.of(request), TokenReader::new);
+    }
+
+    @Override
+    public Generation relay(OpenAiRequest request) {
+        return begin(ApiRequest.of(request), () -> new ChunkReader(request.choices()));
+    }
+
+    private Generation begin(ApiRequest question, Supplier<AnswerReader> readers) {
+        if (closed) {
+            throw new RefusedException(RefusedException.Reason.FAILED, "engine_stopped", "the worker is shutting down");
+        }
+        var server = servers.take(List.of());
+        if (server == null) {
+            throw new IllegalStateException("no server was taken or refused");
+        }
+        var context = ((VertxInternal) vertx).createEventLoopContext();
+        var generation =
+                new RemoteGeneration(servers, client, context, question, options.apiKey(), readers, running::remove);
+        running.add(generation);
+        generation.start(server, options.timeout());
+        return generation;
+    }
+
+    /// Servers that are asked now.
+    public long readyServers() {
+        return servers.all().stream().filter(RemoteServer::isReady).count();
+    }
+
+    /// Generations that each server works on, in the order of the options.
+    public List<Integer> outstanding() {
+        return servers.all().stream().map(RemoteServer::outstanding).toList();
+    }
+
+    @Override
+    public Readiness readiness() {
+        return closed ? new Readiness.Failed("the worker is shutting down") : servers.readiness();
+    }
+
+    @Override
+    public Optional<String> modelId() {
+        return options.model() == null ? servers.modelId() : Optional.of(options.model());
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        checks.forEach(HealthCheck::close);
+        running.forEach(RemoteGeneration::close);
+        checkClient.close();
+        client.close();
+    }
+}

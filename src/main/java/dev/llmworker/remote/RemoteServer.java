@@ -1,0 +1,128 @@
+package dev.llmworker.remote;
+
+import dev.llmworker.generation.Readiness;
+import java.time.Duration;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// One server: whether it can serve, and what it is doing.
+///
+/// A server that fails often is ejected: it gets no requests for a time that doubles with each ejection, and then not
+/// before it is healthy.
+///
+/// Threading: any thread.
+final class RemoteServer {
+    private static final Logger LOG = LoggerFactory.getLogger(RemoteServer.class);
+    private static final int FAILURES_TO_EJECTION = 3;
+    private static final int CHECKS_TO_GONE = 2;
+    private static final Duration FIRST_EJECTION = Duration.ofSeconds(1);
+    private static final Duration LONGEST_EJECTION = Duration.ofSeconds(32);
+
+    private final ServerAddress address;
+    private final LongSupplier clock;
+    private Readiness health = new Readiness.Loading();
+    private @Nullable String model;
+    private int outstanding;
+    private int failures;
+    private int failedChecks;
+    private int ejections;
+    private long ejectedUntilNanos;
+    private boolean ejected;
+
+    /// @param clock in nanoseconds
+    RemoteServer(ServerAddress address, LongSupplier clock) {
+        this.address = address;
+        this.clock = clock;
+    }
+
+    ServerAddress address() {
+        return address;
+    }
+
+    /// Its own name of the model; null while it is not known.
+    synchronized @Nullable String model() {
+        return model;
+    }
+
+    synchronized Readiness health() {
+        return health;
+    }
+
+    /// Generations that it works on for us.
+    synchronized int outstanding() {
+        return outstanding;
+    }
+
+    synchronized boolean isReady() {
+        return health instanceof Readiness.Ready && !(ejected && clock.getAsLong() - ejectedUntilNanos < 0);
+    }
+
+    synchronized void began() {
+        outstanding++;
+    }
+
+    synchronized void ended() {
+        outstanding--;
+    }
+
+    /// It has answered a generation to its end.
+    synchronized void succeeded() {
+        failures = 0;
+        ejections = 0;
+        ejected = false;
+    }
+
+    /// It did not answer as it should.
+    ///
+    /// @param mayEject whether there are others to ask meanwhile
+    synchronized void failed(boolean mayEject) {
+        failures++;
+        if (failures < FAILURES_TO_EJECTION || !mayEject) {
+            return;
+        }
+        failures = 0;
+        var pause = FIRST_EJECTION.multipliedBy(1L << Math.min(ejections++, 5));
+        pause = pause.compareTo(LONGEST_EJECTION) > 0 ? LONGEST_EJECTION : pause;
+        ejected = true;
+        ejectedUntilNanos = clock.getAsLong() + pause.toNanos();
+        LOG.warn("{} failed {} times: ejected for {} s", address, FAILURES_TO_EJECTION, pause.toSeconds());
+    }
+
+    /// A health check passed.
+    synchronized void healthy(String model) {
+        failedChecks = 0;
+        if (!(health instanceof Readiness.Ready)) {
+            LOG.info("{} is ready, model {}", address, model);
+        }
+        this.model = model;
+        health = new Readiness.Ready();
+    }
+
+    /// A health check failed.
+    ///
+    /// @param certain whether one is enough: nothing listens there
+    synchronized void unhealthy(String reason, boolean certain) {
+        failedChecks++;
+        if (health instanceof Readiness.Ready && (certain || failedChecks >= CHECKS_TO_GONE)) {
+            LOG.warn("{} is gone: {}", address, reason);
+            health = new Readiness.Failed("the engine's server does not answer");
+        } else if (failedChecks == 1 && health instanceof Readiness.Loading) {
+            LOG.info("waiting for {}: {}", address, reason);
+        }
+    }
+
+    /// It will not serve until an operator does something.
+    synchronized void refuses(String reason) {
+        if (!health.equals(new Readiness.Failed(reason))) {
+            LOG.error("{}: {}", address, reason);
+        }
+        health = new Readiness.Failed(reason);
+    }
+
+    @Override
+    public String toString() {
+        return address.toString();
+    }
+}

@@ -1,0 +1,39 @@
+package dev.llmworker.remote;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// The servers that one generation has been at: each once, and one of them twice where its connection broke.
+///
+/// Threading: one thread.
+final class Route {
+    private final RemoteServers servers;
+    private final List<RemoteServer> tried = new ArrayList<>(1);
+    private boolean askedAgain;
+
+    Route(RemoteServers servers) {
+        this.servers = servers;
+    }
+
+    void add(RemoteServer server) {
+        tried.add(server);
+    }
+
+    RemoteServer last() {
+        return tried.getLast();
+    }
+
+    /// Takes a place at the server to ask next, after `server` has failed; null where there is none.
+    @Nullable
+    RemoteServer next(Failure failure, RemoteServer server) {
+        var other = failure.elsewhere() ? servers.take(tried) : null;
+        if (other == null && failure.again() && !askedAgain) {
+            // A connection that was kept may have been closed by its server meanwhile.
+            askedAgain = true;
+            server.began();
+            return server;
+        }
+        return other;
+    }
+}

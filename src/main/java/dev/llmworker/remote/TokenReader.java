@@ -1,0 +1,49 @@
+package dev.llmworker.remote;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.ScoredToken;
+import java.util.List;
+import java.util.function.Consumer;
+
+/// Makes tokens of the text of the first choice. A piece of text counts as one token, as servers do not say where the
+/// tokens in it end; where there are scores, they do.
+final class TokenReader extends AnswerReader {
+    private int index;
+
+    TokenReader() {
+        super(1);
+    }
+
+    @Override
+    void emit(JsonNode event, String data, Consumer<GenerationEvent> events) {
+        for (var choice : event.path("choices")) {
+            if (choice.path("index").asInt() == 0) {
+                // Chat has it in `delta`; what a model thinks before it answers is in other members, and left out.
+                var text = choice.has("delta") ? choice.path("delta").path("content") : choice.path("text");
+                emit(text.isTextual() ? text.textValue() : "", Scores.read(choice.path("logprobs")), events);
+            }
+        }
+    }
+
+    private void emit(String text, List<List<ScoredToken>> scores, Consumer<GenerationEvent> events) {
+        if (scores.size() < 2) {
+            if (!text.isEmpty() || !scores.isEmpty()) {
+                events.accept(token(text, scores.isEmpty() ? List.of() : scores.getFirst()));
+            }
+            return;
+        }
+        // The tokens' own texts are the whole text, unless one ends within a character: then the first carries it all.
+        var parts = new StringBuilder();
+        scores.forEach(token -> parts.append(token.getFirst().text()));
+        var separate = parts.toString().equals(text);
+        for (var i = 0; i < scores.size(); i++) {
+            var token = scores.get(i);
+            events.accept(token(separate ? token.getFirst().text() : i == 0 ? text : "", token));
+        }
+    }
+
+    private GenerationEvent.Token token(String text, List<ScoredToken> scores) {
+        return new GenerationEvent.Token(index++, text, scores);
+    }
+}

@@ -1,0 +1,53 @@
+package dev.llmworker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.llmworker.generation.Readiness;
+import dev.llmworker.remote.RemoteGenerator;
+import io.vertx.core.Vertx;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/// A worker in front of scripted servers, as `ENGINE=openai` makes it.
+final class RemoteWorker implements AutoCloseable {
+    final RunningWorker worker;
+    final RemoteGenerator generator;
+    private final Vertx vertx = Vertx.vertx();
+
+    /// Waits until it is ready.
+    static RemoteWorker before(ScriptedServer... servers) throws Exception {
+        var worker = new RemoteWorker(Map.of(), servers);
+        worker.awaitReady();
+        return worker;
+    }
+
+    RemoteWorker(Map<String, String> environment, ScriptedServer... servers) throws Exception {
+        var variables = new HashMap<>(Map.of("ENGINE", "openai"));
+        variables.put(
+                "ENGINE_BASE_URL", Stream.of(servers).map(ScriptedServer::url).collect(Collectors.joining(",")));
+        variables.putAll(environment);
+        generator = (RemoteGenerator) Engines.start(Settings.read(variables), vertx);
+        worker = new RunningWorker(generator, environment);
+    }
+
+    void awaitReady() {
+        Await.until("the engine is ready", () -> generator.readiness() instanceof Readiness.Ready);
+    }
+
+    /// Whatever happened, nothing is left of it.
+    void assertIdle() {
+        Await.until(
+                "nothing runs: " + generator.outstanding(),
+                () -> worker.stats.runningGenerations() == 0
+                        && generator.outstanding().stream().allMatch(number -> number == 0));
+        assertEquals(0, worker.stats.runningGenerations());
+    }
+
+    @Override
+    public void close() {
+        worker.close();
+        vertx.close().toCompletionStage().toCompletableFuture().join();
+    }
+}

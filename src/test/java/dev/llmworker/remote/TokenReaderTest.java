@@ -1,0 +1,99 @@
+package dev.llmworker.remote;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.GenerationEvent.Finished;
+import dev.llmworker.generation.GenerationEvent.Token;
+import dev.llmworker.generation.ScoredToken;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class TokenReaderTest {
+    private final List<Token> tokens = new ArrayList<>();
+    private final TokenReader reader = new TokenReader();
+
+    private void read(String data) throws Exception {
+        assertEquals(null, reader.read(data, event -> tokens.add((Token) event)));
+    }
+
+    private static String chat(String choice) {
+        return "{\"choices\":[{\"index\":0," + choice + "}]}";
+    }
+
+    private List<String> texts() {
+        return tokens.stream().map(Token::text).toList();
+    }
+
+    private static List<String> scored(Token token) {
+        return token.scores().stream().map(ScoredToken::text).toList();
+    }
+
+    @Test
+    void scoresOfAChatAreEachTokens() throws Exception {
+        read(chat("\"delta\":{\"content\":\"Hi\"},\"logprobs\":{\"content\":[{\"token\":\"Hi\",\"logprob\":-0.5,"
+                + "\"bytes\":[72,105],\"top_logprobs\":[{\"token\":\"Hi\",\"logprob\":-0.5},"
+                + "{\"token\":\"\\ufffd\",\"logprob\":-2,\"bytes\":[195]}]}]}"));
+        var token = tokens.getFirst();
+        assertEquals(List.of("Hi", "Hi", "\ufffd"), scored(token));
+        assertEquals(-0.5f, token.scores().getFirst().logprob());
+        assertArrayEquals(new byte[] {(byte) 195}, token.scores().getLast().bytes());
+    }
+
+    @Test
+    void aPieceOfSeveralTokensIsSeveralWhereTheirTextsAreKnown() throws Exception {
+        var scores = "\"logprobs\":{\"content\":[{\"token\":\" a\",\"logprob\":-1},{\"token\":\" b\",\"logprob\":-2}]}";
+        read(chat("\"delta\":{\"content\":\" a b\"}," + scores));
+        assertEquals(List.of(" a", " b"), texts());
+        // Their texts are not the piece's: one ends within a character.
+        read(chat("\"delta\":{\"content\":\" é\"}," + scores));
+        assertEquals(List.of(" a", " b", " é", ""), texts());
+        assertEquals(List.of(" b"), scored(tokens.getLast()));
+        assertEquals(3, tokens.getLast().index());
+    }
+
+    @Test
+    void scoresOfATextAreEachTokens() throws Exception {
+        read(chat("\"text\":\"ab\",\"logprobs\":{\"tokens\":[\"a\",\"b\"],\"token_logprobs\":[-1.5,null],"
+                + "\"top_logprobs\":[{\"a\":-1.5,\"x\":-3},null],\"text_offset\":[0,1]}"));
+        assertEquals(List.of("a", "b"), texts());
+        assertEquals(List.of("a", "a", "x"), scored(tokens.getFirst()));
+        assertArrayEquals(
+                "x".getBytes(StandardCharsets.UTF_8),
+                tokens.getFirst().scores().getLast().bytes());
+    }
+
+    @Test
+    void whatIsNoTextIsNoToken() throws Exception {
+        read(chat("\"delta\":{\"role\":\"assistant\",\"content\":null}"));
+        read(chat("\"delta\":{\"reasoning_content\":\"hm\"}"));
+        read("{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"of another choice\"}}]}");
+        assertEquals(List.of(), tokens);
+    }
+
+    @Test
+    void reasonsAreOurs() throws Exception {
+        for (var reason : new String[] {"stop", "length", "tool_calls", "content_filter", "abort"}) {
+            var one = new TokenReader();
+            one.read(chat("\"delta\":{},\"finish_reason\":\"" + reason + "\""), _ -> {});
+            var expected = switch (reason) {
+                case "length" -> FinishReason.LENGTH;
+                case "abort" -> FinishReason.ERROR;
+                default -> FinishReason.STOP;
+            };
+            assertEquals(expected, one.finished().reason(), reason);
+        }
+    }
+
+    @Test
+    void withoutAUsagePiecesAreCounted() throws Exception {
+        read(chat("\"delta\":{\"content\":\"a\"}"));
+        read(chat("\"delta\":{\"content\":\"b\"},\"finish_reason\":\"stop\""));
+        assertEquals(new Finished(FinishReason.STOP, 0, 2), reader.finished());
+        read("{\"choices\":[],\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":9}}");
+        assertEquals(new Finished(FinishReason.STOP, 4, 9), reader.finished());
+    }
+}
