@@ -5,6 +5,7 @@ import dev.llmworker.generation.InProcessGenerator;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.model.Libtorch;
 import dev.llmworker.remote.RemoteGenerator;
+import dev.llmworker.stats.WorkerStats;
 import io.vertx.core.Vertx;
 
 /// Makes what generates.
@@ -15,7 +16,7 @@ final class Engines {
     ///
     /// @param vertx whose event loops talk to other servers
     /// @throws SettingsException where the engine lacks one
-    static Generator start(Settings settings, Vertx vertx) throws SettingsException {
+    static Generator start(Settings settings, Vertx vertx, WorkerStats stats) throws SettingsException {
         return switch (settings.engine()) {
             case MOCK -> new MockGenerator();
             case OPENAI -> RemoteGenerator.start(vertx, RemoteSettings.read(settings));
@@ -27,6 +28,7 @@ final class Engines {
                         model::load,
                         new InProcessGenerator.Limits(settings.queueLimit(), settings.requestTimeout()),
                         System::nanoTime,
+                        stats.engine(),
                         model::announce);
             }
         };

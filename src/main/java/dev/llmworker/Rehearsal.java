@@ -24,8 +24,13 @@ final class Rehearsal {
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final int HEALTHY = 200;
     /// Not those that an operator has added: they may do anything.
-    private static final List<String> OWN_ROUTES =
-            List.of("errors.camel.yaml", "generate.camel.yaml", "ping.camel.yaml", "stats.camel.yaml", "ws.camel.yaml");
+    private static final List<String> OWN_ROUTES = List.of(
+            "errors.camel.yaml",
+            "generate.camel.yaml",
+            "metrics.camel.yaml",
+            "ping.camel.yaml",
+            "stats.camel.yaml",
+            "ws.camel.yaml");
 
     private static final String REQUEST = "{\"prompt\":\"Hello\",\"max_tokens\":40,\"ignore_eos\":true}";
 
@@ -69,8 +74,9 @@ final class Rehearsal {
 
     private static void perform(Settings settings) throws Exception {
         var port = SharedPort.open(settings.listen());
-        Generator generator = Engines.start(settings, port.vertx());
-        var beans = WorkerBeans.of(port, generator, new WorkerStats());
+        var stats = new WorkerStats();
+        Generator generator = Engines.start(settings, port.vertx(), stats);
+        var beans = WorkerBeans.of(port, generator, stats);
         var application = new CamelApplication(settings, beans);
         var failed = new CompletableFuture<Void>();
         Thread.ofPlatform().daemon().name("rehearsal").start(() -> {
@@ -90,6 +96,7 @@ final class Rehearsal {
                             .header("Content-Type", "application/x-www-form-urlencoded")
                             .POST(body()));
             expect(client, HttpRequest.newBuilder(server.resolve("/stats")));
+            expect(client, HttpRequest.newBuilder(server.resolve("/metrics")));
             stream(client, URI.create("ws://127.0.0.1:" + port.port() + "/ws"));
         }
         application.stop();

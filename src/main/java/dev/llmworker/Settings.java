@@ -57,8 +57,18 @@ record Settings(
         return read(environment, routes, routes.resolve("application.properties"));
     }
 
+    /// All that is set, by name.
+    static Map<String, String> values(Map<String, String> environment) throws SettingsException {
+        var routes = Path.of(environment.getOrDefault("ROUTES", "routes"));
+        return values(environment, routes.resolve("application.properties"));
+    }
+
     /// As [#read(Map)], with the file in `file`.
     static Settings read(Map<String, String> environment, Path routes, Path file) throws SettingsException {
+        return of(new SettingsReader(values(environment, file)), routes);
+    }
+
+    private static Map<String, String> values(Map<String, String> environment, Path file) throws SettingsException {
         var values = new HashMap<String, String>();
         if (Files.isRegularFile(file)) {
             var properties = new Properties();
@@ -70,7 +80,7 @@ record Settings(
             properties.stringPropertyNames().forEach(name -> values.put(name, properties.getProperty(name)));
         }
         values.putAll(environment);
-        return of(new SettingsReader(values), routes);
+        return values;
     }
 
     private static Settings of(SettingsReader from, Path routes) throws SettingsException {

@@ -14,6 +14,7 @@ public final class Worker {
 
     public static void main(String[] args) {
         try {
+            Logging.configure(Settings.values(System.getenv()));
             if (List.of(args).equals(List.of(REHEARSE))) {
                 Rehearsal.run(System.getenv());
                 System.exit(0);
@@ -31,7 +32,7 @@ public final class Worker {
         var stats = new WorkerStats();
         var port = SharedPort.open(settings.listen());
         RunPod.check(settings, port::wasPinged);
-        var beans = WorkerBeans.of(port, Engines.start(settings, port.vertx()), stats);
+        var beans = WorkerBeans.of(port, Engines.start(settings, port.vertx(), stats), stats);
         new CamelApplication(settings, beans).run();
     }
 

@@ -1,34 +1,48 @@
 package dev.llmworker;
 
 import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.Readiness;
 import dev.llmworker.serving.Serving;
 import dev.llmworker.serving.SharedPort;
-import dev.llmworker.stats.WorkerMeters;
+import dev.llmworker.stats.PrometheusPage;
+import dev.llmworker.stats.WorkerIdentity;
 import dev.llmworker.stats.WorkerStats;
 import io.micrometer.core.instrument.MeterRegistry;
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.util.Objects;
 import org.apache.camel.spi.Registry;
 
 /// The worker's object graph: the same under Camel Main, Camel JBang and tests.
 ///
 /// @param port open already, or still to be opened by Camel's HTTP server
-record WorkerBeans(SharedPort port, Generator generator, WorkerStats stats, MeterRegistry meters)
+record WorkerBeans(SharedPort port, Generator generator, WorkerStats stats, PrometheusPage metrics)
         implements AutoCloseable {
     static WorkerBeans of(SharedPort port, Generator generator, WorkerStats stats) {
-        return new WorkerBeans(port, generator, stats, new SimpleMeterRegistry());
+        // From the jar's manifest.
+        var version = Objects.requireNonNullElse(WorkerBeans.class.getPackage().getImplementationVersion(), "unknown");
+        var identity = new WorkerIdentity(
+                version, () -> state(generator), () -> generator.modelId().orElse(""));
+        return new WorkerBeans(port, generator, stats, new PrometheusPage(stats, port.stats(), identity));
+    }
+
+    private static String state(Generator generator) {
+        return switch (generator.readiness()) {
+            case Readiness.Loading() -> "loading";
+            case Readiness.Ready() -> "ready";
+            case Readiness.Failed _ -> "failed";
+        };
     }
 
     /// Binds what the YAML routes name.
     void bind(Registry registry) {
-        Serving.bind(registry, port, generator, stats);
-        registry.bind("metricsRegistry", meters);
-        WorkerMeters.bind(stats, meters);
+        Serving.bind(registry, port, generator, stats, metrics);
+        // For Camel's component `micrometer`, under the name that it looks for.
+        registry.bind("metricsRegistry", MeterRegistry.class, metrics::meters);
     }
 
     @Override
     public void close() {
         generator.close();
         port.close();
-        meters.close();
+        metrics.close();
     }
 }

@@ -27,7 +27,7 @@ public final class WorkerPlugin implements ContextServicePlugin {
             var settings = Settings.read(System.getenv(), folder, folder.resolve("application.properties"));
             var stats = new WorkerStats();
             var port = new SharedPort(settings.listen());
-            return WorkerBeans.of(port, Engines.start(settings, port.vertx()), stats);
+            return WorkerBeans.of(port, Engines.start(settings, port.vertx(), stats), stats);
         } catch (SettingsException e) {
             throw new RuntimeCamelException(e.getMessage());
         }

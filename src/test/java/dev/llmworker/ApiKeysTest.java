@@ -190,13 +190,11 @@ class ApiKeysTest {
         Await.until("all are counted", () -> keys.generatedTokens(LABEL) == tokens + 24);
         assertEquals(requests + 6, keys.requests(LABEL));
         assertEquals(others + 1, keys.requests(OTHER_LABEL));
+        var metrics = RunningWorker.send(worker.request("/metrics").header("X-API-Key", KEY));
         assertEquals(
                 keys.requests(LABEL),
-                worker.meters
-                        .get("worker.key.requests")
-                        .tag("key", LABEL)
-                        .functionCounter()
-                        .count());
+                Metrics.parse(metrics.body()).value("llmworker_key_generations_total{key=\"" + LABEL + "\"}"));
+        assertFalse(metrics.body().contains(KEY), "the key itself is not shown");
     }
 
     @Test

@@ -126,6 +126,7 @@ class ArchitectureTest {
     @Test
     void metersStayInStats() {
         only("io.micrometer..", ROOT + ".stats..", ROOT);
+        only("io.prometheus..", ROOT + ".stats..");
     }
 
     /// A generator that asks others knows what a generation is, and not how this process makes one.

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.remote.RemoteGenerator;
+import dev.llmworker.stats.WorkerStats;
 import io.vertx.core.Vertx;
 import java.util.HashMap;
 import java.util.Map;
@@ -28,8 +29,9 @@ final class RemoteWorker implements AutoCloseable {
         variables.put(
                 "ENGINE_BASE_URL", Stream.of(servers).map(ScriptedServer::url).collect(Collectors.joining(",")));
         variables.putAll(environment);
-        generator = (RemoteGenerator) Engines.start(Settings.read(variables), vertx);
-        worker = new RunningWorker(generator, environment);
+        var stats = new WorkerStats();
+        generator = (RemoteGenerator) Engines.start(Settings.read(variables), vertx, stats);
+        worker = new RunningWorker(generator, environment, stats);
     }
 
     void awaitReady() {

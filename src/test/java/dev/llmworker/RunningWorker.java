@@ -3,7 +3,6 @@ package dev.llmworker;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.serving.SharedPort;
 import dev.llmworker.stats.WorkerStats;
-import io.micrometer.core.instrument.MeterRegistry;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
@@ -19,19 +18,22 @@ import java.util.Map;
 final class RunningWorker implements AutoCloseable {
     static final HttpClient HTTP = HttpClient.newHttpClient();
 
-    final WorkerStats stats = new WorkerStats();
+    final WorkerStats stats;
     final SharedPort port;
-    final MeterRegistry meters;
     private final CamelApplication camel;
 
     RunningWorker(Generator generator, Map<String, String> environment) throws Exception {
+        this(generator, environment, new WorkerStats());
+    }
+
+    /// @param stats that the generator tells of itself, too
+    RunningWorker(Generator generator, Map<String, String> environment, WorkerStats stats) throws Exception {
+        this.stats = stats;
         var variables = new HashMap<>(Map.of("PORT", "0", "HOST", "127.0.0.1"));
         variables.putAll(environment);
         var settings = Settings.read(variables);
         port = SharedPort.open(settings.listen());
-        var beans = WorkerBeans.of(port, generator, stats);
-        meters = beans.meters();
-        camel = new CamelApplication(settings, beans);
+        camel = new CamelApplication(settings, WorkerBeans.of(port, generator, stats));
         camel.start();
     }
 

@@ -8,10 +8,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Readiness;
+import dev.llmworker.stats.WorkerStats;
 import io.vertx.core.Vertx;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import org.junit.jupiter.api.AfterAll;
@@ -34,8 +36,9 @@ class StarterModelEndToEndTest {
 
     @BeforeAll
     void start() throws Exception {
-        generator = Engines.start(Settings.read(new HashMap<>(System.getenv())), vertx);
-        worker = RunningWorker.with(generator);
+        var stats = new WorkerStats();
+        generator = Engines.start(Settings.read(new HashMap<>(System.getenv())), vertx, stats);
+        worker = new RunningWorker(generator, Map.of(), stats);
         Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
         assertEquals(new Readiness.Ready(), generator.readiness());
     }

@@ -141,6 +141,8 @@ class CamelRunTest {
         assertEquals(200, generated.statusCode(), generated.body());
         assertTrue(generated.body().startsWith("{\"generated_text\":\""), generated.body());
         assertEquals(4, webSocketAnswer().size());
+        assertTrue(get("/metrics").body().contains("llmworker_generations_total 2"), get("/metrics").body());
+        assertTrue(get("/").body().startsWith("<!doctype html>"), get("/").body());
         assertEquals("{\"total_requests\":2,\"active_websocket_connections\":0}", statsWhenClosed());
     }
 

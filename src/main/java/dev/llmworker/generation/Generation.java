@@ -1,6 +1,7 @@
 package dev.llmworker.generation;
 
 import java.util.Iterator;
+import org.jspecify.annotations.Nullable;
 
 /// One running answer. Its events are read once, in order, by one thread; the last is a [GenerationEvent.Finished].
 ///
@@ -15,6 +16,11 @@ public interface Generation extends Iterable<GenerationEvent>, AutoCloseable {
     /// Waits for each event. An interrupt of the reading thread closes the generation.
     @Override
     Iterator<GenerationEvent> iterator();
+
+    /// What it took, for who has read its end; null where the generator does not measure.
+    default @Nullable Measures measures() {
+        return null;
+    }
 
     /// Ends the sequence before the engine's next step, if it still runs.
     @Override

@@ -1,9 +1,10 @@
 package dev.llmworker.generation;
 
 import dev.llmworker.model.Decoder;
+import dev.llmworker.model.DecoderDescription;
+import dev.llmworker.stats.EngineStats;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.function.Consumer;
@@ -20,6 +21,7 @@ public final class InProcessGenerator implements Generator {
 
     private final Limits limits;
     private final LongSupplier clock;
+    private final EngineStats stats;
     private final Thread engine;
     private volatile Readiness readiness = new Readiness.Loading();
     private volatile @Nullable Loaded loaded;
@@ -44,18 +46,28 @@ public final class InProcessGenerator implements Generator {
     private record Loaded(LanguageModel model, WaitingQueue waiting, Admissions admissions) {}
 
     private InProcessGenerator(
-            LanguageModel.Loader loader, Limits limits, LongSupplier clock, Consumer<LanguageModel> whenReady) {
+            LanguageModel.Loader loader,
+            Limits limits,
+            LongSupplier clock,
+            EngineStats stats,
+            Consumer<LanguageModel> whenReady) {
         this.limits = limits;
         this.clock = clock;
+        this.stats = stats;
         this.engine = Thread.ofPlatform().name("engine").daemon().unstarted(() -> run(loader, whenReady));
     }
 
     /// Starts the engine thread, which loads the model; requests are refused until it has.
     ///
+    /// @param stats what the engine tells of itself
     /// @param whenReady called once, on the engine thread, before the first request is accepted
     public static InProcessGenerator start(
-            LanguageModel.Loader loader, Limits limits, LongSupplier clock, Consumer<LanguageModel> whenReady) {
-        var generator = new InProcessGenerator(loader, limits, clock, whenReady);
+            LanguageModel.Loader loader,
+            Limits limits,
+            LongSupplier clock,
+            EngineStats stats,
+            Consumer<LanguageModel> whenReady) {
+        var generator = new InProcessGenerator(loader, limits, clock, stats, whenReady);
         generator.engine.start();
         return generator;
     }
@@ -85,7 +97,8 @@ public final class InProcessGenerator implements Generator {
         if (current == null) {
             throw new IllegalStateException("ready without a model");
         }
-        var sequence = current.admissions.sequence(request, current.waiting, this::finished);
+        var sequence =
+                current.admissions.sequence(request, current.waiting, (ended, _) -> stats.recordReused(ended.reused()));
         if (!current.waiting.offer(sequence)) {
             throw refusal(current.waiting);
         }
@@ -101,19 +114,6 @@ public final class InProcessGenerator implements Generator {
                         waiting.limit() + " requests are waiting already, which is the limit; try again later");
     }
 
-    private void finished(Sequence sequence, FinishReason reason) {
-        LOG.info(
-                "finished id={} reason={} prompt={} reused={} completion={} wasted={} ttft={}ms total={}ms",
-                sequence.id(),
-                reason.name().toLowerCase(Locale.ROOT),
-                sequence.promptLength(),
-                sequence.reused(),
-                sequence.generated(),
-                sequence.wasted(),
-                sequence.firstTokenMillis(),
-                sequence.elapsedMillis());
-    }
-
     private void run(LanguageModel.Loader loader, Consumer<LanguageModel> whenReady) {
         LanguageModel model;
         try {
@@ -125,7 +125,8 @@ public final class InProcessGenerator implements Generator {
         try (var decoder = model.decoder()) {
             var waiting =
                     new WaitingQueue(limits.queueLimit(decoder.description().slots()));
-            var scheduler = new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock);
+            var scheduler = new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock, stats);
+            stats.recordReady(description(decoder.description(), waiting.limit()), waiting::size);
             loaded = new Loaded(model, waiting, new Admissions(model, limits.timeout(), clock));
             whenReady.accept(model);
             readiness = new Readiness.Ready();
@@ -133,12 +134,25 @@ public final class InProcessGenerator implements Generator {
         }
     }
 
+    private static EngineStats.Description description(DecoderDescription decoder, int queueLimit) {
+        return new EngineStats.Description(
+                decoder.architecture(),
+                decoder.weightFormat(),
+                decoder.device(),
+                decoder.slots(),
+                decoder.contextLength(),
+                decoder.kvCacheBytes(),
+                queueLimit);
+    }
+
     private void decodeUntilClosed(Scheduler scheduler, WaitingQueue waiting, Decoder decoder) {
         var reason = FinishReason.CANCELLED;
         try {
             boolean more = false;
             while (!closing && (more || awaitWork(waiting, decoder))) {
+                long begun = clock.getAsLong();
                 more = scheduler.step();
+                stats.recordStep(clock.getAsLong() - begun);
             }
         } catch (InterruptedException _) {
             // `close` wakes the engine by an interrupt where it waits.

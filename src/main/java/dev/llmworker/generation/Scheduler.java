@@ -2,8 +2,7 @@ package dev.llmworker.generation;
 
 import dev.llmworker.model.DecodeBatch;
 import dev.llmworker.model.Decoder;
-import dev.llmworker.model.PromptPart;
-import java.util.ArrayList;
+import dev.llmworker.stats.EngineStats;
 import java.util.List;
 import java.util.function.IntPredicate;
 import java.util.function.LongSupplier;
@@ -24,6 +23,7 @@ final class Scheduler {
     private final IntPredicate endOfSequence;
     private final WaitingQueue waiting;
     private final LongSupplier clock;
+    private final EngineStats stats;
     private final SlotContents slots;
     private final DecodeBatch batch;
     private final PrefillPace pace = new PrefillPace();
@@ -32,11 +32,13 @@ final class Scheduler {
     private final PromptTurns prefilling = new PromptTurns();
     private int rows;
 
-    Scheduler(Decoder decoder, IntPredicate endOfSequence, WaitingQueue waiting, LongSupplier clock) {
+    Scheduler(
+            Decoder decoder, IntPredicate endOfSequence, WaitingQueue waiting, LongSupplier clock, EngineStats stats) {
         this.decoder = decoder;
         this.endOfSequence = endOfSequence;
         this.waiting = waiting;
         this.clock = clock;
+        this.stats = stats;
         this.slotCount = decoder.description().slots();
         this.slots = new SlotContents(decoder, GRID_TOKENS);
         this.batch = new DecodeBatch(slotCount);
@@ -56,6 +58,7 @@ final class Scheduler {
         } else {
             decode(prefilling.share(promptTokens(), this::place));
         }
+        stats.recordHeld(running(), slots.ownedPositions());
         return rows > 0 || !prefilling.isEmpty() || waiting.size() > 0;
     }
 
@@ -70,6 +73,7 @@ final class Scheduler {
             leave(sequence, reason);
             return true;
         });
+        stats.recordHeld(0, 0);
     }
 
     int running() {
@@ -129,6 +133,7 @@ final class Scheduler {
     private void place(Sequence sequence) {
         if (slots.slotOf(sequence) < 0) {
             boolean quiet = rows == 0 && prefilling.size() == 1;
+            sequence.begin();
             slots.place(sequence, rows, quiet || decoder.deterministic());
             if (quiet) {
                 slots.exchange(slots.slotOf(sequence), 0);
@@ -153,6 +158,7 @@ final class Scheduler {
         if (sampled) {
             int token = decoder.prefillLast(slot, ids, start, sequence.sampling());
             sequence.prefilled(count, count == GRID_TOKENS);
+            stats.recordTokens(count, 1);
             begin(sequence, token);
             return;
         }
@@ -160,6 +166,7 @@ final class Scheduler {
             decoder.prefill(slot, ids, start);
         }
         sequence.prefilled(ids.length, ids.length == GRID_TOKENS);
+        stats.recordTokens(ids.length, 0);
         if (last) {
             // Only steps adjust logits and tell their probabilities: the prompt's last token is the first one.
             run(sequence);
@@ -192,8 +199,9 @@ final class Scheduler {
         }
         int promptTokens = beside.stream().mapToInt(PromptTurns.Part::count).sum();
         long begun = clock.getAsLong();
-        var tokens = promptTokens == 0 ? decoder.decode(batch, 1) : decoder.decodeBeside(batch, chunks(beside));
+        var tokens = promptTokens == 0 ? decoder.decode(batch, 1) : decoder.decodeBeside(batch, slots.chunks(beside));
         pace.stepTook(rows, promptTokens, clock.getAsLong() - begun);
+        stats.recordTokens(promptTokens, rows);
         beside.forEach(part -> part.sequence().prefilled(part.count(), false));
         for (int slot = rows - 1; slot >= 0; slot--) {
             int token = tokens[slot];
@@ -206,18 +214,6 @@ final class Scheduler {
                 .map(PromptTurns.Part::sequence)
                 .filter(sequence -> sequence.promptLeft() == 1)
                 .forEach(this::run);
-    }
-
-    private List<PromptPart> chunks(List<PromptTurns.Part> parts) {
-        List<PromptPart> chunks = new ArrayList<>();
-        for (var part : parts) {
-            var sequence = part.sequence();
-            if (part.count() > 0) {
-                var ids = sequence.nextOfPrompt(part.count());
-                chunks.add(new PromptPart(slots.slotOf(sequence), ids, sequence.prefilled()));
-            }
-        }
-        return chunks;
     }
 
     private void retire(int slot, FinishReason reason) {

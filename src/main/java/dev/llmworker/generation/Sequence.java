@@ -41,9 +41,10 @@ final class Sequence implements Generation {
     private int exact;
     private volatile int generated;
     private int newestToken;
-    private long firstTokenNanos;
+    private long queuedNanos = -1;
+    private long firstTokenNanos = -1;
+    private long totalNanos;
     private volatile boolean closed;
-    private volatile int generatedAtClose = -1;
 
     Sequence(Admission admission, Detokenizer detokenizer, WaitingQueue queue, LongSupplier clock, FinishListener end) {
         this(admission, Steering.NONE, detokenizer, queue, clock, end);
@@ -117,6 +118,11 @@ final class Sequence implements Generation {
         return reused;
     }
 
+    /// The engine begins with it.
+    void begin() {
+        queuedNanos = sinceSubmitted();
+    }
+
     /// The next `count` ids of the prompt, for the decoder.
     int[] nextOfPrompt(int count) {
         return Arrays.copyOfRange(ids, prefilled, prefilled + count);
@@ -171,7 +177,7 @@ final class Sequence implements Generation {
             return FinishReason.STOP;
         }
         if (generated == 0) {
-            firstTokenNanos = clock.getAsLong();
+            firstTokenNanos = sinceSubmitted();
         }
         newestToken = token;
         int length = promptLength + generated;
@@ -195,9 +201,14 @@ final class Sequence implements Generation {
 
     /// The last event. Called once, by whoever took the sequence out of the queue or out of its slot.
     void finish(FinishReason reason) {
+        totalNanos = sinceSubmitted();
         listener.finished(this, reason);
         outlet.flush();
         events.add(new GenerationEvent.Finished(reason, promptLength, generated));
+    }
+
+    private long sinceSubmitted() {
+        return clock.getAsLong() - submittedNanos;
     }
 
     boolean isExpired(long nowNanos) {
@@ -208,31 +219,16 @@ final class Sequence implements Generation {
         return closed;
     }
 
-    /// Tokens that were generated although nobody wanted them any more.
-    int wasted() {
-        return generatedAtClose < 0 ? 0 : generated - generatedAtClose;
-    }
-
-    /// Milliseconds from submission to the first token, or -1 if there is none.
-    long firstTokenMillis() {
-        return generated == 0 ? -1 : (firstTokenNanos - submittedNanos) / 1_000_000;
-    }
-
-    long elapsedMillis() {
-        return (clock.getAsLong() - submittedNanos) / 1_000_000;
-    }
-
     // --- the reader's side
 
     @Override
+    public Measures measures() {
+        return new Measures(reused, queuedNanos, firstTokenNanos, totalNanos);
+    }
+
+    @Override
     public void close() {
-        synchronized (this) {
-            if (closed) {
-                return;
-            }
-            generatedAtClose = generated;
-            closed = true;
-        }
+        closed = true;
         if (queue.remove(this)) {
             finish(FinishReason.CANCELLED);
         }

@@ -1,7 +1,10 @@
 package dev.llmworker.generation;
 
 import dev.llmworker.model.Decoder;
+import dev.llmworker.model.PromptPart;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// What lies in each slot of the decoder's cache: a sequence's past, which grows, or that of one that has ended, kept
@@ -121,6 +124,28 @@ final class SlotContents {
             throw new IllegalStateException("all " + owners.length + " slots have owners; " + rows + " run");
         }
         return found;
+    }
+
+    /// Parts of prompts as the decoder takes them, each in its sequence's slot.
+    List<PromptPart> chunks(List<PromptTurns.Part> parts) {
+        List<PromptPart> chunks = new ArrayList<>();
+        for (var part : parts) {
+            var sequence = part.sequence();
+            if (part.count() > 0) {
+                var ids = sequence.nextOfPrompt(part.count());
+                chunks.add(new PromptPart(slotOf(sequence), ids, sequence.prefilled()));
+            }
+        }
+        return chunks;
+    }
+
+    /// Positions in all slots that have owners.
+    int ownedPositions() {
+        int positions = 0;
+        for (var owner : owners) {
+            positions += owner == null ? 0 : owner.cached();
+        }
+        return positions;
     }
 
     /// The owner has ended; its past is kept where another could use it.

@@ -26,6 +26,8 @@ final class ErrorProcessor implements Processor {
             error = JsonError.internal();
         }
         var connection = SharedWebsocketConsumer.connection(exchange);
+        var id = connection == null ? ClientResponse.requestId(exchange) : connection.requestId();
+        RequestLog.refused(id, exchange.getFromRouteId(), error);
         if (connection == null) {
             answer(exchange, error);
         } else {

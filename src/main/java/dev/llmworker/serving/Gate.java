@@ -1,5 +1,6 @@
 package dev.llmworker.serving;
 
+import dev.llmworker.stats.HttpStats;
 import io.netty.handler.codec.http.QueryStringDecoder;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
@@ -26,12 +27,14 @@ final class Gate implements Handler<HttpServerRequest> {
 
     private final Access access;
     private final @Nullable String workerId;
+    private final HttpStats stats;
     private volatile @Nullable Handler<HttpServerRequest> router;
     private volatile boolean pinged;
 
-    Gate(Access access, @Nullable String workerId) {
+    Gate(Access access, @Nullable String workerId, HttpStats stats) {
         this.access = access;
         this.workerId = workerId;
+        this.stats = stats;
     }
 
     void serve(Handler<HttpServerRequest> router) {
@@ -50,10 +53,11 @@ final class Gate implements Handler<HttpServerRequest> {
         }
         var refusal = refusal(request);
         if (refusal != null) {
-            refusal.answer(request);
+            answer(request, refusal);
             return;
         }
         if (!access.admits(request)) {
+            HttpMeter.record(stats, request, HttpStats.NO_ROUTE);
             return;
         }
         request.headers().names().stream()
@@ -78,7 +82,7 @@ final class Gate implements Handler<HttpServerRequest> {
             handle(request);
         } else {
             identify(request);
-            JsonError.of(404, "not_found", "only /ping is served at this port").answer(request);
+            answer(request, JsonError.of(404, "not_found", "only /ping is served at this port"));
         }
     }
 
@@ -92,7 +96,12 @@ final class Gate implements Handler<HttpServerRequest> {
                 JsonError.of(431, "headers_too_large", "the headers are longer than 16384 bytes");
             default -> JsonError.of(400, "bad_request", "the request is not valid HTTP");
         };
+        answer(request, error);
+    }
+
+    private void answer(HttpServerRequest request, JsonError error) {
         error.answer(request);
+        HttpMeter.record(stats, request, HttpStats.NO_ROUTE);
     }
 
     private void identify(HttpServerRequest request) {
@@ -108,16 +117,16 @@ final class Gate implements Handler<HttpServerRequest> {
         }
     }
 
-    private static void handleWhileStarting(HttpServerRequest request) {
+    private void handleWhileStarting(HttpServerRequest request) {
         var method = request.method();
         if (!PING.equals(request.path())) {
-            new JsonError(503, "loading", "the worker is starting", 1).answer(request);
+            answer(request, new JsonError(503, "loading", "the worker is starting", 1));
         } else if (method == HttpMethod.GET || method == HttpMethod.HEAD) {
             request.response().setStatusCode(204).end();
+            HttpMeter.record(stats, request, PING);
         } else {
             request.response().putHeader("Allow", "GET, HEAD");
-            JsonError.of(405, "method_not_allowed", method + " is not served at /ping")
-                    .answer(request);
+            answer(request, JsonError.of(405, "method_not_allowed", method + " is not served at /ping"));
         }
     }
 

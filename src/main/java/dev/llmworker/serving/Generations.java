@@ -44,32 +44,28 @@ final class Generations {
     ///
     /// @throws RefusedException when it is not accepted
     GenerationEvent.Finished run(GenerationRequest request, Caller caller, Reader reader) {
-        return run(() -> generator.submit(request), caller, reader);
+        return run(() -> generator.submit(request), GenerationMeter.of(request), caller, reader);
     }
 
     /// As [#run], of a request that another server answers in its own words.
     GenerationEvent.Finished relay(OpenAiRelay relay, OpenAiRequest request, Caller caller, Reader reader) {
-        return run(() -> relay.relay(request), caller, reader);
+        return run(() -> relay.relay(request), GenerationMeter.of(request), caller, reader);
     }
 
-    private GenerationEvent.Finished run(Supplier<Generation> submission, Caller caller, Reader reader) {
+    private GenerationEvent.Finished run(
+            Supplier<Generation> submission, GenerationMeter meter, Caller caller, Reader reader) {
         try (var generation = submit(submission)) {
             begin(generation, caller, reader);
-            GenerationEvent.Finished finished = null;
+            var ended = meter.failed();
             try {
                 reader.accepted();
-                finished = read(generation, reader);
+                var finished = read(generation, reader, meter);
+                ended = meter.finished(generation, finished);
                 return finished;
             } finally {
-                if (finished == null) {
-                    stats.recordFinished("error", 0, 0);
-                } else {
-                    stats.recordFinished(
-                            finished.reason().name().toLowerCase(Locale.ROOT),
-                            finished.promptTokens(),
-                            finished.completionTokens());
-                    stats.keys().recordFinished(caller.key(), finished.promptTokens(), finished.completionTokens());
-                }
+                stats.recordFinished(ended);
+                stats.keys().recordFinished(caller.key(), ended.promptTokens(), ended.completionTokens());
+                RequestLog.finished(meter.requestId(), caller, ended);
             }
         }
     }
@@ -103,25 +99,28 @@ final class Generations {
         }
     }
 
-    private GenerationEvent.Finished read(Generation generation, Reader reader) {
-        var wasted = 0;
+    private static GenerationEvent.Finished read(Generation generation, Reader reader, GenerationMeter meter) {
+        var left = false;
         for (var event : generation) {
             switch (event) {
                 case GenerationEvent.Token token -> {
-                    if (wasted > 0 || !reader.token(token)) {
+                    meter.token();
+                    left = left || !reader.token(token);
+                    if (left) {
                         // The engine may be in the middle of a step: what it still emits is read, and counted.
                         generation.close();
-                        wasted++;
+                        meter.wasted();
                     }
                 }
                 case GenerationEvent.Chunk chunk -> {
-                    if (wasted > 0 || !reader.chunk(chunk)) {
+                    meter.token();
+                    left = left || !reader.chunk(chunk);
+                    if (left) {
                         generation.close();
-                        wasted++;
+                        meter.wasted();
                     }
                 }
                 case GenerationEvent.Finished finished -> {
-                    stats.recordWasted(wasted);
                     return finished;
                 }
             }

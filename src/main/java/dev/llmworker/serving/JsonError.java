@@ -135,5 +135,6 @@ record JsonError(
             response.putHeader("Retry-After", Integer.toString(retryAfterSeconds));
         }
         response.end(jsonFor(request.path()));
+        RequestLog.refused(response.headers().get(Gate.REQUEST_ID), null, this);
     }
 }

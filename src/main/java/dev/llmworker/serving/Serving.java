@@ -1,6 +1,7 @@
 package dev.llmworker.serving;
 
 import dev.llmworker.generation.Generator;
+import dev.llmworker.stats.PrometheusPage;
 import dev.llmworker.stats.WorkerStats;
 import java.time.InstantSource;
 import java.util.concurrent.Executors;
@@ -12,9 +13,10 @@ public final class Serving {
     private Serving() {}
 
     /// Binds the port, the WebSocket component, and the beans that routes are made of: `ping`, `generate`,
-    /// `generateOrStream`, `chatCompletions`, `completions`, `models`, `stats`, `websocket`, `errors`, `template`,
-    /// `answer`, the data format `strictJson`, and what `docs/routes.md` lists.
-    public static void bind(Registry registry, SharedPort port, Generator generator, WorkerStats stats) {
+    /// `generateOrStream`, `chatCompletions`, `completions`, `models`, `stats`, `metrics`, `page`, `websocket`,
+    /// `errors`, `template`, `answer`, the data format `strictJson`, and what `docs/routes.md` lists.
+    public static void bind(
+            Registry registry, SharedPort port, Generator generator, WorkerStats stats, PrometheusPage metrics) {
         registry.bind("vertx", port.vertx());
         registry.bind("sharedHttpServerFactory", new SharedHttpServerFactory(port));
         var http = new PlatformHttpComponent();
@@ -34,6 +36,8 @@ public final class Serving {
                 "completions", new CompletionProcessor(CompletionProcessor.Kind.TEXT, generations, generator, clock));
         registry.bind("models", new ModelsProcessor(generator, clock));
         registry.bind("stats", new StatsProcessor(stats));
+        registry.bind("metrics", new MetricsProcessor(metrics));
+        registry.bind("page", new PageProcessor());
         registry.bind("websocket", new WebSocketProcessor(generations));
         registry.bind("errors", new ErrorProcessor());
         registry.bind("template", new TemplateProcessor());

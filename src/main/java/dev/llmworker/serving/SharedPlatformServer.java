@@ -62,6 +62,7 @@ final class SharedPlatformServer extends VertxPlatformHttpServer {
                 200,
                 request -> JsonError.of(400, "bad_request", "the body is not valid HTTP")
                         .answer(request.request()));
+        router.route().order(Integer.MIN_VALUE).handler(new HttpMeter(port.stats()));
         if (!port.isListening()) {
             port.listen(configuration.getBindHost(), configuration.getBindPort());
         }

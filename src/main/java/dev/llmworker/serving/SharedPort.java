@@ -1,5 +1,6 @@
 package dev.llmworker.serving;
 
+import dev.llmworker.stats.HttpStats;
 import io.vertx.core.Handler;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
@@ -31,6 +32,7 @@ public final class SharedPort implements AutoCloseable {
 
     private final Vertx vertx;
     private final ListenSettings settings;
+    private final HttpStats stats = new HttpStats();
     private final Gate gate;
     private final SlowSenders slowSenders;
     private final WebSockets webSockets = new WebSockets();
@@ -43,7 +45,7 @@ public final class SharedPort implements AutoCloseable {
         vertx = Vertx.vertx(new VertxOptions()
                 .setFileSystemOptions(
                         new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
-        gate = new Gate(new Access(settings.keys(), settings.origins()), settings.workerId());
+        gate = new Gate(new Access(settings.keys(), settings.origins()), settings.workerId(), stats);
         slowSenders = new SlowSenders(vertx);
         settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
         watchKeys();
@@ -152,6 +154,11 @@ public final class SharedPort implements AutoCloseable {
 
     WebSockets webSockets() {
         return webSockets;
+    }
+
+    /// What was asked of this port.
+    public HttpStats stats() {
+        return stats;
     }
 
     /// Its event loops.

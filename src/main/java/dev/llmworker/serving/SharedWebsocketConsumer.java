@@ -53,7 +53,7 @@ final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
                 socket,
                 routing.vertx().getOrCreateContext(),
                 routing.response().headers().get(Gate.REQUEST_ID),
-                new Caller(Access.keyLabel(routing.request())));
+                new Caller(getRoute().getRouteId(), Access.keyLabel(routing.request())));
         connections.put(key, connection);
         sockets.opened(connection);
         stats.recordWebSocketOpened();

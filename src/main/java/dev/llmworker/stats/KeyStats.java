@@ -3,7 +3,6 @@ package dev.llmworker.stats;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// What clients used, by the label of their API key. A null label counts nothing.
@@ -11,13 +10,24 @@ import org.jspecify.annotations.Nullable;
 /// Threading: any thread.
 public final class KeyStats {
     private final Map<String, Usage> usages = new ConcurrentHashMap<>();
-    private volatile Consumer<String> whenNew = _ -> {};
 
     /// Of one key.
-    private static final class Usage {
+    static final class Usage {
         private final LongAdder requests = new LongAdder();
         private final LongAdder promptTokens = new LongAdder();
         private final LongAdder generatedTokens = new LongAdder();
+
+        long requests() {
+            return requests.sum();
+        }
+
+        long promptTokens() {
+            return promptTokens.sum();
+        }
+
+        long generatedTokens() {
+            return generatedTokens.sum();
+        }
     }
 
     public void recordAccepted(@Nullable String label) {
@@ -35,23 +45,12 @@ public final class KeyStats {
     }
 
     private Usage usage(String label) {
-        var known = usages.get(label);
-        if (known != null) {
-            return known;
-        }
-        var added = new Usage();
-        var other = usages.putIfAbsent(label, added);
-        if (other != null) {
-            return other;
-        }
-        whenNew.accept(label);
-        return added;
+        return usages.computeIfAbsent(label, _ -> new Usage());
     }
 
-    /// @param listener hears of each label once, when something is counted under it for the first time
-    void whenNew(Consumer<String> listener) {
-        whenNew = listener;
-        usages.keySet().forEach(listener);
+    /// What was used, by label; a key is there from its first request on.
+    Map<String, Usage> usages() {
+        return usages;
     }
 
     /// Generations accepted.

@@ -1,6 +1,7 @@
 package dev.llmworker.stats;
 
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
@@ -16,8 +17,11 @@ public final class WorkerStats {
     private final LongAdder wastedTokens = new LongAdder();
     private final AtomicLong runningGenerations = new AtomicLong();
     private final AtomicLong webSockets = new AtomicLong();
-    private final Map<String, LongAdder> refused = new ConcurrentHashMap<>();
-    private final Map<String, LongAdder> finished = new ConcurrentHashMap<>();
+    private final LongAdder webSocketsOpened = new LongAdder();
+    private final Map<String, LongAdder> refused = counters("invalid", "loading", "overloaded", "failed");
+    private final Map<String, LongAdder> finished = counters("stop", "length", "cancelled", "timeout", "error");
+    private final GenerationStats generations = new GenerationStats();
+    private final EngineStats engine = new EngineStats();
 
     /// What is counted by API key.
     public KeyStats keys() {
@@ -44,24 +48,30 @@ public final class WorkerStats {
     }
 
     /// An accepted generation ended.
-    public void recordFinished(String reason, int promptTokens, int completionTokens) {
+    public void recordFinished(FinishedGeneration ended) {
         runningGenerations.decrementAndGet();
-        this.promptTokens.add(promptTokens);
-        generatedTokens.add(completionTokens);
-        finished.computeIfAbsent(reason, _ -> new LongAdder()).increment();
-    }
-
-    /// Tokens were generated that no client was there to read.
-    public void recordWasted(int tokens) {
-        wastedTokens.add(tokens);
+        promptTokens.add(ended.promptTokens());
+        generatedTokens.add(ended.completionTokens());
+        wastedTokens.add(ended.wastedTokens());
+        finished.computeIfAbsent(ended.reason(), _ -> new LongAdder()).increment();
+        generations.record(ended);
     }
 
     public void recordWebSocketOpened() {
         webSockets.incrementAndGet();
+        webSocketsOpened.increment();
     }
 
     public void recordWebSocketClosed() {
         webSockets.decrementAndGet();
+    }
+
+    public EngineStats engine() {
+        return engine;
+    }
+
+    GenerationStats generations() {
+        return generations;
     }
 
     /// Generations accepted since the start.
@@ -97,6 +107,34 @@ public final class WorkerStats {
     /// WebSocket connections that are open now.
     public long webSockets() {
         return webSockets.get();
+    }
+
+    long webSocketsOpened() {
+        return webSocketsOpened.sum();
+    }
+
+    /// Generations refused since the start, by reason; those that did not occur are there too.
+    Map<String, Long> refused() {
+        return sums(refused);
+    }
+
+    /// Generations ended since the start, by reason; those that did not occur are there too.
+    Map<String, Long> finished() {
+        return sums(finished);
+    }
+
+    private static Map<String, LongAdder> counters(String... reasons) {
+        var counters = new ConcurrentHashMap<String, LongAdder>();
+        for (var reason : reasons) {
+            counters.put(reason, new LongAdder());
+        }
+        return counters;
+    }
+
+    private static Map<String, Long> sums(Map<String, LongAdder> counters) {
+        var sums = new TreeMap<String, Long>();
+        counters.forEach((reason, counter) -> sums.put(reason, counter.sum()));
+        return sums;
     }
 
     private static long sum(Map<String, LongAdder> counters, String reason) {

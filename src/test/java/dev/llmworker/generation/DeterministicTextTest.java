@@ -10,6 +10,7 @@ import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.TorchDecoder;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.Detokenizer;
 import dev.llmworker.weights.Gguf;
 import java.util.ArrayList;
@@ -67,7 +68,7 @@ class DeterministicTextTest {
     /// The texts, in the order of the requests, one of which arrives every `pause` steps.
     private List<String> serve(Decoder decoder, List<Request> requests, int pause) {
         var waiting = new WaitingQueue(requests.size());
-        var scheduler = new Scheduler(decoder, _ -> false, waiting, System::nanoTime);
+        var scheduler = new Scheduler(decoder, _ -> false, waiting, System::nanoTime, new EngineStats());
         List<Sequence> sequences = new ArrayList<>();
         for (var request : requests) {
             var admission =

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.PromptEncoder;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -35,6 +36,7 @@ class EndingsTest {
                 () -> new LanguageModel(new FakeDecoder(4, CONTEXT), tokenizer, new PromptEncoder(tokenizer, null)),
                 new InProcessGenerator.Limits(null, Duration.ofMinutes(1)),
                 System::nanoTime,
+                new EngineStats(),
                 _ -> ready.countDown());
         ready.await();
         while (generator.readiness() instanceof Readiness.Loading) {

@@ -12,6 +12,7 @@ import dev.llmworker.model.Decoder;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.PromptPart;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.PromptEncoder;
 import java.io.IOException;
 import java.time.Duration;
@@ -41,14 +42,13 @@ class InProcessGeneratorTest {
 
     private InProcessGenerator start(Decoder decoder, @Nullable Integer queueLimit) throws InterruptedException {
         var tokenizer = new LetterTokenizer();
-        var ready = new CountDownLatch(1);
         var generator = InProcessGenerator.start(
                 () -> new LanguageModel(decoder, tokenizer, new PromptEncoder(tokenizer, null)),
                 new InProcessGenerator.Limits(queueLimit, Duration.ofMinutes(1)),
                 System::nanoTime,
-                _ -> ready.countDown());
+                new EngineStats(),
+                _ -> {});
         started = generator;
-        ready.await();
         while (generator.readiness() instanceof Readiness.Loading) {
             Thread.onSpinWait();
         }
@@ -223,6 +223,7 @@ class InProcessGeneratorTest {
                 },
                 new InProcessGenerator.Limits(null, Duration.ofMinutes(1)),
                 System::nanoTime,
+                new EngineStats(),
                 _ -> {});
         started = generator;
         assertInstanceOf(Readiness.Loading.class, generator.readiness());

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.PromptEncoder;
 import java.time.Duration;
 import java.util.OptionalInt;
@@ -29,6 +30,7 @@ class RestingDecoderTest {
                 () -> new LanguageModel(decoder, tokenizer, new PromptEncoder(tokenizer, null)),
                 limits,
                 System::nanoTime,
+                new EngineStats(),
                 _ -> {})) {
             decoder.rests.acquire();
             assertEquals(8, tokens(generator));

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationEvent.Token;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.Detokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -76,7 +77,7 @@ class SchedulerSimulationTest {
         var decoder = new FakeDecoder(1 + random.nextInt(6), CONTEXT, random.nextBoolean());
         decoder.work = _ -> nowNanos += random.nextInt(4);
         var waiting = new WaitingQueue(1 + random.nextInt(20));
-        var scheduler = new Scheduler(decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos);
+        var scheduler = new Scheduler(decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, new EngineStats());
         int idleSteps = 0;
         while (arrivals.size() < REQUESTS || idleSteps < 2) {
             int burst = random.nextInt(8) == 0 ? random.nextInt(12) : random.nextInt(2);

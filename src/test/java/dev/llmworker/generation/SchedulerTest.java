@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.GenerationEvent.Token;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.Detokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -31,7 +32,7 @@ class SchedulerTest {
     }
 
     private Scheduler scheduler() {
-        return new Scheduler(decoder, _ -> false, waiting, () -> nowNanos);
+        return new Scheduler(decoder, _ -> false, waiting, () -> nowNanos, new EngineStats());
     }
 
     private Sequence submit(int[] prompt, int tokens) {

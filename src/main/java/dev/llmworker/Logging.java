@@ -1,0 +1,37 @@
+package dev.llmworker;
+
+import java.util.Locale;
+import java.util.Map;
+
+/// What `logback.xml` takes from the settings, as system properties: it is read when the first logger is made.
+final class Logging {
+    private enum Format {
+        PLAIN,
+        JSON
+    }
+
+    private enum Level {
+        TRACE,
+        DEBUG,
+        INFO,
+        WARN,
+        ERROR,
+        OFF
+    }
+
+    private Logging() {}
+
+    /// Call it before anything logs.
+    ///
+    /// @throws SettingsException naming the variable, its value and what it may be
+    static void configure(Map<String, String> values) throws SettingsException {
+        var from = new SettingsReader(values);
+        var format = from.choice("LOG_FORMAT", Format.class, Format.PLAIN);
+        var level = from.choice("LOG_LEVEL", Level.class, Level.INFO);
+        // Libraries say no more than what goes wrong, whatever the worker itself says.
+        var libraries = level.compareTo(Level.WARN) > 0 ? level : Level.WARN;
+        System.setProperty("LOG_FORMAT", format.name().toLowerCase(Locale.ROOT));
+        System.setProperty("LOG_LEVEL", level.name());
+        System.setProperty("LOG_LEVEL_LIBRARIES", libraries.name());
+    }
+}

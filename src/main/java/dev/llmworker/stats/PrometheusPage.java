@@ -1,0 +1,101 @@
+package dev.llmworker.stats;
+
+import io.micrometer.core.instrument.Clock;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.prometheus.metrics.config.PrometheusProperties;
+import io.prometheus.metrics.expositionformats.ExpositionFormats;
+import io.prometheus.metrics.instrumentation.jvm.JvmBufferPoolMetrics;
+import io.prometheus.metrics.instrumentation.jvm.JvmGarbageCollectorMetrics;
+import io.prometheus.metrics.instrumentation.jvm.JvmMemoryMetrics;
+import io.prometheus.metrics.instrumentation.jvm.JvmRuntimeInfoMetric;
+import io.prometheus.metrics.instrumentation.jvm.JvmThreadsMetrics;
+import io.prometheus.metrics.instrumentation.jvm.ProcessMetrics;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import org.jspecify.annotations.Nullable;
+
+/// All metrics in Prometheus' text format: the worker's, the JVM's and process', and what routes record by Camel's
+/// component `micrometer`. Nothing of it is loaded before someone asks, so that no start waits for it.
+///
+/// Threading: any thread.
+public final class PrometheusPage implements AutoCloseable {
+    private final WorkerStats stats;
+    private final HttpStats http;
+    private final WorkerIdentity identity;
+    private volatile @Nullable Registries registries;
+
+    public PrometheusPage(WorkerStats stats, HttpStats http, WorkerIdentity identity) {
+        this.stats = stats;
+        this.http = http;
+        this.identity = identity;
+    }
+
+    /// @param contentType of `bytes`
+    public record Scrape(String contentType, byte[] bytes) {}
+
+    /// The metrics as they stand.
+    ///
+    /// @param accept the request's header `Accept`, which may ask for the OpenMetrics format
+    public Scrape scrape(@Nullable String accept) {
+        var all = registries();
+        var writer = all.formats.findWriter(accept);
+        var bytes = new ByteArrayOutputStream(1 << 15);
+        try {
+            writer.write(bytes, all.prometheus.scrape());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return new Scrape(writer.getContentType(), bytes.toByteArray());
+    }
+
+    /// Where routes record meters of their own.
+    public MeterRegistry meters() {
+        return registries().meters;
+    }
+
+    private record Registries(
+            PrometheusRegistry prometheus, PrometheusMeterRegistry meters, ExpositionFormats formats) {}
+
+    private Registries registries() {
+        var made = registries;
+        if (made != null) {
+            return made;
+        }
+        synchronized (this) {
+            made = registries;
+            if (made == null) {
+                made = make();
+                registries = made;
+            }
+            return made;
+        }
+    }
+
+    private Registries make() {
+        var prometheus = new PrometheusRegistry();
+        prometheus.register(new WorkerCollector(stats, http, identity));
+        ProcessMetrics.builder().register(prometheus);
+        JvmMemoryMetrics.builder().register(prometheus);
+        JvmBufferPoolMetrics.builder().register(prometheus);
+        JvmGarbageCollectorMetrics.builder().register(prometheus);
+        JvmThreadsMetrics.builder().register(prometheus);
+        JvmRuntimeInfoMetric.builder().register(prometheus);
+        var meters = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT, prometheus, Clock.SYSTEM);
+        return new Registries(
+                prometheus,
+                meters,
+                ExpositionFormats.init(PrometheusProperties.get().getExporterProperties()));
+    }
+
+    @Override
+    public void close() {
+        var made = registries;
+        if (made != null) {
+            made.meters.close();
+        }
+    }
+}
