@@ -14,6 +14,7 @@ import org.slf4j.LoggerFactory;
 final class CamelApplication extends Main {
     private static final Logger LOG = LoggerFactory.getLogger(Worker.class);
     private static final int SHUTDOWN_SECONDS = 5;
+    private static final int EXTRA_SECONDS = 20;
 
     /// @throws SettingsException when there are no routes
     CamelApplication(Settings settings, WorkerBeans beans) throws SettingsException {
@@ -28,7 +29,9 @@ final class CamelApplication extends Main {
                 // Bodies are not streams here; with the cache an answer would leave in chunks, without its length.
                 .withStreamCachingEnabled(false)
                 .withShutdownTimeout(SHUTDOWN_SECONDS)
-                .withExtraShutdownTimeout(SHUTDOWN_SECONDS);
+                // The process waits so long for all of it: for what runs, then for Camel's routes, then for the engine.
+                .withExtraShutdownTimeout(
+                        (int) settings.listen().timeouts().drain().toSeconds() + EXTRA_SECONDS);
         // Whatever the file says for Camel JBang, here the port is open already.
         addOverrideProperty("camel.server.enabled", "true");
         addOverrideProperty("camel.server.host", settings.listen().host());

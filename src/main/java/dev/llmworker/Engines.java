@@ -18,7 +18,7 @@ final class Engines {
     /// @throws SettingsException where the engine lacks one
     static Generator start(Settings settings, Vertx vertx, WorkerStats stats) throws SettingsException {
         return switch (settings.engine()) {
-            case MOCK -> new MockGenerator();
+            case MOCK -> new MockGenerator(settings.requestTimeout(), System::nanoTime);
             case OPENAI -> RemoteGenerator.start(vertx, RemoteSettings.read(settings));
             case DJL -> {
                 // The model's header is read meanwhile, and Camel started.

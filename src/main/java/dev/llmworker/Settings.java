@@ -3,6 +3,7 @@ package dev.llmworker;
 import dev.llmworker.serving.ApiKeys;
 import dev.llmworker.serving.ListenSettings;
 import dev.llmworker.serving.Origins;
+import dev.llmworker.serving.Timeouts;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -48,6 +49,7 @@ record Settings(
     private static final int MAX_PORT = 65_535;
     private static final int DEFAULT_BODY_BYTES = 1 << 20;
     private static final int MIN_BODY_BYTES = 1 << 10;
+    private static final int DEFAULT_WEBSOCKETS = 20_000;
     private static final int MAX_BODY_BYTES = 30 << 20;
     private static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(300);
 
@@ -91,6 +93,8 @@ record Settings(
                         port,
                         from.whole("PORT_HEALTH", 1, MAX_PORT, port),
                         from.whole("MAX_BODY_BYTES", MIN_BODY_BYTES, MAX_BODY_BYTES, DEFAULT_BODY_BYTES),
+                        timeouts(from),
+                        from.whole("MAX_WEBSOCKETS", 1, 1_000_000, DEFAULT_WEBSOCKETS),
                         keys(from),
                         from.parsed("ALLOWED_ORIGINS", Origins::of),
                         from.text("RUNPOD_POD_ID")),
@@ -101,10 +105,23 @@ record Settings(
                 from.text("DTYPE", "auto"),
                 from.whole("MAX_MODEL_LEN", 16, 1 << 20),
                 from.whole("MAX_SLOTS", 1, 1024),
-                from.whole("QUEUE_LIMIT", 0, 100_000),
+                from.whole("QUEUE_LIMIT", 1, 100_000),
                 from.duration("REQUEST_TIMEOUT", Duration.ofSeconds(1), Duration.ofHours(24), DEFAULT_TIMEOUT),
                 from.whole("THREADS", 1, 1024),
                 Map.copyOf(from.values()));
+    }
+
+    private static Timeouts timeouts(SettingsReader from) throws SettingsException {
+        var second = Duration.ofSeconds(1);
+        var hour = Duration.ofHours(1);
+        var absent = Timeouts.DEFAULT;
+        return new Timeouts(
+                from.duration("HEADER_TIMEOUT", second, hour, absent.header()),
+                from.duration("BODY_TIMEOUT", second, hour, absent.body()),
+                from.duration("IDLE_TIMEOUT", second, hour, absent.idle()),
+                from.duration("PING_INTERVAL", Duration.ZERO, hour, absent.ping()),
+                from.duration("PONG_TIMEOUT", second, hour, absent.pong()),
+                from.duration("DRAIN_TIMEOUT", Duration.ZERO, hour, absent.drain()));
     }
 
     private static ApiKeys keys(SettingsReader from) throws SettingsException {

@@ -1,9 +1,11 @@
 package dev.llmworker;
 
+import dev.llmworker.generation.Generator;
 import dev.llmworker.serving.PortException;
 import dev.llmworker.serving.SharedPort;
 import dev.llmworker.stats.WorkerStats;
 import java.util.List;
+import sun.misc.Signal;
 
 /// The worker's `main`. The port is opened first, so that `/ping` is answered while the rest still starts.
 public final class Worker {
@@ -28,12 +30,32 @@ public final class Worker {
     }
 
     private static void run() throws Exception {
-        var settings = Settings.read(System.getenv());
+        serve(Settings.read(System.getenv()), (settings, port, stats) -> Engines.start(settings, port.vertx(), stats));
+    }
+
+    /// Starts what generates.
+    @FunctionalInterface
+    interface Engine {
+        Generator start(Settings settings, SharedPort port, WorkerStats stats) throws SettingsException;
+    }
+
+    /// Returns when the worker has stopped.
+    static void serve(Settings settings, Engine engine) throws Exception {
         var stats = new WorkerStats();
         var port = SharedPort.open(settings.listen());
+        hurryAtSecondSignal(port);
         RunPod.check(settings, port::wasPinged);
-        var beans = WorkerBeans.of(port, Engines.start(settings, port.vertx(), stats), stats);
+        var beans = WorkerBeans.of(port, engine.start(settings, port, stats), stats);
         new CamelApplication(settings, beans).run();
+    }
+
+    /// The first one lets what runs come to its end.
+    private static void hurryAtSecondSignal(SharedPort port) {
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            for (var name : List.of("TERM", "INT")) {
+                Signal.handle(new Signal(name), _ -> port.hurry());
+            }
+        }));
     }
 
     private static String rootCause(Throwable failure) {

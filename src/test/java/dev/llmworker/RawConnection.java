@@ -80,9 +80,16 @@ final class RawConnection implements AutoCloseable {
     /// The code of the close frame that must come next.
     int closeCode() throws IOException {
         var opcode = readByte();
+        if (opcode != 0x88) {
+            throw new IOException("no close frame: opcode " + opcode);
+        }
+        return closeCodeAfterOpcode();
+    }
+
+    int closeCodeAfterOpcode() throws IOException {
         var length = readByte();
-        if (opcode != 0x88 || length < 2) {
-            throw new IOException("no close frame: opcode " + opcode + ", length " + length);
+        if (length < 2) {
+            throw new IOException("a close frame without a code");
         }
         return readByte() << 8 | readByte();
     }

@@ -29,7 +29,7 @@ final class RunningWorker implements AutoCloseable {
     /// @param stats that the generator tells of itself, too
     RunningWorker(Generator generator, Map<String, String> environment, WorkerStats stats) throws Exception {
         this.stats = stats;
-        var variables = new HashMap<>(Map.of("PORT", "0", "HOST", "127.0.0.1"));
+        var variables = new HashMap<>(Map.of("PORT", "0", "HOST", "127.0.0.1", "DRAIN_TIMEOUT", "0"));
         variables.putAll(environment);
         var settings = Settings.read(variables);
         port = SharedPort.open(settings.listen());

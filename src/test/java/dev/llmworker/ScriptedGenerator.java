@@ -27,9 +27,15 @@ final class ScriptedGenerator implements Generator {
     private final BlockingQueue<Script> submitted = new LinkedBlockingQueue<>();
     volatile Readiness readiness = new Readiness.Ready();
     volatile @Nullable RefusedException refusal;
+    /// Thrown in the place of an answer: a bug.
+    volatile @Nullable Error failure;
 
     @Override
     public Generation submit(GenerationRequest request) {
+        var failed = failure;
+        if (failed != null) {
+            throw failed;
+        }
         var refused = refusal;
         if (refused != null) {
             throw refused;

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.llmworker.serving.Timeouts;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -51,6 +52,39 @@ class SettingsTest {
             assertEquals(
                     Duration.ofMinutes(5), read(Map.of("REQUEST_TIMEOUT", text)).requestTimeout(), text);
         }
+    }
+
+    @Test
+    void clientsHaveTheTimesThatAreSet() throws Exception {
+        assertEquals(Timeouts.DEFAULT, read(Map.of()).listen().timeouts());
+        var timeouts = read(Map.of(
+                        "HEADER_TIMEOUT",
+                        "1s",
+                        "BODY_TIMEOUT",
+                        "2",
+                        "IDLE_TIMEOUT",
+                        "3",
+                        "PING_INTERVAL",
+                        "0",
+                        "PONG_TIMEOUT",
+                        "5",
+                        "DRAIN_TIMEOUT",
+                        "1m"))
+                .listen()
+                .timeouts();
+        assertEquals(
+                new Timeouts(
+                        Duration.ofSeconds(1),
+                        Duration.ofSeconds(2),
+                        Duration.ofSeconds(3),
+                        Duration.ZERO,
+                        Duration.ofSeconds(5),
+                        Duration.ofMinutes(1)),
+                timeouts);
+        assertWrong(
+                "PONG_TIMEOUT",
+                "0",
+                "PONG_TIMEOUT is \"0\"; it must be a time from 1s to 60m, such as 300, 300s or 5m");
     }
 
     @Test

@@ -11,6 +11,7 @@ import dev.llmworker.serving.ListenSettings;
 import dev.llmworker.serving.Origins;
 import dev.llmworker.serving.PortException;
 import dev.llmworker.serving.SharedPort;
+import dev.llmworker.serving.Timeouts;
 import dev.llmworker.stats.WorkerStats;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -28,7 +29,8 @@ import org.junit.jupiter.api.Test;
 /// The port by itself, before there are routes and beside them.
 class SharedPortTest {
     private static ListenSettings on(String host, int port, int healthPort) {
-        return new ListenSettings(host, port, healthPort, 1 << 20, ApiKeys.NONE, Origins.UNLISTED, "pod-7");
+        return new ListenSettings(
+                host, port, healthPort, 1 << 20, Timeouts.DEFAULT, 100, ApiKeys.NONE, Origins.UNLISTED, "pod-7");
     }
 
     private static HttpResponse<String> get(int port, String path) throws Exception {

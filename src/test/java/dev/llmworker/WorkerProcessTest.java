@@ -80,7 +80,7 @@ class WorkerProcessTest {
 
     @Test
     void sigtermClosesSocketsWith1001AndEndsItAmidAnAnswer() throws Exception {
-        var process = start(Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", "0"));
+        var process = start(Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", "0", "DRAIN_TIMEOUT", "1"));
         try (var reader = process.inputReader();
                 var socket = TestSocket.connect(URI.create("ws://127.0.0.1:" + port(reader) + "/ws"))) {
             socket.send("{\"prompt\":\"x\",\"max_tokens\":1000000}").next();

@@ -22,6 +22,7 @@ public final class InProcessGenerator implements Generator {
     private final Limits limits;
     private final LongSupplier clock;
     private final EngineStats stats;
+    private final Throughput throughput;
     private final Thread engine;
     private volatile Readiness readiness = new Readiness.Loading();
     private volatile @Nullable Loaded loaded;
@@ -54,6 +55,7 @@ public final class InProcessGenerator implements Generator {
         this.limits = limits;
         this.clock = clock;
         this.stats = stats;
+        this.throughput = new Throughput(clock);
         this.engine = Thread.ofPlatform().name("engine").daemon().unstarted(() -> run(loader, whenReady));
     }
 
@@ -97,21 +99,31 @@ public final class InProcessGenerator implements Generator {
         if (current == null) {
             throw new IllegalStateException("ready without a model");
         }
-        var sequence =
-                current.admissions.sequence(request, current.waiting, (ended, _) -> stats.recordReused(ended.reused()));
+        var sequence = current.admissions.sequence(request, current.waiting, (ended, _) -> finished(ended));
+        throughput.began();
         if (!current.waiting.offer(sequence)) {
+            throughput.withdrawn();
             throw refusal(current.waiting);
         }
         return sequence;
     }
 
     private RefusedException refusal(WaitingQueue waiting) {
-        return waiting.isShut()
-                ? new RefusedException(RefusedException.Reason.FAILED, "engine_stopped", "the engine has stopped")
-                : new RefusedException(
-                        RefusedException.Reason.OVERLOADED,
-                        "queue_full",
-                        waiting.limit() + " requests are waiting already, which is the limit; try again later");
+        if (waiting.isShut()) {
+            return new RefusedException(RefusedException.Reason.FAILED, "engine_stopped", "the engine has stopped");
+        }
+        var mostSeconds = (int) Math.clamp(limits.timeout().toSeconds(), 1, Integer.MAX_VALUE);
+        var seconds = throughput.secondsFor(Math.max(1, waiting.size()), mostSeconds);
+        return new RefusedException(
+                RefusedException.Reason.OVERLOADED,
+                "queue_full",
+                waiting.limit() + " requests are waiting already, which is the limit; try again in " + seconds + " s",
+                seconds);
+    }
+
+    private void finished(Sequence sequence) {
+        throughput.ended();
+        stats.recordReused(sequence.reused());
     }
 
     private void run(LanguageModel.Loader loader, Consumer<LanguageModel> whenReady) {

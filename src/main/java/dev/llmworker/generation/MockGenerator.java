@@ -1,9 +1,11 @@
 package dev.llmworker.generation;
 
+import java.time.Duration;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
 
 /// Answers without a model: the sentence `Response to: 'PROMPT' (tokens=N, temp=T, request #n)`, spread evenly over
 /// exactly `max_tokens` tokens, so that load tests meet the same stream as clients of a real model.
@@ -14,6 +16,20 @@ public final class MockGenerator implements Generator {
     public static final int MAX_TOKENS = 1_000_000;
 
     private final AtomicLong requests = new AtomicLong();
+    private final Duration timeout;
+    private final LongSupplier clock;
+
+    /// Without a deadline.
+    public MockGenerator() {
+        this(Duration.ofDays(1), System::nanoTime);
+    }
+
+    /// @param timeout of a generation, from submission to the end
+    /// @param clock in nanoseconds
+    public MockGenerator(Duration timeout, LongSupplier clock) {
+        this.timeout = timeout;
+        this.clock = clock;
+    }
 
     @Override
     public Generation submit(GenerationRequest request) {
@@ -32,7 +48,7 @@ public final class MockGenerator implements Generator {
         };
         var text = "Response to: '" + prompt + "' (tokens=" + maxTokens + ", temp="
                 + request.sampling().temperature() + ", request #" + requests.incrementAndGet() + ")";
-        return new Answer(text, words(prompt), maxTokens);
+        return new Answer(text, words(prompt), maxTokens, clock, clock.getAsLong() + timeout.toNanos());
     }
 
     @Override
@@ -59,12 +75,16 @@ public final class MockGenerator implements Generator {
         private final long characters;
         private final int promptTokens;
         private final int maxTokens;
+        private final LongSupplier clock;
+        private final long deadlineNanos;
         private volatile boolean closed;
         private int index;
         private int offset;
         private boolean finished;
 
-        Answer(String text, int promptTokens, int maxTokens) {
+        Answer(String text, int promptTokens, int maxTokens, LongSupplier clock, long deadlineNanos) {
+            this.clock = clock;
+            this.deadlineNanos = deadlineNanos;
             this.text = text;
             this.characters = text.codePointCount(0, text.length());
             this.promptTokens = promptTokens;
@@ -89,12 +109,19 @@ public final class MockGenerator implements Generator {
             if (Thread.currentThread().isInterrupted()) {
                 closed = true;
             }
-            if (index < maxTokens && !closed) {
+            var late = clock.getAsLong() - deadlineNanos >= 0;
+            if (index < maxTokens && !closed && !late) {
                 return token();
             }
             finished = true;
-            var reason = index == maxTokens ? FinishReason.LENGTH : FinishReason.CANCELLED;
-            return new GenerationEvent.Finished(reason, promptTokens, index);
+            return new GenerationEvent.Finished(reason(), promptTokens, index);
+        }
+
+        private FinishReason reason() {
+            if (index == maxTokens) {
+                return FinishReason.LENGTH;
+            }
+            return closed ? FinishReason.CANCELLED : FinishReason.TIMEOUT;
         }
 
         private GenerationEvent token() {

@@ -42,8 +42,11 @@ final class Access {
     ///
     /// @return whether the request may go on
     boolean admits(HttpServerRequest request) {
-        var origin = origins.allowedOrigin(request);
+        if (!origins.areListed() && !keys.areWanted()) {
+            return true;
+        }
         if (origins.areListed()) {
+            var origin = origins.allowedOrigin(request);
             addCorsHeaders(request, origin);
             if (isPreflight(request)) {
                 answerPreflight(request, origin);

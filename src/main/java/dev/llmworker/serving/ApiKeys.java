@@ -46,6 +46,8 @@ public final class ApiKeys {
         this.keys = listed;
         if (file != null) {
             take(file.read());
+        } else if (!listed.isEmpty()) {
+            take(Set.of());
         }
     }
 

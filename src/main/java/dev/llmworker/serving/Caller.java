@@ -7,11 +7,15 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param route the id of the route that asks
 /// @param key label of the API key that the request came with; null where it came with none
-record Caller(String route, @Nullable String key) {
+/// @param admitted whether the request was let in as such: then it is answered, even if the worker is to stop
+/// meanwhile.
+///     What comes from queues, folders and timers is not, and waits there for another worker
+record Caller(String route, @Nullable String key, boolean admitted) {
     static Caller of(Exchange exchange) {
+        var route = exchange.getFromRouteId();
         var connection = SharedWebsocketConsumer.connection(exchange);
         return connection == null
-                ? new Caller(exchange.getFromRouteId(), ClientResponse.key(exchange))
-                : connection.caller();
+                ? new Caller(route, ClientResponse.key(exchange), ClientResponse.of(exchange) != null)
+                : new Caller(route, connection.key(), SharedWebsocketConsumer.isAdmitted(exchange));
     }
 }

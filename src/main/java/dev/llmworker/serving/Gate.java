@@ -26,13 +26,15 @@ final class Gate implements Handler<HttpServerRequest> {
     private static final Pattern SANE_ID = Pattern.compile("[A-Za-z0-9._-]{1,128}");
 
     private final Access access;
+    private final Drain drain;
     private final @Nullable String workerId;
     private final HttpStats stats;
     private volatile @Nullable Handler<HttpServerRequest> router;
     private volatile boolean pinged;
 
-    Gate(Access access, @Nullable String workerId, HttpStats stats) {
+    Gate(Access access, Drain drain, @Nullable String workerId, HttpStats stats) {
         this.access = access;
+        this.drain = drain;
         this.workerId = workerId;
         this.stats = stats;
     }
@@ -58,6 +60,11 @@ final class Gate implements Handler<HttpServerRequest> {
         }
         if (!access.admits(request)) {
             HttpMeter.record(stats, request, HttpStats.NO_ROUTE);
+            return;
+        }
+        var stopping = drain.refusal(request);
+        if (stopping != null) {
+            answer(request, stopping);
             return;
         }
         request.headers().names().stream()

@@ -1,5 +1,6 @@
 package dev.llmworker.serving;
 
+import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
@@ -9,6 +10,8 @@ import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.stats.WorkerStats;
 import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 
 /// Runs generations for clients, and counts them.
@@ -16,7 +19,9 @@ import java.util.function.Supplier;
 /// Threading: any thread; [#run] returns when the generation has ended.
 final class Generations {
     private final Generator generator;
+    private final Drain drain;
     private final WorkerStats stats;
+    private final Set<Generation> running = ConcurrentHashMap.newKeySet();
 
     /// Who reads a generation.
     interface Reader {
@@ -35,14 +40,21 @@ final class Generations {
         }
     }
 
-    Generations(Generator generator, WorkerStats stats) {
+    Generations(Generator generator, Drain drain, WorkerStats stats) {
         this.generator = generator;
+        this.drain = drain;
         this.stats = stats;
+    }
+
+    /// Ends all that run: their clients are told that the worker stops.
+    void endAll() {
+        running.forEach(Generation::close);
     }
 
     /// Runs one generation to its end, which comes soon where the reader has left.
     ///
     /// @throws RefusedException when it is not accepted
+    /// @throws RequestException when the worker stops
     GenerationEvent.Finished run(GenerationRequest request, Caller caller, Reader reader) {
         return run(() -> generator.submit(request), GenerationMeter.of(request), caller, reader);
     }
@@ -54,15 +66,19 @@ final class Generations {
 
     private GenerationEvent.Finished run(
             Supplier<Generation> submission, GenerationMeter meter, Caller caller, Reader reader) {
-        try (var generation = submit(submission)) {
+        try (var generation = submit(submission, caller)) {
             begin(generation, caller, reader);
             var ended = meter.failed();
             try {
                 reader.accepted();
                 var finished = read(generation, reader, meter);
                 ended = meter.finished(generation, finished);
+                if (finished.reason() == FinishReason.CANCELLED && drain.isTimeUp()) {
+                    throw new RequestException(Drain.cut());
+                }
                 return finished;
             } finally {
+                running.remove(generation);
                 stats.recordFinished(ended);
                 stats.keys().recordFinished(caller.key(), ended.promptTokens(), ended.completionTokens());
                 RequestLog.finished(meter.requestId(), caller, ended);
@@ -73,6 +89,10 @@ final class Generations {
     private void begin(Generation generation, Caller caller, Reader reader) {
         var accepted = false;
         try {
+            running.add(generation);
+            if (drain.isTimeUp()) {
+                generation.close();
+            }
             reader.began(generation);
             generation.awaitAccepted();
             accepted = true;
@@ -83,12 +103,16 @@ final class Generations {
             throw e;
         } finally {
             if (!accepted) {
+                running.remove(generation);
                 stats.recordWithdrawn();
             }
         }
     }
 
-    private Generation submit(Supplier<Generation> submission) {
+    private Generation submit(Supplier<Generation> submission, Caller caller) {
+        if (drain.hasBegun() && !caller.admitted()) {
+            throw new RequestException(Drain.refusal());
+        }
         try {
             var generation = submission.get();
             stats.recordSubmitted();

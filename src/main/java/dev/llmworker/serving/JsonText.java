@@ -45,14 +45,13 @@ final class JsonText {
     }
 
     /// The frame of one token.
-    static String tokenFrame(String token, int index) {
-        var json = new StringBuilder(token.length() + 32).append("{\"token\":\"");
+    ///
+    /// @param opening the brace, and members before the others
+    static String tokenFrame(String opening, String token, int index) {
+        var json = new StringBuilder(opening.length() + token.length() + 32)
+                .append(opening)
+                .append("\"token\":\"");
         escape(token, json);
         return json.append("\",\"index\":").append(index).append('}').toString();
-    }
-
-    /// The frame that ends a generation.
-    static String doneFrame(int totalTokens) {
-        return "{\"done\":true,\"total_tokens\":" + totalTokens + "}";
     }
 }

@@ -8,6 +8,8 @@ import org.jspecify.annotations.Nullable;
 /// @param port of HTTP and WebSocket; 0 takes any free one
 /// @param healthPort where `/ping` is served too; the same as `port` for no second listener
 /// @param maxBodyBytes the largest request body
+/// @param timeouts how long clients may take
+/// @param maxWebSockets the most that may be open
 /// @param keys what clients must have one of
 /// @param origins the sites whose pages may use the worker
 /// @param workerId RunPod's name of this worker, sent as `X-Worker-Id`; null elsewhere
@@ -16,6 +18,8 @@ public record ListenSettings(
         int port,
         int healthPort,
         int maxBodyBytes,
+        Timeouts timeouts,
+        int maxWebSockets,
         ApiKeys keys,
         Origins origins,
         @Nullable String workerId) {}

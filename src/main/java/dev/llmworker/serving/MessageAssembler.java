@@ -23,13 +23,15 @@ final class MessageAssembler implements Handler<WebSocketFrame> {
 
     private final ServerWebSocket socket;
     private final int maxMessageBytes;
+    private final Pulse pulse;
     private final Consumer<Object> messages;
     private @Nullable Partial partial;
     private boolean refused;
 
     /// @param messages takes each message: a `String`, or a `byte[]` where it was sent as binary
-    MessageAssembler(ServerWebSocket socket, int maxMessageBytes, Consumer<Object> messages) {
+    MessageAssembler(ServerWebSocket socket, int maxMessageBytes, Pulse pulse, Consumer<Object> messages) {
         this.socket = socket;
+        this.pulse = pulse;
         this.maxMessageBytes = maxMessageBytes;
         this.messages = messages;
     }
@@ -53,6 +55,7 @@ final class MessageAssembler implements Handler<WebSocketFrame> {
             var message = before == null ? new Partial(frame.isText()) : before;
             message.append(data, frame.isFinal());
             partial = frame.isFinal() ? null : message;
+            pulse.messageBegun(!frame.isFinal());
             if (frame.isFinal()) {
                 messages.accept(message.whole());
             }

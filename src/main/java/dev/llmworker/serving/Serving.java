@@ -23,8 +23,9 @@ public final class Serving {
         http.setHeaderFilterStrategy(new AnswerHeaders());
         http.setEngine(new SharedHttpEngine());
         registry.bind("platform-http", http);
-        registry.bind("vertx-websocket", new SharedWebsocketComponent(port.webSockets(), stats));
-        var generations = new Generations(generator, stats);
+        registry.bind("vertx-websocket", new SharedWebsocketComponent(port, stats));
+        var generations = new Generations(generator, port.drain(), stats);
+        registry.bind("drainBeforeStop", new DrainBeforeStop(() -> port.drain().run(stats, generations::endAll)));
         registry.bind("ping", new PingProcessor(generator));
         registry.bind("generate", new GenerateProcessor(generations, false));
         registry.bind("generateOrStream", new GenerateProcessor(generations, true));

@@ -35,7 +35,8 @@ public final class SharedPort implements AutoCloseable {
     private final HttpStats stats = new HttpStats();
     private final Gate gate;
     private final SlowSenders slowSenders;
-    private final WebSockets webSockets = new WebSockets();
+    private final WebSockets webSockets;
+    private final Drain drain;
     private final List<HttpServer> servers = new ArrayList<>();
 
     /// Listens on nothing yet.
@@ -45,8 +46,10 @@ public final class SharedPort implements AutoCloseable {
         vertx = Vertx.vertx(new VertxOptions()
                 .setFileSystemOptions(
                         new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
-        gate = new Gate(new Access(settings.keys(), settings.origins()), settings.workerId(), stats);
-        slowSenders = new SlowSenders(vertx);
+        slowSenders = new SlowSenders(vertx, settings.timeouts());
+        webSockets = new WebSockets(vertx, settings.timeouts(), settings.maxWebSockets());
+        drain = new Drain(settings.timeouts(), webSockets, slowSenders);
+        gate = new Gate(new Access(settings.keys(), settings.origins()), drain, settings.workerId(), stats);
         settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
         watchKeys();
     }
@@ -150,6 +153,19 @@ public final class SharedPort implements AutoCloseable {
     @Nullable
     HttpServer server() {
         return servers.isEmpty() ? null : servers.getFirst();
+    }
+
+    SlowSenders slowSenders() {
+        return slowSenders;
+    }
+
+    Drain drain() {
+        return drain;
+    }
+
+    /// A worker that stops waits no longer for what runs.
+    public void hurry() {
+        drain.hurry();
     }
 
     WebSockets webSockets() {

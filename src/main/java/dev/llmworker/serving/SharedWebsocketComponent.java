@@ -17,11 +17,11 @@ import org.apache.camel.spi.annotations.Component;
 // Named again, as the annotation is not inherited: without it the endpoint's options are silently ignored.
 @Component("vertx-websocket")
 public final class SharedWebsocketComponent extends VertxWebsocketComponent {
-    private final WebSockets sockets;
+    private final SharedPort port;
     private final WorkerStats stats;
 
-    SharedWebsocketComponent(WebSockets sockets, WorkerStats stats) {
-        this.sockets = sockets;
+    SharedWebsocketComponent(SharedPort port, WorkerStats stats) {
+        this.port = port;
         this.stats = stats;
     }
 
@@ -46,11 +46,11 @@ public final class SharedWebsocketComponent extends VertxWebsocketComponent {
     @Override
     protected VertxWebsocketHost createVertxWebsocketHost(
             VertxWebsocketHostConfiguration configuration, VertxWebsocketHostKey key) {
-        return new SharedWebsocketHost(getCamelContext(), configuration, key);
+        return new SharedWebsocketHost(getCamelContext(), configuration, key, port);
     }
 
     @Override
     protected VertxWebsocketEndpoint createEndpointInstance(String uri, VertxWebsocketConfiguration configuration) {
-        return new SharedWebsocketEndpoint(uri, this, configuration, sockets, stats);
+        return new SharedWebsocketEndpoint(uri, this, configuration, port, stats);
     }
 }

@@ -23,9 +23,10 @@ import org.slf4j.LoggerFactory;
 final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
     private static final Logger LOG = LoggerFactory.getLogger(SharedWebsocketConsumer.class);
     private static final String CONNECTION = "llmworker.connection";
+    private static final String ADMITTED = "llmworker.admitted";
 
     private final boolean routesEvents;
-    private final WebSockets sockets;
+    private final SharedPort port;
     private final WorkerStats stats;
     private final Map<String, WebSocketConnection> connections = new ConcurrentHashMap<>();
 
@@ -34,10 +35,10 @@ final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
             VertxWebsocketEndpoint endpoint,
             Processor processor,
             boolean routesEvents,
-            WebSockets sockets,
+            SharedPort port,
             WorkerStats stats) {
         super(endpoint, processor);
-        this.sockets = sockets;
+        this.port = port;
         this.routesEvents = routesEvents;
         this.stats = stats;
     }
@@ -47,22 +48,31 @@ final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
         return exchange.getProperty(CONNECTION, WebSocketConnection.class);
     }
 
+    /// Whether a message came before the worker was to stop.
+    static boolean isAdmitted(Exchange exchange) {
+        return Boolean.TRUE.equals(exchange.getProperty(ADMITTED, Boolean.class));
+    }
+
     @Override
     public void onOpen(String key, SocketAddress remote, RoutingContext routing, ServerWebSocket socket) {
         var connection = new WebSocketConnection(
                 socket,
                 routing.vertx().getOrCreateContext(),
                 routing.response().headers().get(Gate.REQUEST_ID),
-                new Caller(getRoute().getRouteId(), Access.keyLabel(routing.request())));
+                Access.keyLabel(routing.request()));
         connections.put(key, connection);
-        sockets.opened(connection);
         stats.recordWebSocketOpened();
-        StrictFrames.install(routing.request().connection(), socket, SharedPort.MAX_MESSAGE_BYTES);
+        port.slowSenders().upgraded(routing.request().connection());
+        StrictFrames.install(routing.request().connection(), socket, SharedPort.MAX_MESSAGE_BYTES, connection.pulse());
         // Camel's own handlers are replaced.
         socket.textMessageHandler(null);
         socket.binaryMessageHandler(null);
         socket.frameHandler(new MessageAssembler(
-                socket, SharedPort.MAX_MESSAGE_BYTES, message -> onMessage(key, message, remote, routing)));
+                socket,
+                SharedPort.MAX_MESSAGE_BYTES,
+                connection.pulse(),
+                message -> onMessage(key, message, remote, routing)));
+        port.webSockets().opened(connection);
         if (routesEvents) {
             super.onOpen(key, remote, routing, socket);
         }
@@ -75,7 +85,7 @@ final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
             return;
         }
         connection.closed();
-        sockets.closed(connection);
+        port.webSockets().closed(connection);
         stats.recordWebSocketClosed();
         if (routesEvents) {
             super.onClose(key, remote, routing);
@@ -99,6 +109,7 @@ final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
         message.setHeader(VertxWebsocketConstants.CONNECTION_KEY, key);
         message.setHeader(VertxWebsocketConstants.EVENT, event);
         exchange.setProperty(CONNECTION, connections.get(key));
+        exchange.setProperty(ADMITTED, !port.drain().hasBegun());
     }
 
     @Override

@@ -9,17 +9,17 @@ import org.apache.camel.component.vertx.websocket.VertxWebsocketEndpoint;
 
 /// An endpoint whose consumer keeps the order of a connection's messages.
 final class SharedWebsocketEndpoint extends VertxWebsocketEndpoint {
-    private final WebSockets sockets;
+    private final SharedPort port;
     private final WorkerStats stats;
 
     SharedWebsocketEndpoint(
             String uri,
             VertxWebsocketComponent component,
             VertxWebsocketConfiguration configuration,
-            WebSockets sockets,
+            SharedPort port,
             WorkerStats stats) {
         super(uri, component, configuration);
-        this.sockets = sockets;
+        this.port = port;
         this.stats = stats;
     }
 
@@ -31,7 +31,7 @@ final class SharedWebsocketEndpoint extends VertxWebsocketEndpoint {
         var routesEvents = getConfiguration().isFireWebSocketConnectionEvents();
         // The consumer itself always needs them.
         getConfiguration().setFireWebSocketConnectionEvents(true);
-        var consumer = new SharedWebsocketConsumer(this, processor, routesEvents, sockets, stats);
+        var consumer = new SharedWebsocketConsumer(this, processor, routesEvents, port, stats);
         configureConsumer(consumer);
         return consumer;
     }

@@ -21,18 +21,24 @@ import org.jspecify.annotations.Nullable;
 final class SharedWebsocketHost extends VertxWebsocketHost {
     private static final short GOING_AWAY = 1001;
     private static final short SERVICE_RESTART = 1012;
+    private static final int FULL_RETRY_SECONDS = 5;
 
     private final CamelContext context;
     private final Router router;
     private final VertxWebsocketHostKey key;
+    private final WebSockets sockets;
     private final Map<String, Route> handshakes = new HashMap<>();
 
     SharedWebsocketHost(
-            CamelContext context, VertxWebsocketHostConfiguration configuration, VertxWebsocketHostKey key) {
+            CamelContext context,
+            VertxWebsocketHostConfiguration configuration,
+            VertxWebsocketHostKey key,
+            SharedPort port) {
         super(context, configuration, key);
         this.context = context;
         this.router = configuration.getRouter();
         this.key = key;
+        this.sockets = port.webSockets();
     }
 
     @Override
@@ -40,12 +46,12 @@ final class SharedWebsocketHost extends VertxWebsocketHost {
         var path = consumer.getEndpoint().getConfiguration().getWebsocketURI().getPath();
         var handshake = router.route(path.replaceAll("\\{([^/}]+)}", ":$1"));
         handshakes.put(path, handshake);
-        handshake.handler(SharedWebsocketHost::checkHandshake);
+        handshake.handler(this::checkHandshake);
         super.connect(consumer);
     }
 
     /// Refuses here what the codec would refuse with an empty answer, or none.
-    private static void checkHandshake(RoutingContext context) {
+    private void checkHandshake(RoutingContext context) {
         var request = context.request();
         if (request.method() != HttpMethod.GET) {
             context.response().putHeader("Allow", "GET");
@@ -63,6 +69,13 @@ final class SharedWebsocketHost extends VertxWebsocketHost {
         } else if (hasBody(request)) {
             // It would be taken for frames.
             JsonError.of(400, "bad_request", "a WebSocket begins by a request without a body")
+                    .answer(request);
+        } else if (sockets.isFull()) {
+            new JsonError(
+                            503,
+                            "too_many_websockets",
+                            "the worker has " + sockets.limit() + " WebSockets, which is the limit; try again later",
+                            FULL_RETRY_SECONDS)
                     .answer(request);
         } else {
             context.next();

@@ -22,9 +22,10 @@ final class StrictFrames extends WebSocket13FrameDecoder {
     private static final int APPLICATION_END = 5000;
 
     private final ServerWebSocket socket;
+    private final Pulse pulse;
     private boolean refused;
 
-    private StrictFrames(ServerWebSocket socket, int maxFrameBytes) {
+    private StrictFrames(ServerWebSocket socket, int maxFrameBytes, Pulse pulse) {
         super(WebSocketDecoderConfig.newBuilder()
                 .maxFramePayloadLength(maxFrameBytes)
                 .closeOnProtocolViolation(false)
@@ -32,13 +33,14 @@ final class StrictFrames extends WebSocket13FrameDecoder {
                 .withUTF8Validator(false)
                 .build());
         this.socket = socket;
+        this.pulse = pulse;
     }
 
     /// Called on the connection's event loop, after the handshake and before it reads the first frame.
-    static void install(HttpConnection connection, ServerWebSocket socket, int maxFrameBytes) {
+    static void install(HttpConnection connection, ServerWebSocket socket, int maxFrameBytes, Pulse pulse) {
         if (connection instanceof Http1xServerConnection http
                 && http.channel().pipeline().get(DECODER) != null) {
-            http.channel().pipeline().replace(DECODER, DECODER, new StrictFrames(socket, maxFrameBytes));
+            http.channel().pipeline().replace(DECODER, DECODER, new StrictFrames(socket, maxFrameBytes, pulse));
         }
     }
 
@@ -49,8 +51,13 @@ final class StrictFrames extends WebSocket13FrameDecoder {
             in.skipBytes(in.readableBytes());
             return;
         }
+        pulse.heard();
         try {
             super.decode(ctx, in, out);
+            if (!out.isEmpty()) {
+                pulse.frameBegun(false);
+            }
+            pulse.frameBegun(out.isEmpty() || in.isReadable());
             if (!out.isEmpty() && out.getLast() instanceof CloseWebSocketFrame close && !mayClose(close.statusCode())) {
                 out.removeLast();
                 refuse(ctx, WebSocketCloseStatus.PROTOCOL_ERROR, close.statusCode() + " is no close code");

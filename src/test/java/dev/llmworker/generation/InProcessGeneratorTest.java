@@ -9,19 +9,17 @@ import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationEvent.Token;
 import dev.llmworker.model.DecodeBatch;
 import dev.llmworker.model.Decoder;
-import dev.llmworker.model.DecoderDescription;
-import dev.llmworker.model.PromptPart;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.PromptEncoder;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.List;
 import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -32,6 +30,7 @@ class InProcessGeneratorTest {
     private static final int CONTEXT = 64;
 
     private @Nullable InProcessGenerator started;
+    private LongSupplier clock = System::nanoTime;
 
     @AfterEach
     void close() {
@@ -104,60 +103,6 @@ class InProcessGeneratorTest {
                 tooLong.getMessage());
     }
 
-    /// Decodes a step for each permit; so a test decides when the engine goes on.
-    private static class SteppedDecoder implements Decoder {
-        final FakeDecoder fake = new FakeDecoder(1, CONTEXT);
-        final Semaphore steps = new Semaphore(0);
-        final Semaphore asked = new Semaphore(0);
-
-        @Override
-        public DecoderDescription description() {
-            return fake.description();
-        }
-
-        @Override
-        public void prefill(int slot, int[] ids, int start) {
-            fake.prefill(slot, ids, start);
-        }
-
-        @Override
-        public int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling) {
-            return fake.prefillLast(slot, ids, start, sampling);
-        }
-
-        @Override
-        public int[] decode(DecodeBatch batch, int count) {
-            asked.release();
-            steps.acquireUninterruptibly();
-            return fake.decode(batch, count);
-        }
-
-        @Override
-        public int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts) {
-            asked.release();
-            steps.acquireUninterruptibly();
-            return fake.decodeBeside(batch, parts);
-        }
-
-        @Override
-        public void copySlot(int from, int to, int length) {
-            fake.copySlot(from, to, length);
-        }
-
-        @Override
-        public void swapSlots(int a, int b, int length) {
-            fake.swapSlots(a, b, length);
-        }
-
-        @Override
-        public boolean deterministic() {
-            return fake.deterministic();
-        }
-
-        @Override
-        public void close() {}
-    }
-
     @Test
     void aClientThatLeavesCostsTheStepThatRunsAndNoMore() throws Exception {
         var decoder = new SteppedDecoder();
@@ -173,14 +118,18 @@ class InProcessGeneratorTest {
 
     @Test
     void aFullQueueRefusesAndAClosedWaiterFreesItsPlace() throws Exception {
+        var nowNanos = new AtomicLong();
+        clock = nowNanos::get;
         var decoder = new SteppedDecoder();
         var generator = start(decoder, 1);
         var running = generator.submit(request("a", OptionalInt.of(10)));
         decoder.asked.acquire();
+        nowNanos.set(Duration.ofSeconds(9).toNanos());
         var waiting = generator.submit(request("b", OptionalInt.of(10)));
         var refused = assertThrows(RefusedException.class, () -> generator.submit(request("c", OptionalInt.of(10))));
         assertEquals(RefusedException.Reason.OVERLOADED, refused.reason());
-        assertEquals("1 requests are waiting already, which is the limit; try again later", refused.getMessage());
+        assertEquals("1 requests are waiting already, which is the limit; try again in 9 s", refused.getMessage());
+        assertEquals(9, refused.retryAfterSeconds());
         waiting.close();
         assertEquals(new Finished(FinishReason.CANCELLED, 1, 0), read(waiting, new StringBuilder()));
         var next = generator.submit(request("c", OptionalInt.of(10)));
@@ -222,7 +171,7 @@ class InProcessGeneratorTest {
                     throw new IOException("model.gguf: does not exist");
                 },
                 new InProcessGenerator.Limits(null, Duration.ofMinutes(1)),
-                System::nanoTime,
+                clock,
                 new EngineStats(),
                 _ -> {});
         started = generator;

@@ -1,12 +1,15 @@
 package dev.llmworker.generation;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.text.ChatMessage;
+import java.time.Duration;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
 class MockGeneratorTest {
@@ -34,6 +37,18 @@ class MockGeneratorTest {
         }
         assertEquals(tokens, index);
         return text.toString();
+    }
+
+    @Test
+    void itsDeadlineEndsAnAnswer() {
+        var nowNanos = new AtomicLong();
+        var mock = new MockGenerator(Duration.ofSeconds(5), nowNanos::get);
+        var events = mock.submit(request("x", 100, 0)).iterator();
+        for (var i = 0; i < 10; i++) {
+            assertInstanceOf(GenerationEvent.Token.class, events.next());
+        }
+        nowNanos.set(Duration.ofSeconds(5).toNanos());
+        assertEquals(new GenerationEvent.Finished(FinishReason.TIMEOUT, 1, 10), events.next());
     }
 
     @Test

@@ -20,7 +20,7 @@ class JsonTextTest {
                 var c = random.nextInt(Math.min(1 << bits, Character.MAX_CODE_POINT)) + 0;
                 token.appendCodePoint(Character.isSurrogate((char) c) && c <= 0xffff ? 'x' : c);
             }
-            var frame = JSON.readTree(JsonText.tokenFrame(token.toString(), round));
+            var frame = JSON.readTree(JsonText.tokenFrame("{", token.toString(), round));
             assertEquals(token.toString(), frame.path("token").asText(), "seed " + seed);
             assertEquals(round, frame.path("index").asInt());
             assertEquals(2, frame.size());
@@ -31,6 +31,6 @@ class JsonTextTest {
     void whatJsonCannotHoldIsEscapedAndHalfAPairReplaced() {
         assertEquals(
                 "{\"token\":\"a\\\"b\\\\c\\n\\t\\r\\u0000\\u001f/é\ufffd😀\",\"index\":7}",
-                JsonText.tokenFrame("a\"b\\c\n\t\r\u0000\u001f/é\ud83d😀", 7));
+                JsonText.tokenFrame("{", "a\"b\\c\n\t\r\u0000\u001f/é\ud83d😀", 7));
     }
 }
