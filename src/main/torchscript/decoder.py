@@ -253,6 +253,15 @@ class Decoder(torch.nn.Module):
         self.rotations = turns.to(torch.complex64).to(self.device)
         self.places = torch.arange(self.max_length, device=self.device)
 
+    @torch.jit.export
+    def step_bytes(self) -> str:
+        """The bytes of matrices that a step of one row reads."""
+        bytes = 0
+        for some in [self.few_weights, self.few_scales]:
+            for w in some:
+                bytes += w.numel() * w.element_size()
+        return str(bytes)
+
     # The form for many rows, made when it pays for its memory.
 
     @torch.jit.export

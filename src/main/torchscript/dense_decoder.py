@@ -216,6 +216,14 @@ class DenseDecoder(torch.nn.Module):
         self.idle_rows = idle.contiguous().to(self.device)
 
     @torch.jit.export
+    def step_bytes(self) -> str:
+        """The bytes of matrices that a step reads."""
+        bytes = 0
+        for w in self.weights:
+            bytes += w.numel() * w.element_size()
+        return str(bytes)
+
+    @torch.jit.export
     def packs_megabytes(self) -> int:
         """There is one form of each matrix."""
         return 0

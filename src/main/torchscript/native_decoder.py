@@ -62,6 +62,12 @@ class NativeDecoder(Decoder):
         super().__init__()
         self.native = torch.zeros([1], dtype=torch.int64)
         self.vocabulary = 0
+        self.stored_bytes = 0
+
+    @torch.jit.export
+    def step_bytes(self) -> str:
+        """The bytes of matrices that a step reads, as the file has them: the C++ side takes about as many."""
+        return str(self.stored_bytes)
 
     @torch.jit.export
     def configure(
@@ -117,6 +123,7 @@ class NativeDecoder(Decoder):
             first = 0
             for j in range(i, end):
                 self.put_rows(parts[j], types[j], first, rows[j], columns)
+                self.stored_bytes += parts[j].numel()
                 first += rows[j]
             self.vocabulary += count
             i = end

@@ -27,6 +27,7 @@ import org.slf4j.LoggerFactory;
 final class LocalModel {
     private static final Logger LOG = LoggerFactory.getLogger(LocalModel.class);
     private static final int DEFAULT_SLOTS = 32;
+    private static final int REFERENCE_CONTEXT = 1024;
 
     private final Settings settings;
 
@@ -58,6 +59,25 @@ final class LocalModel {
                 decoder.close();
                 throw e;
             }
+        }
+    }
+
+    /// The same model in float32 on the CPU, for one sequence.
+    ///
+    /// @param contextLength more than it needs
+    TorchDecoder reference(int contextLength) throws IOException, InterruptedException {
+        var length = Math.min(contextLength, REFERENCE_CONTEXT);
+        var exact = new DecoderOptions(
+                Precision.FP32,
+                Precision.FP32,
+                1,
+                length,
+                Objects.requireNonNullElse(settings.threads(), 0),
+                "cpu",
+                false);
+        var located = new ModelLocator(settings::value, Progress.ofThisProcess()).locate();
+        try (var model = StoredModel.open(located.file())) {
+            return TorchDecoder.load(model, exact, _ -> {});
         }
     }
 

@@ -11,6 +11,7 @@ import sun.misc.Signal;
 public final class Worker {
     private static final int FAILED = 1;
     private static final String REHEARSE = "--rehearse";
+    private static final String SELF_TEST = "--self-test";
 
     private Worker() {}
 
@@ -20,6 +21,10 @@ public final class Worker {
             if (List.of(args).equals(List.of(REHEARSE))) {
                 Rehearsal.run(System.getenv());
                 System.exit(0);
+            }
+            if (List.of(args).equals(List.of(SELF_TEST))) {
+                var passed = SelfTest.of(Settings.read(System.getenv())).run();
+                System.exit(passed ? 0 : FAILED);
             }
             run();
         } catch (SettingsException | PortException e) {

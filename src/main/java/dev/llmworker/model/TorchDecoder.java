@@ -209,6 +209,11 @@ public final class TorchDecoder implements Decoder {
         return program.floats("decode_logits", longs(tokens), longs(positions));
     }
 
+    /// The bytes of weights that a step of one row reads.
+    long stepBytes() {
+        return Long.parseLong(program.text("step_bytes"));
+    }
+
     @Override
     public void close() {
         program.close();

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Packs what `worker.sh` needs on a machine that has a GPU and PyTorch, but neither Java nor Maven nor a network: a runtime made by
+# jlink, the worker, DJL's bindings, a model. usage: pack.sh [MODEL.gguf]; writes target/gpu/worker
+#
+# DJL_SOURCE, a checkout of DJL at the version of the build: its binding goes in as source too, for a PyTorch other than the one that
+# it is published for.
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+model=${1:-}
+jdk=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}
+to=target/gpu/worker
+[[ -f target/worker.jar ]] || mvn -q -B -ntp -DskipTests package
+rm -rf "$to"
+mkdir -p "$to/native" "$to/jni"
+# The modules of the image.
+modules=$(sed -n 's/.*--add-modules \([^ ]*\).*/\1/p' Dockerfile)
+"$jdk/bin/jlink" --add-modules "$modules" --strip-java-debug-attributes --no-header-files --no-man-pages --output "$to/jre"
+cp target/worker.jar docker/java.args "$to/"
+cp -r target/lib "$to/lib"
+cp -r routes "$to/routes"
+cd "$to"
+djl=$(basename lib/pytorch-engine-*.jar .jar)
+djl=${djl#pytorch-engine-}
+unpacked=$(mktemp -d)
+for jar in lib/pytorch-jni-*.jar lib/tokenizers-*.jar lib/jna-*.jar; do
+  python3 -m zipfile -e "$jar" "$unpacked"
+done
+mv "$unpacked/jnilib/linux-x86_64/cu128/libdjl_torch.so" "jni/$djl-libdjl_torch.so"
+mv "$unpacked/native/lib/linux-x86_64/cpu/libtokenizers.so" "$unpacked/com/sun/jna/linux-x86-64/libjnidispatch.so" native/
+rm -r "$unpacked" lib/pytorch-native-cpu-*.jar
+if [[ -n ${DJL_SOURCE:-} ]]; then
+  engine=$DJL_SOURCE/engines/pytorch
+  mkdir jni/source
+  cp "$engine"/pytorch-native/src/main/native/* "$DJL_SOURCE"/api/src/main/native/djl/utils.h "$jdk"/include/jni.h "$jdk"/include/linux/jni_md.h jni/source/
+  mkdir jni/source/djl
+  mv jni/source/utils.h jni/source/djl/
+  "$jdk/bin/javac" -proc:none -cp "lib/*" -d "$(mktemp -d)" -h jni/source "$engine"/pytorch-engine/src/main/java/ai/djl/pytorch/jni/PyTorchLibrary.java
+fi
+[[ -z $model ]] || cp "$(cd - >/dev/null && readlink -f "$model")" model.gguf
+du -sh .
