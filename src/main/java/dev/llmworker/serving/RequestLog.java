@@ -54,14 +54,14 @@ final class RequestLog {
     private RequestLog add(String name, @Nullable String value) {
         if (value != null && !value.isEmpty()) {
             text.append(' ').append(name).append('=').append(value);
-            event.addKeyValue(name, value);
+            var _ = event.addKeyValue(name, value);
         }
         return this;
     }
 
     private RequestLog add(String name, int value) {
         text.append(' ').append(name).append('=').append(value);
-        event.addKeyValue(name, value);
+        var _ = event.addKeyValue(name, value);
         return this;
     }
 
@@ -70,7 +70,7 @@ final class RequestLog {
         if (nanos >= 0) {
             long millis = TimeUnit.NANOSECONDS.toMillis(nanos);
             text.append(' ').append(name).append('=').append(millis).append("ms");
-            event.addKeyValue(name + "_ms", millis);
+            var _ = event.addKeyValue(name + "_ms", millis);
         }
         return this;
     }
