@@ -132,17 +132,14 @@ class ApiKeysTest {
         for (var path : new String[] {
             "//stats", "/stats/", "/STATS", "/%73tats", "/stats;a=b", "/ping/../stats", "/ping/..%2fstats", "/./stats",
             "/ping/%2e%2e/stats", "/ping;/../stats", "/ping/", "//ping", "/%70ing", "/PING", "/ping;a", "/ping%00",
-            "http://worker/stats", "http://worker//stats", "/..", "/;/stats", "//", "/?/../stats/../../stats#"
+            "http://worker/stats", "http://worker//stats", "/..", "/;/stats", "//"
         }) {
             for (var method : new String[] {"GET", "POST", "HEAD"}) {
                 try (var raw = worker.raw()
                         .send(method + " " + path + " HTTP/1.1\r\nHost: worker\r\nContent-Length: 0\r\n"
                                 + "Connection: close\r\n\r\n")) {
                     var head = raw.head();
-                    var open = path.startsWith("/?");
-                    assertEquals(
-                            !open, head.startsWith("HTTP/1.1 401 ") || head.startsWith("HTTP/1.1 400 "), path + head);
-                    assertFalse(head.startsWith("HTTP/1.1 200 "), path);
+                    assertTrue(head.startsWith("HTTP/1.1 401 ") || head.startsWith("HTTP/1.1 400 "), path + head);
                 }
             }
         }

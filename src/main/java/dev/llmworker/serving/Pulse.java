@@ -72,7 +72,8 @@ final class Pulse {
             pingedMillis = NEVER;
             return Finding.WELL;
         }
-        if (pingedMillis == NEVER) {
+        // What came since the last ping was its answer, or as good.
+        if (pingedMillis == NEVER || heardMillis >= pingedMillis) {
             pingedMillis = nowMillis;
             return Finding.TO_PING;
         }

@@ -44,7 +44,7 @@ class InProcessGeneratorTest {
         var generator = InProcessGenerator.start(
                 () -> new LanguageModel(decoder, tokenizer, new PromptEncoder(tokenizer, null)),
                 new InProcessGenerator.Limits(queueLimit, Duration.ofMinutes(1)),
-                System::nanoTime,
+                clock,
                 new EngineStats(),
                 _ -> {});
         started = generator;
@@ -171,7 +171,7 @@ class InProcessGeneratorTest {
                     throw new IOException("model.gguf: does not exist");
                 },
                 new InProcessGenerator.Limits(null, Duration.ofMinutes(1)),
-                clock,
+                System::nanoTime,
                 new EngineStats(),
                 _ -> {});
         started = generator;
