@@ -63,6 +63,25 @@ class WebSocketFramesTest extends FrameCase {
     }
 
     @Test
+    void pongsThatNobodyReadsDoNotHeapUp() throws Exception {
+        var pings = new ByteArrayOutputStream();
+        for (var i = 0; i < 1000; i++) {
+            pings.writeBytes(hex("89fd00000000"));
+            pings.writeBytes(new byte[125]);
+        }
+        var rounds = 400;
+        try (var client = open()) {
+            for (var i = 0; i < rounds; i++) {
+                client.send(pings.toByteArray());
+            }
+            client.frame(CLOSE, NOTHING);
+            // What the kernel's buffers held when the client began to read is far less than all.
+            var pongs = client.rest().length() / 127;
+            assertTrue(pongs > 0 && pongs < rounds * 1000 / 2, pongs + " pongs");
+        }
+    }
+
+    @Test
     void controlFramesHaveAtMost125BytesAndOneFrame() throws Exception {
         for (var opcode : new int[] {PING, PONG, CLOSE}) {
             assertRefused(1002, opcode, new byte[126]);

@@ -121,7 +121,7 @@ public final class SharedPort implements AutoCloseable {
 
     private void connected(HttpConnection connection) {
         if (connection instanceof Http1xServerConnection http) {
-            http.channel().pipeline().replace("httpDecoder", "httpDecoder", new StrictRequestDecoder(options()));
+            StrictRequestDecoder.install(http.channel().pipeline(), options());
         }
         slowSenders.connected(connection);
     }

@@ -5,6 +5,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.http.websocketx.CloseWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.CorruptedWebSocketFrameException;
+import io.netty.handler.codec.http.websocketx.PingWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.WebSocket13FrameDecoder;
 import io.netty.handler.codec.http.websocketx.WebSocketCloseStatus;
 import io.netty.handler.codec.http.websocketx.WebSocketDecoderConfig;
@@ -58,6 +59,13 @@ final class StrictFrames extends WebSocket13FrameDecoder {
                 pulse.frameBegun(false);
             }
             pulse.frameBegun(out.isEmpty() || in.isReadable());
+            if (!out.isEmpty()
+                    && out.getLast() instanceof PingWebSocketFrame ping
+                    && !ctx.channel().isWritable()) {
+                // Pongs that the client does not read must not heap up; it may have one for many pings.
+                out.removeLast();
+                ping.release();
+            }
             if (!out.isEmpty() && out.getLast() instanceof CloseWebSocketFrame close && !mayClose(close.statusCode())) {
                 out.removeLast();
                 refuse(ctx, WebSocketCloseStatus.PROTOCOL_ERROR, close.statusCode() + " is no close code");
