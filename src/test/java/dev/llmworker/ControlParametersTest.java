@@ -52,6 +52,18 @@ class ControlParametersTest {
     }
 
     @Test
+    void aChatTemplateThatAClientSendsIsNotUsed() throws Exception {
+        for (var field : new String[] {"chat_template_kwargs", "template", "documents"}) {
+            var answer = worker.post(
+                    "/v1/chat/completions",
+                    "{\"messages\":[{\"role\":\"user\",\"content\":\"mine\"}],\"" + field
+                            + "\":{\"a\":\"{{ 6 * 7 }}\"},\"chat_template\":\"{{ 6 * 7 }}\"}");
+            assertEquals(200, answer.statusCode(), answer.body());
+            assertTrue(answer.body().contains("Response to: 'mine'"), answer.body());
+        }
+    }
+
+    @Test
     void otherParametersAreTaken() throws Exception {
         assertEquals(200, worker.get("/stats?token=x&camera=y&q=camel").statusCode());
         try (var socket = worker.socket("/ws?token=x")) {

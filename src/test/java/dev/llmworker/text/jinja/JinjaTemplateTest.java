@@ -87,6 +87,28 @@ class JinjaTemplateTest {
     }
 
     @Test
+    void noFileCanBeReached() {
+        for (var source : List.of(
+                "{% include 'pom.xml' %}",
+                "{% import 'pom.xml' as x %}",
+                "{% from 'pom.xml' import x %}",
+                "{% extends 'pom.xml' %}",
+                "{{ self }}",
+                "{{ open('pom.xml') }}",
+                "{{ cycler.__init__.__globals__ }}",
+                "{{ lipsum.__globals__ }}")) {
+            assertThrows(
+                    JinjaException.class,
+                    () -> {
+                        var text = JinjaTemplate.parse(source).render(ONE_TURN);
+                        assertEquals("", text, source);
+                        throw new JinjaException("it is empty");
+                    },
+                    source);
+        }
+    }
+
+    @Test
     void whatTheCallerGaveIsNotChanged() {
         var messages = List.of(Map.of("role", "user", "content", "Hi"));
         var template = JinjaTemplate.parse("{% set messages = messages + [1] %}{{ messages|length }}");
