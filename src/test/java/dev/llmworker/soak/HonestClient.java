@@ -1,0 +1,159 @@
+package dev.llmworker.soak;
+
+import java.util.List;
+import java.util.Random;
+
+/// A client that does as it should, and checks what it gets.
+final class HonestClient {
+    private static final List<String> WRONG = List.of(
+            "",
+            "[]",
+            "{}",
+            "{\"prompt\":1}",
+            "{\"prompt\":\"x\",\"max_tokens\":0}",
+            "{\"prompt\":\"x\",\"max_tokens\":99999999}",
+            "{\"prompt\":\"x\",\"temperature\":NaN}",
+            "{\"prompt\":\"x\",\"prompt\":\"y\"}",
+            "{\"prompt\":\"\\ud800\"}",
+            "{\"messages\":[]}",
+            "[".repeat(5_000));
+
+    private final int port;
+    private final Prompts prompts;
+    private final Findings findings;
+    private final Random random;
+
+    HonestClient(int port, Prompts prompts, Findings findings, Random random) {
+        this.port = port;
+        this.prompts = prompts;
+        this.findings = findings;
+        this.random = random;
+    }
+
+    /// One thing that clients do.
+    void act() throws Exception {
+        switch (random.nextInt(10)) {
+            case 0, 1 -> answer("/generate", "generated_text", false);
+            case 2 -> answer("/v1/chat/completions", "content", true);
+            case 3, 4 -> stream("/generate", "token");
+            case 5 -> stream("/v1/chat/completions", "content");
+            case 6, 7 -> webSocket();
+            case 8 -> look();
+            default -> wrong();
+        }
+    }
+
+    private String prompt() {
+        return Prompts.ALL.get(random.nextInt(Prompts.ALL.size()));
+    }
+
+    private void answer(String path, String field, boolean chat) throws Exception {
+        var prompt = prompt();
+        var body = chat ? Prompts.chat(prompt, Prompts.TOKENS, "") : Prompts.generate(prompt, Prompts.TOKENS, "");
+        try (var wire = new Wire(port)) {
+            var request = Wire.post(path, body);
+            if (random.nextInt(20) == 0) {
+                findings.count("slow sender");
+                for (var octet : request) {
+                    wire.send(new byte[] {octet});
+                    Thread.sleep(5);
+                }
+            } else {
+                wire.send(request);
+            }
+            var answer = wire.answer();
+            findings.status(answer.status(), path);
+            findings.count("answer " + path);
+            if (answer.status() == 200) {
+                check(path, prompt, Prompts.strings(field, answer.body()));
+            } else {
+                refused(path, answer.head());
+            }
+        }
+    }
+
+    private void stream(String path, String field) throws Exception {
+        var prompt = prompt();
+        var more = ",\"stream\":true";
+        var body = path.startsWith("/v1")
+                ? Prompts.chat(prompt, Prompts.TOKENS, more)
+                : Prompts.generate(prompt, Prompts.TOKENS, more);
+        try (var wire = new Wire(port)) {
+            var answer = wire.send(Wire.post(path, body)).answer();
+            findings.status(answer.status(), path);
+            findings.count("stream " + path);
+            if (answer.status() != 200) {
+                refused(path, answer.head());
+            } else if (!answer.body().contains("\"error\"")) {
+                check(path, prompt, Prompts.strings(field, answer.body()));
+            }
+        }
+    }
+
+    private void webSocket() throws Exception {
+        try (var wire = new Wire(port).upgrade()) {
+            for (var turns = 1 + random.nextInt(3); turns > 0; turns--) {
+                var prompt = prompt();
+                wire.text(Prompts.generate(prompt, Prompts.TOKENS, ""));
+                var frames = new StringBuilder();
+                while (frames.indexOf("\"done\"") < 0 && frames.indexOf("\"error\"") < 0) {
+                    var frame = wire.frame();
+                    if (frame.isText()) {
+                        frames.append(frame.text());
+                    } else if ((frame.first() & 15) == 8) {
+                        throw new IllegalStateException("closed amid an answer");
+                    }
+                }
+                findings.count("answer /ws");
+                if (frames.indexOf("\"error\"") < 0) {
+                    check("/ws", prompt, Prompts.strings("token", frames.toString()));
+                } else {
+                    findings.count("refused /ws");
+                }
+            }
+            wire.send(Wire.frame(0x88, new byte[] {3, (byte) 0xe8}));
+        }
+    }
+
+    private void check(String path, String prompt, String text) {
+        if (!prompts.isSame(prompt, text)) {
+            findings.violation(
+                    path + ": \"" + prompt + "\" got \"" + text + "\", alone \"" + prompts.alone(prompt) + '"');
+        }
+    }
+
+    private void refused(String path, Wire.Head head) {
+        findings.count("refused " + path);
+        if (head.status() != 503) {
+            findings.violation(path + " answered a good request by " + head.status());
+        } else if (!head.headers().containsKey("retry-after")) {
+            findings.violation(path + ": 503 without Retry-After");
+        }
+    }
+
+    private void look() throws Exception {
+        var paths = List.of("/stats", "/v1/models", "/metrics", "/", "/nope");
+        try (var wire = new Wire(port)) {
+            for (var path : paths) {
+                var answer = wire.send(Wire.get(path)).answer();
+                findings.status(answer.status(), path);
+            }
+            findings.count("look");
+        }
+    }
+
+    private void wrong() throws Exception {
+        var path =
+                List.of("/generate", "/v1/chat/completions", "/v1/completions").get(random.nextInt(3));
+        var body = WRONG.get(random.nextInt(WRONG.size()));
+        try (var wire = new Wire(port)) {
+            var answer = wire.send(Wire.post(path, body)).answer();
+            findings.status(answer.status(), path);
+            findings.count("wrong request");
+            // A prompt of OpenAI's older API may be anything that is not empty.
+            if (answer.status() == 200 && !path.equals("/v1/completions")) {
+                findings.violation(path + " took " + body.substring(0, Math.min(40, body.length())));
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+package dev.llmworker.soak;
+
+import java.io.File;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.ToLongFunction;
+
+/// A soak of the worker: random clients, aborts and garbage for some minutes, then crowds, a full disk and `kill -9`.
+/// It prints what holds and what does not, and ends with 1 where something does not. From the project's folder:
+///
+/// ```
+/// java src/test/java/dev/llmworker/soak/Soak.java [minutes] [djl|mock]
+/// ```
+public final class Soak {
+    private static final int SAMPLE_MILLIS = 5_000;
+    private static final int WARM_UP_SECONDS = 60;
+    private static final int DESCRIPTOR_LIMIT = 1024;
+
+    private final String engine;
+    private final Findings findings = new Findings();
+    private final File log = File.createTempFile("soak-worker", ".log");
+    private final long seed = new Random().nextLong();
+
+    private Soak(String engine) throws Exception {
+        this.engine = engine;
+    }
+
+    public static void main(String[] args) throws Exception {
+        var minutes = args.length > 0 ? Double.parseDouble(args[0]) : 10;
+        var soak = new Soak(args.length > 1 ? args[1] : "djl");
+        soak.run(minutes);
+        System.exit(soak.findings.failed() ? 1 : 0);
+    }
+
+    private WorkerUnderTest start(String before, File output) throws Exception {
+        return WorkerUnderTest.start(WorkerUnderTest.freePort(), before, output, Map.of("ENGINE", engine));
+    }
+
+    private void run(double minutes) throws Exception {
+        System.out.println(
+                "soak: engine " + engine + ", " + minutes + " minutes, seed " + seed + ", worker's log " + log);
+        try (var worker = start(":", log)) {
+            mix(worker, minutes);
+            new Crowds(worker, findings).churn();
+            killAndRestart(worker);
+        }
+        try (var worker = start("ulimit -n " + DESCRIPTOR_LIMIT, log)) {
+            new Crowds(worker, findings).tooMany(DESCRIPTOR_LIMIT + 76);
+        }
+        try (var worker = start(":", new File("/dev/full"));
+                var wire = new Wire(worker.port)) {
+            var status = wire.send(Wire.post("/generate", Prompts.generate("x", 1, "")))
+                    .answer()
+                    .status();
+            findings.check(status == 200, "with a full disk under its log /generate answers " + status);
+            var code = worker.stop();
+            findings.check(code == 0 || code == 143, "SIGTERM ends it with " + code);
+        }
+        findings.summary();
+    }
+
+    private void mix(WorkerUnderTest worker, double minutes) throws Exception {
+        // Far more than a client waits for, so that it is the abort that ends it.
+        var mix = new Mix(worker.port, findings, seed, engine.equals("mock") ? 300_000 : 400);
+        mix.start();
+        Thread.sleep(WARM_UP_SECONDS * 1000L);
+        var heapBefore = worker.liveHeapKilobytes();
+        var samples = new ArrayList<WorkerUnderTest.Sample>();
+        var end = System.nanoTime() + (long) (minutes * 60e9);
+        while (System.nanoTime() < end && worker.isAlive()) {
+            samples.add(worker.sample());
+            Thread.sleep(SAMPLE_MILLIS);
+        }
+        var heapAfter = worker.liveHeapKilobytes();
+        mix.stop();
+        findings.check(worker.isAlive(), "the worker is alive");
+        new Crowds(worker, findings).awaitNone();
+        idles(worker);
+        gauges(worker);
+        findings.check(
+                heapAfter <= heapBefore * 1.1 + 4096,
+                "live heap " + heapBefore / 1024 + " MiB after the warm-up, " + heapAfter / 1024 + " MiB at the end");
+        flat("threads", samples, WorkerUnderTest.Sample::threads, 1.1, 8);
+        flat("descriptors", samples, WorkerUnderTest.Sample::descriptors, 1.1, 20);
+        flat("RSS in KiB", samples, WorkerUnderTest.Sample::rssKilobytes, 1.1, 0);
+    }
+
+    /// The median of the last third against that of the first.
+    private void flat(
+            String what,
+            List<WorkerUnderTest.Sample> samples,
+            ToLongFunction<WorkerUnderTest.Sample> figure,
+            double factor,
+            long more) {
+        var third = samples.size() / 3;
+        var first = median(samples.subList(0, third), figure);
+        var last = median(samples.subList(samples.size() - third, samples.size()), figure);
+        findings.check(
+                last <= first * factor + more,
+                what + ": median " + first + " in the first third, " + last + " in the last, " + samples.size()
+                        + " samples");
+    }
+
+    private static long median(List<WorkerUnderTest.Sample> samples, ToLongFunction<WorkerUnderTest.Sample> figure) {
+        var sorted = samples.stream().mapToLong(figure).sorted().toArray();
+        return sorted.length == 0 ? 0 : sorted[sorted.length / 2];
+    }
+
+    private void idles(WorkerUnderTest worker) throws Exception {
+        Thread.sleep(1_000);
+        var before = worker.cpuMillis();
+        Thread.sleep(5_000);
+        var used = worker.cpuMillis() - before;
+        findings.check(used < 500, "when all clients have left, 5 s cost " + used + " ms of processor time");
+    }
+
+    /// What must be 0 when nobody is there.
+    private void gauges(WorkerUnderTest worker) throws Exception {
+        try (var wire = new Wire(worker.port)) {
+            var answer = wire.send(Wire.get("/metrics")).answer();
+            var open = answer.body()
+                    .lines()
+                    .filter(line ->
+                            line.matches("\\w*(running|waiting|queue|connections|in_use|active)\\w*(\\{.*})? .*"))
+                    .filter(line -> !line.matches("\\w*(_total|_bucket|_sum|_count|_max|_created)\\b.*"))
+                    .toList();
+            var busy =
+                    open.stream().filter(line -> !line.matches(".* 0(\\.0)?")).toList();
+            findings.check(
+                    busy.isEmpty(),
+                    "/metrics answers " + answer.status() + ", gauges " + open.size() + ", not 0: " + busy);
+        }
+    }
+
+    private void killAndRestart(WorkerUnderTest worker) throws Exception {
+        try (var wire = new Wire(worker.port).upgrade()) {
+            wire.text(Prompts.generate("Count for ever", 400, "")).frame();
+            worker.kill();
+        }
+        try (var again = WorkerUnderTest.start(worker.port, ":", log, Map.of("ENGINE", engine));
+                var wire = new Wire(again.port)) {
+            var status = wire.send(Wire.post("/generate", Prompts.generate("x", 1, "")))
+                    .answer()
+                    .status();
+            findings.check(status == 200, "after kill -9 and a restart on the same port /generate answers " + status);
+            new Crowds(again, findings).idle();
+        }
+    }
+}
