@@ -58,7 +58,7 @@ class RawTargetsTest {
         "/../../etc/passwd, 404",
         "/..\\..\\ping, 404",
         "ping, 404",
-        "http://worker, 404",
+        "http://worker, 200",
         "/routes/ping.camel.yaml, 404",
     })
     void aPathIsServedUnderItsNormalFormAndNoOther(String target, int status) throws Exception {
