@@ -11,6 +11,7 @@ import dev.llmworker.stats.Stages;
 import dev.llmworker.text.JinjaChatTemplate;
 import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.PromptEncoder;
+import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
 import java.time.Duration;
@@ -26,7 +27,6 @@ import org.slf4j.LoggerFactory;
 /// The model that `MODEL` names, from the hub or the disk into memory.
 final class LocalModel {
     private static final Logger LOG = LoggerFactory.getLogger(LocalModel.class);
-    private static final int DEFAULT_SLOTS = 32;
     private static final int REFERENCE_CONTEXT = 1024;
 
     private final Settings settings;
@@ -89,11 +89,11 @@ final class LocalModel {
                 .orElse(0L);
     }
 
-    private DecoderOptions options() {
+    DecoderOptions options() {
         return new DecoderOptions(
                 Precision.parse("DTYPE", settings.dtype()),
                 Precision.parse("KV_CACHE_DTYPE", Objects.requireNonNullElse(settings.value("KV_CACHE_DTYPE"), "auto")),
-                Objects.requireNonNullElse(settings.maxSlots(), DEFAULT_SLOTS),
+                Objects.requireNonNullElse(settings.maxSlots(), 0),
                 Objects.requireNonNullElse(settings.maxModelLen(), 0),
                 Objects.requireNonNullElse(settings.threads(), 0),
                 settings.device(),
@@ -119,7 +119,7 @@ final class LocalModel {
         var decoder = model.decoder().description();
         LOG.info(
                 "ready: {} ({}, {}) on {}, {} slots of {} tokens, KV cache {} MB",
-                decoder.name(),
+                model.id(),
                 decoder.architecture(),
                 decoder.weightFormat(),
                 decoder.device(),
@@ -137,10 +137,20 @@ final class LocalModel {
         return task;
     }
 
-    private record Prompts(ModelTokenizer tokenizer, PromptEncoder encoder) {}
+    record Prompts(ModelTokenizer tokenizer, PromptEncoder encoder) {}
 
-    private static Prompts prompts(StoredModel model) throws IOException {
+    /// The way from text to the model's tokens.
+    ///
+    /// @throws ModelFileException when tokenizer or chat template cannot be used, or do not go with the model
+    static Prompts prompts(StoredModel model) throws IOException {
         var tokenizer = ModelTokenizer.of(model);
+        var rows = model.tensor("token_embd.weight").rows();
+        if (tokenizer.vocabularySize() != rows) {
+            throw new ModelFileException(
+                    model.file(),
+                    "the tokenizer has " + tokenizer.vocabularySize() + " tokens; the model has embeddings for "
+                            + rows);
+        }
         return new Prompts(tokenizer, new PromptEncoder(tokenizer, JinjaChatTemplate.of(model, tokenizer)));
     }
 }

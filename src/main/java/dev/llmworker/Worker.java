@@ -12,6 +12,7 @@ public final class Worker {
     private static final int FAILED = 1;
     private static final String REHEARSE = "--rehearse";
     private static final String SELF_TEST = "--self-test";
+    private static final String CHECK_MODEL = "--check-model";
 
     private Worker() {}
 
@@ -25,6 +26,9 @@ public final class Worker {
             if (List.of(args).equals(List.of(SELF_TEST))) {
                 var passed = SelfTest.of(Settings.read(System.getenv())).run();
                 System.exit(passed ? 0 : FAILED);
+            }
+            if (args.length == 2 && args[0].equals(CHECK_MODEL)) {
+                System.exit(ModelCheck.run(args[1], System.getenv(), System.out));
             }
             run();
         } catch (SettingsException | PortException e) {

@@ -4,7 +4,7 @@ package dev.llmworker.model;
 ///
 /// @param weights format of the weights
 /// @param cache format of the KV cache
-/// @param slots the most sequences decoded together, at least 1
+/// @param slots the most sequences decoded together; 0 is what fits in memory, 32 at most
 /// @param contextLength the most tokens of a sequence; 0 is the model's own, less where the KV cache would not fit
 /// @param threads of the engine on a CPU; 0 is as many as the machine has processors
 /// @param device `cpu`, `cuda:0`, or `auto`: the first GPU, the CPU without one
@@ -24,8 +24,9 @@ public record DecoderOptions(
     public static final int MAX_SLOTS = 1024;
 
     public DecoderOptions {
-        if (slots < 1 || slots > MAX_SLOTS) {
-            throw new IllegalArgumentException("slots is " + slots + "; it must be 1 to " + MAX_SLOTS);
+        if (slots < 0 || slots > MAX_SLOTS) {
+            throw new IllegalArgumentException(
+                    "slots is " + slots + "; it must be 0 (what fits) or up to " + MAX_SLOTS);
         }
         if (contextLength < 0) {
             throw new IllegalArgumentException(

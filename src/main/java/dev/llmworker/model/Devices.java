@@ -20,8 +20,6 @@ final class Devices {
     private static final String FLAVOR = "PYTORCH_FLAVOR";
     /// NVIDIA's compute capability from which GPUs multiply bfloat16: Ampere.
     private static final int BFLOAT16_CAPABILITY = 80;
-    /// What a step's temporaries, cuBLAS and kernels that are loaded late take of a GPU.
-    private static final long WORKSPACE_BYTES = 1L << 30;
 
     private Devices() {}
 
@@ -100,14 +98,5 @@ final class Devices {
     /// @param capability major and minor number of the compute capability without a point: `75`, `120`
     static Precision fastest(String capability) {
         return Integer.parseInt(capability) >= BFLOAT16_CAPABILITY ? Precision.BF16 : Precision.FP16;
-    }
-
-    /// What a model may take: of a GPU what is free now, less what runs beside it.
-    static long memoryBytes(Device device) {
-        if (!device.isGpu()) {
-            return Memory.ofMachine();
-        }
-        var memory = CudaUtils.getGpuMemory(device);
-        return Math.max(0, memory.getMax() - memory.getUsed() - WORKSPACE_BYTES);
     }
 }

@@ -3,29 +3,40 @@ package dev.llmworker.model;
 import ai.djl.Device;
 import dev.llmworker.model.MatrixForm.Capabilities;
 import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.Tensor;
 import dev.llmworker.weights.TensorType;
 import java.io.IOException;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.function.LongConsumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Fills the decoder program with a model: settles formats and context, then weights, then the KV cache.
 record ModelLoader(StoredModel model, DecoderOptions options, Device device, Program program) {
+    private static final Logger LOG = LoggerFactory.getLogger(ModelLoader.class);
     private static final long LONE_CACHE_BYTES = 128L << 20;
     /// Beyond, reading half the bytes outweighs what a bfloat16 product costs to start.
     private static final int MAX_LONE_LENGTH = 1024;
+    /// Java's heap, the tokenizer and what a step computes.
+    private static final long CPU_WORKING_BYTES = 256L << 20;
+    /// What a step's temporaries, cuBLAS and kernels that are loaded late take.
+    private static final long GPU_WORKING_BYTES = 1L << 30;
+    /// A machine has other things to do; a GPU is there for this.
+    private static final double CPU_CACHE_SHARE = 0.5;
+
+    private static final double GPU_CACHE_SHARE = 0.9;
 
     DecoderDescription load(LongConsumer progress) throws IOException, InterruptedException {
         var shape = DecoderShape.of(model);
         var weights = weightPrecision();
         var cache = cachePrecision(weights);
         var capabilities = capabilities();
-        var memoryBytes = Devices.memoryBytes(device);
-        var loader = new WeightLoader(model, shape, program, weights, capabilities, memoryBytes, progress);
-        var place = device.isGpu() ? "the free part of the GPU" : "this machine";
-        var contextLength = new Memory(memoryBytes, loader.bytesNeeded(), place)
-                .contextLength(shape, options.slots(), options.contextLength(), cache.bytes());
-        configure(shape, weights, cache, contextLength);
+        var memory = DeviceMemory.of(device);
+        var loader = new WeightLoader(model, shape, program, weights, capabilities, memory.total(), progress);
+        var plan = plan(shape, memory, loader, cache);
+        LOG.info("{}", plan);
+        configure(shape, weights, cache, plan);
         loader.load();
         program.run("build", shape.rotation().frequencies());
         checkPlacement();
@@ -33,23 +44,55 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Pro
                 shape.name(),
                 shape.architecture().ggufName(),
                 shape.vocabulary(),
-                contextLength,
-                options.slots(),
+                plan.contextLength(),
+                plan.slots(),
                 Devices.name(device),
                 format(weights, capabilities),
-                shape.cacheBytesPerToken(cache.bytes()) * options.slots() * contextLength);
+                plan.cache());
     }
 
-    private void configure(DecoderShape shape, Precision weights, Precision cache, int contextLength) {
+    /// What [#load] would do, without doing it: the tensors are all looked at.
+    ModelSummary check() throws IOException {
+        var shape = DecoderShape.of(model);
+        var weights = weightPrecision();
+        var cache = cachePrecision(weights);
+        var capabilities = capabilities();
+        TensorCheck.allKnown(model, shape);
+        TensorCheck.allThere(model, shape);
+        for (var tensor : model.tensors().values()) {
+            tensor.checkFinite();
+        }
+        var memory = DeviceMemory.of(device);
+        var loader = new WeightLoader(model, shape, program, weights, capabilities, memory.total(), _ -> {});
+        return ModelSummary.of(
+                model, shape, Devices.name(device), format(weights, capabilities), plan(shape, memory, loader, cache));
+    }
+
+    private MemoryPlan plan(DecoderShape shape, DeviceMemory memory, WeightLoader loader, Precision cache)
+            throws IOException {
+        // A tensor is unpacked to float32 on its way.
+        var largest = model.tensors().values().stream()
+                .mapToLong(Tensor::elements)
+                .max()
+                .orElse(0);
+        var working = largest * Precision.FP32.bytes()
+                + (device.isGpu() ? GPU_WORKING_BYTES : CPU_WORKING_BYTES)
+                + loneLength(shape, cache, MAX_LONE_LENGTH) * shape.cacheBytesPerToken(Precision.FP32.bytes());
+        var share = device.isGpu() ? GPU_CACHE_SHARE : CPU_CACHE_SHARE;
+        var needs = new MemoryPlan.Needs(shape, cache.bytes(), loader.bytesNeeded(), working, share);
+        return MemoryPlan.of(memory, needs, options.slots(), options.contextLength());
+    }
+
+    private void configure(DecoderShape shape, Precision weights, Precision cache, MemoryPlan plan) {
         var sizes = new long[] {
             shape.layers(),
             shape.hidden(),
             shape.heads(),
             shape.kvHeads(),
             shape.headDim(),
-            options.slots(),
-            contextLength,
-            loneLength(shape, cache, contextLength),
+            plan.slots(),
+            plan.contextLength(),
+            loneLength(shape, cache, plan.contextLength()),
             shape.feedForward()
         };
         var compute = weights == Precision.AUTO ? Precision.FP32 : weights;

@@ -50,6 +50,44 @@ final class TensorCheck {
         }
     }
 
+    /// That each tensor the program takes is there, in its shape and a type that it can be read in, before work starts.
+    static void allThere(StoredModel model, DecoderShape shape) throws ModelFileException {
+        int heads = shape.heads() * shape.headDim(), kvHeads = shape.kvHeads() * shape.headDim();
+        int hidden = shape.hidden(), inner = shape.feedForward();
+        matrix(model.tensor("token_embd.weight"), shape.vocabulary(), hidden);
+        for (var layer = 0; layer < shape.layers(); layer++) {
+            var block = "blk." + layer + ".";
+            plainVector(model, block + "attn_norm.weight", hidden);
+            plainVector(model, block + "ffn_norm.weight", hidden);
+            matrix(model.tensor(block + "attn_q.weight"), heads, hidden);
+            matrix(model.tensor(block + "attn_k.weight"), kvHeads, hidden);
+            matrix(model.tensor(block + "attn_v.weight"), kvHeads, hidden);
+            if (shape.biased()) {
+                plainVector(model, block + "attn_q.bias", heads);
+                plainVector(model, block + "attn_k.bias", kvHeads);
+                plainVector(model, block + "attn_v.bias", kvHeads);
+            }
+            if (shape.architecture().normalisesHeads()) {
+                plainVector(model, block + "attn_q_norm.weight", shape.headDim());
+                plainVector(model, block + "attn_k_norm.weight", shape.headDim());
+            }
+            matrix(model.tensor(block + "attn_output.weight"), hidden, heads);
+            matrix(model.tensor(block + "ffn_gate.weight"), inner, hidden);
+            matrix(model.tensor(block + "ffn_up.weight"), inner, hidden);
+            matrix(model.tensor(block + "ffn_down.weight"), hidden, inner);
+        }
+        plainVector(model, "output_norm.weight", hidden);
+        if (model.tensors().containsKey("output.weight")) {
+            matrix(model.tensor("output.weight"), shape.vocabulary(), hidden);
+        }
+    }
+
+    private static void plainVector(StoredModel model, String name, long length) throws ModelFileException {
+        var tensor = model.tensor(name);
+        vector(tensor, length);
+        unquantised(tensor);
+    }
+
     static void unquantised(Tensor tensor) throws ModelFileException {
         if (tensor.type().blockElements() > 1) {
             throw tensor.problem("is " + tensor.type() + "; supported here: F32, F16, BF16");

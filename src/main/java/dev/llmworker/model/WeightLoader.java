@@ -58,6 +58,7 @@ final class WeightLoader {
     /// @throws InterruptedException when the thread was interrupted; looked at between tensors
     void load() throws ModelFileException, InterruptedException {
         TensorCheck.allKnown(model, shape);
+        TensorCheck.allThere(model, shape);
         var embedding = matrix(EMBEDDING, shape.vocabulary(), shape.hidden());
         program.run("put_embedding", pieces(embedding), embedding.type().ggufId(), shape.vocabulary());
         done(embedding);

@@ -2,6 +2,7 @@ package dev.llmworker.text;
 
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -44,6 +45,8 @@ final class EncoderJson {
             out.setCodec(TREES);
             json.nextToken();
             new EncoderJson(source, left, first, json, out).object("");
+        } catch (JsonProcessingException e) {
+            throw JsonFile.notJson(source.file(), e);
         }
         return bytes.toByteArray();
     }
@@ -55,7 +58,7 @@ final class EncoderJson {
             out.writeFieldName(json.currentName());
             json.nextToken();
             switch (name) {
-                case "truncation", "padding", "post_processor" -> {
+                case "truncation", "padding", "post_processor", "decoder" -> {
                     json.skipChildren();
                     out.writeNull();
                 }
@@ -111,8 +114,14 @@ final class EncoderJson {
 
     /// Pairs of tokens, with a space between or as an array.
     private void merges() throws IOException {
+        if (json.currentToken() != JsonToken.START_ARRAY) {
+            throw source.problem("model.merges", "is no array");
+        }
         out.writeStartArray();
         while (json.nextToken() != JsonToken.END_ARRAY) {
+            if (json.currentToken() != JsonToken.START_ARRAY && json.currentToken() != JsonToken.VALUE_STRING) {
+                throw source.problem("model.merges", "has " + json.currentToken() + "; expected pairs of tokens");
+            }
             var pair = json.currentToken() == JsonToken.START_ARRAY
                     ? pair()
                     : json.getText().split(" ", 2);

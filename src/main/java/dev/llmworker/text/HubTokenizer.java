@@ -46,16 +46,17 @@ final class HubTokenizer {
                     "is missing; a tokenizer.model alone is not read: transformers'"
                             + " AutoTokenizer.from_pretrained(...).save_pretrained(...) writes tokenizer.json");
         }
-        var rows = Math.toIntExact(
-                Math.min(Integer.MAX_VALUE, model.tensor("token_embd.weight").rows()));
-        return new HubTokenizer(TokenizerFile.read(path), HubSettings.read(model.file()), rows).tokenizer();
+        var embedding = model.tensor("token_embd.weight");
+        if (embedding.rows() > TokenizerFile.MAX_TOKENS) {
+            throw embedding.problem(
+                    "has " + embedding.rows() + " rows; supported: tokens up to " + TokenizerFile.MAX_TOKENS);
+        }
+        return new HubTokenizer(TokenizerFile.read(path), HubSettings.read(model.file()), (int) embedding.rows())
+                .tokenizer();
     }
 
     private ModelTokenizer tokenizer() throws IOException {
-        var type = file.part("model.type").asText("BPE");
-        if (!type.equals("BPE")) {
-            throw file.problem("model.type", "is " + type + "; supported: BPE");
-        }
+        TokenizerParts.check(file);
         var spelling = spelling();
         var vocabulary = vocabulary(spelling);
         return new ModelTokenizer(vocabulary, spelling, encoder(), ends(vocabulary), addsLeadingSpace());

@@ -16,6 +16,8 @@ final class HuggingFaceEncoder implements TextEncoder {
     private static final Map<String, String> OPTIONS =
             Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false");
 
+    private static final String PROBE = "Hello, Wörld! 123\n\u0001\uD83D\uDE00";
+
     private final HuggingFaceTokenizer tokenizer;
 
     /// @param json a `tokenizer.json` without control tokens
@@ -28,6 +30,8 @@ final class HuggingFaceEncoder implements TextEncoder {
         LibUtils.checkStatus();
         try {
             tokenizer = HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(json), OPTIONS);
+            // Some contradictions show only when a text is encoded.
+            encode(PROBE);
         } catch (RuntimeException e) {
             var refused = new ModelFileException(file, problem + ": " + e.getMessage());
             refused.initCause(e);

@@ -33,7 +33,7 @@ record TokenizerFile(
     /// The longest known, of Gemma, has 33 MB.
     private static final int MAX_BYTES = 64 << 20;
     /// Ids below this; Gemma has 262,144.
-    private static final int MAX_TOKENS = 1 << 20;
+    static final int MAX_TOKENS = 1 << 20;
 
     private static final ObjectMapper TREES = new ObjectMapper();
     private static final Set<String> LARGE = Set.of("merges");

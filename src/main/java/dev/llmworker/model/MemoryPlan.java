@@ -1,0 +1,127 @@
+package dev.llmworker.model;
+
+import java.util.Locale;
+
+/// How a device's memory is to be shared out, settled before any of it is taken. Figures are in bytes.
+///
+/// @param place what has the memory: `this machine`
+/// @param total of it
+/// @param available of it, what nobody used before
+/// @param weights what they take in all the forms in which they are held
+/// @param working what loading and running take beside weights and cache
+/// @param slots sequences decoded together
+/// @param contextLength tokens of each, at most
+/// @param bytesPerToken of the KV cache
+/// @param perToken how those come about, for messages
+public record MemoryPlan(
+        String place,
+        long total,
+        long available,
+        long weights,
+        long working,
+        int slots,
+        int contextLength,
+        long bytesPerToken,
+        String perToken) {
+    private static final int DEFAULT_SLOTS = 32;
+    /// Slots are given up before contexts are shorter than this.
+    private static final int COMFORTABLE_CONTEXT = 4096;
+    /// Contexts are cut to multiples of this, which the decoder's attention reads.
+    private static final int CONTEXT_STEP = 64;
+
+    /// What has to go into the memory.
+    ///
+    /// @param share of what is left beside weights and work, what a cache whose size nobody chose may take
+    record Needs(DecoderShape shape, int numberBytes, long weights, long working, double share) {}
+
+    /// @param slots 0: as many as fit
+    /// @param contextLength 0: as long as fits
+    /// @throws IllegalArgumentException when the model was not trained for it, or weights and cache cannot fit,
+    ///     with what would
+    static MemoryPlan of(DeviceMemory memory, Needs needs, int slots, int contextLength) {
+        var shape = needs.shape();
+        var bytesPerToken = shape.cacheBytesPerToken(needs.numberBytes());
+        var left = memory.available() - needs.weights() - needs.working();
+        if (left <= 0) {
+            throw new IllegalArgumentException("the model does not fit: its weights take " + gigabytes(needs.weights())
+                    + ", and loading and running them " + gigabytes(needs.working()) + "; " + memory.place() + " has "
+                    + gigabytes(memory.total()) + ", of which " + gigabytes(memory.available()) + " are available");
+        }
+        if (contextLength > shape.contextLength()) {
+            throw new IllegalArgumentException(
+                    "MAX_MODEL_LEN is " + contextLength + "; the model was trained for " + shape.contextLength());
+        }
+        var budget = (long) (left * needs.share()) / bytesPerToken;
+        if (slots == 0) {
+            var each = contextLength == 0 ? Math.min(shape.contextLength(), COMFORTABLE_CONTEXT) : contextLength;
+            slots = (int) Math.clamp(budget / each, 1, DEFAULT_SLOTS);
+        }
+        if (contextLength == 0) {
+            contextLength = (int) Math.min(shape.contextLength(), Math.max(CONTEXT_STEP, stepped(budget / slots)));
+        }
+        var plan = new MemoryPlan(
+                memory.place(),
+                memory.total(),
+                memory.available(),
+                needs.weights(),
+                needs.working(),
+                slots,
+                contextLength,
+                bytesPerToken,
+                "2 × " + shape.layers() + " layers × " + shape.kvHeads() + " heads × " + shape.headDim() + " × "
+                        + needs.numberBytes() + " bytes");
+        if (plan.cache() > left) {
+            throw new IllegalArgumentException("the KV cache does not fit: " + plan.arithmetic() + "; " + plan.room()
+                    + ". " + plan.whatFits(left));
+        }
+        return plan;
+    }
+
+    /// The KV cache; its memory is taken as it is first used.
+    public long cache() {
+        return bytesPerToken * slots * contextLength;
+    }
+
+    private String arithmetic() {
+        return slots + " slots × " + contextLength + " tokens × " + bytesPerToken + " bytes (" + perToken + ") are "
+                + gigabytes(cache());
+    }
+
+    private String room() {
+        return place + " has " + gigabytes(total) + ", of which " + gigabytes(available)
+                + " are available; the weights take " + gigabytes(weights) + ", and loading and running them "
+                + gigabytes(working);
+    }
+
+    private String whatFits(long left) {
+        var fewer = left / bytesPerToken / contextLength;
+        var shorter = stepped(left / bytesPerToken / slots);
+        var short1 = stepped(left / bytesPerToken);
+        if (fewer >= 1 && shorter >= CONTEXT_STEP) {
+            return "MAX_SLOTS=" + fewer + " would fit, or MAX_MODEL_LEN=" + shorter;
+        }
+        if (fewer >= 1) {
+            return "MAX_SLOTS=" + fewer + " would fit";
+        }
+        if (shorter >= CONTEXT_STEP) {
+            return "MAX_MODEL_LEN=" + shorter + " would fit";
+        }
+        return short1 >= CONTEXT_STEP
+                ? "MAX_SLOTS=1 with MAX_MODEL_LEN=" + short1 + " would fit"
+                : "A smaller model, or one in fewer bits, would fit";
+    }
+
+    private static long stepped(long tokens) {
+        return tokens / CONTEXT_STEP * CONTEXT_STEP;
+    }
+
+    private static String gigabytes(long bytes) {
+        return String.format(Locale.ROOT, bytes < 1e9 ? "%.2f GB" : "%.1f GB", bytes / 1e9);
+    }
+
+    /// The whole plan in a line.
+    @Override
+    public String toString() {
+        return "KV cache: " + arithmetic() + "; " + room();
+    }
+}

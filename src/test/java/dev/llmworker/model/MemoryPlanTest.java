@@ -1,0 +1,128 @@
+package dev.llmworker.model;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import org.junit.jupiter.api.Test;
+
+class MemoryPlanTest {
+    private static final long GB = 1_000_000_000;
+    /// 32,768 bytes a token at 2 bytes a number.
+    private static final DecoderShape SHAPE = new DecoderShape(
+            "m",
+            Architecture.LLAMA,
+            16,
+            2048,
+            32,
+            8,
+            64,
+            8192,
+            128_256,
+            131_072,
+            1e-5f,
+            false,
+            new Rotation(new double[32], 64, false));
+
+    /// 10 GB are left beside weights and work, 5 GB of them for a cache that nobody chose.
+    private static MemoryPlan plan(int slots, int contextLength) {
+        return plan(15 * GB, 4 * GB, slots, contextLength);
+    }
+
+    private static MemoryPlan plan(long available, long weights, int slots, int contextLength) {
+        return MemoryPlan.of(
+                new DeviceMemory(16 * GB, available, "this machine"),
+                new MemoryPlan.Needs(SHAPE, 2, weights, GB, 0.5),
+                slots,
+                contextLength);
+    }
+
+    private static String refusal(long available, long weights, int slots, int contextLength) {
+        return String.valueOf(
+                assertThrows(IllegalArgumentException.class, () -> plan(available, weights, slots, contextLength))
+                        .getMessage());
+    }
+
+    @Test
+    void aCacheThatCannotFitIsRefusedWithTheArithmeticAndWhatWouldFit() {
+        assertEquals(
+                "the KV cache does not fit: 32 slots × 16384 tokens × 32768 bytes (2 × 16 layers × 8 heads × 64 × 2"
+                        + " bytes) are 17.2 GB; this machine has 16.0 GB, of which 15.0 GB are available; the weights take"
+                        + " 4.0 GB, and loading and running them 1.0 GB. MAX_SLOTS=18 would fit, or MAX_MODEL_LEN=9536",
+                refusal(15 * GB, 4 * GB, 32, 16_384));
+        // What it names does fit.
+        assertEquals(16_384, plan(18, 16_384).contextLength());
+        assertEquals(32, plan(32, 9_536).slots());
+        assertThrows(IllegalArgumentException.class, () -> plan(19, 16_384));
+        assertThrows(IllegalArgumentException.class, () -> plan(32, 9_600));
+    }
+
+    @Test
+    void whatFitsIsNamedForOneSlotToo() {
+        assertEquals(
+                "MAX_MODEL_LEN=30464 would fit",
+                refusal(6 * GB, 4 * GB, 1, 131_072).replaceFirst(".*\\. ", ""));
+        assertEquals(
+                "MAX_SLOTS=1 with MAX_MODEL_LEN=64 would fit",
+                refusal(5 * GB + 64 * 32_768, 4 * GB, 8, 131_072).replaceFirst(".*\\. ", ""));
+        assertEquals(
+                "A smaller model, or one in fewer bits, would fit",
+                refusal(5 * GB + 32_768, 4 * GB, 0, 0).replaceFirst(".*\\. ", ""));
+    }
+
+    @Test
+    void whatWasChosenIsTakenAsItIs() {
+        var plan = plan(32, 8_191);
+        assertEquals(8_191, plan.contextLength());
+        assertEquals(32, plan.slots());
+        assertEquals(32L * 8_191 * 32_768, plan.cache());
+    }
+
+    @Test
+    void theContextOfChosenSlotsIsWhatHalfTheRestHolds() {
+        assertEquals(5 * GB / 32_768 / 8 / 64 * 64, plan(8, 0).contextLength());
+        assertEquals(131_072, plan(1, 0).contextLength());
+    }
+
+    @Test
+    void theSlotsOfAChosenContextAreWhatHalfTheRestHolds() {
+        assertEquals(32, plan(0, 1_024).slots());
+        assertEquals(5 * GB / 32_768 / 32_000, plan(0, 32_000).slots());
+        assertEquals(1, plan(0, 131_072).slots());
+    }
+
+    @Test
+    void slotsAreGivenUpBeforeContextsAreShort() {
+        assertEquals(32, plan(0, 0).slots());
+        assertEquals(4_736, plan(0, 0).contextLength());
+        // 1 GB for the cache: 30,517 tokens.
+        var tight = plan(7 * GB, 4 * GB, 0, 0);
+        assertEquals(7, tight.slots());
+        assertEquals(4_352, tight.contextLength());
+        // 50 MB: 1,525 tokens.
+        var tighter = plan(5 * GB + GB / 10, 4 * GB, 0, 0);
+        assertEquals(1, tighter.slots());
+        assertEquals(1_472, tighter.contextLength());
+    }
+
+    @Test
+    void weightsThatCannotFitAreRefused() {
+        assertEquals(
+                "the model does not fit: its weights take 5.0 GB, and loading and running them 1.0 GB; this machine has"
+                        + " 16.0 GB, of which 5.5 GB are available",
+                refusal(5 * GB + GB / 2, 5 * GB, 1, 0));
+    }
+
+    @Test
+    void aContextBeyondTheTrainedOneIsRefused() {
+        assertEquals("MAX_MODEL_LEN is 131073; the model was trained for 131072", refusal(15 * GB, 4 * GB, 1, 131_073));
+    }
+
+    @Test
+    void thePlanIsALine() {
+        assertEquals(
+                "KV cache: 4 slots × 1024 tokens × 32768 bytes (2 × 16 layers × 8 heads × 64 × 2 bytes) are 0.13 GB; this"
+                        + " machine has 16.0 GB, of which 15.0 GB are available; the weights take 4.0 GB, and loading and"
+                        + " running them 1.0 GB",
+                plan(4, 1_024).toString());
+    }
+}
