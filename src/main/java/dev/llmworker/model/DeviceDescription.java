@@ -19,7 +19,11 @@ public final class DeviceDescription {
     public static String of(String device) {
         if (device.equals("cpu")) {
             var cores = Runtime.getRuntime().availableProcessors();
-            return String.format(Locale.ROOT, "CPU, %d cores, %.1f GB", cores, DeviceMemory.of(Device.cpu()).total() / 1e9);
+            return String.format(
+                    Locale.ROOT,
+                    "CPU, %d cores, %.1f GB",
+                    cores,
+                    DeviceMemory.of(Device.cpu()).total() / 1e9);
         }
         var index = Integer.parseInt(device.replaceFirst("cuda:", ""));
         var memory = CudaUtils.getGpuMemory(Device.gpu(index));
