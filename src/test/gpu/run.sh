@@ -12,7 +12,7 @@
 #
 # PYTHON (python3) has PyTorch 2.7.1, for the program any. Figures go to OUT (target/gpu) as lines of JSON and as tables.
 set -uo pipefail
-cd "$(dirname "$0")/../../.."
+cd "$(dirname "$0")/../../.." || exit
 python=${PYTHON:-python3}
 export OUT=${OUT:-$PWD/target/gpu}
 mkdir -p "$OUT"

@@ -20,6 +20,7 @@ if [[ $version != 2.7.1 || ${BUILD_JNI:-} == true ]]; then
   mkdir -p "jni/$version"
   abi=$("$python" -c 'import torch; print(int(torch._C._GLIBCXX_USE_CXX11_ABI))')
   flags=(-std=c++17 -O2 -fPIC -w "-D_GLIBCXX_USE_CXX11_ABI=$abi" -Ijni/source "-I$folder/include" "-I$folder/include/torch/csrc/api/include")
+  # shellcheck disable=SC2016 # The inner shell expands it.
   for source in jni/source/*.cc; do
     object=jni/$version/$(basename "$source" .cc).o
     [[ $object -nt $source ]] || printf '%s\0%s\0' "$source" "$object"
