@@ -104,7 +104,7 @@ class LogsTest {
         var format = assertThrows(SettingsException.class, () -> Logging.configure(Map.of("LOG_FORMAT", "xml")));
         assertEquals("LOG_FORMAT is \"xml\"; it must be one of plain, json", format.getMessage());
         var level = assertThrows(SettingsException.class, () -> Logging.configure(Map.of("LOG_LEVEL", "loud")));
-        assertTrue(String.valueOf(level.getMessage())
-                .startsWith("LOG_LEVEL is \"loud\"; it must be one of trace, debug"));
+        assertTrue(
+                String.valueOf(level.getMessage()).startsWith("LOG_LEVEL is \"loud\"; it must be one of trace, debug"));
     }
 }
