@@ -87,7 +87,8 @@ class LogsTest {
                             400,
                             new ObjectMapper().readTree(refused).path("status").asInt());
                 }
-                process.destroy();
+                // Process.destroy would close what is read here.
+                process.toHandle().destroy();
                 reader.lines().forEach(seen::add);
             } finally {
                 process.destroyForcibly();
