@@ -37,14 +37,15 @@ final class Cuts {
             return told(
                     Verdict.Question.CUT,
                     YES,
-                    "%s after %s without a frame (%s); those in use were not."
+                    "%s after %s without a frame (%s); those in use %s."
                             .formatted(
                                     capital(Figures.count(cuts.size(), "idle WebSocket")
                                             + (cuts.size() == 1 ? " was cut" : " were cut")),
                                     Sockets.range(cuts.cuts()
                                             .map(HeldSocket.Cut::idle)
                                             .toList()),
-                                    cuts.endings()),
+                                    cuts.endings(),
+                                    fateOfUsed()),
                     "");
         }
         var cuts = mixed.sockets().opened().cut();
@@ -119,6 +120,14 @@ final class Cuts {
         return usedAges.size() < mixed.used().size() / 2.0
                 || (mixed.used().isEmpty() && alone.loss().isEmpty())
                 || Figures.median(usedAges) > MUCH_LONGER * Figures.median(ages(silentCuts));
+    }
+
+    private String fateOfUsed() {
+        var cut = mixed.used().cut();
+        return cut.isEmpty()
+                ? "were not"
+                : "lived longer, though " + cut.size() + " of them were cut too, at an age of "
+                        + Sockets.range(ages(cut));
     }
 
     private Sockets idleCuts() {

@@ -22,7 +22,7 @@ class ScalingVerdictsTest {
     /// Mostly they wait, so several run at a time.
     private static final Semaphore AT_A_TIME = new Semaphore(4);
 
-    private static final int IDLE_MILLIS = 1500;
+    private static final int IDLE_MILLIS = 2500;
 
     // All begin at once: a test waits for its own.
     private static final Future<Report> STEADY = run("steady", rules -> {
@@ -95,7 +95,7 @@ class ScalingVerdictsTest {
                         "--url=" + balancer.url(),
                         "--token=secret",
                         "--connections=8",
-                        "--duration=3",
+                        "--duration=4.5",
                         "--health-polls=4",
                         "--health-interval=0.2",
                         "--retry-pause=0.1",
