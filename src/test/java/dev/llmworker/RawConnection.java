@@ -40,6 +40,11 @@ final class RawConnection implements AutoCloseable {
 
     /// Sends one masked frame.
     RawConnection frame(int firstByte, byte[] payload) throws IOException {
+        return send(encoded(firstByte, payload));
+    }
+
+    /// A masked frame, for what goes out in one write with others.
+    static byte[] encoded(int firstByte, byte[] payload) throws IOException {
         var frame = new ByteArrayOutputStream();
         frame.write(firstByte);
         if (payload.length < 126) {
@@ -56,7 +61,7 @@ final class RawConnection implements AutoCloseable {
         // The mask is all zeros, so the payload is sent as it is.
         frame.writeBytes(new byte[4]);
         frame.writeBytes(payload);
-        return send(frame.toByteArray());
+        return frame.toByteArray();
     }
 
     RawConnection text(String payload) throws IOException {

@@ -3,6 +3,7 @@ package dev.llmworker;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -70,9 +71,12 @@ class WebSocketClosingTest extends FrameCase {
 
     @Test
     void nothingIsReadAfterACloseFrame() throws Exception {
-        try (var client = open().frame(CLOSE, closing(1000, ""))
-                .frame(TEXT, utf8("too late"))
-                .frame(PING, NOTHING)) {
+        // In one write: the worker may have closed the connection before a second one.
+        var frames = new ByteArrayOutputStream();
+        frames.write(RawConnection.encoded(CLOSE, closing(1000, "")));
+        frames.write(RawConnection.encoded(TEXT, utf8("too late")));
+        frames.write(RawConnection.encoded(PING, NOTHING));
+        try (var client = open().send(frames.toByteArray())) {
             assertCloses(1000, client);
         }
     }
