@@ -5,49 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.FinishReason;
-import java.util.HashMap;
-import java.util.Map;
-import java.util.Objects;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /// How prompts of a WebSocket are ended before their time.
-class WebSocketCancelTest {
-    private final ScriptedGenerator engine = new ScriptedGenerator();
-    private RunningWorker worker;
-    private TestSocket socket;
-
-    @BeforeEach
-    void start() throws Exception {
-        worker = RunningWorker.with(engine);
-        socket = worker.socket("/ws");
-    }
-
-    @AfterEach
-    void stop() {
-        socket.close();
-        worker.close();
-    }
-
-    private void prompt(String text, String more) {
-        socket.send("{\"prompt\":\"" + text + "\"" + more + "}");
-    }
-
-    /// Those that have begun, by their prompts.
-    private Map<String, ScriptedGenerator.Script> begun(int count) throws Exception {
-        var scripts = new HashMap<String, ScriptedGenerator.Script>();
-        for (var i = 0; i < count; i++) {
-            var script = engine.next();
-            scripts.put(script.prompt(), script);
-        }
-        return scripts;
-    }
-
-    private static ScriptedGenerator.Script script(Map<String, ScriptedGenerator.Script> scripts, String prompt) {
-        return Objects.requireNonNull(scripts.get(prompt), prompt);
-    }
-
+class WebSocketCancelTest extends ScriptedSocketCase {
     @Test
     void cancelEndsThePromptThatRunsAndTheNextHasItsTurn() throws Exception {
         prompt("first", "");
