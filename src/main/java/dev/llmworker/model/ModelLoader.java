@@ -164,7 +164,7 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Pro
 
     private static String format(TensorType type, Capabilities capabilities) {
         if (capabilities.asStored()) {
-            return "as stored";
+            return "native";
         }
         var unquantised = capabilities.packed() ? "bf16" : "fp32";
         return switch (type) {
