@@ -63,7 +63,9 @@ class ScalingProgramTest {
     void ctrlCWritesTheReportOfWhatWasMeasured() throws Exception {
         try (var worker = RunningWorker.with(new MockGenerator())) {
             var words = words(worker.uri("").toString(), "--health-polls=3", "--health-interval=0.1", "--control=3600");
-            var process = ScalingPrograms.fromClasses("ScalingTest", words).start();
+            var program = ScalingPrograms.fromClasses("ScalingTest", words);
+            ScalingPrograms.hearInterrupts(program);
+            var process = program.start();
             try (var progress = process.errorReader()) {
                 var line = progress.readLine();
                 while (line != null && !line.contains("control")) {

@@ -18,6 +18,7 @@ import javax.tools.ToolProvider;
 
 /// The programs of `scaling-tests/`, compiled with nothing but the JDK in reach, as their users run them.
 final class ScalingPrograms {
+    private static final int SIGINT = 2;
     static final Path SOURCES = Path.of("scaling-tests");
     private static final Path CLASSES = compiled();
     private static final ClassLoader LOADER = loader();
@@ -85,6 +86,24 @@ final class ScalingPrograms {
     /// The same, compiled already.
     static ProcessBuilder fromClasses(String program, List<String> words) {
         return java(List.of("-cp", CLASSES.toString(), program), words);
+    }
+
+    /// A shell has what it starts in the background ignore SIGINT, and all that is started there inherits it: a build,
+    /// its
+    /// tests, and their programs.
+    static void hearInterrupts(ProcessBuilder program) throws IOException {
+        var status = Path.of("/proc/self/status");
+        if (Files.isReadable(status) && ignoresInterrupts(Files.readAllLines(status))) {
+            program.command().addAll(0, List.of("env", "--default-signal=INT"));
+        }
+    }
+
+    private static boolean ignoresInterrupts(List<String> status) {
+        return status.stream()
+                .filter(line -> line.startsWith("SigIgn:"))
+                .map(line -> Long.parseUnsignedLong(
+                        line.substring("SigIgn:".length()).strip(), 16))
+                .anyMatch(ignored -> (ignored & 1L << SIGINT - 1) != 0);
     }
 
     private static ProcessBuilder java(List<String> program, List<String> words) {
