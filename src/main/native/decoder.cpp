@@ -49,7 +49,7 @@ void Decoder::use_threads(int count) {
 
 template <typename Row>
 void Decoder::for_rows(int n, Row&& row) {
-  if (n >= ROWS_TO_SHARE) return threads_->run(n, row);
+  if (n >= ROWS_TO_SHARE) return threads_->run_together(n, row);
   for (int i = 0; i < n; i++) row(i);
 }
 
@@ -75,7 +75,7 @@ void Decoder::project(int matrix, float* out, int stride, bool add) {
 // Biases, head norms, turns queries and keys by their positions, and puts keys and values into the cache.
 void Decoder::turn(int layer, const std::vector<Place>& places) {
   const int dim = sizes_.dim, heads = sizes_.heads, kv_heads = sizes_.kv_heads, turning = heads + kv_heads;
-  const int stride = (heads + 2 * kv_heads) * dim;
+  const int stride = qkv_stride();
   const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
   for_rows(static_cast<int>(places.size()), [&](int i) {
     float* row = qkv_.data() + static_cast<size_t>(i) * stride;
@@ -120,12 +120,24 @@ void Decoder::gate(int n) {
   });
 }
 
-void Decoder::forward(float* x, const std::vector<Place>& places) {
-  const int n = static_cast<int>(places.size()), hidden = sizes_.hidden, dim = sizes_.dim;
-  const int stride = (sizes_.heads + 2 * sizes_.kv_heads) * dim, out = sizes_.heads * dim;
+// What a layer does with queries once all keys and values are in the cache: attention and feed-forward.
+void Decoder::finish(int layer, float* x, const float* qkv, const std::vector<Place>& places) {
+  const int n = static_cast<int>(places.size()), out = sizes_.heads * sizes_.dim;
+  attend(cache_, layer, places, sizes_.heads, sizes_.kv_heads, sizes_.dim, qkv, qkv_stride(), attention_.data(), *threads_);
+  activations_.resize(n, out);
+  for_rows(n, [&](int i) { activations_.put(i, attention_.data() + static_cast<size_t>(i) * out); });
+  project(4 * layer + 1, x, sizes_.hidden, true);
+  normalise(x, norms[2 * layer + 1], n);
+  project(4 * layer + 2, gate_up_.data(), 2 * sizes_.feed_forward, false);
+  gate(n);
+  project(4 * layer + 3, x, sizes_.hidden, true);
+}
+
+void Decoder::forward(float* x, const std::vector<Place>& places, int first, int count) {
+  const int n = static_cast<int>(places.size()), hidden = sizes_.hidden, dim = sizes_.dim, stride = qkv_stride();
   float* qkv = grown(qkv_, static_cast<size_t>(n) * stride);
-  float* attention = grown(attention_, static_cast<size_t>(n) * out);
-  float* gate_up = grown(gate_up_, static_cast<size_t>(n) * 2 * sizes_.feed_forward);
+  grown(attention_, static_cast<size_t>(n) * sizes_.heads * dim);
+  grown(gate_up_, static_cast<size_t>(n) * 2 * sizes_.feed_forward);
   float* rotations = grown(rotations_, static_cast<size_t>(n) * dim);
   for_rows(n, [&](int i) {
     for (int j = 0; j < dim / 2; j++) {
@@ -138,14 +150,12 @@ void Decoder::forward(float* x, const std::vector<Place>& places) {
     normalise(x, norms[2 * layer], n);
     project(4 * layer, qkv, stride, false);
     turn(layer, places);
-    attend(cache_, layer, places, sizes_.heads, sizes_.kv_heads, dim, qkv, stride, attention, *threads_);
-    activations_.resize(n, out);
-    for_rows(n, [&](int i) { activations_.put(i, attention + static_cast<size_t>(i) * out); });
-    project(4 * layer + 1, x, hidden, true);
-    normalise(x, norms[2 * layer + 1], n);
-    project(4 * layer + 2, gate_up, 2 * sizes_.feed_forward, false);
-    gate(n);
-    project(4 * layer + 3, x, hidden, true);
+    if (layer + 1 < sizes_.layers) {
+      finish(layer, x, qkv, places);
+    } else if (count > 0) {
+      const auto start = places.begin() + first;
+      finish(layer, x + static_cast<size_t>(first) * hidden, qkv + static_cast<size_t>(first) * stride, {start, start + count});
+    }
   }
 }
 

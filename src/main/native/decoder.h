@@ -51,8 +51,9 @@ class Decoder {
   // [dim / 2], by how much each pair turns from one position to the next, in radians.
   std::vector<double> frequencies;
 
-  // Runs embedded tokens x [n, hidden] at their places through all layers, cache included; x becomes what the head takes.
-  void forward(float* x, const std::vector<Place>& places);
+  // Runs embedded tokens x [n, hidden] at their places through all layers, cache included. `count` rows from `first` on become
+  // what the head takes; the last layer leaves the others alone, whose keys and values are all that it owes to later tokens.
+  void forward(float* x, const std::vector<Place>& places, int first, int count);
 
   // Logits [n, vocabulary] of x [n, hidden].
   void head(const float* x, int n, float* logits);
@@ -61,10 +62,13 @@ class Decoder {
   void normalise(const float* x, const std::vector<float>& norm, int n);
   void project(int matrix, float* out, int stride, bool add);
   void turn(int layer, const std::vector<Place>& places);
+  void finish(int layer, float* x, const float* qkv, const std::vector<Place>& places);
   void gate(int n);
   // Calls row(i) for 0 to n - 1, on several threads where it pays.
   template <typename Row>
   void for_rows(int n, Row&& row);
+
+  int qkv_stride() const { return (sizes_.heads + 2 * sizes_.kv_heads) * sizes_.dim; }
 
   Sizes sizes_;
   float epsilon_;

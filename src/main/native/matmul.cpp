@@ -258,13 +258,7 @@ void panel(const Product& p, int panel) {
 
 template <Format FORMAT>
 void panels(const Product& p, Threads& threads) {
-  const int count = p.w.panels();
-  // Several tasks a thread, so that one that is late keeps the others waiting for little.
-  const int each = std::max(1, count / (threads.count() * 8));
-  threads.run((count + each - 1) / each, [&](int task) {
-    const int end = std::min(count, (task + 1) * each);
-    for (int i = task * each; i < end; i++) panel<FORMAT>(p, i);
-  });
+  threads.run_together(p.w.panels(), [&](int i) { panel<FORMAT>(p, i); });
 }
 
 }  // namespace

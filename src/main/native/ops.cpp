@@ -146,7 +146,12 @@ void forward(Value* stack, uint64_t, uint64_t) {
   const int64_t *slot = slots.data<int64_t>(), *position = positions.data<int64_t>();
   std::vector<Place> places(slots.elements());
   for (size_t i = 0; i < places.size(); i++) places[i] = {static_cast<int>(slot[i]), static_cast<int>(position[i])};
-  decoder(target).forward(x.data<float>(), places);
+  const int first = integer(stack[4]), count = integer(stack[5]);
+  if (first < 0 || count < 0 || static_cast<size_t>(first) + count > places.size()) {
+    throw std::runtime_error("rows " + std::to_string(first) + " to " + std::to_string(first + count) + " are wanted of " +
+                             std::to_string(places.size()));
+  }
+  decoder(target).forward(x.data<float>(), places, first, count);
 }
 
 void head(Value* stack, uint64_t, uint64_t) {
@@ -183,7 +188,7 @@ constexpr Operator OPERATORS[] = {
     {"put_blocks", "Tensor(a!) decoder, Tensor bytes, int type, int first, int count", put_blocks},
     {"put_quants", "Tensor(a!) decoder, Tensor quants, Tensor scales, Tensor offsets, int first, int count", put_quants},
     {"put_plain", "Tensor(a!) decoder, Tensor rows, int first, int count", put_plain},
-    {"forward", "Tensor(a!) decoder, Tensor(b!) x, Tensor slots, Tensor positions", forward},
+    {"forward", "Tensor(a!) decoder, Tensor(b!) x, Tensor slots, Tensor positions, int first, int count", forward},
     {"head", "Tensor(a!) decoder, Tensor x, Tensor(b!) logits", head},
     {"copy_slot", "Tensor(a!) decoder, int source, int target, int length", copy_slot},
     {"swap_slots", "Tensor(a!) decoder, int a, int b, int length", swap_slots},

@@ -1,6 +1,7 @@
 // A few threads that share the tasks of one call after the other.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <thread>
@@ -32,6 +33,17 @@ class Threads {
     }
     using Plain = std::remove_reference_t<Task>;
     share([](void* context, int i) { (*static_cast<Plain*>(context))(i); }, &task, tasks);
+  }
+
+  // The same for many small pieces of work: neighbours make a task, and each thread gets several of these, so that one that is
+  // late keeps the others waiting for little.
+  template <typename Piece>
+  void run_together(int pieces, Piece&& piece) {
+    const int each = std::max(1, pieces / (count() * 8));
+    run((pieces + each - 1) / each, [&](int task) {
+      const int end = std::min(pieces, (task + 1) * each);
+      for (int i = task * each; i < end; i++) piece(i);
+    });
   }
 
  private:

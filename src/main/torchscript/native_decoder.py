@@ -26,7 +26,7 @@ begin_part(Tensor(a!) decoder, int format, int rows, int columns) -> ()
 put_blocks(Tensor(a!) decoder, Tensor bytes, int type, int first, int count) -> ()
 put_quants(Tensor(a!) decoder, Tensor quants, Tensor scales, Tensor offsets, int first, int count) -> ()
 put_plain(Tensor(a!) decoder, Tensor rows, int first, int count) -> ()
-forward(Tensor(a!) decoder, Tensor(b!) x, Tensor slots, Tensor positions) -> ()
+forward(Tensor(a!) decoder, Tensor(b!) x, Tensor slots, Tensor positions, int first, int count) -> ()
 head(Tensor(a!) decoder, Tensor x, Tensor(b!) logits) -> ()
 copy_slot(Tensor(a!) decoder, int source, int target, int length) -> ()
 swap_slots(Tensor(a!) decoder, int a, int b, int length) -> ()
@@ -166,7 +166,7 @@ class NativeDecoder(Decoder):
             self.joined_ids.clear()
             self.joined_places.clear()
             x, slots, positions = torch.cat(embedded), torch.cat(all_slots), torch.cat(all_positions)
-        torch.ops.llmworker.forward(self.native, x, slots, positions.contiguous())
+        torch.ops.llmworker.forward(self.native, x, slots, positions.contiguous(), 0, n)
         return self.head(x[:n], n)
 
     @torch.jit.export
@@ -174,11 +174,23 @@ class NativeDecoder(Decoder):
         self.joined_ids.append(ids)
         self.joined_places.append([slot, start])
 
-    def prefill_chunk(self, ids: List[int], slot: int, start: int) -> Tensor:
+    def prefill_rows(self, ids: List[int], slot: int, start: int, first: int, count: int) -> Tensor:
+        """Runs a chunk through the model: what the head takes of `count` rows from `first` on, [count, H]. The last layer is
+        spared for the others."""
         x = self.embed(torch.tensor(ids))
         places = self.places[start : start + len(ids)]
-        torch.ops.llmworker.forward(self.native, x, torch.full([len(ids)], slot), places)
-        return x
+        torch.ops.llmworker.forward(self.native, x, torch.full([len(ids)], slot), places, first, count)
+        return x[first : first + count]
+
+    @torch.jit.export
+    def prefill(self, ids: List[int], slot: int, start: int) -> None:
+        self.prefill_rows(ids, slot, start, 0, 0)
+
+    @torch.jit.export
+    def prefill_logits(self, ids: List[int], slot: int, start: int, all_rows: bool) -> Tensor:
+        n = len(ids)
+        x = self.prefill_rows(ids, slot, start, 0, n) if all_rows else self.prefill_rows(ids, slot, start, n - 1, 1)
+        return self.head(x, x.size(0))
 
     @torch.jit.export
     def copy_slot(self, source: int, target: int, length: int) -> None:
