@@ -8,7 +8,8 @@
 #   vllm       vLLM, if it is installed for VLLM_PYTHON or can be; 1B and 8B shapes
 #   self-test  the packed worker (pack.sh) with --self-test
 #   streams    the packed worker, 128 streams, then rounds of drops and cancels
-#   check      all but vLLM on the CPU with a tiny shape, to see that it runs
+#   check      all of this that can run on a CPU, with a tiny shape: that it runs, and that the packed worker refuses to serve
+#              without a GPU; ends with what ran and what did not
 #
 # PYTHON (python3) has PyTorch 2.7.1, for the program any. Figures go to OUT (target/gpu) as lines of JSON and as tables.
 set -uo pipefail
@@ -17,47 +18,76 @@ python=${PYTHON:-python3}
 export OUT=${OUT:-$PWD/target/gpu}
 mkdir -p "$OUT"
 results=$OUT/decoder.jsonl
-failed=()
+failed=() ran=() left_out=()
 
 bench() {
   echo "== $*"
-  "${bench_python:-$python}" src/test/gpu/decoder_bench.py "$@" --out "$results" || failed+=("$*")
+  "${bench_python:-$python}" src/test/gpu/decoder_bench.py "$@" --out "$results"
+}
+
+# A part whose end with an error does not end the others.
+must() {
+  bench "$@" || failed+=("$*")
 }
 
 measure() {
   for part in decode graphs prefill profile; do
-    bench "$part" --shape "$1"
+    must "$part" --shape "$1"
   done
+}
+
+try() {
+  local name=$1
+  shift
+  if "$@"; then ran+=("$name"); else failed+=("$name"); fi
+}
+
+refused_without_gpu() {
+  local said
+  said=$(CUDA_VISIBLE_DEVICES='' DEVICE=auto src/test/gpu/worker.sh self-test 2>&1) && { echo "it did not refuse"; return 1; }
+  grep "libtorch is the one for NVIDIA GPUs .* and sees no GPU here" <<<"$said" || { echo "$said"; return 1; }
+}
+
+check() {
+  results=$OUT/check.jsonl
+  rm -f "$results"
+  for part in logits decode graphs prefill profile transformers; do
+    try "$part" bench $part --shape tiny --device cpu --streams 8 --seconds 0.1
+  done
+  try "transformers with a static cache" bench transformers --static --shape tiny --device cpu --streams 8 --seconds 0.1
+  if [[ ! -d target/gpu/worker ]] && command -v javac mvn >/dev/null; then
+    src/test/gpu/pack.sh || failed+=(pack)
+  fi
+  if [[ -d target/gpu/worker ]]; then
+    DEVICE=cpu STREAMS=6 ROUNDS=3 TOKENS=24 try streams src/test/gpu/worker.sh streams
+    DEVICE=cpu MAX_SLOTS=8 try self-test src/test/gpu/worker.sh self-test
+    try "the refusal without a GPU" refused_without_gpu
+  else
+    left_out+=("streams, self-test, the refusal without a GPU: pack.sh makes the worker where there are Java and Maven")
+  fi
+  left_out+=("vLLM: it wants a GPU" "CUDA graphs: the step that they would hold ran without one" "any kernel, wait or copy of a GPU")
 }
 
 piece() {
   case $1 in
-    logits) for shape in 135m 1b 8b; do bench logits --shape $shape; done ;;
+    logits) for shape in 135m 1b 8b; do must logits --shape $shape; done ;;
     small) measure 135m; measure 1b ;;
     large) measure 8b ;;
-    peers) for shape in 1b 8b; do bench transformers --shape $shape; bench transformers --static --shape $shape; done ;;
+    peers) for shape in 1b 8b; do must transformers --shape $shape; must transformers --static --shape $shape; done ;;
     vllm)
       # In an environment of its own: it wants a PyTorch of its own.
       bench_python=${VLLM_PYTHON:-$OUT/vllm/bin/python}
-      if [[ ! -x $bench_python ]]; then
-        python3 -m venv "$OUT/vllm" && "$OUT/vllm/bin/pip" install -q vllm || echo "vLLM does not install here; left out"
+      [[ -x $bench_python ]] || { python3 -m venv "$OUT/vllm" && "$OUT/vllm/bin/pip" install -q vllm; }
+      if "$bench_python" -c 'import vllm'; then
+        for shape in 1b 8b; do must vllm --shape $shape; done
+      else
+        left_out+=("vllm: it is not installed and does not install here")
       fi
-      for shape in 1b 8b; do bench vllm --shape $shape; done
       unset bench_python
       ;;
     self-test) src/test/gpu/worker.sh self-test | tee "$OUT/self-test.txt" || failed+=(self-test) ;;
     streams) src/test/gpu/worker.sh streams || failed+=(streams) ;;
-    check)
-      results=$OUT/check.jsonl
-      for part in logits decode graphs prefill profile transformers; do
-        bench $part --shape tiny --device cpu --streams 8 --seconds 0.1
-      done
-      bench transformers --static --shape tiny --device cpu --streams 8 --seconds 0.1
-      if [[ -d target/gpu/worker ]]; then
-        DEVICE=cpu STREAMS=6 ROUNDS=3 TOKENS=24 src/test/gpu/worker.sh streams || failed+=(streams)
-        DEVICE=cpu MAX_SLOTS=8 src/test/gpu/worker.sh self-test || failed+=(self-test)
-      fi
-      ;;
+    check) check ;;
     *) echo "run.sh: no piece is called $1" >&2; exit 2 ;;
   esac
 }
@@ -67,6 +97,8 @@ for name in "$@"; do
   piece "$name"
 done
 [[ ! -f $results ]] || "$python" src/test/gpu/table.py "$results" | tee "${results%.jsonl}.md"
+[[ -z ${ran[*]-} ]] || printf 'ran on the CPU: %s\n' "${ran[@]}"
+[[ -z ${left_out[*]-} ]] || printf 'did not run: %s\n' "${left_out[@]}"
 if ((${#failed[@]} > 0)); then
   printf 'failed: %s\n' "${failed[@]}" >&2
   exit 1

@@ -51,7 +51,8 @@ export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export PYTORCH_LIBRARY_PATH=$packed/torch PYTORCH_VERSION=$version PYTORCH_FLAVOR=cu128
 export RUST_LIBRARY_PATH=$packed/native/libtokenizers.so OPT_OUT_TRACKING=true MALLOC_ARENA_MAX=2
 export ROUTES=$packed/routes HOST=127.0.0.1 PORT=${PORT:-18080} MAX_SLOTS=${MAX_SLOTS:-${STREAMS:-128}} QUEUE_LIMIT=${QUEUE_LIMIT:-1024}
-export MODEL=${MODEL:-$packed/model.gguf}
+# Without a model that was packed or named, the starter model.
+[[ -n ${MODEL:-} || ! -f $packed/model.gguf ]] || export MODEL=$packed/model.gguf
 # The image's arguments, with the paths of this folder.
 sed -e "s#/opt/worker/native/nvidia/cuda_runtime/lib#$packed/cudart#" -e "s#/opt/worker/worker.jar:/opt/worker/connectors#$packed/worker.jar:$packed/connectors#" \
   -e "s#/opt/worker#$packed#" java.args >java.here.args

@@ -5,6 +5,7 @@ import dev.llmworker.hub.ModelLocator;
 import dev.llmworker.hub.Progress;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
+import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.TorchDecoder;
 import dev.llmworker.stats.Stages;
@@ -39,6 +40,7 @@ final class LocalModel {
     LanguageModel load() throws IOException, InterruptedException, ExecutionException {
         var beforeMillis = sinceExecMillis();
         var stages = new Stages();
+        Libtorch.checkGpu(settings.device());
         var progress = Progress.ofThisProcess();
         var located = new ModelLocator(settings::value, progress).locate();
         stages.ended("finding the file");

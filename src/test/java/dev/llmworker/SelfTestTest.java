@@ -1,13 +1,20 @@
 package dev.llmworker;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
@@ -49,6 +56,49 @@ class SelfTestTest {
     void float32IsHeldToMore() throws Exception {
         assertTrue(run(Map.of("DTYPE", "fp32")).contains(", limit 1e-03;"));
         assertTrue(run(Map.of("DTYPE", "bf16")).contains(", limit 1e-02;"));
+    }
+
+    /// Half of the last norm's weights, which are the file's end, turn round once the model is loaded: the reference is
+    /// another model than the one on the device.
+    @Test
+    void aModelThatTheDeviceGetsWrongFails() throws Exception {
+        var model = directory.resolve("model.gguf");
+        RehearsalModel.write(model);
+        var said = new ByteArrayOutputStream();
+        var watched = new OutputStream() {
+            @Override
+            public void write(int character) throws IOException {
+                said.write(character);
+                if (said.toString(StandardCharsets.UTF_8).endsWith("memory")) {
+                    turnLastNorm(model);
+                }
+            }
+        };
+        var settings = Map.of("MODEL", model.toString(), "DEVICE", "cpu", "MAX_SLOTS", "2");
+        var out = new PrintStream(watched, true, StandardCharsets.UTF_8);
+        assertFalse(new SelfTest(Settings.read(settings), out, Duration.ofMillis(1)).run());
+        var lines = said.toString(StandardCharsets.UTF_8);
+        assertTrue(lines.contains("logits    WRONG: mean KL to float32 on the CPU "), lines);
+        assertTrue(lines.contains("result    FAILED after "), lines);
+    }
+
+    private static void turnLastNorm(Path model) throws IOException {
+        try (var file = FileChannel.open(model, StandardOpenOption.WRITE)) {
+            var norm = ByteBuffer.allocate(64 * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+            for (var i = 0; i < 64; i++) {
+                norm.putFloat(i % 2 == 0 ? 1 : -1);
+            }
+            file.write(norm.flip(), file.size() - norm.capacity());
+        }
+    }
+
+    @Test
+    void aGpuThatIsNotThereIsNamedBeforeAModelIsLookedFor() {
+        var refused = assertThrows(
+                IllegalArgumentException.class, () -> run(Map.of("DEVICE", "cuda:99", "MODEL", "no/such-model")));
+        assertTrue(
+                String.valueOf(refused.getMessage()).matches("device is cuda:99; libtorch sees \\d+ GPUs here"),
+                refused::toString);
     }
 
     @Test

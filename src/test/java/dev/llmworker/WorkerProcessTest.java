@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// `main` in a JVM of its own: how it starts, fails and stops.
 class WorkerProcessTest {
@@ -25,7 +26,8 @@ class WorkerProcessTest {
         return start(Worker.class, Path.of("."), environment);
     }
 
-    private static Process start(Class<?> main, Path folder, Map<String, String> environment) throws IOException {
+    private static Process start(Class<?> main, Path folder, Map<String, String> environment, String... arguments)
+            throws IOException {
         var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
         var builder = new ProcessBuilder(
                         java,
@@ -35,6 +37,7 @@ class WorkerProcessTest {
                         main.getName())
                 .directory(folder.toFile())
                 .redirectErrorStream(true);
+        builder.command().addAll(List.of(arguments));
         builder.environment().putAll(environment);
         return builder.start();
     }
@@ -76,6 +79,23 @@ class WorkerProcessTest {
         assertFails(
                 Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", "0", "ROUTES", "no/such/folder"),
                 "ROUTES is \"no/such/folder\", which is no folder; it must hold *.camel.yaml files");
+    }
+
+    @Test
+    void theSelfTestEndsWithZeroWhereItPassesAndWithOneWhereItCannotRun(@TempDir Path folder) throws Exception {
+        var model = folder.resolve("model.gguf");
+        RehearsalModel.write(model);
+        var here = Path.of(".");
+        var passing = Map.of("MODEL", model.toString(), "DEVICE", "cpu", "MAX_SLOTS", "1", "LOG_LEVEL", "off");
+        var process = start(Worker.class, here, passing, "--self-test");
+        var said = lines(process);
+        assertTrue(said.getLast().startsWith("result    passed after "), said::toString);
+        assertEquals(0, process.waitFor());
+        var without = start(Worker.class, here, Map.of("MODEL", model.toString(), "DEVICE", "cuda:99"), "--self-test");
+        said = lines(without);
+        assertTrue(
+                said.getLast().startsWith("worker: cannot start: device is cuda:99; libtorch sees "), said::toString);
+        assertEquals(1, without.waitFor());
     }
 
     @Test

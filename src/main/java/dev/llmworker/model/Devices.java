@@ -35,6 +35,11 @@ final class Devices {
         return withoutGpu(name, flavor, problem);
     }
 
+    /// Whether a device can be nothing but a GPU here.
+    static boolean isGpuMeant(String name) {
+        return name.equals("auto") ? isForGpus(Utils.getEnvOrSystemProperty(FLAVOR)) : !name.equals("cpu");
+    }
+
     /// @param gpus how many the driver has
     /// @param flavor the build of libtorch that was asked for; null for whichever fits the machine
     static Device choose(String name, int gpus, @Nullable String flavor) {

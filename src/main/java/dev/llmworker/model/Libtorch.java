@@ -30,6 +30,18 @@ public final class Libtorch {
         }
     }
 
+    /// Refuses a GPU that is meant and cannot be used, before a model is fetched for it. Where a CPU may serve, this
+    /// returns at once.
+    ///
+    /// @param device as [DecoderOptions#device()]
+    /// @throws IllegalArgumentException with the reason
+    public static void checkGpu(String device) throws InterruptedException {
+        if (Devices.isGpuMeant(device)) {
+            await();
+            Devices.of(device);
+        }
+    }
+
     private static Engine load() {
         // DJL reports its use to its makers otherwise.
         System.setProperty("OPT_OUT_TRACKING", "true");

@@ -11,6 +11,7 @@ import java.util.Locale;
 /// @param working what loading and running take beside weights and cache
 /// @param slots sequences decoded together
 /// @param contextLength tokens of each, at most
+/// @param spareTokens of each slot's cache beside its context
 /// @param bytesPerToken of the KV cache
 /// @param perToken how those come about, for messages
 public record MemoryPlan(
@@ -21,6 +22,7 @@ public record MemoryPlan(
         long working,
         int slots,
         int contextLength,
+        int spareTokens,
         long bytesPerToken,
         String perToken) {
     private static final int DEFAULT_SLOTS = 32;
@@ -31,8 +33,9 @@ public record MemoryPlan(
 
     /// What has to go into the memory.
     ///
+    /// @param spareTokens that a slot's cache has room for beside its context, at most
     /// @param share of what is left beside weights and work, what a cache whose size nobody chose may take
-    record Needs(DecoderShape shape, int numberBytes, long weights, long working, double share) {}
+    record Needs(DecoderShape shape, int numberBytes, long weights, long working, int spareTokens, double share) {}
 
     /// @param slots 0: as many as fit
     /// @param contextLength 0: as long as fits
@@ -51,13 +54,15 @@ public record MemoryPlan(
             throw new IllegalArgumentException(
                     "MAX_MODEL_LEN is " + contextLength + "; the model was trained for " + shape.contextLength());
         }
+        var spare = needs.spareTokens();
         var budget = (long) (left * needs.share()) / bytesPerToken;
         if (slots == 0) {
             var each = contextLength == 0 ? Math.min(shape.contextLength(), COMFORTABLE_CONTEXT) : contextLength;
-            slots = (int) Math.clamp(budget / each, 1, DEFAULT_SLOTS);
+            slots = (int) Math.clamp(budget / (each + spare), 1, DEFAULT_SLOTS);
         }
         if (contextLength == 0) {
-            contextLength = (int) Math.min(shape.contextLength(), Math.max(CONTEXT_STEP, stepped(budget / slots)));
+            var longest = stepped(budget / slots - spare);
+            contextLength = (int) Math.min(shape.contextLength(), Math.max(CONTEXT_STEP, longest));
         }
         var plan = new MemoryPlan(
                 memory.place(),
@@ -67,6 +72,7 @@ public record MemoryPlan(
                 needs.working(),
                 slots,
                 contextLength,
+                spare,
                 bytesPerToken,
                 "2 × " + shape.layers() + " layers × " + shape.kvHeads() + " heads × " + shape.headDim() + " × "
                         + needs.numberBytes() + " bytes");
@@ -79,12 +85,12 @@ public record MemoryPlan(
 
     /// The KV cache; its memory is taken as it is first used.
     public long cache() {
-        return bytesPerToken * slots * contextLength;
+        return bytesPerToken * slots * (contextLength + spareTokens);
     }
 
     private String arithmetic() {
-        return slots + " slots × " + contextLength + " tokens × " + bytesPerToken + " bytes (" + perToken + ") are "
-                + gigabytes(cache());
+        var tokens = contextLength + (spareTokens == 0 ? " tokens × " : " and " + spareTokens + " spare tokens × ");
+        return slots + " slots × " + tokens + bytesPerToken + " bytes (" + perToken + ") are " + gigabytes(cache());
     }
 
     private String room() {
@@ -94,9 +100,9 @@ public record MemoryPlan(
     }
 
     private String whatFits(long left) {
-        var fewer = left / bytesPerToken / contextLength;
-        var shorter = stepped(left / bytesPerToken / slots);
-        var short1 = stepped(left / bytesPerToken);
+        var fewer = left / bytesPerToken / (contextLength + spareTokens);
+        var shorter = stepped(left / bytesPerToken / slots - spareTokens);
+        var short1 = stepped(left / bytesPerToken - spareTokens);
         if (fewer >= 1 && shorter >= CONTEXT_STEP) {
             return "MAX_SLOTS=" + fewer + " would fit, or MAX_MODEL_LEN=" + shorter;
         }

@@ -26,6 +26,8 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Pro
     private static final double CPU_CACHE_SHARE = 0.5;
 
     private static final double GPU_CACHE_SHARE = 0.9;
+    /// The program for GPUs has a position that nobody reads, and whole pieces of 64.
+    private static final int DENSE_SPARE_TOKENS = 64;
 
     DecoderDescription load(LongConsumer progress) throws IOException, InterruptedException {
         var shape = DecoderShape.of(model);
@@ -79,7 +81,8 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Pro
                 + (device.isGpu() ? GPU_WORKING_BYTES : CPU_WORKING_BYTES)
                 + loneLength(shape, cache, MAX_LONE_LENGTH) * shape.cacheBytesPerToken(Precision.FP32.bytes());
         var share = device.isGpu() ? GPU_CACHE_SHARE : CPU_CACHE_SHARE;
-        var needs = new MemoryPlan.Needs(shape, cache.bytes(), loader.bytesNeeded(), working, share);
+        var spare = program.isDense() ? DENSE_SPARE_TOKENS : 0;
+        var needs = new MemoryPlan.Needs(shape, cache.bytes(), loader.bytesNeeded(), working, spare, share);
         return MemoryPlan.of(memory, needs, options.slots(), options.contextLength());
     }
 

@@ -1,7 +1,11 @@
 package dev.llmworker.model;
 
+import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.sampling.TokenHistory;
 import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
 
 /// First calls of a decoder: libtorch sets up much of itself when it is first used. On a CPU small ones, and in slot 0
 /// alone, for a slot's part of the cache takes memory from its first token on; what a larger call would still set up
@@ -50,6 +54,32 @@ record WarmUp(TorchDecoder decoder) {
                 decoder.decodeBeside(batch(rows, SamplingParameters.greedy()), List.of(beside));
                 calls++;
             }
+        }
+        return calls + rarer();
+    }
+
+    /// What only some requests ask for: draws without a filter, several steps a call, penalties and log-probabilities,
+    /// slots that are copied and exchanged. Two tokens of each slot's context are room enough.
+    private int rarer() {
+        var description = decoder.description();
+        var rows = Math.min(2, description.slots());
+        var steps = description.contextLength() > 2 ? 2 : 1;
+        decoder.decode(batch(rows, new SamplingParameters(1, 0, 1, 0, 0)), steps);
+        var adjustment = new LogitAdjustment(1.1f, 0.1f, 0.1f, Map.of(0, 1f));
+        var calls = 1;
+        for (var temperature : new float[] {0, 1}) {
+            var steered = new DecodeBatch(rows);
+            for (var row = 0; row < rows; row++) {
+                var sampling = new SamplingParameters(temperature, 0, 0.9f, 0, 0, adjustment, OptionalInt.of(1));
+                steered.add(0, 1, sampling, new TokenHistory(new int[] {0}, steps, new int[] {0}));
+            }
+            decoder.decode(steered, steps);
+            calls++;
+        }
+        if (rows > 1) {
+            decoder.copySlot(0, 1, 1);
+            decoder.swapSlots(0, 1, 1);
+            calls += 2;
         }
         return calls;
     }

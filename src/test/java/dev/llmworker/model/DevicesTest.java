@@ -1,6 +1,7 @@
 package dev.llmworker.model;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -48,6 +49,13 @@ class DevicesTest {
                     assertThrows(IllegalArgumentException.class, () -> Devices.withoutGpu(meant[0], meant[1], problem));
             assertEquals("device is " + meant[0] + " and libtorch cannot use it: " + problem, refused.getMessage());
         }
+    }
+
+    /// The tests run on libtorch for CPUs, where auto may be a CPU.
+    @Test
+    void whatIsCalledAGpuIsMeantToBeOne() {
+        assertTrue(Devices.isGpuMeant("cuda") && Devices.isGpuMeant("cuda:1"));
+        assertFalse(Devices.isGpuMeant("cpu") || Devices.isGpuMeant("auto"));
     }
 
     @Test

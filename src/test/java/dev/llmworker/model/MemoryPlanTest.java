@@ -2,6 +2,7 @@ package dev.llmworker.model;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
 
@@ -31,7 +32,7 @@ class MemoryPlanTest {
     private static MemoryPlan plan(long available, long weights, int slots, int contextLength) {
         return MemoryPlan.of(
                 new DeviceMemory(16 * GB, available, "this machine"),
-                new MemoryPlan.Needs(SHAPE, 2, weights, GB, 0.5),
+                new MemoryPlan.Needs(SHAPE, 2, weights, GB, 0, 0.5),
                 slots,
                 contextLength);
     }
@@ -115,6 +116,34 @@ class MemoryPlanTest {
     @Test
     void aContextBeyondTheTrainedOneIsRefused() {
         assertEquals("MAX_MODEL_LEN is 131073; the model was trained for 131072", refusal(15 * GB, 4 * GB, 1, 131_073));
+    }
+
+    /// A GPU's memory: weights of 16 GB and 1 GB for the work leave 63 GB, of which the cache takes nine tenths.
+    private static MemoryPlan onGpu(int slots, int contextLength) {
+        return MemoryPlan.of(
+                new DeviceMemory(85 * GB, 80 * GB, "the GPU"),
+                new MemoryPlan.Needs(SHAPE, 2, 16 * GB, GB, 64, 0.9),
+                slots,
+                contextLength);
+    }
+
+    @Test
+    void whatASlotHoldsBesideItsContextCounts() {
+        var plan = onGpu(0, 0);
+        assertEquals(32, plan.slots());
+        assertEquals((63 * GB * 9 / 10 / 32_768 / 32 - 64) / 64 * 64, plan.contextLength());
+        assertEquals(32_768L * 32 * (plan.contextLength() + 64), plan.cache());
+        assertTrue(plan.cache() <= 63 * GB * 9 / 10, plan::toString);
+        assertTrue(
+                plan.toString().contains("KV cache: 32 slots × 53952 and 64 spare tokens × 32768 bytes"),
+                plan::toString);
+        // What is chosen may use all that is left: 1,922,607 tokens with the spare ones.
+        assertEquals(128, onGpu(128, 14_912).slots());
+        var refused = assertThrows(IllegalArgumentException.class, () -> onGpu(128, 14_976));
+        assertTrue(
+                String.valueOf(refused.getMessage()).endsWith(". MAX_SLOTS=127 would fit, or MAX_MODEL_LEN=14912"),
+                refused::toString);
+        assertEquals(127, onGpu(127, 14_976).slots());
     }
 
     @Test
