@@ -7,7 +7,6 @@ package dev.llmworker.generation;
 ///
 /// Threading: the engine thread alone.
 final class PrefillPace {
-    static final int LEAST_TOKENS = 16;
     /// More are hardly faster by the token.
     static final int MOST_TOKENS = 128;
     /// Of a plain step's time.
@@ -15,16 +14,21 @@ final class PrefillPace {
     /// While prompts keep coming, every so many steps goes without: to know what a plain one takes.
     static final int STEPS_PER_PLAIN = 32;
 
-    private static final int SIZES =
-            Integer.numberOfTrailingZeros(MOST_TOKENS) - Integer.numberOfTrailingZeros(LEAST_TOKENS) + 1;
     private static final double WEIGHT_OF_NEWEST = 0.25;
     /// A size that looked too slow once is tried again in the end, whatever made it slow.
     private static final double FORGETTING = 0.99;
 
     /// By number of rows, rounded up to a power of two; 0 where there was none yet.
     private final double[] plainNanos = new double[Integer.SIZE];
-    private final double[] addedNanos = new double[SIZES];
+    private final double[] addedNanos;
+    private final int leastTokens;
     private int stepsSincePlain;
+
+    /// @param leastTokens a power of two, at most [#MOST_TOKENS]
+    PrefillPace(int leastTokens) {
+        this.leastTokens = leastTokens;
+        this.addedNanos = new double[bucket(MOST_TOKENS) - bucket(leastTokens) + 1];
+    }
 
     /// @param promptTokens that went with the step
     void stepTook(int rows, int promptTokens, long nanos) {
@@ -37,8 +41,8 @@ final class PrefillPace {
         stepsSincePlain++;
         double plain = plainNanos(rows);
         if (plain > 0 && promptTokens <= MOST_TOKENS) {
-            int size = Math.max(0, bucket(promptTokens) - bucket(LEAST_TOKENS));
-            double whole = (double) (LEAST_TOKENS << size) / promptTokens;
+            int size = Math.max(0, bucket(promptTokens) - bucket(leastTokens));
+            double whole = (double) (leastTokens << size) / promptTokens;
             addedNanos[size] = average(addedNanos[size], Math.max(1, whole * (nanos - plain)));
         }
     }
@@ -50,14 +54,14 @@ final class PrefillPace {
             return 0;
         }
         int chosen = 0;
-        for (int size = 1; size < SIZES; size++) {
+        for (int size = 1; size < addedNanos.length; size++) {
             if (estimate(size) <= SHARE * plain) {
                 chosen = size;
             } else {
                 addedNanos[size] *= FORGETTING;
             }
         }
-        return LEAST_TOKENS << chosen;
+        return leastTokens << chosen;
     }
 
     /// Of as many rows, or else of the most rows fewer than that of which one is known; 0 where none is.

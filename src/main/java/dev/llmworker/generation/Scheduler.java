@@ -26,7 +26,7 @@ final class Scheduler {
     private final EngineStats stats;
     private final SlotContents slots;
     private final DecodeBatch batch;
-    private final PrefillPace pace = new PrefillPace();
+    private final PrefillPace pace;
     private final int slotCount;
     /// Each has a slot from its first part on.
     private final PromptTurns prefilling = new PromptTurns();
@@ -39,6 +39,7 @@ final class Scheduler {
         this.waiting = waiting;
         this.clock = clock;
         this.stats = stats;
+        this.pace = new PrefillPace(decoder.leastPromptTokens());
         this.slotCount = decoder.description().slots();
         this.slots = new SlotContents(decoder, GRID_TOKENS);
         this.batch = new DecodeBatch(slotCount);
@@ -121,7 +122,7 @@ final class Scheduler {
     /// By calls for nothing but prompts: while nothing runs, and where it must not matter what else does.
     private void prefill() {
         int budget = QUIET_TOKENS;
-        while (!prefilling.isEmpty() && budget >= PrefillPace.LEAST_TOKENS) {
+        while (!prefilling.isEmpty() && budget >= decoder.leastPromptTokens()) {
             var sequence = prefilling.next();
             place(sequence);
             int count = Math.min(GRID_TOKENS - sequence.prefilled() % GRID_TOKENS, sequence.promptLeft());

@@ -25,9 +25,15 @@ public interface Decoder extends AutoCloseable {
     int[] decode(DecodeBatch batch, int steps);
 
     /// One step of [#decode], and in the same pass parts of prompts of other slots: cheaper than a call for each, for
-    /// the
-    /// weights are read once. Not for a decoder that is [#deterministic()].
+    /// the weights are read once. Not for a decoder that is [#deterministic()].
     int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts);
+
+    /// The fewest tokens of a prompt for which a step is worth taking: a few of them hardly take less time where all
+    /// rows
+    /// share what reading the weights takes.
+    default int leastPromptTokens() {
+        return 16;
+    }
 
     /// Copies the first `length` cached positions of slot `from` to slot `to`.
     void copySlot(int from, int to, int length);

@@ -18,6 +18,7 @@ final class FakeDecoder implements Decoder {
     static final long CALL_NANOS = 6_000_000;
     static final long PROMPT_TOKEN_NANOS = 300_000;
     static final long ROW_NANOS = 4_000_000;
+    static final int LEAST_PROMPT_TOKENS = 16;
 
     private final int slots;
     private final int contextLength;
@@ -147,6 +148,11 @@ final class FakeDecoder implements Decoder {
         int count = Math.min(cached[a], length);
         cached[a] = Math.min(cached[b], length);
         cached[b] = count;
+    }
+
+    @Override
+    public int leastPromptTokens() {
+        return LEAST_PROMPT_TOKENS;
     }
 
     @Override

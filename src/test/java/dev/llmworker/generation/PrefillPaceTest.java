@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 class PrefillPaceTest {
     private static final long MILLISECOND = 1_000_000;
 
-    private final PrefillPace pace = new PrefillPace();
+    private final PrefillPace pace = new PrefillPace(16);
 
     @Test
     void beforeAnythingIsMeasuredAStepGoesWithoutAndThenTakesTheFewest() {
@@ -27,6 +27,17 @@ class PrefillPaceTest {
         assertEquals(32, pace.tokens(8), "twice 11 ms are more");
         pace.stepTook(8, 32, 41 * MILLISECOND);
         assertEquals(64, pace.tokens(8), "the average of 32 is 8.5 ms now");
+    }
+
+    @Test
+    void aDecoderThatGainsLittleByManyRowsTakesFewerBesideOne() {
+        var fine = new PrefillPace(4);
+        fine.stepTook(1, 0, 5 * MILLISECOND);
+        assertEquals(4, fine.tokens(1));
+        fine.stepTook(1, 4, 8 * MILLISECOND);
+        assertEquals(4, fine.tokens(1), "8 are taken for 6 ms more, and that is more than half of 5");
+        fine.stepTook(16, 0, 30 * MILLISECOND);
+        assertEquals(16, fine.tokens(16));
     }
 
     @Test

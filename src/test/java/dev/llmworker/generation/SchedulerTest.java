@@ -86,7 +86,7 @@ class SchedulerTest {
             long extra = nowNanos - before - stepNanos - (prompt.generated() > 0 ? FakeDecoder.ROW_NANOS : 0);
             assertTrue(extra <= stepNanos / 2, "step " + steps + " took " + extra + " ns more than its decoding");
         }
-        assertTrue(steps <= 512 / PrefillPace.LEAST_TOKENS, steps + " steps");
+        assertTrue(steps <= 512 / FakeDecoder.LEAST_PROMPT_TOKENS, steps + " steps");
     }
 
     @Test
