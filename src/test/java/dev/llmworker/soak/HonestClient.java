@@ -22,23 +22,28 @@ final class HonestClient {
     private final Prompts prompts;
     private final Findings findings;
     private final Random random;
+    private final int longAnswer;
 
-    HonestClient(int port, Prompts prompts, Findings findings, Random random) {
+    /// @param longAnswer tokens that it does not wait for
+    HonestClient(int port, Prompts prompts, Findings findings, Random random, int longAnswer) {
         this.port = port;
         this.prompts = prompts;
         this.findings = findings;
         this.random = random;
+        this.longAnswer = longAnswer;
     }
 
     /// One thing that clients do.
     void act() throws Exception {
-        switch (random.nextInt(10)) {
+        switch (random.nextInt(12)) {
             case 0, 1 -> answer("/generate", "generated_text", false);
             case 2 -> answer("/v1/chat/completions", "content", true);
             case 3, 4 -> stream("/generate", "token");
             case 5 -> stream("/v1/chat/completions", "content");
             case 6, 7 -> webSocket();
-            case 8 -> look();
+            case 8 -> sideBySide();
+            case 9 -> look();
+            case 10 -> withoutKey();
             default -> wrong();
         }
     }
@@ -65,7 +70,7 @@ final class HonestClient {
             findings.status(answer.status(), path);
             findings.count("answer " + path);
             if (answer.status() == 200) {
-                check(path, prompt, Prompts.strings(field, answer.body()));
+                prompts.check(findings, path, prompt, Prompts.strings(field, answer.body()));
             } else {
                 refused(path, answer.head());
             }
@@ -85,7 +90,7 @@ final class HonestClient {
             if (answer.status() != 200) {
                 refused(path, answer.head());
             } else if (!answer.body().contains("\"error\"")) {
-                check(path, prompt, Prompts.strings(field, answer.body()));
+                prompts.check(findings, path, prompt, Prompts.strings(field, answer.body()));
             }
         }
     }
@@ -106,7 +111,7 @@ final class HonestClient {
                 }
                 findings.count("answer /ws");
                 if (frames.indexOf("\"error\"") < 0) {
-                    check("/ws", prompt, Prompts.strings("token", frames.toString()));
+                    prompts.check(findings, "/ws", prompt, Prompts.strings("token", frames.toString()));
                 } else {
                     findings.count("refused /ws");
                 }
@@ -115,10 +120,25 @@ final class HonestClient {
         }
     }
 
-    private void check(String path, String prompt, String text) {
-        if (!prompts.isSame(prompt, text)) {
-            findings.violation(
-                    path + ": \"" + prompt + "\" got \"" + text + "\", alone \"" + prompts.alone(prompt) + '"');
+    private void sideBySide() throws Exception {
+        try (var wire = new Wire(port).upgrade()) {
+            new SideBySide(wire, prompts, findings, random).act(longAnswer);
+            wire.send(Wire.frame(0x88, new byte[] {3, (byte) 0xe8}));
+        }
+    }
+
+    /// With none or a wrong one, by HTTP or WebSocket.
+    private void withoutKey() throws Exception {
+        var key = random.nextBoolean() ? "" : "X-API-Key: " + Wire.KEY.substring(1) + "\r\n";
+        var path = List.of("/generate", "/v1/models", "/stats", "/ws?token=wrong", "/nope")
+                .get(random.nextInt(5));
+        try (var wire = new Wire(port)) {
+            var status = wire.send(Wire.getWith(path, key)).answer().status();
+            findings.status(status, path);
+            findings.count("without a key");
+            if (status != 401) {
+                findings.violation(path + " without a key was answered by " + status);
+            }
         }
     }
 

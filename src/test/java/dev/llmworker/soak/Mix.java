@@ -40,7 +40,7 @@ final class Mix {
     void start() throws Exception {
         prompts.learn(port);
         for (var i = 0; i < HONEST; i++) {
-            var client = new HonestClient(port, prompts, findings, new Random(seed + i));
+            var client = new HonestClient(port, prompts, findings, new Random(seed + i), longAnswer);
             loop("honest " + i, client::act);
         }
         for (var i = 0; i < RUDE; i++) {

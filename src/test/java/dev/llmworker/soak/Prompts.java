@@ -43,13 +43,11 @@ final class Prompts {
         }
     }
 
-    /// Whether `text` is what the prompt had alone.
-    boolean isSame(String prompt, String text) {
-        return normal(text).equals(alone.get(prompt));
-    }
-
-    String alone(String prompt) {
-        return alone.getOrDefault(prompt, "");
+    /// It is wrong where `text` is not what the prompt had alone.
+    void check(Findings findings, String path, String prompt, String text) {
+        if (!normal(text).equals(alone.get(prompt))) {
+            findings.violation(path + ": \"" + prompt + "\" got \"" + text + "\", alone \"" + alone.get(prompt) + '"');
+        }
     }
 
     // The mock numbers its answers.

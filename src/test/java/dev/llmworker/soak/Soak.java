@@ -30,7 +30,12 @@ public final class Soak {
     public static void main(String[] args) throws Exception {
         var minutes = args.length > 0 ? Double.parseDouble(args[0]) : 10;
         var soak = new Soak(args.length > 1 ? args[1] : "djl");
-        soak.run(minutes);
+        try {
+            soak.run(minutes);
+        } catch (Exception e) {
+            soak.findings.violation("the soak ended early: " + e);
+        }
+        soak.findings.summary();
         System.exit(soak.findings.failed() ? 1 : 0);
     }
 
@@ -58,7 +63,6 @@ public final class Soak {
             var code = worker.stop();
             findings.check(code == 0 || code == 143, "SIGTERM ends it with " + code);
         }
-        findings.summary();
     }
 
     private void mix(WorkerUnderTest worker, double minutes) throws Exception {

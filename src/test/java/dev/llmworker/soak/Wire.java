@@ -15,6 +15,10 @@ import java.util.TreeMap;
 /// A TCP connection to the worker: HTTP and WebSocket without a library between, so that it can be used badly.
 final class Wire implements AutoCloseable {
     static final int TEXT = 0x81;
+    /// The one that the worker takes.
+    static final String KEY = "soak-0123456789abcdef";
+
+    private static final String KEY_HEADER = "X-API-Key: " + KEY + "\r\n";
 
     private static final int CONNECT_MILLIS = 20_000;
     // An answer that takes longer hangs.
@@ -55,13 +59,18 @@ final class Wire implements AutoCloseable {
     /// A request with a JSON body.
     static byte[] post(String path, String body) {
         var bytes = body.getBytes(StandardCharsets.UTF_8);
-        var head = "POST " + path + " HTTP/1.1\r\nHost: worker\r\nContent-Type: application/json\r\nContent-Length: "
-                + bytes.length + "\r\n\r\n";
+        var head = "POST " + path + " HTTP/1.1\r\nHost: worker\r\n" + KEY_HEADER
+                + "Content-Type: application/json\r\nContent-Length: " + bytes.length + "\r\n\r\n";
         return (head + body).getBytes(StandardCharsets.UTF_8);
     }
 
     static byte[] get(String path) {
-        return ("GET " + path + " HTTP/1.1\r\nHost: worker\r\n\r\n").getBytes(StandardCharsets.UTF_8);
+        return getWith(path, KEY_HEADER);
+    }
+
+    /// @param headers each with its line end
+    static byte[] getWith(String path, String headers) {
+        return ("GET " + path + " HTTP/1.1\r\nHost: worker\r\n" + headers + "\r\n").getBytes(StandardCharsets.UTF_8);
     }
 
     static byte[] frame(int first, byte[] payload) {
@@ -91,7 +100,7 @@ final class Wire implements AutoCloseable {
     }
 
     Wire upgrade() throws IOException {
-        send(("GET /ws HTTP/1.1\r\nHost: worker\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        send(("GET /ws?token=" + KEY + " HTTP/1.1\r\nHost: worker\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                         + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
                 .getBytes(StandardCharsets.UTF_8));
         var head = head();

@@ -48,7 +48,7 @@ final class WorkerUnderTest implements AutoCloseable {
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(log));
         builder.environment().putAll(environment);
         builder.environment().putAll(Map.of("PORT", Integer.toString(port), "HOST", "127.0.0.1"));
-        builder.environment().put("DETERMINISTIC", "true");
+        builder.environment().putAll(Map.of("DETERMINISTIC", "true", "API_KEYS", "another-key-0123456789," + Wire.KEY));
         var worker = new WorkerUnderTest(port, builder.start());
         worker.awaitServing();
         return worker;
