@@ -118,6 +118,7 @@ record Settings(
         return new Timeouts(
                 from.duration("HEADER_TIMEOUT", second, hour, absent.header()),
                 from.duration("BODY_TIMEOUT", second, hour, absent.body()),
+                from.duration("SEND_TIMEOUT", second, hour, absent.send()),
                 from.duration("IDLE_TIMEOUT", second, hour, absent.idle()),
                 from.duration("PING_INTERVAL", Duration.ZERO, hour, absent.ping()),
                 from.duration("PONG_TIMEOUT", second, hour, absent.pong()),

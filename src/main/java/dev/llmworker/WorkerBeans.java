@@ -20,7 +20,9 @@ record WorkerBeans(SharedPort port, Generator generator, WorkerStats stats, Prom
         // From the jar's manifest.
         var version = Objects.requireNonNullElse(WorkerBeans.class.getPackage().getImplementationVersion(), "unknown");
         var identity = new WorkerIdentity(
-                version, () -> state(generator), () -> generator.modelId().orElse(""));
+                version,
+                () -> port.isDraining() ? "draining" : state(generator),
+                () -> generator.modelId().orElse(""));
         return new WorkerBeans(port, generator, stats, new PrometheusPage(stats, port.stats(), identity));
     }
 

@@ -76,6 +76,10 @@ class DrainTest {
             assertEquals("1", refused.headers().firstValue("Retry-After").orElse(""));
             assertTrue(worker.post("/v1/completions", prompt(1, "")).body().contains("\"type\":\"server_error\""));
             assertEquals(200, worker.get("/stats").statusCode());
+            var metrics = Metrics.parse(worker.get("/metrics").body());
+            assertEquals(2, metrics.value("llmworker_generations_refused_total{reason=\"draining\"}"));
+            assertEquals(1, metrics.value("llmworker_engine_state{state=\"draining\"}"));
+            assertEquals(0, metrics.value("llmworker_engine_state{state=\"ready\"}"));
             try (var raw = worker.raw()
                     .send("GET /ws HTTP/1.1\r\nHost: worker\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                             + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")) {
@@ -104,6 +108,8 @@ class DrainTest {
             assertTrue(openAi.join().body().endsWith("data: [DONE]\n\n"));
             assertEquals(WorkerProcess.SIGTERM_EXIT, worker.exit());
             assertFalse(worker.lines.stream().anyMatch(line -> line.contains("before their time")));
+            assertTrue(worker.lines.stream()
+                    .anyMatch(line -> line.matches(".*: refused id=[0-9a-f]{16} route=ws status=503 code=draining")));
         }
     }
 

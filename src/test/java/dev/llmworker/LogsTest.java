@@ -101,6 +101,36 @@ class LogsTest {
     }
 
     @Test
+    void aPromptThatIsRefusedOnAWebSocketIsOneLineWithTheIdOfTheHandshake() throws Exception {
+        try (var worker = WorkerProcess.start(Worker.class, Map.of());
+                var socket = worker.raw()
+                        .send("GET /ws HTTP/1.1\r\nHost: worker\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                + "X-Request-Id: my-ws\r\nSec-WebSocket-Version: 13\r\n"
+                                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")) {
+            socket.head();
+            var refused = List.of(
+                    "{\"prompt\":7}",
+                    "{\"prompt\":\"hidden\",\"id\":1,\"top_p\":2}",
+                    "{\"prompt\":\"hidden\",\"max_tokens\":2000000}");
+            for (var prompt : refused) {
+                assertTrue(socket.text(prompt).frame().text().contains("\"error\":"), prompt);
+            }
+            // After it: all before it is written.
+            assertTrue(socket.text("{\"prompt\":\"x\",\"max_tokens\":1}")
+                    .frame()
+                    .text()
+                    .contains("\"token\":"));
+            Await.until("it has ended", () -> worker.lines.stream().anyMatch(line -> line.contains("finished")));
+            var lines = worker.lines.stream()
+                    .filter(line -> line.contains("refused"))
+                    .map(line -> line.replaceFirst(".*: refused ", ""))
+                    .toList();
+            var invalid = "id=my-ws route=ws status=400 code=invalid_request";
+            assertEquals(List.of(invalid, invalid, "id=my-ws route=ws status=400 code=max_tokens_too_large"), lines);
+        }
+    }
+
+    @Test
     void aWrongFormatOrLevelIsTold() {
         var format = assertThrows(SettingsException.class, () -> Logging.configure(Map.of("LOG_FORMAT", "xml")));
         assertEquals("LOG_FORMAT is \"xml\"; it must be one of plain, json", format.getMessage());

@@ -62,6 +62,8 @@ class SettingsTest {
                         "1s",
                         "BODY_TIMEOUT",
                         "2",
+                        "SEND_TIMEOUT",
+                        "4",
                         "IDLE_TIMEOUT",
                         "3",
                         "PING_INTERVAL",
@@ -76,6 +78,7 @@ class SettingsTest {
                 new Timeouts(
                         Duration.ofSeconds(1),
                         Duration.ofSeconds(2),
+                        Duration.ofSeconds(4),
                         Duration.ofSeconds(3),
                         Duration.ZERO,
                         Duration.ofSeconds(5),

@@ -28,6 +28,7 @@ final class Drain {
     private final WebSockets sockets;
     private final SlowSenders requests;
     private final CountDownLatch hurried = new CountDownLatch(1);
+    private volatile @Nullable WorkerStats stats;
     private volatile boolean begun;
     private volatile boolean timeUp;
 
@@ -46,8 +47,16 @@ final class Drain {
         return timeUp;
     }
 
-    /// What is said of work that comes now.
-    static JsonError refusal() {
+    /// What is said of a prompt that comes now, and is counted.
+    JsonError refusal() {
+        var counted = stats;
+        if (counted != null) {
+            counted.recordRefused(CODE);
+        }
+        return ofWork();
+    }
+
+    private static JsonError ofWork() {
         return new JsonError(
                 503, CODE, "the worker is shutting down and takes no more requests; send it again", RETRY_SECONDS);
     }
@@ -69,7 +78,11 @@ final class Drain {
         }
         request.response().putHeader("Connection", "close");
         var reads = request.method() == HttpMethod.GET || request.method() == HttpMethod.HEAD;
-        return reads && !Access.isHandshake(request) && STILL_SERVED.contains(request.path()) ? null : refusal();
+        if (reads) {
+            return !Access.isHandshake(request) && STILL_SERVED.contains(request.path()) ? null : ofWork();
+        }
+        // What is sent to be worked on is a prompt: no route has a look at it any more.
+        return refusal();
     }
 
     /// Waits no longer for what runs.
@@ -84,6 +97,7 @@ final class Drain {
         if (begun) {
             return;
         }
+        this.stats = stats;
         begun = true;
         sockets.leave();
         if (stats.runningGenerations() > 0) {

@@ -111,7 +111,7 @@ final class Generations {
 
     private Generation submit(Supplier<Generation> submission, Caller caller) {
         if (drain.hasBegun() && !caller.admitted()) {
-            throw new RequestException(Drain.refusal());
+            throw new RequestException(drain.refusal());
         }
         try {
             var generation = submission.get();

@@ -14,12 +14,16 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The one port of HTTP and WebSocket. It is opened before Camel exists, so that `/ping` is answered from the first
 /// moment; Camel's router is put in when it is there.
 ///
 /// Threading: any thread.
 public final class SharedPort implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(SharedPort.class);
+
     /// The largest WebSocket message, in one frame or in several.
     static final int MAX_MESSAGE_BYTES = 1 << 20;
 
@@ -35,8 +39,10 @@ public final class SharedPort implements AutoCloseable {
     private final HttpStats stats = new HttpStats();
     private final Gate gate;
     private final SlowSenders slowSenders;
+    private final SlowReaders slowReaders;
     private final WebSockets webSockets;
     private final Drain drain;
+    private final Thread keyWatch;
     private final List<HttpServer> servers = new ArrayList<>();
 
     /// Listens on nothing yet.
@@ -47,21 +53,32 @@ public final class SharedPort implements AutoCloseable {
                 .setFileSystemOptions(
                         new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
         slowSenders = new SlowSenders(vertx, settings.timeouts());
+        slowReaders = new SlowReaders(vertx, settings.timeouts());
         webSockets = new WebSockets(vertx, settings.timeouts(), settings.maxWebSockets());
         drain = new Drain(settings.timeouts(), webSockets, slowSenders);
         gate = new Gate(new Access(settings.keys(), settings.origins()), drain, settings.workerId(), stats);
         settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
-        watchKeys();
+        // Not an event loop's timer: what it began could end after the loop, which has nowhere to put that then.
+        keyWatch = Thread.ofVirtual().name("api-keys").start(this::watchKeys);
     }
 
     private void watchKeys() {
-        vertx.setTimer(
-                KEYS_MILLIS,
-                _ -> vertx.executeBlocking(() -> {
-                            settings.keys().refresh();
-                            return settings;
-                        })
-                        .onComplete(_ -> watchKeys()));
+        try {
+            while (!Thread.currentThread().isInterrupted()) {
+                Thread.sleep(KEYS_MILLIS);
+                refreshKeys();
+            }
+        } catch (InterruptedException _) {
+            // The port is closed.
+        }
+    }
+
+    private void refreshKeys() {
+        try {
+            settings.keys().refresh();
+        } catch (RuntimeException e) {
+            LOG.error("the API keys were not read again", e);
+        }
     }
 
     /// Opens the ports of `settings`.
@@ -122,6 +139,7 @@ public final class SharedPort implements AutoCloseable {
     private void connected(HttpConnection connection) {
         if (connection instanceof Http1xServerConnection http) {
             StrictRequestDecoder.install(http.channel().pipeline(), options());
+            slowReaders.connected(http.channel());
         }
         slowSenders.connected(connection);
     }
@@ -163,6 +181,11 @@ public final class SharedPort implements AutoCloseable {
         return drain;
     }
 
+    /// Whether the worker is about to stop, and takes no more work.
+    public boolean isDraining() {
+        return drain.hasBegun();
+    }
+
     /// A worker that stops waits no longer for what runs.
     public void hurry() {
         drain.hurry();
@@ -189,6 +212,7 @@ public final class SharedPort implements AutoCloseable {
     /// Closes the ports, all connections, and the event loops.
     @Override
     public void close() {
+        keyWatch.interrupt();
         vertx.close().toCompletionStage().toCompletableFuture().join();
     }
 }

@@ -53,6 +53,7 @@ final class WebSocketProcessor implements Processor {
             var caller = Caller.of(exchange);
             take(id, run -> answer(request, caller, new Frames(run, form, connection)), connection);
         } catch (RequestException e) {
+            RequestLog.refused(connection.requestId(), exchange.getFromRouteId(), e.error());
             var error = new FrameForm(false, id).failed(e.error());
             if (id != null || !connection.enqueue(_ -> connection.send(error))) {
                 connection.send(error);
@@ -115,7 +116,7 @@ final class WebSocketProcessor implements Processor {
     }
 
     private void answer(GenerationRequest request, Caller caller, Frames frames) {
-        var connection = frames.connection();
+        var connection = frames.connection;
         if (connection.isClosed()) {
             return;
         }
@@ -123,22 +124,41 @@ final class WebSocketProcessor implements Processor {
         try {
             var finished = generations.run(request, caller, frames);
             end = finished.reason() == FinishReason.ERROR
-                    ? frames.form().failed(JsonError.failed(finished))
-                    : frames.form().done(finished);
+                    ? frames.form.failed(JsonError.failed(finished))
+                    : frames.form.done(finished);
         } catch (RuntimeException e) {
             var error = JsonError.of(e);
             if (error == null) {
                 LOG.error("failed on a WebSocket request={}", connection.requestId(), e);
                 error = JsonError.internal();
             }
-            end = frames.form().failed(error);
+            if (!frames.accepted) {
+                RequestLog.refused(connection.requestId(), caller.route(), error);
+            }
+            end = frames.form.failed(error);
         }
-        frames.run().release();
+        frames.run.release();
         connection.send(end);
     }
 
     /// Writes one answer.
-    private record Frames(PromptRun run, FrameForm form, WebSocketConnection connection) implements Generations.Reader {
+    private static final class Frames implements Generations.Reader {
+        final PromptRun run;
+        final FrameForm form;
+        final WebSocketConnection connection;
+        boolean accepted;
+
+        Frames(PromptRun run, FrameForm form, WebSocketConnection connection) {
+            this.run = run;
+            this.form = form;
+            this.connection = connection;
+        }
+
+        @Override
+        public void accepted() {
+            accepted = true;
+        }
+
         @Override
         public void began(Generation generation) {
             run.began(generation);

@@ -14,7 +14,7 @@ import java.util.stream.Collectors;
 /// Threading: any thread; it reads counters, and waits for nothing.
 final class WorkerCollector implements MultiCollector {
     private static final String PROVIDER = "camel-llm-worker";
-    private static final List<String> STATES = List.of("loading", "ready", "failed");
+    private static final List<String> STATES = List.of("loading", "ready", "failed", "draining");
 
     private final WorkerStats stats;
     private final HttpStats http;
@@ -58,7 +58,10 @@ final class WorkerCollector implements MultiCollector {
                                 engine.weightFormat(),
                                 "device",
                                 engine.device()))
-                .gauges("llmworker_engine_state", "1 for the state that the engine is in", states);
+                .gauges(
+                        "llmworker_engine_state",
+                        "1 for the state that the engine is in, draining before all else",
+                        states);
     }
 
     private String model() {
