@@ -3,6 +3,7 @@ package dev.llmworker.generation;
 import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.text.Detokenizer;
 import dev.llmworker.text.PromptEncoder;
+import dev.llmworker.text.PromptTooLongException;
 import dev.llmworker.text.Tokenizer;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicLong;
@@ -31,9 +32,10 @@ final class Admissions {
                 .toArray();
     }
 
+    /// @param submittedNanos from when on its deadline counts
     /// @throws RefusedException when the request does not go with the model
-    Sequence sequence(GenerationRequest request, WaitingQueue waiting, FinishListener listener) {
-        var admission = admit(request);
+    Sequence sequence(GenerationRequest request, long submittedNanos, WaitingQueue waiting, FinishListener listener) {
+        var admission = admit(request, submittedNanos);
         return new Sequence(
                 admission,
                 steering(request, admission.prompt()),
@@ -55,18 +57,15 @@ final class Admissions {
                 scored ? scorer : null);
     }
 
-    private Admission admit(GenerationRequest request) {
-        var prompt = encode(request.prompt(), model.prompts());
+    private Admission admit(GenerationRequest request, long submittedNanos) {
         int context = model.decoder().description().contextLength();
+        var prompt = encode(request.prompt(), model.prompts(), context);
         if (prompt.length == 0) {
             throw invalid("prompt_empty", "prompt is empty");
         }
         int left = context - prompt.length;
         if (left < 1) {
-            throw invalid(
-                    "context_exceeded",
-                    "prompt is " + prompt.length + " tokens; this model's context is " + context
-                            + " tokens, prompt and answer together");
+            throw tooLong("prompt is " + prompt.length, context);
         }
         if (request.maxTokens().isPresent() && request.maxTokens().getAsInt() > left) {
             throw invalid(
@@ -88,15 +87,17 @@ final class Admissions {
                 Math.min(request.tokenLimit(), left),
                 request.ignoreEos(),
                 request.sampling(),
-                timeout.toNanos());
+                timeout.toNanos() - (clock.getAsLong() - submittedNanos));
     }
 
-    private static int[] encode(Prompt prompt, PromptEncoder prompts) {
+    private static int[] encode(Prompt prompt, PromptEncoder prompts, int context) {
         try {
             return switch (prompt) {
-                case Prompt.Chat(var messages) -> prompts.encode(messages);
-                case Prompt.Raw(String text) -> prompts.encodeRaw(text);
+                case Prompt.Chat(var messages) -> prompts.encode(messages, context - 1);
+                case Prompt.Raw(String text) -> prompts.encodeRaw(text, context - 1);
             };
+        } catch (PromptTooLongException e) {
+            throw tooLong("prompt is at least " + e.fewestTokens(), context);
         } catch (IllegalArgumentException e) {
             throw invalid("invalid_prompt", String.valueOf(e.getMessage()));
         }
@@ -107,6 +108,12 @@ final class Admissions {
             case Prompt.Chat _ -> new Detokenizer(tokenizer);
             case Prompt.Raw _ -> Detokenizer.continuing(tokenizer);
         };
+    }
+
+    private static RefusedException tooLong(String prompt, int context) {
+        return invalid(
+                "context_exceeded",
+                prompt + " tokens; this model's context is " + context + " tokens, prompt and answer together");
     }
 
     private static RefusedException invalid(String code, String message) {

@@ -15,7 +15,8 @@ import org.slf4j.LoggerFactory;
 
 /// Generates in this process: one engine thread loads the model and then decodes for all sequences together.
 ///
-/// Threading: any thread submits; text is encoded on the caller's thread; only the engine thread touches the decoder.
+/// Threading: any thread submits; text is encoded on the caller's thread, or where it is long on one of
+/// [LongPrompts]; only the engine thread touches the decoder.
 public final class InProcessGenerator implements Generator {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
 
@@ -23,6 +24,7 @@ public final class InProcessGenerator implements Generator {
     private final LongSupplier clock;
     private final EngineStats stats;
     private final Throughput throughput;
+    private final LongPrompts longPrompts = new LongPrompts();
     private final Thread engine;
     private volatile Readiness readiness = new Readiness.Loading();
     private volatile @Nullable Loaded loaded;
@@ -99,7 +101,15 @@ public final class InProcessGenerator implements Generator {
         if (current == null) {
             throw new IllegalStateException("ready without a model");
         }
-        var sequence = current.admissions.sequence(request, current.waiting, (ended, _) -> finished(ended));
+        long submittedNanos = clock.getAsLong();
+        return LongPrompts.isLong(request.prompt())
+                ? longPrompts.encode(() -> enqueue(request, submittedNanos, current))
+                : enqueue(request, submittedNanos, current);
+    }
+
+    private Sequence enqueue(GenerationRequest request, long submittedNanos, Loaded current) {
+        var sequence =
+                current.admissions.sequence(request, submittedNanos, current.waiting, (ended, _) -> finished(ended));
         throughput.began();
         if (!current.waiting.offer(sequence)) {
             throughput.withdrawn();
@@ -206,6 +216,7 @@ public final class InProcessGenerator implements Generator {
     @Override
     public void close() {
         closing = true;
+        longPrompts.close();
         engine.interrupt();
         boolean interrupted = false;
         try {

@@ -23,7 +23,8 @@ final class GgufTokenizer {
                         Spelling.BYTE_LEVEL,
                         ByteLevelEncoder.of(metadata, vocabulary, preTokenizer),
                         ends(metadata, vocabulary, preTokenizer.beginsSequences()),
-                        false);
+                        false,
+                        preTokenizer.composes() ? FewestTokens.Covering.COMPOSED : FewestTokens.Covering.AS_IT_IS);
             }
             case "llama" -> {
                 var addsLeadingSpace = metadata.flag("tokenizer.ggml.add_space_prefix", true);
@@ -32,7 +33,8 @@ final class GgufTokenizer {
                         Spelling.SENTENCE_PIECE,
                         new SentencePieceEncoder(metadata, vocabulary, addsLeadingSpace),
                         ends(metadata, vocabulary, true),
-                        addsLeadingSpace);
+                        addsLeadingSpace,
+                        FewestTokens.Covering.SPACED);
             }
             default -> throw metadata.problem("tokenizer.ggml.model", "is " + model + "; supported: gpt2, llama");
         };

@@ -59,7 +59,13 @@ final class HubTokenizer {
         TokenizerParts.check(file);
         var spelling = spelling();
         var vocabulary = vocabulary(spelling);
-        return new ModelTokenizer(vocabulary, spelling, encoder(), ends(vocabulary), addsLeadingSpace());
+        return new ModelTokenizer(
+                vocabulary,
+                spelling,
+                encoder(),
+                ends(vocabulary),
+                addsLeadingSpace(),
+                TokenizerParts.covering(file, spelling));
     }
 
     /// All tokens that are no text: those that a file declares special, and those by which a model ends its answers.

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.OptionalInt;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /// The tokenizer that comes with a model.
 ///
@@ -36,15 +37,30 @@ public final class ModelTokenizer implements Tokenizer {
     private final TokenNames controlNames;
     private final Ends ends;
     private final boolean addsLeadingSpace;
+    private final @Nullable FewestTokens fewest;
 
     /// @param addsLeadingSpace whether the encoder puts a space before each text
-    ModelTokenizer(Vocabulary vocabulary, Spelling spelling, TextEncoder encoder, Ends ends, boolean addsLeadingSpace) {
+    /// @param covering how its tokens cover a text; null where not each byte of it is in one
+    ModelTokenizer(
+            Vocabulary vocabulary,
+            Spelling spelling,
+            TextEncoder encoder,
+            Ends ends,
+            boolean addsLeadingSpace,
+            FewestTokens.@Nullable Covering covering) {
         this.vocabulary = vocabulary;
         this.spelling = spelling;
         this.encoder = encoder;
         this.controlNames = new TokenNames(vocabulary.controlTokens());
         this.ends = ends;
         this.addsLeadingSpace = addsLeadingSpace;
+        fewest = covering == null
+                ? null
+                : new FewestTokens(
+                        IntStream.range(0, vocabulary.size())
+                                .mapToObj(this::bytes)
+                                .toList(),
+                        covering);
     }
 
     /// @throws dev.llmworker.weights.ModelFileException if what the files say of it contradicts itself, or describes
@@ -64,6 +80,11 @@ public final class ModelTokenizer implements Tokenizer {
     @Override
     public int[] encodeFurtherText(String text) {
         return encoder.encodeFurther(encodable(text));
+    }
+
+    @Override
+    public int fewestTokens(String text) {
+        return fewest == null ? 0 : fewest.of(encodable(text));
     }
 
     private static String encodable(String text) {

@@ -1,5 +1,6 @@
 package dev.llmworker.text;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -19,9 +20,20 @@ public final class PromptEncoder {
 
     private static final char LAST_MARK = '\uFDEF';
 
+    /// Of texts in which each name is a control token.
+    private static final char NO_MARK = '\uFFFF';
+
+    private static final int NO_TOKEN = -1;
+
     private final Tokenizer tokenizer;
     private final @Nullable ChatTemplate template;
     private final TokenNames controlNames;
+
+    /// Of a prompt.
+    ///
+    /// @param text empty for a control token
+    /// @param id of a control token, or [#NO_TOKEN]
+    private record Part(String text, int id) {}
 
     /// @param template null for a model without one: its prompt is the contents of the messages, joined by newlines
     public PromptEncoder(Tokenizer tokenizer, @Nullable ChatTemplate template) {
@@ -34,21 +46,55 @@ public final class PromptEncoder {
     ///
     /// @throws IllegalArgumentException if the template refuses the messages, or they use up all marks
     public int[] encode(List<ChatMessage> messages) {
+        return encode(messages, Integer.MAX_VALUE);
+    }
+
+    /// As [#encode(List)].
+    ///
+    /// @param mostTokens it may have
+    /// @throws PromptTooLongException where it is sure that it has more before it is encoded; not all that have are
+    ///     found so early
+    public int[] encode(List<ChatMessage> messages, int mostTokens) {
         if (template == null) {
             var contents = String.join(
                     "\n", messages.stream().map(ChatMessage::content).toList());
+            check(List.of(new Part(contents, NO_TOKEN)), mostTokens);
             return begun(tokenizer.encodeText(contents));
         }
         var mark = mark(messages);
         var marked = messages.stream()
                 .map(message -> new ChatMessage(marked(message.role(), mark), marked(message.content(), mark)))
                 .toList();
-        return begun(encodeMarked(template.render(marked, true), mark));
+        var parts = parts(template.render(marked, true), mark);
+        check(parts, mostTokens);
+        return begun(encoded(parts));
     }
 
     /// The prompt that `text` is, names of control tokens included.
     public int[] encodeRaw(String text) {
+        return encodeRaw(text, Integer.MAX_VALUE);
+    }
+
+    /// As [#encode(List, int)] of [#encodeRaw(String)].
+    public int[] encodeRaw(String text, int mostTokens) {
+        if (text.length() > mostTokens) {
+            check(parts(text, NO_MARK), mostTokens);
+        }
         return begun(tokenizer.encodeWithControlTokens(text));
+    }
+
+    private void check(List<Part> parts, int mostTokens) {
+        // None has more tokens than bytes, and what has few characters is encoded soon.
+        if (parts.stream().mapToLong(part -> part.text().length()).sum() <= mostTokens) {
+            return;
+        }
+        var fewest = 0;
+        for (var part : parts) {
+            fewest += part.id() == NO_TOKEN ? tokenizer.fewestTokens(part.text()) : 1;
+        }
+        if (fewest > mostTokens) {
+            throw new PromptTooLongException(fewest);
+        }
     }
 
     private static char mark(List<ChatMessage> messages) {
@@ -78,30 +124,45 @@ public final class PromptEncoder {
         return marked.toString();
     }
 
-    private int[] encodeMarked(String rendered, char mark) {
-        var ids = IntStream.builder();
+    /// Cuts a text at the control tokens that are meant as such.
+    private List<Part> parts(String rendered, char mark) {
+        var parts = new ArrayList<Part>();
         var plainFrom = 0;
         var match = controlNames.find(rendered, 0);
         while (match != null) {
-            if (match.start() > 0 && rendered.charAt(match.start() - 1) == mark) {
+            if (mark != NO_MARK && match.start() > 0 && rendered.charAt(match.start() - 1) == mark) {
                 match = controlNames.find(rendered, match.start() + 1);
             } else {
-                addText(rendered.substring(plainFrom, match.start()), plainFrom == 0, mark, ids);
-                ids.add(match.id());
+                addText(rendered.substring(plainFrom, match.start()), mark, parts);
+                parts.add(new Part("", match.id()));
                 plainFrom = match.end();
                 match = controlNames.find(rendered, plainFrom);
             }
         }
-        addText(rendered.substring(plainFrom), plainFrom == 0, mark, ids);
-        return ids.build().toArray();
+        addText(rendered.substring(plainFrom), mark, parts);
+        return parts;
     }
 
-    private void addText(String text, boolean first, char mark, IntStream.Builder ids) {
-        var unmarked = text.replace(String.valueOf(mark), "");
+    private static void addText(String text, char mark, List<Part> parts) {
+        var unmarked = mark == NO_MARK ? text : text.replace(String.valueOf(mark), "");
         if (!unmarked.isEmpty()) {
-            IntStream.of(first ? tokenizer.encodeText(unmarked) : tokenizer.encodeFurtherText(unmarked))
-                    .forEach(ids);
+            parts.add(new Part(unmarked, NO_TOKEN));
         }
+    }
+
+    private int[] encoded(List<Part> parts) {
+        var ids = IntStream.builder();
+        var first = true;
+        for (var part : parts) {
+            if (part.id() != NO_TOKEN) {
+                ids.add(part.id());
+            } else {
+                IntStream.of(first ? tokenizer.encodeText(part.text()) : tokenizer.encodeFurtherText(part.text()))
+                        .forEach(ids);
+            }
+            first = false;
+        }
+        return ids.build().toArray();
     }
 
     /// With the begin-of-sequence token, where the model wants one and it is not there.

@@ -23,6 +23,11 @@ public interface Tokenizer {
     /// As [#encodeText(String)], but names of control tokens become those tokens: for prompts that are sent raw.
     int[] encodeWithControlTokens(String text);
 
+    /// The fewest tokens that `text` can be as plain text, found at once; 0 where nothing is known without encoding it.
+    default int fewestTokens(String text) {
+        return 0;
+    }
+
     /// The bytes that a token stands for, often a part of a character; none for a control token.
     ///
     /// @param id from 0 to `vocabularySize() - 1`

@@ -27,7 +27,8 @@ record TokenizerFile(
         Map<String, Added> added,
         Map<String, JsonNode> parts) {
     /// @param special steers the model; it is no text
-    record Added(int id, boolean special) {}
+    /// @param strips takes spaces around it, however many
+    record Added(int id, boolean special, boolean strips) {}
 
     static final String NAME = "tokenizer.json";
     /// The longest known, of Gemma, has 33 MB.
@@ -103,7 +104,9 @@ record TokenizerFile(
                     name,
                     new Added(
                             id("added_tokens", name, id.asLong()),
-                            token.path("special").asBoolean()));
+                            token.path("special").asBoolean(),
+                            token.path("lstrip").asBoolean()
+                                    || token.path("rstrip").asBoolean()));
         }
     }
 

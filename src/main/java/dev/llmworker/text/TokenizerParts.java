@@ -1,9 +1,11 @@
 package dev.llmworker.text;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.llmworker.weights.ModelFileException;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// That a `tokenizer.json` has only parts that the supported families have. The Hugging Face tokenizers end the whole
 /// process when some others contradict themselves.
@@ -39,6 +41,43 @@ final class TokenizerParts {
                 }
             }
         }
+    }
+
+    /// How the tokens that come of `file` cover a text; null where not each of its bytes is in one.
+    static FewestTokens.@Nullable Covering covering(TokenizerFile file, ModelTokenizer.Spelling spelling) {
+        var normalizers = HubTokenizer.steps(file.part("normalizer"), "normalizers");
+        var drops = HubTokenizer.steps(file.part("pre_tokenizer"), "pretokenizers").stream()
+                        .anyMatch(step -> step.path("behavior").asText().equals("Removed"))
+                || file.added().values().stream().anyMatch(TokenizerFile.Added::strips);
+        if (drops) {
+            return null;
+        }
+        return switch (spelling) {
+            case BYTE_LEVEL -> {
+                if (normalizers.stream()
+                        .allMatch(step -> step.path("type").asText().equals("NFC"))) {
+                    yield normalizers.isEmpty() ? FewestTokens.Covering.AS_IT_IS : FewestTokens.Covering.COMPOSED;
+                }
+                yield null;
+            }
+            case SENTENCE_PIECE -> {
+                // Without its bytes, a run of characters that are no tokens may become one that stands for all.
+                var known = file.part("model.byte_fallback").asBoolean()
+                        && normalizers.stream().allMatch(TokenizerParts::spaces);
+                yield known ? FewestTokens.Covering.SPACED : null;
+            }
+        };
+    }
+
+    /// Whether a normalizer only writes spaces as SentencePiece does.
+    private static boolean spaces(JsonNode normalizer) {
+        return switch (normalizer.path("type").asText()) {
+            case "Prepend" -> normalizer.path("prepend").asText().equals("▁");
+            case "Replace" ->
+                normalizer.path("pattern").path("String").asText().equals(" ")
+                        && normalizer.path("content").asText().equals("▁");
+            default -> false;
+        };
     }
 
     private static List<String> sorted(Set<String> names) {

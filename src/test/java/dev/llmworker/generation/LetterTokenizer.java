@@ -8,7 +8,7 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /// Each id is a letter; each letter of a text is an id.
-final class LetterTokenizer implements Tokenizer {
+class LetterTokenizer implements Tokenizer {
     static String letters(int[] ids, int count) {
         return IntStream.range(0, count).mapToObj(i -> letter(ids[i])).collect(Collectors.joining());
     }

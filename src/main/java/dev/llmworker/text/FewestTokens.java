@@ -1,0 +1,119 @@
+package dev.llmworker.text;
+
+import java.nio.charset.StandardCharsets;
+import java.text.Normalizer;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.List;
+
+/// The fewest tokens that a text can be. To know how many it is takes seconds where it is long; this takes
+/// milliseconds,
+/// and so a text that cannot fit is refused before anybody works on it.
+///
+/// Tokens cover the bytes of a text one after the other. One that begins at a byte is no longer than the longest of all
+/// tokens that begin with the same six bytes; so from what `n` tokens can reach at the most follows what `n + 1` can.
+///
+/// Threading: any thread.
+final class FewestTokens {
+    /// Shorter tokens are taken to fit everywhere.
+    private static final int PREFIX_BYTES = 6;
+    private static final int TABLE_BITS = 18;
+    private static final long PREFIX_MASK = (1L << PREFIX_BYTES * 8) - 1;
+    private static final long GOLDEN_RATIO = 0x9E3779B97F4A7C15L;
+
+    private final Covering covering;
+    /// By the hash of the prefix, in bytes; where two share a place, the longer.
+    private final int[] longest = new int[1 << TABLE_BITS];
+
+    /// Bytes that are tokens. Byte-level vocabularies may lack some, and those are lost.
+    private final BitSet known = new BitSet(1 << Byte.SIZE);
+
+    /// What a tokenizer makes of a text before it cuts it into tokens, as far as the number of bytes goes.
+    enum Covering {
+        /// Nothing: its bytes are the tokens' bytes.
+        AS_IT_IS,
+        /// It is composed (NFC).
+        COMPOSED,
+        /// `▁` and a space are the same, and a space may be put before it.
+        SPACED
+    }
+
+    /// @param tokens the bytes of all that are text
+    FewestTokens(List<byte[]> tokens, Covering covering) {
+        this.covering = covering;
+        tokens.stream().filter(token -> token.length == 1).forEach(token -> known.set(token[0] & 0xff));
+        for (var text : tokens) {
+            var token = kept(text);
+            add(token, 0);
+            if (covering == Covering.SPACED && token.length > 0 && token[0] == ' ') {
+                // The space may be the one that no text has.
+                add(token, 1);
+            }
+        }
+    }
+
+    private void add(byte[] token, int from) {
+        if (token.length - from < PREFIX_BYTES) {
+            return;
+        }
+        var prefix = 0L;
+        for (var i = from; i < from + PREFIX_BYTES; i++) {
+            prefix = next(prefix, token[i]);
+        }
+        var place = place(prefix);
+        longest[place] = Math.max(longest[place], token.length - from);
+    }
+
+    private byte[] kept(byte[] bytes) {
+        var kept = new byte[bytes.length];
+        var count = 0;
+        for (var value : bytes) {
+            if (known.get(value & 0xff)) {
+                kept[count++] = value;
+            }
+        }
+        return count == bytes.length ? bytes : Arrays.copyOf(kept, count);
+    }
+
+    private static long next(long prefix, byte value) {
+        return (prefix << 8 | value & 0xff) & PREFIX_MASK;
+    }
+
+    private static int place(long prefix) {
+        return (int) (prefix * GOLDEN_RATIO >>> Long.SIZE - TABLE_BITS);
+    }
+
+    /// @param text without lone surrogates
+    int of(String text) {
+        var bytes = kept(covered(text).getBytes(StandardCharsets.UTF_8));
+        var tokens = 0;
+        var reached = 0;
+        var further = 0;
+        var prefix = 0L;
+        for (var i = 0; i < Math.min(PREFIX_BYTES - 1, bytes.length); i++) {
+            prefix = next(prefix, bytes[i]);
+        }
+        for (var start = 0; start < bytes.length; start++) {
+            var last = start + PREFIX_BYTES - 1;
+            var length = PREFIX_BYTES - 1;
+            if (last < bytes.length) {
+                prefix = next(prefix, bytes[last]);
+                length = Math.max(length, longest[place(prefix)]);
+            }
+            further = Math.max(further, start + length);
+            if (start == reached) {
+                tokens++;
+                reached = further;
+            }
+        }
+        return tokens;
+    }
+
+    private String covered(String text) {
+        return switch (covering) {
+            case AS_IT_IS -> text;
+            case COMPOSED -> Normalizer.normalize(text, Normalizer.Form.NFC);
+            case SPACED -> text.replace('▁', ' ');
+        };
+    }
+}

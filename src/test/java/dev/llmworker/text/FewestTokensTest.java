@@ -1,0 +1,166 @@
+package dev.llmworker.text;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.hub.StarterModelFile;
+import dev.llmworker.weights.Gguf;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+class FewestTokensTest {
+    private static final List<String> PIECES = List.of(
+            "hello",
+            " hello",
+            "hellohellohello",
+            " ",
+            "  ",
+            "▁",
+            "▁hello",
+            "e\u0301",
+            "\u1112\u1161\u11ab",
+            "é",
+            "1",
+            "111",
+            "\u0001",
+            "\n",
+            "<tool>",
+            "<|im_end|>",
+            "\uD83D\uDE00",
+            "\uD83D",
+            "the quick brown fox",
+            "aaaa",
+            " internationalization",
+            "                ",
+            "0000000000000000",
+            "—————",
+            "<",
+            "ab");
+
+    private static void assertNeverMore(Tokenizer tokenizer, String what) {
+        var seed = System.nanoTime();
+        var random = new Random(seed);
+        for (var round = 0; round < 2_000; round++) {
+            var text = new StringBuilder();
+            for (var i = random.nextInt(12); i > 0; i--) {
+                text.append(PIECES.get(random.nextInt(PIECES.size())).repeat(1 + random.nextInt(3)));
+            }
+            var fewest = tokenizer.fewestTokens(text.toString());
+            var is = tokenizer.encodeText(text.toString()).length;
+            assertTrue(
+                    fewest <= is, () -> what + ", seed " + seed + ": " + fewest + " > " + is + " of \"" + text + '"');
+        }
+    }
+
+    private static TinyVocabularies withLongWords(TinyVocabularies model) {
+        for (var pair : List.of("hello hello", "hellohello hello")) {
+            model.merge(pair);
+        }
+        return model;
+    }
+
+    private static TinyVocabularies spaced() {
+        var model = TinyVocabularies.sentencePiece();
+        var score = -100;
+        for (var word : List.of("▁▁▁▁", "▁▁▁▁▁▁▁▁", "hellohello", "▁hellohello", "▁hellohellohello")) {
+            model.add(word, TinyVocabularies.NORMAL, score--);
+        }
+        model.add("hello▁hello", TinyVocabularies.USER_DEFINED, 0);
+        return model;
+    }
+
+    @Test
+    void noTextHasFewerTokens() throws IOException, InterruptedException {
+        for (var name : List.of("smollm", "gpt-2", "llama-bpe", "qwen2", "tekken", "default")) {
+            assertNeverMore(withLongWords(TinyVocabularies.byteLevel(name)).tokenizer(), name);
+        }
+        assertNeverMore(spaced().tokenizer(), "SentencePiece");
+        assertNeverMore(spaced().flag("tokenizer.ggml.add_space_prefix", false).tokenizer(), "without a space");
+        try (var gguf = Gguf.open(StarterModelFile.path())) {
+            assertNeverMore(GgufTokenizer.of(gguf.metadata()), "the starter model");
+        }
+    }
+
+    @Test
+    void itIsNearWhatATextHas() throws IOException, InterruptedException {
+        try (var gguf = Gguf.open(StarterModelFile.path())) {
+            var tokenizer = GgufTokenizer.of(gguf.metadata());
+            for (var text :
+                    List.of("The quick brown fox jumps over the lazy dog. ", "if (x == null) {\n    y();\n}\n")) {
+                var fewest = tokenizer.fewestTokens(text.repeat(200));
+                var is = tokenizer.encodeText(text.repeat(200)).length;
+                assertTrue(fewest * 3 > is, fewest + " for " + is);
+            }
+            assertEquals(200_000, tokenizer.fewestTokens("1".repeat(1_000_000)));
+        }
+    }
+
+    @Test
+    void aPromptThatCannotFitIsRefusedBeforeItIsEncoded() throws IOException {
+        var model = TinyVocabularies.byteLevel("smollm").tokenizer();
+        var untouched = new Untouched(model);
+        var text = "<|im_start|>" + "1".repeat(600);
+        ChatTemplate template =
+                (messages, _) -> "<|im_start|>" + messages.getFirst().content();
+        var messages = List.of(ChatMessage.user(text));
+        for (var encoder : List.of(new PromptEncoder(untouched, template), new PromptEncoder(untouched, null))) {
+            var refused = assertThrows(PromptTooLongException.class, () -> encoder.encode(messages, 100));
+            assertTrue(refused.fewestTokens() >= 120, refused.getMessage());
+        }
+        var raw = new PromptEncoder(untouched, template);
+        assertEquals(
+                121,
+                assertThrows(PromptTooLongException.class, () -> raw.encodeRaw(text, 100))
+                        .fewestTokens());
+        // What may fit is encoded.
+        assertEquals(601, new PromptEncoder(model, template).encodeRaw(text, 121).length);
+    }
+
+    /// A tokenizer that must not encode.
+    private record Untouched(Tokenizer known) implements Tokenizer {
+        @Override
+        public int[] encodeText(String text) {
+            throw new AssertionError("it was encoded");
+        }
+
+        @Override
+        public int[] encodeWithControlTokens(String text) {
+            throw new AssertionError("it was encoded");
+        }
+
+        @Override
+        public int fewestTokens(String text) {
+            return known.fewestTokens(text);
+        }
+
+        @Override
+        public byte[] bytes(int id) {
+            return known.bytes(id);
+        }
+
+        @Override
+        public boolean isEndOfSequence(int id) {
+            return known.isEndOfSequence(id);
+        }
+
+        @Override
+        public int vocabularySize() {
+            return known.vocabularySize();
+        }
+
+        @Override
+        public OptionalInt beginOfSequence() {
+            return known.beginOfSequence();
+        }
+
+        @Override
+        public Map<String, Integer> controlTokens() {
+            return known.controlTokens();
+        }
+    }
+}
