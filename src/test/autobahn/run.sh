@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the Autobahn suite against the worker's WebSocket, over a route that sends each message back. It wants Python 2.7
-# with `pip install autobahntestsuite`, whose interpreter PYTHON2 names, and what `mvn test-compile` builds.
+# with `pip install autobahntestsuite==0.8.2`, whose interpreter PYTHON2 names, and what `mvn test-compile` builds.
 # Left out: messages over the worker's limit of 1 MiB, and compression, which it does not offer.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
@@ -23,8 +23,9 @@ mvn -q -B -ntp test-compile dependency:build-classpath -Dmdep.outputFile="$out/c
     dev.llmworker.EchoWorker "$PORT" >"$out/worker.log" 2>&1 &
 worker=$!
 trap 'kill "$worker"' EXIT
+# Not before: it answers 204 while its routes are loaded.
 for _ in $(seq 120); do
-    curl -sf -o /dev/null "http://127.0.0.1:$PORT/ping" && break
+    [[ $(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$PORT/ping") == 200 ]] && break
     sleep 0.5
 done
 

@@ -100,10 +100,12 @@ public final class Soak {
             long more) {
         var third = samples.size() / 3;
         var first = median(samples.subList(0, third), figure);
+        var middle = median(samples.subList(third, samples.size() - third), figure);
         var last = median(samples.subList(samples.size() - third, samples.size()), figure);
         findings.check(
                 last <= first * factor + more,
-                what + ": median " + first + " in the first third, " + last + " in the last, " + samples.size()
+                what + ": median " + first + " in the first third, " + middle + " in the second, " + last
+                        + " in the last, " + samples.size()
                         + " samples");
     }
 
@@ -128,7 +130,7 @@ public final class Soak {
                     .lines()
                     .filter(line ->
                             line.matches("\\w*(running|waiting|queue|connections|in_use|active)\\w*(\\{.*})? .*"))
-                    .filter(line -> !line.matches("\\w*(_total|_bucket|_sum|_count|_max|_created)\\b.*"))
+                    .filter(line -> !line.matches("\\w*(_limit|_total|_bucket|_sum|_count|_max|_created)\\b.*"))
                     .toList();
             var busy =
                     open.stream().filter(line -> !line.matches(".* 0(\\.0)?")).toList();
