@@ -1,6 +1,8 @@
 """Perplexity and KL divergence of each way to hold a model, against float32, on 4,608 tokens of documentation.
 
     python src/test/python/accuracy.py SmolLM2-135M-Instruct.Q4_1.gguf    # torch, transformers, gguf
+    python src/test/python/accuracy.py FILE target/classes/native/libllmworker.so    # of the layers in C++ alone
+    python src/test/python/accuracy.py --text    # prints the text, for other programs
 
 The text is the docstrings of some modules of Python's own library, in nine chunks of 512 tokens; the second half of each
 chunk counts. A row of the table is a pair of weights and KV cache; `few` are the weights of steps and `many` those of
@@ -29,6 +31,11 @@ FORMS = {
     "dense.pt in bf16": dict(dense="bf16", cache="bf16"),
     "dense.pt in fp16": dict(dense="fp16", cache="fp16"),
 }
+NATIVE_FORMS = {
+    "float32, float32 cache": dict(few="fp32", many="fp32", cache="fp32"),
+    "native, float16 cache": dict(cache="fp16"),
+    "native, bf16 cache": dict(cache="bf16"),
+}
 
 
 def text() -> str:
@@ -51,14 +58,19 @@ def log_probabilities(decoder, chunks: torch.Tensor):
 
 
 def main() -> None:
+    if sys.argv[1] == "--text":
+        print(text())
+        return
     file = Path(sys.argv[1]).resolve()
+    forms = NATIVE_FORMS if len(sys.argv) > 2 else FORMS
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     ids = tokenizer(text(), add_special_tokens=False)["input_ids"][: CHUNKS * LENGTH]
     chunks = torch.tensor(ids).view(CHUNKS, LENGTH)
     reference = []
     print("| weights | perplexity | ratio | mean KL | 99 % KL | same first token |\n|---|---|---|---|---|---|")
-    for name, form in FORMS.items():
-        decoder = load(file, **form, slots=2, length=LENGTH)
+    for name, form in forms.items():
+        library = sys.argv[2] if name.startswith("native") else None
+        decoder = load(file, **form, slots=2, length=LENGTH, native=library)
         losses, divergences, same = [], [], []
         with torch.inference_mode():
             for i, own in enumerate(log_probabilities(decoder, chunks)):
@@ -69,7 +81,7 @@ def main() -> None:
                 divergences.append((true.exp() * (true - own)).sum(1))
                 same.append((true.argmax(1) == own.argmax(1)).float())
         perplexity = torch.cat(losses).mean().exp()
-        first = perplexity if name == next(iter(FORMS)) else first
+        first = perplexity if name == next(iter(forms)) else first
         kl = torch.cat(divergences)
         row = f"{perplexity:.4f} | {perplexity / first:.4f} | {kl.mean():.1e} | {kl.quantile(0.99):.1e}"
         print(f"| {name} | {row} | {torch.cat(same).mean() * 100:.1f} % |", flush=True)

@@ -29,17 +29,22 @@ def load(
     lone=None,
     dense=None,
     device="cpu",
+    native=None,
 ):
     """few, many: `int4` (as far as the types allow), `bf16` (packed) or `fp32`
-    dense: the type of dense.pt's weights, which has the same for all; decoder.pt where it is None"""
+    dense: the type of dense.pt's weights, which has the same for all; decoder.pt where it is None
+    native: the library of src/main/native, for native.pt, which has one form whatever few and many say"""
     reader = GGUFReader(model)
     tensors = {t.name: t for t in reader.tensors}
     field = lambda key: reader.fields["llama." + key].contents()
     layers, hidden, heads = field("block_count"), field("embedding_length"), field("attention.head_count")
     dim = hidden // heads
-    decoder = torch.jit.load(PROGRAMS / ("dense.pt" if dense else "decoder.pt"))
+    if native:
+        torch.ops.load_library(str(native))
+    decoder = torch.jit.load(PROGRAMS / ("dense.pt" if dense else "native.pt" if native else "decoder.pt"))
     sizes = [layers, hidden, heads, field("attention.head_count_kv"), dim, slots, length]
     sizes.append(lone if lone is not None else 0 if deterministic or cache == "fp32" else length)
+    sizes += [field("feed_forward_length")] if native else []
     decoder.configure(sizes, field("attention.layer_norm_rms_epsilon"), dense or "fp32", cache, device, deterministic)
     raw = lambda name: torch.from_numpy(np.array(tensors[name].data).view(np.uint8).reshape(-1))
     kind = lambda form, types: {"int4": quantised_kind(types), "bf16": PACKED, "fp32": DENSE}[form]
@@ -67,5 +72,6 @@ def load(
     put_matrix(["output.weight" if "output.weight" in tensors else embedding.name])
     base = field("rope.freq_base")
     decoder.build([base ** (-i / dim) for i in range(0, dim, 2)])
-    decoder.pack(1 << 62)
+    if not native:
+        decoder.pack(1 << 62)
     return decoder

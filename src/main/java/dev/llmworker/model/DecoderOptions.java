@@ -9,8 +9,7 @@ package dev.llmworker.model;
 /// @param threads of the engine on a CPU; 0 is as many as the machine has processors
 /// @param device `cpu`, `cuda:0`, or `auto`: the first GPU, the CPU without one
 /// @param deterministic a sequence's tokens never depend on what else is decoded; with libtorch's kernels somewhat
-/// slower
-///     in large batches
+///     slower in large batches
 /// @param kernels which code the layers run in
 public record DecoderOptions(
         Precision weights,

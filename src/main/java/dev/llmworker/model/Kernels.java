@@ -6,7 +6,7 @@ import java.util.stream.Collectors;
 
 /// Which code the layers of a decoder run in.
 public enum Kernels {
-    /// [#NATIVE] where it can run, else [#TORCH].
+    /// [#NATIVE] where it can run, else [#TORCH]; on a CPU that multiplies bfloat16 the other way round.
     AUTO,
     /// C++ built with the worker, on a CPU with AVX2: weights stay quantised, a row's result never depends on others.
     NATIVE,

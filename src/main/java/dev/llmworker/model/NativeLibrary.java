@@ -3,10 +3,8 @@ package dev.llmworker.model;
 import ai.djl.util.Utils;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
@@ -73,20 +71,13 @@ final class NativeLibrary {
     }
 
     private static void checkCpu() throws IOException {
-        var cpu = Path.of("/proc/cpuinfo");
-        if (!Files.isReadable(cpu)) {
+        var features = CpuFeatures.read();
+        if (features.isEmpty()) {
             throw new IOException("it is for Linux on x86-64");
         }
-        try (var lines = Files.lines(cpu)) {
-            var features = lines.filter(line -> line.startsWith("flags"))
-                    .findFirst()
-                    .map(line ->
-                            Set.of(line.substring(line.indexOf(':') + 1).strip().split("\\s+")))
-                    .orElse(Set.of());
-            for (var feature : CPU_FEATURES) {
-                if (!features.contains(feature)) {
-                    throw new IOException("the CPU has no " + feature);
-                }
+        for (var feature : CPU_FEATURES) {
+            if (!features.contains(feature)) {
+                throw new IOException("the CPU has no " + feature);
             }
         }
     }

@@ -3,6 +3,7 @@ package dev.llmworker.model;
 import ai.djl.Device;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -13,6 +14,10 @@ final class ProgramChoice {
     /// Values of a head that the native operators take side by side.
     private static final int NATIVE_HEAD_MULTIPLE = 8;
 
+    /// With it libtorch multiplies bfloat16 faster than the native library, which has no code of its own for it, takes
+    /// long prompts; what was measured: docs/decisions/0012.
+    private static final String BFLOAT16_PRODUCTS = "avx512_bf16";
+
     private ProgramChoice() {}
 
     /// @return a resource, as [Program] takes it
@@ -20,7 +25,7 @@ final class ProgramChoice {
     static String of(StoredModel model, DecoderOptions options, Device device)
             throws ModelFileException, InterruptedException {
         var torch = device.isGpu() ? Program.DENSE : Program.QUANTISED;
-        if (options.kernels() == Kernels.TORCH) {
+        if (options.kernels() == Kernels.TORCH || isTorchFaster(options, CpuFeatures.read())) {
             return torch;
         }
         var problem = nativeProblem(DecoderShape.of(model), options, device);
@@ -34,6 +39,11 @@ final class ProgramChoice {
             LOG.warn("decoding without the native library, more slowly: {}", problem);
         }
         return torch;
+    }
+
+    /// Where the choice is ours. A text that must not depend on others costs libtorch more than it gains.
+    static boolean isTorchFaster(DecoderOptions options, Set<String> cpu) {
+        return options.kernels() == Kernels.AUTO && !options.deterministic() && cpu.contains(BFLOAT16_PRODUCTS);
     }
 
     private static @Nullable String nativeProblem(DecoderShape shape, DecoderOptions options, Device device)
