@@ -60,6 +60,7 @@ RUN pip download -q --no-deps --no-cache-dir --require-hashes --only-binary :all
 # other, because the jars and their times are the same.
 FROM debian:bookworm-slim AS app
 COPY --from=build /src/target/worker.jar /app/
+COPY --from=native /native/libllmworker.so /app/native/
 COPY docker/java.args docker/healthcheck.sh LICENSE /app/
 COPY routes /app/routes
 
@@ -85,7 +86,6 @@ FROM base AS cpu
 COPY --from=build /native /opt/worker/native
 COPY --from=build /jni/cpu /opt/worker/native/torch/lib
 COPY --from=build /shared /opt/worker/native
-COPY --from=native /native/libllmworker.so /opt/worker/native/
 COPY --from=build /src/target/lib /opt/worker/lib
 COPY --from=build /connectors /opt/worker/connectors
 ENV PYTORCH_FLAVOR=cpu
@@ -118,7 +118,6 @@ LABEL org.opencontainers.image.title="camel-llm-worker" \
 COPY --from=cuda /native /opt/worker/native
 COPY --from=build /jni/cu128 /opt/worker/native/torch/lib
 COPY --from=build /shared /opt/worker/native
-COPY --from=native /native/libllmworker.so /opt/worker/native/
 COPY --from=build /src/target/lib /opt/worker/lib
 COPY --from=build /connectors /opt/worker/connectors
 COPY --from=app /app /opt/worker

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.sun.management.OperatingSystemMXBean;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import sun.misc.Signal;
 
 /// What the image and RunPod's Hub are made from says the same as the build and the worker.
 class ImageFilesTest {
@@ -31,6 +33,14 @@ class ImageFilesTest {
         var version = match("pom.xml", "<libtorch.version>(.*?)<");
         assertEquals(version, match("Dockerfile", "PYTORCH_VERSION=(\\S+)"));
         assertEquals(version, match("docker/cuda.txt", "torch==(\\S+)"));
+    }
+
+    @Test
+    void theImagesRuntimeHasTheModulesOfTheJdksOwnThatTheWorkerUses() throws Exception {
+        var modules = List.of(match("Dockerfile", "--add-modules (\\S+)").split(","));
+        for (var used : List.of(Signal.class, OperatingSystemMXBean.class)) {
+            assertTrue(modules.contains(used.getModule().getName()), used + " is not in " + modules);
+        }
     }
 
     @Test
