@@ -2,11 +2,21 @@ package dev.llmworker;
 
 import dev.llmworker.remote.RemoteOptions;
 import dev.llmworker.remote.ServerAddress;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
 import java.util.ArrayList;
+import org.jspecify.annotations.Nullable;
 
 /// The settings of `ENGINE=openai`.
 final class RemoteSettings {
     private static final String BASE_URL = "ENGINE_BASE_URL";
+    private static final String CA_FILE = "ENGINE_CA_FILE";
     private static final int MAX_CONNECTIONS = 16_384;
 
     private RemoteSettings() {}
@@ -38,9 +48,30 @@ final class RemoteSettings {
         return new RemoteOptions(
                 servers,
                 from.text("ENGINE_API_KEY"),
+                authorities(from.text(CA_FILE)),
                 from.text("ENGINE_MODEL"),
                 from.whole("ENGINE_CONNECTIONS", 1, MAX_CONNECTIONS, RemoteOptions.DEFAULT_CONNECTIONS),
                 unasked ? null : healthPath,
                 settings.requestTimeout());
+    }
+
+    /// The text of the file, which is read once.
+    private static @Nullable String authorities(@Nullable String file) throws SettingsException {
+        if (file == null) {
+            return null;
+        }
+        try {
+            var text = Files.readString(Path.of(file));
+            var bytes = new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8));
+            if (!CertificateFactory.getInstance("X.509")
+                    .generateCertificates(bytes)
+                    .isEmpty()) {
+                return text;
+            }
+        } catch (IOException | InvalidPathException | CertificateException _) {
+            // Told below, as a file without any is.
+        }
+        throw SettingsReader.wrong(
+                CA_FILE, file, "a file of certificates in PEM, which begin with -----BEGIN CERTIFICATE-----");
     }
 }

@@ -199,6 +199,49 @@ class RemoteFaultsTest {
     }
 
     @Test
+    void aHangEndsTheWebSocketsGenerationAndNotTheWebSocket() throws Exception {
+        for (var hang : List.<ScriptedServer.Script>of(
+                (_, wire) -> wire.awaitLeft(),
+                (_, wire) -> wire.stream().awaitLeft(),
+                (_, wire) -> wire.stream().delta("a").awaitLeft())) {
+            server.answers((request, wire) -> {
+                if (request.body().toString().contains("hang")) {
+                    hang.answer(request, wire);
+                }
+                wire.stream().delta("b").end("stop", 1, 1);
+            });
+            try (var socket = remote.worker.socket("/ws")) {
+                socket.send("{\"prompt\":\"hang\",\"details\":true}").send(PROMPT);
+                var done = socket.answer().getLast();
+                assertEquals("timeout", done.path("finish_reason").asText(), done.toString());
+                server.next().awaitLeft();
+                // The next one has waited for it, and is answered.
+                assertEquals("b", TestSocket.text(socket.answer()));
+                server.next();
+            }
+        }
+    }
+
+    @Test
+    void oneOfSeveralOnAWebSocketHangsAlone() throws Exception {
+        server.answers((request, wire) -> {
+            if (request.body().toString().contains("hang")) {
+                wire.awaitLeft();
+            }
+            wire.stream().delta("b").end("stop", 1, 1);
+        });
+        try (var socket = remote.worker.socket("/ws")) {
+            socket.send("{\"id\":\"1\",\"prompt\":\"hang\",\"details\":true}");
+            server.next();
+            socket.send("{\"id\":\"2\",\"prompt\":\"a\"}");
+            assertEquals("2", socket.answer().getLast().path("id").asText());
+            var done = socket.answer().getLast();
+            assertEquals("1", done.path("id").asText());
+            assertEquals("timeout", done.path("finish_reason").asText());
+        }
+    }
+
+    @Test
     void aWrongKeyIsNotTheClientsFault() throws Exception {
         server.answers((_, wire) -> wire.json(401, "{\"error\":{\"message\":\"bad key sk-secret\"}}"));
         assertAllTold("the engine's server refuses the worker's key", "engine_unauthorized");

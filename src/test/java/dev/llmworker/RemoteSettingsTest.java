@@ -63,6 +63,12 @@ class RemoteSettingsTest {
         assertWrong(
                 Map.of("ENGINE_BASE_URL", "http://a", "ENGINE_HEALTH_PATH", "none"),
                 "ENGINE_HEALTH_PATH is none, so ENGINE_MODEL must be set");
+        for (var file : List.of("no/such/file", "pom.xml", "src")) {
+            assertWrong(
+                    Map.of("ENGINE_BASE_URL", "https://a", "ENGINE_CA_FILE", file),
+                    "ENGINE_CA_FILE is \"" + file
+                            + "\"; it must be a file of certificates in PEM, which begin with -----BEGIN CERTIFICATE-----");
+        }
     }
 
     /// The examples name variables that there are.

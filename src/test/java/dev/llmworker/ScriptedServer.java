@@ -23,6 +23,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLServerSocket;
 import org.jspecify.annotations.Nullable;
 
 /// A server of OpenAI's API that answers byte by byte as the test says, with faults that no library would make.
@@ -63,10 +64,20 @@ final class ScriptedServer implements AutoCloseable {
     }
 
     ScriptedServer(int port) throws IOException {
-        server = new ServerSocket();
+        this(listening(port));
+    }
+
+    /// @param server bound already
+    ScriptedServer(ServerSocket server) {
+        this.server = server;
+        Thread.ofVirtual().start(this::accept);
+    }
+
+    private static ServerSocket listening(int port) throws IOException {
+        var server = new ServerSocket();
         server.setReuseAddress(true);
         server.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
-        Thread.ofVirtual().start(this::accept);
+        return server;
     }
 
     int port() {
@@ -74,7 +85,7 @@ final class ScriptedServer implements AutoCloseable {
     }
 
     String url() {
-        return "http://127.0.0.1:" + port() + "/v1";
+        return (server instanceof SSLServerSocket ? "https://localhost:" : "http://127.0.0.1:") + port() + "/v1";
     }
 
     ScriptedServer answers(Script next) {
@@ -174,14 +185,13 @@ final class ScriptedServer implements AutoCloseable {
 
         /// Begins a stream in chunks.
         Wire stream() throws IOException {
-            raw(
-                    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n");
+            raw("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
             return this;
         }
 
         /// Begins a stream that ends with its connection.
         Wire closingStream() throws IOException {
-            raw("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n");
+            raw("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nConnection: close\r\n\r\n");
             return this;
         }
 

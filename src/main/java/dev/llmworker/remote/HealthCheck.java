@@ -10,8 +10,10 @@ import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.RequestOptions;
 import java.io.IOException;
 import java.net.ConnectException;
+import java.security.cert.CertificateException;
 import java.time.Duration;
 import java.util.Objects;
+import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /// Asks a server over and over whether it can serve: its health path, where it has one, and until it has answered once
@@ -51,13 +53,31 @@ final class HealthCheck {
         }
         check().onComplete(checked -> {
             if (checked.failed()) {
-                var cause = checked.cause();
-                server.unhealthy(String.valueOf(cause.getMessage()), cause instanceof ConnectException);
+                failed(checked.cause());
             }
             if (!closed) {
                 vertx.setTimer((server.isReady() ? WHILE_READY : WHILE_NOT).toMillis(), _ -> run());
             }
         });
+    }
+
+    private void failed(Throwable cause) {
+        for (Throwable inner = cause; inner != null; inner = inner.getCause()) {
+            if (inner instanceof CertificateException) {
+                server.refuses(
+                        "the certificate of the engine's server is not trusted",
+                        inner.getMessage() + "; ENGINE_CA_FILE names whom to trust");
+                return;
+            }
+            // As Netty says it, by an exception of its own.
+            if (inner instanceof SSLException
+                    && String.valueOf(inner.getMessage()).startsWith("not an SSL/TLS record")) {
+                server.refuses(
+                        "the engine's server does not speak TLS", "ENGINE_BASE_URL may have to begin with http://");
+                return;
+            }
+        }
+        server.unhealthy(String.valueOf(cause.getMessage()), cause instanceof ConnectException);
     }
 
     void close() {
@@ -90,7 +110,9 @@ final class HealthCheck {
     private Future<Void> listModels() {
         return get(server.address().apiPath() + "/models").compose(answer -> {
             if (answer.status == 401 || answer.status == 403) {
-                server.refuses("the engine's server refuses the worker's key");
+                server.refuses(
+                        "the engine's server refuses the worker's key",
+                        "ENGINE_API_KEY is " + (options.apiKey() == null ? "not set" : "wrong"));
                 return Future.succeededFuture();
             }
             if (answer.status >= SERVER_ERROR || answer.status == 429) {

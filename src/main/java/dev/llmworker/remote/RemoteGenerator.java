@@ -8,10 +8,12 @@ import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
 import io.vertx.core.Vertx;
+import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClient;
 import io.vertx.core.http.HttpClientOptions;
 import io.vertx.core.http.PoolOptions;
 import io.vertx.core.impl.VertxInternal;
+import io.vertx.core.net.PemTrustOptions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -40,8 +42,8 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
     private RemoteGenerator(Vertx vertx, RemoteOptions options) {
         this.vertx = vertx;
         this.options = options;
-        client = client(vertx, options.connections());
-        checkClient = client(vertx, CHECK_CONNECTIONS);
+        client = client(vertx, options, options.connections());
+        checkClient = client(vertx, options, CHECK_CONNECTIONS);
         servers = new RemoteServers(
                 options.servers().stream()
                         .map(address -> new RemoteServer(address, System::nanoTime))
@@ -61,14 +63,16 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
         return generator;
     }
 
-    private static HttpClient client(Vertx vertx, int connections) {
-        return vertx.createHttpClient(
-                new HttpClientOptions()
-                        .setConnectTimeout((int) CONNECT_LIMIT.toMillis())
-                        .setKeepAliveTimeout(IDLE_SECONDS)
-                        .setTcpNoDelay(true)
-                        .setTcpKeepAlive(true),
-                new PoolOptions().setHttp1MaxSize(connections));
+    private static HttpClient client(Vertx vertx, RemoteOptions options, int connections) {
+        var http = new HttpClientOptions()
+                .setConnectTimeout((int) CONNECT_LIMIT.toMillis())
+                .setKeepAliveTimeout(IDLE_SECONDS)
+                .setTcpNoDelay(true)
+                .setTcpKeepAlive(true);
+        if (options.authorities() != null) {
+            http.setTrustOptions(new PemTrustOptions().addCertValue(Buffer.buffer(options.authorities())));
+        }
+        return vertx.createHttpClient(http, new PoolOptions().setHttp1MaxSize(connections));
     }
 
     @Override

@@ -8,6 +8,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param servers at least one; all serve the same model
 /// @param apiKey sent as `Authorization: Bearer`; null for none
+/// @param authorities certificates in PEM that those of servers must come from; null for those that Java trusts
 /// @param model what the servers call it; null for the first that each lists
 /// @param connections generations at once at one server
 /// @param healthPath below a server's root; it answers 200 when the server can serve. Null where nothing is to be asked
@@ -16,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 public record RemoteOptions(
         List<ServerAddress> servers,
         @Nullable String apiKey,
+        @Nullable String authorities,
         @Nullable String model,
         int connections,
         @Nullable String healthPath,

@@ -114,9 +114,11 @@ final class RemoteServer {
     }
 
     /// It will not serve until an operator does something.
-    synchronized void refuses(String reason) {
+    ///
+    /// @param detail for the log
+    synchronized void refuses(String reason, String detail) {
         if (!health.equals(new Readiness.Failed(reason))) {
-            LOG.error("{}: {}", address, reason);
+            LOG.error("{}: {}: {}", address, reason, detail);
         }
         health = new Readiness.Failed(reason);
     }
