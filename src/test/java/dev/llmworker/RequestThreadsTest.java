@@ -26,7 +26,18 @@ class RequestThreadsTest {
     /// Remembers who asked last whether it is ready, which the bean `ping` does on each request, and who submitted.
     private static final class Watching implements Generator {
         private final MockGenerator mock = new MockGenerator();
+        private final boolean waits;
         volatile String thread = "";
+
+        /// @param waits whether it says that it is no mock
+        Watching(boolean waits) {
+            this.waits = waits;
+        }
+
+        @Override
+        public boolean answersAtOnce(GenerationRequest request) {
+            return !waits && mock.answersAtOnce(request);
+        }
 
         @Override
         public Generation submit(GenerationRequest request) {
@@ -50,7 +61,7 @@ class RequestThreadsTest {
     }
 
     private String threadOf(String path) throws Exception {
-        var generator = new Watching();
+        var generator = new Watching(true);
         try (var worker = RunningWorker.with(generator, folder)) {
             assertEquals(200, worker.get(path).statusCode(), path);
             return generator.thread;
@@ -97,10 +108,64 @@ class RequestThreadsTest {
 
     @Test
     void aGenerationHasAThreadOfItsOwn() throws Exception {
-        var generator = new Watching();
+        var generator = new Watching(true);
         try (var worker = RunningWorker.with(generator)) {
-            assertEquals(200, worker.post("/generate", "{\"prompt\":\"x\"}").statusCode());
+            assertEquals(
+                    "{\"generated_text\":\"Response to: 'x' (tokens=3, temp=0.7, request #1)\"}",
+                    worker.post("/generate", "{\"prompt\":\"x\",\"max_tokens\":3}")
+                            .body());
             assertTrue(generator.thread.startsWith(VIRTUAL), generator.thread);
         }
+    }
+
+    @Test
+    void anAnswerThatIsThereAtOnceNeedsNoThreadUnlessItIsLongOrStreamed() throws Exception {
+        var generator = new Watching(false);
+        try (var worker = RunningWorker.with(generator)) {
+            assertThread(EVENT_LOOP, worker, generator, "{\"prompt\":\"x\"}");
+            assertThread(VIRTUAL, worker, generator, "{\"prompt\":\"x\",\"stream\":true}");
+            assertThread(VIRTUAL, worker, generator, "{\"prompt\":\"x\",\"max_tokens\":100000}");
+            assertThread(VIRTUAL, worker, generator, "{\"prompt\":\"" + "x".repeat(100_000) + "\"}");
+        }
+    }
+
+    private static void assertThread(String name, RunningWorker worker, Watching generator, String body)
+            throws Exception {
+        assertEquals(200, worker.post("/generate", body).statusCode());
+        assertTrue(generator.thread.startsWith(name), generator.thread);
+    }
+
+    @Test
+    void whatABugThrowsOnEitherThreadIsAnswered() throws Exception {
+        for (var atOnce : new boolean[] {true, false}) {
+            try (var worker = RunningWorker.with(new Broken(atOnce))) {
+                assertEquals(500, worker.post("/generate", "{\"prompt\":\"x\"}").statusCode());
+            }
+        }
+    }
+
+    private record Broken(boolean atOnce) implements Generator {
+        @Override
+        public boolean answersAtOnce(GenerationRequest request) {
+            return atOnce;
+        }
+
+        @Override
+        public Generation submit(GenerationRequest request) {
+            throw new AssertionError("a bug");
+        }
+
+        @Override
+        public Readiness readiness() {
+            return new Readiness.Ready();
+        }
+
+        @Override
+        public Optional<String> modelId() {
+            return Optional.empty();
+        }
+
+        @Override
+        public void close() {}
     }
 }

@@ -15,6 +15,8 @@ public final class MockGenerator implements Generator {
     /// There is no context to bound an answer, so this does.
     public static final int MAX_TOKENS = 1_000_000;
 
+    private static final int FEW_TOKENS = 1000;
+
     private final AtomicLong requests = new AtomicLong();
     private final Duration timeout;
     private final LongSupplier clock;
@@ -33,8 +35,7 @@ public final class MockGenerator implements Generator {
 
     @Override
     public Generation submit(GenerationRequest request) {
-        // Not as long as it could be where that is left open: it would be a million tokens.
-        var maxTokens = request.maxTokens().orElse(GenerationRequest.DEFAULT_MAX_TOKENS);
+        var maxTokens = maxTokens(request);
         if (maxTokens > MAX_TOKENS) {
             throw new RefusedException(
                     RefusedException.Reason.INVALID,
@@ -49,6 +50,16 @@ public final class MockGenerator implements Generator {
         var text = "Response to: '" + prompt + "' (tokens=" + maxTokens + ", temp="
                 + request.sampling().temperature() + ", request #" + requests.incrementAndGet() + ")";
         return new Answer(text, words(prompt), maxTokens, clock, clock.getAsLong() + timeout.toNanos());
+    }
+
+    @Override
+    public boolean answersAtOnce(GenerationRequest request) {
+        return maxTokens(request) <= FEW_TOKENS;
+    }
+
+    /// Not as many as there could be where that is left open: it would be a million.
+    private static int maxTokens(GenerationRequest request) {
+        return request.maxTokens().orElse(GenerationRequest.DEFAULT_MAX_TOKENS);
     }
 
     @Override

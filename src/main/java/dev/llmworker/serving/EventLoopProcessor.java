@@ -2,6 +2,6 @@ package dev.llmworker.serving;
 
 import org.apache.camel.Processor;
 
-/// A step that never waits: for no engine, no lock that is held for long, no file and no socket. An HTTP route of such
-/// steps alone runs on the event loop, without a thread of its own.
+/// A step that holds up no event loop: it waits for no engine, no lock that is held for long, no file and no socket, or
+/// goes on on a thread of its own where it has to. An HTTP route of such steps begins on the event loop.
 interface EventLoopProcessor extends Processor {}

@@ -51,6 +51,11 @@ final class Generations {
         running.forEach(Generation::close);
     }
 
+    /// Whether [#run] would wait for nothing, and return soon.
+    boolean runAtOnce(GenerationRequest request) {
+        return generator.answersAtOnce(request);
+    }
+
     /// Runs one generation to its end, which comes soon where the reader has left.
     ///
     /// @throws RefusedException when it is not accepted

@@ -1,27 +1,27 @@
 package dev.llmworker.serving;
 
+import io.vertx.core.Context;
 import io.vertx.core.Handler;
+import io.vertx.core.buffer.Buffer;
 import io.vertx.ext.web.RoutingContext;
 import java.util.List;
 import org.apache.camel.Exchange;
 import org.apache.camel.ExchangePattern;
 import org.apache.camel.Processor;
-import org.apache.camel.Route;
 import org.apache.camel.component.platform.http.PlatformHttpEndpoint;
 import org.apache.camel.component.platform.http.spi.PlatformHttpConsumerAware;
 import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpConsumer;
-import org.apache.camel.model.OnExceptionDefinition;
-import org.apache.camel.model.ProcessDefinition;
-import org.apache.camel.model.ProcessorDefinition;
-import org.apache.camel.model.RouteDefinition;
 
 /// Runs a route for each HTTP request, on a virtual thread, and writes the answer at once; the stock one sends each
-/// answer through a stream and its own thread, which takes more than the rest together. A route that has only steps
-/// that never wait stays on the event loop.
+/// answer through a stream and its own thread, which takes more than the rest together. A route whose steps hold up
+/// nobody begins on the event loop, unless the body is a long one.
 ///
 /// Threading: called on the event loops.
 final class SharedHttpConsumer extends VertxPlatformHttpConsumer {
-    private boolean neverWaits;
+    // What takes JSON a tenth of a millisecond at most.
+    private static final int SHORT_BODY_BYTES = 16 << 10;
+
+    private boolean holdsUpNobody;
 
     SharedHttpConsumer(
             PlatformHttpEndpoint endpoint,
@@ -34,26 +34,11 @@ final class SharedHttpConsumer extends VertxPlatformHttpConsumer {
     @Override
     protected void doStart() throws Exception {
         // Camel tells the route to a consumer in front of this one.
-        neverWaits = getEndpoint().getCamelContext().getRoutes().stream()
+        holdsUpNobody = getEndpoint().getCamelContext().getRoutes().stream()
                 .anyMatch(route -> route.getConsumer() instanceof PlatformHttpConsumerAware front
                         && front.getPlatformHttpConsumer() == this
-                        && neverWaits(route));
+                        && EventLoopSteps.areAllOf(route));
         super.doStart();
-    }
-
-    /// Whether each step, as the route's file has it, is an [EventLoopProcessor]. What a route does with a failure does
-    /// not count: these steps have none of their own.
-    private static boolean neverWaits(Route route) {
-        return route.getRoute() instanceof RouteDefinition definition
-                && definition.getOutputs().stream()
-                        .filter(step -> !(step instanceof OnExceptionDefinition))
-                        .allMatch(step -> neverWaits(step, route));
-    }
-
-    private static boolean neverWaits(ProcessorDefinition<?> step, Route route) {
-        return step instanceof ProcessDefinition process
-                && process.getRef() != null
-                && route.getCamelContext().getRegistry().lookupByName(process.getRef()) instanceof EventLoopProcessor;
     }
 
     @Override
@@ -67,7 +52,7 @@ final class SharedHttpConsumer extends VertxPlatformHttpConsumer {
         processHttpRequest(exchange, request).onComplete(read -> {
             if (read.failed()) {
                 fail(exchange, request, read.cause());
-            } else if (neverWaits) {
+            } else if (holdsUpNobody && hasShortBody(exchange)) {
                 runHere(exchange, request);
             } else {
                 request.vertx().executeBlocking(() -> run(exchange), false).onComplete(routed -> {
@@ -81,14 +66,27 @@ final class SharedHttpConsumer extends VertxPlatformHttpConsumer {
         });
     }
 
+    /// A body that is a stream is read from the event loop itself.
+    private static boolean hasShortBody(Exchange exchange) {
+        var body = exchange.getMessage().getBody();
+        return body == null || body instanceof Buffer bytes && bytes.length() <= SHORT_BODY_BYTES;
+    }
+
     private void runHere(Exchange exchange, RoutingContext request) {
+        var eventLoop = request.vertx().getOrCreateContext();
         try {
-            run(exchange);
+            createUoW(exchange);
         } catch (Exception e) {
             fail(exchange, request, e);
             return;
         }
-        answer(exchange, request);
+        getAsyncProcessor().process(exchange, _ -> {
+            if (Context.isOnEventLoopThread()) {
+                answer(exchange, request);
+            } else {
+                eventLoop.runOnContext(_ -> answer(exchange, request));
+            }
+        });
     }
 
     private Exchange run(Exchange exchange) throws Exception {
