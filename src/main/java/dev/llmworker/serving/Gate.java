@@ -5,11 +5,14 @@ import io.netty.handler.codec.http.QueryStringDecoder;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.vertx.core.Handler;
+import io.vertx.core.MultiMap;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.impl.HttpServerRequestInternal;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.regex.Pattern;
@@ -67,10 +70,7 @@ final class Gate implements Handler<HttpServerRequest> {
             answer(request, stopping);
             return;
         }
-        request.headers().names().stream()
-                .filter(ControlNames::isControl)
-                .toList()
-                .forEach(request.headers()::remove);
+        removeControlNames(request.headers());
         var routes = router;
         if (routes == null) {
             handleWhileStarting(request);
@@ -81,6 +81,17 @@ final class Gate implements Handler<HttpServerRequest> {
                             ? new HeadAsGet(head)
                             : request);
         }
+    }
+
+    private static void removeControlNames(MultiMap headers) {
+        List<String> found = List.of();
+        for (var header : headers) {
+            if (ControlNames.isControl(header.getKey())) {
+                found = found.isEmpty() ? new ArrayList<>() : found;
+                found.add(header.getKey());
+            }
+        }
+        found.forEach(headers::remove);
     }
 
     /// The health port's requests: `/ping` and nothing else.
