@@ -41,6 +41,11 @@ class Decoder {
   KvCache& cache() { return cache_; }
   void use_threads(int count);
 
+  // Of the weights.
+  Memory memory;
+  // Whether all scales and offsets of matrices that came as GGUF's blocks are finite.
+  bool finite = true;
+
   // Loading: matrices in the order of use, for each layer query|key|value, attention output, gate|up, down; then the head's.
   std::vector<Weights> weights;
   // For each layer attention and feed-forward, then the head's: [hidden].

@@ -2,9 +2,9 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
-#include <utility>
 
 namespace llmworker {
 
@@ -16,11 +16,14 @@ uint16_t half(float value) {
 
 float number(uint16_t half) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(half))); }
 
-uint16_t read16(const uint8_t* p) {
-  uint16_t value;
-  std::memcpy(&value, p, 2);
+template <typename Number>
+Number at(const uint8_t* p) {
+  Number value;
+  std::memcpy(&value, p, sizeof value);
   return value;
 }
+
+bool is_finite(uint16_t half) { return (half & 0x7C00) != 0x7C00; }
 
 // Where the columns of an 8-column word of 4-bit quants lie, from its lowest bits: masks of the lowest 4 bits of each
 // half of the word bring up columns 0 and 1, shifted by 4 columns 2 and 3, and so on.
@@ -28,102 +31,152 @@ constexpr int NIBBLE_COLUMNS[8] = {0, 2, 4, 6, 1, 3, 5, 7};
 // The same for the 4-column word of bytes.
 constexpr int BYTE_COLUMNS[4] = {0, 2, 1, 3};
 
+// A block of one row as it is put in place: its words, and its scales and then its offset.
+struct Lane {
+  __m128i words[2];
+  uint16_t heads[3];
+};
+
+__m128i load16(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+
+// The four words of 4-bit quants, a byte each, of columns 0 to 15 and of the others.
+__m128i nibble_words(__m128i first, __m128i others) {
+  const __m128i order = _mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
+  const __m128i one_and_sixteen = _mm_set1_epi16(0x1001);
+  return _mm_packus_epi16(_mm_maddubs_epi16(_mm_shuffle_epi8(first, order), one_and_sixteen),
+                          _mm_maddubs_epi16(_mm_shuffle_epi8(others, order), one_and_sixteen));
+}
+
+// Four words of the next 16 columns.
+__m128i byte_words(__m128i quants) {
+  return _mm_shuffle_epi8(quants, _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15));
+}
+
+// Words `which` of four rows: out[word][row], 16 rows apart.
+void store_words(const Lane* rows, int which, uint8_t* out) {
+  const __m128i a = _mm_unpacklo_epi32(rows[0].words[which], rows[1].words[which]);
+  const __m128i b = _mm_unpacklo_epi32(rows[2].words[which], rows[3].words[which]);
+  const __m128i c = _mm_unpackhi_epi32(rows[0].words[which], rows[1].words[which]);
+  const __m128i d = _mm_unpackhi_epi32(rows[2].words[which], rows[3].words[which]);
+  const __m128i words[4] = {_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b), _mm_unpacklo_epi64(c, d),
+                            _mm_unpackhi_epi64(c, d)};
+  for (int i = 0; i < 4; i++) _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 4 * PANEL * i), words[i]);
+}
+
+constexpr size_t LARGE_PAGE = size_t{2} << 20;
+constexpr size_t MAPPING = size_t{64} << 20;
+constexpr size_t ALIGNMENT = 64;
+
+size_t multiple(size_t bytes, size_t of) { return (bytes + of - 1) / of * of; }
+
 }  // namespace
 
-Matrix::Matrix(Format format, int rows, int columns) : format_(format), rows_(rows), columns_(columns) {
-  // Fresh pages, zero; large ones, for a token reads all of it once.
-  void* memory = mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) throw std::bad_alloc();
-  madvise(memory, bytes(), MADV_HUGEPAGE);
-  data_ = static_cast<uint8_t*>(memory);
+Memory::~Memory() {
+  for (const Mapping& mapping : mappings_) munmap(mapping.start, mapping.bytes);
 }
 
-Matrix::~Matrix() {
-  if (data_ != nullptr) munmap(data_, bytes());
+uint8_t* Memory::take(size_t bytes) {
+  bytes = multiple(bytes, ALIGNMENT);
+  if (bytes > left_) {
+    const size_t size = std::max(MAPPING, multiple(bytes, LARGE_PAGE)), mapped = size + LARGE_PAGE;
+    void* const start = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED) throw std::bad_alloc();
+    madvise(start, mapped, MADV_HUGEPAGE);
+    mappings_.push_back({start, mapped});
+    next_ = reinterpret_cast<uint8_t*>(multiple(reinterpret_cast<uintptr_t>(start), LARGE_PAGE));
+    left_ = size;
+  }
+  uint8_t* const taken = next_;
+  next_ += bytes;
+  left_ -= bytes;
+  return taken;
 }
 
-Matrix::Matrix(Matrix&& other) noexcept
-    : format_(other.format_), rows_(other.rows_), columns_(other.columns_), data_(std::exchange(other.data_, nullptr)) {}
-
-Matrix& Matrix::operator=(Matrix&& other) noexcept {
-  std::swap(format_, other.format_);
-  std::swap(rows_, other.rows_);
-  std::swap(columns_, other.columns_);
-  std::swap(data_, other.data_);
-  return *this;
-}
+Matrix::Matrix(Format format, int rows, int columns, Memory& memory)
+    : format_(format), rows_(rows), columns_(columns), data_(memory.take(bytes())) {}
 
 size_t Matrix::panel_bytes() const {
   if (is_quantised(format_)) return block_bytes(format_) * (columns_ / BLOCK);
   return number_bytes(format_) * PANEL * columns_;
 }
 
-uint8_t* Matrix::block(int row, int block) {
-  return data_ + panel_bytes() * (row / PANEL) + block_bytes(format_) * block;
-}
-
-void Matrix::put_block(int row, int at, const uint8_t* quants, const uint16_t* scales, uint16_t offset) {
-  uint8_t* const out = block(row, at);
-  const int lane = row % PANEL;
-  // Eight rows of 4 bytes make a vector, and the panel's two vectors of a word take turns.
-  uint8_t* words = out + lane / 8 * 32 + lane % 8 * 4;
-  if (format_ == Format::Q4) {
-    for (int word = 0; word < BLOCK / 8; word++, words += 64) {
-      uint32_t bits = 0;
-      for (int i = 0; i < 8; i++) bits |= static_cast<uint32_t>(quants[word * 8 + NIBBLE_COLUMNS[i]]) << (4 * i);
-      std::memcpy(words, &bits, 4);
-    }
-  } else {
-    for (int word = 0; word < BLOCK / 4; word++, words += 64) {
-      for (int i = 0; i < 4; i++) words[i] = quants[word * 4 + BYTE_COLUMNS[i]];
+// Calls lanes(i, b) for each block b of the rows from `first` on, and puts the `Lane` in place. Whole panels at a time where
+// there are some: what is written then lies side by side.
+template <typename Lanes>
+void Matrix::put(int first, int count, Lanes&& lanes) {
+  const int blocks = columns_ / BLOCK, quarters = quant_bytes(format_) / 16;
+  const int heads = scales_a_block(format_) + (has_offset(format_) ? 1 : 0);
+  Lane lane[PANEL];
+  for (int row = first, n; row < first + count; row += n) {
+    const int at = row % PANEL;
+    n = std::min(PANEL - at, first + count - row);
+    uint8_t* out = data_ + panel_bytes() * (row / PANEL);
+    for (int b = 0; b < blocks; b++, out += block_bytes(format_)) {
+      for (int i = 0; i < n; i++) lane[i] = lanes(row - first + i, b);
+      for (int quarter = 0; quarter < quarters; quarter++) {
+        uint8_t* const words = out + 16 * PANEL * quarter;
+        if (n == PANEL) {
+          for (int i = 0; i < PANEL; i += 4) store_words(lane + i, quarter, words + 4 * i);
+          continue;
+        }
+        for (int i = 0; i < n; i++) {
+          uint32_t each[4];
+          std::memcpy(each, &lane[i].words[quarter], 16);
+          for (int word = 0; word < 4; word++) std::memcpy(words + 4 * (PANEL * word + at + i), each + word, 4);
+        }
+      }
+      uint16_t* const figures = reinterpret_cast<uint16_t*>(out + PANEL * quant_bytes(format_));
+      for (int head = 0; head < heads; head++) {
+        for (int i = 0; i < n; i++) figures[PANEL * head + at + i] = lane[i].heads[head];
+      }
     }
   }
-  uint16_t* heads = reinterpret_cast<uint16_t*>(out + PANEL * quant_bytes(format_));
-  for (int i = 0; i < scales_a_block(format_); i++, heads += PANEL) heads[lane] = scales[i];
-  if (has_offset(format_)) heads[lane] = offset;
 }
 
-void Matrix::put_gguf(const uint8_t* source, int gguf_type, int first, int count) {
-  const int blocks = columns_ / BLOCK;
+bool Matrix::put_gguf(const uint8_t* source, int gguf_type, int first, int count) {
+  const size_t blocks = columns_ / BLOCK;
+  bool finite = true;
+  if (gguf_type == 8) {
+    put(first, count, [&](int row, int b) {
+      const uint8_t* const data = source + (row * blocks + b) * (2 + BLOCK);
+      const uint16_t scale = at<uint16_t>(data);
+      finite &= is_finite(scale);
+      return Lane{{byte_words(load16(data + 2)), byte_words(load16(data + 18))}, {scale, 0, 0}};
+    });
+    return finite;
+  }
   const int head = gguf_type == 3 ? 4 : 2;
-  uint8_t quants[BLOCK];
-  for (int row = first; row < first + count; row++) {
-    for (int b = 0; b < blocks; b++) {
-      const uint16_t scale = read16(source);
-      uint16_t offset = 0;
-      const uint8_t* data = source + head;
-      if (gguf_type == 8) {
-        put_block(row, b, data, &scale, 0);
-        source = data + BLOCK;
-        continue;
-      }
-      // Column j in the low and column j + 16 in the high half of byte j.
-      for (int j = 0; j < 16; j++) {
-        quants[j] = data[j] & 15;
-        quants[j + 16] = data[j] >> 4;
-      }
-      offset = gguf_type == 3 ? read16(source + 2) : half(number(scale) * -8.0f);
-      put_block(row, b, quants, &scale, offset);
-      source = data + BLOCK / 2;
-    }
-  }
+  put(first, count, [&](int row, int b) {
+    const uint8_t* const data = source + (row * blocks + b) * (head + BLOCK / 2);
+    const uint16_t scale = at<uint16_t>(data);
+    const uint16_t offset = gguf_type == 3 ? at<uint16_t>(data + 2) : half(number(scale) * -8.0f);
+    finite &= is_finite(scale) && (gguf_type == 2 || is_finite(offset));
+    // Column j in the low and column j + 16 in the high half of byte j.
+    const __m128i quants = load16(data + head), low = _mm_set1_epi8(15);
+    const __m128i words = nibble_words(_mm_and_si128(quants, low), _mm_and_si128(_mm_srli_epi16(quants, 4), low));
+    return Lane{{words, words}, {scale, offset, 0}};
+  });
+  return finite;
 }
 
 void Matrix::put_quants(const uint8_t* quants, const float* scales, const float* offsets, int first, int count) {
-  const int blocks = columns_ / BLOCK, each = scales_a_block(format_);
-  for (int row = first; row < first + count; row++) {
-    for (int b = 0; b < blocks; b++, quants += BLOCK, scales += each, offsets += each) {
-      uint16_t halves[2];
-      for (int i = 0; i < each; i++) halves[i] = half(scales[i]);
-      if (has_offset(format_)) {
-        put_block(row, b, quants, halves, half(offsets[0]));
-        continue;
-      }
-      uint8_t centred[BLOCK];
-      for (int j = 0; j < BLOCK; j++) centred[j] = static_cast<uint8_t>(quants[j] - 32);
-      put_block(row, b, centred, halves, 0);
+  const size_t blocks = columns_ / BLOCK;
+  const int each = scales_a_block(format_);
+  const __m128i centre = _mm_set1_epi8(format_ == Format::Q8_HALF_BLOCKS ? 32 : 0);
+  put(first, count, [&](int row, int b) {
+    const size_t block = row * blocks + b;
+    const __m128i low = load16(quants + block * BLOCK), high = load16(quants + block * BLOCK + 16);
+    Lane lane{};
+    if (format_ == Format::Q4) {
+      lane.words[0] = nibble_words(low, high);
+    } else {
+      lane.words[0] = byte_words(_mm_sub_epi8(low, centre));
+      lane.words[1] = byte_words(_mm_sub_epi8(high, centre));
     }
-  }
+    for (int i = 0; i < each; i++) lane.heads[i] = half(scales[block * each + i]);
+    if (has_offset(format_)) lane.heads[each] = half(offsets[block * each]);
+    return lane;
+  });
 }
 
 void Matrix::put_plain(const void* source, int first, int count) {
@@ -132,6 +185,41 @@ void Matrix::put_plain(const void* source, int first, int count) {
   for (int row = first; row < first + count; row++) {
     uint8_t* to = data_ + panel_bytes() * (row / PANEL) + size * (row % PANEL);
     for (int column = 0; column < columns_; column++, from += size, to += size * PANEL) std::memcpy(to, from, size);
+  }
+}
+
+void Matrix::read(int row, float* out) const {
+  const uint8_t* data = panel(row / PANEL);
+  const int lane = row % PANEL;
+  if (!is_quantised(format_)) {
+    for (int column = 0; column < columns_; column++) {
+      const uint8_t* const value = data + number_bytes(format_) * (static_cast<size_t>(column) * PANEL + lane);
+      const uint16_t bits = at<uint16_t>(value);
+      if (format_ == Format::F32) {
+        out[column] = at<float>(value);
+      } else {
+        const uint32_t upper = static_cast<uint32_t>(bits) << 16;
+        out[column] = format_ == Format::F16 ? number(bits) : at<float>(reinterpret_cast<const uint8_t*>(&upper));
+      }
+    }
+    return;
+  }
+  for (int b = 0; b < columns_ / BLOCK; b++, data += block_bytes(format_), out += BLOCK) {
+    const uint8_t* const heads = data + PANEL * quant_bytes(format_) + 2 * lane;
+    const float scale = number(at<uint16_t>(heads));
+    const float offset = has_offset(format_) ? number(at<uint16_t>(heads + 2 * PANEL)) : 0.0f;
+    for (int word = 0; word < quant_bytes(format_) / 4; word++) {
+      const uint32_t bits = at<uint32_t>(data + 4 * (PANEL * word + lane));
+      if (format_ == Format::Q4) {
+        for (int i = 0; i < 8; i++) out[8 * word + NIBBLE_COLUMNS[i]] = (bits >> (4 * i) & 15) * scale + offset;
+      } else {
+        for (int i = 0; i < 4; i++) {
+          const uint8_t byte = bits >> (8 * i);
+          const int quant = format_ == Format::Q8 ? static_cast<int8_t>(byte) : byte;
+          out[4 * word + BYTE_COLUMNS[i]] = quant * scale + offset;
+        }
+      }
+    }
   }
 }
 

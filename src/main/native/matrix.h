@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "simd.h"
 
@@ -29,17 +30,36 @@ constexpr size_t block_bytes(Format format) {
   return static_cast<size_t>(PANEL) * (quant_bytes(format) + 2 * scales_a_block(format) + (has_offset(format) ? 2 : 0));
 }
 
+// Memory that is given out piece by piece and given back at once. In large pages where the system has them: a token reads all
+// of it once, and thousands of small ones would take longer to come by than to fill.
+class Memory {
+ public:
+  Memory() = default;
+  ~Memory();
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+
+  // Zeros, at a multiple of 64 bytes.
+  uint8_t* take(size_t bytes);
+
+ private:
+  struct Mapping {
+    void* start;
+    size_t bytes;
+  };
+
+  std::vector<Mapping> mappings_;
+  uint8_t* next_ = nullptr;
+  size_t left_ = 0;
+};
+
 // A matrix [rows, columns] in panels of 16 rows, the last one filled up with zeros. Of quants a panel is a sequence of
-// blocks; in a block eight rows take turns with 4 bytes each, which hold the next 8 (4 bits) or 4 (8 bits) columns, in the
+// blocks; in a block the rows take turns with 4 bytes each, which hold the next 8 (4 bits) or 4 (8 bits) columns, in the
 // order in which shifts and masks bring up pairs of columns: see `unpack` in matmul.cpp. Of plain numbers a panel is
 // [columns, 16].
 class Matrix {
  public:
-  Matrix() = default;
-  Matrix(Format format, int rows, int columns);
-  ~Matrix();
-  Matrix(Matrix&& other) noexcept;
-  Matrix& operator=(Matrix&& other) noexcept;
+  Matrix(Format format, int rows, int columns, Memory& memory);
 
   Format format() const { return format_; }
   int rows() const { return rows_; }
@@ -50,8 +70,8 @@ class Matrix {
   const uint8_t* panel(int i) const { return data_ + panel_bytes() * i; }
 
   // Puts rows in place, `first` and those after it, from blocks as they lie in a GGUF file of type 2 (Q4_0), 3 (Q4_1) or
-  // 8 (Q8_0).
-  void put_gguf(const uint8_t* source, int gguf_type, int first, int count);
+  // 8 (Q8_0); whether all scales and offsets are finite.
+  bool put_gguf(const uint8_t* source, int gguf_type, int first, int count);
 
   // Puts rows in place from quants [count, columns], a byte each, with scales [count, columns / 32 or 16] and offsets
   // likewise: an element is quant · scale + offset. Q8_HALF_BLOCKS: (quant - 32) · scale, which is Q6_K's.
@@ -60,14 +80,17 @@ class Matrix {
   // Puts rows [count, columns] of the format's plain numbers in place.
   void put_plain(const void* source, int first, int count);
 
- private:
-  uint8_t* block(int row, int block);
-  void put_block(int row, int block, const uint8_t* quants, const uint16_t* scales, uint16_t offset);
+  // A row's numbers [columns], for any format but Q8_HALF_BLOCKS.
+  void read(int row, float* out) const;
 
-  Format format_ = Format::F32;
-  int rows_ = 0;
-  int columns_ = 0;
-  uint8_t* data_ = nullptr;
+ private:
+  template <typename Lanes>
+  void put(int first, int count, Lanes&& lanes);
+
+  Format format_;
+  int rows_;
+  int columns_;
+  uint8_t* data_;
 };
 
 }  // namespace llmworker

@@ -119,7 +119,8 @@ void begin_matrix(Value* stack, uint64_t, uint64_t) { decoder(Tensor(stack[0])).
 void begin_part(Value* stack, uint64_t, uint64_t) {
   const Tensor target(stack[0]);
   Weights& last = decoder(target).weights.back();
-  last.parts.emplace_back(static_cast<Format>(integer(stack[1])), integer(stack[2]), integer(stack[3]));
+  last.parts.emplace_back(static_cast<Format>(integer(stack[1])), integer(stack[2]), integer(stack[3]),
+                          decoder(target).memory);
   last.rows += integer(stack[2]);
 }
 
@@ -127,7 +128,9 @@ Matrix& part(const Tensor& target) { return decoder(target).weights.back().parts
 
 void put_blocks(Value* stack, uint64_t, uint64_t) {
   const Tensor target(stack[0]), bytes(stack[1]);
-  part(target).put_gguf(bytes.data<uint8_t>(), integer(stack[2]), integer(stack[3]), integer(stack[4]));
+  if (!part(target).put_gguf(bytes.data<uint8_t>(), integer(stack[2]), integer(stack[3]), integer(stack[4]))) {
+    decoder(target).finite = false;
+  }
 }
 
 void put_quants(Value* stack, uint64_t, uint64_t) {
@@ -139,6 +142,21 @@ void put_quants(Value* stack, uint64_t, uint64_t) {
 void put_plain(Value* stack, uint64_t, uint64_t) {
   const Tensor target(stack[0]), rows(stack[1]);
   part(target).put_plain(rows.data<void>(), integer(stack[2]), integer(stack[3]));
+}
+
+void is_finite(Value* stack, uint64_t, uint64_t) {
+  const Tensor target(stack[0]), answer(stack[1]);
+  *answer.data<int64_t>() = decoder(target).finite ? 1 : 0;
+}
+
+void embed(Value* stack, uint64_t, uint64_t) {
+  const Tensor target(stack[0]), tokens(stack[1]), x(stack[2]);
+  const Matrix& head = part(target);
+  const int64_t* const token = tokens.data<int64_t>();
+  for (int64_t i = 0; i < tokens.elements(); i++) {
+    if (token[i] < 0 || token[i] >= head.rows()) throw std::runtime_error("no token has the id " + std::to_string(token[i]));
+    head.read(static_cast<int>(token[i]), x.data<float>() + i * head.columns());
+  }
 }
 
 void forward(Value* stack, uint64_t, uint64_t) {
@@ -188,6 +206,8 @@ constexpr Operator OPERATORS[] = {
     {"put_blocks", "Tensor(a!) decoder, Tensor bytes, int type, int first, int count", put_blocks},
     {"put_quants", "Tensor(a!) decoder, Tensor quants, Tensor scales, Tensor offsets, int first, int count", put_quants},
     {"put_plain", "Tensor(a!) decoder, Tensor rows, int first, int count", put_plain},
+    {"is_finite", "Tensor(a!) decoder, Tensor(b!) answer", is_finite},
+    {"embed", "Tensor(a!) decoder, Tensor tokens, Tensor(b!) x", embed},
     {"forward", "Tensor(a!) decoder, Tensor(b!) x, Tensor slots, Tensor positions, int first, int count", forward},
     {"head", "Tensor(a!) decoder, Tensor x, Tensor(b!) logits", head},
     {"copy_slot", "Tensor(a!) decoder, int source, int target, int length", copy_slot},

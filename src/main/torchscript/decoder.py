@@ -16,8 +16,7 @@ from torch import Tensor
 
 from gguf_blocks import repack, rows_per_piece, unpack, unpack_int4, unpack_matrix
 from kv_cache import KvCache
-from sampling import sample
-from steering import count, marked, penalised, report, weighted, without
+from steps import Steps
 
 # How a matrix is held, `kind` below: 1 dense, 2 bfloat16 packed by oneDNN, 3 int4, 4 a pair of int4 planes. All but dense
 # are operators private to torch 2.7 on CPUs; they are used in these functions, `pack_bfloat16` and the probes alone.
@@ -55,7 +54,7 @@ def pack_bfloat16(w: Tensor, expected_rows: int) -> Tensor:
     return torch.ops.mkldnn._reorder_linear_weight(w, expected_rows)
 
 
-class Decoder(torch.nn.Module):
+class Decoder(Steps):
     few_weights: List[Tensor]
     few_scales: List[Tensor]
     few_kinds: List[int]
@@ -73,20 +72,11 @@ class Decoder(torch.nn.Module):
     def __init__(self):
         super().__init__()
         none = torch.zeros(0)
-        self.layers = 0
-        self.hidden = 0
-        self.heads = 0
-        self.kv_heads = 0
-        self.head_dim = 0
-        self.slots = 0
-        self.max_length = 0
+        # Where this decoder is deterministic, prompts always use the weights for many rows and decode steps those for few;
+        # what else would differ with the number of rows or positions is done in pieces.
         self.lone_length = 0
-        # A row's result never depends on the other rows, to the bit: prompts always use the weights for many rows and
-        # decode steps those for few; what else would differ with the number of rows or positions is done in pieces.
-        self.deterministic = False
         self.compute_dtype = torch.float32
         self.cache_dtype = torch.float32
-        self.device = torch.device("cpu")
         # Matrices in the order of use: for each layer query|key|value, attention output, gate|up, down; then the head.
         # Each is held once for few rows (steps) and once for many (prompts, large batches); the two may be one. Where a
         # matrix `packs`, the form for many is made from that for few by `pack`, and until then is that for few.
@@ -110,9 +100,6 @@ class Decoder(torch.nn.Module):
         # queries and keys, [A + G, D] float32, times the square root of D.
         self.biases = []
         self.head_norms = []
-        # The token embedding as it lies in the file, [V, bytes of a row]; rows are unpacked as they are looked up.
-        self.embedding = none
-        self.embedding_type = 0
         self.cache = KvCache()
         # A float32 copy of slot 0 for steps of one row: oneDNN's bfloat16 products cost 15 µs each before they start,
         # MKL's float32 ones 5. Positions from `lone_from` to `lone_to` are only here, those before it in both caches;
@@ -120,13 +107,9 @@ class Decoder(torch.nn.Module):
         self.lone = KvCache()
         self.lone_from = 0
         self.lone_to = 0
-        # Parts of prompts that go with the next step, and of each the slot and the position that it starts at.
-        self.joined_ids = []
-        self.joined_places = []
         self.rotations = none  # complex [max_length, D / 2]
         self.norm_epsilon = none  # [1, 1]
         self.head_norm_epsilon = none  # [1, 1, 1]
-        self.places = torch.zeros(0, dtype=torch.int64)  # 0, 1, … max_length - 1
 
     # Loading: configure, then embedding, norms and matrices in the order of use, then build.
 
@@ -175,15 +158,6 @@ class Decoder(torch.nn.Module):
     def packing_available(self) -> bool:
         """Whether oneDNN multiplies bfloat16 on this machine."""
         return torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-    @torch.jit.export
-    def put_embedding(self, parts: List[Tensor], gguf_type: int, rows: int) -> None:
-        # A copy: the file may be closed afterwards.
-        self.embedding = torch.cat([part.to(self.device) for part in parts]).view(rows, -1)
-        self.embedding_type = gguf_type
-
-    def vector(self, raw: Tensor, gguf_type: int) -> Tensor:
-        return unpack(raw.to(self.device).view(1, -1), gguf_type).view(-1)
 
     @torch.jit.export
     def put_norm(self, parts: List[Tensor], gguf_type: int) -> None:
@@ -339,9 +313,6 @@ class Decoder(torch.nn.Module):
         length = torch.linalg.vector_norm(x, 2, [1], True)
         return torch.div(x, torch.hypot(length, self.norm_epsilon)).mul_(self.norms[i])
 
-    def embed(self, tokens: Tensor) -> Tensor:
-        return unpack(self.embedding.index_select(0, tokens), self.embedding_type)
-
     def attention_inputs(
         self, x: Tensor, layer: int, rotations: Tensor, rows: int, dtype: torch.dtype
     ) -> Tuple[Tensor, Tensor]:
@@ -496,83 +467,6 @@ class Decoder(torch.nn.Module):
             x = x[:n]
         return self.head(x, 0 if self.deterministic else n)
 
-    @torch.jit.export
-    def decode(
-        self, integers: List[int], floats: List[float], steps: int, any_sampled: bool, any_filtered: bool
-    ) -> List[int]:
-        """`steps` decode steps for n rows; each sampled token is the next step's input. Returns ids [steps · n].
-
-        integers: [3 · n]: tokens, positions, top_k (0: all)
-        floats: [(3 + steps) · n]: temperature (0: greedy), top_p, min_p, then each step's uniform numbers
-        any_sampled, any_filtered: as in `sample`
-        """
-        n = len(integers) // 3
-        max_position = max(integers[n : 2 * n])
-        i = torch.tensor(integers, device=self.device).view(3, n)
-        f = torch.tensor(floats, dtype=torch.float32, device=self.device).view(3 + steps, n)
-        tokens, positions = i[0], i[1]
-        ids: List[Tensor] = []
-        for step in range(steps):
-            logits = self.decode_step(tokens, positions, max_position + step)
-            tokens = sample(logits, f[0], i[2], f[1], f[2], f[3 + step], any_sampled, any_filtered)
-            positions = positions + 1
-            ids.append(tokens)
-        flat: List[int] = torch.cat(ids).tolist()
-        return flat
-
-    @torch.jit.export
-    def decode_steered(
-        self,
-        integers: List[int],
-        floats: List[float],
-        steps: int,
-        any_sampled: bool,
-        any_filtered: bool,
-        adjusted: List[int],
-        factors: List[float],
-        places: List[List[int]],
-        bias: List[float],
-        vocabulary: int,
-        top: int,
-    ) -> Tensor:
-        """As decode, for rows whose logits are adjusted or whose log-probabilities are wanted: what `report` says of
-        each step and row, [steps · n, 2 + 2 · top].
-
-        adjusted: [m], rows that have penalties or a bias; factors: [3 · m], as `penalised` takes them
-        places: of m rows, tokens of prompt and answer, tokens of the answer, biased tokens; then of n rows, forbidden
-            tokens; then for each forbidden place, for how many steps it is
-        bias: of the biased tokens
-        """
-        n, m = len(integers) // 3, len(adjusted)
-        max_position = max(integers[n : 2 * n])
-        i = torch.tensor(integers, device=self.device).view(3, n)
-        f = torch.tensor(floats, dtype=torch.float32, device=self.device).view(3 + steps, n)
-        rows = torch.tensor(adjusted, dtype=torch.int64, device=self.device)
-        penalties = torch.tensor(factors, dtype=torch.float32, device=self.device).view(3, m, 1)
-        at: List[Tensor] = []
-        for some in places:
-            at.append(torch.tensor(some, dtype=torch.int64, device=self.device))
-        known, generated = marked(m, vocabulary, at[0]), marked(m, vocabulary, at[1])
-        biases = weighted(m, vocabulary, at[2], torch.tensor(bias, dtype=torch.float32, device=self.device))
-        forbidden, forbidden_steps = at[3], at[4]
-        tokens, positions = i[0], i[1]
-        found: List[Tensor] = []
-        for step in range(steps):
-            raw = self.decode_step(tokens, positions, max_position + step)
-            logits = penalised(raw, rows, penalties, known, generated, biases) if m > 0 else raw
-            logits = without(logits, forbidden, forbidden_steps, step)
-            tokens = sample(logits, f[0], i[2], f[1], f[2], f[3 + step], any_sampled, any_filtered)
-            positions = positions + 1
-            count(tokens.index_select(0, rows), known, generated)
-            found.append(report(raw, tokens, top))
-        return torch.cat(found)
-
-    @torch.jit.export
-    def decode_logits(self, tokens: List[int], positions: List[int]) -> Tensor:
-        """One step's logits [n, V], for tests."""
-        at = torch.tensor(positions, device=self.device)
-        return self.decode_step(torch.tensor(tokens, device=self.device), at, max(positions))
-
     # Prompts: a chunk of one sequence.
 
     def prefill_attention(self, turned: Tensor, v: Tensor, layer: int, slot: int, start: int) -> Tensor:
@@ -619,16 +513,6 @@ class Decoder(torch.nn.Module):
         self.prefill_chunk(ids, slot, start)
 
     @torch.jit.export
-    def prefill_last(
-        self, ids: List[int], slot: int, start: int, top_k: int, floats: List[float], sampled: bool, filtered: bool
-    ) -> int:
-        """As prefill, and samples the token after the chunk. floats: temperature, top_p, min_p, uniform number"""
-        logits = self.prefill_logits(ids, slot, start, False)
-        f = torch.tensor(floats, dtype=torch.float32, device=self.device).view(4, 1)
-        k = torch.full([1], top_k, device=self.device)
-        return int(sample(logits, f[0], k, f[1], f[2], f[3], sampled, filtered))
-
-    @torch.jit.export
     def prefill_logits(self, ids: List[int], slot: int, start: int, all_rows: bool) -> Tensor:
         """As prefill; the logits after each token of the chunk or after the last, [n or 1, V]."""
         x = self.prefill_chunk(ids, slot, start)
@@ -647,7 +531,3 @@ class Decoder(torch.nn.Module):
         """Exchanges the first `length` cached positions of two slots."""
         self.leave_lone()
         self.cache.swap_slots(a, b, length)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # DJL loads modules that have a forward.
-        return x

@@ -1,5 +1,4 @@
-"""The decoder with its layers in C++ (`src/main/native`), for CPUs: the same methods as `Decoder`, whose embedding, sampling
-and steering it keeps. A row's result does not depend on the rows beside it, to the bit, so nothing is different in
+"""The decoder with its layers in C++ (`src/main/native`), for CPUs: the same methods as `Decoder`. A row's result does not depend on the rows beside it, to the bit, so nothing is different in
 deterministic mode.
 
 The operators are there where the worker has loaded the library; to export, only what they are called with must be known.
@@ -10,9 +9,9 @@ from typing import List
 import torch
 from torch import Tensor
 
-from decoder import Decoder
-from gguf_blocks import rows_per_piece
+from gguf_blocks import rows_per_piece, unpack
 from gguf_quants import quants
+from steps import Steps
 
 # The same as in ops.cpp. The first argument holds the address of the C++ object.
 OPERATORS = """
@@ -26,6 +25,8 @@ begin_part(Tensor(a!) decoder, int format, int rows, int columns) -> ()
 put_blocks(Tensor(a!) decoder, Tensor bytes, int type, int first, int count) -> ()
 put_quants(Tensor(a!) decoder, Tensor quants, Tensor scales, Tensor offsets, int first, int count) -> ()
 put_plain(Tensor(a!) decoder, Tensor rows, int first, int count) -> ()
+is_finite(Tensor(a!) decoder, Tensor(b!) answer) -> ()
+embed(Tensor(a!) decoder, Tensor tokens, Tensor(b!) x) -> ()
 forward(Tensor(a!) decoder, Tensor(b!) x, Tensor slots, Tensor positions, int first, int count) -> ()
 head(Tensor(a!) decoder, Tensor x, Tensor(b!) logits) -> ()
 copy_slot(Tensor(a!) decoder, int source, int target, int length) -> ()
@@ -57,7 +58,7 @@ def native_format(gguf_type: int) -> int:
     return 5 if gguf_type == 1 else 6
 
 
-class NativeDecoder(Decoder):
+class NativeDecoder(Steps):
     def __init__(self):
         super().__init__()
         self.native = torch.zeros([1], dtype=torch.int64)
@@ -90,6 +91,14 @@ class NativeDecoder(Decoder):
     @torch.jit.export
     def use_threads(self, count: int) -> None:
         torch.ops.llmworker.use_threads(self.native, count)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """As the head has it where there is none apart."""
+        if self.embedding.numel() > 0:
+            return unpack(self.embedding.index_select(0, tokens), self.embedding_type)
+        x = torch.empty([tokens.size(0), self.hidden])
+        torch.ops.llmworker.embed(self.native, tokens.contiguous(), x)
+        return x
 
     @torch.jit.export
     def put_norm(self, parts: List[Tensor], gguf_type: int) -> None:
@@ -127,6 +136,13 @@ class NativeDecoder(Decoder):
                 first += rows[j]
             self.vocabulary += count
             i = end
+
+    @torch.jit.export
+    def is_finite(self) -> bool:
+        """Whether the scales and offsets of Q4_0, Q4_1 and Q8_0 that were put in all are finite."""
+        answer = torch.zeros([1], dtype=torch.int64)
+        torch.ops.llmworker.is_finite(self.native, answer)
+        return bool(answer.item() == 1)
 
     def put_rows(self, raw: Tensor, gguf_type: int, first: int, count: int, columns: int) -> None:
         if gguf_type == 2 or gguf_type == 3 or gguf_type == 8:

@@ -15,8 +15,6 @@ import dev.llmworker.text.PromptEncoder;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
-import java.time.Duration;
-import java.time.Instant;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -38,7 +36,7 @@ final class LocalModel {
 
     /// Finds, maps and loads the model. Runs on the engine thread.
     LanguageModel load() throws IOException, InterruptedException, ExecutionException {
-        var beforeMillis = sinceExecMillis();
+        var beforeMillis = ProcessAge.millis();
         var stages = new Stages();
         Libtorch.checkGpu(settings.device());
         var progress = Progress.ofThisProcess();
@@ -55,7 +53,7 @@ final class LocalModel {
                 var language = new LanguageModel(
                         decoder, prompts.get().tokenizer(), prompts.get().encoder(), located.name());
                 stages.ended("waiting for the tokenizer");
-                LOG.info("loaded, {} ms after exec: {} ms before, {}", sinceExecMillis(), beforeMillis, stages);
+                LOG.info("loaded, {} ms after exec: {} ms before, {}", ProcessAge.millis(), beforeMillis, stages);
                 return language;
             } catch (ExecutionException | InterruptedException | RuntimeException e) {
                 decoder.close();
@@ -81,14 +79,6 @@ final class LocalModel {
         try (var model = StoredModel.open(located.file())) {
             return TorchDecoder.load(model, exact, _ -> {});
         }
-    }
-
-    private static long sinceExecMillis() {
-        return ProcessHandle.current()
-                .info()
-                .startInstant()
-                .map(start -> Duration.between(start, Instant.now()).toMillis())
-                .orElse(0L);
     }
 
     DecoderOptions options() {

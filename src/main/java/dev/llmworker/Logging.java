@@ -3,8 +3,12 @@ package dev.llmworker;
 import java.util.Locale;
 import java.util.Map;
 
-/// What `logback.xml` takes from the settings, as system properties: it is read when the first logger is made.
+/// What [LogbackConfigurator] takes from the settings, as system properties: it is asked when the first logger is made.
 final class Logging {
+    static final String FORMAT = "LOG_FORMAT";
+    static final String LEVEL = "LOG_LEVEL";
+    static final String LIBRARIES_LEVEL = "LOG_LEVEL_LIBRARIES";
+
     private enum Format {
         PLAIN,
         JSON
@@ -26,12 +30,12 @@ final class Logging {
     /// @throws SettingsException naming the variable, its value and what it may be
     static void configure(Map<String, String> values) throws SettingsException {
         var from = new SettingsReader(values);
-        var format = from.choice("LOG_FORMAT", Format.class, Format.PLAIN);
-        var level = from.choice("LOG_LEVEL", Level.class, Level.INFO);
+        var format = from.choice(FORMAT, Format.class, Format.PLAIN);
+        var level = from.choice(LEVEL, Level.class, Level.INFO);
         // Libraries say no more than what goes wrong, whatever the worker itself says.
         var libraries = level.compareTo(Level.WARN) > 0 ? level : Level.WARN;
-        System.setProperty("LOG_FORMAT", format.name().toLowerCase(Locale.ROOT));
-        System.setProperty("LOG_LEVEL", level.name());
-        System.setProperty("LOG_LEVEL_LIBRARIES", libraries.name());
+        System.setProperty(FORMAT, format.name().toLowerCase(Locale.ROOT));
+        System.setProperty(LEVEL, level.name());
+        System.setProperty(LIBRARIES_LEVEL, libraries.name());
     }
 }

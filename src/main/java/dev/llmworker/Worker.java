@@ -39,7 +39,9 @@ public final class Worker {
     }
 
     private static void run() throws Exception {
-        serve(Settings.read(System.getenv()), (settings, port, stats) -> Engines.start(settings, port.vertx(), stats));
+        var settings = Settings.read(System.getenv());
+        Engines.prepare(settings);
+        serve(settings, (_, port, stats) -> Engines.start(settings, port.vertx(), stats));
     }
 
     /// Starts what generates.

@@ -29,6 +29,9 @@ final class ManyRowsForm {
 
     /// Made at once where it takes long, or where a text must never depend on what else runs.
     static ManyRowsForm of(Program program, boolean deterministic) {
+        if (program.isNative()) {
+            return none(program);
+        }
         var megabytes = program.integer("packs_megabytes");
         var late = !deterministic && megabytes > 0 && megabytes <= LATE_MEGABYTES;
         var form = new ManyRowsForm(program, late);
@@ -37,6 +40,13 @@ final class ManyRowsForm {
         } else {
             form.pack(Long.MAX_VALUE);
         }
+        return form;
+    }
+
+    /// One form is for all.
+    private static ManyRowsForm none(Program program) {
+        var form = new ManyRowsForm(program, false);
+        form.there = true;
         return form;
     }
 

@@ -10,11 +10,15 @@ import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
 import ai.djl.pytorch.jni.JniUtils;
+import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.TensorType;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 
 /// A decoder program in DJL's PyTorch engine: its methods with Java's arguments and results. Values that cross over are
 /// native memory and freed on return.
@@ -27,6 +31,16 @@ final class Program implements AutoCloseable {
     static final String DENSE = "dense.pt";
     /// For CPUs with AVX2: layers in C++, weights as they are stored. [NativeLibrary] must be loaded.
     static final String NATIVE = "native.pt";
+
+    /// Types whose blocks the native program puts in place, and looks at, by itself.
+    private static final Set<TensorType> NATIVE_BLOCKS = EnumSet.of(TensorType.Q4_0, TensorType.Q4_1, TensorType.Q8_0);
+    /// Types of which the native program holds just what the file has.
+    private static final Set<TensorType> HELD_EXACTLY = EnumSet.of(
+            TensorType.Q4_0, TensorType.Q4_1, TensorType.Q8_0, TensorType.F32, TensorType.F16, TensorType.BF16);
+    /// The most bytes of a tensor that cross over in one piece: a `ByteBuffer` ends at 2 GB.
+    private static final long PIECE_BYTES = 1L << 30;
+
+    private static final int ROWS_MULTIPLE = 64;
 
     static {
         // DJL reports its use to its makers otherwise.
@@ -71,12 +85,37 @@ final class Program implements AutoCloseable {
         return resource.equals(NATIVE);
     }
 
+    /// Whether it looks for NaN and infinity itself in weights of a type: its method `is_finite` says what it found.
+    boolean checksFinite(TensorType type) {
+        return isNative() && NATIVE_BLOCKS.contains(type);
+    }
+
+    /// Whether a matrix of a type can be read out again as the file has it.
+    boolean holdsExactly(TensorType type) {
+        return isNative() && HELD_EXACTLY.contains(type);
+    }
+
     /// How many threads the calls from now on take.
     void useThreads(int threads) {
         JniUtils.setNumThreads(threads);
         if (isNative()) {
             run("use_threads", threads);
         }
+    }
+
+    /// A tensor's bytes, cut at multiples of 64 rows where it is large.
+    static List<MemorySegment> pieces(Tensor tensor) {
+        var data = tensor.data();
+        if (data.byteSize() <= PIECE_BYTES) {
+            return List.of(data);
+        }
+        var step = ROWS_MULTIPLE * (data.byteSize() / tensor.rows());
+        step = Math.max(step, PIECE_BYTES / step * step);
+        var pieces = new ArrayList<MemorySegment>();
+        for (var start = 0L; start < data.byteSize(); start += step) {
+            pieces.add(data.asSlice(start, Math.min(step, data.byteSize() - start)));
+        }
+        return pieces;
     }
 
     /// A call without a result.
@@ -147,9 +186,7 @@ final class Program implements AutoCloseable {
             case long[] integers -> IValue.listFrom(integers);
             case double[] numbers -> IValue.listFrom(numbers);
             case long[][] lists -> listOfLists(lists);
-            case List<?> segments ->
-                IValue.listFrom(
-                        segments.stream().map(segment -> tensor(local, segment)).toArray(PtNDArray[]::new));
+            case List<?> segments -> tensors(local, segments);
             default -> throw new IllegalArgumentException("no value of the program is a " + argument.getClass());
         };
     }
@@ -163,6 +200,14 @@ final class Program implements AutoCloseable {
                 value.close();
             }
         }
+    }
+
+    private static IValue tensors(PtNDManager local, List<?> segments) {
+        var tensors = new PtNDArray[segments.size()];
+        for (var i = 0; i < tensors.length; i++) {
+            tensors[i] = tensor(local, segments.get(i));
+        }
+        return IValue.listFrom(tensors);
     }
 
     /// The segment's memory itself, not a copy.

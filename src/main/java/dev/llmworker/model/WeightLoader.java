@@ -15,10 +15,6 @@ import java.util.function.LongConsumer;
 
 /// Puts a model's tensors into the decoder program, each checked and repacked straight from the mapped file.
 final class WeightLoader {
-    /// The most bytes of a tensor that cross over in one piece: a `ByteBuffer` ends at 2 GB.
-    private static final long PIECE_BYTES = 1L << 30;
-
-    private static final int ROWS_MULTIPLE = 64;
     private static final String EMBEDDING = "token_embd.weight";
     private static final String OWN_HEAD = "output.weight";
     /// Weights for many rows are held beside those for few while they take at most this part of the memory.
@@ -60,8 +56,11 @@ final class WeightLoader {
         TensorCheck.allKnown(model, shape);
         TensorCheck.allThere(model, shape);
         var embedding = matrix(EMBEDDING, shape.vocabulary(), shape.hidden());
-        program.run("put_embedding", pieces(embedding), embedding.type().ggufId(), shape.vocabulary());
-        done(embedding);
+        if (!embedsByHead(embedding)) {
+            program.run(
+                    "put_embedding", Program.pieces(embedding), embedding.type().ggufId(), shape.vocabulary());
+            done(embedding);
+        }
         int heads = shape.heads() * shape.headDim(), kvHeads = shape.kvHeads() * shape.headDim();
         for (var layer = 0; layer < shape.layers(); layer++) {
             var block = "blk." + layer + ".";
@@ -76,17 +75,31 @@ final class WeightLoader {
         }
         putNorm("output_norm.weight");
         // Without a head of its own the model uses the embedding.
-        var head = model.tensors().containsKey(OWN_HEAD) ? OWN_HEAD : EMBEDDING;
+        var head = hasOwnHead() ? OWN_HEAD : EMBEDDING;
         putMatrix(matrix(head, shape.vocabulary(), shape.hidden()));
+        if (program.isNative() && !program.test("is_finite")) {
+            for (var tensor : model.tensors().values()) {
+                tensor.checkFinite();
+            }
+        }
+    }
+
+    private boolean hasOwnHead() {
+        return model.tensors().containsKey(OWN_HEAD);
+    }
+
+    /// Whether the program looks tokens up in the head, and does without an embedding.
+    private boolean embedsByHead(Tensor embedding) {
+        return !hasOwnHead() && program.holdsExactly(embedding.type());
     }
 
     /// What the weights will take on the device, in bytes.
     long bytesNeeded() throws ModelFileException {
-        var tied = !model.tensors().containsKey(OWN_HEAD);
+        var tied = !hasOwnHead();
         var embedding = model.tensor(EMBEDDING);
         var needed = program.isDense()
                 ? MatrixForm.DENSE.bytes(embedding, dense())
-                : embedding.data().byteSize();
+                : embedsByHead(embedding) ? 0 : embedding.data().byteSize();
         for (var entry : model.tensors().entrySet()) {
             var tensor = entry.getValue();
             if (tensor.rows() == 1) {
@@ -154,7 +167,7 @@ final class WeightLoader {
         var tensor = model.tensor(name);
         TensorCheck.vector(tensor, shape.hidden());
         tensor.checkFinite();
-        program.run("put_norm", pieces(tensor), tensor.type().ggufId());
+        program.run("put_norm", Program.pieces(tensor), tensor.type().ggufId());
         done(tensor);
     }
 
@@ -164,9 +177,11 @@ final class WeightLoader {
         var types = new ArrayList<Long>();
         var rows = new ArrayList<Long>();
         for (var part : parts) {
-            part.checkFinite();
+            if (!program.checksFinite(part.type())) {
+                part.checkFinite();
+            }
             var bytesPerRow = part.data().byteSize() / part.rows();
-            for (var piece : pieces(part)) {
+            for (var piece : Program.pieces(part)) {
                 pieces.add(piece);
                 types.add((long) part.type().ggufId());
                 rows.add(piece.byteSize() / bytesPerRow);
@@ -206,21 +221,6 @@ final class WeightLoader {
 
     private Precision dense() {
         return weights == Precision.AUTO ? Precision.FP32 : weights;
-    }
-
-    /// A tensor's bytes, cut at multiples of 64 rows where it is large.
-    private static List<MemorySegment> pieces(Tensor tensor) {
-        var data = tensor.data();
-        if (data.byteSize() <= PIECE_BYTES) {
-            return List.of(data);
-        }
-        var step = ROWS_MULTIPLE * (data.byteSize() / tensor.rows());
-        step = Math.max(step, PIECE_BYTES / step * step);
-        var pieces = new ArrayList<MemorySegment>();
-        for (var start = 0L; start < data.byteSize(); start += step) {
-            pieces.add(data.asSlice(start, Math.min(step, data.byteSize() - start)));
-        }
-        return pieces;
     }
 
     private void done(Tensor... tensors) throws InterruptedException {

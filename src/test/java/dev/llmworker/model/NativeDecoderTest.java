@@ -6,7 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.weights.Gguf;
+import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.TensorType;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -112,6 +117,42 @@ class NativeDecoderTest {
             var rest = Arrays.copyOfRange(prompt, 100, prompt.length);
             assertArrayEquals(whole, decoder.prefillLogits(1, rest, 100), 0);
         }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aHeadThatIsTheEmbeddingLooksTokensUpToTheBit(TensorType type) throws Exception {
+        var seed = 241 + type.ordinal();
+        var tied = new TinyLlama(type, 96, 203, false, new Random(seed));
+        var prompt = new Random(seed).ints(40, 0, tied.vocabulary).toArray();
+        float[] expected;
+        try (var decoder = tied.load(directory, options(Precision.AUTO, 2))) {
+            expected = decoder.prefillLogits(0, prompt, 0);
+        }
+        // The same rows again as a head of its own, so that the embedding is one too.
+        var file = directory.resolve("tiny.gguf");
+        byte[] rows;
+        try (var model = Gguf.open(file)) {
+            rows = model.tensor("token_embd.weight").data().toArray(ValueLayout.JAVA_BYTE);
+        }
+        tied.file.tensor("output.weight", type, rows, TinyLlama.HIDDEN, tied.vocabulary);
+        try (var decoder = tied.load(directory, options(Precision.AUTO, 2))) {
+            assertArrayEquals(expected, decoder.prefillLogits(0, prompt, 0), 0, "seed " + seed);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"Q4_0", "Q4_1", "Q8_0"})
+    void aScaleThatIsNotANumberIsRefusedByTensorAndBlock(TensorType type) {
+        var tiny = new TinyLlama(type, 128, 192, false, new Random(251));
+        var blocks = ByteBuffer.allocate(192 * TinyLlama.HIDDEN / type.blockElements() * type.blockBytes())
+                .order(ByteOrder.LITTLE_ENDIAN);
+        blocks.putShort(77 * type.blockBytes(), (short) 0x7E00);
+        tiny.file.tensor("output.weight", type, blocks.array(), TinyLlama.HIDDEN, 192);
+        var refused = assertThrows(ModelFileException.class, () -> tiny.load(directory, options(Precision.AUTO, 1)));
+        assertEquals(
+                "tiny.gguf: tensor output.weight has a scale of NaN in block 77; expected finite numbers",
+                refused.getMessage());
     }
 
     @Test
