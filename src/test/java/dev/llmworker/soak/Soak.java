@@ -129,7 +129,7 @@ public final class Soak {
             var open = answer.body()
                     .lines()
                     .filter(line ->
-                            line.matches("\\w*(running|waiting|queue|connections|in_use|active)\\w*(\\{.*})? .*"))
+                            line.matches("llmworker_\\w*(running|waiting|queue|connections|used)\\w*(\\{.*})? .*"))
                     .filter(line -> !line.matches("\\w*(_limit|_total|_bucket|_sum|_count|_max|_created)\\b.*"))
                     .toList();
             var busy =
