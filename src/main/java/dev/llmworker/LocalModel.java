@@ -89,7 +89,7 @@ final class LocalModel {
                 Objects.requireNonNullElse(settings.maxModelLen(), 0),
                 Objects.requireNonNullElse(settings.threads(), 0),
                 settings.device(),
-                Boolean.parseBoolean(settings.value("DETERMINISTIC")),
+                settings.deterministic(),
                 Kernels.parse(Objects.requireNonNullElse(settings.value("KERNELS"), "auto")));
     }
 

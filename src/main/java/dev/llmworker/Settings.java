@@ -17,9 +17,11 @@ import org.jspecify.annotations.Nullable;
 /// the routes, under the same name.
 ///
 /// @param routes the folder of the YAML routes
+/// @param reloadsRoutes whether a file of routes that changes is loaded anew
 /// @param model what to load; null for the starter model
 /// @param device `auto`, `cpu`, `cuda:0`
 /// @param dtype format of the weights, or `auto`
+/// @param deterministic a text never depends on what else runs
 /// @param maxModelLen tokens of a sequence, prompt and answer together; null for as many as the model and memory allow
 /// @param maxSlots sequences decoded together; null for what fits
 /// @param queueLimit requests that may wait; null for four for each slot
@@ -29,10 +31,12 @@ import org.jspecify.annotations.Nullable;
 record Settings(
         ListenSettings listen,
         Path routes,
+        boolean reloadsRoutes,
         EngineKind engine,
         @Nullable String model,
         String device,
         String dtype,
+        boolean deterministic,
         @Nullable Integer maxModelLen,
         @Nullable Integer maxSlots,
         @Nullable Integer queueLimit,
@@ -99,10 +103,12 @@ record Settings(
                         from.parsed("ALLOWED_ORIGINS", Origins::of),
                         from.text("RUNPOD_POD_ID")),
                 routes,
+                from.flag("ROUTES_RELOAD"),
                 from.choice("ENGINE", EngineKind.class, EngineKind.DJL),
                 from.text("MODEL"),
                 from.text("DEVICE", "auto"),
                 from.text("DTYPE", "auto"),
+                from.flag("DETERMINISTIC"),
                 from.whole("MAX_MODEL_LEN", 16, 1 << 20),
                 from.whole("MAX_SLOTS", 1, 1024),
                 from.whole("QUEUE_LIMIT", 1, 100_000),
@@ -128,11 +134,6 @@ record Settings(
     private static ApiKeys keys(SettingsReader from) throws SettingsException {
         var file = from.text("API_KEYS_FILE");
         return from.parsed("API_KEYS", list -> ApiKeys.of(list, file == null ? null : Path.of(file)));
-    }
-
-    /// Whether a file of routes that changes is loaded anew.
-    boolean reloadsRoutes() {
-        return Boolean.parseBoolean(value("ROUTES_RELOAD"));
     }
 
     /// A setting as it was given; null where it was not.

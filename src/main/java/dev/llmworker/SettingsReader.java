@@ -66,6 +66,16 @@ record SettingsReader(Map<String, String> values) {
                 "a time from " + low.toSeconds() + "s to " + high.toMinutes() + "m, such as 300, 300s or 5m");
     }
 
+    /// False where it is not set.
+    boolean flag(String name) throws SettingsException {
+        return choice(name, Flag.class, Flag.FALSE) == Flag.TRUE;
+    }
+
+    private enum Flag {
+        TRUE,
+        FALSE
+    }
+
     <E extends Enum<E>> E choice(String name, Class<E> type, E absent) throws SettingsException {
         var text = text(name);
         if (text == null) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.model.DecoderDescription;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -56,6 +57,17 @@ class SelfTestTest {
     void float32IsHeldToMore() throws Exception {
         assertTrue(run(Map.of("DTYPE", "fp32")).contains(", limit 1e-03;"));
         assertTrue(run(Map.of("DTYPE", "bf16")).contains(", limit 1e-02;"));
+    }
+
+    @Test
+    void nativeKernelsAreHeldToAsMuch() {
+        assertEquals(1e-3, limit("native (Q4_1)"));
+        assertEquals(1e-3, limit("fp16 (Q8_0)"));
+        assertEquals(1e-2, limit("int4 (Q4_1)"));
+    }
+
+    private static double limit(String weightFormat) {
+        return SelfTest.limit(new DecoderDescription("m", "llama", 320, 512, 4, "cpu", weightFormat, 1));
     }
 
     /// Half of the last norm's weights, which are the file's end, turn round once the model is loaded: the reference is

@@ -1,8 +1,10 @@
 package dev.llmworker;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.serving.Timeouts;
 import java.nio.file.Files;
@@ -44,6 +46,18 @@ class SettingsTest {
         assertEquals(8082, settings.listen().port());
         assertEquals(8083, settings.listen().healthPort());
         assertEquals("file.gguf", settings.model());
+    }
+
+    @Test
+    void whatIsSwitchedOnIsTrueOrFalse() throws Exception {
+        assertFalse(read(Map.of()).deterministic());
+        assertTrue(
+                read(Map.of("DETERMINISTIC", "True", "ROUTES_RELOAD", "true")).deterministic());
+        assertTrue(read(Map.of("ROUTES_RELOAD", "true")).reloadsRoutes());
+        for (var name : new String[] {"DETERMINISTIC", "ROUTES_RELOAD"}) {
+            var refused = assertThrows(SettingsException.class, () -> read(Map.of(name, "yes")));
+            assertEquals(name + " is \"yes\"; it must be one of true, false", refused.getMessage());
+        }
     }
 
     @Test
