@@ -67,7 +67,7 @@ class SelfTestTest {
     }
 
     private static double limit(String weightFormat) {
-        return SelfTest.limit(new DecoderDescription("m", "llama", 320, 512, 4, "cpu", weightFormat, 1));
+        return SelfTest.limit(new DecoderDescription("m", "llama", 320, 512, 4, "cpu", weightFormat, 1, 1));
     }
 
     /// Half of the last norm's weights, which are the file's end, turn round once the model is loaded: the reference is

@@ -10,6 +10,7 @@ package dev.llmworker.model;
 /// @param device where it runs: `cpu`, `cuda:0`
 /// @param weightFormat how the weights lie there: `int4 (Q4_1)`
 /// @param kvCacheBytes size of the whole KV cache; its memory is taken as it is first used
+/// @param kvCacheBytesPerToken what a position of a sequence takes of it
 public record DecoderDescription(
         String name,
         String architecture,
@@ -18,4 +19,5 @@ public record DecoderDescription(
         int slots,
         String device,
         String weightFormat,
-        long kvCacheBytes) {}
+        long kvCacheBytes,
+        long kvCacheBytesPerToken) {}

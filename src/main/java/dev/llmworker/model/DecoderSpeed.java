@@ -59,7 +59,7 @@ public record DecoderSpeed(TorchDecoder decoder) {
     public List<Decoding> decoding(Duration duration, double bytesPerSecond) {
         var description = decoder.description();
         var position = Math.min(POSITION, description.contextLength() - 1);
-        var cacheBytes = (double) description.kvCacheBytes() / description.slots() / description.contextLength();
+        var cacheBytes = (double) description.kvCacheBytesPerToken();
         var found = new ArrayList<Decoding>();
         for (var rows : ROWS) {
             if (rows > description.slots()) {

@@ -50,7 +50,8 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Pro
                 plan.slots(),
                 Devices.name(device),
                 format(weights, capabilities),
-                plan.cache());
+                plan.cache(),
+                shape.cacheBytesPerToken(cache.bytes()));
     }
 
     /// What [#load] would do, without doing it: the tensors are all looked at.

@@ -70,7 +70,7 @@ final class FakeDecoder implements Decoder {
 
     @Override
     public DecoderDescription description() {
-        return new DecoderDescription("fake", "fake", VOCABULARY, contextLength, slots, "none", "none", 0);
+        return new DecoderDescription("fake", "fake", VOCABULARY, contextLength, slots, "none", "none", 0, 0);
     }
 
     @Override

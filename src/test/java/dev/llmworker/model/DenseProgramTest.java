@@ -68,9 +68,9 @@ class DenseProgramTest {
             var ids = new int[] {5, 6, 7};
             var before = decoder.prefillLast(0, ids, 0, SamplingParameters.greedy());
             var calls = new WarmUp(decoder).kernels();
-            // Four prompt lengths twice; one to four rows greedy and sampled, and three of them beside a prompt; the
+            // Five prompt lengths twice; one to four rows greedy and sampled, and three of them beside a prompt; the
             // rest.
-            assertEquals(8 + 8 + 3 + 5, calls);
+            assertEquals(10 + 8 + 3 + 5, calls);
             assertEquals(before, decoder.prefillLast(0, ids, 0, SamplingParameters.greedy()));
         }
     }

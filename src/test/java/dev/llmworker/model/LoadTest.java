@@ -61,7 +61,7 @@ class LoadTest {
             // 2 × 2 layers × 2 heads × 32 × 4 bytes a token.
             var cacheBytes = 3 * 128 * 1024L;
             assertEquals(
-                    new DecoderDescription("tiny", "llama", 192, 128, 3, "cpu", "fp32 (Q4_1)", cacheBytes),
+                    new DecoderDescription("tiny", "llama", 192, 128, 3, "cpu", "fp32 (Q4_1)", cacheBytes, 1024),
                     decoder.description());
         }
     }

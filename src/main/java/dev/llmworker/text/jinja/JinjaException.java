@@ -25,7 +25,8 @@ public final class JinjaException extends RuntimeException {
 
     /// What `raise_exception('…')` throws.
     static JinjaException raised(String reason) {
-        return new JinjaException(0, reason, true);
+        return new JinjaException(
+                0, reason.isBlank() ? "the template refuses its input, and does not say why" : reason, true);
     }
 
     /// The same with a line, unless it has one already.

@@ -196,6 +196,13 @@ class JinjaTemplateTest {
         }
     }
 
+    @Test
+    void aTemplateThatRefusesWithoutWordsIsSaidToDoSo() {
+        var refusal = failure("{{ raise_exception('') }}");
+        assertTrue(refusal.raisedByTemplate());
+        assertEquals("the template refuses its input, and does not say why", refusal.reason());
+    }
+
     private static JinjaException failure(String source) {
         return assertThrows(
                 JinjaException.class, () -> JinjaTemplate.parse(source).render(ONE_TURN));
