@@ -14,12 +14,13 @@ import java.util.concurrent.locks.LockSupport;
 /// Sends a worker requests at random times, whether it keeps up or not, to hold what `Capacity.java` calculates against
 /// what happens. JDK only.
 ///
-/// `java Arrivals.java http://localhost:8080 RATE SECONDS ANSWER` sends RATE requests a second whose answers are ANSWER
-/// tokens long on average (exponential, as in the calculation, and at least 1);
+/// `java Arrivals.java http://localhost:8080 RATE SECONDS ANSWER SLOTS` sends RATE requests a second whose answers are
+/// ANSWER tokens long on average (exponential, as in the calculation, and at least 1) to a worker of SLOTS; what waits is
+/// what the worker has beyond them, and the mean wait follows from that by Little's law;
 /// `java Arrivals.java http://localhost:8080 together=8 SECONDS ANSWER` keeps so many running and prints a point of the
 /// curve.
 class Arrivals {
-    private static final HttpClient HTTP = HttpClient.newHttpClient();
+    private static final HttpClient HTTP = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
     private final String url;
     private final double answerTokens;
@@ -35,7 +36,7 @@ class Arrivals {
         if (arguments[1].startsWith("together=")) {
             test.together(Integer.parseInt(arguments[1].substring("together=".length())), length);
         } else {
-            test.arrive(Double.parseDouble(arguments[1]), length);
+            test.arrive(Double.parseDouble(arguments[1]), length, Integer.parseInt(arguments[4]));
         }
     }
 
@@ -44,38 +45,39 @@ class Arrivals {
         this.answerTokens = answerTokens;
     }
 
-    private void arrive(double rate, double length) throws Exception {
+    private void arrive(double rate, double length, int slots) throws Exception {
         var random = new Random(7);
         var began = System.nanoTime();
-        var area = 0.0;
+        var found = 0L;
+        var foundWaiting = 0L;
         var sent = 0;
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            var now = 0.0;
-            while (true) {
-                var next = now - Math.log(1 - random.nextDouble()) / rate;
-                if (next > length) {
-                    break;
-                }
+            var next = -Math.log(1 - random.nextDouble()) / rate;
+            while (next <= length) {
                 var number = 1 + (int) (-Math.log(1 - random.nextDouble()) * answerTokens);
                 sleepUntil(began + (long) (next * 1e9));
-                area += running.get() * (next - now);
-                now = next;
+                // What arrivals at random times find is what there is on average.
+                found += running.get();
+                foundWaiting += Math.max(0, running.get() - slots);
                 sent++;
                 running.incrementAndGet();
                 threads.submit(() -> request(number));
+                next += -Math.log(1 - random.nextDouble()) / rate;
             }
-            area /= now;
         }
+        var accepted = (double) (sent - refused.get()) / length;
         System.out.printf(
                 Locale.ROOT,
-                "%.2f requests/s (%d sent, %d refused): %.1f in the worker, first token p50 %.2f s p95 %.2f, answer %.2f s%n",
+                "%.2f requests/s (%d sent, %d refused): %.1f in the worker, wait %.3f s, first token p50 %.3f s p95 %.3f, answer %.2f s, %.0f tokens/s%n",
                 rate,
                 sent,
                 refused.get(),
-                area,
+                (double) found / sent,
+                foundWaiting / (double) sent / accepted,
                 quantile(first, 0.5),
                 quantile(first, 0.95),
-                seconds.stream().mapToDouble(Double::doubleValue).average().orElse(0));
+                seconds.stream().mapToDouble(Double::doubleValue).average().orElse(0),
+                tokens / ((System.nanoTime() - began) / 1e9));
     }
 
     private void together(int number, double length) throws Exception {

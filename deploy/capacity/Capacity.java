@@ -1,14 +1,12 @@
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.PriorityQueue;
 import java.util.Random;
 import java.util.TreeMap;
 
-/// How many workers a load needs, and how long requests wait: a calculation, and a simulation beside it. JDK only.
+/// How many workers a load needs, and how long requests wait: a calculation, and a simulation beside it
+/// (`Simulation.java`). JDK only.
 ///
 /// `java Capacity.java curve=1:164,8:415,32:786 answer=128 rate=20 slots=32`, and what `main` reads besides. `curve` is
 /// what one worker was measured at: sequences together, and the tokens a second of all of them. `rate` is requests a
@@ -21,8 +19,8 @@ import java.util.TreeMap;
 /// with the fewest, as RunPod's and the worker's own do.
 class Capacity {
     private final TreeMap<Integer, Double> curve = new TreeMap<>();
-    private final int slots;
-    private final int queue;
+    final int slots;
+    final int queue;
     private final double answerTokens;
 
     public static void main(String[] arguments) {
@@ -92,7 +90,7 @@ class Capacity {
     }
 
     /// Requests a second that a worker ends which has so many.
-    private double speed(int requests) {
+    double speed(int requests) {
         var running = Math.min(requests, slots);
         if (running == 0) {
             return 0;
@@ -185,7 +183,7 @@ class Capacity {
                         : "");
         show("  sent at random", state);
         if (workers <= 1000) {
-            show("  sent to the fewest", simulate(workers, rate, new Random(1)));
+            show("  sent to the fewest", new Simulation(this).run(workers, rate, new Random(1)));
         }
     }
 
@@ -198,101 +196,5 @@ class Capacity {
                 state.waitP95,
                 state.whole,
                 100 * state.refused);
-    }
-
-    /// A worker of the simulation: what each request that runs still lacks, in answers, and since when others wait.
-    private static final class Worker {
-        final PriorityQueue<Double> ends = new PriorityQueue<>();
-        final ArrayList<Double> waiting = new ArrayList<>();
-        /// How far a request that has run from the start would be.
-        double progress;
-        double now;
-    }
-
-    /// Requests by requests: lengths are exponential, as the calculation has them.
-    State simulate(int workers, double rate, Random random) {
-        var fleet = new Worker[workers];
-        Arrays.setAll(fleet, _ -> new Worker());
-        var requests = Math.max(20_000, 200 * workers);
-        var warm = requests / 3;
-        var waits = new ArrayList<Double>();
-        var refused = 0;
-        var area = 0.0;
-        var waitingArea = 0.0;
-        var last = 0.0;
-        var began = 0.0;
-        var now = 0.0;
-        for (var i = 0; i < requests; i++) {
-            now += -Math.log(1 - random.nextDouble()) / rate;
-            var running = 0;
-            var waiting = 0;
-            Worker best = null;
-            var offset = random.nextInt(workers);
-            for (var w = 0; w < workers; w++) {
-                var worker = fleet[(w + offset) % workers];
-                advance(worker, now, waits, random);
-                running += worker.ends.size();
-                waiting += worker.waiting.size();
-                if (best == null || size(worker) < size(best)) {
-                    best = worker;
-                }
-            }
-            if (i == warm) {
-                waits.clear();
-                refused = 0;
-                area = 0;
-                waitingArea = 0;
-                began = now;
-                last = now;
-            }
-            area += running * (now - last);
-            waitingArea += waiting * (now - last);
-            last = now;
-            if (best.ends.size() < slots) {
-                begin(best, random);
-                waits.add(0.0);
-            } else if (best.waiting.size() < queue) {
-                best.waiting.add(now);
-            } else {
-                refused++;
-            }
-        }
-        var seconds = now - began;
-        var accepted = requests - warm - refused;
-        waits.sort(null);
-        return new State(
-                area / seconds / workers,
-                waitingArea / seconds / workers,
-                (double) refused / (requests - warm),
-                waits.stream().mapToDouble(Double::doubleValue).average().orElse(0),
-                waits.get((int) (0.95 * (waits.size() - 1))),
-                (area + waitingArea) / accepted);
-    }
-
-    private static int size(Worker worker) {
-        return worker.ends.size() + worker.waiting.size();
-    }
-
-    private static void begin(Worker worker, Random random) {
-        worker.ends.add(worker.progress - Math.log(1 - random.nextDouble()));
-    }
-
-    /// Lets a worker go on until `time`: all that run share its speed.
-    private void advance(Worker worker, double time, List<Double> waits, Random random) {
-        while (!worker.ends.isEmpty()) {
-            var each = speed(worker.ends.size()) / worker.ends.size();
-            var end = worker.now + (worker.ends.peek() - worker.progress) / each;
-            if (end > time) {
-                worker.progress += (time - worker.now) * each;
-                break;
-            }
-            worker.progress = worker.ends.poll();
-            worker.now = end;
-            if (!worker.waiting.isEmpty()) {
-                waits.add(end - worker.waiting.removeFirst());
-                begin(worker, random);
-            }
-        }
-        worker.now = time;
     }
 }

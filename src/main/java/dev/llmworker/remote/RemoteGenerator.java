@@ -7,6 +7,7 @@ import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
+import io.vertx.core.Context;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClient;
@@ -19,30 +20,45 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /// Generates by servers that speak OpenAI's API.
 ///
 /// Threading: any thread.
 public final class RemoteGenerator implements Generator, OpenAiRelay {
     private static final Duration CONNECT_LIMIT = Duration.ofSeconds(5);
+    // Half of the cores read what the servers send, as what is done with it takes as much again.
+    private static final int LANES = Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 16);
     private static final int CHECK_CONNECTIONS = 2;
     // Below what servers allow (uvicorn: 5 s), else one closes a connection while a request is on its way.
     private static final int IDLE_SECONDS = 4;
 
     private final Vertx vertx;
     private final RemoteOptions options;
-    private final HttpClient client;
+    private final List<Lane> lanes;
+    private final AtomicInteger turn = new AtomicInteger();
     private final HttpClient checkClient;
     private final RemoteServers servers;
     private final List<HealthCheck> checks;
     private final Set<RemoteGeneration> running = ConcurrentHashMap.newKeySet();
     private volatile boolean closed;
 
+    /// An event loop and the connections that it reads. A pool of all loops would give a generation a connection that
+    /// another loop reads, and each token would pass from thread to thread once more.
+    private record Lane(Context context, HttpClient client) {}
+
     private RemoteGenerator(Vertx vertx, RemoteOptions options) {
         this.vertx = vertx;
         this.options = options;
-        client = client(vertx, options, options.connections());
+        int count = Math.min(LANES, options.connections());
+        // All lanes together have as many connections to a server as are allowed, or one each more.
+        int each = Math.ceilDiv(options.connections(), count);
+        lanes = IntStream.range(0, count)
+                .mapToObj(_ ->
+                        new Lane(((VertxInternal) vertx).createEventLoopContext(), client(vertx, options, each)))
+                .toList();
         checkClient = client(vertx, options, CHECK_CONNECTIONS);
         servers = new RemoteServers(
                 options.servers().stream()
@@ -93,9 +109,9 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
         if (server == null) {
             throw new IllegalStateException("no server was taken or refused");
         }
-        var context = ((VertxInternal) vertx).createEventLoopContext();
-        var generation =
-                new RemoteGeneration(servers, client, context, question, options.apiKey(), readers, running::remove);
+        var lane = lanes.get(Math.floorMod(turn.getAndIncrement(), lanes.size()));
+        var generation = new RemoteGeneration(
+                servers, lane.client, lane.context, question, options.apiKey(), readers, running::remove);
         running.add(generation);
         generation.start(server, options.timeout());
         return generation;
@@ -127,6 +143,6 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
         checks.forEach(HealthCheck::close);
         running.forEach(RemoteGeneration::close);
         checkClient.close();
-        client.close();
+        lanes.forEach(lane -> lane.client.close());
     }
 }
