@@ -56,8 +56,7 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
         // All lanes together have as many connections to a server as are allowed, or one each more.
         int each = Math.ceilDiv(options.connections(), count);
         lanes = IntStream.range(0, count)
-                .mapToObj(_ ->
-                        new Lane(((VertxInternal) vertx).createEventLoopContext(), client(vertx, options, each)))
+                .mapToObj(_ -> new Lane(((VertxInternal) vertx).createEventLoopContext(), client(vertx, options, each)))
                 .toList();
         checkClient = client(vertx, options, CHECK_CONNECTIONS);
         servers = new RemoteServers(
