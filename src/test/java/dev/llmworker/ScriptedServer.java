@@ -16,7 +16,6 @@ import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
@@ -168,7 +167,13 @@ final class ScriptedServer implements AutoCloseable {
         }
 
         void raw(byte[] bytes) throws IOException {
-            socket.getOutputStream().write(bytes);
+            try {
+                socket.getOutputStream().write(bytes);
+            } catch (IOException e) {
+                // The worker has left already.
+                markLeft();
+                throw e;
+            }
         }
 
         void raw(String text) throws IOException {
@@ -228,8 +233,14 @@ final class ScriptedServer implements AutoCloseable {
             } catch (IOException _) {
                 // By a reset.
             }
-            Objects.requireNonNull(request).left.countDown();
+            markLeft();
             throw new EOFException();
+        }
+
+        private void markLeft() {
+            if (request != null) {
+                request.left.countDown();
+            }
         }
 
         /// Drops the connection.
