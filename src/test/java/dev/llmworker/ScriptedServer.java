@@ -23,7 +23,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLServerSocket;
-import org.jspecify.annotations.Nullable;
 
 /// A server of OpenAI's API that answers byte by byte as the test says, with faults that no library would make.
 final class ScriptedServer implements AutoCloseable {
@@ -127,8 +126,13 @@ final class ScriptedServer implements AutoCloseable {
                 if (line[0].equals("POST")) {
                     var request = new Request(line[1], headers, JSON.readTree(body), new CountDownLatch(1));
                     requests.add(request);
-                    wire.request = request;
-                    script.answer(request, wire);
+                    try {
+                        script.answer(request, wire);
+                    } catch (IOException e) {
+                        // The worker has closed the connection, before the answer's end or before its beginning.
+                        request.left.countDown();
+                        throw e;
+                    }
                 } else if (line[1].equals("/health")) {
                     wire.json(health, "{}");
                 } else {
@@ -159,7 +163,6 @@ final class ScriptedServer implements AutoCloseable {
     static final class Wire {
         private final Socket socket;
         private final InputStream in;
-        private @Nullable Request request;
 
         private Wire(Socket socket, InputStream in) {
             this.socket = socket;
@@ -167,13 +170,7 @@ final class ScriptedServer implements AutoCloseable {
         }
 
         void raw(byte[] bytes) throws IOException {
-            try {
-                socket.getOutputStream().write(bytes);
-            } catch (IOException e) {
-                // The worker has left already.
-                markLeft();
-                throw e;
-            }
+            socket.getOutputStream().write(bytes);
         }
 
         void raw(String text) throws IOException {
@@ -226,21 +223,10 @@ final class ScriptedServer implements AutoCloseable {
 
         /// Waits until the worker closes the connection.
         void awaitLeft() throws IOException {
-            try {
-                while (in.read() >= 0) {
-                    // The worker sends nothing more.
-                }
-            } catch (IOException _) {
-                // By a reset.
+            while (in.read() >= 0) {
+                // The worker sends nothing more.
             }
-            markLeft();
             throw new EOFException();
-        }
-
-        private void markLeft() {
-            if (request != null) {
-                request.left.countDown();
-            }
         }
 
         /// Drops the connection.
