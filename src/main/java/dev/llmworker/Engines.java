@@ -12,14 +12,6 @@ import io.vertx.core.Vertx;
 final class Engines {
     private Engines() {}
 
-    /// Begins what takes longest and needs nothing of the rest, not even the port: its own thread loads libtorch
-    /// meanwhile.
-    static void prepare(Settings settings) {
-        if (settings.engine() == Settings.EngineKind.DJL) {
-            Libtorch.startLoading();
-        }
-    }
-
     /// Returns at once; an engine that has something to load does so on a thread of its own.
     ///
     /// @param vertx whose event loops talk to other servers
@@ -29,7 +21,9 @@ final class Engines {
             case MOCK -> new MockGenerator(settings.requestTimeout(), System::nanoTime);
             case OPENAI -> RemoteGenerator.start(vertx, RemoteSettings.read(settings));
             case DJL -> {
-                prepare(settings);
+                Libtorch.spareCudaSearch();
+                NativeMethods.link();
+                Libtorch.startLoading();
                 var model = new LocalModel(settings);
                 yield InProcessGenerator.start(
                         model::load,

@@ -73,7 +73,6 @@ final class Rehearsal {
     }
 
     private static void perform(Settings settings) throws Exception {
-        Engines.prepare(settings);
         var port = SharedPort.open(settings.listen());
         var stats = new WorkerStats();
         Generator generator = Engines.start(settings, port.vertx(), stats);

@@ -40,7 +40,6 @@ public final class Worker {
 
     private static void run() throws Exception {
         var settings = Settings.read(System.getenv());
-        Engines.prepare(settings);
         serve(settings, (_, port, stats) -> Engines.start(settings, port.vertx(), stats));
     }
 

@@ -22,12 +22,9 @@ public final class Libtorch {
 
     private Libtorch() {}
 
-    /// Loads it on a thread of its own; call it before others use DJL. What goes wrong there is thrown where it is
+    /// Loads it on a thread of its own. What goes wrong there is thrown where it is
     /// awaited.
     public static void startLoading() {
-        if (!mayHaveGpu()) {
-            passOverCuda();
-        }
         Thread.ofPlatform().name("libtorch").daemon().start(LOADING);
     }
 
@@ -60,10 +57,13 @@ public final class Libtorch {
                 || GPU_FILES.stream().anyMatch(file -> Files.exists(Path.of(file)));
     }
 
-    /// DJL asks CUDA for GPUs through JNA, which unpacks a library and runs `ldconfig` to find out that there is none.
-    /// A
-    /// class that is loaded with this property set does not ask, and answers that there are none.
-    private static void passOverCuda() {
+    /// Spares DJL the search for GPUs where there can be none; call it before others use DJL. It asks CUDA
+    /// through JNA, which unpacks a library and runs `ldconfig` to find out. A class that is loaded with this
+    /// property set does not ask, and answers that there are none.
+    public static void spareCudaSearch() {
+        if (mayHaveGpu()) {
+            return;
+        }
         System.setProperty(CUDA_BY_FORK, "true");
         try {
             Class.forName(CudaUtils.class.getName());

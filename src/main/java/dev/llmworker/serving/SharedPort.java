@@ -147,6 +147,7 @@ public final class SharedPort implements AutoCloseable {
     /// From now on requests go to `router`.
     void serve(Handler<HttpServerRequest> router) {
         gate.serve(router);
+        Thread.ofPlatform().daemon().name("json").start(StrictJson::prepare);
     }
 
     boolean isListening() {

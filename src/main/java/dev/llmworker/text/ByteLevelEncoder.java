@@ -3,7 +3,6 @@ package dev.llmworker.text;
 import dev.llmworker.weights.Metadata;
 import dev.llmworker.weights.ModelFileException;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /// Byte-level BPE, as GPT-2, Llama 3, Qwen and SmolLM have it, from a GGUF file's metadata.
@@ -13,7 +12,7 @@ final class ByteLevelEncoder {
     /// @throws ModelFileException if merges and vocabulary do not fit together
     static TextEncoder of(Metadata metadata, Vocabulary vocabulary, PreTokenizer preTokenizer) throws IOException {
         var merges = merges(metadata);
-        var json = TokenizerJson.of(vocabulary, merges, preTokenizer).getBytes(StandardCharsets.UTF_8);
+        var json = TokenizerJson.of(vocabulary, merges, preTokenizer);
         return new HuggingFaceEncoder(
                 json, metadata.file(), "tokenizer.ggml.merges and tokenizer.ggml.tokens make no tokenizer");
     }

@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.llmworker.weights.JsonFile;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.Set;
 
 /// Writes a `tokenizer.json` anew, without the tokens that no text may become, and without what is put around texts or
@@ -38,7 +39,7 @@ final class EncoderJson {
     /// @param left the control tokens that are left out
     /// @param first false for text that goes on after a control token: some tokenizers put a space before the
     ///     first text only
-    static byte[] of(TokenizerFile source, Set<String> left, boolean first) throws IOException {
+    static String of(TokenizerFile source, Set<String> left, boolean first) throws IOException {
         var bytes = new ByteArrayOutputStream(source.bytes().length);
         try (var json = JsonFile.FACTORY.createParser(source.bytes());
                 var out = JsonFile.FACTORY.createGenerator(bytes)) {
@@ -48,7 +49,7 @@ final class EncoderJson {
         } catch (JsonProcessingException e) {
             throw JsonFile.notJson(source.file(), e);
         }
-        return bytes.toByteArray();
+        return bytes.toString(StandardCharsets.UTF_8);
     }
 
     private void object(String prefix) throws IOException {

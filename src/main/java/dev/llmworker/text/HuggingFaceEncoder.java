@@ -2,34 +2,32 @@ package dev.llmworker.text;
 
 import static ai.djl.huggingface.tokenizers.jni.TokenizersLibrary.LIB;
 
-import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
-import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import dev.llmworker.weights.ModelFileException;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.lang.ref.Cleaner;
+import java.lang.ref.Reference;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Map;
 
-/// The Hugging Face tokenizers, through DJL.
+/// The Hugging Face tokenizers, through DJL's native methods. DJL's own class around them takes the JSON as bytes, and
+/// fetches words, offsets and masks with each text, which takes twice as long.
 final class HuggingFaceEncoder implements TextEncoder {
-    private static final Map<String, String> OPTIONS =
-            Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false");
-
+    private static final Cleaner CLEANER = Cleaner.create();
     private static final String PROBE = "Hello, Wörld! 123\n\u0001\uD83D\uDE00";
 
-    private final HuggingFaceTokenizer tokenizer;
+    private final long handle;
 
     /// @param json a `tokenizer.json` without control tokens
     /// @param file what it was made from, for messages
     /// @param problem what to say of it where it is refused
-    HuggingFaceEncoder(byte[] json, Path file, String problem) throws IOException {
-        // DJL reports its use to its makers otherwise.
-        System.setProperty("OPT_OUT_TRACKING", "true");
+    HuggingFaceEncoder(String json, Path file, String problem) throws IOException {
         // Apart, so that a native library that does not load is not blamed on the file.
-        LibUtils.checkStatus();
+        TokenizerLibrary.load();
         try {
-            tokenizer = HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(json), OPTIONS);
+            handle = LIB.createTokenizerFromString(json);
+            CLEANER.register(this, new Deletion(handle));
+            LIB.disableTruncation(handle);
+            LIB.disablePadding(handle);
             // Some contradictions show only when a text is encoded.
             encode(PROBE);
         } catch (RuntimeException e) {
@@ -41,14 +39,24 @@ final class HuggingFaceEncoder implements TextEncoder {
 
     @Override
     public int[] encode(String text) {
-        // Not tokenizer.encode(): that also fetches words, offsets and masks, an object per token, and takes twice as
-        // long.
-        var encoding = LIB.encode(tokenizer.getHandle(), text, false);
         try {
-            var ids = LIB.getTokenIds(encoding);
-            return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
+            var encoding = LIB.encode(handle, text, false);
+            try {
+                var ids = LIB.getTokenIds(encoding);
+                return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
+            } finally {
+                LIB.deleteEncoding(encoding);
+            }
         } finally {
-            LIB.deleteEncoding(encoding);
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    /// Does not refer to the encoder, which would never go then.
+    private record Deletion(long handle) implements Runnable {
+        @Override
+        public void run() {
+            LIB.deleteTokenizer(handle);
         }
     }
 }

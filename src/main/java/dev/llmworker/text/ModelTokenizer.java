@@ -37,7 +37,8 @@ public final class ModelTokenizer implements Tokenizer {
     private final TokenNames controlNames;
     private final Ends ends;
     private final boolean addsLeadingSpace;
-    private final @Nullable FewestTokens fewest;
+    private final FewestTokens.@Nullable Covering covering;
+    private @Nullable FewestTokens fewest;
 
     /// @param addsLeadingSpace whether the encoder puts a space before each text
     /// @param covering how its tokens cover a text; null where not each byte of it is in one
@@ -54,13 +55,7 @@ public final class ModelTokenizer implements Tokenizer {
         this.controlNames = new TokenNames(vocabulary.controlTokens());
         this.ends = ends;
         this.addsLeadingSpace = addsLeadingSpace;
-        fewest = covering == null
-                ? null
-                : new FewestTokens(
-                        IntStream.range(0, vocabulary.size())
-                                .mapToObj(this::bytes)
-                                .toList(),
-                        covering);
+        this.covering = covering;
     }
 
     /// @throws dev.llmworker.weights.ModelFileException if what the files say of it contradicts itself, or describes
@@ -84,7 +79,16 @@ public final class ModelTokenizer implements Tokenizer {
 
     @Override
     public int fewestTokens(String text) {
-        return fewest == null ? 0 : fewest.of(encodable(text));
+        return covering == null ? 0 : fewest(covering).of(encodable(text));
+    }
+
+    /// Made for the first text that is long: it looks at all tokens, which a start has no time for.
+    private synchronized FewestTokens fewest(FewestTokens.Covering covering) {
+        if (fewest == null) {
+            fewest = new FewestTokens(
+                    IntStream.range(0, vocabulary.size()).mapToObj(this::bytes).toList(), covering);
+        }
+        return fewest;
     }
 
     private static String encodable(String text) {

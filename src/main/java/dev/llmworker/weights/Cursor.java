@@ -18,6 +18,9 @@ final class Cursor {
     /// A buffer, not the segment: a start-up reads 100,000 strings by code that is not compiled yet.
     private final ByteBuffer header;
 
+    /// For the bytes of a string on their way; nearly all are shorter.
+    private final byte[] scratch = new byte[256];
+
     private String part = "the header";
 
     Cursor(Path file, MemorySegment mapping) {
@@ -70,11 +73,17 @@ final class Cursor {
             throw failure("has a string of " + Long.toUnsignedString(length) + " bytes at byte " + start
                     + "; the file ends at byte " + fileBytes);
         }
-        var bytes = bytes(length);
-        var text = new String(bytes, StandardCharsets.UTF_8);
+        require(length);
+        var size = (int) length;
+        var bytes = size <= scratch.length ? scratch : new byte[size];
+        header.get(bytes, 0, size);
+        var text = new String(bytes, 0, size, StandardCharsets.UTF_8);
         // Malformed bytes become U+FFFD, which encodes to other bytes than theirs.
-        if (text.indexOf('\uFFFD') >= 0 && !Arrays.equals(bytes, text.getBytes(StandardCharsets.UTF_8))) {
-            throw failure("has a string at byte " + start + " that is not UTF-8");
+        if (text.indexOf('\uFFFD') >= 0) {
+            var encoded = text.getBytes(StandardCharsets.UTF_8);
+            if (!Arrays.equals(bytes, 0, size, encoded, 0, encoded.length)) {
+                throw failure("has a string at byte " + start + " that is not UTF-8");
+            }
         }
         return text;
     }

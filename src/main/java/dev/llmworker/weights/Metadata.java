@@ -119,6 +119,9 @@ public final class Metadata {
         if (!scalars.type().isInteger()) {
             throw mismatch(key, scalars, "an array of integers");
         }
+        if (scalars.type() == ValueType.INT32) {
+            return scalars.raw().toArray(ValueType.INT);
+        }
         var integers = new int[scalars.count()];
         for (var i = 0; i < integers.length; i++) {
             integers[i] = fitting(key, scalars.type(), scalars.integerAt(i));

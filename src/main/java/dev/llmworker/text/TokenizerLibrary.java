@@ -1,0 +1,27 @@
+package dev.llmworker.text;
+
+import ai.djl.huggingface.tokenizers.jni.LibUtils;
+import java.io.IOException;
+import java.nio.file.Path;
+
+/// The native library of the Hugging Face tokenizers.
+///
+/// Threading: any thread.
+public final class TokenizerLibrary {
+    private static final String SMALLEST =
+            "{\"version\":\"1.0\",\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}";
+
+    private TokenizerLibrary() {}
+
+    static void load() {
+        // DJL reports its use to its makers otherwise.
+        System.setProperty("OPT_OUT_TRACKING", "true");
+        LibUtils.checkStatus();
+    }
+
+    /// Loads it, and calls once what a tokenizer calls.
+    public static void link() throws IOException {
+        load();
+        new HuggingFaceEncoder(SMALLEST, Path.of("none"), "the smallest tokenizer").encode("a");
+    }
+}
