@@ -3,7 +3,8 @@ package dev.llmworker.generation;
 /// How many prompt tokens may go with a decode step, from what steps took lately.
 ///
 /// What they add does not grow in proportion to their number, so each of a few sizes has a figure of its own. The
-/// largest that adds at most [#SHARE] of a plain step's time is taken, and the smallest always, so that prompts move.
+/// largest up to which all add at most [#SHARE] of a plain step's time is taken, and the smallest always, so that
+/// prompts move.
 ///
 /// Threading: the engine thread alone.
 final class PrefillPace {
@@ -15,19 +16,25 @@ final class PrefillPace {
     static final int STEPS_PER_PLAIN = 32;
 
     private static final double WEIGHT_OF_NEWEST = 0.25;
-    /// A size that looked too slow once is tried again in the end, whatever made it slow.
-    private static final double FORGETTING = 0.99;
+    /// Of its figure by the step: a size that looked too slow is tried again in the end, whatever made it slow. One
+    /// that
+    /// takes twice as long as it may is tried once in 230 steps, so that the slowest in a hundred are not these.
+    private static final double FORGETTING = 0.997;
 
     /// By number of rows, rounded up to a power of two; 0 where there was none yet.
     private final double[] plainNanos = new double[Integer.SIZE];
     private final double[] addedNanos;
+    /// The number of the step that each figure is from.
+    private final long[] measuredAt;
     private final int leastTokens;
+    private long steps;
     private int stepsSincePlain;
 
     /// @param leastTokens a power of two, at most [#MOST_TOKENS]
     PrefillPace(int leastTokens) {
         this.leastTokens = leastTokens;
         this.addedNanos = new double[bucket(MOST_TOKENS) - bucket(leastTokens) + 1];
+        this.measuredAt = new long[addedNanos.length];
     }
 
     /// @param promptTokens that went with the step
@@ -44,6 +51,7 @@ final class PrefillPace {
             int size = Math.max(0, bucket(promptTokens) - bucket(leastTokens));
             double whole = (double) (leastTokens << size) / promptTokens;
             addedNanos[size] = average(addedNanos[size], Math.max(1, whole * (nanos - plain)));
+            measuredAt[size] = steps;
         }
     }
 
@@ -53,15 +61,12 @@ final class PrefillPace {
         if (plain == 0 || stepsSincePlain >= STEPS_PER_PLAIN) {
             return 0;
         }
-        int chosen = 0;
-        for (int size = 1; size < addedNanos.length; size++) {
-            if (estimate(size) <= SHARE * plain) {
-                chosen = size;
-            } else {
-                addedNanos[size] *= FORGETTING;
-            }
+        steps++;
+        int size = 0;
+        while (size + 1 < addedNanos.length && estimate(size + 1) <= SHARE * plain) {
+            size++;
         }
-        return leastTokens << chosen;
+        return leastTokens << size;
     }
 
     /// Of as many rows, or else of the most rows fewer than that of which one is known; 0 where none is.
@@ -74,12 +79,23 @@ final class PrefillPace {
         return 0;
     }
 
-    /// A size that was never run is taken for twice as slow as half of it.
+    /// A size that was never run is taken for twice as slow as half of it, and for no slower than twice of it.
     private double estimate(int size) {
-        if (addedNanos[size] > 0) {
-            return addedNanos[size];
+        for (int smaller = size; smaller >= 0; smaller--) {
+            if (addedNanos[smaller] > 0) {
+                return remembered(smaller) * (1 << size - smaller);
+            }
         }
-        return size == 0 ? Double.POSITIVE_INFINITY : 2 * estimate(size - 1);
+        for (int larger = size + 1; larger < addedNanos.length; larger++) {
+            if (addedNanos[larger] > 0) {
+                return addedNanos[larger];
+            }
+        }
+        return Double.POSITIVE_INFINITY;
+    }
+
+    private double remembered(int size) {
+        return addedNanos[size] * Math.pow(FORGETTING, steps - measuredAt[size]);
     }
 
     private static int bucket(int count) {

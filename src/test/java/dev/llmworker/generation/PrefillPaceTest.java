@@ -72,8 +72,23 @@ class PrefillPaceTest {
         int tries = 0;
         while (pace.tokens(8) == 16) {
             tries++;
-            assertTrue(tries < 200, "32 is never tried again");
+            assertTrue(tries < 500, "32 is never tried again");
         }
+        assertTrue(tries > 100, "32 is tried again after " + tries + " steps");
         assertEquals(32, pace.tokens(8));
+        pace.stepTook(8, 32, 100 * MILLISECOND);
+        assertEquals(16, pace.tokens(8), "it is as slow as it was");
+    }
+
+    @Test
+    void noSizeIsTriedWhileASmallerOneIsTooSlow() {
+        pace.stepTook(8, 0, 40 * MILLISECOND);
+        pace.stepTook(8, 128, 300 * MILLISECOND);
+        assertEquals(16, pace.tokens(8), "as no other is known");
+        for (int step = 0; step < 10_000; step++) {
+            int tokens = pace.tokens(8);
+            assertTrue(tokens <= 32, tokens + " tokens in step " + step);
+            pace.stepTook(8, tokens, (40 + tokens) * MILLISECOND);
+        }
     }
 }
