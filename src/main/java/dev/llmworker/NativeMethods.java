@@ -14,6 +14,7 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,9 +48,13 @@ final class NativeMethods {
         }
     }
 
-    /// As the model's is; this one is in every Java.
+    /// As the model's is found and read; these are in every Java.
     private static void readFile() throws IOException {
-        var file = Path.of(System.getProperty("java.home"), "lib", "modules");
+        var folder = Path.of(System.getProperty("java.home"), "lib");
+        try (var files = Files.list(folder)) {
+            var _ = files.findFirst();
+        }
+        var file = folder.resolve("modules");
         file.toFile().canRead();
         try (var channel = FileChannel.open(file);
                 var arena = Arena.ofShared()) {
