@@ -28,7 +28,7 @@ import org.slf4j.LoggerFactory;
 final class NativeMethods {
     private static final Logger LOG = LoggerFactory.getLogger(NativeMethods.class);
     private static final byte[] MESSAGE = {'x'};
-    private static final long MILLIS = 20;
+    private static final long WAIT_MILLIS = 20;
 
     private NativeMethods() {}
 
@@ -73,7 +73,7 @@ final class NativeMethods {
                 accepted.register(selector, SelectionKey.OP_READ);
                 client.write(ByteBuffer.wrap(MESSAGE));
                 // Someone else may have taken the connection.
-                selector.select(MILLIS);
+                selector.select(WAIT_MILLIS);
                 accepted.read(ByteBuffer.allocateDirect(MESSAGE.length));
                 accepted.write(new ByteBuffer[] {ByteBuffer.wrap(MESSAGE), ByteBuffer.wrap(MESSAGE)});
                 accepted.shutdownOutput();

@@ -16,9 +16,8 @@ final class PrefillPace {
     static final int STEPS_PER_PLAIN = 32;
 
     private static final double WEIGHT_OF_NEWEST = 0.25;
-    /// Of its figure by the step: a size that looked too slow is tried again in the end, whatever made it slow. One
-    /// that
-    /// takes twice as long as it may is tried once in 230 steps, so that the slowest in a hundred are not these.
+    /// By the step: a size that looked too slow is tried again in the end, whatever made it slow. One that takes
+    /// twice as long as it may is tried once in 230 steps, so that the slowest in a hundred are not these.
     private static final double FORGETTING = 0.997;
 
     /// By number of rows, rounded up to a power of two; 0 where there was none yet.
@@ -79,7 +78,8 @@ final class PrefillPace {
         return 0;
     }
 
-    /// A size that was never run is taken for twice as slow as half of it, and for no slower than twice of it.
+    /// A size that was never run is taken for twice as slow as half of it; where no smaller one was run either, for as
+    /// slow as the next larger.
     private double estimate(int size) {
         for (int smaller = size; smaller >= 0; smaller--) {
             if (addedNanos[smaller] > 0) {

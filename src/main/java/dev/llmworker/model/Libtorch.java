@@ -22,8 +22,7 @@ public final class Libtorch {
 
     private Libtorch() {}
 
-    /// Loads it on a thread of its own. What goes wrong there is thrown where it is
-    /// awaited.
+    /// Loads it on a thread of its own. What goes wrong there is thrown where it is awaited.
     public static void startLoading() {
         Thread.ofPlatform().name("libtorch").daemon().start(LOADING);
     }
