@@ -14,7 +14,7 @@ import java.util.regex.Pattern;
 /// The worker as a process of its own, and what the system says of it.
 final class WorkerUnderTest implements AutoCloseable {
     private static final int START_SECONDS = 240;
-    private static final Pattern USED = Pattern.compile("total .*used (\\d+)K");
+    private static final Pattern TOTAL = Pattern.compile("(?m)^Total +\\d+ +(\\d+)");
 
     final int port;
     private final Process process;
@@ -97,13 +97,13 @@ final class WorkerUnderTest implements AutoCloseable {
     }
 
     /// What is left in the heap after a collection.
+    /// What a collection leaves, counted in the same pause: between two commands a busy worker allocates megabytes.
     long liveHeapKilobytes() throws Exception {
-        jcmd("GC.run");
-        jcmd("GC.run");
-        return USED.matcher(jcmd("GC.heap_info"))
-                .results()
-                .mapToLong(match -> Long.parseLong(match.group(1)))
-                .sum();
+        var total = TOTAL.matcher(jcmd("GC.class_histogram"));
+        if (!total.find()) {
+            throw new IllegalStateException("the histogram has no total");
+        }
+        return Long.parseLong(total.group(1)) / 1024;
     }
 
     private String jcmd(String command) throws Exception {
