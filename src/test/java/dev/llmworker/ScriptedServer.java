@@ -129,8 +129,10 @@ final class ScriptedServer implements AutoCloseable {
                     try {
                         script.answer(request, wire);
                     } catch (IOException e) {
-                        // The worker has closed the connection, before the answer's end or before its beginning.
-                        request.left.countDown();
+                        // The worker has left, perhaps before the first byte of an answer; else this side cut it.
+                        if (!socket.isClosed()) {
+                            request.left.countDown();
+                        }
                         throw e;
                     }
                 } else if (line[1].equals("/health")) {

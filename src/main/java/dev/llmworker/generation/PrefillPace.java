@@ -23,9 +23,10 @@ final class PrefillPace {
     /// By number of rows, rounded up to a power of two; 0 where there was none yet.
     private final double[] plainNanos = new double[Integer.SIZE];
     private final double[] addedNanos;
-    /// The number of the step that each figure is from.
+    /// Of each figure, by [#steps].
     private final long[] measuredAt;
     private final int leastTokens;
+    /// Steps that could take prompt tokens.
     private long steps;
     private int stepsSincePlain;
 

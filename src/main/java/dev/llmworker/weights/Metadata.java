@@ -119,6 +119,7 @@ public final class Metadata {
         if (!scalars.type().isInteger()) {
             throw mismatch(key, scalars, "an array of integers");
         }
+        // As most files have them. A start reads the types of all tokens, by code that is not compiled yet.
         if (scalars.type() == ValueType.INT32) {
             return scalars.raw().toArray(ValueType.INT);
         }

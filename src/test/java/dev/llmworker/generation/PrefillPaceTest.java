@@ -72,9 +72,10 @@ class PrefillPaceTest {
         int tries = 0;
         while (pace.tokens(8) == 16) {
             tries++;
-            assertTrue(tries < 500, "32 is never tried again");
+            assertTrue(tries < 370, "32 is never tried again");
         }
-        assertTrue(tries > 100, "32 is tried again after " + tries + " steps");
+        // It takes 60 ms and may take 20: a third is left of it after 366 steps.
+        assertTrue(tries > 360, "32 is tried again after " + tries + " steps");
         assertEquals(32, pace.tokens(8));
         pace.stepTook(8, 32, 100 * MILLISECOND);
         assertEquals(16, pace.tokens(8), "it is as slow as it was");

@@ -96,8 +96,8 @@ final class WorkerUnderTest implements AutoCloseable {
         return process.info().totalCpuDuration().orElseThrow().toMillis();
     }
 
-    /// What is left in the heap after a collection.
-    /// What a collection leaves, counted in the same pause: between two commands a busy worker allocates megabytes.
+    /// What a collection leaves in the heap, counted in the same pause: between two commands a busy worker allocates
+    /// megabytes.
     long liveHeapKilobytes() throws Exception {
         var total = TOTAL.matcher(jcmd("GC.class_histogram"));
         if (!total.find()) {
