@@ -2,6 +2,7 @@ package dev.llmworker.hub;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.CharConversionException;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
@@ -37,7 +38,7 @@ final class WheelAddress {
         try {
             var root = JSON.readTree(Files.readAllBytes(report));
             address = root.at("/install/0/download_info/url").asText();
-        } catch (JsonProcessingException _) {
+        } catch (JsonProcessingException | CharConversionException _) {
             // Not passed on: it would quote the report, addresses and all.
             throw new ModelUnavailableException("its report is not JSON");
         }

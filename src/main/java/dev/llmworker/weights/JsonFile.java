@@ -23,6 +23,8 @@ public record JsonFile(Path file, JsonNode root) {
     public static final JsonFactory FACTORY = JsonFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
+            // UTF-8 alone, as RFC 8259 wants it: where Jackson takes noise for UTF-32, it fails as if reading had.
+            .disable(JsonFactory.Feature.CHARSET_DETECTION)
             // A vocabulary has a hundred thousand names that occur once.
             .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
             .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)

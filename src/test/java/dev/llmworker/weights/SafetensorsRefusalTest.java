@@ -7,12 +7,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -211,6 +214,21 @@ class SafetensorsRefusalTest {
         }
         Files.write(directory.resolve("config.json"), new byte[(4 << 20) + 1]);
         assertEquals("config.json: is longer than the limit of 4194304 bytes", refusal());
+    }
+
+    @Test
+    void jsonInAnotherEncodingIsRefused() throws IOException {
+        folder.write(directory);
+        var texts = Stream.of("UTF-16", "UTF-16LE", "UTF-32BE", "UTF-32LE")
+                .map(charset -> "{}".getBytes(Charset.forName(charset)));
+        // Its zeros look like UTF-32, which has no such character.
+        var noise = "\0\0\0{z-\0\0";
+        for (var text : Stream.concat(texts, Stream.of(noise.getBytes(StandardCharsets.US_ASCII)))
+                .toList()) {
+            Files.write(directory.resolve("config.json"), text);
+            assertTrue(refusal().startsWith("config.json: is not sound JSON"), this::refusal);
+        }
+        assertTrue(refusal(SafetensorsFile.bytes(noise)).contains("the header is not sound JSON"), this::refusal);
     }
 
     private String refusal(byte[] weights) throws IOException {
