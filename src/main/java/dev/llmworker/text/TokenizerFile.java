@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import dev.llmworker.weights.JsonFile;
 import dev.llmworker.weights.ModelFileException;
+import java.io.CharConversionException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -47,7 +48,7 @@ record TokenizerFile(
             if (json.nextToken() != null) {
                 throw new ModelFileException(file, "has something after its end");
             }
-        } catch (JsonProcessingException e) {
+        } catch (JsonProcessingException | CharConversionException e) {
             throw JsonFile.notJson(file, e);
         }
         return read;

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.CharConversionException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,8 +24,6 @@ public record JsonFile(Path file, JsonNode root) {
     public static final JsonFactory FACTORY = JsonFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
-            // UTF-8 alone, as RFC 8259 wants it: where Jackson takes noise for UTF-32, it fails as if reading had.
-            .disable(JsonFactory.Feature.CHARSET_DETECTION)
             // A vocabulary has a hundred thousand names that occur once.
             .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
             .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
@@ -44,7 +43,7 @@ public record JsonFile(Path file, JsonNode root) {
                 throw new ModelFileException(file, "is no JSON object");
             }
             return new JsonFile(file, root);
-        } catch (JsonProcessingException e) {
+        } catch (JsonProcessingException | CharConversionException e) {
             throw notJson(file, e);
         }
     }
@@ -69,15 +68,17 @@ public record JsonFile(Path file, JsonNode root) {
         }
     }
 
-    public static ModelFileException notJson(Path file, JsonProcessingException e) {
+    /// @param e a [JsonProcessingException], or the [CharConversionException] of bytes that Jackson takes for UTF-32
+    public static ModelFileException notJson(Path file, IOException e) {
         return new ModelFileException(file, "is not sound JSON: " + reason(e));
     }
 
     /// What is wrong and where, in one line.
-    static String reason(JsonProcessingException e) {
-        var message = String.valueOf(e.getOriginalMessage());
+    static String reason(IOException e) {
+        var json = e instanceof JsonProcessingException processing ? processing : null;
+        var message = String.valueOf(json == null ? e.getMessage() : json.getOriginalMessage());
         var shown = message.length() > MAX_SHOWN ? message.substring(0, MAX_SHOWN) + "…" : message;
-        var at = e.getLocation();
+        var at = json == null ? null : json.getLocation();
         return at == null || at.equals(JsonLocation.NA)
                 ? shown
                 : shown + " (line " + at.getLineNr() + ", column " + at.getColumnNr() + ")";

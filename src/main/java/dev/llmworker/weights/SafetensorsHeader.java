@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.util.ByteBufferBackedInputStream;
+import java.io.CharConversionException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -53,7 +54,7 @@ final class SafetensorsHeader {
         var buffer = mapping.asSlice(LENGTH_BYTES, bytes).asByteBuffer();
         try (var json = JsonFile.FACTORY.createParser(new ByteBufferBackedInputStream(buffer))) {
             return new Header(new SafetensorsHeader(file, json).entries(), LENGTH_BYTES + bytes);
-        } catch (JsonProcessingException e) {
+        } catch (JsonProcessingException | CharConversionException e) {
             throw new ModelFileException(file, "the header is not sound JSON: " + JsonFile.reason(e));
         }
     }

@@ -1,5 +1,6 @@
 package dev.llmworker.text;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
@@ -11,11 +12,13 @@ import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.SafetensorsFolder;
 import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -75,6 +78,13 @@ class HubTokenizerFuzzTest {
             read(bytes, "kind " + kind + " seed " + seed + " round " + round);
         }
         assertTrue(refused > 10, made + " made, " + refused + " refused");
+    }
+
+    @Test
+    void zerosThatLookLikeUtf32AreRefused() throws IOException {
+        sound(0);
+        read("{\0\0\0\0\0z\0".getBytes(StandardCharsets.US_ASCII), "no UTF-32");
+        assertEquals(1, refused);
     }
 
     private ObjectNode sound(int kind) throws IOException {

@@ -7,15 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.nio.charset.Charset;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -217,18 +214,12 @@ class SafetensorsRefusalTest {
     }
 
     @Test
-    void jsonInAnotherEncodingIsRefused() throws IOException {
+    void zerosThatLookLikeUtf32AreNoJson() throws IOException {
+        var noise = "{\0\0\0\0\0z\0";
         folder.write(directory);
-        var texts = Stream.of("UTF-16", "UTF-16LE", "UTF-32BE", "UTF-32LE")
-                .map(charset -> "{}".getBytes(Charset.forName(charset)));
-        // Its zeros look like UTF-32, which has no such character.
-        var noise = "\0\0\0{z-\0\0";
-        for (var text : Stream.concat(texts, Stream.of(noise.getBytes(StandardCharsets.US_ASCII)))
-                .toList()) {
-            Files.write(directory.resolve("config.json"), text);
-            assertTrue(refusal().startsWith("config.json: is not sound JSON"), this::refusal);
-        }
-        assertTrue(refusal(SafetensorsFile.bytes(noise)).contains("the header is not sound JSON"), this::refusal);
+        Files.writeString(directory.resolve("config.json"), noise);
+        assertTrue(refusal().startsWith("config.json: is not sound JSON: Invalid UTF-32"), this::refusal);
+        assertTrue(refusal(SafetensorsFile.bytes(noise)).contains("header is not sound JSON"), this::refusal);
     }
 
     private String refusal(byte[] weights) throws IOException {
