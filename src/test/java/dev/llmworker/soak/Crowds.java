@@ -3,6 +3,7 @@ package dev.llmworker.soak;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
 
 /// Many connections at once, or one after the other.
 final class Crowds {
@@ -11,6 +12,7 @@ final class Crowds {
     private static final int OPEN = 500;
     private static final int STREAMING = 20;
     private static final int MAX_BYTES_A_SOCKET = 20 << 10;
+    private static final Pattern SLOTS = Pattern.compile("(?m)^llmworker_slots (\\S+)");
 
     private final WorkerUnderTest worker;
     private final Findings findings;
@@ -52,24 +54,50 @@ final class Crowds {
         closeAll(sockets);
         awaitNone();
         sockets = open(OPEN);
-        for (var i = 0; i < STREAMING; i++) {
-            sockets.get(i).text(Prompts.generate("Count for ever", 64, ",\"ignore_eos\":true"));
-        }
+        var streaming = sockets.subList(0, STREAMING);
+        ask(streaming, 64);
         var slowest = slowestPing();
-        for (var i = 0; i < STREAMING; i++) {
-            var tokens = 0;
-            while (!sockets.get(i).frame().text().contains("\"done\"")) {
-                tokens++;
-            }
-            if (tokens != 64) {
-                findings.violation("a stream among " + OPEN + " sockets had " + tokens + " tokens of 64");
-            }
-        }
+        read(streaming, 64);
         findings.check(
                 slowest < 1000,
                 OPEN + " sockets, " + STREAMING + " of them streaming: /ping " + slowest + " ms at most");
         closeAll(sockets);
         awaitNone();
+    }
+
+    /// Streams in all slots at once, so that all of the cache is in memory that clients with shorter answers can reach.
+    void fillSlots(int tokens) throws Exception {
+        String metrics;
+        try (var wire = new Wire(worker.port)) {
+            metrics = wire.send(Wire.get("/metrics")).answer().body();
+        }
+        var slots = SLOTS.matcher(metrics);
+        if (slots.find()) {
+            var sockets = open((int) Double.parseDouble(slots.group(1)));
+            ask(sockets, tokens);
+            read(sockets, tokens);
+            closeAll(sockets);
+            findings.note(sockets.size() + " streams of " + tokens + " tokens at once: " + worker.sample());
+        }
+    }
+
+    private static void ask(List<Wire> sockets, int tokens) throws IOException {
+        for (var socket : sockets) {
+            socket.text(Prompts.generate("Count for ever", tokens, ",\"ignore_eos\":true"));
+        }
+    }
+
+    private void read(List<Wire> sockets, int expected) throws IOException {
+        // By turns, so that each is read all the time and answers pings.
+        for (var token = 0; token <= expected; token++) {
+            for (var socket : sockets) {
+                var isLast = socket.frame().text().contains("\"done\"");
+                if (isLast != (token == expected)) {
+                    findings.violation("a stream beside others had not " + expected + " tokens: " + token);
+                    return;
+                }
+            }
+        }
     }
 
     private List<Wire> open(int count) throws IOException {

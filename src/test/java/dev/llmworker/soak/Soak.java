@@ -17,6 +17,8 @@ public final class Soak {
     private static final int SAMPLE_MILLIS = 5_000;
     private static final int WARM_UP_SECONDS = 60;
     private static final int DESCRIPTOR_LIMIT = 1024;
+    /// Of the mix, in tokens, with the template of a chat.
+    private static final int LONGEST_PROMPT = 100;
 
     private final String engine;
     private final Findings findings = new Findings();
@@ -67,7 +69,10 @@ public final class Soak {
 
     private void mix(WorkerUnderTest worker, double minutes) throws Exception {
         // Far more than a client waits for, so that it is the abort that ends it.
-        var mix = new Mix(worker.port, findings, seed, engine.equals("mock") ? 300_000 : 400);
+        var longAnswer = engine.equals("mock") ? 300_000 : 400;
+        // The system gives the cache its memory when it is first written: what grows from here on is something else.
+        new Crowds(worker, findings).fillSlots(longAnswer + LONGEST_PROMPT);
+        var mix = new Mix(worker.port, findings, seed, longAnswer);
         mix.start();
         Thread.sleep(WARM_UP_SECONDS * 1000L);
         var heapBefore = worker.liveHeapKilobytes();

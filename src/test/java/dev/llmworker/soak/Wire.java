@@ -15,6 +15,8 @@ import java.util.TreeMap;
 /// A TCP connection to the worker: HTTP and WebSocket without a library between, so that it can be used badly.
 final class Wire implements AutoCloseable {
     static final int TEXT = 0x81;
+    private static final int PING = 0x89;
+    private static final int PONG = 0x8a;
     /// The one that the worker takes.
     static final String KEY = "soak-0123456789abcdef";
 
@@ -145,7 +147,17 @@ final class Wire implements AutoCloseable {
         return chunk;
     }
 
+    /// The next frame but pings, which it answers.
     Frame frame() throws IOException {
+        var frame = anyFrame();
+        while (frame.first() == PING) {
+            send(frame(PONG, frame.payload()));
+            frame = anyFrame();
+        }
+        return frame;
+    }
+
+    private Frame anyFrame() throws IOException {
         var head = bytes(2);
         var length = (long) head[1];
         if (length > 125) {
