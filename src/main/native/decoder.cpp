@@ -163,6 +163,7 @@ void Decoder::head(const float* x, int n, float* logits) {
   normalise(x, norms[2 * sizes_.layers], n);
   const Weights& last = weights[4 * sizes_.layers];
   project(4 * sizes_.layers, logits, last.rows, false);
+  threads_->rest();
 }
 
 }  // namespace llmworker

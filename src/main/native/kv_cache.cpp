@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <numeric>
 
 #include "simd.h"
 
@@ -31,6 +32,8 @@ KvCache::KvCache(CacheType type, int layers, int slots, int heads, int dim, int 
     : type_(type), layers_(layers), slots_(slots), heads_(heads), dim_(dim), length_((length + STRIDE - 1) / STRIDE * STRIDE) {
   number_bytes_ = type == CacheType::F32 ? 4 : 2;
   head_bytes_ = number_bytes_ * dim_ * length_;
+  lanes_.resize(slots);
+  std::iota(lanes_.begin(), lanes_.end(), 0);
   // Zero pages, which are taken as they are first written to: a slot that is never used takes none.
   void* memory = mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -58,17 +61,6 @@ void KvCache::copy(int source, int target, int length) {
     for (int head = 0; head < heads_; head++) {
       std::memcpy(keys(layer, target, head), keys(layer, source, head), used);
       std::memcpy(values(layer, target, head), values(layer, source, head), used);
-    }
-  }
-}
-
-void KvCache::swap(int a, int b, int length) {
-  const size_t used = used_bytes(length);
-  for (int layer = 0; layer < layers_; layer++) {
-    for (int head = 0; head < heads_; head++) {
-      uint8_t *ka = keys(layer, a, head), *va = values(layer, a, head);
-      std::swap_ranges(ka, ka + used, keys(layer, b, head));
-      std::swap_ranges(va, va + used, values(layer, b, head));
     }
   }
 }

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 namespace llmworker {
 
@@ -31,13 +33,14 @@ class KvCache {
   // Puts a key and a value [dim] at a position.
   void put(int layer, int slot, int head, int position, const float* key, const float* value);
 
-  // The first `length` positions of a slot to another, or the two exchanged.
+  // The first `length` positions of a slot to another.
   void copy(int source, int target, int length);
-  void swap(int a, int b, int length);
+  // Exchanges two slots, without moving what they hold.
+  void swap(int a, int b) { std::swap(lanes_[a], lanes_[b]); }
 
  private:
   uint8_t* place(int layer, int slot, int head) const {
-    return data_ + 2 * head_bytes_ * ((static_cast<size_t>(layer) * slots_ + slot) * heads_ + head);
+    return data_ + 2 * head_bytes_ * ((static_cast<size_t>(layer) * slots_ + lanes_[slot]) * heads_ + head);
   }
   size_t used_bytes(int positions) const;
 
@@ -45,6 +48,8 @@ class KvCache {
   int layers_, slots_, heads_, dim_, length_;
   size_t number_bytes_;
   size_t head_bytes_;
+  // Where each slot lies.
+  std::vector<int> lanes_;
   uint8_t* data_;
 };
 

@@ -185,7 +185,7 @@ void copy_slot(Value* stack, uint64_t, uint64_t) {
 
 void swap_slots(Value* stack, uint64_t, uint64_t) {
   const Tensor target(stack[0]);
-  decoder(target).cache().swap(integer(stack[1]), integer(stack[2]), integer(stack[3]));
+  decoder(target).cache().swap(integer(stack[1]), integer(stack[2]));
 }
 
 struct Operator {

@@ -8,6 +8,9 @@ namespace {
 
 // How often a thread looks before it sleeps: a few hundred microseconds, what the sampling between two steps takes.
 constexpr int LOOKS = 1 << 13;
+// After so many looks a thread that rests lets others run, such as those that send what the last step gave: woken while each
+// processor has a thread of ours, they would wait for the end of its time slice, as long as a step.
+constexpr int LOOKS_TO_YIELD = 1 << 7;
 // How often a call looks whether its last tasks are done before it lets other processes run, which may have put a thread of
 // ours aside.
 constexpr int PATIENT_LOOKS = 1 << 10;
@@ -31,6 +34,7 @@ void Threads::share(Function function, void* context, int tasks) {
   function_.store(function, std::memory_order_relaxed);
   context_.store(context, std::memory_order_relaxed);
   done_.store(0, std::memory_order_relaxed);
+  resting_.store(false, std::memory_order_relaxed);
   const uint64_t call = (open_.load(std::memory_order_relaxed) >> 32) + 1;
   // Sequentially consistent, as is the count of sleepers: a thread that goes to sleep sees these tasks or is seen asleep.
   open_.store(call << 32 | static_cast<uint32_t>(tasks));
@@ -71,7 +75,11 @@ void Threads::work() {
     if (take_one()) {
       looks = 0;
     } else if (++looks < LOOKS) {
-      _mm_pause();
+      if (looks % LOOKS_TO_YIELD == 0 && resting_.load(std::memory_order_relaxed)) {
+        std::this_thread::yield();
+      } else {
+        _mm_pause();
+      }
     } else {
       const uint32_t alarm = alarm_.load();
       sleepers_++;

@@ -35,6 +35,9 @@ class Threads {
     share([](void* context, int i) { (*static_cast<Plain*>(context))(i); }, &task, tasks);
   }
 
+  // No call comes for a while, as far as the caller knows: what else is ready to run may have the processors first.
+  void rest() { resting_.store(true, std::memory_order_relaxed); }
+
   // The same for many small pieces of work: neighbours make a task, and each thread gets several of these, so that one that is
   // late keeps the others waiting for little.
   template <typename Piece>
@@ -61,6 +64,7 @@ class Threads {
   // Workers sleep on this, and are counted while they do.
   alignas(64) std::atomic<uint32_t> alarm_{0};
   std::atomic<int> sleepers_{0};
+  std::atomic<bool> resting_{false};
   std::atomic<bool> closed_{false};
   std::vector<std::thread> workers_;
 };

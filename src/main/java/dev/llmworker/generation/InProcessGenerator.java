@@ -19,6 +19,7 @@ import org.slf4j.LoggerFactory;
 /// [LongPrompts]; only the engine thread touches the decoder.
 public final class InProcessGenerator implements Generator {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
+    private static final int HOPS = 4;
 
     private final Limits limits;
     private final LongSupplier clock;
@@ -175,6 +176,7 @@ public final class InProcessGenerator implements Generator {
                 long begun = clock.getAsLong();
                 more = scheduler.step();
                 stats.recordStep(clock.getAsLong() - begun);
+                letReadersRun();
             }
         } catch (InterruptedException _) {
             // `close` wakes the engine by an interrupt where it waits.
@@ -188,6 +190,15 @@ public final class InProcessGenerator implements Generator {
         scheduler.endAll(reason);
         for (var sequence : waiting.shut()) {
             sequence.finish(reason);
+        }
+    }
+
+    /// A token goes from here to its reader's thread, and from there to the event loop. Woken while the decoder's
+    /// threads have all processors, each would wait for the end of a time slice, which is as long as a step of a
+    /// small model.
+    private static void letReadersRun() {
+        for (int hop = 0; hop < HOPS; hop++) {
+            Thread.yield();
         }
     }
 

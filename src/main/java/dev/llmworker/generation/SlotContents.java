@@ -47,8 +47,12 @@ final class SlotContents {
 
     /// -1 where the sequence has none.
     int slotOf(Sequence sequence) {
-        for (int slot = 0; slot < owners.length; slot++) {
-            if (owners[slot] == sequence) {
+        return indexOf(sequence, owners);
+    }
+
+    private static int indexOf(Object content, @Nullable Object[] slots) {
+        for (int slot = 0; slot < slots.length; slot++) {
+            if (slots[slot] == content) {
                 return slot;
             }
         }
@@ -80,9 +84,12 @@ final class SlotContents {
         // Nothing is lost where the prompt goes on from all that lies there, or is a request sent again.
         boolean takeOver =
                 owners[source] == null && (matched == length(source) || matched == sequence.promptLength() - 1);
+        var past = pasts[source];
         int slot = takeOver ? source : vacate(rows);
-        if (slot != source) {
-            decoder.copySlot(source, slot, reused);
+        // It may have had to make room itself.
+        int from = past == null ? source : indexOf(past, pasts);
+        if (slot != from) {
+            decoder.copySlot(from, slot, reused);
         }
         take(sequence, slot);
         sequence.reuse(reused, exact);
@@ -102,8 +109,9 @@ final class SlotContents {
         }
         int length = length(rows);
         if (length > 0) {
-            decoder.copySlot(rows, free, length);
+            decoder.moveSlot(rows, free, length);
             pasts[free] = pasts[rows];
+            pasts[rows] = null;
             lastUse[free] = lastUse[rows];
         }
         return rows;
@@ -166,9 +174,9 @@ final class SlotContents {
         if (inA > 0 && inB > 0) {
             decoder.swapSlots(a, b, Math.max(inA, inB));
         } else if (inA > 0) {
-            decoder.copySlot(a, b, inA);
+            decoder.moveSlot(a, b, inA);
         } else if (inB > 0) {
-            decoder.copySlot(b, a, inB);
+            decoder.moveSlot(b, a, inB);
         }
         var owner = owners[a];
         owners[a] = owners[b];

@@ -38,6 +38,11 @@ public interface Decoder extends AutoCloseable {
     /// Copies the first `length` cached positions of slot `from` to slot `to`.
     void copySlot(int from, int to, int length);
 
+    /// As [#copySlot]; what lies in `from`, and behind `length` in `to`, is lost.
+    default void moveSlot(int from, int to, int length) {
+        copySlot(from, to, length);
+    }
+
     /// Exchanges the first `length` positions of two slots.
     void swapSlots(int a, int b, int length);
 

@@ -179,6 +179,16 @@ public final class TorchDecoder implements Decoder {
     }
 
     @Override
+    public void moveSlot(int from, int to, int length) {
+        if (program.isNative()) {
+            // Which moves nothing at all.
+            swapSlots(from, to, length);
+        } else {
+            copySlot(from, to, length);
+        }
+    }
+
+    @Override
     public void swapSlots(int a, int b, int length) {
         checks.slot(a);
         checks.slot(b);

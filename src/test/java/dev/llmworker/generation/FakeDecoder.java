@@ -140,6 +140,13 @@ final class FakeDecoder implements Decoder {
     }
 
     @Override
+    public void moveSlot(int from, int to, int length) {
+        copySlot(from, to, length);
+        cached[from] = 0;
+        Arrays.fill(cache[from], VOCABULARY);
+    }
+
+    @Override
     public void swapSlots(int a, int b, int length) {
         check(a != b && length > 0 && length <= contextLength, "a swap of " + length + " of " + a + " and " + b);
         var tokens = Arrays.copyOf(cache[a], length);

@@ -51,6 +51,11 @@ class SteppedDecoder implements Decoder {
     }
 
     @Override
+    public void moveSlot(int from, int to, int length) {
+        fake.moveSlot(from, to, length);
+    }
+
+    @Override
     public void swapSlots(int a, int b, int length) {
         fake.swapSlots(a, b, length);
     }

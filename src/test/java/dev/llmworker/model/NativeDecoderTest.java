@@ -89,6 +89,10 @@ class NativeDecoderTest {
             }
             decoder.copySlot(1, 3, PROMPT_TOKENS);
             decoder.swapSlots(0, 2, PROMPT_TOKENS);
+            decoder.moveSlot(2, 1, PROMPT_TOKENS);
+            decoder.moveSlot(1, 2, PROMPT_TOKENS);
+            decoder.copySlot(2, 1, PROMPT_TOKENS);
+            decoder.prefill(2, new int[] {3, 1}, 0);
             decoder.prefill(0, Arrays.copyOf(prompt, 9), 0);
             var last = prompt[PROMPT_TOKENS - 1];
             var rows = decoder.decodeLogits(
