@@ -19,7 +19,8 @@ import org.slf4j.LoggerFactory;
 /// [LongPrompts]; only the engine thread touches the decoder.
 public final class InProcessGenerator implements Generator {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
-    private static final int HOPS = 4;
+    /// The system may run another thread first: once for each hop is not always enough.
+    private static final int YIELDS = 4;
 
     private final Limits limits;
     private final LongSupplier clock;
@@ -197,7 +198,7 @@ public final class InProcessGenerator implements Generator {
     /// threads have all processors, each would wait for the end of a time slice, which is as long as a step of a
     /// small model.
     private static void letReadersRun() {
-        for (int hop = 0; hop < HOPS; hop++) {
+        for (int i = 0; i < YIELDS; i++) {
             Thread.yield();
         }
     }
