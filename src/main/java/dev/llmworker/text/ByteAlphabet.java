@@ -2,6 +2,8 @@ package dev.llmworker.text;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Set;
+import java.util.stream.IntStream;
 
 /// The printable characters that byte-level BPE writes bytes as, GPT-2's: a printable Latin-1 character stands for
 /// itself, the other 68 bytes are U+0100 and up in their order (a space is `Ġ`, U+0120).
@@ -19,6 +21,13 @@ final class ByteAlphabet {
     }
 
     private ByteAlphabet() {}
+
+    /// Whether each byte has a name of its own, so that any text can be written.
+    static boolean isIn(Set<String> names) {
+        return IntStream.range(0, BYTES.length)
+                .filter(character -> BYTES[character] >= 0)
+                .allMatch(character -> names.contains(Character.toString(character)));
+    }
 
     /// The bytes that `name` writes. A name with another character in it, which training cannot have made, is taken for
     /// the text itself.

@@ -31,6 +31,12 @@ final class TokenizerParts {
                 throw file.problem("model." + name, "is " + part + "; supported: none");
             }
         }
+        var unknown = file.part("model.unk_token");
+        var names = file.vocabulary().keySet();
+        if (!unknown.isMissingNode() && !names.contains(unknown.asText()) && !ByteAlphabet.isIn(names)) {
+            // The tokenizers library would fail at the first text that needs it.
+            throw file.problem("model.unk_token", "is " + unknown + ", which model.vocab does not have");
+        }
         for (var part : STEPS.entrySet()) {
             var name = part.getKey();
             for (var step : HubTokenizer.steps(file.part(name), SEQUENCES.getOrDefault(name, ""))) {

@@ -81,6 +81,14 @@ class HubTokenizerFuzzTest {
     }
 
     @Test
+    void anUnknownTokenThatTheVocabularyLacksIsRefused() throws IOException {
+        var damaged = sound(0);
+        ((ObjectNode) damaged.at("/model")).put("unk_token", "<gone>");
+        read(JSON.writeValueAsBytes(damaged), "no such unknown token");
+        assertEquals(1, refused);
+    }
+
+    @Test
     void zerosThatLookLikeUtf32AreRefused() throws IOException {
         sound(0);
         read("{\0\0\0\0\0z\0".getBytes(StandardCharsets.US_ASCII), "no UTF-32");
