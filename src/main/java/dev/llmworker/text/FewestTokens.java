@@ -43,13 +43,20 @@ final class FewestTokens {
         this.covering = covering;
         tokens.stream().filter(token -> token.length == 1).forEach(token -> known.set(token[0] & 0xff));
         for (var text : tokens) {
-            var token = kept(text);
+            var token = kept(covering == Covering.SPACED ? spaced(text) : text);
             add(token, 0);
             if (covering == Covering.SPACED && token.length > 0 && token[0] == ' ') {
                 // The space may be the one that no text has.
                 add(token, 1);
             }
         }
+    }
+
+    /// A token that a user has defined may spell `▁` itself.
+    private static byte[] spaced(byte[] token) {
+        return new String(token, StandardCharsets.ISO_8859_1)
+                .replace("\u00e2\u0096\u0081", " ")
+                .getBytes(StandardCharsets.ISO_8859_1);
     }
 
     private void add(byte[] token, int from) {

@@ -80,6 +80,7 @@ class FewestTokensTest {
             assertNeverMore(withLongWords(TinyVocabularies.byteLevel(name)).tokenizer(), name);
         }
         assertNeverMore(spaced().tokenizer(), "SentencePiece");
+        assertEquals(1, spaced().tokenizer().fewestTokens("hello▁hello"));
         assertNeverMore(spaced().flag("tokenizer.ggml.add_space_prefix", false).tokenizer(), "without a space");
         try (var gguf = Gguf.open(StarterModelFile.path())) {
             assertNeverMore(GgufTokenizer.of(gguf.metadata()), "the starter model");
