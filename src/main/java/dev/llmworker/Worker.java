@@ -1,8 +1,18 @@
 package dev.llmworker;
 
+import dev.llmworker.assembly.Engines;
+import dev.llmworker.assembly.RunPod;
+import dev.llmworker.assembly.WorkerBeans;
+import dev.llmworker.command.ModelCheck;
+import dev.llmworker.command.Rehearsal;
+import dev.llmworker.command.SelfTest;
 import dev.llmworker.generation.Generator;
-import dev.llmworker.serving.PortException;
-import dev.llmworker.serving.SharedPort;
+import dev.llmworker.routes.CamelApplication;
+import dev.llmworker.serving.port.PortException;
+import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.settings.Logging;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsException;
 import dev.llmworker.stats.WorkerStats;
 import java.util.List;
 import sun.misc.Signal;
@@ -45,12 +55,12 @@ public final class Worker {
 
     /// Starts what generates.
     @FunctionalInterface
-    interface Engine {
+    public interface Engine {
         Generator start(Settings settings, SharedPort port, WorkerStats stats) throws SettingsException;
     }
 
     /// Returns when the worker has stopped.
-    static void serve(Settings settings, Engine engine) throws Exception {
+    public static void serve(Settings settings, Engine engine) throws Exception {
         var stats = new WorkerStats();
         var port = SharedPort.open(settings.listen());
         hurryAtSecondSignal(port);

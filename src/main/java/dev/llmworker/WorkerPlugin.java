@@ -1,6 +1,10 @@
 package dev.llmworker;
 
-import dev.llmworker.serving.SharedPort;
+import dev.llmworker.assembly.Engines;
+import dev.llmworker.assembly.WorkerBeans;
+import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsException;
 import dev.llmworker.stats.WorkerStats;
 import java.nio.file.Path;
 import org.apache.camel.CamelContext;

@@ -1,8 +1,13 @@
 package dev.llmworker;
 
+import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.generation.MockGenerator;
-import dev.llmworker.serving.SharedPort;
+import dev.llmworker.routes.CamelApplication;
+import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
+import dev.llmworker.testing.RawConnection;
+import dev.llmworker.testing.RouteFolder;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.ServerWebSocket;
 import java.io.IOException;
@@ -19,13 +24,13 @@ import org.jspecify.annotations.Nullable;
 
 /// A worker with one more route, `WS /echo`, which sends each message back as it came: what tests of the protocol
 /// beneath the prompts talk to, ours and the Autobahn suite.
-final class EchoWorker implements AutoCloseable {
+public final class EchoWorker implements AutoCloseable {
     private final SharedPort port;
     private final CamelApplication camel;
 
     /// @param number of the port; 0 takes any free one
     /// @param folder an empty one, for the routes
-    EchoWorker(int number, Path folder) throws Exception {
+    public EchoWorker(int number, Path folder) throws Exception {
         var routes = RouteFolder.in(folder)
                 .route("echo", "vertx-websocket:/echo?fireWebSocketConnectionEvents=true", "process: {ref: echo}")
                 .path();
@@ -44,7 +49,7 @@ final class EchoWorker implements AutoCloseable {
         }
     }
 
-    RawConnection raw() throws IOException {
+    public RawConnection raw() throws IOException {
         return new RawConnection(new Socket(InetAddress.getLoopbackAddress(), port.port()));
     }
 

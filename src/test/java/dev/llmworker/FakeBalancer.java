@@ -1,6 +1,7 @@
 package dev.llmworker;
 
 import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.testing.RunningWorker;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;

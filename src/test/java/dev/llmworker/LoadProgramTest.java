@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.testing.RunningWorker;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.testing.RunningWorker;
 import java.io.File;
 import java.net.ServerSocket;
 import java.nio.file.Files;

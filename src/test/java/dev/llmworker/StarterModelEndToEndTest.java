@@ -6,9 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.assembly.Engines;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Readiness;
+import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
+import dev.llmworker.testing.Await;
+import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.TestSocket;
 import io.vertx.core.Vertx;
 import java.util.ArrayList;
 import java.util.HashMap;

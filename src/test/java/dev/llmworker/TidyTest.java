@@ -14,7 +14,6 @@ import org.junit.jupiter.api.Test;
 
 /// House rules that a machine can see.
 class TidyTest {
-    private static final int MAX_FILE_LINES = 250;
     private static final int MAX_METHOD_LINES = 70;
     // The formatter ends a method by a brace alone, as deep as the line that begins it.
     private static final Pattern METHOD_BODY = Pattern.compile("^ *[^ /@*}].*\\) *(throws [\\w., ]+)?\\{$");
@@ -35,18 +34,6 @@ class TidyTest {
         files.addAll(files("scaling-tests", ".java"));
         assertFalse(files.isEmpty(), "no source was found");
         return files;
-    }
-
-    @Test
-    void filesAreShort() throws IOException {
-        var long_ = new ArrayList<String>();
-        for (var file : javaFiles()) {
-            var lines = Files.readAllLines(file).size();
-            if (lines > MAX_FILE_LINES) {
-                long_.add(file + " has " + lines + " lines");
-            }
-        }
-        assertEquals(List.of(), long_);
     }
 
     @Test

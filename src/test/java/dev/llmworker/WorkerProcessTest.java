@@ -3,6 +3,11 @@ package dev.llmworker;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.command.RehearsalModel;
+import dev.llmworker.serving.camel.PlainCamelMain;
+import dev.llmworker.testing.Await;
+import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.TestSocket;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.net.InetAddress;

@@ -1,6 +1,6 @@
 package dev.llmworker.generation;
 
-import dev.llmworker.text.ChatMessage;
+import dev.llmworker.text.chat.ChatMessage;
 import java.util.List;
 
 /// What the model is asked to continue.

@@ -1,5 +1,10 @@
 package dev.llmworker.hub;
 
+import dev.llmworker.hub.download.DiskSpace;
+import dev.llmworker.hub.download.ModelUnavailableException;
+import dev.llmworker.hub.download.PartFile;
+import dev.llmworker.hub.download.Sha256;
+import dev.llmworker.hub.progress.Progress;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;

@@ -1,5 +1,6 @@
 package dev.llmworker.hub;
 
+import dev.llmworker.hub.download.ModelUnavailableException;
 import java.util.Collection;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;

@@ -1,5 +1,10 @@
 package dev.llmworker.hub;
 
+import dev.llmworker.hub.download.DiskSpace;
+import dev.llmworker.hub.download.Downloader;
+import dev.llmworker.hub.download.ModelUnavailableException;
+import dev.llmworker.hub.download.PartFile;
+import dev.llmworker.hub.download.RemoteFile;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;

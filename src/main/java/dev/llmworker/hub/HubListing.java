@@ -3,6 +3,8 @@ package dev.llmworker.hub;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.hub.download.ModelUnavailableException;
+import dev.llmworker.hub.download.Sha256;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;

@@ -1,5 +1,13 @@
 package dev.llmworker.hub;
 
+import dev.llmworker.hub.download.Backoff;
+import dev.llmworker.hub.download.CacheFolder;
+import dev.llmworker.hub.download.Downloader;
+import dev.llmworker.hub.download.FetchLock;
+import dev.llmworker.hub.download.ModelUnavailableException;
+import dev.llmworker.hub.download.TransferException;
+import dev.llmworker.hub.download.WebClient;
+import dev.llmworker.hub.progress.Progress;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;

@@ -1,5 +1,10 @@
 package dev.llmworker.hub;
 
+import dev.llmworker.hub.download.Backoff;
+import dev.llmworker.hub.download.CacheFolder;
+import dev.llmworker.hub.download.Interruption;
+import dev.llmworker.hub.download.ModelUnavailableException;
+import dev.llmworker.hub.progress.Progress;
 import dev.llmworker.weights.Safetensors;
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;

@@ -1,5 +1,7 @@
 package dev.llmworker.hub;
 
+import dev.llmworker.hub.download.ModelUnavailableException;
+import dev.llmworker.hub.progress.Progress;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;

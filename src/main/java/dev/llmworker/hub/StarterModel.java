@@ -1,5 +1,18 @@
 package dev.llmworker.hub;
 
+import dev.llmworker.hub.download.Backoff;
+import dev.llmworker.hub.download.CacheFolder;
+import dev.llmworker.hub.download.DiskSpace;
+import dev.llmworker.hub.download.Downloader;
+import dev.llmworker.hub.download.FetchLock;
+import dev.llmworker.hub.download.Interruption;
+import dev.llmworker.hub.download.ModelUnavailableException;
+import dev.llmworker.hub.download.PartFile;
+import dev.llmworker.hub.download.RemoteFile;
+import dev.llmworker.hub.download.Sha256;
+import dev.llmworker.hub.download.WebClient;
+import dev.llmworker.hub.progress.ByteCount;
+import dev.llmworker.hub.progress.Progress;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.channels.ClosedByInterruptException;

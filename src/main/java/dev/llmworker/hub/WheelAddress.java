@@ -2,6 +2,7 @@ package dev.llmworker.hub;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.hub.download.ModelUnavailableException;
 import java.io.CharConversionException;
 import java.io.IOException;
 import java.net.URI;

@@ -6,7 +6,7 @@ import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.sampling.SamplingParameters;
-import dev.llmworker.text.ChatMessage;
+import dev.llmworker.text.chat.ChatMessage;
 import io.vertx.core.buffer.Buffer;
 import java.util.LinkedHashMap;
 import java.util.Map;

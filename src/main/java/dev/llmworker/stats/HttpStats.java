@@ -20,7 +20,7 @@ public final class HttpStats {
     private static final double[] DURATIONS = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10
     };
 
-    record Answer(String method, String route, int status) {}
+    public record Answer(String method, String route, int status) {}
 
     final Map<Answer, Histogram> durations = new ConcurrentHashMap<>();
 

@@ -7,7 +7,7 @@ import java.util.stream.IntStream;
 
 /// The printable characters that byte-level BPE writes bytes as, GPT-2's: a printable Latin-1 character stands for
 /// itself, the other 68 bytes are U+0100 and up in their order (a space is `Ġ`, U+0120).
-final class ByteAlphabet {
+public final class ByteAlphabet {
     private static final int[] BYTES = new int[0x100 + 68];
 
     static {
@@ -23,7 +23,7 @@ final class ByteAlphabet {
     private ByteAlphabet() {}
 
     /// Whether each byte has a name of its own, so that any text can be written.
-    static boolean isIn(Set<String> names) {
+    public static boolean isIn(Set<String> names) {
         return IntStream.range(0, BYTES.length)
                 .filter(character -> BYTES[character] >= 0)
                 .allMatch(character -> names.contains(Character.toString(character)));

@@ -9,7 +9,7 @@ import java.util.Set;
 
 /// The tokens by which a model ends its answer. Files name one, as `eos_token_id`, but chat models end their turns by
 /// others as well, known only by their names; this is the list that llama.cpp goes by.
-final class EndOfSequenceTokens {
+public final class EndOfSequenceTokens {
     private static final Set<String> NAMES = Set.of(
             "<|im_end|>",
             "<|eot_id|>",
@@ -67,7 +67,7 @@ final class EndOfSequenceTokens {
     }
 
     /// Those that their names show.
-    static BitSet byName(List<String> names) {
+    public static BitSet byName(List<String> names) {
         var found = new HashMap<String, Integer>();
         for (var id = 0; id < names.size(); id++) {
             if (NAMES.contains(names.get(id))) {

@@ -14,7 +14,7 @@ import java.util.List;
 /// tokens that begin with the same six bytes; so from what `n` tokens can reach at the most follows what `n + 1` can.
 ///
 /// Threading: any thread.
-final class FewestTokens {
+public final class FewestTokens {
     /// Shorter tokens are taken to fit everywhere.
     private static final int PREFIX_BYTES = 6;
     private static final int TABLE_BITS = 18;
@@ -29,7 +29,7 @@ final class FewestTokens {
     private final BitSet known = new BitSet(1 << Byte.SIZE);
 
     /// What a tokenizer makes of a text before it cuts it into tokens, as far as the number of bytes goes.
-    enum Covering {
+    public enum Covering {
         /// Nothing: its bytes are the tokens' bytes.
         AS_IT_IS,
         /// It is composed (NFC).

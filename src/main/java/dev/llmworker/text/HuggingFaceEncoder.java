@@ -11,7 +11,7 @@ import java.util.Arrays;
 
 /// The Hugging Face tokenizers, through DJL's native methods. DJL's own class around them takes the JSON as bytes, and
 /// fetches words, offsets and masks with each text, which takes twice as long.
-final class HuggingFaceEncoder implements TextEncoder {
+public final class HuggingFaceEncoder implements TextEncoder {
     private static final Cleaner CLEANER = Cleaner.create();
     private static final String PROBE = "Hello, Wörld! 123\n\u0001\uD83D\uDE00";
 
@@ -20,7 +20,7 @@ final class HuggingFaceEncoder implements TextEncoder {
     /// @param json a `tokenizer.json` without control tokens
     /// @param file what it was made from, for messages
     /// @param problem what to say of it where it is refused
-    HuggingFaceEncoder(String json, Path file, String problem) throws IOException {
+    public HuggingFaceEncoder(String json, Path file, String problem) throws IOException {
         // Apart, so that a native library that does not load is not blamed on the file.
         TokenizerLibrary.load();
         try {

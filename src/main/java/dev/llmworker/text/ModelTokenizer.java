@@ -1,9 +1,5 @@
 package dev.llmworker.text;
 
-import dev.llmworker.weights.Gguf;
-import dev.llmworker.weights.Safetensors;
-import dev.llmworker.weights.StoredModel;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -19,7 +15,7 @@ public final class ModelTokenizer implements Tokenizer {
     private static final byte[] NO_BYTES = {};
 
     /// How bytes are written in the names of tokens.
-    enum Spelling {
+    public enum Spelling {
         BYTE_LEVEL,
         SENTENCE_PIECE
     }
@@ -29,7 +25,7 @@ public final class ModelTokenizer implements Tokenizer {
     /// @param begin the one that chat templates know as `bos_token`
     /// @param end likewise, `eos_token`
     /// @param begins whether the model wants `begin` before each prompt
-    record Ends(OptionalInt begin, OptionalInt end, boolean begins) {}
+    public record Ends(OptionalInt begin, OptionalInt end, boolean begins) {}
 
     private final Vocabulary vocabulary;
     private final Spelling spelling;
@@ -42,7 +38,7 @@ public final class ModelTokenizer implements Tokenizer {
 
     /// @param addsLeadingSpace whether the encoder puts a space before each text
     /// @param covering how its tokens cover a text; null where not each byte of it is in one
-    ModelTokenizer(
+    public ModelTokenizer(
             Vocabulary vocabulary,
             Spelling spelling,
             TextEncoder encoder,
@@ -56,15 +52,6 @@ public final class ModelTokenizer implements Tokenizer {
         this.ends = ends;
         this.addsLeadingSpace = addsLeadingSpace;
         this.covering = covering;
-    }
-
-    /// @throws dev.llmworker.weights.ModelFileException if what the files say of it contradicts itself, or describes
-    ///     one that is not supported
-    public static ModelTokenizer of(StoredModel model) throws IOException {
-        return switch (model) {
-            case Gguf gguf -> GgufTokenizer.of(gguf.metadata());
-            case Safetensors safetensors -> HubTokenizer.of(safetensors);
-        };
     }
 
     @Override
@@ -124,12 +111,12 @@ public final class ModelTokenizer implements Tokenizer {
             case BYTE ->
                 switch (spelling) {
                     case BYTE_LEVEL -> ByteAlphabet.bytes(name);
-                    case SENTENCE_PIECE -> SentencePieceEncoder.byteOf(name);
+                    case SENTENCE_PIECE -> SentencePieceAlphabet.byteOf(name);
                 };
             case UNDEFINED, NORMAL, UNUSED ->
                 switch (spelling) {
                     case BYTE_LEVEL -> ByteAlphabet.bytes(name);
-                    case SENTENCE_PIECE -> SentencePieceEncoder.bytes(name);
+                    case SENTENCE_PIECE -> SentencePieceAlphabet.bytes(name);
                 };
         };
     }

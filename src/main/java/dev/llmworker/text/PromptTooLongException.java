@@ -4,7 +4,7 @@ package dev.llmworker.text;
 public final class PromptTooLongException extends RuntimeException {
     private final int fewestTokens;
 
-    PromptTooLongException(int fewestTokens) {
+    public PromptTooLongException(int fewestTokens) {
         super("the prompt has " + fewestTokens + " tokens or more");
         this.fewestTokens = fewestTokens;
     }

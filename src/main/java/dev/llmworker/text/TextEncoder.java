@@ -4,7 +4,7 @@ package dev.llmworker.text;
 ///
 /// Threading: any thread.
 @FunctionalInterface
-interface TextEncoder {
+public interface TextEncoder {
     /// @param text without lone surrogates
     int[] encode(String text);
 

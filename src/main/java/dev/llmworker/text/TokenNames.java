@@ -7,9 +7,9 @@ import org.jspecify.annotations.Nullable;
 /// Finds the names of tokens in text: a trie over UTF-16 code units.
 ///
 /// Threading: any thread.
-final class TokenNames {
+public final class TokenNames {
     /// @param end exclusive
-    record Match(int start, int end, int id) {}
+    public record Match(int start, int end, int id) {}
 
     private static final class Node {
         final Map<Character, Node> next = new HashMap<>();
@@ -20,7 +20,7 @@ final class TokenNames {
 
     private final Node root = new Node();
 
-    TokenNames(Map<String, Integer> ids) {
+    public TokenNames(Map<String, Integer> ids) {
         ids.forEach((name, id) -> {
             var node = root;
             for (var i = 0; i < name.length(); i++) {
@@ -34,7 +34,7 @@ final class TokenNames {
 
     /// The first name at or after `from`; where several begin, the longest.
     @Nullable
-    Match find(String text, int from) {
+    public Match find(String text, int from) {
         for (var start = from; start < text.length(); start++) {
             var match = at(text, start);
             if (match != null) {
@@ -57,7 +57,7 @@ final class TokenNames {
     }
 
     /// Whether a name begins at `start` and lies before `end`, or would if `text` went on after `end`.
-    boolean mayBegin(String text, int start, int end) {
+    public boolean mayBegin(String text, int start, int end) {
         var node = root;
         for (var i = start; i < end; i++) {
             node = node.next.get(text.charAt(i));

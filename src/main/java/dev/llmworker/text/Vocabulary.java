@@ -14,9 +14,9 @@ import java.util.OptionalInt;
 /// The tokens of a model and what they are for.
 ///
 /// Threading: any thread.
-final class Vocabulary {
+public final class Vocabulary {
     /// What a token is, numbered as GGUF's `tokenizer.ggml.token_type` numbers it.
-    enum Kind {
+    public enum Kind {
         UNDEFINED,
         NORMAL,
         UNKNOWN,
@@ -35,7 +35,7 @@ final class Vocabulary {
 
     /// @param names by id; empty for ids that have none
     /// @param kinds by id
-    Vocabulary(List<String> names, Kind[] kinds, BitSet endOfSequence) {
+    public Vocabulary(List<String> names, Kind[] kinds, BitSet endOfSequence) {
         this.names = names;
         this.kinds = kinds;
         this.endOfSequence = endOfSequence;
@@ -43,7 +43,7 @@ final class Vocabulary {
     }
 
     /// @throws ModelFileException if a GGUF file's metadata contradict themselves
-    static Vocabulary of(Metadata metadata) throws ModelFileException {
+    public static Vocabulary of(Metadata metadata) throws ModelFileException {
         var names = metadata.strings("tokenizer.ggml.tokens");
         if (names.isEmpty()) {
             throw new ModelFileException(metadata.file(), "tokenizer.ggml.tokens is empty");
@@ -91,7 +91,8 @@ final class Vocabulary {
                         && merge.replace(" ", "").equals(name));
     }
 
-    static void requireOnePerToken(Metadata metadata, String key, int entries, int tokens) throws ModelFileException {
+    public static void requireOnePerToken(Metadata metadata, String key, int entries, int tokens)
+            throws ModelFileException {
         if (entries != tokens) {
             throw new ModelFileException(
                     metadata.file(), key + " has " + entries + " entries; tokenizer.ggml.tokens has " + tokens);
@@ -101,7 +102,7 @@ final class Vocabulary {
     /// The token that `key` names, if the file has the key.
     ///
     /// @throws ModelFileException if there is no such token
-    static OptionalInt special(Metadata metadata, String key, int size) throws ModelFileException {
+    public static OptionalInt special(Metadata metadata, String key, int size) throws ModelFileException {
         if (!metadata.has(key)) {
             return OptionalInt.empty();
         }
@@ -114,7 +115,7 @@ final class Vocabulary {
     }
 
     /// The ids of the tokens of some kinds by name; where a name occurs twice, its first.
-    Map<String, Integer> named(Kind first, Kind... others) {
+    public Map<String, Integer> named(Kind first, Kind... others) {
         var found = new LinkedHashMap<String, Integer>();
         var wanted = EnumSet.of(first, others);
         for (var id = 0; id < kinds.length; id++) {
@@ -125,11 +126,11 @@ final class Vocabulary {
         return found;
     }
 
-    int size() {
+    public int size() {
         return kinds.length;
     }
 
-    String name(int id) {
+    public String name(int id) {
         return names.get(id);
     }
 
@@ -137,7 +138,7 @@ final class Vocabulary {
         return kinds[id];
     }
 
-    boolean isControl(int id) {
+    public boolean isControl(int id) {
         return kinds[id] == Kind.CONTROL || kinds[id] == Kind.UNKNOWN;
     }
 

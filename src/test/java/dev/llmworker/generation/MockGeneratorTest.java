@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.llmworker.sampling.SamplingParameters;
-import dev.llmworker.text.ChatMessage;
+import dev.llmworker.text.chat.ChatMessage;
 import java.time.Duration;
 import java.util.List;
 import java.util.OptionalInt;

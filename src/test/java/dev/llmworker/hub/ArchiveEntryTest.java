@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.hub.download.ModelUnavailableException;
+import dev.llmworker.hub.progress.Progress;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;

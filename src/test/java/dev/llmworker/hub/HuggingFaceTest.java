@@ -1,15 +1,18 @@
 package dev.llmworker.hub;
 
-import static dev.llmworker.hub.LoopbackServer.file;
-import static dev.llmworker.hub.LoopbackServer.redirect;
-import static dev.llmworker.hub.LoopbackServer.status;
-import static dev.llmworker.hub.LoopbackServer.text;
-import static dev.llmworker.hub.LoopbackServer.with;
+import static dev.llmworker.testing.LoopbackServer.file;
+import static dev.llmworker.testing.LoopbackServer.redirect;
+import static dev.llmworker.testing.LoopbackServer.status;
+import static dev.llmworker.testing.LoopbackServer.text;
+import static dev.llmworker.testing.LoopbackServer.with;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.hub.download.Backoff;
+import dev.llmworker.hub.download.ModelUnavailableException;
+import dev.llmworker.testing.LoopbackServer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -3,6 +3,9 @@ package dev.llmworker.hub;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.llmworker.hub.download.Backoff;
+import dev.llmworker.hub.download.ModelUnavailableException;
+import dev.llmworker.hub.progress.Progress;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

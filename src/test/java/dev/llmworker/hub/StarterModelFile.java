@@ -1,5 +1,6 @@
 package dev.llmworker.hub;
 
+import dev.llmworker.hub.progress.Progress;
 import java.io.IOException;
 import java.nio.file.Path;
 

@@ -141,7 +141,7 @@ final class Wire implements AutoCloseable {
     }
 
     /// The next chunk of a body that has no length; empty at its end.
-    String chunk() throws IOException {
+    public String chunk() throws IOException {
         var chunk = new String(bytes(Integer.parseInt(line(), 16)), StandardCharsets.UTF_8);
         line();
         return chunk;

@@ -5,6 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.hub.StarterModelFile;
+import dev.llmworker.text.chat.ChatMessage;
+import dev.llmworker.text.chat.ChatTemplate;
+import dev.llmworker.text.chat.PromptEncoder;
+import dev.llmworker.text.gguf.GgufTokenizer;
 import dev.llmworker.weights.Gguf;
 import java.io.IOException;
 import java.util.List;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.hub.StarterModelFile;
+import dev.llmworker.text.gguf.GgufTokenizer;
 import dev.llmworker.weights.Gguf;
 import java.io.IOException;
 import java.util.Arrays;

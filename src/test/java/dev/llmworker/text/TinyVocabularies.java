@@ -1,5 +1,6 @@
 package dev.llmworker.text;
 
+import dev.llmworker.text.gguf.GgufTokenizer;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.GgufFile;
 import dev.llmworker.weights.Metadata;
@@ -12,23 +13,23 @@ import java.util.Map;
 import java.util.function.Consumer;
 
 /// Metadata of models with a few dozen words, for tests to change and break.
-final class TinyVocabularies {
-    static final int NORMAL = 1;
+public final class TinyVocabularies {
+    public static final int NORMAL = 1;
     static final int UNKNOWN = 2;
-    static final int CONTROL = 3;
-    static final int USER_DEFINED = 4;
+    public static final int CONTROL = 3;
+    public static final int USER_DEFINED = 4;
     static final int BYTE = 6;
 
-    final List<String> tokens = new ArrayList<>();
+    public final List<String> tokens = new ArrayList<>();
     final List<Integer> types = new ArrayList<>();
-    final List<Float> scores = new ArrayList<>();
+    public final List<Float> scores = new ArrayList<>();
     final List<String> merges = new ArrayList<>();
     /// What else the file has; it may also replace what is written of the lists above.
     final Map<String, Consumer<GgufFile>> keys = new LinkedHashMap<>();
 
     /// Byte-level BPE with ChatML's control tokens, one user-defined token, all bytes and `hello`, alone and after a
     /// space.
-    static TinyVocabularies byteLevel(String preTokenizer) {
+    public static TinyVocabularies byteLevel(String preTokenizer) {
         var model = new TinyVocabularies();
         model.add("<|endoftext|>", CONTROL, 0);
         model.add("<|im_start|>", CONTROL, 0);
@@ -50,7 +51,7 @@ final class TinyVocabularies {
     }
 
     /// SentencePiece's BPE with all byte tokens and `▁hello`; its scores fall in the order of the words.
-    static TinyVocabularies sentencePiece() {
+    public static TinyVocabularies sentencePiece() {
         var model = new TinyVocabularies();
         model.add("<unk>", UNKNOWN, 0);
         model.add("<s>", CONTROL, 0);
@@ -70,7 +71,7 @@ final class TinyVocabularies {
         return model;
     }
 
-    int add(String token, int type, float score) {
+    public int add(String token, int type, float score) {
         tokens.add(token);
         types.add(type);
         scores.add(score);
@@ -78,7 +79,7 @@ final class TinyVocabularies {
     }
 
     /// @param pair two tokens with a space between; together they are a new token
-    int merge(String pair) {
+    public int merge(String pair) {
         merges.add(pair);
         return add(pair.replace(" ", ""), NORMAL, 0);
     }
@@ -93,20 +94,20 @@ final class TinyVocabularies {
         return this;
     }
 
-    TinyVocabularies flag(String key, boolean value) {
+    public TinyVocabularies flag(String key, boolean value) {
         keys.put(key, file -> file.flag(key, value));
         return this;
     }
 
-    int id(String token) {
+    public int id(String token) {
         return tokens.indexOf(token);
     }
 
-    int[] ids(String... names) {
+    public int[] ids(String... names) {
         return List.of(names).stream().mapToInt(this::id).toArray();
     }
 
-    ModelTokenizer tokenizer() throws IOException {
+    public ModelTokenizer tokenizer() throws IOException {
         return GgufTokenizer.of(metadata());
     }
 

@@ -1,0 +1,40 @@
+package dev.llmworker.assembly;
+
+import dev.llmworker.engine.InProcessGenerator;
+import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.model.Libtorch;
+import dev.llmworker.remote.RemoteGenerator;
+import dev.llmworker.settings.RemoteSettings;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsException;
+import dev.llmworker.stats.WorkerStats;
+import io.vertx.core.Vertx;
+
+/// Makes what generates.
+public final class Engines {
+    private Engines() {}
+
+    /// Returns at once; an engine that has something to load does so on a thread of its own.
+    ///
+    /// @param vertx whose event loops talk to other servers
+    /// @throws SettingsException where the engine lacks one
+    public static Generator start(Settings settings, Vertx vertx, WorkerStats stats) throws SettingsException {
+        return switch (settings.engine()) {
+            case MOCK -> new MockGenerator(settings.requestTimeout(), System::nanoTime);
+            case OPENAI -> RemoteGenerator.start(vertx, RemoteSettings.read(settings));
+            case DJL -> {
+                Libtorch.spareCudaSearch();
+                NativeMethods.link();
+                Libtorch.startLoading();
+                var model = new LocalModel(settings);
+                yield InProcessGenerator.start(
+                        model::load,
+                        new InProcessGenerator.Limits(settings.queueLimit(), settings.requestTimeout()),
+                        System::nanoTime,
+                        stats.engine(),
+                        model::announce);
+            }
+        };
+    }
+}

@@ -1,0 +1,156 @@
+package dev.llmworker.assembly;
+
+import dev.llmworker.engine.LanguageModel;
+import dev.llmworker.hub.ModelLocator;
+import dev.llmworker.hub.progress.Progress;
+import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.Kernels;
+import dev.llmworker.model.Libtorch;
+import dev.llmworker.model.Precision;
+import dev.llmworker.model.TorchDecoder;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.stats.Stages;
+import dev.llmworker.text.ModelTokenizer;
+import dev.llmworker.text.chat.JinjaChatTemplate;
+import dev.llmworker.text.chat.PromptEncoder;
+import dev.llmworker.text.gguf.GgufTokenizer;
+import dev.llmworker.text.hub.HubTokenizer;
+import dev.llmworker.weights.Gguf;
+import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.Safetensors;
+import dev.llmworker.weights.StoredModel;
+import java.io.IOException;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.function.LongConsumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The model that `MODEL` names, from the hub or the disk into memory.
+public final class LocalModel {
+    private static final Logger LOG = LoggerFactory.getLogger(LocalModel.class);
+    private static final int REFERENCE_CONTEXT = 1024;
+
+    private final Settings settings;
+
+    public LocalModel(Settings settings) {
+        this.settings = settings;
+    }
+
+    /// Finds, maps and loads the model. Runs on the engine thread.
+    public LanguageModel load() throws IOException, InterruptedException, ExecutionException {
+        var beforeMillis = ProcessAge.millis();
+        var stages = new Stages();
+        Libtorch.checkGpu(settings.device());
+        var progress = Progress.ofThisProcess();
+        var located = new ModelLocator(settings::value, progress).locate();
+        stages.ended("finding the file");
+        LOG.info("loading {}", located.file().getFileName());
+        try (var model = StoredModel.open(located.file())) {
+            stages.ended("its header");
+            // Beside the weights: it needs the metadata only.
+            var prompts = inBackground("tokenizer", () -> prompts(model));
+            var decoder = TorchDecoder.load(model, options(), reporting(progress, model), stages);
+            try {
+                progress.done();
+                var language = new LanguageModel(
+                        decoder, prompts.get().tokenizer(), prompts.get().encoder(), located.name());
+                stages.ended("waiting for the tokenizer");
+                LOG.info("loaded, {} ms after exec: {} ms before, {}", ProcessAge.millis(), beforeMillis, stages);
+                return language;
+            } catch (ExecutionException | InterruptedException | RuntimeException e) {
+                decoder.close();
+                throw e;
+            }
+        }
+    }
+
+    /// The same model in float32 on the CPU, for one sequence.
+    ///
+    /// @param contextLength more than it needs
+    public TorchDecoder reference(int contextLength) throws IOException, InterruptedException {
+        var length = Math.min(contextLength, REFERENCE_CONTEXT);
+        var exact = new DecoderOptions(
+                Precision.FP32,
+                Precision.FP32,
+                1,
+                length,
+                Objects.requireNonNullElse(settings.threads(), 0),
+                "cpu",
+                false);
+        var located = new ModelLocator(settings::value, Progress.ofThisProcess()).locate();
+        try (var model = StoredModel.open(located.file())) {
+            return TorchDecoder.load(model, exact, _ -> {});
+        }
+    }
+
+    public DecoderOptions options() {
+        return new DecoderOptions(
+                Precision.parse("DTYPE", settings.dtype()),
+                Precision.parse("KV_CACHE_DTYPE", Objects.requireNonNullElse(settings.value("KV_CACHE_DTYPE"), "auto")),
+                Objects.requireNonNullElse(settings.maxSlots(), 0),
+                Objects.requireNonNullElse(settings.maxModelLen(), 0),
+                Objects.requireNonNullElse(settings.threads(), 0),
+                settings.device(),
+                settings.deterministic(),
+                Kernels.parse(Objects.requireNonNullElse(settings.value("KERNELS"), "auto")));
+    }
+
+    private static LongConsumer reporting(Progress progress, StoredModel model) {
+        progress.stage("loading " + model.file().getFileName(), model.tensorBytes());
+        return new LongConsumer() {
+            private long reported;
+
+            @Override
+            public void accept(long bytesDone) {
+                progress.advanced(bytesDone - reported);
+                reported = bytesDone;
+            }
+        };
+    }
+
+    /// What an operator wants to know of a worker that is ready.
+    void announce(LanguageModel model) {
+        var decoder = model.decoder().description();
+        LOG.info(
+                "ready: {} ({}, {}) on {}, {} slots of {} tokens, KV cache {} MB",
+                model.id(),
+                decoder.architecture(),
+                decoder.weightFormat(),
+                decoder.device(),
+                decoder.slots(),
+                decoder.contextLength(),
+                decoder.kvCacheBytes() / 1_000_000);
+        LOG.info(
+                "try: curl http://localhost:{}/generate -d '{\"prompt\":\"Tell me about load balancing\"}'",
+                settings.listen().port());
+    }
+
+    private static <T> FutureTask<T> inBackground(String name, Callable<T> work) {
+        var task = new FutureTask<>(work);
+        Thread.ofPlatform().name(name).daemon().start(task);
+        return task;
+    }
+
+    public record Prompts(ModelTokenizer tokenizer, PromptEncoder encoder) {}
+
+    /// The way from text to the model's tokens.
+    ///
+    /// @throws ModelFileException when tokenizer or chat template cannot be used, or do not go with the model
+    public static Prompts prompts(StoredModel model) throws IOException {
+        var tokenizer = switch (model) {
+            case Gguf gguf -> GgufTokenizer.of(gguf.metadata());
+            case Safetensors safetensors -> HubTokenizer.of(safetensors);
+        };
+        var rows = model.tensor("token_embd.weight").rows();
+        if (tokenizer.vocabularySize() != rows) {
+            throw new ModelFileException(
+                    model.file(),
+                    "the tokenizer has " + tokenizer.vocabularySize() + " tokens; the model has embeddings for "
+                            + rows);
+        }
+        return new Prompts(tokenizer, new PromptEncoder(tokenizer, JinjaChatTemplate.of(model, tokenizer)));
+    }
+}

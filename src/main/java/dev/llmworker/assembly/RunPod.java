@@ -1,0 +1,107 @@
+package dev.llmworker.assembly;
+
+import dev.llmworker.settings.Settings;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// What an operator is told on RunPod's load balancer, where a wrong setting shows only as minutes of 502. Nothing here
+/// ends the worker: `/ping` says by its status whether it can serve.
+///
+/// The platform's figures are those of its documentation, read in August 2026.
+public final class RunPod {
+    private static final Logger LOG = LoggerFactory.getLogger(RunPod.class);
+
+    /// The load balancer ends a request then, with a 524.
+    private static final Duration REQUEST_CUT = Duration.ofSeconds(330);
+
+    /// It asks `/ping` every few seconds once it knows where.
+    private static final Duration FIRST_PING_LIMIT = Duration.ofSeconds(60);
+
+    private RunPod() {}
+
+    /// Logs what is wrong with the settings, and watches for the first health check. Does nothing elsewhere.
+    ///
+    /// @param pinged whether `/ping` was asked yet
+    public static void check(Settings settings, BooleanSupplier pinged) {
+        if (!isHost(settings)) {
+            return;
+        }
+        warnings(settings).forEach(LOG::warn);
+        Thread.ofVirtual().name("first-ping").start(() -> watch(settings, pinged, FIRST_PING_LIMIT, LOG::warn));
+    }
+
+    private static boolean isHost(Settings settings) {
+        return settings.value("RUNPOD_ENDPOINT_ID") != null || settings.value("RUNPOD_POD_ID") != null;
+    }
+
+    /// What will not work on the platform as it is set, a sentence each.
+    public static List<String> warnings(Settings settings) {
+        var warnings = new ArrayList<String>();
+        var listen = settings.listen();
+        if (isLoopback(listen.host())) {
+            warnings.add("HOST is \"" + listen.host()
+                    + "\", where the load balancer cannot reach the worker; leave it unset");
+        }
+        if (listen.healthPort() != listen.port()) {
+            warnings.add(
+                    "PORT_HEALTH is " + listen.healthPort() + " and PORT is " + listen.port()
+                            + ": /ping is served at both; the endpoint must expose both as HTTP ports, or leave PORT_HEALTH unset");
+        }
+        if (settings.requestTimeout().compareTo(REQUEST_CUT) >= 0) {
+            warnings.add("REQUEST_TIMEOUT is " + settings.requestTimeout().toSeconds()
+                    + " s, and the load balancer cuts a request at " + REQUEST_CUT.toSeconds()
+                    + " s, before the client is told why it ended; set it to 300 or less");
+        }
+        if (settings.engine() == Settings.EngineKind.DJL && isBlank(settings.model())) {
+            warnings.add(
+                    "MODEL is not set, so the starter model is taken, which knows little; set MODEL to the id of the"
+                            + " endpoint's cached model, or to a file on its volume");
+        }
+        var gpus = gpus(settings.value("RUNPOD_GPU_COUNT"));
+        if (gpus > 0 && settings.device().equals("cpu")) {
+            warnings.add("DEVICE is cpu, and this machine has " + gpus + " GPU(s), which are paid for and not used");
+        } else if (gpus > 1) {
+            warnings.add("this machine has " + gpus + " GPUs, and the worker uses one; choose one GPU a worker");
+        }
+        return warnings;
+    }
+
+    private static boolean isLoopback(String host) {
+        return host.startsWith("127.") || host.equals("localhost") || host.equals("::1");
+    }
+
+    private static boolean isBlank(@Nullable String text) {
+        return text == null || text.isBlank();
+    }
+
+    private static int gpus(@Nullable String count) {
+        return count != null && count.matches("\\d{1,3}") ? Integer.parseInt(count) : 0;
+    }
+
+    /// Says so when no health check has come within `limit`.
+    static void watch(Settings settings, BooleanSupplier pinged, Duration limit, Consumer<String> warn) {
+        try {
+            Thread.sleep(limit);
+        } catch (InterruptedException _) {
+            return;
+        }
+        if (!pinged.getAsBoolean()) {
+            warn.accept(notPinged(settings, limit));
+        }
+    }
+
+    private static String notPinged(Settings settings, Duration limit) {
+        var port = settings.listen().port();
+        var healthPort = settings.listen().healthPort();
+        var ports = port == healthPort ? "port " + port : "ports " + port + " and " + healthPort;
+        return "no /ping came in " + limit.toSeconds() + " s at " + ports
+                + ": the load balancer asks at another one, and answers 502 meanwhile; expose HTTP port " + port
+                + " in the endpoint's template, or set PORT to the one that is exposed";
+    }
+}

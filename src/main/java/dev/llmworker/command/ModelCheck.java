@@ -1,0 +1,86 @@
+package dev.llmworker.command;
+
+import dev.llmworker.assembly.LocalModel;
+import dev.llmworker.hub.ModelLocator;
+import dev.llmworker.hub.progress.Progress;
+import dev.llmworker.model.ModelSummary;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsException;
+import dev.llmworker.text.ModelTokenizer;
+import dev.llmworker.text.chat.ChatMessage;
+import dev.llmworker.text.chat.JinjaChatTemplate;
+import dev.llmworker.weights.StoredModel;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/// `./worker --check-model MODEL`: reads all of a model and says whether it can be served, without serving it.
+public final class ModelCheck {
+    private static final int SOUND = 0;
+    private static final int UNSOUND = 1;
+    private static final int MAX_SHOWN_ENDS = 8;
+
+    private ModelCheck() {}
+
+    /// @param model as the variable `MODEL` names one; what is only in the hub is fetched
+    /// @param environment what a worker would be started with: `DEVICE`, `MAX_SLOTS` and so on count
+    /// @return the exit status: 0 where the model is sound, 1 where it is not
+    public static int run(String model, Map<String, String> environment, PrintStream out)
+            throws SettingsException, InterruptedException {
+        var chosen = new HashMap<>(environment);
+        chosen.put("MODEL", model);
+        var settings = Settings.read(chosen);
+        try {
+            var located = new ModelLocator(settings::value, Progress.ofThisProcess()).locate();
+            try (var stored = StoredModel.open(located.file())) {
+                var prompts = LocalModel.prompts(stored);
+                var summary = ModelSummary.of(stored, new LocalModel(settings).options());
+                report(located.name(), stored, summary, prompts.tokenizer(), out);
+            }
+            return SOUND;
+        } catch (IOException | IllegalArgumentException e) {
+            out.println("not sound: " + e.getMessage());
+            return UNSOUND;
+        }
+    }
+
+    private static void report(
+            String name, StoredModel stored, ModelSummary summary, ModelTokenizer tokenizer, PrintStream out)
+            throws IOException {
+        out.println(name + ": sound");
+        line(out, "architecture", summary.architecture() + ", " + summary.sizes());
+        line(out, "weights", summary.weights());
+        line(out, "served", "on " + summary.device() + " as " + summary.weightFormat());
+        line(out, "tokenizer", tokenizer.vocabularySize() + " tokens; " + ends(tokenizer));
+        line(out, "chat template", template(stored, tokenizer));
+        line(out, "memory", summary.memory().toString());
+    }
+
+    private static void line(PrintStream out, String subject, String text) {
+        out.printf("  %-14s %s%n", subject, text);
+    }
+
+    private static String ends(ModelTokenizer tokenizer) {
+        var ends = tokenizer.controlTokens().entrySet().stream()
+                .filter(token -> tokenizer.isEndOfSequence(token.getValue()))
+                .map(Map.Entry::getKey)
+                .sorted()
+                .limit(MAX_SHOWN_ENDS)
+                .collect(Collectors.joining(", "));
+        return ends.isEmpty()
+                ? "none of them ends an answer, so each is as long as it may be"
+                : "answers end by " + ends;
+    }
+
+    private static String template(StoredModel stored, ModelTokenizer tokenizer) throws IOException {
+        var template = JinjaChatTemplate.of(stored, tokenizer);
+        return template == null
+                ? "none; prompts go to the model as they are"
+                : "a user's Hello becomes "
+                        + template.render(List.of(ChatMessage.user("Hello")), true)
+                                .replace("\n", "\\n");
+    }
+}

@@ -1,0 +1,161 @@
+package dev.llmworker.command;
+
+import dev.llmworker.assembly.Engines;
+import dev.llmworker.assembly.WorkerBeans;
+import dev.llmworker.generation.Generator;
+import dev.llmworker.routes.CamelApplication;
+import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.stats.WorkerStats;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.WebSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
+
+/// The whole worker, started once with a tiny model on a free port and asked for a few answers. The JVM that runs it
+/// writes what it learns of the program to an AOT cache (`-XX:AOTCacheOutput`), with which workers start faster.
+public final class Rehearsal {
+    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final int HEALTHY = 200;
+    /// Not those that an operator has added: they may do anything.
+    private static final List<String> OWN_ROUTES = List.of(
+            "errors.camel.yaml",
+            "generate.camel.yaml",
+            "metrics.camel.yaml",
+            "ping.camel.yaml",
+            "stats.camel.yaml",
+            "ws.camel.yaml");
+
+    private static final String REQUEST = "{\"prompt\":\"Hello\",\"max_tokens\":40,\"ignore_eos\":true}";
+
+    private Rehearsal() {}
+
+    /// @throws Exception where the worker does not answer as it should
+    public static void run(Map<String, String> environment) throws Exception {
+        var folder = Files.createTempDirectory("rehearsal");
+        try {
+            var model = folder.resolve("model.gguf");
+            RehearsalModel.write(model);
+            var routes = Path.of(environment.getOrDefault("ROUTES", "routes"));
+            for (var name : OWN_ROUTES) {
+                Files.copy(routes.resolve(name), folder.resolve(name));
+            }
+            // Nothing of what an operator chose for real workers.
+            perform(Settings.read(Map.of(
+                    "PORT",
+                    "0",
+                    "HOST",
+                    "127.0.0.1",
+                    "DEVICE",
+                    "cpu",
+                    "MODEL",
+                    model.toString(),
+                    "ROUTES",
+                    folder.toString())));
+        } finally {
+            delete(folder);
+        }
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (var files = Files.list(folder)) {
+            for (var file : files.toList()) {
+                Files.delete(file);
+            }
+        }
+        Files.delete(folder);
+    }
+
+    private static void perform(Settings settings) throws Exception {
+        var port = SharedPort.open(settings.listen());
+        var stats = new WorkerStats();
+        Generator generator = Engines.start(settings, port.vertx(), stats);
+        var beans = WorkerBeans.of(port, generator, stats);
+        var application = new CamelApplication(settings, beans);
+        var failed = new CompletableFuture<Void>();
+        Thread.ofPlatform().daemon().name("rehearsal").start(() -> {
+            try {
+                application.run();
+            } catch (Exception e) {
+                failed.completeExceptionally(e);
+            }
+        });
+        try (var client = HttpClient.newHttpClient()) {
+            var server = URI.create("http://127.0.0.1:" + port.port());
+            awaitHealthy(client, server, failed);
+            expect(client, HttpRequest.newBuilder(server.resolve("/generate")).POST(body()));
+            expect(
+                    client,
+                    HttpRequest.newBuilder(server.resolve("/generate"))
+                            .header("Content-Type", "application/x-www-form-urlencoded")
+                            .POST(body()));
+            expect(client, HttpRequest.newBuilder(server.resolve("/stats")));
+            expect(client, HttpRequest.newBuilder(server.resolve("/metrics")));
+            stream(client, URI.create("ws://127.0.0.1:" + port.port() + "/ws"));
+        }
+        application.stop();
+    }
+
+    private static void awaitHealthy(HttpClient client, URI server, CompletableFuture<Void> failed) throws Exception {
+        var end = System.nanoTime() + LIMIT.toNanos();
+        var ping = HttpRequest.newBuilder(server.resolve("/ping")).build();
+        while (client.send(ping, HttpResponse.BodyHandlers.ofString()).statusCode() != HEALTHY) {
+            if (failed.isCompletedExceptionally()) {
+                failed.get();
+            }
+            if (System.nanoTime() > end) {
+                throw new IOException("the worker is not ready after " + LIMIT.toSeconds() + " s");
+            }
+            Thread.sleep(20);
+        }
+    }
+
+    private static HttpRequest.BodyPublisher body() {
+        return HttpRequest.BodyPublishers.ofString(REQUEST);
+    }
+
+    private static void expect(HttpClient client, HttpRequest.Builder request) throws Exception {
+        var answer = client.send(request.timeout(LIMIT).build(), HttpResponse.BodyHandlers.ofString());
+        if (answer.statusCode() != HEALTHY) {
+            throw new IOException(
+                    answer.uri().getPath() + " answered HTTP " + answer.statusCode() + ": " + answer.body());
+        }
+    }
+
+    private static void stream(HttpClient client, URI address) throws Exception {
+        var done = new CompletableFuture<Void>();
+        var socket = client.newWebSocketBuilder()
+                .buildAsync(address, new UntilDone(done))
+                .get(LIMIT.toSeconds(), TimeUnit.SECONDS);
+        socket.sendText(REQUEST, true);
+        done.get(LIMIT.toSeconds(), TimeUnit.SECONDS);
+        socket.sendClose(WebSocket.NORMAL_CLOSURE, "").get(LIMIT.toSeconds(), TimeUnit.SECONDS);
+    }
+
+    private record UntilDone(CompletableFuture<Void> done) implements WebSocket.Listener {
+        @Override
+        @SuppressWarnings("NullAway") // null is how the interface says that the message may be let go at once
+        public CompletionStage<?> onText(WebSocket socket, CharSequence frame, boolean last) {
+            socket.request(1);
+            if (frame.toString().contains("\"done\"")) {
+                done.complete(null);
+            }
+            return null;
+        }
+
+        @Override
+        public void onError(WebSocket socket, Throwable failure) {
+            done.completeExceptionally(failure);
+        }
+    }
+}

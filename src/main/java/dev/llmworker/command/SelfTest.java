@@ -1,0 +1,122 @@
+package dev.llmworker.command;
+
+import dev.llmworker.assembly.LocalModel;
+import dev.llmworker.engine.LanguageModel;
+import dev.llmworker.model.DecoderDescription;
+import dev.llmworker.model.DecoderSpeed;
+import dev.llmworker.model.DeviceDescription;
+import dev.llmworker.model.Divergence;
+import dev.llmworker.model.TorchDecoder;
+import dev.llmworker.model.Transcript;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsException;
+import java.io.PrintStream;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+
+/// Whether the configured model gives on its device what it gives in float32 on the CPU, and how fast it is there.
+/// For an operator, on the machine that is to serve.
+///
+/// @param measured how long each measurement of speed lasts, about
+public record SelfTest(Settings settings, PrintStream out, Duration measured) {
+    private static final Duration MEASURED = Duration.ofSeconds(1);
+    private static final int PROMPT_TOKENS = 512;
+    private static final List<String> EXACT_FORMATS = List.of("fp32", "fp16", "native");
+    private static final String LONG =
+            "The lighthouse keeper wrote down each ship that passed, its flag, its course and"
+                    + " the weather, and at the end of the month he added them up. ";
+    private static final List<String> PROMPTS = List.of(
+            "The capital of France is",
+            "def fibonacci(n):\n    ",
+            "1, 1, 2, 3, 5, 8,",
+            "Der Zug hatte Verspätung, und so",
+            "{\"name\": \"worker\", \"ports\": [80,",
+            LONG.repeat(12) + "One night");
+
+    public static SelfTest of(Settings settings) {
+        return new SelfTest(settings, System.out, MEASURED);
+    }
+
+    /// @return whether the device can be trusted with the model
+    /// @throws Exception where the model cannot be loaded, with the reason as a message
+    public boolean run() throws Exception {
+        var start = System.nanoTime();
+        if (settings.engine() != Settings.EngineKind.DJL) {
+            throw new SettingsException("--self-test is for ENGINE=djl; the others have no device here");
+        }
+        var local = new LocalModel(settings);
+        var language = local.load();
+        try (var decoder = (TorchDecoder) language.decoder()) {
+            var description = decoder.description();
+            say("model", "%s (%s)", description.name(), description.architecture());
+            say("device", "%s: %s", description.device(), DeviceDescription.of(description.device()));
+            var speed = new DecoderSpeed(decoder);
+            say(
+                    "memory",
+                    "weights in %s, %.3f GB of them read in a step; KV cache of %d × %d tokens, %.3f GB",
+                    description.weightFormat(),
+                    speed.stepBytes() / 1e9,
+                    description.slots(),
+                    description.contextLength(),
+                    description.kvCacheBytes() / 1e9);
+            Divergence found;
+            try (var reference = local.reference(description.contextLength())) {
+                found = Transcript.of(reference, prompts(language, reference)).compare(decoder);
+            }
+            var limit = limit(description);
+            // Not `>`: what is not a number fails.
+            var passed = found.meanKl() <= limit;
+            say(
+                    "logits",
+                    "%s: mean KL to float32 on the CPU %.1e at %d positions, limit %.0e; same likeliest token %.1f %%",
+                    passed ? "ok" : "WRONG",
+                    found.meanKl(),
+                    found.positions(),
+                    limit,
+                    found.sameLikeliest() * 100);
+            measure(speed);
+            say("result", "%s after %.0f s", passed ? "passed" : "FAILED", (System.nanoTime() - start) / 1e9);
+            return passed;
+        }
+    }
+
+    private void measure(DecoderSpeed speed) {
+        var bytesPerSecond = speed.bandwidth(measured);
+        say("bandwidth", "%.1f GB/s, read and written", bytesPerSecond / 1e9);
+        for (var decoding : speed.decoding(measured, bytesPerSecond)) {
+            say(
+                    "decoding",
+                    "%3d sequences: %.0f tokens/s, %.0f %% of the bandwidth bound of %.0f",
+                    decoding.rows(),
+                    decoding.tokensPerSecond(),
+                    decoding.tokensPerSecond() / decoding.bound() * 100,
+                    decoding.bound());
+        }
+        say("prompts", "%.0f tokens/s", speed.promptTokensPerSecond(PROMPT_TOKENS, measured));
+    }
+
+    /// As raw text, cut to what both contexts hold.
+    private static List<int[]> prompts(LanguageModel language, TorchDecoder reference) {
+        var context = Math.min(
+                reference.description().contextLength(),
+                language.decoder().description().contextLength());
+        return PROMPTS.stream()
+                .map(text -> language.prompts().encodeRaw(text))
+                .map(ids -> Arrays.copyOf(ids, Math.min(ids.length, context - Transcript.STEPS)))
+                .toList();
+    }
+
+    /// The mean KL from which on something is wrong, ten times what rounding makes of the starter model, or more:
+    /// native 5.5e-7, float16 1.6e-5, bfloat16 1.2e-3, quantised weights in libtorch 1e-3. A wrong position, head
+    /// or row makes it 0.02 and more.
+    static double limit(DecoderDescription description) {
+        var format = description.weightFormat();
+        return EXACT_FORMATS.stream().anyMatch(format::startsWith) ? 1e-3 : 1e-2;
+    }
+
+    private void say(String subject, String format, Object... values) {
+        out.printf(Locale.ROOT, "%-9s %s%n", subject, String.format(Locale.ROOT, format, values));
+    }
+}

@@ -1,0 +1,125 @@
+package dev.llmworker.engine;
+
+import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.Prompt;
+import dev.llmworker.generation.RefusedException;
+import dev.llmworker.sampling.TokenHistory;
+import dev.llmworker.text.Detokenizer;
+import dev.llmworker.text.PromptTooLongException;
+import dev.llmworker.text.Tokenizer;
+import dev.llmworker.text.chat.PromptEncoder;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
+import java.util.stream.IntStream;
+
+/// Makes sequences of requests: encodes them and checks them against the model.
+///
+/// Threading: any thread.
+final class Admissions {
+    private final LanguageModel model;
+    private final Duration timeout;
+    private final LongSupplier clock;
+    private final TokenScorer scorer;
+    private final int[] endTokens;
+    private final AtomicLong ids = new AtomicLong();
+
+    Admissions(LanguageModel model, Duration timeout, LongSupplier clock) {
+        this.model = model;
+        this.timeout = timeout;
+        this.clock = clock;
+        var tokenizer = model.tokenizer();
+        this.scorer = new TokenScorer(tokenizer);
+        this.endTokens = IntStream.range(0, tokenizer.vocabularySize())
+                .filter(tokenizer::isEndOfSequence)
+                .toArray();
+    }
+
+    /// @param submittedNanos from when on its deadline counts
+    /// @throws RefusedException when the request does not go with the model
+    Sequence sequence(GenerationRequest request, long submittedNanos, WaitingQueue waiting, FinishListener listener) {
+        var admission = admit(request, submittedNanos);
+        return new Sequence(
+                admission,
+                steering(request, admission.prompt()),
+                detokenizer(request.prompt(), model.tokenizer()),
+                waiting,
+                clock,
+                listener);
+    }
+
+    private Steering steering(GenerationRequest request, int[] prompt) {
+        var scored = request.sampling().logprobs().isPresent();
+        // Where ends are passed over there is nothing to forbid.
+        var forbidden = request.ignoreEos() ? 0 : request.minTokens();
+        var plain = !scored && forbidden == 0 && request.sampling().adjustment().isNone();
+        return new Steering(
+                request.minTokens(),
+                request.stop(),
+                plain ? null : new TokenHistory(prompt, forbidden, endTokens),
+                scored ? scorer : null);
+    }
+
+    private Admission admit(GenerationRequest request, long submittedNanos) {
+        int context = model.decoder().description().contextLength();
+        var prompt = encode(request.prompt(), model.prompts(), context);
+        if (prompt.length == 0) {
+            throw invalid("prompt_empty", "prompt is empty");
+        }
+        int left = context - prompt.length;
+        if (left < 1) {
+            throw tooLong("prompt is " + prompt.length, context);
+        }
+        if (request.maxTokens().isPresent() && request.maxTokens().getAsInt() > left) {
+            throw invalid(
+                    "context_exceeded",
+                    "max_tokens is " + request.maxTokens().getAsInt() + "; this model's context leaves " + left
+                            + " after the prompt");
+        }
+        for (var id : request.sampling().adjustment().bias().keySet()) {
+            int tokens = model.decoder().description().vocabularySize();
+            if (id < 0 || id >= tokens) {
+                throw invalid(
+                        "invalid_request",
+                        "logit_bias has token " + id + "; this model's tokens are 0 to " + (tokens - 1));
+            }
+        }
+        return new Admission(
+                ids.incrementAndGet(),
+                prompt,
+                Math.min(request.tokenLimit(), left),
+                request.ignoreEos(),
+                request.sampling(),
+                timeout.toNanos() - (clock.getAsLong() - submittedNanos));
+    }
+
+    private static int[] encode(Prompt prompt, PromptEncoder prompts, int context) {
+        try {
+            return switch (prompt) {
+                case Prompt.Chat(var messages) -> prompts.encode(messages, context - 1);
+                case Prompt.Raw(String text) -> prompts.encodeRaw(text, context - 1);
+            };
+        } catch (PromptTooLongException e) {
+            throw tooLong("prompt is at least " + e.fewestTokens(), context);
+        } catch (IllegalArgumentException e) {
+            throw invalid("invalid_prompt", String.valueOf(e.getMessage()));
+        }
+    }
+
+    private static Detokenizer detokenizer(Prompt prompt, Tokenizer tokenizer) {
+        return switch (prompt) {
+            case Prompt.Chat _ -> new Detokenizer(tokenizer);
+            case Prompt.Raw _ -> Detokenizer.continuing(tokenizer);
+        };
+    }
+
+    private static RefusedException tooLong(String prompt, int context) {
+        return invalid(
+                "context_exceeded",
+                prompt + " tokens; this model's context is " + context + " tokens, prompt and answer together");
+    }
+
+    private static RefusedException invalid(String code, String message) {
+        return new RefusedException(RefusedException.Reason.INVALID, code, message);
+    }
+}

@@ -1,0 +1,249 @@
+package dev.llmworker.engine;
+
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.Generation;
+import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.Readiness;
+import dev.llmworker.generation.RefusedException;
+import dev.llmworker.model.Decoder;
+import dev.llmworker.model.DecoderDescription;
+import dev.llmworker.stats.EngineStats;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Generates in this process: one engine thread loads the model and then decodes for all sequences together.
+///
+/// Threading: any thread submits; text is encoded on the caller's thread, or where it is long on one of
+/// [LongPrompts]; only the engine thread touches the decoder.
+public final class InProcessGenerator implements Generator {
+    private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
+    /// The system may run another thread first: once for each hop is not always enough.
+    private static final int YIELDS = 4;
+
+    private final Limits limits;
+    private final LongSupplier clock;
+    private final EngineStats stats;
+    private final Throughput throughput;
+    private final LongPrompts longPrompts = new LongPrompts();
+    private final Thread engine;
+    private volatile Readiness readiness = new Readiness.Loading();
+    private volatile @Nullable Loaded loaded;
+    private volatile boolean closing;
+
+    /// @param queueLimit requests that may wait; null: [#QUEUE_PER_SLOT] for each slot
+    /// @param timeout from submission to the end
+    /// @param rest without a request, until the decoder may let go of memory
+    public record Limits(@Nullable Integer queueLimit, Duration timeout, Duration rest) {
+        static final int QUEUE_PER_SLOT = 4;
+        private static final Duration REST = Duration.ofMinutes(2);
+
+        public Limits(@Nullable Integer queueLimit, Duration timeout) {
+            this(queueLimit, timeout, REST);
+        }
+
+        int queueLimit(int slots) {
+            return queueLimit == null ? QUEUE_PER_SLOT * slots : queueLimit;
+        }
+    }
+
+    private record Loaded(LanguageModel model, WaitingQueue waiting, Admissions admissions) {}
+
+    private InProcessGenerator(
+            LanguageModel.Loader loader,
+            Limits limits,
+            LongSupplier clock,
+            EngineStats stats,
+            Consumer<LanguageModel> whenReady) {
+        this.limits = limits;
+        this.clock = clock;
+        this.stats = stats;
+        this.throughput = new Throughput(clock);
+        this.engine = Thread.ofPlatform().name("engine").daemon().unstarted(() -> run(loader, whenReady));
+    }
+
+    /// Starts the engine thread, which loads the model; requests are refused until it has.
+    ///
+    /// @param stats what the engine tells of itself
+    /// @param whenReady called once, on the engine thread, before the first request is accepted
+    public static InProcessGenerator start(
+            LanguageModel.Loader loader,
+            Limits limits,
+            LongSupplier clock,
+            EngineStats stats,
+            Consumer<LanguageModel> whenReady) {
+        var generator = new InProcessGenerator(loader, limits, clock, stats, whenReady);
+        generator.engine.start();
+        return generator;
+    }
+
+    @Override
+    public Readiness readiness() {
+        return readiness;
+    }
+
+    @Override
+    public Optional<String> modelId() {
+        var current = loaded;
+        return current == null ? Optional.empty() : Optional.of(current.model.id());
+    }
+
+    @Override
+    public Generation submit(GenerationRequest request) {
+        var current = loaded;
+        switch (readiness) {
+            case Readiness.Loading() ->
+                throw new RefusedException(
+                        RefusedException.Reason.LOADING, "loading", "the model is still loading; try again shortly");
+            case Readiness.Failed(String reason) ->
+                throw new RefusedException(RefusedException.Reason.FAILED, "engine_failed", reason);
+            case Readiness.Ready() -> {}
+        }
+        if (current == null) {
+            throw new IllegalStateException("ready without a model");
+        }
+        long submittedNanos = clock.getAsLong();
+        return LongPrompts.isLong(request.prompt())
+                ? longPrompts.encode(() -> enqueue(request, submittedNanos, current))
+                : enqueue(request, submittedNanos, current);
+    }
+
+    private Sequence enqueue(GenerationRequest request, long submittedNanos, Loaded current) {
+        var sequence =
+                current.admissions.sequence(request, submittedNanos, current.waiting, (ended, _) -> finished(ended));
+        throughput.began();
+        if (!current.waiting.offer(sequence)) {
+            throughput.withdrawn();
+            throw refusal(current.waiting);
+        }
+        return sequence;
+    }
+
+    private RefusedException refusal(WaitingQueue waiting) {
+        if (waiting.isShut()) {
+            return new RefusedException(RefusedException.Reason.FAILED, "engine_stopped", "the engine has stopped");
+        }
+        var mostSeconds = (int) Math.clamp(limits.timeout().toSeconds(), 1, Integer.MAX_VALUE);
+        var seconds = throughput.secondsFor(Math.max(1, waiting.size()), mostSeconds);
+        return new RefusedException(
+                RefusedException.Reason.OVERLOADED,
+                "queue_full",
+                waiting.limit() + " requests are waiting already, which is the limit; try again in " + seconds + " s",
+                seconds);
+    }
+
+    private void finished(Sequence sequence) {
+        throughput.ended();
+        stats.recordReused(sequence.reused());
+    }
+
+    private void run(LanguageModel.Loader loader, Consumer<LanguageModel> whenReady) {
+        LanguageModel model;
+        try {
+            model = loader.load();
+        } catch (Throwable e) {
+            loadFailed(e);
+            return;
+        }
+        try (var decoder = model.decoder()) {
+            var waiting =
+                    new WaitingQueue(limits.queueLimit(decoder.description().slots()));
+            var scheduler = new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock, stats);
+            stats.recordReady(description(decoder.description(), waiting.limit()), waiting::size);
+            loaded = new Loaded(model, waiting, new Admissions(model, limits.timeout(), clock));
+            whenReady.accept(model);
+            readiness = new Readiness.Ready();
+            decodeUntilClosed(scheduler, waiting, decoder);
+        }
+    }
+
+    private static EngineStats.Description description(DecoderDescription decoder, int queueLimit) {
+        return new EngineStats.Description(
+                decoder.architecture(),
+                decoder.weightFormat(),
+                decoder.device(),
+                decoder.slots(),
+                decoder.contextLength(),
+                decoder.kvCacheBytes(),
+                queueLimit);
+    }
+
+    private void decodeUntilClosed(Scheduler scheduler, WaitingQueue waiting, Decoder decoder) {
+        var reason = FinishReason.CANCELLED;
+        try {
+            boolean more = false;
+            while (!closing && (more || awaitWork(waiting, decoder))) {
+                long begun = clock.getAsLong();
+                more = scheduler.step();
+                stats.recordStep(clock.getAsLong() - begun);
+                letReadersRun();
+            }
+        } catch (InterruptedException _) {
+            // `close` wakes the engine by an interrupt where it waits.
+        } catch (Throwable e) {
+            // A decoder that failed once may have a broken cache: serving on could give one client another's text.
+            LOG.error("the engine failed and serves no more", e);
+            reason = FinishReason.ERROR;
+        }
+        readiness = new Readiness.Failed(
+                reason == FinishReason.ERROR ? "the engine has failed" : "the worker is shutting down");
+        scheduler.endAll(reason);
+        for (var sequence : waiting.shut()) {
+            sequence.finish(reason);
+        }
+    }
+
+    /// A token goes from here to its reader's thread, and from there to the event loop. Woken while the decoder's
+    /// threads have all processors, each would wait for the end of a time slice, which is as long as a step of a
+    /// small model.
+    private static void letReadersRun() {
+        for (int i = 0; i < YIELDS; i++) {
+            Thread.yield();
+        }
+    }
+
+    private boolean awaitWork(WaitingQueue waiting, Decoder decoder) throws InterruptedException {
+        if (waiting.staysEmpty(limits.rest())) {
+            decoder.rest();
+        }
+        return waiting.awaitWork();
+    }
+
+    private void loadFailed(Throwable e) {
+        if (closing) {
+            readiness = new Readiness.Failed("the worker is shutting down");
+            return;
+        }
+        // A message for the operator; a stack only where it is our bug, not a bad file, option or connection.
+        var cause = e instanceof ExecutionException && e.getCause() != null ? e.getCause() : e;
+        if (cause instanceof IOException || cause instanceof IllegalArgumentException) {
+            LOG.error("the model cannot be loaded: {}", cause.getMessage());
+        } else {
+            LOG.error("the model cannot be loaded", e);
+        }
+        readiness = new Readiness.Failed("the model could not be loaded");
+    }
+
+    @Override
+    public void close() {
+        closing = true;
+        longPrompts.close();
+        engine.interrupt();
+        boolean interrupted = false;
+        try {
+            engine.join(Duration.ofSeconds(10));
+        } catch (InterruptedException _) {
+            interrupted = true;
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,93 @@
+package dev.llmworker.engine;
+
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/// Sequences whose prompts are on their way into the cache, in the order of their arrival, and whose turn it is.
+///
+/// The oldest one and the one with the fewest tokens left take turns: many short ones do not wait for a long one, and a
+/// long one gets half of the turns at least once it is the oldest.
+///
+/// Threading: the engine thread alone.
+final class PromptTurns {
+    private static final int SHORT_TOKENS = 64;
+
+    private final List<Sequence> sequences = new ArrayList<>();
+    private boolean shortestNext;
+
+    void add(Sequence sequence) {
+        sequences.add(sequence);
+    }
+
+    void remove(Sequence sequence) {
+        sequences.remove(sequence);
+    }
+
+    void removeIf(Predicate<Sequence> ends) {
+        sequences.removeIf(ends);
+    }
+
+    boolean isEmpty() {
+        return sequences.isEmpty();
+    }
+
+    int size() {
+        return sequences.size();
+    }
+
+    /// Whether those that are short are more than so many: most would then wait longer for their first token than those
+    /// that run for their next.
+    boolean hasMoreShortThan(int running) {
+        return sequences.stream()
+                        .filter(sequence -> sequence.promptLeft() <= SHORT_TOKENS)
+                        .count()
+                > running;
+    }
+
+    Sequence next() {
+        return next(Set.of());
+    }
+
+    /// @param passed those that have had their turn
+    private Sequence next(Set<Sequence> passed) {
+        shortestNext = !shortestNext;
+        @Nullable Sequence next = null;
+        for (var sequence : sequences) {
+            if (!passed.contains(sequence)
+                    && (next == null || (shortestNext && sequence.promptLeft() < next.promptLeft()))) {
+                next = sequence;
+            }
+        }
+        if (next == null) {
+            throw new NoSuchElementException("no prompt is waiting");
+        }
+        return next;
+    }
+
+    /// The next tokens of a sequence's prompt, to go with a decode step; 0 where only the last one is left.
+    record Part(Sequence sequence, int count) {}
+
+    /// Shares out the tokens of a step. A prompt's last token is never among them: it is its sequence's first step.
+    ///
+    /// @param place gives a sequence a slot where it has none, and with it what is there of its prompt already
+    List<Part> share(int tokens, Consumer<Sequence> place) {
+        List<Part> parts = new ArrayList<>();
+        Set<Sequence> passed = new HashSet<>();
+        int left = tokens;
+        while (left > 0 && passed.size() < sequences.size()) {
+            var sequence = next(passed);
+            place.accept(sequence);
+            int count = Math.min(left, sequence.promptLeft() - 1);
+            parts.add(new Part(sequence, count));
+            passed.add(sequence);
+            left -= count;
+        }
+        return parts;
+    }
+}

@@ -1,0 +1,247 @@
+package dev.llmworker.engine;
+
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.model.DecodeBatch;
+import dev.llmworker.model.Decoder;
+import dev.llmworker.stats.EngineStats;
+import java.util.List;
+import java.util.function.IntPredicate;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/// Continuous batching: decides, step by step, which sequences the decoder works on.
+///
+/// Running sequences fill the slots from 0 without a hole; those in prefill are in slots after them, and the rest hold
+/// what ended sequences left for prompts that begin alike. A sequence that ends leaves its slot to the last one.
+///
+/// Threading: the engine thread alone. `close` of a sequence reaches it as a flag that each step looks at first.
+final class Scheduler {
+    /// A prompt is cut at multiples of this while nothing runs, and always where the decoder is deterministic.
+    static final int GRID_TOKENS = 128;
+    /// Prompt tokens a step takes while nothing runs.
+    static final int QUIET_TOKENS = 128;
+    private final Decoder decoder;
+    private final IntPredicate endOfSequence;
+    private final WaitingQueue waiting;
+    private final LongSupplier clock;
+    private final EngineStats stats;
+    private final SlotContents slots;
+    private final DecodeBatch batch;
+    private final PrefillPace pace;
+    private final int slotCount;
+    /// Each has a slot from its first part on.
+    private final PromptTurns prefilling = new PromptTurns();
+    private int rows;
+
+    Scheduler(
+            Decoder decoder, IntPredicate endOfSequence, WaitingQueue waiting, LongSupplier clock, EngineStats stats) {
+        this.decoder = decoder;
+        this.endOfSequence = endOfSequence;
+        this.waiting = waiting;
+        this.clock = clock;
+        this.stats = stats;
+        this.pace = new PrefillPace(decoder.leastPromptTokens());
+        this.slotCount = decoder.description().slots();
+        this.slots = new SlotContents(decoder, GRID_TOKENS);
+        this.batch = new DecodeBatch(slotCount);
+    }
+
+    /// Ends what is to end, takes a piece of the waiting prompts, decodes one token for each running sequence.
+    ///
+    /// @return whether there is more to do
+    boolean step() {
+        endClosedAndExpired();
+        admit();
+        if (rows == 0 || decoder.deterministic()) {
+            prefill();
+            if (rows > 0) {
+                decode(List.of());
+            }
+        } else {
+            decode(prefilling.share(promptTokens(), this::place));
+        }
+        stats.recordHeld(running(), slots.ownedPositions());
+        return rows > 0 || !prefilling.isEmpty() || waiting.size() > 0;
+    }
+
+    /// Ends everything that has been admitted.
+    void endAll(FinishReason reason) {
+        for (int slot = rows - 1; slot >= 0; slot--) {
+            runningAt(slot).finish(reason);
+            slots.release(slot);
+        }
+        rows = 0;
+        prefilling.removeIf(sequence -> {
+            leave(sequence, reason);
+            return true;
+        });
+        stats.recordHeld(0, 0);
+    }
+
+    int running() {
+        return rows + prefilling.size();
+    }
+
+    private void endClosedAndExpired() {
+        long now = clock.getAsLong();
+        for (var expired : waiting.removeExpired(now)) {
+            expired.finish(FinishReason.TIMEOUT);
+        }
+        prefilling.removeIf(sequence -> {
+            var reason = reasonToEnd(sequence, now);
+            if (reason != null) {
+                leave(sequence, reason);
+            }
+            return reason != null;
+        });
+        // From the last slot down: when many end together, few move.
+        for (int slot = rows - 1; slot >= 0; slot--) {
+            var reason = reasonToEnd(runningAt(slot), now);
+            if (reason != null) {
+                retire(slot, reason);
+            }
+        }
+    }
+
+    private static @Nullable FinishReason reasonToEnd(Sequence sequence, long nowNanos) {
+        if (sequence.isClosed()) {
+            return FinishReason.CANCELLED;
+        }
+        return sequence.isExpired(nowNanos) ? FinishReason.TIMEOUT : null;
+    }
+
+    private void admit() {
+        while (running() < slotCount) {
+            var sequence = waiting.poll();
+            if (sequence == null) {
+                return;
+            }
+            prefilling.add(sequence);
+        }
+    }
+
+    /// By calls for nothing but prompts: while nothing runs, and where it must not matter what else does.
+    private void prefill() {
+        int budget = QUIET_TOKENS;
+        while (!prefilling.isEmpty() && budget >= decoder.leastPromptTokens()) {
+            var sequence = prefilling.next();
+            place(sequence);
+            int count = Math.min(GRID_TOKENS - sequence.prefilled() % GRID_TOKENS, sequence.promptLeft());
+            prefill(sequence, count);
+            budget -= count;
+        }
+    }
+
+    private void place(Sequence sequence) {
+        if (slots.slotOf(sequence) < 0) {
+            boolean quiet = rows == 0 && prefilling.size() == 1;
+            sequence.begin();
+            slots.place(sequence, rows, quiet || decoder.deterministic());
+            if (quiet) {
+                slots.exchange(slots.slotOf(sequence), 0);
+            }
+        }
+    }
+
+    /// Of prompts, that go with the next step.
+    private int promptTokens() {
+        if (prefilling.isEmpty()) {
+            return 0;
+        }
+        return prefilling.hasMoreShortThan(rows) ? QUIET_TOKENS : pace.tokens(rows);
+    }
+
+    private void prefill(Sequence sequence, int count) {
+        int slot = slots.slotOf(sequence);
+        int start = sequence.prefilled();
+        boolean last = count == sequence.promptLeft();
+        boolean sampled = last && sequence.history() == null;
+        var ids = sequence.nextOfPrompt(last && !sampled ? count - 1 : count);
+        if (sampled) {
+            int token = decoder.prefillLast(slot, ids, start, sequence.sampling());
+            sequence.prefilled(count, count == GRID_TOKENS);
+            stats.recordTokens(count, 1);
+            begin(sequence, token);
+            return;
+        }
+        if (ids.length > 0) {
+            decoder.prefill(slot, ids, start);
+        }
+        sequence.prefilled(ids.length, ids.length == GRID_TOKENS);
+        stats.recordTokens(ids.length, 0);
+        if (last) {
+            // Only steps adjust logits and tell their probabilities: the prompt's last token is the first one.
+            run(sequence);
+        }
+    }
+
+    /// A prompt is in the cache: its sequence runs, unless the first token ends it.
+    private void begin(Sequence sequence, int token) {
+        var reason = sequence.accept(token, endOfSequence.test(token), null);
+        if (reason == null) {
+            run(sequence);
+        } else {
+            prefilling.remove(sequence);
+            leave(sequence, reason);
+        }
+    }
+
+    private void run(Sequence sequence) {
+        prefilling.remove(sequence);
+        slots.exchange(slots.slotOf(sequence), rows);
+        rows++;
+    }
+
+    /// @param beside parts of prompts
+    private void decode(List<PromptTurns.Part> beside) {
+        batch.clear();
+        for (int row = 0; row < rows; row++) {
+            var sequence = runningAt(row);
+            batch.add(sequence.newestToken(), sequence.newestPosition(), sequence.sampling(), sequence.history());
+        }
+        int promptTokens = beside.stream().mapToInt(PromptTurns.Part::count).sum();
+        long begun = clock.getAsLong();
+        var tokens = promptTokens == 0 ? decoder.decode(batch, 1) : decoder.decodeBeside(batch, slots.chunks(beside));
+        pace.stepTook(rows, promptTokens, clock.getAsLong() - begun);
+        stats.recordTokens(promptTokens, rows);
+        beside.forEach(part -> part.sequence().prefilled(part.count(), false));
+        for (int slot = rows - 1; slot >= 0; slot--) {
+            int token = tokens[slot];
+            var reason = runningAt(slot).accept(token, endOfSequence.test(token), batch.logprobs(0, slot));
+            if (reason != null) {
+                retire(slot, reason);
+            }
+        }
+        beside.stream()
+                .map(PromptTurns.Part::sequence)
+                .filter(sequence -> sequence.promptLeft() == 1)
+                .forEach(this::run);
+    }
+
+    private void retire(int slot, FinishReason reason) {
+        var ended = runningAt(slot);
+        slots.release(slot);
+        rows--;
+        if (slot != rows) {
+            slots.exchange(slot, rows);
+        }
+        ended.finish(reason);
+    }
+
+    /// Ends a sequence that does not run.
+    private void leave(Sequence sequence, FinishReason reason) {
+        int slot = slots.slotOf(sequence);
+        if (slot >= 0) {
+            slots.release(slot);
+        }
+        sequence.finish(reason);
+    }
+
+    private Sequence runningAt(int slot) {
+        var sequence = slots.owner(slot);
+        if (sequence == null) {
+            throw new IllegalStateException("slot " + slot + " of " + rows + " running has no sequence");
+        }
+        return sequence;
+    }
+}

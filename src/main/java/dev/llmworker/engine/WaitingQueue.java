@@ -1,0 +1,92 @@
+package dev.llmworker.engine;
+
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// Accepted sequences that wait for a slot, first come first served, at most `limit` of them.
+///
+/// Threading: any thread; only the engine thread takes and waits.
+final class WaitingQueue {
+    private final ArrayDeque<Sequence> sequences = new ArrayDeque<>();
+    private final int limit;
+    private boolean shut;
+
+    WaitingQueue(int limit) {
+        this.limit = limit;
+    }
+
+    /// @return false when the queue is full or shut
+    synchronized boolean offer(Sequence sequence) {
+        if (shut || sequences.size() >= limit) {
+            return false;
+        }
+        sequences.add(sequence);
+        notifyAll();
+        return true;
+    }
+
+    synchronized @Nullable Sequence poll() {
+        return sequences.poll();
+    }
+
+    /// @return whether it was still waiting: then it is the caller's to finish
+    synchronized boolean remove(Sequence sequence) {
+        return sequences.remove(sequence);
+    }
+
+    /// Takes out the sequences whose deadline has passed.
+    synchronized List<Sequence> removeExpired(long nowNanos) {
+        var expired = new ArrayList<Sequence>(0);
+        sequences.removeIf(sequence -> sequence.isExpired(nowNanos) && expired.add(sequence));
+        return expired;
+    }
+
+    /// Waits until a sequence waits or the queue is shut.
+    ///
+    /// @return false when it is shut
+    synchronized boolean awaitWork() throws InterruptedException {
+        while (sequences.isEmpty() && !shut) {
+            wait();
+        }
+        return !shut;
+    }
+
+    /// Waits for that long at most.
+    ///
+    /// @return whether no sequence has come and the queue is not shut
+    synchronized boolean staysEmpty(Duration duration) throws InterruptedException {
+        long end = System.nanoTime() + duration.toNanos();
+        while (sequences.isEmpty() && !shut) {
+            long millis = Math.ceilDiv(end - System.nanoTime(), 1_000_000L);
+            if (millis <= 0) {
+                return true;
+            }
+            wait(millis);
+        }
+        return false;
+    }
+
+    /// Accepts no more, and hands out what waits.
+    synchronized List<Sequence> shut() {
+        shut = true;
+        notifyAll();
+        var rest = List.copyOf(sequences);
+        sequences.clear();
+        return rest;
+    }
+
+    synchronized boolean isShut() {
+        return shut;
+    }
+
+    synchronized int size() {
+        return sequences.size();
+    }
+
+    int limit() {
+        return limit;
+    }
+}

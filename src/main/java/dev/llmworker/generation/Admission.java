@@ -1,9 +1,0 @@
-package dev.llmworker.generation;
-
-import dev.llmworker.sampling.SamplingParameters;
-
-/// What a request is once it is checked against the model.
-///
-/// @param tokenLimit the most tokens to generate; with the prompt they fit into the context
-record Admission(
-        long id, int[] prompt, int tokenLimit, boolean ignoreEos, SamplingParameters sampling, long timeoutNanos) {}

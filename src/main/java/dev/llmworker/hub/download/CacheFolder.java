@@ -1,0 +1,44 @@
+package dev.llmworker.hub.download;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/// Where this worker keeps what it fetches: `CACHE_DIR`, else the user's cache folder.
+public final class CacheFolder {
+    private CacheFolder() {}
+
+    public static Path of(Function<String, @Nullable String> environment) {
+        var chosen = nonBlank(environment.apply("CACHE_DIR"));
+        if (chosen != null) {
+            return Path.of(chosen).toAbsolutePath();
+        }
+        var users = nonBlank(environment.apply("XDG_CACHE_HOME"));
+        // The XDG specification has relative paths ignored.
+        var base = users != null && Path.of(users).isAbsolute()
+                ? Path.of(users)
+                : home(environment).resolve(".cache");
+        return base.resolve("camel-llm-worker").toAbsolutePath();
+    }
+
+    public static Path home(Function<String, @Nullable String> environment) {
+        var home = nonBlank(environment.apply("HOME"));
+        return Path.of(home != null ? home : System.getProperty("user.home"));
+    }
+
+    /// The folder, made where it is missing.
+    public static Path created(Path folder) throws ModelUnavailableException {
+        try {
+            return Files.createDirectories(folder);
+        } catch (IOException e) {
+            throw new ModelUnavailableException(
+                    folder + " cannot be made (" + e + "); set CACHE_DIR to a folder that can be written", e);
+        }
+    }
+
+    public static @Nullable String nonBlank(@Nullable String value) {
+        return value == null || value.isBlank() ? null : value.strip();
+    }
+}

@@ -1,0 +1,201 @@
+package dev.llmworker.hub.download;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpHeaders;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import javax.net.ssl.SSLHandshakeException;
+import org.jspecify.annotations.Nullable;
+
+/// GETs over HTTP. Redirects are followed here, not by the JDK's client: the token must stay with its own host, and the
+/// hub names a file's hash on the redirect, not on the answer that it leads to.
+public final class WebClient implements AutoCloseable {
+    private static final int MAX_REDIRECTS = 10;
+
+    /// A bearer token, and the address of the only server that gets it.
+    public record Credential(URI server, String token) {
+        boolean isFor(URI address) {
+            return WebClient.origin(server).equals(WebClient.origin(address));
+        }
+
+        @Override
+        public String toString() {
+            return "a token for " + WebClient.origin(server);
+        }
+    }
+
+    /// @param announcedSha256 the hash that the first server gave for the file, null where it gave none
+    public record Answer(
+            int status,
+            HttpHeaders headers,
+            TimedBody body,
+            @Nullable String announcedSha256) implements AutoCloseable {
+        @Override
+        public void close() {
+            body.close();
+        }
+    }
+
+    private final HttpClient client;
+    private final @Nullable Credential credential;
+    private final Duration limit;
+
+    public WebClient(@Nullable Credential credential) {
+        this(credential, Duration.ofSeconds(30));
+    }
+
+    /// @param limit of connecting, of waiting for headers, and of a stall within a body
+    public WebClient(@Nullable Credential credential, Duration limit) {
+        this.credential = credential;
+        this.limit = limit;
+        // HTTP/1.1: one large file gains nothing from streams, and a dropped one takes no other with it.
+        client = HttpClient.newBuilder()
+                .version(HttpClient.Version.HTTP_1_1)
+                .followRedirects(HttpClient.Redirect.NEVER)
+                .connectTimeout(limit)
+                .build();
+    }
+
+    public boolean hasCredential() {
+        return credential != null;
+    }
+
+    /// @throws TransferException where another attempt may help
+    /// @throws ModelUnavailableException where none would
+    public Answer get(URI address, Map<String, String> headers) throws IOException, InterruptedException {
+        String announced = null;
+        var hop = address;
+        for (var redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+            var response = send(hop, headers);
+            if (origin(hop).equals(origin(address)) && announced == null) {
+                announced = announcedSha256(response.headers());
+            }
+            if (!isRedirect(response.statusCode())) {
+                return new Answer(response.statusCode(), response.headers(), response.body(), announced);
+            }
+            response.body().close();
+            hop = redirectTarget(hop, response.headers());
+        }
+        throw new ModelUnavailableException(shown(address) + ": more than " + MAX_REDIRECTS + " redirects");
+    }
+
+    /// The whole body as text.
+    public static String text(Answer answer, int maxBytes) throws IOException, InterruptedException {
+        var bytes = new ByteArrayOutputStream();
+        for (var buffers = answer.body().next();
+                !buffers.isEmpty();
+                buffers = answer.body().next()) {
+            for (var buffer : buffers) {
+                bytes.writeBytes(array(buffer));
+            }
+            if (bytes.size() > maxBytes) {
+                throw new ModelUnavailableException("an answer is longer than " + maxBytes + " bytes");
+            }
+        }
+        return bytes.toString(StandardCharsets.UTF_8);
+    }
+
+    /// The address without what must not be logged: user, password, signature.
+    static String shown(URI address) {
+        return origin(address) + address.getPath();
+    }
+
+    @Override
+    public void close() {
+        client.shutdownNow();
+    }
+
+    private HttpResponse<TimedBody> send(URI hop, Map<String, String> headers)
+            throws IOException, InterruptedException {
+        var request = HttpRequest.newBuilder(hop).header("User-Agent", "camel-llm-worker");
+        headers.forEach(request::header);
+        if (credential != null && credential.isFor(hop)) {
+            request.header("Authorization", "Bearer " + credential.token());
+        }
+        var answer = client.sendAsync(request.build(), _ -> new TimedBody(limit));
+        try {
+            // Not the request's own timeout: from JDK 26 on that covers the body too, however well it flows.
+            return answer.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            throw new TransferException(shown(hop) + ": no answer for " + limit.toSeconds() + " s", e);
+        } catch (ExecutionException e) {
+            throw failure(hop, e.getCause() == null ? e : e.getCause());
+        } finally {
+            answer.cancel(true);
+        }
+    }
+
+    private static IOException failure(URI hop, Throwable cause) {
+        if (cause instanceof SSLHandshakeException) {
+            return new ModelUnavailableException(
+                    shown(hop) + ": " + cause.getMessage()
+                            + "; a certificate that the JDK does not trust can be added by"
+                            + " JAVA_OPTS=-Djavax.net.ssl.trustStore=FILE",
+                    cause);
+        }
+        if (cause instanceof ConnectException) {
+            return new TransferException(
+                    origin(hop) + " cannot be reached (" + cause + "); where the way out is a proxy, name it by"
+                            + " JAVA_OPTS='-Dhttps.proxyHost=HOST -Dhttps.proxyPort=PORT'",
+                    cause);
+        }
+        return new TransferException(shown(hop) + ": " + cause, cause);
+    }
+
+    private static boolean isRedirect(int status) {
+        return switch (status) {
+            case 301, 302, 303, 307, 308 -> true;
+            default -> false;
+        };
+    }
+
+    private static URI redirectTarget(URI hop, HttpHeaders headers) throws ModelUnavailableException {
+        var location = headers.firstValue("Location").orElse("");
+        try {
+            var target = hop.resolve(URI.create(location));
+            var scheme = target.getScheme();
+            var secure = "https".equals(scheme) || ("http".equals(scheme) && "http".equals(hop.getScheme()));
+            if (!location.isEmpty() && secure && target.getHost() != null) {
+                return target;
+            }
+        } catch (IllegalArgumentException e) {
+            throw new ModelUnavailableException(shown(hop) + ": redirects to no address", e);
+        }
+        throw new ModelUnavailableException(shown(hop) + ": redirects to no address, or from https to http");
+    }
+
+    private static @Nullable String announcedSha256(HttpHeaders headers) {
+        for (var name : List.of("X-Linked-Etag", "ETag")) {
+            var value = headers.firstValue(name).orElse("").replace("\"", "");
+            if (Sha256.isOne(value)) {
+                return value;
+            }
+        }
+        return null;
+    }
+
+    private static String origin(URI address) {
+        var origin = (address.getScheme() + "://" + address.getHost()).toLowerCase(Locale.ROOT);
+        var standardPort = "https".equalsIgnoreCase(address.getScheme()) ? 443 : 80;
+        return address.getPort() == -1 || address.getPort() == standardPort ? origin : origin + ":" + address.getPort();
+    }
+
+    private static byte[] array(ByteBuffer buffer) {
+        var bytes = new byte[buffer.remaining()];
+        buffer.get(bytes);
+        return bytes;
+    }
+}

@@ -1,0 +1,86 @@
+package dev.llmworker.routes;
+
+import dev.llmworker.assembly.WorkerBeans;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsException;
+import java.util.List;
+import org.apache.camel.CamelContext;
+import org.apache.camel.ExtendedStartupListener;
+import org.apache.camel.RuntimeCamelException;
+import org.apache.camel.main.BaseMainSupport;
+import org.apache.camel.main.Main;
+import org.apache.camel.main.MainListenerSupport;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Camel Main with the routes of one folder.
+public final class CamelApplication extends Main {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.llmworker.Worker");
+    private static final int SHUTDOWN_SECONDS = 5;
+    private static final int EXTRA_SECONDS = 20;
+
+    /// @throws SettingsException when there are no routes
+    public CamelApplication(Settings settings, WorkerBeans beans) throws SettingsException {
+        var folder = settings.routes();
+        RouteFiles.list(folder);
+        bind("workerBeans", beans);
+        setPropertyPlaceholderLocations("file:" + folder.resolve("application.properties") + ";optional=true");
+        configure()
+                .withName("worker")
+                // They are loaded one by one, below.
+                .withRoutesIncludePattern("false")
+                // Bodies are not streams here; with the cache an answer would leave in chunks, without its length.
+                .withStreamCachingEnabled(false)
+                .withShutdownTimeout(SHUTDOWN_SECONDS)
+                // The process waits so long for all of it: for what runs, then for Camel's routes, then for the engine.
+                .withExtraShutdownTimeout(
+                        (int) settings.listen().timeouts().drain().toSeconds() + EXTRA_SECONDS);
+        // Whatever the file says for Camel JBang, here the port is open already.
+        addOverrideProperty("camel.server.enabled", "true");
+        addOverrideProperty("camel.server.host", settings.listen().host());
+        addOverrideProperty("camel.server.port", Integer.toString(beans.port().port()));
+        addMainListener(new MainListenerSupport() {
+            @Override
+            public void afterConfigure(BaseMainSupport main) {
+                try {
+                    main.getCamelContext().addStartupListener(routes(settings, beans));
+                } catch (Exception e) {
+                    throw RuntimeCamelException.wrapRuntimeException(e);
+                }
+            }
+        });
+    }
+
+    /// Loads the routes, and says where the worker serves. It comes before the listener that opens the port to them.
+    private static ExtendedStartupListener routes(Settings settings, WorkerBeans beans) {
+        return new ExtendedStartupListener() {
+            @Override
+            public void onCamelContextStarted(CamelContext context, boolean alreadyStarted) {}
+
+            @Override
+            public void onCamelContextFullyStarted(CamelContext context, boolean alreadyStarted) throws Exception {
+                var files = new RouteFiles(context, settings.routes());
+                files.loadAll();
+                context.getRegistry().bind("routeFiles", files);
+                if (settings.reloadsRoutes()) {
+                    context.addService(new RouteReload(settings.routes(), files));
+                }
+                LOG.info(
+                        "serving on http://{}:{}  routes: {}",
+                        settings.listen().host(),
+                        beans.port().port(),
+                        String.join(" ", paths(context)));
+            }
+        };
+    }
+
+    private static List<String> paths(CamelContext context) {
+        return context.getRoutes().stream()
+                .map(route -> route.getEndpoint().getEndpointBaseUri())
+                .filter(uri -> uri.startsWith("platform-http:") || uri.startsWith("vertx-websocket:"))
+                .map(uri -> uri.substring(uri.indexOf(':') + 1).replaceFirst("^/*", "/"))
+                .distinct()
+                .sorted()
+                .toList();
+    }
+}

@@ -1,0 +1,142 @@
+package dev.llmworker.routes;
+
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import org.apache.camel.CamelContext;
+import org.apache.camel.FailedToCreateRouteException;
+import org.apache.camel.RouteConfigurationsBuilder;
+import org.apache.camel.builder.RouteBuilder;
+import org.apache.camel.builder.RouteConfigurationBuilder;
+import org.apache.camel.model.Model;
+import org.apache.camel.model.RouteConfigurationDefinition;
+import org.apache.camel.model.RouteDefinition;
+import org.apache.camel.spi.Resource;
+import org.apache.camel.support.PluginHelper;
+
+/// What one file says, not started yet or no longer. Its configurations come before its routes: those that are in force
+/// when routes are defined hold for them.
+final class ParsedRoutes {
+    private final String name;
+    private final List<RouteBuilder> builders = new ArrayList<>();
+    private final List<RouteDefinition> routes = new ArrayList<>();
+
+    private ParsedRoutes(String name) {
+        this.name = name;
+    }
+
+    /// @param name the id of routes that have none, so that they can be found again
+    /// @throws Exception with the line, where it is no YAML
+    static ParsedRoutes of(CamelContext context, Resource resource, String name) throws Exception {
+        var parsed = new ParsedRoutes(name);
+        for (var found : PluginHelper.getRoutesLoader(context).findRoutesBuilders(resource)) {
+            if (found instanceof RouteBuilder builder) {
+                parsed.builders.add(builder);
+            }
+        }
+        return parsed;
+    }
+
+    /// Puts its configurations in force.
+    ///
+    /// @return whether there are any
+    boolean configure(CamelContext context) throws Exception {
+        for (var builder : builders) {
+            if (builder instanceof RouteConfigurationsBuilder configurations) {
+                configurations.updateRouteConfigurationsToCamelContext(context);
+            }
+        }
+        return !configurations().isEmpty();
+    }
+
+    /// Reads its routes, which do not start yet.
+    ///
+    /// @param others ids of the routes of all other files
+    /// @throws Exception with the line, where what it says is wrong
+    ParsedRoutes define(CamelContext context, Set<String> others) throws Exception {
+        for (var builder : builders) {
+            routes.addAll(builder.configureRoutes(context).getRoutes());
+        }
+        var unnamed = 0;
+        for (var route : routes) {
+            if (route.getId() == null) {
+                unnamed++;
+                route.setId(unnamed == 1 ? name : name + '-' + unnamed);
+            }
+            if (others.contains(route.getId())) {
+                throw new RouteProblem(
+                        line(route), "the id " + route.getId() + " is the id of a route in another file already");
+            }
+        }
+        return this;
+    }
+
+    Set<String> ids() {
+        var ids = new LinkedHashSet<String>();
+        routes.forEach(route -> ids.add(route.getId()));
+        return ids;
+    }
+
+    /// Those of [#configure(CamelContext)]; none before.
+    private List<RouteConfigurationDefinition> configurations() {
+        var all = new ArrayList<RouteConfigurationDefinition>();
+        for (var builder : builders) {
+            if (builder instanceof RouteConfigurationBuilder configurations) {
+                all.addAll(configurations.getRouteConfigurationCollection().getRouteConfigurations());
+            }
+        }
+        return all;
+    }
+
+    /// @throws RouteProblem when a route cannot start; others of the file may have
+    void start(CamelContext context) throws Exception {
+        for (var builder : builders) {
+            try {
+                builder.updateRoutesToCamelContext(context);
+            } catch (FailedToCreateRouteException e) {
+                throw new RouteProblem(line(e), RouteProblem.reason(e));
+            }
+        }
+    }
+
+    /// Where the step is that Camel names in its message, or else the route.
+    private int line(FailedToCreateRouteException failure) {
+        var message = String.valueOf(failure.getMessage());
+        for (var route : routes) {
+            if (!route.getId().equals(failure.getRouteId())) {
+                continue;
+            }
+            for (var step : route.getOutputs()) {
+                if (message.contains(" at: >>> " + step + " <<<")) {
+                    return step.getLineNumber();
+                }
+            }
+            return line(route);
+        }
+        return 0;
+    }
+
+    private static int line(RouteDefinition route) {
+        return route.getInput() == null ? 0 : route.getInput().getLineNumber();
+    }
+
+    /// Ends what has started of it.
+    void remove(CamelContext context) {
+        var model = context.getCamelContextExtension().getContextPlugin(Model.class);
+        try {
+            for (var route : routes) {
+                if (context.getRoute(route.getId()) != null) {
+                    context.getRouteController().stopRoute(route.getId());
+                    context.removeRoute(route.getId());
+                }
+                model.removeRouteDefinition(route);
+            }
+            for (var configuration : configurations()) {
+                model.removeRouteConfiguration(configuration);
+            }
+        } catch (Exception e) {
+            throw new IllegalStateException("routes that cannot be stopped: " + ids(), e);
+        }
+    }
+}

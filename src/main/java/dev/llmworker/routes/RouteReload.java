@@ -1,0 +1,19 @@
+package dev.llmworker.routes;
+
+import java.io.File;
+import java.nio.file.Path;
+import org.apache.camel.support.FileWatcherResourceReloadStrategy;
+
+/// Loads files of routes anew as they change: Camel watches the folder, and [RouteFiles] does the rest.
+final class RouteReload extends FileWatcherResourceReloadStrategy {
+    RouteReload(Path folder, RouteFiles files) {
+        super(folder.toString());
+        setFileFilter(file -> RouteFiles.isOne(file.toPath()));
+        setResourceReload((_, _) -> files.reload());
+    }
+
+    @Override
+    protected String startupMessage(File directory) {
+        return "files in " + directory + " are loaded anew when they change";
+    }
+}

@@ -1,8 +1,0 @@
-package dev.llmworker.serving;
-
-/// A generated text that is not what its route asks the model for. Routes name it in `onException`, to ask again.
-public final class AnswerException extends RuntimeException {
-    AnswerException(String message) {
-        super(message, null, false, false);
-    }
-}

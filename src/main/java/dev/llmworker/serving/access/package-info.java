@@ -1,0 +1,5 @@
+/// Who may call: API keys and origins.
+@NullMarked
+package dev.llmworker.serving.access;
+
+import org.jspecify.annotations.NullMarked;

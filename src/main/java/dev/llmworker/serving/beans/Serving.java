@@ -1,0 +1,73 @@
+package dev.llmworker.serving.beans;
+
+import dev.llmworker.generation.Generator;
+import dev.llmworker.serving.camel.AnswerHeaders;
+import dev.llmworker.serving.camel.ClientResponse;
+import dev.llmworker.serving.camel.ClientWaits;
+import dev.llmworker.serving.camel.DrainBeforeStop;
+import dev.llmworker.serving.camel.SharedHttpEngine;
+import dev.llmworker.serving.camel.SharedHttpServerFactory;
+import dev.llmworker.serving.camel.SharedWebsocketComponent;
+import dev.llmworker.serving.camel.StrictJsonFormat;
+import dev.llmworker.serving.delivery.Generations;
+import dev.llmworker.serving.llm.LlmComponent;
+import dev.llmworker.serving.openai.CompletionProcessor;
+import dev.llmworker.serving.openai.ModelsProcessor;
+import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.stats.PrometheusPage;
+import dev.llmworker.stats.WorkerStats;
+import java.time.InstantSource;
+import java.util.concurrent.Executors;
+import org.apache.camel.component.platform.http.PlatformHttpComponent;
+import org.apache.camel.spi.Registry;
+
+/// What YAML routes find by name.
+public final class Serving {
+    private Serving() {}
+
+    /// Binds the port, the WebSocket component, and the beans that routes are made of: `ping`, `generate`,
+    /// `generateOrStream`, `chatCompletions`, `completions`, `models`, `stats`, `metrics`, `page`, `websocket`,
+    /// `errors`, `template`, `answer`, the data format `strictJson`, and what `docs/routes.md` lists.
+    public static void bind(
+            Registry registry, SharedPort port, Generator generator, WorkerStats stats, PrometheusPage metrics) {
+        registry.bind("vertx", port.vertx());
+        registry.bind("sharedHttpServerFactory", new SharedHttpServerFactory(port));
+        var http = new PlatformHttpComponent();
+        http.setHeaderFilterStrategy(new AnswerHeaders());
+        http.setEngine(new SharedHttpEngine());
+        registry.bind("platform-http", http);
+        registry.bind("vertx-websocket", new SharedWebsocketComponent(port, stats));
+        var generations = new Generations(generator, port.drain(), stats);
+        registry.bind("drainBeforeStop", new DrainBeforeStop(() -> port.drain().run(stats, generations::endAll)));
+        registry.bind("ping", new PingProcessor(generator));
+        registry.bind("generate", new GenerateProcessor(generations, false));
+        registry.bind("generateOrStream", new GenerateProcessor(generations, true));
+        var clock = InstantSource.system();
+        registry.bind(
+                "chatCompletions",
+                new CompletionProcessor(CompletionProcessor.Kind.CHAT, generations, generator, clock));
+        registry.bind(
+                "completions", new CompletionProcessor(CompletionProcessor.Kind.TEXT, generations, generator, clock));
+        registry.bind("models", new ModelsProcessor(generator, clock));
+        registry.bind("stats", new StatsProcessor(stats));
+        registry.bind("metrics", new MetricsProcessor(metrics));
+        registry.bind("page", new PageProcessor());
+        registry.bind("websocket", new WebSocketProcessor(generations));
+        registry.bind("errors", new ErrorProcessor());
+        registry.bind("template", new TemplateProcessor());
+        registry.bind("answer", new AnswerProcessor());
+        registry.bind("strictJson", new StrictJsonFormat());
+        bindForRoutes(registry, port, generations);
+    }
+
+    /// What the routes of users are made of, beside the above.
+    private static void bindForRoutes(Registry registry, SharedPort port, Generations generations) {
+        registry.bind("llm", new LlmComponent(generations, port.vertx()));
+        registry.bind("stream", new StreamProcessor(generations));
+        registry.bind("jsonAnswer", new AnswerJsonFormat());
+        registry.bind("mergeFields", new MergeFields());
+        registry.bind("clientResponse", new ClientResponse());
+        registry.bind("clientWaits", new ClientWaits());
+        registry.bind("virtualThreads", Executors.newVirtualThreadPerTaskExecutor());
+    }
+}

@@ -1,0 +1,186 @@
+package dev.llmworker.serving.beans;
+
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.Generation;
+import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.serving.camel.SharedWebsocketConsumer;
+import dev.llmworker.serving.connection.ConnectionPrompts;
+import dev.llmworker.serving.connection.PromptRun;
+import dev.llmworker.serving.connection.WebSocketConnection;
+import dev.llmworker.serving.delivery.Caller;
+import dev.llmworker.serving.delivery.Generations;
+import dev.llmworker.serving.wire.FrameForm;
+import dev.llmworker.serving.wire.FrameId;
+import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.serving.wire.RequestFields;
+import dev.llmworker.serving.wire.RequestLog;
+import dev.llmworker.serving.wire.StrictJson;
+import dev.llmworker.serving.wire.WireFormat;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.apache.camel.Exchange;
+import org.apache.camel.Processor;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketConstants;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketEvent;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The bean `websocket`: each message of a connection is a prompt, answered by a frame for each token and one that ends
+/// them. The body is the frame's text, or a `Map` that a route made of it. What is wrong with a message is said in a
+/// frame, and the connection stays open.
+///
+/// A prompt waits for those before it, and so does what is wrong with it. One with an `id` does not: it runs beside the
+/// others, and all its frames have the id. `{"cancel": …}` ends what runs.
+final class WebSocketProcessor implements Processor {
+    private static final Logger LOG = LoggerFactory.getLogger(WebSocketProcessor.class);
+    private static final String CANCEL = "cancel";
+
+    private final Generations generations;
+
+    WebSocketProcessor(Generations generations) {
+        this.generations = generations;
+    }
+
+    @Override
+    public void process(Exchange exchange) {
+        var connection = SharedWebsocketConsumer.connection(exchange);
+        if (connection == null) {
+            throw new IllegalStateException("the bean websocket serves routes from vertx-websocket only");
+        }
+        var message = exchange.getMessage();
+        if (message.getHeader(VertxWebsocketConstants.EVENT) != VertxWebsocketEvent.MESSAGE) {
+            return;
+        }
+        String id = null;
+        try {
+            var fields = new RequestFields(fields(message.getBody()));
+            if (isCancel(fields)) {
+                cancel(fields, connection);
+                return;
+            }
+            id = FrameId.of(fields);
+            var form = new FrameForm(fields.flag("details", false), id);
+            var request = WireFormat.request(fields.fields()).withRequestId(connection.requestId());
+            var caller = Caller.of(exchange);
+            take(id, run -> answer(request, caller, new Frames(run, form, connection)), connection);
+        } catch (RequestException e) {
+            RequestLog.refused(connection.requestId(), exchange.getFromRouteId(), e.error());
+            var error = new FrameForm(false, id).failed(e.error());
+            if (id != null || !connection.enqueue(_ -> connection.send(error))) {
+                connection.send(error);
+            }
+        }
+    }
+
+    private static Map<?, ?> fields(@Nullable Object body) {
+        return switch (body) {
+            case String text -> StrictJson.object(text, "the frame");
+            case Map<?, ?> fields -> fields;
+            case null, default ->
+                throw RequestException.invalid("the frame is binary; it must be a JSON object sent as text");
+        };
+    }
+
+    private static boolean isCancel(RequestFields fields) {
+        return fields.has(CANCEL) && !Boolean.FALSE.equals(fields.fields().get(CANCEL));
+    }
+
+    private static void cancel(RequestFields fields, WebSocketConnection connection) {
+        if (fields.has("prompt") || fields.has("messages")) {
+            throw RequestException.invalid(CANCEL, "cancel and a prompt are in one message; send each in its own");
+        }
+        var value = fields.fields().get(CANCEL);
+        if (value == null || Boolean.TRUE.equals(value)) {
+            // Nothing may run any more when it comes: the answer has crossed it, and says all that is to be said.
+            connection.prompts().endRunning();
+            return;
+        }
+        var id = FrameId.json(CANCEL, value);
+        if (!connection.prompts().end(id)) {
+            connection.send(new FrameForm(false, id)
+                    .failed(JsonError.of(404, "unknown_id", "no prompt of this id runs on this connection")));
+        }
+    }
+
+    private static void take(@Nullable String id, Consumer<PromptRun> prompt, WebSocketConnection connection) {
+        if (id == null) {
+            if (!connection.enqueue(prompt)) {
+                throw tooMany(ConnectionPrompts.MAX_WAITING
+                        + " prompts wait on this connection already, which is the limit; this one is dropped");
+            }
+            return;
+        }
+        switch (connection.start(id, prompt)) {
+            case STARTED -> {}
+            case ID_IN_USE ->
+                throw new RequestException(JsonError.of(
+                        409, "duplicate_id", "a prompt of this id runs on this connection already; choose another id"));
+            case TOO_MANY ->
+                throw tooMany(
+                        ConnectionPrompts.MAX_WITH_ID
+                                + " prompts with an id run on this connection already, which is the limit; this one is dropped");
+        }
+    }
+
+    private static RequestException tooMany(String message) {
+        return new RequestException(JsonError.of(503, "too_many_prompts", message));
+    }
+
+    private void answer(GenerationRequest request, Caller caller, Frames frames) {
+        var connection = frames.connection;
+        if (connection.isClosed()) {
+            return;
+        }
+        String end;
+        try {
+            var finished = generations.run(request, caller, frames);
+            end = finished.reason() == FinishReason.ERROR
+                    ? frames.form.failed(JsonError.failed(finished))
+                    : frames.form.done(finished);
+        } catch (RuntimeException e) {
+            var error = JsonError.of(e);
+            if (error == null) {
+                LOG.error("failed on a WebSocket request={}", connection.requestId(), e);
+                error = JsonError.internal();
+            }
+            if (!frames.accepted) {
+                RequestLog.refused(connection.requestId(), caller.route(), error);
+            }
+            end = frames.form.failed(error);
+        }
+        frames.run.release();
+        connection.send(end);
+    }
+
+    /// Writes one answer.
+    private static final class Frames implements Generations.Reader {
+        final PromptRun run;
+        final FrameForm form;
+        final WebSocketConnection connection;
+        boolean accepted;
+
+        Frames(PromptRun run, FrameForm form, WebSocketConnection connection) {
+            this.run = run;
+            this.form = form;
+            this.connection = connection;
+        }
+
+        @Override
+        public void accepted() {
+            accepted = true;
+        }
+
+        @Override
+        public void began(Generation generation) {
+            run.began(generation);
+        }
+
+        @Override
+        public boolean token(GenerationEvent.Token token) {
+            return connection.send(form.frame(token));
+        }
+    }
+}

@@ -1,0 +1,118 @@
+package dev.llmworker.serving.camel;
+
+import io.vertx.core.Future;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpServerResponse;
+import io.vertx.ext.web.RoutingContext;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.util.List;
+import org.apache.camel.Exchange;
+import org.apache.camel.Message;
+import org.apache.camel.NoTypeConversionAvailableException;
+import org.apache.camel.spi.HeaderFilterStrategy;
+import org.apache.camel.support.ObjectHelper;
+import org.apache.camel.support.http.HttpUtil;
+import org.jspecify.annotations.Nullable;
+
+/// Writes what a route leaves in its exchange as the answer to an HTTP request.
+///
+/// Threading: the event loop; a body that is a stream is read on a virtual thread.
+final class RouteResponse {
+    private static final int CHUNK_BYTES = 16 << 10;
+
+    private RouteResponse() {}
+
+    /// @return done when the answer is handed to the connection
+    static Future<Void> write(Exchange exchange, RoutingContext request, HeaderFilterStrategy filter) {
+        var response = request.response();
+        // A stream of events, or a time-out of the route.
+        if (response.ended()) {
+            return Future.succeededFuture();
+        }
+        try {
+            var message = exchange.getMessage();
+            response.setStatusCode(HttpUtil.determineResponseCode(exchange, message.getBody()));
+            copyHeaders(message, request, filter);
+            var type = message.getHeader(Exchange.CONTENT_TYPE, String.class);
+            if (type != null) {
+                response.putHeader("Content-Type", type);
+            }
+            return writeBody(message, request);
+        } catch (Exception e) {
+            return Future.failedFuture(e);
+        }
+    }
+
+    private static void copyHeaders(Message message, RoutingContext request, HeaderFilterStrategy filter) {
+        var exchange = message.getExchange();
+        var converter = exchange.getContext().getTypeConverter();
+        message.getHeaders().forEach((name, value) -> {
+            if (!request.pathParams().containsKey(name)) {
+                // A list is a header that is there more than once; a text with commas is not.
+                var values = ObjectHelper.createIterator(value, null, true);
+                HttpUtil.applyHeader(
+                        filter,
+                        exchange,
+                        values,
+                        converter,
+                        name,
+                        (several, one) -> putHeader(request.response(), name, several, one));
+            }
+        });
+    }
+
+    private static void putHeader(
+            HttpServerResponse response, String name, @Nullable List<String> several, @Nullable String one) {
+        if (several != null) {
+            response.putHeader(name, several);
+        } else if (one != null) {
+            response.putHeader(name, one);
+        }
+    }
+
+    private static Future<Void> writeBody(Message message, RoutingContext request)
+            throws NoTypeConversionAvailableException {
+        switch (message.getBody()) {
+            case null -> request.end();
+            case byte[] bytes -> end(request, Buffer.buffer(bytes));
+            case String text -> end(request, Buffer.buffer(text));
+            case Buffer buffer -> end(request, buffer);
+            case ByteBuffer buffer -> {
+                var bytes = new byte[buffer.remaining()];
+                buffer.duplicate().get(bytes);
+                end(request, Buffer.buffer(bytes));
+            }
+            case Object body -> {
+                var stream = message.getExchange()
+                        .getContext()
+                        .getTypeConverter()
+                        .mandatoryConvertTo(InputStream.class, message.getExchange(), body);
+                return request.vertx().executeBlocking(() -> copy(stream, request), false);
+            }
+        }
+        return Future.succeededFuture();
+    }
+
+    private static void end(RoutingContext request, Buffer body) {
+        request.response().putHeader("Content-Length", Integer.toString(body.length()));
+        request.end(body);
+    }
+
+    private static Void copy(InputStream stream, RoutingContext request) throws IOException {
+        var response = request.response().setChunked(true);
+        try (stream) {
+            var chunk = new byte[CHUNK_BYTES];
+            for (var read = stream.read(chunk); read >= 0; read = stream.read(chunk)) {
+                // Waits while the client does not read.
+                response.write(Buffer.buffer(read).appendBytes(chunk, 0, read))
+                        .toCompletionStage()
+                        .toCompletableFuture()
+                        .join();
+            }
+        }
+        request.end().toCompletionStage().toCompletableFuture().join();
+        return null;
+    }
+}

@@ -1,0 +1,57 @@
+package dev.llmworker.serving.camel;
+
+import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.stats.WorkerStats;
+import java.util.Map;
+import org.apache.camel.Endpoint;
+import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpRouter;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketComponent;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketConfiguration;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketConsumer;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketEndpoint;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketHost;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketHostConfiguration;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketHostKey;
+import org.apache.camel.spi.annotations.Component;
+
+/// Camel's `vertx-websocket`, mounted on the router of platform-http instead of a server of its own.
+// Named again, as the annotation is not inherited: without it the endpoint's options are silently ignored.
+@Component("vertx-websocket")
+public final class SharedWebsocketComponent extends VertxWebsocketComponent {
+    private final SharedPort port;
+    private final WorkerStats stats;
+
+    public SharedWebsocketComponent(SharedPort port, WorkerStats stats) {
+        this.port = port;
+        this.stats = stats;
+    }
+
+    @Override
+    protected Endpoint createEndpoint(String uri, String remaining, Map<String, Object> parameters) throws Exception {
+        var server = getCamelContext().hasService(SharedPlatformServer.class);
+        if (server == null) {
+            throw new IllegalStateException("vertx-websocket needs the HTTP server: camel.server.enabled = true");
+        }
+        setDefaultHost(server.getHost());
+        setDefaultPort(server.getConfigurationPort());
+        return super.createEndpoint(uri, remaining, parameters);
+    }
+
+    @Override
+    public void connectConsumer(VertxWebsocketConsumer consumer) {
+        setRouter(VertxPlatformHttpRouter.lookup(
+                getCamelContext(), VertxPlatformHttpRouter.getRouterNameFromPort(getDefaultPort())));
+        super.connectConsumer(consumer);
+    }
+
+    @Override
+    protected VertxWebsocketHost createVertxWebsocketHost(
+            VertxWebsocketHostConfiguration configuration, VertxWebsocketHostKey key) {
+        return new SharedWebsocketHost(getCamelContext(), configuration, key, port);
+    }
+
+    @Override
+    protected VertxWebsocketEndpoint createEndpointInstance(String uri, VertxWebsocketConfiguration configuration) {
+        return new SharedWebsocketEndpoint(uri, this, configuration, port, stats);
+    }
+}

@@ -1,0 +1,54 @@
+package dev.llmworker.serving.connection;
+
+import java.util.ArrayDeque;
+import java.util.Queue;
+import org.jspecify.annotations.Nullable;
+
+/// Runs tasks one after the other, on a virtual thread that is there only while there is something to run.
+///
+/// Threading: any thread.
+final class Lane {
+    private final String name;
+    private final Queue<Runnable> waiting = new ArrayDeque<>(2);
+    private boolean running;
+
+    Lane(String name) {
+        this.name = name;
+    }
+
+    void run(Runnable task) {
+        enqueue(task, Integer.MAX_VALUE);
+    }
+
+    /// As [#run(Runnable)], unless `limit` tasks wait already besides the one that runs.
+    ///
+    /// @return whether the task was taken
+    synchronized boolean enqueue(Runnable task, int limit) {
+        if (running && waiting.size() >= limit) {
+            return false;
+        }
+        waiting.add(task);
+        if (!running) {
+            running = true;
+            Thread.ofVirtual().name(name).start(this::drain);
+        }
+        return true;
+    }
+
+    /// Forgets the tasks that wait.
+    synchronized void clear() {
+        waiting.clear();
+    }
+
+    private void drain() {
+        for (var task = next(); task != null; task = next()) {
+            task.run();
+        }
+    }
+
+    private synchronized @Nullable Runnable next() {
+        var task = waiting.poll();
+        running = task != null;
+        return task;
+    }
+}

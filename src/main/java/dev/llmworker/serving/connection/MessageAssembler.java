@@ -1,0 +1,113 @@
+package dev.llmworker.serving.connection;
+
+import io.vertx.core.Handler;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.ServerWebSocket;
+import io.vertx.core.http.WebSocketFrame;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.StandardCharsets;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// Puts the frames of one connection together to whole messages. Vert.x does it too, but says nothing to a client whose
+/// message is too large, and takes broken UTF-8; this one closes with 1009 and 1007, as soon as the frame is there that
+/// breaks it.
+///
+/// Threading: the connection's event loop.
+public final class MessageAssembler implements Handler<WebSocketFrame> {
+    private static final short NOT_UTF8 = 1007;
+    private static final short TOO_BIG = 1009;
+
+    private final ServerWebSocket socket;
+    private final int maxMessageBytes;
+    private final Pulse pulse;
+    private final Consumer<Object> messages;
+    private @Nullable Partial partial;
+    private boolean refused;
+
+    /// @param messages takes each message: a `String`, or a `byte[]` where it was sent as binary
+    public MessageAssembler(ServerWebSocket socket, int maxMessageBytes, Pulse pulse, Consumer<Object> messages) {
+        this.socket = socket;
+        this.pulse = pulse;
+        this.maxMessageBytes = maxMessageBytes;
+        this.messages = messages;
+    }
+
+    @Override
+    public void handle(WebSocketFrame frame) {
+        if (refused || frame.isClose() || !(frame.isText() || frame.isBinary() || frame.isContinuation())) {
+            return;
+        }
+        var data = frame.binaryData();
+        var before = partial;
+        if (data.length() + (before == null ? 0 : before.bytes) > maxMessageBytes) {
+            refuse(TOO_BIG, "a message may have " + maxMessageBytes + " bytes");
+            return;
+        }
+        try {
+            if (before == null && frame.isFinal()) {
+                messages.accept(frame.isText() ? text(data.getBytes()) : data.getBytes());
+                return;
+            }
+            var message = before == null ? new Partial(frame.isText()) : before;
+            message.append(data, frame.isFinal());
+            partial = frame.isFinal() ? null : message;
+            pulse.messageBegun(!frame.isFinal());
+            if (frame.isFinal()) {
+                messages.accept(message.whole());
+            }
+        } catch (CharacterCodingException _) {
+            refuse(NOT_UTF8, "text must be valid UTF-8");
+        }
+    }
+
+    private static String text(byte[] utf8) throws CharacterCodingException {
+        return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(utf8)).toString();
+    }
+
+    private void refuse(short code, String reason) {
+        refused = true;
+        partial = null;
+        socket.close(code, reason);
+    }
+
+    /// The frames of a message so far. Text is decoded frame by frame; a character may lie across two.
+    private static final class Partial {
+        private final @Nullable CharsetDecoder decoder;
+        private final StringBuilder text = new StringBuilder();
+        private final Buffer binary = Buffer.buffer();
+        // The bytes of a character whose end is in the next frame.
+        private ByteBuffer rest = ByteBuffer.allocate(0);
+        private int bytes;
+
+        Partial(boolean isText) {
+            decoder = isText ? StandardCharsets.UTF_8.newDecoder() : null;
+        }
+
+        void append(Buffer data, boolean last) throws CharacterCodingException {
+            bytes += data.length();
+            if (decoder == null) {
+                binary.appendBytes(data.getBytes());
+                return;
+            }
+            var in = ByteBuffer.allocate(rest.remaining() + data.length())
+                    .put(rest)
+                    .put(data.getBytes())
+                    .flip();
+            var out = CharBuffer.allocate(in.remaining() + 1);
+            var result = decoder.decode(in, out, last);
+            if (result.isError()) {
+                result.throwException();
+            }
+            rest = in;
+            text.append(out.flip());
+        }
+
+        Object whole() {
+            return decoder == null ? binary.getBytes() : text.toString();
+        }
+    }
+}

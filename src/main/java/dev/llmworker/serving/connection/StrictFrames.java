@@ -1,0 +1,95 @@
+package dev.llmworker.serving.connection;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.socket.DuplexChannel;
+import io.netty.handler.codec.http.websocketx.CloseWebSocketFrame;
+import io.netty.handler.codec.http.websocketx.CorruptedWebSocketFrameException;
+import io.netty.handler.codec.http.websocketx.PingWebSocketFrame;
+import io.netty.handler.codec.http.websocketx.WebSocket13FrameDecoder;
+import io.netty.handler.codec.http.websocketx.WebSocketCloseStatus;
+import io.netty.handler.codec.http.websocketx.WebSocketDecoderConfig;
+import io.vertx.core.http.HttpConnection;
+import io.vertx.core.http.ServerWebSocket;
+import io.vertx.core.http.impl.Http1xServerConnection;
+import java.util.List;
+
+/// A frame decoder that says by its close code why it closes: 1009 for a frame that is too large, 1002 for one that
+/// breaks the protocol. Vert.x's own just drops the connection.
+///
+/// Threading: the connection's event loop.
+public final class StrictFrames extends WebSocket13FrameDecoder {
+    private static final String DECODER = "wsdecoder";
+    private static final int APPLICATION_END = 5000;
+
+    private final ServerWebSocket socket;
+    private final Pulse pulse;
+    private boolean refused;
+
+    private StrictFrames(ServerWebSocket socket, int maxFrameBytes, Pulse pulse) {
+        super(WebSocketDecoderConfig.newBuilder()
+                .maxFramePayloadLength(maxFrameBytes)
+                .closeOnProtocolViolation(false)
+                // Whole messages are checked: a character may lie across two frames.
+                .withUTF8Validator(false)
+                .build());
+        this.socket = socket;
+        this.pulse = pulse;
+    }
+
+    /// Called on the connection's event loop, after the handshake and before it reads the first frame.
+    public static void install(HttpConnection connection, ServerWebSocket socket, int maxFrameBytes, Pulse pulse) {
+        if (connection instanceof Http1xServerConnection http
+                && http.channel().pipeline().get(DECODER) != null) {
+            http.channel().pipeline().replace(DECODER, DECODER, new StrictFrames(socket, maxFrameBytes, pulse));
+        }
+    }
+
+    @Override
+    protected void decode(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) throws Exception {
+        if (refused) {
+            // Read on, or the reset that an unread rest would cause could overtake the close frame.
+            in.skipBytes(in.readableBytes());
+            return;
+        }
+        pulse.heard();
+        try {
+            super.decode(ctx, in, out);
+            if (!out.isEmpty()) {
+                pulse.frameBegun(false);
+            }
+            pulse.frameBegun(out.isEmpty() || in.isReadable());
+            if (!out.isEmpty()
+                    && out.getLast() instanceof PingWebSocketFrame ping
+                    && !ctx.channel().isWritable()) {
+                // Pongs that the client does not read must not heap up; it may have one for many pings.
+                out.removeLast();
+                ping.release();
+            }
+            if (!out.isEmpty() && out.getLast() instanceof CloseWebSocketFrame close && !mayClose(close.statusCode())) {
+                out.removeLast();
+                refuse(ctx, WebSocketCloseStatus.PROTOCOL_ERROR, close.statusCode() + " is no close code");
+                close.release();
+            }
+        } catch (CorruptedWebSocketFrameException e) {
+            in.skipBytes(in.readableBytes());
+            refuse(ctx, e.closeStatus(), String.valueOf(e.getMessage()));
+        }
+    }
+
+    /// Sends the close frame and then FIN: the client's own close frame cannot be told from what is wrong before it, so
+    /// there is nothing to wait for. The connection ends when the client does the same, or at the closing time-out.
+    private void refuse(ChannelHandlerContext ctx, WebSocketCloseStatus status, String reason) {
+        refused = true;
+        socket.close((short) status.code(), reason).onComplete(_ -> {
+            if (ctx.channel() instanceof DuplexChannel channel) {
+                channel.shutdownOutput();
+            }
+        });
+    }
+
+    /// @param code -1 where the frame has none
+    private static boolean mayClose(int code) {
+        return code == -1 || WebSocketCloseStatus.isValidStatusCode(code) && code < APPLICATION_END;
+    }
+}

@@ -1,0 +1,89 @@
+package dev.llmworker.serving.connection;
+
+import dev.llmworker.serving.access.ApiKeys;
+import io.vertx.core.Vertx;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/// The WebSockets that are open, of all routes. Pings those that are quiet, and closes those whose client is gone or
+/// does not go on with what it began.
+///
+/// Threading: any thread.
+public final class WebSockets {
+    static final int GOING_AWAY = 1001;
+    static final int POLICY = 1008;
+    static final int INTERNAL_ERROR = 1011;
+    static final int TRY_AGAIN_LATER = 1013;
+
+    private static final long LOOK_MILLIS = 1_000;
+
+    private final Timeouts timeouts;
+    private final int limit;
+    private final Set<WebSocketConnection> open = ConcurrentHashMap.newKeySet();
+    private volatile boolean leaving;
+
+    /// @param limit the most that may be open
+    public WebSockets(Vertx vertx, Timeouts timeouts, int limit) {
+        this.timeouts = timeouts;
+        this.limit = limit;
+        vertx.setPeriodic(LOOK_MILLIS, _ -> look(Pulse.nowMillis()));
+    }
+
+    public boolean isFull() {
+        return open.size() >= limit;
+    }
+
+    public int limit() {
+        return limit;
+    }
+
+    public boolean isEmpty() {
+        return open.isEmpty();
+    }
+
+    public void opened(WebSocketConnection connection) {
+        open.add(connection);
+        // Handshakes are checked one by one, and several may pass together.
+        if (open.size() > limit) {
+            connection.close(TRY_AGAIN_LATER, "the worker has " + limit + " WebSockets, which is the limit");
+        } else if (leaving) {
+            connection.leave();
+        }
+    }
+
+    public void closed(WebSocketConnection connection) {
+        open.remove(connection);
+    }
+
+    private void look(long nowMillis) {
+        for (var connection : open) {
+            switch (connection.pulse().look(nowMillis, timeouts)) {
+                case WELL -> {}
+                case TO_PING -> connection.ping();
+                case GONE ->
+                    connection.close(
+                            POLICY, "no pong came for " + timeouts.pong().toSeconds() + " s");
+                case TOO_SLOW ->
+                    connection.close(
+                            POLICY,
+                            "a message must be there within " + timeouts.body().toSeconds() + " s");
+            }
+        }
+    }
+
+    /// Closes each as soon as it has no answer to give.
+    public void leave() {
+        leaving = true;
+        open.forEach(WebSocketConnection::leave);
+    }
+
+    /// Closes those whose key is good no more.
+    public void closeRevoked(ApiKeys keys) {
+        for (var connection : open) {
+            var key = connection.key();
+            if (key != null && !keys.has(key)) {
+                connection.close(POLICY, "the API key is no longer valid");
+            }
+        }
+    }
+}

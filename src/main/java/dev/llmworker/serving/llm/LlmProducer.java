@@ -1,0 +1,92 @@
+package dev.llmworker.serving.llm;
+
+import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.serving.camel.ClientResponse;
+import dev.llmworker.serving.delivery.Generations;
+import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.WireFormat;
+import io.vertx.core.Vertx;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.TimeUnit;
+import org.apache.camel.Exchange;
+import org.apache.camel.ExchangeTimedOutException;
+import org.apache.camel.support.DefaultProducer;
+
+/// Generates the text of one message after another. A text is whole, or ended by `max_tokens`; all else is an
+/// exception,
+/// so that no route takes half an answer for one.
+///
+/// Threading: the route's threads, which wait for their text.
+final class LlmProducer extends DefaultProducer {
+    private static final Duration FIRST_PAUSE = Duration.ofMillis(20);
+    private static final Duration LONGEST_PAUSE = Duration.ofSeconds(1);
+
+    private final Generations generations;
+    private final Vertx vertx;
+    private final LlmOptions options;
+
+    LlmProducer(LlmEndpoint endpoint, Generations generations, Vertx vertx, LlmOptions options) {
+        super(endpoint);
+        this.generations = generations;
+        this.vertx = vertx;
+        this.options = options;
+    }
+
+    @Override
+    public void process(Exchange exchange) throws Exception {
+        var message = exchange.getMessage();
+        var request = WireFormat.request(options.request(message)).withRequestId(ClientResponse.requestId(exchange));
+        var began = System.nanoTime();
+        var answer = new RouteAnswer(exchange, vertx, options.timeout());
+        var finished = patiently(request, answer, exchange);
+        switch (finished.reason()) {
+            case STOP, LENGTH -> {}
+            case ERROR -> throw new IllegalStateException("the engine failed at this prompt; the log has the cause");
+            case TIMEOUT -> throw timedOut(exchange, began);
+            case CANCELLED -> {
+                if (answer.isTimeUp()) {
+                    throw timedOut(exchange, began);
+                }
+                throw new CancellationException(
+                        answer.isUnwanted() ? "the client has left" : "the generation was cancelled");
+            }
+        }
+        message.setBody(answer.text());
+        message.setHeader(
+                LlmOptions.header("finish_reason"), finished.reason().name().toLowerCase(Locale.ROOT));
+        message.setHeader(LlmOptions.header("prompt_tokens"), finished.promptTokens());
+        message.setHeader(LlmOptions.header("completion_tokens"), finished.completionTokens());
+    }
+
+    private static ExchangeTimedOutException timedOut(Exchange exchange, long beganNanos) {
+        return new ExchangeTimedOutException(exchange, TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - beganNanos));
+    }
+
+    /// Tries again while the model loads or the queue is full, for as long as the step has patience.
+    private GenerationEvent.Finished patiently(GenerationRequest request, RouteAnswer answer, Exchange exchange)
+            throws InterruptedException {
+        var end = System.nanoTime() + options.patience().toNanos();
+        var pause = FIRST_PAUSE;
+        while (true) {
+            if (answer.isUnwanted()) {
+                throw new CancellationException("the client has left");
+            }
+            try {
+                return answer.of(generations, request);
+            } catch (RuntimeException e) {
+                var error = JsonError.of(e);
+                var passes = error != null && error.retryAfterSeconds() > 0;
+                if (!passes
+                        || System.nanoTime() - end >= 0
+                        || exchange.getContext().isStopping()) {
+                    throw e;
+                }
+            }
+            Thread.sleep(pause);
+            pause = pause.multipliedBy(2).compareTo(LONGEST_PAUSE) < 0 ? pause.multipliedBy(2) : LONGEST_PAUSE;
+        }
+    }
+}

@@ -1,0 +1,63 @@
+package dev.llmworker.serving.port;
+
+import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.RequestFields;
+import io.vertx.core.MultiMap;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.HttpVersion;
+import org.jspecify.annotations.Nullable;
+
+/// What a request's head must be beyond what the codec checks: where two readers could disagree about whose request it
+/// is, or where the next one begins, it is refused.
+final class HeadRules {
+    private HeadRules() {}
+
+    /// @return null where nothing is wrong
+    static @Nullable JsonError refusal(HttpServerRequest request) {
+        var headers = request.headers();
+        var framing = framing(request.version(), headers);
+        if (framing != null) {
+            // Where its body ends is unclear, so nothing after it can be read.
+            var response = request.response();
+            response.putHeader("Connection", "close")
+                    .endHandler(_ -> request.connection().close());
+            return bad(framing);
+        }
+        if (headers.contains("")) {
+            return bad("a header has no name");
+        }
+        var hosts = headers.getAll("Host").size();
+        if (hosts > 1 || hosts == 0 && request.version() == HttpVersion.HTTP_1_1) {
+            return bad("the request has " + hosts + " Host headers; it must have one");
+        }
+        var encoding = headers.get("Content-Encoding");
+        if (encoding != null && !encoding.strip().equalsIgnoreCase("identity")) {
+            return JsonError.of(
+                    415,
+                    "unsupported_media_type",
+                    "Content-Encoding is \"" + RequestFields.shortened(encoding) + "\"; bodies must not be encoded");
+        }
+        return null;
+    }
+
+    private static @Nullable String framing(HttpVersion version, MultiMap headers) {
+        var coding = headers.get("Transfer-Encoding");
+        if (coding == null) {
+            return null;
+        }
+        if (headers.contains("Content-Length")) {
+            return "the request has both Content-Length and Transfer-Encoding; it must have one";
+        }
+        if (version == HttpVersion.HTTP_1_0) {
+            return "HTTP/1.0 has no Transfer-Encoding";
+        }
+        if (!coding.strip().equalsIgnoreCase("chunked")) {
+            return "Transfer-Encoding is \"" + RequestFields.shortened(coding) + "\"; it must be chunked";
+        }
+        return null;
+    }
+
+    private static JsonError bad(String message) {
+        return JsonError.of(400, "bad_request", message);
+    }
+}

@@ -1,0 +1,28 @@
+package dev.llmworker.serving.port;
+
+import dev.llmworker.serving.access.ApiKeys;
+import dev.llmworker.serving.access.Origins;
+import dev.llmworker.serving.connection.Timeouts;
+import org.jspecify.annotations.Nullable;
+
+/// Where and how the worker listens.
+///
+/// @param host the address to bind
+/// @param port of HTTP and WebSocket; 0 takes any free one
+/// @param healthPort where `/ping` is served too; the same as `port` for no second listener
+/// @param maxBodyBytes the largest request body
+/// @param timeouts how long clients may take
+/// @param maxWebSockets the most that may be open
+/// @param keys what clients must have one of
+/// @param origins the sites whose pages may use the worker
+/// @param workerId RunPod's name of this worker, sent as `X-Worker-Id`; null elsewhere
+public record ListenSettings(
+        String host,
+        int port,
+        int healthPort,
+        int maxBodyBytes,
+        Timeouts timeouts,
+        int maxWebSockets,
+        ApiKeys keys,
+        Origins origins,
+        @Nullable String workerId) {}

@@ -1,0 +1,225 @@
+package dev.llmworker.serving.port;
+
+import dev.llmworker.serving.access.Access;
+import dev.llmworker.serving.connection.Drain;
+import dev.llmworker.serving.connection.SlowReaders;
+import dev.llmworker.serving.connection.SlowSenders;
+import dev.llmworker.serving.connection.WebSockets;
+import dev.llmworker.serving.wire.StrictJson;
+import dev.llmworker.stats.HttpStats;
+import io.vertx.core.Handler;
+import io.vertx.core.Vertx;
+import io.vertx.core.VertxOptions;
+import io.vertx.core.file.FileSystemOptions;
+import io.vertx.core.http.HttpConnection;
+import io.vertx.core.http.HttpServer;
+import io.vertx.core.http.HttpServerOptions;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.impl.Http1xServerConnection;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletionException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The one port of HTTP and WebSocket. It is opened before Camel exists, so that `/ping` is answered from the first
+/// moment; Camel's router is put in when it is there.
+///
+/// Threading: any thread.
+public final class SharedPort implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(SharedPort.class);
+
+    /// The largest WebSocket message, in one frame or in several.
+    public static final int MAX_MESSAGE_BYTES = 1 << 20;
+
+    private static final int MAX_HEADER_BYTES = 16 << 10;
+    private static final int BACKLOG = 1024;
+    // A file of keys that changes is taken over after two of these.
+    private static final long KEYS_MILLIS = 500;
+    // How long a client may take to answer a close frame.
+    private static final int CLOSING_SECONDS = 3;
+
+    private final Vertx vertx;
+    private final ListenSettings settings;
+    private final HttpStats stats = new HttpStats();
+    private final Gate gate;
+    private final SlowSenders slowSenders;
+    private final SlowReaders slowReaders;
+    private final WebSockets webSockets;
+    private final Drain drain;
+    private final Thread keyWatch;
+    private final List<HttpServer> servers = new ArrayList<>();
+
+    /// Listens on nothing yet.
+    public SharedPort(ListenSettings settings) {
+        this.settings = settings;
+        // Nothing is served from the class path, so the file cache would only leave directories behind.
+        vertx = Vertx.vertx(new VertxOptions()
+                .setFileSystemOptions(
+                        new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
+        slowSenders = new SlowSenders(vertx, settings.timeouts());
+        slowReaders = new SlowReaders(vertx, settings.timeouts());
+        webSockets = new WebSockets(vertx, settings.timeouts(), settings.maxWebSockets());
+        drain = new Drain(settings.timeouts(), webSockets, slowSenders);
+        gate = new Gate(new Access(settings.keys(), settings.origins()), drain, settings.workerId(), stats);
+        settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
+        // Not an event loop's timer: what it began could end after the loop, which has nowhere to put that then.
+        keyWatch = Thread.ofVirtual().name("api-keys").start(this::watchKeys);
+    }
+
+    private void watchKeys() {
+        try {
+            while (!Thread.currentThread().isInterrupted()) {
+                Thread.sleep(KEYS_MILLIS);
+                refreshKeys();
+            }
+        } catch (InterruptedException _) {
+            // The port is closed.
+        }
+    }
+
+    private void refreshKeys() {
+        try {
+            settings.keys().refresh();
+        } catch (RuntimeException e) {
+            LOG.error("the API keys were not read again", e);
+        }
+    }
+
+    /// Opens the ports of `settings`.
+    public static SharedPort open(ListenSettings settings) throws PortException {
+        var port = new SharedPort(settings);
+        try {
+            port.listen(settings.host(), settings.port());
+            return port;
+        } catch (PortException e) {
+            port.close();
+            throw e;
+        }
+    }
+
+    /// Opens `port`, and the health port where it is another one.
+    public void listen(String host, int port) throws PortException {
+        listen("PORT", host, port, gate);
+        if (settings.healthPort() != settings.port() && settings.healthPort() != port) {
+            listen("PORT_HEALTH", host, settings.healthPort(), gate::handleHealth);
+        }
+    }
+
+    private void listen(String variable, String host, int port, Handler<HttpServerRequest> handler)
+            throws PortException {
+        var server = vertx.createHttpServer(options())
+                .connectionHandler(this::connected)
+                .invalidRequestHandler(gate::handleInvalid)
+                .requestHandler(request -> {
+                    slowSenders.requestBegan(request);
+                    handler.handle(request);
+                });
+        try {
+            server.listen(port, host).toCompletionStage().toCompletableFuture().join();
+        } catch (CompletionException e) {
+            throw PortException.of(variable, host, port, e.getCause() == null ? e : e.getCause());
+        }
+        servers.add(server);
+    }
+
+    private static HttpServerOptions options() {
+        return new HttpServerOptions()
+                .setMaxInitialLineLength(MAX_HEADER_BYTES)
+                .setMaxHeaderSize(MAX_HEADER_BYTES)
+                .setCompressionSupported(false)
+                .setDecompressionSupported(false)
+                .setPerMessageWebSocketCompressionSupported(false)
+                .setPerFrameWebSocketCompressionSupported(false)
+                .setMaxWebSocketFrameSize(MAX_MESSAGE_BYTES)
+                .setMaxWebSocketMessageSize(MAX_MESSAGE_BYTES)
+                .setWebSocketClosingTimeout(CLOSING_SECONDS)
+                .setHttp2ClearTextEnabled(false)
+                .setAcceptBacklog(BACKLOG)
+                .setTcpNoDelay(true)
+                // Finds peers that vanished without a word; an idle WebSocket that is still there is kept.
+                .setTcpKeepAlive(true);
+    }
+
+    private void connected(HttpConnection connection) {
+        if (connection instanceof Http1xServerConnection http) {
+            StrictRequestDecoder.install(http.channel().pipeline(), options());
+            slowReaders.connected(http.channel());
+        }
+        slowSenders.connected(connection);
+    }
+
+    /// From now on requests go to `router`.
+    public void serve(Handler<HttpServerRequest> router) {
+        gate.serve(router);
+        Thread.ofPlatform().daemon().name("json").start(StrictJson::prepare);
+    }
+
+    public boolean isListening() {
+        return !servers.isEmpty();
+    }
+
+    /// Whether a health check has come, at either port.
+    public boolean wasPinged() {
+        return gate.wasPinged();
+    }
+
+    /// The port that is open, or 0 for none.
+    public int port() {
+        return servers.isEmpty() ? 0 : servers.getFirst().actualPort();
+    }
+
+    /// The port at which `/ping` is served too, or 0 for none.
+    public int healthPort() {
+        return servers.size() < 2 ? 0 : servers.getLast().actualPort();
+    }
+
+    @Nullable
+    public HttpServer server() {
+        return servers.isEmpty() ? null : servers.getFirst();
+    }
+
+    public SlowSenders slowSenders() {
+        return slowSenders;
+    }
+
+    public Drain drain() {
+        return drain;
+    }
+
+    /// Whether the worker is about to stop, and takes no more work.
+    public boolean isDraining() {
+        return drain.hasBegun();
+    }
+
+    /// A worker that stops waits no longer for what runs.
+    public void hurry() {
+        drain.hurry();
+    }
+
+    public WebSockets webSockets() {
+        return webSockets;
+    }
+
+    /// What was asked of this port.
+    public HttpStats stats() {
+        return stats;
+    }
+
+    /// Its event loops.
+    public Vertx vertx() {
+        return vertx;
+    }
+
+    public int maxBodyBytes() {
+        return settings.maxBodyBytes();
+    }
+
+    /// Closes the ports, all connections, and the event loops.
+    @Override
+    public void close() {
+        keyWatch.interrupt();
+        vertx.close().toCompletionStage().toCompletableFuture().join();
+    }
+}

@@ -1,0 +1,151 @@
+package dev.llmworker.serving.port;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOutboundHandlerAdapter;
+import io.netty.channel.ChannelPipeline;
+import io.netty.channel.ChannelPromise;
+import io.netty.handler.codec.http.HttpMessage;
+import io.netty.handler.codec.http.HttpResponse;
+import io.netty.handler.codec.http.HttpStatusClass;
+import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.LastHttpContent;
+import io.vertx.core.http.HttpServerOptions;
+import io.vertx.core.http.impl.VertxHttpRequestDecoder;
+import java.util.List;
+
+/// Reads one request at a time, and leaves `Content-Length` where it has `Transfer-Encoding` too.
+///
+/// What a client sends ahead stays bytes, and few of them, until the request before it is answered. Vert.x would make
+/// requests of any number of them; and where the last was not whole when the client left, it would not tell the one
+/// that is being answered.
+///
+/// [Gate] refuses a request with both lengths. The codec would drop one and go on: what a proxy in front took for the
+/// body of one request could then be read as the next.
+///
+/// Threading: the connection's event loop.
+final class StrictRequestDecoder extends VertxHttpRequestDecoder {
+    private static final String DECODER = "httpDecoder";
+    private static final String ENCODER = "httpEncoder";
+    private static final int MAX_AHEAD_BYTES = 64 << 10;
+
+    private final Answers answers = new Answers();
+    // A request was read to its end, and is not done with.
+    private boolean read;
+    // Its answer is written, which may be before all of it is read.
+    private boolean written;
+    private boolean paused;
+
+    private StrictRequestDecoder(HttpServerOptions options) {
+        super(options);
+    }
+
+    /// Called before the connection is read.
+    static void install(ChannelPipeline pipeline, HttpServerOptions options) {
+        var decoder = new StrictRequestDecoder(options);
+        pipeline.replace(DECODER, DECODER, decoder);
+        pipeline.addAfter(ENCODER, null, decoder.answers);
+    }
+
+    @Override
+    protected void decode(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) throws Exception {
+        if (read) {
+            if (in.readableBytes() > MAX_AHEAD_BYTES && !paused) {
+                paused = true;
+                ctx.channel().config().setAutoRead(false);
+            }
+            return;
+        }
+        super.decode(ctx, in, out);
+        if (!out.isEmpty() && out.getLast() instanceof LastHttpContent) {
+            read = !written;
+            written = false;
+        }
+    }
+
+    /// The answer is on its way.
+    private void answered(ChannelHandlerContext ctx) {
+        written = true;
+        if (paused || actualReadableBytes() > 0) {
+            // Later, when Vert.x has finished with the answer.
+            ctx.executor().execute(() -> readOn(ctx));
+        } else {
+            readOn(ctx);
+        }
+    }
+
+    /// Goes on with the next request, unless the client does not read: answers must not heap up.
+    private void readOn(ChannelHandlerContext ctx) {
+        if (!read || !written || ctx.isRemoved() || !ctx.channel().isWritable()) {
+            return;
+        }
+        read = false;
+        written = false;
+        if (paused) {
+            paused = false;
+            ctx.channel().config().setAutoRead(true);
+        }
+        if (actualReadableBytes() > 0) {
+            try {
+                // Nothing new, but what has waited is decoded.
+                channelRead(ctx, Unpooled.EMPTY_BUFFER);
+                channelReadComplete(ctx);
+            } catch (Exception e) {
+                ctx.fireExceptionCaught(e);
+            }
+        }
+    }
+
+    @Override
+    public void channelReadComplete(ChannelHandlerContext ctx) throws Exception {
+        if (paused) {
+            // The codec would ask for more, as nothing came of what it has.
+            ctx.fireChannelReadComplete();
+        } else {
+            super.channelReadComplete(ctx);
+        }
+    }
+
+    @Override
+    public void channelWritabilityChanged(ChannelHandlerContext ctx) throws Exception {
+        readOn(ctx);
+        super.channelWritabilityChanged(ctx);
+    }
+
+    @Override
+    protected void handlerRemoved0(ChannelHandlerContext ctx) throws Exception {
+        super.handlerRemoved0(ctx);
+        // It is gone already where the whole pipeline is taken down.
+        if (ctx.pipeline().context(answers) != null) {
+            ctx.pipeline().remove(answers);
+        }
+    }
+
+    @Override
+    protected HttpMessage createMessage(String[] initialLine) {
+        var version = initialLine[2];
+        if (!version.equals(HttpVersion.HTTP_1_1.text()) && !version.equals(HttpVersion.HTTP_1_0.text())) {
+            throw new IllegalArgumentException("no version of HTTP that is served here");
+        }
+        return super.createMessage(initialLine);
+    }
+
+    @Override
+    protected void handleTransferEncodingChunkedWithContentLength(HttpMessage message) {}
+
+    /// Sees where an answer ends.
+    private final class Answers extends ChannelOutboundHandlerAdapter {
+        @Override
+        public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
+            ctx.write(msg, promise);
+            var ends = msg instanceof LastHttpContent
+                    && !(msg instanceof HttpResponse response
+                            && response.status().codeClass() == HttpStatusClass.INFORMATIONAL);
+            var decoder = ends ? ctx.pipeline().context(StrictRequestDecoder.class) : null;
+            if (decoder != null) {
+                answered(decoder);
+            }
+        }
+    }
+}

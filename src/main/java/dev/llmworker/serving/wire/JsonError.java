@@ -1,0 +1,140 @@
+package dev.llmworker.serving.wire;
+
+import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.RefusedException;
+import io.vertx.core.http.HttpServerRequest;
+import java.util.Locale;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.RejectedExecutionException;
+import org.apache.camel.ExchangeTimedOutException;
+import org.apache.camel.ValidationException;
+import org.jspecify.annotations.Nullable;
+
+/// What a client is told when its request cannot be served. It never carries a stack, a class or a path.
+///
+/// @param status of HTTP
+/// @param code what is wrong, in snake case, for programs
+/// @param message what is wrong, with the value and the limit
+/// @param retryAfterSeconds 0 where it is no use to try again
+/// @param parameter the field of the request that is wrong, where it is one
+public record JsonError(
+        int status,
+        String code,
+        String message,
+        int retryAfterSeconds,
+        @Nullable String parameter) {
+    public static final String CONTENT_TYPE = "application/json";
+
+    private static final String OPENAI_PATHS = "/v1/";
+    private static final int LOADING_RETRY_SECONDS = 5;
+    private static final int OVERLOADED_RETRY_SECONDS = 1;
+
+    public JsonError(int status, String code, String message, int retryAfterSeconds) {
+        this(status, code, message, retryAfterSeconds, null);
+    }
+
+    public static JsonError of(int status, String code, String message) {
+        return new JsonError(status, code, message, 0);
+    }
+
+    static JsonError invalid(String message) {
+        return of(400, "invalid_request", message);
+    }
+
+    /// @param parameter the field that is wrong
+    static JsonError invalid(String parameter, String message) {
+        return new JsonError(400, "invalid_request", message, 0, parameter);
+    }
+
+    public static JsonError loading() {
+        return new JsonError(503, "loading", "the model is still loading", LOADING_RETRY_SECONDS);
+    }
+
+    /// What is said of a generation that ended by an error.
+    public static JsonError failed(GenerationEvent.Finished finished) {
+        var failure = finished.failure();
+        return failure == null ? internal() : of(502, "engine_failed", failure);
+    }
+
+    public static JsonError internal() {
+        return of(500, "internal_error", "the worker failed; its log has the cause under this answer's X-Request-Id");
+    }
+
+    /// The answer to a failure, or null where it is the worker's own fault and belongs in the log.
+    public static @Nullable JsonError of(Throwable failure) {
+        return switch (failure) {
+            case RequestException request -> request.error();
+            case RefusedException refused -> refused(refused);
+            case ValidationException _ -> invalid("the request does not pass the validation of its route");
+            case AnswerException answer -> of(502, "invalid_answer", String.valueOf(answer.getMessage()));
+            case ExchangeTimedOutException _ -> of(504, "timeout", "the answer takes longer than its route allows");
+            case CancellationException cancelled -> of(499, "cancelled", String.valueOf(cancelled.getMessage()));
+            // The pool that runs requests is closed already, and this one came on a connection that is not.
+            case RejectedExecutionException _ -> new JsonError(503, "stopping", "the worker is stopping", 1);
+            default -> null;
+        };
+    }
+
+    static JsonError refused(RefusedException refused) {
+        var message = String.valueOf(refused.getMessage());
+        var status = refused.reason() == RefusedException.Reason.INVALID ? 400 : 503;
+        var retryAfterSeconds = refused.retryAfterSeconds() > 0
+                ? refused.retryAfterSeconds()
+                : switch (refused.reason()) {
+                    case INVALID, FAILED -> 0;
+                    case LOADING -> LOADING_RETRY_SECONDS;
+                    case OVERLOADED -> OVERLOADED_RETRY_SECONDS;
+                };
+        return new JsonError(status, refused.code(), message, retryAfterSeconds);
+    }
+
+    /// The code that goes with a status nobody has said more about: `method_not_allowed`.
+    public static JsonError ofStatus(int status, String reason) {
+        var words = reason.toLowerCase(Locale.ROOT);
+        return of(status, words.replaceAll("[^a-z]+", "_"), words);
+    }
+
+    public String json() {
+        var json = new StringBuilder(48 + message.length()).append("{\"error\":\"");
+        JsonText.escape(message, json);
+        return json.append("\",\"code\":\"").append(code).append("\"}").toString();
+    }
+
+    /// As clients of the path expect it: below `/v1/` in OpenAI's form.
+    public String jsonFor(@Nullable String path) {
+        return path != null && path.startsWith(OPENAI_PATHS) ? openAiJson() : json();
+    }
+
+    /// `{"error":{"message","type","param","code"}}`
+    public String openAiJson() {
+        var json = new StringBuilder(96 + message.length()).append("{\"error\":{\"message\":\"");
+        JsonText.escape(message, json);
+        json.append("\",\"type\":\"")
+                .append(status < 500 ? "invalid_request_error" : "server_error")
+                .append("\",\"param\":");
+        if (parameter == null) {
+            json.append("null");
+        } else {
+            json.append('"');
+            JsonText.escape(parameter, json);
+            json.append('"');
+        }
+        // The one code of theirs that clients look for: it says that a shorter prompt would do.
+        var known = code.equals("context_exceeded") ? "context_length_exceeded" : code;
+        return json.append(",\"code\":\"").append(known).append("\"}}").toString();
+    }
+
+    /// Answers `request`, unless an answer has been begun.
+    public void answer(HttpServerRequest request) {
+        var response = request.response();
+        if (response.headWritten() || response.closed()) {
+            return;
+        }
+        response.setStatusCode(status).putHeader("Content-Type", CONTENT_TYPE);
+        if (retryAfterSeconds > 0) {
+            response.putHeader("Retry-After", Integer.toString(retryAfterSeconds));
+        }
+        response.end(jsonFor(request.path()));
+        RequestLog.refused(RequestId.of(response), null, this);
+    }
+}

@@ -1,0 +1,82 @@
+package dev.llmworker.serving.wire;
+
+import dev.llmworker.stats.FinishedGeneration;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.slf4j.spi.LoggingEventBuilder;
+
+/// The log's line for each generation, and for each request that is refused: `finished id=… route=… reason=…`. In the
+/// JSON format what stands in it is in fields of the same names, too. No prompt, text, key or path is ever there.
+public final class RequestLog {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.llmworker.Requests");
+
+    private final LoggingEventBuilder event = LOG.atInfo();
+    private final StringBuilder text;
+
+    private RequestLog(String what) {
+        text = new StringBuilder(what);
+    }
+
+    /// @param id of the request; empty if no client sent one
+    /// @param key label of the API key; null if the request came with none
+    public static void finished(String id, String route, @Nullable String key, FinishedGeneration ended) {
+        if (!LOG.isInfoEnabled()) {
+            return;
+        }
+        new RequestLog("finished")
+                .add("id", id)
+                .add("route", route)
+                .add("key", key)
+                .add("reason", ended.reason())
+                .add("prompt", ended.promptTokens())
+                .add("completion", ended.completionTokens())
+                .add("cached", ended.cachedTokens())
+                .add("wasted", ended.wastedTokens())
+                .addMillis("queue", ended.queuedNanos())
+                .addMillis("ttft", ended.firstTokenNanos())
+                .addMillis("total", ended.totalNanos())
+                .log();
+    }
+
+    /// @param route null where no route took it
+    public static void refused(@Nullable String id, @Nullable String route, JsonError error) {
+        if (LOG.isInfoEnabled()) {
+            new RequestLog("refused")
+                    .add("id", id)
+                    .add("route", route)
+                    .add("status", error.status())
+                    .add("code", error.code())
+                    .log();
+        }
+    }
+
+    private RequestLog add(String name, @Nullable String value) {
+        if (value != null && !value.isEmpty()) {
+            text.append(' ').append(name).append('=').append(value);
+            var _ = event.addKeyValue(name, value);
+        }
+        return this;
+    }
+
+    private RequestLog add(String name, int value) {
+        text.append(' ').append(name).append('=').append(value);
+        var _ = event.addKeyValue(name, value);
+        return this;
+    }
+
+    /// Not there where it is negative.
+    private RequestLog addMillis(String name, long nanos) {
+        if (nanos >= 0) {
+            long millis = TimeUnit.NANOSECONDS.toMillis(nanos);
+            text.append(' ').append(name).append('=').append(millis).append("ms");
+            var _ = event.addKeyValue(name + "_ms", millis);
+        }
+        return this;
+    }
+
+    private void log() {
+        event.log(text.toString());
+    }
+}

@@ -1,0 +1,51 @@
+package dev.llmworker.serving.wire;
+
+import dev.llmworker.sampling.LogitAdjustment;
+import dev.llmworker.sampling.SamplingParameters;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.concurrent.ThreadLocalRandom;
+
+/// Reads the fields by which every route lets a client say how tokens are chosen: `temperature`, `top_k`, `top_p`,
+/// `min_p`, `seed`, `repetition_penalty`, `presence_penalty`, `frequency_penalty`, `logit_bias`.
+public final class SamplingFields {
+    private SamplingFields() {}
+
+    /// @param temperature where the request has none
+    /// @param logprobs as [SamplingParameters] has it
+    public static SamplingParameters sampling(RequestFields fields, float temperature, OptionalInt logprobs) {
+        return new SamplingParameters(
+                fields.decimal("temperature", temperature),
+                fields.whole("top_k").orElse(0),
+                fields.decimal("top_p", 1),
+                fields.decimal("min_p", 0),
+                fields.wholeLong("seed")
+                        .orElseGet(() -> ThreadLocalRandom.current().nextLong()),
+                fields.has("seed"),
+                new LogitAdjustment(
+                        fields.decimal("repetition_penalty", 1),
+                        fields.decimal("presence_penalty", 0),
+                        fields.decimal("frequency_penalty", 0),
+                        bias(fields.object("logit_bias"))),
+                logprobs);
+    }
+
+    /// `{"50256": -100}`: token ids are strings, as JSON's keys are.
+    private static Map<Integer, Float> bias(Map<?, ?> object) {
+        var bias = new HashMap<Integer, Float>();
+        object.forEach((key, value) -> {
+            var name = String.valueOf(key);
+            if (!name.matches("[0-9]{1,9}")) {
+                throw RequestException.invalid(
+                        "logit_bias",
+                        "logit_bias has \"" + RequestFields.shortened(name) + "\"; its keys must be token ids");
+            }
+            if (!(value instanceof Number number)) {
+                throw RequestFields.wrong("logit_bias." + name, value, "a number");
+            }
+            bias.put(Integer.valueOf(name), number.floatValue());
+        });
+        return bias;
+    }
+}

@@ -1,0 +1,52 @@
+package dev.llmworker.serving.wire;
+
+import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.Prompt;
+import dev.llmworker.text.chat.ChatMessage;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+
+/// Reads requests, every bound checked; fields it does not know are ignored.
+public final class WireFormat {
+    private WireFormat() {}
+
+    /// A request as `/generate` and `/ws` take it: `prompt` or `messages`, and where given `max_tokens`, `min_tokens`,
+    /// `stop`,
+    /// `raw`, `ignore_eos`, and what [SamplingFields] reads.
+    ///
+    /// @throws RequestException naming the field, its value and its limit
+    public static GenerationRequest request(Map<?, ?> body) {
+        var fields = new RequestFields(body);
+        var prompt = prompt(fields);
+        try {
+            var sampling = SamplingFields.sampling(fields, GenerationRequest.DEFAULT_TEMPERATURE, OptionalInt.empty());
+            return new GenerationRequest(
+                    prompt,
+                    fields.whole("max_tokens"),
+                    sampling,
+                    fields.flag("ignore_eos", false),
+                    fields.whole("min_tokens").orElse(0),
+                    fields.texts("stop"),
+                    false);
+        } catch (IllegalArgumentException e) {
+            throw RequestException.of(e);
+        }
+    }
+
+    /// A conversation, or a text that is one's only message unless it is `raw`.
+    private static Prompt prompt(RequestFields fields) {
+        var raw = fields.flag("raw", false);
+        if (!fields.has("messages")) {
+            var text = fields.text("prompt");
+            return raw ? new Prompt.Raw(text) : new Prompt.Chat(List.of(ChatMessage.user(text)));
+        }
+        if (fields.has("prompt")) {
+            throw RequestException.invalid("messages", "messages and prompt are both there; send one of them");
+        }
+        if (raw) {
+            throw RequestException.invalid("raw", "raw is true, which needs a prompt and no messages");
+        }
+        return new Prompt.Chat(ChatMessages.read(fields));
+    }
+}

@@ -1,0 +1,89 @@
+package dev.llmworker.text.chat;
+
+import dev.llmworker.text.ModelTokenizer;
+import dev.llmworker.text.hub.HubSettings;
+import dev.llmworker.text.hub.HubSettings.Template;
+import dev.llmworker.text.jinja.JinjaException;
+import dev.llmworker.text.jinja.JinjaTemplate;
+import dev.llmworker.weights.Gguf;
+import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.Safetensors;
+import dev.llmworker.weights.StoredModel;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// The chat template that comes with a model, in Jinja.
+///
+/// Threading: any thread.
+public final class JinjaChatTemplate implements ChatTemplate {
+    private static final String GGUF_KEY = "tokenizer.chat_template";
+
+    private final JinjaTemplate template;
+    private final String beginOfSequence;
+    private final String endOfSequence;
+
+    private JinjaChatTemplate(JinjaTemplate template, String beginOfSequence, String endOfSequence) {
+        this.template = template;
+        this.beginOfSequence = beginOfSequence;
+        this.endOfSequence = endOfSequence;
+    }
+
+    /// The model's template, tried once on one message; null where it has none.
+    ///
+    /// @throws ModelFileException if it is no template, or cannot write down a single message
+    public static @Nullable ChatTemplate of(StoredModel model, ModelTokenizer tokenizer) throws IOException {
+        var source = source(model);
+        if (source == null) {
+            return null;
+        }
+        try {
+            var template = new JinjaChatTemplate(
+                    JinjaTemplate.parse(source.source()),
+                    tokenizer.beginOfSequenceName(),
+                    tokenizer.endOfSequenceName());
+            template.rendered(List.of(ChatMessage.user("Hello")), true);
+            return template;
+        } catch (JinjaException e) {
+            throw new ModelFileException(source.file(), source.name() + " cannot be used: " + e.getMessage());
+        }
+    }
+
+    private static @Nullable Template source(StoredModel model) throws IOException {
+        return switch (model) {
+            case Gguf gguf -> {
+                var metadata = gguf.metadata();
+                yield metadata.has(GGUF_KEY) ? new Template(gguf.file(), GGUF_KEY, metadata.string(GGUF_KEY)) : null;
+            }
+            case Safetensors safetensors -> HubSettings.read(safetensors.file()).template();
+        };
+    }
+
+    @Override
+    public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
+        try {
+            return rendered(messages, addGenerationPrompt);
+        } catch (JinjaException e) {
+            if (e.raisedByTemplate()) {
+                throw new IllegalArgumentException("the model's chat template refuses the messages: " + e.reason(), e);
+            }
+            throw e;
+        }
+    }
+
+    private String rendered(List<ChatMessage> messages, boolean addGenerationPrompt) {
+        var turns = messages.stream()
+                .map(message -> Map.of("role", message.role(), "content", message.content()))
+                .toList();
+        return template.render(Map.of(
+                "messages",
+                turns,
+                "add_generation_prompt",
+                addGenerationPrompt,
+                "bos_token",
+                beginOfSequence,
+                "eos_token",
+                endOfSequence));
+    }
+}

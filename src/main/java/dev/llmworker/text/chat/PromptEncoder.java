@@ -1,0 +1,180 @@
+package dev.llmworker.text.chat;
+
+import dev.llmworker.text.PromptTooLongException;
+import dev.llmworker.text.TokenNames;
+import dev.llmworker.text.Tokenizer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/// From a conversation to the tokens of a prompt. Names of control tokens become control tokens where the chat template
+/// wrote them and stay plain text where a message did, so that no message can end its turn and begin another.
+///
+/// To know one from the other after rendering, a mark goes into the messages before each place where such a name
+/// begins, or might if the text after the message completed it: a noncharacter that is in none of the messages, and is
+/// taken out again. A template may cut and trim messages; one that took characters out of the middle of them, or wrote
+/// the beginning of a name right before one, could still join a name. No known template does.
+///
+/// Threading: any thread.
+public final class PromptEncoder {
+    /// Unicode keeps these for use within programs; no text has a reason to contain any.
+    private static final char FIRST_MARK = '\uFDD0';
+
+    private static final char LAST_MARK = '\uFDEF';
+
+    /// Of texts in which each name is a control token.
+    private static final char NO_MARK = '\uFFFF';
+
+    private static final int NO_TOKEN = -1;
+
+    private final Tokenizer tokenizer;
+    private final @Nullable ChatTemplate template;
+    private final TokenNames controlNames;
+
+    /// Of a prompt.
+    ///
+    /// @param text empty for a control token
+    /// @param id of a control token, or [#NO_TOKEN]
+    private record Part(String text, int id) {}
+
+    /// @param template null for a model without one: its prompt is the contents of the messages, joined by newlines
+    public PromptEncoder(Tokenizer tokenizer, @Nullable ChatTemplate template) {
+        this.tokenizer = tokenizer;
+        this.template = template;
+        controlNames = new TokenNames(tokenizer.controlTokens());
+    }
+
+    /// The prompt for the assistant's next turn.
+    ///
+    /// @throws IllegalArgumentException if the template refuses the messages, or they use up all marks
+    public int[] encode(List<ChatMessage> messages) {
+        return encode(messages, Integer.MAX_VALUE);
+    }
+
+    /// As [#encode(List)].
+    ///
+    /// @param mostTokens it may have
+    /// @throws PromptTooLongException where it is sure that it has more before it is encoded; not all that have are
+    ///     found so early
+    public int[] encode(List<ChatMessage> messages, int mostTokens) {
+        if (template == null) {
+            var contents = String.join(
+                    "\n", messages.stream().map(ChatMessage::content).toList());
+            check(List.of(new Part(contents, NO_TOKEN)), mostTokens);
+            return begun(tokenizer.encodeText(contents));
+        }
+        var mark = mark(messages);
+        var marked = messages.stream()
+                .map(message -> new ChatMessage(marked(message.role(), mark), marked(message.content(), mark)))
+                .toList();
+        var parts = parts(template.render(marked, true), mark);
+        check(parts, mostTokens);
+        return begun(encoded(parts));
+    }
+
+    /// The prompt that `text` is, names of control tokens included.
+    public int[] encodeRaw(String text) {
+        return encodeRaw(text, Integer.MAX_VALUE);
+    }
+
+    /// As [#encode(List, int)] of [#encodeRaw(String)].
+    public int[] encodeRaw(String text, int mostTokens) {
+        if (text.length() > mostTokens) {
+            check(parts(text, NO_MARK), mostTokens);
+        }
+        return begun(tokenizer.encodeWithControlTokens(text));
+    }
+
+    private void check(List<Part> parts, int mostTokens) {
+        // None has more tokens than bytes, and what has few characters is encoded soon.
+        if (parts.stream().mapToLong(part -> part.text().length()).sum() <= mostTokens) {
+            return;
+        }
+        var fewest = 0;
+        for (var part : parts) {
+            fewest += part.id() == NO_TOKEN ? tokenizer.fewestTokens(part.text()) : 1;
+        }
+        if (fewest > mostTokens) {
+            throw new PromptTooLongException(fewest);
+        }
+    }
+
+    private static char mark(List<ChatMessage> messages) {
+        for (var mark = FIRST_MARK; mark <= LAST_MARK; mark++) {
+            var candidate = mark;
+            if (messages.stream()
+                    .noneMatch(message -> message.role().indexOf(candidate) >= 0
+                            || message.content().indexOf(candidate) >= 0)) {
+                return mark;
+            }
+        }
+        throw new IllegalArgumentException(
+                "messages contain each of the 32 noncharacters U+FDD0 to U+FDEF; at least one must be absent");
+    }
+
+    /// `text` with `mark` before each place where a name begins, or may begin and go on in what the template writes
+    /// next, whether the template trims the text or not.
+    private String marked(String text, char mark) {
+        var trimmedEnd = text.stripTrailing().length();
+        var marked = new StringBuilder(text.length());
+        for (var i = 0; i < text.length(); i++) {
+            if (controlNames.mayBegin(text, i, text.length()) || controlNames.mayBegin(text, i, trimmedEnd)) {
+                marked.append(mark);
+            }
+            marked.append(text.charAt(i));
+        }
+        return marked.toString();
+    }
+
+    /// Cuts a text at the control tokens that are meant as such.
+    private List<Part> parts(String rendered, char mark) {
+        var parts = new ArrayList<Part>();
+        var plainFrom = 0;
+        var match = controlNames.find(rendered, 0);
+        while (match != null) {
+            if (mark != NO_MARK && match.start() > 0 && rendered.charAt(match.start() - 1) == mark) {
+                match = controlNames.find(rendered, match.start() + 1);
+            } else {
+                addText(rendered.substring(plainFrom, match.start()), mark, parts);
+                parts.add(new Part("", match.id()));
+                plainFrom = match.end();
+                match = controlNames.find(rendered, plainFrom);
+            }
+        }
+        addText(rendered.substring(plainFrom), mark, parts);
+        return parts;
+    }
+
+    private static void addText(String text, char mark, List<Part> parts) {
+        var unmarked = mark == NO_MARK ? text : text.replace(String.valueOf(mark), "");
+        if (!unmarked.isEmpty()) {
+            parts.add(new Part(unmarked, NO_TOKEN));
+        }
+    }
+
+    private int[] encoded(List<Part> parts) {
+        var ids = IntStream.builder();
+        var first = true;
+        for (var part : parts) {
+            if (part.id() != NO_TOKEN) {
+                ids.add(part.id());
+            } else {
+                IntStream.of(first ? tokenizer.encodeText(part.text()) : tokenizer.encodeFurtherText(part.text()))
+                        .forEach(ids);
+            }
+            first = false;
+        }
+        return ids.build().toArray();
+    }
+
+    /// With the begin-of-sequence token, where the model wants one and it is not there.
+    private int[] begun(int[] ids) {
+        var begin = tokenizer.beginOfSequence();
+        if (begin.isEmpty() || ids.length > 0 && ids[0] == begin.getAsInt()) {
+            return ids;
+        }
+        return IntStream.concat(IntStream.of(begin.getAsInt()), IntStream.of(ids))
+                .toArray();
+    }
+}

@@ -1,0 +1,37 @@
+package dev.llmworker.text.gguf;
+
+import dev.llmworker.text.HuggingFaceEncoder;
+import dev.llmworker.text.TextEncoder;
+import dev.llmworker.text.Vocabulary;
+import dev.llmworker.weights.Metadata;
+import dev.llmworker.weights.ModelFileException;
+import java.io.IOException;
+import java.util.List;
+
+/// Byte-level BPE, as GPT-2, Llama 3, Qwen and SmolLM have it, from a GGUF file's metadata.
+final class ByteLevelEncoder {
+    private ByteLevelEncoder() {}
+
+    /// @throws ModelFileException if merges and vocabulary do not fit together
+    static TextEncoder of(Metadata metadata, Vocabulary vocabulary, PreTokenizer preTokenizer) throws IOException {
+        var merges = merges(metadata);
+        var json = TokenizerJson.of(vocabulary, merges, preTokenizer);
+        return new HuggingFaceEncoder(
+                json, metadata.file(), "tokenizer.ggml.merges and tokenizer.ggml.tokens make no tokenizer");
+    }
+
+    private static List<String> merges(Metadata metadata) throws ModelFileException {
+        var key = "tokenizer.ggml.merges";
+        var merges = metadata.strings(key);
+        for (var rank = 0; rank < merges.size(); rank++) {
+            var merge = merges.get(rank);
+            var space = merge.indexOf(' ');
+            if (space < 1 || space == merge.length() - 1 || merge.indexOf(' ', space + 1) >= 0) {
+                throw new ModelFileException(
+                        metadata.file(),
+                        key + " entry " + rank + " is \"" + merge + "\"; expected two tokens with a space between");
+            }
+        }
+        return merges;
+    }
+}

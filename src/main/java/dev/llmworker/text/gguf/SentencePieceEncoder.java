@@ -1,0 +1,168 @@
+package dev.llmworker.text.gguf;
+
+import dev.llmworker.text.SentencePieceAlphabet;
+import dev.llmworker.text.TextEncoder;
+import dev.llmworker.text.TokenNames;
+import dev.llmworker.text.Vocabulary;
+import dev.llmworker.text.Vocabulary.Kind;
+import dev.llmworker.weights.Metadata;
+import dev.llmworker.weights.ModelFileException;
+import java.nio.charset.StandardCharsets;
+import java.util.Comparator;
+import java.util.Map;
+import java.util.PriorityQueue;
+import java.util.stream.IntStream;
+
+/// BPE as SentencePiece does it, for Llama 1 and 2, TinyLlama and Mistral: of all neighbours that make a token, those
+/// of the best-scored token are merged first, the leftmost where scores are equal; what is no token then is spelled in
+/// byte tokens. Spaces are written `▁`.
+///
+/// It is not left to the Hugging Face tokenizers, which know merges by rank only: ranks rebuilt from scores cannot say
+/// "the leftmost", and runs such as `aaaa` come out otherwise.
+public final class SentencePieceEncoder implements TextEncoder {
+
+    private static final int NONE = -1;
+    private static final Comparator<Candidate> BEST_FIRST = Comparator.comparingDouble(
+                    (Candidate candidate) -> -candidate.score)
+            .thenComparingInt(Candidate::left);
+
+    /// Two neighbouring symbols, by where they start, that would make a token of `length` characters.
+    private record Candidate(int left, int right, int length, float score) {}
+
+    private final Map<String, Integer> pieces;
+    private final float[] scores;
+    private final int[] byteTokens;
+    private final int longestPiece;
+    private final TokenNames userDefined;
+    private final boolean addsLeadingSpace;
+
+    SentencePieceEncoder(Metadata metadata, Vocabulary vocabulary, boolean addsLeadingSpace) throws ModelFileException {
+        pieces = vocabulary.named(Kind.UNDEFINED, Kind.NORMAL, Kind.USER_DEFINED, Kind.UNUSED);
+        longestPiece = pieces.keySet().stream().mapToInt(String::length).max().orElse(0);
+        scores = scores(metadata, vocabulary.size());
+        byteTokens = byteTokens(metadata, vocabulary);
+        userDefined = new TokenNames(vocabulary.named(Kind.USER_DEFINED));
+        this.addsLeadingSpace = addsLeadingSpace;
+    }
+
+    private static float[] scores(Metadata metadata, int tokens) throws ModelFileException {
+        var key = "tokenizer.ggml.scores";
+        var scores = metadata.numbers(key);
+        Vocabulary.requireOnePerToken(metadata, key, scores.length, tokens);
+        for (var id = 0; id < tokens; id++) {
+            if (Float.isNaN(scores[id])) {
+                throw new ModelFileException(metadata.file(), key + " of token " + id + " is NaN");
+            }
+            // -0 becomes 0: the two are the same score.
+            scores[id] += 0f;
+        }
+        return scores;
+    }
+
+    private static int[] byteTokens(Metadata metadata, Vocabulary vocabulary) throws ModelFileException {
+        var named = vocabulary.named(Kind.BYTE);
+        if (named.size() != 0x100) {
+            throw new ModelFileException(
+                    metadata.file(), "tokenizer.ggml.tokens has " + named.size() + " byte tokens; expected 256");
+        }
+        var tokens = new int[0x100];
+        for (var value = 0; value < tokens.length; value++) {
+            var name = "<0x%02X>".formatted(value);
+            var id = named.get(name);
+            if (id == null) {
+                throw new ModelFileException(metadata.file(), "tokenizer.ggml.tokens has no byte token " + name);
+            }
+            tokens[value] = id;
+        }
+        return tokens;
+    }
+
+    @Override
+    public int[] encode(String text) {
+        var ids = IntStream.builder();
+        var from = 0;
+        while (from < text.length()) {
+            var match = userDefined.find(text, from);
+            var end = match == null ? text.length() : match.start();
+            if (end > from) {
+                encodePiecewise(text.substring(from, end), ids);
+            }
+            if (match != null) {
+                ids.add(match.id());
+            }
+            from = match == null ? end : match.end();
+        }
+        return ids.build().toArray();
+    }
+
+    private void encodePiecewise(String text, IntStream.Builder ids) {
+        var escaped = (addsLeadingSpace ? " " + text : text).replace(' ', SentencePieceAlphabet.SPACE);
+        var symbols = new Symbols(escaped);
+        symbols.merge();
+        for (var start = 0; start < escaped.length(); start = symbols.end[start]) {
+            var symbol = escaped.substring(start, symbols.end[start]);
+            var id = pieces.get(symbol);
+            if (id != null) {
+                ids.add(id);
+            } else {
+                for (var value : symbol.getBytes(StandardCharsets.UTF_8)) {
+                    ids.add(byteTokens[value & 0xFF]);
+                }
+            }
+        }
+    }
+
+    /// A text cut into symbols, at first its characters. A symbol is named by where it starts in the text; the next one
+    /// starts where it ends.
+    private final class Symbols {
+        final String text;
+        final int[] end;
+        private final int[] previous;
+        private final PriorityQueue<Candidate> candidates = new PriorityQueue<>(BEST_FIRST);
+
+        Symbols(String text) {
+            this.text = text;
+            end = new int[text.length()];
+            previous = new int[text.length()];
+            var before = NONE;
+            for (var start = 0; start < text.length(); start = end[start]) {
+                end[start] = start + Character.charCount(text.codePointAt(start));
+                previous[start] = before;
+                before = start;
+            }
+        }
+
+        void merge() {
+            for (var start = 0; start < text.length(); start = end[start]) {
+                offer(previous[start], start);
+            }
+            for (var best = candidates.poll(); best != null; best = candidates.poll()) {
+                if (stillThere(best)) {
+                    var left = best.left;
+                    end[left] = end[best.right];
+                    end[best.right] = NONE;
+                    if (end[left] < text.length()) {
+                        previous[end[left]] = left;
+                    }
+                    offer(previous[left], left);
+                    offer(left, end[left]);
+                }
+            }
+        }
+
+        /// A symbol merged into another ends nowhere; one that grew makes its candidates too short.
+        private boolean stillThere(Candidate candidate) {
+            return end[candidate.left] == candidate.right && end[candidate.right] - candidate.left == candidate.length;
+        }
+
+        private void offer(int left, int right) {
+            if (left == NONE || right == text.length() || end[right] - left > longestPiece) {
+                return;
+            }
+            var id = pieces.get(text.substring(left, end[right]));
+            if (id != null) {
+                candidates.add(new Candidate(left, right, end[right] - left, scores[id]));
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+package dev.llmworker.text.hub;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.llmworker.text.ByteAlphabet;
+import dev.llmworker.text.FewestTokens;
+import dev.llmworker.text.ModelTokenizer;
+import dev.llmworker.weights.ModelFileException;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// That a `tokenizer.json` has only parts that the supported families have. The Hugging Face tokenizers end the whole
+/// process when some others contradict themselves.
+final class TokenizerParts {
+    private static final Map<String, Set<String>> STEPS = Map.of(
+            "normalizer", Set.of("NFC", "NFKC", "NFD", "NFKD", "Prepend", "Replace"),
+            "pre_tokenizer", Set.of("ByteLevel", "Digits", "Metaspace", "Split"));
+    private static final Map<String, String> SEQUENCES =
+            Map.of("normalizer", "normalizers", "pre_tokenizer", "pretokenizers");
+    /// Of the model.
+    private static final List<String> WITHOUT = List.of("continuing_subword_prefix", "end_of_word_suffix", "dropout");
+
+    private TokenizerParts() {}
+
+    static void check(TokenizerFile file) throws ModelFileException {
+        var type = file.part("model.type").asText("BPE");
+        if (!type.equals("BPE")) {
+            throw file.problem("model.type", "is " + type + "; supported: BPE");
+        }
+        for (var name : WITHOUT) {
+            var part = file.part("model." + name);
+            if (!part.isMissingNode() && !part.asText().isEmpty()) {
+                throw file.problem("model." + name, "is " + part + "; supported: none");
+            }
+        }
+        var unknown = file.part("model.unk_token");
+        var names = file.vocabulary().keySet();
+        if (!unknown.isMissingNode() && !names.contains(unknown.asText()) && !ByteAlphabet.isIn(names)) {
+            // The tokenizers library would fail at the first text that needs it.
+            throw file.problem("model.unk_token", "is " + unknown + ", which model.vocab does not have");
+        }
+        for (var part : STEPS.entrySet()) {
+            var name = part.getKey();
+            for (var step : HubTokenizer.steps(file.part(name), SEQUENCES.getOrDefault(name, ""))) {
+                if (!part.getValue().contains(step.path("type").asText())) {
+                    throw file.problem(
+                            name,
+                            "has " + step.path("type") + "; supported: " + String.join(", ", sorted(part.getValue())));
+                }
+            }
+        }
+    }
+
+    /// How the tokens that come of `file` cover a text; null where not each of its bytes is in one.
+    static FewestTokens.@Nullable Covering covering(TokenizerFile file, ModelTokenizer.Spelling spelling) {
+        var normalizers = HubTokenizer.steps(file.part("normalizer"), "normalizers");
+        var drops = HubTokenizer.steps(file.part("pre_tokenizer"), "pretokenizers").stream()
+                        .anyMatch(step -> step.path("behavior").asText().equals("Removed"))
+                || file.added().values().stream().anyMatch(TokenizerFile.Added::strips);
+        if (drops) {
+            return null;
+        }
+        return switch (spelling) {
+            case BYTE_LEVEL -> {
+                if (normalizers.stream()
+                        .allMatch(step -> step.path("type").asText().equals("NFC"))) {
+                    yield normalizers.isEmpty() ? FewestTokens.Covering.AS_IT_IS : FewestTokens.Covering.COMPOSED;
+                }
+                yield null;
+            }
+            case SENTENCE_PIECE -> {
+                // Without its bytes, a run of characters that are no tokens may become one that stands for all.
+                var known = file.part("model.byte_fallback").asBoolean()
+                        && normalizers.stream().allMatch(TokenizerParts::spaces);
+                yield known ? FewestTokens.Covering.SPACED : null;
+            }
+        };
+    }
+
+    /// Whether a normalizer only writes spaces as SentencePiece does.
+    private static boolean spaces(JsonNode normalizer) {
+        return switch (normalizer.path("type").asText()) {
+            case "Prepend" -> normalizer.path("prepend").asText().equals("▁");
+            case "Replace" ->
+                normalizer.path("pattern").path("String").asText().equals(" ")
+                        && normalizer.path("content").asText().equals("▁");
+            default -> false;
+        };
+    }
+
+    private static List<String> sorted(Set<String> names) {
+        return names.stream().sorted().toList();
+    }
+}

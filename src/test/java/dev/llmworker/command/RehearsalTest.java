@@ -1,0 +1,38 @@
+package dev.llmworker.command;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class RehearsalTest {
+    @TempDir
+    Path folder;
+
+    @Test
+    void theWholeWorkerAnswersWithTheTinyModel() throws Exception {
+        var before = leftovers();
+
+        // It throws where an answer is not what it should be.
+        Rehearsal.run(Map.of("ROUTES", "routes"));
+
+        assertEquals(before, leftovers());
+    }
+
+    @Test
+    void withoutItsRoutesItSaysSo() {
+        assertThrows(NoSuchFileException.class, () -> Rehearsal.run(Map.of("ROUTES", folder.toString())));
+    }
+
+    private static long leftovers() throws Exception {
+        try (var files = Files.list(Path.of(System.getProperty("java.io.tmpdir")))) {
+            return files.filter(file -> file.getFileName().toString().startsWith("rehearsal"))
+                    .count();
+        }
+    }
+}

@@ -1,0 +1,178 @@
+package dev.llmworker.engine;
+
+import dev.llmworker.model.DecodeBatch;
+import dev.llmworker.model.Decoder;
+import dev.llmworker.model.DecoderDescription;
+import dev.llmworker.model.PromptPart;
+import dev.llmworker.sampling.SamplingParameters;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Semaphore;
+import java.util.function.LongConsumer;
+
+/// A decoder whose next token is a function of everything in its slot's cache: a slot that is mixed up, overwritten or
+/// moved wrongly gives another text. It refuses calls that a real one would answer with garbage.
+final class FakeDecoder implements Decoder {
+    static final int VOCABULARY = 1000;
+    static final int END = 2;
+    static final long CALL_NANOS = 6_000_000;
+    static final long PROMPT_TOKEN_NANOS = 300_000;
+    static final long ROW_NANOS = 4_000_000;
+    static final int LEAST_PROMPT_TOKENS = 16;
+
+    private final int slots;
+    private final int contextLength;
+    private final int[][] cache;
+    private final int[] cached;
+    private final boolean deterministic;
+    final Semaphore rests = new Semaphore(0);
+    int calls;
+    /// Told what each call would take, in nanoseconds.
+    LongConsumer work = _ -> {};
+    /// Positions of prompts that went through the model.
+    int promptTokens;
+
+    FakeDecoder(int slots, int contextLength) {
+        this(slots, contextLength, false);
+    }
+
+    FakeDecoder(int slots, int contextLength, boolean deterministic) {
+        this.slots = slots;
+        this.contextLength = contextLength;
+        this.deterministic = deterministic;
+        this.cache = new int[slots][contextLength];
+        this.cached = new int[slots];
+    }
+
+    /// What the sequence after `ids` is, up to an end token or `limit` tokens.
+    static int[] expected(int[] ids, SamplingParameters sampling, int limit, boolean ignoreEos) {
+        var all = Arrays.copyOf(ids, ids.length + limit);
+        int length = ids.length;
+        for (int i = 0; i < limit; i++) {
+            int token = next(all, length, sampling);
+            if (token == END && !ignoreEos) {
+                break;
+            }
+            all[length++] = token;
+        }
+        return Arrays.copyOfRange(all, ids.length, length);
+    }
+
+    private static int next(int[] ids, int length, SamplingParameters sampling) {
+        long hash = sampling.seed();
+        for (int i = 0; i < length; i++) {
+            hash = (hash ^ ids[i]) * 0x9E3779B97F4A7C15L;
+            hash ^= hash >>> 29;
+        }
+        int token = (int) Long.remainderUnsigned(hash, VOCABULARY);
+        return token < 30 ? END : token;
+    }
+
+    @Override
+    public DecoderDescription description() {
+        return new DecoderDescription("fake", "fake", VOCABULARY, contextLength, slots, "none", "none", 0, 0);
+    }
+
+    @Override
+    public void rest() {
+        rests.release();
+    }
+
+    @Override
+    public void prefill(int slot, int[] ids, int start) {
+        calls++;
+        work.accept(CALL_NANOS + ids.length * PROMPT_TOKEN_NANOS);
+        put(slot, ids, start);
+    }
+
+    private void put(int slot, int[] ids, int start) {
+        check(start <= cached[slot], "prefill at " + start + " of slot " + slot);
+        check(ids.length > 0, "an empty chunk");
+        promptTokens += ids.length;
+        System.arraycopy(ids, 0, cache[slot], start, ids.length);
+        cached[slot] = start + ids.length;
+    }
+
+    @Override
+    public int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling) {
+        prefill(slot, ids, start);
+        return next(cache[slot], cached[slot], sampling);
+    }
+
+    @Override
+    public int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts) {
+        check(!deterministic && !parts.isEmpty(), parts.size() + " parts of prompts in a step");
+        int tokens = 0;
+        for (var part : parts) {
+            check(part.slot() >= batch.rows(), "a prompt in slot " + part.slot() + ", which runs");
+            put(part.slot(), part.ids(), part.start());
+            tokens += part.ids().length;
+        }
+        work.accept(tokens * PROMPT_TOKEN_NANOS);
+        return decode(batch, 1);
+    }
+
+    @Override
+    public int[] decode(DecodeBatch batch, int steps) {
+        calls++;
+        int rows = batch.rows();
+        check(rows > 0 && rows <= slots, rows + " rows");
+        work.accept(CALL_NANOS + rows * ROW_NANOS);
+        var tokens = new int[steps * rows];
+        for (int row = 0; row < rows; row++) {
+            int token = batch.token(row);
+            check(batch.position(row) <= cached[row], "position " + batch.position(row) + " of slot " + row);
+            cached[row] = batch.position(row);
+            for (int step = 0; step < steps; step++) {
+                cache[row][cached[row]++] = token;
+                token = next(cache[row], cached[row], batch.sampling(row));
+                tokens[step * rows + row] = token;
+            }
+        }
+        return tokens;
+    }
+
+    @Override
+    public void copySlot(int from, int to, int length) {
+        check(from != to && length <= cached[from], "copy of " + length + " from slot " + from);
+        System.arraycopy(cache[from], 0, cache[to], 0, length);
+        cached[to] = length;
+    }
+
+    @Override
+    public void moveSlot(int from, int to, int length) {
+        copySlot(from, to, length);
+        cached[from] = 0;
+        Arrays.fill(cache[from], VOCABULARY);
+    }
+
+    @Override
+    public void swapSlots(int a, int b, int length) {
+        check(a != b && length > 0 && length <= contextLength, "a swap of " + length + " of " + a + " and " + b);
+        var tokens = Arrays.copyOf(cache[a], length);
+        System.arraycopy(cache[b], 0, cache[a], 0, length);
+        System.arraycopy(tokens, 0, cache[b], 0, length);
+        int count = Math.min(cached[a], length);
+        cached[a] = Math.min(cached[b], length);
+        cached[b] = count;
+    }
+
+    @Override
+    public int leastPromptTokens() {
+        return LEAST_PROMPT_TOKENS;
+    }
+
+    @Override
+    public boolean deterministic() {
+        return deterministic;
+    }
+
+    @Override
+    public void close() {}
+
+    private void check(boolean holds, String what) {
+        if (!holds) {
+            throw new AssertionError("the scheduler asked for " + what + "; cached: " + Arrays.toString(cached));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+package dev.llmworker.engine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.Generation;
+import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.GenerationEvent.Finished;
+import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.Prompt;
+import dev.llmworker.generation.Readiness;
+import dev.llmworker.generation.RefusedException;
+import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.stats.EngineStats;
+import dev.llmworker.text.chat.PromptEncoder;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.OptionalInt;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class LongPromptsTest {
+    private static final String LONG = "x".repeat(LongPrompts.LONG_CHARACTERS);
+    private static final RefusedException REFUSAL =
+            new RefusedException(RefusedException.Reason.INVALID, "context_exceeded", "too long");
+
+    private final Semaphore begun = new Semaphore(0);
+    private final Semaphore goOn = new Semaphore(0);
+
+    private Sequence held() {
+        begun.release();
+        goOn.acquireUninterruptibly();
+        throw REFUSAL;
+    }
+
+    private static GenerationEvent onlyEvent(Generation generation) {
+        var events = new ArrayList<GenerationEvent>();
+        generation.forEach(events::add);
+        assertEquals(1, events.size());
+        return events.getFirst();
+    }
+
+    @Test
+    void oneIsEncodedAtATimeAndWhoLeavesBeforeItsTurnIsNot() throws Exception {
+        try (var prompts = new LongPrompts(1)) {
+            var first = prompts.encode(this::held);
+            begun.acquire();
+            var encoded = new AtomicBoolean();
+            var second = prompts.encode(() -> {
+                encoded.set(true);
+                throw REFUSAL;
+            });
+            var third = prompts.encode(this::held);
+            assertFalse(begun.tryAcquire());
+            second.close();
+            second.awaitAccepted();
+            assertEquals(new Finished(FinishReason.CANCELLED, 0, 0), onlyEvent(second));
+            goOn.release(2);
+            assertEquals(
+                    "too long",
+                    assertThrows(RefusedException.class, first::awaitAccepted).getMessage());
+            assertThrows(RefusedException.class, third::awaitAccepted);
+            assertFalse(encoded.get());
+        }
+    }
+
+    @Test
+    void noMoreWaitThanTheLimit() throws Exception {
+        var waiting = new ArrayList<Generation>();
+        try (var prompts = new LongPrompts(1)) {
+            waiting.add(prompts.encode(this::held));
+            begun.acquire();
+            for (var i = 0; i < LongPrompts.MAX_WAITING; i++) {
+                waiting.add(prompts.encode(this::held));
+            }
+            var refused = assertThrows(RefusedException.class, () -> prompts.encode(this::held));
+            assertEquals(RefusedException.Reason.OVERLOADED, refused.reason());
+            assertEquals("queue_full", refused.code());
+            // Who leaves makes room.
+            waiting.getLast().close();
+            waiting.add(prompts.encode(this::held));
+        }
+        // Nobody waits for ever where the engine is closed.
+        goOn.release(waiting.size());
+        for (var generation : waiting.subList(1, waiting.size())) {
+            generation.awaitAccepted();
+            assertEquals(new Finished(FinishReason.CANCELLED, 0, 0), onlyEvent(generation));
+        }
+    }
+
+    @Test
+    void aFailureIsNoRefusal() {
+        try (var prompts = new LongPrompts(1)) {
+            var generation = prompts.encode(() -> {
+                throw new OutOfMemoryError("of a test");
+            });
+            assertThrows(IllegalStateException.class, generation::awaitAccepted);
+        }
+    }
+
+    private InProcessGenerator engine(FakeDecoder decoder) {
+        var tokenizer = new LetterTokenizer() {
+            @Override
+            public int[] encodeText(String text) {
+                if (LongPrompts.isLong(new Prompt.Raw(text))) {
+                    begun.release();
+                    goOn.acquireUninterruptibly();
+                }
+                return super.encodeText(text);
+            }
+        };
+        var generator = InProcessGenerator.start(
+                () -> new LanguageModel(decoder, tokenizer, new PromptEncoder(tokenizer, null)),
+                new InProcessGenerator.Limits(null, Duration.ofMinutes(1)),
+                System::nanoTime,
+                new EngineStats(),
+                _ -> {});
+        while (generator.readiness() instanceof Readiness.Loading) {
+            Thread.onSpinWait();
+        }
+        return generator;
+    }
+
+    private static GenerationRequest request(String prompt) {
+        return new GenerationRequest(new Prompt.Raw(prompt), OptionalInt.of(3), SamplingParameters.greedy(), true);
+    }
+
+    private static Finished end(Generation generation) {
+        var events = new ArrayList<GenerationEvent>();
+        generation.forEach(events::add);
+        return (Finished) events.getLast();
+    }
+
+    @Test
+    void aLongPromptThatIsBeingReadHoldsUpNobodyAndItsClientMayLeave() throws Exception {
+        try (var generator = engine(new FakeDecoder(2, 2 * LONG.length()))) {
+            var left = generator.submit(request(LONG));
+            var stays = generator.submit(request(LONG));
+            begun.acquire();
+            assertEquals(
+                    FinishReason.LENGTH, end(generator.submit(request("hello"))).reason());
+            left.close();
+            assertEquals(new Finished(FinishReason.CANCELLED, 0, 0), end(left));
+            goOn.release(2);
+            stays.awaitAccepted();
+            assertEquals(new Finished(FinishReason.LENGTH, LONG.length(), 3), end(stays));
+            assertTrue(generator.submit(request("hello")).iterator().hasNext());
+        }
+    }
+
+    @Test
+    void aLongPromptIsRefusedAsAShortOneIs() throws Exception {
+        try (var generator = engine(new FakeDecoder(1, LONG.length()))) {
+            goOn.release();
+            var generation = generator.submit(request(LONG));
+            var refused = assertThrows(RefusedException.class, generation::awaitAccepted);
+            assertEquals("context_exceeded", refused.code());
+            assertEquals(
+                    "prompt is 4096 tokens; this model's context is 4096 tokens, prompt and answer together",
+                    refused.getMessage());
+        }
+    }
+}

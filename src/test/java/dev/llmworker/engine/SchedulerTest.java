@@ -1,0 +1,192 @@
+package dev.llmworker.engine;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.generation.GenerationEvent.Token;
+import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.stats.EngineStats;
+import dev.llmworker.text.Detokenizer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/// Which prompts move, by how much, and what of them is not computed again; over a fake decoder that takes its time on
+/// an injected clock.
+class SchedulerTest {
+    private static final int CONTEXT = 1200;
+
+    private final Random random = new Random(41);
+    private final WaitingQueue waiting = new WaitingQueue(100);
+    private long nowNanos;
+    private FakeDecoder decoder = decoder(6, false);
+    private Scheduler scheduler = scheduler();
+
+    private FakeDecoder decoder(int slots, boolean deterministic) {
+        var made = new FakeDecoder(slots, CONTEXT, deterministic);
+        made.work = nanos -> nowNanos += nanos;
+        return made;
+    }
+
+    private Scheduler scheduler() {
+        return new Scheduler(decoder, _ -> false, waiting, () -> nowNanos, new EngineStats());
+    }
+
+    private Sequence submit(int[] prompt, int tokens) {
+        var admission = new Admission(1, prompt, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4);
+        var sequence =
+                new Sequence(admission, new Detokenizer(new LetterTokenizer()), waiting, () -> nowNanos, (_, _) -> {});
+        assertTrue(waiting.offer(sequence));
+        return sequence;
+    }
+
+    private int[] ids(int count) {
+        return random.ints(count, 3, FakeDecoder.VOCABULARY).toArray();
+    }
+
+    private static int[] join(int[] first, int[] second) {
+        var joined = Arrays.copyOf(first, first.length + second.length);
+        System.arraycopy(second, 0, joined, first.length, second.length);
+        return joined;
+    }
+
+    private void runToTheEnd() {
+        while (scheduler.step()) {}
+    }
+
+    private static void assertText(int[] prompt, int tokens, Sequence sequence) {
+        var text = new StringBuilder();
+        for (var event : sequence) {
+            if (event instanceof Token(int _, String piece, var _)) {
+                text.append(piece);
+            }
+        }
+        var expected = FakeDecoder.expected(prompt, SamplingParameters.greedy(), tokens, true);
+        assertEquals(LetterTokenizer.letters(expected, tokens), text.toString());
+    }
+
+    @Test
+    void aLongPromptAddsAtMostHalfAStepToTheTimeBetweenTokens() {
+        for (int i = 0; i < 5; i++) {
+            submit(ids(20), 400);
+        }
+        for (int i = 0; i < 20; i++) {
+            scheduler.step();
+        }
+        var prompt = submit(ids(512), 10);
+        long stepNanos = FakeDecoder.CALL_NANOS + 5 * FakeDecoder.ROW_NANOS;
+        int steps = 0;
+        while (prompt.generated() == 0) {
+            long before = nowNanos;
+            scheduler.step();
+            steps++;
+            long extra = nowNanos - before - stepNanos - (prompt.generated() > 0 ? FakeDecoder.ROW_NANOS : 0);
+            assertTrue(extra <= stepNanos / 2, "step " + steps + " took " + extra + " ns more than its decoding");
+        }
+        assertTrue(steps <= 512 / FakeDecoder.LEAST_PROMPT_TOKENS, steps + " steps");
+    }
+
+    @Test
+    void manyShortPromptsDoNotWaitForALongOne() {
+        var running = submit(ids(20), 400);
+        scheduler.step();
+        var longPrompt = submit(ids(900), 10);
+        scheduler.step();
+        List<Sequence> shorts = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            shorts.add(submit(ids(40), 100));
+        }
+        while (longPrompt.generated() == 0) {
+            scheduler.step();
+        }
+        for (var shortPrompt : shorts) {
+            assertTrue(shortPrompt.generated() > 10, "a short prompt waited for the long one");
+        }
+        assertTrue(running.generated() > 30);
+    }
+
+    @Test
+    void theNextTurnOfAConversationComputesOnlyWhatIsNewWhileOthersRun() {
+        submit(ids(20), 300);
+        var prompt = ids(200);
+        submit(prompt, 30);
+        for (int i = 0; i < 60; i++) {
+            scheduler.step();
+        }
+        var answer = FakeDecoder.expected(prompt, SamplingParameters.greedy(), 30, true);
+        var next = join(join(prompt, answer), ids(25));
+        var turn = submit(next, 5);
+        runToTheEnd();
+        assertEquals(229, turn.reused(), "the last token of an answer is not cached");
+        assertText(next, 5, turn);
+    }
+
+    @Test
+    void aCommonBeginningIsTakenFromARunningSequence() {
+        var system = ids(150);
+        submit(join(system, ids(10)), 300);
+        for (int i = 0; i < 5; i++) {
+            scheduler.step();
+        }
+        int computed = decoder.promptTokens;
+        var prompt = join(system, ids(12));
+        var second = submit(prompt, 20);
+        runToTheEnd();
+        assertEquals(11, decoder.promptTokens - computed, "the last one is a decode step");
+        assertText(prompt, 20, second);
+    }
+
+    /// So that the same request gives the same text on a quiet worker, whatever came before.
+    @Test
+    void whileNothingElseRunsOnlyWholeChunksOfTheGridAreReused() {
+        var prompt = ids(300);
+        submit(prompt, 50);
+        runToTheEnd();
+        var again = submit(prompt, 50);
+        runToTheEnd();
+        assertEquals(256, again.reused());
+        assertText(prompt, 50, again);
+    }
+
+    @Test
+    void aDeterministicDecoderGetsTheSameChunksWhateverRuns() {
+        decoder = decoder(6, true);
+        scheduler = scheduler();
+        submit(ids(20), 300);
+        scheduler.step();
+        var prompt = ids(300);
+        submit(prompt, 50);
+        var shorter = submit(Arrays.copyOf(prompt, 200), 20);
+        for (int i = 0; i < 100; i++) {
+            scheduler.step();
+        }
+        var again = submit(prompt, 20);
+        int computed = decoder.promptTokens;
+        runToTheEnd();
+        assertEquals(300 - 256, decoder.promptTokens - computed);
+        assertEquals(256, again.reused());
+        assertTrue(shorter.reused() % Scheduler.GRID_TOKENS == 0);
+    }
+
+    @Test
+    void whatWasUsedLeastRecentlyIsGivenUpFirst() {
+        decoder = decoder(3, false);
+        scheduler = scheduler();
+        var prompts = new int[][] {ids(140), ids(140), ids(140), ids(140)};
+        for (int i : new int[] {0, 1, 2, 0, 3}) {
+            submit(prompts[i], 5);
+            runToTheEnd();
+        }
+        var reused = new int[3];
+        for (int i : new int[] {0, 2, 1}) {
+            var again = submit(prompts[i], 5);
+            runToTheEnd();
+            reused[i] = again.reused();
+            assertText(prompts[i], 5, again);
+        }
+        assertArrayEquals(new int[] {128, 0, 128}, reused);
+    }
+}

@@ -1,0 +1,254 @@
+package dev.llmworker.remote;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.testing.Await;
+import dev.llmworker.testing.Events;
+import dev.llmworker.testing.RemoteWorker;
+import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.ScriptedServer;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+
+/// Which server is asked, what is asked again, and what `/ping` says of them.
+class RemoteServersTest {
+    private static final String PROMPT = "{\"prompt\":\"a\"}";
+
+    private static ScriptedServer answering(String text) throws Exception {
+        return new ScriptedServer()
+                .answers((_, wire) -> wire.stream().delta(text).end("stop", 1, 1));
+    }
+
+    private static String generated(RemoteWorker remote) throws Exception {
+        var answer = remote.worker.post("/generate", PROMPT);
+        assertEquals(200, answer.statusCode(), answer.body());
+        return Events.json(answer.body()).get("generated_text").asText();
+    }
+
+    @Test
+    void pingFollowsTheServer() throws Exception {
+        try (var server = answering("a");
+                var remote = new RemoteWorker(Map.of(), server)) {
+            remote.awaitReady();
+            assertEquals(200, remote.worker.get("/ping").statusCode());
+            server.health = 503;
+            Await.until("it is gone", () -> status(remote) == 503);
+            assertEquals(503, remote.worker.post("/generate", PROMPT).statusCode());
+            server.health = 200;
+            Await.until("it is back", () -> status(remote) == 200);
+            assertEquals("a", generated(remote));
+        }
+    }
+
+    private static int status(RemoteWorker remote) {
+        try {
+            return remote.worker.get("/ping").statusCode();
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
+    void pingIs204UntilTheServerIsReady() throws Exception {
+        try (var server = answering("a")) {
+            server.health = 503;
+            try (var remote = new RemoteWorker(Map.of(), server)) {
+                assertEquals(204, remote.worker.get("/ping").statusCode());
+                var refused = remote.worker.post("/generate", PROMPT);
+                assertEquals(503, refused.statusCode());
+                assertTrue(refused.headers().firstValue("Retry-After").isPresent());
+                assertTrue(refused.body().contains("\"code\":\"loading\""), refused.body());
+                server.health = 200;
+                remote.awaitReady();
+                assertEquals(200, remote.worker.get("/ping").statusCode());
+            }
+        }
+    }
+
+    @Test
+    void aServerWithoutAHealthPathIsAskedForItsModels() throws Exception {
+        try (var server = answering("a")) {
+            server.health = 404;
+            server.models = 503;
+            try (var remote = new RemoteWorker(Map.of(), server)) {
+                assertEquals(204, remote.worker.get("/ping").statusCode());
+                server.models = 200;
+                remote.awaitReady();
+                assertEquals("a", generated(remote));
+            }
+        }
+    }
+
+    @Test
+    void aServerThatIsNotToBeAskedIsTakenForReady() throws Exception {
+        try (var server = answering("a")) {
+            server.health = 503;
+            server.models = 503;
+            var environment = Map.of("ENGINE_HEALTH_PATH", "none", "ENGINE_MODEL", "named");
+            try (var remote = new RemoteWorker(environment, server)) {
+                remote.awaitReady();
+                assertEquals("a", generated(remote));
+                assertEquals("named", server.next().body().get("model").asText());
+            }
+        }
+    }
+
+    @Test
+    void aServerThatRefusesTheKeyIsNamedAtOnce() throws Exception {
+        try (var server = answering("a")) {
+            server.models = 401;
+            try (var remote = new RemoteWorker(Map.of(), server)) {
+                Await.until("it is refused", () -> status(remote) == 503);
+                var body = remote.worker.get("/ping").body();
+                assertTrue(body.contains("the engine's server refuses the worker's key"), body);
+            }
+        }
+    }
+
+    @Test
+    void aServerThatStartsAgainIsFoundAgain() throws Exception {
+        var first = answering("a");
+        try (var remote = new RemoteWorker(Map.of(), first)) {
+            remote.awaitReady();
+            assertEquals("a", generated(remote));
+            first.close();
+            var gone = remote.worker.post("/generate", PROMPT);
+            assertEquals(503, gone.statusCode(), gone.body());
+            assertTrue(gone.body().contains("\"code\":\"engine_unavailable\""), gone.body());
+            assertTrue(gone.headers().firstValue("Retry-After").isPresent());
+            assertEquals(503, status(remote));
+            try (var second = new ScriptedServer(first.port())) {
+                second.answers((_, wire) -> wire.stream().delta("b").end("stop", 1, 1));
+                remote.awaitReady();
+                assertEquals("b", generated(remote));
+            }
+            remote.assertIdle();
+        }
+    }
+
+    @Test
+    void theServerWithTheFewestIsAsked() throws Exception {
+        var go = new CountDownLatch(1);
+        var servers = new ScriptedServer[3];
+        for (var i = 0; i < servers.length; i++) {
+            servers[i] = new ScriptedServer().answers((_, wire) -> {
+                wire.stream().delta("a");
+                go.await();
+                wire.end("stop", 1, 1);
+            });
+        }
+        try (var remote = new RemoteWorker(Map.of("ENGINE_CONNECTIONS", "4"), servers)) {
+            Await.until("all are ready", () -> remote.generator.readyServers() == 3);
+            var answers = new ArrayList<CompletableFuture<Integer>>();
+            for (var i = 0; i < 12; i++) {
+                var before = i;
+                answers.add(RunningWorker.HTTP
+                        .sendAsync(
+                                remote.worker
+                                        .request("/generate")
+                                        .POST(HttpRequest.BodyPublishers.ofString(PROMPT))
+                                        .build(),
+                                HttpResponse.BodyHandlers.discarding())
+                        .thenApply(HttpResponse::statusCode));
+                Await.until("it is taken", () -> remote.worker.stats.requests() == before + 1);
+                assertTrue(
+                        remote.generator.outstanding().stream().allMatch(n -> n >= before / 3 && n <= before / 3 + 1));
+            }
+            assertEquals(List.of(4, 4, 4), remote.generator.outstanding());
+            var refused = remote.worker.post("/generate", PROMPT);
+            assertEquals(503, refused.statusCode());
+            assertTrue(refused.body().contains("\"code\":\"queue_full\""), refused.body());
+            go.countDown();
+            for (var answer : answers) {
+                assertEquals(200, answer.join());
+            }
+            remote.assertIdle();
+        } finally {
+            for (var server : servers) {
+                server.close();
+            }
+        }
+    }
+
+    @Test
+    void beforeTheFirstTokenAnotherServerIsAsked() throws Exception {
+        for (var fault : List.<ScriptedServer.Script>of(
+                (_, wire) -> wire.json(500, "{}"),
+                (_, wire) -> wire.json(429, "{}"),
+                (_, wire) -> wire.cut(),
+                (_, wire) -> wire.stream().cut(),
+                (_, wire) -> wire.stream().event("garbage").awaitLeft())) {
+            try (var bad = new ScriptedServer().answers(fault);
+                    var good = answering("good");
+                    var remote = new RemoteWorker(Map.of(), bad, good)) {
+                Await.until("both are ready", () -> remote.generator.readyServers() == 2);
+                for (var i = 0; i < 4; i++) {
+                    assertEquals("good", generated(remote));
+                }
+                assertEquals(4, remote.worker.stats.requests());
+                remote.assertIdle();
+            }
+        }
+    }
+
+    @Test
+    void afterTheFirstTokenNobodyElseIsAsked() throws Exception {
+        try (var bad = new ScriptedServer()
+                        .answers((_, wire) -> wire.stream().delta("a").cut());
+                var other = new ScriptedServer()
+                        .answers((_, wire) -> wire.stream().delta("a").cut());
+                var remote = new RemoteWorker(Map.of(), bad, other)) {
+            Await.until("both are ready", () -> remote.generator.readyServers() == 2);
+            assertEquals(502, remote.worker.post("/generate", PROMPT).statusCode());
+            assertEquals(1, bad.requests.size() + other.requests.size());
+        }
+    }
+
+    @Test
+    void aConnectionThatTheServerClosedMeanwhileIsMadeAgain() throws Exception {
+        var count = new AtomicInteger();
+        try (var server = new ScriptedServer().answers((_, wire) -> {
+                    if (count.incrementAndGet() == 2) {
+                        wire.cut();
+                    }
+                    wire.stream().delta("a").end("stop", 1, 1);
+                });
+                var remote = RemoteWorker.before(server)) {
+            assertEquals("a", generated(remote));
+            assertEquals("a", generated(remote));
+            assertEquals(3, count.get());
+            remote.assertIdle();
+        }
+    }
+
+    @Test
+    void aServerThatFailsOverAndOverIsEjectedAndComesBack() throws Exception {
+        try (var bad = new ScriptedServer().answers((_, wire) -> wire.json(500, "{}"));
+                var good = answering("good");
+                var remote = new RemoteWorker(Map.of(), bad, good)) {
+            Await.until("both are ready", () -> remote.generator.readyServers() == 2);
+            while (bad.requests.size() < 3) {
+                assertEquals("good", generated(remote));
+            }
+            Await.until("it is ejected", () -> remote.generator.readyServers() == 1);
+            for (var i = 0; i < 4; i++) {
+                assertEquals("good", generated(remote));
+            }
+            bad.answers((_, wire) -> wire.stream().delta("mended").end("stop", 1, 1));
+            Await.until("it is asked again", () -> remote.generator.readyServers() == 2);
+            var texts = new ArrayList<String>();
+            for (var i = 0; i < 4; i++) {
+                texts.add(generated(remote));
+            }
+            assertTrue(texts.contains("mended"), texts.toString());
+        }
+    }
+}

@@ -1,0 +1,212 @@
+package dev.llmworker.serving.access;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsException;
+import dev.llmworker.testing.Await;
+import dev.llmworker.testing.Metrics;
+import dev.llmworker.testing.RouteFolder;
+import dev.llmworker.testing.RunningWorker;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// A worker that wants keys.
+class ApiKeysTest {
+    private static final String KEY = "a-key-of-the-first-client";
+    private static final String OTHER = "a-key-of-another-client";
+    // The first eight digits that sha256sum gives for each.
+    private static final String LABEL = "077a1af4";
+    private static final String OTHER_LABEL = "97eb1cbf";
+    private static final String GENERATE = "{\"prompt\":\"x\",\"max_tokens\":4}";
+
+    @TempDir
+    private static Path folder;
+
+    private static RunningWorker worker;
+
+    @BeforeAll
+    static void start() throws Exception {
+        var routes = RouteFolder.in(folder)
+                .route(
+                        "headers",
+                        "platform-http:/headers",
+                        "setBody: {simple: \"seen: ${headers}\"}",
+                        "removeHeaders: {pattern: \"*\"}");
+        worker = new RunningWorker(
+                new MockGenerator(),
+                Map.of("API_KEYS", KEY + ", " + OTHER, "ROUTES", routes.path().toString()));
+    }
+
+    @AfterAll
+    static void stop() {
+        worker.close();
+    }
+
+    private static int status(String path, String... headers) throws Exception {
+        var request = worker.request(path);
+        for (var i = 0; i < headers.length; i += 2) {
+            request.header(headers[i], headers[i + 1]);
+        }
+        return RunningWorker.send(request).statusCode();
+    }
+
+    private static HttpResponse<String> post(String path, String body, String key) throws Exception {
+        return RunningWorker.send(
+                worker.request(path).header("X-API-Key", key).POST(HttpRequest.BodyPublishers.ofString(body)));
+    }
+
+    private static String upgrade(String path, String headers) throws Exception {
+        try (var raw = worker.raw()) {
+            raw.send("GET " + path + " HTTP/1.1\r\nHost: worker\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + headers
+                    + "\r\n");
+            return raw.head().substring("HTTP/1.1 ".length(), "HTTP/1.1 ".length() + 3);
+        }
+    }
+
+    @Test
+    void onlyPingAndThePageAreOpen() throws Exception {
+        for (var path : new String[] {"/stats", "/v1/models", "/metrics", "/nope", "/generate", "/ws", "/headers"}) {
+            assertEquals(401, status(path), path);
+        }
+        assertEquals(401, worker.post("/generate", GENERATE).statusCode());
+        assertEquals(200, status("/ping"));
+        assertEquals(200, status("/ping?a=b"));
+        assertNotEquals(401, status("/"));
+    }
+
+    @Test
+    void aRefusalSaysWhatIsWrongAndHowToMendIt() throws Exception {
+        var missing = worker.get("/stats");
+        assertEquals(
+                "{\"error\":\"the API key is missing; send a key as X-API-Key or as Authorization: Bearer\","
+                        + "\"code\":\"missing_api_key\"}",
+                missing.body());
+        assertEquals("Bearer", missing.headers().firstValue("WWW-Authenticate").orElse(""));
+        assertTrue(missing.headers().firstValue("X-Request-Id").isPresent());
+        var wrong = post("/v1/chat/completions", "{}", "not-a-key");
+        assertEquals(401, wrong.statusCode());
+        assertEquals(
+                "{\"error\":{\"message\":\"the API key is wrong; send a key as X-API-Key or as Authorization: Bearer\","
+                        + "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"invalid_api_key\"}}",
+                wrong.body());
+    }
+
+    @Test
+    void aKeyComesInAnyOfItsHeadersAndOneGoodKeyWillDo() throws Exception {
+        assertEquals(200, status("/stats", "X-API-Key", KEY));
+        assertEquals(200, status("/stats", "x-api-key", OTHER));
+        assertEquals(200, status("/stats", "Authorization", "Bearer " + KEY));
+        assertEquals(200, status("/stats", "Authorization", "bearer  " + KEY));
+        assertEquals(200, status("/stats", "Authorization", "Bearer of-a-proxy", "X-API-Key", KEY));
+        for (var wrong :
+                new String[] {KEY + "x", KEY.substring(1), KEY.toUpperCase(Locale.ROOT), "", KEY + "," + OTHER}) {
+            assertEquals(401, status("/stats", "X-API-Key", wrong), wrong);
+            assertEquals(401, status("/stats", "Authorization", "Bearer " + wrong), wrong);
+        }
+        assertEquals(401, status("/stats", "Authorization", "Basic " + KEY));
+    }
+
+    @Test
+    void aKeyInTheQueryIsForHandshakesOnly() throws Exception {
+        assertEquals(401, status("/stats?token=" + KEY));
+        assertEquals("101", upgrade("/ws?token=" + KEY, ""));
+        assertEquals("101", upgrade("/ws?a=b&t%6fken=a%2dkey-of-the-first-client", ""));
+        assertEquals("101", upgrade("/ws?token=of-a-proxy", "X-API-Key: " + KEY + "\r\n"));
+        assertEquals("101", upgrade("/ws", "Authorization: Bearer " + KEY + "\r\n"));
+        assertEquals("401", upgrade("/ws", ""));
+        assertEquals("401", upgrade("/ws?token=", ""));
+        assertEquals("401", upgrade("/ws?token=wrong", ""));
+        assertEquals("401", upgrade("/ws?Token=" + KEY, ""));
+    }
+
+    @Test
+    void noOtherSpellingOfAPathNeedsNoKey() throws Exception {
+        for (var path : new String[] {
+            "//stats", "/stats/", "/STATS", "/%73tats", "/stats;a=b", "/ping/../stats", "/ping/..%2fstats", "/./stats",
+            "/ping/%2e%2e/stats", "/ping;/../stats", "/ping/", "//ping", "/%70ing", "/PING", "/ping;a", "/ping%00",
+            "http://worker/stats", "http://worker//stats", "/..", "/;/stats", "//"
+        }) {
+            for (var method : new String[] {"GET", "POST", "HEAD"}) {
+                try (var raw = worker.raw()
+                        .send(method + " " + path + " HTTP/1.1\r\nHost: worker\r\nContent-Length: 0\r\n"
+                                + "Connection: close\r\n\r\n")) {
+                    var head = raw.head();
+                    assertTrue(head.startsWith("HTTP/1.1 401 ") || head.startsWith("HTTP/1.1 400 "), path + head);
+                }
+            }
+        }
+    }
+
+    @Test
+    void anUpgradeOfAnOpenPathWantsAKey() throws Exception {
+        assertEquals("401", upgrade("/ping", ""));
+        assertEquals("401", upgrade("/", ""));
+    }
+
+    @Test
+    void noRouteSeesTheKey() throws Exception {
+        for (var headers : new String[][] {
+            {"X-API-Key", KEY},
+            {"Authorization", "Bearer " + KEY},
+            {"X-API-Key", KEY, "Authorization", "Bearer x-other"}
+        }) {
+            var seen = RunningWorker.send(worker.request("/headers").headers(headers));
+            assertEquals(200, seen.statusCode());
+            assertTrue(seen.body().contains("CamelHttpPath"), seen.body());
+            assertFalse(seen.body().contains("Bearer") || seen.body().contains(KEY), seen.body());
+        }
+    }
+
+    @Test
+    void requestsAndTokensAreCountedByKeyUnderAShortHashOfIt() throws Exception {
+        var keys = worker.stats.keys();
+        var requests = keys.requests(LABEL);
+        var tokens = keys.generatedTokens(LABEL);
+        var others = keys.requests(OTHER_LABEL);
+        assertEquals(200, post("/generate", GENERATE, KEY).statusCode());
+        assertEquals(
+                200,
+                post("/generate", GENERATE.replace("}", ",\"stream\":true}"), KEY)
+                        .statusCode());
+        var chat = "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"max_tokens\":4,\"stream\":";
+        assertEquals(200, post("/v1/chat/completions", chat + "false}", KEY).statusCode());
+        assertEquals(200, post("/v1/chat/completions", chat + "true}", KEY).statusCode());
+        assertEquals(200, post("/v1/completions", GENERATE, KEY).statusCode());
+        try (var socket = worker.socket("/ws?token=" + KEY)) {
+            socket.send(GENERATE).answer();
+        }
+        assertEquals(200, post("/generate", GENERATE, OTHER).statusCode());
+        Await.until("all are counted", () -> keys.generatedTokens(LABEL) == tokens + 24);
+        assertEquals(requests + 6, keys.requests(LABEL));
+        assertEquals(others + 1, keys.requests(OTHER_LABEL));
+        var metrics = RunningWorker.send(worker.request("/metrics").header("X-API-Key", KEY));
+        assertEquals(
+                keys.requests(LABEL),
+                Metrics.parse(metrics.body()).value("llmworker_key_generations_total{key=\"" + LABEL + "\"}"));
+        assertFalse(metrics.body().contains(KEY), "the key itself is not shown");
+    }
+
+    @Test
+    void wrongSettingsAreToldWithoutTheKey() {
+        var blank = assertThrows(SettingsException.class, () -> Settings.read(Map.of("API_KEYS", "good,my secret")));
+        assertEquals(
+                "API_KEYS: key 2 has a blank, or a character outside of ASCII, or more than 512 of them",
+                blank.getMessage());
+        var none = assertThrows(SettingsException.class, () -> Settings.read(Map.of("API_KEYS", " , ")));
+        assertEquals("API_KEYS: there is no key in it", none.getMessage());
+    }
+}

@@ -1,0 +1,115 @@
+package dev.llmworker.serving.access;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.testing.Await;
+import dev.llmworker.testing.RunningWorker;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.HashMap;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// `API_KEYS_FILE`: what changes in it holds at once, and what cannot be read opens nothing.
+class KeyFileTest {
+    private static final String FIRST = "the-first-key-of-all";
+    private static final String SECOND = "the-second-key-of-all";
+
+    @TempDir
+    private Path folder;
+
+    private Path file;
+
+    @BeforeEach
+    void choose() {
+        file = folder.resolve("keys");
+    }
+
+    private RunningWorker start(String... more) throws Exception {
+        var environment = new HashMap<>(Map.of("API_KEYS_FILE", file.toString()));
+        for (var i = 0; i < more.length; i += 2) {
+            environment.put(more[i], more[i + 1]);
+        }
+        return new RunningWorker(new MockGenerator(), environment);
+    }
+
+    private static int status(RunningWorker worker, String key) {
+        try {
+            return RunningWorker.send(worker.request("/stats").header("X-API-Key", key))
+                    .statusCode();
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /// Puts another file in the place of this one, as tools do that want no reader to see half of it.
+    private void replace(String text) throws Exception {
+        var next = folder.resolve("next");
+        Files.writeString(next, text);
+        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    @Test
+    void aKeyIsALineAndCommentsAreNone() throws Exception {
+        Files.writeString(file, "# clients\r\n\r\n" + FIRST + "\r\n  " + SECOND + "  \nno key, this one\n");
+        try (var worker = start()) {
+            assertEquals(200, status(worker, FIRST));
+            assertEquals(200, status(worker, SECOND));
+            for (var wrong : new String[] {"# clients", "#", "no key, this one", "no", ""}) {
+                assertEquals(401, status(worker, wrong), wrong);
+            }
+        }
+    }
+
+    @Test
+    void aChangeHoldsWithoutARestartAndClosesTheSocketsOfKeysThatAreGone() throws Exception {
+        Files.writeString(file, FIRST);
+        try (var worker = start()) {
+            assertEquals(200, status(worker, FIRST));
+            assertEquals(401, status(worker, SECOND));
+            try (var socket = worker.socket("/ws?token=" + FIRST)) {
+                replace(SECOND);
+                Await.until("the new key is good", () -> status(worker, SECOND) == 200);
+                assertEquals(401, status(worker, FIRST));
+                assertEquals(1008, socket.closeCode());
+            }
+            // Of the same length, in place, and back again.
+            Files.writeString(file, SECOND.toUpperCase(java.util.Locale.ROOT));
+            Await.until("the changed key is refused", () -> status(worker, SECOND) == 401);
+        }
+    }
+
+    @Test
+    void aFileThatIsMissingOrEmptyOrNoFileOpensNothing() throws Exception {
+        try (var worker = start()) {
+            assertEquals(401, status(worker, FIRST));
+            assertEquals(401, worker.get("/stats").statusCode());
+            replace(FIRST);
+            Await.until("the file has come", () -> status(worker, FIRST) == 200);
+            Files.delete(file);
+            Await.until("its keys are gone with it", () -> status(worker, FIRST) == 401);
+            assertEquals(401, worker.get("/stats").statusCode());
+            replace("\n# none yet\n");
+            assertEquals(401, worker.get("/stats").statusCode());
+            replace(FIRST);
+            Await.until("it is back", () -> status(worker, FIRST) == 200);
+            Files.delete(file);
+            Files.createDirectory(file);
+            Await.until("a folder has no keys", () -> status(worker, FIRST) == 401);
+        }
+    }
+
+    @Test
+    void keysOfTheListHoldBesideTheFile() throws Exception {
+        try (var worker = start("API_KEYS", FIRST)) {
+            assertEquals(200, status(worker, FIRST));
+            replace(SECOND);
+            Await.until("both are good", () -> status(worker, SECOND) == 200);
+            assertEquals(200, status(worker, FIRST));
+        }
+    }
+}

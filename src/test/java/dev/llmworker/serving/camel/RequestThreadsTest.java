@@ -1,0 +1,173 @@
+package dev.llmworker.serving.camel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.generation.Generation;
+import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.generation.Readiness;
+import dev.llmworker.testing.RouteFolder;
+import dev.llmworker.testing.RunningWorker;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// Which thread runs a route: the event loop only where no step can hold it up.
+class RequestThreadsTest {
+    private static final String EVENT_LOOP = "vert.x-eventloop-thread-";
+    private static final String VIRTUAL = "request-";
+
+    @TempDir
+    Path folder;
+
+    /// Remembers who asked last whether it is ready, which the bean `ping` does on each request, and who submitted.
+    private static final class Watching implements Generator {
+        private final MockGenerator mock = new MockGenerator();
+        private final boolean waits;
+        volatile String thread = "";
+
+        /// @param waits whether it says that it is no mock
+        Watching(boolean waits) {
+            this.waits = waits;
+        }
+
+        @Override
+        public boolean answersAtOnce(GenerationRequest request) {
+            return !waits && mock.answersAtOnce(request);
+        }
+
+        @Override
+        public Generation submit(GenerationRequest request) {
+            thread = Thread.currentThread().getName();
+            return mock.submit(request);
+        }
+
+        @Override
+        public Readiness readiness() {
+            thread = Thread.currentThread().getName();
+            return mock.readiness();
+        }
+
+        @Override
+        public Optional<String> modelId() {
+            return mock.modelId();
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    private String threadOf(String path) throws Exception {
+        var generator = new Watching(true);
+        try (var worker = RunningWorker.with(generator, folder)) {
+            assertEquals(200, worker.get(path).statusCode(), path);
+            return generator.thread;
+        }
+    }
+
+    private void assertLeavesTheEventLoop(String path, String why) throws Exception {
+        var thread = threadOf(path);
+        assertFalse(thread.isEmpty() || thread.startsWith(EVENT_LOOP), why + " ran on " + thread);
+    }
+
+    @Test
+    void pingStaysOnTheEventLoop() throws Exception {
+        RouteFolder.in(folder);
+        assertTrue(threadOf("/ping").startsWith(EVENT_LOOP));
+    }
+
+    @Test
+    void aRouteWithAnyOtherStepHasAThreadOfItsOwn() throws Exception {
+        RouteFolder.in(folder)
+                .route("delayed", "platform-http:/delayed", "process: {ref: ping}", "delay: {constant: '1'}")
+                .route("called", "platform-http:/called", "to: direct:waits")
+                .route("waits", "direct:waits", "process: {ref: ping}")
+                .route("header", "platform-http:/header", "setHeader: {name: x, constant: y}", "process: {ref: ping}");
+        assertLeavesTheEventLoop("/delayed", "delayed");
+        assertLeavesTheEventLoop("/called", "called");
+        assertLeavesTheEventLoop("/header", "header");
+    }
+
+    @Test
+    void whatAConfigurationAddsToEveryRouteCountsAsAStepOfEach() throws Exception {
+        for (var added : new String[] {"intercept", "interceptFrom", "onCompletion"}) {
+            RouteFolder.in(folder);
+            var configuration = Files.readString(folder.resolve("errors.camel.yaml"));
+            new RouteFolder(folder).write("errors", configuration + """
+                        %s:
+                          - %s:
+                              steps:
+                                - delay: {constant: '1'}
+                    """.formatted(added, added));
+            assertLeavesTheEventLoop("/ping", added);
+        }
+    }
+
+    @Test
+    void aGenerationHasAThreadOfItsOwn() throws Exception {
+        var generator = new Watching(true);
+        try (var worker = RunningWorker.with(generator)) {
+            assertEquals(
+                    "{\"generated_text\":\"Response to: 'x' (tokens=3, temp=0.7, request #1)\"}",
+                    worker.post("/generate", "{\"prompt\":\"x\",\"max_tokens\":3}")
+                            .body());
+            assertTrue(generator.thread.startsWith(VIRTUAL), generator.thread);
+        }
+    }
+
+    @Test
+    void anAnswerThatIsThereAtOnceNeedsNoThreadUnlessItIsLongOrStreamed() throws Exception {
+        var generator = new Watching(false);
+        try (var worker = RunningWorker.with(generator)) {
+            assertThread(EVENT_LOOP, worker, generator, "{\"prompt\":\"x\"}");
+            assertThread(VIRTUAL, worker, generator, "{\"prompt\":\"x\",\"stream\":true}");
+            assertThread(VIRTUAL, worker, generator, "{\"prompt\":\"x\",\"max_tokens\":100000}");
+            assertThread(VIRTUAL, worker, generator, "{\"prompt\":\"" + "x".repeat(100_000) + "\"}");
+        }
+    }
+
+    private static void assertThread(String name, RunningWorker worker, Watching generator, String body)
+            throws Exception {
+        assertEquals(200, worker.post("/generate", body).statusCode());
+        assertTrue(generator.thread.startsWith(name), generator.thread);
+    }
+
+    @Test
+    void whatABugThrowsOnEitherThreadIsAnswered() throws Exception {
+        for (var atOnce : new boolean[] {true, false}) {
+            try (var worker = RunningWorker.with(new Broken(atOnce))) {
+                assertEquals(500, worker.post("/generate", "{\"prompt\":\"x\"}").statusCode());
+            }
+        }
+    }
+
+    private record Broken(boolean atOnce) implements Generator {
+        @Override
+        public boolean answersAtOnce(GenerationRequest request) {
+            return atOnce;
+        }
+
+        @Override
+        public Generation submit(GenerationRequest request) {
+            throw new AssertionError("a bug");
+        }
+
+        @Override
+        public Readiness readiness() {
+            return new Readiness.Ready();
+        }
+
+        @Override
+        public Optional<String> modelId() {
+            return Optional.empty();
+        }
+
+        @Override
+        public void close() {}
+    }
+}

@@ -1,0 +1,77 @@
+package dev.llmworker.serving.port;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.TestSocket;
+import java.util.concurrent.CompletionException;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/// CVE-2026-46726: a query parameter of a WebSocket must not become a header that sends its answers to everybody.
+class ControlParametersTest {
+    private static RunningWorker worker;
+
+    @BeforeAll
+    static void start() throws Exception {
+        worker = RunningWorker.with(new MockGenerator());
+    }
+
+    @AfterAll
+    static void stop() {
+        worker.close();
+    }
+
+    @Test
+    void noParameterOfOneSocketReachesAnother() throws Exception {
+        try (var victim = worker.socket("/ws")) {
+            for (var query : new String[] {
+                "CamelVertxWebsocket.sendToAll=true",
+                "camelvertxwebsocket.sendtoall=true",
+                "CAMELVERTXWEBSOCKET.SENDTOALL=true",
+                "%43amelVertxWebsocket.sendToAll=true",
+                "a=1&CamelVertxWebsocket.connectionKey=x",
+                "websocket.sendToAll=true",
+                "connectionKey=x",
+                "operationName=x",
+                "org.apache.camel.x=y",
+                "%20CamelVertxWebsocket.sendToAll=true",
+            }) {
+                assertEquals(400, worker.get("/stats?" + query).statusCode(), query);
+                try (var attacker = worker.socket("/ws?" + query)) {
+                    attacker.send("{\"prompt\":\"mine\",\"max_tokens\":1}");
+                } catch (CompletionException _) {
+                    // The handshake was refused, as it should be; what counts is what the victim gets.
+                }
+            }
+            var answer =
+                    victim.send("{\"prompt\":\"only this\",\"max_tokens\":1}").answer();
+            assertTrue(TestSocket.text(answer).startsWith("Response to: 'only this'"), answer.toString());
+        }
+    }
+
+    @Test
+    void aChatTemplateThatAClientSendsIsNotUsed() throws Exception {
+        for (var field : new String[] {"chat_template_kwargs", "template", "documents"}) {
+            var answer = worker.post(
+                    "/v1/chat/completions",
+                    "{\"messages\":[{\"role\":\"user\",\"content\":\"mine\"}],\"" + field
+                            + "\":{\"a\":\"{{ 6 * 7 }}\"},\"chat_template\":\"{{ 6 * 7 }}\"}");
+            assertEquals(200, answer.statusCode(), answer.body());
+            assertTrue(answer.body().contains("Response to: 'mine'"), answer.body());
+        }
+    }
+
+    @Test
+    void otherParametersAreTaken() throws Exception {
+        assertEquals(200, worker.get("/stats?token=x&camera=y&q=camel").statusCode());
+        try (var socket = worker.socket("/ws?token=x")) {
+            assertEquals(
+                    2,
+                    socket.send("{\"prompt\":\"x\",\"max_tokens\":1}").answer().size());
+        }
+    }
+}

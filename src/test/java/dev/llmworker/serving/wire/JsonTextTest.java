@@ -1,0 +1,36 @@
+package dev.llmworker.serving.wire;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+class JsonTextTest {
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    @Test
+    void aFrameReadsBackAsTheTokenThatWasWritten() throws Exception {
+        var seed = System.nanoTime();
+        var random = new Random(seed);
+        for (var round = 0; round < 20_000; round++) {
+            var token = new StringBuilder();
+            for (var i = random.nextInt(6); i > 0; i--) {
+                var bits = random.nextInt(17);
+                var c = random.nextInt(Math.min(1 << bits, Character.MAX_CODE_POINT)) + 0;
+                token.appendCodePoint(Character.isSurrogate((char) c) && c <= 0xffff ? 'x' : c);
+            }
+            var frame = JSON.readTree(JsonText.tokenFrame("{", token.toString(), round));
+            assertEquals(token.toString(), frame.path("token").asText(), "seed " + seed);
+            assertEquals(round, frame.path("index").asInt());
+            assertEquals(2, frame.size());
+        }
+    }
+
+    @Test
+    void whatJsonCannotHoldIsEscapedAndHalfAPairReplaced() {
+        assertEquals(
+                "{\"token\":\"a\\\"b\\\\c\\n\\t\\r\\u0000\\u001f/é\ufffd😀\",\"index\":7}",
+                JsonText.tokenFrame("{", "a\"b\\c\n\t\r\u0000\u001f/é\ud83d😀", 7));
+    }
+}

@@ -1,0 +1,25 @@
+package dev.llmworker.testing;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+
+/// Waits for what happens on another thread and tells nobody.
+public final class Await {
+    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final Duration PAUSE = Duration.ofMillis(2);
+
+    private Await() {}
+
+    public static void until(String what, BooleanSupplier condition) {
+        var end = System.nanoTime() + LIMIT.toNanos();
+        var met = condition.getAsBoolean();
+        while (!met && System.nanoTime() < end) {
+            LockSupport.parkNanos(PAUSE.toNanos());
+            met = condition.getAsBoolean();
+        }
+        assertTrue(met, what);
+    }
+}
