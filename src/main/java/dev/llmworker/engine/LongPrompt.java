@@ -3,8 +3,8 @@ package dev.llmworker.engine;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
-import dev.llmworker.generation.Measures;
 import dev.llmworker.generation.RefusedException;
+import dev.llmworker.generation.Timings;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -78,8 +78,8 @@ final class LongPrompt implements Generation, Runnable {
     }
 
     @Override
-    public @Nullable Measures measures() {
-        return outcome.join().measures();
+    public @Nullable Timings timings() {
+        return outcome.join().timings();
     }
 
     @Override

@@ -3,8 +3,8 @@ package dev.llmworker.engine;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
-import dev.llmworker.generation.Measures;
 import dev.llmworker.generation.ScoredToken;
+import dev.llmworker.generation.Timings;
 import dev.llmworker.sampling.Logprobs;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
@@ -227,8 +227,8 @@ final class Sequence implements Generation {
     // --- the reader's side
 
     @Override
-    public Measures measures() {
-        return new Measures(reused, queuedNanos, firstTokenNanos, totalNanos);
+    public Timings timings() {
+        return new Timings(reused, queuedNanos, firstTokenNanos, totalNanos);
     }
 
     @Override

@@ -3,7 +3,7 @@ package dev.llmworker.generation;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// What a generation tells its reader: any number of tokens, then once that it finished.
+/// The events of a generation: any number of tokens, then one [Finished].
 public sealed interface GenerationEvent {
     /// One generated token.
     ///
@@ -16,22 +16,17 @@ public sealed interface GenerationEvent {
         }
     }
 
-    /// An event of OpenAI's API as another server wrote it; comes in the place of tokens where a request is relayed.
-    ///
-    /// @param isUsage whether it carries token counts and nothing else
-    record Chunk(String json, boolean isUsage) implements GenerationEvent {}
-
     /// The last event.
     ///
     /// @param promptTokens tokens of the prompt, the chat template's included; 0 where another server did not say
     /// @param completionTokens tokens of the answer: the number of [Token] events before this one, unless another
     ///     server counted them, which may put several into one event
-    /// @param failure what went wrong, in words for a client; null where nothing did, or where only the log says it
+    /// @param failure what went wrong, in words for a client; null if nothing did, or if only the log says it
     record Finished(
             FinishReason reason,
             int promptTokens,
             int completionTokens,
-            @Nullable String failure) implements GenerationEvent {
+            @Nullable String failure) implements GenerationEvent, RelayEvent {
         public Finished(FinishReason reason, int promptTokens, int completionTokens) {
             this(reason, promptTokens, completionTokens, null);
         }

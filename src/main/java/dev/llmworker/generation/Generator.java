@@ -11,11 +11,6 @@ public interface Generator extends AutoCloseable {
     /// @throws RefusedException when it cannot be served, now or ever
     Generation submit(GenerationRequest request);
 
-    /// Whether to read all of an answer waits for nothing and takes less than a millisecond; never waits itself.
-    default boolean answersAtOnce(GenerationRequest request) {
-        return false;
-    }
-
     /// Whether requests can be served; never waits.
     Readiness readiness();
 

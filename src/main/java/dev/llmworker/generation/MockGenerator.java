@@ -15,8 +15,6 @@ public final class MockGenerator implements Generator {
     /// There is no context to bound an answer, so this does.
     public static final int MAX_TOKENS = 1_000_000;
 
-    private static final int FEW_TOKENS = 1000;
-
     private final AtomicLong requests = new AtomicLong();
     private final Duration timeout;
     private final LongSupplier clock;
@@ -50,11 +48,6 @@ public final class MockGenerator implements Generator {
         var text = "Response to: '" + prompt + "' (tokens=" + maxTokens + ", temp="
                 + request.sampling().temperature() + ", request #" + requests.incrementAndGet() + ")";
         return new Answer(text, words(prompt), maxTokens, clock, clock.getAsLong() + timeout.toNanos());
-    }
-
-    @Override
-    public boolean answersAtOnce(GenerationRequest request) {
-        return maxTokens(request) <= FEW_TOKENS;
     }
 
     /// Not as many as there could be where that is left open: it would be a million.

@@ -5,8 +5,8 @@ package dev.llmworker.generation;
 ///
 /// Threading: any thread.
 public interface OpenAiRelay {
-    /// As [Generator#submit]; the events before the last are [GenerationEvent.Chunk]s.
+    /// Sends a request on, and starts to read its answer, which must be closed.
     ///
-    /// @throws RefusedException when it cannot be served, now or ever
-    Generation relay(OpenAiRequest request);
+    /// @throws RefusedException if it cannot be served, now or ever
+    Answer<RelayEvent> relay(OpenAiRequest request);
 }

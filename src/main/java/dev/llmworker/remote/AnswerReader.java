@@ -12,7 +12,9 @@ import org.jspecify.annotations.Nullable;
 /// Reads the events of one answer: what its text is, where it ends, and why.
 ///
 /// Threading: one thread.
-abstract class AnswerReader {
+///
+/// @param <E> its events
+abstract class AnswerReader<E> {
     private static final String LAST = "[DONE]";
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -32,13 +34,13 @@ abstract class AnswerReader {
     /// Hands on what an event of the API carries.
     ///
     /// @param data the event as it came
-    abstract void emit(JsonNode event, String data, Consumer<GenerationEvent> events);
+    abstract void emit(JsonNode event, String data, Consumer<E> events);
 
     /// Reads one event.
     ///
     /// @return what the server says went wrong, where it says so
     /// @throws IOException when it is no event of the API
-    final @Nullable Failure read(String data, Consumer<GenerationEvent> events) throws IOException {
+    final @Nullable Failure read(String data, Consumer<E> events) throws IOException {
         if (data.strip().equals(LAST)) {
             last = true;
             return null;

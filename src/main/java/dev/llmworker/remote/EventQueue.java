@@ -6,39 +6,48 @@ import java.util.NoSuchElementException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 
 /// The events of a generation on their way to its reader, who waits for each. While too many wait, their source pauses.
 ///
 /// Threading: one thread adds, one reads.
-final class EventQueue implements Iterator<GenerationEvent> {
+final class EventQueue<E> implements Iterator<E> {
     // Between the two marks the source does not stop and go for each event.
     private static final int HIGH_WATER_EVENTS = 256;
     private static final int LOW_WATER_EVENTS = 64;
 
-    private final LinkedBlockingQueue<GenerationEvent> events = new LinkedBlockingQueue<>();
+    private final LinkedBlockingQueue<E> events = new LinkedBlockingQueue<>();
     private final AtomicInteger waiting = new AtomicInteger();
     private final AtomicBoolean paused = new AtomicBoolean();
+    private final Function<GenerationEvent.Finished, E> lastEvent;
     private final Runnable pause;
     private final Runnable resume;
     private final Runnable interrupted;
     private boolean ended;
 
+    /// @param lastEvent the end of the answer as one of its events
     /// @param pause stops the source, on the thread that adds
     /// @param resume lets it go on, on either thread
     /// @param interrupted the reader was interrupted: the last event is to come soon
-    EventQueue(Runnable pause, Runnable resume, Runnable interrupted) {
+    EventQueue(Function<GenerationEvent.Finished, E> lastEvent, Runnable pause, Runnable resume, Runnable interrupted) {
+        this.lastEvent = lastEvent;
         this.pause = pause;
         this.resume = resume;
         this.interrupted = interrupted;
     }
 
-    void add(GenerationEvent event) {
+    void add(E event) {
         events.add(event);
         if (waiting.incrementAndGet() >= HIGH_WATER_EVENTS && paused.compareAndSet(false, true)) {
             pause.run();
             // The reader may have taken them all meanwhile.
             resumeWhereFew();
         }
+    }
+
+    /// Adds the last event.
+    void end(GenerationEvent.Finished finished) {
+        add(lastEvent.apply(finished));
     }
 
     private void resumeWhereFew() {
@@ -53,7 +62,7 @@ final class EventQueue implements Iterator<GenerationEvent> {
     }
 
     @Override
-    public GenerationEvent next() {
+    public E next() {
         if (ended) {
             throw new NoSuchElementException("the generation has finished");
         }
@@ -64,7 +73,7 @@ final class EventQueue implements Iterator<GenerationEvent> {
         return event;
     }
 
-    private GenerationEvent take() {
+    private E take() {
         var wasInterrupted = false;
         try {
             while (true) {

@@ -1,5 +1,6 @@
 package dev.llmworker.remote;
 
+import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
@@ -7,6 +8,7 @@ import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
+import dev.llmworker.generation.RelayEvent;
 import io.vertx.core.Context;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
@@ -21,7 +23,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
 /// Generates by servers that speak OpenAI's API.
@@ -42,12 +43,12 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
     private final HttpClient checkClient;
     private final RemoteServers servers;
     private final List<HealthCheck> checks;
-    private final Set<RemoteGeneration> running = ConcurrentHashMap.newKeySet();
+    private final Set<RemoteAnswer<?>> running = ConcurrentHashMap.newKeySet();
     private volatile boolean closed;
 
     /// An event loop and the connections that it reads. A pool of all loops would give a generation a connection that
     /// another loop reads, and each token would pass from thread to thread once more.
-    private record Lane(Context context, HttpClient client) {}
+    record Lane(Context context, HttpClient client) {}
 
     private RemoteGenerator(Vertx vertx, RemoteOptions options) {
         this.vertx = vertx;
@@ -92,15 +93,27 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
 
     @Override
     public Generation submit(GenerationRequest request) {
-        return begin(ApiRequest.of(request), TokenReader::new);
+        return begin(
+                new RemoteGeneration(servers, nextLane(), ApiRequest.of(request), options.apiKey(), running::remove));
     }
 
     @Override
-    public Generation relay(OpenAiRequest request) {
-        return begin(ApiRequest.of(request), () -> new ChunkReader(request.choices()));
+    public Answer<RelayEvent> relay(OpenAiRequest request) {
+        return begin(new RemoteAnswer<RelayEvent>(
+                servers,
+                nextLane(),
+                ApiRequest.of(request),
+                options.apiKey(),
+                finished -> finished,
+                () -> new ChunkReader(request.choices()),
+                running::remove));
     }
 
-    private Generation begin(ApiRequest question, Supplier<AnswerReader> readers) {
+    private Lane nextLane() {
+        return lanes.get(Math.floorMod(turn.getAndIncrement(), lanes.size()));
+    }
+
+    private <A extends RemoteAnswer<?>> A begin(A answer) {
         if (closed) {
             throw new RefusedException(RefusedException.Reason.FAILED, "engine_stopped", "the worker is shutting down");
         }
@@ -108,12 +121,9 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
         if (server == null) {
             throw new IllegalStateException("no server was taken or refused");
         }
-        var lane = lanes.get(Math.floorMod(turn.getAndIncrement(), lanes.size()));
-        var generation = new RemoteGeneration(
-                servers, lane.client, lane.context, question, options.apiKey(), readers, running::remove);
-        running.add(generation);
-        generation.start(server, options.timeout());
-        return generation;
+        running.add(answer);
+        answer.start(server, options.timeout());
+        return answer;
     }
 
     /// Servers that are asked now.
@@ -140,7 +150,7 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
     public void close() {
         closed = true;
         checks.forEach(HealthCheck::close);
-        running.forEach(RemoteGeneration::close);
+        running.forEach(RemoteAnswer::close);
         checkClient.close();
         lanes.forEach(lane -> lane.client.close());
     }

@@ -8,7 +8,7 @@ import java.util.function.Consumer;
 
 /// Makes tokens of the text of the first choice. A piece of text counts as one token, as servers do not say where the
 /// tokens in it end; where there are scores, they do.
-final class TokenReader extends AnswerReader {
+final class TokenReader extends AnswerReader<GenerationEvent> {
     private int index;
 
     TokenReader() {

@@ -115,12 +115,12 @@ class EngineStatsTest {
             }
             try (var again = generator.submit(request(prompt, 2))) {
                 read(again);
-                var measures = again.measures();
-                assertNotNull(measures);
-                assertEquals(cached, measures.cachedTokens());
-                assertTrue(measures.queuedNanos() >= 0);
-                assertTrue(measures.firstTokenNanos() >= measures.queuedNanos());
-                assertTrue(measures.totalNanos() >= measures.firstTokenNanos());
+                var timings = again.timings();
+                assertNotNull(timings);
+                assertEquals(cached, timings.cachedTokens());
+                assertTrue(timings.queuedNanos() >= 0);
+                assertTrue(timings.firstTokenNanos() >= timings.queuedNanos());
+                assertTrue(timings.totalNanos() >= timings.firstTokenNanos());
             }
             assertEquals(cached, value("llmworker_cached_prompt_tokens_total"));
         }

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.FinishReason;
-import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationEvent.Token;
 import dev.llmworker.sampling.SamplingParameters;
@@ -182,7 +181,6 @@ class SchedulerSimulationTest {
                     assertEquals(tokens++, token.index(), where);
                     text.append(token.text());
                 }
-                case GenerationEvent.Chunk _ -> throw new AssertionError(where);
                 case Finished finished -> end = finished;
             }
         }

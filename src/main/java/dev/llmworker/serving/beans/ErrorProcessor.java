@@ -1,11 +1,11 @@
 package dev.llmworker.serving.beans;
 
-import dev.llmworker.serving.camel.ClientResponse;
-import dev.llmworker.serving.camel.SharedWebsocketConsumer;
+import dev.llmworker.serving.connection.Client;
+import dev.llmworker.serving.connection.HttpClient;
+import dev.llmworker.serving.connection.Nobody;
+import dev.llmworker.serving.connection.WebSocketClient;
 import dev.llmworker.serving.wire.JsonError;
-import dev.llmworker.serving.wire.RequestId;
 import dev.llmworker.serving.wire.RequestLog;
-import io.vertx.core.http.HttpServerResponse;
 import java.nio.charset.StandardCharsets;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
@@ -21,27 +21,18 @@ final class ErrorProcessor implements Processor {
     public void process(Exchange exchange) {
         var failure = exchange.getProperty(Exchange.EXCEPTION_CAUGHT, Exception.class);
         var error = failure == null ? JsonError.internal() : JsonError.of(failure);
+        var client = Client.of(exchange);
         if (error == null) {
-            var response = ClientResponse.of(exchange);
-            LOG.error(
-                    "failed route={} request={}",
-                    exchange.getFromRouteId(),
-                    response == null ? exchange.getExchangeId() : requestId(response),
-                    failure);
+            var id = client instanceof Nobody ? exchange.getExchangeId() : client.requestId();
+            LOG.error("failed route={} request={}", exchange.getFromRouteId(), id, failure);
             error = JsonError.internal();
         }
-        var connection = SharedWebsocketConsumer.connection(exchange);
-        var id = connection == null ? ClientResponse.requestId(exchange) : connection.requestId();
-        RequestLog.refused(id, exchange.getFromRouteId(), error);
-        if (connection == null) {
-            answer(exchange, error);
+        RequestLog.refused(client.requestId(), exchange.getFromRouteId(), error);
+        if (client instanceof WebSocketClient webSocket) {
+            webSocket.connection().send(error.json());
         } else {
-            connection.send(error.json());
+            answer(exchange, error);
         }
-    }
-
-    private static String requestId(HttpServerResponse response) {
-        return RequestId.of(response);
     }
 
     static void answer(Exchange exchange, JsonError error) {
@@ -51,6 +42,7 @@ final class ErrorProcessor implements Processor {
         if (error.retryAfterSeconds() > 0) {
             message.setHeader("Retry-After", error.retryAfterSeconds());
         }
-        message.setBody(error.jsonFor(ClientResponse.path(exchange)).getBytes(StandardCharsets.UTF_8));
+        var path = Client.of(exchange) instanceof HttpClient http ? http.path() : null;
+        message.setBody(error.jsonFor(path).getBytes(StandardCharsets.UTF_8));
     }
 }

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.beans;
 
-import dev.llmworker.serving.camel.ClientResponse;
+import dev.llmworker.serving.connection.Client;
+import dev.llmworker.serving.connection.HttpClient;
 import io.vertx.core.http.HttpServerResponse;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -29,12 +30,11 @@ final class PageProcessor implements Processor {
 
     @Override
     public void process(Exchange exchange) {
-        var response = ClientResponse.of(exchange);
-        if (response == null) {
+        if (!(Client.of(exchange) instanceof HttpClient client)) {
             throw new IllegalStateException("the bean page serves routes from platform-http only");
         }
         var current = page();
-        putHeaders(response, current);
+        putHeaders(client.response(), current);
         var message = exchange.getMessage();
         if (current.tag.equals(message.getHeader("If-None-Match"))) {
             message.setHeader(Exchange.HTTP_RESPONSE_CODE, NOT_MODIFIED);

@@ -2,7 +2,7 @@ package dev.llmworker.serving.beans;
 
 import dev.llmworker.generation.Generator;
 import dev.llmworker.serving.camel.AnswerHeaders;
-import dev.llmworker.serving.camel.ClientResponse;
+import dev.llmworker.serving.camel.ClientPolicy;
 import dev.llmworker.serving.camel.ClientWaits;
 import dev.llmworker.serving.camel.DrainBeforeStop;
 import dev.llmworker.serving.camel.SharedHttpEngine;
@@ -40,8 +40,9 @@ public final class Serving {
         var generations = new Generations(generator, port.drain(), stats);
         registry.bind("drainBeforeStop", new DrainBeforeStop(() -> port.drain().run(stats, generations::endAll)));
         registry.bind("ping", new PingProcessor(generator));
-        registry.bind("generate", new GenerateProcessor(generations, false));
-        registry.bind("generateOrStream", new GenerateProcessor(generations, true));
+        registry.bind("generate", new GenerateProcessor(generations, GenerateProcessor.Mode.WHOLE));
+        registry.bind("stream", new GenerateProcessor(generations, GenerateProcessor.Mode.STREAM));
+        registry.bind("generateOrStream", new GenerateProcessor(generations, GenerateProcessor.Mode.AS_ASKED));
         var clock = InstantSource.system();
         registry.bind(
                 "chatCompletions",
@@ -63,10 +64,9 @@ public final class Serving {
     /// What the routes of users are made of, beside the above.
     private static void bindForRoutes(Registry registry, SharedPort port, Generations generations) {
         registry.bind("llm", new LlmComponent(generations, port.vertx()));
-        registry.bind("stream", new StreamProcessor(generations));
         registry.bind("jsonAnswer", new AnswerJsonFormat());
         registry.bind("mergeFields", new MergeFields());
-        registry.bind("clientResponse", new ClientResponse());
+        registry.bind("clientPolicy", new ClientPolicy());
         registry.bind("clientWaits", new ClientWaits());
         registry.bind("virtualThreads", Executors.newVirtualThreadPerTaskExecutor());
     }

@@ -1,9 +1,11 @@
 package dev.llmworker.serving.beans;
 
 import dev.llmworker.serving.camel.EventLoopProcessor;
+import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.stats.WorkerStats;
 import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
 import org.apache.camel.Exchange;
 
 /// The bean `stats`: the two counters that clients of `/stats` know.
@@ -16,9 +18,10 @@ final class StatsProcessor implements EventLoopProcessor {
 
     @Override
     public void process(Exchange exchange) {
-        var json = "{\"total_requests\":" + stats.requests() + ",\"active_websocket_connections\":" + stats.webSockets()
-                + "}";
+        var counters = new LinkedHashMap<String, Object>();
+        counters.put("total_requests", stats.requests());
+        counters.put("active_websocket_connections", stats.webSockets());
         exchange.getMessage().setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
-        exchange.getMessage().setBody(json.getBytes(StandardCharsets.UTF_8));
+        exchange.getMessage().setBody(Json.text(counters).getBytes(StandardCharsets.UTF_8));
     }
 }

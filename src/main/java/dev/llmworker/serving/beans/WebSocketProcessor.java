@@ -1,17 +1,17 @@
 package dev.llmworker.serving.beans;
 
+import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.FinishReason;
-import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
-import dev.llmworker.serving.camel.SharedWebsocketConsumer;
+import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.ConnectionPrompts;
 import dev.llmworker.serving.connection.PromptRun;
+import dev.llmworker.serving.connection.WebSocketClient;
 import dev.llmworker.serving.connection.WebSocketConnection;
-import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
-import dev.llmworker.serving.wire.FrameForm;
 import dev.llmworker.serving.wire.FrameId;
+import dev.llmworker.serving.wire.FrameWriter;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
@@ -46,10 +46,10 @@ final class WebSocketProcessor implements Processor {
 
     @Override
     public void process(Exchange exchange) {
-        var connection = SharedWebsocketConsumer.connection(exchange);
-        if (connection == null) {
+        if (!(Client.of(exchange) instanceof WebSocketClient client)) {
             throw new IllegalStateException("the bean websocket serves routes from vertx-websocket only");
         }
+        var connection = client.connection();
         var message = exchange.getMessage();
         if (message.getHeader(VertxWebsocketConstants.EVENT) != VertxWebsocketEvent.MESSAGE) {
             return;
@@ -62,13 +62,13 @@ final class WebSocketProcessor implements Processor {
                 return;
             }
             id = FrameId.of(fields);
-            var form = new FrameForm(fields.flag("details", false), id);
+            var writer = new FrameWriter(fields.flag("details", false), id);
             var request = WireFormat.request(fields.fields()).withRequestId(connection.requestId());
-            var caller = Caller.of(exchange);
-            take(id, run -> answer(request, caller, new Frames(run, form, connection)), connection);
+            var route = exchange.getFromRouteId();
+            take(id, run -> answer(request, new Frames(client, route, run, writer)), connection);
         } catch (RequestException e) {
             RequestLog.refused(connection.requestId(), exchange.getFromRouteId(), e.error());
-            var error = new FrameForm(false, id).failed(e.error());
+            var error = new FrameWriter(false, id).failed(e.error());
             if (id != null || !connection.enqueue(_ -> connection.send(error))) {
                 connection.send(error);
             }
@@ -100,7 +100,7 @@ final class WebSocketProcessor implements Processor {
         }
         var id = FrameId.json(CANCEL, value);
         if (!connection.prompts().end(id)) {
-            connection.send(new FrameForm(false, id)
+            connection.send(new FrameWriter(false, id)
                     .failed(JsonError.of(404, "unknown_id", "no prompt of this id runs on this connection")));
         }
     }
@@ -129,17 +129,17 @@ final class WebSocketProcessor implements Processor {
         return new RequestException(JsonError.of(503, "too_many_prompts", message));
     }
 
-    private void answer(GenerationRequest request, Caller caller, Frames frames) {
-        var connection = frames.connection;
+    private void answer(GenerationRequest request, Frames frames) {
+        var connection = frames.client.connection();
         if (connection.isClosed()) {
             return;
         }
         String end;
         try {
-            var finished = generations.run(request, caller, frames);
-            end = finished.reason() == FinishReason.ERROR
-                    ? frames.form.failed(JsonError.failed(finished))
-                    : frames.form.done(finished);
+            var ending = generations.run(request, frames);
+            end = ending.finished().reason() == FinishReason.ERROR
+                    ? frames.writer.failed(JsonError.failed(ending.finished()))
+                    : frames.writer.done(ending);
         } catch (RuntimeException e) {
             var error = JsonError.of(e);
             if (error == null) {
@@ -147,9 +147,9 @@ final class WebSocketProcessor implements Processor {
                 error = JsonError.internal();
             }
             if (!frames.accepted) {
-                RequestLog.refused(connection.requestId(), caller.route(), error);
+                RequestLog.refused(connection.requestId(), frames.route, error);
             }
-            end = frames.form.failed(error);
+            end = frames.writer.failed(error);
         }
         frames.run.release();
         connection.send(end);
@@ -157,15 +157,32 @@ final class WebSocketProcessor implements Processor {
 
     /// Writes one answer.
     private static final class Frames implements Generations.Reader {
+        final WebSocketClient client;
+        final String route;
         final PromptRun run;
-        final FrameForm form;
-        final WebSocketConnection connection;
+        final FrameWriter writer;
         boolean accepted;
 
-        Frames(PromptRun run, FrameForm form, WebSocketConnection connection) {
+        Frames(WebSocketClient client, String route, PromptRun run, FrameWriter writer) {
+            this.client = client;
+            this.route = route;
             this.run = run;
-            this.form = form;
-            this.connection = connection;
+            this.writer = writer;
+        }
+
+        @Override
+        public Client client() {
+            return client;
+        }
+
+        @Override
+        public String route() {
+            return route;
+        }
+
+        @Override
+        public void began(Answer<?> answer) {
+            run.began(answer);
         }
 
         @Override
@@ -174,13 +191,8 @@ final class WebSocketProcessor implements Processor {
         }
 
         @Override
-        public void began(Generation generation) {
-            run.began(generation);
-        }
-
-        @Override
         public boolean token(GenerationEvent.Token token) {
-            return connection.send(form.frame(token));
+            return client.connection().send(writer.frame(token));
         }
     }
 }

@@ -1,8 +1,10 @@
 package dev.llmworker.serving.camel;
 
 import dev.llmworker.serving.access.Access;
+import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.MessageAssembler;
 import dev.llmworker.serving.connection.StrictFrames;
+import dev.llmworker.serving.connection.WebSocketClient;
 import dev.llmworker.serving.connection.WebSocketConnection;
 import dev.llmworker.serving.port.SharedPort;
 import dev.llmworker.serving.wire.RequestId;
@@ -18,18 +20,15 @@ import org.apache.camel.component.vertx.websocket.VertxWebsocketConstants;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketConsumer;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketEndpoint;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketEvent;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Routes the messages of each connection in their order, on virtual threads; the stock one gives them to a pool, where
-/// they overtake each other. An exchange carries its [WebSocketConnection] as a property.
+/// they overtake each other. An exchange carries its [WebSocketClient].
 ///
 /// Threading: called on the event loops.
 public final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
     private static final Logger LOG = LoggerFactory.getLogger(SharedWebsocketConsumer.class);
-    private static final String CONNECTION = "llmworker.connection";
-    private static final String ADMITTED = "llmworker.admitted";
 
     private final boolean routesEvents;
     private final SharedPort port;
@@ -47,16 +46,6 @@ public final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
         this.port = port;
         this.routesEvents = routesEvents;
         this.stats = stats;
-    }
-
-    /// The connection that an exchange came by, or null where it came by no WebSocket.
-    public static @Nullable WebSocketConnection connection(Exchange exchange) {
-        return exchange.getProperty(CONNECTION, WebSocketConnection.class);
-    }
-
-    /// Whether a message came before the worker was to stop.
-    public static boolean isAdmitted(Exchange exchange) {
-        return Boolean.TRUE.equals(exchange.getProperty(ADMITTED, Boolean.class));
     }
 
     @Override
@@ -114,15 +103,16 @@ public final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
         message.setHeader(VertxWebsocketConstants.REMOTE_ADDRESS, remote);
         message.setHeader(VertxWebsocketConstants.CONNECTION_KEY, key);
         message.setHeader(VertxWebsocketConstants.EVENT, event);
-        exchange.setProperty(CONNECTION, connections.get(key));
-        exchange.setProperty(ADMITTED, !port.drain().hasBegun());
+        var connection = connections.get(key);
+        if (connection != null) {
+            new WebSocketClient(connection, !port.drain().hasBegun()).travelWith(exchange);
+        }
     }
 
     @Override
     protected void processExchange(Exchange exchange, RoutingContext routing) {
-        var connection = connection(exchange);
-        if (connection != null) {
-            connection.route(() -> process(exchange));
+        if (Client.of(exchange) instanceof WebSocketClient client) {
+            client.connection().route(() -> process(exchange));
         }
     }
 

@@ -1,6 +1,6 @@
 package dev.llmworker.serving.connection;
 
-import dev.llmworker.generation.Generation;
+import dev.llmworker.generation.Answer;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 /// Threading: any thread.
 public final class PromptRun {
     private final Consumer<PromptRun> release;
-    private @Nullable Generation generation;
+    private @Nullable Answer<?> answer;
     private boolean over;
 
     /// @param release forgets it
@@ -22,10 +22,10 @@ public final class PromptRun {
         release.accept(this);
     }
 
-    /// Names the generation that ends with it.
-    public void began(Generation begun) {
+    /// Names the answer that ends with it.
+    public void began(Answer<?> begun) {
         synchronized (this) {
-            generation = begun;
+            answer = begun;
             if (!over) {
                 return;
             }
@@ -33,12 +33,12 @@ public final class PromptRun {
         begun.close();
     }
 
-    /// Ends its generation, now or when it begins.
+    /// Ends its answer, now or when it begins.
     void end() {
-        Generation begun;
+        Answer<?> begun;
         synchronized (this) {
             over = true;
-            begun = generation;
+            begun = answer;
         }
         if (begun != null) {
             begun.close();

@@ -1,14 +1,9 @@
 package dev.llmworker.serving.connection;
 
-import io.vertx.core.AsyncResult;
 import io.vertx.core.Context;
-import io.vertx.core.Handler;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.ServerWebSocket;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -20,10 +15,6 @@ import org.slf4j.LoggerFactory;
 /// Threading: any thread; a thread that sends waits while the client does not read.
 public final class WebSocketConnection {
     private static final Logger LOG = LoggerFactory.getLogger(WebSocketConnection.class);
-    // Frames handed to the event loop and not yet to the kernel. Between the two marks the writer does not sleep and
-    // wake for each frame.
-    private static final int HIGH_WATER_FRAMES = 256;
-    private static final int LOW_WATER_FRAMES = 64;
     private static final int MAX_UNROUTED_MESSAGES = 16;
 
     private final ServerWebSocket socket;
@@ -34,13 +25,11 @@ public final class WebSocketConnection {
     private final Lane routing = new Lane("ws-routing");
     private final ConnectionPrompts prompts = new ConnectionPrompts();
     private final AtomicInteger unrouted = new AtomicInteger();
-    private final AtomicInteger unwritten = new AtomicInteger();
+    // A slow client has its pings behind all that it has yet to read: each message that it reads is a sign of life.
+    private final WriteWindow window = new WriteWindow(pulse::heard);
+    private final Departure departure = new Departure();
     /// Messages and prompts that are not done with.
     private final AtomicInteger pending = new AtomicInteger();
-    private final ReentrantLock lock = new ReentrantLock();
-    private final Condition drained = lock.newCondition();
-    private final Handler<AsyncResult<Void>> written = _ -> frameWritten();
-    private final AtomicBoolean over = new AtomicBoolean();
     private volatile boolean leaving;
 
     /// @param requestId of the handshake
@@ -50,6 +39,8 @@ public final class WebSocketConnection {
         this.key = key;
         this.eventLoop = eventLoop;
         this.requestId = requestId;
+        var _ = departure.add(prompts::close);
+        var _ = departure.add(window::close);
     }
 
     public String requestId() {
@@ -90,7 +81,7 @@ public final class WebSocketConnection {
     }
 
     private void resume() {
-        if (!over.get() && !socket.isClosed()) {
+        if (!departure.isOver() && !socket.isClosed()) {
             pulse.paused(false);
             socket.resume();
         }
@@ -150,75 +141,35 @@ public final class WebSocketConnection {
     ///
     /// @return false when the client has left
     public boolean send(String frame) {
-        if (over.get()) {
+        if (departure.isOver()) {
             return false;
         }
-        unwritten.incrementAndGet();
-        socket.writeTextMessage(frame).onComplete(written);
-        if (unwritten.get() >= HIGH_WATER_FRAMES) {
-            awaitDrained();
-        }
-        return !over.get();
-    }
-
-    private void awaitDrained() {
-        lock.lock();
-        try {
-            while (unwritten.get() > LOW_WATER_FRAMES && !over.get()) {
-                drained.awaitUninterruptibly();
-            }
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    private void frameWritten() {
-        var left = unwritten.decrementAndGet();
-        if (left >= LOW_WATER_FRAMES) {
-            // The client reads, if slowly, and has its pings behind all that.
-            pulse.heard();
-        }
-        if (left == LOW_WATER_FRAMES) {
-            wakeWriters();
-        }
-    }
-
-    private void wakeWriters() {
-        lock.lock();
-        try {
-            drained.signalAll();
-        } finally {
-            lock.unlock();
-        }
+        window.write(() -> socket.writeTextMessage(frame));
+        return !departure.isOver();
     }
 
     void ping() {
-        if (!over.get()) {
+        if (!departure.isOver()) {
             socket.writePing(Buffer.buffer());
         }
     }
 
     /// Closes it from this side, after the frames that are sent already.
     void close(int code, String reason) {
-        if (over.compareAndSet(false, true)) {
-            socket.close((short) code, reason);
-            end();
-        }
+        departure.happen(() -> socket.close((short) code, reason));
     }
 
     public boolean isClosed() {
-        return over.get();
+        return departure.isOver();
     }
 
     /// The socket is closed.
     public void closed() {
-        over.set(true);
-        end();
+        departure.happen(() -> {});
     }
 
-    /// Ends what runs, forgets what waits, frees who writes.
-    private void end() {
-        prompts.close();
-        wakeWriters();
+    /// As [Client#onGone].
+    Departure.Watch onGone(Runnable task) {
+        return departure.add(task);
     }
 }

@@ -1,14 +1,14 @@
 package dev.llmworker.serving.delivery;
 
-import dev.llmworker.generation.Generation;
-import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.Prompt;
+import dev.llmworker.generation.Timings;
+import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.stats.FinishedGeneration;
-import java.util.Locale;
 
-/// Measures one generation as its reader sees it. Where the engine measures too, its times hold: a slow client is not a
+/// Timings one generation as its reader sees it. Where the engine measures too, its times hold: a slow client is not a
 /// slow engine.
 ///
 /// Threading: the reader's thread.
@@ -60,18 +60,25 @@ final class GenerationMeter {
         wasted++;
     }
 
-    FinishedGeneration finished(Generation generation, GenerationEvent.Finished finished) {
-        var measures = generation.measures();
+    /// The engine's own times if it measures, else those of the reader: a slow client is not a slow engine.
+    Timings timings(Answer<?> answer) {
+        var measured = answer.timings();
+        return measured == null ? new Timings(0, -1, firstTokenNanos, sinceBegan()) : measured;
+    }
+
+    FinishedGeneration finished(Ending ending) {
+        var finished = ending.finished();
+        var timings = ending.timings();
         return new FinishedGeneration(
                 operation,
-                finished.reason().name().toLowerCase(Locale.ROOT),
+                ending.reason(),
                 finished.promptTokens(),
                 finished.completionTokens(),
-                measures == null ? 0 : measures.cachedTokens(),
+                timings.cachedTokens(),
                 wasted,
-                measures == null ? -1 : measures.queuedNanos(),
-                measures == null ? firstTokenNanos : measures.firstTokenNanos(),
-                measures == null ? sinceBegan() : measures.totalNanos());
+                timings.queuedNanos(),
+                timings.firstTokenNanos(),
+                timings.totalNanos());
     }
 
     /// What is counted of one whose end is not known.

@@ -1,20 +1,24 @@
 package dev.llmworker.serving.delivery;
 
+import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.FinishReason;
-import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.RefusedException;
+import dev.llmworker.generation.RelayEvent;
+import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.Drain;
+import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestLog;
 import dev.llmworker.stats.WorkerStats;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 
 /// Runs generations for clients, and counts them.
@@ -24,23 +28,34 @@ public final class Generations {
     private final Generator generator;
     private final Drain drain;
     private final WorkerStats stats;
-    private final Set<Generation> running = ConcurrentHashMap.newKeySet();
+    private final Set<Answer<?>> running = ConcurrentHashMap.newKeySet();
 
-    /// Who reads a generation.
-    public interface Reader {
-        /// The generation has begun, and may still be refused; to close it from any thread ends it.
-        void began(Generation generation);
+    /// Who gets an answer.
+    public interface Recipient {
+        Client client();
 
-        /// The generation is served.
+        /// The route that asks.
+        String route();
+
+        /// The answer has begun, and may still be refused. To close it from any thread ends it. It is closed anyway
+        /// when
+        /// the client disconnects.
+        default void began(Answer<?> answer) {}
+
+        /// The request is served.
         default void accepted() {}
+    }
 
-        /// @return false when nobody reads any more
+    /// Who gets the tokens of a generation.
+    public interface Reader extends Recipient {
+        /// @return false if nobody reads any more
         boolean token(GenerationEvent.Token token);
+    }
 
-        /// As [#token], of a request that is relayed.
-        default boolean chunk(GenerationEvent.Chunk chunk) {
-            throw new IllegalStateException("only a relayed request is answered by chunks");
-        }
+    /// Who gets the chunks of a relayed request.
+    public interface RelayReader extends Recipient {
+        /// @return false if nobody reads any more
+        boolean chunk(RelayEvent.Chunk chunk);
     }
 
     public Generations(Generator generator, Drain drain, WorkerStats stats) {
@@ -49,114 +64,105 @@ public final class Generations {
         this.stats = stats;
     }
 
-    /// Ends all that run: their clients are told that the worker stops.
+    /// Ends all that run; their clients are told that the worker stops.
     public void endAll() {
-        running.forEach(Generation::close);
+        running.forEach(Answer::close);
     }
 
-    /// Whether [#run] would wait for nothing, and return soon.
-    public boolean runAtOnce(GenerationRequest request) {
-        return generator.answersAtOnce(request);
-    }
-
-    /// Runs one generation to its end, which comes soon where the reader has left.
+    /// Runs one generation to its end, which comes soon after the client disconnects.
     ///
-    /// @throws RefusedException when it is not accepted
-    /// @throws RequestException when the worker stops
-    public GenerationEvent.Finished run(GenerationRequest request, Caller caller, Reader reader) {
-        return run(() -> generator.submit(request), GenerationMeter.of(request), caller, reader);
+    /// @throws RefusedException if it is not accepted
+    /// @throws RequestException if the worker stops
+    public Ending run(GenerationRequest request, Reader reader) {
+        return run(() -> generator.submit(request), GenerationMeter.of(request), reader, event -> switch (event) {
+            case GenerationEvent.Token token -> reader.token(token);
+            case GenerationEvent.Finished _ -> true;
+        });
     }
 
     /// As [#run], of a request that another server answers in its own words.
-    public GenerationEvent.Finished relay(OpenAiRelay relay, OpenAiRequest request, Caller caller, Reader reader) {
-        return run(() -> relay.relay(request), GenerationMeter.of(request), caller, reader);
+    public Ending relay(OpenAiRelay relay, OpenAiRequest request, RelayReader reader) {
+        return run(() -> relay.relay(request), GenerationMeter.of(request), reader, event -> switch (event) {
+            case RelayEvent.Chunk chunk -> reader.chunk(chunk);
+            case GenerationEvent.Finished _ -> true;
+        });
     }
 
-    private GenerationEvent.Finished run(
-            Supplier<Generation> submission, GenerationMeter meter, Caller caller, Reader reader) {
-        try (var generation = submit(submission, caller)) {
-            begin(generation, caller, reader);
-            var ended = meter.failed();
+    private <E> Ending run(
+            Supplier<? extends Answer<E>> submission, GenerationMeter meter, Recipient recipient, Predicate<E> reader) {
+        try (var answer = submit(submission, recipient.client());
+                var _ = recipient.client().onGone(answer::close)) {
+            begin(answer, recipient);
+            Ending ending = null;
             try {
-                reader.accepted();
-                var finished = read(generation, reader, meter);
-                ended = meter.finished(generation, finished);
-                if (finished.reason() == FinishReason.CANCELLED && drain.isTimeUp()) {
+                recipient.accepted();
+                ending = new Ending(read(answer, reader, meter), meter.timings(answer));
+                if (ending.finished().reason() == FinishReason.CANCELLED && drain.isTimeUp()) {
                     throw new RequestException(Drain.cut());
                 }
-                return finished;
+                return ending;
             } finally {
-                running.remove(generation);
+                running.remove(answer);
+                var ended = ending == null ? meter.failed() : meter.finished(ending);
+                var key = recipient.client().key();
                 stats.recordFinished(ended);
-                stats.keys().recordFinished(caller.key(), ended.promptTokens(), ended.completionTokens());
-                RequestLog.finished(meter.requestId(), caller.route(), caller.key(), ended);
+                stats.keys().recordFinished(key, ended.promptTokens(), ended.completionTokens());
+                RequestLog.finished(meter.requestId(), recipient.route(), key, ended);
             }
         }
     }
 
-    private void begin(Generation generation, Caller caller, Reader reader) {
+    private void begin(Answer<?> answer, Recipient recipient) {
         var accepted = false;
         try {
-            running.add(generation);
+            running.add(answer);
             if (drain.isTimeUp()) {
-                generation.close();
+                answer.close();
             }
-            reader.began(generation);
-            generation.awaitAccepted();
+            recipient.began(answer);
+            answer.awaitAccepted();
             accepted = true;
             stats.recordAccepted();
-            stats.keys().recordAccepted(caller.key());
+            stats.keys().recordAccepted(recipient.client().key());
         } catch (RefusedException e) {
             stats.recordRefused(e.reason().name().toLowerCase(Locale.ROOT));
             throw e;
         } finally {
             if (!accepted) {
-                running.remove(generation);
+                running.remove(answer);
                 stats.recordWithdrawn();
             }
         }
     }
 
-    private Generation submit(Supplier<Generation> submission, Caller caller) {
-        if (drain.hasBegun() && !caller.admitted()) {
+    private <A extends Answer<?>> A submit(Supplier<A> submission, Client client) {
+        if (drain.hasBegun() && !client.isAdmitted()) {
             throw new RequestException(drain.refusal());
         }
         try {
-            var generation = submission.get();
+            var answer = submission.get();
             stats.recordSubmitted();
-            return generation;
+            return answer;
         } catch (RefusedException e) {
             stats.recordRefused(e.reason().name().toLowerCase(Locale.ROOT));
             throw e;
         }
     }
 
-    private static GenerationEvent.Finished read(Generation generation, Reader reader, GenerationMeter meter) {
+    private static <E> GenerationEvent.Finished read(Answer<E> answer, Predicate<E> reader, GenerationMeter meter) {
         var left = false;
-        for (var event : generation) {
-            switch (event) {
-                case GenerationEvent.Token token -> {
-                    meter.token();
-                    left = left || !reader.token(token);
-                    if (left) {
-                        // The engine may be in the middle of a step: what it still emits is read, and counted.
-                        generation.close();
-                        meter.wasted();
-                    }
-                }
-                case GenerationEvent.Chunk chunk -> {
-                    meter.token();
-                    left = left || !reader.chunk(chunk);
-                    if (left) {
-                        generation.close();
-                        meter.wasted();
-                    }
-                }
-                case GenerationEvent.Finished finished -> {
-                    return finished;
-                }
+        for (var event : answer) {
+            if (event instanceof GenerationEvent.Finished finished) {
+                return finished;
+            }
+            meter.token();
+            left = left || !reader.test(event);
+            if (left) {
+                // The engine may be in the middle of a step: what it still emits is read, and counted.
+                answer.close();
+                meter.wasted();
             }
         }
-        throw new IllegalStateException("a generation ended without saying why");
+        throw new IllegalStateException("an answer ended without saying why");
     }
 }

@@ -1,48 +1,57 @@
 package dev.llmworker.serving.delivery;
 
-import dev.llmworker.generation.Generation;
+import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
-import dev.llmworker.serving.wire.Details;
-import io.vertx.core.http.HttpServerResponse;
+import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.serving.connection.Client;
+import dev.llmworker.serving.wire.Ending;
+import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.RequestException;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
-/// Collects an answer that is sent as a whole. A client that leaves meanwhile ends its generation.
+/// Collects an answer that is sent as a whole.
 ///
 /// Threading: the request's thread.
 public final class WholeAnswer implements Generations.Reader {
-    private final @Nullable HttpServerResponse response;
+    private final Client client;
+    private final String route;
     private final StringBuilder text = new StringBuilder();
     private final List<GenerationEvent.Token> scored = new ArrayList<>(0);
-    private final long beganNanos = System.nanoTime();
-    private long firstTokenNanos = -1;
 
-    /// @param response of the client that waits; null where the answer is for the route alone
-    public WholeAnswer(@Nullable HttpServerResponse response) {
-        this.response = response;
+    public WholeAnswer(Client client, String route) {
+        this.client = client;
+        this.route = route;
+    }
+
+    /// Runs a generation to its end.
+    ///
+    /// @throws RequestException if the engine failed, or the worker stops
+    public Ending run(Generations generations, GenerationRequest request) {
+        var ending = generations.run(request, this);
+        if (ending.finished().reason() == FinishReason.ERROR) {
+            throw new RequestException(JsonError.failed(ending.finished()));
+        }
+        return ending;
     }
 
     @Override
-    public void began(Generation generation) {
-        if (response != null) {
-            response.closeHandler(_ -> generation.close());
-            if (response.closed()) {
-                generation.close();
-            }
-        }
+    public Client client() {
+        return client;
+    }
+
+    @Override
+    public String route() {
+        return route;
     }
 
     @Override
     public boolean token(GenerationEvent.Token token) {
-        if (firstTokenNanos < 0) {
-            firstTokenNanos = System.nanoTime() - beganNanos;
-        }
         text.append(token.text());
         if (!token.scores().isEmpty()) {
             scored.add(token);
         }
-        return response == null || !response.closed();
+        return !client.isGone();
     }
 
     public String text() {
@@ -52,9 +61,5 @@ public final class WholeAnswer implements Generations.Reader {
     /// The tokens that have scores.
     public List<GenerationEvent.Token> scored() {
         return scored;
-    }
-
-    public Details details(GenerationEvent.Finished finished) {
-        return new Details(finished, firstTokenNanos, System.nanoTime() - beganNanos);
     }
 }

@@ -1,23 +1,22 @@
 package dev.llmworker.serving.llm;
 
-import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
-import dev.llmworker.serving.camel.ClientResponse;
+import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.delivery.Generations;
+import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.WireFormat;
 import io.vertx.core.Vertx;
 import java.time.Duration;
-import java.util.Locale;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
 import org.apache.camel.Exchange;
 import org.apache.camel.ExchangeTimedOutException;
 import org.apache.camel.support.DefaultProducer;
 
-/// Generates the text of one message after another. A text is whole, or ended by `max_tokens`; all else is an
-/// exception,
-/// so that no route takes half an answer for one.
+/// Generates the text of one message after another. A text is complete, or was ended by `max_tokens`. Anything else is
+/// an
+/// exception, so that no route takes half an answer for a whole one.
 ///
 /// Threading: the route's threads, which wait for their text.
 final class LlmProducer extends DefaultProducer {
@@ -38,11 +37,12 @@ final class LlmProducer extends DefaultProducer {
     @Override
     public void process(Exchange exchange) throws Exception {
         var message = exchange.getMessage();
-        var request = WireFormat.request(options.request(message)).withRequestId(ClientResponse.requestId(exchange));
+        var request = WireFormat.request(options.request(message))
+                .withRequestId(Client.of(exchange).requestId());
         var began = System.nanoTime();
         var answer = new RouteAnswer(exchange, vertx, options.timeout());
-        var finished = patiently(request, answer, exchange);
-        switch (finished.reason()) {
+        var ending = patiently(request, answer, exchange);
+        switch (ending.finished().reason()) {
             case STOP, LENGTH -> {}
             case ERROR -> throw new IllegalStateException("the engine failed at this prompt; the log has the cause");
             case TIMEOUT -> throw timedOut(exchange, began);
@@ -55,18 +55,18 @@ final class LlmProducer extends DefaultProducer {
             }
         }
         message.setBody(answer.text());
+        message.setHeader(LlmOptions.header("finish_reason"), ending.reason());
+        message.setHeader(LlmOptions.header("prompt_tokens"), ending.finished().promptTokens());
         message.setHeader(
-                LlmOptions.header("finish_reason"), finished.reason().name().toLowerCase(Locale.ROOT));
-        message.setHeader(LlmOptions.header("prompt_tokens"), finished.promptTokens());
-        message.setHeader(LlmOptions.header("completion_tokens"), finished.completionTokens());
+                LlmOptions.header("completion_tokens"), ending.finished().completionTokens());
     }
 
     private static ExchangeTimedOutException timedOut(Exchange exchange, long beganNanos) {
         return new ExchangeTimedOutException(exchange, TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - beganNanos));
     }
 
-    /// Tries again while the model loads or the queue is full, for as long as the step has patience.
-    private GenerationEvent.Finished patiently(GenerationRequest request, RouteAnswer answer, Exchange exchange)
+    /// Tries again while the model loads or the queue is full, until the time for retries is over.
+    private Ending patiently(GenerationRequest request, RouteAnswer answer, Exchange exchange)
             throws InterruptedException {
         var end = System.nanoTime() + options.patience().toNanos();
         var pause = FIRST_PAUSE;

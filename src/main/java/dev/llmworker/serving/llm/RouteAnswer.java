@@ -1,84 +1,80 @@
 package dev.llmworker.serving.llm;
 
-import dev.llmworker.generation.Generation;
+import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
-import dev.llmworker.serving.camel.ClientResponse;
-import dev.llmworker.serving.camel.SharedWebsocketConsumer;
-import dev.llmworker.serving.connection.WebSocketConnection;
-import dev.llmworker.serving.delivery.Caller;
+import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.delivery.Generations;
+import dev.llmworker.serving.wire.Ending;
 import io.vertx.core.Vertx;
-import io.vertx.core.http.HttpServerResponse;
 import java.time.Duration;
 import org.apache.camel.Exchange;
-import org.jspecify.annotations.Nullable;
 
-/// The text that a step of a route waits for. It is given up when its time is up or nobody waits for it any more, be it
-/// still queued; one client may wait for several at once.
+/// The text that a step of a route waits for. It is given up when its time is up or its client disconnects, even if it
+/// is still queued. One client may wait for several at once.
 ///
-/// Threading: the route's thread reads; the event loop looks whether it is still wanted.
+/// Threading: the route's thread reads; the event loop ends it when its time is up.
 final class RouteAnswer implements Generations.Reader {
-    private static final long LOOK_MILLIS = 50;
+    private static final long NO_TIMER = -1;
 
     private final StringBuilder text = new StringBuilder();
     private final Vertx vertx;
     private final Duration timeout;
-    private final @Nullable HttpServerResponse response;
-    private final @Nullable WebSocketConnection connection;
-    private final Caller caller;
-    private long watch;
-    private volatile boolean accepted;
-    private volatile long acceptedNanos;
+    private final Client client;
+    private final String route;
+    private long timer = NO_TIMER;
+    private volatile boolean timeUp;
 
     RouteAnswer(Exchange exchange, Vertx vertx, Duration timeout) {
         this.vertx = vertx;
         this.timeout = timeout;
-        caller = Caller.of(exchange);
-        response = ClientResponse.of(exchange);
-        connection = SharedWebsocketConsumer.connection(exchange);
+        client = Client.of(exchange);
+        route = exchange.getFromRouteId();
     }
 
     /// Runs a generation to its end.
-    GenerationEvent.Finished of(Generations generations, GenerationRequest request) {
+    Ending of(Generations generations, GenerationRequest request) {
         try {
-            return generations.run(request, caller, this);
+            return generations.run(request, this);
         } finally {
-            if (accepted) {
-                vertx.cancelTimer(watch);
-            }
+            vertx.cancelTimer(timer);
         }
     }
 
     @Override
-    public void began(Generation generation) {
+    public Client client() {
+        return client;
+    }
+
+    @Override
+    public String route() {
+        return route;
+    }
+
+    @Override
+    public void began(Answer<?> answer) {
         text.setLength(0);
-        acceptedNanos = System.nanoTime();
-        accepted = true;
-        watch = vertx.setPeriodic(LOOK_MILLIS, _ -> {
-            if (isOver()) {
-                generation.close();
-            }
-        });
+        if (!timeout.isZero()) {
+            timer = vertx.setTimer(Math.max(1, timeout.toMillis()), _ -> {
+                timeUp = true;
+                answer.close();
+            });
+        }
     }
 
     @Override
     public boolean token(GenerationEvent.Token token) {
         text.append(token.text());
-        return !isOver();
+        return !timeUp && !isUnwanted();
     }
 
-    private boolean isOver() {
-        return isUnwanted() || isTimeUp();
-    }
-
-    /// Whether the client that it is for has left.
+    /// Whether its client has disconnected.
     boolean isUnwanted() {
-        return (response != null && response.closed()) || (connection != null && connection.isClosed());
+        return client.isGone();
     }
 
     boolean isTimeUp() {
-        return accepted && !timeout.isZero() && System.nanoTime() - acceptedNanos >= timeout.toNanos();
+        return timeUp;
     }
 
     String text() {

@@ -1,16 +1,14 @@
 package dev.llmworker.serving.openai;
 
-import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
-import dev.llmworker.serving.camel.ClientResponse;
-import dev.llmworker.serving.delivery.Caller;
-import dev.llmworker.serving.delivery.EventStream;
+import dev.llmworker.serving.connection.Client;
+import dev.llmworker.serving.connection.HttpClient;
 import dev.llmworker.serving.delivery.Generations;
+import dev.llmworker.serving.delivery.SseWriter;
 import dev.llmworker.serving.delivery.WholeAnswer;
 import dev.llmworker.serving.wire.JsonError;
-import dev.llmworker.serving.wire.RequestException;
 import java.nio.charset.StandardCharsets;
 import java.time.InstantSource;
 import java.util.Map;
@@ -18,8 +16,9 @@ import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
 
 /// The beans `chatCompletions` and `completions`: OpenAI's API over the one model that is loaded. The body is a `Map`
-/// with the fields of a request; the answer is JSON, or server-sent events with `"stream": true`. A client that leaves
-/// ends its generation. Where another server of this API generates, it gets the request as it is.
+/// with the fields of a request; the answer is JSON, or server-sent events with `"stream": true`. The
+/// generation stops when the client disconnects. If another server of this API generates, it gets the request
+/// unchanged.
 public final class CompletionProcessor implements Processor {
     private final Generations generations;
     private final ServedModel model;
@@ -40,8 +39,8 @@ public final class CompletionProcessor implements Processor {
             }
 
             @Override
-            CompletionForm form(CompletionRequest request, String modelId, long createdSeconds) {
-                return new ChatForm(request, modelId, createdSeconds);
+            CompletionWriter writer(CompletionRequest request, String modelId, long createdSeconds) {
+                return new ChatWriter(request, modelId, createdSeconds);
             }
         },
         TEXT {
@@ -56,8 +55,8 @@ public final class CompletionProcessor implements Processor {
             }
 
             @Override
-            CompletionForm form(CompletionRequest request, String modelId, long createdSeconds) {
-                return new TextForm(request, modelId, createdSeconds);
+            CompletionWriter writer(CompletionRequest request, String modelId, long createdSeconds) {
+                return new TextWriter(request, modelId, createdSeconds);
             }
         };
 
@@ -65,7 +64,7 @@ public final class CompletionProcessor implements Processor {
 
         abstract CompletionRequest request(Map<?, ?> body);
 
-        abstract CompletionForm form(CompletionRequest request, String modelId, long createdSeconds);
+        abstract CompletionWriter writer(CompletionRequest request, String modelId, long createdSeconds);
     }
 
     public CompletionProcessor(Kind kind, Generations generations, Generator generator, InstantSource clock) {
@@ -78,31 +77,28 @@ public final class CompletionProcessor implements Processor {
     @Override
     public void process(Exchange exchange) {
         var message = exchange.getMessage();
-        var client = ClientResponse.of(exchange);
-        if (client == null || !(message.getBody() instanceof Map<?, ?> body)) {
+        if (!(Client.of(exchange) instanceof HttpClient client) || !(message.getBody() instanceof Map<?, ?> body)) {
             throw new IllegalStateException(
                     "OpenAI's API serves routes from platform-http, with a body that strictJson has unmarshalled");
         }
         var modelId = model.id(body);
         if (model.generator() instanceof OpenAiRelay relay) {
-            var request = new OpenAiRequest(kind.relayed(), body, ClientResponse.requestId(exchange));
+            var request = new OpenAiRequest(kind.relayed(), body, client.requestId());
             new RelayedCompletion(relay, request).answer(exchange, client, generations);
             return;
         }
-        var request = kind.request(body).withRequestId(ClientResponse.requestId(exchange));
-        var form = kind.form(request, modelId, clock.instant().getEpochSecond());
+        var request = kind.request(body).withRequestId(client.requestId());
+        var writer = kind.writer(request, modelId, clock.instant().getEpochSecond());
+        var route = exchange.getFromRouteId();
         if (request.stream()) {
-            new EventStream(client, form).run(generations, request.generation(), Caller.of(exchange));
+            SseWriter.stream(generations, request.generation(), route, client, writer);
             exchange.setRouteStop(true);
             return;
         }
-        var answer = new WholeAnswer(client);
-        var finished = generations.run(request.generation(), Caller.of(exchange), answer);
-        if (finished.reason() == FinishReason.ERROR) {
-            throw new RequestException(JsonError.failed(finished));
-        }
+        var answer = new WholeAnswer(client, route);
+        var ending = answer.run(generations, request.generation());
         var logprobs = request.generation().sampling().logprobs().isPresent();
         message.setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
-        message.setBody(form.answer(answer, finished, logprobs).getBytes(StandardCharsets.UTF_8));
+        message.setBody(writer.answer(answer, ending, logprobs).getBytes(StandardCharsets.UTF_8));
     }
 }

@@ -1,18 +1,16 @@
 package dev.llmworker.serving.openai;
 
 import dev.llmworker.generation.FinishReason;
-import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
-import dev.llmworker.serving.delivery.Caller;
-import dev.llmworker.serving.delivery.EventStream;
+import dev.llmworker.generation.RelayEvent;
+import dev.llmworker.serving.connection.HttpClient;
 import dev.llmworker.serving.delivery.Generations;
-import dev.llmworker.serving.wire.Details;
+import dev.llmworker.serving.delivery.SseWriter;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
-import io.vertx.core.http.HttpServerResponse;
 import java.nio.charset.StandardCharsets;
 import org.apache.camel.Exchange;
 
@@ -27,64 +25,59 @@ final class RelayedCompletion {
         this.request = request;
     }
 
-    void answer(Exchange exchange, HttpServerResponse client, Generations generations) {
+    void answer(Exchange exchange, HttpClient client, Generations generations) {
         var fields = new RequestFields(request.body());
+        var route = exchange.getFromRouteId();
         if (fields.flag("stream", false)) {
             var usage = new RequestFields(fields.object("stream_options")).flag("include_usage", false);
-            var stream = new EventStream(client, new RelayForm(request.choices(), usage));
-            stream.run(() -> generations.relay(relay, request, Caller.of(exchange), stream));
+            var writer = new RelayWriter(request.choices(), usage);
+            var stream = new SseWriter(client);
+            stream.run(() -> generations.relay(relay, request, new Streamed(client, route, stream, writer)), writer);
             exchange.setRouteStop(true);
             return;
         }
         if (fields.has("stream_options")) {
             throw RequestException.invalid("stream_options", "stream_options needs \"stream\": true");
         }
-        var answer = new Answer(client);
-        var finished = generations.relay(relay, request, Caller.of(exchange), answer);
-        if (finished.reason() == FinishReason.ERROR) {
-            throw new RequestException(JsonError.failed(finished));
+        var chunks = new ChunkAssembler();
+        var ending = generations.relay(relay, request, new Collected(client, route, chunks));
+        if (ending.finished().reason() == FinishReason.ERROR) {
+            throw new RequestException(JsonError.failed(ending.finished()));
         }
-        if (answer.chunks.isEmpty()) {
-            throw new RequestException(unanswered(finished));
+        if (chunks.isEmpty()) {
+            throw new RequestException(unanswered(ending.finished()));
         }
         var message = exchange.getMessage();
         message.setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
-        message.setBody(answer.chunks.answer(Details.reason(finished)).getBytes(StandardCharsets.UTF_8));
+        message.setBody(chunks.answer(ending.reason()).getBytes(StandardCharsets.UTF_8));
     }
 
-    /// What is said of a request that was ended before anything came.
+    /// The error of a request that was ended before anything came.
     static JsonError unanswered(GenerationEvent.Finished finished) {
         return finished.reason() == FinishReason.TIMEOUT
                 ? JsonError.of(504, "timeout", "the engine's server did not answer within the worker's time limit")
                 : JsonError.failed(finished);
     }
 
-    /// Collects an answer that is sent as a whole.
-    private static final class Answer implements Generations.Reader {
-        private final HttpServerResponse client;
-        private final ChunkAssembler chunks = new ChunkAssembler();
-
-        Answer(HttpServerResponse client) {
-            this.client = client;
+    private record Streamed(HttpClient client, String route, SseWriter stream, RelayWriter writer)
+            implements Generations.RelayReader {
+        @Override
+        public void accepted() {
+            stream.open();
         }
 
         @Override
-        public void began(Generation generation) {
-            client.closeHandler(_ -> generation.close());
-            if (client.closed()) {
-                generation.close();
-            }
+        public boolean chunk(RelayEvent.Chunk chunk) {
+            return stream.send(writer.chunk(chunk));
         }
+    }
 
+    private record Collected(HttpClient client, String route, ChunkAssembler chunks)
+            implements Generations.RelayReader {
         @Override
-        public boolean token(GenerationEvent.Token token) {
-            throw new IllegalStateException("a relayed request is answered by chunks");
-        }
-
-        @Override
-        public boolean chunk(GenerationEvent.Chunk chunk) {
+        public boolean chunk(RelayEvent.Chunk chunk) {
             chunks.add(chunk.json());
-            return !client.closed();
+            return !client.isGone();
         }
     }
 }

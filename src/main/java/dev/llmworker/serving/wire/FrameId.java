@@ -29,7 +29,7 @@ public final class FrameId {
                     throw RequestException.invalid(
                             name, name + " has " + text.length() + " characters; it may have " + MAX_CHARACTERS);
                 }
-                yield JsonText.quoted(text);
+                yield Json.text(text);
             }
             default -> throw RequestFields.wrong(name, value, "a string or a number");
         };

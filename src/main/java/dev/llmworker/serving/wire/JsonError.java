@@ -3,7 +3,9 @@ package dev.llmworker.serving.wire;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.RefusedException;
 import io.vertx.core.http.HttpServerRequest;
+import java.util.LinkedHashMap;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.RejectedExecutionException;
 import org.apache.camel.ExchangeTimedOutException;
@@ -25,7 +27,6 @@ public record JsonError(
         @Nullable String parameter) {
     public static final String CONTENT_TYPE = "application/json";
 
-    private static final String OPENAI_PATHS = "/v1/";
     private static final int LOADING_RETRY_SECONDS = 5;
     private static final int OVERLOADED_RETRY_SECONDS = 1;
 
@@ -94,34 +95,27 @@ public record JsonError(
         return of(status, words.replaceAll("[^a-z]+", "_"), words);
     }
 
+    /// `{"error","code"}`
+    Map<String, Object> fields() {
+        var fields = new LinkedHashMap<String, Object>();
+        fields.put("error", message);
+        fields.put("code", code);
+        return fields;
+    }
+
     public String json() {
-        var json = new StringBuilder(48 + message.length()).append("{\"error\":\"");
-        JsonText.escape(message, json);
-        return json.append("\",\"code\":\"").append(code).append("\"}").toString();
+        return Json.text(fields());
     }
 
-    /// As clients of the path expect it: below `/v1/` in OpenAI's form.
+    /// As clients of the path expect it.
+    ///
+    /// @param path null if none is known
     public String jsonFor(@Nullable String path) {
-        return path != null && path.startsWith(OPENAI_PATHS) ? openAiJson() : json();
+        return Json.text(ErrorFormat.of(path).fields(this));
     }
 
-    /// `{"error":{"message","type","param","code"}}`
     public String openAiJson() {
-        var json = new StringBuilder(96 + message.length()).append("{\"error\":{\"message\":\"");
-        JsonText.escape(message, json);
-        json.append("\",\"type\":\"")
-                .append(status < 500 ? "invalid_request_error" : "server_error")
-                .append("\",\"param\":");
-        if (parameter == null) {
-            json.append("null");
-        } else {
-            json.append('"');
-            JsonText.escape(parameter, json);
-            json.append('"');
-        }
-        // The one code of theirs that clients look for: it says that a shorter prompt would do.
-        var known = code.equals("context_exceeded") ? "context_length_exceeded" : code;
-        return json.append(",\"code\":\"").append(known).append("\"}}").toString();
+        return Json.text(ErrorFormat.OPENAI.fields(this));
     }
 
     /// Answers `request`, unless an answer has been begun.

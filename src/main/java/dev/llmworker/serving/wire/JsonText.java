@@ -1,7 +1,7 @@
 package dev.llmworker.serving.wire;
 
 /// JSON written by hand where it is written per token.
-public final class JsonText {
+final class JsonText {
     private static final char REPLACEMENT = '\ufffd';
     private static final String HEX = "0123456789abcdef";
 
@@ -9,7 +9,7 @@ public final class JsonText {
 
     /// Appends `text` as the inside of a JSON string. Half a surrogate pair becomes U+FFFD, as UTF-8 has no form for
     /// it.
-    public static void escape(String text, StringBuilder json) {
+    static void escape(String text, StringBuilder json) {
         var written = 0;
         for (var i = 0; i < text.length(); i++) {
             var c = text.charAt(i);
@@ -53,12 +53,5 @@ public final class JsonText {
                 .append("\"token\":\"");
         escape(token, json);
         return json.append("\",\"index\":").append(index).append('}').toString();
-    }
-
-    /// A JSON string, with its quotation marks.
-    public static String quoted(String text) {
-        var json = new StringBuilder(text.length() + 16).append('"');
-        escape(text, json);
-        return json.append('"').toString();
     }
 }

@@ -1,21 +1,20 @@
 package dev.llmworker.serving.openai;
 
 import dev.llmworker.generation.FinishReason;
-import dev.llmworker.generation.GenerationEvent;
-import dev.llmworker.serving.wire.Details;
-import dev.llmworker.serving.wire.EventForm;
+import dev.llmworker.generation.RelayEvent;
+import dev.llmworker.serving.wire.Ending;
+import dev.llmworker.serving.wire.EventWriter;
 import dev.llmworker.serving.wire.JsonError;
 import java.util.BitSet;
 import java.util.List;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// Streams the events of another server of OpenAI's API as they are. Where an answer is ended here, by its deadline
-/// say,
-/// the events that end it are made in the form of those before.
+/// Streams the events of another server of OpenAI's API unchanged. If the answer is ended here, by its deadline for
+/// example, the last events are made like those before.
 ///
 /// Threading: one answer, one thread.
-final class RelayForm implements EventForm {
+final class RelayWriter implements EventWriter {
     private static final String DONE = "[DONE]";
     private static final Pattern REASON = Pattern.compile("\"finish_reason\"\\s*:\\s*\"");
 
@@ -25,23 +24,12 @@ final class RelayForm implements EventForm {
 
     /// @param choices that the answer has
     /// @param includeUsage whether the client wants the event that counts tokens, which is always asked for
-    RelayForm(int choices, boolean includeUsage) {
+    RelayWriter(int choices, boolean includeUsage) {
         this.includeUsage = includeUsage;
         unfinished.set(0, choices);
     }
 
-    @Override
-    public List<String> began() {
-        return List.of();
-    }
-
-    @Override
-    public List<String> token(GenerationEvent.Token token) {
-        throw new IllegalStateException("a relayed request is answered by chunks");
-    }
-
-    @Override
-    public List<String> chunk(GenerationEvent.Chunk chunk) {
+    List<String> chunk(RelayEvent.Chunk chunk) {
         if (chunk.isUsage()) {
             return includeUsage ? List.of(chunk.json()) : List.of();
         }
@@ -53,14 +41,15 @@ final class RelayForm implements EventForm {
     }
 
     @Override
-    public List<String> finished(GenerationEvent.Finished finished) {
-        if (finished.reason() == FinishReason.STOP || finished.reason() == FinishReason.LENGTH) {
+    public List<String> finished(Ending ending) {
+        var reason = ending.finished().reason();
+        if (reason == FinishReason.STOP || reason == FinishReason.LENGTH) {
             return List.of(DONE);
         }
         var before = last;
         return before == null
-                ? List.of(failed(RelayedCompletion.unanswered(finished)))
-                : List.of(ChunkAssembler.ending(before, unfinished, Details.reason(finished)), DONE);
+                ? List.of(failed(RelayedCompletion.unanswered(ending.finished())))
+                : List.of(ChunkAssembler.ending(before, unfinished, ending.reason()), DONE);
     }
 
     @Override

@@ -1,0 +1,28 @@
+package dev.llmworker.generation;
+
+import java.util.Iterator;
+import org.jspecify.annotations.Nullable;
+
+/// One running answer. Its events are read once, in order, by one thread; the last is a [GenerationEvent.Finished].
+///
+/// Threading: `close` may be called from any thread, any number of times. The reader then sees the events that are
+/// already there, and a [GenerationEvent.Finished].
+public interface Answer<E> extends Iterable<E>, AutoCloseable {
+    /// Waits until it is certain that the request is served, which a generator that asks another server learns late.
+    ///
+    /// @throws RefusedException if it is not; the answer is over then
+    default void awaitAccepted() {}
+
+    /// Waits for each event. An interrupt of the reading thread closes the answer.
+    @Override
+    Iterator<E> iterator();
+
+    /// How long it took, available after the last event; null if the generator does not measure.
+    default @Nullable Timings timings() {
+        return null;
+    }
+
+    /// Ends the sequence before the engine's next step, if it still runs.
+    @Override
+    void close();
+}

@@ -1,0 +1,243 @@
+package dev.llmworker.remote;
+
+import dev.llmworker.generation.Answer;
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.RefusedException;
+import io.vertx.core.Context;
+import io.vertx.core.http.HttpClient;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Iterator;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
+
+/// One answer of a server. Until its first event another server, or the same once more, may be asked in the place of
+/// one that fails.
+///
+/// Threading: its state belongs to its event loop; any thread closes, one reads. A reader that is slow makes the server
+/// wait.
+class RemoteAnswer<E> implements Answer<E> {
+    private static final Logger LOG = LoggerFactory.getLogger(RemoteAnswer.class);
+    // How long the usage may come after the end of the text.
+    private static final long USAGE_MILLIS = 2000;
+
+    private final RemoteServers servers;
+    private final Route route;
+    private final HttpClient client;
+    private final ApiRequest question;
+    private final @Nullable String apiKey;
+    private final Supplier<AnswerReader<E>> readers;
+    private final Consumer<RemoteAnswer<E>> whenOver;
+    private final Context context;
+
+    private final EventQueue<E> events;
+    private final CompletableFuture<Void> acceptance = new CompletableFuture<>();
+
+    private AnswerReader<E> reader;
+    private @Nullable Attempt attempt;
+    private boolean over;
+    private long deadline = -1;
+    private long usageTimer = -1;
+
+    /// @param lastEvent the end of the answer as the last of its events
+    /// @param readers makes one for each attempt
+    RemoteAnswer(
+            RemoteServers servers,
+            RemoteGenerator.Lane lane,
+            ApiRequest question,
+            @Nullable String apiKey,
+            Function<GenerationEvent.Finished, E> lastEvent,
+            Supplier<AnswerReader<E>> readers,
+            Consumer<RemoteAnswer<E>> whenOver) {
+        this.servers = servers;
+        this.route = new Route(servers);
+        this.client = lane.client();
+        this.context = lane.context();
+        this.question = question;
+        this.apiKey = apiKey;
+        this.readers = readers;
+        this.whenOver = whenOver;
+        this.events = new EventQueue<>(lastEvent, () -> current().pause(), this::resume, this::close);
+        this.reader = readers.get();
+    }
+
+    /// @param server at which a place is taken already
+    void start(RemoteServer server, Duration timeout) {
+        context.runOnContext(_ -> {
+            deadline = context.owner().setTimer(timeout.toMillis(), _ -> end(FinishReason.TIMEOUT));
+            ask(server);
+        });
+    }
+
+    private void ask(RemoteServer server) {
+        route.add(server);
+        reader = readers.get();
+        var next = new Attempt(server, context, new Reply());
+        attempt = next;
+        next.start(client, question, Objects.requireNonNull(server.model()), apiKey);
+    }
+
+    /// What comes from the server that is asked.
+    private final class Reply implements Attempt.Listener {
+        @Override
+        public void accepted() {
+            acceptance.complete(null);
+        }
+
+        @Override
+        public void data(String data) {
+            if (over) {
+                return;
+            }
+            Failure failure;
+            try {
+                failure = reader.read(data, events::add);
+            } catch (IOException e) {
+                failure = Failure.broken("the engine's server sent what is not understood", e.getMessage() + "");
+            }
+            if (failure != null) {
+                stop(failure);
+            } else if (reader.isLast()) {
+                complete();
+            } else if (reader.isComplete() && usageTimer < 0) {
+                usageTimer = context.owner().setTimer(USAGE_MILLIS, _ -> complete());
+            }
+        }
+
+        @Override
+        public void error(String data) {
+            if (!over) {
+                stop(Failure.reported(data));
+            }
+        }
+
+        @Override
+        public void ended() {
+            if (over) {
+                return;
+            }
+            if (reader.isComplete()) {
+                complete();
+            } else {
+                stop(Attempt.cut("its stream ended without an end of the answer"));
+            }
+        }
+
+        @Override
+        public void failed(Failure failure) {
+            if (!over && reader.isComplete()) {
+                // The text is whole; only the usage is missing.
+                complete();
+            } else if (!over) {
+                RemoteAnswer.this.failed(failure);
+            }
+        }
+
+        private void stop(Failure failure) {
+            current().abort();
+            RemoteAnswer.this.failed(failure);
+        }
+    }
+
+    private void resume() {
+        context.runOnContext(_ -> {
+            if (attempt != null) {
+                attempt.resume();
+            }
+        });
+    }
+
+    private Attempt current() {
+        return Objects.requireNonNull(attempt);
+    }
+
+    private void failed(Failure failure) {
+        var server = current().server();
+        server.ended();
+        attempt = null;
+        LOG.atLevel(failure.blame() == Failure.Blame.NONE ? Level.INFO : Level.WARN)
+                .log("request={} server={} {}", question.requestId(), server, failure.detail());
+        switch (failure.blame()) {
+            case NONE -> {}
+            case FAILED -> server.failed(servers.hasOther(server));
+            case GONE -> server.unhealthy(failure.detail(), true);
+        }
+        var next = reader.emitted() > 0 ? null : route.next(failure, server);
+        if (next != null) {
+            ask(next);
+        } else if (acceptance.completeExceptionally(failure.refusal())) {
+            end(FinishReason.ERROR);
+        } else {
+            end(reader.ended(FinishReason.ERROR, failure.refusal().getMessage()));
+        }
+    }
+
+    private void complete() {
+        var done = current();
+        attempt = null;
+        done.finish();
+        done.server().succeeded();
+        done.server().ended();
+        end(reader.finished());
+    }
+
+    private void end(FinishReason reason) {
+        if (!over) {
+            end(reader.ended(reason, null));
+        }
+    }
+
+    private void end(GenerationEvent.Finished finished) {
+        if (over) {
+            return;
+        }
+        over = true;
+        var timers = context.owner();
+        timers.cancelTimer(deadline);
+        timers.cancelTimer(usageTimer);
+        var running = attempt;
+        if (running != null) {
+            attempt = null;
+            running.abort();
+            running.server().ended();
+        }
+        events.end(finished);
+        acceptance.complete(null);
+        whenOver.accept(this);
+        LOG.debug("request={} server={} reason={}", question.requestId(), route.last(), finished.reason());
+    }
+
+    @Override
+    public void awaitAccepted() {
+        try {
+            acceptance.get();
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof RefusedException refused) {
+                throw refused;
+            }
+            throw new IllegalStateException(e.getCause());
+        } catch (InterruptedException _) {
+            close();
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public Iterator<E> iterator() {
+        return events;
+    }
+
+    @Override
+    public void close() {
+        context.runOnContext(_ -> end(FinishReason.CANCELLED));
+    }
+}

@@ -1,0 +1,42 @@
+package dev.llmworker.serving.connection;
+
+import org.apache.camel.Exchange;
+import org.jspecify.annotations.Nullable;
+
+/// Who waits for what an exchange brings. It travels with the exchange as one property, because many steps,
+/// `convertBodyTo` among them, replace the message that knows the response.
+///
+/// Threading: any thread.
+public sealed interface Client permits HttpClient, WebSocketClient, Nobody {
+    String PROPERTY = "llmworker.client";
+
+    /// The client of an exchange: [Nobody] if the exchange came from a queue, a folder or a timer.
+    static Client of(Exchange exchange) {
+        var client = exchange.getProperty(PROPERTY, Client.class);
+        return client == null ? Nobody.INSTANCE : client;
+    }
+
+    default void travelWith(Exchange exchange) {
+        exchange.setProperty(PROPERTY, this);
+    }
+
+    /// The id in the answer's `X-Request-Id`, for a WebSocket that of its handshake; empty for nobody.
+    String requestId();
+
+    /// The label of the API key that the request came with; null if it came with none.
+    @Nullable
+    String key();
+
+    /// Whether the port let the request in before the worker began to stop. Such a request is still answered. What
+    /// comes
+    /// from a queue or a folder is not, and waits there for another worker.
+    boolean isAdmitted();
+
+    /// Whether the client has disconnected.
+    boolean isGone();
+
+    /// Runs `task` once the client disconnects, or now if it already has. A task may run twice.
+    ///
+    /// @return cancels that
+    Departure.Watch onGone(Runnable task);
+}

@@ -1,0 +1,92 @@
+package dev.llmworker.serving.connection;
+
+import dev.llmworker.serving.access.Access;
+import dev.llmworker.serving.wire.RequestId;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.HttpServerResponse;
+import org.jspecify.annotations.Nullable;
+
+/// The client of an HTTP request.
+///
+/// Threading: any thread; a thread that sends waits while the client does not read.
+public final class HttpClient implements Client {
+    private final HttpServerResponse response;
+    private final String path;
+    private final @Nullable String key;
+    private final Departure departure = new Departure();
+    private @Nullable WriteWindow window;
+    private boolean watched;
+
+    public HttpClient(HttpServerRequest request) {
+        response = request.response();
+        path = request.path();
+        key = Access.keyLabel(request);
+    }
+
+    public HttpServerResponse response() {
+        return response;
+    }
+
+    public String path() {
+        return path;
+    }
+
+    @Override
+    public String requestId() {
+        return RequestId.of(response);
+    }
+
+    @Override
+    public @Nullable String key() {
+        return key;
+    }
+
+    /// Routes see no request that the port did not let in.
+    @Override
+    public boolean isAdmitted() {
+        return true;
+    }
+
+    @Override
+    public boolean isGone() {
+        return response.closed();
+    }
+
+    @Override
+    public Departure.Watch onGone(Runnable task) {
+        watch();
+        return departure.add(task);
+    }
+
+    /// Most requests have no use for the handler: it is set when somebody asks.
+    private synchronized void watch() {
+        if (!watched) {
+            watched = true;
+            response.closeHandler(_ -> departure.happen(() -> {}));
+            if (response.closed()) {
+                departure.happen(() -> {});
+            }
+        }
+    }
+
+    /// Writes a part of the body, and waits while too many are unwritten.
+    ///
+    /// @return false if the client has disconnected
+    public boolean send(String text) {
+        if (response.closed()) {
+            return false;
+        }
+        window().write(() -> response.write(text));
+        return !response.closed();
+    }
+
+    private synchronized WriteWindow window() {
+        var current = window;
+        if (current == null) {
+            current = new WriteWindow(() -> {});
+            window = current;
+            var _ = onGone(current::close);
+        }
+        return current;
+    }
+}

@@ -1,0 +1,33 @@
+package dev.llmworker.serving.connection;
+
+import org.jspecify.annotations.Nullable;
+
+/// No client waits: the exchange came from a queue, a folder or a timer.
+public enum Nobody implements Client {
+    INSTANCE;
+
+    @Override
+    public String requestId() {
+        return "";
+    }
+
+    @Override
+    public @Nullable String key() {
+        return null;
+    }
+
+    @Override
+    public boolean isAdmitted() {
+        return false;
+    }
+
+    @Override
+    public boolean isGone() {
+        return false;
+    }
+
+    @Override
+    public Departure.Watch onGone(Runnable task) {
+        return () -> {};
+    }
+}

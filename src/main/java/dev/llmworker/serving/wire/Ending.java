@@ -1,0 +1,53 @@
+package dev.llmworker.serving.wire;
+
+import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.Timings;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+
+/// How an answer ended, and how long it took.
+public record Ending(GenerationEvent.Finished finished, Timings timings) {
+    private static final double NANOS_PER_MILLI = 1e6;
+    private static final double NANOS_PER_SECOND = 1e9;
+
+    /// As clients read it: `stop`.
+    public String reason() {
+        return finished.reason().name().toLowerCase(Locale.ROOT);
+    }
+
+    /// Token counts, as OpenAI's API has them.
+    public Map<String, Object> usage() {
+        var usage = new LinkedHashMap<String, Object>();
+        usage.put("prompt_tokens", finished.promptTokens());
+        usage.put("completion_tokens", finished.completionTokens());
+        usage.put("total_tokens", finished.promptTokens() + finished.completionTokens());
+        return usage;
+    }
+
+    /// The fields that `"details": true` adds to the end of an answer.
+    public Map<String, Object> details() {
+        var times = new LinkedHashMap<String, Object>();
+        times.put(
+                "first_token_ms",
+                timings.firstTokenNanos() < 0 ? null : rounded(timings.firstTokenNanos() / NANOS_PER_MILLI));
+        times.put("total_ms", rounded(timings.totalNanos() / NANOS_PER_MILLI));
+        times.put("tokens_per_second", rounded(tokensPerSecond()));
+        var details = new LinkedHashMap<String, Object>();
+        details.put("finish_reason", reason());
+        details.put("usage", usage());
+        details.put("timings", times);
+        return details;
+    }
+
+    private static double rounded(double value) {
+        return Math.round(value * 10) / 10.0;
+    }
+
+    /// The speed after the first token, whose time is that of the prompt.
+    private double tokensPerSecond() {
+        var decodeNanos = timings.totalNanos() - Math.max(timings.firstTokenNanos(), 0);
+        var tokens = finished.completionTokens() - 1;
+        return tokens < 1 || decodeNanos <= 0 ? 0 : tokens * NANOS_PER_SECOND / decodeNanos;
+    }
+}
