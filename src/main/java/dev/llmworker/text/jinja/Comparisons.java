@@ -1,5 +1,10 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Rendering.Budget;
+import dev.llmworker.text.jinja.Values.DictView;
+import dev.llmworker.text.jinja.Values.Range;
+import dev.llmworker.text.jinja.Values.Tuple;
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.math.BigDecimal;
 import java.util.Comparator;
 import java.util.List;

@@ -1,5 +1,7 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Values.Markup;
+import dev.llmworker.text.jinja.Values.None;
 import java.math.BigDecimal;
 import java.util.regex.Pattern;
 
@@ -85,7 +87,7 @@ record FormatSpec(
             case 'b' -> number(rendering, value < 0, "0b", unsigned(value, 2), 4);
             case 'o' -> number(rendering, value < 0, "0o", unsigned(value, 8), 4);
             case 'x' -> number(rendering, value < 0, "0x", unsigned(value, 16), 4);
-            case 'X' -> number(rendering, value < 0, "0X", Casing.upper(unsigned(value, 16)), 4);
+            case 'X' -> number(rendering, value < 0, "0X", PythonText.upper(unsigned(value, 16)), 4);
             case 'c' -> {
                 if (value < 0 || value > Character.MAX_CODE_POINT) {
                     throw new JinjaException("%c arg not in range(0x110000)");
@@ -108,7 +110,7 @@ record FormatSpec(
                 ? Printing.number(magnitude) + (type == '%' ? "%" : "")
                 : digits(magnitude);
         boolean capital = type == 'E' || type == 'F' || type == 'G';
-        return number(rendering, negative, "", capital ? Casing.upper(digits) : digits, 3);
+        return number(rendering, negative, "", capital ? PythonText.upper(digits) : digits, 3);
     }
 
     private String digits(double magnitude) {

@@ -1,9 +1,16 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Rendering.Budget;
+import dev.llmworker.text.jinja.Rendering.Text;
+import dev.llmworker.text.jinja.Values.Invocable;
+import dev.llmworker.text.jinja.Values.Tuple;
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// Executes a template once. Threading: one thread.
 final class Interpreter {
@@ -160,5 +167,196 @@ final class Interpreter {
         var named = new LinkedHashMap<>(given.named());
         named.put("caller", new Macro(this, block.caller(), scope));
         return evaluator.call(block.call(), new Arguments(given.positional(), named), scope);
+    }
+
+    /// The variables of a template, loop round, macro call or block; those of the scope around it can be read, not set.
+    static final class Scope {
+        private final @Nullable Scope outer;
+        private final Map<String, Object> variables;
+
+        /// Of what is read only: the global functions.
+        Scope(Map<String, Object> variables) {
+            this.outer = null;
+            this.variables = variables;
+        }
+
+        Scope(Scope outer) {
+            this.outer = outer;
+            this.variables = new HashMap<>();
+        }
+
+        Object variable(String name) {
+            for (var scope = this; scope != null; scope = scope.outer) {
+                var value = scope.variables.get(name);
+                if (value != null) {
+                    return value;
+                }
+            }
+            return Undefined.variable(name);
+        }
+
+        void set(String name, Object value) {
+            variables.put(name, value);
+        }
+
+        void set(Budget budget, Statement.Target target, Object value) {
+            switch (target) {
+                case Statement.Target.Variable(var name) -> set(name, value);
+                case Statement.Target.NamespaceAttribute(var name, var attribute) -> {
+                    if (!(variable(name) instanceof Namespace namespace)) {
+                        throw new JinjaException("cannot assign attribute on non-namespace object");
+                    }
+                    namespace.set(attribute, value);
+                }
+                case Statement.Target.Unpacked(var targets) -> unpack(budget, targets, value);
+            }
+        }
+
+        private void unpack(Budget budget, List<Statement.Target> targets, Object value) {
+            var items = Values.items(budget, value);
+            if (items.size() != targets.size()) {
+                throw new JinjaException("cannot unpack " + items.size() + " values into " + targets.size() + " names");
+            }
+            for (int i = 0; i < items.size(); i++) {
+                set(budget, targets.get(i), items.get(i));
+            }
+        }
+    }
+
+    /// The variable `loop` within a loop's body.
+    static final class Loop {
+        private final Comparisons comparisons;
+        private final List<Object> items;
+        private int index0 = -1;
+        private @Nullable Object lastChanged;
+
+        Loop(Comparisons comparisons, List<Object> items) {
+            this.comparisons = comparisons;
+            this.items = items;
+        }
+
+        /// The next item, or null at the end.
+        @Nullable
+        Object advance() {
+            return ++index0 < items.size() ? items.get(index0) : null;
+        }
+
+        long index() {
+            return index0 + 1L;
+        }
+
+        long length() {
+            return items.size();
+        }
+
+        /// One of its attributes; null for a name that is none.
+        @Nullable
+        Object attribute(String name) {
+            return switch (name) {
+                case "index" -> index();
+                case "index0" -> (long) index0;
+                case "revindex" -> length() - index0;
+                case "revindex0" -> length() - index();
+                case "first" -> index0 == 0;
+                case "last" -> index() == length();
+                case "length" -> length();
+                case "depth" -> 1L;
+                case "depth0" -> 0L;
+                case "previtem" -> index0 > 0 ? items.get(index0 - 1) : new Undefined("there is no previous item");
+                case "nextitem" -> index() < length() ? items.get(index0 + 1) : new Undefined("there is no next item");
+                case "cycle" -> (Invocable) this::cycle;
+                case "changed" -> (Invocable) this::changed;
+                default -> null;
+            };
+        }
+
+        private Object cycle(Arguments arguments) {
+            var choices = arguments.positional();
+            if (choices.isEmpty()) {
+                throw new JinjaException("no items for cycling given");
+            }
+            return choices.get(index0 % choices.size());
+        }
+
+        private Object changed(Arguments arguments) {
+            var value = new Tuple(arguments.positional());
+            if (lastChanged != null && comparisons.equal(lastChanged, value)) {
+                return false;
+            }
+            lastChanged = value;
+            return true;
+        }
+    }
+
+    /// A macro, or the body of a call block, as a function that gives its text. It reads the variables of where it was
+    /// defined, with the values they have when it is called.
+    record Macro(Interpreter interpreter, Statement.MacroDefinition definition, Scope scope) implements Invocable {
+        String name() {
+            return definition.name();
+        }
+
+        @Override
+        public Object call(Arguments arguments) {
+            var inner = new Scope(scope);
+            var parameters = definition.parameters();
+            var named = new LinkedHashMap<>(arguments.named());
+            for (int i = 0; i < parameters.size(); i++) {
+                var parameter = parameters.get(i);
+                Object value;
+                if (i < arguments.positional().size()) {
+                    value = arguments.positional().get(i);
+                } else {
+                    var given = named.remove(parameter.name());
+                    value = given != null ? given : whenLeftOut(parameter, inner);
+                }
+                inner.set(parameter.name(), value);
+            }
+            surplus(arguments.positional(), named, inner);
+            return interpreter.captured(definition.body(), inner);
+        }
+
+        private Object whenLeftOut(Statement.Parameter parameter, Scope inner) {
+            for (var expression : parameter.whenLeftOut()) {
+                return interpreter.evaluator().value(expression, inner);
+            }
+            return new Undefined("parameter '" + parameter.name() + "' was not provided");
+        }
+
+        /// Gives what no parameter takes to the names that the body reads for it.
+        private void surplus(List<Object> positional, Map<String, Object> named, Scope inner) {
+            if (definition.extras().contains("caller")) {
+                var caller = named.remove("caller");
+                inner.set("caller", caller != null ? caller : new Undefined("No caller defined"));
+            }
+            int taken = Math.min(positional.size(), definition.parameters().size());
+            if (definition.extras().contains("varargs")) {
+                inner.set("varargs", new Tuple(positional.subList(taken, positional.size())));
+            } else if (taken < positional.size()) {
+                throw new JinjaException("macro '" + name() + "' takes not more than " + taken + " argument(s)");
+            }
+            if (definition.extras().contains("kwargs")) {
+                inner.set("kwargs", new LinkedHashMap<Object, Object>(named));
+            } else if (!named.isEmpty()) {
+                throw new JinjaException("macro '" + name() + "' takes no keyword argument '"
+                        + named.keySet().iterator().next() + "'");
+            }
+        }
+    }
+
+    /// The one value that a template can change: `namespace(found=false)`, then `{% set ns.found = true %}`.
+    static final class Namespace {
+        private final Map<String, Object> attributes = new LinkedHashMap<>();
+
+        Map<String, Object> attributes() {
+            return attributes;
+        }
+
+        void set(String name, Object value) {
+            if (name.startsWith("_")) {
+                throw new JinjaException(
+                        "a namespace has no attributes that begin with an underscore; this one is " + name);
+            }
+            attributes.put(name, value);
+        }
     }
 }

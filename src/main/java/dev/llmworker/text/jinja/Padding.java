@@ -1,5 +1,7 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Rendering.Budget;
+
 /// Filling a text up to a width.
 final class Padding {
     private Padding() {}

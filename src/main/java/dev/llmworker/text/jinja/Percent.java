@@ -1,5 +1,7 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Values.Markup;
+import dev.llmworker.text.jinja.Values.Tuple;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;

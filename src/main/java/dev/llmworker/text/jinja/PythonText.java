@@ -1,7 +1,13 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Rendering.Budget;
+import dev.llmworker.text.jinja.Values.Range;
+import dev.llmworker.text.jinja.Values.Tuple;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
+import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
 
 /// Texts as Python counts and cuts them: by code points, with Unicode's white space.
@@ -159,5 +165,233 @@ final class PythonText {
             }
         }
         return Integer.compare(left.length(), right.length());
+    }
+
+    static String upper(String text) {
+        return text.toUpperCase(Locale.ROOT);
+    }
+
+    static String lower(String text) {
+        return text.toLowerCase(Locale.ROOT);
+    }
+
+    static String capitalize(String text) {
+        if (text.isEmpty()) {
+            return text;
+        }
+        int first = Character.charCount(text.codePointAt(0));
+        return titled(text.codePointAt(0)) + lower(text.substring(first));
+    }
+
+    static String swapCase(String text) {
+        var swapped = new StringBuilder();
+        text.codePoints().forEach(character -> {
+            var one = Character.toString(character);
+            swapped.append(Character.isUpperCase(character) ? lower(one) : upper(one));
+        });
+        return swapped.toString();
+    }
+
+    /// Python's method: a letter after anything but a letter begins a word.
+    static String title(String text) {
+        var title = new StringBuilder();
+        boolean within = false;
+        for (int at = 0; at < text.length(); at += Character.charCount(text.codePointAt(at))) {
+            int character = text.codePointAt(at);
+            title.append(within ? lower(Character.toString(character)) : titled(character));
+            within = isCased(character);
+        }
+        return title.toString();
+    }
+
+    /// Jinja's filter: words are parted by white space, hyphens and opening brackets.
+    static String titleFilter(String text) {
+        var title = new StringBuilder();
+        var word = new StringBuilder();
+        for (int at = 0; at < text.length(); at += Character.charCount(text.codePointAt(at))) {
+            int character = text.codePointAt(at);
+            if (isSpace(character) || "-({[<".indexOf(character) >= 0) {
+                finishWord(word, title);
+                title.appendCodePoint(character);
+            } else {
+                word.appendCodePoint(character);
+            }
+        }
+        finishWord(word, title);
+        return title.toString();
+    }
+
+    private static void finishWord(StringBuilder word, StringBuilder title) {
+        if (!word.isEmpty()) {
+            int first = Character.charCount(word.codePointAt(0));
+            title.append(upper(word.substring(0, first))).append(lower(word.substring(first)));
+            word.setLength(0);
+        }
+    }
+
+    static boolean isUpper(String text) {
+        return text.codePoints().anyMatch(Character::isUpperCase)
+                && text.codePoints().noneMatch(c -> Character.isLowerCase(c) || Character.isTitleCase(c));
+    }
+
+    static boolean isLower(String text) {
+        return text.codePoints().anyMatch(Character::isLowerCase)
+                && text.codePoints().noneMatch(c -> Character.isUpperCase(c) || Character.isTitleCase(c));
+    }
+
+    /// Whether there are characters, and all of one kind.
+    static boolean all(String text, IntPredicate kind) {
+        return !text.isEmpty() && text.codePoints().allMatch(kind);
+    }
+
+    static boolean isNumeric(int character) {
+        int type = Character.getType(character);
+        return type == Character.DECIMAL_DIGIT_NUMBER
+                || type == Character.LETTER_NUMBER
+                || type == Character.OTHER_NUMBER;
+    }
+
+    private static boolean isCased(int character) {
+        return Character.isUpperCase(character) || Character.isLowerCase(character) || Character.isTitleCase(character);
+    }
+
+    private static String titled(int character) {
+        int title = Character.toTitleCase(character);
+        // One character whose capital is two, such as ß, has no title case of its own: Python writes Ss.
+        var upper = upper(Character.toString(character));
+        if (title == character && upper.codePointCount(0, upper.length()) > 1) {
+            return upper.substring(0, 1) + lower(upper.substring(1));
+        }
+        return Character.toString(title);
+    }
+
+    /// At a separator, or at runs of white space if there is none; at most so many times, any number if negative.
+    static List<Object> split(Budget budget, String text, @Nullable String separator, long times) {
+        if (separator == null) {
+            return splitAtSpace(budget, text, times);
+        }
+        checked(separator);
+        var parts = new ArrayList<Object>();
+        int start = 0;
+        for (long left = times; left != 0; left--) {
+            int found = find(text, separator, start);
+            if (found < 0) {
+                break;
+            }
+            parts.add(part(budget, text, start, found));
+            start = found + separator.length();
+        }
+        parts.add(part(budget, text, start, text.length()));
+        return parts;
+    }
+
+    private static List<Object> splitAtSpace(Budget budget, String text, long times) {
+        var parts = new ArrayList<Object>();
+        var rest = strip(text, null, true, false);
+        int start = text.length() - rest.length();
+        long left = times;
+        while (start < text.length()) {
+            int end = left == 0 ? text.length() : wordEnd(text, start);
+            if (left-- == 0) {
+                parts.add(part(budget, text, start, end));
+                break;
+            }
+            parts.add(part(budget, text, start, end));
+            start = end;
+            while (start < text.length() && isSpace(text.charAt(start))) {
+                start++;
+            }
+        }
+        return parts;
+    }
+
+    private static int wordEnd(String text, int start) {
+        int end = start;
+        // White space is never a surrogate.
+        while (end < text.length() && !isSpace(text.charAt(end))) {
+            end++;
+        }
+        return end;
+    }
+
+    /// As [#split], from the right.
+    static List<Object> splitFromRight(Budget budget, String text, @Nullable String separator, long times) {
+        var parts = new ArrayList<Object>();
+        var rest = separator == null ? strip(text, null, false, true) : text;
+        if (separator != null) {
+            checked(separator);
+        }
+        for (long left = times; left != 0; left--) {
+            int found = separator == null ? lastWordStart(rest) : findLast(rest, separator);
+            if (separator == null ? found <= 0 : found < 0) {
+                break;
+            }
+            budget.characters(rest.length());
+            parts.add(part(budget, rest, separator == null ? found : found + separator.length(), rest.length()));
+            rest = rest.substring(0, found);
+            rest = separator == null ? strip(rest, null, false, true) : rest;
+        }
+        if (separator != null || !rest.isEmpty()) {
+            parts.add(rest);
+        }
+        Collections.reverse(parts);
+        return parts;
+    }
+
+    private static int lastWordStart(String text) {
+        int start = text.length();
+        while (start > 0 && !isSpace(text.charAt(start - 1))) {
+            start--;
+        }
+        return start;
+    }
+
+    private static void checked(String separator) {
+        if (separator.isEmpty()) {
+            throw new JinjaException("empty separator");
+        }
+    }
+
+    /// At all that Python takes for the end of a line, which for `\r\n` is one.
+    static List<Object> lines(Budget budget, String text, boolean keepEnds) {
+        var lines = new ArrayList<Object>();
+        int start = 0;
+        for (int at = 0; at < text.length(); at++) {
+            char character = text.charAt(at);
+            if (isLineEnd(character)) {
+                int end = character == '\r' && at + 1 < text.length() && text.charAt(at + 1) == '\n' ? at + 2 : at + 1;
+                lines.add(part(budget, text, start, keepEnds ? end : at));
+                start = end;
+                at = end - 1;
+            }
+        }
+        if (start < text.length()) {
+            lines.add(part(budget, text, start, text.length()));
+        }
+        return lines;
+    }
+
+    private static boolean isLineEnd(char character) {
+        return character >= '\n' && character <= '\r'
+                || character >= 0x1c && character <= 0x1e
+                || character == 0x85
+                || character == 0x2028
+                || character == 0x2029;
+    }
+
+    /// Before, separator and after, at the first or the last place.
+    static Tuple partition(String text, String separator, boolean last) {
+        checked(separator);
+        int found = last ? findLast(text, separator) : find(text, separator, 0);
+        if (found < 0) {
+            return last ? Tuple.of("", "", text) : Tuple.of(text, "", "");
+        }
+        return Tuple.of(text.substring(0, found), separator, text.substring(found + separator.length()));
+    }
+
+    private static String part(Budget budget, String text, int start, int end) {
+        budget.step();
+        budget.characters(end - start);
+        return text.substring(start, end);
     }
 }

@@ -1,5 +1,8 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Lexer.Token;
+import dev.llmworker.text.jinja.Lexer.TokenStream;
+import dev.llmworker.text.jinja.Statement.Target;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -7,17 +10,16 @@ import java.util.Set;
 
 /// Parses a template's statements.
 final class StatementParser {
+    private static final Set<String> CONSTANTS = Set.of("true", "false", "none", "True", "False", "None");
     private static final Expression ALL = new Expression.Literal(true);
 
     private final TokenStream tokens;
     private final ExpressionParser expressions;
-    private final TargetParser targets;
     private int loops;
 
     private StatementParser(List<Token> tokens) {
         this.tokens = new TokenStream(tokens);
         this.expressions = new ExpressionParser(this.tokens);
-        this.targets = new TargetParser(this.tokens);
     }
 
     static List<Statement> parse(String template) {
@@ -67,7 +69,7 @@ final class StatementParser {
             case "macro" -> macro(line);
             case "call" -> callBlock(line);
             case "filter" -> {
-                var filters = new ArrayList<>(List.of(expressions.operands().filter()));
+                var filters = new ArrayList<>(List.of(expressions.filter()));
                 filters.addAll(filters());
                 yield new Statement.FilterBlock(line, filters, block("endfilter"));
             }
@@ -123,7 +125,7 @@ final class StatementParser {
     }
 
     private Statement loop(int line) {
-        var target = targets.loopTarget();
+        var target = loopTarget();
         tokens.expectName("in");
         var items = expressions.tuple(false);
         var filter = tokens.skipName("if") ? expressions.expression() : ALL;
@@ -138,7 +140,7 @@ final class StatementParser {
     }
 
     private Statement assignment(int line) {
-        var target = targets.target(true);
+        var target = target(true);
         if (tokens.skipOperator("=")) {
             return new Statement.Assign(line, target, expressions.tuple(true));
         }
@@ -148,7 +150,7 @@ final class StatementParser {
     private List<Expression.FilterCall> filters() {
         var filters = new ArrayList<Expression.FilterCall>();
         while (tokens.skipOperator("|")) {
-            filters.add(expressions.operands().filter());
+            filters.add(expressions.filter());
         }
         return filters;
     }
@@ -159,7 +161,7 @@ final class StatementParser {
             if (!bindings.isEmpty()) {
                 tokens.expectOperator(",");
             }
-            var target = targets.single(false);
+            var target = single(false);
             tokens.expectOperator("=");
             bindings.add(new Statement.Binding(target, expressions.expression()));
         }
@@ -167,7 +169,7 @@ final class StatementParser {
     }
 
     private Statement.MacroDefinition macro(int line) {
-        var name = targets.name();
+        var name = name();
         return macro(line, name, parameters(), "endmacro");
     }
 
@@ -192,7 +194,7 @@ final class StatementParser {
             if (!parameters.isEmpty()) {
                 tokens.expectOperator(",");
             }
-            var name = targets.name();
+            var name = name();
             List<Expression> whenLeftOut = tokens.skipOperator("=") ? List.of(expressions.expression()) : List.of();
             if (defaults && whenLeftOut.isEmpty()) {
                 throw tokens.fault("non-default argument follows default argument");
@@ -209,5 +211,53 @@ final class StatementParser {
             throw JinjaException.at(line, "expected call");
         }
         return new Statement.CallBlock(line, macro(line, "caller", parameters, "endcall"), call);
+    }
+
+    /// The name of a macro or parameter.
+    private String name() {
+        return variable(tokens.expect(Token.Kind.NAME, "a name")).name();
+    }
+
+    private Target loopTarget() {
+        if (tokens.current().isName("loop")) {
+            throw tokens.fault("can't assign to the special variable loop of a loop");
+        }
+        return target(false);
+    }
+
+    /// One target, or several with commas between.
+    private Target target(boolean withNamespaces) {
+        var targets = new ArrayList<>(List.of(single(withNamespaces)));
+        boolean several = false;
+        while (tokens.skipOperator(",")) {
+            several = true;
+            if (tokens.current().isOperator("=") || tokens.current().isOperator(")")) {
+                break;
+            }
+            targets.add(single(withNamespaces));
+        }
+        return several ? new Target.Unpacked(targets) : targets.getFirst();
+    }
+
+    private Target single(boolean withNamespaces) {
+        if (tokens.skipOperator("(")) {
+            tokens.enter();
+            var target = target(false);
+            tokens.expectOperator(")");
+            tokens.leave();
+            return target;
+        }
+        var name = tokens.expect(Token.Kind.NAME, "a name");
+        if (withNamespaces && tokens.skipOperator(".")) {
+            return new Target.NamespaceAttribute(name.text(), tokens.expectAnyName());
+        }
+        return variable(name);
+    }
+
+    private static Target.Variable variable(Token name) {
+        if (CONSTANTS.contains(name.text())) {
+            throw JinjaException.at(name.line(), "can't assign to '" + name.text() + "'");
+        }
+        return new Target.Variable(name.text());
     }
 }

@@ -1,5 +1,13 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Interpreter.Loop;
+import dev.llmworker.text.jinja.Interpreter.Namespace;
+import dev.llmworker.text.jinja.Values.Invocable;
+import dev.llmworker.text.jinja.Values.Markup;
+import dev.llmworker.text.jinja.Values.None;
+import dev.llmworker.text.jinja.Values.Range;
+import dev.llmworker.text.jinja.Values.Tuple;
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -81,11 +89,11 @@ final class Subscripts {
     /// What the value's type has under a name; null if nothing.
     static @Nullable Object ownAttribute(Rendering rendering, Object value, String name) {
         return switch (value) {
-            case String text -> StringMethods.find(rendering, text, name);
-            case Markup markup -> marked(StringMethods.find(rendering, markup.text(), name));
-            case List<?> list -> CollectionMethods.ofList(rendering, Values.cast(list), "list", name);
-            case Tuple tuple -> CollectionMethods.ofList(rendering, tuple.items(), "tuple", name);
-            case Map<?, ?> map -> CollectionMethods.ofDict(rendering, map, name);
+            case String text -> Methods.ofString(rendering, text, name);
+            case Markup markup -> marked(Methods.ofString(rendering, markup.text(), name));
+            case List<?> list -> Methods.ofList(rendering, Values.cast(list), "list", name);
+            case Tuple tuple -> Methods.ofList(rendering, tuple.items(), "tuple", name);
+            case Map<?, ?> map -> Methods.ofDict(rendering, map, name);
             case Namespace namespace -> namespace.attributes().get(name);
             case Loop loop -> loop.attribute(name);
             default -> null;
@@ -145,5 +153,64 @@ final class Subscripts {
         var selected = new ArrayList<Object>(indices.size());
         indices.forEach(index -> selected.add(items.get((int) (long) (Long) index)));
         return selected;
+    }
+
+    /// The attribute that filters such as `map(attribute='function.name')` take of each item.
+    ///
+    /// @param path names and, where a part is digits, indices
+    record Lookup(List<Object> path, Object whenMissing) {
+        /// The items themselves.
+        static final Lookup IDENTITY = new Lookup(List.of(), None.NONE);
+
+        /// @param attribute a dotted path, an index, or None for the item itself
+        /// @param whenMissing what stands for a part that is undefined; None for nothing
+        static Lookup of(Object attribute, Object whenMissing) {
+            var text = Values.text(attribute);
+            if (text == null) {
+                return attribute == None.NONE ? IDENTITY : new Lookup(List.of(attribute), whenMissing);
+            }
+            var path = new ArrayList<Object>();
+            for (var part : text.split("\\.", -1)) {
+                boolean digits = PythonText.all(part, Character::isDigit) && part.length() < 19;
+                path.add(digits ? (Object) Long.parseLong(part) : part);
+            }
+            return new Lookup(path, whenMissing);
+        }
+
+        /// Several, for an attribute such as `type,name`.
+        static List<Lookup> listOf(Object attribute) {
+            var text = Values.text(attribute);
+            if (text == null) {
+                return List.of(of(attribute, None.NONE));
+            }
+            var lookups = new ArrayList<Lookup>();
+            for (var part : text.split(",", -1)) {
+                lookups.add(of(part, None.NONE));
+            }
+            return lookups;
+        }
+
+        Object in(Rendering rendering, Object item) {
+            var found = item;
+            for (var part : path) {
+                rendering.budget().step();
+                found = Subscripts.element(rendering, found, part);
+                if (found instanceof Undefined && whenMissing != None.NONE) {
+                    found = whenMissing;
+                }
+            }
+            return found;
+        }
+
+        /// As [#in], with texts in lower case unless case matters: what sorting and `unique` compare.
+        Object key(Rendering rendering, Object item, boolean caseSensitive) {
+            var found = in(rendering, item);
+            var text = Values.text(found);
+            if (text == null || caseSensitive) {
+                return found;
+            }
+            rendering.budget().characters(text.length());
+            return PythonText.lower(text);
+        }
     }
 }

@@ -1,6 +1,16 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Arguments.Signature;
 import dev.llmworker.text.jinja.Expression.Relation;
+import dev.llmworker.text.jinja.Interpreter.Loop;
+import dev.llmworker.text.jinja.Values.DictView;
+import dev.llmworker.text.jinja.Values.Generated;
+import dev.llmworker.text.jinja.Values.Invocable;
+import dev.llmworker.text.jinja.Values.Markup;
+import dev.llmworker.text.jinja.Values.None;
+import dev.llmworker.text.jinja.Values.Range;
+import dev.llmworker.text.jinja.Values.Tuple;
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.util.List;
 import java.util.Map;
 
@@ -117,8 +127,8 @@ final class Tests {
             case "escaped" -> value instanceof Markup;
             case "odd" -> remainder(rendering, value, 2L, 1L);
             case "even" -> remainder(rendering, value, 2L, 0L);
-            case "lower" -> Casing.isLower(scanned(rendering, value));
-            case "upper" -> Casing.isUpper(scanned(rendering, value));
+            case "lower" -> PythonText.isLower(scanned(rendering, value));
+            case "upper" -> PythonText.isUpper(scanned(rendering, value));
             case "filter" -> Filters.isFilter(rendering.str(value));
             case "test" -> isTest(rendering.str(value));
             default -> throw new IllegalStateException(name);

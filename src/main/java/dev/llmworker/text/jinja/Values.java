@@ -1,5 +1,10 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Interpreter.Loop;
+import dev.llmworker.text.jinja.Interpreter.Macro;
+import dev.llmworker.text.jinja.Interpreter.Namespace;
+import dev.llmworker.text.jinja.Rendering.Budget;
+import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -168,5 +173,179 @@ final class Values {
             case Macro _ -> "Macro";
             default -> "function";
         };
+    }
+
+    /// Python's `None`; Java's null is no value of a template.
+    enum None {
+        NONE
+    }
+
+    /// A variable, attribute or element that is not there: empty when printed, an error when anything else is done with
+    /// it.
+    ///
+    /// @param complaint what that error says
+    record Undefined(String complaint) {
+        static Undefined variable(String name) {
+            return new Undefined("'" + name + "' is undefined");
+        }
+
+        JinjaException exception() {
+            return new JinjaException(complaint);
+        }
+    }
+
+    /// Python's tuple: like a list, and equal to none.
+    record Tuple(List<Object> items) {
+        static Tuple of(Object... items) {
+            return new Tuple(List.of(items));
+        }
+    }
+
+    /// Python's range, also the indices that a slice selects.
+    ///
+    /// @param step not 0
+    record Range(long start, long stop, long step) {
+        /// As in jinja2's sandbox.
+        static final int MAX_LENGTH = 100_000;
+
+        static Range of(long start, long stop, long step) {
+            if (step == 0) {
+                throw new JinjaException("range() arg 3 must not be zero");
+            }
+            var range = new Range(start, stop, step);
+            if (range.length() > MAX_LENGTH) {
+                throw new JinjaException("range of " + range.length() + " numbers; the limit is " + MAX_LENGTH);
+            }
+            return range;
+        }
+
+        /// The indices of `[start:stop:step]` in a sequence of this length, by Python's rules; None stands for left
+        /// out.
+        static Range ofSlice(Object start, Object stop, Object step, int length) {
+            long stride = step == None.NONE ? 1 : Values.index(step, "slice indices");
+            if (stride == 0) {
+                throw new JinjaException("slice step cannot be zero");
+            }
+            long low = stride < 0 ? -1 : 0;
+            long high = stride < 0 ? length - 1L : length;
+            long first = start == None.NONE ? (stride < 0 ? high : low) : within(start, length, low, high);
+            long last = stop == None.NONE ? (stride < 0 ? low : high) : within(stop, length, low, high);
+            return new Range(first, last, stride);
+        }
+
+        private static long within(Object index, int length, long low, long high) {
+            long value = Values.index(index, "slice indices");
+            return Math.clamp(value < 0 ? Math.max(value, -length - 1L) + length : value, low, high);
+        }
+
+        /// Numbers in it; `Long.MAX_VALUE` stands for more than that.
+        long length() {
+            if (step > 0 ? start >= stop : start <= stop) {
+                return 0;
+            }
+            long distance = step > 0 ? stop - start : start - stop;
+            if (distance < 0) {
+                return Long.MAX_VALUE;
+            }
+            long stride = step == Long.MIN_VALUE ? Long.MAX_VALUE : Math.abs(step);
+            return (distance - 1) / stride + 1;
+        }
+
+        /// The numbers, computed as they are asked for; at most 2³¹ − 1 of them.
+        List<Object> items() {
+            int length = Math.toIntExact(length());
+            return new AbstractList<>() {
+                @Override
+                public Object get(int index) {
+                    return start + index * step;
+                }
+
+                @Override
+                public int size() {
+                    return length;
+                }
+            };
+        }
+    }
+
+    /// What `keys()`, `values()` and `items()` of a dict give: it has a length and can be walked any number of times,
+    /// but
+    /// has no index.
+    record DictView(String kind, List<Object> items) {
+        static DictView keys(Map<?, ?> dict) {
+            return new DictView("dict_keys", List.copyOf(dict.keySet()));
+        }
+
+        static DictView values(Map<?, ?> dict) {
+            return new DictView("dict_values", List.copyOf(dict.values()));
+        }
+
+        static DictView items(Map<?, ?> dict) {
+            var items = new ArrayList<Object>(dict.size());
+            dict.forEach((key, value) -> items.add(Tuple.of(key, value)));
+            return new DictView("dict_items", items);
+        }
+    }
+
+    /// A Python generator, as `map` and `select` give it: true, without length or index, and empty once it was walked.
+    static final class Generated {
+        private List<Object> items;
+
+        Generated(List<Object> items) {
+            this.items = items;
+        }
+
+        List<Object> drain() {
+            var drained = items;
+            items = List.of();
+            return drained;
+        }
+
+        /// The first of what is left, which then is gone.
+        Object next(Undefined whenEmpty) {
+            if (items.isEmpty()) {
+                return whenEmpty;
+            }
+            var first = items.getFirst();
+            items = items.subList(1, items.size());
+            return first;
+        }
+    }
+
+    /// A text that `safe` or `escape` marked as HTML: what is added to it by `+` is escaped first.
+    record Markup(String text) {
+        static Markup escaped(Budget budget, Object value) {
+            if (value instanceof Markup markup) {
+                return markup;
+            }
+            var source = Printing.str(budget, value);
+            var escaped = budget.text();
+            int copied = 0;
+            for (int at = 0; at < source.length(); at++) {
+                var entity = entity(source.charAt(at));
+                if (!entity.isEmpty()) {
+                    escaped.append(source, copied, at).append(entity);
+                    copied = at + 1;
+                }
+            }
+            return new Markup(escaped.append(source, copied, source.length()).toString());
+        }
+
+        private static String entity(char character) {
+            return switch (character) {
+                case '&' -> "&amp;";
+                case '<' -> "&lt;";
+                case '>' -> "&gt;";
+                case '\'' -> "&#39;";
+                case '"' -> "&#34;";
+                default -> "";
+            };
+        }
+    }
+
+    /// A value that can be called: a macro, a method of a value, a global function.
+    @FunctionalInterface
+    interface Invocable {
+        Object call(Arguments arguments);
     }
 }

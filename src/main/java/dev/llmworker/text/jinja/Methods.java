@@ -1,13 +1,22 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Arguments.Bound;
+import dev.llmworker.text.jinja.Arguments.Signature;
+import dev.llmworker.text.jinja.Values.DictView;
+import dev.llmworker.text.jinja.Values.Invocable;
+import dev.llmworker.text.jinja.Values.None;
+import dev.llmworker.text.jinja.Values.Range;
+import dev.llmworker.text.jinja.Values.Tuple;
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// The methods of str.
-final class StringMethods {
+/// The methods of str, list and dict. Methods that change a list or dict are refused, as in jinja2's immutable sandbox.
+final class Methods {
     /// A method's work on its text, with its arguments bound.
     @FunctionalInterface
     private interface Body {
@@ -19,10 +28,10 @@ final class StringMethods {
     private static final Set<String> TAKE_NAMES = Set.of("split", "rsplit", "splitlines");
     private static final Map<String, Method> METHODS = methods();
 
-    private StringMethods() {}
+    private Methods() {}
 
     /// The method of this name; null if str has none, or none that a template needs.
-    static @Nullable Invocable find(Rendering rendering, String text, String name) {
+    static @Nullable Invocable ofString(Rendering rendering, String text, String name) {
         if (name.equals("format")) {
             return arguments -> StringFormat.format(rendering, text, arguments);
         }
@@ -69,15 +78,15 @@ final class StringMethods {
                 methods,
                 "split",
                 "sep? maxsplit?",
-                (r, s, a) -> Splitting.split(r.budget(), s, a.optionalText(0, "split"), a.integer(1, -1)));
+                (r, s, a) -> PythonText.split(r.budget(), s, a.optionalText(0, "split"), a.integer(1, -1)));
         add(
                 methods,
                 "rsplit",
                 "sep? maxsplit?",
-                (r, s, a) -> Splitting.splitFromRight(r.budget(), s, a.optionalText(0, "rsplit"), a.integer(1, -1)));
-        add(methods, "splitlines", "keepends?", (r, s, a) -> Splitting.lines(r.budget(), s, a.isTrue(0)));
-        add(methods, "partition", "sep", (_, s, a) -> Splitting.partition(s, a.text(0, "partition"), false));
-        add(methods, "rpartition", "sep", (_, s, a) -> Splitting.partition(s, a.text(0, "rpartition"), true));
+                (r, s, a) -> PythonText.splitFromRight(r.budget(), s, a.optionalText(0, "rsplit"), a.integer(1, -1)));
+        add(methods, "splitlines", "keepends?", (r, s, a) -> PythonText.lines(r.budget(), s, a.isTrue(0)));
+        add(methods, "partition", "sep", (_, s, a) -> PythonText.partition(s, a.text(0, "partition"), false));
+        add(methods, "rpartition", "sep", (_, s, a) -> PythonText.partition(s, a.text(0, "rpartition"), true));
         add(methods, "join", "iterable", (r, s, a) -> joined(r, s, a.at(0)));
     }
 
@@ -96,20 +105,24 @@ final class StringMethods {
     }
 
     private static void addCasing(Map<String, Method> methods) {
-        add(methods, "upper", "", (_, s, _) -> Casing.upper(s));
-        add(methods, "lower", "", (_, s, _) -> Casing.lower(s));
-        add(methods, "casefold", "", (_, s, _) -> Casing.lower(Casing.upper(s)));
-        add(methods, "title", "", (_, s, _) -> Casing.title(s));
-        add(methods, "capitalize", "", (_, s, _) -> Casing.capitalize(s));
-        add(methods, "swapcase", "", (_, s, _) -> Casing.swapCase(s));
-        add(methods, "isupper", "", (_, s, _) -> Casing.isUpper(s));
-        add(methods, "islower", "", (_, s, _) -> Casing.isLower(s));
+        add(methods, "upper", "", (_, s, _) -> PythonText.upper(s));
+        add(methods, "lower", "", (_, s, _) -> PythonText.lower(s));
+        add(methods, "casefold", "", (_, s, _) -> PythonText.lower(PythonText.upper(s)));
+        add(methods, "title", "", (_, s, _) -> PythonText.title(s));
+        add(methods, "capitalize", "", (_, s, _) -> PythonText.capitalize(s));
+        add(methods, "swapcase", "", (_, s, _) -> PythonText.swapCase(s));
+        add(methods, "isupper", "", (_, s, _) -> PythonText.isUpper(s));
+        add(methods, "islower", "", (_, s, _) -> PythonText.isLower(s));
         add(methods, "isspace", "", (_, s, _) -> PythonText.isSpace(s));
-        add(methods, "isdigit", "", (_, s, _) -> Casing.all(s, Character::isDigit));
-        add(methods, "isdecimal", "", (_, s, _) -> Casing.all(s, Character::isDigit));
-        add(methods, "isnumeric", "", (_, s, _) -> Casing.all(s, Casing::isNumeric));
-        add(methods, "isalpha", "", (_, s, _) -> Casing.all(s, Character::isLetter));
-        add(methods, "isalnum", "", (_, s, _) -> Casing.all(s, c -> Character.isLetter(c) || Casing.isNumeric(c)));
+        add(methods, "isdigit", "", (_, s, _) -> PythonText.all(s, Character::isDigit));
+        add(methods, "isdecimal", "", (_, s, _) -> PythonText.all(s, Character::isDigit));
+        add(methods, "isnumeric", "", (_, s, _) -> PythonText.all(s, PythonText::isNumeric));
+        add(methods, "isalpha", "", (_, s, _) -> PythonText.all(s, Character::isLetter));
+        add(
+                methods,
+                "isalnum",
+                "",
+                (_, s, _) -> PythonText.all(s, c -> Character.isLetter(c) || PythonText.isNumeric(c)));
         add(methods, "isascii", "", (_, s, _) -> s.chars().allMatch(c -> c < 0x80));
     }
 
@@ -200,5 +213,82 @@ final class StringMethods {
             throw new JinjaException("The fill character must be exactly one character long");
         }
         return Padding.pad(rendering.budget(), text, arguments.integer(0, 0), fill, align);
+    }
+
+    private static final Signature VALUE = Signature.of("value");
+    private static final Signature KEY = Signature.of("key default?");
+
+    static @Nullable Object ofList(Rendering rendering, List<Object> items, String type, String name) {
+        return switch (name) {
+            case "count" -> (Invocable) arguments -> count(rendering, items, only(arguments, type + ".count"));
+            case "index" -> (Invocable) arguments -> index(rendering, items, only(arguments, type + ".index"));
+            case "copy" -> type.equals("list") ? (Invocable) _ -> items : null;
+            case "append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove" ->
+                type.equals("list") ? unsafe(name, type) : null;
+            default -> null;
+        };
+    }
+
+    private static Object only(Arguments arguments, String callee) {
+        return VALUE.bindPositional(callee, arguments).at(0);
+    }
+
+    private static Object count(Rendering rendering, List<Object> items, Object value) {
+        rendering.budget().steps(items.size());
+        return items.stream()
+                .filter(item -> rendering.comparisons().equal(item, value))
+                .count();
+    }
+
+    private static Object index(Rendering rendering, List<Object> items, Object value) {
+        rendering.budget().steps(items.size());
+        for (int i = 0; i < items.size(); i++) {
+            if (rendering.comparisons().equal(items.get(i), value)) {
+                return (long) i;
+            }
+        }
+        throw new JinjaException("the value is not in the list");
+    }
+
+    static @Nullable Object ofDict(Rendering rendering, Map<?, ?> dict, String name) {
+        return switch (name) {
+            case "get" ->
+                (Invocable) arguments -> {
+                    var bound = KEY.bindPositional("dict.get", arguments);
+                    var value = dict.get(Values.key(bound.at(0)));
+                    return value != null ? value : bound.at(1);
+                };
+            case "items" ->
+                (Invocable) arguments -> {
+                    walked(rendering, dict, name, arguments);
+                    return DictView.items(dict);
+                };
+            case "keys" ->
+                (Invocable) arguments -> {
+                    walked(rendering, dict, name, arguments);
+                    return DictView.keys(dict);
+                };
+            case "values" ->
+                (Invocable) arguments -> {
+                    walked(rendering, dict, name, arguments);
+                    return DictView.values(dict);
+                };
+            case "copy" ->
+                (Invocable) arguments -> {
+                    walked(rendering, dict, name, arguments);
+                    return new LinkedHashMap<Object, Object>(dict);
+                };
+            case "clear", "pop", "popitem", "setdefault", "update" -> unsafe(name, "dict");
+            default -> null;
+        };
+    }
+
+    private static void walked(Rendering rendering, Map<?, ?> dict, String method, Arguments arguments) {
+        Signature.EMPTY.bind("dict." + method, arguments);
+        rendering.budget().steps(dict.size());
+    }
+
+    private static Undefined unsafe(String name, String type) {
+        return new Undefined("access to attribute '" + name + "' of '" + type + "' object is unsafe.");
     }
 }
