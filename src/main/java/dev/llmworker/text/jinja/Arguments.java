@@ -6,22 +6,22 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// The evaluated arguments of a call.
+/// The evaluated arguments of a call, and how a built-in function binds them to its parameters.
 record Arguments(List<Object> positional, Map<String, Object> named) {
     static final Arguments NONE = new Arguments(List.of(), Map.of());
 
-    /// Without the first positional one.
+    /// These arguments without the first positional one.
     Arguments rest() {
         return new Arguments(positional.subList(1, positional.size()), named);
     }
 
-    /// The parameters of a built-in function: which must be given, and in which order those without a name come.
+    /// The parameters of a built-in function, in the order of its positional arguments.
     ///
     /// @param required how many of the names, from the first, must be given
     record Signature(int required, List<String> names) {
         static final Signature EMPTY = new Signature(0, List.of());
 
-        /// From a text such as `old new count?`, where `?` marks what may be left out.
+        /// Reads a text such as `old new count?`. A `?` marks an optional parameter.
         static Signature of(String parameters) {
             if (parameters.isEmpty()) {
                 return EMPTY;
@@ -39,7 +39,7 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
             return new Signature(required, List.copyOf(names));
         }
 
-        /// As [#bind], for the methods of Python that take no names.
+        /// Like [#bind], for Python's methods that take no keyword arguments.
         Bound bindPositional(String callee, Arguments arguments) {
             if (!arguments.named().isEmpty()) {
                 throw new JinjaException(callee + " takes no keyword arguments");
@@ -100,17 +100,17 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
             return Values.index(at(index, whenLeftOut), "this argument");
         }
 
-        /// A text; anything else is an error that names the callee.
+        /// The argument as a text. Any other type is an error that names the callee.
         String text(int index, String callee) {
             var value = at(index);
             var text = Values.text(value);
             if (text == null) {
-                throw new JinjaException(callee + " wants a str, not " + Values.typeName(value));
+                throw new JinjaException(callee + " needs a str, not " + Values.typeName(value));
             }
             return text;
         }
 
-        /// A text, or null for None or left out.
+        /// The argument as a text, or null if it is None or was left out.
         @Nullable
         String optionalText(int index, String callee) {
             return at(index) == None.NONE ? null : text(index, callee);

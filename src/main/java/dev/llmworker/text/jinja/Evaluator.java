@@ -114,7 +114,7 @@ final class Evaluator {
                 value(slice.step(), scope));
     }
 
-    /// Calls with arguments that are evaluated already.
+    /// Calls a function with arguments that are already evaluated.
     Object call(Expression.Call call, Arguments arguments, Scope scope) {
         return switch (value(call.callee(), scope)) {
             case Invocable callee -> callee.call(arguments);

@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// Parses expressions by jinja2's precedence, loosest first: `if`, `or`, `and`, `not`, comparisons, `+ -`, `~`,
-/// `* / // %`, `**`, signs, then what follows a value: attributes, calls, filters and tests.
+/// Parses expressions with jinja2's precedence. From the loosest to the tightest: `if`, `or`, `and`, `not`,
+/// comparisons, `+ -`, `~`, `* / // %`, `**`, signs. Attributes, calls, filters and tests bind tightest.
 final class ExpressionParser {
     private static final Expression NONE = new Expression.Literal(None.NONE);
 
@@ -25,7 +25,7 @@ final class ExpressionParser {
         this.tokens = tokens;
     }
 
-    /// Names that expressions read since the last call, which began a macro's body.
+    /// Starts a new set of names that expressions read, and returns the old one. A macro's body has its own set.
     Set<String> exchangeNamesRead(Set<String> names) {
         var read = namesRead;
         namesRead = names;
@@ -54,7 +54,7 @@ final class ExpressionParser {
 
     /// An expression, or a tuple without parentheses.
     ///
-    /// @param conditional whether `if` belongs to the expression, which it does not after `in` of a loop
+    /// @param conditional whether `if` belongs to the expression. After a loop's `in` it does not.
     Expression tuple(boolean conditional) {
         var items = new ArrayList<Expression>();
         boolean tuple = false;
@@ -114,7 +114,7 @@ final class ExpressionParser {
         return links.isEmpty() ? first : new Expression.Comparison(first, links);
     }
 
-    /// Passes a comparison's sign, if there is one.
+    /// Reads a comparison operator; null if there is none.
     private @Nullable Relation relation() {
         var token = tokens.current();
         if (token.isName("not") && tokens.following().isName("in")) {
@@ -238,7 +238,7 @@ final class ExpressionParser {
         return JinjaException.at(token.line(), "unexpected " + token.shown());
     }
 
-    /// Strings side by side are one.
+    /// Joins adjacent string literals.
     private Expression strings(Token first) {
         var text = new StringBuilder(first.text());
         while (tokens.current().kind() == Token.Kind.STRING) {
@@ -258,7 +258,7 @@ final class ExpressionParser {
         try {
             return Long.valueOf(radix == 10 ? digits : digits.substring(2), radix);
         } catch (NumberFormatException e) {
-            throw JinjaException.at(token.line(), digits + " is no integer of 64 bits");
+            throw JinjaException.at(token.line(), digits + " does not fit in 64 bits");
         }
     }
 
@@ -375,7 +375,7 @@ final class ExpressionParser {
         return negated ? new Expression.Not(test) : test;
     }
 
-    /// Whether a test's argument without parentheses begins here, as in `is divisibleby 3`.
+    /// Whether a test's argument without parentheses begins here, as in `is eq 3`.
     private static boolean startsArgument(Token token) {
         return switch (token.kind()) {
             case NAME -> !token.isName("else") && !token.isName("or") && !token.isName("and");
@@ -402,7 +402,7 @@ final class ExpressionParser {
         return arguments;
     }
 
-    /// Adds one, which may not come after those that Python wants behind it.
+    /// Adds one argument. The kinds of arguments must come in Python's order.
     private void add(CallArguments arguments) {
         boolean spreads =
                 !arguments.spread().isEmpty() || !arguments.spreadNamed().isEmpty();

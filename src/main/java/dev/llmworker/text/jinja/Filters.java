@@ -8,10 +8,7 @@ import dev.llmworker.text.jinja.Values.DictView;
 import dev.llmworker.text.jinja.Values.Generated;
 import dev.llmworker.text.jinja.Values.Markup;
 import dev.llmworker.text.jinja.Values.None;
-import dev.llmworker.text.jinja.Values.Tuple;
 import dev.llmworker.text.jinja.Values.Undefined;
-import java.math.BigDecimal;
-import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -22,21 +19,21 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
-/// The filters by name.
+/// The filters that chat templates use, by name.
 final class Filters {
-    /// A filter's work, with its arguments bound.
+    /// A filter whose arguments are bound to its parameters.
     @FunctionalInterface
     interface Body {
         Object apply(Rendering rendering, Object value, Bound arguments);
     }
 
-    /// A filter that takes any arguments, for another filter or a test.
+    /// A filter that passes its arguments on to another filter or a test.
     @FunctionalInterface
     interface OpenBody {
         Object apply(Rendering rendering, Object value, Arguments arguments);
     }
 
-    /// What the groups of filters add themselves to.
+    /// Collects the filters while this class loads.
     static final class Table {
         private final Map<String, OpenBody> filters = new HashMap<>();
 
@@ -56,10 +53,6 @@ final class Filters {
     private static final Map<String, OpenBody> FILTERS = filters();
 
     private Filters() {}
-
-    static boolean isFilter(String name) {
-        return FILTERS.containsKey(name);
-    }
 
     static Object apply(Rendering rendering, String name, Object value, Arguments arguments) {
         var filter = FILTERS.get(name);
@@ -82,9 +75,6 @@ final class Filters {
     private static void addText(Table table) {
         table.add("string", "", (r, value, _) -> value instanceof Markup ? value : r.str(value));
         table.add("safe", "", (r, value, _) -> value instanceof Markup ? value : new Markup(r.str(value)));
-        table.add("escape", "", (r, value, _) -> Markup.escaped(r.budget(), value));
-        table.add("e", "", (r, value, _) -> Markup.escaped(r.budget(), value));
-        table.add("forceescape", "", (r, value, _) -> Markup.escaped(r.budget(), r.str(value)));
         table.add("upper", "", (r, value, _) -> like(value, PythonText.upper(read(r, value))));
         table.add("lower", "", (r, value, _) -> like(value, PythonText.lower(read(r, value))));
         table.add("capitalize", "", (r, value, _) -> like(value, PythonText.capitalize(read(r, value))));
@@ -105,15 +95,9 @@ final class Filters {
         table.add("indent", "width? first? blank?", Filters::indent);
         table.add("join", "d? attribute?", Filters::join);
         table.add(
-                "center",
-                "width?",
-                (r, value, a) -> like(value, Padding.pad(r.budget(), read(r, value), a.integer(0, 80), " ", 'c')));
-        table.add("wordcount", "", (r, value, _) -> words(read(r, value)));
-        table.add(
                 "tojson",
                 "ensure_ascii? indent? separators? sort_keys?",
                 (r, value, a) -> Json.dumps(r.budget(), value, a));
-        table.addOpen("format", Filters::format);
     }
 
     private static String read(Rendering rendering, Object value) {
@@ -122,7 +106,7 @@ final class Filters {
         return text;
     }
 
-    /// What is made of markup is markup.
+    /// The text, marked as HTML if the input was.
     private static Object like(Object value, String text) {
         return value instanceof Markup ? new Markup(text) : text;
     }
@@ -133,7 +117,7 @@ final class Filters {
             if (value instanceof Undefined undefined) {
                 throw undefined.exception();
             }
-            throw new JinjaException("indent wants a str, not " + Values.typeName(value));
+            throw new JinjaException("indent needs a str, not " + Values.typeName(value));
         }
         var budget = rendering.budget();
         var width = arguments.at(0, 4L);
@@ -143,7 +127,7 @@ final class Filters {
         boolean blank = arguments.isTrue(2);
         var out = budget.text().append(arguments.isTrue(1) ? indention : "");
         var separator = "";
-        // The line end is added so that a text that ends with one keeps an empty last line.
+        // With one more line end, a text that ends with a line end keeps its empty last line.
         for (var line : PythonText.lines(budget, text + "\n", false)) {
             boolean indented = !separator.isEmpty() && (blank || !"".equals(line));
             out.append(separator).append(indented ? indention : "").append((String) line);
@@ -164,47 +148,15 @@ final class Filters {
         return joined.toString();
     }
 
-    /// Counts runs of letters, digits and underscores, as the regular expression `\w+` finds them.
-    private static Object words(String text) {
-        long words = 0;
-        boolean within = false;
-        for (int at = 0; at < text.length(); at += Character.charCount(text.codePointAt(at))) {
-            int character = text.codePointAt(at);
-            boolean word = character == '_' || Character.isLetter(character) || PythonText.isNumeric(character);
-            words += word && !within ? 1 : 0;
-            within = word;
-        }
-        return words;
-    }
-
-    private static Object format(Rendering rendering, Object value, Arguments arguments) {
-        if (!arguments.positional().isEmpty() && !arguments.named().isEmpty()) {
-            throw new JinjaException("can't handle positional and keyword arguments at the same time");
-        }
-        Object values = arguments.named().isEmpty() ? new Tuple(arguments.positional()) : arguments.named();
-        return Percent.format(rendering, value instanceof Markup ? value : rendering.str(value), values);
-    }
-
     private static void addValue(Table table) {
         table.add("default", "default_value? boolean?", (_, value, a) -> orDefault(value, a));
         table.add("d", "default_value? boolean?", (_, value, a) -> orDefault(value, a));
         table.add("length", "", (_, value, _) -> length(value));
         table.add("count", "", (_, value, _) -> length(value));
-        table.add("int", "default? base?", (_, value, a) -> integer(value, a.at(0, 0L), a.integer(1, 10)));
+        table.add("int", "default?", (_, value, a) -> integer(value, a.at(0, 0L)));
         table.add("float", "default?", (_, value, a) -> {
             var number = real(value);
             return number == null ? a.at(0, 0.0) : number;
-        });
-        table.add("abs", "", (_, value, _) -> absolute(value));
-        table.add(
-                "round",
-                "precision? method?",
-                (r, value, a) ->
-                        round(r, value, a.integer(0, 0), a.at(1) == None.NONE ? "common" : a.text(1, "round")));
-        table.add("attr", "name", (r, value, a) -> {
-            var name = a.text(0, "attr");
-            var attribute = Subscripts.ownAttribute(r, value, name);
-            return attribute != null ? attribute : Undefined.variable(name);
         });
     }
 
@@ -221,10 +173,10 @@ final class Filters {
         return length;
     }
 
-    private static Object integer(Object value, Object whenNone, long base) {
+    private static Object integer(Object value, Object whenNone) {
         var text = Values.text(value);
         if (text != null) {
-            var integer = parsedInteger(text, (int) base);
+            var integer = parsedInteger(text);
             if (integer != null) {
                 return integer;
             }
@@ -236,24 +188,16 @@ final class Filters {
         return finite && number != null ? (Object) (long) (double) number : whenNone;
     }
 
-    private static @Nullable Long parsedInteger(String text, int base) {
-        var digits = PythonText.strip(text, null, true, true).replaceAll("(?<=[0-9a-zA-Z])_(?=[0-9a-zA-Z])", "");
-        var prefix = switch (base) {
-            case 16 -> "0[xX]";
-            case 8 -> "0[oO]";
-            case 2 -> "0[bB]";
-            default -> "";
-        };
+    private static @Nullable Long parsedInteger(String text) {
+        var digits = PythonText.strip(text, null, true, true).replaceAll("(?<=\\d)_(?=\\d)", "");
         try {
-            return digits.matches("[-+]?\\p{IsAlphabetic}*[\\p{IsDigit}\\p{IsAlphabetic}]*")
-                    ? Long.valueOf(prefix.isEmpty() ? digits : digits.replaceFirst("^([-+]?)" + prefix, "$1"), base)
-                    : null;
+            return digits.matches("[-+]?\\p{IsDigit}+") ? Long.valueOf(digits) : null;
         } catch (NumberFormatException e) {
             return null;
         }
     }
 
-    /// What `float()` gives; null where it fails.
+    /// The value that Python's `float()` returns; null if it fails.
     private static @Nullable Double real(Object value) {
         return switch (value) {
             case Double number -> number;
@@ -278,57 +222,6 @@ final class Filters {
         };
     }
 
-    private static Object absolute(Object value) {
-        return switch (value) {
-            case Double number -> Math.abs(number);
-            case Long _, Boolean _ ->
-                Values.index(value, "numbers") < 0 ? Arithmetic.negated(value) : Arithmetic.positive(value);
-            case Undefined undefined -> throw undefined.exception();
-            default -> throw new JinjaException("bad operand type for abs(): '" + Values.typeName(value) + "'");
-        };
-    }
-
-    private static Object round(Rendering rendering, Object value, long precision, String method) {
-        if (value instanceof Undefined undefined) {
-            throw undefined.exception();
-        }
-        if (!Comparisons.isNumber(value)) {
-            throw new JinjaException("type " + Values.typeName(value) + " doesn't define __round__ method");
-        }
-        if (Math.abs(precision) > FormatSpec.MAX_PRECISION) {
-            throw new JinjaException(
-                    "a precision of " + precision + " digits; the limit is " + FormatSpec.MAX_PRECISION);
-        }
-        if (method.equals("common")) {
-            return rounded(value, (int) precision);
-        }
-        var scale = Arithmetic.apply(rendering, Arithmetic.Operator.POWER, 10L, precision);
-        double scaled = Arithmetic.toDouble(Arithmetic.apply(rendering, Arithmetic.Operator.MULTIPLY, value, scale));
-        double whole = switch (method) {
-            case "ceil" -> Math.ceil(scaled);
-            case "floor" -> Math.floor(scaled);
-            default -> throw new JinjaException("method must be common, ceil or floor");
-        };
-        return Arithmetic.apply(rendering, Arithmetic.Operator.DIVIDE, whole, scale);
-    }
-
-    private static Object rounded(Object value, int precision) {
-        if (value instanceof Double number) {
-            if (number.isNaN() || number.isInfinite()) {
-                return number;
-            }
-            var rounded = new BigDecimal(number).setScale(precision, RoundingMode.HALF_EVEN);
-            // A decimal has no negative zero.
-            return Math.copySign(rounded.doubleValue(), number);
-        }
-        long integer = Values.index(value, "numbers");
-        return precision >= 0
-                ? (Object) integer
-                : BigDecimal.valueOf(integer)
-                        .setScale(precision, RoundingMode.HALF_EVEN)
-                        .longValue();
-    }
-
     private static void addSequence(Table table) {
         table.add("list", "", (r, value, _) -> List.copyOf(items(r, value)));
         table.add("first", "", (r, value, _) -> first(r, value));
@@ -343,9 +236,6 @@ final class Filters {
         table.add("unique", "case_sensitive? attribute?", Filters::unique);
         table.add("min", "case_sensitive? attribute?", (r, value, a) -> extreme(r, value, a, -1));
         table.add("max", "case_sensitive? attribute?", (r, value, a) -> extreme(r, value, a, 1));
-        table.add("sum", "attribute? start?", Filters::sum);
-        table.add("batch", "linecount fill_with?", Filters::batch);
-        table.add("slice", "slices fill_with?", Filters::slice);
     }
 
     private static List<Object> items(Rendering rendering, Object value) {
@@ -373,7 +263,7 @@ final class Filters {
             return PythonText.slice(rendering.budget(), text, None.NONE, None.NONE, -1L);
         }
         var reversed = List.copyOf(items(rendering, value)).reversed();
-        // reversed() gives an iterator; what has no order from the back comes as a list.
+        // Python's reversed() returns an iterator. For an iterator, which it refuses, jinja2 returns a list.
         return value instanceof Generated ? reversed : new Generated(reversed);
     }
 
@@ -422,12 +312,12 @@ final class Filters {
         record Keyed(Object key, Object item) {}
         var keyed = new ArrayList<Keyed>(items.size());
         items.forEach(item -> keyed.add(new Keyed(key.apply(item), item)));
-        // Equal items keep their order, also when the rest is reversed.
+        // Equal items keep their order, even in reverse.
         var order = Comparator.comparing(Keyed::key, rendering.comparisons().order());
         try {
             keyed.sort(reverse ? order.reversed() : order);
         } catch (IllegalArgumentException e) {
-            throw new JinjaException("the items have no order: one is not a number");
+            throw new JinjaException("the items cannot be sorted: one is NaN");
         }
         var sorted = new ArrayList<Object>(items.size());
         keyed.forEach(entry -> sorted.add(entry.item()));
@@ -446,7 +336,7 @@ final class Filters {
         return new Generated(unique);
     }
 
-    /// Equal for what Python holds to be equal, also true, 1 and 1.0.
+    /// A key that is equal if Python's values are equal. True, 1 and 1.0 are.
     private static Object identity(Object value) {
         return switch (Values.key(value)) {
             case Boolean bool -> bool ? 1L : 0L;
@@ -471,62 +361,6 @@ final class Filters {
             }
         }
         return best;
-    }
-
-    private static Object sum(Rendering rendering, Object value, Bound arguments) {
-        var lookup = Lookup.of(arguments.at(0), None.NONE);
-        var sum = arguments.at(1, 0L);
-        if (Values.text(sum) != null) {
-            throw new JinjaException("sum() can't sum strings");
-        }
-        for (var item : items(rendering, value)) {
-            sum = Arithmetic.apply(rendering, Arithmetic.Operator.ADD, sum, lookup.in(rendering, item));
-        }
-        return sum;
-    }
-
-    private static Object batch(Rendering rendering, Object value, Bound arguments) {
-        long length = arguments.integer(0, 1);
-        var fill = arguments.at(1);
-        var batches = new ArrayList<Object>();
-        var batch = new ArrayList<Object>();
-        for (var item : items(rendering, value)) {
-            if (batch.size() == length) {
-                batches.add(batch);
-                batch = new ArrayList<>();
-            }
-            batch.add(item);
-        }
-        while (!batch.isEmpty() && fill != None.NONE && batch.size() < length) {
-            rendering.budget().step();
-            batch.add(fill);
-        }
-        if (!batch.isEmpty()) {
-            batches.add(batch);
-        }
-        return new Generated(batches);
-    }
-
-    private static Object slice(Rendering rendering, Object value, Bound arguments) {
-        long slices = arguments.integer(0, 1);
-        var items = items(rendering, value);
-        if (slices == 0) {
-            throw new JinjaException("division by zero");
-        }
-        var result = new ArrayList<Object>();
-        long rest = Math.floorMod(items.size(), slices);
-        int start = 0;
-        for (long i = 0; i < slices; i++) {
-            rendering.budget().step();
-            int end = start + (int) (items.size() / slices) + (i < rest ? 1 : 0);
-            var slice = new ArrayList<Object>(items.subList(start, end));
-            if (arguments.at(1) != None.NONE && i >= rest) {
-                slice.add(arguments.at(1));
-            }
-            result.add(slice);
-            start = end;
-        }
-        return new Generated(result);
     }
 
     private static void addSelecting(Table table) {

@@ -10,7 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 
-/// The functions that every template has.
+/// The functions that every template can call.
 final class Globals {
     private static final Signature FORMAT = Signature.of("format");
     private static final Signature MESSAGE = Signature.of("message");
@@ -60,7 +60,7 @@ final class Globals {
                 for (var item : Values.items(rendering.budget(), source)) {
                     var pair = Values.items(rendering.budget(), item);
                     if (pair.size() != 2) {
-                        throw new JinjaException("dict wants pairs; there is an item of " + pair.size());
+                        throw new JinjaException("dict needs pairs, not an item of length " + pair.size());
                     }
                     dict.put(Values.key(pair.get(0)), pair.get(1));
                 }
@@ -76,7 +76,7 @@ final class Globals {
         return namespace;
     }
 
-    /// C's strftime, in English.
+    /// C's strftime with English names, for the directives that a date or time in a prompt can need.
     private static String strftime(String format, ZonedDateTime time) {
         var out = new StringBuilder();
         for (int at = 0; at < format.length(); at++) {
@@ -86,7 +86,7 @@ final class Globals {
                 continue;
             }
             char directive = format.charAt(++at);
-            // The hyphen, of glibc and the BSDs, leaves zeros at the front out.
+            // `%-d` omits leading zeros, as in glibc and the BSDs.
             if (directive == '-' && at + 1 < format.length()) {
                 out.append(withoutZeros(directive(format.charAt(++at), time)));
             } else {
@@ -107,7 +107,7 @@ final class Globals {
             case 'm' -> pattern("MM", time);
             case 'd' -> pattern("dd", time);
             case 'e' -> pattern("ppd", time);
-            case 'b', 'h' -> pattern("MMM", time);
+            case 'b' -> pattern("MMM", time);
             case 'B' -> pattern("MMMM", time);
             case 'a' -> pattern("EEE", time);
             case 'A' -> pattern("EEEE", time);
@@ -115,27 +115,19 @@ final class Globals {
             case 'I' -> pattern("hh", time);
             case 'M' -> pattern("mm", time);
             case 'S' -> pattern("ss", time);
-            case 'f' -> pattern("SSSSSS", time);
             case 'p' -> pattern("a", time);
             case 'j' -> pattern("DDD", time);
-            case 'u' -> Integer.toString(time.getDayOfWeek().getValue());
-            case 'w' -> Integer.toString(time.getDayOfWeek().getValue() % 7);
             case 'F' -> pattern("yyyy-MM-dd", time);
-            case 'T', 'X' -> pattern("HH:mm:ss", time);
-            case 'R' -> pattern("HH:mm", time);
-            case 'D', 'x' -> pattern("MM/dd/yy", time);
-            case 'c' -> pattern("EEE MMM ppd HH:mm:ss yyyy", time);
-            case 'n' -> "\n";
-            case 't' -> "\t";
+            case 'T' -> pattern("HH:mm:ss", time);
             case '%' -> "%";
-            // Python's time of now has no zone.
+            // Python's datetime.now() has no time zone.
             case 'Z', 'z' -> "";
-            default -> throw new JinjaException("strftime_now does not know %" + directive);
+            default -> throw new JinjaException("strftime_now does not support %" + directive);
         };
     }
 
     private static String pattern(String pattern, ZonedDateTime time) {
-        // Locale.ROOT has no names of months; Locale.US has them as C has.
+        // Locale.ROOT has no names of months. Locale.US has those of the C locale.
         return DateTimeFormatter.ofPattern(pattern, Locale.US).format(time);
     }
 }

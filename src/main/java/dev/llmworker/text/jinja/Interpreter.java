@@ -46,7 +46,7 @@ final class Interpreter {
         }
     }
 
-    /// What the statements write.
+    /// The text that the statements write.
     String captured(List<Statement> statements, Scope scope) {
         int callerLine = line;
         budget.enter();
@@ -116,9 +116,9 @@ final class Interpreter {
         if (items.isEmpty()) {
             return execute(statement.otherwise(), new Scope(scope), out);
         }
-        var loop = new Loop(rendering.comparisons(), items);
+        var loop = new Loop(items);
         for (var item = loop.advance(); item != null; item = loop.advance()) {
-            // What a round sets is forgotten after it.
+            // Variables that an iteration sets are gone after it.
             var round = new Scope(scope);
             round.set("loop", loop);
             round.set(budget, statement.target(), item);
@@ -169,12 +169,13 @@ final class Interpreter {
         return evaluator.call(block.call(), new Arguments(given.positional(), named), scope);
     }
 
-    /// The variables of a template, loop round, macro call or block; those of the scope around it can be read, not set.
+    /// The variables of a template, loop iteration, macro call or block. It can read the outer scope's variables, but
+    /// not set them.
     static final class Scope {
         private final @Nullable Scope outer;
         private final Map<String, Object> variables;
 
-        /// Of what is read only: the global functions.
+        /// A scope of read-only variables: the global functions.
         Scope(Map<String, Object> variables) {
             this.outer = null;
             this.variables = variables;
@@ -223,15 +224,12 @@ final class Interpreter {
         }
     }
 
-    /// The variable `loop` within a loop's body.
+    /// The variable `loop` in a loop's body.
     static final class Loop {
-        private final Comparisons comparisons;
         private final List<Object> items;
         private int index0 = -1;
-        private @Nullable Object lastChanged;
 
-        Loop(Comparisons comparisons, List<Object> items) {
-            this.comparisons = comparisons;
+        Loop(List<Object> items) {
             this.items = items;
         }
 
@@ -249,7 +247,7 @@ final class Interpreter {
             return items.size();
         }
 
-        /// One of its attributes; null for a name that is none.
+        /// The attribute of this name; null if there is none.
         @Nullable
         Object attribute(String name) {
             return switch (name) {
@@ -260,36 +258,15 @@ final class Interpreter {
                 case "first" -> index0 == 0;
                 case "last" -> index() == length();
                 case "length" -> length();
-                case "depth" -> 1L;
-                case "depth0" -> 0L;
                 case "previtem" -> index0 > 0 ? items.get(index0 - 1) : new Undefined("there is no previous item");
                 case "nextitem" -> index() < length() ? items.get(index0 + 1) : new Undefined("there is no next item");
-                case "cycle" -> (Invocable) this::cycle;
-                case "changed" -> (Invocable) this::changed;
                 default -> null;
             };
         }
-
-        private Object cycle(Arguments arguments) {
-            var choices = arguments.positional();
-            if (choices.isEmpty()) {
-                throw new JinjaException("no items for cycling given");
-            }
-            return choices.get(index0 % choices.size());
-        }
-
-        private Object changed(Arguments arguments) {
-            var value = new Tuple(arguments.positional());
-            if (lastChanged != null && comparisons.equal(lastChanged, value)) {
-                return false;
-            }
-            lastChanged = value;
-            return true;
-        }
     }
 
-    /// A macro, or the body of a call block, as a function that gives its text. It reads the variables of where it was
-    /// defined, with the values they have when it is called.
+    /// A macro, or the body of a call block, as a function that returns its text. It reads the variables of the scope
+    /// that defines it, with the values that they have during the call.
     record Macro(Interpreter interpreter, Statement.MacroDefinition definition, Scope scope) implements Invocable {
         String name() {
             return definition.name();
@@ -322,7 +299,7 @@ final class Interpreter {
             return new Undefined("parameter '" + parameter.name() + "' was not provided");
         }
 
-        /// Gives what no parameter takes to the names that the body reads for it.
+        /// Binds the surplus arguments to `caller`, `varargs` and `kwargs` if the body reads them.
         private void surplus(List<Object> positional, Map<String, Object> named, Scope inner) {
             if (definition.extras().contains("caller")) {
                 var caller = named.remove("caller");
@@ -332,7 +309,7 @@ final class Interpreter {
             if (definition.extras().contains("varargs")) {
                 inner.set("varargs", new Tuple(positional.subList(taken, positional.size())));
             } else if (taken < positional.size()) {
-                throw new JinjaException("macro '" + name() + "' takes not more than " + taken + " argument(s)");
+                throw new JinjaException("macro '" + name() + "' takes at most " + taken + " argument(s)");
             }
             if (definition.extras().contains("kwargs")) {
                 inner.set("kwargs", new LinkedHashMap<Object, Object>(named));
@@ -343,7 +320,7 @@ final class Interpreter {
         }
     }
 
-    /// The one value that a template can change: `namespace(found=false)`, then `{% set ns.found = true %}`.
+    /// The only value that a template can change: `namespace(found=false)`, then `{% set ns.found = true %}`.
     static final class Namespace {
         private final Map<String, Object> attributes = new LinkedHashMap<>();
 

@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// Cuts a template into tokens, with `trim_blocks` and `lstrip_blocks` on: the line end after a block tag goes, and so
-/// does white space between a line's start and a block tag; `-` cuts all white space, `+` keeps it.
+/// Cuts a template into tokens, with `trim_blocks` and `lstrip_blocks`. A block tag removes the line end after it and
+/// the white space between the start of the line and itself. `-` removes all white space, `+` keeps it.
 final class Lexer {
     private static final Pattern RAW_BEGIN = Pattern.compile("\\{%([-+]?)\\s*raw\\s*(?:-%}\\s*|%})");
     private static final Pattern RAW_END = Pattern.compile("\\{%([-+]?)\\s*endraw\\s*(?:\\+%}|-%}\\s*|%}\\n?)");
@@ -24,7 +24,7 @@ final class Lexer {
 
     static List<Token> tokens(String template) {
         var source = template.replace("\r\n", "\n").replace('\r', '\n');
-        // As jinja2 without keep_trailing_newline.
+        // jinja2 does the same without keep_trailing_newline.
         var lexer = new Lexer(source.endsWith("\n") ? source.substring(0, source.length() - 1) : source);
         lexer.template();
         return lexer.tokens;
@@ -72,7 +72,7 @@ final class Lexer {
         return group.isEmpty() ? ' ' : group.charAt(0);
     }
 
-    /// Adds the text up to a tag, without the white space that the tag takes.
+    /// Adds the text before a tag, without the white space that the tag removes.
     private void text(int end, char sign, boolean stripsLine) {
         var text = source.substring(at, end);
         if (sign == '-') {
@@ -108,7 +108,7 @@ final class Lexer {
         close(end + 2, signed ? source.charAt(end - 1) : ' ', true);
     }
 
-    /// Goes behind the end of a tag and what the end takes of the text after it.
+    /// Moves past the end of a tag and the white space that the tag removes after it.
     private void close(int end, char sign, boolean trimsLineEnd) {
         at = end;
         if (sign == '-') {
@@ -129,13 +129,13 @@ final class Lexer {
                 at++;
             }
             if (at == source.length()) {
-                // The parser says what it waits for.
+                // The parser reports what is missing.
                 return;
             }
             char sign = source.charAt(at);
             boolean signed = sign == '-' || sign == '+' && end == Kind.TAG_END;
             int closed = signed && source.startsWith(closing, at + 1) ? at + 1 : at;
-            // Within brackets, braces close a dict.
+            // Inside brackets, braces close a dict.
             if (brackets.isEmpty() && source.startsWith(closing, closed)) {
                 add(end, "", at);
                 close(closed + 2, closed > at ? sign : ' ', end == Kind.TAG_END);
@@ -169,7 +169,7 @@ final class Lexer {
     }
 
     private void add(Kind kind, String text, int countLinesTo) {
-        // A text's line is the one it begins on; other tokens begin where the count ends.
+        // A text token begins at the current position. Other tokens begin where the count ends.
         int begin = kind == Kind.TEXT ? lineAt(at) : lineAt(countLinesTo);
         tokens.add(new Token(kind, text, begin));
     }
@@ -187,7 +187,7 @@ final class Lexer {
         return JinjaException.at(lineAt(at), reason);
     }
 
-    /// Scans one token within a tag.
+    /// Scans one token inside a tag.
     static final class TokenScanner {
         private static final Pattern FLOAT = Pattern.compile(
                 "(?<!\\.)(?:\\d+_)*\\d+(?:(?:\\.(?:\\d+_)*\\d+)?[eE][-+]?(?:\\d+_)*\\d+|\\.(?:\\d+_)*\\d+)");
@@ -213,7 +213,7 @@ final class Lexer {
             return end;
         }
 
-        /// The token's text, a string's without quotes and escapes.
+        /// The token's text. A string has no quotes and its escapes are replaced.
         String text() {
             return text;
         }
@@ -284,7 +284,7 @@ final class Lexer {
             return Kind.STRING;
         }
 
-        /// Appends what an escape stands for and returns the index behind it. An unknown one stands for itself.
+        /// Appends the character of an escape and returns the index after it. An unknown escape is appended as it is.
         private int escape(int at, StringBuilder out) {
             char character = source.charAt(at);
             switch (character) {
@@ -318,11 +318,11 @@ final class Lexer {
             int stop = at + digits;
             var hex = stop <= source.length() ? source.substring(at, stop) : "";
             if (!hex.matches("[0-9a-fA-F]+")) {
-                throw new JinjaException("an escape in a string wants " + digits + " hexadecimal digits");
+                throw new JinjaException("an escape in a string needs " + digits + " hexadecimal digits");
             }
             long character = Long.parseLong(hex, 16);
             if (character > Character.MAX_CODE_POINT) {
-                throw new JinjaException("the escape \\U" + hex + " is no Unicode character");
+                throw new JinjaException("the escape \\U" + hex + " is not a Unicode character");
             }
             out.appendCodePoint((int) character);
             return stop;
@@ -339,13 +339,13 @@ final class Lexer {
         }
     }
 
-    /// A piece of a template.
+    /// A token of a template.
     ///
-    /// @param text what it says: a text outside of tags, a name, an operator, an unescaped string, or digits
-    /// @param line where it begins, from 1
+    /// @param text a text outside of tags, a name, an operator, an unescaped string, or digits
+    /// @param line the line it begins on, from 1
     record Token(Kind kind, String text, int line) {
         enum Kind {
-            /// Outside of tags, with white space already cut as the tags around it ask.
+            /// Text outside of tags, without the white space that the tags around it remove.
             TEXT,
             OUTPUT_BEGIN,
             OUTPUT_END,
@@ -367,7 +367,7 @@ final class Lexer {
             return kind == Kind.OPERATOR && text.equals(operator);
         }
 
-        /// For errors.
+        /// The token as error messages show it.
         String shown() {
             return switch (kind) {
                 case END -> "the end of the template";
@@ -379,9 +379,9 @@ final class Lexer {
         }
     }
 
-    /// The tokens of a template while it is parsed, and how deep the parser is in them.
+    /// The tokens of a template during parsing, and how deeply nested the parser is.
     static final class TokenStream {
-        /// Brackets, operators and tags within each other; the parser needs a few frames of stack for each.
+        /// The most brackets, operators and tags inside each other. The parser needs a few stack frames for each.
         static final int MAX_NESTING = 100;
 
         private final List<Token> tokens;
@@ -400,7 +400,7 @@ final class Lexer {
             return tokens.get(Math.min(position + 1, tokens.size() - 1));
         }
 
-        /// The current token, which then is passed. The last one stays.
+        /// Returns the current token and moves past it. The last token stays.
         Token next() {
             var token = current();
             if (position < tokens.size() - 1) {

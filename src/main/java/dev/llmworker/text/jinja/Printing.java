@@ -20,7 +20,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// Python's `str()` and `repr()`.
+/// How values are written: Python's `str()`, `repr()` and `json.dumps()`.
 final class Printing {
     private Printing() {}
 
@@ -39,7 +39,7 @@ final class Printing {
         return out.toString();
     }
 
-    /// Printing goes down through two small frames a level: nested values must not need more stack than templates.
+    /// Two small stack frames per level are enough, so that nested values need no more stack than nested templates.
     private static void repr(Budget budget, Object value, Text out) {
         budget.enter();
         budget.step();
@@ -103,7 +103,7 @@ final class Printing {
         out.append("range(" + range.start() + ", " + range.stop() + step + ")");
     }
 
-    /// A text in the quotes that need fewer escapes, single ones if none does.
+    /// Writes a text in single quotes, or in double quotes if only these need no escape.
     private static void quote(String text, Text out) {
         char quote = text.indexOf('\'') >= 0 && text.indexOf('"') < 0 ? '"' : '\'';
         out.append(Character.toString(quote));
@@ -137,7 +137,7 @@ final class Printing {
         };
     }
 
-    static boolean isPrintable(int character) {
+    private static boolean isPrintable(int character) {
         return switch (Character.getType(character)) {
             case Character.CONTROL,
                     Character.FORMAT,
@@ -151,7 +151,7 @@ final class Printing {
         };
     }
 
-    /// The shortest digits that give the number back, in Python's notation: an exponent below 10⁻⁴ and from 10¹⁶.
+    /// The shortest digits that identify the number. As in Python, numbers below 10⁻⁴ and from 10¹⁶ have an exponent.
     static String number(double number) {
         if (Double.isNaN(number)) {
             return "nan";
@@ -176,13 +176,13 @@ final class Printing {
         if (decimal.precision() != 2) {
             return decimal;
         }
-        // Java writes two digits at least, also where one would do: 4.9E-324 for 5e-324.
+        // Java writes at least two digits, even if one is enough: 4.9E-324 instead of 5e-324.
         var oneDigit = decimal.round(new MathContext(1, RoundingMode.HALF_EVEN));
         return oneDigit.doubleValue() == number ? oneDigit : decimal;
     }
 
-    /// Digits of a number that is not 0 with an exponent of at least two digits.
-    static String exponential(BigDecimal decimal, int exponent) {
+    /// Writes a number other than 0 with an exponent of at least two digits.
+    private static String exponential(BigDecimal decimal, int exponent) {
         var digits = decimal.unscaledValue().abs().toString();
         var fraction = digits.length() == 1 ? "" : "." + digits.substring(1);
         var magnitude = Math.abs(exponent);
@@ -194,9 +194,9 @@ final class Printing {
                 + magnitude;
     }
 
-    /// Python's `json.dumps`, which transformers puts in the place of jinja2's own `tojson`.
+    /// Python's `json.dumps`, which in transformers replaces jinja2's own `tojson`.
     ///
-    /// @param indent what a level is indented by; null writes all on one line
+    /// @param indent the text that indents a level; null writes one line
     record Json(boolean asciiOnly, @Nullable String indent, String itemSeparator, String keySeparator, boolean sorted) {
         /// The filter `tojson(ensure_ascii=False, indent=None, separators=None, sort_keys=False)`.
         static String dumps(Budget budget, Object value, Bound arguments) {
@@ -206,7 +206,7 @@ final class Printing {
             if (arguments.at(2) != None.NONE) {
                 var separators = Values.items(budget, arguments.at(2));
                 if (separators.size() != 2) {
-                    throw new JinjaException("tojson wants two separators, not " + separators.size());
+                    throw new JinjaException("tojson needs two separators, not " + separators.size());
                 }
                 itemSeparator = Printing.str(budget, separators.get(0));
                 keySeparator = Printing.str(budget, separators.get(1));

@@ -2,18 +2,14 @@ package dev.llmworker.text.jinja;
 
 import dev.llmworker.text.jinja.Rendering.Budget;
 import dev.llmworker.text.jinja.Values.Range;
-import dev.llmworker.text.jinja.Values.Tuple;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
-import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
 
-/// Texts as Python counts and cuts them: by code points, with Unicode's white space.
+/// Python's operations on texts. They count code points, not UTF-16 units, and use Unicode's white space.
 final class PythonText {
-    /// Needles up to this length are searched for plainly; longer ones so that the time does not grow with both
-    /// lengths.
+    /// The longest needle for a plain search. For longer ones, a search in linear time bounds the work.
     private static final int PLAIN_SEARCH_LENGTH = 64;
 
     private PythonText() {}
@@ -62,7 +58,7 @@ final class PythonText {
         return !text.isEmpty() && text.codePoints().allMatch(PythonText::isSpace);
     }
 
-    /// Cuts off white space, or any of the characters given.
+    /// Removes white space, or any of the given characters, from the ends.
     static String strip(String text, @Nullable String characters, boolean left, boolean right) {
         int start = 0;
         int end = text.length();
@@ -79,12 +75,12 @@ final class PythonText {
         return characters == null ? isSpace(codePoint) : characters.indexOf(codePoint) >= 0;
     }
 
-    /// The UTF-16 index of the first occurrence at or after one, or -1.
+    /// The UTF-16 index of the first occurrence at or after `from`, or -1.
     static int find(String text, String needle, int from) {
         if (needle.length() <= PLAIN_SEARCH_LENGTH) {
             return text.indexOf(needle, from);
         }
-        // Knuth, Morris and Pratt: border[i] is how much of the needle still matches after i characters matched.
+        // Knuth, Morris and Pratt: border[i] is how much of the needle still matches if i characters matched.
         var border = new int[needle.length() + 1];
         border[0] = -1;
         for (int i = 0, matched = -1; i < needle.length(); border[++i] = ++matched) {
@@ -103,35 +99,7 @@ final class PythonText {
         return -1;
     }
 
-    static int findLast(String text, String needle) {
-        if (needle.length() <= PLAIN_SEARCH_LENGTH) {
-            return text.lastIndexOf(needle);
-        }
-        int found = find(reversed(text), reversed(needle), 0);
-        return found < 0 ? -1 : text.length() - found - needle.length();
-    }
-
-    private static String reversed(String text) {
-        // Unit by unit, unlike StringBuilder's: the index of the match is wanted, not the text.
-        var units = new char[text.length()];
-        for (int i = 0; i < units.length; i++) {
-            units[i] = text.charAt(units.length - 1 - i);
-        }
-        return new String(units);
-    }
-
-    static int count(String text, String needle) {
-        if (needle.isEmpty()) {
-            return length(text) + 1;
-        }
-        int count = 0;
-        for (int at = find(text, needle, 0); at >= 0; at = find(text, needle, at + needle.length())) {
-            count++;
-        }
-        return count;
-    }
-
-    /// Replaces from the left, so many times; all if negative.
+    /// Replaces the first `times` occurrences, or all if `times` is negative.
     static String replace(Budget budget, String text, String old, String replacement, long times) {
         budget.characters(text.length());
         var replaced = budget.text();
@@ -144,7 +112,7 @@ final class PythonText {
             }
             replaced.append(text, copied, found).append(replacement);
             copied = found + old.length();
-            // The empty text is found between characters, not within a surrogate pair.
+            // The empty text occurs between characters, never inside a surrogate pair.
             searched = !old.isEmpty()
                     ? copied
                     : found + (found < text.length() ? Character.charCount(text.codePointAt(found)) : 1);
@@ -152,7 +120,7 @@ final class PythonText {
         return replaced.append(text, copied, text.length()).toString();
     }
 
-    /// In the order of code points, which UTF-16's is not.
+    /// Compares by code points. The order of UTF-16 units is different.
     static int compare(String left, String right) {
         int common = Math.min(left.length(), right.length());
         for (int i = 0; i < common; i++) {
@@ -183,16 +151,7 @@ final class PythonText {
         return titled(text.codePointAt(0)) + lower(text.substring(first));
     }
 
-    static String swapCase(String text) {
-        var swapped = new StringBuilder();
-        text.codePoints().forEach(character -> {
-            var one = Character.toString(character);
-            swapped.append(Character.isUpperCase(character) ? lower(one) : upper(one));
-        });
-        return swapped.toString();
-    }
-
-    /// Python's method: a letter after anything but a letter begins a word.
+    /// Python's method `title`. A letter begins a word if no letter is before it.
     static String title(String text) {
         var title = new StringBuilder();
         boolean within = false;
@@ -204,7 +163,7 @@ final class PythonText {
         return title.toString();
     }
 
-    /// Jinja's filter: words are parted by white space, hyphens and opening brackets.
+    /// Jinja's filter `title`. White space, hyphens and opening brackets separate words.
     static String titleFilter(String text) {
         var title = new StringBuilder();
         var word = new StringBuilder();
@@ -229,35 +188,13 @@ final class PythonText {
         }
     }
 
-    static boolean isUpper(String text) {
-        return text.codePoints().anyMatch(Character::isUpperCase)
-                && text.codePoints().noneMatch(c -> Character.isLowerCase(c) || Character.isTitleCase(c));
-    }
-
-    static boolean isLower(String text) {
-        return text.codePoints().anyMatch(Character::isLowerCase)
-                && text.codePoints().noneMatch(c -> Character.isUpperCase(c) || Character.isTitleCase(c));
-    }
-
-    /// Whether there are characters, and all of one kind.
-    static boolean all(String text, IntPredicate kind) {
-        return !text.isEmpty() && text.codePoints().allMatch(kind);
-    }
-
-    static boolean isNumeric(int character) {
-        int type = Character.getType(character);
-        return type == Character.DECIMAL_DIGIT_NUMBER
-                || type == Character.LETTER_NUMBER
-                || type == Character.OTHER_NUMBER;
-    }
-
     private static boolean isCased(int character) {
         return Character.isUpperCase(character) || Character.isLowerCase(character) || Character.isTitleCase(character);
     }
 
     private static String titled(int character) {
         int title = Character.toTitleCase(character);
-        // One character whose capital is two, such as ß, has no title case of its own: Python writes Ss.
+        // A character whose upper case has two characters, such as ß, has no title case. Python writes Ss.
         var upper = upper(Character.toString(character));
         if (title == character && upper.codePointCount(0, upper.length()) > 1) {
             return upper.substring(0, 1) + lower(upper.substring(1));
@@ -265,7 +202,9 @@ final class PythonText {
         return Character.toString(title);
     }
 
-    /// At a separator, or at runs of white space if there is none; at most so many times, any number if negative.
+    /// Splits at a separator, or at runs of white space if it is null. The parts are texts.
+    ///
+    /// @param times the most splits; negative for no limit
     static List<Object> split(Budget budget, String text, @Nullable String separator, long times) {
         if (separator == null) {
             return splitAtSpace(budget, text, times);
@@ -307,43 +246,11 @@ final class PythonText {
 
     private static int wordEnd(String text, int start) {
         int end = start;
-        // White space is never a surrogate.
+        // No white space is a surrogate.
         while (end < text.length() && !isSpace(text.charAt(end))) {
             end++;
         }
         return end;
-    }
-
-    /// As [#split], from the right.
-    static List<Object> splitFromRight(Budget budget, String text, @Nullable String separator, long times) {
-        var parts = new ArrayList<Object>();
-        var rest = separator == null ? strip(text, null, false, true) : text;
-        if (separator != null) {
-            checked(separator);
-        }
-        for (long left = times; left != 0; left--) {
-            int found = separator == null ? lastWordStart(rest) : findLast(rest, separator);
-            if (separator == null ? found <= 0 : found < 0) {
-                break;
-            }
-            budget.characters(rest.length());
-            parts.add(part(budget, rest, separator == null ? found : found + separator.length(), rest.length()));
-            rest = rest.substring(0, found);
-            rest = separator == null ? strip(rest, null, false, true) : rest;
-        }
-        if (separator != null || !rest.isEmpty()) {
-            parts.add(rest);
-        }
-        Collections.reverse(parts);
-        return parts;
-    }
-
-    private static int lastWordStart(String text) {
-        int start = text.length();
-        while (start > 0 && !isSpace(text.charAt(start - 1))) {
-            start--;
-        }
-        return start;
     }
 
     private static void checked(String separator) {
@@ -352,7 +259,7 @@ final class PythonText {
         }
     }
 
-    /// At all that Python takes for the end of a line, which for `\r\n` is one.
+    /// Splits at every line end that Python knows. `\r\n` is one line end.
     static List<Object> lines(Budget budget, String text, boolean keepEnds) {
         var lines = new ArrayList<Object>();
         int start = 0;
@@ -377,16 +284,6 @@ final class PythonText {
                 || character == 0x85
                 || character == 0x2028
                 || character == 0x2029;
-    }
-
-    /// Before, separator and after, at the first or the last place.
-    static Tuple partition(String text, String separator, boolean last) {
-        checked(separator);
-        int found = last ? findLast(text, separator) : find(text, separator, 0);
-        if (found < 0) {
-            return last ? Tuple.of("", "", text) : Tuple.of(text, "", "");
-        }
-        return Tuple.of(text.substring(0, found), separator, text.substring(found + separator.length()));
     }
 
     private static String part(Budget budget, String text, int start, int end) {

@@ -2,9 +2,9 @@ package dev.llmworker.text.jinja;
 
 import java.time.Clock;
 
-/// What filters, tests and functions know of the rendering that calls them.
+/// The state of one rendering that filters, tests and functions use.
 ///
-/// @param clock what `strftime_now` reads, with its time zone
+/// @param clock the time and time zone of `strftime_now`
 record Rendering(Budget budget, Comparisons comparisons, Clock clock) {
     Rendering(JinjaLimits limits, Clock clock) {
         this(new Budget(limits), clock);
@@ -18,7 +18,7 @@ record Rendering(Budget budget, Comparisons comparisons, Clock clock) {
         return Printing.str(budget, value);
     }
 
-    /// What is left to one rendering of its [JinjaLimits]. Threading: one thread, like the rendering.
+    /// What one rendering may still use of its [JinjaLimits]. Threading: one thread, like the rendering.
     static final class Budget {
         private static final int TEXTS_OF_FULL_LENGTH = 64;
         private static final int CHARACTERS_SCANNED_AS_ONE_MADE = 16;
@@ -45,7 +45,7 @@ record Rendering(Budget budget, Comparisons comparisons, Clock clock) {
             }
         }
 
-        /// Takes off the characters of a text that is made, copied or searched.
+        /// Counts the characters of a text that is made, copied or searched.
         void characters(long count) {
             charactersLeft -= count;
             if (charactersLeft < 0) {
@@ -54,12 +54,12 @@ record Rendering(Budget budget, Comparisons comparisons, Clock clock) {
             }
         }
 
-        /// Takes off for a text that is only looked through, as for its length.
+        /// Counts a text that is only scanned, for example for its length. This is cheaper.
         void scan(long count) {
             characters(count / CHARACTERS_SCANNED_AS_ONE_MADE);
         }
 
-        /// Refuses a text of this length before it is made.
+        /// Refuses a text that would be too long.
         void fits(long length) {
             if (length > limits.characters()) {
                 throw new JinjaException(
@@ -67,8 +67,7 @@ record Rendering(Budget budget, Comparisons comparisons, Clock clock) {
             }
         }
 
-        /// Goes one level down in something nested; [#leave()] goes back up. After an exception the budget is not used
-        /// again.
+        /// Enters a nested level; [#leave()] leaves it. After an exception the budget is not used again.
         void enter() {
             if (++depth > limits.depth()) {
                 throw new JinjaException("nested deeper than " + limits.depth() + " levels, the limit");
@@ -84,7 +83,7 @@ record Rendering(Budget budget, Comparisons comparisons, Clock clock) {
         }
     }
 
-    /// A text under construction that stays within the budget.
+    /// A text builder that stays within the budget.
     static final class Text {
         private final Budget budget;
         private final StringBuilder characters = new StringBuilder();
@@ -109,10 +108,10 @@ record Rendering(Budget budget, Comparisons comparisons, Clock clock) {
             return this;
         }
 
-        /// Appends a text so many times; none or fewer appends nothing, as in Python.
+        /// Appends a text `times` times. As in Python, a number below 1 appends nothing.
         Text repeat(String piece, long times) {
             if (times > 0 && !piece.isEmpty()) {
-                // Both factors are bounded first, so that the product does not overflow.
+                // Both factors are checked first, so that the product cannot overflow.
                 budget.fits(times);
                 reserve(times * piece.length());
                 characters.repeat(piece, (int) times);

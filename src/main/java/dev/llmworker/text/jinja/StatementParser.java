@@ -8,7 +8,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 
-/// Parses a template's statements.
+/// Parses a template's statements, and the names and namespace attributes that they set.
 final class StatementParser {
     private static final Set<String> CONSTANTS = Set.of("true", "false", "none", "True", "False", "None");
     private static final Expression ALL = new Expression.Literal(true);
@@ -26,7 +26,7 @@ final class StatementParser {
         return new StatementParser(Lexer.tokens(template)).statements(Set.of());
     }
 
-    /// Statements up to a tag of one of these names, which then is the current token; without names, to the end.
+    /// Parses statements up to a tag with one of these names, and stops at that name. Without names, parses to the end.
     private List<Statement> statements(Set<String> ends) {
         tokens.enter();
         var statements = new ArrayList<Statement>();
@@ -93,14 +93,14 @@ final class StatementParser {
         }
     }
 
-    /// The statements from the end of the current tag to a tag of one of these names.
+    /// Parses the end of the current tag, and the statements up to a tag with one of these names.
     private List<Statement> body(String... ends) {
         tokens.skipOperator(":");
         tokens.expect(Token.Kind.TAG_END, "'%}'");
         return statements(Set.of(ends));
     }
 
-    /// The same, past the name of the end.
+    /// Parses a body and moves past the name that ends it.
     private List<Statement> block(String end) {
         var body = body(end);
         tokens.next();
@@ -225,7 +225,7 @@ final class StatementParser {
         return target(false);
     }
 
-    /// One target, or several with commas between.
+    /// One target, or several with commas between them.
     private Target target(boolean withNamespaces) {
         var targets = new ArrayList<>(List.of(single(withNamespaces)));
         boolean several = false;

@@ -13,11 +13,11 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// `value.name`, `value[key]` and `value[start:stop:step]`.
+/// Evaluates `value.name`, `value[key]` and `value[start:stop:step]`.
 final class Subscripts {
     private Subscripts() {}
 
-    /// An attribute or method, or else the element of that name.
+    /// The attribute or method of this name, or the element if there is none.
     static Object attribute(Rendering rendering, Object value, String name) {
         if (value instanceof Undefined undefined) {
             throw undefined.exception();
@@ -30,7 +30,7 @@ final class Subscripts {
         return element != null ? element : missing(rendering, value, name);
     }
 
-    /// An element, or else the attribute of that name.
+    /// The element with this key, or the attribute of this name if there is none.
     static Object element(Rendering rendering, Object value, Object key) {
         if (value instanceof Undefined undefined) {
             throw undefined.exception();
@@ -86,13 +86,12 @@ final class Subscripts {
         return Character.toString(text.codePointAt(text.offsetByCodePoints(0, (int) fromStart)));
     }
 
-    /// What the value's type has under a name; null if nothing.
-    static @Nullable Object ownAttribute(Rendering rendering, Object value, String name) {
+    /// The attribute or method that the value's type has; null if there is none.
+    private static @Nullable Object ownAttribute(Rendering rendering, Object value, String name) {
         return switch (value) {
             case String text -> Methods.ofString(rendering, text, name);
             case Markup markup -> marked(Methods.ofString(rendering, markup.text(), name));
-            case List<?> list -> Methods.ofList(rendering, Values.cast(list), "list", name);
-            case Tuple tuple -> Methods.ofList(rendering, tuple.items(), "tuple", name);
+            case List<?> _ -> Methods.ofList(name);
             case Map<?, ?> map -> Methods.ofDict(rendering, map, name);
             case Namespace namespace -> namespace.attributes().get(name);
             case Loop loop -> loop.attribute(name);
@@ -100,7 +99,7 @@ final class Subscripts {
         };
     }
 
-    /// The methods of markup give markup.
+    /// A method whose result is marked as HTML, because its owner is.
     private static @Nullable Object marked(@Nullable Invocable method) {
         if (method == null) {
             return null;
@@ -118,7 +117,7 @@ final class Subscripts {
 
     private static Undefined missing(Rendering rendering, Object value, Object key) {
         var owner = value == None.NONE ? "None" : Values.typeName(value) + " object";
-        // The key can be a long text of a message: it has no place in an error.
+        // The key can be a message's long text, so the error shows only its beginning.
         var shown = Values.text(key) instanceof String name
                 ? "'" + (name.length() > 80 ? name.substring(0, 80) + "…" : name) + "'"
                 : Printing.repr(rendering.budget(), key);
@@ -155,15 +154,15 @@ final class Subscripts {
         return selected;
     }
 
-    /// The attribute that filters such as `map(attribute='function.name')` take of each item.
+    /// The attribute of each item that a filter such as `map(attribute='function.name')` reads.
     ///
-    /// @param path names and, where a part is digits, indices
+    /// @param path names, and indices for parts that are digits
     record Lookup(List<Object> path, Object whenMissing) {
-        /// The items themselves.
+        /// Returns the items themselves.
         static final Lookup IDENTITY = new Lookup(List.of(), None.NONE);
 
         /// @param attribute a dotted path, an index, or None for the item itself
-        /// @param whenMissing what stands for a part that is undefined; None for nothing
+        /// @param whenMissing the value of a part that is undefined; None keeps it undefined
         static Lookup of(Object attribute, Object whenMissing) {
             var text = Values.text(attribute);
             if (text == null) {
@@ -171,13 +170,14 @@ final class Subscripts {
             }
             var path = new ArrayList<Object>();
             for (var part : text.split("\\.", -1)) {
-                boolean digits = PythonText.all(part, Character::isDigit) && part.length() < 19;
+                boolean digits =
+                        !part.isEmpty() && part.codePoints().allMatch(Character::isDigit) && part.length() < 19;
                 path.add(digits ? (Object) Long.parseLong(part) : part);
             }
             return new Lookup(path, whenMissing);
         }
 
-        /// Several, for an attribute such as `type,name`.
+        /// Several lookups, for an attribute such as `type,name`.
         static List<Lookup> listOf(Object attribute) {
             var text = Values.text(attribute);
             if (text == null) {
@@ -202,7 +202,7 @@ final class Subscripts {
             return found;
         }
 
-        /// As [#in], with texts in lower case unless case matters: what sorting and `unique` compare.
+        /// Like [#in], with texts in lower case unless case matters. Sorting and `unique` compare these.
         Object key(Rendering rendering, Object item, boolean caseSensitive) {
             var found = in(rendering, item);
             var text = Values.text(found);

@@ -11,16 +11,16 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// The values of a template and what Python says of them.
+/// The values of a template, and Python's rules for them.
 ///
 /// A value is [None], Boolean, Long, Double, String, List, Map, [Tuple], [Range], [DictView], [Generated], [Namespace],
-/// [Markup], [Undefined], [Loop] or [Invocable], and nothing else.
+/// [Markup], [Undefined], [Loop] or [Invocable].
 final class Values {
     private Values() {}
 
-    /// A value of the caller's as one of a template's, copied.
+    /// Copies a value of the caller to a value of a template.
     ///
-    /// @throws JinjaException for a value that is no JSON value
+    /// @throws JinjaException if JSON has no such value
     static Object imported(Budget budget, @Nullable Object value) {
         return switch (value) {
             case null -> None.NONE;
@@ -71,7 +71,7 @@ final class Values {
         };
     }
 
-    /// What `len()` says, in characters for a text; null where it says nothing.
+    /// Python's `len()`, in characters for a text; null if the value has no length.
     static @Nullable Long length(Object value) {
         return switch (value) {
             case String text -> (long) PythonText.length(text);
@@ -87,7 +87,7 @@ final class Values {
         };
     }
 
-    /// What a loop walks over; null where Python says it is not iterable. A [Generated] is empty afterwards.
+    /// The items that a loop visits; null if the value is not iterable. A [Generated] is empty afterwards.
     static @Nullable List<Object> itemsOrNull(Budget budget, Object value) {
         List<Object> items = switch (value) {
             case String text -> PythonText.characters(budget, text);
@@ -115,7 +115,7 @@ final class Values {
         return items;
     }
 
-    /// Every list of a template holds objects.
+    /// Every list of a template is a list of objects.
     @SuppressWarnings("unchecked")
     static List<Object> cast(List<?> list) {
         return (List<Object>) list;
@@ -123,7 +123,7 @@ final class Values {
 
     /// A value as the key of a dict.
     ///
-    /// @throws JinjaException for what Python cannot hash, and tuples within tuples
+    /// @throws JinjaException if Python cannot hash the value, or if it is a tuple of tuples
     static Object key(Object value) {
         return switch (value) {
             case Markup markup -> markup.text();
@@ -142,7 +142,9 @@ final class Values {
         };
     }
 
-    /// An integer where Python wants one; bool counts as one.
+    /// An integer, or a bool as an integer. Any other type is an error.
+    ///
+    /// @param what the subject of the error
     static long index(Object value, String what) {
         return switch (value) {
             case Long integer -> integer;
@@ -152,7 +154,7 @@ final class Values {
         };
     }
 
-    /// The Python type's name.
+    /// The name of the value's Python type.
     static String typeName(Object value) {
         return switch (value) {
             case None _ -> "NoneType";
@@ -175,15 +177,14 @@ final class Values {
         };
     }
 
-    /// Python's `None`; Java's null is no value of a template.
+    /// Python's `None`. Java's null is not a value of a template.
     enum None {
         NONE
     }
 
-    /// A variable, attribute or element that is not there: empty when printed, an error when anything else is done with
-    /// it.
+    /// A variable, attribute or element that does not exist. It prints as an empty text; any other use is an error.
     ///
-    /// @param complaint what that error says
+    /// @param complaint the error's message
     record Undefined(String complaint) {
         static Undefined variable(String name) {
             return new Undefined("'" + name + "' is undefined");
@@ -194,18 +195,18 @@ final class Values {
         }
     }
 
-    /// Python's tuple: like a list, and equal to none.
+    /// Python's tuple. It is never equal to a list.
     record Tuple(List<Object> items) {
         static Tuple of(Object... items) {
             return new Tuple(List.of(items));
         }
     }
 
-    /// Python's range, also the indices that a slice selects.
+    /// Python's range, and the indices that a slice selects.
     ///
     /// @param step not 0
     record Range(long start, long stop, long step) {
-        /// As in jinja2's sandbox.
+        /// jinja2's sandbox has the same limit.
         static final int MAX_LENGTH = 100_000;
 
         static Range of(long start, long stop, long step) {
@@ -219,8 +220,7 @@ final class Values {
             return range;
         }
 
-        /// The indices of `[start:stop:step]` in a sequence of this length, by Python's rules; None stands for left
-        /// out.
+        /// The indices of `[start:stop:step]` in a sequence of this length. None stands for an omitted bound.
         static Range ofSlice(Object start, Object stop, Object step, int length) {
             long stride = step == None.NONE ? 1 : Values.index(step, "slice indices");
             if (stride == 0) {
@@ -238,7 +238,7 @@ final class Values {
             return Math.clamp(value < 0 ? Math.max(value, -length - 1L) + length : value, low, high);
         }
 
-        /// Numbers in it; `Long.MAX_VALUE` stands for more than that.
+        /// How many numbers it has. `Long.MAX_VALUE` stands for this many or more.
         long length() {
             if (step > 0 ? start >= stop : start <= stop) {
                 return 0;
@@ -251,7 +251,7 @@ final class Values {
             return (distance - 1) / stride + 1;
         }
 
-        /// The numbers, computed as they are asked for; at most 2³¹ − 1 of them.
+        /// The numbers, computed on access. At most 2³¹ − 1.
         List<Object> items() {
             int length = Math.toIntExact(length());
             return new AbstractList<>() {
@@ -268,9 +268,8 @@ final class Values {
         }
     }
 
-    /// What `keys()`, `values()` and `items()` of a dict give: it has a length and can be walked any number of times,
-    /// but
-    /// has no index.
+    /// The result of a dict's `keys()`, `values()` or `items()`. It has a length and can be iterated any number of
+    /// times, but has no index.
     record DictView(String kind, List<Object> items) {
         static DictView keys(Map<?, ?> dict) {
             return new DictView("dict_keys", List.copyOf(dict.keySet()));
@@ -287,7 +286,8 @@ final class Values {
         }
     }
 
-    /// A Python generator, as `map` and `select` give it: true, without length or index, and empty once it was walked.
+    /// A Python generator, the result of filters such as `map` and `select`. It is true, has no length and no index,
+    /// and is empty after one iteration.
     static final class Generated {
         private List<Object> items;
 
@@ -301,7 +301,7 @@ final class Values {
             return drained;
         }
 
-        /// The first of what is left, which then is gone.
+        /// Removes and returns the first item that is left.
         Object next(Undefined whenEmpty) {
             if (items.isEmpty()) {
                 return whenEmpty;
@@ -312,7 +312,7 @@ final class Values {
         }
     }
 
-    /// A text that `safe` or `escape` marked as HTML: what is added to it by `+` is escaped first.
+    /// A text that `safe` marked as HTML. As in jinja2, `+` escapes the other operand.
     record Markup(String text) {
         static Markup escaped(Budget budget, Object value) {
             if (value instanceof Markup markup) {
@@ -343,7 +343,7 @@ final class Values {
         }
     }
 
-    /// A value that can be called: a macro, a method of a value, a global function.
+    /// A value that can be called: a macro, a method or a global function.
     @FunctionalInterface
     interface Invocable {
         Object call(Arguments arguments);
