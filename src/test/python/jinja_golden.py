@@ -23,6 +23,8 @@ import jinja_snippets
 NOW = datetime.datetime(2024, 7, 3, 9, 5, 7)
 SEED = 20250701
 RANDOM_CASES = 400
+# jinja_random also writes what the worker refuses, because no public chat template uses it. Those cases are left out.
+NOT_SUPPORTED = re.compile(r"""'%s-|'\{:>|\|(e|abs|round|sum|batch)\b|\.(swapcase|rsplit|count)\(""")
 
 
 def render(source, variables):
@@ -64,7 +66,8 @@ def cases():
         # Most random mistakes are alike: one in ten is enough.
         if source not in seen and is_stable(entry) and ("error" not in entry or choose.random() < 0.1):
             seen.add(source)
-            entries.append(entry)
+            if not NOT_SUPPORTED.search(source):
+                entries.append(entry)
     for entry in entries:
         if entry["variables"] == jinja_snippets.VARIABLES:
             del entry["variables"]

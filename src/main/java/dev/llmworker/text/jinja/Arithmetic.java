@@ -1,5 +1,9 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Rendering.Budget;
+import dev.llmworker.text.jinja.Values.Markup;
+import dev.llmworker.text.jinja.Values.Tuple;
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -34,7 +38,7 @@ final class Arithmetic {
 
     static Object apply(Rendering rendering, Operator operator, Object left, Object right) {
         if (operator == Operator.MODULO && Values.text(left) != null) {
-            return Percent.format(rendering, left, right);
+            throw new JinjaException("formatting a str with % is not supported");
         }
         var budget = rendering.budget();
         if (left instanceof Undefined undefined) {
@@ -76,7 +80,7 @@ final class Arithmetic {
                 case POWER -> right < 0 ? floating(operator, left, right) : (Object) power(left, right);
             };
         } catch (ArithmeticException e) {
-            throw new JinjaException(left + " " + operator.symbol + " " + right + " is no integer of 64 bits");
+            throw new JinjaException(left + " " + operator.symbol + " " + right + " does not fit in 64 bits");
         }
     }
 
@@ -121,7 +125,7 @@ final class Arithmetic {
 
     private static double floorDivided(double left, double right) {
         double quotient = (left - modulo(left, right)) / right;
-        // The quotient is whole but for rounding; 0 takes the sign of the exact one.
+        // Only rounding keeps the quotient from being whole. A zero takes the sign of the exact quotient.
         return quotient == 0 ? Math.copySign(0.0, left / right) : Math.rint(quotient);
     }
 
@@ -142,7 +146,7 @@ final class Arithmetic {
             throw new JinjaException(base + " ** " + exponent + " is too large for a float");
         }
         if (Double.isNaN(power) && !Double.isNaN(base) && !Double.isNaN(exponent)) {
-            throw new JinjaException(base + " ** " + exponent + " is no real number");
+            throw new JinjaException(base + " ** " + exponent + " is not a real number");
         }
         return power;
     }

@@ -1,5 +1,10 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Rendering.Budget;
+import dev.llmworker.text.jinja.Values.DictView;
+import dev.llmworker.text.jinja.Values.Range;
+import dev.llmworker.text.jinja.Values.Tuple;
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.math.BigDecimal;
 import java.util.Comparator;
 import java.util.List;
@@ -19,7 +24,7 @@ final class Comparisons {
             case UNEQUAL -> !equal(left, right);
             case IN -> contains(right, left);
             case NOT_IN -> !contains(right, left);
-            // Nothing is before or after what is not a number.
+            // No number is before or after NaN.
             case LESS -> compare(left, right, "<") < 0 && !isNan(left) && !isNan(right);
             case LESS_OR_EQUAL -> compare(left, right, "<=") <= 0 && !isNan(left) && !isNan(right);
             case GREATER -> compare(left, right, ">") > 0 && !isNan(left) && !isNan(right);
@@ -127,7 +132,9 @@ final class Comparisons {
         return within && (number - range.start()) % range.step() == 0;
     }
 
-    /// Negative, 0 or positive, as left is before, level with or after right; `symbol` is for the error.
+    /// Returns a negative number if left is before right, 0 if they are equal, and a positive number if it is after.
+    ///
+    /// @param symbol the operator that the error names
     int compare(Object left, Object right, String symbol) {
         if (left instanceof Undefined undefined) {
             throw undefined.exception();
@@ -168,7 +175,7 @@ final class Comparisons {
         return result;
     }
 
-    /// For sorting; each comparison is a step.
+    /// The order for sorting. Each comparison counts as a step.
     Comparator<Object> order() {
         return (left, right) -> {
             budget.step();
@@ -192,7 +199,7 @@ final class Comparisons {
         double a = Arithmetic.toDouble(left);
         double b = Arithmetic.toDouble(right);
         if (Double.isNaN(a) || Double.isNaN(b) || Double.isInfinite(a) || Double.isInfinite(b) || a != b) {
-            // Beyond 2⁵³ two different numbers can be one double, but different doubles are never one number. 0 is -0.
+            // Different doubles are different numbers. Above 2⁵³ equal doubles can be different integers. 0 equals -0.
             return a == b ? 0 : Double.compare(a, b);
         }
         return decimal(left).compareTo(decimal(right));

@@ -1,5 +1,10 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Interpreter.Scope;
+import dev.llmworker.text.jinja.Rendering.Budget;
+import dev.llmworker.text.jinja.Values.Invocable;
+import dev.llmworker.text.jinja.Values.Tuple;
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -109,7 +114,7 @@ final class Evaluator {
                 value(slice.step(), scope));
     }
 
-    /// Calls with arguments that are evaluated already.
+    /// Calls a function with arguments that are already evaluated.
     Object call(Expression.Call call, Arguments arguments, Scope scope) {
         return switch (value(call.callee(), scope)) {
             case Invocable callee -> callee.call(arguments);

@@ -2,7 +2,7 @@ package dev.llmworker.text.jinja;
 
 import java.util.List;
 
-/// What has a value.
+/// A part of a template that has a value.
 sealed interface Expression {
     record Literal(Object value) implements Expression {}
 
@@ -31,7 +31,7 @@ sealed interface Expression {
     /// `a ~ b ~ c`.
     record Concatenation(List<Expression> parts) implements Expression {}
 
-    /// `a < b <= c`: each operand is evaluated once, and those after a comparison that fails are not.
+    /// `a < b <= c`. Each operand is evaluated at most once, and none after the first comparison that fails.
     record Comparison(Expression first, List<Link> links) implements Expression {}
 
     record Link(Relation relation, Expression operand) {}
@@ -47,14 +47,14 @@ sealed interface Expression {
         NOT_IN
     }
 
-    /// `then if condition else otherwise`; without `else` the value is undefined.
+    /// `then if condition else otherwise`. Without `else` the value is undefined.
     record Conditional(Expression condition, Expression then, Expression otherwise) implements Expression {}
 
     record Attribute(Expression owner, String name) implements Expression {}
 
     record Element(Expression owner, Expression key) implements Expression {}
 
-    /// A bound that is left out is a literal None.
+    /// `owner[start:stop:step]`. An omitted bound is a literal None.
     record Slice(Expression owner, Expression start, Expression stop, Expression step) implements Expression {}
 
     record Call(Expression callee, CallArguments arguments) implements Expression {}
@@ -65,8 +65,8 @@ sealed interface Expression {
 
     record Tested(Expression subject, String test, CallArguments arguments) implements Expression {}
 
-    /// @param spread the list behind `*`, if any: at most one
-    /// @param spreadNamed the dict behind `**`, if any: at most one
+    /// @param spread the list after `*`: at most one
+    /// @param spreadNamed the dict after `**`: at most one
     record CallArguments(
             List<Expression> positional, List<Named> named, List<Expression> spread, List<Expression> spreadNamed) {
         static final CallArguments NONE = new CallArguments(List.of(), List.of(), List.of(), List.of());

@@ -29,7 +29,7 @@ public final class JinjaException extends RuntimeException {
                 0, reason.isBlank() ? "the template refuses its input, and does not say why" : reason, true);
     }
 
-    /// The same with a line, unless it has one already.
+    /// This exception with a line, unless it already has one.
     JinjaException at(int line) {
         if (this.line != 0) {
             return this;
@@ -39,18 +39,18 @@ public final class JinjaException extends RuntimeException {
         return located;
     }
 
-    /// Line of the template's statement, from 1.
+    /// The line of the template's statement, from 1; 0 if unknown.
     public int line() {
         return line;
     }
 
-    /// What is wrong, without the line.
+    /// The message without the line.
     public String reason() {
         return reason;
     }
 
-    /// Whether the template itself refused its input by `raise_exception`, with [#reason()] as its words. All else is a
-    /// fault of the template, or a limit that was reached.
+    /// Whether the template refused its input with `raise_exception`. Then [#reason()] is the template's own message.
+    /// Otherwise the template has a fault or reached a limit.
     public boolean raisedByTemplate() {
         return raisedByTemplate;
     }

@@ -1,11 +1,12 @@
 package dev.llmworker.text.jinja;
 
-/// What one rendering may use.
+/// The limits of one rendering.
 ///
-/// @param steps expressions evaluated, statements executed and elements of collections visited
-/// @param characters UTF-16 units of the output, and of any text on the way to it; all texts made together may have 64
-/// times as many
-/// @param depth expressions, statements, macro calls and values within each other; 500 need 512 KiB of stack at most
+/// @param steps evaluated expressions, executed statements and visited elements of collections
+/// @param characters UTF-16 units of the output and of each intermediate text. All texts together may have 64 times as
+/// many.
+/// @param depth nesting of expressions, statements, macro calls and values. A depth of 500 needs at most 512 KiB of
+/// stack.
 public record JinjaLimits(long steps, int characters, int depth) {
     public JinjaLimits {
         if (steps < 1 || characters < 1 || depth < 1) {

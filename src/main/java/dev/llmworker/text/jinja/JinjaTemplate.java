@@ -6,15 +6,21 @@ import java.util.Map;
 
 /// A parsed chat template.
 ///
-/// It renders as transformers' `apply_chat_template` does: jinja2's immutable sandbox with `trim_blocks`,
-/// `lstrip_blocks` and loop controls, `tojson` without HTML escapes, `raise_exception`, `strftime_now`, and
-/// `{% generation %}` without effect. Where it differs: integers have 64 bits; a dict's keys `1`, `1.0` and `true` are
-/// three; an unknown filter or test is an error only where it is reached; a variable that a loop or block reads and the
-/// template sets only after it has the value given to the template, where jinja2 makes it undefined; there are no
-/// recursive loops, template inheritance, imports or includes, and no `random`, `groupby`,
-/// `truncate`, `wordwrap`, `urlize`, `urlencode`, `xmlattr`, `striptags`, `pprint` and `filesizeformat`.
+/// It renders like transformers' `apply_chat_template`: jinja2's immutable sandbox with `trim_blocks`, `lstrip_blocks`
+/// and loop controls. `tojson` escapes no HTML. `raise_exception` and `strftime_now` are there. `{% generation %}` has
+/// no effect on the text.
 ///
-/// Threading: immutable; any number of renderings at once.
+/// It differs from jinja2 in this:
+/// - Integers have 64 bits.
+/// - A dict's keys `1`, `1.0` and `true` are three keys.
+/// - An unknown filter or test is an error only if the template reaches it.
+/// - A loop or block can read a variable before the template sets it. It then has the value that the template was
+///   given; in jinja2 it is undefined.
+/// - Only what public chat templates use is supported. [Filters], [Tests], [Methods] and [Globals] list the names.
+///   There are no recursive loops, inheritance, imports or includes, no `%` on a str, and no format specifiers such as
+///   `{:>5}`.
+///
+/// Threading: immutable; any number of threads can render at once.
 public final class JinjaTemplate {
     private final List<Statement> statements;
     private final JinjaLimits limits;
@@ -26,23 +32,23 @@ public final class JinjaTemplate {
         this.clock = clock;
     }
 
-    /// With [JinjaLimits#standard()] and the machine's clock and time zone.
+    /// Parses a template with [JinjaLimits#standard()] and the machine's clock and time zone.
     ///
-    /// @throws JinjaException if it is no template, or has what is not supported
+    /// @throws JinjaException if the syntax is wrong or not supported
     public static JinjaTemplate parse(String source) {
         return parse(source, JinjaLimits.standard(), Clock.systemDefaultZone());
     }
 
-    /// @param clock what `strftime_now` tells
-    /// @throws JinjaException if it is no template, or has what is not supported
+    /// @param clock the time and time zone of `strftime_now`
+    /// @throws JinjaException if the syntax is wrong or not supported
     public static JinjaTemplate parse(String source, JinjaLimits limits, Clock clock) {
         return new JinjaTemplate(StatementParser.parse(source), limits, clock);
     }
 
-    /// The template's text for these variables.
+    /// Renders the template with these variables.
     ///
-    /// @param variables values are null, Boolean, Integer, Long, Double, String, and Lists and Maps of these
-    /// @throws JinjaException if the template refuses them, does what Python would not, or reaches a limit
+    /// @param variables null, Boolean, Integer, Long, Double, String, and Lists and Maps of these
+    /// @throws JinjaException if the template refuses the variables, fails, or reaches a limit
     public String render(Map<String, ?> variables) {
         return new Interpreter(new Rendering(limits, clock)).render(statements, variables);
     }

@@ -2,9 +2,9 @@ package dev.llmworker.text.jinja;
 
 import java.time.Clock;
 
-/// What filters, tests and functions know of the rendering that calls them.
+/// The state of one rendering that filters, tests and functions use.
 ///
-/// @param clock what `strftime_now` reads, with its time zone
+/// @param clock the time and time zone of `strftime_now`
 record Rendering(Budget budget, Comparisons comparisons, Clock clock) {
     Rendering(JinjaLimits limits, Clock clock) {
         this(new Budget(limits), clock);
@@ -16,5 +16,117 @@ record Rendering(Budget budget, Comparisons comparisons, Clock clock) {
 
     String str(Object value) {
         return Printing.str(budget, value);
+    }
+
+    /// What one rendering may still use of its [JinjaLimits]. Threading: one thread, like the rendering.
+    static final class Budget {
+        private static final int TEXTS_OF_FULL_LENGTH = 64;
+        private static final int CHARACTERS_SCANNED_AS_ONE_MADE = 16;
+
+        private final JinjaLimits limits;
+        private long stepsLeft;
+        private long charactersLeft;
+        private int depth;
+
+        Budget(JinjaLimits limits) {
+            this.limits = limits;
+            this.stepsLeft = limits.steps();
+            this.charactersLeft = (long) limits.characters() * TEXTS_OF_FULL_LENGTH;
+        }
+
+        void step() {
+            steps(1);
+        }
+
+        void steps(long count) {
+            stepsLeft -= count;
+            if (stepsLeft < 0) {
+                throw new JinjaException("rendering takes more than " + limits.steps() + " steps, the limit");
+            }
+        }
+
+        /// Counts the characters of a text that is made, copied or searched.
+        void characters(long count) {
+            charactersLeft -= count;
+            if (charactersLeft < 0) {
+                throw new JinjaException("rendering makes texts of more than "
+                        + (long) limits.characters() * TEXTS_OF_FULL_LENGTH + " characters together, the limit");
+            }
+        }
+
+        /// Counts a text that is only scanned, for example for its length. This is cheaper.
+        void scan(long count) {
+            characters(count / CHARACTERS_SCANNED_AS_ONE_MADE);
+        }
+
+        /// Refuses a text that would be too long.
+        void fits(long length) {
+            if (length > limits.characters()) {
+                throw new JinjaException(
+                        "a text would have " + length + " characters; the limit is " + limits.characters());
+            }
+        }
+
+        /// Enters a nested level; [#leave()] leaves it. After an exception the budget is not used again.
+        void enter() {
+            if (++depth > limits.depth()) {
+                throw new JinjaException("nested deeper than " + limits.depth() + " levels, the limit");
+            }
+        }
+
+        void leave() {
+            depth--;
+        }
+
+        Text text() {
+            return new Text(this);
+        }
+    }
+
+    /// A text builder that stays within the budget.
+    static final class Text {
+        private final Budget budget;
+        private final StringBuilder characters = new StringBuilder();
+
+        Text(Budget budget) {
+            this.budget = budget;
+        }
+
+        Text append(String more) {
+            return append(more, 0, more.length());
+        }
+
+        Text append(String more, int start, int end) {
+            reserve(end - start);
+            characters.append(more, start, end);
+            return this;
+        }
+
+        Text appendCodePoint(int codePoint) {
+            reserve(Character.charCount(codePoint));
+            characters.appendCodePoint(codePoint);
+            return this;
+        }
+
+        /// Appends a text `times` times. As in Python, a number below 1 appends nothing.
+        Text repeat(String piece, long times) {
+            if (times > 0 && !piece.isEmpty()) {
+                // Both factors are checked first, so that the product cannot overflow.
+                budget.fits(times);
+                reserve(times * piece.length());
+                characters.repeat(piece, (int) times);
+            }
+            return this;
+        }
+
+        private void reserve(long length) {
+            budget.fits(characters.length() + length);
+            budget.characters(length);
+        }
+
+        @Override
+        public String toString() {
+            return characters.toString();
+        }
     }
 }

@@ -2,9 +2,9 @@ package dev.llmworker.text.jinja;
 
 import java.util.List;
 
-/// What writes to the output or sets variables.
+/// A part of a template that writes to the output or sets variables.
 sealed interface Statement {
-    /// Where it begins, from 1.
+    /// The line it begins on, from 1.
     int line();
 
     record Verbatim(int line, String text) implements Statement {}
@@ -15,7 +15,7 @@ sealed interface Statement {
 
     record Branch(Expression condition, List<Statement> body) {}
 
-    /// @param filter which items the loop takes; a literal true for all
+    /// @param filter the condition after `if`; a literal true if there is none
     record For(
             int line,
             Target target,
@@ -41,21 +41,21 @@ sealed interface Statement {
 
     record Binding(Target target, Expression value) {}
 
-    /// `{% generation %}`, which training reads; here only a scope of its own.
+    /// `{% generation %}`, which marks text for training. Here it is only a scope.
     record Generation(int line, List<Statement> body) implements Statement {}
 
-    /// @param extras names of `caller`, `varargs` and `kwargs` that the body reads: a macro takes surplus arguments
-    /// only if it does
+    /// @param extras which of `caller`, `varargs` and `kwargs` the body reads. The macro takes only these surplus
+    /// arguments.
     record MacroDefinition(int line, String name, List<Parameter> parameters, List<String> extras, List<Statement> body)
             implements Statement {}
 
-    /// @param whenLeftOut empty for none, else one
+    /// @param whenLeftOut the default value, or empty if there is none
     record Parameter(String name, List<Expression> whenLeftOut) {}
 
     /// `{% call(…) macro(…) %}…{% endcall %}`.
     record CallBlock(int line, MacroDefinition caller, Expression.Call call) implements Statement {}
 
-    /// What can be set.
+    /// The left side of an assignment.
     sealed interface Target {
         record Variable(String name) implements Target {}
 

@@ -1,30 +1,32 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Lexer.Token;
+import dev.llmworker.text.jinja.Lexer.TokenStream;
+import dev.llmworker.text.jinja.Statement.Target;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 
-/// Parses a template's statements.
+/// Parses a template's statements, and the names and namespace attributes that they set.
 final class StatementParser {
+    private static final Set<String> CONSTANTS = Set.of("true", "false", "none", "True", "False", "None");
     private static final Expression ALL = new Expression.Literal(true);
 
     private final TokenStream tokens;
     private final ExpressionParser expressions;
-    private final TargetParser targets;
     private int loops;
 
     private StatementParser(List<Token> tokens) {
         this.tokens = new TokenStream(tokens);
         this.expressions = new ExpressionParser(this.tokens);
-        this.targets = new TargetParser(this.tokens);
     }
 
     static List<Statement> parse(String template) {
         return new StatementParser(Lexer.tokens(template)).statements(Set.of());
     }
 
-    /// Statements up to a tag of one of these names, which then is the current token; without names, to the end.
+    /// Parses statements up to a tag with one of these names, and stops at that name. Without names, parses to the end.
     private List<Statement> statements(Set<String> ends) {
         tokens.enter();
         var statements = new ArrayList<Statement>();
@@ -67,7 +69,7 @@ final class StatementParser {
             case "macro" -> macro(line);
             case "call" -> callBlock(line);
             case "filter" -> {
-                var filters = new ArrayList<>(List.of(expressions.operands().filter()));
+                var filters = new ArrayList<>(List.of(expressions.filter()));
                 filters.addAll(filters());
                 yield new Statement.FilterBlock(line, filters, block("endfilter"));
             }
@@ -91,14 +93,14 @@ final class StatementParser {
         }
     }
 
-    /// The statements from the end of the current tag to a tag of one of these names.
+    /// Parses the end of the current tag, and the statements up to a tag with one of these names.
     private List<Statement> body(String... ends) {
         tokens.skipOperator(":");
         tokens.expect(Token.Kind.TAG_END, "'%}'");
         return statements(Set.of(ends));
     }
 
-    /// The same, past the name of the end.
+    /// Parses a body and moves past the name that ends it.
     private List<Statement> block(String end) {
         var body = body(end);
         tokens.next();
@@ -123,7 +125,7 @@ final class StatementParser {
     }
 
     private Statement loop(int line) {
-        var target = targets.loopTarget();
+        var target = loopTarget();
         tokens.expectName("in");
         var items = expressions.tuple(false);
         var filter = tokens.skipName("if") ? expressions.expression() : ALL;
@@ -138,7 +140,7 @@ final class StatementParser {
     }
 
     private Statement assignment(int line) {
-        var target = targets.target(true);
+        var target = target(true);
         if (tokens.skipOperator("=")) {
             return new Statement.Assign(line, target, expressions.tuple(true));
         }
@@ -148,7 +150,7 @@ final class StatementParser {
     private List<Expression.FilterCall> filters() {
         var filters = new ArrayList<Expression.FilterCall>();
         while (tokens.skipOperator("|")) {
-            filters.add(expressions.operands().filter());
+            filters.add(expressions.filter());
         }
         return filters;
     }
@@ -159,7 +161,7 @@ final class StatementParser {
             if (!bindings.isEmpty()) {
                 tokens.expectOperator(",");
             }
-            var target = targets.single(false);
+            var target = single(false);
             tokens.expectOperator("=");
             bindings.add(new Statement.Binding(target, expressions.expression()));
         }
@@ -167,7 +169,7 @@ final class StatementParser {
     }
 
     private Statement.MacroDefinition macro(int line) {
-        var name = targets.name();
+        var name = name();
         return macro(line, name, parameters(), "endmacro");
     }
 
@@ -192,7 +194,7 @@ final class StatementParser {
             if (!parameters.isEmpty()) {
                 tokens.expectOperator(",");
             }
-            var name = targets.name();
+            var name = name();
             List<Expression> whenLeftOut = tokens.skipOperator("=") ? List.of(expressions.expression()) : List.of();
             if (defaults && whenLeftOut.isEmpty()) {
                 throw tokens.fault("non-default argument follows default argument");
@@ -209,5 +211,53 @@ final class StatementParser {
             throw JinjaException.at(line, "expected call");
         }
         return new Statement.CallBlock(line, macro(line, "caller", parameters, "endcall"), call);
+    }
+
+    /// The name of a macro or parameter.
+    private String name() {
+        return variable(tokens.expect(Token.Kind.NAME, "a name")).name();
+    }
+
+    private Target loopTarget() {
+        if (tokens.current().isName("loop")) {
+            throw tokens.fault("can't assign to the special variable loop of a loop");
+        }
+        return target(false);
+    }
+
+    /// One target, or several with commas between them.
+    private Target target(boolean withNamespaces) {
+        var targets = new ArrayList<>(List.of(single(withNamespaces)));
+        boolean several = false;
+        while (tokens.skipOperator(",")) {
+            several = true;
+            if (tokens.current().isOperator("=") || tokens.current().isOperator(")")) {
+                break;
+            }
+            targets.add(single(withNamespaces));
+        }
+        return several ? new Target.Unpacked(targets) : targets.getFirst();
+    }
+
+    private Target single(boolean withNamespaces) {
+        if (tokens.skipOperator("(")) {
+            tokens.enter();
+            var target = target(false);
+            tokens.expectOperator(")");
+            tokens.leave();
+            return target;
+        }
+        var name = tokens.expect(Token.Kind.NAME, "a name");
+        if (withNamespaces && tokens.skipOperator(".")) {
+            return new Target.NamespaceAttribute(name.text(), tokens.expectAnyName());
+        }
+        return variable(name);
+    }
+
+    private static Target.Variable variable(Token name) {
+        if (CONSTANTS.contains(name.text())) {
+            throw JinjaException.at(name.line(), "can't assign to '" + name.text() + "'");
+        }
+        return new Target.Variable(name.text());
     }
 }

@@ -1,15 +1,23 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Interpreter.Loop;
+import dev.llmworker.text.jinja.Interpreter.Namespace;
+import dev.llmworker.text.jinja.Values.Invocable;
+import dev.llmworker.text.jinja.Values.Markup;
+import dev.llmworker.text.jinja.Values.None;
+import dev.llmworker.text.jinja.Values.Range;
+import dev.llmworker.text.jinja.Values.Tuple;
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// `value.name`, `value[key]` and `value[start:stop:step]`.
+/// Evaluates `value.name`, `value[key]` and `value[start:stop:step]`.
 final class Subscripts {
     private Subscripts() {}
 
-    /// An attribute or method, or else the element of that name.
+    /// The attribute or method of this name, or the element if there is none.
     static Object attribute(Rendering rendering, Object value, String name) {
         if (value instanceof Undefined undefined) {
             throw undefined.exception();
@@ -22,7 +30,7 @@ final class Subscripts {
         return element != null ? element : missing(rendering, value, name);
     }
 
-    /// An element, or else the attribute of that name.
+    /// The element with this key, or the attribute of this name if there is none.
     static Object element(Rendering rendering, Object value, Object key) {
         if (value instanceof Undefined undefined) {
             throw undefined.exception();
@@ -78,21 +86,20 @@ final class Subscripts {
         return Character.toString(text.codePointAt(text.offsetByCodePoints(0, (int) fromStart)));
     }
 
-    /// What the value's type has under a name; null if nothing.
-    static @Nullable Object ownAttribute(Rendering rendering, Object value, String name) {
+    /// The attribute or method that the value's type has; null if there is none.
+    private static @Nullable Object ownAttribute(Rendering rendering, Object value, String name) {
         return switch (value) {
-            case String text -> StringMethods.find(rendering, text, name);
-            case Markup markup -> marked(StringMethods.find(rendering, markup.text(), name));
-            case List<?> list -> CollectionMethods.ofList(rendering, Values.cast(list), "list", name);
-            case Tuple tuple -> CollectionMethods.ofList(rendering, tuple.items(), "tuple", name);
-            case Map<?, ?> map -> CollectionMethods.ofDict(rendering, map, name);
+            case String text -> Methods.ofString(rendering, text, name);
+            case Markup markup -> marked(Methods.ofString(rendering, markup.text(), name));
+            case List<?> _ -> Methods.ofList(name);
+            case Map<?, ?> map -> Methods.ofDict(rendering, map, name);
             case Namespace namespace -> namespace.attributes().get(name);
             case Loop loop -> loop.attribute(name);
             default -> null;
         };
     }
 
-    /// The methods of markup give markup.
+    /// A method whose result is marked as HTML, because its owner is.
     private static @Nullable Object marked(@Nullable Invocable method) {
         if (method == null) {
             return null;
@@ -110,7 +117,7 @@ final class Subscripts {
 
     private static Undefined missing(Rendering rendering, Object value, Object key) {
         var owner = value == None.NONE ? "None" : Values.typeName(value) + " object";
-        // The key can be a long text of a message: it has no place in an error.
+        // The key can be a message's long text, so the error shows only its beginning.
         var shown = Values.text(key) instanceof String name
                 ? "'" + (name.length() > 80 ? name.substring(0, 80) + "…" : name) + "'"
                 : Printing.repr(rendering.budget(), key);
@@ -145,5 +152,65 @@ final class Subscripts {
         var selected = new ArrayList<Object>(indices.size());
         indices.forEach(index -> selected.add(items.get((int) (long) (Long) index)));
         return selected;
+    }
+
+    /// The attribute of each item that a filter such as `map(attribute='function.name')` reads.
+    ///
+    /// @param path names, and indices for parts that are digits
+    record Lookup(List<Object> path, Object whenMissing) {
+        /// Returns the items themselves.
+        static final Lookup IDENTITY = new Lookup(List.of(), None.NONE);
+
+        /// @param attribute a dotted path, an index, or None for the item itself
+        /// @param whenMissing the value of a part that is undefined; None keeps it undefined
+        static Lookup of(Object attribute, Object whenMissing) {
+            var text = Values.text(attribute);
+            if (text == null) {
+                return attribute == None.NONE ? IDENTITY : new Lookup(List.of(attribute), whenMissing);
+            }
+            var path = new ArrayList<Object>();
+            for (var part : text.split("\\.", -1)) {
+                boolean digits =
+                        !part.isEmpty() && part.codePoints().allMatch(Character::isDigit) && part.length() < 19;
+                path.add(digits ? (Object) Long.parseLong(part) : part);
+            }
+            return new Lookup(path, whenMissing);
+        }
+
+        /// Several lookups, for an attribute such as `type,name`.
+        static List<Lookup> listOf(Object attribute) {
+            var text = Values.text(attribute);
+            if (text == null) {
+                return List.of(of(attribute, None.NONE));
+            }
+            var lookups = new ArrayList<Lookup>();
+            for (var part : text.split(",", -1)) {
+                lookups.add(of(part, None.NONE));
+            }
+            return lookups;
+        }
+
+        Object in(Rendering rendering, Object item) {
+            var found = item;
+            for (var part : path) {
+                rendering.budget().step();
+                found = Subscripts.element(rendering, found, part);
+                if (found instanceof Undefined && whenMissing != None.NONE) {
+                    found = whenMissing;
+                }
+            }
+            return found;
+        }
+
+        /// Like [#in], with texts in lower case unless case matters. Sorting and `unique` compare these.
+        Object key(Rendering rendering, Object item, boolean caseSensitive) {
+            var found = in(rendering, item);
+            var text = Values.text(found);
+            if (text == null || caseSensitive) {
+                return found;
+            }
+            rendering.budget().characters(text.length());
+            return PythonText.lower(text);
+        }
     }
 }

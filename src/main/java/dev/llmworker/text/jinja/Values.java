@@ -1,21 +1,26 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Interpreter.Loop;
+import dev.llmworker.text.jinja.Interpreter.Macro;
+import dev.llmworker.text.jinja.Interpreter.Namespace;
+import dev.llmworker.text.jinja.Rendering.Budget;
+import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// The values of a template and what Python says of them.
+/// The values of a template, and Python's rules for them.
 ///
 /// A value is [None], Boolean, Long, Double, String, List, Map, [Tuple], [Range], [DictView], [Generated], [Namespace],
-/// [Markup], [Undefined], [Loop] or [Invocable], and nothing else.
+/// [Markup], [Undefined], [Loop] or [Invocable].
 final class Values {
     private Values() {}
 
-    /// A value of the caller's as one of a template's, copied.
+    /// Copies a value of the caller to a value of a template.
     ///
-    /// @throws JinjaException for a value that is no JSON value
+    /// @throws JinjaException if JSON has no such value
     static Object imported(Budget budget, @Nullable Object value) {
         return switch (value) {
             case null -> None.NONE;
@@ -66,7 +71,7 @@ final class Values {
         };
     }
 
-    /// What `len()` says, in characters for a text; null where it says nothing.
+    /// Python's `len()`, in characters for a text; null if the value has no length.
     static @Nullable Long length(Object value) {
         return switch (value) {
             case String text -> (long) PythonText.length(text);
@@ -82,7 +87,7 @@ final class Values {
         };
     }
 
-    /// What a loop walks over; null where Python says it is not iterable. A [Generated] is empty afterwards.
+    /// The items that a loop visits; null if the value is not iterable. A [Generated] is empty afterwards.
     static @Nullable List<Object> itemsOrNull(Budget budget, Object value) {
         List<Object> items = switch (value) {
             case String text -> PythonText.characters(budget, text);
@@ -110,7 +115,7 @@ final class Values {
         return items;
     }
 
-    /// Every list of a template holds objects.
+    /// Every list of a template is a list of objects.
     @SuppressWarnings("unchecked")
     static List<Object> cast(List<?> list) {
         return (List<Object>) list;
@@ -118,7 +123,7 @@ final class Values {
 
     /// A value as the key of a dict.
     ///
-    /// @throws JinjaException for what Python cannot hash, and tuples within tuples
+    /// @throws JinjaException if Python cannot hash the value, or if it is a tuple of tuples
     static Object key(Object value) {
         return switch (value) {
             case Markup markup -> markup.text();
@@ -137,7 +142,9 @@ final class Values {
         };
     }
 
-    /// An integer where Python wants one; bool counts as one.
+    /// An integer, or a bool as an integer. Any other type is an error.
+    ///
+    /// @param what the subject of the error
     static long index(Object value, String what) {
         return switch (value) {
             case Long integer -> integer;
@@ -147,7 +154,7 @@ final class Values {
         };
     }
 
-    /// The Python type's name.
+    /// The name of the value's Python type.
     static String typeName(Object value) {
         return switch (value) {
             case None _ -> "NoneType";
@@ -168,5 +175,177 @@ final class Values {
             case Macro _ -> "Macro";
             default -> "function";
         };
+    }
+
+    /// Python's `None`. Java's null is not a value of a template.
+    enum None {
+        NONE
+    }
+
+    /// A variable, attribute or element that does not exist. It prints as an empty text; any other use is an error.
+    ///
+    /// @param complaint the error's message
+    record Undefined(String complaint) {
+        static Undefined variable(String name) {
+            return new Undefined("'" + name + "' is undefined");
+        }
+
+        JinjaException exception() {
+            return new JinjaException(complaint);
+        }
+    }
+
+    /// Python's tuple. It is never equal to a list.
+    record Tuple(List<Object> items) {
+        static Tuple of(Object... items) {
+            return new Tuple(List.of(items));
+        }
+    }
+
+    /// Python's range, and the indices that a slice selects.
+    ///
+    /// @param step not 0
+    record Range(long start, long stop, long step) {
+        /// jinja2's sandbox has the same limit.
+        static final int MAX_LENGTH = 100_000;
+
+        static Range of(long start, long stop, long step) {
+            if (step == 0) {
+                throw new JinjaException("range() arg 3 must not be zero");
+            }
+            var range = new Range(start, stop, step);
+            if (range.length() > MAX_LENGTH) {
+                throw new JinjaException("range of " + range.length() + " numbers; the limit is " + MAX_LENGTH);
+            }
+            return range;
+        }
+
+        /// The indices of `[start:stop:step]` in a sequence of this length. None stands for an omitted bound.
+        static Range ofSlice(Object start, Object stop, Object step, int length) {
+            long stride = step == None.NONE ? 1 : Values.index(step, "slice indices");
+            if (stride == 0) {
+                throw new JinjaException("slice step cannot be zero");
+            }
+            long low = stride < 0 ? -1 : 0;
+            long high = stride < 0 ? length - 1L : length;
+            long first = start == None.NONE ? (stride < 0 ? high : low) : within(start, length, low, high);
+            long last = stop == None.NONE ? (stride < 0 ? low : high) : within(stop, length, low, high);
+            return new Range(first, last, stride);
+        }
+
+        private static long within(Object index, int length, long low, long high) {
+            long value = Values.index(index, "slice indices");
+            return Math.clamp(value < 0 ? Math.max(value, -length - 1L) + length : value, low, high);
+        }
+
+        /// How many numbers it has. `Long.MAX_VALUE` stands for this many or more.
+        long length() {
+            if (step > 0 ? start >= stop : start <= stop) {
+                return 0;
+            }
+            long distance = step > 0 ? stop - start : start - stop;
+            if (distance < 0) {
+                return Long.MAX_VALUE;
+            }
+            long stride = step == Long.MIN_VALUE ? Long.MAX_VALUE : Math.abs(step);
+            return (distance - 1) / stride + 1;
+        }
+
+        /// The numbers, computed on access. At most 2³¹ − 1.
+        List<Object> items() {
+            int length = Math.toIntExact(length());
+            return new AbstractList<>() {
+                @Override
+                public Object get(int index) {
+                    return start + index * step;
+                }
+
+                @Override
+                public int size() {
+                    return length;
+                }
+            };
+        }
+    }
+
+    /// The result of a dict's `keys()`, `values()` or `items()`. It has a length and can be iterated any number of
+    /// times, but has no index.
+    record DictView(String kind, List<Object> items) {
+        static DictView keys(Map<?, ?> dict) {
+            return new DictView("dict_keys", List.copyOf(dict.keySet()));
+        }
+
+        static DictView values(Map<?, ?> dict) {
+            return new DictView("dict_values", List.copyOf(dict.values()));
+        }
+
+        static DictView items(Map<?, ?> dict) {
+            var items = new ArrayList<Object>(dict.size());
+            dict.forEach((key, value) -> items.add(Tuple.of(key, value)));
+            return new DictView("dict_items", items);
+        }
+    }
+
+    /// A Python generator, the result of filters such as `map` and `select`. It is true, has no length and no index,
+    /// and is empty after one iteration.
+    static final class Generated {
+        private List<Object> items;
+
+        Generated(List<Object> items) {
+            this.items = items;
+        }
+
+        List<Object> drain() {
+            var drained = items;
+            items = List.of();
+            return drained;
+        }
+
+        /// Removes and returns the first item that is left.
+        Object next(Undefined whenEmpty) {
+            if (items.isEmpty()) {
+                return whenEmpty;
+            }
+            var first = items.getFirst();
+            items = items.subList(1, items.size());
+            return first;
+        }
+    }
+
+    /// A text that `safe` marked as HTML. As in jinja2, `+` escapes the other operand.
+    record Markup(String text) {
+        static Markup escaped(Budget budget, Object value) {
+            if (value instanceof Markup markup) {
+                return markup;
+            }
+            var source = Printing.str(budget, value);
+            var escaped = budget.text();
+            int copied = 0;
+            for (int at = 0; at < source.length(); at++) {
+                var entity = entity(source.charAt(at));
+                if (!entity.isEmpty()) {
+                    escaped.append(source, copied, at).append(entity);
+                    copied = at + 1;
+                }
+            }
+            return new Markup(escaped.append(source, copied, source.length()).toString());
+        }
+
+        private static String entity(char character) {
+            return switch (character) {
+                case '&' -> "&amp;";
+                case '<' -> "&lt;";
+                case '>' -> "&gt;";
+                case '\'' -> "&#39;";
+                case '"' -> "&#34;";
+                default -> "";
+            };
+        }
+    }
+
+    /// A value that can be called: a macro, a method or a global function.
+    @FunctionalInterface
+    interface Invocable {
+        Object call(Arguments arguments);
     }
 }

@@ -1,7 +1,7 @@
-/// The Jinja that chat templates use, rendered as Python's jinja2 renders it in transformers.
+/// The part of Jinja that chat templates use. Templates render as with jinja2 in transformers.
 ///
-/// A template comes with a model and is not trusted: it sees only the plain values it is given and the functions,
-/// filters, tests and methods named in this package; what it may compute is bounded by [JinjaLimits].
+/// A template comes with a model and is not trusted. It sees only the plain values that it is given, and the functions,
+/// filters, tests and methods that this package names. [JinjaLimits] bounds its work.
 @NullMarked
 package dev.llmworker.text.jinja;
 

@@ -24,10 +24,8 @@ class JinjaLimitsTest {
                 + "{% endfor %}{% endfor %}{% endfor %}";
         assertEquals("rendering takes more than 1000000 steps, the limit", reason(nested));
         assertTrue(reason("{{ range(100000)|list * 1000 }}").contains("steps"));
-        assertTrue(reason("{% for a in range(100) %}{{ range(100000)|sum }}{% endfor %}")
+        assertTrue(reason("{% for a in range(100) %}{{ range(100000)|max }}{% endfor %}")
                 .contains("steps"));
-        assertTrue(reason("{{ [1]|batch(100000000000, 'x')|list }}").contains("steps"));
-        assertTrue(reason("{{ [1]|slice(100000000000)|list }}").contains("steps"));
     }
 
     @Test
@@ -47,16 +45,8 @@ class JinjaLimitsTest {
     void noTextGrowsBeyondTheLimit() {
         for (var expression : List.of(
                 "' ' * 1000000000000",
+                "'{0}{0}'.format('x' * 1000000)",
                 "1000000000000 * 'ab'",
-                "'{:999999999}'.format(1)",
-                "'{:{}}'.format(1, 999999999)",
-                "'%999999999d' % 1",
-                "'%*d' % (999999999, 1)",
-                "'%-99999999s' % 'x'",
-                "'x'.center(1000000000000)",
-                "'x'.ljust(1000000000000)",
-                "'x'.zfill(1000000000000)",
-                "'x'|center(1000000000000)",
                 "'a\nb'|indent(1000000000000)",
                 "[1]|tojson(indent=1000000000000)",
                 "('a' * 1000000).replace('a', 'b' * 1000000)",
@@ -65,7 +55,7 @@ class JinjaLimitsTest {
                 "('b' * 1000000).join('a' * 1000)",
                 "range(100000)|join('x' * 1000)",
                 "('a\\n' * 500000)|indent(1000)",
-                "('<' * 1000000)|e",
+                "('a'|safe) + '<' * 1000000",
                 "('é' * 1000000)|tojson(true)",
                 "[('\\n' * 1000000)]")) {
             assertTrue(reason("{{ " + expression + " }}").contains("limit is 1048576"), expression);
@@ -87,10 +77,7 @@ class JinjaLimitsTest {
     }
 
     @Test
-    void precisionsAreLimited() {
-        assertTrue(reason("{{ '{:.999999999f}'.format(1.5) }}").contains("limit is 100"));
-        assertTrue(reason("{{ '%.999999999f' % 1.5 }}").contains("limit is 100"));
-        assertTrue(reason("{{ 1.5|round(999999999) }}").contains("limit is 100"));
+    void integersAndRangesAreLimited() {
         assertTrue(reason("{{ 9223372036854775807 + 1 }}").contains("64 bits"));
         assertTrue(reason("{{ 2 ** 1000000000000 }}").contains("64 bits"));
         assertTrue(reason("{{ range(0, 9223372036854775807, 3) }}").contains("limit is 100000"));

@@ -64,6 +64,29 @@ class JinjaTemplateTest {
     }
 
     @Test
+    void whatNoChatTemplateUsesIsRefusedByName() {
+        assertEquals("No filter named 'round'", failure("{{ 1.5|round }}").reason());
+        assertEquals(
+                "No test named 'divisibleby'",
+                failure("{{ 4 is divisibleby 2 }}").reason());
+        assertEquals(
+                "'str object' has no attribute 'zfill'",
+                failure("{{ 'a'.zfill(3) }}").reason());
+        assertEquals(
+                "'list object' has no attribute 'index'",
+                failure("{{ messages.index(1) }}").reason());
+        assertEquals(
+                "formatting a str with % is not supported",
+                failure("{{ '%s' % 1 }}").reason());
+        assertEquals(
+                "'{:>5}' is not supported in str.format; the fields are {}, {0} and {name}",
+                failure("{{ '{:>5}'.format(1) }}").reason());
+        assertEquals(
+                "strftime_now does not support %c",
+                failure("{{ strftime_now('%c') }}").reason());
+    }
+
+    @Test
     void onlyValuesOfJsonGoIn() {
         var variables = new HashMap<String, Object>();
         variables.put("none", null);
