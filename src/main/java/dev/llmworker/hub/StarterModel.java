@@ -8,7 +8,8 @@ import java.nio.file.Path;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// The model that is served if `MODEL` is not set: SmolLM2 135M Instruct in Q4_1, under the Apache License 2.0. The script
+/// The model that is served if `MODEL` is not set: SmolLM2 135M Instruct in Q4_1, under the Apache License 2.0. The
+/// script
 /// `fetch-starter-model` puts it into the cache; `./worker` calls that script.
 final class StarterModel {
     /// Below the cache folder. The folder's name is the start of the file's SHA-256.
