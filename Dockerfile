@@ -18,7 +18,7 @@ COPY pom.xml fetch-connectors ./
 COPY src/main src/main
 # Camel components that your routes need: --build-arg CONNECTORS=camel-kafka,camel-jms
 ARG CONNECTORS=
-RUN --mount=type=cache,target=/root/.m2 mvn -q -B -ntp -DskipTests package \
+RUN --mount=type=cache,target=/root/.m2 mvn -q -B -ntp -Dmaven.test.skip=true package \
  && CONNECTORS=$CONNECTORS ./fetch-connectors /connectors
 # The natives leave their jars: libtorch, DJL's two bindings to it, the tokenizer, JNA.
 WORKDIR /unpacked
@@ -61,21 +61,19 @@ RUN pip download -q --no-deps --no-cache-dir --require-hashes --only-binary :all
 FROM debian:bookworm-slim AS app
 COPY --from=build /src/target/worker.jar /app/
 COPY --from=native /native/libllmworker.so /app/native/
-COPY docker/java.args docker/healthcheck.sh LICENSE /app/
+COPY src/main/jvm/java.args src/main/jvm/cpu-engine.args docker/image.args docker/healthcheck.sh LICENSE /app/
 COPY routes /app/routes
 
 FROM debian:bookworm-slim AS base
 RUN useradd --uid 10001 --user-group --create-home --home-dir /home/worker worker \
  && install -d -o worker -g worker /cache
 COPY --from=jre /jre /opt/worker/jre
-# Fewer malloc arenas keep freed memory from piling up by thread; the spin count is docs/decisions/0006's; DJL reports its
-# use to its makers unless told not to.
+# Fewer malloc arenas keep freed memory from piling up by thread; the spin count is docs/decisions/0006's.
 ENV LANG=C.UTF-8 \
     ROUTES=/opt/worker/routes \
     CACHE_DIR=/cache \
     MALLOC_ARENA_MAX=2 \
     GOMP_SPINCOUNT=5000 \
-    OPT_OUT_TRACKING=true \
     PYTORCH_LIBRARY_PATH=/opt/worker/native/torch/lib \
     PYTORCH_VERSION=2.7.1 \
     RUST_LIBRARY_PATH=/opt/worker/native/libtokenizers.so \
@@ -94,8 +92,8 @@ ENV PYTORCH_FLAVOR=cpu
 # not take it.
 FROM cpu AS trained
 COPY --from=app /app /opt/worker
-RUN /opt/worker/jre/bin/java -XX:AOTCacheOutput=/opt/worker/worker.aot @/opt/worker/java.args --rehearse \
- && /opt/worker/jre/bin/java -XX:AOTMode=on -XX:AOTCache=/opt/worker/worker.aot @/opt/worker/java.args --rehearse
+RUN /opt/worker/jre/bin/java -XX:AOTCacheOutput=/opt/worker/worker.aot @/opt/worker/java.args @/opt/worker/cpu-engine.args @/opt/worker/image.args --rehearse \
+ && /opt/worker/jre/bin/java -XX:AOTMode=on -XX:AOTCache=/opt/worker/worker.aot @/opt/worker/java.args @/opt/worker/cpu-engine.args @/opt/worker/image.args --rehearse
 
 FROM cpu AS worker-cpu
 LABEL org.opencontainers.image.title="camel-llm-worker" \
@@ -109,7 +107,7 @@ USER 10001:10001
 EXPOSE 80
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10m CMD ["bash", "/opt/worker/healthcheck.sh"]
-ENTRYPOINT ["/opt/worker/jre/bin/java", "-XX:AOTCache=/opt/worker/worker.aot", "@/opt/worker/java.args"]
+ENTRYPOINT ["/opt/worker/jre/bin/java", "-XX:AOTCache=/opt/worker/worker.aot", "@/opt/worker/java.args", "@/opt/worker/cpu-engine.args", "@/opt/worker/image.args"]
 
 FROM base AS worker-cuda
 LABEL org.opencontainers.image.title="camel-llm-worker" \
@@ -130,4 +128,4 @@ USER 10001:10001
 EXPOSE 80
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10m CMD ["bash", "/opt/worker/healthcheck.sh"]
-ENTRYPOINT ["/opt/worker/jre/bin/java", "-XX:AOTCache=/opt/worker/worker.aot", "@/opt/worker/java.args"]
+ENTRYPOINT ["/opt/worker/jre/bin/java", "-XX:AOTCache=/opt/worker/worker.aot", "@/opt/worker/java.args", "@/opt/worker/image.args"]

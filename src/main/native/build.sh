@@ -18,10 +18,15 @@ if [[ -z $compiler ]]; then
   echo "native: no C++ compiler here (your system's package 'g++' has one); the worker decodes without, more slowly"
   exit 0
 fi
+mkdir -p "$folder"
+# The launcher compiles beside Maven, which then waits here and finds the library.
+if command -v flock >/dev/null; then
+  exec 8<"$folder"
+  flock 8
+fi
 if [[ -f $library && -z $(find "$sources" -newer "$library" -print -quit) ]]; then
   exit 0
 fi
-mkdir -p "$folder"
 # The CPU's features are those that every x86-64 server and laptop since 2015 has; the worker looks before it loads this.
 "$compiler" -std=c++20 -O3 -mavx2 -mfma -mf16c -ffp-contract=off -fno-math-errno -fPIC -shared -fvisibility=hidden \
   -Wall -Wextra -Werror -pthread -o "$library.new" "$sources"/*.cpp -ldl

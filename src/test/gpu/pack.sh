@@ -15,7 +15,7 @@ mkdir -p "$to/native" "$to/jni"
 # The modules of the image.
 modules=$(sed -n 's/.*--add-modules \([^ ]*\).*/\1/p' Dockerfile)
 "$jdk/bin/jlink" --add-modules "$modules" --strip-java-debug-attributes --no-header-files --no-man-pages --output "$to/jre"
-cp target/worker.jar docker/java.args "$to/"
+cp target/worker.jar src/main/jvm/java.args docker/image.args "$to/"
 cp -r target/lib "$to/lib"
 cp -r routes "$to/routes"
 cd "$to"

@@ -8,6 +8,7 @@
 #   vllm       vLLM, if it is installed for VLLM_PYTHON or can be; 1B and 8B shapes
 #   self-test  the packed worker (pack.sh) with --self-test
 #   streams    the packed worker, 128 streams, then rounds of drops and cancels
+#   trial      what trial/README.md describes; STEP chooses the part, without STEP: check on a CPU. Not part of all of them
 #   check      all of this that can run on a CPU, with a tiny shape: that it runs, and that the packed worker refuses to serve
 #              without a GPU; ends with what ran and what did not
 #
@@ -87,6 +88,7 @@ piece() {
       ;;
     self-test) src/test/gpu/worker.sh self-test | tee "$OUT/self-test.txt" || failed+=(self-test) ;;
     streams) src/test/gpu/worker.sh streams || failed+=(streams) ;;
+    trial) src/test/gpu/trial/trial.sh || failed+=(trial) ;;
     check) check ;;
     *) echo "run.sh: no piece is called $1" >&2; exit 2 ;;
   esac

@@ -12,9 +12,12 @@ torch=$("$python" -c 'import torch, os; print(torch.__version__.split("+")[0], o
 read -r version folder <<<"$torch"
 # DJL's binding is compiled for one version of libtorch; BUILD_JNI=true compiles it for the one that is here in any case.
 binding=$(ls jni/*-libdjl_torch.so)
-if [[ $version != 2.7.1 || ${BUILD_JNI:-} == true ]]; then
+# trial/pack.sh builds it beforehand, and names the version that it is for.
+bound=2.7.1
+[[ ! -f jni/version ]] || bound=$(<jni/version)
+if [[ $version != "$bound" || ${BUILD_JNI:-} == true ]]; then
   if [[ ! -d jni/source ]]; then
-    echo "worker.sh: PyTorch is $version; DJL's binding is for 2.7.1. Pack with DJL_SOURCE, or set PYTHON to one with torch==2.7.1" >&2
+    echo "worker.sh: PyTorch is $version; the packed binding of DJL is for $bound. Pack with DJL_SOURCE, or set PYTHON to one with torch==$bound" >&2
     exit 1
   fi
   mkdir -p "jni/$version"
@@ -49,18 +52,18 @@ mkdir -p cudart
 ln -sf "$(find -L "$site/nvidia" "$folder/lib" /usr/local/cuda*/lib64 -name 'libcudart.so.1*' 2>/dev/null | head -n 1)" cudart/libcudart.so
 export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export PYTORCH_LIBRARY_PATH=$packed/torch PYTORCH_VERSION=$version PYTORCH_FLAVOR=cu128
-export RUST_LIBRARY_PATH=$packed/native/libtokenizers.so OPT_OUT_TRACKING=true MALLOC_ARENA_MAX=2
+export RUST_LIBRARY_PATH=$packed/native/libtokenizers.so MALLOC_ARENA_MAX=2
 export ROUTES=$packed/routes HOST=127.0.0.1 PORT=${PORT:-18080} MAX_SLOTS=${MAX_SLOTS:-${STREAMS:-128}} QUEUE_LIMIT=${QUEUE_LIMIT:-1024}
 # Without a model that was packed or named, the starter model.
 [[ -n ${MODEL:-} || ! -f $packed/model.gguf ]] || export MODEL=$packed/model.gguf
 # The image's arguments, with the paths of this folder.
 sed -e "s#/opt/worker/native/nvidia/cuda_runtime/lib#$packed/cudart#" -e "s#/opt/worker/worker.jar:/opt/worker/connectors#$packed/worker.jar:$packed/connectors#" \
-  -e "s#/opt/worker#$packed#" java.args >java.here.args
+  -e "s#/opt/worker#$packed#" image.args >image.here.args
 
 case ${1:-self-test} in
-  self-test) exec jre/bin/java @java.here.args --self-test ;;
+  self-test) exec jre/bin/java @java.args @image.here.args --self-test ;;
   streams)
-    jre/bin/java @java.here.args >"$out/worker.log" 2>&1 &
+    jre/bin/java @java.args @image.here.args >"$out/worker.log" 2>&1 &
     worker=$!
     trap 'kill $worker 2>/dev/null || true; wait $worker 2>/dev/null || true' EXIT
     for _ in $(seq 240); do
@@ -80,5 +83,5 @@ PING
     "$python" "$here/streams.py" 127.0.0.1 "$PORT" --streams "${STREAMS:-128}" --tokens "${TOKENS:-128}" --rounds "${ROUNDS:-20}" \
       --pid $worker --out "$out/streams.jsonl"
     ;;
-  *) exec jre/bin/java @java.here.args "$@" ;;
+  *) exec jre/bin/java @java.args @image.here.args "$@" ;;
 esac

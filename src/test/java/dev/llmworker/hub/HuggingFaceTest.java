@@ -12,6 +12,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.hub.download.Backoff;
 import dev.llmworker.hub.download.ModelUnavailableException;
+import dev.llmworker.hub.download.Sha256;
 import dev.llmworker.testing.LoopbackServer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -197,7 +198,13 @@ class HuggingFaceTest {
 
     private static String described(String name, byte[] content) {
         return "{\"rfilename\":\"%s\",\"size\":%d,\"lfs\":{\"sha256\":\"%s\"}}"
-                .formatted(name, content.length, StarterModelTest.sha256(content));
+                .formatted(name, content.length, sha256(content));
+    }
+
+    private static String sha256(byte[] content) {
+        var digest = Sha256.digest();
+        digest.update(content);
+        return Sha256.hex(digest);
     }
 
     private static String resolve(String file) {
