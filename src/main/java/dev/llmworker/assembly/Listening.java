@@ -33,8 +33,7 @@ public final class Listening {
     }
 
     static int healthPort(Settings settings) {
-        return Objects.requireNonNullElse(
-                settings.orNull(SettingsTable.PORT_HEALTH), settings.get(SettingsTable.PORT));
+        return Objects.requireNonNullElse(settings.orNull(SettingsTable.PORT_HEALTH), settings.get(SettingsTable.PORT));
     }
 
     private static Timeouts timeouts(Settings settings) {

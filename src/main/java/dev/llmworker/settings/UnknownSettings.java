@@ -41,9 +41,7 @@ public final class UnknownSettings {
         for (var name : new TreeSet<>(properties.keySet())) {
             if (UPPER_CASE.matcher(name).matches() && !known.contains(name)) {
                 var meant = neighbour(name, 0);
-                var end = meant == null
-                        ? ", and no route uses {{" + name + "}}"
-                        : "; did you mean " + meant + "?";
+                var end = meant == null ? ", and no route uses {{" + name + "}}" : "; did you mean " + meant + "?";
                 found.put(name, name + " in " + file + " is no setting" + end);
             }
         }
@@ -59,8 +57,8 @@ public final class UnknownSettings {
     private static @Nullable String neighbour(String name, int shortLength) {
         return SettingsTable.users()
                 .map(Setting::name)
-                .filter(setting -> areSwapped(name, setting)
-                        || (setting.length() > shortLength && isOneEdit(name, setting)))
+                .filter(setting ->
+                        areSwapped(name, setting) || (setting.length() > shortLength && isOneEdit(name, setting)))
                 .findFirst()
                 .orElse(null);
     }
@@ -103,8 +101,7 @@ public final class UnknownSettings {
             return names;
         }
         try (var files = Files.list(start)) {
-            for (var file :
-                    files.filter(UnknownSettings::mayUsePlaceholders).toList()) {
+            for (var file : files.filter(UnknownSettings::mayUsePlaceholders).toList()) {
                 // The names are ASCII, and every file can be read as this: what is wrong with a route is not said here.
                 var text = Files.readString(file, StandardCharsets.ISO_8859_1);
                 for (var placeholder : PLACEHOLDER.matcher(text).results().toList()) {

@@ -11,8 +11,7 @@ import org.junit.jupiter.api.Test;
 class ListeningTest {
     @Test
     void clientsHaveTheTimesThatAreSet() throws Exception {
-        assertEquals(
-                Timeouts.DEFAULT, Listening.settings(Settings.of(Map.of())).timeouts());
+        assertEquals(Timeouts.DEFAULT, Listening.settings(Settings.of(Map.of())).timeouts());
         var values = Map.of(
                 "HEADER_TIMEOUT", "1s",
                 "BODY_TIMEOUT", "2",

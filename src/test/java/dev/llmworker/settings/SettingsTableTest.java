@@ -28,7 +28,7 @@ class SettingsTableTest {
                 assertEquals(field.getName(), setting.name());
             }
         }
-        assertTrue(constants.size() > 40, constants::toString);
+        assertTrue(constants.containsAll(List.of(SettingsTable.PORT, SettingsTable.LOG_LEVEL)));
         assertTrue(SettingsTable.all().toList().containsAll(constants));
     }
 

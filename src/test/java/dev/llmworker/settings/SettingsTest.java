@@ -63,7 +63,9 @@ class SettingsTest {
     void timesMayHaveAUnit() throws Exception {
         for (var text : new String[] {"300", "300s", "5m"}) {
             assertEquals(
-                    Duration.ofMinutes(5), read(Map.of("REQUEST_TIMEOUT", text)).get(SettingsTable.REQUEST_TIMEOUT), text);
+                    Duration.ofMinutes(5),
+                    read(Map.of("REQUEST_TIMEOUT", text)).get(SettingsTable.REQUEST_TIMEOUT),
+                    text);
         }
     }
 
@@ -101,8 +103,7 @@ class SettingsTest {
             assertWrong(
                     "DEVICE",
                     device,
-                    "DEVICE is \"" + device
-                            + "\"; it must be auto, cpu, cuda or a GPU by its number, such as cuda:0");
+                    "DEVICE is \"" + device + "\"; it must be auto, cpu, cuda or a GPU by its number, such as cuda:0");
         }
         for (var device : new String[] {"auto", "cpu", "cuda", "cuda:0", "cuda:15"}) {
             assertEquals(device, read(Map.of("DEVICE", device)).get(SettingsTable.DEVICE));

@@ -43,11 +43,46 @@ class UnknownSettingsTest {
     void otherVariablesAreNobodysConcern() throws Exception {
         var environment = new HashMap<String, String>();
         for (var name : List.of(
-                "HOSTNAME", "HOSTS", "HOSTTYPE", "PATH", "PORTS", "POST", "MODE", "MODELS", "LANG", "SHLVL", "PWD",
-                "OLDPWD", "USER", "TERM", "EDITOR", "LOGNAME", "MAIL", "SHELL", "TMPDIR", "TZ", "DISPLAY", "_",
-                "JAVA_TOOL_OPTIONS", "MAVEN_OPTS", "OMP_NUM_THREADS", "CUDA_HOME", "HF_HUB_CACHE_DIR", "MAX_LOTS_OF_IT",
-                "MAXSLOT", "max_slot", "KUBERNETES_SERVICE_HOST", "KUBERNETES_PORT", "LLM_PORT", "PYTORCH_VERSIONS",
-                "RUNPOD_POD_IDS", "NVIDIA_VISIBLE_DEVICES", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "SOME", "CI")) {
+                "HOSTNAME",
+                "HOSTS",
+                "HOSTTYPE",
+                "PATH",
+                "PORTS",
+                "POST",
+                "MODE",
+                "MODELS",
+                "LANG",
+                "SHLVL",
+                "PWD",
+                "OLDPWD",
+                "USER",
+                "TERM",
+                "EDITOR",
+                "LOGNAME",
+                "MAIL",
+                "SHELL",
+                "TMPDIR",
+                "TZ",
+                "DISPLAY",
+                "_",
+                "JAVA_TOOL_OPTIONS",
+                "MAVEN_OPTS",
+                "OMP_NUM_THREADS",
+                "CUDA_HOME",
+                "HF_HUB_CACHE_DIR",
+                "MAX_LOTS_OF_IT",
+                "MAXSLOT",
+                "max_slot",
+                "KUBERNETES_SERVICE_HOST",
+                "KUBERNETES_PORT",
+                "LLM_PORT",
+                "PYTORCH_VERSIONS",
+                "RUNPOD_POD_IDS",
+                "NVIDIA_VISIBLE_DEVICES",
+                "XDG_CONFIG_HOME",
+                "XDG_DATA_HOME",
+                "SOME",
+                "CI")) {
             environment.put(name, "1");
         }
         assertEquals(List.of(), warnings(environment));
@@ -58,9 +93,7 @@ class UnknownSettingsTest {
 
     @Test
     void anUpperCaseKeyOfTheFileThatNothingUsesIsNamed() throws Exception {
-        var file = Files.writeString(
-                routes.resolve("application.properties"),
-                """
+        var file = Files.writeString(routes.resolve("application.properties"), """
                 MAX_SLOT = 4
                 MODELS = x
                 COLOUR = blue

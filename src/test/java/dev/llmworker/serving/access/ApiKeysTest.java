@@ -202,7 +202,8 @@ class ApiKeysTest {
 
     @Test
     void wrongSettingsAreToldWithoutTheKey() {
-        var blank = assertThrows(SettingsException.class, () -> TestSettings.listening(Map.of("API_KEYS", "good,my secret")));
+        var blank = assertThrows(
+                SettingsException.class, () -> TestSettings.listening(Map.of("API_KEYS", "good,my secret")));
         assertEquals(
                 "API_KEYS: key 2 has a blank, or a character outside of ASCII, or more than 512 of them",
                 blank.getMessage());

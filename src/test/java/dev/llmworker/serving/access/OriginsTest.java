@@ -128,7 +128,8 @@ class OriginsTest {
     void whatIsNoOriginIsRefusedAtTheStart() {
         for (var wrong : new String[] {"example.com", "https://example.com/path", "https://", "a b"}) {
             var error = assertThrows(
-                    SettingsException.class, () -> TestSettings.listening(Map.of("ALLOWED_ORIGINS", "https://a.b," + wrong)));
+                    SettingsException.class,
+                    () -> TestSettings.listening(Map.of("ALLOWED_ORIGINS", "https://a.b," + wrong)));
             assertEquals(
                     "ALLOWED_ORIGINS: \"" + wrong.replaceFirst("/$", "")
                             + "\" is no origin; one is like https://example.com or *",
