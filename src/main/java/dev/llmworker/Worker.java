@@ -1,6 +1,7 @@
 package dev.llmworker;
 
 import dev.llmworker.assembly.Engines;
+import dev.llmworker.assembly.Listening;
 import dev.llmworker.assembly.RunPod;
 import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.command.ModelCheck;
@@ -13,8 +14,10 @@ import dev.llmworker.serving.port.SharedPort;
 import dev.llmworker.settings.Logging;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
+import dev.llmworker.settings.UnknownSettings;
 import dev.llmworker.stats.WorkerStats;
 import java.util.List;
+import org.slf4j.LoggerFactory;
 import sun.misc.Signal;
 
 /// The worker's `main`. The port is opened first, so that `/ping` is answered while the rest still starts.
@@ -56,6 +59,7 @@ public final class Worker {
 
     private static void run() throws Exception {
         var settings = Settings.read(System.getenv());
+        UnknownSettings.warnings(System.getenv()).forEach(LoggerFactory.getLogger(Worker.class)::warn);
         serve(settings, (_, port, stats) -> Engines.start(settings, port.vertx(), stats));
     }
 
@@ -68,7 +72,7 @@ public final class Worker {
     /// Returns when the worker has stopped.
     public static void serve(Settings settings, Engine engine) throws Exception {
         var stats = new WorkerStats();
-        var port = SharedPort.open(settings.listen());
+        var port = SharedPort.open(Listening.settings(settings));
         hurryAtSecondSignal(port);
         RunPod.check(settings, port::wasPinged);
         var beans = WorkerBeans.of(port, engine.start(settings, port, stats), stats);

@@ -1,15 +1,19 @@
 package dev.llmworker;
 
 import dev.llmworker.assembly.Engines;
+import dev.llmworker.assembly.Listening;
 import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.serving.port.SharedPort;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
+import dev.llmworker.settings.SettingsTable;
+import dev.llmworker.settings.UnknownSettings;
 import dev.llmworker.stats.WorkerStats;
-import java.nio.file.Path;
+import java.util.HashMap;
 import org.apache.camel.CamelContext;
 import org.apache.camel.RuntimeCamelException;
 import org.apache.camel.spi.ContextServicePlugin;
+import org.slf4j.LoggerFactory;
 
 /// Binds the beans while Camel builds its context, early enough for every route. [Worker] has made them by then; under
 /// Camel JBang, which runs in the folder of the routes, they are made here.
@@ -28,10 +32,12 @@ public final class WorkerPlugin implements ContextServicePlugin {
     private static WorkerBeans beans() {
         Worker.optOutOfTracking();
         try {
-            var folder = Path.of("");
-            var settings = Settings.read(System.getenv(), folder, folder.resolve("application.properties"));
+            var variables = new HashMap<>(System.getenv());
+            variables.put(SettingsTable.ROUTES.name(), ".");
+            var settings = Settings.read(variables);
+            UnknownSettings.warnings(variables).forEach(LoggerFactory.getLogger(WorkerPlugin.class)::warn);
             var stats = new WorkerStats();
-            var port = new SharedPort(settings.listen());
+            var port = new SharedPort(Listening.settings(settings));
             return WorkerBeans.of(port, Engines.start(settings, port.vertx(), stats), stats);
         } catch (SettingsException e) {
             throw new RuntimeCamelException(e.getMessage());

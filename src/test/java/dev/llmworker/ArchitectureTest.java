@@ -48,7 +48,7 @@ class ArchitectureTest {
                             "stats",
                             "text",
                             "weights")),
-            Map.entry("settings", List.of("remote", "serving")),
+            Map.entry("settings", List.of()),
             Map.entry("serving", List.of("generation", "sampling", "text", "stats")),
             Map.entry("remote", List.of("generation", "sampling", "text", "stats")),
             Map.entry("engine", List.of("generation", "model", "sampling", "text", "stats")),

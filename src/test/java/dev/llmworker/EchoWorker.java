@@ -1,13 +1,14 @@
 package dev.llmworker;
 
+import dev.llmworker.assembly.Listening;
 import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.routes.CamelApplication;
 import dev.llmworker.serving.port.SharedPort;
-import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.RawConnection;
 import dev.llmworker.testing.RouteFolder;
+import dev.llmworker.testing.TestSettings;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.ServerWebSocket;
 import java.io.IOException;
@@ -34,9 +35,8 @@ public final class EchoWorker implements AutoCloseable {
         var routes = RouteFolder.in(folder)
                 .route("echo", "vertx-websocket:/echo?fireWebSocketConnectionEvents=true", "process: {ref: echo}")
                 .path();
-        var settings = Settings.read(
-                Map.of("PORT", Integer.toString(number), "HOST", "127.0.0.1", "ROUTES", routes.toString()));
-        port = SharedPort.open(settings.listen());
+        var settings = TestSettings.of(Map.of("PORT", Integer.toString(number), "ROUTES", routes.toString()));
+        port = SharedPort.open(Listening.settings(settings));
         camel = new CamelApplication(settings, WorkerBeans.of(port, new MockGenerator(), new WorkerStats()));
         camel.bind("echo", echo());
         camel.start();

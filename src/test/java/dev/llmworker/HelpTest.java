@@ -3,42 +3,70 @@ package dev.llmworker;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.settings.Setting;
+import dev.llmworker.settings.SettingsTable;
+import dev.llmworker.settings.SettingsTable.Section;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.TreeSet;
-import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/// The README and `./worker --help` name the same variables.
+/// `./worker --help` and docs/configuration.md say what the table of settings says, word for word. A failure prints the
+/// text that belongs there: copy it.
 class HelpTest {
-    private static final Pattern VARIABLE = Pattern.compile("\\b[A-Z][A-Z0-9]*(_[A-Z0-9]+)*\\b");
+    private static final int MAX_LINE = 120;
+    private static final String HELP_ROW = "    %-26s  %s\n";
 
-    private static TreeSet<String> variables(String text) {
-        var found = new TreeSet<String>();
-        VARIABLE.matcher(text).results().forEach(match -> found.add(match.group()));
-        return found;
+    /// What stands between two lines of a file.
+    private static String between(String file, String first, String last) throws IOException {
+        var text = Files.readString(Path.of(file));
+        var start = text.indexOf(first);
+        assertTrue(start >= 0, file + " has no line " + first);
+        var end = text.indexOf(last, start);
+        assertTrue(end >= 0, file + " has no line " + last + " after it");
+        return text.substring(start + first.length(), end);
     }
 
-    /// The first column of the table under Configuration.
-    private static TreeSet<String> ofReadme() throws IOException {
-        var configuration = Files.readString(Path.of("README.md"))
-                .split("## Configuration")[1]
-                .split("\n## ")[0];
-        var found = new TreeSet<String>();
-        configuration
-                .lines()
-                .filter(line -> line.startsWith("| `"))
-                .forEach(line -> found.addAll(variables(line.split("\\|")[1])));
-        return found;
+    private static void assertSame(String file, String expected, String actual) {
+        assertEquals(expected, actual, file + " must have this text instead:\n\n" + expected + "\n");
+    }
+
+    private static String helpOf(Section section) {
+        return section.settings().stream()
+                .map(setting -> HELP_ROW.formatted(assigned(setting), setting.help()))
+                .collect(Collectors.joining("", "  " + section.title() + ":\n", ""));
+    }
+
+    private static String assigned(Setting<?> setting) {
+        return setting.standard().isEmpty() ? setting.name() : setting.name() + "=" + setting.standard();
+    }
+
+    private static String tableOf(Section section) {
+        return section.settings().stream()
+                .map(setting -> "| `" + setting.name() + "` | " + code(setting.standard()) + " | "
+                        + setting.help().replace("|", "\\|") + " |\n")
+                .collect(Collectors.joining(
+                        "", "### " + section.title() + "\n\n| Variable | Default | Meaning |\n|---|---|---|\n", "\n"));
+    }
+
+    private static String code(String text) {
+        return text.isEmpty() ? "" : "`" + text + "`";
     }
 
     @Test
-    void everyVariableOfTheReadmeIsInTheHelp() throws Exception {
-        var help = Files.readString(Path.of("worker")).split("Environment:")[1].split("Examples:")[0];
-        var missing = ofReadme();
-        assertTrue(missing.size() > 30, missing::toString);
-        missing.removeAll(variables(help));
-        assertEquals(new TreeSet<String>(), missing);
+    void theHelpListsTheTable() throws Exception {
+        var expected = SettingsTable.SECTIONS.stream().map(HelpTest::helpOf).collect(Collectors.joining());
+        assertTrue(expected.lines().allMatch(line -> line.length() <= MAX_LINE), expected);
+        assertSame("worker", expected, between("worker", "\nEnvironment:\n", "\nExamples:\n"));
+    }
+
+    @Test
+    void theDocumentationListsTheTable() throws Exception {
+        var sections = Stream.concat(SettingsTable.SECTIONS.stream(), Stream.of(SettingsTable.PLATFORM));
+        var expected = sections.map(HelpTest::tableOf).collect(Collectors.joining());
+        var file = "docs/configuration.md";
+        assertSame(file, expected, between(file, "<!-- the table of settings -->\n\n", "<!-- its end -->\n"));
     }
 }

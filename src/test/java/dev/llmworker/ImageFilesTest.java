@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.management.OperatingSystemMXBean;
 import dev.llmworker.assembly.RunPod;
 import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsTable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -64,14 +65,20 @@ class ImageFilesTest {
     @Test
     void theHubOffersSettingsThatTheWorkerHas() throws Exception {
         var config = json(".runpod/hub.json").path("config");
-        var usage = Files.readString(Path.of("worker"));
         var defaults = new HashMap<>(Map.of("ROUTES", "routes"));
         for (var variable : config.path("env")) {
             var name = variable.path("key").asText();
-            assertTrue(
-                    Pattern.compile("\\b" + name + "\\b").matcher(usage).find(), name + " is not in ./worker --help");
+            var setting = SettingsTable.users()
+                    .filter(one -> one.name().equals(name))
+                    .findFirst()
+                    .orElseThrow(() -> new AssertionError(name + " is not in SettingsTable"));
             if (variable.path("input").has("default")) {
-                defaults.put(name, variable.path("input").path("default").asText());
+                var offered = variable.path("input").path("default").asText();
+                defaults.put(name, offered);
+                // The Hub's model is one that suits its GPUs.
+                if (!name.equals("MODEL")) {
+                    assertEquals(setting.parse(null), setting.parse(offered), name);
+                }
             }
         }
         assertEquals(List.of(), RunPod.warnings(Settings.read(defaults)));

@@ -5,9 +5,9 @@ import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.model.Libtorch;
 import dev.llmworker.remote.RemoteGenerator;
-import dev.llmworker.settings.RemoteSettings;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
+import dev.llmworker.settings.SettingsTable;
 import dev.llmworker.stats.WorkerStats;
 import io.vertx.core.Vertx;
 
@@ -18,11 +18,11 @@ public final class Engines {
     /// Returns at once; an engine that has something to load does so on a thread of its own.
     ///
     /// @param vertx whose event loops talk to other servers
-    /// @throws SettingsException where the engine lacks one
+    /// @throws SettingsException if the engine lacks a setting
     public static Generator start(Settings settings, Vertx vertx, WorkerStats stats) throws SettingsException {
-        return switch (settings.engine()) {
-            case MOCK -> new MockGenerator(settings.requestTimeout(), System::nanoTime);
-            case OPENAI -> RemoteGenerator.start(vertx, RemoteSettings.read(settings));
+        return switch (settings.get(SettingsTable.ENGINE)) {
+            case MOCK -> new MockGenerator(settings.get(SettingsTable.REQUEST_TIMEOUT), System::nanoTime);
+            case OPENAI -> RemoteGenerator.start(vertx, RemoteEngine.options(settings));
             case DJL -> {
                 Libtorch.spareCudaSearch();
                 NativeMethods.link();
@@ -30,7 +30,9 @@ public final class Engines {
                 var model = new LocalModel(settings);
                 yield InProcessGenerator.start(
                         model::load,
-                        new InProcessGenerator.Limits(settings.queueLimit(), settings.requestTimeout()),
+                        new InProcessGenerator.Limits(
+                                settings.orNull(SettingsTable.QUEUE_LIMIT),
+                                settings.get(SettingsTable.REQUEST_TIMEOUT)),
                         System::nanoTime,
                         stats.engine(),
                         model::announce);

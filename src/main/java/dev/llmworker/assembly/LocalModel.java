@@ -8,7 +8,9 @@ import dev.llmworker.model.Kernels;
 import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.TorchDecoder;
+import dev.llmworker.settings.Setting;
 import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsTable;
 import dev.llmworker.stats.Stages;
 import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.chat.JinjaChatTemplate;
@@ -43,7 +45,7 @@ public final class LocalModel {
     public LanguageModel load() throws IOException, InterruptedException, ExecutionException {
         var beforeMillis = ProcessAge.millis();
         var stages = new Stages();
-        Libtorch.checkGpu(settings.device());
+        Libtorch.checkGpu(settings.get(SettingsTable.DEVICE));
         var progress = Progress.ofThisProcess();
         var located = new ModelLocator(settings::value, progress).locate();
         stages.ended("finding the file");
@@ -73,13 +75,7 @@ public final class LocalModel {
     public TorchDecoder reference(int contextLength) throws IOException, InterruptedException {
         var length = Math.min(contextLength, REFERENCE_CONTEXT);
         var exact = new DecoderOptions(
-                Precision.FP32,
-                Precision.FP32,
-                1,
-                length,
-                Objects.requireNonNullElse(settings.threads(), 0),
-                "cpu",
-                false);
+                Precision.FP32, Precision.FP32, 1, length, orZero(SettingsTable.THREADS), "cpu", false);
         var located = new ModelLocator(settings::value, Progress.ofThisProcess()).locate();
         try (var model = StoredModel.open(located.file())) {
             return TorchDecoder.load(model, exact, _ -> {});
@@ -88,14 +84,23 @@ public final class LocalModel {
 
     public DecoderOptions options() {
         return new DecoderOptions(
-                Precision.parse("DTYPE", settings.dtype()),
-                Precision.parse("KV_CACHE_DTYPE", Objects.requireNonNullElse(settings.value("KV_CACHE_DTYPE"), "auto")),
-                Objects.requireNonNullElse(settings.maxSlots(), 0),
-                Objects.requireNonNullElse(settings.maxModelLen(), 0),
-                Objects.requireNonNullElse(settings.threads(), 0),
-                settings.device(),
-                settings.deterministic(),
-                Kernels.parse(Objects.requireNonNullElse(settings.value("KERNELS"), "auto")));
+                precision(SettingsTable.DTYPE),
+                precision(SettingsTable.KV_CACHE_DTYPE),
+                orZero(SettingsTable.MAX_SLOTS),
+                orZero(SettingsTable.MAX_MODEL_LEN),
+                orZero(SettingsTable.THREADS),
+                settings.get(SettingsTable.DEVICE),
+                settings.get(SettingsTable.DETERMINISTIC),
+                Kernels.parse(settings.get(SettingsTable.KERNELS)));
+    }
+
+    private Precision precision(Setting<String> setting) {
+        return Precision.parse(setting.name(), settings.get(setting));
+    }
+
+    /// The decoder decides where it gets a zero.
+    private int orZero(Setting<Integer> setting) {
+        return Objects.requireNonNullElse(settings.orNull(setting), 0);
     }
 
     private static LongConsumer reporting(Progress progress, StoredModel model) {
@@ -125,7 +130,7 @@ public final class LocalModel {
                 decoder.kvCacheBytes() / 1_000_000);
         LOG.info(
                 "try: curl http://localhost:{}/generate -d '{\"prompt\":\"Tell me about load balancing\"}'",
-                settings.listen().port());
+                settings.get(SettingsTable.PORT));
     }
 
     private static <T> FutureTask<T> inBackground(String name, Callable<T> work) {

@@ -1,6 +1,7 @@
 package dev.llmworker.assembly;
 
 import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsTable;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -37,34 +38,38 @@ public final class RunPod {
     }
 
     private static boolean isHost(Settings settings) {
-        return settings.value("RUNPOD_ENDPOINT_ID") != null || settings.value("RUNPOD_POD_ID") != null;
+        return settings.orNull(SettingsTable.RUNPOD_ENDPOINT_ID) != null
+                || settings.orNull(SettingsTable.RUNPOD_POD_ID) != null;
     }
 
     /// What will not work on the platform as it is set, a sentence each.
     public static List<String> warnings(Settings settings) {
         var warnings = new ArrayList<String>();
-        var listen = settings.listen();
-        if (isLoopback(listen.host())) {
-            warnings.add("HOST is \"" + listen.host()
-                    + "\", where the load balancer cannot reach the worker; leave it unset");
+        var host = settings.get(SettingsTable.HOST);
+        var port = settings.get(SettingsTable.PORT);
+        var healthPort = Listening.healthPort(settings);
+        var timeout = settings.get(SettingsTable.REQUEST_TIMEOUT);
+        if (isLoopback(host)) {
+            warnings.add("HOST is \"" + host + "\", where the load balancer cannot reach the worker; leave it unset");
         }
-        if (listen.healthPort() != listen.port()) {
+        if (healthPort != port) {
             warnings.add(
-                    "PORT_HEALTH is " + listen.healthPort() + " and PORT is " + listen.port()
+                    "PORT_HEALTH is " + healthPort + " and PORT is " + port
                             + ": /ping is served at both; the endpoint must expose both as HTTP ports, or leave PORT_HEALTH unset");
         }
-        if (settings.requestTimeout().compareTo(REQUEST_CUT) >= 0) {
-            warnings.add("REQUEST_TIMEOUT is " + settings.requestTimeout().toSeconds()
+        if (timeout.compareTo(REQUEST_CUT) >= 0) {
+            warnings.add("REQUEST_TIMEOUT is " + timeout.toSeconds()
                     + " s, and the load balancer cuts a request at " + REQUEST_CUT.toSeconds()
                     + " s, before the client is told why it ended; set it to 300 or less");
         }
-        if (settings.engine() == Settings.EngineKind.DJL && isBlank(settings.model())) {
+        if (settings.get(SettingsTable.ENGINE) == SettingsTable.Engine.DJL
+                && settings.orNull(SettingsTable.MODEL) == null) {
             warnings.add(
                     "MODEL is not set, so the starter model is taken, which knows little; set MODEL to the id of the"
                             + " endpoint's cached model, or to a file on its volume");
         }
-        var gpus = gpus(settings.value("RUNPOD_GPU_COUNT"));
-        if (gpus > 0 && settings.device().equals("cpu")) {
+        var gpus = gpus(settings.orNull(SettingsTable.RUNPOD_GPU_COUNT));
+        if (gpus > 0 && settings.get(SettingsTable.DEVICE).equals("cpu")) {
             warnings.add("DEVICE is cpu, and this machine has " + gpus + " GPU(s), which are paid for and not used");
         } else if (gpus > 1) {
             warnings.add("this machine has " + gpus + " GPUs, and the worker uses one; choose one GPU a worker");
@@ -74,10 +79,6 @@ public final class RunPod {
 
     private static boolean isLoopback(String host) {
         return host.startsWith("127.") || host.equals("localhost") || host.equals("::1");
-    }
-
-    private static boolean isBlank(@Nullable String text) {
-        return text == null || text.isBlank();
     }
 
     private static int gpus(@Nullable String count) {
@@ -97,8 +98,8 @@ public final class RunPod {
     }
 
     private static String notPinged(Settings settings, Duration limit) {
-        var port = settings.listen().port();
-        var healthPort = settings.listen().healthPort();
+        var port = settings.get(SettingsTable.PORT);
+        var healthPort = Listening.healthPort(settings);
         var ports = port == healthPort ? "port " + port : "ports " + port + " and " + healthPort;
         return "no /ping came in " + limit.toSeconds() + " s at " + ports
                 + ": the load balancer asks at another one, and answers 502 meanwhile; expose HTTP port " + port

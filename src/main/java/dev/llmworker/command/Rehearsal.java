@@ -1,6 +1,7 @@
 package dev.llmworker.command;
 
 import dev.llmworker.assembly.Engines;
+import dev.llmworker.assembly.Listening;
 import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.routes.CamelApplication;
@@ -51,7 +52,7 @@ public final class Rehearsal {
                 Files.copy(routes.resolve(name), folder.resolve(name));
             }
             // Nothing of what an operator chose for real workers.
-            perform(Settings.read(Map.of(
+            perform(Settings.of(Map.of(
                     "PORT",
                     "0",
                     "HOST",
@@ -77,7 +78,7 @@ public final class Rehearsal {
     }
 
     private static void perform(Settings settings) throws Exception {
-        var port = SharedPort.open(settings.listen());
+        var port = SharedPort.open(Listening.settings(settings));
         var stats = new WorkerStats();
         Generator generator = Engines.start(settings, port.vertx(), stats);
         var beans = WorkerBeans.of(port, generator, stats);

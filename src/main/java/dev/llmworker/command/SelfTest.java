@@ -10,6 +10,7 @@ import dev.llmworker.model.TorchDecoder;
 import dev.llmworker.model.Transcript;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
+import dev.llmworker.settings.SettingsTable;
 import java.io.PrintStream;
 import java.time.Duration;
 import java.util.Arrays;
@@ -43,7 +44,7 @@ public record SelfTest(Settings settings, PrintStream out, Duration measured) {
     /// @throws Exception where the model cannot be loaded, with the reason as a message
     public boolean run() throws Exception {
         var start = System.nanoTime();
-        if (settings.engine() != Settings.EngineKind.DJL) {
+        if (settings.get(SettingsTable.ENGINE) != SettingsTable.Engine.DJL) {
             throw new SettingsException("--self-test is for ENGINE=djl; the others have no device here");
         }
         var local = new LocalModel(settings);

@@ -22,9 +22,6 @@ public record RemoteOptions(
         int connections,
         @Nullable String healthPath,
         Duration timeout) {
-    public static final int DEFAULT_CONNECTIONS = 256;
-    public static final String DEFAULT_HEALTH_PATH = "/health";
-
     public RemoteOptions {
         servers = List.copyOf(servers);
         if (servers.isEmpty()) {

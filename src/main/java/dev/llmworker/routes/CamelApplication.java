@@ -3,6 +3,8 @@ package dev.llmworker.routes;
 import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
+import dev.llmworker.settings.SettingsTable;
+import java.nio.file.Path;
 import java.util.List;
 import org.apache.camel.CamelContext;
 import org.apache.camel.ExtendedStartupListener;
@@ -21,7 +23,7 @@ public final class CamelApplication extends Main {
 
     /// @throws SettingsException when there are no routes
     public CamelApplication(Settings settings, WorkerBeans beans) throws SettingsException {
-        var folder = settings.routes();
+        var folder = Path.of(settings.get(SettingsTable.ROUTES));
         RouteFiles.list(folder);
         bind("workerBeans", beans);
         setPropertyPlaceholderLocations("file:" + folder.resolve("application.properties") + ";optional=true");
@@ -34,10 +36,10 @@ public final class CamelApplication extends Main {
                 .withShutdownTimeout(SHUTDOWN_SECONDS)
                 // The process waits so long for all of it: for what runs, then for Camel's routes, then for the engine.
                 .withExtraShutdownTimeout(
-                        (int) settings.listen().timeouts().drain().toSeconds() + EXTRA_SECONDS);
+                        (int) settings.get(SettingsTable.DRAIN_TIMEOUT).toSeconds() + EXTRA_SECONDS);
         // Whatever the file says for Camel JBang, here the port is open already.
         addOverrideProperty("camel.server.enabled", "true");
-        addOverrideProperty("camel.server.host", settings.listen().host());
+        addOverrideProperty("camel.server.host", settings.get(SettingsTable.HOST));
         addOverrideProperty("camel.server.port", Integer.toString(beans.port().port()));
         addMainListener(new MainListenerSupport() {
             @Override
@@ -59,15 +61,16 @@ public final class CamelApplication extends Main {
 
             @Override
             public void onCamelContextFullyStarted(CamelContext context, boolean alreadyStarted) throws Exception {
-                var files = new RouteFiles(context, settings.routes());
+                var folder = Path.of(settings.get(SettingsTable.ROUTES));
+                var files = new RouteFiles(context, folder);
                 files.loadAll();
                 context.getRegistry().bind("routeFiles", files);
-                if (settings.reloadsRoutes()) {
-                    context.addService(new RouteReload(settings.routes(), files));
+                if (settings.get(SettingsTable.ROUTES_RELOAD)) {
+                    context.addService(new RouteReload(folder, files));
                 }
                 LOG.info(
                         "serving on http://{}:{}  routes: {}",
-                        settings.listen().host(),
+                        settings.get(SettingsTable.HOST),
                         beans.port().port(),
                         String.join(" ", paths(context)));
             }

@@ -14,10 +14,10 @@ import net.logstash.logback.encoder.LogstashEncoder;
 import net.logstash.logback.fieldnames.LogstashFieldNames;
 import org.slf4j.Logger;
 
-/// The log, by what [Logging] has settled: made in code, for to read it from XML took a fifth of what `main` computes
-/// in a start. `-Dlogback.configurationFile=FILE` still takes its place.
-///
-/// Found by logback itself, when the first logger is made.
+/// Configures logback in code, by what [Logging] has set: reading XML would take a fifth of the time that `main`
+/// computes
+/// during a start. `-Dlogback.configurationFile=FILE` replaces it. Logback finds this class when the first logger is
+/// made.
 public final class LogbackConfigurator extends ContextAwareBase implements Configurator {
     private static final String PATTERN = "%d{HH:mm:ss.SSS} %-5level %logger{0}: %msg%n";
     private static final String LEFT_OUT = "[ignore]";
@@ -27,7 +27,7 @@ public final class LogbackConfigurator extends ContextAwareBase implements Confi
         if (System.getProperty(ClassicConstants.CONFIG_FILE_PROPERTY) != null) {
             return ExecutionStatus.NEUTRAL;
         }
-        // Nothing of logback's own on the console.
+        // Logback's own messages stay off the console.
         loggers.getStatusManager().add(new NopStatusListener());
         var appender = new ConsoleAppender<ILoggingEvent>();
         appender.setContext(loggers);

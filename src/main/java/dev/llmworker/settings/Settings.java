@@ -1,80 +1,59 @@
 package dev.llmworker.settings;
 
-import dev.llmworker.serving.access.ApiKeys;
-import dev.llmworker.serving.access.Origins;
-import dev.llmworker.serving.connection.Timeouts;
-import dev.llmworker.serving.port.ListenSettings;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Properties;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/// What the operator chose. Each setting is an environment variable, or else a line in `application.properties` beside
-/// the routes, under the same name.
-///
-/// @param routes the folder of the YAML routes
-/// @param reloadsRoutes whether a file of routes that changes is loaded anew
-/// @param model what to load; null for the starter model
-/// @param device `auto`, `cpu`, `cuda:0`
-/// @param dtype format of the weights, or `auto`
-/// @param deterministic a text never depends on what else runs
-/// @param maxModelLen tokens of a sequence, prompt and answer together; null for as many as the model and memory allow
-/// @param maxSlots sequences decoded together; null for what fits
-/// @param queueLimit requests that may wait; null for four for each slot
-/// @param requestTimeout a generation's deadline
-/// @param threads of the engine; null for one for each core
-/// @param values all of them by name, for what reads its own
-public record Settings(
-        ListenSettings listen,
-        Path routes,
-        boolean reloadsRoutes,
-        EngineKind engine,
-        @Nullable String model,
-        String device,
-        String dtype,
-        boolean deterministic,
-        @Nullable Integer maxModelLen,
-        @Nullable Integer maxSlots,
-        @Nullable Integer queueLimit,
-        Duration requestTimeout,
-        @Nullable Integer threads,
-        Map<String, String> values) {
-    /// What generates.
-    public enum EngineKind {
-        DJL,
-        MOCK,
-        OPENAI
+/// What the operator chose, checked against [SettingsTable]. An environment variable wins over a line of
+/// `application.properties`, which lies beside the routes.
+public final class Settings {
+    private static final String PROPERTIES = "application.properties";
+    private static final Set<String> NAMES =
+            SettingsTable.all().map(Setting::name).collect(Collectors.toUnmodifiableSet());
+
+    private final Map<String, String> values;
+
+    private Settings(Map<String, String> values) {
+        this.values = Map.copyOf(values);
     }
 
-    private static final int MAX_PORT = 65_535;
-    private static final int DEFAULT_BODY_BYTES = 1 << 20;
-    private static final int MIN_BODY_BYTES = 1 << 10;
-    private static final int DEFAULT_WEBSOCKETS = 20_000;
-    private static final int MAX_BODY_BYTES = 30 << 20;
-    private static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(300);
-
-    /// @throws SettingsException naming the variable, its value and its limits
+    /// The settings of the environment and of the file in the folder that `ROUTES` names.
+    ///
+    /// @throws SettingsException if a value is not allowed, naming the setting, the value and its limits
     public static Settings read(Map<String, String> environment) throws SettingsException {
-        var routes = Path.of(environment.getOrDefault("ROUTES", "routes"));
-        return read(environment, routes, routes.resolve("application.properties"));
+        return of(values(environment));
     }
 
-    /// All that is set, by name.
+    /// Exactly these values: no file is read.
+    public static Settings of(Map<String, String> values) throws SettingsException {
+        for (var setting : SettingsTable.all().toList()) {
+            setting.parse(values.get(setting.name()));
+        }
+        return new Settings(values);
+    }
+
+    /// Everything that is set, by name and unchecked.
     public static Map<String, String> values(Map<String, String> environment) throws SettingsException {
-        var routes = Path.of(environment.getOrDefault("ROUTES", "routes"));
-        return values(environment, routes.resolve("application.properties"));
+        var values = new HashMap<>(properties(file(environment)));
+        values.putAll(environment);
+        return values;
     }
 
-    /// As [#read(Map)], with the file in `file`.
-    public static Settings read(Map<String, String> environment, Path routes, Path file) throws SettingsException {
-        return of(new SettingsReader(values(environment, file)), routes);
+    /// Where `application.properties` is, if there is one.
+    static Path file(Map<String, String> environment) throws SettingsException {
+        var routes = Objects.requireNonNull(SettingsTable.ROUTES.parse(environment.get(SettingsTable.ROUTES.name())));
+        return Path.of(routes).resolve(PROPERTIES);
     }
 
-    private static Map<String, String> values(Map<String, String> environment, Path file) throws SettingsException {
+    /// The lines of a file; none if it does not exist.
+    static Map<String, String> properties(Path file) throws SettingsException {
         var values = new HashMap<String, String>();
         if (Files.isRegularFile(file)) {
             var properties = new Properties();
@@ -85,60 +64,32 @@ public record Settings(
             }
             properties.stringPropertyNames().forEach(name -> values.put(name, properties.getProperty(name)));
         }
-        values.putAll(environment);
         return values;
     }
 
-    private static Settings of(SettingsReader from, Path routes) throws SettingsException {
-        var port = from.whole("PORT", 0, MAX_PORT, 80);
-        return new Settings(
-                new ListenSettings(
-                        from.text("HOST", "0.0.0.0"),
-                        port,
-                        from.whole("PORT_HEALTH", 1, MAX_PORT, port),
-                        from.whole("MAX_BODY_BYTES", MIN_BODY_BYTES, MAX_BODY_BYTES, DEFAULT_BODY_BYTES),
-                        timeouts(from),
-                        from.whole("MAX_WEBSOCKETS", 1, 1_000_000, DEFAULT_WEBSOCKETS),
-                        keys(from),
-                        from.parsed("ALLOWED_ORIGINS", Origins::of),
-                        from.text("RUNPOD_POD_ID")),
-                routes,
-                from.flag("ROUTES_RELOAD"),
-                from.choice("ENGINE", EngineKind.class, EngineKind.DJL),
-                from.text("MODEL"),
-                from.text("DEVICE", "auto"),
-                from.text("DTYPE", "auto"),
-                from.flag("DETERMINISTIC"),
-                from.whole("MAX_MODEL_LEN", 16, 1 << 20),
-                from.whole("MAX_SLOTS", 1, 1024),
-                from.whole("QUEUE_LIMIT", 1, 100_000),
-                from.duration("REQUEST_TIMEOUT", Duration.ofSeconds(1), Duration.ofHours(24), DEFAULT_TIMEOUT),
-                from.whole("THREADS", 1, 1024),
-                Map.copyOf(from.values()));
+    /// The value of a setting, or its default.
+    ///
+    /// @param setting one that has a default; the others need [#orNull(Setting)]
+    public <T> T get(Setting<T> setting) {
+        return Objects.requireNonNull(orNull(setting), setting.name());
     }
 
-    private static Timeouts timeouts(SettingsReader from) throws SettingsException {
-        var second = Duration.ofSeconds(1);
-        var hour = Duration.ofHours(1);
-        var absent = Timeouts.DEFAULT;
-        return new Timeouts(
-                from.duration("HEADER_TIMEOUT", second, hour, absent.header()),
-                from.duration("BODY_TIMEOUT", second, hour, absent.body()),
-                from.duration("SEND_TIMEOUT", second, hour, absent.send()),
-                from.duration("IDLE_TIMEOUT", second, hour, absent.idle()),
-                from.duration("PING_INTERVAL", Duration.ZERO, hour, absent.ping()),
-                from.duration("PONG_TIMEOUT", second, hour, absent.pong()),
-                from.duration("DRAIN_TIMEOUT", Duration.ZERO, hour, absent.drain()));
+    /// The value of a setting, or its default; null if it has neither.
+    public <T> @Nullable T orNull(Setting<T> setting) {
+        try {
+            return setting.parse(value(setting.name()));
+        } catch (SettingsException e) {
+            throw new IllegalStateException("a setting that was accepted at the start is refused now", e);
+        }
     }
 
-    private static ApiKeys keys(SettingsReader from) throws SettingsException {
-        var file = from.text("API_KEYS_FILE");
-        return from.parsed("API_KEYS", list -> ApiKeys.of(list, file == null ? null : Path.of(file)));
-    }
-
-    /// A setting as it was given; null where it was not.
-    @Nullable
-    public String value(String name) {
+    /// The text of a setting as it was given; null if it was not.
+    ///
+    /// @throws IllegalArgumentException if the table has no such setting
+    public @Nullable String value(String name) {
+        if (!NAMES.contains(name)) {
+            throw new IllegalArgumentException(name + " is missing in SettingsTable");
+        }
         return values.get(name);
     }
 }

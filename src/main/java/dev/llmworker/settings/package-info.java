@@ -1,4 +1,4 @@
-/// Settings from the environment and `application.properties`, and logging.
+/// The one table of settings, their values from the environment and `application.properties`, and the log's set-up.
 @NullMarked
 package dev.llmworker.settings;
 

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.serving.connection.Timeouts;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -28,32 +27,32 @@ class SettingsTest {
     @Test
     void whatIsNotSetHasTheContractsDefault() throws Exception {
         var settings = read(Map.of("MODEL", " ", "MAX_SLOTS", "auto"));
-        assertEquals(80, settings.listen().port());
-        assertEquals(80, settings.listen().healthPort());
-        assertEquals("0.0.0.0", settings.listen().host());
-        assertEquals(1 << 20, settings.listen().maxBodyBytes());
-        assertEquals(Settings.EngineKind.DJL, settings.engine());
-        assertEquals(Duration.ofSeconds(300), settings.requestTimeout());
-        assertEquals("auto", settings.device());
-        assertNull(settings.model());
-        assertNull(settings.maxSlots());
+        assertEquals(80, settings.get(SettingsTable.PORT));
+        assertNull(settings.orNull(SettingsTable.PORT_HEALTH));
+        assertEquals("0.0.0.0", settings.get(SettingsTable.HOST));
+        assertEquals(1 << 20, settings.get(SettingsTable.MAX_BODY_BYTES));
+        assertEquals(SettingsTable.Engine.DJL, settings.get(SettingsTable.ENGINE));
+        assertEquals(Duration.ofSeconds(300), settings.get(SettingsTable.REQUEST_TIMEOUT));
+        assertEquals("auto", settings.get(SettingsTable.DEVICE));
+        assertNull(settings.orNull(SettingsTable.MODEL));
+        assertNull(settings.orNull(SettingsTable.MAX_SLOTS));
     }
 
     @Test
     void theEnvironmentWinsOverTheFile() throws Exception {
         Files.writeString(routes.resolve("application.properties"), "PORT = 8081\nMODEL = file.gguf\n");
         var settings = read(Map.of("PORT", "8082", "PORT_HEALTH", "8083"));
-        assertEquals(8082, settings.listen().port());
-        assertEquals(8083, settings.listen().healthPort());
-        assertEquals("file.gguf", settings.model());
+        assertEquals(8082, settings.get(SettingsTable.PORT));
+        assertEquals(8083, settings.get(SettingsTable.PORT_HEALTH));
+        assertEquals("file.gguf", settings.orNull(SettingsTable.MODEL));
     }
 
     @Test
     void whatIsSwitchedOnIsTrueOrFalse() throws Exception {
-        assertFalse(read(Map.of()).deterministic());
+        assertFalse(read(Map.of()).get(SettingsTable.DETERMINISTIC));
         assertTrue(
-                read(Map.of("DETERMINISTIC", "True", "ROUTES_RELOAD", "true")).deterministic());
-        assertTrue(read(Map.of("ROUTES_RELOAD", "true")).reloadsRoutes());
+                read(Map.of("DETERMINISTIC", "True", "ROUTES_RELOAD", "true")).get(SettingsTable.DETERMINISTIC));
+        assertTrue(read(Map.of("ROUTES_RELOAD", "true")).get(SettingsTable.ROUTES_RELOAD));
         for (var name : new String[] {"DETERMINISTIC", "ROUTES_RELOAD"}) {
             var refused = assertThrows(SettingsException.class, () -> read(Map.of(name, "yes")));
             assertEquals(name + " is \"yes\"; it must be one of true, false", refused.getMessage());
@@ -64,44 +63,10 @@ class SettingsTest {
     void timesMayHaveAUnit() throws Exception {
         for (var text : new String[] {"300", "300s", "5m"}) {
             assertEquals(
-                    Duration.ofMinutes(5), read(Map.of("REQUEST_TIMEOUT", text)).requestTimeout(), text);
+                    Duration.ofMinutes(5),
+                    read(Map.of("REQUEST_TIMEOUT", text)).get(SettingsTable.REQUEST_TIMEOUT),
+                    text);
         }
-    }
-
-    @Test
-    void clientsHaveTheTimesThatAreSet() throws Exception {
-        assertEquals(Timeouts.DEFAULT, read(Map.of()).listen().timeouts());
-        var timeouts = read(Map.of(
-                        "HEADER_TIMEOUT",
-                        "1s",
-                        "BODY_TIMEOUT",
-                        "2",
-                        "SEND_TIMEOUT",
-                        "4",
-                        "IDLE_TIMEOUT",
-                        "3",
-                        "PING_INTERVAL",
-                        "0",
-                        "PONG_TIMEOUT",
-                        "5",
-                        "DRAIN_TIMEOUT",
-                        "1m"))
-                .listen()
-                .timeouts();
-        assertEquals(
-                new Timeouts(
-                        Duration.ofSeconds(1),
-                        Duration.ofSeconds(2),
-                        Duration.ofSeconds(4),
-                        Duration.ofSeconds(3),
-                        Duration.ZERO,
-                        Duration.ofSeconds(5),
-                        Duration.ofMinutes(1)),
-                timeouts);
-        assertWrong(
-                "PONG_TIMEOUT",
-                "0",
-                "PONG_TIMEOUT is \"0\"; it must be a time from 1s to 60m, such as 300, 300s or 5m");
     }
 
     @Test
@@ -113,6 +78,11 @@ class SettingsTest {
                 "MAX_BODY_BYTES",
                 "31457281",
                 "MAX_BODY_BYTES is \"31457281\"; it must be a whole number from 1024 to 31457280");
+        assertWrong(
+                "PONG_TIMEOUT",
+                "0",
+                "PONG_TIMEOUT is \"0\"; it must be a time from 1s to 60m, such as 300, 300s or 5m");
+        assertWrong("MAX_SLOTS", "0", "MAX_SLOTS is \"0\"; it must be a whole number from 1 to 1024");
         assertWrong("ENGINE", "vllm", "ENGINE is \"vllm\"; it must be one of djl, mock, openai");
         assertWrong(
                 "REQUEST_TIMEOUT",
@@ -122,6 +92,27 @@ class SettingsTest {
                 "REQUEST_TIMEOUT",
                 "99999999999999999m",
                 "REQUEST_TIMEOUT is \"99999999999999999m\"; it must be a time from 1s to 1440m, such as 300, 300s or 5m");
+    }
+
+    @Test
+    void choicesThatNeedNoModelAreCheckedAtTheStart() throws Exception {
+        assertWrong("DTYPE", "int8", "DTYPE is \"int8\"; it must be one of auto, fp32, bf16, fp16");
+        assertWrong("KV_CACHE_DTYPE", "8", "KV_CACHE_DTYPE is \"8\"; it must be one of auto, fp32, bf16, fp16");
+        assertWrong("KERNELS", "foo", "KERNELS is \"foo\"; it must be one of auto, native, torch");
+        for (var device : new String[] {"gpu", "CPU", "cuda:", "cuda:x", "cuda:1000", "cuda:-1"}) {
+            assertWrong(
+                    "DEVICE",
+                    device,
+                    "DEVICE is \"" + device + "\"; it must be auto, cpu, cuda or a GPU by its number, such as cuda:0");
+        }
+        for (var device : new String[] {"auto", "cpu", "cuda", "cuda:0", "cuda:15"}) {
+            assertEquals(device, read(Map.of("DEVICE", device)).get(SettingsTable.DEVICE));
+        }
+        assertWrong(
+                "ENGINE_HEALTH_PATH",
+                "health",
+                "ENGINE_HEALTH_PATH is \"health\"; it must be a path, such as /health, or none");
+        assertEquals("bf16", read(Map.of("DTYPE", " BF16 ")).get(SettingsTable.DTYPE));
     }
 
     private void assertWrong(String name, String value, String message) {

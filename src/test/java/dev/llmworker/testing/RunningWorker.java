@@ -1,11 +1,11 @@
 package dev.llmworker.testing;
 
+import dev.llmworker.assembly.Listening;
 import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.routes.CamelApplication;
 import dev.llmworker.routes.RouteFiles;
 import dev.llmworker.serving.port.SharedPort;
-import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -15,7 +15,6 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.Map;
 
 /// A whole worker on a free port, over the real `routes/` unless told otherwise.
@@ -33,10 +32,8 @@ public final class RunningWorker implements AutoCloseable {
     /// @param stats that the generator tells of itself, too
     public RunningWorker(Generator generator, Map<String, String> environment, WorkerStats stats) throws Exception {
         this.stats = stats;
-        var variables = new HashMap<>(Map.of("PORT", "0", "HOST", "127.0.0.1", "DRAIN_TIMEOUT", "0"));
-        variables.putAll(environment);
-        var settings = Settings.read(variables);
-        port = SharedPort.open(settings.listen());
+        var settings = TestSettings.of(environment);
+        port = SharedPort.open(Listening.settings(settings));
         camel = new CamelApplication(settings, WorkerBeans.of(port, generator, stats));
         camel.start();
     }

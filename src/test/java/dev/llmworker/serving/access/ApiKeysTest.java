@@ -7,12 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.MockGenerator;
-import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.Metrics;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.TestSettings;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
@@ -202,11 +202,12 @@ class ApiKeysTest {
 
     @Test
     void wrongSettingsAreToldWithoutTheKey() {
-        var blank = assertThrows(SettingsException.class, () -> Settings.read(Map.of("API_KEYS", "good,my secret")));
+        var blank = assertThrows(
+                SettingsException.class, () -> TestSettings.listening(Map.of("API_KEYS", "good,my secret")));
         assertEquals(
                 "API_KEYS: key 2 has a blank, or a character outside of ASCII, or more than 512 of them",
                 blank.getMessage());
-        var none = assertThrows(SettingsException.class, () -> Settings.read(Map.of("API_KEYS", " , ")));
+        var none = assertThrows(SettingsException.class, () -> TestSettings.listening(Map.of("API_KEYS", " , ")));
         assertEquals("API_KEYS: there is no key in it", none.getMessage());
     }
 }

@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.MockGenerator;
-import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.TestSettings;
 import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
@@ -128,7 +128,8 @@ class OriginsTest {
     void whatIsNoOriginIsRefusedAtTheStart() {
         for (var wrong : new String[] {"example.com", "https://example.com/path", "https://", "a b"}) {
             var error = assertThrows(
-                    SettingsException.class, () -> Settings.read(Map.of("ALLOWED_ORIGINS", "https://a.b," + wrong)));
+                    SettingsException.class,
+                    () -> TestSettings.listening(Map.of("ALLOWED_ORIGINS", "https://a.b," + wrong)));
             assertEquals(
                     "ALLOWED_ORIGINS: \"" + wrong.replaceFirst("/$", "")
                             + "\" is no origin; one is like https://example.com or *",

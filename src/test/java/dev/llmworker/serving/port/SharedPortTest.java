@@ -5,15 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.assembly.Listening;
 import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.routes.CamelApplication;
-import dev.llmworker.serving.access.ApiKeys;
-import dev.llmworker.serving.access.Origins;
-import dev.llmworker.serving.connection.Timeouts;
-import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsException;
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.TestSettings;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -29,9 +28,16 @@ import org.junit.jupiter.api.Test;
 
 /// The port by itself, before there are routes and beside them.
 class SharedPortTest {
-    private static ListenSettings on(String host, int port, int healthPort) {
-        return new ListenSettings(
-                host, port, healthPort, 1 << 20, Timeouts.DEFAULT, 100, ApiKeys.NONE, Origins.UNLISTED, "pod-7");
+    private static ListenSettings on(String host, int port, int healthPort) throws SettingsException {
+        return TestSettings.listening(Map.of(
+                "HOST",
+                host,
+                "PORT",
+                Integer.toString(port),
+                "PORT_HEALTH",
+                healthPort == port ? "" : Integer.toString(healthPort),
+                "RUNPOD_POD_ID",
+                "pod-7"));
     }
 
     private static HttpResponse<String> get(int port, String path) throws Exception {
@@ -61,8 +67,8 @@ class SharedPortTest {
 
     @Test
     void pingIs204UntilTheRoutesAreUpAndNever404() throws Exception {
-        var settings = Settings.read(Map.of("PORT", "0", "HOST", "127.0.0.1"));
-        try (var port = SharedPort.open(settings.listen())) {
+        var settings = TestSettings.of(Map.of());
+        try (var port = SharedPort.open(Listening.settings(settings))) {
             var camel = new CamelApplication(settings, WorkerBeans.of(port, new MockGenerator(), new WorkerStats()));
             var whileStarting = new AtomicInteger();
             camel.addMainListener(new MainListenerSupport() {

@@ -1,4 +1,4 @@
-package dev.llmworker.settings;
+package dev.llmworker.assembly;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.llmworker.remote.RemoteOptions;
 import dev.llmworker.remote.ServerAddress;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -14,11 +16,11 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
-class RemoteSettingsTest {
+class RemoteEngineTest {
     private static RemoteOptions read(Map<String, String> environment) throws SettingsException {
         var variables = new HashMap<>(environment);
         variables.put("ENGINE", "openai");
-        return RemoteSettings.read(Settings.read(variables));
+        return RemoteEngine.options(Settings.read(variables));
     }
 
     private static void assertWrong(Map<String, String> environment, String message) {

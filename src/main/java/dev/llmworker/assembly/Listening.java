@@ -1,0 +1,59 @@
+package dev.llmworker.assembly;
+
+import dev.llmworker.serving.access.ApiKeys;
+import dev.llmworker.serving.access.Origins;
+import dev.llmworker.serving.connection.Timeouts;
+import dev.llmworker.serving.port.ListenSettings;
+import dev.llmworker.settings.Setting;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsException;
+import dev.llmworker.settings.SettingsTable;
+import java.nio.file.Path;
+import java.util.Objects;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/// What the port needs to know, from the settings.
+public final class Listening {
+    private Listening() {}
+
+    /// @throws SettingsException if a key or an origin is not one
+    public static ListenSettings settings(Settings settings) throws SettingsException {
+        var file = settings.orNull(SettingsTable.API_KEYS_FILE);
+        return new ListenSettings(
+                settings.get(SettingsTable.HOST),
+                settings.get(SettingsTable.PORT),
+                healthPort(settings),
+                settings.get(SettingsTable.MAX_BODY_BYTES),
+                timeouts(settings),
+                settings.get(SettingsTable.MAX_WEBSOCKETS),
+                list(settings, SettingsTable.API_KEYS, keys -> ApiKeys.of(keys, file == null ? null : Path.of(file))),
+                list(settings, SettingsTable.ALLOWED_ORIGINS, Origins::of),
+                settings.orNull(SettingsTable.RUNPOD_POD_ID));
+    }
+
+    static int healthPort(Settings settings) {
+        return Objects.requireNonNullElse(settings.orNull(SettingsTable.PORT_HEALTH), settings.get(SettingsTable.PORT));
+    }
+
+    private static Timeouts timeouts(Settings settings) {
+        return new Timeouts(
+                settings.get(SettingsTable.HEADER_TIMEOUT),
+                settings.get(SettingsTable.BODY_TIMEOUT),
+                settings.get(SettingsTable.SEND_TIMEOUT),
+                settings.get(SettingsTable.IDLE_TIMEOUT),
+                settings.get(SettingsTable.PING_INTERVAL),
+                settings.get(SettingsTable.PONG_TIMEOUT),
+                settings.get(SettingsTable.DRAIN_TIMEOUT));
+    }
+
+    /// The message names the entry that is wrong, not the whole value: keys are secrets.
+    private static <T> T list(Settings settings, Setting<String> setting, Function<@Nullable String, T> parse)
+            throws SettingsException {
+        try {
+            return parse.apply(settings.orNull(setting));
+        } catch (IllegalArgumentException e) {
+            throw new SettingsException(setting.name() + ": " + e.getMessage());
+        }
+    }
+}

@@ -1,0 +1,147 @@
+package dev.llmworker.settings;
+
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/// One thing that an operator can choose, by an environment variable or a line of `application.properties`.
+///
+/// @param name of the variable
+/// @param standard the default as an operator would write it; empty if nothing is set by default
+/// @param parser turns the text into a value
+/// @param help one line, for `./worker --help` and docs/configuration.md
+public record Setting<T>(String name, String standard, Parser<T> parser, String help) {
+    private static final int MAX_SHOWN = 60;
+    private static final String AUTO = "auto";
+
+    /// Turns the text of a setting into a value.
+    @FunctionalInterface
+    public interface Parser<T> {
+        /// @param text stripped and not empty
+        /// @return null if the text stands for the default
+        /// @throws IllegalArgumentException saying what the text must be, as in "a whole number from 1 to 8"
+        @Nullable
+        T parse(String text);
+    }
+
+    private enum Flag {
+        TRUE,
+        FALSE
+    }
+
+    static Setting<String> text(String name, String standard, String help) {
+        return new Setting<>(name, standard, text -> text, help);
+    }
+
+    /// `auto` stands for the default.
+    static Setting<Integer> whole(String name, String standard, int low, int high, String help) {
+        return new Setting<>(name, standard, text -> wholeNumber(text, low, high), help);
+    }
+
+    private static @Nullable Integer wholeNumber(String text, int low, int high) {
+        if (text.equalsIgnoreCase(AUTO)) {
+            return null;
+        }
+        var limit = "a whole number from " + low + " to " + high;
+        try {
+            var value = Integer.parseInt(text);
+            if (value < low || value > high) {
+                throw new IllegalArgumentException(limit);
+            }
+            return value;
+        } catch (NumberFormatException _) {
+            throw new IllegalArgumentException(limit);
+        }
+    }
+
+    /// `300`, `300s` and `5m` are five minutes.
+    static Setting<Duration> time(String name, String standard, Duration low, Duration high, String help) {
+        return new Setting<>(name, standard, text -> duration(text, low, high), help);
+    }
+
+    private static Duration duration(String text, Duration low, Duration high) {
+        var limit = "a time from " + low.toSeconds() + "s to " + high.toMinutes() + "m, such as 300, 300s or 5m";
+        try {
+            var count = Long.parseLong(text.replaceAll("[sm]$", ""));
+            var value = text.endsWith("m") ? Duration.ofMinutes(count) : Duration.ofSeconds(count);
+            if (value.compareTo(low) < 0 || value.compareTo(high) > 0) {
+                throw new IllegalArgumentException(limit);
+            }
+            return value;
+        } catch (ArithmeticException | NumberFormatException _) {
+            throw new IllegalArgumentException(limit);
+        }
+    }
+
+    static Setting<Boolean> flag(String name, String help) {
+        return new Setting<>(name, "false", text -> constant(text, Flag.class) == Flag.TRUE, help);
+    }
+
+    /// Case does not matter.
+    static <E extends Enum<E>> Setting<E> choice(String name, E standard, Class<E> type, String help) {
+        return new Setting<>(name, lowerCase(standard), text -> constant(text, type), help);
+    }
+
+    private static <E extends Enum<E>> E constant(String text, Class<E> type) {
+        var constants = Arrays.asList(type.getEnumConstants());
+        var names = constants.stream().map(Setting::lowerCase).toList();
+        return constants.get(names.indexOf(listed(text, names)));
+    }
+
+    /// The value in lower case; case does not matter.
+    static Setting<String> oneOf(String name, List<String> choices, String help) {
+        return new Setting<>(name, choices.getFirst(), text -> listed(text, choices), help);
+    }
+
+    private static String listed(String text, List<String> choices) {
+        var lower = text.toLowerCase(Locale.ROOT);
+        if (!choices.contains(lower)) {
+            throw new IllegalArgumentException("one of " + String.join(", ", choices));
+        }
+        return lower;
+    }
+
+    /// @param limit says what a value that does not match must be
+    static Setting<String> matching(String name, String standard, Pattern pattern, String limit, String help) {
+        return new Setting<>(
+                name,
+                standard,
+                text -> {
+                    if (!pattern.matcher(text).matches()) {
+                        throw new IllegalArgumentException(limit);
+                    }
+                    return text;
+                },
+                help);
+    }
+
+    private static String lowerCase(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT);
+    }
+
+    /// The value of a text; a text that is null or blank counts as not set.
+    ///
+    /// @return null if neither the text nor the default is a value
+    /// @throws SettingsException naming the setting, the text and what is allowed
+    @Nullable
+    public T parse(@Nullable String text) throws SettingsException {
+        try {
+            var given = text == null || text.isBlank() ? null : parser.parse(text.strip());
+            return given != null || standard.isEmpty() ? given : parser.parse(standard);
+        } catch (IllegalArgumentException e) {
+            throw refused(String.valueOf(text), String.valueOf(e.getMessage()));
+        }
+    }
+
+    /// The one form in which a bad value is refused.
+    ///
+    /// @param limit what the value must be
+    public SettingsException refused(String value, String limit) {
+        var text = value.strip();
+        var shown = text.length() <= MAX_SHOWN ? text : text.substring(0, MAX_SHOWN) + "…";
+        return new SettingsException(name + " is \"" + shown + "\"; it must be " + limit);
+    }
+}

@@ -1,0 +1,121 @@
+package dev.llmworker.settings;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/// Finds names that look like settings and are none, such as `MAX_SLOT`.
+public final class UnknownSettings {
+    private static final Pattern UPPER_CASE = Pattern.compile("[A-Z][A-Z0-9_]*");
+    /// Camel's placeholders in routes: `{{NAME}}`, `{{NAME:default}}`, `{{env:NAME}}`.
+    private static final Pattern PLACEHOLDER = Pattern.compile("\\{\\{([^}]*)}}");
+
+    private static final Pattern WORD = Pattern.compile("[A-Za-z0-9_.-]+");
+    /// Names that are no longer have too many neighbours that mean something else: MODE, PORTS, POST.
+    private static final int SHORT = 5;
+
+    private UnknownSettings() {}
+
+    /// One sentence for each upper-case key of `application.properties` that is no setting, and for each environment
+    /// variable that is one edit away from a setting. Names that a route uses as a placeholder are left out.
+    public static List<String> warnings(Map<String, String> environment) throws SettingsException {
+        var file = Settings.file(environment);
+        var known = SettingsTable.all().map(Setting::name).collect(Collectors.toSet());
+        var properties = Settings.properties(file);
+        var found = new TreeMap<String, String>();
+        for (var name : new TreeSet<>(environment.keySet())) {
+            var meant = known.contains(name) ? null : neighbour(name, SHORT);
+            if (meant != null) {
+                found.put(name, name + " is no setting; did you mean " + meant + "?");
+            }
+        }
+        for (var name : new TreeSet<>(properties.keySet())) {
+            if (UPPER_CASE.matcher(name).matches() && !known.contains(name)) {
+                var meant = neighbour(name, 0);
+                var end = meant == null ? ", and no route uses {{" + name + "}}" : "; did you mean " + meant + "?";
+                found.put(name, name + " in " + file + " is no setting" + end);
+            }
+        }
+        if (!found.isEmpty()) {
+            found.keySet().removeAll(placeholders(file.resolveSibling("")));
+        }
+        return List.copyOf(found.values());
+    }
+
+    /// The setting that is one edit away; null if there is none.
+    ///
+    /// @param shortLength for settings of at most so many letters only two swapped letters count
+    private static @Nullable String neighbour(String name, int shortLength) {
+        return SettingsTable.users()
+                .map(Setting::name)
+                .filter(setting ->
+                        areSwapped(name, setting) || (setting.length() > shortLength && isOneEdit(name, setting)))
+                .findFirst()
+                .orElse(null);
+    }
+
+    /// Whether two letters that follow each other are swapped, and all others are the same.
+    private static boolean areSwapped(String one, String other) {
+        var at = commonPrefix(one, other);
+        return one.length() == other.length()
+                && at + 1 < one.length()
+                && one.charAt(at) == other.charAt(at + 1)
+                && one.charAt(at + 1) == other.charAt(at)
+                && one.substring(at + 2).equals(other.substring(at + 2));
+    }
+
+    /// Whether a letter is added, missing or another one.
+    private static boolean isOneEdit(String one, String other) {
+        var longer = one.length() >= other.length() ? one : other;
+        var shorter = one.length() >= other.length() ? other : one;
+        var at = commonPrefix(longer, shorter);
+        return switch (longer.length() - shorter.length()) {
+            case 0 -> at < longer.length() && longer.substring(at + 1).equals(shorter.substring(at + 1));
+            case 1 -> longer.substring(at + 1).equals(shorter.substring(at));
+            default -> false;
+        };
+    }
+
+    private static int commonPrefix(String one, String other) {
+        var at = 0;
+        while (at < Math.min(one.length(), other.length()) && one.charAt(at) == other.charAt(at)) {
+            at++;
+        }
+        return at;
+    }
+
+    /// Every name in a placeholder of a route or of `application.properties`.
+    private static List<String> placeholders(Path folder) throws SettingsException {
+        var names = new ArrayList<String>();
+        var start = folder.toString().isEmpty() ? Path.of(".") : folder;
+        if (!Files.isDirectory(start)) {
+            return names;
+        }
+        try (var files = Files.list(start)) {
+            for (var file : files.filter(UnknownSettings::mayUsePlaceholders).toList()) {
+                // The names are ASCII, and every file can be read as this: what is wrong with a route is not said here.
+                var text = Files.readString(file, StandardCharsets.ISO_8859_1);
+                for (var placeholder : PLACEHOLDER.matcher(text).results().toList()) {
+                    WORD.matcher(placeholder.group(1)).results().forEach(word -> names.add(word.group()));
+                }
+            }
+        } catch (IOException e) {
+            throw new SettingsException("ROUTES is \"" + start + "\", which cannot be read: " + e.getMessage());
+        }
+        return names;
+    }
+
+    private static boolean mayUsePlaceholders(Path file) {
+        var name = file.getFileName().toString();
+        return Files.isRegularFile(file) && (name.endsWith(".yaml") || name.endsWith(".properties"));
+    }
+}

@@ -1,0 +1,57 @@
+package dev.llmworker.assembly;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import dev.llmworker.model.Kernels;
+import dev.llmworker.model.Precision;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsException;
+import java.util.Locale;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class LocalModelTest {
+    private static String refusal(String name) {
+        var refused = assertThrows(SettingsException.class, () -> Settings.of(Map.of(name, "no such")));
+        return String.valueOf(refused.getMessage());
+    }
+
+    private static String list(Enum<?>[] values) {
+        var names = new StringBuilder();
+        for (var value : values) {
+            names.append(names.isEmpty() ? "" : ", ").append(value.name().toLowerCase(Locale.ROOT));
+        }
+        return names.toString();
+    }
+
+    /// The settings know the names of the model's choices, not its types.
+    @Test
+    void theSettingsAllowWhatTheModelHas() throws Exception {
+        var formats = list(Precision.values());
+        assertEquals("DTYPE is \"no such\"; it must be one of " + formats, refusal("DTYPE"));
+        assertEquals("KV_CACHE_DTYPE is \"no such\"; it must be one of " + formats, refusal("KV_CACHE_DTYPE"));
+        assertEquals("KERNELS is \"no such\"; it must be one of " + list(Kernels.values()), refusal("KERNELS"));
+        for (var format : Precision.values()) {
+            var values = Map.of("DTYPE", format.name(), "KV_CACHE_DTYPE", format.name());
+            var options = new LocalModel(Settings.of(values)).options();
+            assertEquals(format, options.weights());
+            assertEquals(format, options.cache());
+        }
+        for (var kernels : Kernels.values()) {
+            var options = new LocalModel(Settings.of(Map.of("KERNELS", kernels.name()))).options();
+            assertEquals(kernels, options.kernels());
+        }
+    }
+
+    @Test
+    void whatIsNotSetIsLeftToTheDecoder() throws Exception {
+        var options = new LocalModel(Settings.of(Map.of("MAX_SLOTS", "auto"))).options();
+        assertEquals(0, options.slots());
+        assertEquals(0, options.contextLength());
+        assertEquals(0, options.threads());
+        assertEquals("auto", options.device());
+        assertEquals(Precision.AUTO, options.weights());
+        assertEquals(Kernels.AUTO, options.kernels());
+    }
+}
