@@ -19,11 +19,11 @@ float* grown(std::vector<float>& buffer, size_t size) {
 
 // The sum of squares, in an order that depends on `size` alone.
 float squares(const float* x, int size) {
-  __m256 sum = _mm256_setzero_ps();
+  F32x8 sum{};
   int i = 0;
   for (; i + 8 <= size; i += 8) {
-    const __m256 v = _mm256_loadu_ps(x + i);
-    sum = _mm256_fmadd_ps(v, v, sum);
+    const F32x8 v = load8(x + i);
+    sum = multiply_add(v, v, sum);
   }
   float total = sum8(sum);
   for (; i < size; i++) total += x[i] * x[i];
@@ -107,13 +107,12 @@ void Decoder::gate(int n) {
   for_rows(n, [&](int i) {
     float* gates = gate_up_.data() + static_cast<size_t>(i) * 2 * size;
     const float* up = gates + size;
-    const __m256 one = _mm256_set1_ps(1.0f);
+    const F32x8 one = splat(1.0f);
     int j = 0;
     for (; j + 8 <= size; j += 8) {
-      const __m256 g = _mm256_loadu_ps(gates + j);
-      const __m256 e = exp8(_mm256_sub_ps(_mm256_setzero_ps(), g));
-      const __m256 silu = _mm256_div_ps(g, _mm256_add_ps(one, e));
-      _mm256_storeu_ps(gates + j, _mm256_mul_ps(silu, _mm256_loadu_ps(up + j)));
+      const F32x8 g = load8(gates + j);
+      const F32x8 silu = g / (one + exp8(F32x8{} - g));
+      store8(gates + j, silu * load8(up + j));
     }
     for (; j < size; j++) gates[j] = gates[j] / (1.0f + std::exp(-gates[j])) * up[j];
     activations_.put(i, gates);

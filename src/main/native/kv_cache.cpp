@@ -16,13 +16,13 @@ namespace {
 template <typename Number>
 void put_numbers(uint8_t* keys, uint8_t* values, int dim, int position, const float* key, const float* value) {
   constexpr int STRIDE = KvCache::STRIDE;
-  Number* column = reinterpret_cast<Number*>(keys) + position / STRIDE * STRIDE * dim + position % STRIDE;
+  Number* column = reinterpret_cast<Number*>(keys) + static_cast<size_t>(position / STRIDE) * STRIDE * dim + position % STRIDE;
   Number* row = reinterpret_cast<Number*>(values) + static_cast<size_t>(position) * dim;
   for (int d = 0; d < dim; d += 8) {
     Number eight[8];
-    store8(eight, _mm256_loadu_ps(key + d));
+    store8(eight, load8(key + d));
     for (int i = 0; i < 8; i++) column[(d + i) * STRIDE] = eight[i];
-    store8(row + d, _mm256_loadu_ps(value + d));
+    store8(row + d, load8(value + d));
   }
 }
 

@@ -10,12 +10,6 @@ namespace llmworker {
 
 namespace {
 
-uint16_t half(float value) {
-  return static_cast<uint16_t>(_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(value), _MM_FROUND_TO_NEAREST_INT), 0));
-}
-
-float number(uint16_t half) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(half))); }
-
 template <typename Number>
 Number at(const uint8_t* p) {
   Number value;
@@ -33,34 +27,28 @@ constexpr int BYTE_COLUMNS[4] = {0, 2, 1, 3};
 
 // A block of one row as it is put in place: its words, and its scales and then its offset.
 struct Lane {
-  __m128i words[2];
+  U8x16 words[2];
   uint16_t heads[3];
 };
 
-__m128i load16(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
-
 // The four words of 4-bit quants, a byte each, of columns 0 to 15 and of the others.
-__m128i nibble_words(__m128i first, __m128i others) {
-  const __m128i order = _mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
-  const __m128i one_and_sixteen = _mm_set1_epi16(0x1001);
-  return _mm_packus_epi16(_mm_maddubs_epi16(_mm_shuffle_epi8(first, order), one_and_sixteen),
-                          _mm_maddubs_epi16(_mm_shuffle_epi8(others, order), one_and_sixteen));
+U8x16 nibble_words(U8x16 first, U8x16 others) {
+  static constexpr uint8_t ORDER[16] = {0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15};
+  const U8x16 order = load16(ORDER);
+  return join_nibbles(pick(first, order), pick(others, order));
 }
 
 // Four words of the next 16 columns.
-__m128i byte_words(__m128i quants) {
-  return _mm_shuffle_epi8(quants, _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15));
+U8x16 byte_words(U8x16 quants) {
+  static constexpr uint8_t ORDER[16] = {0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15};
+  return pick(quants, load16(ORDER));
 }
 
 // Words `which` of four rows: out[word][row], 16 rows apart.
 void store_words(const Lane* rows, int which, uint8_t* out) {
-  const __m128i a = _mm_unpacklo_epi32(rows[0].words[which], rows[1].words[which]);
-  const __m128i b = _mm_unpacklo_epi32(rows[2].words[which], rows[3].words[which]);
-  const __m128i c = _mm_unpackhi_epi32(rows[0].words[which], rows[1].words[which]);
-  const __m128i d = _mm_unpackhi_epi32(rows[2].words[which], rows[3].words[which]);
-  const __m128i words[4] = {_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b), _mm_unpacklo_epi64(c, d),
-                            _mm_unpackhi_epi64(c, d)};
-  for (int i = 0; i < 4; i++) _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 4 * PANEL * i), words[i]);
+  U8x16 words[4] = {rows[0].words[which], rows[1].words[which], rows[2].words[which], rows[3].words[which]};
+  transpose_words(words);
+  for (int i = 0; i < 4; i++) store16(out + 4 * PANEL * i, words[i]);
 }
 
 constexpr size_t LARGE_PAGE = size_t{2} << 20;
@@ -149,11 +137,11 @@ bool Matrix::put_gguf(const uint8_t* source, int gguf_type, int first, int count
   put(first, count, [&](int row, int b) {
     const uint8_t* const data = source + (row * blocks + b) * (head + BLOCK / 2);
     const uint16_t scale = at<uint16_t>(data);
-    const uint16_t offset = gguf_type == 3 ? at<uint16_t>(data + 2) : half(number(scale) * -8.0f);
+    const uint16_t offset = gguf_type == 3 ? at<uint16_t>(data + 2) : to_half(from_half(scale) * -8.0f);
     finite &= is_finite(scale) && (gguf_type == 2 || is_finite(offset));
     // Column j in the low and column j + 16 in the high half of byte j.
-    const __m128i quants = load16(data + head), low = _mm_set1_epi8(15);
-    const __m128i words = nibble_words(_mm_and_si128(quants, low), _mm_and_si128(_mm_srli_epi16(quants, 4), low));
+    const U8x16 quants = load16(data + head);
+    const U8x16 words = nibble_words(low_nibbles(quants), high_nibbles(quants));
     return Lane{{words, words}, {scale, offset, 0}};
   });
   return finite;
@@ -162,19 +150,19 @@ bool Matrix::put_gguf(const uint8_t* source, int gguf_type, int first, int count
 void Matrix::put_quants(const uint8_t* quants, const float* scales, const float* offsets, int first, int count) {
   const size_t blocks = columns_ / BLOCK;
   const int each = scales_a_block(format_);
-  const __m128i centre = _mm_set1_epi8(format_ == Format::Q8_HALF_BLOCKS ? 32 : 0);
+  const U8x16 centre = splat_byte(format_ == Format::Q8_HALF_BLOCKS ? 32 : 0);
   put(first, count, [&](int row, int b) {
     const size_t block = row * blocks + b;
-    const __m128i low = load16(quants + block * BLOCK), high = load16(quants + block * BLOCK + 16);
+    const U8x16 low = load16(quants + block * BLOCK), high = load16(quants + block * BLOCK + 16);
     Lane lane{};
     if (format_ == Format::Q4) {
       lane.words[0] = nibble_words(low, high);
     } else {
-      lane.words[0] = byte_words(_mm_sub_epi8(low, centre));
-      lane.words[1] = byte_words(_mm_sub_epi8(high, centre));
+      lane.words[0] = byte_words(low - centre);
+      lane.words[1] = byte_words(high - centre);
     }
-    for (int i = 0; i < each; i++) lane.heads[i] = half(scales[block * each + i]);
-    if (has_offset(format_)) lane.heads[each] = half(offsets[block * each]);
+    for (int i = 0; i < each; i++) lane.heads[i] = to_half(scales[block * each + i]);
+    if (has_offset(format_)) lane.heads[each] = to_half(offsets[block * each]);
     return lane;
   });
 }
@@ -199,15 +187,15 @@ void Matrix::read(int row, float* out) const {
         out[column] = at<float>(value);
       } else {
         const uint32_t upper = static_cast<uint32_t>(bits) << 16;
-        out[column] = format_ == Format::F16 ? number(bits) : at<float>(reinterpret_cast<const uint8_t*>(&upper));
+        out[column] = format_ == Format::F16 ? from_half(bits) : at<float>(reinterpret_cast<const uint8_t*>(&upper));
       }
     }
     return;
   }
   for (int b = 0; b < columns_ / BLOCK; b++, data += block_bytes(format_), out += BLOCK) {
     const uint8_t* const heads = data + PANEL * quant_bytes(format_) + 2 * lane;
-    const float scale = number(at<uint16_t>(heads));
-    const float offset = has_offset(format_) ? number(at<uint16_t>(heads + 2 * PANEL)) : 0.0f;
+    const float scale = from_half(at<uint16_t>(heads));
+    const float offset = has_offset(format_) ? from_half(at<uint16_t>(heads + 2 * PANEL)) : 0.0f;
     for (int word = 0; word < quant_bytes(format_) / 4; word++) {
       const uint32_t bits = at<uint32_t>(data + 4 * (PANEL * word + lane));
       if (format_ == Format::Q4) {

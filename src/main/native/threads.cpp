@@ -1,6 +1,6 @@
 #include "threads.h"
 
-#include <immintrin.h>
+#include "simd.h"
 
 namespace llmworker {
 
@@ -46,7 +46,7 @@ void Threads::share(Function function, void* context, int tasks) {
   }
   for (int looks = 0; done_.load(std::memory_order_acquire) < tasks; looks++) {
     if (looks < PATIENT_LOOKS) {
-      _mm_pause();
+      pause_in_loop();
     } else {
       std::this_thread::yield();
     }
@@ -78,7 +78,7 @@ void Threads::work() {
       if (looks % LOOKS_TO_YIELD == 0 && resting_.load(std::memory_order_relaxed)) {
         std::this_thread::yield();
       } else {
-        _mm_pause();
+        pause_in_loop();
       }
     } else {
       const uint32_t alarm = alarm_.load();
