@@ -10,22 +10,22 @@ namespace llmworker {
 
 namespace {
 
-// Positions are taken in pieces of as many, each with a softmax of its own, which are brought together in the end: the
-// scores stay in the nearest cache, and a long sequence alone gives work to all threads.
+// Positions are divided into pieces of this many. Each piece has a softmax of its own, and `join` combines them. Scores stay in
+// the L1 cache, and a single long sequence gives work to all threads.
 constexpr int PIECE = 256;
-// Queries that meet a piece of keys and values together.
+// Queries that are multiplied with a piece of keys and values together.
 constexpr int TILE = 4;
-// Rows of a prompt whose queries do: keys and values are then read once for all of them.
+// Rows of a prompt that share a task, so that keys and values are read once for all of them.
 constexpr int PROMPT_ROWS = 8;
 
-// Of a query and a piece: the largest score, the sum of e^(score - largest), and the values weighted with these.
+// The result of a query and a piece: the largest score, the sum of e^(score - largest), and the values weighted with these.
 struct Partial {
   float largest;
   float sum;
   float* values;
 };
 
-// The next queries of one key-value head of a slot, and of each the number of positions that it sees.
+// The next queries of a key-value head of a slot, and for each the number of positions that it sees.
 struct Queries {
   const float* q[TILE];
   int seen[TILE];
@@ -54,7 +54,7 @@ inline void score(const Queries& queries, const Number* keys, int dim, float* sc
   }
 }
 
-// Turns the first `seen` scores into e^(score - largest), those behind them into 0.
+// Turns the first `seen` scores into e^(score - largest) and the others into 0.
 void exponentials(float* scores, int count, int seen, Partial& partial) {
   const F32x8 below = splat(-INFINITY);
   F32x8 largest = below;
@@ -126,7 +126,7 @@ void tile(const Queries& queries, int count, const uint8_t* keys, const uint8_t*
   }
 }
 
-// Brings the pieces of one query together.
+// Combines the pieces of one query.
 void join(const Partial* partials, int pieces, int dim, float* out) {
   float largest = partials[0].largest;
   for (int i = 1; i < pieces; i++) largest = std::max(largest, partials[i].largest);
@@ -144,7 +144,7 @@ void join(const Partial* partials, int pieces, int dim, float* out) {
   for (int d = 0; d < dim; d += 8) store8(out + d, load8(out + d) / whole);
 }
 
-// Rows that are neighbours in a sequence, or one row; and where the partial results of their queries are.
+// Rows with neighbouring positions of a sequence, or one row. partials: index of the first partial result of their queries.
 struct Run {
   int first;
   int rows;

@@ -1,23 +1,25 @@
 #include "matmul.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
+#include <stdexcept>
+#include <string>
 #include <utility>
+
+#include "simd.h"
 
 namespace llmworker {
 
 namespace {
 
-// Rows of activations that meet a panel at once: as many sums as the registers hold beside two vectors of weights.
+// Rows of activations that are multiplied with a panel at once: their sums and two vectors of weights fill the registers.
 constexpr int TILE = 4;
-// Up to here weights are unpacked as they are multiplied; from then on first, for all rows.
+// Up to this many rows, weights are unpacked as they are multiplied. For more rows they are unpacked first, for all rows.
 constexpr int FEW = 2;
-// Blocks of a panel that are unpacked at a time: they stay in the nearest cache, 1 KB each.
+// Blocks of a panel that are unpacked at a time. They take 1 KB each and stay in the L1 cache.
 constexpr int UNPACKED = 12;
 constexpr int PAIRS = BLOCK / 2;
 
-// Calls f with the numbers 0 to N - 1 as constants: what it does with arrays stays in registers.
+// Calls f with the numbers 0 to N - 1 as constants, so that the arrays it indexes stay in registers.
 template <int N, typename F>
 [[gnu::always_inline]] inline void repeat(F&& f) {
   [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>()), ...); }
@@ -28,7 +30,7 @@ F32x8 halves8(const uint8_t* p) { return load8(reinterpret_cast<const Half*>(p))
 
 constexpr int pairs_a_word(Format format) { return format == Format::Q4 ? 4 : 2; }
 
-// The next pair of columns of 8 rows, as 16-bit numbers, from a word that `step` pairs were taken from.
+// Pair number `step` of the columns in the words of 8 rows, as 16-bit numbers.
 template <Format FORMAT>
 inline I16x16 unpack(I16x16 word, int step) {
   if constexpr (FORMAT == Format::Q4) {
@@ -40,13 +42,13 @@ inline I16x16 unpack(I16x16 word, int step) {
   }
 }
 
-// A block's scales and offsets, of the panel's first 8 rows and of the others.
+// A block's scales and offsets: [0] for the panel's first 8 rows, [1] for the other 8.
 struct Heads {
   F32x8 scale[2];
   F32x8 offset[2];
 };
 
-// Sums over a block of T rows of activations times a panel. A structure and no arrays, which GCC would keep in memory.
+// Sums over a block of T rows of activations times a panel. A recursive structure, because GCC would keep arrays in memory.
 template <int T>
 struct Sums {
   I32x8 low{}, high{};
@@ -58,13 +60,13 @@ struct Sums {
     const I16x16 both = splat_pair(columns);
     low = low + pair_products(first_rows, both);
     high = high + pair_products(other_rows, both);
-    // The compiler would bring the products of other rows forward, and run out of registers.
+    // Otherwise the compiler would compute products of other rows early and run out of registers.
     compute_now(low, high);
     others.add(first_rows, other_rows, columns + stride, stride);
   }
 
-  // Adds the sums, times the panel's scales and the activations' at `scales`, to the results [T, 16]; and where the format has
-  // them its offsets times the activations' sums at `totals`.
+  // Adds the sums, times the panel's scales and the activations' at `scales`, to the results [T, 16]. If the format has
+  // offsets, it also adds these times the activations' sums at `totals`.
   template <bool OFFSET>
   [[gnu::always_inline]] void settle(const Heads& heads, const float* scales, const float* totals, size_t stride,
                                      float* results) const {
@@ -89,8 +91,8 @@ struct Sums<0> {
   void settle(const Heads&, const float*, const float*, size_t, float*) const {}
 };
 
-// T rows of activations from row `first` on times `count` blocks of a panel from block `from` on, added to `results`
-// [T, 16]. unpacked: what `unpack_blocks` made of these blocks; where they are not READY they are unpacked here.
+// Multiplies T rows of activations, from row `first` on, with `count` blocks of a panel, from block `from` on, and adds the
+// products to `results` [T, 16]. unpacked: the output of `unpack_blocks` if READY; otherwise the blocks are unpacked here.
 template <Format FORMAT, int T, bool READY>
 void panel_product(const uint8_t* panel, const int16_t* unpacked, const Activations& x, int first, int from, int count,
                    float* results) {
@@ -126,7 +128,7 @@ void panel_product(const uint8_t* panel, const int16_t* unpacked, const Activati
   }
 }
 
-// Blocks of a panel as 16-bit numbers, [16 pairs of columns, 16 rows, 2].
+// Unpacks blocks of a panel to 16-bit numbers, [16 pairs of columns, 16 rows, 2].
 template <Format FORMAT>
 void unpack_blocks(const uint8_t* panel, int count, int16_t* out) {
   constexpr int EACH = pairs_a_word(FORMAT);
@@ -142,7 +144,7 @@ void unpack_blocks(const uint8_t* panel, int count, int16_t* out) {
   }
 }
 
-// The same for plain numbers.
+// Multiplies T rows of activations with a panel of plain numbers.
 template <typename Number, int T>
 inline void plain_product(const uint8_t* panel, const Activations& x, int first, F32x8* sums) {
   const Number* w = reinterpret_cast<const Number*>(panel);
@@ -186,7 +188,7 @@ struct Product {
   bool add;
 };
 
-// Results [n, 16] of a panel and of rows of activations from `first` on.
+// Stores the results [n, 16] of a panel and of n rows of activations from `first` on.
 void store(const Product& p, int panel, int first, int n, const float* results) {
   const int rows = p.w.rows() - panel * PANEL;
   for (int i = 0; i < n; i++, results += PANEL) {
@@ -211,7 +213,7 @@ void plain_tile(const Product& p, int panel, int first) {
   store(p, panel, first, T, results);
 }
 
-// Calls tile with its number of rows as a constant, for all n rows.
+// Divides n rows into tiles and calls `tile` for each, with its number of rows as a constant.
 template <typename Tile>
 [[gnu::always_inline]] inline void tiles(int n, Tile&& tile) {
   int first = 0;
@@ -282,7 +284,7 @@ void Activations::put(int row, const float* values) {
       largest = maximum(largest, absolute(v[i]));
     }
     const float most = max8(largest);
-    // What is next to nothing is nothing: its inverse would be infinite.
+    // A tiny value counts as zero, because its inverse would be infinite.
     const float scale = most > 1e-30f ? most / 32767.0f : 0.0f;
     const F32x8 factor = splat(most > 1e-30f ? 32767.0f / most : 0.0f);
     I32x8 q[4], sum{};
@@ -297,6 +299,10 @@ void Activations::put(int row, const float* values) {
 }
 
 void multiply(const Activations& x, const Matrix& w, float* out, int stride, bool add, Threads& threads) {
+  if (x.columns() != w.columns()) {
+    throw std::invalid_argument("activations of " + std::to_string(x.columns()) + " columns cannot be multiplied with a matrix of " +
+                                std::to_string(w.columns()));
+  }
   const Product p{x, w, out, stride, add};
   switch (w.format()) {
     case Format::Q4: return panels<Format::Q4>(p, threads);

@@ -3,8 +3,13 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <new>
+#include <stdexcept>
+#include <string>
+
+#include "simd.h"
 
 namespace llmworker {
 
@@ -19,13 +24,13 @@ Number at(const uint8_t* p) {
 
 bool is_finite(uint16_t half) { return (half & 0x7C00) != 0x7C00; }
 
-// Where the columns of an 8-column word of 4-bit quants lie, from its lowest bits: masks of the lowest 4 bits of each
-// half of the word bring up columns 0 and 1, shifted by 4 columns 2 and 3, and so on.
+// The columns of an 8-column word of 4-bit quants, from its lowest bits on. A mask of the lowest 4 bits of each half of the
+// word extracts columns 0 and 1; after a shift by 4 it extracts columns 2 and 3, and so on.
 constexpr int NIBBLE_COLUMNS[8] = {0, 2, 4, 6, 1, 3, 5, 7};
 // The same for the 4-column word of bytes.
 constexpr int BYTE_COLUMNS[4] = {0, 2, 1, 3};
 
-// A block of one row as it is put in place: its words, and its scales and then its offset.
+// A block of one row as it is stored: its words, then its scales, then its offset.
 struct Lane {
   U8x16 words[2];
   uint16_t heads[3];
@@ -80,18 +85,31 @@ uint8_t* Memory::take(size_t bytes) {
   return taken;
 }
 
-Matrix::Matrix(Format format, int rows, int columns, Memory& memory)
-    : format_(format), rows_(rows), columns_(columns), data_(memory.take(bytes())) {}
+Matrix::Matrix(Format format, int rows, int columns, Memory& memory) : format_(format), rows_(rows), columns_(columns) {
+  if (rows < 0 || columns < 0 || (is_quantised(format) && columns % BLOCK != 0)) {
+    throw std::invalid_argument("a matrix of " + std::to_string(rows) + " rows and " + std::to_string(columns) +
+                                " columns does not divide into blocks of " + std::to_string(BLOCK));
+  }
+  data_ = memory.take(bytes());
+}
+
+void Matrix::check_rows(int first, int count) const {
+  if (first < 0 || count < 0 || count > rows_ || first > rows_ - count) {
+    throw std::out_of_range(std::to_string(count) + " rows from row " + std::to_string(first) + " on are outside a matrix of " +
+                            std::to_string(rows_) + " rows");
+  }
+}
 
 size_t Matrix::panel_bytes() const {
   if (is_quantised(format_)) return block_bytes(format_) * (columns_ / BLOCK);
   return number_bytes(format_) * PANEL * columns_;
 }
 
-// Calls lanes(i, b) for each block b of the rows from `first` on, and puts the `Lane` in place. Whole panels at a time where
-// there are some: what is written then lies side by side.
+// Calls lanes(i, b) for each block b of the rows from `first` on, and stores the `Lane`. Whole panels are stored at once if
+// possible, because the writes are then contiguous.
 template <typename Lanes>
 void Matrix::put(int first, int count, Lanes&& lanes) {
+  check_rows(first, count);
   const int blocks = columns_ / BLOCK, quarters = quant_bytes(format_) / 16;
   const int heads = scales_a_block(format_) + (has_offset(format_) ? 1 : 0);
   Lane lane[PANEL];
@@ -121,10 +139,14 @@ void Matrix::put(int first, int count, Lanes&& lanes) {
   }
 }
 
-bool Matrix::put_gguf(const uint8_t* source, int gguf_type, int first, int count) {
+bool Matrix::put_gguf(const uint8_t* source, GgufType type, int first, int count) {
+  if (format_ != (type == GgufType::Q8_0 ? Format::Q8 : Format::Q4)) {
+    throw std::invalid_argument("blocks of GGUF type " + std::to_string(static_cast<int>(type)) +
+                                " do not fit a matrix of format " + std::to_string(static_cast<int>(format_)));
+  }
   const size_t blocks = columns_ / BLOCK;
   bool finite = true;
-  if (gguf_type == 8) {
+  if (type == GgufType::Q8_0) {
     put(first, count, [&](int row, int b) {
       const uint8_t* const data = source + (row * blocks + b) * (2 + BLOCK);
       const uint16_t scale = at<uint16_t>(data);
@@ -133,12 +155,13 @@ bool Matrix::put_gguf(const uint8_t* source, int gguf_type, int first, int count
     });
     return finite;
   }
-  const int head = gguf_type == 3 ? 4 : 2;
+  const bool offsets = type == GgufType::Q4_1;
+  const int head = offsets ? 4 : 2;
   put(first, count, [&](int row, int b) {
     const uint8_t* const data = source + (row * blocks + b) * (head + BLOCK / 2);
     const uint16_t scale = at<uint16_t>(data);
-    const uint16_t offset = gguf_type == 3 ? at<uint16_t>(data + 2) : to_half(from_half(scale) * -8.0f);
-    finite &= is_finite(scale) && (gguf_type == 2 || is_finite(offset));
+    const uint16_t offset = offsets ? at<uint16_t>(data + 2) : to_half(from_half(scale) * -8.0f);
+    finite &= is_finite(scale) && (!offsets || is_finite(offset));
     // Column j in the low and column j + 16 in the high half of byte j.
     const U8x16 quants = load16(data + head);
     const U8x16 words = nibble_words(low_nibbles(quants), high_nibbles(quants));
@@ -168,6 +191,7 @@ void Matrix::put_quants(const uint8_t* quants, const float* scales, const float*
 }
 
 void Matrix::put_plain(const void* source, int first, int count) {
+  check_rows(first, count);
   const size_t size = number_bytes(format_);
   const uint8_t* from = static_cast<const uint8_t*>(source);
   for (int row = first; row < first + count; row++) {
@@ -177,27 +201,31 @@ void Matrix::put_plain(const void* source, int first, int count) {
 }
 
 void Matrix::read(int row, float* out) const {
-  const uint8_t* data = panel(row / PANEL);
-  const int lane = row % PANEL;
-  if (!is_quantised(format_)) {
-    for (int column = 0; column < columns_; column++) {
-      const uint8_t* const value = data + number_bytes(format_) * (static_cast<size_t>(column) * PANEL + lane);
-      const uint16_t bits = at<uint16_t>(value);
-      if (format_ == Format::F32) {
-        out[column] = at<float>(value);
-      } else {
-        const uint32_t upper = static_cast<uint32_t>(bits) << 16;
-        out[column] = format_ == Format::F16 ? from_half(bits) : at<float>(reinterpret_cast<const uint8_t*>(&upper));
-      }
+  check_rows(row, 1);
+  if (format_ == Format::Q8_HALF_BLOCKS) throw std::invalid_argument("rows of Q6_K cannot be read");
+  const uint8_t* const data = panel(row / PANEL);
+  is_quantised(format_) ? read_quants(data, row % PANEL, out) : read_plain(data, row % PANEL, out);
+}
+
+void Matrix::read_plain(const uint8_t* panel, int lane, float* out) const {
+  for (int column = 0; column < columns_; column++) {
+    const uint8_t* const value = panel + number_bytes(format_) * (static_cast<size_t>(column) * PANEL + lane);
+    const uint16_t bits = at<uint16_t>(value);
+    if (format_ == Format::F32) {
+      out[column] = at<float>(value);
+    } else {
+      out[column] = format_ == Format::F16 ? from_half(bits) : std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
     }
-    return;
   }
-  for (int b = 0; b < columns_ / BLOCK; b++, data += block_bytes(format_), out += BLOCK) {
-    const uint8_t* const heads = data + PANEL * quant_bytes(format_) + 2 * lane;
+}
+
+void Matrix::read_quants(const uint8_t* panel, int lane, float* out) const {
+  for (int b = 0; b < columns_ / BLOCK; b++, panel += block_bytes(format_), out += BLOCK) {
+    const uint8_t* const heads = panel + PANEL * quant_bytes(format_) + 2 * lane;
     const float scale = from_half(at<uint16_t>(heads));
     const float offset = has_offset(format_) ? from_half(at<uint16_t>(heads + 2 * PANEL)) : 0.0f;
     for (int word = 0; word < quant_bytes(format_) / 4; word++) {
-      const uint32_t bits = at<uint32_t>(data + 4 * (PANEL * word + lane));
+      const uint32_t bits = at<uint32_t>(panel + 4 * (PANEL * word + lane));
       if (format_ == Format::Q4) {
         for (int i = 0; i < 8; i++) out[8 * word + NIBBLE_COLUMNS[i]] = (bits >> (4 * i) & 15) * scale + offset;
       } else {
