@@ -88,13 +88,12 @@ final class NativeLibrary {
         var function = SymbolLookup.loaderLookup()
                 .find(REGISTER)
                 .orElseThrow(() -> new IOException("it is of another version: it has no function " + REGISTER));
-        var signature =
-                FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG);
+        var signature = FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG);
         try (var arena = Arena.ofConfined()) {
             var message = arena.allocate(MESSAGE_BYTES);
-            var failed = (int) Linker.nativeLinker()
-                    .downcallHandle(function, signature)
-                    .invokeExact(message, (long) MESSAGE_BYTES);
+            var failed = (int)
+                    Linker.nativeLinker().downcallHandle(function, signature).invokeExact(message, (long)
+                            MESSAGE_BYTES);
             if (failed != 0) {
                 throw new IOException("its operators cannot be registered: " + message.getString(0));
             }

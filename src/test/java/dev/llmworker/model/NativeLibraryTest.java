@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import ai.djl.Device;
 import dev.llmworker.weights.TensorType;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -40,12 +41,13 @@ class NativeLibraryTest {
     }
 
     @Test
-    void anExceptionOfAnOperatorReachesJavaAndTheDecoderGoesOn() throws Exception {
-        try (var decoder = tiny().load(directory, options())) {
-            var expected = decoder.prefillLogits(0, new int[] {1, 2, 3}, 0);
-            var refused = assertThrows(RuntimeException.class, () -> decoder.prefill(0, new int[] {1, 9999}, 0));
-            assertTrue(String.valueOf(refused.getMessage()).contains("no token has the id 9999"), refused::getMessage);
-            assertEquals(expected[7], decoder.prefillLogits(0, new int[] {1, 2, 3}, 0)[7]);
+    void anExceptionOfAnOperatorReachesJavaAndTheProcessGoesOn() throws Exception {
+        try (var program = new Program(Program.NATIVE, Device.cpu(), 1)) {
+            for (var i = 0; i < 2; i++) {
+                var refused = assertThrows(RuntimeException.class, () -> program.run("use_threads", 2));
+                assertTrue(
+                        String.valueOf(refused.getMessage()).contains("the decoder is not open"), refused::getMessage);
+            }
         }
     }
 
