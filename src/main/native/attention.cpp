@@ -10,22 +10,22 @@ namespace llmworker {
 
 namespace {
 
-// Positions are taken in pieces of as many, each with a softmax of its own, which are brought together in the end: the
-// scores stay in the nearest cache, and a long sequence alone gives work to all threads.
+// Positions are divided into pieces of this many. Each piece has a softmax of its own, and `join` combines them. Scores stay in
+// the L1 cache, and a single long sequence gives work to all threads.
 constexpr int PIECE = 256;
-// Queries that meet a piece of keys and values together.
+// Queries that are multiplied with a piece of keys and values together.
 constexpr int TILE = 4;
-// Rows of a prompt whose queries do: keys and values are then read once for all of them.
+// Rows of a prompt that share a task, so that keys and values are read once for all of them.
 constexpr int PROMPT_ROWS = 8;
 
-// Of a query and a piece: the largest score, the sum of e^(score - largest), and the values weighted with these.
+// The result of a query and a piece: the largest score, the sum of e^(score - largest), and the values weighted with these.
 struct Partial {
   float largest;
   float sum;
   float* values;
 };
 
-// The next queries of one key-value head of a slot, and of each the number of positions that it sees.
+// The next queries of a key-value head of a slot, and for each the number of positions that it sees.
 struct Queries {
   const float* q[TILE];
   int seen[TILE];
@@ -35,43 +35,41 @@ struct Queries {
 // Scores of Q queries with B times eight keys.
 template <typename Number, int Q, int B>
 inline void score(const Queries& queries, const Number* keys, int dim, float* scores) {
-  __m256 sums[Q * B];
+  F32x8 sums[Q * B];
 #pragma GCC unroll 8
-  for (int i = 0; i < Q * B; i++) sums[i] = _mm256_setzero_ps();
+  for (int i = 0; i < Q * B; i++) sums[i] = F32x8{};
   for (int d = 0; d < dim; d++) {
-    __m256 k[B];
+    F32x8 k[B];
 #pragma GCC unroll 4
     for (int b = 0; b < B; b++) k[b] = load8(keys + (b * dim + d) * KvCache::STRIDE);
 #pragma GCC unroll 4
     for (int i = 0; i < Q; i++) {
-      const __m256 value = _mm256_broadcast_ss(queries.q[i] + d);
+      const F32x8 value = splat(queries.q[i][d]);
 #pragma GCC unroll 4
-      for (int b = 0; b < B; b++) sums[i * B + b] = _mm256_fmadd_ps(k[b], value, sums[i * B + b]);
+      for (int b = 0; b < B; b++) sums[i * B + b] = multiply_add(k[b], value, sums[i * B + b]);
     }
   }
   for (int i = 0; i < Q; i++) {
-    for (int b = 0; b < B; b++) _mm256_storeu_ps(scores + i * PIECE + b * 8, sums[i * B + b]);
+    for (int b = 0; b < B; b++) store8(scores + i * PIECE + b * 8, sums[i * B + b]);
   }
 }
 
-// Turns the first `seen` scores into e^(score - largest), those behind them into 0.
+// Turns the first `seen` scores into e^(score - largest) and the others into 0.
 void exponentials(float* scores, int count, int seen, Partial& partial) {
-  const __m256 below = _mm256_set1_ps(-INFINITY);
-  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  __m256 largest = below;
+  const F32x8 below = splat(-INFINITY);
+  F32x8 largest = below;
   for (int at = 0; at < count; at += 8) {
-    const __m256i left = _mm256_cmpgt_epi32(_mm256_set1_epi32(seen - at), lanes);
-    const __m256 s = _mm256_blendv_ps(below, _mm256_loadu_ps(scores + at), _mm256_castsi256_ps(left));
-    _mm256_storeu_ps(scores + at, s);
-    largest = _mm256_max_ps(largest, s);
+    const F32x8 s = first_lanes(seen - at, load8(scores + at), below);
+    store8(scores + at, s);
+    largest = maximum(largest, s);
   }
   partial.largest = max8(largest);
-  const __m256 top = _mm256_set1_ps(partial.largest);
-  __m256 sum = _mm256_setzero_ps();
+  const F32x8 top = splat(partial.largest);
+  F32x8 sum{};
   for (int at = 0; at < count; at += 8) {
-    const __m256 e = exp8(_mm256_sub_ps(_mm256_loadu_ps(scores + at), top));
-    _mm256_storeu_ps(scores + at, e);
-    sum = _mm256_add_ps(sum, e);
+    const F32x8 e = exp8(load8(scores + at) - top);
+    store8(scores + at, e);
+    sum = sum + e;
   }
   partial.sum = sum8(sum);
 }
@@ -79,22 +77,22 @@ void exponentials(float* scores, int count, int seen, Partial& partial) {
 // Values weighted with the scores of Q queries, for V times eight of their numbers.
 template <typename Number, int Q, int V>
 inline void weigh(const Queries& queries, const Number* values, int dim, int count, const float* scores, int d) {
-  __m256 sums[Q * V];
+  F32x8 sums[Q * V];
 #pragma GCC unroll 8
-  for (int i = 0; i < Q * V; i++) sums[i] = _mm256_setzero_ps();
+  for (int i = 0; i < Q * V; i++) sums[i] = F32x8{};
   for (int at = 0; at < count; at++) {
-    __m256 v[V];
+    F32x8 v[V];
 #pragma GCC unroll 4
     for (int j = 0; j < V; j++) v[j] = load8(values + static_cast<size_t>(at) * dim + d + 8 * j);
 #pragma GCC unroll 4
     for (int i = 0; i < Q; i++) {
-      const __m256 weight = _mm256_broadcast_ss(scores + i * PIECE + at);
+      const F32x8 weight = splat(scores[i * PIECE + at]);
 #pragma GCC unroll 4
-      for (int j = 0; j < V; j++) sums[i * V + j] = _mm256_fmadd_ps(v[j], weight, sums[i * V + j]);
+      for (int j = 0; j < V; j++) sums[i * V + j] = multiply_add(v[j], weight, sums[i * V + j]);
     }
   }
   for (int i = 0; i < Q; i++) {
-    for (int j = 0; j < V; j++) _mm256_storeu_ps(queries.partials[i]->values + d + 8 * j, sums[i * V + j]);
+    for (int j = 0; j < V; j++) store8(queries.partials[i]->values + d + 8 * j, sums[i * V + j]);
   }
 }
 
@@ -128,26 +126,25 @@ void tile(const Queries& queries, int count, const uint8_t* keys, const uint8_t*
   }
 }
 
-// Brings the pieces of one query together.
+// Combines the pieces of one query.
 void join(const Partial* partials, int pieces, int dim, float* out) {
   float largest = partials[0].largest;
   for (int i = 1; i < pieces; i++) largest = std::max(largest, partials[i].largest);
   float sum = 0;
-  for (int d = 0; d < dim; d += 8) _mm256_storeu_ps(out + d, _mm256_setzero_ps());
+  for (int d = 0; d < dim; d += 8) store8(out + d, F32x8{});
   for (int i = 0; i < pieces; i++) {
     const float factor = std::exp(partials[i].largest - largest);
     sum += factor * partials[i].sum;
-    const __m256 factors = _mm256_set1_ps(factor);
+    const F32x8 factors = splat(factor);
     for (int d = 0; d < dim; d += 8) {
-      const __m256 more = _mm256_loadu_ps(partials[i].values + d);
-      _mm256_storeu_ps(out + d, _mm256_fmadd_ps(more, factors, _mm256_loadu_ps(out + d)));
+      store8(out + d, multiply_add(load8(partials[i].values + d), factors, load8(out + d)));
     }
   }
-  const __m256 whole = _mm256_set1_ps(sum);
-  for (int d = 0; d < dim; d += 8) _mm256_storeu_ps(out + d, _mm256_div_ps(_mm256_loadu_ps(out + d), whole));
+  const F32x8 whole = splat(sum);
+  for (int d = 0; d < dim; d += 8) store8(out + d, load8(out + d) / whole);
 }
 
-// Rows that are neighbours in a sequence, or one row; and where the partial results of their queries are.
+// Rows with neighbouring positions of a sequence, or one row. partials: index of the first partial result of their queries.
 struct Run {
   int first;
   int rows;

@@ -8,15 +8,15 @@
 
 namespace llmworker {
 
-// A token on its way through the model: whose it is, and where it stands in its sequence.
+// The place of a token: its sequence's slot and its position in the sequence.
 struct Place {
   int slot;
   int position;
 };
 
-// For all rows i: queries [heads, dim] at q + i · stride attend to all up to their position, which are in the cache
-// already; the result [heads, dim] goes to out + i · heads · dim. Queries are scaled. A row's result does not depend on
-// the other rows, to the bit.
+// For all rows i, queries [heads, dim] at q + i · stride attend to all positions up to their own, which are in the cache
+// already. The result [heads, dim] goes to out + i · heads · dim. The caller has scaled the queries. Other rows do not change
+// a row's result by a bit.
 void attend(const KvCache& cache, int layer, const std::vector<Place>& places, int heads, int kv_heads, int dim,
             const float* q, int stride, float* out, Threads& threads);
 

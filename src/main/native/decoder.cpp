@@ -1,7 +1,8 @@
 #include "decoder.h"
 
 #include <cmath>
-#include <cstring>
+#include <stdexcept>
+#include <string>
 
 #include "simd.h"
 
@@ -9,7 +10,7 @@ namespace llmworker {
 
 namespace {
 
-// Below, waking other threads for work on single rows takes longer than the work.
+// With fewer rows, waking other threads takes longer than the work.
 constexpr int ROWS_TO_SHARE = 4;
 
 float* grown(std::vector<float>& buffer, size_t size) {
@@ -19,11 +20,11 @@ float* grown(std::vector<float>& buffer, size_t size) {
 
 // The sum of squares, in an order that depends on `size` alone.
 float squares(const float* x, int size) {
-  __m256 sum = _mm256_setzero_ps();
+  F32x8 sum{};
   int i = 0;
   for (; i + 8 <= size; i += 8) {
-    const __m256 v = _mm256_loadu_ps(x + i);
-    sum = _mm256_fmadd_ps(v, v, sum);
+    const F32x8 v = load8(x + i);
+    sum = multiply_add(v, v, sum);
   }
   float total = sum8(sum);
   for (; i < size; i++) total += x[i] * x[i];
@@ -53,7 +54,7 @@ void Decoder::for_rows(int n, Row&& row) {
   for (int i = 0; i < n; i++) row(i);
 }
 
-// The rows of x, normalised, become what the next matrices are multiplied with.
+// Normalises the rows of x into the activations of the next product.
 void Decoder::normalise(const float* x, const std::vector<float>& norm, int n) {
   const int hidden = sizes_.hidden;
   float* out = grown(normal_, static_cast<size_t>(n) * hidden);
@@ -72,8 +73,8 @@ void Decoder::project(int matrix, float* out, int stride, bool add) {
   }
 }
 
-// Biases, head norms, turns queries and keys by their positions, and puts keys and values into the cache.
-void Decoder::turn(int layer, const std::vector<Place>& places) {
+// Adds biases, applies head norms, rotates queries and keys by their positions, and puts keys and values into the cache.
+void Decoder::rotate(int layer, const std::vector<Place>& places) {
   const int dim = sizes_.dim, heads = sizes_.heads, kv_heads = sizes_.kv_heads, turning = heads + kv_heads;
   const int stride = qkv_stride();
   const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
@@ -100,27 +101,26 @@ void Decoder::turn(int layer, const std::vector<Place>& places) {
   });
 }
 
-// SiLU of the gates times what is up beside them becomes what the last matrix of a layer is multiplied with.
+// Computes the activations of a layer's last product: SiLU of the gates times the values of `up`.
 void Decoder::gate(int n) {
   const int size = sizes_.feed_forward;
   activations_.resize(n, size);
   for_rows(n, [&](int i) {
     float* gates = gate_up_.data() + static_cast<size_t>(i) * 2 * size;
     const float* up = gates + size;
-    const __m256 one = _mm256_set1_ps(1.0f);
+    const F32x8 one = splat(1.0f);
     int j = 0;
     for (; j + 8 <= size; j += 8) {
-      const __m256 g = _mm256_loadu_ps(gates + j);
-      const __m256 e = exp8(_mm256_sub_ps(_mm256_setzero_ps(), g));
-      const __m256 silu = _mm256_div_ps(g, _mm256_add_ps(one, e));
-      _mm256_storeu_ps(gates + j, _mm256_mul_ps(silu, _mm256_loadu_ps(up + j)));
+      const F32x8 g = load8(gates + j);
+      const F32x8 silu = g / (one + exp8(F32x8{} - g));
+      store8(gates + j, silu * load8(up + j));
     }
     for (; j < size; j++) gates[j] = gates[j] / (1.0f + std::exp(-gates[j])) * up[j];
     activations_.put(i, gates);
   });
 }
 
-// What a layer does with queries once all keys and values are in the cache: attention and feed-forward.
+// Attention and feed-forward of a layer. All keys and values are in the cache.
 void Decoder::finish(int layer, float* x, const float* qkv, const std::vector<Place>& places) {
   const int n = static_cast<int>(places.size()), out = sizes_.heads * sizes_.dim;
   attend(cache_, layer, places, sizes_.heads, sizes_.kv_heads, sizes_.dim, qkv, qkv_stride(), attention_.data(), *threads_);
@@ -133,7 +133,30 @@ void Decoder::finish(int layer, float* x, const float* qkv, const std::vector<Pl
   project(4 * layer + 3, x, sizes_.hidden, true);
 }
 
+void Decoder::check(const std::vector<Place>& places, int first, int count) const {
+  const size_t layers = sizes_.layers;
+  if (weights.size() != 4 * layers + 1 || norms.size() != 2 * layers + 1 ||
+      frequencies.size() != static_cast<size_t>(sizes_.dim / 2)) {
+    throw std::logic_error("the decoder has " + std::to_string(weights.size()) + " matrices, " + std::to_string(norms.size()) +
+                           " norms and " + std::to_string(frequencies.size()) + " frequencies: it is not loaded");
+  }
+  const int n = static_cast<int>(places.size());
+  if (first < 0 || count < 0 || first > n || count > n - first) {
+    throw std::out_of_range("rows " + std::to_string(first) + " to " + std::to_string(first + int64_t{count}) +
+                            " are outside the " + std::to_string(n) + " of the call");
+  }
+  for (const Place& place : places) {
+    if (place.slot < 0 || place.slot >= sizes_.slots || place.position < 0 || place.position >= sizes_.length) {
+      throw std::out_of_range("position " + std::to_string(place.position) + " of slot " + std::to_string(place.slot) +
+                              " is outside a cache of " + std::to_string(sizes_.slots) + " slots with " +
+                              std::to_string(sizes_.length) + " positions");
+    }
+  }
+}
+
 void Decoder::forward(float* x, const std::vector<Place>& places, int first, int count) {
+  check(places, first, count);
+  if (places.empty()) return;
   const int n = static_cast<int>(places.size()), hidden = sizes_.hidden, dim = sizes_.dim, stride = qkv_stride();
   float* qkv = grown(qkv_, static_cast<size_t>(n) * stride);
   grown(attention_, static_cast<size_t>(n) * sizes_.heads * dim);
@@ -149,7 +172,7 @@ void Decoder::forward(float* x, const std::vector<Place>& places, int first, int
   for (int layer = 0; layer < sizes_.layers; layer++) {
     normalise(x, norms[2 * layer], n);
     project(4 * layer, qkv, stride, false);
-    turn(layer, places);
+    rotate(layer, places);
     if (layer + 1 < sizes_.layers) {
       finish(layer, x, qkv, places);
     } else if (count > 0) {
@@ -160,6 +183,7 @@ void Decoder::forward(float* x, const std::vector<Place>& places, int first, int
 }
 
 void Decoder::head(const float* x, int n, float* logits) {
+  check({}, 0, 0);
   normalise(x, norms[2 * sizes_.layers], n);
   const Weights& last = weights[4 * sizes_.layers];
   project(4 * sizes_.layers, logits, last.rows, false);

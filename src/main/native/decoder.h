@@ -1,4 +1,4 @@
-// A decoder of the Llama family on a CPU: the layers of `decoder.py` as few functions, over quantised weights.
+// A decoder of the Llama family on a CPU: the layers of `decoder.py`, over quantised weights.
 #pragma once
 
 #include <memory>
@@ -20,17 +20,17 @@ struct Sizes {
   int dim;  // of a head
   int feed_forward;
   int slots;
-  int length;  // the most positions of a slot
+  int length;  // positions of a slot
 };
 
-// A matrix of use: one matrix, or the parts that its rows come from where these are of different formats.
+// The weights of one product: one matrix, or several with rows of different formats.
 struct Weights {
   std::vector<Matrix> parts;
   int rows = 0;
 };
 
-// Rotary positions turn neighbouring values as complex pairs, which is how GGUF orders a Llama's query and key rows; those
-// of other models come reordered.
+// Rotary positions rotate neighbouring values as complex pairs. GGUF orders a Llama's query and key rows so; the loader reorders
+// those of other models.
 //
 // Threading: one thread makes all calls.
 class Decoder {
@@ -39,37 +39,41 @@ class Decoder {
 
   const Sizes& sizes() const { return sizes_; }
   KvCache& cache() { return cache_; }
+  // The rows of the head's matrix; 0 if no weights are loaded.
+  int vocabulary() const { return weights.empty() ? 0 : weights.back().rows; }
   void use_threads(int count);
 
-  // Of the weights.
+  // Holds the weights.
   Memory memory;
-  // Whether all scales and offsets of matrices that came as GGUF's blocks are finite.
+  // Whether all scales and offsets of matrices from GGUF blocks are finite.
   bool finite = true;
 
-  // Loading: matrices in the order of use, for each layer query|key|value, attention output, gate|up, down; then the head's.
+  // Matrices in the order of use: for each layer query|key|value, attention output, gate|up, down; then the head's.
   std::vector<Weights> weights;
-  // For each layer attention and feed-forward, then the head's: [hidden].
+  // For each layer those of attention and feed-forward, then the head's: [hidden].
   std::vector<std::vector<float>> norms;
-  // For each layer, where the model has them: of query|key|value, and of the heads of queries and keys [heads + kv_heads, dim].
+  // If the model has them, for each layer: biases of query|key|value, and norms of query and key heads [heads + kv_heads, dim].
   std::vector<std::vector<float>> biases;
   std::vector<std::vector<float>> head_norms;
-  // [dim / 2], by how much each pair turns from one position to the next, in radians.
+  // [dim / 2], the angle by which each pair turns from one position to the next, in radians.
   std::vector<double> frequencies;
 
-  // Runs embedded tokens x [n, hidden] at their places through all layers, cache included. `count` rows from `first` on become
-  // what the head takes; the last layer leaves the others alone, whose keys and values are all that it owes to later tokens.
+  // Runs embedded tokens x [n, hidden] at their places through all layers, and adds their keys and values to the cache. Only
+  // `count` rows from `first` on become the head's input: for the others, the last layer computes keys and values alone.
+  // Throws if a place is outside the cache or the weights are incomplete.
   void forward(float* x, const std::vector<Place>& places, int first, int count);
 
-  // Logits [n, vocabulary] of x [n, hidden].
+  // Computes logits [n, vocabulary] of x [n, hidden].
   void head(const float* x, int n, float* logits);
 
  private:
+  void check(const std::vector<Place>& places, int first, int count) const;
   void normalise(const float* x, const std::vector<float>& norm, int n);
   void project(int matrix, float* out, int stride, bool add);
-  void turn(int layer, const std::vector<Place>& places);
+  void rotate(int layer, const std::vector<Place>& places);
   void finish(int layer, float* x, const float* qkv, const std::vector<Place>& places);
   void gate(int n);
-  // Calls row(i) for 0 to n - 1, on several threads where it pays.
+  // Calls row(i) for 0 to n - 1, on several threads if there are enough rows.
   template <typename Row>
   void for_rows(int n, Row&& row);
 
@@ -80,7 +84,7 @@ class Decoder {
   KvCache cache_;
   std::unique_ptr<Threads> threads_;
 
-  // What a call works on: grown as needed, kept between calls.
+  // Buffers of a call. They grow as needed and are kept between calls.
   Activations activations_;
   std::vector<float> normal_;     // [n, hidden]
   std::vector<float> qkv_;        // [n, (heads + 2 · kv_heads) · dim]

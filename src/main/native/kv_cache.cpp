@@ -6,6 +6,8 @@
 #include <cstring>
 #include <new>
 #include <numeric>
+#include <stdexcept>
+#include <string>
 
 #include "simd.h"
 
@@ -16,13 +18,13 @@ namespace {
 template <typename Number>
 void put_numbers(uint8_t* keys, uint8_t* values, int dim, int position, const float* key, const float* value) {
   constexpr int STRIDE = KvCache::STRIDE;
-  Number* column = reinterpret_cast<Number*>(keys) + position / STRIDE * STRIDE * dim + position % STRIDE;
+  Number* column = reinterpret_cast<Number*>(keys) + static_cast<size_t>(position / STRIDE) * STRIDE * dim + position % STRIDE;
   Number* row = reinterpret_cast<Number*>(values) + static_cast<size_t>(position) * dim;
   for (int d = 0; d < dim; d += 8) {
     Number eight[8];
-    store8(eight, _mm256_loadu_ps(key + d));
+    store8(eight, load8(key + d));
     for (int i = 0; i < 8; i++) column[(d + i) * STRIDE] = eight[i];
-    store8(row + d, _mm256_loadu_ps(value + d));
+    store8(row + d, load8(value + d));
   }
 }
 
@@ -30,11 +32,12 @@ void put_numbers(uint8_t* keys, uint8_t* values, int dim, int position, const fl
 
 KvCache::KvCache(CacheType type, int layers, int slots, int heads, int dim, int length)
     : type_(type), layers_(layers), slots_(slots), heads_(heads), dim_(dim), length_((length + STRIDE - 1) / STRIDE * STRIDE) {
+  if (dim % 8 != 0) throw std::invalid_argument("heads have " + std::to_string(dim) + " values; expected a multiple of 8");
   number_bytes_ = type == CacheType::F32 ? 4 : 2;
   head_bytes_ = number_bytes_ * dim_ * length_;
   lanes_.resize(slots);
   std::iota(lanes_.begin(), lanes_.end(), 0);
-  // Zero pages, which are taken as they are first written to: a slot that is never used takes none.
+  // The system allocates a page when it is first written to, so a slot that is never used takes no memory.
   void* memory = mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   data_ = static_cast<uint8_t*>(memory);
@@ -55,7 +58,22 @@ size_t KvCache::used_bytes(int positions) const {
   return number_bytes_ * dim_ * std::min(length_, (positions + STRIDE - 1) / STRIDE * STRIDE);
 }
 
+void KvCache::check_slot(int slot) const {
+  if (slot < 0 || slot >= slots_) {
+    throw std::out_of_range("slot " + std::to_string(slot) + " is outside a cache of " + std::to_string(slots_) + " slots");
+  }
+}
+
+void KvCache::swap(int a, int b) {
+  check_slot(a);
+  check_slot(b);
+  std::swap(lanes_[a], lanes_[b]);
+}
+
 void KvCache::copy(int source, int target, int length) {
+  check_slot(source);
+  check_slot(target);
+  if (length < 0) throw std::out_of_range(std::to_string(length) + " positions cannot be copied");
   const size_t used = used_bytes(length);
   for (int layer = 0; layer < layers_; layer++) {
     for (int head = 0; head < heads_; head++) {

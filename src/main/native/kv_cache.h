@@ -1,4 +1,4 @@
-// Keys and values of the positions that have been through the model, by layer, slot and key-value head.
+// The KV cache: keys and values of past positions, by layer, slot and key-value head.
 #pragma once
 
 #include <cstddef>
@@ -6,12 +6,12 @@
 #include <utility>
 #include <vector>
 
+#include "formats.h"
+
 namespace llmworker {
 
-enum class CacheType { F32, F16, BF16 };
-
-// Keys lie eight positions at a time, [D, 8], so that eight scores come out side by side; values [positions, D]. A head's
-// keys are in one piece, and so are its values: a short sequence touches few pages.
+// Keys are stored in groups of eight positions, [dim, 8], so that eight scores are computed side by side. Values are
+// [positions, dim]. A head's keys are contiguous, and so are its values: a short sequence touches few pages.
 class KvCache {
  public:
   static constexpr int STRIDE = 8;
@@ -33,12 +33,13 @@ class KvCache {
   // Puts a key and a value [dim] at a position.
   void put(int layer, int slot, int head, int position, const float* key, const float* value);
 
-  // The first `length` positions of a slot to another.
+  // Copies the first `length` positions of a slot to another. Throws if there is no such slot.
   void copy(int source, int target, int length);
-  // Exchanges two slots, without moving what they hold.
-  void swap(int a, int b) { std::swap(lanes_[a], lanes_[b]); }
+  // Exchanges two slots without moving their contents. Throws if there is no such slot.
+  void swap(int a, int b);
 
  private:
+  void check_slot(int slot) const;
   uint8_t* place(int layer, int slot, int head) const {
     return data_ + 2 * head_bytes_ * ((static_cast<size_t>(layer) * slots_ + lanes_[slot]) * heads_ + head);
   }
@@ -48,7 +49,7 @@ class KvCache {
   int layers_, slots_, heads_, dim_, length_;
   size_t number_bytes_;
   size_t head_bytes_;
-  // Where each slot lies.
+  // The place of each slot in memory.
   std::vector<int> lanes_;
   uint8_t* data_;
 };

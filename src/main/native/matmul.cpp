@@ -1,84 +1,82 @@
 #include "matmul.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
+#include <stdexcept>
+#include <string>
 #include <utility>
+
+#include "simd.h"
 
 namespace llmworker {
 
 namespace {
 
-// Rows of activations that meet a panel at once: as many sums as the registers hold beside two vectors of weights.
+// Rows of activations that are multiplied with a panel at once: their sums and two vectors of weights fill the registers.
 constexpr int TILE = 4;
-// Up to here weights are unpacked as they are multiplied; from then on first, for all rows.
+// Up to this many rows, weights are unpacked as they are multiplied. For more rows they are unpacked first, for all rows.
 constexpr int FEW = 2;
-// Blocks of a panel that are unpacked at a time: they stay in the nearest cache, 1 KB each.
+// Blocks of a panel that are unpacked at a time. They take 1 KB each and stay in the L1 cache.
 constexpr int UNPACKED = 12;
 constexpr int PAIRS = BLOCK / 2;
 
-// Calls f with the numbers 0 to N - 1 as constants: what it does with arrays stays in registers.
+// Calls f with the numbers 0 to N - 1 as constants, so that the arrays it indexes stay in registers.
 template <int N, typename F>
 [[gnu::always_inline]] inline void repeat(F&& f) {
   [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>()), ...); }
   (std::make_integer_sequence<int, N>());
 }
 
-__m256 halves8(const uint8_t* p) { return load8(reinterpret_cast<const Half*>(p)); }
-
-__m256i integers8(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+F32x8 halves8(const uint8_t* p) { return load8(reinterpret_cast<const Half*>(p)); }
 
 constexpr int pairs_a_word(Format format) { return format == Format::Q4 ? 4 : 2; }
 
-// The next pair of columns of 8 rows, as 16-bit numbers, from a word that `step` pairs were taken from.
+// Pair number `step` of the columns in the words of 8 rows, as 16-bit numbers.
 template <Format FORMAT>
-inline __m256i unpack(__m256i word, int step) {
+inline I16x16 unpack(I16x16 word, int step) {
   if constexpr (FORMAT == Format::Q4) {
-    return _mm256_and_si256(_mm256_srli_epi16(word, 4 * step), _mm256_set1_epi16(15));
+    return shift_right(word, 4 * step) & splat_word(15);
   } else if (FORMAT == Format::Q8_OFFSET) {
-    return step == 0 ? _mm256_and_si256(word, _mm256_set1_epi16(255)) : _mm256_srli_epi16(word, 8);
+    return step == 0 ? word & splat_word(255) : shift_right(word, 8);
   } else {
-    return step == 0 ? _mm256_srai_epi16(_mm256_slli_epi16(word, 8), 8) : _mm256_srai_epi16(word, 8);
+    return shift_right_signed(step == 0 ? shift_left(word, 8) : word, 8);
   }
 }
 
-// A block's scales and offsets, of the panel's first 8 rows and of the others.
+// A block's scales and offsets: [0] for the panel's first 8 rows, [1] for the other 8.
 struct Heads {
-  __m256 scale[2];
-  __m256 offset[2];
+  F32x8 scale[2];
+  F32x8 offset[2];
 };
 
-// Sums over a block of T rows of activations times a panel. A structure and no arrays, which GCC would keep in memory.
+// Sums over a block of T rows of activations times a panel. A recursive structure, because GCC would keep arrays in memory.
 template <int T>
 struct Sums {
-  __m256i low = _mm256_setzero_si256(), high = _mm256_setzero_si256();
+  I32x8 low{}, high{};
   Sums<T - 1> others;
 
   // Adds two columns of the panel, `first_rows` and `other_rows`, times those at `columns` of the first row of activations;
   // the next ones are `stride` apart.
-  [[gnu::always_inline]] void add(__m256i first_rows, __m256i other_rows, const int16_t* columns, size_t stride) {
-    int32_t bits;
-    std::memcpy(&bits, columns, 4);
-    const __m256i both = _mm256_set1_epi32(bits);
-    low = _mm256_add_epi32(low, _mm256_madd_epi16(first_rows, both));
-    high = _mm256_add_epi32(high, _mm256_madd_epi16(other_rows, both));
-    // The compiler would bring the products of other rows forward, and run out of registers.
-    asm volatile("" : "+x"(low), "+x"(high));
+  [[gnu::always_inline]] void add(I16x16 first_rows, I16x16 other_rows, const int16_t* columns, size_t stride) {
+    const I16x16 both = splat_pair(columns);
+    low = low + pair_products(first_rows, both);
+    high = high + pair_products(other_rows, both);
+    // Otherwise the compiler would compute products of other rows early and run out of registers.
+    compute_now(low, high);
     others.add(first_rows, other_rows, columns + stride, stride);
   }
 
-  // Adds the sums, times the panel's scales and the activations' at `scales`, to the results [T, 16]; and where the format has
-  // them its offsets times the activations' sums at `totals`.
+  // Adds the sums, times the panel's scales and the activations' at `scales`, to the results [T, 16]. If the format has
+  // offsets, it also adds these times the activations' sums at `totals`.
   template <bool OFFSET>
   [[gnu::always_inline]] void settle(const Heads& heads, const float* scales, const float* totals, size_t stride,
                                      float* results) const {
-    const __m256 scale = _mm256_broadcast_ss(scales);
-    __m256 a = _mm256_fmadd_ps(_mm256_cvtepi32_ps(low), _mm256_mul_ps(heads.scale[0], scale), load8(results));
-    __m256 b = _mm256_fmadd_ps(_mm256_cvtepi32_ps(high), _mm256_mul_ps(heads.scale[1], scale), load8(results + 8));
+    const F32x8 scale = splat(*scales);
+    F32x8 a = multiply_add(to_floats(low), heads.scale[0] * scale, load8(results));
+    F32x8 b = multiply_add(to_floats(high), heads.scale[1] * scale, load8(results + 8));
     if constexpr (OFFSET) {
-      const __m256 total = _mm256_broadcast_ss(totals);
-      a = _mm256_fmadd_ps(heads.offset[0], total, a);
-      b = _mm256_fmadd_ps(heads.offset[1], total, b);
+      const F32x8 total = splat(*totals);
+      a = multiply_add(heads.offset[0], total, a);
+      b = multiply_add(heads.offset[1], total, b);
     }
     store8(results, a);
     store8(results + 8, b);
@@ -88,13 +86,13 @@ struct Sums {
 
 template <>
 struct Sums<0> {
-  void add(__m256i, __m256i, const int16_t*, size_t) {}
+  void add(I16x16, I16x16, const int16_t*, size_t) {}
   template <bool OFFSET>
   void settle(const Heads&, const float*, const float*, size_t, float*) const {}
 };
 
-// T rows of activations from row `first` on times `count` blocks of a panel from block `from` on, added to `results`
-// [T, 16]. unpacked: what `unpack_blocks` made of these blocks; where they are not READY they are unpacked here.
+// Multiplies T rows of activations, from row `first` on, with `count` blocks of a panel, from block `from` on, and adds the
+// products to `results` [T, 16]. unpacked: the output of `unpack_blocks` if READY; otherwise the blocks are unpacked here.
 template <Format FORMAT, int T, bool READY>
 void panel_product(const uint8_t* panel, const int16_t* unpacked, const Activations& x, int first, int from, int count,
                    float* results) {
@@ -108,11 +106,11 @@ void panel_product(const uint8_t* panel, const int16_t* unpacked, const Activati
     for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
       Sums<T> products;
       for (int word = 0; word < WORDS; word++, words += 64) {
-        const __m256i first_rows = integers8(words), other_rows = integers8(words + 32);
+        const I16x16 first_rows = load_words(words), other_rows = load_words(words + 32);
 #pragma GCC unroll 4
         for (int step = 0; step < EACH; step++, columns += 2) {
           if constexpr (READY) {
-            products.add(integers8(unpacked), integers8(unpacked + 16), columns, stride);
+            products.add(load16(unpacked), load16(unpacked + 16), columns, stride);
             unpacked += 32;
           } else {
             products.add(unpack<FORMAT>(first_rows, step), unpack<FORMAT>(other_rows, step), columns, stride);
@@ -130,40 +128,40 @@ void panel_product(const uint8_t* panel, const int16_t* unpacked, const Activati
   }
 }
 
-// Blocks of a panel as 16-bit numbers, [16 pairs of columns, 16 rows, 2].
+// Unpacks blocks of a panel to 16-bit numbers, [16 pairs of columns, 16 rows, 2].
 template <Format FORMAT>
 void unpack_blocks(const uint8_t* panel, int count, int16_t* out) {
   constexpr int EACH = pairs_a_word(FORMAT);
   for (int b = 0; b < count; b++, panel += block_bytes(FORMAT)) {
     for (int word = 0; word < PAIRS / EACH; word++) {
-      const __m256i first_rows = integers8(panel + 64 * word), other_rows = integers8(panel + 64 * word + 32);
+      const I16x16 first_rows = load_words(panel + 64 * word), other_rows = load_words(panel + 64 * word + 32);
 #pragma GCC unroll 4
       for (int step = 0; step < EACH; step++, out += 32) {
-        _mm256_store_si256(reinterpret_cast<__m256i*>(out), unpack<FORMAT>(first_rows, step));
-        _mm256_store_si256(reinterpret_cast<__m256i*>(out + 16), unpack<FORMAT>(other_rows, step));
+        store16_aligned(out, unpack<FORMAT>(first_rows, step));
+        store16_aligned(out + 16, unpack<FORMAT>(other_rows, step));
       }
     }
   }
 }
 
-// The same for plain numbers.
+// Multiplies T rows of activations with a panel of plain numbers.
 template <typename Number, int T>
-inline void plain_product(const uint8_t* panel, const Activations& x, int first, __m256* sums) {
+inline void plain_product(const uint8_t* panel, const Activations& x, int first, F32x8* sums) {
   const Number* w = reinterpret_cast<const Number*>(panel);
   const float* values[T];
-  __m256 low[T], high[T];
+  F32x8 low[T], high[T];
   for (int t = 0; t < T; t++) {
     values[t] = x.plain(first + t);
-    low[t] = high[t] = _mm256_setzero_ps();
+    low[t] = high[t] = F32x8{};
   }
   const int columns = x.columns();
   for (int column = 0; column < columns; column++, w += PANEL) {
-    const __m256 a = load8(w), c = load8(w + 8);
+    const F32x8 a = load8(w), c = load8(w + 8);
 #pragma GCC unroll 8
     for (int t = 0; t < T; t++) {
-      const __m256 value = _mm256_broadcast_ss(values[t] + column);
-      low[t] = _mm256_fmadd_ps(a, value, low[t]);
-      high[t] = _mm256_fmadd_ps(c, value, high[t]);
+      const F32x8 value = splat(values[t][column]);
+      low[t] = multiply_add(a, value, low[t]);
+      high[t] = multiply_add(c, value, high[t]);
     }
   }
   for (int t = 0; t < T; t++) {
@@ -172,13 +170,13 @@ inline void plain_product(const uint8_t* panel, const Activations& x, int first,
   }
 }
 
-void store(float* out, __m256 sum, int rows, bool add) {
+void store(float* out, F32x8 sum, int rows, bool add) {
   if (rows >= 8) {
-    _mm256_storeu_ps(out, add ? _mm256_add_ps(_mm256_loadu_ps(out), sum) : sum);
+    store8(out, add ? load8(out) + sum : sum);
     return;
   }
   float values[8];
-  _mm256_storeu_ps(values, sum);
+  store8(values, sum);
   for (int i = 0; i < rows; i++) out[i] = add ? out[i] + values[i] : values[i];
 }
 
@@ -190,7 +188,7 @@ struct Product {
   bool add;
 };
 
-// Results [n, 16] of a panel and of rows of activations from `first` on.
+// Stores the results [n, 16] of a panel and of n rows of activations from `first` on.
 void store(const Product& p, int panel, int first, int n, const float* results) {
   const int rows = p.w.rows() - panel * PANEL;
   for (int i = 0; i < n; i++, results += PANEL) {
@@ -202,7 +200,7 @@ void store(const Product& p, int panel, int first, int n, const float* results) 
 
 template <Format FORMAT, int T>
 void plain_tile(const Product& p, int panel, int first) {
-  __m256 sums[2 * T];
+  F32x8 sums[2 * T];
   if constexpr (FORMAT == Format::F32) {
     plain_product<float, T>(p.w.panel(panel), p.x, first, sums);
   } else if (FORMAT == Format::F16) {
@@ -215,7 +213,7 @@ void plain_tile(const Product& p, int panel, int first) {
   store(p, panel, first, T, results);
 }
 
-// Calls tile with its number of rows as a constant, for all n rows.
+// Divides n rows into tiles and calls `tile` for each, with its number of rows as a constant.
 template <typename Tile>
 [[gnu::always_inline]] inline void tiles(int n, Tile&& tile) {
   int first = 0;
@@ -279,32 +277,32 @@ void Activations::put(int row, const float* values) {
   plain_[row] = values;
   int16_t* out = quants_.data() + static_cast<size_t>(row) * columns_;
   const size_t first = static_cast<size_t>(row) * (columns_ / BLOCK);
-  const __m256 sign = _mm256_set1_ps(-0.0f);
   for (int b = 0; b < columns_ / BLOCK; b++, values += BLOCK, out += BLOCK) {
-    __m256 v[4], largest = _mm256_setzero_ps();
+    F32x8 v[4], largest{};
     for (int i = 0; i < 4; i++) {
-      v[i] = _mm256_loadu_ps(values + 8 * i);
-      largest = _mm256_max_ps(largest, _mm256_andnot_ps(sign, v[i]));
+      v[i] = load8(values + 8 * i);
+      largest = maximum(largest, absolute(v[i]));
     }
     const float most = max8(largest);
-    // What is next to nothing is nothing: its inverse would be infinite.
+    // A tiny value counts as zero, because its inverse would be infinite.
     const float scale = most > 1e-30f ? most / 32767.0f : 0.0f;
-    const __m256 factor = _mm256_set1_ps(most > 1e-30f ? 32767.0f / most : 0.0f);
-    __m256i q[4], sum = _mm256_setzero_si256();
+    const F32x8 factor = splat(most > 1e-30f ? 32767.0f / most : 0.0f);
+    I32x8 q[4], sum{};
     for (int i = 0; i < 4; i++) {
-      q[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], factor));
-      sum = _mm256_add_epi32(sum, q[i]);
+      q[i] = to_integers(v[i] * factor);
+      sum = sum + q[i];
     }
-    for (int i = 0; i < 4; i += 2) {
-      const __m256i both = _mm256_permute4x64_epi64(_mm256_packs_epi32(q[i], q[i + 1]), 0xD8);
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 8 * i), both);
-    }
+    for (int i = 0; i < 4; i += 2) store16(out + 8 * i, narrow(q[i], q[i + 1]));
     scales_[first + b] = scale;
-    sums_[first + b] = scale * sum8(_mm256_cvtepi32_ps(sum));
+    sums_[first + b] = scale * sum8(to_floats(sum));
   }
 }
 
 void multiply(const Activations& x, const Matrix& w, float* out, int stride, bool add, Threads& threads) {
+  if (x.columns() != w.columns()) {
+    throw std::invalid_argument("activations of " + std::to_string(x.columns()) + " columns cannot be multiplied with a matrix of " +
+                                std::to_string(w.columns()));
+  }
   const Product p{x, w, out, stride, add};
   switch (w.format()) {
     case Format::Q4: return panels<Format::Q4>(p, threads);

@@ -9,19 +9,23 @@
 
 namespace llmworker {
 
-// Rows [n, columns] in 16 bits with a scale for each 32 of them: a ten-thousandth of a block's largest value is told apart,
-// so next to the weights' quants nothing is lost, and a multiplication takes two columns at once.
+// Rows [n, columns] in 16 bits with a scale for each 32 columns. Rounding to 1/32767 of a block's largest value loses little next
+// to the quantised weights, and a multiplication takes two columns at once.
+//
+// Columns past a multiple of 32 have no quants. They count only in products with matrices of plain numbers: a quantised matrix
+// has none, and `multiply` checks that the columns agree.
 class Activations {
  public:
   void resize(int n, int columns);
-  // Converts one row; rows can be converted side by side. The plain row is kept as a pointer, for matrices of plain numbers.
+  // Converts one row. Threads may convert different rows at the same time. Keeps a pointer to the plain row, for matrices of
+  // plain numbers.
   void put(int row, const float* values);
 
   int rows() const { return rows_; }
   int columns() const { return columns_; }
   const int16_t* quants(int row) const { return quants_.data() + static_cast<size_t>(row) * columns_; }
   const float* scales(int row) const { return scales_.data() + static_cast<size_t>(row) * (columns_ / BLOCK); }
-  // Of each block, as float: the sum of its quants times the scale.
+  // For each block the sum of its quants times its scale.
   const float* sums(int row) const { return sums_.data() + static_cast<size_t>(row) * (columns_ / BLOCK); }
   const float* plain(int row) const { return plain_[row]; }
 
@@ -34,8 +38,8 @@ class Activations {
   std::vector<const float*> plain_;
 };
 
-// out[i][r] = or += the sum over columns of x[i] · w[r], for all rows i of x and r of w; row i of the result lies at
-// out + i · stride. An element is summed up in the same order whatever n is and whoever computes it.
+// Sets out[i][r] to, or adds to it, the sum over columns of x[i] · w[r], for all rows i of x and r of w. Row i of the result
+// starts at out + i · stride. The order of a sum depends neither on n nor on the thread. Throws if x and w differ in columns.
 void multiply(const Activations& x, const Matrix& w, float* out, int stride, bool add, Threads& threads);
 
 }  // namespace llmworker

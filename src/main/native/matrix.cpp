@@ -3,18 +3,17 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <new>
+#include <stdexcept>
+#include <string>
+
+#include "simd.h"
 
 namespace llmworker {
 
 namespace {
-
-uint16_t half(float value) {
-  return static_cast<uint16_t>(_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(value), _MM_FROUND_TO_NEAREST_INT), 0));
-}
-
-float number(uint16_t half) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(half))); }
 
 template <typename Number>
 Number at(const uint8_t* p) {
@@ -25,42 +24,36 @@ Number at(const uint8_t* p) {
 
 bool is_finite(uint16_t half) { return (half & 0x7C00) != 0x7C00; }
 
-// Where the columns of an 8-column word of 4-bit quants lie, from its lowest bits: masks of the lowest 4 bits of each
-// half of the word bring up columns 0 and 1, shifted by 4 columns 2 and 3, and so on.
+// The columns of an 8-column word of 4-bit quants, from its lowest bits on. A mask of the lowest 4 bits of each half of the
+// word extracts columns 0 and 1; after a shift by 4 it extracts columns 2 and 3, and so on.
 constexpr int NIBBLE_COLUMNS[8] = {0, 2, 4, 6, 1, 3, 5, 7};
 // The same for the 4-column word of bytes.
 constexpr int BYTE_COLUMNS[4] = {0, 2, 1, 3};
 
-// A block of one row as it is put in place: its words, and its scales and then its offset.
+// A block of one row as it is stored: its words, then its scales, then its offset.
 struct Lane {
-  __m128i words[2];
+  U8x16 words[2];
   uint16_t heads[3];
 };
 
-__m128i load16(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
-
 // The four words of 4-bit quants, a byte each, of columns 0 to 15 and of the others.
-__m128i nibble_words(__m128i first, __m128i others) {
-  const __m128i order = _mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
-  const __m128i one_and_sixteen = _mm_set1_epi16(0x1001);
-  return _mm_packus_epi16(_mm_maddubs_epi16(_mm_shuffle_epi8(first, order), one_and_sixteen),
-                          _mm_maddubs_epi16(_mm_shuffle_epi8(others, order), one_and_sixteen));
+U8x16 nibble_words(U8x16 first, U8x16 others) {
+  static constexpr uint8_t ORDER[16] = {0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15};
+  const U8x16 order = load16(ORDER);
+  return join_nibbles(pick(first, order), pick(others, order));
 }
 
 // Four words of the next 16 columns.
-__m128i byte_words(__m128i quants) {
-  return _mm_shuffle_epi8(quants, _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15));
+U8x16 byte_words(U8x16 quants) {
+  static constexpr uint8_t ORDER[16] = {0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15};
+  return pick(quants, load16(ORDER));
 }
 
 // Words `which` of four rows: out[word][row], 16 rows apart.
 void store_words(const Lane* rows, int which, uint8_t* out) {
-  const __m128i a = _mm_unpacklo_epi32(rows[0].words[which], rows[1].words[which]);
-  const __m128i b = _mm_unpacklo_epi32(rows[2].words[which], rows[3].words[which]);
-  const __m128i c = _mm_unpackhi_epi32(rows[0].words[which], rows[1].words[which]);
-  const __m128i d = _mm_unpackhi_epi32(rows[2].words[which], rows[3].words[which]);
-  const __m128i words[4] = {_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b), _mm_unpacklo_epi64(c, d),
-                            _mm_unpackhi_epi64(c, d)};
-  for (int i = 0; i < 4; i++) _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 4 * PANEL * i), words[i]);
+  U8x16 words[4] = {rows[0].words[which], rows[1].words[which], rows[2].words[which], rows[3].words[which]};
+  transpose_words(words);
+  for (int i = 0; i < 4; i++) store16(out + 4 * PANEL * i, words[i]);
 }
 
 constexpr size_t LARGE_PAGE = size_t{2} << 20;
@@ -92,18 +85,31 @@ uint8_t* Memory::take(size_t bytes) {
   return taken;
 }
 
-Matrix::Matrix(Format format, int rows, int columns, Memory& memory)
-    : format_(format), rows_(rows), columns_(columns), data_(memory.take(bytes())) {}
+Matrix::Matrix(Format format, int rows, int columns, Memory& memory) : format_(format), rows_(rows), columns_(columns) {
+  if (rows < 0 || columns < 0 || (is_quantised(format) && columns % BLOCK != 0)) {
+    throw std::invalid_argument("a matrix of " + std::to_string(rows) + " rows and " + std::to_string(columns) +
+                                " columns does not divide into blocks of " + std::to_string(BLOCK));
+  }
+  data_ = memory.take(bytes());
+}
+
+void Matrix::check_rows(int first, int count) const {
+  if (first < 0 || count < 0 || count > rows_ || first > rows_ - count) {
+    throw std::out_of_range(std::to_string(count) + " rows from row " + std::to_string(first) + " on are outside a matrix of " +
+                            std::to_string(rows_) + " rows");
+  }
+}
 
 size_t Matrix::panel_bytes() const {
   if (is_quantised(format_)) return block_bytes(format_) * (columns_ / BLOCK);
   return number_bytes(format_) * PANEL * columns_;
 }
 
-// Calls lanes(i, b) for each block b of the rows from `first` on, and puts the `Lane` in place. Whole panels at a time where
-// there are some: what is written then lies side by side.
+// Calls lanes(i, b) for each block b of the rows from `first` on, and stores the `Lane`. Whole panels are stored at once if
+// possible, because the writes are then contiguous.
 template <typename Lanes>
 void Matrix::put(int first, int count, Lanes&& lanes) {
+  check_rows(first, count);
   const int blocks = columns_ / BLOCK, quarters = quant_bytes(format_) / 16;
   const int heads = scales_a_block(format_) + (has_offset(format_) ? 1 : 0);
   Lane lane[PANEL];
@@ -133,10 +139,14 @@ void Matrix::put(int first, int count, Lanes&& lanes) {
   }
 }
 
-bool Matrix::put_gguf(const uint8_t* source, int gguf_type, int first, int count) {
+bool Matrix::put_gguf(const uint8_t* source, GgufType type, int first, int count) {
+  if (format_ != (type == GgufType::Q8_0 ? Format::Q8 : Format::Q4)) {
+    throw std::invalid_argument("blocks of GGUF type " + std::to_string(static_cast<int>(type)) +
+                                " do not fit a matrix of format " + std::to_string(static_cast<int>(format_)));
+  }
   const size_t blocks = columns_ / BLOCK;
   bool finite = true;
-  if (gguf_type == 8) {
+  if (type == GgufType::Q8_0) {
     put(first, count, [&](int row, int b) {
       const uint8_t* const data = source + (row * blocks + b) * (2 + BLOCK);
       const uint16_t scale = at<uint16_t>(data);
@@ -145,15 +155,16 @@ bool Matrix::put_gguf(const uint8_t* source, int gguf_type, int first, int count
     });
     return finite;
   }
-  const int head = gguf_type == 3 ? 4 : 2;
+  const bool offsets = type == GgufType::Q4_1;
+  const int head = offsets ? 4 : 2;
   put(first, count, [&](int row, int b) {
     const uint8_t* const data = source + (row * blocks + b) * (head + BLOCK / 2);
     const uint16_t scale = at<uint16_t>(data);
-    const uint16_t offset = gguf_type == 3 ? at<uint16_t>(data + 2) : half(number(scale) * -8.0f);
-    finite &= is_finite(scale) && (gguf_type == 2 || is_finite(offset));
+    const uint16_t offset = offsets ? at<uint16_t>(data + 2) : to_half(from_half(scale) * -8.0f);
+    finite &= is_finite(scale) && (!offsets || is_finite(offset));
     // Column j in the low and column j + 16 in the high half of byte j.
-    const __m128i quants = load16(data + head), low = _mm_set1_epi8(15);
-    const __m128i words = nibble_words(_mm_and_si128(quants, low), _mm_and_si128(_mm_srli_epi16(quants, 4), low));
+    const U8x16 quants = load16(data + head);
+    const U8x16 words = nibble_words(low_nibbles(quants), high_nibbles(quants));
     return Lane{{words, words}, {scale, offset, 0}};
   });
   return finite;
@@ -162,24 +173,25 @@ bool Matrix::put_gguf(const uint8_t* source, int gguf_type, int first, int count
 void Matrix::put_quants(const uint8_t* quants, const float* scales, const float* offsets, int first, int count) {
   const size_t blocks = columns_ / BLOCK;
   const int each = scales_a_block(format_);
-  const __m128i centre = _mm_set1_epi8(format_ == Format::Q8_HALF_BLOCKS ? 32 : 0);
+  const U8x16 centre = splat_byte(format_ == Format::Q8_HALF_BLOCKS ? 32 : 0);
   put(first, count, [&](int row, int b) {
     const size_t block = row * blocks + b;
-    const __m128i low = load16(quants + block * BLOCK), high = load16(quants + block * BLOCK + 16);
+    const U8x16 low = load16(quants + block * BLOCK), high = load16(quants + block * BLOCK + 16);
     Lane lane{};
     if (format_ == Format::Q4) {
       lane.words[0] = nibble_words(low, high);
     } else {
-      lane.words[0] = byte_words(_mm_sub_epi8(low, centre));
-      lane.words[1] = byte_words(_mm_sub_epi8(high, centre));
+      lane.words[0] = byte_words(low - centre);
+      lane.words[1] = byte_words(high - centre);
     }
-    for (int i = 0; i < each; i++) lane.heads[i] = half(scales[block * each + i]);
-    if (has_offset(format_)) lane.heads[each] = half(offsets[block * each]);
+    for (int i = 0; i < each; i++) lane.heads[i] = to_half(scales[block * each + i]);
+    if (has_offset(format_)) lane.heads[each] = to_half(offsets[block * each]);
     return lane;
   });
 }
 
 void Matrix::put_plain(const void* source, int first, int count) {
+  check_rows(first, count);
   const size_t size = number_bytes(format_);
   const uint8_t* from = static_cast<const uint8_t*>(source);
   for (int row = first; row < first + count; row++) {
@@ -189,27 +201,31 @@ void Matrix::put_plain(const void* source, int first, int count) {
 }
 
 void Matrix::read(int row, float* out) const {
-  const uint8_t* data = panel(row / PANEL);
-  const int lane = row % PANEL;
-  if (!is_quantised(format_)) {
-    for (int column = 0; column < columns_; column++) {
-      const uint8_t* const value = data + number_bytes(format_) * (static_cast<size_t>(column) * PANEL + lane);
-      const uint16_t bits = at<uint16_t>(value);
-      if (format_ == Format::F32) {
-        out[column] = at<float>(value);
-      } else {
-        const uint32_t upper = static_cast<uint32_t>(bits) << 16;
-        out[column] = format_ == Format::F16 ? number(bits) : at<float>(reinterpret_cast<const uint8_t*>(&upper));
-      }
+  check_rows(row, 1);
+  if (format_ == Format::Q8_HALF_BLOCKS) throw std::invalid_argument("rows of Q6_K cannot be read");
+  const uint8_t* const data = panel(row / PANEL);
+  is_quantised(format_) ? read_quants(data, row % PANEL, out) : read_plain(data, row % PANEL, out);
+}
+
+void Matrix::read_plain(const uint8_t* panel, int lane, float* out) const {
+  for (int column = 0; column < columns_; column++) {
+    const uint8_t* const value = panel + number_bytes(format_) * (static_cast<size_t>(column) * PANEL + lane);
+    const uint16_t bits = at<uint16_t>(value);
+    if (format_ == Format::F32) {
+      out[column] = at<float>(value);
+    } else {
+      out[column] = format_ == Format::F16 ? from_half(bits) : std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
     }
-    return;
   }
-  for (int b = 0; b < columns_ / BLOCK; b++, data += block_bytes(format_), out += BLOCK) {
-    const uint8_t* const heads = data + PANEL * quant_bytes(format_) + 2 * lane;
-    const float scale = number(at<uint16_t>(heads));
-    const float offset = has_offset(format_) ? number(at<uint16_t>(heads + 2 * PANEL)) : 0.0f;
+}
+
+void Matrix::read_quants(const uint8_t* panel, int lane, float* out) const {
+  for (int b = 0; b < columns_ / BLOCK; b++, panel += block_bytes(format_), out += BLOCK) {
+    const uint8_t* const heads = panel + PANEL * quant_bytes(format_) + 2 * lane;
+    const float scale = from_half(at<uint16_t>(heads));
+    const float offset = has_offset(format_) ? from_half(at<uint16_t>(heads + 2 * PANEL)) : 0.0f;
     for (int word = 0; word < quant_bytes(format_) / 4; word++) {
-      const uint32_t bits = at<uint32_t>(data + 4 * (PANEL * word + lane));
+      const uint32_t bits = at<uint32_t>(panel + 4 * (PANEL * word + lane));
       if (format_ == Format::Q4) {
         for (int i = 0; i < 8; i++) out[8 * word + NIBBLE_COLUMNS[i]] = (bits >> (4 * i) & 15) * scale + offset;
       } else {

@@ -5,17 +5,14 @@
 #include <cstdint>
 #include <vector>
 
-#include "simd.h"
+#include "formats.h"
 
 namespace llmworker {
 
-// Rows that are multiplied side by side: a panel. Two vectors of eight.
+// A panel is the rows that are multiplied side by side: two vectors of eight.
 constexpr int PANEL = 16;
-// Columns that share a scale, in weights (but for Q6_K's 16) and in what they are multiplied with.
+// Columns that share a scale, in weights and in activations. Only in Q6_K 16 columns do.
 constexpr int BLOCK = 32;
-
-// Quants of 4 or 8 bits with a float16 scale a block, and an offset where the format has one; or plain numbers.
-enum class Format { Q4, Q8, Q8_OFFSET, Q8_HALF_BLOCKS, F32, F16, BF16 };
 
 constexpr int quant_bytes(Format format) { return format == Format::Q4 ? BLOCK / 2 : BLOCK; }
 constexpr bool has_offset(Format format) { return format == Format::Q4 || format == Format::Q8_OFFSET; }
@@ -30,8 +27,8 @@ constexpr size_t block_bytes(Format format) {
   return static_cast<size_t>(PANEL) * (quant_bytes(format) + 2 * scales_a_block(format) + (has_offset(format) ? 2 : 0));
 }
 
-// Memory that is given out piece by piece and given back at once. In large pages where the system has them: a token reads all
-// of it once, and thousands of small ones would take longer to come by than to fill.
+// An arena: memory is given out piece by piece and freed at once. It uses large pages if the system has them. A token reads all
+// of it once, and thousands of small pages would take longer to map than to fill.
 class Memory {
  public:
   Memory() = default;
@@ -53,12 +50,14 @@ class Memory {
   size_t left_ = 0;
 };
 
-// A matrix [rows, columns] in panels of 16 rows, the last one filled up with zeros. Of quants a panel is a sequence of
-// blocks; in a block the rows take turns with 4 bytes each, which hold the next 8 (4 bits) or 4 (8 bits) columns, in the
-// order in which shifts and masks bring up pairs of columns: see `unpack` in matmul.cpp. Of plain numbers a panel is
-// [columns, 16].
+// A matrix [rows, columns] in panels of 16 rows. Zeros fill up the last panel.
+//
+// A panel of quants is a sequence of blocks. In a block the rows take turns with words of 4 bytes, which hold the next 8 columns
+// (4 bits) or 4 columns (8 bits). Their order is the one in which shifts and masks extract pairs of columns: see `unpack` in
+// matmul.cpp. A panel of plain numbers is [columns, 16].
 class Matrix {
  public:
+  // columns: a multiple of BLOCK if the format has blocks
   Matrix(Format format, int rows, int columns, Memory& memory);
 
   Format format() const { return format_; }
@@ -69,21 +68,24 @@ class Matrix {
   size_t bytes() const { return panel_bytes() * panels(); }
   const uint8_t* panel(int i) const { return data_ + panel_bytes() * i; }
 
-  // Puts rows in place, `first` and those after it, from blocks as they lie in a GGUF file of type 2 (Q4_0), 3 (Q4_1) or
-  // 8 (Q8_0); whether all scales and offsets are finite.
-  bool put_gguf(const uint8_t* source, int gguf_type, int first, int count);
+  // Stores `count` rows from row `first` on, from blocks in the layout of a GGUF file. Returns whether all scales and offsets
+  // are finite.
+  bool put_gguf(const uint8_t* source, GgufType type, int first, int count);
 
-  // Puts rows in place from quants [count, columns], a byte each, with scales [count, columns / 32 or 16] and offsets
-  // likewise: an element is quant · scale + offset. Q8_HALF_BLOCKS: (quant - 32) · scale, which is Q6_K's.
+  // Stores rows from quants [count, columns], a byte each, with scales and offsets [count, columns / 32 or 16]. An element is
+  // quant · scale + offset; in Q8_HALF_BLOCKS, which is Q6_K's, it is (quant - 32) · scale.
   void put_quants(const uint8_t* quants, const float* scales, const float* offsets, int first, int count);
 
-  // Puts rows [count, columns] of the format's plain numbers in place.
+  // Stores rows [count, columns] of the format's plain numbers.
   void put_plain(const void* source, int first, int count);
 
-  // A row's numbers [columns], for any format but Q8_HALF_BLOCKS.
+  // Reads the numbers [columns] of a row. Throws for Q8_HALF_BLOCKS, which no embedding is held in.
   void read(int row, float* out) const;
 
  private:
+  void check_rows(int first, int count) const;
+  void read_plain(const uint8_t* panel, int lane, float* out) const;
+  void read_quants(const uint8_t* panel, int lane, float* out) const;
   template <typename Lanes>
   void put(int first, int count, Lanes&& lanes);
 

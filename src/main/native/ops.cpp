@@ -1,13 +1,15 @@
-// The decoder as operators of libtorch, by the part of its C interface that is meant for libraries built without its
-// headers (torch/csrc/inductor/aoti_torch/c/shim.h of 2.7; torch/csrc/stable/library.h says how values cross over).
+// The decoder as operators of libtorch.
 //
-// Loading this library registers them. libtorch must be loaded already.
+// They use the part of libtorch's C interface that is for libraries built without its headers:
+// torch/csrc/inductor/aoti_torch/c/shim.h of 2.7. torch/csrc/stable/library.h defines how values are passed.
+//
+// Java loads this library after libtorch and calls `llmworker_register` once.
 
 #include <dlfcn.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
-#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -19,44 +21,94 @@ using namespace llmworker;
 
 using Value = uint64_t;
 using TensorHandle = void*;
-using Library = void*;
+using LibraryHandle = void*;
 using Kernel = void (*)(Value* stack, uint64_t inputs, uint64_t outputs);
 
-template <typename Function>
-Function libtorch(const char* name) {
-  static void* const library = dlopen("libtorch_cpu.so", RTLD_NOW | RTLD_NOLOAD);
-  void* const found = library == nullptr ? nullptr : dlsym(library, name);
-  if (found == nullptr) throw std::runtime_error(std::string("libtorch 2.7 is not loaded, or has no ") + name);
-  return reinterpret_cast<Function>(found);
+// The functions of libtorch that are used here. An int32_t is 0 if a function succeeded.
+struct Libtorch {
+  int32_t (*delete_tensor)(TensorHandle);
+  int32_t (*tensor_data)(TensorHandle, void**);
+  int32_t (*tensor_elements)(TensorHandle, int64_t*);
+  // Throws libtorch's own exception unless `condition` holds.
+  void (*check)(bool condition, const char* function, const char* file, uint32_t line, const char* message);
+  int32_t (*make_definitions)(const char* name, const char* file, uint32_t line, LibraryHandle*);
+  int32_t (*make_kernels)(const char* name, const char* device, const char* file, uint32_t line, LibraryHandle*);
+  int32_t (*define)(LibraryHandle, const char* schema);
+  int32_t (*implement)(LibraryHandle, const char* name, Kernel);
+  int32_t (*delete_library)(LibraryHandle);
+};
+
+// Set before the first operator is registered.
+Libtorch libtorch;
+
+Libtorch find_libtorch() {
+  void* const library = dlopen("libtorch_cpu.so", RTLD_NOW | RTLD_NOLOAD);
+  if (library == nullptr) throw std::runtime_error("libtorch is not loaded");
+  const auto find = [&](auto& function, const char* name) {
+    void* const found = dlsym(library, name);
+    if (found == nullptr) throw std::runtime_error(std::string("this libtorch is not 2.7: it has no ") + name);
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(found);
+  };
+  Libtorch all;
+  find(all.delete_tensor, "aoti_torch_delete_tensor_object");
+  find(all.tensor_data, "aoti_torch_get_data_ptr");
+  find(all.tensor_elements, "aoti_torch_get_numel");
+  find(all.check, "aoti_torch_check");
+  find(all.make_definitions, "aoti_torch_library_init_def");
+  find(all.make_kernels, "aoti_torch_library_init_impl");
+  find(all.define, "aoti_torch_library_def");
+  find(all.implement, "aoti_torch_library_impl");
+  find(all.delete_library, "aoti_torch_delete_library_object");
+  return all;
 }
 
-void succeed(int32_t error, const char* what) {
-  if (error != 0) throw std::runtime_error(std::string("libtorch failed to ") + what);
+void succeed(int32_t error, const std::string& what) {
+  if (error != 0) throw std::runtime_error("libtorch failed to " + what);
 }
 
-// A tensor argument, ours to let go of: dense, on the CPU, in row-major order.
+// Runs `action`. If it throws, writes the exception's message and returns false.
+template <typename Action>
+bool succeeds(Action&& action, char* message, size_t size) noexcept {
+  try {
+    action();
+    return true;
+  } catch (const std::exception& e) {
+    std::snprintf(message, size, "%s", e.what());
+  } catch (...) {
+    std::snprintf(message, size, "unknown exception");
+  }
+  return false;
+}
+
+constexpr size_t MESSAGE_SIZE = 512;
+
+// An operation as libtorch calls it. None of our exceptions crosses the border: libtorch throws one of its own with the message,
+// through this frame, which has no destructors.
+template <void (*OPERATION)(Value* stack)>
+void kernel(Value* stack, uint64_t, uint64_t) {
+  char message[MESSAGE_SIZE];
+  if (succeeds([=] { OPERATION(stack); }, message, sizeof message)) return;
+  libtorch.check(false, "llmworker", __FILE__, __LINE__, message);
+}
+
+// A tensor argument, which we own: dense, on the CPU, in row-major order.
 class Tensor {
  public:
   explicit Tensor(Value value) : handle_(reinterpret_cast<TensorHandle>(value)) {}
-  ~Tensor() {
-    static const auto let_go = libtorch<int32_t (*)(TensorHandle)>("aoti_torch_delete_tensor_object");
-    let_go(handle_);
-  }
+  ~Tensor() { libtorch.delete_tensor(handle_); }
   Tensor(const Tensor&) = delete;
   Tensor& operator=(const Tensor&) = delete;
 
   template <typename Number>
   Number* data() const {
-    static const auto get = libtorch<int32_t (*)(TensorHandle, void**)>("aoti_torch_get_data_ptr");
     void* data = nullptr;
-    succeed(get(handle_, &data), "give a tensor's data");
+    succeed(libtorch.tensor_data(handle_, &data), "give a tensor's data");
     return static_cast<Number*>(data);
   }
 
   int64_t elements() const {
-    static const auto get = libtorch<int32_t (*)(TensorHandle, int64_t*)>("aoti_torch_get_numel");
     int64_t count = 0;
-    succeed(get(handle_, &count), "give a tensor's size");
+    succeed(libtorch.tensor_elements(handle_, &count), "give a tensor's size");
     return count;
   }
 
@@ -72,86 +124,102 @@ double number(Value value) {
 
 int integer(Value value) { return static_cast<int>(static_cast<int64_t>(value)); }
 
-// The decoder that a tensor of one int64 points to.
+void check_elements(const Tensor& tensor, int64_t expected, const char* name) {
+  if (tensor.elements() != expected) {
+    throw std::invalid_argument(std::string(name) + " has " + std::to_string(tensor.elements()) + " elements; expected " +
+                                std::to_string(expected));
+  }
+}
+
+// The decoder whose address is the one int64 of a tensor.
 Decoder& decoder(const Tensor& tensor) {
   const auto found = reinterpret_cast<Decoder*>(*tensor.data<int64_t>());
   if (found == nullptr) throw std::runtime_error("the decoder is not open");
   return *found;
 }
 
-void open(Value* stack, uint64_t, uint64_t) {
+void open(Value* stack) {
   const Tensor target(stack[0]), sizes(stack[1]);
+  check_elements(sizes, 8, "sizes");
   const int64_t* s = sizes.data<int64_t>();
   const auto at = [&](int i) { return static_cast<int>(s[i]); };
   const Sizes all{at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)};
   *target.data<int64_t>() = reinterpret_cast<int64_t>(
-      new Decoder(all, static_cast<float>(number(stack[2])), static_cast<CacheType>(integer(stack[3])), integer(stack[4])));
+      new Decoder(all, static_cast<float>(number(stack[2])), enumerator<CacheType>(integer(stack[3])), integer(stack[4])));
 }
 
-void close(Value* stack, uint64_t, uint64_t) {
+void close(Value* stack) {
   const Tensor target(stack[0]);
   delete reinterpret_cast<Decoder*>(*target.data<int64_t>());
   *target.data<int64_t>() = 0;
 }
 
-void use_threads(Value* stack, uint64_t, uint64_t) { decoder(Tensor(stack[0])).use_threads(integer(stack[1])); }
+void use_threads(Value* stack) { decoder(Tensor(stack[0])).use_threads(integer(stack[1])); }
 
-void put_vector(Value* stack, uint64_t, uint64_t) {
+void put_vector(Value* stack) {
   const Tensor target(stack[0]), values(stack[2]);
   Decoder& to = decoder(target);
   const float* data = values.data<float>();
   const std::vector<float> vector(data, data + values.elements());
-  switch (integer(stack[1])) {
-    case 0: to.norms.push_back(vector); break;
-    case 1: to.biases.push_back(vector); break;
-    default: to.head_norms.push_back(vector); break;
+  switch (enumerator<VectorKind>(integer(stack[1]))) {
+    case VectorKind::NORM: to.norms.push_back(vector); break;
+    case VectorKind::BIAS: to.biases.push_back(vector); break;
+    case VectorKind::HEAD_NORM: to.head_norms.push_back(vector); break;
   }
 }
 
-void put_frequencies(Value* stack, uint64_t, uint64_t) {
+void put_frequencies(Value* stack) {
   const Tensor target(stack[0]), values(stack[1]);
   const double* data = values.data<double>();
   decoder(target).frequencies.assign(data, data + values.elements());
 }
 
-void begin_matrix(Value* stack, uint64_t, uint64_t) { decoder(Tensor(stack[0])).weights.emplace_back(); }
+void begin_matrix(Value* stack) { decoder(Tensor(stack[0])).weights.emplace_back(); }
 
-void begin_part(Value* stack, uint64_t, uint64_t) {
+void begin_part(Value* stack) {
   const Tensor target(stack[0]);
-  Weights& last = decoder(target).weights.back();
-  last.parts.emplace_back(static_cast<Format>(integer(stack[1])), integer(stack[2]), integer(stack[3]),
-                          decoder(target).memory);
+  Decoder& to = decoder(target);
+  if (to.weights.empty()) throw std::logic_error("a part belongs to no matrix");
+  Weights& last = to.weights.back();
+  last.parts.emplace_back(enumerator<Format>(integer(stack[1])), integer(stack[2]), integer(stack[3]), to.memory);
   last.rows += integer(stack[2]);
 }
 
-Matrix& part(const Tensor& target) { return decoder(target).weights.back().parts.back(); }
+// The last part that was begun.
+Matrix& part(const Tensor& target) {
+  std::vector<Weights>& weights = decoder(target).weights;
+  if (weights.empty() || weights.back().parts.empty()) throw std::logic_error("no part of a matrix was begun");
+  return weights.back().parts.back();
+}
 
-void put_blocks(Value* stack, uint64_t, uint64_t) {
+void put_blocks(Value* stack) {
   const Tensor target(stack[0]), bytes(stack[1]);
-  if (!part(target).put_gguf(bytes.data<uint8_t>(), integer(stack[2]), integer(stack[3]), integer(stack[4]))) {
+  const auto type = enumerator<GgufType>(integer(stack[2]));
+  if (!part(target).put_gguf(bytes.data<uint8_t>(), type, integer(stack[3]), integer(stack[4]))) {
     decoder(target).finite = false;
   }
 }
 
-void put_quants(Value* stack, uint64_t, uint64_t) {
+void put_quants(Value* stack) {
   const Tensor target(stack[0]), quants(stack[1]), scales(stack[2]), offsets(stack[3]);
   part(target).put_quants(quants.data<uint8_t>(), scales.data<float>(), offsets.data<float>(), integer(stack[4]),
                           integer(stack[5]));
 }
 
-void put_plain(Value* stack, uint64_t, uint64_t) {
+void put_plain(Value* stack) {
   const Tensor target(stack[0]), rows(stack[1]);
   part(target).put_plain(rows.data<void>(), integer(stack[2]), integer(stack[3]));
 }
 
-void is_finite(Value* stack, uint64_t, uint64_t) {
+void is_finite(Value* stack) {
   const Tensor target(stack[0]), answer(stack[1]);
   *answer.data<int64_t>() = decoder(target).finite ? 1 : 0;
 }
 
-void embed(Value* stack, uint64_t, uint64_t) {
+void embed(Value* stack) {
   const Tensor target(stack[0]), tokens(stack[1]), x(stack[2]);
   const Matrix& head = part(target);
+  check_elements(x, tokens.elements() * head.columns(), "x");
   const int64_t* const token = tokens.data<int64_t>();
   for (int64_t i = 0; i < tokens.elements(); i++) {
     if (token[i] < 0 || token[i] >= head.rows()) throw std::runtime_error("no token has the id " + std::to_string(token[i]));
@@ -159,31 +227,31 @@ void embed(Value* stack, uint64_t, uint64_t) {
   }
 }
 
-void forward(Value* stack, uint64_t, uint64_t) {
+void forward(Value* stack) {
   const Tensor target(stack[0]), x(stack[1]), slots(stack[2]), positions(stack[3]);
+  Decoder& to = decoder(target);
+  check_elements(positions, slots.elements(), "positions");
+  check_elements(x, slots.elements() * to.sizes().hidden, "x");
   const int64_t *slot = slots.data<int64_t>(), *position = positions.data<int64_t>();
   std::vector<Place> places(slots.elements());
   for (size_t i = 0; i < places.size(); i++) places[i] = {static_cast<int>(slot[i]), static_cast<int>(position[i])};
-  const int first = integer(stack[4]), count = integer(stack[5]);
-  if (first < 0 || count < 0 || static_cast<size_t>(first) + count > places.size()) {
-    throw std::runtime_error("rows " + std::to_string(first) + " to " + std::to_string(first + count) + " are wanted of " +
-                             std::to_string(places.size()));
-  }
-  decoder(target).forward(x.data<float>(), places, first, count);
+  to.forward(x.data<float>(), places, integer(stack[4]), integer(stack[5]));
 }
 
-void head(Value* stack, uint64_t, uint64_t) {
+void head(Value* stack) {
   const Tensor target(stack[0]), x(stack[1]), logits(stack[2]);
   Decoder& from = decoder(target);
-  from.head(x.data<float>(), static_cast<int>(x.elements() / from.sizes().hidden), logits.data<float>());
+  const int64_t n = x.elements() / from.sizes().hidden;
+  check_elements(logits, n * from.vocabulary(), "logits");
+  from.head(x.data<float>(), static_cast<int>(n), logits.data<float>());
 }
 
-void copy_slot(Value* stack, uint64_t, uint64_t) {
+void copy_slot(Value* stack) {
   const Tensor target(stack[0]);
   decoder(target).cache().copy(integer(stack[1]), integer(stack[2]), integer(stack[3]));
 }
 
-void swap_slots(Value* stack, uint64_t, uint64_t) {
+void swap_slots(Value* stack) {
   const Tensor target(stack[0]);
   decoder(target).cache().swap(integer(stack[1]), integer(stack[2]));
 }
@@ -194,42 +262,65 @@ struct Operator {
   Kernel kernel;
 };
 
-// The same as in native_decoder.py.
+// native_decoder.py has the same schemas.
 constexpr Operator OPERATORS[] = {
-    {"open", "Tensor(a!) decoder, Tensor sizes, float epsilon, int cache, int threads", open},
-    {"close", "Tensor(a!) decoder", close},
-    {"use_threads", "Tensor(a!) decoder, int count", use_threads},
-    {"put_vector", "Tensor(a!) decoder, int kind, Tensor values", put_vector},
-    {"put_frequencies", "Tensor(a!) decoder, Tensor values", put_frequencies},
-    {"begin_matrix", "Tensor(a!) decoder", begin_matrix},
-    {"begin_part", "Tensor(a!) decoder, int format, int rows, int columns", begin_part},
-    {"put_blocks", "Tensor(a!) decoder, Tensor bytes, int type, int first, int count", put_blocks},
-    {"put_quants", "Tensor(a!) decoder, Tensor quants, Tensor scales, Tensor offsets, int first, int count", put_quants},
-    {"put_plain", "Tensor(a!) decoder, Tensor rows, int first, int count", put_plain},
-    {"is_finite", "Tensor(a!) decoder, Tensor(b!) answer", is_finite},
-    {"embed", "Tensor(a!) decoder, Tensor tokens, Tensor(b!) x", embed},
-    {"forward", "Tensor(a!) decoder, Tensor(b!) x, Tensor slots, Tensor positions, int first, int count", forward},
-    {"head", "Tensor(a!) decoder, Tensor x, Tensor(b!) logits", head},
-    {"copy_slot", "Tensor(a!) decoder, int source, int target, int length", copy_slot},
-    {"swap_slots", "Tensor(a!) decoder, int a, int b, int length", swap_slots},
+    {"open", "Tensor(a!) decoder, Tensor sizes, float epsilon, int cache, int threads", kernel<open>},
+    {"close", "Tensor(a!) decoder", kernel<close>},
+    {"use_threads", "Tensor(a!) decoder, int count", kernel<use_threads>},
+    {"put_vector", "Tensor(a!) decoder, int kind, Tensor values", kernel<put_vector>},
+    {"put_frequencies", "Tensor(a!) decoder, Tensor values", kernel<put_frequencies>},
+    {"begin_matrix", "Tensor(a!) decoder", kernel<begin_matrix>},
+    {"begin_part", "Tensor(a!) decoder, int format, int rows, int columns", kernel<begin_part>},
+    {"put_blocks", "Tensor(a!) decoder, Tensor bytes, int type, int first, int count", kernel<put_blocks>},
+    {"put_quants", "Tensor(a!) decoder, Tensor quants, Tensor scales, Tensor offsets, int first, int count",
+     kernel<put_quants>},
+    {"put_plain", "Tensor(a!) decoder, Tensor rows, int first, int count", kernel<put_plain>},
+    {"is_finite", "Tensor(a!) decoder, Tensor(b!) answer", kernel<is_finite>},
+    {"embed", "Tensor(a!) decoder, Tensor tokens, Tensor(b!) x", kernel<embed>},
+    {"forward", "Tensor(a!) decoder, Tensor(b!) x, Tensor slots, Tensor positions, int first, int count", kernel<forward>},
+    {"head", "Tensor(a!) decoder, Tensor x, Tensor(b!) logits", kernel<head>},
+    {"copy_slot", "Tensor(a!) decoder, int source, int target, int length", kernel<copy_slot>},
+    {"swap_slots", "Tensor(a!) decoder, int a, int b, int length", kernel<swap_slots>},
 };
 
-// Registers the operators, for as long as the process lives.
-struct Registration {
-  Registration() {
-    using Make = int32_t (*)(const char*, const char*, uint32_t, Library*);
-    using MakeFor = int32_t (*)(const char*, const char*, const char*, uint32_t, Library*);
-    Library definitions = nullptr, kernels = nullptr;
-    succeed(libtorch<Make>("aoti_torch_library_init_def")("llmworker", __FILE__, __LINE__, &definitions), "make a library");
-    succeed(libtorch<MakeFor>("aoti_torch_library_init_impl")("llmworker", "CPU", __FILE__, __LINE__, &kernels),
-            "make a library");
-    const auto define = libtorch<int32_t (*)(Library, const char*)>("aoti_torch_library_def");
-    const auto implement = libtorch<int32_t (*)(Library, const char*, Kernel)>("aoti_torch_library_impl");
-    for (const Operator& op : OPERATORS) {
-      succeed(define(definitions, (std::string(op.name) + "(" + op.arguments + ") -> ()").c_str()), op.name);
-      succeed(implement(kernels, op.name, op.kernel), op.name);
-    }
+// A group of registrations with libtorch. Takes them back unless they are kept.
+class Library {
+ public:
+  Library() = default;
+  ~Library() {
+    if (handle_ != nullptr) libtorch.delete_library(handle_);
   }
-} const registration;
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
+
+  LibraryHandle get() const { return handle_; }
+  LibraryHandle* address() { return &handle_; }
+  void keep() { handle_ = nullptr; }
+
+ private:
+  LibraryHandle handle_ = nullptr;
+};
+
+// Registers all operators or none.
+void register_operators() {
+  if (libtorch.check == nullptr) libtorch = find_libtorch();
+  Library definitions, kernels;
+  succeed(libtorch.make_definitions("llmworker", __FILE__, __LINE__, definitions.address()),
+          "open the namespace llmworker; it may be registered already");
+  succeed(libtorch.make_kernels("llmworker", "CPU", __FILE__, __LINE__, kernels.address()), "open llmworker for CPUs");
+  for (const Operator& op : OPERATORS) {
+    const std::string schema = std::string(op.name) + "(" + op.arguments + ") -> ()";
+    succeed(libtorch.define(definitions.get(), schema.c_str()), "define " + schema);
+    succeed(libtorch.implement(kernels.get(), op.name, op.kernel), std::string("implement ") + op.name);
+  }
+  definitions.keep();
+  kernels.keep();
+}
 
 }  // namespace
+
+// Registers the operators for as long as the process lives. libtorch must be loaded. Returns 0; or, if it fails, 1 and a message
+// of at most `size` bytes including the final 0. Threading: one call at a time.
+extern "C" [[gnu::visibility("default")]] int32_t llmworker_register(char* message, uint64_t size) {
+  return succeeds(register_operators, message, size) ? 0 : 1;
+}

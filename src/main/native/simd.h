@@ -1,7 +1,8 @@
-// What AVX2, FMA and F16C lack: numbers of 16 bits as eight floats, an exponential.
+// The vectors that the kernels compute with. No other file names an instruction set.
+//
+// An instruction set is one header, such as simd_avx2.h, which defines each type and each function that is declared here.
+// To add one: write its header and include it below.
 #pragma once
-
-#include <immintrin.h>
 
 #include <cstdint>
 
@@ -15,64 +16,130 @@ struct Bfloat {
   uint16_t bits;
 };
 
-inline __m256 load8(const float* p) { return _mm256_loadu_ps(p); }
+// Vectors in registers, named by the type and the number of their lanes. `F32x8 a{}` is all zeros.
+struct F32x8;
+struct I32x8;
+struct I16x16;
+struct U8x16;
 
-inline __m256 load8(const Half* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+// ---- Floats.
 
-inline __m256 load8(const Bfloat* p) {
-  const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
-}
+inline F32x8 splat(float value);
+// Memory needs no alignment.
+inline F32x8 load8(const float* p);
+inline F32x8 load8(const Half* p);
+inline F32x8 load8(const Bfloat* p);
+inline void store8(float* p, F32x8 v);
+// Rounds to nearest, ties to even. A value past float16's range becomes its largest one: infinity would turn every later sum
+// of the sequence into NaN.
+inline void store8(Half* p, F32x8 v);
+// Rounds to nearest, ties to even.
+inline void store8(Bfloat* p, F32x8 v);
 
-inline void store8(float* p, __m256 v) { _mm256_storeu_ps(p, v); }
+inline F32x8 operator+(F32x8 a, F32x8 b);
+inline F32x8 operator-(F32x8 a, F32x8 b);
+inline F32x8 operator*(F32x8 a, F32x8 b);
+inline F32x8 operator/(F32x8 a, F32x8 b);
+// a · b + c, rounded once.
+inline F32x8 multiply_add(F32x8 a, F32x8 b, F32x8 c);
+// c - a · b, rounded once.
+inline F32x8 multiply_subtract(F32x8 a, F32x8 b, F32x8 c);
+inline F32x8 minimum(F32x8 a, F32x8 b);
+inline F32x8 maximum(F32x8 a, F32x8 b);
+inline F32x8 absolute(F32x8 v);
+// To the nearest whole number, ties to even.
+inline F32x8 round_to_whole(F32x8 v);
+// The first `count` lanes of v, and those of `others` after them. count: any number, also below 0 and above 8.
+inline F32x8 first_lanes(int count, F32x8 v, F32x8 others);
+// v in lanes where x >= limit, else 0.
+inline F32x8 where_at_least(F32x8 x, F32x8 limit, F32x8 v);
 
-// A value past float16's range becomes its largest one: infinity would make every later sum of the sequence NaN.
-inline void store8(Half* p, __m256 v) {
-  const __m256 largest = _mm256_set1_ps(65504.0f);
-  v = _mm256_max_ps(_mm256_min_ps(v, largest), _mm256_sub_ps(_mm256_setzero_ps(), largest));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
-}
+// The order of the sums is fixed: lanes i and i + 4, then i and i + 2, then the last two.
+inline float sum8(F32x8 v);
+inline float max8(F32x8 v);
 
-// Rounded to nearest, ties to even.
-inline void store8(Bfloat* p, __m256 v) {
-  const __m256i bits = _mm256_castps_si256(v);
-  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-  const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF)));
-  const __m256i upper = _mm256_srli_epi32(rounded, 16);
-  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(upper, upper), 0x08);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
-}
+// ---- Integers of 32 bits.
 
-inline float sum8(__m256 v) {
-  __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
-}
+inline I32x8 operator+(I32x8 a, I32x8 b);
+// To the nearest integer, ties to even.
+inline I32x8 to_integers(F32x8 v);
+inline F32x8 to_floats(I32x8 v);
+// 2 to the power of n, for n from -126 to 127.
+inline F32x8 power_of_two(I32x8 n);
 
-inline float max8(__m256 v) {
-  __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-  s = _mm_max_ps(s, _mm_movehl_ps(s, s));
-  return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
-}
+// ---- Integers of 16 bits.
+
+inline I16x16 load16(const int16_t* p);
+inline void store16(int16_t* p, I16x16 v);
+// At a multiple of 32 bytes.
+inline void store16_aligned(int16_t* p, I16x16 v);
+// Sixteen words of 16 bits from 32 bytes.
+inline I16x16 load_words(const uint8_t* p);
+inline I16x16 splat_word(int16_t value);
+// The numbers at p[0] and p[1] by turns.
+inline I16x16 splat_pair(const int16_t* p);
+inline I16x16 operator&(I16x16 a, I16x16 b);
+inline I16x16 shift_left(I16x16 v, int bits);
+inline I16x16 shift_right(I16x16 v, int bits);
+// Shifts copies of the sign in.
+inline I16x16 shift_right_signed(I16x16 v, int bits);
+// Lane i is a[2i] · b[2i] + a[2i + 1] · b[2i + 1].
+inline I32x8 pair_products(I16x16 a, I16x16 b);
+// The lanes of a, then those of b. Those that do not fit become the nearest number that does.
+inline I16x16 narrow(I32x8 a, I32x8 b);
+
+// ---- Bytes, to reorder weights.
+
+inline U8x16 load16(const uint8_t* p);
+inline void store16(uint8_t* p, U8x16 v);
+inline U8x16 splat_byte(uint8_t value);
+inline U8x16 operator-(U8x16 a, U8x16 b);
+inline U8x16 low_nibbles(U8x16 v);
+inline U8x16 high_nibbles(U8x16 v);
+// Lane i is v[order[i]], where order[i] < 16.
+inline U8x16 pick(U8x16 v, U8x16 order);
+// Bytes below 16 as nibbles: lane i is low byte 2i and high byte 2i + 1 of a, then of b.
+inline U8x16 join_nibbles(U8x16 a, U8x16 b);
+// Four vectors of four words of 32 bits: word j of vector i becomes word i of vector j.
+inline void transpose_words(U8x16 (&v)[4]);
+
+// ---- Single numbers of 16 bits. Rounds to nearest, ties to even.
+
+inline uint16_t to_half(float value);
+inline float from_half(uint16_t half);
+
+// ---- For the compiler and the processor.
+
+// The compiler computes a and b here, and nothing of what follows before them.
+inline void compute_now(I32x8& a, I32x8& b);
+// Tells the processor that this thread waits in a loop.
+inline void pause_in_loop();
+
+}  // namespace llmworker
+
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#include "simd_avx2.h"
+#else
+#error "no header for this instruction set: see simd.h"
+#endif
+
+namespace llmworker {
 
 // e to the power of x to 2 units in the last place; 0 below -87.3, where floats lose their digits.
 // 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2] (Cephes' coefficients).
-inline __m256 exp8(__m256 x) {
-  const __m256 lowest = _mm256_set1_ps(-87.3f);
-  const __m256 some = _mm256_cmp_ps(x, lowest, _CMP_GE_OQ);
-  x = _mm256_min_ps(_mm256_max_ps(x, lowest), _mm256_set1_ps(88.3f));
-  const __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
-  r = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), r);
-  __m256 p = _mm256_set1_ps(1.9875691500e-4f);
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.3981999507e-3f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(8.3334519073e-3f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(4.1665795894e-2f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.6666665459e-1f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(5.0000001201e-1f));
-  p = _mm256_fmadd_ps(p, _mm256_mul_ps(r, r), _mm256_add_ps(r, _mm256_set1_ps(1.0f)));
-  const __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
-  return _mm256_and_ps(some, _mm256_mul_ps(p, _mm256_castsi256_ps(power)));
+inline F32x8 exp8(F32x8 x) {
+  const F32x8 lowest = splat(-87.3f), clamped = minimum(maximum(x, lowest), splat(88.3f));
+  const F32x8 n = round_to_whole(clamped * splat(1.44269504f));
+  F32x8 r = multiply_subtract(n, splat(0.693359375f), clamped);
+  r = multiply_subtract(n, splat(-2.12194440e-4f), r);
+  F32x8 p = splat(1.9875691500e-4f);
+  p = multiply_add(p, r, splat(1.3981999507e-3f));
+  p = multiply_add(p, r, splat(8.3334519073e-3f));
+  p = multiply_add(p, r, splat(4.1665795894e-2f));
+  p = multiply_add(p, r, splat(1.6666665459e-1f));
+  p = multiply_add(p, r, splat(5.0000001201e-1f));
+  p = multiply_add(p, r * r, r + splat(1.0f));
+  return where_at_least(x, lowest, p * power_of_two(to_integers(n)));
 }
 
 }  // namespace llmworker

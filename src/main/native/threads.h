@@ -1,22 +1,23 @@
-// A few threads that share the tasks of one call after the other.
+// A pool of threads that share the tasks of one call at a time.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <thread>
 #include <vector>
 
 namespace llmworker {
 
-// Tasks are taken one by one, so a thread that the system has put aside holds up nobody unless it is in a task; a call
-// waits for the tasks, not for the threads. Threads look for work for a moment before they sleep, because a step of a model
-// is some hundred calls with microseconds between.
+// Threads take tasks one by one. A call waits for the tasks, not for the threads, so a thread that the system has suspended
+// delays nobody unless it is in a task. Threads look for work for a moment before they sleep, because a step of a model makes
+// some hundred calls with microseconds between them.
 //
-// Threading: one thread, the same each time or not, makes one call at a time.
+// Threading: one call at a time, from any thread.
 class Threads {
  public:
-  // count: of threads, the caller's included; at least 1.
+  // count: threads, including the caller's; at least 1. Throws std::system_error if the system has no threads left.
   explicit Threads(int count);
   ~Threads();
   Threads(const Threads&) = delete;
@@ -24,7 +25,8 @@ class Threads {
 
   int count() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls task(i) for each i of 0 to tasks - 1, on any thread and in any order; returns when all are done.
+  // Calls task(i) for each i of 0 to tasks - 1, on any thread and in any order. Returns when all are done. If tasks throw, one
+  // of their exceptions is thrown here once no thread is in a task any more; other tasks may or may not have run.
   template <typename Task>
   void run(int tasks, Task&& task) {
     if (tasks <= 1 || workers_.empty()) {
@@ -35,11 +37,11 @@ class Threads {
     share([](void* context, int i) { (*static_cast<Plain*>(context))(i); }, &task, tasks);
   }
 
-  // No call comes for a while, as far as the caller knows: what else is ready to run may have the processors first.
+  // Lets other programs' threads run before those of this pool, until the next call. The caller expects none for a while.
   void rest() { resting_.store(true, std::memory_order_relaxed); }
 
-  // The same for many small pieces of work: neighbours make a task, and each thread gets several of these, so that one that is
-  // late keeps the others waiting for little.
+  // The same for many small pieces of work. Neighbouring pieces form a task. Each thread gets several tasks, so that a slow
+  // thread delays the others only a little.
   template <typename Piece>
   void run_together(int pieces, Piece&& piece) {
     const int each = std::max(1, pieces / (count() * 8));
@@ -55,13 +57,17 @@ class Threads {
   void share(Function function, void* context, int tasks);
   bool take_one();
   void work();
+  void close();
 
-  // The number of the call in the upper half, how many of its tasks nobody has taken yet in the lower.
+  // Upper half: the number of the call. Lower half: how many of its tasks are not taken yet.
   alignas(64) std::atomic<uint64_t> open_{0};
   alignas(64) std::atomic<int> done_{0};
+  // Whether a task of the call has thrown. The first one to do so sets failure_ before it counts as done.
+  std::atomic<bool> failed_{false};
+  std::exception_ptr failure_;
   alignas(64) std::atomic<Function> function_{nullptr};
   std::atomic<void*> context_{nullptr};
-  // Workers sleep on this, and are counted while they do.
+  // Workers sleep on alarm_; sleepers_ counts them.
   alignas(64) std::atomic<uint32_t> alarm_{0};
   std::atomic<int> sleepers_{0};
   std::atomic<bool> resting_{false};

@@ -2,6 +2,11 @@ package dev.llmworker.model;
 
 import ai.djl.util.Utils;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.util.List;
 import java.util.Optional;
@@ -9,26 +14,31 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 
-/// The operators in C++ (`src/main/native`), loaded once for the process, after libtorch.
+/// The operators in C++ (`src/main/native`). The process loads them once, after libtorch.
 ///
 /// Threading: any thread.
 final class NativeLibrary {
-    /// A file of it, where it was put beside the worker; else it is taken from the worker's jar.
+    /// The library's file. If it is not set, the library comes from the worker's jar.
     private static final String FILE = "WORKER_NATIVE_LIBRARY";
 
     private static final String RESOURCE = "libllmworker.so";
-    /// What it is compiled for.
+    /// The CPU features that it is compiled for.
     private static final List<String> CPU_FEATURES = List.of("avx2", "fma", "f16c");
+
+    /// `int32_t llmworker_register(char* message, uint64_t size)`, see `ops.cpp`.
+    private static final String REGISTER = "llmworker_register";
+
+    private static final int MESSAGE_BYTES = 512;
 
     private static final FutureTask<Optional<String>> LOADING = new FutureTask<>(NativeLibrary::load);
 
     private NativeLibrary() {}
 
-    /// Loads it, or finds that it is loaded.
+    /// Loads it if it is not loaded yet.
     ///
-    /// @return why it cannot be used here; null where it can
+    /// @return why it cannot be used here; null if it can
     static @Nullable String problem() throws InterruptedException {
-        // Returns at once where another thread does it or has done it.
+        // Returns at once if another thread does it or has done it.
         LOADING.run();
         try {
             return LOADING.get().orElse(null);
@@ -46,6 +56,7 @@ final class NativeLibrary {
             } else {
                 System.load(file);
             }
+            register();
             return Optional.empty();
         } catch (IOException e) {
             return Optional.of(String.valueOf(e.getMessage()));
@@ -57,16 +68,40 @@ final class NativeLibrary {
     private static void loadFromJar() throws IOException {
         try (var library = NativeLibrary.class.getResourceAsStream(RESOURCE)) {
             if (library == null) {
-                throw new IOException("the worker was built without it: no C++ compiler was there");
+                throw new IOException("the worker was built without it: no C++ compiler was found");
             }
             var copy = Files.createTempFile("llmworker", ".so");
             try {
                 Files.write(copy, library.readAllBytes());
                 System.load(copy.toString());
             } finally {
-                // What is loaded stays, without a name.
+                // The loaded library stays mapped without its file.
                 Files.delete(copy);
             }
+        }
+    }
+
+    /// Registers the library's operators with libtorch. The library must be loaded.
+    ///
+    /// @throws IOException if libtorch rejects them, for instance because they are registered already
+    static void register() throws IOException {
+        var function = SymbolLookup.loaderLookup()
+                .find(REGISTER)
+                .orElseThrow(() -> new IOException("it is of another version: it has no function " + REGISTER));
+        var signature = FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG);
+        try (var arena = Arena.ofConfined()) {
+            var message = arena.allocate(MESSAGE_BYTES);
+            var failed = (int)
+                    Linker.nativeLinker().downcallHandle(function, signature).invokeExact(message, (long)
+                            MESSAGE_BYTES);
+            if (failed != 0) {
+                throw new IOException("its operators cannot be registered: " + message.getString(0));
+            }
+        } catch (IOException | RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            // The method handle declares Throwable but throws none of its own.
+            throw new IllegalStateException(e);
         }
     }
 

@@ -1,0 +1,91 @@
+// What the kernel tests share: checks, and plain loops in double precision that the kernels are compared with.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "matrix.h"
+
+inline int failures = 0;
+
+// Counts and prints a failed check. Prints only the first ones.
+inline void check(bool holds, const std::string& what) {
+  if (holds) return;
+  if (++failures <= 20) std::printf("FAILED: %s\n", what.c_str());
+}
+
+// Checks that `action` throws an Expected whose message contains `part`.
+template <typename Expected, typename Action>
+void check_throws(const std::string& part, Action&& action) {
+  try {
+    action();
+  } catch (const Expected& e) {
+    check(std::string(e.what()).find(part) != std::string::npos, "the message '" + std::string(e.what()) + "' lacks '" + part + "'");
+    return;
+  }
+  check(false, "nothing was thrown with '" + part + "'");
+}
+
+inline float half_to_float(uint16_t bits) {
+  _Float16 value;
+  std::memcpy(&value, &bits, 2);
+  return static_cast<float>(value);
+}
+
+inline uint16_t float_to_half(float value) {
+  const _Float16 half = static_cast<_Float16>(value);
+  uint16_t bits;
+  std::memcpy(&bits, &half, 2);
+  return bits;
+}
+
+inline float bfloat_to_float(uint16_t bits) {
+  const uint32_t upper = static_cast<uint32_t>(bits) << 16;
+  float value;
+  std::memcpy(&value, &upper, 4);
+  return value;
+}
+
+// Rounds to nearest, ties to even.
+inline uint16_t float_to_bfloat(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+using Random = std::mt19937;
+
+inline std::vector<float> normal(Random& random, size_t count, float scale = 1.0f) {
+  std::normal_distribution<float> distribution(0.0f, scale);
+  std::vector<float> values(count);
+  for (float& value : values) value = distribution(random);
+  return values;
+}
+
+inline int below(Random& random, int limit) { return static_cast<int>(random() % static_cast<uint32_t>(limit)); }
+
+constexpr llmworker::Format ALL_FORMATS[] = {
+    llmworker::Format::Q4,  llmworker::Format::Q8,  llmworker::Format::Q8_OFFSET, llmworker::Format::Q8_HALF_BLOCKS,
+    llmworker::Format::F32, llmworker::Format::F16, llmworker::Format::BF16};
+
+// A matrix and its numbers [rows, columns] by plain loops.
+struct Weighed {
+  llmworker::Matrix matrix;
+  std::vector<float> numbers;
+};
+
+// Fills a matrix with random weights, a few rows at a time.
+Weighed random_matrix(llmworker::Format format, int rows, int columns, llmworker::Memory& memory, Random& random);
+
+void test_simd();
+void test_matrices();
+void test_products();
+void test_attention();
+void test_decoder();
+void test_threads();
+void test_errors();

@@ -1,0 +1,16 @@
+// Runs all kernel tests.
+#include "check.h"
+
+int main() {
+  const struct {
+    const char* name;
+    void (*run)();
+  } tests[] = {{"simd", test_simd},         {"matrices", test_matrices}, {"products", test_products}, {"attention", test_attention},
+               {"decoder", test_decoder},   {"threads", test_threads},   {"errors", test_errors}};
+  for (const auto& test : tests) {
+    const int before = failures;
+    test.run();
+    std::printf("%-10s %s\n", test.name, failures == before ? "passed" : "FAILED");
+  }
+  return failures == 0 ? 0 : 1;
+}

@@ -1,0 +1,209 @@
+// Vectors, matrices and products.
+#include <algorithm>
+#include <limits>
+
+#include "check.h"
+#include "matmul.h"
+#include "simd.h"
+#include "threads.h"
+
+using namespace llmworker;
+
+namespace {
+
+const float INFINITE = std::numeric_limits<float>::infinity();
+// Activations are rounded to 1/32767 of a block's largest value. Sums are in float.
+constexpr double PRODUCT_TOLERANCE = 2e-4;
+
+std::string name(Format format) { return "format " + std::to_string(static_cast<int>(format)); }
+
+void fill_quants(Weighed& w, int first, int count, Random& random) {
+  const Format format = w.matrix.format();
+  const int columns = w.matrix.columns(), width = BLOCK / scales_a_block(format);
+  const int quants_end = format == Format::Q4 ? 16 : format == Format::Q8_HALF_BLOCKS ? 64 : 256;
+  std::vector<uint8_t> quants(static_cast<size_t>(count) * columns);
+  for (uint8_t& quant : quants) quant = static_cast<uint8_t>(below(random, quants_end));
+  const std::vector<float> scales = normal(random, quants.size() / width, 0.01f), offsets = normal(random, scales.size(), 0.1f);
+  w.matrix.put_quants(quants.data(), scales.data(), offsets.data(), first, count);
+  for (size_t i = 0; i < quants.size(); i++) {
+    const int quant = format == Format::Q8               ? static_cast<int8_t>(quants[i])
+                      : format == Format::Q8_HALF_BLOCKS ? quants[i] - 32
+                                                         : quants[i];
+    const float offset = has_offset(format) ? half_to_float(float_to_half(offsets[i / width])) : 0.0f;
+    w.numbers[static_cast<size_t>(first) * columns + i] = quant * half_to_float(float_to_half(scales[i / width])) + offset;
+  }
+}
+
+void fill_plain(Weighed& w, int first, int count, Random& random) {
+  const std::vector<float> numbers = normal(random, static_cast<size_t>(count) * w.matrix.columns());
+  float* const to = w.numbers.data() + static_cast<size_t>(first) * w.matrix.columns();
+  if (w.matrix.format() == Format::F32) {
+    w.matrix.put_plain(numbers.data(), first, count);
+    std::copy(numbers.begin(), numbers.end(), to);
+    return;
+  }
+  const bool half = w.matrix.format() == Format::F16;
+  std::vector<uint16_t> bits(numbers.size());
+  for (size_t i = 0; i < bits.size(); i++) {
+    bits[i] = half ? float_to_half(numbers[i]) : float_to_bfloat(numbers[i]);
+    to[i] = half ? half_to_float(bits[i]) : bfloat_to_float(bits[i]);
+  }
+  w.matrix.put_plain(bits.data(), first, count);
+}
+
+void test_reading(Format format, int rows, int columns, Random& random) {
+  Memory memory;
+  const Weighed w = random_matrix(format, rows, columns, memory, random);
+  std::vector<float> row(columns);
+  for (int i = 0; i < rows; i++) {
+    w.matrix.read(i, row.data());
+    const bool same = std::equal(row.begin(), row.end(), w.numbers.begin() + static_cast<size_t>(i) * columns);
+    check(same, name(format) + ", " + std::to_string(columns) + " columns: row " + std::to_string(i) + " differs");
+  }
+}
+
+// Blocks of a GGUF file, and their numbers.
+void test_blocks(GgufType type, Random& random) {
+  const int rows = 37, columns = 96, heads = type == GgufType::Q4_1 ? 4 : 2, quants = type == GgufType::Q8_0 ? 32 : 16;
+  const int bytes = heads + quants;
+  std::vector<uint8_t> blocks(static_cast<size_t>(rows) * columns / BLOCK * bytes);
+  std::vector<float> numbers;
+  for (size_t at = 0; at < blocks.size(); at += bytes) {
+    const uint16_t scale = float_to_half(normal(random, 1)[0]), offset = float_to_half(normal(random, 1)[0]);
+    std::memcpy(blocks.data() + at, &scale, 2);
+    if (heads == 4) std::memcpy(blocks.data() + at + 2, &offset, 2);
+    for (int i = 0; i < quants; i++) blocks[at + heads + i] = static_cast<uint8_t>(random());
+    for (int i = 0; i < BLOCK; i++) {
+      const uint8_t byte = blocks[at + heads + i % quants];
+      const int quant = type == GgufType::Q8_0 ? static_cast<int8_t>(byte) : i < 16 ? byte & 15 : byte >> 4;
+      const float added = type == GgufType::Q4_1   ? half_to_float(offset)
+                          : type == GgufType::Q4_0 ? half_to_float(float_to_half(half_to_float(scale) * -8.0f))
+                                                   : 0.0f;
+      numbers.push_back(quant * half_to_float(scale) + added);
+    }
+  }
+  Memory memory;
+  Matrix matrix(type == GgufType::Q8_0 ? Format::Q8 : Format::Q4, rows, columns, memory);
+  const size_t row_bytes = blocks.size() / rows;
+  for (int first = 0, count = 5; first < rows; first += count, count = std::min(19, rows - first)) {
+    check(matrix.put_gguf(blocks.data() + first * row_bytes, type, first, count), "blocks are finite");
+  }
+  std::vector<float> row(columns);
+  for (int i = 0; i < rows; i++) {
+    matrix.read(i, row.data());
+    check(std::equal(row.begin(), row.end(), numbers.begin() + i * columns), "GGUF blocks: row " + std::to_string(i) + " differs");
+  }
+  const uint16_t infinite = 0x7C00;
+  std::memcpy(blocks.data() + bytes, &infinite, 2);
+  check(!matrix.put_gguf(blocks.data(), type, 0, 1), "an infinite scale is noticed");
+}
+
+struct Shape {
+  int rows, columns, n;
+};
+
+// The product of random activations, and the same by plain loops. The results have a border that must stay as it is.
+void test_product(Format format, Shape shape, bool add, Threads& threads, Random& random) {
+  Memory memory;
+  const Weighed w = random_matrix(format, shape.rows, shape.columns, memory, random);
+  const std::vector<float> x = normal(random, static_cast<size_t>(shape.n) * shape.columns);
+  Activations activations;
+  activations.resize(shape.n, shape.columns);
+  for (int i = 0; i < shape.n; i++) activations.put(i, x.data() + static_cast<size_t>(i) * shape.columns);
+  const int stride = shape.rows + 3;
+  std::vector<float> out(static_cast<size_t>(shape.n) * stride, 0.5f);
+  multiply(activations, w.matrix, out.data(), stride, add, threads);
+  const std::string what = name(format) + ", " + std::to_string(shape.n) + " times " + std::to_string(shape.rows) + " rows of " +
+                           std::to_string(shape.columns);
+  for (int i = 0; i < shape.n; i++) {
+    for (int r = 0; r < stride; r++) {
+      const float found = out[static_cast<size_t>(i) * stride + r];
+      if (r >= shape.rows) {
+        check(found == 0.5f, what + ": writes behind its rows");
+        continue;
+      }
+      double expected = add ? 0.5 : 0.0, size = 1.0;
+      for (int c = 0; c < shape.columns; c++) {
+        const double product = double{x[static_cast<size_t>(i) * shape.columns + c]} * w.numbers[static_cast<size_t>(r) * shape.columns + c];
+        expected += product;
+        size += std::abs(product);
+      }
+      check(std::abs(found - expected) <= PRODUCT_TOLERANCE * size, what + ": a sum is wrong");
+    }
+  }
+  // One row alone, on one thread, has the same bits.
+  const int last = shape.n - 1;
+  Activations alone;
+  alone.resize(1, shape.columns);
+  alone.put(0, x.data() + static_cast<size_t>(last) * shape.columns);
+  std::vector<float> single(shape.rows, 0.5f);
+  Threads one(1);
+  multiply(alone, w.matrix, single.data(), shape.rows, add, one);
+  check(std::memcmp(single.data(), out.data() + static_cast<size_t>(last) * stride, 4 * single.size()) == 0,
+        what + ": a row depends on the others");
+}
+
+}  // namespace
+
+Weighed random_matrix(Format format, int rows, int columns, Memory& memory, Random& random) {
+  Weighed w{Matrix(format, rows, columns, memory), std::vector<float>(static_cast<size_t>(rows) * columns)};
+  for (int first = 0, count; first < rows; first += count) {
+    count = std::min(rows - first, 1 + below(random, 40));
+    is_quantised(format) ? fill_quants(w, first, count, random) : fill_plain(w, first, count, random);
+  }
+  return w;
+}
+
+void test_simd() {
+  Random random(1);
+  std::vector<float> values = normal(random, 4096, 20.0f);
+  values.insert(values.end(), {0.0f, -0.0f, 88.0f, -87.3f, -87.4f, -1000.0f, -INFINITE, 1e-30f, 65504.0f, 65519.0f, 65520.0f,
+                               -70000.0f, 1.00390625f, 1.01171875f, 6e-8f, 3e-5f});
+  for (size_t i = 0; i < values.size(); i += 8) {
+    float e[8];
+    Half halves[8];
+    Bfloat bfloats[8];
+    const F32x8 v = load8(values.data() + i);
+    store8(e, exp8(minimum(v, splat(88.0f))));
+    store8(halves, v);
+    store8(bfloats, v);
+    for (int j = 0; j < 8; j++) {
+      const float x = values[i + j];
+      const double expected = x < -87.3f ? 0.0 : std::exp(double{std::min(x, 88.0f)});
+      check(std::abs(e[j] - expected) <= 2.5e-7 * expected, "exp of " + std::to_string(x));
+      check(halves[j].bits == float_to_half(std::clamp(x, -65504.0f, 65504.0f)), "float16 of " + std::to_string(x));
+      check(bfloats[j].bits == float_to_bfloat(x), "bfloat16 of " + std::to_string(x));
+    }
+  }
+  for (int count = -3; count < 12; count++) {
+    float lanes[8];
+    store8(lanes, first_lanes(count, splat(1.0f), splat(2.0f)));
+    for (int i = 0; i < 8; i++) check(lanes[i] == (i < count ? 1.0f : 2.0f), "first lanes of " + std::to_string(count));
+  }
+  const float eight[8] = {1, 2, 3, 4, 5, 6, 7, 80};
+  check(sum8(load8(eight)) == 108.0f && max8(load8(eight)) == 80.0f, "sum and maximum of eight");
+}
+
+void test_matrices() {
+  Random random(2);
+  for (Format format : ALL_FORMATS) {
+    if (format == Format::Q8_HALF_BLOCKS) continue;
+    for (int columns : {32, 96, 416}) test_reading(format, 67, columns, random);
+    if (!is_quantised(format)) test_reading(format, 19, 41, random);
+  }
+  for (GgufType type : {GgufType::Q4_0, GgufType::Q4_1, GgufType::Q8_0}) test_blocks(type, random);
+}
+
+void test_products() {
+  Random random(3);
+  Threads threads(3);
+  // Rows that fill no panel, more blocks than are unpacked at a time, and all sizes of a tile.
+  const Shape shapes[] = {{1, 32, 1},  {7, 64, 2},   {8, 96, 3},   {9, 32, 4},    {16, 416, 5},
+                          {17, 800, 6}, {33, 384, 9}, {100, 64, 1}, {203, 128, 11}, {16, 32, 2}};
+  for (Format format : ALL_FORMATS) {
+    for (const Shape& shape : shapes) test_product(format, shape, shape.rows % 2 == 0, threads, random);
+    if (!is_quantised(format)) {
+      for (const Shape& shape : {Shape{5, 1, 1}, Shape{21, 40, 4}, Shape{18, 67, 7}}) test_product(format, shape, true, threads, random);
+    }
+  }
+}
