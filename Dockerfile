@@ -92,8 +92,8 @@ ENV PYTORCH_FLAVOR=cpu
 # not take it.
 FROM cpu AS trained
 COPY --from=app /app /opt/worker
-RUN /opt/worker/jre/bin/java -XX:AOTCacheOutput=/opt/worker/worker.aot @/opt/worker/java.args @/opt/worker/cpu-engine.args @/opt/worker/image.args --rehearse \
- && /opt/worker/jre/bin/java -XX:AOTMode=on -XX:AOTCache=/opt/worker/worker.aot @/opt/worker/java.args @/opt/worker/cpu-engine.args @/opt/worker/image.args --rehearse
+RUN /opt/worker/jre/bin/java -XX:AOTCacheOutput=/opt/worker/worker.aot @/opt/worker/java.args @/opt/worker/cpu-engine.args @/opt/worker/image.args --train-aot \
+ && /opt/worker/jre/bin/java -XX:AOTMode=on -XX:AOTCache=/opt/worker/worker.aot @/opt/worker/java.args @/opt/worker/cpu-engine.args @/opt/worker/image.args --train-aot
 
 FROM cpu AS worker-cpu
 LABEL org.opencontainers.image.title="camel-llm-worker" \

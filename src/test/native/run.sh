@@ -18,6 +18,7 @@ build() {
   shift
   mkdir "$objects"
   # ops.cpp needs libtorch.
+  # shellcheck disable=SC2016 # The inner shell expands it.
   find "$kernels" "$tests" -name '*.cpp' ! -name ops.cpp -print0 | xargs -0 -P "$(nproc)" -I '{}' sh -c '
     source=$1 objects=$2; shift 2
     exec "${CXX:-g++}" "$@" -c "$source" -o "$objects/$(basename "$source" .cpp).o"' \

@@ -4,9 +4,9 @@ import dev.llmworker.assembly.Engines;
 import dev.llmworker.assembly.Listening;
 import dev.llmworker.assembly.RunPod;
 import dev.llmworker.assembly.WorkerBeans;
+import dev.llmworker.command.AotTraining;
+import dev.llmworker.command.DeviceCheck;
 import dev.llmworker.command.ModelCheck;
-import dev.llmworker.command.Rehearsal;
-import dev.llmworker.command.SelfTest;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.routes.CamelApplication;
 import dev.llmworker.serving.port.PortException;
@@ -23,7 +23,7 @@ import sun.misc.Signal;
 /// The worker's `main`. The port is opened first, so that `/ping` is answered while the rest still starts.
 public final class Worker {
     private static final int FAILED = 1;
-    private static final String REHEARSE = "--rehearse";
+    private static final String TRAIN_AOT = "--train-aot";
     private static final String SELF_TEST = "--self-test";
     private static final String CHECK_MODEL = "--check-model";
 
@@ -33,12 +33,12 @@ public final class Worker {
         optOutOfTracking();
         try {
             Logging.configure(Settings.values(System.getenv()));
-            if (List.of(args).equals(List.of(REHEARSE))) {
-                Rehearsal.run(System.getenv());
+            if (List.of(args).equals(List.of(TRAIN_AOT))) {
+                AotTraining.run(System.getenv());
                 System.exit(0);
             }
             if (List.of(args).equals(List.of(SELF_TEST))) {
-                var passed = SelfTest.of(Settings.read(System.getenv())).run();
+                var passed = DeviceCheck.of(Settings.read(System.getenv())).run();
                 System.exit(passed ? 0 : FAILED);
             }
             if (args.length == 2 && args[0].equals(CHECK_MODEL)) {

@@ -3,7 +3,7 @@ package dev.llmworker;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.command.RehearsalModel;
+import dev.llmworker.command.TinyModel;
 import dev.llmworker.serving.camel.PlainCamelMain;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.RunningWorker;
@@ -89,7 +89,7 @@ class WorkerProcessTest {
     @Test
     void theSelfTestEndsWithZeroWhereItPassesAndWithOneWhereItCannotRun(@TempDir Path folder) throws Exception {
         var model = folder.resolve("model.gguf");
-        RehearsalModel.write(model);
+        TinyModel.write(model);
         var here = Path.of(".");
         var passing = Map.of("MODEL", model.toString(), "DEVICE", "cpu", "MAX_SLOTS", "1", "LOG_LEVEL", "off");
         var process = start(Worker.class, here, passing, "--self-test");

@@ -48,12 +48,12 @@ final class Admissions {
                 listener);
     }
 
-    private Steering steering(GenerationRequest request, int[] prompt) {
+    private LogitProcessing steering(GenerationRequest request, int[] prompt) {
         var scored = request.sampling().logprobs().isPresent();
         // Where ends are passed over there is nothing to forbid.
         var forbidden = request.ignoreEos() ? 0 : request.minTokens();
         var plain = !scored && forbidden == 0 && request.sampling().adjustment().isNone();
-        return new Steering(
+        return new LogitProcessing(
                 request.minTokens(),
                 request.stop(),
                 plain ? null : new TokenHistory(prompt, forbidden, endTokens),

@@ -25,12 +25,12 @@ final class Scheduler {
     private final WaitingQueue waiting;
     private final LongSupplier clock;
     private final EngineStats stats;
-    private final SlotContents slots;
+    private final PrefixCache slots;
     private final DecodeBatch batch;
-    private final PrefillPace pace;
+    private final PrefillBudget pace;
     private final int slotCount;
     /// Each has a slot from its first part on.
-    private final PromptTurns prefilling = new PromptTurns();
+    private final PrefillQueue prefilling = new PrefillQueue();
     private int rows;
 
     Scheduler(
@@ -40,9 +40,9 @@ final class Scheduler {
         this.waiting = waiting;
         this.clock = clock;
         this.stats = stats;
-        this.pace = new PrefillPace(decoder.leastPromptTokens());
+        this.pace = new PrefillBudget(decoder.leastPromptTokens());
         this.slotCount = decoder.description().slots();
-        this.slots = new SlotContents(decoder, GRID_TOKENS);
+        this.slots = new PrefixCache(decoder, GRID_TOKENS);
         this.batch = new DecodeBatch(slotCount);
     }
 
@@ -193,13 +193,13 @@ final class Scheduler {
     }
 
     /// @param beside parts of prompts
-    private void decode(List<PromptTurns.Part> beside) {
+    private void decode(List<PrefillQueue.Part> beside) {
         batch.clear();
         for (int row = 0; row < rows; row++) {
             var sequence = runningAt(row);
             batch.add(sequence.newestToken(), sequence.newestPosition(), sequence.sampling(), sequence.history());
         }
-        int promptTokens = beside.stream().mapToInt(PromptTurns.Part::count).sum();
+        int promptTokens = beside.stream().mapToInt(PrefillQueue.Part::count).sum();
         long begun = clock.getAsLong();
         var tokens = promptTokens == 0 ? decoder.decode(batch, 1) : decoder.decodeBeside(batch, slots.chunks(beside));
         pace.stepTook(rows, promptTokens, clock.getAsLong() - begun);
@@ -213,7 +213,7 @@ final class Scheduler {
             }
         }
         beside.stream()
-                .map(PromptTurns.Part::sequence)
+                .map(PrefillQueue.Part::sequence)
                 .filter(sequence -> sequence.promptLeft() == 1)
                 .forEach(this::run);
     }

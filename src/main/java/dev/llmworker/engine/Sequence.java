@@ -32,7 +32,7 @@ final class Sequence implements Generation {
     private final @Nullable TokenHistory history;
     private final Detokenizer detokenizer;
     private final @Nullable TokenScorer scorer;
-    private final TokenOutlet outlet;
+    private final StopFilter outlet;
     private final WaitingQueue queue;
     private final FinishListener listener;
     // Never holds more than tokenLimit + 1 events, so the engine never waits for a reader.
@@ -52,12 +52,12 @@ final class Sequence implements Generation {
     private volatile boolean closed;
 
     Sequence(Admission admission, Detokenizer detokenizer, WaitingQueue queue, LongSupplier clock, FinishListener end) {
-        this(admission, Steering.NONE, detokenizer, queue, clock, end);
+        this(admission, LogitProcessing.NONE, detokenizer, queue, clock, end);
     }
 
     Sequence(
             Admission admission,
-            Steering steering,
+            LogitProcessing steering,
             Detokenizer detokenizer,
             WaitingQueue queue,
             LongSupplier clock,
@@ -76,7 +76,7 @@ final class Sequence implements Generation {
         this.history = steering.history();
         this.scorer = steering.scorer();
         this.detokenizer = detokenizer;
-        this.outlet = new TokenOutlet(steering.stop(), events::add);
+        this.outlet = new StopFilter(steering.stop(), events::add);
         this.queue = queue;
         this.listener = end;
     }

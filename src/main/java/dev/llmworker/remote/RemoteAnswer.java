@@ -31,7 +31,7 @@ class RemoteAnswer<E> implements Answer<E> {
     private static final long USAGE_MILLIS = 2000;
 
     private final RemoteServers servers;
-    private final Route route;
+    private final Failover route;
     private final HttpClient client;
     private final ApiRequest question;
     private final @Nullable String apiKey;
@@ -59,7 +59,7 @@ class RemoteAnswer<E> implements Answer<E> {
             Supplier<AnswerReader<E>> readers,
             Consumer<RemoteAnswer<E>> whenOver) {
         this.servers = servers;
-        this.route = new Route(servers);
+        this.route = new Failover(servers);
         this.client = lane.client();
         this.context = lane.context();
         this.question = question;

@@ -80,7 +80,7 @@ class ModelCheckTest {
     @Test
     void aSoundGgufFileIsDescribed() throws Exception {
         var file = directory.resolve("tiny.gguf");
-        RehearsalModel.write(file);
+        TinyModel.write(file);
         var report = check(0, file);
         assertTrue(report.startsWith("tiny: sound\n") && report.contains("Q8_0"), report);
     }
@@ -94,7 +94,7 @@ class ModelCheckTest {
                 .matches("not sound: model\\.safetensors: tensor \\S+ takes bytes \\d+ to \\d+ of the data, which has"
                         + " \\d+: the file is truncated\n"));
         var gguf = directory.resolve("tiny.gguf");
-        RehearsalModel.write(gguf);
+        TinyModel.write(gguf);
         bytes = Files.readAllBytes(gguf);
         Files.write(gguf, Arrays.copyOf(bytes, bytes.length / 2));
         assertTrue(check(1, gguf).startsWith("not sound: tiny.gguf: tensor "));

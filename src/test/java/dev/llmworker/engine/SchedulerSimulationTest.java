@@ -33,7 +33,7 @@ class SchedulerSimulationTest {
     /// Steps that one request can keep the next waiting for: its prompt in the smallest chunks, every other of which
     /// another one may take and some steps of which go without, and its answer.
     private static final int STEPS_PER_REQUEST = 2 * (MAX_PROMPT / FakeDecoder.LEAST_PROMPT_TOKENS + 1)
-            + MAX_PROMPT / FakeDecoder.LEAST_PROMPT_TOKENS / PrefillPace.STEPS_PER_PLAIN
+            + MAX_PROMPT / FakeDecoder.LEAST_PROMPT_TOKENS / PrefillBudget.STEPS_PER_PLAIN
             + 2
             + MAX_TOKENS;
 

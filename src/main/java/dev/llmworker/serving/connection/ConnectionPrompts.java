@@ -17,7 +17,7 @@ public final class ConnectionPrompts {
     /// Prompts with an id that may run at a time.
     public static final int MAX_WITH_ID = 8;
 
-    private final Lane lane = new Lane("ws-prompts");
+    private final SerialExecutor lane = new SerialExecutor("ws-prompts");
     private final Queue<PromptRun> inTurn = new ArrayDeque<>(2);
     private final Map<String, PromptRun> byId = new HashMap<>();
 

@@ -23,13 +23,13 @@ public final class MessageAssembler implements Handler<WebSocketFrame> {
 
     private final ServerWebSocket socket;
     private final int maxMessageBytes;
-    private final Pulse pulse;
+    private final KeepAlive pulse;
     private final Consumer<Object> messages;
     private @Nullable Partial partial;
     private boolean refused;
 
     /// @param messages takes each message: a `String`, or a `byte[]` where it was sent as binary
-    public MessageAssembler(ServerWebSocket socket, int maxMessageBytes, Pulse pulse, Consumer<Object> messages) {
+    public MessageAssembler(ServerWebSocket socket, int maxMessageBytes, KeepAlive pulse, Consumer<Object> messages) {
         this.socket = socket;
         this.pulse = pulse;
         this.maxMessageBytes = maxMessageBytes;

@@ -26,7 +26,7 @@ public final class SlowReaders {
     public SlowReaders(Vertx vertx, Timeouts timeouts) {
         limitMillis = timeouts.send().toMillis();
         vertx.setPeriodic(
-                LOOK_MILLIS, _ -> backlogs.forEach((channel, last) -> look(channel, last, Pulse.nowMillis())));
+                LOOK_MILLIS, _ -> backlogs.forEach((channel, last) -> look(channel, last, KeepAlive.nowMillis())));
     }
 
     public void connected(Channel channel) {

@@ -28,19 +28,20 @@ public final class SlowSenders {
 
     public SlowSenders(Vertx vertx, Timeouts timeouts) {
         this.timeouts = timeouts;
-        vertx.setPeriodic(SWEEP_MILLIS, _ -> sweep(Pulse.nowMillis()));
+        vertx.setPeriodic(SWEEP_MILLIS, _ -> sweep(KeepAlive.nowMillis()));
     }
 
     public void connected(HttpConnection connection) {
         turns.put(
-                connection, new Turn(null, Pulse.nowMillis() + timeouts.header().toMillis()));
+                connection,
+                new Turn(null, KeepAlive.nowMillis() + timeouts.header().toMillis()));
         connection.closeHandler(_ -> turns.remove(connection));
     }
 
     public void requestBegan(HttpServerRequest request) {
         turns.put(
                 request.connection(),
-                new Turn(request, Pulse.nowMillis() + timeouts.body().toMillis()));
+                new Turn(request, KeepAlive.nowMillis() + timeouts.body().toMillis()));
     }
 
     /// The connection is a WebSocket from now on.

@@ -23,10 +23,10 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
     private static final int APPLICATION_END = 5000;
 
     private final ServerWebSocket socket;
-    private final Pulse pulse;
+    private final KeepAlive pulse;
     private boolean refused;
 
-    private StrictFrames(ServerWebSocket socket, int maxFrameBytes, Pulse pulse) {
+    private StrictFrames(ServerWebSocket socket, int maxFrameBytes, KeepAlive pulse) {
         super(WebSocketDecoderConfig.newBuilder()
                 .maxFramePayloadLength(maxFrameBytes)
                 .closeOnProtocolViolation(false)
@@ -38,7 +38,7 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
     }
 
     /// Called on the connection's event loop, after the handshake and before it reads the first frame.
-    public static void install(HttpConnection connection, ServerWebSocket socket, int maxFrameBytes, Pulse pulse) {
+    public static void install(HttpConnection connection, ServerWebSocket socket, int maxFrameBytes, KeepAlive pulse) {
         if (connection instanceof Http1xServerConnection http
                 && http.channel().pipeline().get(DECODER) != null) {
             http.channel().pipeline().replace(DECODER, DECODER, new StrictFrames(socket, maxFrameBytes, pulse));

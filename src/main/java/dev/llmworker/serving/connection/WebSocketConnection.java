@@ -21,8 +21,8 @@ public final class WebSocketConnection {
     private final Context eventLoop;
     private final String requestId;
     private final @Nullable String key;
-    private final Pulse pulse = new Pulse();
-    private final Lane routing = new Lane("ws-routing");
+    private final KeepAlive pulse = new KeepAlive();
+    private final SerialExecutor routing = new SerialExecutor("ws-routing");
     private final ConnectionPrompts prompts = new ConnectionPrompts();
     private final AtomicInteger unrouted = new AtomicInteger();
     // A slow client has its pings behind all that it has yet to read: each message that it reads is a sign of life.
@@ -54,7 +54,7 @@ public final class WebSocketConnection {
     }
 
     /// What the client's last signs of life were.
-    public Pulse pulse() {
+    public KeepAlive pulse() {
         return pulse;
     }
 

@@ -26,7 +26,7 @@ public final class WebSockets {
     public WebSockets(Vertx vertx, Timeouts timeouts, int limit) {
         this.timeouts = timeouts;
         this.limit = limit;
-        vertx.setPeriodic(LOOK_MILLIS, _ -> look(Pulse.nowMillis()));
+        vertx.setPeriodic(LOOK_MILLIS, _ -> look(KeepAlive.nowMillis()));
     }
 
     public boolean isFull() {

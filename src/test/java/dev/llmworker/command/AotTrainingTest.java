@@ -10,7 +10,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class RehearsalTest {
+class AotTrainingTest {
     @TempDir
     Path folder;
 
@@ -19,19 +19,19 @@ class RehearsalTest {
         var before = leftovers();
 
         // It throws where an answer is not what it should be.
-        Rehearsal.run(Map.of("ROUTES", "routes"));
+        AotTraining.run(Map.of("ROUTES", "routes"));
 
         assertEquals(before, leftovers());
     }
 
     @Test
     void withoutItsRoutesItSaysSo() {
-        assertThrows(NoSuchFileException.class, () -> Rehearsal.run(Map.of("ROUTES", folder.toString())));
+        assertThrows(NoSuchFileException.class, () -> AotTraining.run(Map.of("ROUTES", folder.toString())));
     }
 
     private static long leftovers() throws Exception {
         try (var files = Files.list(Path.of(System.getProperty("java.io.tmpdir")))) {
-            return files.filter(file -> file.getFileName().toString().startsWith("rehearsal"))
+            return files.filter(file -> file.getFileName().toString().startsWith("aot-training"))
                     .count();
         }
     }

@@ -21,7 +21,7 @@ import java.util.Locale;
 /// For an operator, on the machine that is to serve.
 ///
 /// @param measured how long each measurement of speed lasts, about
-public record SelfTest(Settings settings, PrintStream out, Duration measured) {
+public record DeviceCheck(Settings settings, PrintStream out, Duration measured) {
     private static final Duration MEASURED = Duration.ofSeconds(1);
     private static final int PROMPT_TOKENS = 512;
     private static final List<String> EXACT_FORMATS = List.of("fp32", "fp16", "native");
@@ -36,8 +36,8 @@ public record SelfTest(Settings settings, PrintStream out, Duration measured) {
             "{\"name\": \"worker\", \"ports\": [80,",
             LONG.repeat(12) + "One night");
 
-    public static SelfTest of(Settings settings) {
-        return new SelfTest(settings, System.out, MEASURED);
+    public static DeviceCheck of(Settings settings) {
+        return new DeviceCheck(settings, System.out, MEASURED);
     }
 
     /// @return whether the device can be trusted with the model

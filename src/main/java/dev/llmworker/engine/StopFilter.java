@@ -12,14 +12,14 @@ import org.jspecify.annotations.Nullable;
 /// no part of one is ever seen.
 ///
 /// Threading: one thread at a time.
-final class TokenOutlet {
+final class StopFilter {
     private final Consumer<? super GenerationEvent.Token> reader;
     private final @Nullable StopMatcher stops;
     private final ArrayDeque<GenerationEvent.Token> held = new ArrayDeque<>(0);
     /// Characters that have left.
     private long released;
 
-    TokenOutlet(List<String> stops, Consumer<? super GenerationEvent.Token> reader) {
+    StopFilter(List<String> stops, Consumer<? super GenerationEvent.Token> reader) {
         this.stops = stops.isEmpty() ? null : new StopMatcher(stops);
         this.reader = reader;
     }

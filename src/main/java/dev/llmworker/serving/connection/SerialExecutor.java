@@ -7,12 +7,12 @@ import org.jspecify.annotations.Nullable;
 /// Runs tasks one after the other, on a virtual thread that is there only while there is something to run.
 ///
 /// Threading: any thread.
-final class Lane {
+final class SerialExecutor {
     private final String name;
     private final Queue<Runnable> waiting = new ArrayDeque<>(2);
     private boolean running;
 
-    Lane(String name) {
+    SerialExecutor(String name) {
         this.name = name;
     }
 

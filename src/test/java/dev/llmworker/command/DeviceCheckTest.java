@@ -24,17 +24,17 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class SelfTestTest {
+class DeviceCheckTest {
     @TempDir
     private Path directory;
 
     private String run(Map<String, String> more) throws Exception {
         var model = directory.resolve("model.gguf");
-        RehearsalModel.write(model);
+        TinyModel.write(model);
         var settings = new HashMap<>(Map.of("MODEL", model.toString(), "DEVICE", "cpu", "MAX_SLOTS", "4"));
         settings.putAll(more);
         var out = new ByteArrayOutputStream();
-        var test = new SelfTest(
+        var test = new DeviceCheck(
                 Settings.read(settings), new PrintStream(out, true, StandardCharsets.UTF_8), Duration.ofMillis(20));
         assertTrue(test.run(), out.toString(StandardCharsets.UTF_8));
         return out.toString(StandardCharsets.UTF_8);
@@ -43,7 +43,7 @@ class SelfTestTest {
     @Test
     void itSaysWhatRunsWhetherItIsRightAndHowFastItIs() throws Exception {
         var said = run(Map.of());
-        assertTrue(said.contains("model     rehearsal (llama)\n"), said);
+        assertTrue(said.contains("model     tiny (llama)\n"), said);
         assertTrue(said.contains("device    cpu: CPU, "), said);
         assertTrue(said.contains("logits    ok: mean KL to float32 on the CPU "), said);
         // Alone and together, 16 positions of each prompt.
@@ -69,7 +69,7 @@ class SelfTestTest {
     }
 
     private static double limit(String weightFormat) {
-        return SelfTest.limit(new DecoderDescription("m", "llama", 320, 512, 4, "cpu", weightFormat, 1, 1));
+        return DeviceCheck.limit(new DecoderDescription("m", "llama", 320, 512, 4, "cpu", weightFormat, 1, 1));
     }
 
     /// Half of the last norm's weights, which are the file's end, turn round once the model is loaded: the reference is
@@ -77,7 +77,7 @@ class SelfTestTest {
     @Test
     void aModelThatTheDeviceGetsWrongFails() throws Exception {
         var model = directory.resolve("model.gguf");
-        RehearsalModel.write(model);
+        TinyModel.write(model);
         var said = new ByteArrayOutputStream();
         var watched = new OutputStream() {
             @Override
@@ -90,7 +90,7 @@ class SelfTestTest {
         };
         var settings = Map.of("MODEL", model.toString(), "DEVICE", "cpu", "MAX_SLOTS", "2");
         var out = new PrintStream(watched, true, StandardCharsets.UTF_8);
-        assertFalse(new SelfTest(Settings.read(settings), out, Duration.ofMillis(1)).run());
+        assertFalse(new DeviceCheck(Settings.read(settings), out, Duration.ofMillis(1)).run());
         var lines = said.toString(StandardCharsets.UTF_8);
         assertTrue(lines.contains("logits    WRONG: mean KL to float32 on the CPU "), lines);
         assertTrue(lines.contains("result    FAILED after "), lines);

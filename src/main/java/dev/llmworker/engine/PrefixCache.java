@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /// nothing but what it has itself sent.
 ///
 /// Threading: the engine thread alone.
-final class SlotContents {
+final class PrefixCache {
     /// Positions below which a past is neither kept nor looked for: to copy it costs as much as to compute it.
     static final int LEAST_TOKENS = 16;
 
@@ -31,7 +31,7 @@ final class SlotContents {
 
     /// @param grid chunks that begin at multiples of this, and have as many tokens, give the same cache whenever they
     /// run
-    SlotContents(Decoder decoder, int grid) {
+    PrefixCache(Decoder decoder, int grid) {
         this.decoder = decoder;
         this.grid = grid;
         int slots = decoder.description().slots();
@@ -135,7 +135,7 @@ final class SlotContents {
     }
 
     /// Parts of prompts as the decoder takes them, each in its sequence's slot.
-    List<PromptPart> chunks(List<PromptTurns.Part> parts) {
+    List<PromptPart> chunks(List<PrefillQueue.Part> parts) {
         List<PromptPart> chunks = new ArrayList<>();
         for (var part : parts) {
             var sequence = part.sequence();

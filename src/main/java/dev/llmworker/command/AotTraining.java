@@ -25,7 +25,7 @@ import java.util.concurrent.TimeUnit;
 
 /// The whole worker, started once with a tiny model on a free port and asked for a few answers. The JVM that runs it
 /// writes what it learns of the program to an AOT cache (`-XX:AOTCacheOutput`), with which workers start faster.
-public final class Rehearsal {
+public final class AotTraining {
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final int HEALTHY = 200;
     /// Not those that an operator has added: they may do anything.
@@ -39,14 +39,14 @@ public final class Rehearsal {
 
     private static final String REQUEST = "{\"prompt\":\"Hello\",\"max_tokens\":40,\"ignore_eos\":true}";
 
-    private Rehearsal() {}
+    private AotTraining() {}
 
     /// @throws Exception where the worker does not answer as it should
     public static void run(Map<String, String> environment) throws Exception {
-        var folder = Files.createTempDirectory("rehearsal");
+        var folder = Files.createTempDirectory("aot-training");
         try {
             var model = folder.resolve("model.gguf");
-            RehearsalModel.write(model);
+            TinyModel.write(model);
             var routes = Path.of(environment.getOrDefault("ROUTES", "routes"));
             for (var name : OWN_ROUTES) {
                 Files.copy(routes.resolve(name), folder.resolve(name));
@@ -84,7 +84,7 @@ public final class Rehearsal {
         var beans = WorkerBeans.of(port, generator, stats);
         var application = new CamelApplication(settings, beans);
         var failed = new CompletableFuture<Void>();
-        Thread.ofPlatform().daemon().name("rehearsal").start(() -> {
+        Thread.ofPlatform().daemon().name("aot-training").start(() -> {
             try {
                 application.run();
             } catch (Exception e) {

@@ -5,10 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
 
-class PrefillPaceTest {
+class PrefillBudgetTest {
     private static final long MILLISECOND = 1_000_000;
 
-    private final PrefillPace pace = new PrefillPace(16);
+    private final PrefillBudget pace = new PrefillBudget(16);
 
     @Test
     void beforeAnythingIsMeasuredAStepGoesWithoutAndThenTakesTheFewest() {
@@ -31,7 +31,7 @@ class PrefillPaceTest {
 
     @Test
     void aDecoderThatGainsLittleByManyRowsTakesFewerBesideOne() {
-        var fine = new PrefillPace(4);
+        var fine = new PrefillBudget(4);
         fine.stepTook(1, 0, 5 * MILLISECOND);
         assertEquals(4, fine.tokens(1));
         fine.stepTook(1, 4, 8 * MILLISECOND);
@@ -58,7 +58,7 @@ class PrefillPaceTest {
             pace.stepTook(8, 16, 60 * MILLISECOND);
             steps++;
         }
-        assertEquals(PrefillPace.STEPS_PER_PLAIN, steps);
+        assertEquals(PrefillBudget.STEPS_PER_PLAIN, steps);
         pace.stepTook(8, 0, 40 * MILLISECOND);
         assertTrue(pace.tokens(8) > 0);
     }

@@ -8,10 +8,10 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param history for the decoder; null where neither logits are adjusted nor log-probabilities wanted
 /// @param scorer for the reader, of one whose log-probabilities are wanted
-record Steering(
+record LogitProcessing(
         int minTokens,
         List<String> stop,
         @Nullable TokenHistory history,
         @Nullable TokenScorer scorer) {
-    static final Steering NONE = new Steering(0, List.of(), null, null);
+    static final LogitProcessing NONE = new LogitProcessing(0, List.of(), null, null);
 }

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Random;
 
 /// A tiny model of random weights as a GGUF file: text without sense, by all the code that a real one runs.
-public final class RehearsalModel {
+public final class TinyModel {
     private static final int HIDDEN = 64;
     private static final int FEED_FORWARD = 128;
     private static final int HEADS = 2;
@@ -44,10 +44,10 @@ public final class RehearsalModel {
     private int keys;
     private int tensors;
 
-    private RehearsalModel() {}
+    private TinyModel() {}
 
     public static void write(Path file) throws IOException {
-        var model = new RehearsalModel();
+        var model = new TinyModel();
         model.architecture();
         model.tokenizer();
         model.weights();
@@ -61,7 +61,7 @@ public final class RehearsalModel {
 
     private void architecture() {
         key("general.architecture", STRING).string("llama");
-        key("general.name", STRING).string("rehearsal");
+        key("general.name", STRING).string("tiny");
         key("tokenizer.chat_template", STRING).string(TEMPLATE);
         integer("llama.block_count", LAYERS);
         integer("llama.embedding_length", HIDDEN);

@@ -5,7 +5,7 @@ import java.util.concurrent.TimeUnit;
 /// Whether the client of a WebSocket is still there, and goes on with the message that it has begun.
 ///
 /// Threading: its event loop writes; any thread looks.
-final class Pulse {
+final class KeepAlive {
     private static final long NEVER = Long.MIN_VALUE;
 
     private volatile long heardMillis = nowMillis();

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// long one gets half of the turns at least once it is the oldest.
 ///
 /// Threading: the engine thread alone.
-final class PromptTurns {
+final class PrefillQueue {
     private static final int SHORT_TOKENS = 64;
 
     private final List<Sequence> sequences = new ArrayList<>();

@@ -7,7 +7,7 @@ package dev.llmworker.engine;
 /// prompts move.
 ///
 /// Threading: the engine thread alone.
-final class PrefillPace {
+final class PrefillBudget {
     /// More are hardly faster by the token.
     static final int MOST_TOKENS = 128;
     /// Of a plain step's time.
@@ -31,7 +31,7 @@ final class PrefillPace {
     private int stepsSincePlain;
 
     /// @param leastTokens a power of two, at most [#MOST_TOKENS]
-    PrefillPace(int leastTokens) {
+    PrefillBudget(int leastTokens) {
         this.leastTokens = leastTokens;
         this.addedNanos = new double[bucket(MOST_TOKENS) - bucket(leastTokens) + 1];
         this.measuredAt = new long[addedNanos.length];

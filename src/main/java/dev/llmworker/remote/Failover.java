@@ -7,12 +7,12 @@ import org.jspecify.annotations.Nullable;
 /// The servers that one generation has been at: each once, and one of them twice where its connection broke.
 ///
 /// Threading: one thread.
-final class Route {
+final class Failover {
     private final RemoteServers servers;
     private final List<RemoteServer> tried = new ArrayList<>(1);
     private boolean askedAgain;
 
-    Route(RemoteServers servers) {
+    Failover(RemoteServers servers) {
         this.servers = servers;
     }
 
