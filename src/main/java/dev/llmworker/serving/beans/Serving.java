@@ -5,6 +5,7 @@ import dev.llmworker.serving.camel.AnswerHeaders;
 import dev.llmworker.serving.camel.ClientPolicy;
 import dev.llmworker.serving.camel.ClientWaits;
 import dev.llmworker.serving.camel.DrainBeforeStop;
+import dev.llmworker.serving.camel.RoutePaths;
 import dev.llmworker.serving.camel.SharedHttpEngine;
 import dev.llmworker.serving.camel.SharedHttpServerFactory;
 import dev.llmworker.serving.camel.SharedWebsocketComponent;
@@ -66,6 +67,7 @@ public final class Serving {
         registry.bind("llm", new LlmComponent(generations, port.vertx()));
         registry.bind("jsonAnswer", new AnswerJsonFormat());
         registry.bind("mergeFields", new MergeFields());
+        registry.bind("routePaths", new RoutePaths(port.pathRules()));
         registry.bind("clientPolicy", new ClientPolicy());
         registry.bind("clientWaits", new ClientWaits());
         registry.bind("virtualThreads", Executors.newVirtualThreadPerTaskExecutor());

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.port;
 
 import dev.llmworker.serving.access.Access;
+import dev.llmworker.serving.access.PathRules;
 import dev.llmworker.serving.connection.Drain;
 import dev.llmworker.serving.connection.SlowReaders;
 import dev.llmworker.serving.connection.SlowSenders;
@@ -47,6 +48,7 @@ public final class SharedPort implements AutoCloseable {
     private final SlowSenders slowSenders;
     private final SlowReaders slowReaders;
     private final WebSockets webSockets;
+    private final PathRules pathRules = new PathRules();
     private final Drain drain;
     private final Thread keyWatch;
     private final List<HttpServer> servers = new ArrayList<>();
@@ -61,8 +63,8 @@ public final class SharedPort implements AutoCloseable {
         slowSenders = new SlowSenders(vertx, settings.timeouts());
         slowReaders = new SlowReaders(vertx, settings.timeouts());
         webSockets = new WebSockets(vertx, settings.timeouts(), settings.maxWebSockets());
-        drain = new Drain(settings.timeouts(), webSockets, slowSenders);
-        gate = new Gate(new Access(settings.keys(), settings.origins()), drain, settings.workerId(), stats);
+        drain = new Drain(settings.timeouts(), webSockets, slowSenders, pathRules);
+        gate = new Gate(new Access(settings.keys(), settings.origins(), pathRules), drain, settings.workerId(), stats);
         settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
         // Not an event loop's timer: what it began could end after the loop, which has nowhere to put that then.
         keyWatch = Thread.ofVirtual().name("api-keys").start(this::watchKeys);
@@ -186,6 +188,11 @@ public final class SharedPort implements AutoCloseable {
 
     public Drain drain() {
         return drain;
+    }
+
+    /// The rules that routes have for their own paths.
+    public PathRules pathRules() {
+        return pathRules;
     }
 
     /// Whether the worker is about to stop, and takes no more work.
