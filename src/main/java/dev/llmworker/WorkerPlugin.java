@@ -2,12 +2,14 @@ package dev.llmworker;
 
 import dev.llmworker.assembly.Engines;
 import dev.llmworker.assembly.WorkerBeans;
+import dev.llmworker.serving.port.PortException;
 import dev.llmworker.serving.port.SharedPort;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.stats.WorkerStats;
 import java.nio.file.Path;
 import org.apache.camel.CamelContext;
+import org.apache.camel.ExtendedStartupListener;
 import org.apache.camel.RuntimeCamelException;
 import org.apache.camel.spi.ContextServicePlugin;
 
@@ -21,8 +23,26 @@ public final class WorkerPlugin implements ContextServicePlugin {
         if (beans == null) {
             beans = beans();
             registry.bind("workerBeans", beans);
+            serveWhenStarted(context, beans);
         }
         beans.bind(registry);
+    }
+
+    private static void serveWhenStarted(CamelContext context, WorkerBeans beans) {
+        try {
+            context.addStartupListener(new ExtendedStartupListener() {
+                /// Camel calls this for each route that is added later, too.
+                @Override
+                public void onCamelContextStarted(CamelContext started, boolean alreadyStarted) {}
+
+                @Override
+                public void onCamelContextFullyStarted(CamelContext started, boolean alreadyStarted) {
+                    beans.serve(started);
+                }
+            });
+        } catch (Exception e) {
+            throw RuntimeCamelException.wrapRuntimeException(e);
+        }
     }
 
     private static WorkerBeans beans() {
@@ -30,9 +50,9 @@ public final class WorkerPlugin implements ContextServicePlugin {
             var folder = Path.of("");
             var settings = Settings.read(System.getenv(), folder, folder.resolve("application.properties"));
             var stats = new WorkerStats();
-            var port = new SharedPort(settings.listen());
+            var port = SharedPort.open(settings.listen());
             return WorkerBeans.of(port, Engines.start(settings, port.vertx(), stats), stats);
-        } catch (SettingsException e) {
+        } catch (SettingsException | PortException e) {
             throw new RuntimeCamelException(e.getMessage());
         }
     }

@@ -35,10 +35,8 @@ public final class CamelApplication extends Main {
                 // The process waits so long for all of it: for what runs, then for Camel's routes, then for the engine.
                 .withExtraShutdownTimeout(
                         (int) settings.listen().timeouts().drain().toSeconds() + EXTRA_SECONDS);
-        // Whatever the file says for Camel JBang, here the port is open already.
-        addOverrideProperty("camel.server.enabled", "true");
-        addOverrideProperty("camel.server.host", settings.listen().host());
-        addOverrideProperty("camel.server.port", Integer.toString(beans.port().port()));
+        // The worker's port is open already; Camel must not open a second one.
+        addOverrideProperty("camel.server.enabled", "false");
         addMainListener(new MainListenerSupport() {
             @Override
             public void afterConfigure(BaseMainSupport main) {
@@ -51,7 +49,7 @@ public final class CamelApplication extends Main {
         });
     }
 
-    /// Loads the routes, and says where the worker serves. It comes before the listener that opens the port to them.
+    /// Loads the routes, opens the port to them, and logs where the worker serves.
     private static ExtendedStartupListener routes(Settings settings, WorkerBeans beans) {
         return new ExtendedStartupListener() {
             @Override
@@ -65,6 +63,7 @@ public final class CamelApplication extends Main {
                 if (settings.reloadsRoutes()) {
                     context.addService(new RouteReload(settings.routes(), files));
                 }
+                beans.serve(context);
                 LOG.info(
                         "serving on http://{}:{}  routes: {}",
                         settings.listen().host(),

@@ -4,10 +4,8 @@ import dev.llmworker.serving.port.SharedPort;
 import dev.llmworker.stats.WorkerStats;
 import java.util.Map;
 import org.apache.camel.Endpoint;
-import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpRouter;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketComponent;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketConfiguration;
-import org.apache.camel.component.vertx.websocket.VertxWebsocketConsumer;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketEndpoint;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketHost;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketHostConfiguration;
@@ -21,27 +19,17 @@ public final class SharedWebsocketComponent extends VertxWebsocketComponent {
     private final SharedPort port;
     private final WorkerStats stats;
 
-    public SharedWebsocketComponent(SharedPort port, WorkerStats stats) {
+    public SharedWebsocketComponent(SharedPort port, PortRouter router, WorkerStats stats) {
         this.port = port;
         this.stats = stats;
+        setRouter(router);
     }
 
     @Override
     protected Endpoint createEndpoint(String uri, String remaining, Map<String, Object> parameters) throws Exception {
-        var server = getCamelContext().hasService(SharedPlatformServer.class);
-        if (server == null) {
-            throw new IllegalStateException("vertx-websocket needs the HTTP server: camel.server.enabled = true");
-        }
-        setDefaultHost(server.getHost());
-        setDefaultPort(server.getConfigurationPort());
+        setDefaultHost(port.host());
+        setDefaultPort(port.port());
         return super.createEndpoint(uri, remaining, parameters);
-    }
-
-    @Override
-    public void connectConsumer(VertxWebsocketConsumer consumer) {
-        setRouter(VertxPlatformHttpRouter.lookup(
-                getCamelContext(), VertxPlatformHttpRouter.getRouterNameFromPort(getDefaultPort())));
-        super.connectConsumer(consumer);
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.llmworker.serving.delivery;
 
 import dev.llmworker.serving.camel.ClientResponse;
 import dev.llmworker.serving.camel.SharedWebsocketConsumer;
+import java.util.Objects;
 import org.apache.camel.Exchange;
 import org.jspecify.annotations.Nullable;
 
@@ -14,7 +15,8 @@ import org.jspecify.annotations.Nullable;
 ///     What comes from queues, folders and timers is not, and waits there for another worker
 public record Caller(String route, @Nullable String key, boolean admitted) {
     public static Caller of(Exchange exchange) {
-        var route = exchange.getFromRouteId();
+        // Null if Java code sent the exchange, without a route.
+        var route = Objects.requireNonNullElse(exchange.getFromRouteId(), "none");
         var connection = SharedWebsocketConsumer.connection(exchange);
         return connection == null
                 ? new Caller(route, ClientResponse.key(exchange), ClientResponse.of(exchange) != null)
