@@ -13,11 +13,12 @@ import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// Which thread runs a route: the event loop only where no step can hold it up.
+/// Which thread runs a route: the event loop only if no step can wait.
 class RequestThreadsTest {
     private static final String EVENT_LOOP = "vert.x-eventloop-thread-";
     private static final String VIRTUAL = "request-";
@@ -25,21 +26,10 @@ class RequestThreadsTest {
     @TempDir
     Path folder;
 
-    /// Remembers who asked last whether it is ready, which the bean `ping` does on each request, and who submitted.
+    /// Remembers the thread that last asked whether it is ready, as the bean `ping` does, or that submitted a request.
     private static final class Watching implements Generator {
         private final MockGenerator mock = new MockGenerator();
-        private final boolean waits;
         volatile String thread = "";
-
-        /// @param waits whether it says that it is no mock
-        Watching(boolean waits) {
-            this.waits = waits;
-        }
-
-        @Override
-        public boolean answersAtOnce(GenerationRequest request) {
-            return !waits && mock.answersAtOnce(request);
-        }
 
         @Override
         public Generation submit(GenerationRequest request) {
@@ -63,7 +53,7 @@ class RequestThreadsTest {
     }
 
     private String threadOf(String path) throws Exception {
-        var generator = new Watching(true);
+        var generator = new Watching();
         try (var worker = RunningWorker.with(generator, folder)) {
             assertEquals(200, worker.get(path).statusCode(), path);
             return generator.thread;
@@ -110,7 +100,7 @@ class RequestThreadsTest {
 
     @Test
     void aGenerationHasAThreadOfItsOwn() throws Exception {
-        var generator = new Watching(true);
+        var generator = new Watching();
         try (var worker = RunningWorker.with(generator)) {
             assertEquals(
                     "{\"generated_text\":\"Response to: 'x' (tokens=3, temp=0.7, request #1)\"}",
@@ -121,37 +111,22 @@ class RequestThreadsTest {
     }
 
     @Test
-    void anAnswerThatIsThereAtOnceNeedsNoThreadUnlessItIsLongOrStreamed() throws Exception {
-        var generator = new Watching(false);
-        try (var worker = RunningWorker.with(generator)) {
-            assertThread(EVENT_LOOP, worker, generator, "{\"prompt\":\"x\"}");
-            assertThread(VIRTUAL, worker, generator, "{\"prompt\":\"x\",\"stream\":true}");
-            assertThread(VIRTUAL, worker, generator, "{\"prompt\":\"x\",\"max_tokens\":100000}");
-            assertThread(VIRTUAL, worker, generator, "{\"prompt\":\"" + "x".repeat(100_000) + "\"}");
-        }
-    }
-
-    private static void assertThread(String name, RunningWorker worker, Watching generator, String body)
-            throws Exception {
-        assertEquals(200, worker.post("/generate", body).statusCode());
-        assertTrue(generator.thread.startsWith(name), generator.thread);
-    }
-
-    @Test
-    void whatABugThrowsOnEitherThreadIsAnswered() throws Exception {
-        for (var atOnce : new boolean[] {true, false}) {
-            try (var worker = RunningWorker.with(new Broken(atOnce))) {
-                assertEquals(500, worker.post("/generate", "{\"prompt\":\"x\"}").statusCode());
+    void anErrorThatABugThrowsIsAnswered() throws Exception {
+        for (var path : List.of("/generate", "/v1/completions")) {
+            try (var worker = RunningWorker.with(new Broken())) {
+                assertEquals(500, worker.post(path, "{\"prompt\":\"x\"}").statusCode());
             }
         }
     }
 
-    private record Broken(boolean atOnce) implements Generator {
-        @Override
-        public boolean answersAtOnce(GenerationRequest request) {
-            return atOnce;
+    @Test
+    void anErrorThatABugThrowsOnTheEventLoopIsAnswered() throws Exception {
+        try (var worker = RunningWorker.with(new Broken())) {
+            assertEquals(500, worker.get("/ping").statusCode());
         }
+    }
 
+    private record Broken() implements Generator {
         @Override
         public Generation submit(GenerationRequest request) {
             throw new AssertionError("a bug");
@@ -159,7 +134,7 @@ class RequestThreadsTest {
 
         @Override
         public Readiness readiness() {
-            return new Readiness.Ready();
+            throw new AssertionError("a bug");
         }
 
         @Override
