@@ -17,6 +17,7 @@ import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.camel.Processor;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketConstants;
@@ -63,9 +64,9 @@ public final class EchoWorker implements AutoCloseable {
         return exchange -> {
             var message = exchange.getMessage();
             var key = message.getHeader(VertxWebsocketConstants.CONNECTION_KEY, String.class);
-            switch (message.getHeader(VertxWebsocketConstants.EVENT, VertxWebsocketEvent.class)) {
+            switch (Objects.requireNonNull(message.getHeader(VertxWebsocketConstants.EVENT, VertxWebsocketEvent.class))) {
                 case OPEN -> sockets.put(key, message.getBody(ServerWebSocket.class));
-                case MESSAGE -> send(message.getBody(), sockets.get(key));
+                case MESSAGE -> send(message.getMandatoryBody(), sockets.get(key));
                 case CLOSE -> sockets.remove(key);
                 case ERROR -> {}
             }

@@ -37,10 +37,8 @@ public final class CamelApplication extends Main {
                 // The process waits so long for all of it: for what runs, then for Camel's routes, then for the engine.
                 .withExtraShutdownTimeout(
                         (int) settings.get(SettingsTable.DRAIN_TIMEOUT).toSeconds() + EXTRA_SECONDS);
-        // Whatever the file says for Camel JBang, here the port is open already.
-        addOverrideProperty("camel.server.enabled", "true");
-        addOverrideProperty("camel.server.host", settings.get(SettingsTable.HOST));
-        addOverrideProperty("camel.server.port", Integer.toString(beans.port().port()));
+        // The worker's port is open already; Camel must not open a second one.
+        addOverrideProperty("camel.server.enabled", "false");
         addMainListener(new MainListenerSupport() {
             @Override
             public void afterConfigure(BaseMainSupport main) {
@@ -53,7 +51,7 @@ public final class CamelApplication extends Main {
         });
     }
 
-    /// Loads the routes, and says where the worker serves. It comes before the listener that opens the port to them.
+    /// Loads the routes, opens the port to them, and logs where the worker serves.
     private static ExtendedStartupListener routes(Settings settings, WorkerBeans beans) {
         return new ExtendedStartupListener() {
             @Override
@@ -68,6 +66,7 @@ public final class CamelApplication extends Main {
                 if (settings.get(SettingsTable.ROUTES_RELOAD)) {
                     context.addService(new RouteReload(folder, files));
                 }
+                beans.serve(context);
                 LOG.info(
                         "serving on http://{}:{}  routes: {}",
                         settings.get(SettingsTable.HOST),

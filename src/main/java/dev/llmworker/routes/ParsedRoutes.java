@@ -3,6 +3,7 @@ package dev.llmworker.routes;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import org.apache.camel.CamelContext;
 import org.apache.camel.FailedToCreateRouteException;
@@ -123,7 +124,7 @@ final class ParsedRoutes {
 
     /// Ends what has started of it.
     void remove(CamelContext context) {
-        var model = context.getCamelContextExtension().getContextPlugin(Model.class);
+        var model = Objects.requireNonNull(context.getCamelContextExtension().getContextPlugin(Model.class));
         try {
             for (var route : routes) {
                 if (context.getRoute(route.getId()) != null) {

@@ -16,6 +16,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.util.Map;
+import org.apache.camel.CamelContext;
 
 /// A whole worker on a free port, over the real `routes/` unless told otherwise.
 public final class RunningWorker implements AutoCloseable {
@@ -77,13 +78,17 @@ public final class RunningWorker implements AutoCloseable {
         return new RawConnection(new Socket(InetAddress.getLoopbackAddress(), port.port()));
     }
 
+    public CamelContext context() {
+        return camel.getCamelContext();
+    }
+
     public RouteFiles routeFiles() {
-        return camel.getCamelContext().getRegistry().lookupByNameAndType("routeFiles", RouteFiles.class);
+        return context().getRegistry().lookupByNameAndType("routeFiles", RouteFiles.class);
     }
 
     /// Binds a bean for routes that are loaded later.
     public void bind(String name, Object bean) {
-        camel.getCamelContext().getRegistry().bind(name, bean);
+        context().getRegistry().bind(name, bean);
     }
 
     @Override

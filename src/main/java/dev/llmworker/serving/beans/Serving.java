@@ -6,8 +6,8 @@ import dev.llmworker.serving.camel.ClientPolicy;
 import dev.llmworker.serving.camel.ClientWaits;
 import dev.llmworker.serving.camel.DrainBeforeStop;
 import dev.llmworker.serving.camel.RoutePaths;
+import dev.llmworker.serving.camel.PortRouter;
 import dev.llmworker.serving.camel.SharedHttpEngine;
-import dev.llmworker.serving.camel.SharedHttpServerFactory;
 import dev.llmworker.serving.camel.SharedWebsocketComponent;
 import dev.llmworker.serving.camel.StrictJsonFormat;
 import dev.llmworker.serving.delivery.Generations;
@@ -32,12 +32,13 @@ public final class Serving {
     public static void bind(
             Registry registry, SharedPort port, Generator generator, WorkerStats stats, PrometheusPage metrics) {
         registry.bind("vertx", port.vertx());
-        registry.bind("sharedHttpServerFactory", new SharedHttpServerFactory(port));
+        var router = new PortRouter(port);
+        registry.bind(PortRouter.NAME, router);
         var http = new PlatformHttpComponent();
         http.setHeaderFilterStrategy(new AnswerHeaders());
         http.setEngine(new SharedHttpEngine());
         registry.bind("platform-http", http);
-        registry.bind("vertx-websocket", new SharedWebsocketComponent(port, stats));
+        registry.bind("vertx-websocket", new SharedWebsocketComponent(port, router, stats));
         var generations = new Generations(generator, port.drain(), stats);
         registry.bind("drainBeforeStop", new DrainBeforeStop(() -> port.drain().run(stats, generations::endAll)));
         registry.bind("ping", new PingProcessor(generator));

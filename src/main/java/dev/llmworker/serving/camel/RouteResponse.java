@@ -9,7 +9,6 @@ import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.util.List;
 import org.apache.camel.Exchange;
-import org.apache.camel.Message;
 import org.apache.camel.NoTypeConversionAvailableException;
 import org.apache.camel.spi.HeaderFilterStrategy;
 import org.apache.camel.support.ObjectHelper;
@@ -34,21 +33,20 @@ final class RouteResponse {
         try {
             var message = exchange.getMessage();
             response.setStatusCode(HttpUtil.determineResponseCode(exchange, message.getBody()));
-            copyHeaders(message, request, filter);
+            copyHeaders(exchange, request, filter);
             var type = message.getHeader(Exchange.CONTENT_TYPE, String.class);
             if (type != null) {
                 response.putHeader("Content-Type", type);
             }
-            return writeBody(message, request);
+            return writeBody(exchange, request);
         } catch (Exception e) {
             return Future.failedFuture(e);
         }
     }
 
-    private static void copyHeaders(Message message, RoutingContext request, HeaderFilterStrategy filter) {
-        var exchange = message.getExchange();
+    private static void copyHeaders(Exchange exchange, RoutingContext request, HeaderFilterStrategy filter) {
         var converter = exchange.getContext().getTypeConverter();
-        message.getHeaders().forEach((name, value) -> {
+        exchange.getMessage().getHeaders().forEach((name, value) -> {
             if (!request.pathParams().containsKey(name)) {
                 // A list is a header that is there more than once; a text with commas is not.
                 var values = ObjectHelper.createIterator(value, null, true);
@@ -72,9 +70,9 @@ final class RouteResponse {
         }
     }
 
-    private static Future<Void> writeBody(Message message, RoutingContext request)
+    private static Future<Void> writeBody(Exchange exchange, RoutingContext request)
             throws NoTypeConversionAvailableException {
-        switch (message.getBody()) {
+        switch (exchange.getMessage().getBody()) {
             case null -> request.end();
             case byte[] bytes -> end(request, Buffer.buffer(bytes));
             case String text -> end(request, Buffer.buffer(text));
@@ -85,10 +83,9 @@ final class RouteResponse {
                 end(request, Buffer.buffer(bytes));
             }
             case Object body -> {
-                var stream = message.getExchange()
-                        .getContext()
+                var stream = exchange.getContext()
                         .getTypeConverter()
-                        .mandatoryConvertTo(InputStream.class, message.getExchange(), body);
+                        .mandatoryConvertTo(InputStream.class, exchange, body);
                 return request.vertx().executeBlocking(() -> copy(stream, request), false);
             }
         }

@@ -3,45 +3,35 @@ package dev.llmworker.serving.camel;
 import dev.llmworker.serving.port.SharedPort;
 import dev.llmworker.stats.WorkerStats;
 import java.util.Map;
+import org.apache.camel.Consumer;
 import org.apache.camel.Endpoint;
-import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpRouter;
+import org.apache.camel.Processor;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketComponent;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketConfiguration;
-import org.apache.camel.component.vertx.websocket.VertxWebsocketConsumer;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketEndpoint;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketHost;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketHostConfiguration;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketHostKey;
 import org.apache.camel.spi.annotations.Component;
 
-/// Camel's `vertx-websocket`, mounted on the router of platform-http instead of a server of its own.
-// Named again, as the annotation is not inherited: without it the endpoint's options are silently ignored.
+/// Camel's `vertx-websocket`, mounted on the [PortRouter] instead of a server of its own.
+// The annotation is not inherited. Without it Camel silently ignores the endpoint's options.
 @Component("vertx-websocket")
 public final class SharedWebsocketComponent extends VertxWebsocketComponent {
     private final SharedPort port;
     private final WorkerStats stats;
 
-    public SharedWebsocketComponent(SharedPort port, WorkerStats stats) {
+    public SharedWebsocketComponent(SharedPort port, PortRouter router, WorkerStats stats) {
         this.port = port;
         this.stats = stats;
+        setRouter(router);
     }
 
     @Override
     protected Endpoint createEndpoint(String uri, String remaining, Map<String, Object> parameters) throws Exception {
-        var server = getCamelContext().hasService(SharedPlatformServer.class);
-        if (server == null) {
-            throw new IllegalStateException("vertx-websocket needs the HTTP server: camel.server.enabled = true");
-        }
-        setDefaultHost(server.getHost());
-        setDefaultPort(server.getConfigurationPort());
+        setDefaultHost(port.host());
+        setDefaultPort(port.port());
         return super.createEndpoint(uri, remaining, parameters);
-    }
-
-    @Override
-    public void connectConsumer(VertxWebsocketConsumer consumer) {
-        setRouter(VertxPlatformHttpRouter.lookup(
-                getCamelContext(), VertxPlatformHttpRouter.getRouterNameFromPort(getDefaultPort())));
-        super.connectConsumer(consumer);
     }
 
     @Override
@@ -52,6 +42,26 @@ public final class SharedWebsocketComponent extends VertxWebsocketComponent {
 
     @Override
     protected VertxWebsocketEndpoint createEndpointInstance(String uri, VertxWebsocketConfiguration configuration) {
-        return new SharedWebsocketEndpoint(uri, this, configuration, port, stats);
+        return new InOrderEndpoint(uri, configuration);
+    }
+
+    /// An endpoint whose consumer keeps the order of a connection's messages.
+    private final class InOrderEndpoint extends VertxWebsocketEndpoint {
+        InOrderEndpoint(String uri, VertxWebsocketConfiguration configuration) {
+            super(uri, SharedWebsocketComponent.this, configuration);
+        }
+
+        @Override
+        public Consumer createConsumer(Processor processor) throws Exception {
+            if (getConfiguration().isConsumeAsClient()) {
+                return super.createConsumer(processor);
+            }
+            var routesEvents = getConfiguration().isFireWebSocketConnectionEvents();
+            // The consumer itself always needs them.
+            getConfiguration().setFireWebSocketConnectionEvents(true);
+            var consumer = new SharedWebsocketConsumer(this, processor, routesEvents, port, stats);
+            configureConsumer(consumer);
+            return consumer;
+        }
     }
 }

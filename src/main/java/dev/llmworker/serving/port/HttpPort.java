@@ -20,7 +20,6 @@ import io.vertx.core.http.impl.Http1xServerConnection;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionException;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -53,8 +52,8 @@ public final class SharedPort implements AutoCloseable {
     private final Thread keyWatch;
     private final List<HttpServer> servers = new ArrayList<>();
 
-    /// Listens on nothing yet.
-    public SharedPort(ListenSettings settings) {
+    /// Does not listen yet.
+    SharedPort(ListenSettings settings) {
         this.settings = settings;
         // Nothing is served from the class path, so the file cache would only leave directories behind.
         vertx = Vertx.vertx(new VertxOptions()
@@ -101,8 +100,8 @@ public final class SharedPort implements AutoCloseable {
         }
     }
 
-    /// Opens `port`, and the health port where it is another one.
-    public void listen(String host, int port) throws PortException {
+    /// Opens `port`, and the health port if it is another one.
+    private void listen(String host, int port) throws PortException {
         listen("PORT", host, port, gate);
         if (settings.healthPort() != settings.port() && settings.healthPort() != port) {
             listen("PORT_HEALTH", host, settings.healthPort(), gate::handleHealth);
@@ -158,13 +157,14 @@ public final class SharedPort implements AutoCloseable {
         Thread.ofPlatform().daemon().name("json").start(StrictJson::prepare);
     }
 
-    public boolean isListening() {
-        return !servers.isEmpty();
-    }
-
     /// Whether a health check has come, at either port.
     public boolean wasPinged() {
         return gate.wasPinged();
+    }
+
+    /// The address that is bound.
+    public String host() {
+        return settings.host();
     }
 
     /// The port that is open, or 0 for none.
@@ -175,11 +175,6 @@ public final class SharedPort implements AutoCloseable {
     /// The port at which `/ping` is served too, or 0 for none.
     public int healthPort() {
         return servers.size() < 2 ? 0 : servers.getLast().actualPort();
-    }
-
-    @Nullable
-    public HttpServer server() {
-        return servers.isEmpty() ? null : servers.getFirst();
     }
 
     public SlowSenders slowSenders() {

@@ -1,27 +1,27 @@
 package dev.llmworker.serving.camel;
 
-import io.vertx.core.Context;
+import io.vertx.core.Future;
 import io.vertx.core.Handler;
-import io.vertx.core.buffer.Buffer;
 import io.vertx.ext.web.RoutingContext;
 import java.util.List;
 import org.apache.camel.Exchange;
 import org.apache.camel.ExchangePattern;
 import org.apache.camel.Processor;
+import org.apache.camel.Route;
 import org.apache.camel.component.platform.http.PlatformHttpEndpoint;
 import org.apache.camel.component.platform.http.spi.PlatformHttpConsumerAware;
 import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpConsumer;
+import org.apache.camel.model.OnExceptionDefinition;
+import org.apache.camel.model.ProcessDefinition;
+import org.apache.camel.model.RouteDefinition;
 
-/// Runs a route for each HTTP request, on a virtual thread, and writes the answer at once; the stock one sends each
-/// answer through a stream and its own thread, which takes more than the rest together. A route whose steps hold up
-/// nobody begins on the event loop, unless the body is a long one.
+/// Runs a route for each HTTP request on a virtual thread, and writes the answer at once. Camel's own consumer sends
+/// each answer through a stream and its own thread, which costs more than the rest together. A route of nothing but
+/// [EventLoopProcessor] steps, such as `/ping`, runs on the event loop itself. `docs/decisions/0011` has the figures.
 ///
 /// Threading: called on the event loops.
 final class SharedHttpConsumer extends VertxPlatformHttpConsumer {
-    // What takes JSON a tenth of a millisecond at most.
-    private static final int SHORT_BODY_BYTES = 16 << 10;
-
-    private boolean holdsUpNobody;
+    private boolean runsOnEventLoop;
 
     SharedHttpConsumer(
             PlatformHttpEndpoint endpoint,
@@ -33,12 +33,24 @@ final class SharedHttpConsumer extends VertxPlatformHttpConsumer {
 
     @Override
     protected void doStart() throws Exception {
-        // Camel tells the route to a consumer in front of this one.
-        holdsUpNobody = getEndpoint().getCamelContext().getRoutes().stream()
+        // Camel sets the route of the consumer that stands in front of this one, not of this one.
+        runsOnEventLoop = getEndpoint().getCamelContext().getRoutes().stream()
                 .anyMatch(route -> route.getConsumer() instanceof PlatformHttpConsumerAware front
                         && front.getPlatformHttpConsumer() == this
-                        && EventLoopSteps.areAllOf(route));
+                        && hasEventLoopStepsOnly(route));
         super.doStart();
+    }
+
+    /// Camel adds the interceptors and `onCompletion` of route configurations to the steps, so a route that has one runs
+    /// on a virtual thread. Error handlers do not count: an [EventLoopProcessor] only fails if it has a bug.
+    private static boolean hasEventLoopStepsOnly(Route route) {
+        return route.getRoute() instanceof RouteDefinition definition
+                && definition.getOutputs().stream()
+                        .filter(step -> !(step instanceof OnExceptionDefinition))
+                        .allMatch(step -> step instanceof ProcessDefinition process
+                                && process.getRef() != null
+                                && route.getCamelContext().getRegistry().lookupByName(process.getRef())
+                                        instanceof EventLoopProcessor);
     }
 
     @Override
@@ -49,44 +61,20 @@ final class SharedHttpConsumer extends VertxPlatformHttpConsumer {
         }
         var exchange = createExchange(false);
         exchange.setPattern(ExchangePattern.InOut);
-        processHttpRequest(exchange, request).onComplete(read -> {
-            if (read.failed()) {
-                fail(exchange, request, read.cause());
-            } else if (holdsUpNobody && hasShortBody(exchange)) {
-                runHere(exchange, request);
-            } else {
-                request.vertx().executeBlocking(() -> run(exchange), false).onComplete(routed -> {
-                    if (routed.succeeded()) {
-                        answer(exchange, request);
-                    } else {
-                        fail(exchange, request, routed.cause());
-                    }
-                });
-            }
-        });
+        processHttpRequest(exchange, request)
+                .compose(_ -> runsOnEventLoop
+                        ? runHere(exchange)
+                        : request.vertx().executeBlocking(() -> run(exchange), false))
+                .onSuccess(_ -> answer(exchange, request))
+                .onFailure(failure -> fail(exchange, request, failure));
     }
 
-    /// A body that is a stream is read from the event loop itself.
-    private static boolean hasShortBody(Exchange exchange) {
-        var body = exchange.getMessage().getBody();
-        return body == null || body instanceof Buffer bytes && bytes.length() <= SHORT_BODY_BYTES;
-    }
-
-    private void runHere(Exchange exchange, RoutingContext request) {
-        var eventLoop = request.vertx().getOrCreateContext();
+    private Future<Exchange> runHere(Exchange exchange) {
         try {
-            createUoW(exchange);
+            return Future.succeededFuture(run(exchange));
         } catch (Exception e) {
-            fail(exchange, request, e);
-            return;
+            return Future.failedFuture(e);
         }
-        getAsyncProcessor().process(exchange, _ -> {
-            if (Context.isOnEventLoopThread()) {
-                answer(exchange, request);
-            } else {
-                eventLoop.runOnContext(_ -> answer(exchange, request));
-            }
-        });
     }
 
     private Exchange run(Exchange exchange) throws Exception {

@@ -14,6 +14,7 @@ import io.vertx.core.MultiMap;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.impl.HttpServerRequestInternal;
+import io.vertx.core.http.impl.HttpServerRequestWrapper;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -79,7 +80,6 @@ public final class Gate implements Handler<HttpServerRequest> {
         if (routes == null) {
             handleWhileStarting(request);
         } else {
-            // A route that answers GET answers HEAD; Vert.x leaves out the body.
             routes.handle(
                     request.method() == HttpMethod.HEAD && request instanceof HttpServerRequestInternal head
                             ? new HeadAsGet(head)
@@ -218,5 +218,17 @@ public final class Gate implements Handler<HttpServerRequest> {
 
     private static JsonError unsupported(String message) {
         return JsonError.of(415, "unsupported_media_type", message);
+    }
+
+    /// A HEAD request as routes see it. A route that answers GET answers HEAD too; Vert.x leaves out the body.
+    private static final class HeadAsGet extends HttpServerRequestWrapper {
+        HeadAsGet(HttpServerRequestInternal head) {
+            super(head);
+        }
+
+        @Override
+        public HttpMethod method() {
+            return HttpMethod.GET;
+        }
     }
 }
