@@ -4,7 +4,7 @@ import dev.llmworker.assembly.Engines;
 import dev.llmworker.assembly.Listening;
 import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.serving.port.PortException;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.settings.SettingsTable;
@@ -57,7 +57,7 @@ public final class WorkerPlugin implements ContextServicePlugin {
             var settings = Settings.read(variables);
             UnknownSettings.warnings(variables).forEach(LoggerFactory.getLogger(WorkerPlugin.class)::warn);
             var stats = new WorkerStats();
-            var port = SharedPort.open(Listening.settings(settings));
+            var port = HttpPort.open(Listening.settings(settings));
             return WorkerBeans.of(port, Engines.start(settings, port.vertx(), stats), stats);
         } catch (SettingsException | PortException e) {
             throw new RuntimeCamelException(e.getMessage());

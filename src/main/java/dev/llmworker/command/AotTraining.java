@@ -5,7 +5,7 @@ import dev.llmworker.assembly.Listening;
 import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.routes.CamelApplication;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import java.io.IOException;
@@ -78,7 +78,7 @@ public final class AotTraining {
     }
 
     private static void perform(Settings settings) throws Exception {
-        var port = SharedPort.open(Listening.settings(settings));
+        var port = HttpPort.open(Listening.settings(settings));
         var stats = new WorkerStats();
         Generator generator = Engines.start(settings, port.vertx(), stats);
         var beans = WorkerBeans.of(port, generator, stats);

@@ -5,7 +5,7 @@ import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.routes.CamelApplication;
 import dev.llmworker.routes.RouteFiles;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.stats.WorkerStats;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -23,7 +23,7 @@ public final class RunningWorker implements AutoCloseable {
     public static final HttpClient HTTP = HttpClient.newHttpClient();
 
     public final WorkerStats stats;
-    public final SharedPort port;
+    public final HttpPort port;
     private final CamelApplication camel;
 
     public RunningWorker(Generator generator, Map<String, String> environment) throws Exception {
@@ -34,7 +34,7 @@ public final class RunningWorker implements AutoCloseable {
     public RunningWorker(Generator generator, Map<String, String> environment, WorkerStats stats) throws Exception {
         this.stats = stats;
         var settings = TestSettings.of(environment);
-        port = SharedPort.open(Listening.settings(settings));
+        port = HttpPort.open(Listening.settings(settings));
         camel = new CamelApplication(settings, WorkerBeans.of(port, generator, stats));
         camel.start();
     }

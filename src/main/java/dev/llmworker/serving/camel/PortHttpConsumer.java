@@ -20,10 +20,10 @@ import org.apache.camel.model.RouteDefinition;
 /// [EventLoopProcessor] steps, such as `/ping`, runs on the event loop itself. `docs/decisions/0011` has the figures.
 ///
 /// Threading: called on the event loops.
-final class SharedHttpConsumer extends VertxPlatformHttpConsumer {
+final class PortHttpConsumer extends VertxPlatformHttpConsumer {
     private boolean runsOnEventLoop;
 
-    SharedHttpConsumer(
+    PortHttpConsumer(
             PlatformHttpEndpoint endpoint,
             Processor processor,
             List<Handler<RoutingContext>> handlers,

@@ -1,7 +1,7 @@
 package dev.llmworker.serving.camel;
 
 import dev.llmworker.serving.port.HttpMeter;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.serving.wire.RequestId;
@@ -39,7 +39,7 @@ public final class PortRouter extends VertxPlatformHttpRouter {
 
     private final int maxBodyBytes;
 
-    public PortRouter(SharedPort port) {
+    public PortRouter(HttpPort port) {
         super(null, port.vertx(), Router.router(port.vertx()), NAME);
         maxBodyBytes = port.maxBodyBytes();
         REASONS.forEach((status, reason) -> answer(status, _ -> JsonError.ofStatus(status, reason)));

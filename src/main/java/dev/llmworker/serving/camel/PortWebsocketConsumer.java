@@ -6,7 +6,7 @@ import dev.llmworker.serving.connection.MessageAssembler;
 import dev.llmworker.serving.connection.StrictFrames;
 import dev.llmworker.serving.connection.WebSocketClient;
 import dev.llmworker.serving.connection.WebSocketConnection;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.wire.RequestId;
 import dev.llmworker.stats.WorkerStats;
 import io.vertx.core.http.ServerWebSocket;
@@ -27,20 +27,20 @@ import org.slf4j.LoggerFactory;
 /// they overtake each other. An exchange carries its [WebSocketClient].
 ///
 /// Threading: called on the event loops.
-public final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
-    private static final Logger LOG = LoggerFactory.getLogger(SharedWebsocketConsumer.class);
+public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
+    private static final Logger LOG = LoggerFactory.getLogger(PortWebsocketConsumer.class);
 
     private final boolean routesEvents;
-    private final SharedPort port;
+    private final HttpPort port;
     private final WorkerStats stats;
     private final Map<String, WebSocketConnection> connections = new ConcurrentHashMap<>();
 
     /// @param routesEvents whether the route also wants to hear of connections that open and close
-    SharedWebsocketConsumer(
+    PortWebsocketConsumer(
             VertxWebsocketEndpoint endpoint,
             Processor processor,
             boolean routesEvents,
-            SharedPort port,
+            HttpPort port,
             WorkerStats stats) {
         super(endpoint, processor);
         this.port = port;
@@ -58,13 +58,13 @@ public final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
         connections.put(key, connection);
         stats.recordWebSocketOpened();
         port.slowSenders().upgraded(routing.request().connection());
-        StrictFrames.install(routing.request().connection(), socket, SharedPort.MAX_MESSAGE_BYTES, connection.pulse());
+        StrictFrames.install(routing.request().connection(), socket, HttpPort.MAX_MESSAGE_BYTES, connection.pulse());
         // Camel's own handlers are replaced.
         socket.textMessageHandler(null);
         socket.binaryMessageHandler(null);
         socket.frameHandler(new MessageAssembler(
                 socket,
-                SharedPort.MAX_MESSAGE_BYTES,
+                HttpPort.MAX_MESSAGE_BYTES,
                 connection.pulse(),
                 message -> onMessage(key, message, remote, routing)));
         port.webSockets().opened(connection);

@@ -1,7 +1,7 @@
 package dev.llmworker.serving.camel;
 
 import dev.llmworker.serving.connection.WebSockets;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.wire.JsonError;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
@@ -20,8 +20,8 @@ import org.apache.camel.component.vertx.websocket.VertxWebsocketHostConfiguratio
 import org.apache.camel.component.vertx.websocket.VertxWebsocketHostKey;
 import org.jspecify.annotations.Nullable;
 
-/// The WebSocket paths of the [SharedPort]; it does not listen itself.
-final class SharedWebsocketHost extends VertxWebsocketHost {
+/// The WebSocket paths of the [HttpPort]; it does not listen itself.
+final class PortWebsocketHost extends VertxWebsocketHost {
     private static final short GOING_AWAY = 1001;
     private static final short SERVICE_RESTART = 1012;
     private static final int FULL_RETRY_SECONDS = 5;
@@ -32,11 +32,11 @@ final class SharedWebsocketHost extends VertxWebsocketHost {
     private final WebSockets sockets;
     private final Map<String, Route> handshakes = new HashMap<>();
 
-    SharedWebsocketHost(
+    PortWebsocketHost(
             CamelContext context,
             VertxWebsocketHostConfiguration configuration,
             VertxWebsocketHostKey key,
-            SharedPort port) {
+            HttpPort port) {
         super(context, configuration, key);
         this.context = context;
         this.router = configuration.getRouter();

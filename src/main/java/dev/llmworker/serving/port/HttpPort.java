@@ -27,8 +27,8 @@ import org.slf4j.LoggerFactory;
 /// moment; Camel's router is put in when it is there.
 ///
 /// Threading: any thread.
-public final class SharedPort implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(SharedPort.class);
+public final class HttpPort implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(HttpPort.class);
 
     /// The largest WebSocket message, in one frame or in several.
     public static final int MAX_MESSAGE_BYTES = 1 << 20;
@@ -43,7 +43,7 @@ public final class SharedPort implements AutoCloseable {
     private final Vertx vertx;
     private final ListenSettings settings;
     private final HttpStats stats = new HttpStats();
-    private final Gate gate;
+    private final RequestFilter gate;
     private final SlowSenders slowSenders;
     private final SlowReaders slowReaders;
     private final WebSockets webSockets;
@@ -53,7 +53,7 @@ public final class SharedPort implements AutoCloseable {
     private final List<HttpServer> servers = new ArrayList<>();
 
     /// Does not listen yet.
-    SharedPort(ListenSettings settings) {
+    HttpPort(ListenSettings settings) {
         this.settings = settings;
         // Nothing is served from the class path, so the file cache would only leave directories behind.
         vertx = Vertx.vertx(new VertxOptions()
@@ -63,7 +63,7 @@ public final class SharedPort implements AutoCloseable {
         slowReaders = new SlowReaders(vertx, settings.timeouts());
         webSockets = new WebSockets(vertx, settings.timeouts(), settings.maxWebSockets());
         drain = new Drain(settings.timeouts(), webSockets, slowSenders, pathRules);
-        gate = new Gate(new Access(settings.keys(), settings.origins(), pathRules), drain, settings.workerId(), stats);
+        gate = new RequestFilter(new Access(settings.keys(), settings.origins(), pathRules), drain, settings.workerId(), stats);
         settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
         // Not an event loop's timer: what it began could end after the loop, which has nowhere to put that then.
         keyWatch = Thread.ofVirtual().name("api-keys").start(this::watchKeys);
@@ -89,8 +89,8 @@ public final class SharedPort implements AutoCloseable {
     }
 
     /// Opens the ports of `settings`.
-    public static SharedPort open(ListenSettings settings) throws PortException {
-        var port = new SharedPort(settings);
+    public static HttpPort open(ListenSettings settings) throws PortException {
+        var port = new HttpPort(settings);
         try {
             port.listen(settings.host(), settings.port());
             return port;

@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
 /// takes out what could be mistaken for a header of Camel's.
 ///
 /// Threading: the event loops.
-public final class Gate implements Handler<HttpServerRequest> {
+public final class RequestFilter implements Handler<HttpServerRequest> {
 
     private static final String PING = "/ping";
     private static final Pattern SANE_ID = Pattern.compile("[A-Za-z0-9._-]{1,128}");
@@ -40,7 +40,7 @@ public final class Gate implements Handler<HttpServerRequest> {
     private volatile @Nullable Handler<HttpServerRequest> router;
     private volatile boolean pinged;
 
-    Gate(Access access, Drain drain, @Nullable String workerId, HttpStats stats) {
+    RequestFilter(Access access, Drain drain, @Nullable String workerId, HttpStats stats) {
         this.access = access;
         this.drain = drain;
         this.workerId = workerId;

@@ -21,7 +21,7 @@ import java.util.List;
 /// requests of any number of them; and where the last was not whole when the client left, it would not tell the one
 /// that is being answered.
 ///
-/// [Gate] refuses a request with both lengths. The codec would drop one and go on: what a proxy in front took for the
+/// [RequestFilter] refuses a request with both lengths. The codec would drop one and go on: what a proxy in front took for the
 /// body of one request could then be read as the next.
 ///
 /// Threading: the connection's event loop.

@@ -52,7 +52,7 @@ class SharedPortTest {
 
     @Test
     void pingIs204AndAllElse503BeforeThereAreRoutes() throws Exception {
-        try (var port = SharedPort.open(on("127.0.0.1", 0, 0))) {
+        try (var port = HttpPort.open(on("127.0.0.1", 0, 0))) {
             get(port.port(), "/stats");
             assertFalse(port.wasPinged());
             assertEquals(204, get(port.port(), "/ping").statusCode());
@@ -68,7 +68,7 @@ class SharedPortTest {
     @Test
     void pingIs204UntilTheRoutesAreUpAndNever404() throws Exception {
         var settings = TestSettings.of(Map.of());
-        try (var port = SharedPort.open(Listening.settings(settings))) {
+        try (var port = HttpPort.open(Listening.settings(settings))) {
             var camel = new CamelApplication(settings, WorkerBeans.of(port, new MockGenerator(), new WorkerStats()));
             var whileStarting = new AtomicInteger();
             camel.addMainListener(new MainListenerSupport() {
@@ -99,7 +99,7 @@ class SharedPortTest {
     void aPortInUseIsNamedWithTheCure() throws Exception {
         try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             var port = taken.getLocalPort();
-            var failure = assertThrows(PortException.class, () -> SharedPort.open(on("127.0.0.1", port, port)));
+            var failure = assertThrows(PortException.class, () -> HttpPort.open(on("127.0.0.1", port, port)));
             assertEquals(
                     "port " + port + " is in use by another process; stop it or choose another: PORT=" + (port + 1)
                             + " ./worker",
@@ -109,7 +109,7 @@ class SharedPortTest {
 
     @Test
     void aHostThatIsNotHereIsNamed() {
-        var failure = assertThrows(PortException.class, () -> SharedPort.open(on("192.0.2.1", 0, 0)));
+        var failure = assertThrows(PortException.class, () -> HttpPort.open(on("192.0.2.1", 0, 0)));
         assertEquals("HOST is \"192.0.2.1\", which is no address of this machine", failure.getMessage());
     }
 
