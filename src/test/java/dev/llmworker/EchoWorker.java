@@ -64,7 +64,8 @@ public final class EchoWorker implements AutoCloseable {
         return exchange -> {
             var message = exchange.getMessage();
             var key = message.getHeader(VertxWebsocketConstants.CONNECTION_KEY, String.class);
-            switch (Objects.requireNonNull(message.getHeader(VertxWebsocketConstants.EVENT, VertxWebsocketEvent.class))) {
+            switch (Objects.requireNonNull(
+                    message.getHeader(VertxWebsocketConstants.EVENT, VertxWebsocketEvent.class))) {
                 case OPEN -> sockets.put(key, message.getBody(ServerWebSocket.class));
                 case MESSAGE -> send(message.getMandatoryBody(), sockets.get(key));
                 case CLOSE -> sockets.remove(key);

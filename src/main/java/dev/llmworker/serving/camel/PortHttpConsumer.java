@@ -41,7 +41,8 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
         super.doStart();
     }
 
-    /// Camel adds the interceptors and `onCompletion` of route configurations to the steps, so a route that has one runs
+    /// Camel adds the interceptors and `onCompletion` of route configurations to the steps, so a route that has one
+    /// runs
     /// on a virtual thread. Error handlers do not count: an [EventLoopProcessor] only fails if it has a bug.
     private static boolean hasEventLoopStepsOnly(Route route) {
         return route.getRoute() instanceof RouteDefinition definition
@@ -85,7 +86,7 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
 
     private void answer(Exchange exchange, RoutingContext request) {
         if (exchange.getException() != null) {
-            // Neither handled by the route nor new: Camel has logged it.
+            // No error handler of the route took it. Camel has logged it.
             request.fail(exchange.getException());
             done(exchange);
             return;
@@ -103,7 +104,7 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
     private void fail(Exchange exchange, RoutingContext request, Throwable failure) {
         getExceptionHandler().handleException("cannot answer " + getEndpoint().getPath(), failure);
         if (request.response().headWritten()) {
-            // Half an answer, which must not look whole.
+            // Half of the answer is sent, and it must not look complete.
             request.request().connection().close();
         } else {
             request.fail(failure);

@@ -45,8 +45,7 @@ public final class PortRouter extends VertxPlatformHttpRouter {
         REASONS.forEach((status, reason) -> answer(status, _ -> JsonError.ofStatus(status, reason)));
         answer(404, PortRouter::notFound);
         answer(405, this::methodNotAllowed);
-        answer(
-                413, _ -> JsonError.of(413, "body_too_large", "the body is larger than " + maxBodyBytes + " bytes"));
+        answer(413, _ -> JsonError.of(413, "body_too_large", "the body is larger than " + maxBodyBytes + " bytes"));
         answer(500, PortRouter::failed);
         // The body handler reports a body under status 200 if it breaks off or is not encoded as HTTP requires.
         answer(200, _ -> JsonError.of(400, "bad_request", "the body is not valid HTTP"));

@@ -23,8 +23,8 @@ import org.apache.camel.component.vertx.websocket.VertxWebsocketEvent;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Routes the messages of each connection in their order, on virtual threads; the stock one gives them to a pool, where
-/// they overtake each other. An exchange carries its [WebSocketClient].
+/// Routes the messages of each connection in their order, on virtual threads; Camel's own consumer gives them to a pool,
+/// where they overtake each other. An exchange carries its [WebSocketClient].
 ///
 /// Threading: called on the event loops.
 public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
@@ -35,7 +35,7 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
     private final WorkerStats stats;
     private final Map<String, WebSocketConnection> connections = new ConcurrentHashMap<>();
 
-    /// @param routesEvents whether the route also wants to hear of connections that open and close
+    /// @param routesEvents whether the route also gets an exchange when a connection opens or closes
     PortWebsocketConsumer(
             VertxWebsocketEndpoint endpoint,
             Processor processor,
@@ -59,7 +59,7 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
         stats.recordWebSocketOpened();
         port.slowSenders().upgraded(routing.request().connection());
         StrictFrames.install(routing.request().connection(), socket, HttpPort.MAX_MESSAGE_BYTES, connection.pulse());
-        // Camel's own handlers are replaced.
+        // These replace Camel's own handlers.
         socket.textMessageHandler(null);
         socket.binaryMessageHandler(null);
         socket.frameHandler(new MessageAssembler(
@@ -90,11 +90,12 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
 
     @Override
     public void onException(String key, Throwable cause, SocketAddress remote, RoutingContext routing) {
-        // Frames that break the protocol and clients that vanish: their fault, and the close tells the rest.
+        // The client broke the protocol or vanished. The close event that follows does the rest.
         LOG.debug("WebSocket {} failed", key, cause);
     }
 
-    /// Query parameters are left out: stock puts them in under the names that the client gave them (CVE-2026-46726).
+    /// Query parameters are left out: Camel's own consumer makes headers of them, by the client's names
+    /// (CVE-2026-46726).
     @Override
     protected void populateExchangeHeaders(
             Exchange exchange, String key, SocketAddress remote, RoutingContext routing, VertxWebsocketEvent event) {

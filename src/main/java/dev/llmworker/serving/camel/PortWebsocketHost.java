@@ -20,7 +20,7 @@ import org.apache.camel.component.vertx.websocket.VertxWebsocketHostConfiguratio
 import org.apache.camel.component.vertx.websocket.VertxWebsocketHostKey;
 import org.jspecify.annotations.Nullable;
 
-/// The WebSocket paths of the [HttpPort]; it does not listen itself.
+/// Mounts the WebSocket paths on the [PortRouter]. It does not listen: the [HttpPort] does.
 final class PortWebsocketHost extends VertxWebsocketHost {
     private static final short GOING_AWAY = 1001;
     private static final short SERVICE_RESTART = 1012;
@@ -53,7 +53,7 @@ final class PortWebsocketHost extends VertxWebsocketHost {
         super.connect(consumer);
     }
 
-    /// Refuses here what the codec would refuse with an empty answer, or none.
+    /// Rejects invalid handshakes with a JSON error. The codec would answer with an empty body, or not at all.
     private void checkHandshake(RoutingContext context) {
         var request = context.request();
         if (request.method() != HttpMethod.GET) {
@@ -70,7 +70,7 @@ final class PortWebsocketHost extends VertxWebsocketHost {
             JsonError.of(400, "bad_request", "Sec-WebSocket-Key must be 16 bytes in Base64")
                     .answer(request);
         } else if (hasBody(request)) {
-            // It would be taken for frames.
+            // The codec would read the body as frames.
             JsonError.of(400, "bad_request", "a WebSocket begins by a request without a body")
                     .answer(request);
         } else if (sockets.isFull()) {
@@ -118,11 +118,11 @@ final class PortWebsocketHost extends VertxWebsocketHost {
         super.disconnect(path);
     }
 
-    /// The shared port listens already.
+    /// The port is open already.
     @Override
     public void start() {}
 
-    /// Closes the clients, as whoever takes over has no knowledge of them: on a reload of the route they connect again.
+    /// Closes all connections, because a reloaded route would not know them. The clients connect again.
     @Override
     public void stop() {
         var code = context.isStopping() || context.isStopped() ? GOING_AWAY : SERVICE_RESTART;

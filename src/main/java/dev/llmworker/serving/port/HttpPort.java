@@ -23,8 +23,8 @@ import java.util.concurrent.CompletionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The one port of HTTP and WebSocket. It is opened before Camel exists, so that `/ping` is answered from the first
-/// moment; Camel's router is put in when it is there.
+/// The port that serves HTTP and WebSocket. It opens before Camel exists, so that `/ping` is answered from the first
+/// moment; [#serve] adds Camel's router later.
 ///
 /// Threading: any thread.
 public final class HttpPort implements AutoCloseable {
@@ -35,7 +35,7 @@ public final class HttpPort implements AutoCloseable {
 
     private static final int MAX_HEADER_BYTES = 16 << 10;
     private static final int BACKLOG = 1024;
-    // A file of keys that changes is taken over after two of these.
+    // A changed file of keys is in force after two of these.
     private static final long KEYS_MILLIS = 500;
     // How long a client may take to answer a close frame.
     private static final int CLOSING_SECONDS = 3;
@@ -43,7 +43,7 @@ public final class HttpPort implements AutoCloseable {
     private final Vertx vertx;
     private final ListenSettings settings;
     private final HttpStats stats = new HttpStats();
-    private final RequestFilter gate;
+    private final RequestFilter filter;
     private final SlowSenders slowSenders;
     private final SlowReaders slowReaders;
     private final WebSockets webSockets;
@@ -63,9 +63,10 @@ public final class HttpPort implements AutoCloseable {
         slowReaders = new SlowReaders(vertx, settings.timeouts());
         webSockets = new WebSockets(vertx, settings.timeouts(), settings.maxWebSockets());
         drain = new Drain(settings.timeouts(), webSockets, slowSenders, pathRules);
-        gate = new RequestFilter(new Access(settings.keys(), settings.origins(), pathRules), drain, settings.workerId(), stats);
+        filter = new RequestFilter(new Access(settings.keys(), settings.origins(), pathRules), drain, settings.workerId(), stats);
         settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
-        // Not an event loop's timer: what it began could end after the loop, which has nowhere to put that then.
+        // A thread, not a timer of an event loop: reading could end after the loop, and its result would have nowhere
+        // to go.
         keyWatch = Thread.ofVirtual().name("api-keys").start(this::watchKeys);
     }
 
@@ -100,11 +101,11 @@ public final class HttpPort implements AutoCloseable {
         }
     }
 
-    /// Opens `port`, and the health port if it is another one.
+    /// Opens `port`, and the health port if it differs.
     private void listen(String host, int port) throws PortException {
-        listen("PORT", host, port, gate);
+        listen("PORT", host, port, filter);
         if (settings.healthPort() != settings.port() && settings.healthPort() != port) {
-            listen("PORT_HEALTH", host, settings.healthPort(), gate::handleHealth);
+            listen("PORT_HEALTH", host, settings.healthPort(), filter::handleHealth);
         }
     }
 
@@ -112,7 +113,7 @@ public final class HttpPort implements AutoCloseable {
             throws PortException {
         var server = vertx.createHttpServer(options())
                 .connectionHandler(this::connected)
-                .invalidRequestHandler(gate::handleInvalid)
+                .invalidRequestHandler(filter::handleInvalid)
                 .requestHandler(request -> {
                     slowSenders.requestBegan(request);
                     handler.handle(request);
@@ -139,7 +140,7 @@ public final class HttpPort implements AutoCloseable {
                 .setHttp2ClearTextEnabled(false)
                 .setAcceptBacklog(BACKLOG)
                 .setTcpNoDelay(true)
-                // Finds peers that vanished without a word; an idle WebSocket that is still there is kept.
+                // Detects peers that vanished silently; an idle WebSocket whose peer is alive is kept.
                 .setTcpKeepAlive(true);
     }
 
@@ -153,13 +154,13 @@ public final class HttpPort implements AutoCloseable {
 
     /// From now on requests go to `router`.
     public void serve(Handler<HttpServerRequest> router) {
-        gate.serve(router);
+        filter.serve(router);
         Thread.ofPlatform().daemon().name("json").start(StrictJson::prepare);
     }
 
-    /// Whether a health check has come, at either port.
+    /// Whether a health check has arrived, at either port.
     public boolean wasPinged() {
-        return gate.wasPinged();
+        return filter.wasPinged();
     }
 
     /// The address that is bound.
@@ -167,12 +168,12 @@ public final class HttpPort implements AutoCloseable {
         return settings.host();
     }
 
-    /// The port that is open, or 0 for none.
+    /// The port that is open, or 0 if none is.
     public int port() {
         return servers.isEmpty() ? 0 : servers.getFirst().actualPort();
     }
 
-    /// The port at which `/ping` is served too, or 0 for none.
+    /// The health port, or 0 if there is none.
     public int healthPort() {
         return servers.size() < 2 ? 0 : servers.getLast().actualPort();
     }
@@ -190,12 +191,12 @@ public final class HttpPort implements AutoCloseable {
         return pathRules;
     }
 
-    /// Whether the worker is about to stop, and takes no more work.
+    /// Whether the worker is stopping and accepts no more work.
     public boolean isDraining() {
         return drain.hasBegun();
     }
 
-    /// A worker that stops waits no longer for what runs.
+    /// Makes a stopping worker wait no longer for what runs.
     public void hurry() {
         drain.hurry();
     }
@@ -204,7 +205,7 @@ public final class HttpPort implements AutoCloseable {
         return webSockets;
     }
 
-    /// What was asked of this port.
+    /// Counts of the requests to this port.
     public HttpStats stats() {
         return stats;
     }

@@ -66,7 +66,8 @@ class CamelInternalsTest {
 
     @Test
     void virtualThreadsServeWhatVertxRunsBesideItsEventLoops() throws Exception {
-        var thread = worker.port.vertx()
+        var thread = worker.port
+                .vertx()
                 .executeBlocking(Thread::currentThread)
                 .toCompletionStage()
                 .toCompletableFuture()

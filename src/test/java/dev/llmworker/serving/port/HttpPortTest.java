@@ -27,7 +27,7 @@ import org.apache.camel.main.MainListenerSupport;
 import org.junit.jupiter.api.Test;
 
 /// The port by itself, before there are routes and beside them.
-class SharedPortTest {
+class HttpPortTest {
     private static ListenSettings on(String host, int port, int healthPort) throws SettingsException {
         return TestSettings.listening(Map.of(
                 "HOST",
