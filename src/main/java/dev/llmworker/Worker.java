@@ -8,8 +8,8 @@ import dev.llmworker.command.Rehearsal;
 import dev.llmworker.command.SelfTest;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.routes.CamelApplication;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.port.PortException;
-import dev.llmworker.serving.port.SharedPort;
 import dev.llmworker.settings.Logging;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
@@ -56,13 +56,13 @@ public final class Worker {
     /// Starts what generates.
     @FunctionalInterface
     public interface Engine {
-        Generator start(Settings settings, SharedPort port, WorkerStats stats) throws SettingsException;
+        Generator start(Settings settings, HttpPort port, WorkerStats stats) throws SettingsException;
     }
 
     /// Returns when the worker has stopped.
     public static void serve(Settings settings, Engine engine) throws Exception {
         var stats = new WorkerStats();
-        var port = SharedPort.open(settings.listen());
+        var port = HttpPort.open(settings.listen());
         hurryAtSecondSignal(port);
         RunPod.check(settings, port::wasPinged);
         var beans = WorkerBeans.of(port, engine.start(settings, port, stats), stats);
@@ -70,7 +70,7 @@ public final class Worker {
     }
 
     /// The first one lets what runs come to its end.
-    private static void hurryAtSecondSignal(SharedPort port) {
+    private static void hurryAtSecondSignal(HttpPort port) {
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             for (var name : List.of("TERM", "INT")) {
                 Signal.handle(new Signal(name), _ -> port.hurry());

@@ -2,8 +2,8 @@ package dev.llmworker;
 
 import dev.llmworker.assembly.Engines;
 import dev.llmworker.assembly.WorkerBeans;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.port.PortException;
-import dev.llmworker.serving.port.SharedPort;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.stats.WorkerStats;
@@ -50,7 +50,7 @@ public final class WorkerPlugin implements ContextServicePlugin {
             var folder = Path.of("");
             var settings = Settings.read(System.getenv(), folder, folder.resolve("application.properties"));
             var stats = new WorkerStats();
-            var port = SharedPort.open(settings.listen());
+            var port = HttpPort.open(settings.listen());
             return WorkerBeans.of(port, Engines.start(settings, port.vertx(), stats), stats);
         } catch (SettingsException | PortException e) {
             throw new RuntimeCamelException(e.getMessage());

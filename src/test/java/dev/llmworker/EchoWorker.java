@@ -3,7 +3,7 @@ package dev.llmworker;
 import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.routes.CamelApplication;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.RawConnection;
@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 /// A worker with one more route, `WS /echo`, which sends each message back as it came: what tests of the protocol
 /// beneath the prompts talk to, ours and the Autobahn suite.
 public final class EchoWorker implements AutoCloseable {
-    private final SharedPort port;
+    private final HttpPort port;
     private final CamelApplication camel;
 
     /// @param number of the port; 0 takes any free one
@@ -37,7 +37,7 @@ public final class EchoWorker implements AutoCloseable {
                 .path();
         var settings = Settings.read(
                 Map.of("PORT", Integer.toString(number), "HOST", "127.0.0.1", "ROUTES", routes.toString()));
-        port = SharedPort.open(settings.listen());
+        port = HttpPort.open(settings.listen());
         camel = new CamelApplication(settings, WorkerBeans.of(port, new MockGenerator(), new WorkerStats()));
         camel.bind("echo", echo());
         camel.start();
@@ -64,7 +64,8 @@ public final class EchoWorker implements AutoCloseable {
         return exchange -> {
             var message = exchange.getMessage();
             var key = message.getHeader(VertxWebsocketConstants.CONNECTION_KEY, String.class);
-            switch (Objects.requireNonNull(message.getHeader(VertxWebsocketConstants.EVENT, VertxWebsocketEvent.class))) {
+            switch (Objects.requireNonNull(
+                    message.getHeader(VertxWebsocketConstants.EVENT, VertxWebsocketEvent.class))) {
                 case OPEN -> sockets.put(key, message.getBody(ServerWebSocket.class));
                 case MESSAGE -> send(message.getMandatoryBody(), sockets.get(key));
                 case CLOSE -> sockets.remove(key);

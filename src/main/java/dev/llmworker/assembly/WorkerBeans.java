@@ -4,7 +4,7 @@ import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.serving.beans.Serving;
 import dev.llmworker.serving.camel.PortRouter;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.stats.PrometheusPage;
 import dev.llmworker.stats.WorkerIdentity;
 import dev.llmworker.stats.WorkerStats;
@@ -17,9 +17,9 @@ import org.apache.camel.spi.Registry;
 /// The worker's object graph: the same under Camel Main, Camel JBang and tests.
 ///
 /// @param port open already; [#serve] puts Camel's routes behind it
-public record WorkerBeans(SharedPort port, Generator generator, WorkerStats stats, PrometheusPage metrics)
+public record WorkerBeans(HttpPort port, Generator generator, WorkerStats stats, PrometheusPage metrics)
         implements AutoCloseable {
-    public static WorkerBeans of(SharedPort port, Generator generator, WorkerStats stats) {
+    public static WorkerBeans of(HttpPort port, Generator generator, WorkerStats stats) {
         // From the jar's manifest.
         var version = Objects.requireNonNullElse(WorkerBeans.class.getPackage().getImplementationVersion(), "unknown");
         var identity = new WorkerIdentity(

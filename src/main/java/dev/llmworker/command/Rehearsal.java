@@ -4,7 +4,7 @@ import dev.llmworker.assembly.Engines;
 import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.routes.CamelApplication;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import java.io.IOException;
@@ -77,7 +77,7 @@ public final class Rehearsal {
     }
 
     private static void perform(Settings settings) throws Exception {
-        var port = SharedPort.open(settings.listen());
+        var port = HttpPort.open(settings.listen());
         var stats = new WorkerStats();
         Generator generator = Engines.start(settings, port.vertx(), stats);
         var beans = WorkerBeans.of(port, generator, stats);

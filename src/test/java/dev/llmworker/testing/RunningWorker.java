@@ -4,7 +4,7 @@ import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.routes.CamelApplication;
 import dev.llmworker.routes.RouteFiles;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import java.io.IOException;
@@ -24,7 +24,7 @@ public final class RunningWorker implements AutoCloseable {
     public static final HttpClient HTTP = HttpClient.newHttpClient();
 
     public final WorkerStats stats;
-    public final SharedPort port;
+    public final HttpPort port;
     private final CamelApplication camel;
 
     public RunningWorker(Generator generator, Map<String, String> environment) throws Exception {
@@ -37,7 +37,7 @@ public final class RunningWorker implements AutoCloseable {
         var variables = new HashMap<>(Map.of("PORT", "0", "HOST", "127.0.0.1", "DRAIN_TIMEOUT", "0"));
         variables.putAll(environment);
         var settings = Settings.read(variables);
-        port = SharedPort.open(settings.listen());
+        port = HttpPort.open(settings.listen());
         camel = new CamelApplication(settings, WorkerBeans.of(port, generator, stats));
         camel.start();
     }

@@ -1,7 +1,7 @@
 package dev.llmworker.serving.beans;
 
 import dev.llmworker.serving.camel.ClientResponse;
-import dev.llmworker.serving.camel.SharedWebsocketConsumer;
+import dev.llmworker.serving.camel.PortWebsocketConsumer;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestId;
 import dev.llmworker.serving.wire.RequestLog;
@@ -30,7 +30,7 @@ final class ErrorProcessor implements Processor {
                     failure);
             error = JsonError.internal();
         }
-        var connection = SharedWebsocketConsumer.connection(exchange);
+        var connection = PortWebsocketConsumer.connection(exchange);
         var id = connection == null ? ClientResponse.requestId(exchange) : connection.requestId();
         RequestLog.refused(id, exchange.getFromRouteId(), error);
         if (connection == null) {

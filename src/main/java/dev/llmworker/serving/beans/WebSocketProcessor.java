@@ -4,7 +4,7 @@ import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
-import dev.llmworker.serving.camel.SharedWebsocketConsumer;
+import dev.llmworker.serving.camel.PortWebsocketConsumer;
 import dev.llmworker.serving.connection.ConnectionPrompts;
 import dev.llmworker.serving.connection.PromptRun;
 import dev.llmworker.serving.connection.WebSocketConnection;
@@ -46,7 +46,7 @@ final class WebSocketProcessor implements Processor {
 
     @Override
     public void process(Exchange exchange) {
-        var connection = SharedWebsocketConsumer.connection(exchange);
+        var connection = PortWebsocketConsumer.connection(exchange);
         if (connection == null) {
             throw new IllegalStateException("the bean websocket serves routes from vertx-websocket only");
         }

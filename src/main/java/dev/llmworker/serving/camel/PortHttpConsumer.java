@@ -20,10 +20,10 @@ import org.apache.camel.model.RouteDefinition;
 /// [EventLoopProcessor] steps, such as `/ping`, runs on the event loop itself. `docs/decisions/0011` has the figures.
 ///
 /// Threading: called on the event loops.
-final class SharedHttpConsumer extends VertxPlatformHttpConsumer {
+final class PortHttpConsumer extends VertxPlatformHttpConsumer {
     private boolean runsOnEventLoop;
 
-    SharedHttpConsumer(
+    PortHttpConsumer(
             PlatformHttpEndpoint endpoint,
             Processor processor,
             List<Handler<RoutingContext>> handlers,
@@ -41,7 +41,8 @@ final class SharedHttpConsumer extends VertxPlatformHttpConsumer {
         super.doStart();
     }
 
-    /// Camel adds the interceptors and `onCompletion` of route configurations to the steps, so a route that has one runs
+    /// Camel adds the interceptors and `onCompletion` of route configurations to the steps, so a route that has one
+    /// runs
     /// on a virtual thread. Error handlers do not count: an [EventLoopProcessor] only fails if it has a bug.
     private static boolean hasEventLoopStepsOnly(Route route) {
         return route.getRoute() instanceof RouteDefinition definition
@@ -85,7 +86,7 @@ final class SharedHttpConsumer extends VertxPlatformHttpConsumer {
 
     private void answer(Exchange exchange, RoutingContext request) {
         if (exchange.getException() != null) {
-            // Neither handled by the route nor new: Camel has logged it.
+            // No error handler of the route took it. Camel has logged it.
             request.fail(exchange.getException());
             done(exchange);
             return;
@@ -103,7 +104,7 @@ final class SharedHttpConsumer extends VertxPlatformHttpConsumer {
     private void fail(Exchange exchange, RoutingContext request, Throwable failure) {
         getExceptionHandler().handleException("cannot answer " + getEndpoint().getPath(), failure);
         if (request.response().headWritten()) {
-            // Half an answer, which must not look whole.
+            // Half of the answer is sent, and it must not look complete.
             request.request().connection().close();
         } else {
             request.fail(failure);

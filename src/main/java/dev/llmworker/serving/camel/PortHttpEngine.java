@@ -7,10 +7,10 @@ import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpEngine;
 import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpRouter;
 
 /// Camel's engine for `platform-http`, with a consumer that costs less CPU per request.
-public final class SharedHttpEngine extends VertxPlatformHttpEngine {
+public final class PortHttpEngine extends VertxPlatformHttpEngine {
     @Override
     public PlatformHttpConsumer createConsumer(PlatformHttpEndpoint endpoint, Processor processor) {
-        return new SharedHttpConsumer(
+        return new PortHttpConsumer(
                 endpoint, processor, getHandlers(), VertxPlatformHttpRouter.getRouterNameFromPort(getServerPort()));
     }
 }

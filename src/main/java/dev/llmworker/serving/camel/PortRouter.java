@@ -1,7 +1,7 @@
 package dev.llmworker.serving.camel;
 
 import dev.llmworker.serving.port.HttpMeter;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.serving.wire.RequestId;
@@ -39,14 +39,13 @@ public final class PortRouter extends VertxPlatformHttpRouter {
 
     private final int maxBodyBytes;
 
-    public PortRouter(SharedPort port) {
+    public PortRouter(HttpPort port) {
         super(null, port.vertx(), Router.router(port.vertx()), NAME);
         maxBodyBytes = port.maxBodyBytes();
         REASONS.forEach((status, reason) -> answer(status, _ -> JsonError.ofStatus(status, reason)));
         answer(404, PortRouter::notFound);
         answer(405, this::methodNotAllowed);
-        answer(
-                413, _ -> JsonError.of(413, "body_too_large", "the body is larger than " + maxBodyBytes + " bytes"));
+        answer(413, _ -> JsonError.of(413, "body_too_large", "the body is larger than " + maxBodyBytes + " bytes"));
         answer(500, PortRouter::failed);
         // The body handler reports a body under status 200 if it breaks off or is not encoded as HTTP requires.
         answer(200, _ -> JsonError.of(400, "bad_request", "the body is not valid HTTP"));

@@ -1,6 +1,6 @@
 package dev.llmworker.serving.camel;
 
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.stats.WorkerStats;
 import java.util.Map;
 import org.apache.camel.Consumer;
@@ -17,11 +17,11 @@ import org.apache.camel.spi.annotations.Component;
 /// Camel's `vertx-websocket`, mounted on the [PortRouter] instead of a server of its own.
 // The annotation is not inherited. Without it Camel silently ignores the endpoint's options.
 @Component("vertx-websocket")
-public final class SharedWebsocketComponent extends VertxWebsocketComponent {
-    private final SharedPort port;
+public final class PortWebsocketComponent extends VertxWebsocketComponent {
+    private final HttpPort port;
     private final WorkerStats stats;
 
-    public SharedWebsocketComponent(SharedPort port, PortRouter router, WorkerStats stats) {
+    public PortWebsocketComponent(HttpPort port, PortRouter router, WorkerStats stats) {
         this.port = port;
         this.stats = stats;
         setRouter(router);
@@ -37,7 +37,7 @@ public final class SharedWebsocketComponent extends VertxWebsocketComponent {
     @Override
     protected VertxWebsocketHost createVertxWebsocketHost(
             VertxWebsocketHostConfiguration configuration, VertxWebsocketHostKey key) {
-        return new SharedWebsocketHost(getCamelContext(), configuration, key, port);
+        return new PortWebsocketHost(getCamelContext(), configuration, key, port);
     }
 
     @Override
@@ -48,7 +48,7 @@ public final class SharedWebsocketComponent extends VertxWebsocketComponent {
     /// An endpoint whose consumer keeps the order of a connection's messages.
     private final class InOrderEndpoint extends VertxWebsocketEndpoint {
         InOrderEndpoint(String uri, VertxWebsocketConfiguration configuration) {
-            super(uri, SharedWebsocketComponent.this, configuration);
+            super(uri, PortWebsocketComponent.this, configuration);
         }
 
         @Override
@@ -59,7 +59,7 @@ public final class SharedWebsocketComponent extends VertxWebsocketComponent {
             var routesEvents = getConfiguration().isFireWebSocketConnectionEvents();
             // The consumer itself always needs them.
             getConfiguration().setFireWebSocketConnectionEvents(true);
-            var consumer = new SharedWebsocketConsumer(this, processor, routesEvents, port, stats);
+            var consumer = new PortWebsocketConsumer(this, processor, routesEvents, port, stats);
             configureConsumer(consumer);
             return consumer;
         }

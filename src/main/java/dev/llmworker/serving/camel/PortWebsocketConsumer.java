@@ -4,7 +4,7 @@ import dev.llmworker.serving.access.Access;
 import dev.llmworker.serving.connection.MessageAssembler;
 import dev.llmworker.serving.connection.StrictFrames;
 import dev.llmworker.serving.connection.WebSocketConnection;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.wire.RequestId;
 import dev.llmworker.stats.WorkerStats;
 import io.vertx.core.http.ServerWebSocket;
@@ -22,26 +22,27 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Routes the messages of each connection in their order, on virtual threads; the stock one gives them to a pool, where
+/// Routes the messages of each connection in order, on virtual threads. Camel's own consumer gives them to a pool,
+/// where
 /// they overtake each other. An exchange carries its [WebSocketConnection] as a property.
 ///
 /// Threading: called on the event loops.
-public final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
-    private static final Logger LOG = LoggerFactory.getLogger(SharedWebsocketConsumer.class);
+public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
+    private static final Logger LOG = LoggerFactory.getLogger(PortWebsocketConsumer.class);
     private static final String CONNECTION = "llmworker.connection";
     private static final String ADMITTED = "llmworker.admitted";
 
     private final boolean routesEvents;
-    private final SharedPort port;
+    private final HttpPort port;
     private final WorkerStats stats;
     private final Map<String, WebSocketConnection> connections = new ConcurrentHashMap<>();
 
-    /// @param routesEvents whether the route also wants to hear of connections that open and close
-    SharedWebsocketConsumer(
+    /// @param routesEvents whether the route also gets an exchange when a connection opens or closes
+    PortWebsocketConsumer(
             VertxWebsocketEndpoint endpoint,
             Processor processor,
             boolean routesEvents,
-            SharedPort port,
+            HttpPort port,
             WorkerStats stats) {
         super(endpoint, processor);
         this.port = port;
@@ -49,12 +50,12 @@ public final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
         this.stats = stats;
     }
 
-    /// The connection that an exchange came by, or null where it came by no WebSocket.
+    /// The connection that sent the exchange's message; null if it did not come by WebSocket.
     public static @Nullable WebSocketConnection connection(Exchange exchange) {
         return exchange.getProperty(CONNECTION, WebSocketConnection.class);
     }
 
-    /// Whether a message came before the worker was to stop.
+    /// Whether the message arrived before the worker began to stop.
     public static boolean isAdmitted(Exchange exchange) {
         return Boolean.TRUE.equals(exchange.getProperty(ADMITTED, Boolean.class));
     }
@@ -69,13 +70,13 @@ public final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
         connections.put(key, connection);
         stats.recordWebSocketOpened();
         port.slowSenders().upgraded(routing.request().connection());
-        StrictFrames.install(routing.request().connection(), socket, SharedPort.MAX_MESSAGE_BYTES, connection.pulse());
-        // Camel's own handlers are replaced.
+        StrictFrames.install(routing.request().connection(), socket, HttpPort.MAX_MESSAGE_BYTES, connection.pulse());
+        // These replace Camel's own handlers.
         socket.textMessageHandler(null);
         socket.binaryMessageHandler(null);
         socket.frameHandler(new MessageAssembler(
                 socket,
-                SharedPort.MAX_MESSAGE_BYTES,
+                HttpPort.MAX_MESSAGE_BYTES,
                 connection.pulse(),
                 message -> onMessage(key, message, remote, routing)));
         port.webSockets().opened(connection);
@@ -101,11 +102,12 @@ public final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
 
     @Override
     public void onException(String key, Throwable cause, SocketAddress remote, RoutingContext routing) {
-        // Frames that break the protocol and clients that vanish: their fault, and the close tells the rest.
+        // The client broke the protocol or vanished. The close event that follows does the rest.
         LOG.debug("WebSocket {} failed", key, cause);
     }
 
-    /// Query parameters are left out: stock puts them in under the names that the client gave them (CVE-2026-46726).
+    /// Query parameters are left out: Camel's own consumer makes headers of them, by the client's names
+    /// (CVE-2026-46726).
     @Override
     protected void populateExchangeHeaders(
             Exchange exchange, String key, SocketAddress remote, RoutingContext routing, VertxWebsocketEvent event) {

@@ -1,7 +1,7 @@
 package dev.llmworker.serving.camel;
 
 import dev.llmworker.serving.connection.WebSockets;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.wire.JsonError;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
@@ -20,8 +20,8 @@ import org.apache.camel.component.vertx.websocket.VertxWebsocketHostConfiguratio
 import org.apache.camel.component.vertx.websocket.VertxWebsocketHostKey;
 import org.jspecify.annotations.Nullable;
 
-/// The WebSocket paths of the [SharedPort]; it does not listen itself.
-final class SharedWebsocketHost extends VertxWebsocketHost {
+/// Mounts the WebSocket paths on the [PortRouter]. It does not listen: the [HttpPort] does.
+final class PortWebsocketHost extends VertxWebsocketHost {
     private static final short GOING_AWAY = 1001;
     private static final short SERVICE_RESTART = 1012;
     private static final int FULL_RETRY_SECONDS = 5;
@@ -32,11 +32,11 @@ final class SharedWebsocketHost extends VertxWebsocketHost {
     private final WebSockets sockets;
     private final Map<String, Route> handshakes = new HashMap<>();
 
-    SharedWebsocketHost(
+    PortWebsocketHost(
             CamelContext context,
             VertxWebsocketHostConfiguration configuration,
             VertxWebsocketHostKey key,
-            SharedPort port) {
+            HttpPort port) {
         super(context, configuration, key);
         this.context = context;
         this.router = configuration.getRouter();
@@ -53,7 +53,7 @@ final class SharedWebsocketHost extends VertxWebsocketHost {
         super.connect(consumer);
     }
 
-    /// Refuses here what the codec would refuse with an empty answer, or none.
+    /// Rejects invalid handshakes with a JSON error. The codec would answer with an empty body, or not at all.
     private void checkHandshake(RoutingContext context) {
         var request = context.request();
         if (request.method() != HttpMethod.GET) {
@@ -70,7 +70,7 @@ final class SharedWebsocketHost extends VertxWebsocketHost {
             JsonError.of(400, "bad_request", "Sec-WebSocket-Key must be 16 bytes in Base64")
                     .answer(request);
         } else if (hasBody(request)) {
-            // It would be taken for frames.
+            // The codec would read the body as frames.
             JsonError.of(400, "bad_request", "a WebSocket begins by a request without a body")
                     .answer(request);
         } else if (sockets.isFull()) {
@@ -118,11 +118,11 @@ final class SharedWebsocketHost extends VertxWebsocketHost {
         super.disconnect(path);
     }
 
-    /// The shared port listens already.
+    /// The port is open already.
     @Override
     public void start() {}
 
-    /// Closes the clients, as whoever takes over has no knowledge of them: on a reload of the route they connect again.
+    /// Closes all connections, because a reloaded route would not know them. The clients connect again.
     @Override
     public void stop() {
         var code = context.isStopping() || context.isStopped() ? GOING_AWAY : SERVICE_RESTART;

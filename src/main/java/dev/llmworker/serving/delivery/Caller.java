@@ -1,7 +1,7 @@
 package dev.llmworker.serving.delivery;
 
 import dev.llmworker.serving.camel.ClientResponse;
-import dev.llmworker.serving.camel.SharedWebsocketConsumer;
+import dev.llmworker.serving.camel.PortWebsocketConsumer;
 import java.util.Objects;
 import org.apache.camel.Exchange;
 import org.jspecify.annotations.Nullable;
@@ -17,9 +17,9 @@ public record Caller(String route, @Nullable String key, boolean admitted) {
     public static Caller of(Exchange exchange) {
         // Null if Java code sent the exchange, without a route.
         var route = Objects.requireNonNullElse(exchange.getFromRouteId(), "none");
-        var connection = SharedWebsocketConsumer.connection(exchange);
+        var connection = PortWebsocketConsumer.connection(exchange);
         return connection == null
                 ? new Caller(route, ClientResponse.key(exchange), ClientResponse.of(exchange) != null)
-                : new Caller(route, connection.key(), SharedWebsocketConsumer.isAdmitted(exchange));
+                : new Caller(route, connection.key(), PortWebsocketConsumer.isAdmitted(exchange));
     }
 }

@@ -4,7 +4,7 @@ import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.serving.camel.ClientResponse;
-import dev.llmworker.serving.camel.SharedWebsocketConsumer;
+import dev.llmworker.serving.camel.PortWebsocketConsumer;
 import dev.llmworker.serving.connection.WebSocketConnection;
 import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
@@ -36,7 +36,7 @@ final class RouteAnswer implements Generations.Reader {
         this.timeout = timeout;
         caller = Caller.of(exchange);
         response = ClientResponse.of(exchange);
-        connection = SharedWebsocketConsumer.connection(exchange);
+        connection = PortWebsocketConsumer.connection(exchange);
     }
 
     /// Runs a generation to its end.

@@ -22,19 +22,19 @@ import java.util.concurrent.CompletionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The one port of HTTP and WebSocket. It is opened before Camel exists, so that `/ping` is answered from the first
-/// moment; Camel's router is put in when it is there.
+/// The port that serves HTTP and WebSocket. It opens before Camel exists, so that `/ping` is answered from the first
+/// moment; [#serve] adds Camel's router later.
 ///
 /// Threading: any thread.
-public final class SharedPort implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(SharedPort.class);
+public final class HttpPort implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(HttpPort.class);
 
     /// The largest WebSocket message, in one frame or in several.
     public static final int MAX_MESSAGE_BYTES = 1 << 20;
 
     private static final int MAX_HEADER_BYTES = 16 << 10;
     private static final int BACKLOG = 1024;
-    // A file of keys that changes is taken over after two of these.
+    // A changed file of keys is in force after two of these.
     private static final long KEYS_MILLIS = 500;
     // How long a client may take to answer a close frame.
     private static final int CLOSING_SECONDS = 3;
@@ -42,7 +42,7 @@ public final class SharedPort implements AutoCloseable {
     private final Vertx vertx;
     private final ListenSettings settings;
     private final HttpStats stats = new HttpStats();
-    private final Gate gate;
+    private final RequestFilter filter;
     private final SlowSenders slowSenders;
     private final SlowReaders slowReaders;
     private final WebSockets webSockets;
@@ -51,7 +51,7 @@ public final class SharedPort implements AutoCloseable {
     private final List<HttpServer> servers = new ArrayList<>();
 
     /// Does not listen yet.
-    SharedPort(ListenSettings settings) {
+    HttpPort(ListenSettings settings) {
         this.settings = settings;
         // Nothing is served from the class path, so the file cache would only leave directories behind.
         vertx = Vertx.vertx(new VertxOptions()
@@ -61,9 +61,10 @@ public final class SharedPort implements AutoCloseable {
         slowReaders = new SlowReaders(vertx, settings.timeouts());
         webSockets = new WebSockets(vertx, settings.timeouts(), settings.maxWebSockets());
         drain = new Drain(settings.timeouts(), webSockets, slowSenders);
-        gate = new Gate(new Access(settings.keys(), settings.origins()), drain, settings.workerId(), stats);
+        filter = new RequestFilter(new Access(settings.keys(), settings.origins()), drain, settings.workerId(), stats);
         settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
-        // Not an event loop's timer: what it began could end after the loop, which has nowhere to put that then.
+        // A thread, not a timer of an event loop: reading could end after the loop, and its result would have nowhere
+        // to go.
         keyWatch = Thread.ofVirtual().name("api-keys").start(this::watchKeys);
     }
 
@@ -87,8 +88,8 @@ public final class SharedPort implements AutoCloseable {
     }
 
     /// Opens the ports of `settings`.
-    public static SharedPort open(ListenSettings settings) throws PortException {
-        var port = new SharedPort(settings);
+    public static HttpPort open(ListenSettings settings) throws PortException {
+        var port = new HttpPort(settings);
         try {
             port.listen(settings.host(), settings.port());
             return port;
@@ -98,11 +99,11 @@ public final class SharedPort implements AutoCloseable {
         }
     }
 
-    /// Opens `port`, and the health port if it is another one.
+    /// Opens `port`, and the health port if it differs.
     private void listen(String host, int port) throws PortException {
-        listen("PORT", host, port, gate);
+        listen("PORT", host, port, filter);
         if (settings.healthPort() != settings.port() && settings.healthPort() != port) {
-            listen("PORT_HEALTH", host, settings.healthPort(), gate::handleHealth);
+            listen("PORT_HEALTH", host, settings.healthPort(), filter::handleHealth);
         }
     }
 
@@ -110,7 +111,7 @@ public final class SharedPort implements AutoCloseable {
             throws PortException {
         var server = vertx.createHttpServer(options())
                 .connectionHandler(this::connected)
-                .invalidRequestHandler(gate::handleInvalid)
+                .invalidRequestHandler(filter::handleInvalid)
                 .requestHandler(request -> {
                     slowSenders.requestBegan(request);
                     handler.handle(request);
@@ -137,7 +138,7 @@ public final class SharedPort implements AutoCloseable {
                 .setHttp2ClearTextEnabled(false)
                 .setAcceptBacklog(BACKLOG)
                 .setTcpNoDelay(true)
-                // Finds peers that vanished without a word; an idle WebSocket that is still there is kept.
+                // Detects peers that vanished silently; an idle WebSocket whose peer is alive is kept.
                 .setTcpKeepAlive(true);
     }
 
@@ -151,13 +152,13 @@ public final class SharedPort implements AutoCloseable {
 
     /// From now on requests go to `router`.
     public void serve(Handler<HttpServerRequest> router) {
-        gate.serve(router);
+        filter.serve(router);
         Thread.ofPlatform().daemon().name("json").start(StrictJson::prepare);
     }
 
-    /// Whether a health check has come, at either port.
+    /// Whether a health check has arrived, at either port.
     public boolean wasPinged() {
-        return gate.wasPinged();
+        return filter.wasPinged();
     }
 
     /// The address that is bound.
@@ -165,12 +166,12 @@ public final class SharedPort implements AutoCloseable {
         return settings.host();
     }
 
-    /// The port that is open, or 0 for none.
+    /// The port that is open, or 0 if none is.
     public int port() {
         return servers.isEmpty() ? 0 : servers.getFirst().actualPort();
     }
 
-    /// The port at which `/ping` is served too, or 0 for none.
+    /// The health port, or 0 if there is none.
     public int healthPort() {
         return servers.size() < 2 ? 0 : servers.getLast().actualPort();
     }
@@ -183,12 +184,12 @@ public final class SharedPort implements AutoCloseable {
         return drain;
     }
 
-    /// Whether the worker is about to stop, and takes no more work.
+    /// Whether the worker is stopping and accepts no more work.
     public boolean isDraining() {
         return drain.hasBegun();
     }
 
-    /// A worker that stops waits no longer for what runs.
+    /// Makes a stopping worker wait no longer for what runs.
     public void hurry() {
         drain.hurry();
     }
@@ -197,7 +198,7 @@ public final class SharedPort implements AutoCloseable {
         return webSockets;
     }
 
-    /// What was asked of this port.
+    /// Counts of the requests to this port.
     public HttpStats stats() {
         return stats;
     }

@@ -24,11 +24,11 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// The first to see a request, while Camel starts and after: gives it an id, refuses what no route should see, and
-/// takes out what could be mistaken for a header of Camel's.
+/// Sees each request first, also while Camel starts. It sets the request's id, rejects what no route should see, and
+/// removes headers that Camel would take for its own.
 ///
 /// Threading: the event loops.
-public final class Gate implements Handler<HttpServerRequest> {
+public final class RequestFilter implements Handler<HttpServerRequest> {
 
     private static final String PING = "/ping";
     private static final Pattern SANE_ID = Pattern.compile("[A-Za-z0-9._-]{1,128}");
@@ -40,7 +40,7 @@ public final class Gate implements Handler<HttpServerRequest> {
     private volatile @Nullable Handler<HttpServerRequest> router;
     private volatile boolean pinged;
 
-    Gate(Access access, Drain drain, @Nullable String workerId, HttpStats stats) {
+    RequestFilter(Access access, Drain drain, @Nullable String workerId, HttpStats stats) {
         this.access = access;
         this.drain = drain;
         this.workerId = workerId;
@@ -98,7 +98,7 @@ public final class Gate implements Handler<HttpServerRequest> {
         found.forEach(headers::remove);
     }
 
-    /// The health port's requests: `/ping` and nothing else.
+    /// Handles requests to the health port, which serves `/ping` only.
     void handleHealth(HttpServerRequest request) {
         if (PING.equals(request.path())) {
             handle(request);
@@ -108,7 +108,7 @@ public final class Gate implements Handler<HttpServerRequest> {
         }
     }
 
-    /// What is not HTTP, or has more before its body than is read.
+    /// Answers requests that are not valid HTTP, or whose head is too large.
     void handleInvalid(HttpServerRequest request) {
         identify(request);
         var error = switch (request.decoderResult().cause()) {
@@ -167,7 +167,7 @@ public final class Gate implements Handler<HttpServerRequest> {
 
     private static @Nullable JsonError queryRefusal(String query) {
         try {
-            // Decoded exactly as the router does it, else a name could pass here and mean something else there.
+            // The router decodes it the same way. Otherwise a name could pass here and mean something else there.
             for (var name : new QueryStringDecoder(query, StandardCharsets.UTF_8, false)
                     .parameters()
                     .keySet()) {
@@ -184,7 +184,7 @@ public final class Gate implements Handler<HttpServerRequest> {
         }
     }
 
-    /// Bodies are JSON, whatever a bare `curl -d` calls them: a form would become Camel headers, one for each field.
+    /// Bodies are JSON, whatever type a bare `curl -d` declares. Camel would make a header of each field of a form.
     private static @Nullable JsonError contentTypeRefusal(HttpServerRequest request) {
         var headers = request.headers();
         var sent = headers.get("Content-Type");

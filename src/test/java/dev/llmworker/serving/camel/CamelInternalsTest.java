@@ -38,10 +38,10 @@ class CamelInternalsTest {
         var front = assertInstanceOf(
                 PlatformHttpConsumerAware.class,
                 route("ping").getConsumer(),
-                "platform-http's consumer no longer hands over the one behind it, by which SharedHttpConsumer finds"
+                "platform-http's consumer no longer hands over the one behind it, by which PortHttpConsumer finds"
                         + " its route");
         assertInstanceOf(
-                SharedHttpConsumer.class,
+                PortHttpConsumer.class,
                 front.getPlatformHttpConsumer(),
                 "platform-http no longer takes its consumers from the engine that is set on the component");
     }
@@ -49,7 +49,7 @@ class CamelInternalsTest {
     @Test
     void camelTakesItsWebSocketConsumersFromOurEndpoint() {
         assertInstanceOf(
-                SharedWebsocketConsumer.class,
+                PortWebsocketConsumer.class,
                 route("ws").getConsumer(),
                 "vertx-websocket no longer takes its endpoints from createEndpointInstance: messages would overtake each"
                         + " other");
@@ -66,7 +66,8 @@ class CamelInternalsTest {
 
     @Test
     void virtualThreadsServeWhatVertxRunsBesideItsEventLoops() throws Exception {
-        var thread = worker.port.vertx()
+        var thread = worker.port
+                .vertx()
                 .executeBlocking(Thread::currentThread)
                 .toCompletionStage()
                 .toCompletableFuture()

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.slf4j.LoggerFactory;
 
-class SharedPortClosingTest {
+class HttpPortClosingTest {
     private final CountDownLatch closed = new CountDownLatch(1);
 
     /// As a slow disk would have it.
@@ -47,7 +47,7 @@ class SharedPortClosingTest {
         try {
             var file = Files.writeString(folder.resolve("keys"), "the-first-key-of-all");
             var keys = ApiKeys.of(null, file);
-            var port = new SharedPort(
+            var port = new HttpPort(
                     new ListenSettings("127.0.0.1", 0, 0, 1 << 20, Timeouts.DEFAULT, 10, keys, Origins.UNLISTED, null));
             var reading = new LinkedBlockingQueue<Thread>();
             keys.whenChanged(() -> hold(reading));

@@ -28,7 +28,7 @@ import org.apache.camel.main.MainListenerSupport;
 import org.junit.jupiter.api.Test;
 
 /// The port by itself, before there are routes and beside them.
-class SharedPortTest {
+class HttpPortTest {
     private static ListenSettings on(String host, int port, int healthPort) {
         return new ListenSettings(
                 host, port, healthPort, 1 << 20, Timeouts.DEFAULT, 100, ApiKeys.NONE, Origins.UNLISTED, "pod-7");
@@ -46,7 +46,7 @@ class SharedPortTest {
 
     @Test
     void pingIs204AndAllElse503BeforeThereAreRoutes() throws Exception {
-        try (var port = SharedPort.open(on("127.0.0.1", 0, 0))) {
+        try (var port = HttpPort.open(on("127.0.0.1", 0, 0))) {
             get(port.port(), "/stats");
             assertFalse(port.wasPinged());
             assertEquals(204, get(port.port(), "/ping").statusCode());
@@ -62,7 +62,7 @@ class SharedPortTest {
     @Test
     void pingIs204UntilTheRoutesAreUpAndNever404() throws Exception {
         var settings = Settings.read(Map.of("PORT", "0", "HOST", "127.0.0.1"));
-        try (var port = SharedPort.open(settings.listen())) {
+        try (var port = HttpPort.open(settings.listen())) {
             var camel = new CamelApplication(settings, WorkerBeans.of(port, new MockGenerator(), new WorkerStats()));
             var whileStarting = new AtomicInteger();
             camel.addMainListener(new MainListenerSupport() {
@@ -93,7 +93,7 @@ class SharedPortTest {
     void aPortInUseIsNamedWithTheCure() throws Exception {
         try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             var port = taken.getLocalPort();
-            var failure = assertThrows(PortException.class, () -> SharedPort.open(on("127.0.0.1", port, port)));
+            var failure = assertThrows(PortException.class, () -> HttpPort.open(on("127.0.0.1", port, port)));
             assertEquals(
                     "port " + port + " is in use by another process; stop it or choose another: PORT=" + (port + 1)
                             + " ./worker",
@@ -103,7 +103,7 @@ class SharedPortTest {
 
     @Test
     void aHostThatIsNotHereIsNamed() {
-        var failure = assertThrows(PortException.class, () -> SharedPort.open(on("192.0.2.1", 0, 0)));
+        var failure = assertThrows(PortException.class, () -> HttpPort.open(on("192.0.2.1", 0, 0)));
         assertEquals("HOST is \"192.0.2.1\", which is no address of this machine", failure.getMessage());
     }
 
