@@ -65,7 +65,8 @@ public final class SharedWebsocketConsumer extends VertxWebsocketConsumer {
                 socket,
                 routing.vertx().getOrCreateContext(),
                 RequestId.of(routing.response()),
-                Access.keyLabel(routing.request()));
+                Access.keyLabel(routing.request()),
+                port.webSockets().newPulse());
         connections.put(key, connection);
         stats.recordWebSocketOpened();
         port.slowSenders().upgraded(routing.request().connection());

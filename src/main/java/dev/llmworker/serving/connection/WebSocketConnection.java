@@ -30,7 +30,7 @@ public final class WebSocketConnection {
     private final Context eventLoop;
     private final String requestId;
     private final @Nullable String key;
-    private final Pulse pulse = new Pulse();
+    private final Pulse pulse;
     private final Lane routing = new Lane("ws-routing");
     private final ConnectionPrompts prompts = new ConnectionPrompts();
     private final AtomicInteger unrouted = new AtomicInteger();
@@ -45,8 +45,11 @@ public final class WebSocketConnection {
 
     /// @param requestId of the handshake
     /// @param key label of its API key; null where it had none
-    public WebSocketConnection(ServerWebSocket socket, Context eventLoop, String requestId, @Nullable String key) {
+    /// @param pulse what the client's last signs of life were
+    public WebSocketConnection(
+            ServerWebSocket socket, Context eventLoop, String requestId, @Nullable String key, Pulse pulse) {
         this.socket = socket;
+        this.pulse = pulse;
         this.key = key;
         this.eventLoop = eventLoop;
         this.requestId = requestId;
