@@ -19,7 +19,7 @@ runs=0
 while ((SECONDS < end)); do
     seed=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
     echo "run $((++runs)): seed $seed, after $((SECONDS)) s"
-    if ! mvn -q -B -ntp surefire:test -Dgroups=random -Dseed="$seed" -Drounds="$rounds"; then
+    if ! mvn -q -B -ntp toolchains:select-jdk-toolchain@default surefire:test -Dgroups=random -Dseed="$seed" -Drounds="$rounds"; then
         echo "A test failed with seed $seed. To repeat the run:" >&2
         echo "    mvn test -Dgroups=random -Dseed=$seed -Drounds=$rounds" >&2
         exit 1

@@ -26,7 +26,7 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
     private final Pulse pulse;
     private boolean refused;
 
-    private StrictFrames(ServerWebSocket socket, int maxFrameBytes, Pulse pulse) {
+    StrictFrames(ServerWebSocket socket, int maxFrameBytes, Pulse pulse) {
         super(WebSocketDecoderConfig.newBuilder()
                 .maxFramePayloadLength(maxFrameBytes)
                 .closeOnProtocolViolation(false)
