@@ -12,7 +12,9 @@ final class ClosedSocket {
 
     ServerWebSocket socket() {
         return (ServerWebSocket) Proxy.newProxyInstance(
-                ServerWebSocket.class.getClassLoader(), new Class<?>[] {ServerWebSocket.class}, (_, method, arguments) -> {
+                ServerWebSocket.class.getClassLoader(),
+                new Class<?>[] {ServerWebSocket.class},
+                (_, method, arguments) -> {
                     if (!method.getName().equals("close")) {
                         throw new UnsupportedOperationException(method.toString());
                     }

@@ -85,7 +85,6 @@ class RequestFieldsTest {
             assertRefused(message, () -> fields.texts("a"));
         }
         assertRefused(
-                "a is empty; it must be at least 1 character",
-                () -> new RequestFields(Map.of("a", "")).text("a"));
+                "a is empty; it must be at least 1 character", () -> new RequestFields(Map.of("a", "")).text("a"));
     }
 }
