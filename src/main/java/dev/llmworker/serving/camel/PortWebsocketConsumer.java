@@ -54,18 +54,19 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
                 socket,
                 routing.vertx().getOrCreateContext(),
                 RequestId.of(routing.response()),
-                Access.keyLabel(routing.request()));
+                Access.keyLabel(routing.request()),
+                port.webSockets().newKeepAlive());
         connections.put(key, connection);
         stats.recordWebSocketOpened();
         port.slowSenders().upgraded(routing.request().connection());
-        StrictFrames.install(routing.request().connection(), socket, HttpPort.MAX_MESSAGE_BYTES, connection.pulse());
+        StrictFrames.install(routing.request().connection(), socket, HttpPort.MAX_MESSAGE_BYTES, connection.keepAlive());
         // These replace Camel's own handlers.
         socket.textMessageHandler(null);
         socket.binaryMessageHandler(null);
         socket.frameHandler(new MessageAssembler(
                 socket,
                 HttpPort.MAX_MESSAGE_BYTES,
-                connection.pulse(),
+                connection.keepAlive(),
                 message -> onMessage(key, message, remote, routing)));
         port.webSockets().opened(connection);
         if (routesEvents) {

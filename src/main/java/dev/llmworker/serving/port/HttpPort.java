@@ -2,6 +2,7 @@ package dev.llmworker.serving.port;
 
 import dev.llmworker.serving.access.Access;
 import dev.llmworker.serving.access.PathRules;
+import dev.llmworker.serving.connection.ConnectionClock;
 import dev.llmworker.serving.connection.Drain;
 import dev.llmworker.serving.connection.SlowReaders;
 import dev.llmworker.serving.connection.SlowSenders;
@@ -20,6 +21,8 @@ import io.vertx.core.http.impl.Http1xServerConnection;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionException;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -54,14 +57,19 @@ public final class HttpPort implements AutoCloseable {
 
     /// Does not listen yet.
     HttpPort(ListenSettings settings) {
+        this(settings, ConnectionClock::of);
+    }
+
+    private HttpPort(ListenSettings settings, Function<Vertx, ConnectionClock> clockOf) {
         this.settings = settings;
         // Nothing is served from the class path, so the file cache would only leave directories behind.
         vertx = Vertx.vertx(new VertxOptions()
                 .setFileSystemOptions(
                         new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
-        slowSenders = new SlowSenders(vertx, settings.timeouts());
-        slowReaders = new SlowReaders(vertx, settings.timeouts());
-        webSockets = new WebSockets(vertx, settings.timeouts(), settings.maxWebSockets());
+        var clock = clockOf.apply(vertx);
+        slowSenders = new SlowSenders(clock, settings.timeouts());
+        slowReaders = new SlowReaders(clock, settings.timeouts());
+        webSockets = new WebSockets(clock, settings.timeouts(), settings.maxWebSockets());
         drain = new Drain(settings.timeouts(), webSockets, slowSenders, pathRules);
         filter = new RequestFilter(new Access(settings.keys(), settings.origins(), pathRules), drain, settings.workerId(), stats);
         settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
@@ -91,7 +99,15 @@ public final class HttpPort implements AutoCloseable {
 
     /// Opens the ports of `settings`.
     public static HttpPort open(ListenSettings settings) throws PortException {
-        var port = new HttpPort(settings);
+        return open(settings, ConnectionClock::of);
+    }
+
+    /// Opens the ports of `settings`.
+    ///
+    /// @param clock measures how long clients take
+    public static HttpPort open(ListenSettings settings, Function<Vertx, ConnectionClock> clock)
+            throws PortException {
+        var port = new HttpPort(settings, clock);
         try {
             port.listen(settings.host(), settings.port());
             return port;
