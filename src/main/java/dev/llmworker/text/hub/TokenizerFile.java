@@ -118,7 +118,7 @@ record TokenizerFile(
         return (int) id;
     }
 
-    /// A member such as `decoder` or `model.unk_token`; missing where it is null.
+    /// A member such as `decoder` or `model.unk_token`; a missing node if it is null.
     JsonNode part(String name) {
         var part = parts.getOrDefault(name, MissingNode.getInstance());
         return part.isNull() ? MissingNode.getInstance() : part;
