@@ -13,11 +13,11 @@ import org.apache.camel.spi.Registry;
 
 /// The worker's object graph: the same under Camel Main, Camel JBang and tests.
 ///
-/// @param port open already, or still to be opened by Camel's HTTP server
+/// @param port may be open already, or Camel's HTTP server opens it
 public record WorkerBeans(SharedPort port, Generator generator, WorkerStats stats, PrometheusPage metrics)
         implements AutoCloseable {
     public static WorkerBeans of(SharedPort port, Generator generator, WorkerStats stats) {
-        // From the jar's manifest.
+        // The version is in the jar's manifest.
         var version = Objects.requireNonNullElse(WorkerBeans.class.getPackage().getImplementationVersion(), "unknown");
         var identity = new WorkerIdentity(
                 version,
@@ -34,10 +34,10 @@ public record WorkerBeans(SharedPort port, Generator generator, WorkerStats stat
         };
     }
 
-    /// Binds what the YAML routes name.
+    /// Binds the beans that the YAML routes name.
     public void bind(Registry registry) {
         Serving.bind(registry, port, generator, stats, metrics);
-        // For Camel's component `micrometer`, under the name that it looks for.
+        // Camel's component `micrometer` looks for this name.
         registry.bind("metricsRegistry", MeterRegistry.class, metrics::meters);
     }
 

@@ -57,7 +57,7 @@ final class SafetensorsLayout {
         }
         if (end != data.byteSize()) {
             throw new ModelFileException(
-                    file, "has " + data.byteSize() + " bytes of data; its tensors take " + end");
+                    file, "has " + data.byteSize() + " bytes of data; its tensors take " + end);
         }
     }
 

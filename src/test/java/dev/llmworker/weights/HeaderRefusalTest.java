@@ -49,7 +49,7 @@ class HeaderRefusalTest {
                 "<!DOCTYPE html><p> | it is a web page",
                 "<HTML lang='en'> | it is a web page",
                 "12345678{\"__metadata__\":{}} | it looks like a safetensors file",
-                "version https://git-lfs.github.com/spec/v1 | it is a Git LFS pointer to one;"
+                "version https://git-lfs.github.com/spec/v1 | it is a Git LFS pointer;"
                         + " `git lfs pull` fetches the file itself",
             })
     void anotherKindOfFileIsToldByItsFirstBytes(String content, String kind) throws IOException {

@@ -56,7 +56,7 @@ record TokenizerFile(
 
     private void object(JsonParser json, String prefix) throws IOException {
         if (json.nextToken() != JsonToken.START_OBJECT) {
-            throw new ModelFileException(file, (prefix.isEmpty() ? "the file" : "model") + " is no JSON object");
+            throw new ModelFileException(file, (prefix.isEmpty() ? "the file" : "model") + " is not a JSON object");
         }
         while (json.nextToken() == JsonToken.FIELD_NAME) {
             var name = prefix + json.currentName();
