@@ -22,9 +22,9 @@ import org.slf4j.LoggerFactory;
 /// Calls Java's native methods once before they are needed, while libtorch is being loaded.
 ///
 /// The JVM looks up a native method in its libraries at the first call. The system's linker has one lock for this
-/// look-up and for loading a library. It holds the lock while the library's initialisers run, which takes 0.3 s for
-/// libtorch. The port, the model's header, the tokenizer and Camel would wait for it with a core idle. A method that
-/// was called before does not need the lock.
+/// look-up and for loading a library. It holds the lock while the library's initialisers run, which takes 0.3 s
+/// for libtorch. The port, the model's header, the tokenizer and Camel would wait for it with a core idle. A
+/// method that was called before does not need the lock.
 final class NativeMethods {
     private static final Logger LOG = LoggerFactory.getLogger(NativeMethods.class);
     private static final byte[] MESSAGE = {'x'};

@@ -17,8 +17,8 @@ final class ProcessAge {
 
     private ProcessAge() {}
 
-    /// The age, to 10 ms on Linux. Elsewhere it is Java's figure, which may be a second off: it counts from the second
-    /// in which the system booted.
+    /// The age, to 10 ms on Linux. Elsewhere it is Java's figure, which may be a second off: it counts from the
+    /// second in which the system booted.
     static long millis() {
         try {
             if (Files.isReadable(STAT) && Files.isReadable(UPTIME)) {

@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Warns an operator of settings that do not work with RunPod's load balancer, where the only other sign is minutes of
-/// 502. These warnings never end the worker: the status of `/ping` says whether it can serve.
+/// Warns an operator of settings that do not work with RunPod's load balancer, where the only other sign is
+/// minutes of 502. These warnings never end the worker: the status of `/ping` says whether it can serve.
 ///
 /// The platform's limits are from its documentation, read in August 2026.
 public final class RunPod {

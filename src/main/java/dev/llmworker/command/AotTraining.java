@@ -23,8 +23,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 
-/// A training run for the AOT cache. It starts the whole worker once with a tiny model on a free port, and requests a
-/// few answers. The JVM records the run in an AOT cache (`-XX:AOTCacheOutput`), with which workers start faster.
+/// A training run for the AOT cache. It starts the whole worker once with a tiny model on a free port, and
+/// requests a few answers. The JVM records the run in an AOT cache (`-XX:AOTCacheOutput`), with which workers
+/// start faster.
 public final class AotTraining {
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final int HEALTHY = 200;

@@ -17,8 +17,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
-/// Compares the configured model on its device with float32 on the CPU, and measures its speed. An operator runs it on
-/// the machine that will serve.
+/// Compares the configured model on its device with float32 on the CPU, and measures its speed. An operator runs
+/// it on the machine that will serve.
 ///
 /// @param measured the approximate duration of each speed measurement
 public record DeviceCheck(Settings settings, PrintStream out, Duration measured) {
@@ -109,9 +109,9 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
                 .toList();
     }
 
-    /// The limit for the mean KL. It is at least ten times what rounding causes with the starter model: native 5.5e-7,
-    /// float16 1.6e-5, bfloat16 1.2e-3, quantised weights in libtorch 1e-3. A wrong position, head or row gives 0.02
-    /// and more.
+    /// The limit for the mean KL. It is at least ten times what rounding causes with the starter model: native
+    /// 5.5e-7, float16 1.6e-5, bfloat16 1.2e-3, quantised weights in libtorch 1e-3. A wrong position, head or row
+    /// gives 0.02 and more.
     static double limit(DecoderDescription description) {
         var format = description.weightFormat();
         return EXACT_FORMATS.stream().anyMatch(format::startsWith) ? 1e-3 : 1e-2;

@@ -17,7 +17,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/// Runs `./worker --check-model MODEL`: reads a whole model and reports whether it can be served, without serving it.
+/// Runs `./worker --check-model MODEL`: reads a whole model and reports whether it can be served, without serving
+/// it.
 public final class ModelCheck {
     private static final int SOUND = 0;
     private static final int UNSOUND = 1;

@@ -21,8 +21,8 @@ import org.slf4j.LoggerFactory;
 
 /// Generates in this process: one engine thread loads the model, then decodes for all sequences together.
 ///
-/// Threading: any thread submits. The caller's thread encodes a short prompt; [LongPrompts] encodes a long one. Only
-/// the engine thread touches the decoder.
+/// Threading: any thread submits. The caller's thread encodes a short prompt; [LongPrompts] encodes a long one.
+/// Only the engine thread touches the decoder.
 public final class InProcessGenerator implements Generator {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
     /// The system may run some other thread first, so one yield for each hop is not always enough.
@@ -188,7 +188,8 @@ public final class InProcessGenerator implements Generator {
         } catch (InterruptedException _) {
             // `close` interrupts the engine to wake it.
         } catch (Throwable e) {
-            // A decoder that failed once may have a broken cache. If it went on, one client could get another's text.
+            // A decoder that failed once may have a broken cache. If it went on, one client could get another's
+            // text.
             LOG.error("the engine failed and serves no further requests", e);
             reason = FinishReason.ERROR;
         }
@@ -200,9 +201,9 @@ public final class InProcessGenerator implements Generator {
         }
     }
 
-    /// Lets the threads that pass a token on run: first its reader's thread, then the event loop. The decoder's threads
-    /// may occupy all processors. Each of the two would then wait for the end of a time slice, which is as long as a
-    /// step of a small model.
+    /// Lets the threads that pass a token on run: first its reader's thread, then the event loop. The decoder's
+    /// threads may occupy all processors. Each of the two would then wait for the end of a time slice, which is
+    /// as long as a step of a small model.
     private static void letReadersRun() {
         for (int i = 0; i < YIELDS; i++) {
             Thread.yield();
@@ -221,8 +222,8 @@ public final class InProcessGenerator implements Generator {
             readiness = new Readiness.Failed("the worker is shutting down");
             return;
         }
-        // The operator gets a message. A stack trace is logged only for our own bugs, not for a bad file, option or
-        // connection.
+        // The operator gets a message. A stack trace is logged only for our own bugs, not for a bad file, option
+        // or connection.
         var cause = e instanceof ExecutionException && e.getCause() != null ? e.getCause() : e;
         if (cause instanceof IOException || cause instanceof IllegalArgumentException) {
             LOG.error("the model cannot be loaded: {}", cause.getMessage());

@@ -15,8 +15,8 @@ public record LanguageModel(Decoder decoder, Tokenizer tokenizer, PromptEncoder 
 
     /// Loads a model. This can take long: a download, then reading the weights.
     ///
-    /// Threading: runs on the engine thread, which also makes every later call of the decoder. An interrupt asks it to
-    /// stop.
+    /// Threading: runs on the engine thread, which also makes every later call of the decoder. An interrupt asks
+    /// it to stop.
     @FunctionalInterface
     public interface Loader {
         LanguageModel load() throws Exception;

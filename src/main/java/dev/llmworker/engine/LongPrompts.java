@@ -9,8 +9,9 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
-/// Encodes long prompts, a few at a time, on threads of its own. Encoding is native code that cannot be interrupted and
-/// takes seconds for a very long prompt. It would otherwise occupy the threads that serve all other requests.
+/// Encodes long prompts, a few at a time, on threads of its own. Encoding is native code that cannot be
+/// interrupted and takes seconds for a very long prompt. It would otherwise occupy the threads that serve all
+/// other requests.
 ///
 /// Threading: any thread.
 final class LongPrompts implements AutoCloseable {

@@ -2,9 +2,9 @@ package dev.llmworker.engine;
 
 /// Decides how many prompt tokens may go with a decode step, from how long recent steps took.
 ///
-/// The added time is not proportional to the number of tokens, so each of a few sizes has its own estimate. Sizes are
-/// tried from the smallest up. The budget is the largest size up to which every size adds at most [#SHARE] of a plain
-/// step's time. It is never less than the smallest size, so that prompts always advance.
+/// The added time is not proportional to the number of tokens, so each of a few sizes has its own estimate. Sizes
+/// are tried from the smallest up. The budget is the largest size up to which every size adds at most [#SHARE] of
+/// a plain step's time. It is never less than the smallest size, so that prompts always advance.
 ///
 /// Threading: the engine thread alone.
 final class PrefillBudget {
@@ -16,8 +16,9 @@ final class PrefillBudget {
     static final int STEPS_PER_PLAIN = 32;
 
     private static final double WEIGHT_OF_NEWEST = 0.25;
-    /// Decay of an estimate per step, so that a size that looked too slow is tried again, whatever made it slow. A size
-    /// that takes twice its allowed time is tried once in 230 steps. Such steps then stay out of the slowest 1 %.
+    /// Decay of an estimate per step, so that a size that looked too slow is tried again, whatever made it slow.
+    /// A size that takes twice its allowed time is tried once in 230 steps. Such steps then stay out of the
+    /// slowest 1 %.
     private static final double FORGETTING = 0.997;
 
     /// Indexed by the number of rows, rounded up to a power of two; 0 if not measured yet.
@@ -79,8 +80,8 @@ final class PrefillBudget {
         return 0;
     }
 
-    /// An unmeasured size is assumed to be twice as slow as half of it. If no smaller size was measured, it is assumed
-    /// to be as slow as the next larger one.
+    /// An unmeasured size is assumed to be twice as slow as half of it. If no smaller size was measured, it is
+    /// assumed to be as slow as the next larger one.
     private double estimate(int size) {
         for (int smaller = size; smaller >= 0; smaller--) {
             if (addedNanos[smaller] > 0) {

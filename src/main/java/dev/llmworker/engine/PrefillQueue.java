@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 
 /// The sequences whose prompts are being written into the cache, in order of arrival.
 ///
-/// The oldest sequence and the one with the fewest tokens left take turns. Short prompts thus do not wait for a long
-/// one, and a long prompt gets at least half of the turns once it is the oldest.
+/// The oldest sequence and the one with the fewest tokens left take turns. Short prompts thus do not wait for a
+/// long one, and a long prompt gets at least half of the turns once it is the oldest.
 ///
 /// Threading: the engine thread alone.
 final class PrefillQueue {
@@ -41,8 +41,8 @@ final class PrefillQueue {
         return sequences.size();
     }
 
-    /// Whether there are more short prompts than `running`. If so, most of them would wait longer for their first token
-    /// than the running sequences wait for their next.
+    /// Whether there are more short prompts than `running`. If so, most of them would wait longer for their first
+    /// token than the running sequences wait for their next.
     boolean hasMoreShortThan(int running) {
         return sequences.stream()
                         .filter(sequence -> sequence.promptLeft() <= SHORT_TOKENS)
@@ -70,11 +70,12 @@ final class PrefillQueue {
         return next;
     }
 
-    /// The next tokens of a sequence's prompt, which go with a decode step; `count` is 0 if only the last token is
-    /// left.
+    /// The next tokens of a sequence's prompt, which go with a decode step; `count` is 0 if only the last token
+    /// is left.
     record Part(Sequence sequence, int count) {}
 
-    /// Shares out the tokens of a step. A prompt's last token is never among them: it is the sequence's first step.
+    /// Shares out the tokens of a step. A prompt's last token is never among them: it is the sequence's first
+    /// step.
     ///
     /// @param place gives a sequence a slot if it has none, with any cached prefix of its prompt
     List<Part> share(int tokens, Consumer<Sequence> place) {

@@ -7,9 +7,9 @@ import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Which token prefix each KV-cache slot holds: that of a running sequence, which grows, or that of an ended one. The
-/// latter is kept because a later prompt may begin with the same ids. Prefixes are matched by ids alone, so a sequence
-/// only reuses what its own prompt also contains.
+/// Which token prefix each KV-cache slot holds: that of a running sequence, which grows, or that of an ended one.
+/// The latter is kept because a later prompt may begin with the same ids. Prefixes are matched by ids alone, so a
+/// sequence only reuses what its own prompt also contains.
 ///
 /// Threading: the engine thread alone.
 final class PrefixCache {
@@ -29,8 +29,8 @@ final class PrefixCache {
     /// @param exact how many positions from 0 were filled by whole chunks of the grid
     private record Past(int[] ids, int length, int exact) {}
 
-    /// @param grid chunks that begin at multiples of this and have this many tokens give the same cache whenever they
-    ///     run
+    /// @param grid chunks that begin at multiples of this and have this many tokens give the same cache whenever
+    ///     they run
     PrefixCache(Decoder decoder, int grid) {
         this.decoder = decoder;
         this.grid = grid;
@@ -59,8 +59,8 @@ final class PrefixCache {
         return -1;
     }
 
-    /// Assigns a free slot behind the running ones; at least one must be free. The slot gets the longest cached prefix
-    /// of the prompt.
+    /// Assigns a free slot behind the running ones; at least one must be free. The slot gets the longest cached
+    /// prefix of the prompt.
     ///
     /// @param rows the running sequences occupy slots 0 to this, exclusive
     /// @param exactOnly reuse only what the sequence's own chunks would reproduce bit for bit
@@ -100,8 +100,8 @@ final class PrefixCache {
         owners[slot] = sequence;
     }
 
-    /// Frees a slot for a new sequence: the one after the running ones, where it will run, if that has no owner. Its
-    /// prefix moves to the slot that was used least recently.
+    /// Frees a slot for a new sequence: the one after the running ones, where it will run, if that has no owner.
+    /// Its prefix moves to the slot that was used least recently.
     private int vacate(int rows) {
         int free = leastRecentlyUsed(rows);
         if (owners[rows] != null || free == rows) {
@@ -189,8 +189,8 @@ final class PrefixCache {
         lastUse[b] = use;
     }
 
-    /// How many ids the slot and a prompt share from the start. The prompt's last id does not count: its logits are
-    /// needed.
+    /// How many ids the slot and a prompt share from the start. The prompt's last id does not count: its logits
+    /// are needed.
     private int matching(Sequence sequence, int slot) {
         int length = Math.min(length(slot), sequence.promptLength() - 1);
         if (length <= 0) {

@@ -11,9 +11,9 @@ import org.jspecify.annotations.Nullable;
 
 /// Continuous batching: decides for each step which sequences the decoder works on.
 ///
-/// Running sequences occupy the first slots without gaps. Sequences in prefill have slots after them. The other slots
-/// keep the prefixes of ended sequences for later prompts. When a sequence ends, the last running one moves into its
-/// slot.
+/// Running sequences occupy the first slots without gaps. Sequences in prefill have slots after them. The other
+/// slots keep the prefixes of ended sequences for later prompts. When a sequence ends, the last running one moves
+/// into its slot.
 ///
 /// Threading: the engine thread alone. `close` of a sequence sets a flag, which each step checks first.
 final class Scheduler {
@@ -172,8 +172,8 @@ final class Scheduler {
         sequence.prefilled(ids.length, ids.length == GRID_TOKENS);
         stats.recordTokens(ids.length, 0);
         if (last) {
-            // Only decode steps adjust logits and give log-probabilities, so the prompt's last token goes into such a
-            // step.
+            // Only decode steps adjust logits and give log-probabilities, so the prompt's last token goes into
+            // such a step.
             run(sequence);
         }
     }

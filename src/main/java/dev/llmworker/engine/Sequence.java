@@ -163,7 +163,8 @@ final class Sequence implements Generation {
         return newestToken;
     }
 
-    /// The position of the newest token. It equals the number of cached positions, as the newest is not cached yet.
+    /// The position of the newest token. It equals the number of cached positions, as the newest is not cached
+    /// yet.
     int newestPosition() {
         return promptLength + generated - 1;
     }
@@ -204,7 +205,8 @@ final class Sequence implements Generation {
         return last ? FinishReason.LENGTH : null;
     }
 
-    /// Adds the last event. Called once, by the thread that took the sequence out of the queue or out of its slot.
+    /// Adds the last event. Called once, by the thread that took the sequence out of the queue or out of its
+    /// slot.
     void finish(FinishReason reason) {
         totalNanos = sinceSubmitted();
         listener.finished(this, reason);

@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// Passes a sequence's tokens to its reader. A token is held back if a stop sequence may have begun in its text, so
-/// that the reader never sees part of one.
+/// Passes a sequence's tokens to its reader. A token is held back if a stop sequence may have begun in its text,
+/// so that the reader never sees part of one.
 ///
 /// Threading: one thread at a time.
 final class StopFilter {

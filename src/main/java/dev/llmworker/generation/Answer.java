@@ -3,13 +3,14 @@ package dev.llmworker.generation;
 import java.util.Iterator;
 import org.jspecify.annotations.Nullable;
 
-/// One running answer. Its events are read once, in order, by one thread; the last is a [GenerationEvent.Finished].
+/// One running answer. Its events are read once, in order, by one thread; the last is a
+/// [GenerationEvent.Finished].
 ///
-/// Threading: `close` may be called from any thread, any number of times. The reader then sees the events that are
-/// already there, and a [GenerationEvent.Finished].
+/// Threading: `close` may be called from any thread, any number of times. The reader then sees the events that
+/// are already there, and a [GenerationEvent.Finished].
 public interface Answer<E> extends Iterable<E>, AutoCloseable {
-    /// Waits until it is certain that the request is served. A generator that forwards to another server learns this
-    /// late.
+    /// Waits until it is certain that the request is served. A generator that forwards to another server learns
+    /// this late.
     ///
     /// @throws RefusedException if it is not; the answer is then over
     default void awaitAccepted() {}

@@ -18,10 +18,12 @@ public sealed interface GenerationEvent {
 
     /// The last event.
     ///
-    /// @param promptTokens tokens of the prompt, including the chat template's; 0 if another server did not report them
-    /// @param completionTokens tokens of the answer: the number of [Token] events before this one, or what another
-    ///     server counted, which may put several tokens into one event
-    /// @param failure what went wrong, in words for a client; null if nothing did, or if only the log has the reason
+    /// @param promptTokens tokens of the prompt, including the chat template's; 0 if another server did not
+    ///     report them
+    /// @param completionTokens tokens of the answer: the number of [Token] events before this one, or what
+    ///     another server counted, which may put several tokens into one event
+    /// @param failure what went wrong, in words for a client; null if nothing did, or if only the log has the
+    ///     reason
     record Finished(
             FinishReason reason,
             int promptTokens,

@@ -7,10 +7,11 @@ import java.util.OptionalInt;
 
 /// A request for text. All limits that do not depend on the model have been checked.
 ///
-/// @param maxTokens the most tokens to generate, at least 1, which the context must hold; if empty, `fillsContext`
-///     decides
+/// @param maxTokens the most tokens to generate, at least 1, which the context must hold; if empty,
+///     `fillsContext` decides
 /// @param ignoreEos continues past the model's end-of-sequence tokens, up to `maxTokens`
-/// @param minTokens the least tokens to generate before an end-of-sequence token or a stop sequence may end the answer
+/// @param minTokens the least tokens to generate before an end-of-sequence token or a stop sequence may end the
+///     answer
 /// @param stop the answer ends before the first of these; at most [#MAX_STOPS]
 /// @param fillsContext without `maxTokens`, the answer may fill the context instead of ending after
 ///     [#DEFAULT_MAX_TOKENS]

@@ -7,8 +7,8 @@ import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 
-/// Answers without a model, so that load tests see the same kind of stream as clients of a real model. The answer is
-/// `Response to: 'PROMPT' (tokens=N, temp=T, request #n)`, spread evenly over exactly `max_tokens` tokens.
+/// Answers without a model, so that load tests see the same kind of stream as clients of a real model. The answer
+/// is `Response to: 'PROMPT' (tokens=N, temp=T, request #n)`, spread evenly over exactly `max_tokens` tokens.
 ///
 /// Threading: any thread; a generation runs on its reader's thread.
 public final class MockGenerator implements Generator {

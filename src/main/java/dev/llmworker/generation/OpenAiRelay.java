@@ -1,7 +1,7 @@
 package dev.llmworker.generation;
 
-/// A generator that forwards OpenAI requests unchanged. It therefore supports features that no other generator has:
-/// tools, images, response formats, several choices.
+/// A generator that forwards OpenAI requests unchanged. It therefore supports features that no other generator
+/// has: tools, images, response formats, several choices.
 ///
 /// Threading: any thread.
 public interface OpenAiRelay {

@@ -19,8 +19,8 @@ record HubFiles(HubId id, HubListing listing, SnapshotCache cache, URI hub, Down
                 && SafetensorsFiles.areAmong(listing.names());
     }
 
-    /// Downloads all files of a model in safetensors, the small ones first. Files that an earlier attempt completed are
-    /// kept; partial ones are resumed.
+    /// Downloads all files of a model in safetensors, the small ones first. Files that an earlier attempt
+    /// completed are kept; partial ones are resumed.
     ///
     /// @return the folder
     Path fetchSafetensors() throws IOException, InterruptedException {

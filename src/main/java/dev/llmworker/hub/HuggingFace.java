@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Finds models of the Hugging Face hub: in a cache that has them, or else by downloading them into this worker's own
-/// cache.
+/// Finds models of the Hugging Face hub: in a cache that has them, or else by downloading them into this worker's
+/// own cache.
 final class HuggingFace {
     private static final Logger LOG = LoggerFactory.getLogger(HuggingFace.class);
     private static final String PUBLIC_HUB = "https://huggingface.co";

@@ -31,8 +31,8 @@ public final class ModelLocator {
     private final Progress progress;
     private final HuggingFace huggingFace;
 
-    /// @param environment reads a variable, null if it is not set: `MODEL`, `CACHE_DIR`, `HF_TOKEN`, `HF_ENDPOINT`,
-    ///     `HF_HUB_CACHE`, `HF_HOME`, `HF_HUB_OFFLINE`, `XDG_CACHE_HOME`, `HOME`
+    /// @param environment reads a variable, null if it is not set: `MODEL`, `CACHE_DIR`, `HF_TOKEN`,
+    ///     `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`, `HF_HUB_OFFLINE`, `XDG_CACHE_HOME`, `HOME`
     public ModelLocator(Function<String, @Nullable String> environment, Progress progress) {
         this(environment, progress, RUNPOD_VOLUME, Backoff.standard());
     }

@@ -57,8 +57,8 @@ final class SafetensorsFiles {
         return Files.exists(index) ? Safetensors.shards(index) : List.of(SINGLE);
     }
 
-    /// Whether a folder has all required files. A cache may hold only the files that somebody asked for, or part of a
-    /// download.
+    /// Whether a folder has all required files. A cache may hold only the files that somebody asked for, or part
+    /// of a download.
     static boolean areIn(Path folder) throws IOException {
         var needed = new ArrayList<>(REQUIRED);
         if (Files.isRegularFile(folder.resolve(SINGLE))) {

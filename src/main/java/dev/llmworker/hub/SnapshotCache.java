@@ -10,8 +10,9 @@ import java.util.List;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// A folder in the layout of the Hugging Face cache: `models--ORG--NAME/snapshots/REVISION/FILE`, with the current
-/// revision's name in `refs/main`. RunPod's cached models use this layout, and so do this worker's downloads.
+/// A folder in the layout of the Hugging Face cache: `models--ORG--NAME/snapshots/REVISION/FILE`, with the
+/// current revision's name in `refs/main`. RunPod's cached models use this layout, and so do this worker's
+/// downloads.
 record SnapshotCache(Path root) {
     /// The revision of a download if the hub names none.
     static final String UNNAMED_REVISION = "main";

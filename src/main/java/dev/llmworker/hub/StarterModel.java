@@ -8,8 +8,8 @@ import java.nio.file.Path;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// The model that is served if `MODEL` is not set: SmolLM2 135M Instruct in Q4_1, under the Apache License 2.0. The
-/// script `fetch-starter-model`, which `./worker` calls, puts it into the cache.
+/// The model that is served if `MODEL` is not set: SmolLM2 135M Instruct in Q4_1, under the Apache License 2.0.
+/// The script `fetch-starter-model`, which `./worker` calls, puts it into the cache.
 final class StarterModel {
     /// Path below the cache folder. The folder's name is the start of the file's SHA-256.
     static final String PLACE = "starter/b179c9523d0e/SmolLM2-135M-Instruct.Q4_1.gguf";

@@ -12,7 +12,8 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
-/// One request to one server, and its answer as it comes. Aborting it closes the connection, which ends the work there.
+/// One request to one server, and its answer as it comes. Aborting it closes the connection, which ends the work
+/// there.
 ///
 /// Threading: the event loop of its generation.
 final class Attempt {

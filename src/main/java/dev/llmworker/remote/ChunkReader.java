@@ -13,7 +13,8 @@ final class ChunkReader extends AnswerReader<RelayEvent> {
     @Override
     void emit(JsonNode event, String data, Consumer<RelayEvent> events) {
         var isUsage = event.path("choices").isEmpty() && event.path("usage").isObject();
-        // An event may have several lines. The line breaks are between parts of the JSON, so spaces can replace them.
+        // An event may have several lines. The line breaks are between parts of the JSON, so spaces can replace
+        // them.
         events.accept(new RelayEvent.Chunk(data.replace('\n', ' '), isUsage));
     }
 }

@@ -7,8 +7,8 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
-/// Parses server-sent events from bytes that come in pieces of any size. Lines end with LF, CR or both. Fields other
-/// than `data` and errors are ignored.
+/// Parses server-sent events from bytes that come in pieces of any size. Lines end with LF, CR or both. Fields
+/// other than `data` and errors are ignored.
 ///
 /// Threading: one thread.
 final class EventParser {

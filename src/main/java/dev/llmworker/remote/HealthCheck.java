@@ -16,8 +16,8 @@ import java.util.Objects;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
-/// Keeps checking whether a server can serve. It requests the health path, if there is one. It also requests the list
-/// of models until it succeeds once, to learn the model's name.
+/// Keeps checking whether a server can serve. It requests the health path, if there is one. It also requests the
+/// list of models until it succeeds once, to learn the model's name.
 ///
 /// Threading: an event loop of its own.
 final class HealthCheck {

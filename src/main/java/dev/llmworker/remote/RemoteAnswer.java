@@ -20,11 +20,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.slf4j.event.Level;
 
-/// An answer from a server. Until its first event, a failed attempt can be repeated at another server, or once at the
-/// same one.
+/// An answer from a server. Until its first event, a failed attempt can be repeated at another server, or once at
+/// the same one.
 ///
-/// Threading: its state belongs to its event loop. One thread reads; any thread may close it. A slow reader makes the
-/// server wait.
+/// Threading: its state belongs to its event loop. One thread reads; any thread may close it. A slow reader makes
+/// the server wait.
 class RemoteAnswer<E> implements Answer<E> {
     private static final Logger LOG = LoggerFactory.getLogger(RemoteAnswer.class);
     // How long to wait for the usage after the end of the text.

@@ -33,8 +33,8 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
     // Half of the cores read what the servers send, because processing it takes as much again.
     private static final int LANES = Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 16);
     private static final int CHECK_CONNECTIONS = 2;
-    // Shorter than the servers' limits (uvicorn: 5 s). Otherwise a server might close a connection while a request is
-    // on its way.
+    // Shorter than the servers' limits (uvicorn: 5 s). Otherwise a server might close a connection while a
+    // request is on its way.
     private static final int IDLE_SECONDS = 4;
 
     private final Vertx vertx;

@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 /// @param authorities PEM certificates of the trusted authorities; null for Java's own
 /// @param model the servers' name for the model; null for the first that each lists
 /// @param connections the most concurrent generations at one server
-/// @param healthPath relative to a server's root; answers 200 if the server can serve. Null disables health checks, for
-///     servers that each request costs money or wakes; `model` is then required
+/// @param healthPath relative to a server's root; answers 200 if the server can serve. Null disables health
+///     checks, for servers that each request costs money or wakes; `model` is then required
 /// @param timeout of a generation, from submission to the end
 public record RemoteOptions(
         List<ServerAddress> servers,

@@ -9,8 +9,8 @@ import org.slf4j.LoggerFactory;
 
 /// A server's health and its load.
 ///
-/// A server that fails often is ejected: it gets no requests for a time that doubles with each ejection. After that
-/// time it must first be healthy again.
+/// A server that fails often is ejected: it gets no requests for a time that doubles with each ejection. After
+/// that time it must first be healthy again.
 ///
 /// Threading: any thread.
 final class RemoteServer {

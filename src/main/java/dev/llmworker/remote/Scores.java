@@ -10,8 +10,8 @@ import java.util.List;
 final class Scores {
     private Scores() {}
 
-    /// The scores of each token in a piece of text: the token's own first, then those of the likeliest. Empty if there
-    /// are none.
+    /// The scores of each token in a piece of text: the token's own first, then those of the likeliest. Empty if
+    /// there are none.
     static List<List<ScoredToken>> read(JsonNode logprobs) {
         return logprobs.path("content").isArray() ? chat(logprobs.path("content")) : text(logprobs);
     }

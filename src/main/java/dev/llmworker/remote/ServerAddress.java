@@ -3,7 +3,8 @@ package dev.llmworker.remote;
 import java.net.URI;
 import java.util.Locale;
 
-/// The base URL of a server's API, as OpenAI clients write it: `http://host:8000/v1`. A URL without a path means `/v1`.
+/// The base URL of a server's API, as OpenAI clients write it: `http://host:8000/v1`. A URL without a path means
+/// `/v1`.
 ///
 /// @param apiPath the prefix of the API's paths: `/v1`
 /// @param rootPath the prefix of the server's other paths: empty if `apiPath` is `/v1`

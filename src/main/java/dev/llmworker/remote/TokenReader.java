@@ -6,8 +6,8 @@ import dev.llmworker.generation.ScoredToken;
 import java.util.List;
 import java.util.function.Consumer;
 
-/// Converts the text of the first choice to tokens. A piece of text counts as one token, because servers do not report
-/// token boundaries. If there are scores, they give the boundaries.
+/// Converts the text of the first choice to tokens. A piece of text counts as one token, because servers do not
+/// report token boundaries. If there are scores, they give the boundaries.
 final class TokenReader extends AnswerReader<GenerationEvent> {
     private int index;
 

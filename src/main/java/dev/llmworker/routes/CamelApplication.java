@@ -31,11 +31,12 @@ public final class CamelApplication extends Main {
                 .withName("worker")
                 // [RouteFiles] loads the files one by one.
                 .withRoutesIncludePattern("false")
-                // Bodies are not streams here. With the cache, answers would be sent in chunks, without their length.
+                // Bodies are not streams here. With the cache, answers would be sent in chunks, without their
+                // length.
                 .withStreamCachingEnabled(false)
                 .withShutdownTimeout(SHUTDOWN_SECONDS)
-                // The process allows this time for the whole shutdown: running requests, then Camel's routes, then the
-                // engine.
+                // The process allows this time for the whole shutdown: running requests, then Camel's routes,
+                // then the engine.
                 .withExtraShutdownTimeout(
                         (int) settings.get(SettingsTable.DRAIN_TIMEOUT).toSeconds() + EXTRA_SECONDS);
         // Overrides the file's value for Camel JBang: here the port is already open.
@@ -54,8 +55,8 @@ public final class CamelApplication extends Main {
         });
     }
 
-    /// Loads the routes and logs the address. It must be registered before the listener that opens the port to the
-    /// routes.
+    /// Loads the routes and logs the address. It must be registered before the listener that opens the port to
+    /// the routes.
     private static ExtendedStartupListener routes(Settings settings, WorkerBeans beans) {
         return new ExtendedStartupListener() {
             @Override

@@ -15,8 +15,8 @@ import org.apache.camel.model.RouteDefinition;
 import org.apache.camel.spi.Resource;
 import org.apache.camel.support.PluginHelper;
 
-/// The routes and route configurations of one file; they may not be started. Configurations are loaded first, because
-/// they apply to routes that are defined after them.
+/// The routes and route configurations of one file; they may not be started. Configurations are loaded first,
+/// because they apply to routes that are defined after them.
 final class ParsedRoutes {
     private final String name;
     private final List<RouteBuilder> builders = new ArrayList<>();

@@ -15,8 +15,8 @@ import org.apache.camel.support.ResourceHelper;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The files of the routes' folder. Each is loaded separately: a broken file is reported with its line, and the others
-/// still serve. If a file breaks while the worker runs, its previous version is served.
+/// The files of the routes' folder. Each is loaded separately: a broken file is reported with its line, and the
+/// others still serve. If a file breaks while the worker runs, its previous version is served.
 ///
 /// Threading: any thread; a lock on this object admits one at a time.
 public final class RouteFiles {

@@ -4,8 +4,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
-/// Counts HTTP requests by method, route and status. Labels have no values that clients can choose freely: methods that
-/// HTTP does not define share one label, and so do paths without a route.
+/// Counts HTTP requests by method, route and status. Labels have no values that clients can choose freely:
+/// methods that HTTP does not define share one label, and so do paths without a route.
 ///
 /// Threading: any thread.
 public final class HttpStats {

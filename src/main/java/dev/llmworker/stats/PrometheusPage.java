@@ -18,8 +18,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import org.jspecify.annotations.Nullable;
 
-/// All metrics in Prometheus' text format: the worker's, the JVM's, the process', and those that routes record with
-/// Camel's component `micrometer`. It is loaded with the first scrape, so that no start waits for it.
+/// All metrics in Prometheus' text format: the worker's, the JVM's, the process', and those that routes record
+/// with Camel's component `micrometer`. It is loaded with the first scrape, so that no start waits for it.
 ///
 /// Threading: any thread.
 public final class PrometheusPage implements AutoCloseable {

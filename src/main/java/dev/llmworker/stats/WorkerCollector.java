@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/// Exports [WorkerStats] to Prometheus. A metric of OpenTelemetry's conventions has its name from there, in Prometheus'
-/// spelling; the names of the others begin with `llmworker_`.
+/// Exports [WorkerStats] to Prometheus. A metric of OpenTelemetry's conventions has its name from there, in
+/// Prometheus' spelling; the names of the others begin with `llmworker_`.
 ///
 /// Threading: any thread; it only reads counters and never waits.
 final class WorkerCollector implements MultiCollector {

@@ -5,8 +5,8 @@ import java.util.Arrays;
 import java.util.Set;
 import java.util.stream.IntStream;
 
-/// GPT-2's printable characters for bytes, which byte-level BPE uses in token names. A printable Latin-1 character
-/// stands for itself. The other 68 bytes are U+0100 and up, in order: a space is `Ġ`, U+0120.
+/// GPT-2's printable characters for bytes, which byte-level BPE uses in token names. A printable Latin-1
+/// character stands for itself. The other 68 bytes are U+0100 and up, in order: a space is `Ġ`, U+0120.
 public final class ByteAlphabet {
     private static final int[] BYTES = new int[0x100 + 68];
 
@@ -29,8 +29,8 @@ public final class ByteAlphabet {
                 .allMatch(character -> names.contains(Character.toString(character)));
     }
 
-    /// The bytes of a token name. A name with any other character cannot come from training, so it is taken as the text
-    /// itself.
+    /// The bytes of a token name. A name with any other character cannot come from training, so it is taken as
+    /// the text itself.
     static byte[] bytes(String name) {
         var bytes = new byte[name.length()];
         for (var i = 0; i < bytes.length; i++) {

@@ -7,8 +7,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Set;
 
-/// The tokens with which a model ends its answer. Files name one, as `eos_token_id`. Chat models also end their turns
-/// with others that are known only by their names; the list is llama.cpp's.
+/// The tokens with which a model ends its answer. Files name one, as `eos_token_id`. Chat models also end their
+/// turns with others that are known only by their names; the list is llama.cpp's.
 public final class EndOfSequenceTokens {
     private static final Set<String> NAMES = Set.of(
             "<|im_end|>",

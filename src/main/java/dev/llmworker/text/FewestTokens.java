@@ -9,8 +9,8 @@ import java.util.List;
 /// A cheap lower bound on a text's token count. Counting the tokens of a long text takes seconds. This takes
 /// milliseconds, so a text that cannot fit is refused before any work on it.
 ///
-/// Tokens cover the bytes of a text one after the other. A token is no longer than the longest token that begins with
-/// the same six bytes. So the farthest byte that `n` tokens can reach gives the one that `n + 1` can.
+/// Tokens cover the bytes of a text one after the other. A token is no longer than the longest token that begins
+/// with the same six bytes. So the farthest byte that `n` tokens can reach gives the one that `n + 1` can.
 ///
 /// Threading: any thread.
 public final class FewestTokens {

@@ -9,8 +9,8 @@ import java.lang.ref.Reference;
 import java.nio.file.Path;
 import java.util.Arrays;
 
-/// The Hugging Face tokenizers, called through DJL's native methods. DJL's own class also fetches words, offsets and
-/// masks for each text, which takes twice as long.
+/// The Hugging Face tokenizers, called through DJL's native methods. DJL's own class also fetches words, offsets
+/// and masks for each text, which takes twice as long.
 public final class HuggingFaceEncoder implements TextEncoder {
     private static final Cleaner CLEANER = Cleaner.create();
     private static final String PROBE = "Hello, Wörld! 123\n\u0001\uD83D\uDE00";

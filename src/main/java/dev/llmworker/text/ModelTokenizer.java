@@ -146,7 +146,8 @@ public final class ModelTokenizer implements Tokenizer {
         return addsLeadingSpace;
     }
 
-    /// The name of the begin-of-sequence token, which chat templates call `bos_token`; empty if the model has none.
+    /// The name of the begin-of-sequence token, which chat templates call `bos_token`; empty if the model has
+    /// none.
     public String beginOfSequenceName() {
         return ends.begin().isPresent() ? vocabulary.name(ends.begin().getAsInt()) : "";
     }

@@ -2,7 +2,8 @@ package dev.llmworker.text;
 
 import java.nio.charset.StandardCharsets;
 
-/// How SentencePiece writes bytes in token names: text unchanged except for spaces, and `<0x0A>` for a single byte.
+/// How SentencePiece writes bytes in token names: text unchanged except for spaces, and `<0x0A>` for a single
+/// byte.
 public final class SentencePieceAlphabet {
     /// Stands for a space.
     public static final char SPACE = '\u2581';

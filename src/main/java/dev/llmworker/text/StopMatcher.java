@@ -2,15 +2,15 @@ package dev.llmworker.text;
 
 import java.util.List;
 
-/// Finds the first of several stop sequences in a text that comes in pieces, however it is split. The first is the one
-/// that is complete first; if several end together, the longest. Until then it says how much of the text is certainly
-/// before any stop sequence.
+/// Finds the first of several stop sequences in a text that comes in pieces, however it is split. The first is
+/// the one that is complete first; if several end together, the longest. Until then it says how much of the text
+/// is certainly before any stop sequence.
 ///
 /// Threading: one thread at a time.
 public final class StopMatcher {
     private final String[] stops;
-    /// For each stop sequence and each number of matched characters: the longest shorter match that these characters
-    /// end with (Knuth, Morris, Pratt 1977).
+    /// For each stop sequence and each number of matched characters: the longest shorter match that these
+    /// characters end with (Knuth, Morris, Pratt 1977).
     private final int[][] shorter;
     private final int[] matched;
     private long length;

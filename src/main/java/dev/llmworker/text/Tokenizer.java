@@ -5,17 +5,17 @@ import java.util.OptionalInt;
 
 /// Converts between text and the token ids of one model.
 ///
-/// Control tokens steer the model: they begin and end turns and sequences. They have names, such as `<|im_end|>`, but
-/// no text. Such a name in a user's words must have no effect.
+/// Control tokens steer the model: they begin and end turns and sequences. They have names, such as `<|im_end|>`,
+/// but no text. Such a name in a user's words must have no effect.
 ///
 /// Threading: any thread.
 public interface Tokenizer {
-    /// The ids of plain text. Names of control tokens in it are plain text too, so that nobody can forge a turn. A lone
-    /// surrogate is encoded as U+FFFD.
+    /// The ids of plain text. Names of control tokens in it are plain text too, so that nobody can forge a turn.
+    /// A lone surrogate is encoded as U+FFFD.
     int[] encodeText(String text);
 
-    /// Like [#encodeText(String)], for text that follows a control token. It differs if the tokenizer puts a space only
-    /// before the first text.
+    /// Like [#encodeText(String)], for text that follows a control token. It differs if the tokenizer puts a
+    /// space only before the first text.
     default int[] encodeFurtherText(String text) {
         return encodeText(text);
     }
@@ -23,7 +23,8 @@ public interface Tokenizer {
     /// Like [#encodeText(String)], but names of control tokens become those tokens. For raw prompts.
     int[] encodeWithControlTokens(String text);
 
-    /// A lower bound on the token count of `text` as plain text, found quickly; 0 if none is known without encoding it.
+    /// A lower bound on the token count of `text` as plain text, found quickly; 0 if none is known without
+    /// encoding it.
     default int fewestTokens(String text) {
         return 0;
     }

@@ -57,8 +57,8 @@ public final class Vocabulary {
                 endOfSequence.clear(id);
             }
         }
-        // Some files do not mark these as control tokens. As text they would show in answers, and users could forge
-        // them.
+        // Some files do not mark these as control tokens. As text they would show in answers, and users could
+        // forge them.
         endOfSequence.stream().forEach(id -> kinds[id] = Kind.CONTROL);
         endOfSequence.or(EndOfSequenceTokens.byKey(metadata, names.size()));
         return new Vocabulary(names, kinds, endOfSequence);

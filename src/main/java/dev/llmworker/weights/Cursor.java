@@ -7,8 +7,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 
-/// Reads the header of a mapped file from front to back. Every read and every allocation is first checked against the
-/// remaining bytes of the file.
+/// Reads the header of a mapped file from front to back. Every read and every allocation is first checked against
+/// the remaining bytes of the file.
 final class Cursor {
     /// The largest header in bytes. The longest known, of models with 260,000 tokens, take 16 MiB.
     static final long MAX_HEADER_BYTES = 64L << 20;

@@ -6,8 +6,8 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Map;
 
-/// A GGUF model file of version 2 or 3, mapped read-only. Files are untrusted: opening one checks everything except the
-/// values of the weights, which [Tensor#checkFinite()] checks.
+/// A GGUF model file of version 2 or 3, mapped read-only. Files are untrusted: opening one checks everything
+/// except the values of the weights, which [Tensor#checkFinite()] checks.
 public final class Gguf implements StoredModel {
     /// The largest known models have 126 blocks.
     static final int MAX_BLOCKS = 1024;

@@ -101,8 +101,8 @@ final class HeaderReader {
 
     private Value array() throws ModelFileException {
         var type = valueType();
-        // Only the header's size limits an array: a file of many gigabytes must not declare one that memory cannot
-        // hold.
+        // Only the header's size limits an array: a file of many gigabytes must not declare one that memory
+        // cannot hold.
         var limit = (int) (Cursor.MAX_HEADER_BYTES / type.leastBytes());
         var count = cursor.count("elements of " + type, type.leastBytes(), limit);
         return switch (type) {

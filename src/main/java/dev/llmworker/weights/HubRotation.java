@@ -3,8 +3,8 @@ package dev.llmworker.weights;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.lang.foreign.Arena;
 
-/// Reads the rotary positions in `config.json`: `rope_theta` and `rope_scaling`. Later versions of transformers have
-/// both in `rope_parameters`.
+/// Reads the rotary positions in `config.json`: `rope_theta` and `rope_scaling`. Later versions of transformers
+/// have both in `rope_parameters`.
 final class HubRotation {
     private static final double DEFAULT_BASE = 10_000;
     private static final int MAX_HEAD_DIM = 1 << 20;
@@ -54,8 +54,8 @@ final class HubRotation {
         return type().equals("llama3");
     }
 
-    /// The factor by which each pair of a head turns slower than without scaling: `rope_freqs.weight`, as llama.cpp's
-    /// converter writes it. Only low frequencies are scaled: only they exceed the trained range.
+    /// The factor by which each pair of a head turns slower than without scaling: `rope_freqs.weight`, as
+    /// llama.cpp's converter writes it. Only low frequencies are scaled: only they exceed the trained range.
     Tensor llama3Factors(Metadata metadata, Arena arena) throws ModelFileException {
         var factor = number("factor");
         var low = number("low_freq_factor");

@@ -6,9 +6,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/// The metadata of a model, read by GGUF's keys and by type. A look-up throws a [ModelFileException] if the value has
-/// another type; the message has the file, the key and both types. A look-up without a fallback also throws if the key
-/// is missing.
+/// The metadata of a model, read by GGUF's keys and by type. A look-up throws a [ModelFileException] if the value
+/// has another type; the message has the file, the key and both types. A look-up without a fallback also throws
+/// if the key is missing.
 ///
 /// Threading: any thread; usable after the file is closed.
 public final class Metadata {

@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.regex.Pattern;
 
-/// Is thrown if a model file is damaged, hostile or not supported. The operator's message has the file's name without
-/// its directory, the problem, the value and the limit.
+/// Is thrown if a model file is damaged, hostile or not supported. The operator's message has the file's name
+/// without its directory, the problem, the value and the limit.
 public final class ModelFileException extends IOException {
     private static final int MAX_MESSAGE = 900;
 

@@ -14,8 +14,8 @@ import java.util.Set;
 import java.util.regex.Pattern;
 
 /// A model as transformers saves it: `config.json`, and the weights in `model.safetensors` or in the files that
-/// `model.safetensors.index.json` lists. Files are untrusted: opening them checks everything except the values of the
-/// weights, which [Tensor#checkFinite()] checks.
+/// `model.safetensors.index.json` lists. Files are untrusted: opening them checks everything except the values of
+/// the weights, which [Tensor#checkFinite()] checks.
 public final class Safetensors implements StoredModel {
     /// Put before names that GGUF does not have, so that none of them equals one of GGUF's.
     private static final String UNNAMED = "?";
@@ -44,8 +44,8 @@ public final class Safetensors implements StoredModel {
 
     /// Opens a model. The arena is closed here if the files are rejected, and by `close` otherwise.
     ///
-    /// @param path the folder, or a weights file with the other files beside it; one of several weights files stands
-    ///     for all
+    /// @param path the folder, or a weights file with the other files beside it; one of several weights files
+    ///     stands for all
     /// @throws ModelFileException if they are not valid files of a model whose tensors all have supported types
     /// @throws IOException if they cannot be read
     @SuppressWarnings("MustBeClosedChecker")

@@ -14,8 +14,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// Reads a safetensors file's header: its length in 8 bytes, then a JSON object with the type, shape and offsets of
-/// each tensor. Source: the README of huggingface/safetensors.
+/// Reads a safetensors file's header: its length in 8 bytes, then a JSON object with the type, shape and offsets
+/// of each tensor. Source: the README of huggingface/safetensors.
 final class SafetensorsHeader {
     /// A tensor as the file declares it.
     ///

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
 
-/// Finds the tensors' data in a mapped safetensors file. The format requires them back to back from the first byte to
-/// the last, so nothing can overlap or be hidden.
+/// Finds the tensors' data in a mapped safetensors file. The format requires them back to back from the first
+/// byte to the last, so nothing can overlap or be hidden.
 final class SafetensorsLayout {
     private final Path file;
     private final MemorySegment data;
@@ -20,8 +20,8 @@ final class SafetensorsLayout {
         this.data = data;
     }
 
-    /// The tensors by their names in the file, in file order. A tensor of an unsupported type is left out if `ignored`
-    /// has its name, and rejected otherwise.
+    /// The tensors by their names in the file, in file order. A tensor of an unsupported type is left out if
+    /// `ignored` has its name, and rejected otherwise.
     static Map<String, Tensor> place(
             Path file, MemorySegment mapping, SafetensorsHeader.Header header, Predicate<String> ignored)
             throws ModelFileException {

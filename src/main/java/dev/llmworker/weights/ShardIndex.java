@@ -7,7 +7,8 @@ import java.util.Map;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 
-/// The index of a model in several safetensors files, `model.safetensors.index.json`: which file has which tensor.
+/// The index of a model in several safetensors files, `model.safetensors.index.json`: which file has which
+/// tensor.
 ///
 /// @param shards the file's name by tensor
 record ShardIndex(Path file, Map<String, String> shards) {

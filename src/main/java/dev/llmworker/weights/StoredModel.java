@@ -22,7 +22,8 @@ public sealed interface StoredModel extends AutoCloseable permits Gguf, Safetens
 
     Metadata metadata();
 
-    /// The tensors by name, unmodifiable. A tensor without a name in GGUF has a name that no other tensor can have.
+    /// The tensors by name, unmodifiable. A tensor without a name in GGUF has a name that no other tensor can
+    /// have.
     Map<String, Tensor> tensors();
 
     /// The size of all tensors together, in bytes.

@@ -7,10 +7,10 @@ import java.nio.file.Path;
 ///
 /// @param file the tensor's file, for messages
 /// @param name the name in the file
-/// @param shape 1 to 4 sizes, each at least 1, columns first as in GGUF: PyTorch's `[rows, columns]` is `[columns,
-///     rows]` here
-/// @param data the elements as stored: little-endian, `elements() / blockElements * blockBytes` bytes, read-only, valid
-///     until the file is closed. It may be larger than 2 GB, which no `ByteBuffer` can hold
+/// @param shape 1 to 4 sizes, each at least 1, columns first as in GGUF: PyTorch's `[rows, columns]` is
+///     `[columns, rows]` here
+/// @param data the elements as stored: little-endian, `elements() / blockElements * blockBytes` bytes, read-only,
+///     valid until the file is closed. It may be larger than 2 GB, which no `ByteBuffer` can hold
 public record Tensor(Path file, String name, TensorType type, long[] shape, MemorySegment data) {
     public Tensor {
         shape = shape.clone();

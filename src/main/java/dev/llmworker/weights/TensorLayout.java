@@ -10,8 +10,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/// Finds the tensors' data in the mapped file, and checks that each is aligned, inside the file and does not overlap
-/// another.
+/// Finds the tensors' data in the mapped file, and checks that each is aligned, inside the file and does not
+/// overlap another.
 final class TensorLayout {
     private static final int DEFAULT_ALIGNMENT = 32;
     private static final int LEAST_ALIGNMENT = 8;

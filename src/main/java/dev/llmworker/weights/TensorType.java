@@ -5,8 +5,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
-/// How the elements of a tensor are stored. The enum has only readable types, so that a `switch` over them is complete.
-/// A file with another type is rejected when it is opened.
+/// How the elements of a tensor are stored. The enum has only readable types, so that a `switch` over them is
+/// complete. A file with another type is rejected when it is opened.
 ///
 /// A row is a whole number of blocks. A quantised block has its float16 scales, then its quants:
 ///

@@ -14,16 +14,16 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Downloads large files: resumes if the server allows it, retries if that may help, and checks a file before giving it
-/// its name.
+/// Downloads large files: resumes if the server allows it, retries if that may help, and checks a file before
+/// giving it its name.
 ///
 /// Threading: one download at a time for a destination; an interrupt ends it and keeps the bytes so far.
 public record Downloader(WebClient web, Backoff backoff, Progress progress) {
     private static final Logger LOG = LoggerFactory.getLogger(Downloader.class);
     private static final Pattern CONTENT_RANGE = Pattern.compile("bytes (\\d{1,18})-(\\d{1,18})/(\\d{1,18})");
     private static final Pattern SECONDS = Pattern.compile("\\d{1,6}");
-    /// An attempt that brings this many new bytes does not count as failed: a large file may need many over a poor
-    /// connection.
+    /// An attempt that brings this many new bytes does not count as failed: a large file may need many over a
+    /// poor connection.
     private static final long NEW_BYTES = 1 << 20;
 
     /// @throws ModelUnavailableException if no further attempt would help, or none is left

@@ -12,8 +12,8 @@ import org.slf4j.LoggerFactory;
 
 /// The exclusive right to write into a folder of the cache, held by one thread of one process at a time.
 ///
-/// Threading: any thread. The operating system releases the lock when its process dies, so a stale lock file locks
-/// nothing.
+/// Threading: any thread. The operating system releases the lock when its process dies, so a stale lock file
+/// locks nothing.
 public final class FetchLock implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(FetchLock.class);
     /// Processes hold file locks: a second thread of this process would get an exception instead of waiting.

@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: one thread reads; the HTTP client's threads supply the data.
 final class TimedBody implements BodySubscriber<TimedBody>, AutoCloseable {
-    /// How many chunks of 16 KiB may arrive ahead of the reader, so that the connection keeps flowing while it writes.
+    /// How many chunks of 16 KiB may arrive ahead of the reader, so that the connection keeps flowing while it
+    /// writes.
     private static final int CHUNKS_AHEAD = 8;
 
     private sealed interface Item {}

@@ -20,8 +20,8 @@ import java.util.concurrent.TimeoutException;
 import javax.net.ssl.SSLHandshakeException;
 import org.jspecify.annotations.Nullable;
 
-/// Sends GET requests over HTTP. It follows redirects itself, instead of the JDK's client, for two reasons. The token
-/// must stay with its own host. The hub gives a file's hash in the redirect, not in the final response.
+/// Sends GET requests over HTTP. It follows redirects itself, instead of the JDK's client, for two reasons. The
+/// token must stay with its own host. The hub gives a file's hash in the redirect, not in the final response.
 public final class WebClient implements AutoCloseable {
     private static final int MAX_REDIRECTS = 10;
 

@@ -18,7 +18,8 @@ public interface Progress {
     /// The stage has ended, complete or not.
     void done();
 
-    /// A bar on a terminal, or else a log line every few seconds: hosts throttle logs, and a file cannot show a bar.
+    /// A bar on a terminal, or else a log line every few seconds: hosts throttle logs, and a file cannot show a
+    /// bar.
     static Progress ofThisProcess() {
         var console = System.console();
         if (console != null && console.isTerminal()) {

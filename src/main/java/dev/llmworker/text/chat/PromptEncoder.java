@@ -8,14 +8,14 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/// Turns a conversation into the tokens of a prompt. A control token's name becomes that token if the chat template
-/// wrote it, and stays plain text if a message did. So no message can end its turn and begin another.
+/// Turns a conversation into the tokens of a prompt. A control token's name becomes that token if the chat
+/// template wrote it, and stays plain text if a message did. So no message can end its turn and begin another.
 ///
-/// To tell the two apart after rendering, a mark goes into the messages before each place at which such a name begins.
-/// It also goes before a place at which one would begin if the template's text completed it. The mark is a noncharacter
-/// that no message contains, and is removed again. A template may cut and trim messages. A template that took
-/// characters out of the middle of a message, or wrote the beginning of a name right before one, could still join a
-/// name. No known template does.
+/// To tell the two apart after rendering, a mark goes into the messages before each place at which such a name
+/// begins. It also goes before a place at which one would begin if the template's text completed it. The mark is
+/// a noncharacter that no message contains, and is removed again. A template may cut and trim messages. A
+/// template that took characters out of the middle of a message, or wrote the beginning of a name right before
+/// one, could still join a name. No known template does.
 ///
 /// Threading: any thread.
 public final class PromptEncoder {
@@ -39,7 +39,8 @@ public final class PromptEncoder {
     /// @param id the control token's id, or [#NO_TOKEN]
     private record Part(String text, int id) {}
 
-    /// @param template null for a model without one: its prompt is the contents of the messages, joined by newlines
+    /// @param template null for a model without one: its prompt is the contents of the messages, joined by
+    ///     newlines
     public PromptEncoder(Tokenizer tokenizer, @Nullable ChatTemplate template) {
         this.tokenizer = tokenizer;
         this.template = template;
@@ -56,8 +57,8 @@ public final class PromptEncoder {
     /// Like [#encode(List)], with a limit.
     ///
     /// @param mostTokens the limit
-    /// @throws PromptTooLongException if the prompt certainly exceeds the limit; this check comes before encoding and
-    ///     does not find all such prompts
+    /// @throws PromptTooLongException if the prompt certainly exceeds the limit; this check comes before encoding
+    ///     and does not find all such prompts
     public int[] encode(List<ChatMessage> messages, int mostTokens) {
         if (template == null) {
             var contents = String.join(
@@ -114,8 +115,8 @@ public final class PromptEncoder {
                 "messages contain each of the 32 noncharacters U+FDD0 to U+FDEF; at least one must be absent");
     }
 
-    /// `text` with `mark` before each place at which a name begins. A name may also begin there and continue in what
-    /// the template writes next, whether or not the template trims the text.
+    /// `text` with `mark` before each place at which a name begins. A name may also begin there and continue in
+    /// what the template writes next, whether or not the template trims the text.
     private String marked(String text, char mark) {
         var trimmedEnd = text.stripTrailing().length();
         var marked = new StringBuilder(text.length());

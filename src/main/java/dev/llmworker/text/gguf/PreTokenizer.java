@@ -6,9 +6,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/// How byte-level BPE splits text into words before it merges within them: GGUF's `tokenizer.ggml.pre`. The patterns
-/// are those of the models' own `tokenizer.json`, as regular expressions of the Hugging Face tokenizers. Each pattern
-/// splits what the ones before it left.
+/// How byte-level BPE splits text into words before it merges within them: GGUF's `tokenizer.ggml.pre`. The
+/// patterns are those of the models' own `tokenizer.json`, as regular expressions of the Hugging Face tokenizers.
+/// Each pattern splits what the ones before it left.
 enum PreTokenizer {
     GPT2(List.of("gpt-2", "phi-2"), Rules.PLAIN, Patterns.GPT2),
     /// llama.cpp's default; also for files older than the key.

@@ -13,12 +13,12 @@ import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.stream.IntStream;
 
-/// BPE as in SentencePiece, for Llama 1 and 2, TinyLlama and Mistral. Of all neighbours that make a token, those of the
-/// best-scored token are merged first; on equal scores, the leftmost. What is then no token is spelled in byte tokens.
-/// Spaces are written `▁`.
+/// BPE as in SentencePiece, for Llama 1 and 2, TinyLlama and Mistral. Of all neighbours that make a token, those
+/// of the best-scored token are merged first; on equal scores, the leftmost. What is then no token is spelled in
+/// byte tokens. Spaces are written `▁`.
 ///
-/// The Hugging Face tokenizers are not used here because they rank merges only. Ranks rebuilt from scores cannot say
-/// "the leftmost", so runs such as `aaaa` give other tokens.
+/// The Hugging Face tokenizers are not used here because they rank merges only. Ranks rebuilt from scores cannot
+/// say "the leftmost", so runs such as `aaaa` give other tokens.
 public final class SentencePieceEncoder implements TextEncoder {
 
     private static final int NONE = -1;
@@ -112,8 +112,8 @@ public final class SentencePieceEncoder implements TextEncoder {
         }
     }
 
-    /// A text split into symbols, at first its characters. A symbol is identified by its start in the text; the next
-    /// one starts at its end.
+    /// A text split into symbols, at first its characters. A symbol is identified by its start in the text; the
+    /// next one starts at its end.
     private final class Symbols {
         final String text;
         final int[] end;
@@ -150,8 +150,8 @@ public final class SentencePieceEncoder implements TextEncoder {
             }
         }
 
-        /// Whether the candidate's symbols are unchanged. A symbol that was merged into another has no end; one that
-        /// grew makes its old candidates too short.
+        /// Whether the candidate's symbols are unchanged. A symbol that was merged into another has no end; one
+        /// that grew makes its old candidates too short.
         private boolean stillThere(Candidate candidate) {
             return end[candidate.left] == candidate.right && end[candidate.right] - candidate.left == candidate.length;
         }

@@ -6,8 +6,8 @@ import java.util.List;
 
 /// Writes the Hugging Face `tokenizer.json` of a byte-level BPE model.
 ///
-/// Control tokens are left out, also from its vocabulary: so no text can become one. The JSON is written straight into
-/// a buffer, because a tree of a hundred thousand nodes takes longer than the rest of the loading.
+/// Control tokens are left out, also from its vocabulary: so no text can become one. The JSON is written straight
+/// into a buffer, because a tree of a hundred thousand nodes takes longer than the rest of the loading.
 final class TokenizerJson {
     private final StringBuilder json = new StringBuilder(1 << 21);
 
@@ -76,7 +76,8 @@ final class TokenizerJson {
 
     private void string(String text) {
         json.append('"');
-        // Nearly all names can be copied whole. That is ten times as fast before the JIT compiler has compiled this.
+        // Nearly all names can be copied whole. That is ten times as fast before the JIT compiler has compiled
+        // this.
         if (isPlain(text)) {
             json.append(text);
         } else {

@@ -13,11 +13,12 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Set;
 
-/// Rewrites a `tokenizer.json` without control tokens, and without the steps that put tokens around texts or cut texts
-/// off.
+/// Rewrites a `tokenizer.json` without control tokens, and without the steps that put tokens around texts or cut
+/// texts off.
 ///
-/// Control tokens are also left out of the vocabulary, with the merges that would make them: so no text can become one.
-/// Added tokens that are text stay and move into the vocabulary. Otherwise their ids would be counted from its end.
+/// Control tokens are also left out of the vocabulary, with the merges that would make them: so no text can
+/// become one. Added tokens that are text stay and move into the vocabulary. Otherwise their ids would be counted
+/// from its end.
 final class EncoderJson {
     private static final ObjectMapper TREES = new ObjectMapper();
 
@@ -36,7 +37,8 @@ final class EncoderJson {
     }
 
     /// @param left the control tokens to leave out
-    /// @param first false for text that follows a control token: some tokenizers put a space before the first text only
+    /// @param first false for text that follows a control token: some tokenizers put a space before the first
+    ///     text only
     static String of(TokenizerFile source, Set<String> left, boolean first) throws IOException {
         var bytes = new ByteArrayOutputStream(source.bytes().length);
         try (var json = JsonFile.FACTORY.createParser(source.bytes());

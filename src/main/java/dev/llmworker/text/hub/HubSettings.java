@@ -12,8 +12,8 @@ import java.util.List;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
-/// The small files beside a model's weights that describe its special tokens and chat template. Any of them may be
-/// missing.
+/// The small files beside a model's weights that describe its special tokens and chat template. Any of them may
+/// be missing.
 ///
 /// @param tokenizer `tokenizer_config.json`
 /// @param special `special_tokens_map.json`

@@ -25,8 +25,8 @@ import java.util.regex.Pattern;
 import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 
-/// Makes the tokenizer of a model folder in the layout of transformers. It reads `tokenizer.json` and the files that
-/// name the tokens at the beginning and end of sequences.
+/// Makes the tokenizer of a model folder in the layout of transformers. It reads `tokenizer.json` and the files
+/// that name the tokens at the beginning and end of sequences.
 public final class HubTokenizer {
     private static final Pattern BYTE_TOKEN = Pattern.compile("<0x[0-9A-F]{2}>");
     private static final String SPACE = "▁";

@@ -16,7 +16,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 
-/// The contents of a `tokenizer.json`. Its vocabulary is not kept as a tree, which would take a hundred thousand nodes.
+/// The contents of a `tokenizer.json`. Its vocabulary is not kept as a tree, which would take a hundred thousand
+/// nodes.
 ///
 /// @param vocabulary the ids of the model's tokens, by name
 /// @param added the tokens that are found in text before the model runs, by name

@@ -10,8 +10,8 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// Checks that a `tokenizer.json` has only parts that the supported families use. The Hugging Face tokenizers abort the
-/// whole process if some other parts contradict themselves.
+/// Checks that a `tokenizer.json` has only parts that the supported families use. The Hugging Face tokenizers
+/// abort the whole process if some other parts contradict themselves.
 final class TokenizerParts {
     private static final Map<String, Set<String>> STEPS = Map.of(
             "normalizer", Set.of("NFC", "NFKC", "NFD", "NFKD", "Prepend", "Replace"),
@@ -70,8 +70,8 @@ final class TokenizerParts {
                 yield null;
             }
             case SENTENCE_PIECE -> {
-                // Without byte tokens, a run of unknown characters may become a single token that stands for all of
-                // them.
+                // Without byte tokens, a run of unknown characters may become a single token that stands for all
+                // of them.
                 var known = file.part("model.byte_fallback").asBoolean()
                         && normalizers.stream().allMatch(TokenizerParts::spaces);
                 yield known ? FewestTokens.Covering.SPACED : null;
