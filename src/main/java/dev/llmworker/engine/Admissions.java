@@ -116,7 +116,8 @@ final class Admissions {
     private static RefusedException tooLong(String prompt, int context) {
         return invalid(
                 "context_exceeded",
-                prompt + " tokens; this model's context is " + context + " tokens, which must hold the prompt and the answer");
+                prompt + " tokens; this model's context is " + context
+                        + " tokens, which must hold the prompt and the answer");
     }
 
     private static RefusedException invalid(String code, String message) {

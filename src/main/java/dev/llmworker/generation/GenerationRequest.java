@@ -41,8 +41,7 @@ public record GenerationRequest(
                     "min_tokens", "min_tokens is " + minTokens + "; it must be from 0 to max_tokens");
         }
         if (stop.size() > MAX_STOPS) {
-            throw new ParameterException(
-                    "stop", "stop has " + stop.size() + " sequences; the limit is " + MAX_STOPS);
+            throw new ParameterException("stop", "stop has " + stop.size() + " sequences; the limit is " + MAX_STOPS);
         }
         for (var sequence : stop) {
             if (sequence.isEmpty() || sequence.length() > MAX_STOP_CHARACTERS) {

@@ -30,8 +30,8 @@ final class GgufChoice {
                     .map(name -> "\n  MODEL=" + model + separator + name)
                     .collect(Collectors.joining());
             var rest = candidates.size() > MAX_LISTED ? "\n  and " + (candidates.size() - MAX_LISTED) + " more" : "";
-            throw new ModelUnavailableException("MODEL=" + model + " has " + candidates.size()
-                    + " .gguf files; name one of them:" + listed + rest);
+            throw new ModelUnavailableException(
+                    "MODEL=" + model + " has " + candidates.size() + " .gguf files; name one of them:" + listed + rest);
         }
         return candidates.getFirst();
     }
@@ -40,8 +40,9 @@ final class GgufChoice {
     static void requireWhole(String name, String model) throws ModelUnavailableException {
         var part = PART.matcher(name);
         if (part.matches() && !part.group(1).equals("00001")) {
-            throw new ModelUnavailableException("MODEL=" + model + ": " + name + " is one of "
-                    + Integer.parseInt(part.group(1)) + " parts; a model in parts is not supported; use one that is a single file");
+            throw new ModelUnavailableException(
+                    "MODEL=" + model + ": " + name + " is one of " + Integer.parseInt(part.group(1))
+                            + " parts; a model in parts is not supported; use one that is a single file");
         }
     }
 }

@@ -70,8 +70,8 @@ final class HuggingFace {
     private void requireOnline(HubId id) throws ModelUnavailableException {
         var offline = CacheFolder.nonBlank(environment.apply("HF_HUB_OFFLINE"));
         if (offline != null && List.of("1", "true", "yes", "on").contains(offline.toLowerCase(Locale.ROOT))) {
-            throw new ModelUnavailableException(
-                    "MODEL=" + id + " is not in a cache on this machine, and HF_HUB_OFFLINE=" + offline + " forbids the download");
+            throw new ModelUnavailableException("MODEL=" + id
+                    + " is not in a cache on this machine, and HF_HUB_OFFLINE=" + offline + " forbids the download");
         }
     }
 
@@ -125,8 +125,8 @@ final class HuggingFace {
             } catch (TransferException e) {
                 if (failures >= backoff.attempts()) {
                     throw new ModelUnavailableException(
-                            "MODEL=" + id + " is not in a cache on this machine, and " + hub.getHost() + " cannot be reached: "
-                                    + e.getMessage(),
+                            "MODEL=" + id + " is not in a cache on this machine, and " + hub.getHost()
+                                    + " cannot be reached: " + e.getMessage(),
                             e);
                 }
                 LOG.warn("cannot list {} on the hub: {}; trying again", id.repository(), e.getMessage());

@@ -57,7 +57,8 @@ final class RemoteServers {
         return new RefusedException(
                 RefusedException.Reason.OVERLOADED,
                 "queue_full",
-                connections + " generations are already running at each of the engine's servers, which is the limit; try again"
+                connections
+                        + " generations are already running at each of the engine's servers, which is the limit; try again"
                         + " later");
     }
 

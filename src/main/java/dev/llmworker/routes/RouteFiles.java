@@ -43,8 +43,8 @@ public final class RouteFiles {
     /// @throws SettingsException if the folder has no route files
     static List<Path> list(Path folder) throws SettingsException {
         if (!Files.isDirectory(folder)) {
-            throw new SettingsException(
-                    "ROUTES is \"" + folder + "\", which is not a folder; it must be a folder with *" + ENDING + " files");
+            throw new SettingsException("ROUTES is \"" + folder
+                    + "\", which is not a folder; it must be a folder with *" + ENDING + " files");
         }
         try (var files = Files.list(folder)) {
             var sorted = files.filter(RouteFiles::isOne).sorted().toList();

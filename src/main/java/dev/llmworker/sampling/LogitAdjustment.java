@@ -25,8 +25,7 @@ public record LogitAdjustment(
         bias = Map.copyOf(bias);
         if (bias.size() > MAX_BIASED_TOKENS) {
             throw new ParameterException(
-                    "logit_bias",
-                    "logit_bias has " + bias.size() + " tokens; the limit is " + MAX_BIASED_TOKENS);
+                    "logit_bias", "logit_bias has " + bias.size() + " tokens; the limit is " + MAX_BIASED_TOKENS);
         }
         bias.forEach((id, value) -> ParameterException.check("logit_bias." + id, value, -MAX_BIAS, MAX_BIAS));
     }

@@ -56,8 +56,7 @@ final class SafetensorsLayout {
             end = entry.end();
         }
         if (end != data.byteSize()) {
-            throw new ModelFileException(
-                    file, "has " + data.byteSize() + " bytes of data; its tensors take " + end);
+            throw new ModelFileException(file, "has " + data.byteSize() + " bytes of data; its tensors take " + end);
         }
     }
 

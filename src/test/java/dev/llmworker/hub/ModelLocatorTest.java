@@ -64,8 +64,8 @@ class ModelLocatorTest {
         gguf("a.gguf");
 
         assertEquals(
-                "MODEL=" + folder + " has 2 .gguf files; name one of them:\n  MODEL=" + folder
-                        + "/a.gguf\n  MODEL=" + folder + "/b.gguf",
+                "MODEL=" + folder + " has 2 .gguf files; name one of them:\n  MODEL=" + folder + "/a.gguf\n  MODEL="
+                        + folder + "/b.gguf",
                 refusal(folder.toString()));
     }
 

@@ -166,8 +166,7 @@ class HeaderRefusalTest {
 
     @Test
     void keysAndTensorNamesAreThereOnce() throws IOException {
-        assertRefused(
-                "metadata k occurs twice", new GgufFile().integer("k", 1).string("k", "v"));
+        assertRefused("metadata k occurs twice", new GgufFile().integer("k", 1).string("k", "v"));
         assertRefused(
                 "tensor w occurs twice",
                 new GgufFile().floats("w", new float[] {1}, 1).floats("w", new float[] {1}, 1));
