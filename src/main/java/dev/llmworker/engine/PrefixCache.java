@@ -62,7 +62,7 @@ final class PrefixCache {
     /// Assigns a free slot behind the running ones; at least one must be free. The slot gets the longest cached
     /// prefix of the prompt.
     ///
-    /// @param rows the running sequences occupy slots 0 to this, exclusive
+    /// @param rows how many sequences are running; they occupy the first slots
     /// @param exactOnly reuse only what the sequence's own chunks would reproduce bit for bit
     void place(Sequence sequence, int rows, boolean exactOnly) {
         int source = -1, reused = LEAST_TOKENS - 1, matched = 0;

@@ -20,7 +20,7 @@ final class SafetensorsFiles {
 
     private SafetensorsFiles() {}
 
-    /// Whether `MODEL` names a safetensors file although the repository also has GGUF files.
+    /// Whether a file name means a model in safetensors, even if the repository also has GGUF files.
     static boolean isNamed(@Nullable String file) {
         return SINGLE.equals(file) || INDEX.equals(file);
     }
