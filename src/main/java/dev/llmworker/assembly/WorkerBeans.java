@@ -37,10 +37,10 @@ public record WorkerBeans(HttpPort port, Generator generator, WorkerStats stats,
         };
     }
 
-    /// Binds what the YAML routes name.
+    /// Binds the beans that the YAML routes name.
     public void bind(Registry registry) {
         Serving.bind(registry, port, generator, stats, metrics);
-        // For Camel's component `micrometer`, under the name that it looks for.
+        // Camel's component `micrometer` looks for this name.
         registry.bind("metricsRegistry", MeterRegistry.class, metrics::meters);
     }
 

@@ -15,13 +15,13 @@ import org.apache.camel.main.MainListenerSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Camel Main with the routes of one folder.
+/// The Camel Main application, with the routes of one folder.
 public final class CamelApplication extends Main {
     private static final Logger LOG = LoggerFactory.getLogger("dev.llmworker.Worker");
     private static final int SHUTDOWN_SECONDS = 5;
     private static final int EXTRA_SECONDS = 20;
 
-    /// @throws SettingsException when there are no routes
+    /// @throws SettingsException if there are no routes
     public CamelApplication(Settings settings, WorkerBeans beans) throws SettingsException {
         var folder = Path.of(settings.get(SettingsTable.ROUTES));
         RouteFiles.list(folder);
@@ -29,12 +29,14 @@ public final class CamelApplication extends Main {
         setPropertyPlaceholderLocations("file:" + folder.resolve("application.properties") + ";optional=true");
         configure()
                 .withName("worker")
-                // They are loaded one by one, below.
+                // [RouteFiles] loads the files one by one.
                 .withRoutesIncludePattern("false")
-                // Bodies are not streams here; with the cache an answer would leave in chunks, without its length.
+                // Bodies are not streams here. With the cache, answers would be sent in chunks, without their
+                // length.
                 .withStreamCachingEnabled(false)
                 .withShutdownTimeout(SHUTDOWN_SECONDS)
-                // The process waits so long for all of it: for what runs, then for Camel's routes, then for the engine.
+                // The process allows this time for the whole shutdown: running requests, then Camel's routes,
+                // then the engine.
                 .withExtraShutdownTimeout(
                         (int) settings.get(SettingsTable.DRAIN_TIMEOUT).toSeconds() + EXTRA_SECONDS);
         // The worker's port is open already; Camel must not open a second one.

@@ -3,8 +3,8 @@ package dev.llmworker.weights;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.lang.foreign.Arena;
 
-/// The rotary positions in `config.json`: `rope_theta` and `rope_scaling`, or `rope_parameters` of later versions of
-/// transformers, which has both.
+/// Reads the rotary positions in `config.json`: `rope_theta` and `rope_scaling`. Later versions of transformers
+/// have both in `rope_parameters`.
 final class HubRotation {
     private static final double DEFAULT_BASE = 10_000;
     private static final int MAX_HEAD_DIM = 1 << 20;
@@ -21,13 +21,13 @@ final class HubRotation {
         parameters = json.get(name);
     }
 
-    /// Leaves in the metadata what GGUF's has of it.
+    /// Adds to the metadata what a GGUF file would have.
     void put(HubConfig config) throws ModelFileException {
         for (var parameter : parameters.properties()) {
             if (parameter.getValue().isContainerNode()) {
                 throw json.problem(
                         name + "." + parameter.getKey(),
-                        "is no number or text; supported: one rotation for all layers");
+                        "is neither a number nor text; supported: one rotation for all layers");
             }
         }
         var inside = parameters.hasNonNull("rope_theta");
@@ -36,7 +36,7 @@ final class HubRotation {
                 inside ? name + ".rope_theta" : "rope_theta",
                 inside ? parameters.get("rope_theta") : json.get("rope_theta"));
         switch (type()) {
-            // The dynamic kind is another one only beyond the context that the model was trained for.
+            // The dynamic kind only differs beyond the context that the model was trained for.
             case "default", "dynamic", "llama3" -> {}
             case "linear" -> config.put("rope.scaling.factor", name + ".factor", parameters.path("factor"));
             default ->
@@ -54,8 +54,8 @@ final class HubRotation {
         return type().equals("llama3");
     }
 
-    /// By how much each pair of a head turns slower than without scaling: `rope_freqs.weight`, which llama.cpp's
-    /// converter writes. Only slow turns are slowed down: they alone meet angles beyond the trained ones.
+    /// The factor by which each pair of a head turns slower than without scaling: `rope_freqs.weight`, as
+    /// llama.cpp's converter writes it. Only low frequencies are scaled: only they exceed the trained range.
     Tensor llama3Factors(Metadata metadata, Arena arena) throws ModelFileException {
         var factor = number("factor");
         var low = number("low_freq_factor");

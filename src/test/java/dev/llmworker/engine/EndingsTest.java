@@ -163,7 +163,7 @@ class EndingsTest {
         var failure = assertThrows(
                 IllegalArgumentException.class,
                 () -> new GenerationRequest(prompt, OptionalInt.empty(), sampling, false, 0, many, false));
-        assertEquals("stop has 9 sequences; it may have 8 at most", failure.getMessage());
+        assertEquals("stop has 9 sequences; the limit is 8", failure.getMessage());
         var tooShort = assertThrows(
                 IllegalArgumentException.class,
                 () -> new GenerationRequest(prompt, OptionalInt.of(3), sampling, false, 4, List.of(), false));

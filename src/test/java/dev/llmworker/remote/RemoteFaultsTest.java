@@ -22,7 +22,7 @@ class RemoteFaultsTest {
     private static final String PROMPT = "{\"prompt\":\"a\"}";
     private static final String MESSAGES = "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}";
     private static final String TOO_EARLY = "the engine's server ended its answer too early";
-    private static final String NOT_UNDERSTOOD = "the engine's server sent what is not understood";
+    private static final String NOT_UNDERSTOOD = "the engine's server sent an invalid answer";
 
     @RegisterExtension
     final RemoteExtension remote = new RemoteExtension(Map.of("REQUEST_TIMEOUT", "2"));
