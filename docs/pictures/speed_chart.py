@@ -9,10 +9,10 @@ The chart has its own background, so it is legible in light and dark themes.
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-WIDTH, HEIGHT = 720, 250
+WIDTH, HEIGHT = 720, 300
 LEFT, RIGHT, TOP, BOTTOM = 110, 120, 70, 20
-BAR, GAP = 20, 4
-COLOURS = ("#b4531a", "#8d867c")
+BAR, GAP = 18, 4
+COLOURS = ("#b4531a", "#6f685f", "#b9b1a6")
 FONT = 'font-family="system-ui, sans-serif"'
 
 
@@ -40,7 +40,7 @@ def chart(servers: list[str], rows: list[tuple[str, list[float]]]) -> str:
         text(20, 28, "Tokens per second, all streams together", 16, extra=' font-weight="600"'),
     ]
     for number, server in enumerate(servers):
-        x = 20 + number * 180
+        x = 20 + number * 210
         parts.append(f'<rect x="{x}" y="42" width="12" height="12" fill="{COLOURS[number]}"/>')
         parts.append(text(x + 18, 53, server))
     for row, (streams, figures) in enumerate(rows):
@@ -52,8 +52,9 @@ def chart(servers: list[str], rows: list[tuple[str, list[float]]]) -> str:
             parts.append(
                 f'<rect x="{LEFT}" y="{top:.1f}" width="{figure * scale:.1f}" height="{BAR}" fill="{COLOURS[number]}"/>'
             )
-            ratio = f" ({figure / figures[-1]:.1f}×)" if number < len(figures) - 1 else ""
-            parts.append(text(LEFT + figure * scale + 8, top + 15, f"{figure:g}{ratio}"))
+            # The first server against the fastest of the others.
+            ratio = f" ({figure / max(figures[1:]):.1f}×)" if number == 0 else ""
+            parts.append(text(LEFT + figure * scale + 8, top + 14, f"{figure:g}{ratio}"))
     return "\n".join([*parts, "</svg>", ""])
 
 
