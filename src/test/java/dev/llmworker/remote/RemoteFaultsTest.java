@@ -127,7 +127,7 @@ class RemoteFaultsTest {
     @Test
     void anAnswerThatIsNoStreamIsAnError() throws Exception {
         remote.server().answers((_, wire) -> wire.json(200, "{\"choices\":[]}"));
-        assertAllTold("the engine's server does not answer by a stream of events", "engine_failed");
+        assertAllTold("the engine's server does not answer with an event stream", "engine_failed");
     }
 
     @Test
@@ -165,7 +165,7 @@ class RemoteFaultsTest {
     void overloadIsPassedOnWithItsTime() throws Exception {
         for (var status : new int[] {429, 503}) {
             remote.server().answers((_, wire) -> wire.json(status, "{}", "Retry-After: 17"));
-            assertAllTold("the engine's server has too much to do; try again later", "engine_overloaded");
+            assertAllTold("the engine's server is overloaded; try again later", "engine_overloaded");
             for (var body : List.of(PROMPT, streamed(PROMPT))) {
                 var answer = remote.worker().post("/generate", body);
                 assertEquals(503, answer.statusCode());
@@ -242,7 +242,7 @@ class RemoteFaultsTest {
     @Test
     void aWrongKeyIsNotTheClientsFault() throws Exception {
         remote.server().answers((_, wire) -> wire.json(401, "{\"error\":{\"message\":\"bad key sk-secret\"}}"));
-        assertAllTold("the engine's server refuses the worker's key", "engine_unauthorized");
+        assertAllTold("the engine's server rejects the worker's key", "engine_unauthorized");
         assertEquals(503, remote.worker().post("/generate", PROMPT).statusCode());
     }
 }
