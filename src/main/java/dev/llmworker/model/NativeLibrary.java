@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /// The operators in C++ (`src/main/native`), loaded once for the process, after libtorch.
 ///
 /// Threading: any thread.
-final class NativeLibrary {
+public final class NativeLibrary {
     /// A file of it, where it was put beside the worker; else it is taken from the worker's jar.
     private static final String FILE = "WORKER_NATIVE_LIBRARY";
 
@@ -27,7 +27,7 @@ final class NativeLibrary {
     /// Loads it, or finds that it is loaded.
     ///
     /// @return why it cannot be used here; null where it can
-    static @Nullable String problem() throws InterruptedException {
+    public static @Nullable String problem() throws InterruptedException {
         // Returns at once where another thread does it or has done it.
         LOADING.run();
         try {
