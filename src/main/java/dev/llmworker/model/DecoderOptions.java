@@ -49,7 +49,7 @@ public record DecoderOptions(
     }
 
     /// These with other kernels.
-    DecoderOptions with(Kernels others) {
+    public DecoderOptions with(Kernels others) {
         return new DecoderOptions(weights, cache, slots, contextLength, threads, device, deterministic, others);
     }
 

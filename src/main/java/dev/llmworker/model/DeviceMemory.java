@@ -16,7 +16,7 @@ import java.util.TreeMap;
 /// @param total of the machine, the container or the GPU
 /// @param available of that, what nobody uses; files that are only cached count as available
 /// @param place what has it, for messages: `this machine`
-record DeviceMemory(long total, long available, String place) {
+public record DeviceMemory(long total, long available, String place) {
     private static final Path MEMINFO = Path.of("/proc/meminfo");
     private static final Path OWN_CGROUP = Path.of("/proc/self/cgroup");
     private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
@@ -25,7 +25,7 @@ record DeviceMemory(long total, long available, String place) {
     private static final Set<String> CACHED =
             Set.of("inactive_file", "active_file", "total_inactive_file", "total_active_file");
 
-    static DeviceMemory of(Device device) {
+    public static DeviceMemory of(Device device) {
         if (device.isGpu()) {
             var memory = CudaUtils.getGpuMemory(device);
             return new DeviceMemory(memory.getMax(), memory.getMax() - memory.getUsed(), "the GPU");
@@ -42,7 +42,7 @@ record DeviceMemory(long total, long available, String place) {
     /// @param free of it, without cached files
     /// @param host of `/proc/meminfo`
     /// @param container of `memory.stat`; empty where there is none
-    static DeviceMemory ofMachine(long total, long free, Map<String, Long> host, Map<String, Long> container) {
+    public static DeviceMemory ofMachine(long total, long free, Map<String, Long> host, Map<String, Long> container) {
         var available = host.getOrDefault("MemAvailable", free);
         if (total < host.getOrDefault("MemTotal", 0L)) {
             var totals = container.containsKey("total_inactive_file");
@@ -57,7 +57,7 @@ record DeviceMemory(long total, long available, String place) {
     }
 
     /// `MemTotal:  24683656 kB` and `active_file 4096` alike.
-    static Map<String, Long> figures(List<String> lines, long unit) {
+    public static Map<String, Long> figures(List<String> lines, long unit) {
         var figures = new TreeMap<String, Long>();
         for (var line : lines) {
             var parts = line.split(":?\\s+");

@@ -13,7 +13,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Devices as options, the decoder program and DJL name them.
-final class Devices {
+public final class Devices {
     private static final Logger LOG = LoggerFactory.getLogger(Devices.class);
 
     /// The build of libtorch that is to be loaded, as DJL names it: `cpu`, `cu128`. An image sets it.
@@ -24,7 +24,7 @@ final class Devices {
     private Devices() {}
 
     /// @param name `cpu`, `cuda:1`, `cuda` for the first GPU, or `auto` for it or, without one, the CPU
-    static Device of(String name) {
+    public static Device of(String name) {
         var gpus = name.equals("cpu") ? 0 : Engine.getEngine("PyTorch").getGpuCount();
         var flavor = Utils.getEnvOrSystemProperty(FLAVOR);
         var device = choose(name, gpus, flavor);
@@ -36,13 +36,13 @@ final class Devices {
     }
 
     /// Whether a device can be nothing but a GPU here.
-    static boolean isGpuMeant(String name) {
+    public static boolean isGpuMeant(String name) {
         return name.equals("auto") ? isForGpus(Utils.getEnvOrSystemProperty(FLAVOR)) : !name.equals("cpu");
     }
 
     /// @param gpus how many the driver has
     /// @param flavor the build of libtorch that was asked for; null for whichever fits the machine
-    static Device choose(String name, int gpus, @Nullable String flavor) {
+    public static Device choose(String name, int gpus, @Nullable String flavor) {
         if (name.equals("auto") && gpus == 0 && isForGpus(flavor)) {
             // A CPU would serve too, at a hundredth of the speed that the GPU is paid for.
             throw new IllegalArgumentException("libtorch is the one for NVIDIA GPUs (" + flavor
@@ -64,7 +64,7 @@ final class Devices {
 
     /// Where libtorch cannot use the GPU that is there: the CPU if nobody meant the GPU, as on a laptop with
     /// libtorch's build for CPUs.
-    static Device withoutGpu(String name, @Nullable String flavor, String problem) {
+    public static Device withoutGpu(String name, @Nullable String flavor, String problem) {
         if (name.equals("auto") && !isForGpus(flavor)) {
             LOG.info("the GPU is left alone: {}", problem);
             return Device.cpu();
@@ -91,17 +91,17 @@ final class Devices {
     }
 
     /// As the decoder program names it.
-    static String name(Device device) {
+    public static String name(Device device) {
         return device.isGpu() ? "cuda:" + device.getDeviceId() : "cpu";
     }
 
     /// The type that a device multiplies fastest of those with enough digits.
-    static Precision fastest(Device device) {
+    public static Precision fastest(Device device) {
         return device.isGpu() ? fastest(CudaUtils.getComputeCapability(device.getDeviceId())) : Precision.BF16;
     }
 
     /// @param capability major and minor number of the compute capability without a point: `75`, `120`
-    static Precision fastest(String capability) {
+    public static Precision fastest(String capability) {
         return Integer.parseInt(capability) >= BFLOAT16_CAPABILITY ? Precision.BF16 : Precision.FP16;
     }
 }

@@ -28,7 +28,7 @@ public final class Libtorch {
     }
 
     /// Loads it, or waits until it is loaded.
-    static void await() throws InterruptedException {
+    public static void await() throws InterruptedException {
         // Returns at once where another thread does it or has done it.
         LOADING.run();
         try {

@@ -35,34 +35,35 @@ public record MemoryPlan(
     ///
     /// @param spareTokens that a slot's cache has room for beside its context, at most
     /// @param share of what is left beside weights and work, what a cache whose size nobody chose may take
-    record Needs(DecoderShape shape, int numberBytes, long weights, long working, int spareTokens, double share) {}
+    public record Needs(
+            ModelConfig config, int numberBytes, long weights, long working, int spareTokens, double share) {}
 
     /// @param slots 0: as many as fit
     /// @param contextLength 0: as long as fits
     /// @throws IllegalArgumentException when the model was not trained for it, or weights and cache cannot fit,
     ///     with what would
-    static MemoryPlan of(DeviceMemory memory, Needs needs, int slots, int contextLength) {
-        var shape = needs.shape();
-        var bytesPerToken = shape.cacheBytesPerToken(needs.numberBytes());
+    public static MemoryPlan of(DeviceMemory memory, Needs needs, int slots, int contextLength) {
+        var config = needs.config();
+        var bytesPerToken = config.cacheBytesPerToken(needs.numberBytes());
         var left = memory.available() - needs.weights() - needs.working();
         if (left <= 0) {
             throw new IllegalArgumentException("the model does not fit: its weights take " + gigabytes(needs.weights())
                     + ", and loading and running them " + gigabytes(needs.working()) + "; " + memory.place() + " has "
                     + gigabytes(memory.total()) + ", of which " + gigabytes(memory.available()) + " are available");
         }
-        if (contextLength > shape.contextLength()) {
+        if (contextLength > config.contextLength()) {
             throw new IllegalArgumentException(
-                    "MAX_MODEL_LEN is " + contextLength + "; the model was trained for " + shape.contextLength());
+                    "MAX_MODEL_LEN is " + contextLength + "; the model was trained for " + config.contextLength());
         }
         var spare = needs.spareTokens();
         var budget = (long) (left * needs.share()) / bytesPerToken;
         if (slots == 0) {
-            var each = contextLength == 0 ? Math.min(shape.contextLength(), COMFORTABLE_CONTEXT) : contextLength;
+            var each = contextLength == 0 ? Math.min(config.contextLength(), COMFORTABLE_CONTEXT) : contextLength;
             slots = (int) Math.clamp(budget / (each + spare), 1, DEFAULT_SLOTS);
         }
         if (contextLength == 0) {
             var longest = stepped(budget / slots - spare);
-            contextLength = (int) Math.min(shape.contextLength(), Math.max(CONTEXT_STEP, longest));
+            contextLength = (int) Math.min(config.contextLength(), Math.max(CONTEXT_STEP, longest));
         }
         var plan = new MemoryPlan(
                 memory.place(),
@@ -74,7 +75,7 @@ public record MemoryPlan(
                 contextLength,
                 spare,
                 bytesPerToken,
-                "2 × " + shape.layers() + " layers × " + shape.kvHeads() + " heads × " + shape.headDim() + " × "
+                "2 × " + config.layers() + " layers × " + config.kvHeads() + " heads × " + config.headDim() + " × "
                         + needs.numberBytes() + " bytes");
         if (plan.cache() > left) {
             throw new IllegalArgumentException("the KV cache does not fit: " + plan.arithmetic() + "; " + plan.room()

@@ -6,7 +6,8 @@ import java.util.stream.Collectors;
 
 /// The number format of weights or of the KV cache.
 public enum Precision {
-    /// What is fastest on the device at the accuracy that the project asks for; on a CPU quantised weights as they are.
+    /// What is fastest on the device at the accuracy that the project asks for; on a CPU quantised weights as they
+    /// are.
     AUTO,
     /// Exact, and the reference of the tests.
     FP32,
@@ -28,12 +29,12 @@ public enum Precision {
     }
 
     /// As variables and the decoder program name it.
-    String inLowerCase() {
+    public String inLowerCase() {
         return name().toLowerCase(Locale.ROOT);
     }
 
     /// Bytes of a number; AUTO has none.
-    int bytes() {
+    public int bytes() {
         return switch (this) {
             case FP32 -> 4;
             case BF16, FP16 -> 2;
