@@ -5,7 +5,7 @@ import dev.llmworker.weights.ModelFileException;
 import java.util.Arrays;
 import java.util.stream.Collectors;
 
-/// The families of models that the decoder program runs, and in what they differ.
+/// The supported families of models, and how they differ.
 public enum Architecture {
     LLAMA("Llama 2 and 3, SmolLM2, TinyLlama, Mistral", false, false, false),
     QWEN2("Qwen 2 and 2.5", true, true, false),
@@ -53,7 +53,7 @@ public enum Architecture {
         return biased;
     }
 
-    /// Whether each head of queries and keys has an RMS norm before it turns.
+    /// Whether each head of queries and keys has an RMS norm before the rotary positions.
     public boolean normalisesHeads() {
         return normalisesHeads;
     }

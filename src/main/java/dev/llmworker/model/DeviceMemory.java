@@ -11,11 +11,11 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 
-/// What memory a device has. Figures are in bytes.
+/// The memory of a device, in bytes.
 ///
 /// @param total of the machine, the container or the GPU
-/// @param available of that, what nobody uses; files that are only cached count as available
-/// @param place what has it, for messages: `this machine`
+/// @param available the part that nothing uses; cached files count as available
+/// @param place where the memory is, for messages: `this machine`
 public record DeviceMemory(long total, long available, String place) {
     private static final Path MEMINFO = Path.of("/proc/meminfo");
     private static final Path OWN_CGROUP = Path.of("/proc/self/cgroup");
@@ -41,7 +41,7 @@ public record DeviceMemory(long total, long available, String place) {
 
     /// @param free of it, without cached files
     /// @param host of `/proc/meminfo`
-    /// @param container of `memory.stat`; empty where there is none
+    /// @param container of `memory.stat`; empty if there is none
     public static DeviceMemory ofMachine(long total, long free, Map<String, Long> host, Map<String, Long> container) {
         var available = host.getOrDefault("MemAvailable", free);
         if (total < host.getOrDefault("MemTotal", 0L)) {

@@ -4,13 +4,13 @@ import dev.llmworker.weights.Metadata;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 
-/// The sizes and constants of a model, as its file's metadata says, checked against each other.
+/// The sizes and constants of a model, from the metadata of its file. They are checked against each other.
 ///
 /// @param hidden values of a token between layers
 /// @param heads of queries; a multiple of `kvHeads`
 /// @param headDim values of a head of queries, keys or values
 /// @param feedForward values between the two matrices of a feed-forward block
-/// @param contextLength the most tokens that the model was trained for, and sees at once
+/// @param contextLength the most tokens that the model was trained for and can attend to
 /// @param epsilon of the RMS norms
 /// @param biased whether queries, keys and values have a bias
 public record ModelConfig(
@@ -27,7 +27,7 @@ public record ModelConfig(
         float epsilon,
         boolean biased,
         Rope rope) {
-    /// No known model has more than 32,768; products of two sizes stay far from the limits of a long.
+    /// No known model has more than 32,768. Products of two sizes stay far below the limit of a long.
     private static final int MAX_SIZE = 1 << 20;
     /// The longest contexts known are of 10 million tokens.
     private static final int MAX_CONTEXT = 1 << 24;
@@ -66,7 +66,9 @@ public record ModelConfig(
                 Rope.of(model, architecture, headDim));
     }
 
-    /// Bytes that a token takes in the KV cache, at so many a number.
+    /// Bytes that a token takes in the KV cache.
+    ///
+    /// @param numberBytes bytes of a number
     public long cacheBytesPerToken(int numberBytes) {
         return 2L * layers * kvHeads * headDim * numberBytes;
     }
@@ -78,8 +80,7 @@ public record ModelConfig(
         }
     }
 
-    /// A model that looks back no further than a window is run up to the window's length, where it makes no
-    /// difference.
+    /// A model with a sliding window runs up to the window's length. Up to there the window makes no difference.
     private static int contextLength(Metadata metadata, String prefix) throws ModelFileException {
         var trained = size(metadata, prefix + "context_length", MAX_CONTEXT);
         var key = prefix + "attention.sliding_window";

@@ -7,18 +7,18 @@ import dev.llmworker.weights.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/// The rotary positions of a model: queries and keys turn by an angle that grows with the position, pair by pair.
+/// The rotary positions of a model. Each pair of values of a query or key turns by an angle that grows with the
+/// position.
 ///
 /// @param frequencies by how much each pair of a head turns from one position to the next, in radians, headDim / 2;
 ///     0 for pairs that do not turn
 /// @param turning values of a head that turn, the first ones
-/// @param halfSplit whether value `i` pairs with `i + turning / 2` in the file; with its neighbour otherwise, which
-///     is how the program has them
+/// @param halfSplit whether value `i` pairs with `i + turning / 2` in the file; otherwise it pairs with its
+///     neighbour, as in the programs
 public record Rope(double[] frequencies, int turning, boolean halfSplit) {
     private static final String FACTORS = "rope_freqs.weight";
 
-    /// The metadata flag `<architecture>.rope.half_split` says how pairs lie where it is not as the architecture has
-    /// it.
+    /// The metadata flag `<architecture>.rope.half_split` overrides the architecture's order of pairs.
     public static Rope of(StoredModel model, Architecture architecture, int headDim) throws ModelFileException {
         var metadata = model.metadata();
         var prefix = architecture.ggufName() + ".rope.";
@@ -43,10 +43,10 @@ public record Rope(double[] frequencies, int turning, boolean halfSplit) {
         return new Rope(frequencies, turning, metadata.flag(prefix + "half_split", architecture.halfSplit()));
     }
 
-    /// A tensor of queries or keys, or of something that is added to or multiplied with them, with its rows (elements
-    /// of a vector) in the order of the program.
+    /// Reorders the rows of a matrix of queries or keys as the programs need them. It also reorders the elements
+    /// of a vector that is added to them or multiplied with them.
     ///
-    /// @param arena of the copy, where there is one
+    /// @param arena for the copy, if one is made
     public Tensor inPairs(Tensor tensor, int headDim, Arena arena) {
         if (!halfSplit) {
             return tensor;
@@ -70,7 +70,7 @@ public record Rope(double[] frequencies, int turning, boolean halfSplit) {
         return i < half ? 2 * i : 2 * (i - half) + 1;
     }
 
-    /// By how much linear scaling slows all turns. As in llama.cpp, a factor without a type means linear.
+    /// The factor of linear scaling, which slows all turns. As in llama.cpp, a factor without a type means linear.
     private static double slowdown(Metadata metadata, String prefix) throws ModelFileException {
         var scaling = metadata.string(prefix + "scaling.type", "linear");
         if (scaling.equals("none")) {
@@ -88,7 +88,7 @@ public record Rope(double[] frequencies, int turning, boolean halfSplit) {
         return factor;
     }
 
-    /// Llama 3 turns the slower pairs slower than trained at first, to reach longer contexts.
+    /// A factor of Llama 3, which slows the low frequencies to reach longer contexts.
     private static float factor(Tensor factors, int i) throws ModelFileException {
         var factor = TensorCheck.float32(factors, i);
         if (!(factor > 0)) {

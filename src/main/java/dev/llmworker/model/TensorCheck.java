@@ -10,7 +10,7 @@ import java.util.Arrays;
 import java.util.Set;
 import java.util.regex.Pattern;
 
-/// That the tensors are those that the program uses, in the shapes that the model's metadata asks for.
+/// Checks that a model has the tensors that the programs use, in the shapes that its metadata gives.
 public final class TensorCheck {
     private static final ValueLayout.OfFloat FLOAT =
             ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -33,7 +33,7 @@ public final class TensorCheck {
 
     private TensorCheck() {}
 
-    /// A model with a part that the program leaves out would run and write nonsense.
+    /// Refuses a tensor that the programs do not use: without it the model would write nonsense.
     public static void allKnown(StoredModel model, ModelConfig config) throws ModelFileException {
         for (var entry : model.tensors().entrySet()) {
             var name = entry.getKey();
@@ -50,8 +50,7 @@ public final class TensorCheck {
         }
     }
 
-    /// That each tensor the program takes is there, in its shape and a type that it can be read in, before work
-    /// starts.
+    /// Checks that each tensor is there, in its shape and in a supported type, before loading starts.
     public static void allThere(StoredModel model, ModelConfig config) throws ModelFileException {
         int heads = config.heads() * config.headDim(), kvHeads = config.kvHeads() * config.headDim();
         int hidden = config.hidden(), inner = config.feedForward();

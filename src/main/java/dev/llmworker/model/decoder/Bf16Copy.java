@@ -5,15 +5,15 @@ package dev.llmworker.model.decoder;
 /// while large batches are decoded, and dropped when the worker rests. For a model of 135 million weights, making it
 /// costs as much time as it saves over 250 prompt tokens.
 ///
-/// A prompt that runs alone always uses the copy, and therefore gets the same text every time. A prompt beside others
-/// uses what is there, and does not wait.
+/// A prompt that runs alone always uses the copy, and therefore gets the same text every time. A prompt beside
+/// others uses what is there, and does not wait.
 ///
 /// Threading: the engine thread.
 final class Bf16Copy {
     /// Up to this size, making it takes a fraction of a second.
     private static final int LATE_MEGABYTES = 1_000;
-    /// Shorter chunks that run alone use int4: it takes up to 9 ms more for 31 tokens, but they need not wait for the
-    /// copy.
+    /// Shorter chunks that run alone use int4: it takes up to 9 ms more for 31 tokens, but they need not wait for
+    /// the copy.
     private static final int LONG_CHUNK = 32;
     /// Elements made between two decode steps, in less than a step's time.
     private static final long SLICE_ELEMENTS = 1;

@@ -2,8 +2,8 @@ package dev.llmworker.model.decoder;
 
 import dev.llmworker.model.DecoderDescription;
 
-/// Whether what a decoder is called with is inside its vocabulary, slots and context: the program would read and write
-/// beside its memory.
+/// Checks that the arguments of a decoder's call are inside its vocabulary, slots and context. Otherwise the program
+/// would read and write outside its memory.
 record CallChecks(DecoderDescription description) {
     void chunk(int slot, int[] ids, int start) {
         slot(slot);

@@ -5,10 +5,10 @@ import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import org.jspecify.annotations.Nullable;
 
-/// The rows of one decode call. Row `i` is the sequence in slot `i`: running sequences fill the slots from 0 without a
-/// hole, so that the decoder reads the cache by plain views.
+/// The rows of one decode call. Row `i` is the sequence in slot `i`. Running sequences fill the slots from 0 without
+/// gaps, so that the decoder reads the cache by plain views.
 ///
-/// Threading: filled and read by the engine thread alone; reused from call to call.
+/// Threading: only the engine thread fills and reads it; it is reused from call to call.
 public final class DecodeBatch {
     private static final @Nullable Logprobs[] NO_LOGPROBS = {};
 
@@ -33,7 +33,8 @@ public final class DecodeBatch {
         logprobs = NO_LOGPROBS;
     }
 
-    /// Adds the sequence in slot `rows()`: its newest token, which is not in the cache yet, and that token's position.
+    /// Adds the sequence in slot `rows()`: its newest token, which is not in the cache yet, and that token's
+    /// position.
     public void add(int token, int position, SamplingParameters parameters) {
         add(token, position, parameters, null);
     }
@@ -76,13 +77,13 @@ public final class DecodeBatch {
         return steered;
     }
 
-    /// What the last call found for a row that asks for log-probabilities.
+    /// The log-probabilities of the last call for a row that asks for them.
     public @Nullable Logprobs logprobs(int step, int row) {
         int index = step * rows + row;
         return index < logprobs.length ? logprobs[index] : null;
     }
 
-    /// Leaves a call's log-probabilities, by step, then by row.
+    /// Stores a call's log-probabilities, by step, then by row.
     public void logprobs(@Nullable Logprobs[] found) {
         logprobs = found;
     }

@@ -12,8 +12,8 @@ import dev.llmworker.weights.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
-/// A decoder program: its methods with their types, and what differs between the kinds. `program.py` has the table of
-/// the methods and describes them.
+/// A decoder program: its methods with their types, and what differs between the kinds. `program.py` has the
+/// table of the methods and describes them.
 ///
 /// Loading: [#configure], then embedding, norms and matrices in the order of use, then [#build] and [#loaded].
 ///

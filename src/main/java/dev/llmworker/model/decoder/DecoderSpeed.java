@@ -10,14 +10,14 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/// What a decoder's device does in a second, and what it could by the speed of its memory.
+/// Measures a decoder's speed, and how fast it could be by the bandwidth of its memory.
 ///
 /// Threading: the decoder's thread.
 public record DecoderSpeed(TorchDecoder decoder) {
     private static final int[] ROWS = {1, 2, 4, 8, 16, 32, 64, 128, 256};
     private static final int POSITION = 128;
     private static final int PROMPT_CHUNK = 128;
-    /// More than caches hold.
+    /// More than the CPU's caches hold.
     private static final int PASS_FLOATS = 1 << 26;
     private static final int PASSES = 8;
     private static final int LEAST_CALLS = 5;
@@ -25,7 +25,7 @@ public record DecoderSpeed(TorchDecoder decoder) {
 
     /// @param rows sequences decoded together
     /// @param tokensPerSecond of all together
-    /// @param bound what they would be if a step only read weights and cache once, at the memory's bandwidth
+    /// @param bound tokens a second if a step only read weights and cache once, at the memory's bandwidth
     public record Decoding(int rows, double tokensPerSecond, double bound) {}
 
     /// The bytes of weights that a step reads.
@@ -45,7 +45,7 @@ public record DecoderSpeed(TorchDecoder decoder) {
                     array.addi(1);
                 }
                 try (var last = array.get(PASS_FLOATS - 1)) {
-                    // The device is done with all passes when a value is here.
+                    // When the value has arrived, the device has finished all passes.
                     last.getFloat();
                 }
             });
@@ -79,7 +79,7 @@ public record DecoderSpeed(TorchDecoder decoder) {
 
     /// Tokens of a prompt in a second, by the scheduler's largest chunks.
     ///
-    /// @param tokens of the prompt; less where the context is shorter
+    /// @param tokens of the prompt; fewer if the context is shorter
     public double promptTokensPerSecond(int tokens, Duration duration) {
         var chunk = Math.min(PROMPT_CHUNK, decoder.description().contextLength());
         var chunks = Math.max(1, Math.min(tokens, decoder.description().contextLength()) / chunk);
@@ -93,7 +93,7 @@ public record DecoderSpeed(TorchDecoder decoder) {
         return chunks * chunk / seconds;
     }
 
-    /// The median of the calls in about `duration`, the first one apart.
+    /// The median of the calls in about `duration`, without the first one.
     private static double seconds(Duration duration, Runnable call) {
         call.run();
         var times = new ArrayList<Long>();

@@ -1,9 +1,9 @@
 package dev.llmworker.model.decoder;
 
-/// How far the next-token distributions of a decoder are from a reference's.
+/// The distance of a decoder's next-token distributions from those of a reference.
 ///
 /// @param positions how many were compared
-/// @param meanKl the mean of their Kullback-Leibler divergences from the reference, in nats; NaN where logits are not
+/// @param meanKl the mean of their Kullback-Leibler divergences from the reference, in nats; NaN if logits are not
 ///     finite
 /// @param sameLikeliest the share with the same likeliest token
 public record Divergence(int positions, double meanKl, double sameLikeliest) {

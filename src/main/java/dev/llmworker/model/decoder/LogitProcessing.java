@@ -6,8 +6,8 @@ import java.util.stream.DoubleStream;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
-/// Changes to logits, and log-probabilities: their arguments for the program from a batch, and the program's report
-/// back into the batch.
+/// Penalties, biases, forbidden tokens and log-probabilities of a batch. It makes the program's arguments from the
+/// batch, and stores the program's report in the batch.
 final class LogitProcessing {
     /// @param adjusted rows [m] that have penalties or a bias
     /// @param factors repetition, then presence, then frequency penalties: 3 · m
@@ -94,7 +94,7 @@ final class LogitProcessing {
                 top);
     }
 
-    /// Leaves the log-probabilities in the batch.
+    /// Stores the log-probabilities in the batch.
     ///
     /// @param report by step and row: the token, its log-probability, the likeliest tokens, theirs
     /// @return the tokens by step, then by row

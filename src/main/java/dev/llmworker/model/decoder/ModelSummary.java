@@ -13,15 +13,15 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/// What a model is that has been looked at and found sound, and how it would be loaded.
+/// Describes a model that has been checked, and how it would be loaded.
 ///
 /// @param architecture as GGUF names it
-/// @param sizes the model's, in words
+/// @param sizes the model's sizes, in words
 /// @param vocabularySize token ids are 0 to this, exclusive
 /// @param types bytes of the tensors by how their elements are stored
 /// @param parameters all tensors' elements
 /// @param device where it would run
-/// @param weightFormat how the weights would lie there
+/// @param weightFormat how the weights would be held there
 public record ModelSummary(
         String architecture,
         String sizes,
@@ -31,11 +31,11 @@ public record ModelSummary(
         String device,
         String weightFormat,
         MemoryPlan memory) {
-    /// What loading a model would come to, without loading it: each tensor is read once.
+    /// Checks a model without loading it. Each tensor is read once.
     ///
-    /// @throws dev.llmworker.weights.ModelFileException when the model is not supported, or its tensors do not fit
-    ///     or are no numbers
-    /// @throws IllegalArgumentException when the options and the model or machine do not go together
+    /// @throws dev.llmworker.weights.ModelFileException if the model is not supported, or its tensors do not fit
+    ///     or are not finite
+    /// @throws IllegalArgumentException if the options do not fit the model or machine
     public static ModelSummary of(StoredModel model, DecoderOptions options) throws IOException, InterruptedException {
         Libtorch.await();
         var device = Devices.of(options.device());

@@ -9,8 +9,8 @@ import dev.llmworker.weights.TensorType;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// The program for CPUs with libtorch's operators. Each matrix has the layout that is fastest on the machine; weights
-/// stay quantised if it can multiply them.
+/// The program for CPUs with libtorch's operators. Each matrix has the layout that is fastest on the machine;
+/// weights stay quantised if it can multiply them.
 final class QuantisedProgram implements DecoderProgram {
     private static final long LONE_CACHE_BYTES = 128L << 20;
     /// In longer contexts, reading half the bytes saves more than a bfloat16 product costs to start.

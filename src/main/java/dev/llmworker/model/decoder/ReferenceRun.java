@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/// What a decoder said to some prompts, to compare another one with: greedy tokens and the logits before each.
+/// A decoder's answers to some prompts, to compare another decoder with: greedy tokens and the logits before each.
 ///
 /// @param prompts token ids
 /// @param answers by prompt, [#STEPS] tokens

@@ -14,7 +14,8 @@ final class SeededUniform {
         return (mix(mix(seed) + (position + 1) * GOLDEN_GAMMA) >>> (Long.SIZE - BITS)) * 0x1p-24;
     }
 
-    /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): every bit of the argument changes half of the result's.
+    /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): every bit of the argument changes half of the
+    /// result's.
     private static long mix(long z) {
         z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
         z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;

@@ -37,8 +37,8 @@ public final class TorchDecoder implements Decoder {
         return load(model, options, progress, new Stages());
     }
 
-    /// Loads a model's weights and runs the model once, because libtorch sets up much of itself at the first use. The
-    /// file may be closed afterwards.
+    /// Loads a model's weights and runs the model once, because libtorch sets up much of itself at the first use.
+    /// The file may be closed afterwards.
     ///
     /// @param progress told how many bytes of the file have been loaded, from time to time
     /// @param stages told the stages of loading as they end

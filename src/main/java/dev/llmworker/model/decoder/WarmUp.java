@@ -7,14 +7,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 
-/// First calls of a decoder: libtorch sets up much of itself when it is first used. On a CPU small ones, and in slot 0
-/// alone, for a slot's part of the cache takes memory from its first token on; what a larger call would still set up
-/// takes less time than the call.
+/// The first calls of a decoder, because libtorch sets up much of itself when it is first used. On a CPU they are
+/// small, and in slot 0 only: a slot's part of the cache takes memory from its first token on. Larger calls would
+/// set up more, but take longer than that saves.
 record WarmUp(TorchDecoder decoder) {
     private static final int PROMPT_TOKENS = 8;
     /// As the scheduler cuts prompts.
     private static final int[] CHUNKS = {128, 64, 32, 16, 1};
-    /// Beyond, kernels for products change with some rows more, not with each.
+    /// With more rows than this, the kernels for products no longer change with each row.
     private static final int EACH_ROWS = 32;
     private static final int ROWS_STEP = 8;
 
@@ -31,10 +31,10 @@ record WarmUp(TorchDecoder decoder) {
         }
     }
 
-    /// A GPU's kernels are loaded when they are first launched, milliseconds each, and the number of rows decides
-    /// which ones a product takes.
+    /// Loads a GPU's kernels. Each is loaded when it is first launched, which takes milliseconds. The number of rows
+    /// decides which kernels a product takes.
     ///
-    /// @return how many calls that were
+    /// @return the number of calls
     int kernels() {
         var description = decoder.description();
         var calls = 0;
@@ -58,8 +58,8 @@ record WarmUp(TorchDecoder decoder) {
         return calls + rarer();
     }
 
-    /// What only some requests ask for: draws without a filter, several steps a call, penalties and log-probabilities,
-    /// slots that are copied and exchanged. Two tokens of each slot's context are room enough.
+    /// Features that only some requests use: draws without a filter, several steps a call, penalties and
+    /// log-probabilities, and slots that are copied and exchanged. They need two tokens of each slot's context.
     private int rarer() {
         var description = decoder.description();
         var rows = Math.min(2, description.slots());

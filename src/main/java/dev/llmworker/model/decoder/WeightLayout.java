@@ -27,8 +27,9 @@ enum WeightLayout {
         return programLayout;
     }
 
-    /// From how many rows on packed bfloat16 is faster. Measured on SmolLM2-135M with AVX-512 and two threads: a step
-    /// of 4 rows takes 9.5 ms in int4 and 11.8 in bfloat16, of 6 rows 14.1 and 13.3, of 16 rows 29.7 and 21.8.
+    /// From how many rows on packed bfloat16 is faster. Measured on SmolLM2-135M with AVX-512 and two threads: a
+    /// step of 4 rows takes 9.5 ms in int4 and 11.8 in bfloat16, of 6 rows 14.1 and 13.3, of 16 rows 29.7 and
+    /// 21.8.
     int manyRowsFrom() {
         return switch (this) {
             case INT4 -> 6;

@@ -16,7 +16,7 @@ import java.util.function.LongConsumer;
 final class WeightLoader {
     private static final String EMBEDDING = "token_embd.weight";
     private static final String OWN_HEAD = "output.weight";
-    /// The copy of the weights for many rows may take at most one part in so many of the memory.
+    /// The bfloat16 copy for many rows may take at most a quarter of the memory.
     private static final int MANY_ROWS_MEMORY_SHARE = 4;
 
     private final StoredModel model;

@@ -107,8 +107,8 @@ class SamplingDistributionTest {
         return p;
     }
 
-    /// Pearson's chi-square over bins of tokens that are each expected at least ten times. The statistic's mean is the
-    /// degrees of freedom and its variance twice as much; five standard deviations off is no chance.
+    /// Pearson's chi-square over bins of tokens that are each expected at least ten times. The statistic's mean
+    /// is the degrees of freedom and its variance twice as much; five standard deviations off is no chance.
     private static void assertFits(double[] expected, int[] counts, String message) {
         double statistic = 0, binExpected = 0;
         int bins = 0, binCount = 0;

@@ -16,8 +16,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.random.RandomGenerator;
 
-/// A random model of two layers as a GGUF file, and its weights as plain numbers: exactly those that the file's blocks
-/// stand for.
+/// A random model of two layers as a GGUF file, and its weights as plain numbers: exactly those that the file's
+/// blocks stand for.
 final class TinyLlama {
     static final int LAYERS = 2;
     static final int HIDDEN = 256;
