@@ -114,6 +114,18 @@ class ArchitectureTest {
         }
     }
 
+    /// The description of a model does not know the programs that run it.
+    @Test
+    void theModelDoesNotKnowItsDecoder() {
+        noClasses()
+                .that()
+                .resideInAPackage(ROOT + ".model")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage(ROOT + ".model.decoder..")
+                .check(classes);
+    }
+
     @Test
     void djlStaysWhereTensorsAndTokensAre() {
         only("ai.djl.huggingface..", ROOT + ".text..");

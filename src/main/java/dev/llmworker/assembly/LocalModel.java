@@ -7,7 +7,7 @@ import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.Precision;
-import dev.llmworker.model.TorchDecoder;
+import dev.llmworker.model.decoder.TorchDecoder;
 import dev.llmworker.settings.Setting;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsTable;

@@ -3,11 +3,11 @@ package dev.llmworker.command;
 import dev.llmworker.assembly.LocalModel;
 import dev.llmworker.engine.LanguageModel;
 import dev.llmworker.model.DecoderDescription;
-import dev.llmworker.model.DecoderSpeed;
 import dev.llmworker.model.DeviceDescription;
-import dev.llmworker.model.Divergence;
-import dev.llmworker.model.TorchDecoder;
-import dev.llmworker.model.Transcript;
+import dev.llmworker.model.decoder.DecoderSpeed;
+import dev.llmworker.model.decoder.Divergence;
+import dev.llmworker.model.decoder.ReferenceRun;
+import dev.llmworker.model.decoder.TorchDecoder;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.settings.SettingsTable;
@@ -64,7 +64,7 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
                     description.kvCacheBytes() / 1e9);
             Divergence found;
             try (var reference = local.reference(description.contextLength())) {
-                found = Transcript.of(reference, prompts(language, reference)).compare(decoder);
+                found = ReferenceRun.of(reference, prompts(language, reference)).compare(decoder);
             }
             var limit = limit(description);
             // Not `>`: NaN must fail.
@@ -105,7 +105,7 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
                 language.decoder().description().contextLength());
         return PROMPTS.stream()
                 .map(text -> language.prompts().encodeRaw(text))
-                .map(ids -> Arrays.copyOf(ids, Math.min(ids.length, context - Transcript.STEPS)))
+                .map(ids -> Arrays.copyOf(ids, Math.min(ids.length, context - ReferenceRun.STEPS)))
                 .toList();
     }
 

@@ -3,7 +3,7 @@ package dev.llmworker.command;
 import dev.llmworker.assembly.LocalModel;
 import dev.llmworker.hub.ModelLocator;
 import dev.llmworker.hub.progress.Progress;
-import dev.llmworker.model.ModelSummary;
+import dev.llmworker.model.decoder.ModelSummary;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.text.ModelTokenizer;

@@ -1,6 +1,6 @@
 package dev.llmworker.engine;
 
-import dev.llmworker.model.Decoder;
+import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.text.Tokenizer;
 import dev.llmworker.text.chat.PromptEncoder;
 

@@ -1,7 +1,7 @@
 package dev.llmworker.engine;
 
-import dev.llmworker.model.Decoder;
-import dev.llmworker.model.PromptPart;
+import dev.llmworker.model.decoder.Decoder;
+import dev.llmworker.model.decoder.PromptPart;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

@@ -1,8 +1,8 @@
 package dev.llmworker.engine;
 
 import dev.llmworker.generation.FinishReason;
-import dev.llmworker.model.DecodeBatch;
-import dev.llmworker.model.Decoder;
+import dev.llmworker.model.decoder.DecodeBatch;
+import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.stats.EngineStats;
 import java.util.List;
 import java.util.function.IntPredicate;

@@ -70,12 +70,12 @@ final class GenerateProcessor implements Processor {
     }
 
     private void stream(GenerationRequest request, boolean details, HttpClient client, Exchange exchange) {
-        SseWriter.stream(generations, request, exchange.getFromRouteId(), client, new FrameWriter(details));
+        SseWriter.stream(generations, request, Client.routeOf(exchange), client, new FrameWriter(details));
         exchange.setRouteStop(true);
     }
 
     private void whole(GenerationRequest request, boolean details, Client client, Exchange exchange) {
-        var answer = new WholeAnswer(client, exchange.getFromRouteId());
+        var answer = new WholeAnswer(client, Client.routeOf(exchange));
         var ending = answer.run(generations, request);
         var body = new LinkedHashMap<String, Object>();
         body.put(TEXT, answer.text());

@@ -64,10 +64,10 @@ final class WebSocketProcessor implements Processor {
             id = FrameId.of(fields);
             var writer = new FrameWriter(fields.flag("details", false), id);
             var request = WireFormat.request(fields.fields()).withRequestId(connection.requestId());
-            var route = exchange.getFromRouteId();
+            var route = Client.routeOf(exchange);
             take(id, run -> answer(request, new Frames(client, route, run, writer)), connection);
         } catch (RequestException e) {
-            RequestLog.refused(connection.requestId(), exchange.getFromRouteId(), e.error());
+            RequestLog.refused(connection.requestId(), Client.routeOf(exchange), e.error());
             var error = new FrameWriter(false, id).failed(e.error());
             if (id != null || !connection.enqueue(_ -> connection.send(error))) {
                 connection.send(error);

@@ -23,7 +23,8 @@ import org.apache.camel.component.vertx.websocket.VertxWebsocketEvent;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Routes the messages of each connection in their order, on virtual threads; Camel's own consumer gives them to a pool,
+/// Routes the messages of each connection in their order, on virtual threads; Camel's own consumer gives them to a
+/// pool,
 /// where they overtake each other. An exchange carries its [WebSocketClient].
 ///
 /// Threading: called on the event loops.
@@ -59,7 +60,8 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
         connections.put(key, connection);
         stats.recordWebSocketOpened();
         port.slowSenders().upgraded(routing.request().connection());
-        StrictFrames.install(routing.request().connection(), socket, HttpPort.MAX_MESSAGE_BYTES, connection.keepAlive());
+        StrictFrames.install(
+                routing.request().connection(), socket, HttpPort.MAX_MESSAGE_BYTES, connection.keepAlive());
         // These replace Camel's own handlers.
         socket.textMessageHandler(null);
         socket.binaryMessageHandler(null);

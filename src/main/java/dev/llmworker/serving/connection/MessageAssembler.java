@@ -29,7 +29,8 @@ public final class MessageAssembler implements Handler<WebSocketFrame> {
     private boolean refused;
 
     /// @param messages takes each message: a `String`, or a `byte[]` where it was sent as binary
-    public MessageAssembler(ServerWebSocket socket, int maxMessageBytes, KeepAlive keepAlive, Consumer<Object> messages) {
+    public MessageAssembler(
+            ServerWebSocket socket, int maxMessageBytes, KeepAlive keepAlive, Consumer<Object> messages) {
         this.socket = socket;
         this.keepAlive = keepAlive;
         this.maxMessageBytes = maxMessageBytes;

@@ -38,7 +38,8 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
     }
 
     /// Called on the connection's event loop, after the handshake and before it reads the first frame.
-    public static void install(HttpConnection connection, ServerWebSocket socket, int maxFrameBytes, KeepAlive keepAlive) {
+    public static void install(
+            HttpConnection connection, ServerWebSocket socket, int maxFrameBytes, KeepAlive keepAlive) {
         if (connection instanceof Http1xServerConnection http
                 && http.channel().pipeline().get(DECODER) != null) {
             http.channel().pipeline().replace(DECODER, DECODER, new StrictFrames(socket, maxFrameBytes, keepAlive));

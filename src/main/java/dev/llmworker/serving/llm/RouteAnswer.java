@@ -29,7 +29,7 @@ final class RouteAnswer implements Generations.Reader {
         this.vertx = vertx;
         this.timeout = timeout;
         client = Client.of(exchange);
-        route = exchange.getFromRouteId();
+        route = Client.routeOf(exchange);
     }
 
     /// Runs a generation to its end.

@@ -89,7 +89,7 @@ public final class CompletionProcessor implements Processor {
         }
         var request = kind.request(body).withRequestId(client.requestId());
         var writer = kind.writer(request, modelId, clock.instant().getEpochSecond());
-        var route = exchange.getFromRouteId();
+        var route = Client.routeOf(exchange);
         if (request.stream()) {
             SseWriter.stream(generations, request.generation(), route, client, writer);
             exchange.setRouteStop(true);

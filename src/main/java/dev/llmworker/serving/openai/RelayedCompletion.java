@@ -5,6 +5,7 @@ import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.RelayEvent;
+import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.HttpClient;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.SseWriter;
@@ -27,7 +28,7 @@ final class RelayedCompletion {
 
     void answer(Exchange exchange, HttpClient client, Generations generations) {
         var fields = new RequestFields(request.body());
-        var route = exchange.getFromRouteId();
+        var route = Client.routeOf(exchange);
         if (fields.flag("stream", false)) {
             var usage = new RequestFields(fields.object("stream_options")).flag("include_usage", false);
             var writer = new RelayWriter(request.choices(), usage);

@@ -22,7 +22,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionException;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -71,7 +70,8 @@ public final class HttpPort implements AutoCloseable {
         slowReaders = new SlowReaders(clock, settings.timeouts());
         webSockets = new WebSockets(clock, settings.timeouts(), settings.maxWebSockets());
         drain = new Drain(settings.timeouts(), webSockets, slowSenders, pathRules);
-        filter = new RequestFilter(new Access(settings.keys(), settings.origins(), pathRules), drain, settings.workerId(), stats);
+        filter = new RequestFilter(
+                new Access(settings.keys(), settings.origins(), pathRules), drain, settings.workerId(), stats);
         settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
         // A thread, not a timer of an event loop: reading could end after the loop, and its result would have nowhere
         // to go.
@@ -105,8 +105,7 @@ public final class HttpPort implements AutoCloseable {
     /// Opens the ports of `settings`.
     ///
     /// @param clock measures how long clients take
-    public static HttpPort open(ListenSettings settings, Function<Vertx, ConnectionClock> clock)
-            throws PortException {
+    public static HttpPort open(ListenSettings settings, Function<Vertx, ConnectionClock> clock) throws PortException {
         var port = new HttpPort(settings, clock);
         try {
             port.listen(settings.host(), settings.port());

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.Metrics;
