@@ -65,8 +65,8 @@ public final class RunPod {
         if (settings.get(SettingsTable.ENGINE) == SettingsTable.Engine.DJL
                 && settings.orNull(SettingsTable.MODEL) == null) {
             warnings.add(
-                    "MODEL is not set, so the worker serves the starter model, which is often wrong on facts; set MODEL to the id of the"
-                            + " endpoint's cached model, or to a file on its volume");
+                    "MODEL is not set, and the image fetches no starter model; set MODEL to the id of the endpoint's cached model,"
+                            + " or to a file on its volume");
         }
         var gpus = gpus(settings.orNull(SettingsTable.RUNPOD_GPU_COUNT));
         if (gpus > 0 && settings.get(SettingsTable.DEVICE).equals("cpu")) {

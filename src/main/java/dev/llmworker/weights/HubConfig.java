@@ -58,7 +58,7 @@ final class HubConfig {
         }
         config.values.putIfAbsent(config.prefix + "attention.layer_norm_rms_epsilon", Value.number(DEFAULT_EPSILON));
         config.window(named);
-        new HubRotation(json, config.prefix).put(config);
+        new HubRope(json, config.prefix).put(config);
         // The file does not say so, but transformers stores all models in this order.
         config.values.put(config.prefix + "rope.half_split", Value.flag(true));
         return config;
@@ -150,7 +150,7 @@ final class HubConfig {
         if (blocks < 1 || blocks > Gguf.MAX_BLOCKS) {
             throw metadata.problem(prefix + "block_count", "is " + blocks + "; expected 1 to " + Gguf.MAX_BLOCKS);
         }
-        var rotation = new HubRotation(json, prefix);
+        var rotation = new HubRope(json, prefix);
         if (rotation.isLlama3()) {
             var factors = rotation.llama3Factors(metadata, arena);
             tensors.put(factors.name(), factors);

@@ -32,7 +32,7 @@ public final class Access {
         this.origins = origins;
     }
 
-    /// The label of the key that `request` came with; null where none is wanted.
+    /// The label of the key that `request` came with; null if no key is needed.
     public static @Nullable String keyLabel(HttpServerRequest request) {
         return request instanceof HttpServerRequestInternal internal
                 ? internal.context().getLocal(LABEL)

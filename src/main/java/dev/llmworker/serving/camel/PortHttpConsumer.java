@@ -88,13 +88,13 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
         if (exchange.getException() != null) {
             // No error handler of the route took it. Camel has logged it.
             request.fail(exchange.getException());
-            done(exchange);
+            done(exchange, request);
             return;
         }
         RouteResponse.write(exchange, request, getEndpoint().getHeaderFilterStrategy())
                 .onComplete(written -> {
                     if (written.succeeded()) {
-                        done(exchange);
+                        done(exchange, request);
                     } else {
                         fail(exchange, request, written.cause());
                     }
@@ -113,11 +113,21 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
             exchange.setProperty(Exchange.EXCEPTION_CAUGHT, failure);
             exchange.setException(failure);
         }
-        done(exchange);
+        done(exchange, request);
     }
 
-    private void done(Exchange exchange) {
+    /// The steps of `onCompletion` run here. They may wait, so only a route that never waits ends on the event loop.
+    private void done(Exchange exchange, RoutingContext request) {
+        if (runsOnEventLoop) {
+            release(exchange);
+        } else {
+            request.vertx().executeBlocking(() -> release(exchange), false);
+        }
+    }
+
+    private Exchange release(Exchange exchange) {
         doneUoW(exchange);
         releaseExchange(exchange, false);
+        return exchange;
     }
 }

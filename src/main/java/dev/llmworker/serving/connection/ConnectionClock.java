@@ -11,7 +11,7 @@ public interface ConnectionClock {
     /// Milliseconds since some fixed moment; never goes back.
     long nowMillis();
 
-    /// Runs a check each so many milliseconds.
+    /// Runs a check periodically.
     ///
     /// @param check is given the time
     void every(long millis, LongConsumer check);

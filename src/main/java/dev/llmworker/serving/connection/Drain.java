@@ -13,7 +13,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// How the worker stops: it takes no more work, waits until what runs has come to its end, and ends what has not in
-/// time. Who still asks is told that there is another worker to ask.
+/// time. New requests get an error that asks the client to send them again, to another worker.
 ///
 /// Threading: any thread.
 public final class Drain {
@@ -72,7 +72,7 @@ public final class Drain {
                 RETRY_SECONDS);
     }
 
-    /// The refusal of an HTTP request that comes now; null where it may go on.
+    /// The refusal of an HTTP request that comes now; null if it may go on.
     @Nullable
     public JsonError refusal(HttpServerRequest request) {
         if (!begun) {

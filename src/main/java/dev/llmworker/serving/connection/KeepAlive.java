@@ -61,7 +61,7 @@ final class KeepAlive {
         }
     }
 
-    /// Looks, and notes that a ping is sent where that is to be done.
+    /// Checks the connection, and notes a ping if one is due.
     Finding look(long nowMillis, Timeouts timeouts) {
         if (paused) {
             return Finding.WELL;

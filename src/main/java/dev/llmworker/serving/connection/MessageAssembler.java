@@ -28,7 +28,7 @@ public final class MessageAssembler implements Handler<WebSocketFrame> {
     private @Nullable Partial partial;
     private boolean refused;
 
-    /// @param messages takes each message: a `String`, or a `byte[]` where it was sent as binary
+    /// @param messages takes each message: a `String`, or a `byte[]` if it was sent as binary
     public MessageAssembler(
             ServerWebSocket socket, int maxMessageBytes, KeepAlive keepAlive, Consumer<Object> messages) {
         this.socket = socket;

@@ -89,7 +89,7 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
         });
     }
 
-    /// @param code -1 where the frame has none
+    /// @param code -1 if the frame has none
     private static boolean mayClose(int code) {
         return code == -1 || WebSocketCloseStatus.isValidStatusCode(code) && code < APPLICATION_END;
     }

@@ -32,7 +32,7 @@ public final class WebSocketConnection {
     private volatile boolean leaving;
 
     /// @param requestId of the handshake
-    /// @param key label of its API key; null where it had none
+    /// @param key label of its API key; null if it had none
     /// @param keepAlive what the client's last signs of life were
     public WebSocketConnection(
             ServerWebSocket socket, Context eventLoop, String requestId, @Nullable String key, KeepAlive keepAlive) {
@@ -51,7 +51,7 @@ public final class WebSocketConnection {
         return requestId;
     }
 
-    /// Label of the API key of the handshake; null where it had none.
+    /// Label of the API key of the handshake; null if it had none.
     @Nullable
     public String key() {
         return key;
@@ -115,7 +115,7 @@ public final class WebSocketConnection {
         return start;
     }
 
-    /// What fails here is a bug: the client is told by the close code, and no more of it runs.
+    /// A failure here is a bug. The connection is closed with the code for that.
     private void guarded(Runnable task) {
         try {
             task.run();

@@ -64,7 +64,7 @@ public final class Generations {
         this.stats = stats;
     }
 
-    /// Ends all that run; their clients are told that the worker stops.
+    /// Ends all running answers. Their clients get an error that says that the worker stops.
     public void endAll() {
         running.forEach(Answer::close);
     }

@@ -15,8 +15,8 @@ import dev.llmworker.serving.wire.RequestFields;
 import java.nio.charset.StandardCharsets;
 import org.apache.camel.Exchange;
 
-/// A request of OpenAI's API that another server answers: its events go on as they are, or are put together where the
-/// client wants the answer as a whole.
+/// A request of OpenAI's API that another server answers. Its events are streamed unchanged, or assembled into a whole
+/// answer if the client does not stream.
 final class RelayedCompletion {
     private final OpenAiRelay relay;
     private final OpenAiRequest request;

@@ -11,7 +11,7 @@ public final class FrameId {
 
     private FrameId() {}
 
-    /// The id of a request as JSON; null where it has none.
+    /// The id of a request as JSON; null if it has none.
     ///
     /// @throws RequestException when it is anything else, or too long
     public static @Nullable String of(RequestFields fields) {

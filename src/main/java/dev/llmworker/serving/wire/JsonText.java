@@ -1,6 +1,6 @@
 package dev.llmworker.serving.wire;
 
-/// JSON written by hand where it is written per token.
+/// JSON written by hand, for the one frame that is written for each token.
 final class JsonText {
     private static final char REPLACEMENT = '\ufffd';
     private static final String HEX = "0123456789abcdef";

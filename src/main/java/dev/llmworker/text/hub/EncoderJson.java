@@ -97,11 +97,14 @@ final class EncoderJson {
     }
 
     private void vocabulary() throws IOException {
+        // The unknown token stays even if it is a control token: the library fails without it at the first text that
+        // needs it.
+        var unknown = source.part("model.unk_token").asText();
         out.writeStartObject();
         while (json.nextToken() == JsonToken.FIELD_NAME) {
             var name = json.currentName();
             json.nextToken();
-            if (!left.contains(name)) {
+            if (!left.contains(name) || name.equals(unknown)) {
                 out.writeNumberField(name, json.getIntValue());
             }
         }

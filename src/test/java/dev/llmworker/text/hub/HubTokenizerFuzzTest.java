@@ -92,6 +92,14 @@ class HubTokenizerFuzzTest {
     }
 
     @Test
+    void anUnknownTokenThatIsAControlTokenStandsForWhatTheVocabularyLacks() throws IOException {
+        var file = sound(0);
+        ((ObjectNode) file.at("/model")).put("byte_fallback", false);
+        read(JSON.writeValueAsBytes(file), "no bytes to fall back to");
+        assertEquals(1, made);
+    }
+
+    @Test
     void zerosThatLookLikeUtf32AreRefused() throws IOException {
         sound(0);
         read("{\0\0\0\0\0z\0".getBytes(StandardCharsets.US_ASCII), "no UTF-32");

@@ -5,7 +5,7 @@ import java.lang.foreign.Arena;
 
 /// Reads the rotary positions in `config.json`: `rope_theta` and `rope_scaling`. Later versions of transformers
 /// have both in `rope_parameters`.
-final class HubRotation {
+final class HubRope {
     private static final double DEFAULT_BASE = 10_000;
     private static final int MAX_HEAD_DIM = 1 << 20;
 
@@ -14,7 +14,7 @@ final class HubRotation {
     private final String name;
     private final JsonNode parameters;
 
-    HubRotation(JsonFile json, String prefix) {
+    HubRope(JsonFile json, String prefix) {
         this.json = json;
         this.prefix = prefix;
         name = json.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
