@@ -1,5 +1,6 @@
 package dev.llmworker.serving.camel;
 
+import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.StrictJson;
 import java.io.InputStream;
@@ -15,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 public final class StrictJsonFormat extends ServiceSupport implements DataFormat {
     @Override
     public void marshal(Exchange exchange, Object body, OutputStream out) throws Exception {
-        out.write(StrictJson.bytes(body));
+        out.write(Json.bytes(body));
         exchange.getMessage().setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
     }
 
