@@ -16,12 +16,6 @@ public sealed interface Client permits HttpClient, WebSocketClient, Nobody {
         return client == null ? Nobody.INSTANCE : client;
     }
 
-    /// The id of the route that an exchange entered; `none` if Java code and no route sent it.
-    static String routeOf(Exchange exchange) {
-        var route = exchange.getFromRouteId();
-        return route == null ? "none" : route;
-    }
-
     default void travelWith(Exchange exchange) {
         exchange.setProperty(PROPERTY, this);
     }
