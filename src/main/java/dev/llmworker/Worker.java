@@ -52,7 +52,7 @@ public final class Worker {
         }
     }
 
-    /// DJL reports its use to its makers otherwise. The environment variable of the same name goes first.
+    /// Otherwise DJL reports its use to its makers. Set before DJL loads; tests have it from `pom.xml`.
     static void optOutOfTracking() {
         System.setProperty("OPT_OUT_TRACKING", "true");
     }

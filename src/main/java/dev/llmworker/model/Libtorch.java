@@ -74,8 +74,6 @@ public final class Libtorch {
     }
 
     private static Engine load() {
-        // Otherwise DJL reports its use to its makers.
-        System.setProperty("OPT_OUT_TRACKING", "true");
         return Engine.getEngine("PyTorch");
     }
 }

@@ -14,8 +14,6 @@ public final class TokenizerLibrary {
     private TokenizerLibrary() {}
 
     static void load() {
-        // Otherwise DJL reports its use to its makers.
-        System.setProperty("OPT_OUT_TRACKING", "true");
         LibUtils.checkStatus();
     }
 

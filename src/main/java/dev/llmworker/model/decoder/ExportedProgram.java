@@ -23,11 +23,6 @@ import java.util.List;
 final class ExportedProgram implements AutoCloseable {
     private static final String FOLDER = "/dev/llmworker/model/";
 
-    static {
-        // Otherwise DJL reports its use to its makers.
-        System.setProperty("OPT_OUT_TRACKING", "true");
-    }
-
     private final PtNDManager manager;
     private final PtSymbolBlock block;
 
