@@ -47,7 +47,7 @@ public final class MockGenerator implements Generator {
         };
         var text = "Response to: '" + prompt + "' (tokens=" + maxTokens + ", temp="
                 + request.sampling().temperature() + ", request #" + requests.incrementAndGet() + ")";
-        return new Answer(text, words(prompt), maxTokens, clock, clock.getAsLong() + timeout.toNanos());
+        return new MockGeneration(text, words(prompt), maxTokens, clock, clock.getAsLong() + timeout.toNanos());
     }
 
     /// Uses the default if `max_tokens` is not set: the maximum would be a million.
@@ -76,7 +76,7 @@ public final class MockGenerator implements Generator {
     /// One answer, which makes each token when it is read.
     ///
     /// Threading: the reader's thread; any thread may close it.
-    private static final class Answer implements Generation, Iterator<GenerationEvent> {
+    private static final class MockGeneration implements Generation, Iterator<GenerationEvent> {
         private final String text;
         private final long characters;
         private final int promptTokens;
@@ -88,7 +88,7 @@ public final class MockGenerator implements Generator {
         private int offset;
         private boolean finished;
 
-        Answer(String text, int promptTokens, int maxTokens, LongSupplier clock, long deadlineNanos) {
+        MockGeneration(String text, int promptTokens, int maxTokens, LongSupplier clock, long deadlineNanos) {
             this.clock = clock;
             this.deadlineNanos = deadlineNanos;
             this.text = text;
