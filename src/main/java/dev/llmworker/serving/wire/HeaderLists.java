@@ -1,6 +1,8 @@
 package dev.llmworker.serving.wire;
 
+import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
+import io.netty.util.AsciiString;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpVersion;
 import java.util.ArrayList;
@@ -12,25 +14,22 @@ import java.util.Locale;
 /// empty members. Vert.x, Netty and Camel each understand only some of these forms. [#normalize] turns all of them into
 /// one form before anybody reads a header, so that all readers see the same request.
 public final class HeaderLists {
-    private static final String CONNECTION = "Connection";
-    private static final String UPGRADE = "Upgrade";
     private static final String WEBSOCKET = "websocket";
-    // It stays if it is empty: a request that names no coding at all is refused.
-    private static final String TRANSFER_ENCODING = "Transfer-Encoding";
+    private static final String UPGRADE = "upgrade";
 
     /// Lists that come on one line afterwards.
-    private static final List<String> ON_ONE_LINE = List.of(
-            UPGRADE,
-            TRANSFER_ENCODING,
-            "Content-Encoding",
-            "Expect",
-            "Accept",
-            "Accept-Charset",
-            "Accept-Encoding",
-            "Accept-Language",
-            "Access-Control-Request-Headers",
-            "Sec-WebSocket-Extensions",
-            "Sec-WebSocket-Protocol");
+    private static final List<AsciiString> ON_ONE_LINE = List.of(
+            HttpHeaderNames.UPGRADE,
+            HttpHeaderNames.TRANSFER_ENCODING,
+            HttpHeaderNames.CONTENT_ENCODING,
+            HttpHeaderNames.EXPECT,
+            HttpHeaderNames.ACCEPT,
+            HttpHeaderNames.ACCEPT_CHARSET,
+            HttpHeaderNames.ACCEPT_ENCODING,
+            HttpHeaderNames.ACCEPT_LANGUAGE,
+            HttpHeaderNames.ACCESS_CONTROL_REQUEST_HEADERS,
+            HttpHeaderNames.SEC_WEBSOCKET_EXTENSIONS,
+            HttpHeaderNames.SEC_WEBSOCKET_PROTOCOL);
 
     private HeaderLists() {}
 
@@ -42,37 +41,47 @@ public final class HeaderLists {
     /// - A request that may become a WebSocket has `Upgrade: websocket` alone, whatever else it offers.
     public static void normalize(HttpHeaders headers) {
         for (var name : ON_ONE_LINE) {
-            var lines = headers.getAll(name);
-            if (!lines.isEmpty()) {
-                var members = name.equals(TRANSFER_ENCODING) ? members(lines) : distinct(members(lines));
-                var upgrades = name.equals(UPGRADE) && has(members, WEBSOCKET);
-                if (members.isEmpty() && !name.equals(TRANSFER_ENCODING)) {
-                    headers.remove(name);
-                } else {
-                    headers.set(name, upgrades ? WEBSOCKET : String.join(", ", members));
-                }
+            if (headers.contains(name)) {
+                joinLines(headers, name);
             }
         }
-        var lines = headers.getAll(CONNECTION);
-        if (!lines.isEmpty()) {
-            var members = new ArrayList<>(distinct(members(lines)));
-            headers.remove(CONNECTION);
-            if (has(members, "close")) {
-                members.removeIf("keep-alive"::equalsIgnoreCase);
-            }
-            if (members.removeIf(UPGRADE::equalsIgnoreCase)) {
-                members.addFirst(UPGRADE);
-            }
-            headers.add(CONNECTION, members);
+        if (headers.contains(HttpHeaderNames.CONNECTION)) {
+            splitConnection(headers);
         }
+    }
+
+    private static void joinLines(HttpHeaders headers, AsciiString name) {
+        var members = members(headers.getAll(name));
+        if (name == HttpHeaderNames.TRANSFER_ENCODING) {
+            // It stays if it is empty: a request that names no coding at all is refused.
+            headers.set(name, String.join(", ", members));
+        } else if (members.isEmpty()) {
+            headers.remove(name);
+        } else if (name == HttpHeaderNames.UPGRADE && has(members, WEBSOCKET)) {
+            headers.set(name, WEBSOCKET);
+        } else {
+            headers.set(name, String.join(", ", distinct(members)));
+        }
+    }
+
+    private static void splitConnection(HttpHeaders headers) {
+        var members = new ArrayList<>(distinct(members(headers.getAll(HttpHeaderNames.CONNECTION))));
+        if (has(members, "close")) {
+            members.removeIf("keep-alive"::equalsIgnoreCase);
+        }
+        if (members.removeIf(UPGRADE::equalsIgnoreCase)) {
+            members.addFirst(UPGRADE);
+        }
+        headers.remove(HttpHeaderNames.CONNECTION);
+        headers.add(HttpHeaderNames.CONNECTION, members);
     }
 
     /// Whether a request asks for a WebSocket. Its headers have been normalized. The origin check, the check of the key
     /// and the handshake itself all ask here.
     public static boolean asksForWebSocket(HttpServerRequest request) {
         return request.version() == HttpVersion.HTTP_1_1
-                && WEBSOCKET.equals(request.getHeader(UPGRADE))
-                && UPGRADE.equals(request.getHeader(CONNECTION));
+                && WEBSOCKET.equals(request.getHeader(HttpHeaderNames.UPGRADE))
+                && UPGRADE.equals(request.getHeader(HttpHeaderNames.CONNECTION));
     }
 
     private static boolean has(List<String> members, String member) {

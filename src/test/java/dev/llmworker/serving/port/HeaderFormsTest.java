@@ -82,6 +82,7 @@ class HeaderFormsTest {
                 "Connection: Upgrade|Upgrade: websocket|Upgrade: h2c|",
                 "Connection: Upgrade|Upgrade: ,websocket,|",
                 "Connection: , Upgrade|Connection:|Upgrade: websocket|",
+                "Connection: keep-alive,| Upgrade|Upgrade: websocket|",
             })
     void aHandshakeMayBeWrittenInManyWays(String lists) throws Exception {
         assertStatus(101, "GET /ws HTTP/1.1|" + lists + OPEN + "|");
@@ -126,6 +127,15 @@ class HeaderFormsTest {
         try (var client = worker.raw().send(request.replace("|", "\r\n").replace("@", character))) {
             var head = client.head();
             assertTrue(head.startsWith("HTTP/1.1 101 "), head);
+        }
+    }
+
+    @Test
+    void aTargetThatIsNoUriIsAnsweredByJson() throws Exception {
+        var request = "GET /ws?x=\u0085 HTTP/1.1|" + "Connection: Upgrade, close|Upgrade: websocket|" + OPEN + "|";
+        try (var client = worker.raw().send(request.replace("|", "\r\n"))) {
+            var answer = client.rest();
+            assertTrue(answer.startsWith("HTTP/1.1 400 ") && answer.contains("{\"error\":\""), answer);
         }
     }
 
