@@ -10,20 +10,25 @@ import dev.llmworker.settings.SettingsException;
 import dev.llmworker.settings.SettingsTable;
 import java.nio.file.Path;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /// Reads the settings of the port.
 public final class Listening {
+    private static final String PING = "/ping";
+    private static final String HEALTH = "/health";
+
     private Listening() {}
 
     /// @throws SettingsException if a key or an origin is invalid
     public static ListenSettings settings(Settings settings) throws SettingsException {
         var file = settings.orNull(SettingsTable.API_KEYS_FILE);
         return new ListenSettings(
-                settings.get(SettingsTable.HOST),
+                host(settings),
                 settings.get(SettingsTable.PORT),
                 healthPort(settings),
+                healthPaths(settings),
                 settings.get(SettingsTable.MAX_BODY_BYTES),
                 timeouts(settings),
                 settings.get(SettingsTable.MAX_WEBSOCKETS),
@@ -32,8 +37,18 @@ public final class Listening {
                 settings.orNull(SettingsTable.RUNPOD_POD_ID));
     }
 
+    /// A URL has an IPv6 address in brackets, so some write it so here too.
+    static String host(Settings settings) {
+        return settings.get(SettingsTable.HOST).replaceAll("^\\[|]$", "");
+    }
+
     static int healthPort(Settings settings) {
         return Objects.requireNonNullElse(settings.orNull(SettingsTable.PORT_HEALTH), settings.get(SettingsTable.PORT));
+    }
+
+    private static Set<String> healthPaths(Settings settings) {
+        var path = settings.orNull(SettingsTable.HEALTH_CHECK_PATH);
+        return path == null || path.equals(PING) || path.equals(HEALTH) ? Set.of(HEALTH) : Set.of(HEALTH, path);
     }
 
     private static Timeouts timeouts(Settings settings) {

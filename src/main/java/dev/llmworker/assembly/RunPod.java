@@ -45,7 +45,7 @@ public final class RunPod {
     /// The settings that will not work on the platform, one sentence each.
     public static List<String> warnings(Settings settings) {
         var warnings = new ArrayList<String>();
-        var host = settings.get(SettingsTable.HOST);
+        var host = Listening.host(settings);
         var port = settings.get(SettingsTable.PORT);
         var healthPort = Listening.healthPort(settings);
         var timeout = settings.get(SettingsTable.REQUEST_TIMEOUT);

@@ -135,7 +135,10 @@ public final class InProcessGenerator implements Generator {
         return new RefusedException(
                 RefusedException.Reason.OVERLOADED,
                 "queue_full",
-                waiting.limit() + " requests are already waiting, which is the limit; try again in " + seconds + " s",
+                (waiting.limit() == 0
+                                ? "no slot is free and QUEUE_LIMIT is 0, so no request waits"
+                                : waiting.limit() + " requests are already waiting, which is the limit")
+                        + "; try again in " + seconds + " s",
                 seconds);
     }
 

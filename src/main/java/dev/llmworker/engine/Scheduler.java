@@ -45,6 +45,7 @@ final class Scheduler {
         this.slotCount = decoder.description().slots();
         this.slots = new PrefixCache(decoder, GRID_TOKENS);
         this.batch = new DecodeBatch(slotCount);
+        countFreeSlots();
     }
 
     /// Ends finished sequences, prefills a part of the waiting prompts, and decodes one token for each running
@@ -63,6 +64,7 @@ final class Scheduler {
             decode(prefilling.share(promptTokens(), this::place));
         }
         stats.recordHeld(running(), slots.ownedPositions());
+        countFreeSlots();
         return rows > 0 || !prefilling.isEmpty() || waiting.size() > 0;
     }
 
@@ -112,7 +114,12 @@ final class Scheduler {
         return sequence.isExpired(nowNanos) ? FinishReason.TIMEOUT : null;
     }
 
+    private void countFreeSlots() {
+        waiting.freeSlots(slotCount - running());
+    }
+
     private void admit() {
+        countFreeSlots();
         while (running() < slotCount) {
             var sequence = waiting.poll();
             if (sequence == null) {
@@ -228,6 +235,8 @@ final class Scheduler {
         if (slot != rows) {
             slots.exchange(slot, rows);
         }
+        // Before its client learns of the end, and may send the next request.
+        countFreeSlots();
         ended.finish(reason);
     }
 
@@ -237,6 +246,7 @@ final class Scheduler {
         if (slot >= 0) {
             slots.release(slot);
         }
+        countFreeSlots();
         sequence.finish(reason);
     }
 

@@ -6,12 +6,14 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Accepted sequences that wait for a slot: first come, first served, at most `limit` of them.
+/// Accepted sequences that the engine has not taken yet: first come, first served. For each free slot one of them does
+/// not wait, because the next step takes it. Of the others there are at most `limit`, which may be 0.
 ///
 /// Threading: any thread; only the engine thread takes and waits.
 final class WaitingQueue {
     private final ArrayDeque<Sequence> sequences = new ArrayDeque<>();
     private final int limit;
+    private int freeSlots;
     private boolean shut;
 
     WaitingQueue(int limit) {
@@ -20,7 +22,7 @@ final class WaitingQueue {
 
     /// @return false if the queue is full or shut
     synchronized boolean offer(Sequence sequence) {
-        if (shut || sequences.size() >= limit) {
+        if (shut || sequences.size() >= limit + freeSlots) {
             return false;
         }
         sequences.add(sequence);
@@ -28,8 +30,18 @@ final class WaitingQueue {
         return true;
     }
 
+    /// The engine takes the next sequence, which needs a slot.
     synchronized @Nullable Sequence poll() {
-        return sequences.poll();
+        var next = sequences.poll();
+        if (next != null && freeSlots > 0) {
+            freeSlots--;
+        }
+        return next;
+    }
+
+    /// So many sequences can be taken at once.
+    synchronized void freeSlots(int slots) {
+        freeSlots = slots;
     }
 
     /// @return whether the sequence was still waiting; if so, the caller must finish it

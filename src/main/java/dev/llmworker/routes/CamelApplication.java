@@ -69,11 +69,7 @@ public final class CamelApplication extends Main {
                     context.addService(new RouteReload(folder, files));
                 }
                 beans.serve(context);
-                LOG.info(
-                        "serving on http://{}:{}  routes: {}",
-                        settings.get(SettingsTable.HOST),
-                        beans.port().port(),
-                        String.join(" ", paths(context)));
+                LOG.info("serving on {}  routes: {}", beans.port().url(), String.join(" ", paths(context)));
             }
         };
     }
@@ -83,6 +79,8 @@ public final class CamelApplication extends Main {
                 .map(route -> route.getEndpoint().getEndpointBaseUri())
                 .filter(uri -> uri.startsWith("platform-http:") || uri.startsWith("vertx-websocket:"))
                 .map(uri -> uri.substring(uri.indexOf(':') + 1).replaceFirst("^/*", "/"))
+                // Camel percent-encodes the braces of a path's parameters.
+                .map(path -> path.replace("%7B", "{").replace("%7D", "}"))
                 .distinct()
                 .sorted()
                 .toList();

@@ -43,7 +43,19 @@ public final class SettingsTable {
             "PORT", "80", 0, MAX_PORT, "port for HTTP and WebSocket; most systems reserve those below 1024 for root");
     public static final Setting<Integer> PORT_HEALTH =
             Setting.whole("PORT_HEALTH", "", 1, MAX_PORT, "another port that also serves GET /ping (default: none)");
-    public static final Setting<String> HOST = Setting.text("HOST", "0.0.0.0", "address to bind");
+    public static final Setting<String> HEALTH_CHECK_PATH = Setting.matching(
+            "HEALTH_CHECK_PATH",
+            "",
+            Pattern.compile(
+                    "(?!/(?:generate|stats|ws|metrics|mcp|tokenize|detokenize|v1|v1/.*)$)(?:/[\\w~-][\\w.~-]*)+"),
+            "a path of its own, such as /healthz",
+            "another path that answers as GET /ping does, without a key (default: /health alone)");
+    public static final Setting<String> HOST = Setting.matching(
+            "HOST",
+            "0.0.0.0",
+            Pattern.compile("[\\w.-]+|\\[?[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(?:%\\w+)?]?"),
+            "an address of this machine, such as 0.0.0.0, 127.0.0.1 or ::1, without http:// and without a port",
+            "address to bind");
     public static final Setting<String> ROUTES =
             Setting.text("ROUTES", "routes", "folder of the YAML routes; ./worker takes the one beside itself");
     public static final Setting<Boolean> ROUTES_RELOAD =
@@ -105,7 +117,7 @@ public final class SettingsTable {
             "ALLOWED_ORIGINS", "", "web origins that may call from a browser, CORS and WebSocket (default: none)");
 
     public static final Setting<Integer> QUEUE_LIMIT =
-            Setting.whole("QUEUE_LIMIT", "auto", 1, 100_000, "max waiting requests, more get 503; auto: four per slot");
+            Setting.whole("QUEUE_LIMIT", "auto", 0, 100_000, "max waiting requests, more get 503; auto: four per slot");
     public static final Setting<Duration> REQUEST_TIMEOUT = Setting.time(
             "REQUEST_TIMEOUT", "300s", SECOND, Duration.ofHours(24), "max time of a generation, waiting included");
     public static final Setting<Integer> MAX_BODY_BYTES =
@@ -141,7 +153,7 @@ public final class SettingsTable {
 
     /// What users choose, in the order of `./worker --help`.
     public static final List<Section> SECTIONS = List.of(
-            new Section("Serving", List.of(PORT, PORT_HEALTH, HOST, ROUTES, ROUTES_RELOAD)),
+            new Section("Serving", List.of(PORT, PORT_HEALTH, HEALTH_CHECK_PATH, HOST, ROUTES, ROUTES_RELOAD)),
             new Section(
                     "Model",
                     List.of(

@@ -5,11 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.llmworker.assembly.Engines;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.remote.RemoteGenerator;
+import dev.llmworker.serving.connection.ConnectionClock;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import io.vertx.core.Vertx;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -27,13 +29,20 @@ public final class RemoteWorker implements AutoCloseable {
     }
 
     public RemoteWorker(Map<String, String> environment, ScriptedServer... servers) throws Exception {
+        this(environment, ConnectionClock::of, servers);
+    }
+
+    /// @param clock measures how long clients take
+    public RemoteWorker(
+            Map<String, String> environment, Function<Vertx, ConnectionClock> clock, ScriptedServer... servers)
+            throws Exception {
         var variables = new HashMap<>(Map.of("ENGINE", "openai"));
         variables.put(
                 "ENGINE_BASE_URL", Stream.of(servers).map(ScriptedServer::url).collect(Collectors.joining(",")));
         variables.putAll(environment);
         var stats = new WorkerStats();
         generator = (RemoteGenerator) Engines.start(Settings.read(variables), vertx, stats);
-        worker = new RunningWorker(generator, environment, stats);
+        worker = new RunningWorker(generator, environment, stats, clock);
     }
 
     public void awaitReady() {

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.access;
 
+import dev.llmworker.serving.wire.HeaderLists;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestFields;
 import io.netty.handler.codec.http.QueryStringDecoder;
@@ -102,8 +103,7 @@ public final class Access {
     }
 
     public static boolean isHandshake(HttpServerRequest request) {
-        var upgrade = request.getHeader("Upgrade");
-        return upgrade != null && upgrade.strip().equalsIgnoreCase("websocket");
+        return HeaderLists.asksForWebSocket(request);
     }
 
     private boolean hasKey(HttpServerRequest request, boolean handshake) {

@@ -1,62 +1,52 @@
 package dev.llmworker.serving.access;
 
-import dev.llmworker.serving.wire.RequestFields;
 import io.vertx.core.http.HttpServerRequest;
-import java.net.URI;
-import java.net.URISyntaxException;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Set;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /// The sites whose pages may use the worker from a browser. Without a list no page of another site may read an answer,
 /// and WebSockets are open to all, as they were in the worker that this one replaces.
 public final class Origins {
     /// No list.
-    public static final Origins UNLISTED = new Origins(Set.of());
+    public static final Origins UNLISTED = new Origins(false, List.of());
 
     private static final String ALL = "*";
+    // Sent by pages without a site: files, and frames that are sandboxed.
+    private static final String NULL = "null";
 
-    private final Set<String> allowed;
+    private final boolean all;
+    private final List<Predicate<String>> allowed;
 
-    private Origins(Set<String> allowed) {
-        this.allowed = allowed;
+    private Origins(boolean all, List<Predicate<String>> allowed) {
+        this.all = all;
+        this.allowed = List.copyOf(allowed);
     }
 
-    /// @param list such as `https://example.com, http://localhost:3000`, or `*`; null for none
-    /// @throws IllegalArgumentException naming the entry that is no origin
+    /// @param list such as `https://example.com, http://localhost:*`, or `*`; null for none
+    /// @throws IllegalArgumentException naming the entry that no browser sends, and what to write instead
     public static Origins of(@Nullable String list) {
         if (list == null) {
             return UNLISTED;
         }
-        var origins = new HashSet<String>();
+        var all = false;
+        var allowed = new ArrayList<Predicate<String>>();
         for (var part : list.split(",")) {
-            var origin = part.strip().toLowerCase(Locale.ROOT).replaceFirst("/$", "");
-            if (!origin.isEmpty()) {
-                check(origin);
-                origins.add(origin);
+            var entry = part.strip();
+            if (!entry.isEmpty()) {
+                all = all || entry.equals(ALL);
+                allowed.add(
+                        entry.equals(ALL) || entry.equals(NULL)
+                                ? entry::equals
+                                : OriginPattern.of(entry).asMatchPredicate());
             }
         }
-        return new Origins(Set.copyOf(origins));
-    }
-
-    private static void check(String origin) {
-        try {
-            var uri = new URI(origin);
-            var whole = List.of(ALL, "null").contains(origin)
-                    || (uri.getScheme() != null
-                            && uri.getRawAuthority() != null
-                            && origin.equals(uri.getScheme() + "://" + uri.getRawAuthority()));
-            if (whole) {
-                return;
-            }
-        } catch (URISyntaxException _) {
-            // Told below.
+        if (allowed.isEmpty()) {
+            throw new IllegalArgumentException("there is no origin in it; one is like https://example.com or *");
         }
-        throw new IllegalArgumentException(
-                "\"" + RequestFields.shortened(origin) + "\" is no origin; one is like https://example.com or *");
+        return new Origins(all, allowed);
     }
 
     boolean areListed() {
@@ -71,10 +61,16 @@ public final class Origins {
         if (origin == null || allowed.isEmpty()) {
             return null;
         }
-        if (allowed.contains(ALL)) {
+        if (all) {
             return ALL;
         }
-        return allowed.contains(origin.toLowerCase(Locale.ROOT)) ? origin : null;
+        return allows(origin) ? origin : null;
+    }
+
+    /// Whether an entry of the list matches.
+    boolean allows(String origin) {
+        var lower = origin.toLowerCase(Locale.ROOT);
+        return allowed.stream().anyMatch(entry -> entry.test(lower));
     }
 
     /// Whether the page that sent `request` may open a WebSocket. Browsers ask for no leave before they do.

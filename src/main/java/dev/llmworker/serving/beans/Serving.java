@@ -68,8 +68,8 @@ public final class Serving {
         registry.bind("llm", new LlmComponent(generations, port.vertx()));
         registry.bind("jsonAnswer", new AnswerJsonFormat());
         registry.bind("mergeFields", new MergeFields());
-        registry.bind("routePaths", new RoutePaths(port.pathRules()));
-        registry.bind("clientPolicy", new ClientPolicy());
+        registry.bind("routePaths", new RoutePaths(port.pathRules(), port.healthPaths()));
+        registry.bind("clientPolicy", new ClientPolicy(port.quietStreams()));
         registry.bind("clientWaits", new ClientWaits());
         registry.bind("virtualThreads", Executors.newVirtualThreadPerTaskExecutor());
     }

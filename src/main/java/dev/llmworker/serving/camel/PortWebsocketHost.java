@@ -2,16 +2,17 @@ package dev.llmworker.serving.camel;
 
 import dev.llmworker.serving.connection.WebSockets;
 import dev.llmworker.serving.port.HttpPort;
+import dev.llmworker.serving.wire.HeaderLists;
 import dev.llmworker.serving.wire.JsonError;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
-import io.vertx.core.http.HttpVersion;
 import io.vertx.ext.web.Route;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
+import java.net.URI;
+import java.net.URISyntaxException;
 import java.util.HashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import org.apache.camel.CamelContext;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketConsumer;
@@ -60,7 +61,7 @@ final class PortWebsocketHost extends VertxWebsocketHost {
             context.response().putHeader("Allow", "GET");
             JsonError.of(405, "method_not_allowed", request.method() + " is not served here; a WebSocket begins by GET")
                     .answer(request);
-        } else if (!isUpgrade(request)) {
+        } else if (!HeaderLists.asksForWebSocket(request)) {
             context.response().putHeader("Upgrade", "websocket").putHeader("Connection", "Upgrade");
             upgradeRequired("this is a WebSocket; connect with ws:// or wss://").answer(request);
         } else if (!"13".equals(request.getHeader("Sec-WebSocket-Version"))) {
@@ -72,6 +73,9 @@ final class PortWebsocketHost extends VertxWebsocketHost {
         } else if (hasBody(request)) {
             // The codec would read the body as frames.
             JsonError.of(400, "bad_request", "a WebSocket begins by a request without a body")
+                    .answer(request);
+        } else if (!isUri(request.uri())) {
+            JsonError.of(400, "bad_request", "the request target is not a valid URI; percent-encode its characters")
                     .answer(request);
         } else if (sockets.isFull()) {
             new JsonError(
@@ -85,15 +89,13 @@ final class PortWebsocketHost extends VertxWebsocketHost {
         }
     }
 
-    private static boolean isUpgrade(HttpServerRequest request) {
-        var upgrade = request.getHeader("Upgrade");
-        var connection = request.getHeader("Connection");
-        return upgrade != null
-                && upgrade.strip().equalsIgnoreCase("websocket")
-                && connection != null
-                && List.of(connection.toLowerCase(Locale.ROOT).split("\\s*,\\s*"))
-                        .contains("upgrade")
-                && request.version() == HttpVersion.HTTP_1_1;
+    /// Vert.x builds a [URI] of the target, and has no answer if that fails.
+    private static boolean isUri(String target) {
+        try {
+            return !new URI(target).isOpaque();
+        } catch (URISyntaxException _) {
+            return false;
+        }
     }
 
     private static boolean hasBody(HttpServerRequest request) {

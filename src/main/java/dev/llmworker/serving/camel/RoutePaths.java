@@ -23,14 +23,23 @@ public final class RoutePaths extends LifecycleStrategySupport {
     private static final Logger LOG = LoggerFactory.getLogger(RoutePaths.class);
 
     private final PathRules rules;
+    private final Set<String> healthPaths;
 
-    public RoutePaths(PathRules rules) {
+    /// @param healthPaths the paths that the port itself answers as `/ping`
+    public RoutePaths(PathRules rules, Set<String> healthPaths) {
         this.rules = rules;
+        this.healthPaths = healthPaths;
     }
 
     @Override
     public void onRoutesAdd(Collection<Route> routes) {
         for (var route : routes) {
+            if (route.getEndpoint() instanceof PlatformHttpEndpoint http && healthPaths.contains(http.getPath())) {
+                LOG.warn(
+                        "route {}: {} is a health check, which the route of /ping answers; this route gets no request",
+                        route.getRouteId(),
+                        http.getPath());
+            }
             var said = said(route);
             if (!said.isEmpty()) {
                 rules.set(route.getRouteId(), places(route, said));

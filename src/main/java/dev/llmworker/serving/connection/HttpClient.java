@@ -13,11 +13,14 @@ public final class HttpClient implements Client {
     private final HttpServerResponse response;
     private final String path;
     private final @Nullable String key;
+    private final QuietStreams streams;
     private final Departure departure = new Departure();
     private @Nullable WriteWindow window;
     private boolean watched;
 
-    public HttpClient(HttpServerRequest request) {
+    /// @param streams the event streams of the port
+    public HttpClient(HttpServerRequest request, QuietStreams streams) {
+        this.streams = streams;
         response = request.response();
         path = request.path();
         key = Access.keyLabel(request);
@@ -78,6 +81,13 @@ public final class HttpClient implements Client {
         }
         window().write(() -> response.write(text));
         return !response.closed();
+    }
+
+    /// The answer is a stream that begins now.
+    ///
+    /// @param whenSilent says something on it; called on a thread of its own
+    public QuietStreams.Stream beginStream(Runnable whenSilent) {
+        return streams.begin(whenSilent);
     }
 
     private synchronized WriteWindow window() {

@@ -4,6 +4,7 @@ import dev.llmworker.serving.access.Access;
 import dev.llmworker.serving.access.PathRules;
 import dev.llmworker.serving.connection.ConnectionClock;
 import dev.llmworker.serving.connection.Drain;
+import dev.llmworker.serving.connection.QuietStreams;
 import dev.llmworker.serving.connection.SlowReaders;
 import dev.llmworker.serving.connection.SlowSenders;
 import dev.llmworker.serving.connection.WebSockets;
@@ -20,6 +21,7 @@ import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.impl.Http1xServerConnection;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletionException;
 import java.util.function.Function;
 import org.slf4j.Logger;
@@ -49,6 +51,7 @@ public final class HttpPort implements AutoCloseable {
     private final SlowSenders slowSenders;
     private final SlowReaders slowReaders;
     private final WebSockets webSockets;
+    private final QuietStreams quietStreams;
     private final PathRules pathRules = new PathRules();
     private final Drain drain;
     private final Thread keyWatch;
@@ -69,9 +72,14 @@ public final class HttpPort implements AutoCloseable {
         slowSenders = new SlowSenders(clock, settings.timeouts());
         slowReaders = new SlowReaders(clock, settings.timeouts());
         webSockets = new WebSockets(clock, settings.timeouts(), settings.maxWebSockets());
+        quietStreams = new QuietStreams(clock);
         drain = new Drain(settings.timeouts(), webSockets, slowSenders, pathRules);
         filter = new RequestFilter(
-                new Access(settings.keys(), settings.origins(), pathRules), drain, settings.workerId(), stats);
+                new Access(settings.keys(), settings.origins(), pathRules),
+                drain,
+                settings.healthPaths(),
+                settings.workerId(),
+                stats);
         settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
         // A thread, not a timer of an event loop: reading could end after the loop, and its result would have nowhere
         // to go.
@@ -183,6 +191,17 @@ public final class HttpPort implements AutoCloseable {
         return settings.host();
     }
 
+    /// Where it is reached: `http://127.0.0.1:8080`, `http://[::1]:8080`.
+    public String url() {
+        var host = settings.host();
+        return "http://" + (host.indexOf(':') < 0 ? host : "[" + host.replace("%", "%25") + "]") + ":" + port();
+    }
+
+    /// The paths beside `/ping` that are answered as `/ping` is.
+    public Set<String> healthPaths() {
+        return settings.healthPaths();
+    }
+
     /// The port that is open, or 0 if none is.
     public int port() {
         return servers.isEmpty() ? 0 : servers.getFirst().actualPort();
@@ -214,6 +233,10 @@ public final class HttpPort implements AutoCloseable {
     /// Makes a stopping worker wait no longer for what runs.
     public void hurry() {
         drain.hurry();
+    }
+
+    public QuietStreams quietStreams() {
+        return quietStreams;
     }
 
     public WebSockets webSockets() {

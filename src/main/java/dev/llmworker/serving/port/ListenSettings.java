@@ -3,6 +3,7 @@ package dev.llmworker.serving.port;
 import dev.llmworker.serving.access.ApiKeys;
 import dev.llmworker.serving.access.Origins;
 import dev.llmworker.serving.connection.Timeouts;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// Where and how the worker listens.
@@ -10,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 /// @param host the address to bind
 /// @param port of HTTP and WebSocket; 0 takes any free one
 /// @param healthPort another port for `/ping`; the same as `port` for no second listener
+/// @param healthPaths the paths beside `/ping` that are answered as `/ping` is, at both ports
 /// @param maxBodyBytes the largest request body
 /// @param timeouts how long clients may take
 /// @param maxWebSockets the most that may be open
@@ -20,6 +22,7 @@ public record ListenSettings(
         String host,
         int port,
         int healthPort,
+        Set<String> healthPaths,
         int maxBodyBytes,
         Timeouts timeouts,
         int maxWebSockets,

@@ -2,6 +2,7 @@ package dev.llmworker.serving.port;
 
 import dev.llmworker.serving.access.Access;
 import dev.llmworker.serving.connection.Drain;
+import dev.llmworker.serving.wire.ContentType;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.serving.wire.RequestId;
@@ -19,7 +20,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Locale;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -35,14 +37,17 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
 
     private final Access access;
     private final Drain drain;
+    private final Set<String> healthPaths;
     private final @Nullable String workerId;
     private final HttpStats stats;
     private volatile @Nullable Handler<HttpServerRequest> router;
     private volatile boolean pinged;
 
-    RequestFilter(Access access, Drain drain, @Nullable String workerId, HttpStats stats) {
+    /// @param healthPaths answered as `/ping` is
+    RequestFilter(Access access, Drain drain, Set<String> healthPaths, @Nullable String workerId, HttpStats stats) {
         this.access = access;
         this.drain = drain;
+        this.healthPaths = Set.copyOf(healthPaths);
         this.workerId = workerId;
         this.stats = stats;
     }
@@ -56,8 +61,11 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
     }
 
     @Override
-    public void handle(HttpServerRequest request) {
-        identify(request);
+    public void handle(HttpServerRequest sent) {
+        identify(sent);
+        var request = healthPaths.contains(sent.path()) && sent instanceof HttpServerRequestInternal health
+                ? new AsPing(health)
+                : sent;
         if (!pinged && PING.equals(request.path())) {
             pinged = true;
         }
@@ -98,13 +106,17 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
         found.forEach(headers::remove);
     }
 
-    /// Handles requests to the health port, which serves `/ping` only.
+    /// Handles requests to the health port, which serves `/ping` and its aliases only.
     void handleHealth(HttpServerRequest request) {
-        if (PING.equals(request.path())) {
+        if (PING.equals(request.path()) || healthPaths.contains(request.path())) {
             handle(request);
         } else {
             identify(request);
-            answer(request, JsonError.of(404, "not_found", "only /ping is served at this port"));
+            var served = new TreeSet<>(healthPaths);
+            served.add(PING);
+            answer(
+                    request,
+                    JsonError.of(404, "not_found", "only " + String.join(", ", served) + " are served at this port"));
         }
     }
 
@@ -196,28 +208,32 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
             headers.remove("Content-Type");
             return null;
         }
-        var parts = sent.toLowerCase(Locale.ROOT).split(";");
-        var type = parts.length == 0 ? "" : parts[0].strip();
-        var json = type.equals("application/json")
-                || (type.startsWith("application/") && type.endsWith("+json"))
-                || type.equals("application/x-www-form-urlencoded")
-                || type.equals("text/plain");
-        if (!json) {
-            return unsupported(
-                    "Content-Type is \"" + RequestFields.shortened(sent) + "\"; it must be application/json");
+        var refusal = ContentType.refusal(sent);
+        if (refusal == null) {
+            headers.set("Content-Type", JsonError.CONTENT_TYPE);
         }
-        for (var part : parts) {
-            var charset = part.strip();
-            if (charset.startsWith("charset=") && !charset.matches("charset=\"?(utf-8|us-ascii)\"?")) {
-                return unsupported(RequestFields.shortened(charset) + " is not supported; it must be utf-8");
-            }
-        }
-        headers.set("Content-Type", JsonError.CONTENT_TYPE);
-        return null;
+        return refusal;
     }
 
-    private static JsonError unsupported(String message) {
-        return JsonError.of(415, "unsupported_media_type", message);
+    /// A request to an alias of `/ping` as everything behind it sees it.
+    private static final class AsPing extends HttpServerRequestWrapper {
+        private final String uri;
+
+        AsPing(HttpServerRequestInternal health) {
+            super(health);
+            var query = health.query();
+            uri = query == null ? PING : PING + '?' + query;
+        }
+
+        @Override
+        public String path() {
+            return PING;
+        }
+
+        @Override
+        public String uri() {
+            return uri;
+        }
     }
 
     /// A HEAD request as routes see it. A route that answers GET answers HEAD too; Vert.x leaves out the body.

@@ -1,19 +1,28 @@
 package dev.llmworker.serving.port;
 
+import dev.llmworker.serving.wire.HeaderLists;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.ChannelPromise;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaderValues;
 import io.netty.handler.codec.http.HttpMessage;
 import io.netty.handler.codec.http.HttpResponse;
+import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpStatusClass;
+import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.LastHttpContent;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.impl.VertxHttpRequestDecoder;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.regex.Pattern;
 
 /// Decodes one request at a time, and keeps `Content-Length` if the request has `Transfer-Encoding` too.
 ///
@@ -25,11 +34,17 @@ import java.util.List;
 /// [RequestFilter] rejects a request with both headers. The codec would drop one and go on. What a proxy in front took
 /// for the body of one request could then be read as the next request.
 ///
+/// All headers that are lists are brought into one form here, before anybody reads them: see [HeaderLists].
+///
+/// An answer without a length that cannot be sent in chunks, because HTTP/1.0 has none, ends with its connection.
+///
 /// Threading: the connection's event loop.
 final class StrictRequestDecoder extends VertxHttpRequestDecoder {
     private static final String DECODER = "httpDecoder";
     private static final String ENCODER = "httpEncoder";
     private static final int MAX_AHEAD_BYTES = 64 << 10;
+    /// Characters that browsers leave in a target as they are, and that Java's `URI` does not allow.
+    private static final Pattern NOT_IN_URIS = Pattern.compile("[\"<>\\\\^`{|}]");
 
     private final Answers answers = new Answers();
     // A request was read to its end and is not answered yet.
@@ -129,7 +144,18 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
         if (!version.equals(HttpVersion.HTTP_1_1.text()) && !version.equals(HttpVersion.HTTP_1_0.text())) {
             throw new IllegalArgumentException("this version of HTTP is not served");
         }
-        return super.createMessage(initialLine);
+        var target = NOT_IN_URIS
+                .matcher(initialLine[1])
+                .replaceAll(character -> "%"
+                        + HexFormat.of().toHexDigits((byte) character.group().charAt(0)));
+        return super.createMessage(new String[] {initialLine[0], target, version});
+    }
+
+    /// Called when all headers of a message are there, and before the codec looks for the end of its body.
+    @Override
+    protected boolean isContentAlwaysEmpty(HttpMessage message) {
+        HeaderLists.normalize(message.headers());
+        return super.isContentAlwaysEmpty(message);
     }
 
     @Override
@@ -137,16 +163,53 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
 
     /// Watches for the end of each answer.
     private final class Answers extends ChannelOutboundHandlerAdapter {
+        // The answer that is being written ends with the connection (RFC 9112, 6.3).
+        private boolean endsByClose;
+
         @Override
         public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
+            if (msg instanceof HttpResponse response && hasUnknownEnd(response)) {
+                endsByClose = true;
+                // Vert.x may have promised to keep the connection, for which the client would wait.
+                response.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+            }
+            var ends = msg instanceof LastHttpContent && !isInformational(msg);
+            if (ends && endsByClose) {
+                endsByClose = false;
+                ctx.write(msg, promise.unvoid().addListener(ChannelFutureListener.CLOSE));
+                // What the client has sent ahead stays unanswered.
+                return;
+            }
             ctx.write(msg, promise);
-            var ends = msg instanceof LastHttpContent
-                    && !(msg instanceof HttpResponse response
-                            && response.status().codeClass() == HttpStatusClass.INFORMATIONAL);
             var decoder = ends ? ctx.pipeline().context(StrictRequestDecoder.class) : null;
             if (decoder != null) {
                 answered(decoder);
             }
+        }
+
+        /// Whether nothing in its head says where its body ends.
+        private static boolean hasUnknownEnd(HttpResponse response) {
+            var status = response.status().code();
+            return !(response instanceof LastHttpContent)
+                    && !isInformational(response)
+                    && status != HttpResponseStatus.NO_CONTENT.code()
+                    && status != HttpResponseStatus.NOT_MODIFIED.code()
+                    && !HttpUtil.isContentLengthSet(response)
+                    && !HttpUtil.isTransferEncodingChunked(response);
+        }
+
+        private static boolean isInformational(Object msg) {
+            return msg instanceof HttpResponse response
+                    && response.status().codeClass() == HttpStatusClass.INFORMATIONAL;
+        }
+
+        /// Half of an answer whose end is the end of the connection must not look complete: a reset tells the client.
+        @Override
+        public void close(ChannelHandlerContext ctx, ChannelPromise promise) {
+            if (endsByClose) {
+                ctx.channel().config().setOption(ChannelOption.SO_LINGER, 0);
+            }
+            ctx.close(promise);
         }
     }
 }

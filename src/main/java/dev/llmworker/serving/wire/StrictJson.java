@@ -21,6 +21,7 @@ public final class StrictJson {
     static final int MAX_DEPTH = 64;
 
     private static final int MAX_NUMBER_CHARACTERS = 100;
+    private static final String BYTE_ORDER_MARK = "\uFEFF";
     private static final ObjectMapper MAPPER = mapper();
 
     private StrictJson() {}
@@ -64,8 +65,9 @@ public final class StrictJson {
         }
     }
 
-    /// As [#object(byte[], String)], of text.
-    public static Map<?, ?> object(String text, String what) {
+    /// As [#object(byte[], String)], of text. One leading byte order mark, as some clients write it, is skipped.
+    public static Map<?, ?> object(String sent, String what) {
+        var text = sent.startsWith(BYTE_ORDER_MARK) ? sent.substring(BYTE_ORDER_MARK.length()) : sent;
         if (text.isBlank()) {
             throw notJson(what + " is empty; it must be a JSON object");
         }

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.access;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -14,6 +15,8 @@ import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// What browsers are told, and which sites' pages may connect.
 class OriginsTest {
@@ -116,16 +119,86 @@ class OriginsTest {
         }
     }
 
-    @Test
-    void whatIsNoOriginIsRefusedAtTheStart() {
-        for (var wrong : new String[] {"example.com", "https://example.com/path", "https://", "a b"}) {
-            var error = assertThrows(
-                    SettingsException.class,
-                    () -> TestSettings.listening(Map.of("ALLOWED_ORIGINS", "https://a.b," + wrong)));
-            assertEquals(
-                    "ALLOWED_ORIGINS: \"" + wrong.replaceFirst("/$", "")
-                            + "\" is no origin; one is like https://example.com or *",
-                    error.getMessage());
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '~',
+            value = {
+                "http://localhost:* | http://localhost http://localhost:3000 http://localhost:80 | https://localhost http://localhost.evil http://evil.localhost http://localhost:3000x",
+                "https://*.example.com | https://a.example.com https://a.b.example.com | https://example.com https://evilexample.com https://a.example.com.evil https://a.example.com:444 http://a.example.com https://a/.example.com",
+                "https://*.example.com:* | https://a.example.com https://a.example.com:444 | https://example.com:444",
+                "chrome-extension://* | chrome-extension://abcdefghijklmnop | moz-extension://abcdefghijklmnop http://abcdefghijklmnop chrome-extension://a/b",
+                "chrome-extension://AbC | chrome-extension://abc | chrome-extension://abd",
+                "https://app.example.com:443 | https://app.example.com | https://app.example.com:80",
+                "http://app.example.com:80/ | http://app.example.com | https://app.example.com",
+                "http://app.example.com:443 | http://app.example.com:443 | http://app.example.com",
+                "https://a:0444 | https://a:444 | https://a",
+                "https://bücher.example | https://xn--bcher-kva.example | https://bucher.example",
+                "https://*.BÜCHER.example:443 | https://www.xn--bcher-kva.example | https://xn--bcher-kva.example",
+                "HTTPS://App.Example.COM | https://app.example.com | https://app.example.co",
+                "http://[0:0:0:0:0:0:0:1]:8080 | http://[::1]:8080 | http://[::1]",
+                "http://127.0.0.1:* | http://127.0.0.1:5173 http://127.0.0.1 | http://127.0.0.2",
+                "capacitor://localhost | capacitor://localhost | http://localhost",
+                "null | null | nullx http://null",
+            })
+    void anEntryLetsInWhatBrowsersSendForIt(String entry, String allowed, String others) {
+        var origins = Origins.of("https://other.example, " + entry);
+        for (var origin : allowed.split(" ")) {
+            assertTrue(origins.allows(origin), entry + " lets in " + origin);
         }
+        for (var origin : others.split(" ")) {
+            assertFalse(origins.allows(origin), entry + " keeps out " + origin);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '~',
+            value = {
+                "example.com | has no scheme; write http://example.com or https://example.com",
+                "localhost:3000 | has no scheme; write http://localhost:3000 or https://localhost:3000",
+                "*.example.com | has no scheme; write http://*.example.com or https://*.example.com",
+                "*://example.com | has no valid scheme; write http://example.com and https://example.com",
+                "https://example.com/path | is no origin; one is a scheme, a host and perhaps a port, like https://example.com, without a path",
+                "https://example.com?x | is no origin; one is a scheme, a host and perhaps a port, like https://example.com, without a path",
+                "https://example.com// | is no origin; one is a scheme, a host and perhaps a port, like https://example.com, without a path",
+                "https:// | is no origin; one is a scheme, a host and perhaps a port, like https://example.com, without a path",
+                "https://user@example.com | has a user in it, which no browser sends; leave it out",
+                "https://user:pw@example.com | has a user in it, which no browser sends; leave it out",
+                "https://a https://b | has a blank in it; separate origins by commas",
+                "file:///x | is no origin; browsers send null for files, so write null",
+                "wss://example.com | is the address of a WebSocket; write the page's, which begins with https://",
+                "https://* | has no host; write * alone to allow all sites",
+                "http://*:3000 | has no host; write * alone to allow all sites",
+                "https://a.*.com | has a * inside its host; it can stand for all labels in front of a host, as in https://*.example.com",
+                "https://*a.com | has a * inside its host; it can stand for all labels in front of a host, as in https://*.example.com",
+                "https://*.*.com | has a * inside its host; it can stand for all labels in front of a host, as in https://*.example.com",
+                "https://a:http | has no valid port; it is a number up to 65535, or * for any",
+                "https://a:70000 | has no valid port; it is a number up to 65535, or * for any",
+                "https://a:80* | has no valid port; it is a number up to 65535, or * for any",
+                "https://a..b | has no valid host; one is like https://example.com",
+                "https://a%2eb | has no valid host; one is like https://example.com",
+                "\"https://a\" | has a quote in it; leave it out",
+                "example.com/path | has no scheme; write http://example.com or https://example.com",
+                "http://127.1 | has no valid host; browsers write an IPv4 address as four numbers, like http://127.0.0.1",
+                "http://0x7f000001 | has no valid host; browsers write an IPv4 address as four numbers, like http://127.0.0.1",
+                "http://[::1 | is no origin; one is a scheme, a host and perhaps a port, like https://example.com, without a path",
+                "http://[::zz] | has no valid IPv6 address; one is like http://[::1]:8080",
+                "https://straße.de | has a letter that browsers write in different ways; write the host as your browser sends it, which begins with xn--",
+            })
+    void whatNoBrowserSendsIsRefusedAtTheStart(String entry, String why) {
+        var error = assertThrows(
+                SettingsException.class,
+                () -> TestSettings.listening(Map.of("ALLOWED_ORIGINS", "https://a.b, " + entry)));
+        assertEquals("ALLOWED_ORIGINS: \"" + entry + "\" " + why, error.getMessage());
+    }
+
+    @Test
+    void aListWithoutAnOriginIsRefusedAtTheStart() {
+        var error =
+                assertThrows(SettingsException.class, () -> TestSettings.listening(Map.of("ALLOWED_ORIGINS", " , ,")));
+        assertEquals(
+                "ALLOWED_ORIGINS: there is no origin in it; one is like https://example.com or *", error.getMessage());
     }
 }

@@ -137,4 +137,19 @@ class ContractTest {
                     socket.send("{\"prompt\":\"x\",\"max_tokens\":2}").answer().size());
         }
     }
+
+    @Test
+    void oneByteOrderMarkIsSkippedInBodiesAndFrames() throws Exception {
+        var json = "{\"prompt\":\"x\",\"max_tokens\":2}";
+        assertEquals(200, worker.post("/generate", "\uFEFF" + json).statusCode());
+        var chat = "\uFEFF{\"messages\":[{\"role\":\"user\",\"content\":\"\uFEFFx\"}],\"max_tokens\":2}";
+        assertEquals(200, worker.post("/v1/chat/completions", chat).statusCode());
+        for (var bad : new String[] {"\uFEFF\uFEFF" + json, "\uFEFF", json + "\uFEFF", " \uFEFF" + json}) {
+            assertEquals(400, worker.post("/generate", bad).statusCode(), bad);
+        }
+        try (var socket = worker.socket("/ws")) {
+            assertEquals(3, socket.send("\uFEFF" + json).answer().size());
+            assertTrue(socket.send("\uFEFF\uFEFF" + json).next().startsWith("{\"error\":\""));
+        }
+    }
 }

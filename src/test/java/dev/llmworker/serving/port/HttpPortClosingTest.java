@@ -12,6 +12,7 @@ import dev.llmworker.serving.connection.Timeouts;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -47,8 +48,8 @@ class HttpPortClosingTest {
         try {
             var file = Files.writeString(folder.resolve("keys"), "the-first-key-of-all");
             var keys = ApiKeys.of(null, file);
-            var port = new HttpPort(
-                    new ListenSettings("127.0.0.1", 0, 0, 1 << 20, Timeouts.DEFAULT, 10, keys, Origins.UNLISTED, null));
+            var port = new HttpPort(new ListenSettings(
+                    "127.0.0.1", 0, 0, Set.of(), 1 << 20, Timeouts.DEFAULT, 10, keys, Origins.UNLISTED, null));
             var reading = new LinkedBlockingQueue<Thread>();
             keys.whenChanged(() -> hold(reading));
             Files.writeString(file, "the-second-key-of-all");
