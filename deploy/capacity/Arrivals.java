@@ -11,14 +11,15 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 
-/// Sends a worker requests at random times, whether it keeps up or not, to hold what `Capacity.java` calculates against
-/// what happens. JDK only.
+/// Sends requests to a worker at random times, whether it keeps up or not. Compare the result with the calculation of
+/// `Capacity.java`. JDK only.
 ///
-/// `java Arrivals.java http://localhost:8080 RATE SECONDS ANSWER SLOTS` sends RATE requests a second whose answers are
-/// ANSWER tokens long on average (exponential, as in the calculation, and at least 1) to a worker of SLOTS; what waits is
-/// what the worker has beyond them, and the mean wait follows from that by Little's law;
-/// `java Arrivals.java http://localhost:8080 together=8 SECONDS ANSWER` keeps so many running and prints a point of the
-/// curve.
+/// `java Arrivals.java http://localhost:8080 RATE SECONDS ANSWER SLOTS` sends RATE requests per second to a worker with
+/// SLOTS slots. Answers have ANSWER tokens on average (exponential, as in the calculation, and at least 1). Requests
+/// beyond SLOTS wait, and the mean wait follows by Little's law.
+///
+/// `java Arrivals.java http://localhost:8080 together=8 SECONDS ANSWER` keeps 8 requests running and prints a point of
+/// the curve.
 class Arrivals {
     private static final HttpClient HTTP = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
@@ -56,7 +57,7 @@ class Arrivals {
             while (next <= length) {
                 var number = 1 + (int) (-Math.log(1 - random.nextDouble()) * answerTokens);
                 sleepUntil(began + (long) (next * 1e9));
-                // What arrivals at random times find is what there is on average.
+                // Arrivals at random times see the average state.
                 found += running.get();
                 foundWaiting += Math.max(0, running.get() - slots);
                 sent++;
@@ -94,7 +95,7 @@ class Arrivals {
             });
         }
         done.await();
-        // The last ones run with fewer beside them, which this counts as if they did not.
+        // The last requests run with fewer beside them. This calculation ignores that.
         System.out.printf(Locale.ROOT, "%d:%.0f%n", number, tokens / ((System.nanoTime() - began) / 1e9));
     }
 

@@ -5,18 +5,19 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 
-/// How many workers a load needs, and how long requests wait: a calculation, and a simulation beside it
+/// Says how many workers a load needs, and how long requests wait, by a calculation and by a simulation
 /// (`Simulation.java`). JDK only.
 ///
-/// `java Capacity.java curve=1:164,8:415,32:786 answer=128 rate=20 slots=32`, and what `main` reads besides. `curve` is
-/// what one worker was measured at: sequences together, and the tokens a second of all of them. `rate` is requests a
-/// second of all clients; `wait` is the p95 of the wait that is allowed, in seconds; `price` is of a worker's hour. With
-/// `workers=10,100` it says what so many hold: at `rate`, or without one at the highest that keeps the wait.
+/// `java Capacity.java curve=1:164,8:415,32:786 answer=128 rate=20 slots=32`; `main` reads more arguments. `curve` is
+/// the measured speed of one worker: the number of running sequences, and the tokens per second of all of them. `rate`
+/// is the requests per second of all clients. `wait` is the allowed p95 of the wait, in seconds. `price` is the price
+/// of a worker per hour. `workers=10,100` describes fleets of these sizes, at `rate` or at the highest rate that keeps
+/// `wait`.
 ///
-/// A worker is a queue whose speed depends on how many it has: with k of them (at most `slots` run, the rest wait) it
-/// ends curve(k) / answer requests a second. Arrivals are independent of each other (Poisson). The calculation gives
-/// each worker its share of the rate, as a random load balancer would; the simulation sends each request to the worker
-/// with the fewest, as RunPod's and the worker's own do.
+/// A worker is a queue whose speed depends on its number of requests k. At most `slots` run, and the rest wait. It ends
+/// curve(k) / answer requests per second. Arrivals are independent of each other (Poisson). The calculation gives each
+/// worker its share of the rate, as a random load balancer would. The simulation sends each request to the worker with
+/// the fewest requests, as RunPod's load balancer and the worker's own do.
 class Capacity {
     private final TreeMap<Integer, Double> curve = new TreeMap<>();
     final int slots;
@@ -68,13 +69,13 @@ class Capacity {
         this.answerTokens = answerTokens;
     }
 
-    /// Whether one worker has so short a queue, and refuses hardly anybody.
+    /// Whether one worker keeps this wait and rejects hardly any request.
     private boolean holds(double rate, double waitP95) {
         var state = calculate(rate);
         return state.waitP95 <= waitP95 && state.refused < 0.001;
     }
 
-    /// The most requests a second that one worker holds so.
+    /// The highest rate, in requests per second, at which one worker keeps this wait.
     private double rateHeld(double waitP95) {
         var low = 0.0;
         var high = speed(slots);
@@ -89,7 +90,7 @@ class Capacity {
         return low;
     }
 
-    /// Requests a second that a worker ends which has so many.
+    /// The requests per second that a worker with this many requests ends.
     double speed(int requests) {
         var running = Math.min(requests, slots);
         if (running == 0) {
@@ -99,7 +100,7 @@ class Capacity {
         var high = curve.ceilingEntry(running);
         double tokens;
         if (low == null) {
-            // Fewer together than were measured: each as fast as there.
+            // Below the first measured point each sequence is as fast as at that point.
             tokens = high.getValue() * running / high.getKey();
         } else if (high == null || high.getKey().equals(low.getKey())) {
             tokens = low.getValue();
@@ -110,13 +111,13 @@ class Capacity {
         return tokens / answerTokens;
     }
 
-    /// What a client of one worker sees. Times in seconds.
+    /// The state of one worker as its clients see it. Times are in seconds.
     record State(double running, double waiting, double refused, double waitMean, double waitP95, double whole) {}
 
-    /// The birth-death chain of one worker at a rate of arrivals a second.
+    /// The birth-death chain of one worker, at a rate of arrivals per second.
     State calculate(double rate) {
         var most = slots + queue;
-        // By logarithms, as hundreds of factors leave the range of a double.
+        // Logarithms, because hundreds of factors exceed the range of a double.
         var logs = new double[most + 1];
         for (var k = 1; k <= most; k++) {
             logs[k] = logs[k - 1] + Math.log(rate) - Math.log(speed(k));
@@ -141,7 +142,7 @@ class Capacity {
                 (running + waiting) / accepted);
     }
 
-    /// Whoever finds k waits for k - slots + 1 ends, which come at the full speed.
+    /// A request that finds k others waits until k - slots + 1 of them have ended, at full speed.
     private double waitQuantile(double[] chance, double share) {
         var found = 0.0;
         for (var k = 0; k < chance.length - 1; k++) {

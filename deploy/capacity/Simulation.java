@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.PriorityQueue;
 import java.util.Random;
 
-/// A fleet behind a load balancer that picks the worker with the fewest, request by request.
+/// Simulates, request by request, a fleet behind a load balancer that picks the worker with the fewest requests.
 class Simulation {
     private final Capacity model;
 
@@ -12,16 +12,16 @@ class Simulation {
         this.model = model;
     }
 
-    /// A worker of the simulation: what each request that runs still lacks, in answers, and since when others wait.
+    /// A simulated worker: the rest of each running request, in answers, and the arrival times of waiting requests.
     private static final class Worker {
         final PriorityQueue<Double> ends = new PriorityQueue<>();
         final ArrayList<Double> waiting = new ArrayList<>();
-        /// How far a request that has run from the start would be.
+        /// The progress of a request that has run from the start.
         double progress;
         double now;
     }
 
-    /// Requests by requests: lengths are exponential, as the calculation has them.
+    /// Simulates request by request. Lengths are exponential, as in the calculation.
     Capacity.State run(int workers, double rate, Random random) {
         var fleet = new Worker[workers];
         Arrays.setAll(fleet, _ -> new Worker());
@@ -89,7 +89,7 @@ class Simulation {
         worker.ends.add(worker.progress - Math.log(1 - random.nextDouble()));
     }
 
-    /// Lets a worker go on until `time`: all that run share its speed.
+    /// Advances a worker to `time`. All running requests share its speed.
     private void advance(Worker worker, double time, List<Double> waits, Random random) {
         while (!worker.ends.isEmpty()) {
             var each = model.speed(worker.ends.size()) / worker.ends.size();

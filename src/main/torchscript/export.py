@@ -3,8 +3,8 @@
     python src/main/torchscript/export.py            # torch 2.7.1
     python src/main/torchscript/export.py --check    # compares the programs with the committed ones, writes nothing
 
-The programs carry the SHA-256 of the sources here; a test of the worker compares it with the sources, so that a change
-without an export does not go unnoticed where there is no Python.
+The programs carry the SHA-256 of these sources. A test of the worker compares it with the sources, so that a change
+without an export is noticed on a machine without Python.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ RESOURCES = SOURCES.parent / "resources/dev/llmworker/model"
 
 
 def source_sha256() -> str:
-    """Of the names and contents of the .py files here, in the order of their names."""
+    """The hash of the names and contents of the .py files here, in the order of their names."""
     digest = hashlib.sha256()
     for path in sorted(SOURCES.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -28,8 +28,8 @@ def source_sha256() -> str:
 
 
 def without_debug_records(archive: bytes) -> bytes:
-    """The archive with its entries as they are, but not the debug records, which hold paths of this machine, and no
-    times. Entries start at multiples of 64 bytes, as torch wants its tensors to."""
+    """The archive without times, and without the debug records, which hold paths of this machine. Entries start at
+    multiples of 64 bytes, as torch needs for tensors."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target:
         for name in sorted(source.namelist()):
@@ -43,10 +43,13 @@ def without_debug_records(archive: bytes) -> bytes:
     return out.getvalue()
 
 
-def program(decoder: torch.nn.Module) -> bytes:
+def exported_program(decoder: torch.nn.Module, methods: list[str]) -> bytes:
     module = torch.jit.script(decoder)
     # Compiled here and not in the sources: their text cannot hold its own hash.
     module.define(f'def source_sha256(self) -> str:\n    return "{source_sha256()}"\n')
+    missing = [name for name in methods if not module._c._has_method(name)]
+    if missing:
+        sys.exit(f"{type(decoder).__name__} has no exported method {', '.join(missing)}")
     buffer = io.BytesIO()
     torch.jit.save(module, buffer)
     return without_debug_records(buffer.getvalue())
@@ -57,10 +60,11 @@ def main() -> None:
     from decoder import Decoder
     from dense_decoder import DenseDecoder
     from native_decoder import NativeDecoder
+    from program import METHODS
 
     programs = {"decoder.pt": Decoder(), "dense.pt": DenseDecoder(), "native.pt": NativeDecoder()}
     for name, decoder in programs.items():
-        exported = program(decoder)
+        exported = exported_program(decoder, METHODS[name])
         torch.jit.load(io.BytesIO(exported))
         if "--check" not in sys.argv[1:]:
             RESOURCES.mkdir(parents=True, exist_ok=True)

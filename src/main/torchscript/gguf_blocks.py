@@ -1,10 +1,9 @@
-"""GGUF's weight formats on the device: bytes as they lie in the file, unpacked or repacked by tensor operations.
+"""GGUF's weight formats on the device. Tensor operations unpack or repack the bytes of the file.
 
-Type ids are GGUF's: 0 F32, 1 F16, 2 Q4_0, 3 Q4_1, 8 Q8_0, 30 BF16, and those of `gguf_quants`. A quantised row is a
-sequence of blocks, of 32 elements here; two share a byte in Q4: element j in the low and j + 16 in the high half of
-byte j.
+A quantised row is a sequence of blocks, of 32 elements in the formats here. In Q4, two elements share a byte: element j
+is in the low half of byte j, and element j + 16 in its high half. `gguf_quants.py` has the other formats.
 
-`x.view(dtype)` compiles to a view by size in TorchScript, so bytes are reinterpreted by `torch.view_copy`.
+`x.view(dtype)` compiles to a view by size in TorchScript, so `torch.view_copy` reinterprets bytes.
 """
 
 from typing import List, Tuple
@@ -12,27 +11,28 @@ from typing import List, Tuple
 import torch
 from torch import Tensor
 
+import gguf_types
 from gguf_quants import halves, quants
 
 
 def unpack(raw: Tensor, gguf_type: int) -> Tensor:
     """Rows [n, bytes] of any supported type as float32 [n, columns]; exact."""
     n = raw.size(0)
-    if gguf_type == 0:
+    if gguf_type == gguf_types.F32:
         return torch.view_copy(raw, dtype=torch.float32)
-    if gguf_type == 1:
+    if gguf_type == gguf_types.F16:
         return halves(raw)
-    if gguf_type == 30:
+    if gguf_type == gguf_types.BF16:
         return torch.view_copy(raw, dtype=torch.bfloat16).float()
-    if gguf_type == 8:
+    if gguf_type == gguf_types.Q8_0:
         blocks = raw.view(n, -1, 34)
         scale = halves(blocks[:, :, :2])
         return torch.view_copy(blocks[:, :, 2:], dtype=torch.int8).float().mul_(scale).view(n, -1)
-    if gguf_type != 2 and gguf_type != 3:
+    if gguf_type != gguf_types.Q4_0 and gguf_type != gguf_types.Q4_1:
         q, scale, offset = quants(raw, gguf_type)
         return q.float().mul_(scale.unsqueeze(2)).add_(offset.unsqueeze(2)).view(n, -1)
     # Both Q4 types are scale · nibble + offset; in Q4_0 the offset is -8 scales.
-    if gguf_type == 2:
+    if gguf_type == gguf_types.Q4_0:
         blocks = raw.view(n, -1, 18)
         scale = halves(blocks[:, :, :2])
         offset = scale * -8.0
@@ -82,7 +82,7 @@ def repack_int4(raw: Tensor, gguf_type: int, rows: int, columns: int) -> Tuple[T
     """Q4_0 or Q4_1 in the int4 layout, the nibbles unchanged: uint8 [rows, columns / 2] and scales and zeros
     [columns / 32, rows, 2]. Rows are a multiple of 64."""
     groups = columns // 32
-    if gguf_type == 3:
+    if gguf_type == gguf_types.Q4_1:
         words = torch.view_copy(raw, dtype=torch.int32).view(rows, groups, 5)
         heads = torch.view_copy(words[:, :, 0].contiguous(), dtype=torch.float16).view(rows, groups, 2).float()
         scale = heads[:, :, 0]
@@ -126,7 +126,7 @@ def repack_quants(raw: Tensor, gguf_type: int, rows: int, columns: int) -> Tuple
     groups = columns // 32
     q, scale, offset = quants(raw.view(rows, -1), gguf_type)
     words = torch.view_copy(q, dtype=torch.int32).view(rows // 64, 2, 32, groups, 8)
-    if gguf_type == 12:
+    if gguf_type == gguf_types.Q4_K:
         out = torch.empty([rows // 64, groups, 32, 32], dtype=torch.uint8, device=raw.device)
         interleave_rows(words[:, 0], words[:, 1], out)
         return out.view(rows, columns // 2), scales_and_zeros(scale, offset + scale * 8.0)
@@ -140,8 +140,8 @@ def repack_quants(raw: Tensor, gguf_type: int, rows: int, columns: int) -> Tuple
 
 
 def repack(raw: Tensor, gguf_type: int, rows: int, columns: int) -> Tuple[Tensor, Tensor]:
-    """A matrix as int4 where its quants have 4 bits, as an int4 pair where they have 5 or 8; piece by piece to bound the
-    temporaries."""
+    """A matrix as int4 if its quants have 4 bits, and as an int4 pair if they have 5 or 8. It is converted piece by piece,
+    to bound the temporaries."""
     raw = raw.view(rows, -1)
     weights: List[Tensor] = []
     scales: List[Tensor] = []
@@ -149,9 +149,9 @@ def repack(raw: Tensor, gguf_type: int, rows: int, columns: int) -> Tuple[Tensor
     for first in range(0, rows, step):
         last = min(rows, first + step)
         piece = raw[first:last].view(-1)
-        if gguf_type == 8:
+        if gguf_type == gguf_types.Q8_0:
             w, s = repack_int4_pair(piece, last - first, columns)
-        elif gguf_type == 2 or gguf_type == 3:
+        elif gguf_type == gguf_types.Q4_0 or gguf_type == gguf_types.Q4_1:
             w, s = repack_int4(piece, gguf_type, last - first, columns)
         else:
             w, s = repack_quants(piece, gguf_type, last - first, columns)
@@ -161,7 +161,8 @@ def repack(raw: Tensor, gguf_type: int, rows: int, columns: int) -> Tuple[Tensor
 
 
 def unpack_int4(w: Tensor, scales: Tensor) -> Tensor:
-    """What `repack` made, as the kernel reads it: float32 [rows, columns]; of a pair the sum of its planes.
+    """The values of a repacked matrix, as the kernel reads them: float32 [rows, columns] of int4, and of a pair its two
+    planes side by side.
 
     w: uint8 of a multiple of 64 rows; scales: [groups, rows, 2] of as many
     """

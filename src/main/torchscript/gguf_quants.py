@@ -1,14 +1,16 @@
-"""GGUF's 5-bit and K formats: blocks as they lie in the file, taken apart into quants, scales and offsets.
+"""GGUF's 5-bit and K formats: blocks of the file, taken apart into quants, scales and offsets.
 
-Type ids are GGUF's: 6 Q5_0, 7 Q5_1, 12 Q4_K, 13 Q5_K, 14 Q6_K. Blocks of the first two have 32 elements with a scale of
-their own, those of the K formats 256: groups of 32 (16 in Q6_K) whose scales are themselves small integers times the
-block's. Source: ggml-common.h and the dequantize_row functions of ggml-quants.c.
+A block of Q5_0 or Q5_1 has 32 elements and one scale. A block of the K formats has 256 elements, in groups of 32 (16 in
+Q6_K). The scale of a group is a small integer times the scale of the block. Source: ggml-common.h and the dequantize_row
+functions of ggml-quants.c.
 """
 
 from typing import Tuple
 
 import torch
 from torch import Tensor
+
+import gguf_types
 
 
 def halves(raw: Tensor) -> Tensor:
@@ -82,9 +84,9 @@ def quants_6(raw: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
 def quants(raw: Tensor, gguf_type: int) -> Tuple[Tensor, Tensor, Tensor]:
     """Rows [n, bytes] as quants uint8 [n, groups, 32 or 16], scales and offsets float32 [n, groups]; an element is
     scale · quant + offset, without rounding but in Q4_K, Q5_K and Q5_1, where the sum is rounded once."""
-    if gguf_type == 6 or gguf_type == 7:
-        return quants_5(raw, gguf_type == 7)
-    if gguf_type == 12 or gguf_type == 13:
-        return quants_k(raw, gguf_type == 13)
-    assert gguf_type == 14, "GGUF type " + str(gguf_type) + " has no unpacking"
+    if gguf_type == gguf_types.Q5_0 or gguf_type == gguf_types.Q5_1:
+        return quants_5(raw, gguf_type == gguf_types.Q5_1)
+    if gguf_type == gguf_types.Q4_K or gguf_type == gguf_types.Q5_K:
+        return quants_k(raw, gguf_type == gguf_types.Q5_K)
+    assert gguf_type == gguf_types.Q6_K, "GGUF type " + str(gguf_type) + " has no unpacking"
     return quants_6(raw)

@@ -1,4 +1,4 @@
-"""Keys and values of the positions that have been through the model, by layer and slot."""
+"""The KV cache of `decoder.py`: keys and values by layer, slot and position."""
 
 from typing import List
 
@@ -15,8 +15,8 @@ class KvCache(torch.nn.Module):
         super().__init__()
         self.length = 0
         self.block = 1
-        # Keys lie transposed, `block` positions at a time: a step's scores then read them along their rows, which long
-        # contexts need, and a short sequence touches no more pages than it fills. The last block may be narrower.
+        # Keys are stored transposed, `block` positions at a time. A step's scores then read them along their rows, which
+        # long contexts need, and a short sequence touches no more pages than it fills. The last block may be narrower.
         self.key_blocks = []  # per layer and block [slots · G, D, positions]
         self.keys = []  # the same per layer, flat
         self.values = []  # per layer [slots · G, length, D]
@@ -26,8 +26,8 @@ class KvCache(torch.nn.Module):
         self.slots = 0
         self.heads = 0
         self.dim = 0
-        # Where the key of a position lies in a layer: `key_bases` + the row · `key_strides`, both by position; the row is
-        # `key_rows` [slots, G · D]. Where its values lie: `value_starts` [slots, G] + the position, in rows.
+        # The place of a key in a layer is `key_bases` + the row · `key_strides`, both by position; the row is
+        # `key_rows` [slots, G · D]. The place of its values is `value_starts` [slots, G] + the position, in rows.
         none = torch.zeros(0, dtype=torch.int64)
         self.key_bases = none
         self.key_strides = none
@@ -46,9 +46,9 @@ class KvCache(torch.nn.Module):
         device: torch.device,
     ) -> None:
         self.length, self.block, self.slots, self.heads, self.dim = length, max(1, block), slots, heads, dim
-        # One allocation of fresh pages, which the system hands out, all zero, as they are first touched; it is made before
-        # any other large one. A smaller one may be reused memory, and what happens to lie there must be finite: a weight of
-        # 0 does not silence a NaN. 32 MB is the most that glibc serves from its heap.
+        # One allocation of fresh pages, made before any other large one. The system hands out each page, all zero, when it
+        # is first touched. An allocation of up to 32 MB may be reused memory, because glibc serves it from its heap. It
+        # is cleared: values must be finite, because a weight of 0 does not remove a NaN.
         whole = torch.empty([2, layers, slots * heads * dim * length], dtype=dtype, device=device)
         if whole.numel() * whole.element_size() <= 2**25 or device.type != "cpu":
             whole.zero_()
@@ -84,7 +84,7 @@ class KvCache(torch.nn.Module):
         return block.view(block.size(0), self.slots, self.heads, self.dim, width)
 
     def key_places(self, positions: Tensor) -> Tensor:
-        """Where a key for position i of slot i lies in `keys`, for all i: [n · G · D]."""
+        """The places in `keys` of a key for the position of each slot: [n · G · D]."""
         bases = self.key_bases.index_select(0, positions).unsqueeze(1)
         strides = self.key_strides.index_select(0, positions).unsqueeze(1)
         return (bases + self.key_rows[: positions.size(0)] * strides).view(-1)

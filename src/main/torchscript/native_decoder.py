@@ -1,7 +1,8 @@
-"""The decoder with its layers in C++ (`src/main/native`), for CPUs: the same methods as `Decoder`. A row's result does not depend on the rows beside it, to the bit, so nothing is different in
-deterministic mode.
+"""The decoder for CPUs with its layers in C++ (`src/main/native`). It has the same methods as the other programs.
 
-The operators are there where the worker has loaded the library; to export, only what they are called with must be known.
+A row's result does not depend on the rows beside it, to the bit. Deterministic mode therefore changes nothing here.
+
+The worker loads the library with the operators. To export the program, only their schemas must be known.
 """
 
 from typing import List
@@ -9,9 +10,11 @@ from typing import List
 import torch
 from torch import Tensor
 
+import gguf_types
+import native_formats
 from gguf_blocks import rows_per_piece, unpack
 from gguf_quants import quants
-from steps import Steps
+from program import DecoderProgram
 
 # The same as in ops.cpp. The first argument holds the address of the C++ object.
 OPERATORS = """
@@ -34,7 +37,7 @@ swap_slots(Tensor(a!) decoder, int a, int b, int length) -> ()
 """
 
 
-# To script what follows, the operators must be known; where the library is loaded they are.
+# The operators must be known before the functions below are scripted. They are if the library is loaded.
 LIBRARY = None
 if not hasattr(torch.ops.llmworker, "open"):
     LIBRARY = torch.library.Library("llmworker", "DEF")
@@ -43,46 +46,52 @@ if not hasattr(torch.ops.llmworker, "open"):
 
 
 def native_format(gguf_type: int) -> int:
-    """How the C++ side holds a GGUF type: its `Format`."""
-    if gguf_type == 2 or gguf_type == 3 or gguf_type == 12:
-        return 0
-    if gguf_type == 8:
-        return 1
-    if gguf_type == 6 or gguf_type == 7 or gguf_type == 13:
-        return 2
-    if gguf_type == 14:
-        return 3
-    if gguf_type == 0:
-        return 4
-    assert gguf_type == 1 or gguf_type == 30, "GGUF type " + str(gguf_type) + " has no native form"
-    return 5 if gguf_type == 1 else 6
+    """How the C++ side holds a matrix of a GGUF type."""
+    if gguf_type == gguf_types.Q4_0 or gguf_type == gguf_types.Q4_1 or gguf_type == gguf_types.Q4_K:
+        return native_formats.Q4
+    if gguf_type == gguf_types.Q8_0:
+        return native_formats.Q8
+    if gguf_type == gguf_types.Q5_0 or gguf_type == gguf_types.Q5_1 or gguf_type == gguf_types.Q5_K:
+        return native_formats.Q8_OFFSET
+    if gguf_type == gguf_types.Q6_K:
+        return native_formats.Q8_HALF_BLOCKS
+    if gguf_type == gguf_types.F32:
+        return native_formats.F32
+    if gguf_type == gguf_types.F16:
+        return native_formats.F16
+    assert gguf_type == gguf_types.BF16, "GGUF type " + str(gguf_type) + " has no native format"
+    return native_formats.BF16
 
 
-class NativeDecoder(Steps):
+def has_native_blocks(gguf_type: int) -> bool:
+    """Whether the C++ side takes the blocks of the file as they are."""
+    return gguf_type == gguf_types.Q4_0 or gguf_type == gguf_types.Q4_1 or gguf_type == gguf_types.Q8_0
+
+
+def is_plain(gguf_type: int) -> bool:
+    return gguf_type == gguf_types.F32 or gguf_type == gguf_types.F16 or gguf_type == gguf_types.BF16
+
+
+class NativeDecoder(DecoderProgram):
     def __init__(self):
         super().__init__()
+        self.rows_are_independent = True
         self.native = torch.zeros([1], dtype=torch.int64)
         self.vocabulary = 0
         self.stored_bytes = 0
 
-    @torch.jit.export
-    def step_bytes(self) -> str:
-        """The bytes of matrices that a step reads, as the file has them: the C++ side takes about as many."""
-        return str(self.stored_bytes)
+    # Loading.
 
-    @torch.jit.export
-    def configure(
-        self, sizes: List[int], epsilon: float, compute: str, cache: str, device: str, deterministic: bool
-    ) -> None:
-        """sizes: as Decoder's, and the size of the feed-forward block"""
-        self.layers, self.hidden, self.heads, self.kv_heads = sizes[0], sizes[1], sizes[2], sizes[3]
-        self.head_dim, self.slots, self.max_length = sizes[4], sizes[5], sizes[6]
-        self.deterministic = deterministic
-        cache_type = 1 if cache == "fp16" else 2
+    def allocate(self, epsilon: float, compute: str, cache: str) -> None:
+        cache_type = native_formats.CACHE_BF16
         if cache == "fp32":
-            cache_type = 0
-        own = torch.tensor(sizes[:5] + [sizes[8]] + sizes[5:7])
-        torch.ops.llmworker.open(self.native, own, epsilon, cache_type, 1)
+            cache_type = native_formats.CACHE_F32
+        elif cache == "fp16":
+            cache_type = native_formats.CACHE_F16
+        sizes = [self.layers, self.hidden, self.heads, self.kv_heads, self.head_dim, self.feed_forward]
+        sizes += [self.slots, self.max_length]
+        # One thread loads the weights.
+        torch.ops.llmworker.open(self.native, torch.tensor(sizes), epsilon, cache_type, 1)
 
     @torch.jit.export
     def close(self) -> None:
@@ -92,36 +101,21 @@ class NativeDecoder(Steps):
     def use_threads(self, count: int) -> None:
         torch.ops.llmworker.use_threads(self.native, count)
 
-    def embed(self, tokens: Tensor) -> Tensor:
-        """As the head has it where there is none apart."""
-        if self.embedding.numel() > 0:
-            return unpack(self.embedding.index_select(0, tokens), self.embedding_type)
-        x = torch.empty([tokens.size(0), self.hidden])
-        torch.ops.llmworker.embed(self.native, tokens.contiguous(), x)
-        return x
+    def add_norm(self, weights: Tensor) -> None:
+        torch.ops.llmworker.put_vector(self.native, native_formats.NORM, weights)
 
-    @torch.jit.export
-    def put_norm(self, parts: List[Tensor], gguf_type: int) -> None:
-        torch.ops.llmworker.put_vector(self.native, 0, self.vector(parts[0], gguf_type))
+    def add_attention_bias(self, q: Tensor, k: Tensor, v: Tensor) -> None:
+        torch.ops.llmworker.put_vector(self.native, native_formats.ATTENTION_BIAS, torch.cat([q, k, v]))
 
-    @torch.jit.export
-    def put_attention_bias(self, parts: List[Tensor], types: List[int]) -> None:
-        q, k, v = self.vector(parts[0], types[0]), self.vector(parts[1], types[1]), self.vector(parts[2], types[2])
-        torch.ops.llmworker.put_vector(self.native, 1, torch.cat([q, k, v]))
-
-    @torch.jit.export
-    def put_head_norms(self, parts: List[Tensor], types: List[int]) -> None:
-        q, k = self.vector(parts[0], types[0]), self.vector(parts[1], types[1])
-        norms = torch.cat([q.expand(self.heads, -1), k.expand(self.kv_heads, -1)])
-        torch.ops.llmworker.put_vector(self.native, 2, norms.view(-1))
+    def add_head_norms(self, weights: Tensor) -> None:
+        torch.ops.llmworker.put_vector(self.native, native_formats.HEAD_NORMS, weights.view(-1))
 
     @torch.jit.export
     def put_matrix(
         self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, few: int, many: int, many_from: int
     ) -> None:
-        """As Decoder's; there is one form, whatever `few` and `many` say."""
+        """There is one layout, for any number of rows. Adjacent parts of the same format are put in as one."""
         torch.ops.llmworker.begin_matrix(self.native)
-        self.vocabulary = 0
         i = 0
         while i < len(parts):
             held, end, count = native_format(types[i]), i, 0
@@ -134,20 +128,19 @@ class NativeDecoder(Steps):
                 self.put_rows(parts[j], types[j], first, rows[j], columns)
                 self.stored_bytes += parts[j].numel()
                 first += rows[j]
-            self.vocabulary += count
             i = end
 
     @torch.jit.export
-    def is_finite(self) -> bool:
-        """Whether the scales and offsets of Q4_0, Q4_1 and Q8_0 that were put in all are finite."""
-        answer = torch.zeros([1], dtype=torch.int64)
-        torch.ops.llmworker.is_finite(self.native, answer)
-        return bool(answer.item() == 1)
+    def put_head(
+        self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, few: int, many: int, many_from: int
+    ) -> None:
+        self.put_matrix(parts, types, rows, columns, few, many, many_from)
+        self.vocabulary = sum(rows)
 
     def put_rows(self, raw: Tensor, gguf_type: int, first: int, count: int, columns: int) -> None:
-        if gguf_type == 2 or gguf_type == 3 or gguf_type == 8:
+        if has_native_blocks(gguf_type):
             torch.ops.llmworker.put_blocks(self.native, raw, gguf_type, first, count)
-        elif native_format(gguf_type) > 3:
+        elif is_plain(gguf_type):
             torch.ops.llmworker.put_plain(self.native, raw, first, count)
         else:
             raw = raw.view(count, -1)
@@ -160,53 +153,57 @@ class NativeDecoder(Steps):
                 )
 
     @torch.jit.export
+    def is_finite(self) -> bool:
+        """Whether all scales and offsets of the blocks of Q4_0, Q4_1 and Q8_0 that were put in are finite."""
+        answer = torch.zeros([1], dtype=torch.int64)
+        torch.ops.llmworker.is_finite(self.native, answer)
+        return bool(answer.item() == 1)
+
+    @torch.jit.export
     def build(self, frequencies: List[float]) -> None:
         torch.ops.llmworker.put_frequencies(self.native, torch.tensor(frequencies, dtype=torch.float64))
         self.places = torch.arange(self.max_length)
 
-    def head(self, x: Tensor, rows: int) -> Tensor:
+    @torch.jit.export
+    def step_bytes(self) -> int:
+        """The bytes in the file. The C++ side takes about as many."""
+        return self.stored_bytes
+
+    # Running.
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """If the model has no embedding of its own, the rows of the head."""
+        if self.embedding.numel() > 0:
+            return unpack(self.embedding.index_select(0, tokens), self.embedding_type)
+        x = torch.empty([tokens.size(0), self.hidden])
+        torch.ops.llmworker.embed(self.native, tokens.contiguous(), x)
+        return x
+
+    def head(self, x: Tensor) -> Tensor:
         logits = torch.empty([x.size(0), self.vocabulary])
         torch.ops.llmworker.head(self.native, x, logits)
         return logits
 
-    def decode_step(self, tokens: Tensor, positions: Tensor, max_position: int) -> Tensor:
+    def decode_step(self, tokens: Tensor, positions: Tensor, chunk_tokens: Tensor, max_position: int) -> Tensor:
         n = tokens.size(0)
-        x, slots = self.embed(tokens), self.places[:n]
-        if len(self.joined_ids) > 0:
-            embedded, all_slots, all_positions = [x], [slots], [positions]
-            for i, ids in enumerate(self.joined_ids):
-                slot, start = self.joined_places[i]
-                embedded.append(self.embed(torch.tensor(ids)))
-                all_slots.append(torch.full([len(ids)], slot))
-                all_positions.append(self.places[start : start + len(ids)])
-            self.joined_ids.clear()
-            self.joined_places.clear()
-            x, slots, positions = torch.cat(embedded), torch.cat(all_slots), torch.cat(all_positions)
+        slots = self.places[:n]
+        if chunk_tokens.size(0) > 0:
+            all_slots, all_positions = [slots], [positions]
+            for slot, start, length in self.chunk_places:
+                all_slots.append(torch.full([length], slot))
+                all_positions.append(self.places[start : start + length])
+            tokens, slots, positions = torch.cat([tokens, chunk_tokens]), torch.cat(all_slots), torch.cat(all_positions)
+        x = self.embed(tokens)
         torch.ops.llmworker.forward(self.native, x, slots, positions.contiguous(), 0, n)
-        return self.head(x[:n], n)
+        return self.head(x[:n])
 
-    @torch.jit.export
-    def join(self, ids: List[int], slot: int, start: int) -> None:
-        self.joined_ids.append(ids)
-        self.joined_places.append([slot, start])
-
-    def prefill_rows(self, ids: List[int], slot: int, start: int, first: int, count: int) -> Tensor:
-        """Runs a chunk through the model: what the head takes of `count` rows from `first` on, [count, H]. The last layer is
-        spared for the others."""
-        x = self.embed(torch.tensor(ids))
-        places = self.places[start : start + len(ids)]
-        torch.ops.llmworker.forward(self.native, x, torch.full([len(ids)], slot), places, first, count)
-        return x[first : first + count]
-
-    @torch.jit.export
-    def prefill(self, ids: List[int], slot: int, start: int) -> None:
-        self.prefill_rows(ids, slot, start, 0, 0)
-
-    @torch.jit.export
-    def prefill_logits(self, ids: List[int], slot: int, start: int, all_rows: bool) -> Tensor:
-        n = len(ids)
-        x = self.prefill_rows(ids, slot, start, 0, n) if all_rows else self.prefill_rows(ids, slot, start, n - 1, 1)
-        return self.head(x, x.size(0))
+    def run_chunk(self, tokens: Tensor, slot: int, start: int, first: int) -> Tensor:
+        """The last layer is only computed for the rows from `first` on."""
+        n = tokens.size(0)
+        x = self.embed(tokens)
+        places = self.places[start : start + n]
+        torch.ops.llmworker.forward(self.native, x, torch.full([n], slot), places, first, n - first)
+        return x[first:]
 
     @torch.jit.export
     def copy_slot(self, source: int, target: int, length: int) -> None:

@@ -1,19 +1,30 @@
-"""From logits to token ids. Every row stands alone: its token depends on its own logits, parameters and uniform number,
-and not on the rows beside it.
+"""From logits to token ids. The token of a row depends on its own logits, parameters and uniform number alone.
 
-Tokens are drawn by the inverse of the cumulated probabilities. Probabilities p are not normalised: the likeliest token has
-1. All is exact over the whole vocabulary.
+A token is drawn by the inverse of the cumulated probabilities. Probabilities p are not normalised: the likeliest token
+has 1. Draws are exact over the whole vocabulary.
 """
 
-from typing import Tuple
+from typing import NamedTuple, Tuple
 
 import torch
 from torch import Tensor
 
 
+class Sampling(NamedTuple):
+    """How the next token of each of n rows is chosen. The tensors are [n]."""
+
+    temperature: Tensor  # 0 is greedy
+    top_k: Tensor  # 0 is all
+    top_p: Tensor
+    min_p: Tensor
+    uniform: Tensor  # a random number from 0 to 1, exclusive
+    any_sampled: bool  # whether some row has a temperature above 0
+    any_filtered: bool  # whether such a row has top_k, top_p or min_p
+
+
 def first_above(cumulated: Tensor, target: Tensor) -> Tensor:
-    """The first index in each row of `cumulated` [n, m] whose value is above `target` [n, 1]. A target that rounding
-    brought up to the row's total is moved below it, so that an entry of probability 0 is never the one."""
+    """The first index in each row of `cumulated` [n, m] whose value is above `target` [n, 1]. If rounding brought the
+    target up to the row's total, it is moved below it: an entry of probability 0 is never drawn."""
     below_total = cumulated[:, -1:] * (1.0 - 2.0**-22)
     return (cumulated <= torch.minimum(target, below_total)).sum(1, keepdim=True)
 
@@ -60,10 +71,10 @@ def kept(p: Tensor, total: Tensor, token: Tensor, top_p: Tensor, min_p: Tensor) 
 def redraw(
     p: Tensor, blocks: Tensor, chosen: Tensor, uniform: Tensor, top_p: Tensor, min_p: Tensor, rows: Tensor
 ) -> Tensor:
-    """Draws again, in place of `chosen` [n, 1], for those of `rows` [m] whose token is not kept. What is kept in the end
-    is distributed as it should be: proportionally to p among the tokens that are kept.
+    """Draws again, in place of `chosen` [n, 1], for those of `rows` [m] whose token is not kept. The final tokens are
+    distributed proportionally to p among the tokens that the filters keep.
 
-    Returns the rows that had no luck in 16 draws: the filters keep little there.
+    Returns the rows that still have no token after 16 draws: the filters keep little there.
     """
     for _attempt in range(16):
         some, own_p, own_blocks = chosen.index_select(0, rows), p, blocks
@@ -101,8 +112,11 @@ def likeliest(logits: Tensor, count: int) -> Tuple[Tensor, Tensor]:
 def draw_ranked(
     p: Tensor, total: Tensor, top_k: Tensor, top_p: Tensor, min_p: Tensor, uniform: Tensor
 ) -> Tuple[Tensor, Tensor]:
-    """Draws from the likeliest tokens p [n, count], largest first, of rows that add up to `total` [n, 1], what top_k, then
-    top_p of what that leaves, and min_p keep: ranks [n, 1], and whether these candidates were all that is kept."""
+    """Draws from the likeliest tokens p [n, count], largest first, of rows whose probabilities add up to `total` [n, 1].
+    Of these, top_k keeps some; of the rest, top_p and min_p.
+
+    Returns ranks [n, 1], and whether the candidates include every token that is kept.
+    """
     count = p.size(1)
     cumulated = p.cumsum(1)
     limited = top_k > 0
@@ -127,8 +141,8 @@ def choose_among_likeliest(
     chosen: Tensor,
     rows: Tensor,
 ) -> None:
-    """Draws `chosen` [n, 1] for `rows` [m] from what top_k, then top_p of what that leaves, and min_p keep. 64 candidates
-    are looked at first, and more only for rows that keep more."""
+    """Draws `chosen` [n, 1] for `rows` [m] from the tokens that top_k, then top_p and min_p keep. It looks at 64
+    candidates first, and at more only for rows that keep more."""
     vocabulary = logits.size(1)
     count = min(64, vocabulary)
     while rows.numel() > 0:
@@ -146,69 +160,65 @@ def choose_among_likeliest(
         count = min(1024, vocabulary) if count < 1024 else vocabulary
 
 
-def sample(
-    logits: Tensor,
-    temperature: Tensor,
-    top_k: Tensor,
-    top_p: Tensor,
-    min_p: Tensor,
-    uniform: Tensor,
-    any_sampled: bool,
-    any_filtered: bool,
-) -> Tensor:
-    """The next token of each row: ids [n] from logits [n, V] and parameters [n]; temperature 0 is greedy.
+class Draw(NamedTuple):
+    """One draw for each row, before any filter."""
 
-    any_sampled, any_filtered: whether some row has a temperature above 0, and with it top_k, top_p or min_p
+    sampled: Tensor  # [n], whether the row samples at all
+    temperature: Tensor  # [n, 1], 1 in rows that do not
+    uniform: Tensor  # [n, 1]
+    p: Tensor  # [n, b, 64], as `probabilities` has it
+    blocks: Tensor  # [n, b], the cumulated sums of the blocks
+    tokens: Tensor  # [n, 1]
+
+
+def draw_unfiltered(logits: Tensor, sampling: Sampling) -> Draw:
+    sampled = sampling.temperature > 0
+    heat = torch.where(sampled, sampling.temperature, torch.ones_like(sampling.temperature)).unsqueeze(1)
+    uniform = sampling.uniform.unsqueeze(1)
+    p = probabilities(logits, heat)
+    blocks = p.sum(2).cumsum(1)
+    return Draw(sampled, heat, uniform, p, blocks, draw(p, blocks, uniform))
+
+
+def sample(logits: Tensor, sampling: Sampling) -> Tensor:
+    """The next token of each row: ids [n] from logits [n, V]."""
+    greedy = logits.argmax(1)
+    if not sampling.any_sampled:
+        return greedy
+    first = draw_unfiltered(logits, sampling)
+    chosen = first.tokens
+    if sampling.any_filtered:
+        k, share, least = sampling.top_k.unsqueeze(1), sampling.top_p.unsqueeze(1), sampling.min_p.unsqueeze(1)
+        p, blocks, u = first.p, first.blocks, first.uniform
+        limited = (first.sampled & (sampling.top_k > 0)).nonzero().squeeze(1)
+        by_share = (sampling.top_k == 0) & ((sampling.top_p < 1) | (sampling.min_p > 0))
+        filtered = (first.sampled & by_share).nonzero().squeeze(1)
+        unlucky = redraw(p, blocks, chosen, u, share, least, filtered)
+        choose_among_likeliest(logits, first.temperature, k, share, least, u, chosen, torch.cat([limited, unlucky]))
+    return torch.where(first.sampled, chosen.squeeze(1), greedy)
+
+
+def sample_at_once(logits: Tensor, sampling: Sampling) -> Tensor:
+    """As `sample`, but never waits for the device.
+
+    A row gets -1 if 64 candidates do not suffice: its top_k is larger, or two draws in a row were filtered out. The
+    caller leaves such rows to `sample`. This depends on the row alone, and so does its token.
     """
     greedy = logits.argmax(1)
-    if not any_sampled:
+    if not sampling.any_sampled:
         return greedy
-    sampled = temperature > 0
-    heat = torch.where(sampled, temperature, torch.ones_like(temperature)).unsqueeze(1)
-    u = uniform.unsqueeze(1)
-    p = probabilities(logits, heat)
-    blocks = p.sum(2).cumsum(1)
-    chosen = draw(p, blocks, u)
-    if any_filtered:
-        k, share, least = top_k.unsqueeze(1), top_p.unsqueeze(1), min_p.unsqueeze(1)
-        limited = (sampled & (top_k > 0)).nonzero().squeeze(1)
-        filtered = (sampled & (top_k == 0) & ((top_p < 1) | (min_p > 0))).nonzero().squeeze(1)
-        unlucky = redraw(p, blocks, chosen, u, share, least, filtered)
-        choose_among_likeliest(logits, heat, k, share, least, u, chosen, torch.cat([limited, unlucky]))
-    return torch.where(sampled, chosen.squeeze(1), greedy)
-
-
-def sample_at_once(
-    logits: Tensor,
-    temperature: Tensor,
-    top_k: Tensor,
-    top_p: Tensor,
-    min_p: Tensor,
-    uniform: Tensor,
-    any_sampled: bool,
-    any_filtered: bool,
-) -> Tensor:
-    """As `sample`, without a question to the device on the way: rows that want more than 64 candidates and were drawn twice
-    in vain, or of a larger top_k, get -1, and are `sample`'s. Which rows do depends on each alone, and so does the token."""
-    greedy = logits.argmax(1)
-    if not any_sampled:
-        return greedy
-    sampled = temperature > 0
-    heat = torch.where(sampled, temperature, torch.ones_like(temperature)).unsqueeze(1)
-    u = uniform.unsqueeze(1)
-    p = probabilities(logits, heat)
-    blocks = p.sum(2).cumsum(1)
-    chosen = draw(p, blocks, u)
-    if any_filtered:
-        k, share, least, total = top_k.unsqueeze(1), top_p.unsqueeze(1), min_p.unsqueeze(1), blocks[:, -1:]
+    first = draw_unfiltered(logits, sampling)
+    chosen = first.tokens
+    if sampling.any_filtered:
+        k, share, least = sampling.top_k.unsqueeze(1), sampling.top_p.unsqueeze(1), sampling.min_p.unsqueeze(1)
+        p, blocks, total = first.p, first.blocks, first.blocks[:, -1:]
         values, ids = likeliest(logits, min(64, logits.size(1)))
-        ranked = torch.div(values - values[:, :1], heat).exp_()
-        rank, complete = draw_ranked(ranked, total, k, share, least, u)
-        u = next_uniform(u)
-        again = draw(p, blocks, u)
+        ranked = torch.div(values - values[:, :1], first.temperature).exp_()
+        rank, complete = draw_ranked(ranked, total, k, share, least, first.uniform)
+        again = draw(p, blocks, next_uniform(first.uniform))
         lucky = kept(p, total, chosen, share, least)
         again = torch.where(kept(p, total, again, share, least), again, torch.full_like(again, -1))
         drawn = torch.where(k > 0, torch.full_like(chosen, -1), torch.where(lucky, chosen, again))
         filtered = torch.where(complete, ids.gather(1, rank), drawn)
         chosen = torch.where((k == 0) & (share >= 1) & (least <= 0), chosen, filtered)
-    return torch.where(sampled, chosen.squeeze(1), greedy)
+    return torch.where(first.sampled, chosen.squeeze(1), greedy)

@@ -1,5 +1,5 @@
-"""What is done to logits before a token is chosen from them, and what they say of the tokens. Only for rows that ask for
-it: the others keep their bits.
+"""Changes logits before a token is chosen from them, and reports log-probabilities. The logits of rows that ask for
+neither keep their bits.
 
 Places are indexes into a flattened [rows, V]: row · V + token.
 """
@@ -36,10 +36,10 @@ def penalised(logits: Tensor, rows: Tensor, factors: Tensor, known: Tensor, gene
 
 
 def without(logits: Tensor, places: Tensor, steps: Tensor, step: int) -> Tensor:
-    """Logits with -inf at those `places` that are forbidden for more than `step` steps."""
+    """Logits with -inf at the `places` that are forbidden for more than `step` steps."""
     if places.numel() == 0:
         return logits
-    # Not those places alone: to know how many they are, a GPU would be waited for.
+    # All places get an addend. To select some, the host would have to wait for the GPU.
     added = torch.zeros(places.size(), device=logits.device).masked_fill_(steps > step, float("-inf"))
     return logits.flatten().index_add(0, places, added).view_as(logits)
 

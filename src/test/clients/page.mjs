@@ -70,7 +70,7 @@ const tests = {
     assert.equal(await page.evaluate(() => document.activeElement.id), "prompt", "one can type at once");
     await setting(page, "Temperature", "0");
     // More than the page shows in a few of its frames.
-    await setting(page, "Most tokens", "200");
+    await setting(page, "Max tokens", "200");
     await page.evaluate(() => {
       window.lengths = [];
       new MutationObserver(() => {
@@ -101,7 +101,7 @@ const tests = {
   async "what was said before is part of the next question"() {
     const page = await open();
     await setting(page, "Temperature", "0");
-    await setting(page, "Most tokens", "40");
+    await setting(page, "Max tokens", "40");
     const sent = [];
     page.on("websocket", socket => socket.on("framesent", frame => sent.push(JSON.parse(frame.payload))));
     for (const text of ["My name is Ada. Say hello to me.", "What is my name?"]) {
@@ -120,7 +120,7 @@ const tests = {
 
   async "Escape and the button stop an answer, and the worker stops too"() {
     const page = await open();
-    await setting(page, "Most tokens", "1500");
+    await setting(page, "Max tokens", "1500");
     for (const way of ["key", "button"]) {
       await page.getByLabel("Your message").fill("Write a very long story about a ship and its crew.");
       await page.keyboard.press("Enter");
@@ -139,7 +139,7 @@ const tests = {
 
   async "what the worker refuses is said, and the message is there again"() {
     const page = await open();
-    await setting(page, "Most tokens", "900000");
+    await setting(page, "Max tokens", "900000");
     await page.getByLabel("Your message").fill("Hello");
     await page.keyboard.press("Enter");
     await page.getByRole("alert").filter({ hasText: "max_tokens is 900000" }).waitFor();
@@ -158,7 +158,7 @@ const tests = {
         .observe(document.querySelector("#said"), { childList: true, characterData: true, subtree: true });
     });
     await setting(page, "Temperature", "0");
-    await setting(page, "Most tokens", "60");
+    await setting(page, "Max tokens", "60");
     await page.getByLabel("Your message").fill("Tell me about load balancing.");
     await page.getByRole("button", { name: "Send" }).click();
     await ended(page);
@@ -193,13 +193,13 @@ const tests = {
 
   async "a connection that breaks is told, and the next message connects anew"() {
     const page = await open();
-    await setting(page, "Most tokens", "1500");
+    await setting(page, "Max tokens", "1500");
     await page.getByLabel("Your message").fill("Write a very long story.");
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => [...document.querySelectorAll(".turn.open p")].at(-1)?.textContent.length > 20);
     await page.evaluate(() => socket.close(3000));
-    await page.getByRole("alert").filter({ hasText: "The connection broke" }).waitFor();
-    await setting(page, "Most tokens", "8");
+    await page.getByRole("alert").filter({ hasText: "The connection was lost" }).waitFor();
+    await setting(page, "Max tokens", "8");
     await page.getByRole("button", { name: "New conversation" }).click();
     await page.getByLabel("Your message").fill("Hello");
     await page.keyboard.press("Enter");
@@ -221,7 +221,7 @@ const tests = {
     await page.locator("#state", { hasText: "the worker is stopping" }).waitFor();
     await page.route("**/stats", route => route.fulfill({ status: 401, contentType: "application/json", body: "{}" }));
     await page.unroute("**/ping");
-    await page.locator("#state", { hasText: "an API key is needed" }).waitFor();
+    await page.locator("#state", { hasText: "an API key is required" }).waitFor();
     await page.getByLabel("API key").fill("wrong");
     await page.getByLabel("API key").blur();
     await page.locator("#state", { hasText: "the API key is wrong" }).waitFor();

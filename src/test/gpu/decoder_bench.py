@@ -24,7 +24,8 @@ from pathlib import Path
 import torch
 
 PROGRAM = Path(__file__).resolve().parents[2] / "main/resources/dev/llmworker/model/dense.pt"
-BF16 = 30  # GGUF's number of the type
+F32, BF16 = 0, 30  # GGUF's numbers of the types
+DENSE = 1  # the layout of a matrix, as in layouts.py
 #        layers, hidden, heads, kv heads, head dim, feed-forward, vocabulary
 SHAPES = {
     "tiny": (2, 128, 4, 2, 32, 256, 512),
@@ -90,7 +91,7 @@ class Bench:
             yield "matrix", matrix(2 * feed_forward, hidden)
             yield "matrix", matrix(hidden, feed_forward)
         yield "norm", norm()
-        yield "matrix", matrix(vocabulary, hidden)
+        yield "head", matrix(vocabulary, hidden)
 
     def slots(self, length):
         """As many as the device's free memory has room for, beside the weights."""
@@ -104,14 +105,15 @@ class Bench:
 
     def load(self, slots, length, reference=False):
         """The program with the weights, and where wanted another one in float32 on the CPU."""
-        layers, hidden, heads, groups, dim, _, vocabulary = self.shape
+        layers, hidden, heads, groups, dim, feed_forward, vocabulary = self.shape
         kinds = [(self.arguments.dtype, self.device, slots)]
         if reference:
             kinds.append(("fp32", torch.device("cpu"), 1))
         programs = []
         for dtype, device, some in kinds:
             program = torch.jit.load(PROGRAM, map_location=device)
-            program.configure([layers, hidden, heads, groups, dim, some, length, 0], EPSILON, dtype, dtype, str(device), False)
+            sizes = layers, hidden, heads, groups, dim, feed_forward, some, length, 0
+            program.configure(*sizes, EPSILON, dtype, dtype, str(device), False)
             programs.append(program)
         for kind, w in self.matrices():
             for program, (_, device, _) in zip(programs, kinds):
@@ -119,9 +121,10 @@ class Bench:
                 if kind == "embedding":
                     program.put_embedding([raw], BF16, vocabulary)
                 elif kind == "norm":
-                    program.put_norm([raw], 0)
+                    program.put_norm([raw], F32)
                 else:
-                    program.put_matrix([raw], [BF16], [w.size(0)], w.size(1), 1, 1, 1 << 30)
+                    put = program.put_head if kind == "head" else program.put_matrix
+                    put([raw], [BF16], [w.size(0)], w.size(1), DENSE, DENSE, 1 << 30)
         for program, (_, device, _) in zip(programs, kinds):
             program.build([BASE ** (-i / dim) for i in range(0, dim, 2)])
             assert program.placement() == str(device), program.placement()
@@ -142,7 +145,7 @@ class Bench:
         layers, _, _, groups, dim, _, _ = self.shape
         width = 4 if self.arguments.dtype == "fp32" else 2
         cache = 2 * width * layers * groups * dim * rows * (position + 1)
-        return rows * bytes_per_second / (int(program.step_bytes()) + cache)
+        return rows * bytes_per_second / (program.step_bytes() + cache)
 
     # Parts.
 

@@ -1,11 +1,11 @@
-"""Proves without a GPU what `dense.pt` does with one, on torch's device `meta`, which keeps shapes and types and no values:
-whatever would ask the device for a value fails there, and so does, here, what mixes devices.
+"""Checks without a GPU what `dense.pt` does with one. It runs on torch's device `meta`, which keeps shapes and types but no
+values. An operator that asks the device for a value fails there. An operator that mixes devices fails here.
 
     python src/test/python/device_path.py             # torch 2.7.1; a table of kernel launches, exit 1 where a bound is passed
     python src/test/python/device_path.py --list      # and those of a step
 
-An operator that makes a tensor on the device counts as one launch. Some are two on a GPU: products whose sum is split,
-attention to a long context, sorts. `src/test/gpu` counts what a real one runs.
+An operator that makes a tensor on the device counts as one launch. On a GPU some are two: products whose sum is split,
+attention to a long context, and sorts. `src/test/gpu` counts the kernels of a real one.
 """
 
 import sys
@@ -19,6 +19,8 @@ from torch.utils._pytree import tree_leaves
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "main/torchscript"))
 import decoder as for_cpus
 import dense_decoder as for_gpus
+import gguf_types
+import layouts
 
 LAUNCHES_A_LAYER = 14
 LAUNCHES_BESIDE = 12
@@ -77,24 +79,29 @@ class OnMeta:
 
     def __init__(self, kind, layers, biased=False, head_norms=False, deterministic=False, slots=32, length=2048):
         self.decoder = decoder = kind()
-        decoder.configure([layers, HIDDEN, HEADS, GROUPS, DIM, slots, length, 0], 1e-5, "bf16", "bf16", "meta", deterministic)
+        sizes = layers, HIDDEN, HEADS, GROUPS, DIM, FEED_FORWARD, slots, length, 0
+        decoder.configure(*sizes, 1e-5, "bf16", "bf16", "meta", deterministic)
         raw = lambda size: torch.empty([2 * size], dtype=torch.uint8, device="meta")
         vector = lambda size: torch.empty([4 * size], dtype=torch.uint8, device="meta")
-        matrix = lambda rows, columns: decoder.put_matrix([raw(rows * columns)], [30], [rows], columns, 1, 1, 1 << 30)
-        decoder.put_embedding([raw(VOCABULARY * HIDDEN)], 30, VOCABULARY)
+        bf16, dense = gguf_types.BF16, layouts.DENSE
+
+        def matrix(rows, columns, put=decoder.put_matrix):
+            put([raw(rows * columns)], [bf16], [rows], columns, dense, dense, 1 << 30)
+
+        decoder.put_embedding([raw(VOCABULARY * HIDDEN)], bf16, VOCABULARY)
         for _ in range(layers):
-            decoder.put_norm([vector(HIDDEN)], 0)
-            decoder.put_norm([vector(HIDDEN)], 0)
+            decoder.put_norm([vector(HIDDEN)], gguf_types.F32)
+            decoder.put_norm([vector(HIDDEN)], gguf_types.F32)
             matrix((HEADS + 2 * GROUPS) * DIM, HIDDEN)
             if biased:
-                decoder.put_attention_bias([vector(HEADS * DIM), vector(GROUPS * DIM), vector(GROUPS * DIM)], [0, 0, 0])
+                decoder.put_attention_bias([vector(HEADS * DIM), vector(GROUPS * DIM), vector(GROUPS * DIM)], [gguf_types.F32] * 3)
             if head_norms:
-                decoder.put_head_norms([vector(DIM), vector(DIM)], [0, 0])
+                decoder.put_head_norms([vector(DIM), vector(DIM)], [gguf_types.F32] * 2)
             matrix(HIDDEN, HEADS * DIM)
             matrix(2 * FEED_FORWARD, HIDDEN)
             matrix(HIDDEN, FEED_FORWARD)
-        decoder.put_norm([vector(HIDDEN)], 0)
-        matrix(VOCABULARY, HIDDEN)
+        decoder.put_norm([vector(HIDDEN)], gguf_types.F32)
+        matrix(VOCABULARY, HIDDEN, decoder.put_head)
         decoder.build([1.0] * (DIM // 2))
 
     def run(self, method, *arguments):
@@ -111,13 +118,13 @@ class OnMeta:
         return self.run("decode_steered", [1] * 6, [0.5] * 8, 1, True, False, *lists, VOCABULARY, 5)
 
     def beside(self):
-        self.decoder.join([1] * 32, 20, 64)
+        self.decoder.add_chunk([1] * 32, 20, 64)
         return self.decode(16, 100)
 
     def cpu_step(self, rows, position):
-        """What `decoder.py` would do there."""
+        """The same step of `decoder.py`."""
         tokens = torch.ones([rows], dtype=torch.int64, device="meta")
-        return self.run("decode_step", tokens, tokens, position)
+        return self.run("decode_step", tokens, tokens, tokens[:0], position)
 
 
 def main() -> None:

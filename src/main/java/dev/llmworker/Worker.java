@@ -9,8 +9,8 @@ import dev.llmworker.command.DeviceCheck;
 import dev.llmworker.command.ModelCheck;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.routes.CamelApplication;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.port.PortException;
-import dev.llmworker.serving.port.SharedPort;
 import dev.llmworker.settings.Logging;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
@@ -52,7 +52,7 @@ public final class Worker {
         }
     }
 
-    /// DJL reports its use to its makers otherwise. The environment variable of the same name goes first.
+    /// Otherwise DJL reports its use to its makers. Set before DJL loads; tests have it from `pom.xml`.
     static void optOutOfTracking() {
         System.setProperty("OPT_OUT_TRACKING", "true");
     }
@@ -66,13 +66,13 @@ public final class Worker {
     /// Starts what generates.
     @FunctionalInterface
     public interface Engine {
-        Generator start(Settings settings, SharedPort port, WorkerStats stats) throws SettingsException;
+        Generator start(Settings settings, HttpPort port, WorkerStats stats) throws SettingsException;
     }
 
     /// Returns when the worker has stopped.
     public static void serve(Settings settings, Engine engine) throws Exception {
         var stats = new WorkerStats();
-        var port = SharedPort.open(Listening.settings(settings));
+        var port = HttpPort.open(Listening.settings(settings));
         hurryAtSecondSignal(port);
         RunPod.check(settings, port::wasPinged);
         var beans = WorkerBeans.of(port, engine.start(settings, port, stats), stats);
@@ -80,7 +80,7 @@ public final class Worker {
     }
 
     /// The first one lets what runs come to its end.
-    private static void hurryAtSecondSignal(SharedPort port) {
+    private static void hurryAtSecondSignal(HttpPort port) {
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             for (var name : List.of("TERM", "INT")) {
                 Signal.handle(new Signal(name), _ -> port.hurry());

@@ -3,7 +3,8 @@ package dev.llmworker;
 import dev.llmworker.assembly.Engines;
 import dev.llmworker.assembly.Listening;
 import dev.llmworker.assembly.WorkerBeans;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
+import dev.llmworker.serving.port.PortException;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.settings.SettingsTable;
@@ -11,6 +12,7 @@ import dev.llmworker.settings.UnknownSettings;
 import dev.llmworker.stats.WorkerStats;
 import java.util.HashMap;
 import org.apache.camel.CamelContext;
+import org.apache.camel.ExtendedStartupListener;
 import org.apache.camel.RuntimeCamelException;
 import org.apache.camel.spi.ContextServicePlugin;
 import org.slf4j.LoggerFactory;
@@ -25,8 +27,26 @@ public final class WorkerPlugin implements ContextServicePlugin {
         if (beans == null) {
             beans = beans();
             registry.bind("workerBeans", beans);
+            serveWhenStarted(context, beans);
         }
         beans.bind(registry);
+    }
+
+    private static void serveWhenStarted(CamelContext context, WorkerBeans beans) {
+        try {
+            context.addStartupListener(new ExtendedStartupListener() {
+                /// Camel calls this for each route that is added later, too.
+                @Override
+                public void onCamelContextStarted(CamelContext started, boolean alreadyStarted) {}
+
+                @Override
+                public void onCamelContextFullyStarted(CamelContext started, boolean alreadyStarted) {
+                    beans.serve(started);
+                }
+            });
+        } catch (Exception e) {
+            throw RuntimeCamelException.wrapRuntimeException(e);
+        }
     }
 
     private static WorkerBeans beans() {
@@ -37,9 +57,9 @@ public final class WorkerPlugin implements ContextServicePlugin {
             var settings = Settings.read(variables);
             UnknownSettings.warnings(variables).forEach(LoggerFactory.getLogger(WorkerPlugin.class)::warn);
             var stats = new WorkerStats();
-            var port = new SharedPort(Listening.settings(settings));
+            var port = HttpPort.open(Listening.settings(settings));
             return WorkerBeans.of(port, Engines.start(settings, port.vertx(), stats), stats);
-        } catch (SettingsException e) {
+        } catch (SettingsException | PortException e) {
             throw new RuntimeCamelException(e.getMessage());
         }
     }

@@ -1,6 +1,7 @@
 package dev.llmworker;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
@@ -60,6 +61,18 @@ class ArchitectureTest {
             Map.entry("sampling", List.of("stats")),
             Map.entry("stats", List.of()));
 
+    /// Which other rooms of `serving` each of its rooms may use.
+    private static final Map<String, List<String>> SERVING_MAY_USE = Map.of(
+            "beans", List.of("openai", "llm", "delivery", "camel", "port", "connection", "access", "wire"),
+            "openai", List.of("delivery", "connection", "wire"),
+            "llm", List.of("delivery", "connection", "wire"),
+            "delivery", List.of("connection", "wire"),
+            "camel", List.of("port", "connection", "access", "wire"),
+            "port", List.of("connection", "access", "wire"),
+            "connection", List.of("access", "wire"),
+            "access", List.of("wire"),
+            "wire", List.of());
+
     private static JavaClasses classes;
 
     @BeforeAll
@@ -102,6 +115,30 @@ class ArchitectureTest {
     }
 
     @Test
+    void theRoomsOfServingUseEachOtherInOneDirection() {
+        for (var type : classes) {
+            var name = type.getPackageName();
+            if (name.startsWith(SERVING) && !SERVING_MAY_USE.containsKey(name.substring(SERVING.length() + 1))) {
+                throw new AssertionError(name + " has no line in SERVING_MAY_USE");
+            }
+        }
+        SERVING_MAY_USE.forEach((room, used) -> SERVING_MAY_USE.keySet().stream()
+                .filter(other -> !other.equals(room) && !used.contains(other))
+                .forEach(other -> noClasses()
+                        .that()
+                        .resideInAPackage(SERVING + "." + room)
+                        .should()
+                        .dependOnClassesThat()
+                        .resideInAPackage(SERVING + "." + other)
+                        .check(classes)));
+    }
+
+    @Test
+    void noPackagesDependOnEachOtherInACircle() {
+        slices().matching(ROOT + ".(**)").should().beFreeOfCycles().check(classes);
+    }
+
+    @Test
     void everyPackageHasItsDirections() {
         for (var type : classes) {
             var name = type.getPackageName();
@@ -112,6 +149,18 @@ class ArchitectureTest {
                 }
             }
         }
+    }
+
+    /// The description of a model does not know the programs that run it.
+    @Test
+    void theModelDoesNotKnowItsDecoder() {
+        noClasses()
+                .that()
+                .resideInAPackage(ROOT + ".model")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage(ROOT + ".model.decoder..")
+                .check(classes);
     }
 
     @Test

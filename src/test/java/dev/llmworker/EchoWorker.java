@@ -4,7 +4,7 @@ import dev.llmworker.assembly.Listening;
 import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.routes.CamelApplication;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.RawConnection;
 import dev.llmworker.testing.RouteFolder;
@@ -17,6 +17,7 @@ import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.camel.Processor;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketConstants;
@@ -26,7 +27,7 @@ import org.jspecify.annotations.Nullable;
 /// A worker with one more route, `WS /echo`, which sends each message back as it came: what tests of the protocol
 /// beneath the prompts talk to, ours and the Autobahn suite.
 public final class EchoWorker implements AutoCloseable {
-    private final SharedPort port;
+    private final HttpPort port;
     private final CamelApplication camel;
 
     /// @param number of the port; 0 takes any free one
@@ -36,7 +37,7 @@ public final class EchoWorker implements AutoCloseable {
                 .route("echo", "vertx-websocket:/echo?fireWebSocketConnectionEvents=true", "process: {ref: echo}")
                 .path();
         var settings = TestSettings.of(Map.of("PORT", Integer.toString(number), "ROUTES", routes.toString()));
-        port = SharedPort.open(Listening.settings(settings));
+        port = HttpPort.open(Listening.settings(settings));
         camel = new CamelApplication(settings, WorkerBeans.of(port, new MockGenerator(), new WorkerStats()));
         camel.bind("echo", echo());
         camel.start();
@@ -63,9 +64,10 @@ public final class EchoWorker implements AutoCloseable {
         return exchange -> {
             var message = exchange.getMessage();
             var key = message.getHeader(VertxWebsocketConstants.CONNECTION_KEY, String.class);
-            switch (message.getHeader(VertxWebsocketConstants.EVENT, VertxWebsocketEvent.class)) {
+            switch (Objects.requireNonNull(
+                    message.getHeader(VertxWebsocketConstants.EVENT, VertxWebsocketEvent.class))) {
                 case OPEN -> sockets.put(key, message.getBody(ServerWebSocket.class));
-                case MESSAGE -> send(message.getBody(), sockets.get(key));
+                case MESSAGE -> send(message.getMandatoryBody(), sockets.get(key));
                 case CLOSE -> sockets.remove(key);
                 case ERROR -> {}
             }

@@ -83,7 +83,7 @@ class WorkerProcessTest {
     void aMissingFolderOfRoutesEndsItWithOneLine() throws Exception {
         assertFails(
                 Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", "0", "ROUTES", "no/such/folder"),
-                "ROUTES is \"no/such/folder\", which is no folder; it must hold *.camel.yaml files");
+                "ROUTES is \"no/such/folder\", which is not a folder; it must be a folder with *.camel.yaml files");
     }
 
     @Test

@@ -12,10 +12,13 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.WebSocket;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -31,6 +34,8 @@ import org.junit.jupiter.api.io.TempDir;
 class CamelRunTest {
     private static final Duration START_LIMIT = Duration.ofSeconds(180);
     private static final Duration RELOAD_LIMIT = Duration.ofSeconds(30);
+    // A socket's state in /proc/net/tcp.
+    private static final String LISTENING = "0A";
     private static final HttpClient HTTP = HttpClient.newHttpClient();
 
     @TempDir
@@ -144,6 +149,33 @@ class CamelRunTest {
         assertTrue(get("/metrics").body().contains("llmworker_generations_total 2"), get("/metrics").body());
         assertTrue(get("/").body().startsWith("<!doctype html>"), get("/").body());
         assertEquals("{\"total_requests\":2,\"active_websocket_connections\":0}", statsWhenClosed());
+        assertEquals(Set.of(port), listeningPorts());
+    }
+
+    /// The TCP ports on which the process of `camel` listens, as Linux lists them.
+    private Set<Integer> listeningPorts() throws IOException {
+        var process = Path.of("/proc", Long.toString(camel.pid()));
+        var sockets = new HashSet<String>();
+        try (var files = Files.newDirectoryStream(process.resolve("fd"))) {
+            for (var file : files) {
+                try {
+                    sockets.add(Files.readSymbolicLink(file).toString());
+                } catch (NoSuchFileException _) {
+                    // It was closed meanwhile.
+                }
+            }
+        }
+        var ports = new HashSet<Integer>();
+        for (var table : List.of("net/tcp", "net/tcp6")) {
+            for (var line : Files.readAllLines(process.resolve(table))) {
+                var columns = line.strip().split(" +");
+                if (columns[3].equals(LISTENING) && sockets.contains("socket:[" + columns[9] + "]")) {
+                    var address = columns[1];
+                    ports.add(Integer.parseInt(address.substring(address.indexOf(':') + 1), 16));
+                }
+            }
+        }
+        return ports;
     }
 
     private List<String> webSocketAnswer() throws Exception {

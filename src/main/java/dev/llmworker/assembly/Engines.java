@@ -11,13 +11,13 @@ import dev.llmworker.settings.SettingsTable;
 import dev.llmworker.stats.WorkerStats;
 import io.vertx.core.Vertx;
 
-/// Makes what generates.
+/// Creates the generator that the settings choose.
 public final class Engines {
     private Engines() {}
 
     /// Returns at once; an engine that has something to load does so on a thread of its own.
     ///
-    /// @param vertx whose event loops talk to other servers
+    /// @param vertx its event loops talk to other servers
     /// @throws SettingsException if the engine lacks a setting
     public static Generator start(Settings settings, Vertx vertx, WorkerStats stats) throws SettingsException {
         return switch (settings.get(SettingsTable.ENGINE)) {

@@ -13,11 +13,11 @@ import java.util.Objects;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// What the port needs to know, from the settings.
+/// Reads the settings of the port.
 public final class Listening {
     private Listening() {}
 
-    /// @throws SettingsException if a key or an origin is not one
+    /// @throws SettingsException if a key or an origin is invalid
     public static ListenSettings settings(Settings settings) throws SettingsException {
         var file = settings.orNull(SettingsTable.API_KEYS_FILE);
         return new ListenSettings(
@@ -47,7 +47,7 @@ public final class Listening {
                 settings.get(SettingsTable.DRAIN_TIMEOUT));
     }
 
-    /// The message names the entry that is wrong, not the whole value: keys are secrets.
+    /// Parses a list. A message names only the wrong entry, not the whole value: keys are secrets.
     private static <T> T list(Settings settings, Setting<String> setting, Function<@Nullable String, T> parse)
             throws SettingsException {
         try {

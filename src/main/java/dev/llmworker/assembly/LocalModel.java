@@ -7,7 +7,7 @@ import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.Precision;
-import dev.llmworker.model.TorchDecoder;
+import dev.llmworker.model.decoder.TorchDecoder;
 import dev.llmworker.settings.Setting;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsTable;
@@ -30,7 +30,9 @@ import java.util.function.LongConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The model that `MODEL` names, from the hub or the disk into memory.
+/// Loads the model that `MODEL` names, from the hub or the disk into memory.
+///
+/// Threading: [#load()] runs on the engine thread.
 public final class LocalModel {
     private static final Logger LOG = LoggerFactory.getLogger(LocalModel.class);
     private static final int REFERENCE_CONTEXT = 1024;
@@ -41,7 +43,7 @@ public final class LocalModel {
         this.settings = settings;
     }
 
-    /// Finds, maps and loads the model. Runs on the engine thread.
+    /// Finds, maps and loads the model.
     public LanguageModel load() throws IOException, InterruptedException, ExecutionException {
         var beforeMillis = ProcessAge.millis();
         var stages = new Stages();
@@ -52,7 +54,7 @@ public final class LocalModel {
         LOG.info("loading {}", located.file().getFileName());
         try (var model = StoredModel.open(located.file())) {
             stages.ended("its header");
-            // Beside the weights: it needs the metadata only.
+            // Runs while the weights are loaded: it needs only the metadata.
             var prompts = inBackground("tokenizer", () -> prompts(model));
             var decoder = TorchDecoder.load(model, options(), reporting(progress, model), stages);
             try {
@@ -71,7 +73,7 @@ public final class LocalModel {
 
     /// The same model in float32 on the CPU, for one sequence.
     ///
-    /// @param contextLength more than it needs
+    /// @param contextLength may be more than the sequence needs
     public TorchDecoder reference(int contextLength) throws IOException, InterruptedException {
         var length = Math.min(contextLength, REFERENCE_CONTEXT);
         var exact = new DecoderOptions(
@@ -98,7 +100,7 @@ public final class LocalModel {
         return Precision.parse(setting.name(), settings.get(setting));
     }
 
-    /// The decoder decides where it gets a zero.
+    /// The setting's value; 0 leaves the choice to the decoder.
     private int orZero(Setting<Integer> setting) {
         return Objects.requireNonNullElse(settings.orNull(setting), 0);
     }
@@ -116,7 +118,7 @@ public final class LocalModel {
         };
     }
 
-    /// What an operator wants to know of a worker that is ready.
+    /// Logs the facts about a ready worker that an operator needs.
     void announce(LanguageModel model) {
         var decoder = model.decoder().description();
         LOG.info(
@@ -141,9 +143,9 @@ public final class LocalModel {
 
     public record Prompts(ModelTokenizer tokenizer, PromptEncoder encoder) {}
 
-    /// The way from text to the model's tokens.
+    /// The tokenizer and the chat template of the model.
     ///
-    /// @throws ModelFileException when tokenizer or chat template cannot be used, or do not go with the model
+    /// @throws ModelFileException if one of them cannot be used, or does not match the model
     public static Prompts prompts(StoredModel model) throws IOException {
         var tokenizer = switch (model) {
             case Gguf gguf -> GgufTokenizer.of(gguf.metadata());

@@ -19,12 +19,12 @@ import java.nio.file.Path;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Calls once what a start needs of Java's native methods while libtorch is being loaded.
+/// Calls Java's native methods once before they are needed, while libtorch is being loaded.
 ///
-/// The JVM looks a native method up in its libraries when it is called for the first time, and the system's linker
-/// has one lock for that and for the loading of a library, whose initialisers it runs under it. Those of libtorch take
-/// 0.3 s. The port, the model's header, the tokenizer and Camel would wait for them with a core idle; what has been
-/// called before does not.
+/// The JVM looks up a native method in its libraries at the first call. The system's linker has one lock for this
+/// look-up and for loading a library. It holds the lock while the library's initialisers run, which takes 0.3 s
+/// for libtorch. The port, the model's header, the tokenizer and Camel would wait for it with a core idle. A
+/// method that was called before does not need the lock.
 final class NativeMethods {
     private static final Logger LOG = LoggerFactory.getLogger(NativeMethods.class);
     private static final byte[] MESSAGE = {'x'};
@@ -32,7 +32,7 @@ final class NativeMethods {
 
     private NativeMethods() {}
 
-    /// What fails here fails again where it is needed, and is reported there.
+    /// A failure is not reported here: it occurs again where the method is needed.
     static void link() {
         try {
             readFile();
@@ -48,7 +48,7 @@ final class NativeMethods {
         }
     }
 
-    /// As the model's is found and read; these are in every Java.
+    /// The calls that find and read a model; every Java has these files.
     private static void readFile() throws IOException {
         var folder = Path.of(System.getProperty("java.home"), "lib");
         try (var files = Files.list(folder)) {
@@ -62,7 +62,7 @@ final class NativeMethods {
         }
     }
 
-    /// As a client of the port does: it answers while all this goes on.
+    /// The calls of the port and its clients, which must answer during the start.
     private static void talk() throws IOException {
         try (var server = ServerSocketChannel.open();
                 var selector = Selector.open()) {
@@ -72,7 +72,7 @@ final class NativeMethods {
                 accepted.configureBlocking(false);
                 accepted.register(selector, SelectionKey.OP_READ);
                 client.write(ByteBuffer.wrap(MESSAGE));
-                // Someone else may have taken the connection.
+                // Another process may have taken the connection.
                 selector.select(WAIT_MILLIS);
                 accepted.read(ByteBuffer.allocateDirect(MESSAGE.length));
                 accepted.write(new ByteBuffer[] {ByteBuffer.wrap(MESSAGE), ByteBuffer.wrap(MESSAGE)});
@@ -81,7 +81,7 @@ final class NativeMethods {
         }
     }
 
-    /// The first one asks the JVM whether it has preview features.
+    /// The first such switch checks whether the JVM has preview features.
     private static boolean switchOverTypes(Object object) {
         return switch (object) {
             case byte[] _ -> true;
@@ -89,9 +89,9 @@ final class NativeMethods {
         };
     }
 
-    /// As the log does.
+    /// The calls of the log.
     private static void write() throws IOException {
-        // Not closed: it is the process's own.
+        // Not closed: the stream belongs to the process.
         new FileOutputStream(FileDescriptor.out).write(new byte[0]);
     }
 }

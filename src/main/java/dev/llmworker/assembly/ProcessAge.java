@@ -6,26 +6,26 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 
-/// The time since this process was begun, the shell's that became it included.
+/// The process's age, including the launcher shell that it replaced.
 final class ProcessAge {
     private static final Path STAT = Path.of("/proc/self/stat");
     private static final Path UPTIME = Path.of("/proc/uptime");
-    /// The process's start in `/proc/self/stat`, counted from what follows the name in brackets.
+    /// The index of the start time in `/proc/self/stat`, counted after the name in brackets.
     private static final int START_FIELD = 19;
-    /// Linux counts it in hundredths of a second, whatever its clock does.
+    /// Linux counts it in hundredths of a second, regardless of its clock.
     private static final long TICK_MILLIS = 10;
 
     private ProcessAge() {}
 
-    /// To 10 ms on Linux. Elsewhere as Java has it, which may be a second off: it counts from the second in which the
-    /// system was booted.
+    /// The age, to 10 ms on Linux. Elsewhere it is Java's figure, which may be a second off: it counts from the
+    /// second in which the system booted.
     static long millis() {
         try {
             if (Files.isReadable(STAT) && Files.isReadable(UPTIME)) {
                 return millis(Files.readString(STAT), Files.readString(UPTIME));
             }
         } catch (IOException | RuntimeException _) {
-            // A Linux that hides them, or has something else there.
+            // Some systems hide the file or have other contents in it.
         }
         return ProcessHandle.current()
                 .info()

@@ -17,13 +17,13 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// What `ENGINE=openai` needs to know, from the settings.
+/// Reads the settings of `ENGINE=openai`.
 final class RemoteEngine {
     private static final String NO_CHECK = "none";
 
     private RemoteEngine() {}
 
-    /// @throws SettingsException naming the variable, its value and its limits
+    /// @throws SettingsException with the variable, its value and its limits
     static RemoteOptions options(Settings settings) throws SettingsException {
         var healthPath = settings.get(SettingsTable.ENGINE_HEALTH_PATH);
         var isChecked = !healthPath.equals(NO_CHECK);
@@ -73,7 +73,7 @@ final class RemoteEngine {
                 return text;
             }
         } catch (IOException | InvalidPathException | CertificateException _) {
-            // Refused below, like a file without certificates.
+            // Rejected below, like a file without certificates.
         }
         throw SettingsTable.ENGINE_CA_FILE.refused(
                 file, "a file of certificates in PEM, which begin with -----BEGIN CERTIFICATE-----");

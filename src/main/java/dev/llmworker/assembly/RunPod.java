@@ -11,24 +11,24 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What an operator is told on RunPod's load balancer, where a wrong setting shows only as minutes of 502. Nothing here
-/// ends the worker: `/ping` says by its status whether it can serve.
+/// Warns an operator of settings that do not work with RunPod's load balancer, where the only other sign is
+/// minutes of 502. These warnings never end the worker: the status of `/ping` says whether it can serve.
 ///
-/// The platform's figures are those of its documentation, read in August 2026.
+/// The platform's limits are from its documentation, read in August 2026.
 public final class RunPod {
     private static final Logger LOG = LoggerFactory.getLogger(RunPod.class);
 
-    /// The load balancer ends a request then, with a 524.
+    /// The load balancer ends a request after this time, with a 524.
     private static final Duration REQUEST_CUT = Duration.ofSeconds(330);
 
-    /// It asks `/ping` every few seconds once it knows where.
+    /// The load balancer requests `/ping` every few seconds once it knows the port.
     private static final Duration FIRST_PING_LIMIT = Duration.ofSeconds(60);
 
     private RunPod() {}
 
-    /// Logs what is wrong with the settings, and watches for the first health check. Does nothing elsewhere.
+    /// Logs problems in the settings, and watches for the first health check. Does nothing on other platforms.
     ///
-    /// @param pinged whether `/ping` was asked yet
+    /// @param pinged whether `/ping` was requested yet
     public static void check(Settings settings, BooleanSupplier pinged) {
         if (!isHost(settings)) {
             return;
@@ -42,7 +42,7 @@ public final class RunPod {
                 || settings.orNull(SettingsTable.RUNPOD_POD_ID) != null;
     }
 
-    /// What will not work on the platform as it is set, a sentence each.
+    /// The settings that will not work on the platform, one sentence each.
     public static List<String> warnings(Settings settings) {
         var warnings = new ArrayList<String>();
         var host = settings.get(SettingsTable.HOST);
@@ -60,19 +60,19 @@ public final class RunPod {
         if (timeout.compareTo(REQUEST_CUT) >= 0) {
             warnings.add("REQUEST_TIMEOUT is " + timeout.toSeconds()
                     + " s, and the load balancer cuts a request at " + REQUEST_CUT.toSeconds()
-                    + " s, before the client is told why it ended; set it to 300 or less");
+                    + " s, before the client gets the reason; set it to 300 or less");
         }
         if (settings.get(SettingsTable.ENGINE) == SettingsTable.Engine.DJL
                 && settings.orNull(SettingsTable.MODEL) == null) {
             warnings.add(
-                    "MODEL is not set, so the starter model is taken, which knows little; set MODEL to the id of the"
-                            + " endpoint's cached model, or to a file on its volume");
+                    "MODEL is not set, and the image fetches no starter model; set MODEL to the id of the endpoint's cached model,"
+                            + " or to a file on its volume");
         }
         var gpus = gpus(settings.orNull(SettingsTable.RUNPOD_GPU_COUNT));
         if (gpus > 0 && settings.get(SettingsTable.DEVICE).equals("cpu")) {
-            warnings.add("DEVICE is cpu, and this machine has " + gpus + " GPU(s), which are paid for and not used");
+            warnings.add("DEVICE is cpu, and this machine has " + gpus + " GPU(s), which you pay for but do not use");
         } else if (gpus > 1) {
-            warnings.add("this machine has " + gpus + " GPUs, and the worker uses one; choose one GPU a worker");
+            warnings.add("this machine has " + gpus + " GPUs, but the worker uses one; choose one GPU for each worker");
         }
         return warnings;
     }
@@ -85,7 +85,7 @@ public final class RunPod {
         return count != null && count.matches("\\d{1,3}") ? Integer.parseInt(count) : 0;
     }
 
-    /// Says so when no health check has come within `limit`.
+    /// Logs a warning if no health check has come within `limit`.
     static void watch(Settings settings, BooleanSupplier pinged, Duration limit, Consumer<String> warn) {
         try {
             Thread.sleep(limit);
@@ -102,7 +102,7 @@ public final class RunPod {
         var healthPort = Listening.healthPort(settings);
         var ports = port == healthPort ? "port " + port : "ports " + port + " and " + healthPort;
         return "no /ping came in " + limit.toSeconds() + " s at " + ports
-                + ": the load balancer asks at another one, and answers 502 meanwhile; expose HTTP port " + port
-                + " in the endpoint's template, or set PORT to the one that is exposed";
+                + ": the load balancer is probing another port and returns 502; expose HTTP port " + port
+                + " in the endpoint's template, or set PORT to the exposed port";
     }
 }

@@ -3,20 +3,23 @@ package dev.llmworker.assembly;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.serving.beans.Serving;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.camel.PortRouter;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.stats.PrometheusPage;
 import dev.llmworker.stats.WorkerIdentity;
 import dev.llmworker.stats.WorkerStats;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.util.Objects;
+import org.apache.camel.CamelContext;
+import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpRouter;
 import org.apache.camel.spi.Registry;
 
 /// The worker's object graph: the same under Camel Main, Camel JBang and tests.
 ///
-/// @param port open already, or still to be opened by Camel's HTTP server
-public record WorkerBeans(SharedPort port, Generator generator, WorkerStats stats, PrometheusPage metrics)
+/// @param port open already; [#serve] puts Camel's routes behind it
+public record WorkerBeans(HttpPort port, Generator generator, WorkerStats stats, PrometheusPage metrics)
         implements AutoCloseable {
-    public static WorkerBeans of(SharedPort port, Generator generator, WorkerStats stats) {
+    public static WorkerBeans of(HttpPort port, Generator generator, WorkerStats stats) {
         // From the jar's manifest.
         var version = Objects.requireNonNullElse(WorkerBeans.class.getPackage().getImplementationVersion(), "unknown");
         var identity = new WorkerIdentity(
@@ -34,11 +37,17 @@ public record WorkerBeans(SharedPort port, Generator generator, WorkerStats stat
         };
     }
 
-    /// Binds what the YAML routes name.
+    /// Binds the beans that the YAML routes name.
     public void bind(Registry registry) {
         Serving.bind(registry, port, generator, stats, metrics);
-        // For Camel's component `micrometer`, under the name that it looks for.
+        // Camel's component `micrometer` looks for this name.
         registry.bind("metricsRegistry", MeterRegistry.class, metrics::meters);
+    }
+
+    /// From now on the port's requests go to the routes of `context`. Until then it says that the worker is starting:
+    /// the router would answer 404 before its routes are there, to health checks too.
+    public void serve(CamelContext context) {
+        port.serve(VertxPlatformHttpRouter.lookup(context, PortRouter.NAME));
     }
 
     @Override

@@ -1,4 +1,4 @@
-/// Builds the object graph: which engine, which model, what the platform says.
+/// Builds the object graph: engine, model and platform checks.
 @NullMarked
 package dev.llmworker.assembly;
 

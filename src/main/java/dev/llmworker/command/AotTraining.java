@@ -5,7 +5,7 @@ import dev.llmworker.assembly.Listening;
 import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.routes.CamelApplication;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import java.io.IOException;
@@ -23,12 +23,13 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 
-/// The whole worker, started once with a tiny model on a free port and asked for a few answers. The JVM that runs it
-/// writes what it learns of the program to an AOT cache (`-XX:AOTCacheOutput`), with which workers start faster.
+/// A training run for the AOT cache. It starts the whole worker once with a tiny model on a free port, and
+/// requests a few answers. The JVM records the run in an AOT cache (`-XX:AOTCacheOutput`), with which workers
+/// start faster.
 public final class AotTraining {
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final int HEALTHY = 200;
-    /// Not those that an operator has added: they may do anything.
+    /// An operator's own routes are left out: they may do anything.
     private static final List<String> OWN_ROUTES = List.of(
             "errors.camel.yaml",
             "generate.camel.yaml",
@@ -41,7 +42,7 @@ public final class AotTraining {
 
     private AotTraining() {}
 
-    /// @throws Exception where the worker does not answer as it should
+    /// @throws Exception if the worker gives a wrong answer
     public static void run(Map<String, String> environment) throws Exception {
         var folder = Files.createTempDirectory("aot-training");
         try {
@@ -51,7 +52,7 @@ public final class AotTraining {
             for (var name : OWN_ROUTES) {
                 Files.copy(routes.resolve(name), folder.resolve(name));
             }
-            // Nothing of what an operator chose for real workers.
+            // Ignores the operator's settings for real workers.
             perform(Settings.of(Map.of(
                     "PORT",
                     "0",
@@ -78,7 +79,7 @@ public final class AotTraining {
     }
 
     private static void perform(Settings settings) throws Exception {
-        var port = SharedPort.open(Listening.settings(settings));
+        var port = HttpPort.open(Listening.settings(settings));
         var stats = new WorkerStats();
         Generator generator = Engines.start(settings, port.vertx(), stats);
         var beans = WorkerBeans.of(port, generator, stats);
@@ -145,7 +146,7 @@ public final class AotTraining {
 
     private record UntilDone(CompletableFuture<Void> done) implements WebSocket.Listener {
         @Override
-        @SuppressWarnings("NullAway") // null is how the interface says that the message may be let go at once
+        @SuppressWarnings("NullAway") // null tells the interface to release the message at once
         public CompletionStage<?> onText(WebSocket socket, CharSequence frame, boolean last) {
             socket.request(1);
             if (frame.toString().contains("\"done\"")) {

@@ -3,11 +3,11 @@ package dev.llmworker.command;
 import dev.llmworker.assembly.LocalModel;
 import dev.llmworker.engine.LanguageModel;
 import dev.llmworker.model.DecoderDescription;
-import dev.llmworker.model.DecoderSpeed;
 import dev.llmworker.model.DeviceDescription;
-import dev.llmworker.model.Divergence;
-import dev.llmworker.model.TorchDecoder;
-import dev.llmworker.model.Transcript;
+import dev.llmworker.model.decoder.DecoderSpeed;
+import dev.llmworker.model.decoder.Divergence;
+import dev.llmworker.model.decoder.ReferenceRun;
+import dev.llmworker.model.decoder.TorchDecoder;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.settings.SettingsTable;
@@ -17,10 +17,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
-/// Whether the configured model gives on its device what it gives in float32 on the CPU, and how fast it is there.
-/// For an operator, on the machine that is to serve.
+/// Compares the configured model on its device with float32 on the CPU, and measures its speed. An operator runs
+/// it on the machine that will serve.
 ///
-/// @param measured how long each measurement of speed lasts, about
+/// @param measured the approximate duration of each speed measurement
 public record DeviceCheck(Settings settings, PrintStream out, Duration measured) {
     private static final Duration MEASURED = Duration.ofSeconds(1);
     private static final int PROMPT_TOKENS = 512;
@@ -40,8 +40,8 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
         return new DeviceCheck(settings, System.out, MEASURED);
     }
 
-    /// @return whether the device can be trusted with the model
-    /// @throws Exception where the model cannot be loaded, with the reason as a message
+    /// @return whether the model's results on the device are correct
+    /// @throws Exception if the model cannot be loaded, with the reason as the message
     public boolean run() throws Exception {
         var start = System.nanoTime();
         if (settings.get(SettingsTable.ENGINE) != SettingsTable.Engine.DJL) {
@@ -64,10 +64,10 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
                     description.kvCacheBytes() / 1e9);
             Divergence found;
             try (var reference = local.reference(description.contextLength())) {
-                found = Transcript.of(reference, prompts(language, reference)).compare(decoder);
+                found = ReferenceRun.of(reference, prompts(language, reference)).compare(decoder);
             }
             var limit = limit(description);
-            // Not `>`: what is not a number fails.
+            // Not `>`: NaN must fail.
             var passed = found.meanKl() <= limit;
             say(
                     "logits",
@@ -98,20 +98,20 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
         say("prompts", "%.0f tokens/s", speed.promptTokensPerSecond(PROMPT_TOKENS, measured));
     }
 
-    /// As raw text, cut to what both contexts hold.
+    /// The texts as raw prompts, cut to the length that both contexts hold.
     private static List<int[]> prompts(LanguageModel language, TorchDecoder reference) {
         var context = Math.min(
                 reference.description().contextLength(),
                 language.decoder().description().contextLength());
         return PROMPTS.stream()
                 .map(text -> language.prompts().encodeRaw(text))
-                .map(ids -> Arrays.copyOf(ids, Math.min(ids.length, context - Transcript.STEPS)))
+                .map(ids -> Arrays.copyOf(ids, Math.min(ids.length, context - ReferenceRun.STEPS)))
                 .toList();
     }
 
-    /// The mean KL from which on something is wrong, ten times what rounding makes of the starter model, or more:
-    /// native 5.5e-7, float16 1.6e-5, bfloat16 1.2e-3, quantised weights in libtorch 1e-3. A wrong position, head
-    /// or row makes it 0.02 and more.
+    /// The limit for the mean KL. It is at least ten times what rounding causes with the starter model: native
+    /// 5.5e-7, float16 1.6e-5, bfloat16 1.2e-3, quantised weights in libtorch 1e-3. A wrong position, head or row
+    /// gives 0.02 and more.
     static double limit(DecoderDescription description) {
         var format = description.weightFormat();
         return EXACT_FORMATS.stream().anyMatch(format::startsWith) ? 1e-3 : 1e-2;

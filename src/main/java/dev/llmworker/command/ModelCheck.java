@@ -3,7 +3,7 @@ package dev.llmworker.command;
 import dev.llmworker.assembly.LocalModel;
 import dev.llmworker.hub.ModelLocator;
 import dev.llmworker.hub.progress.Progress;
-import dev.llmworker.model.ModelSummary;
+import dev.llmworker.model.decoder.ModelSummary;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.text.ModelTokenizer;
@@ -17,7 +17,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/// `./worker --check-model MODEL`: reads all of a model and says whether it can be served, without serving it.
+/// Runs `./worker --check-model MODEL`: reads a whole model and reports whether it can be served, without serving
+/// it.
 public final class ModelCheck {
     private static final int SOUND = 0;
     private static final int UNSOUND = 1;
@@ -25,9 +26,9 @@ public final class ModelCheck {
 
     private ModelCheck() {}
 
-    /// @param model as the variable `MODEL` names one; what is only in the hub is fetched
-    /// @param environment what a worker would be started with: `DEVICE`, `MAX_SLOTS` and so on count
-    /// @return the exit status: 0 where the model is sound, 1 where it is not
+    /// @param model a value of the variable `MODEL`; a model that is only on the hub is downloaded
+    /// @param environment a worker's variables: `DEVICE`, `MAX_SLOTS` and so on apply
+    /// @return the exit status: 0 if the model is valid, otherwise 1
     public static int run(String model, Map<String, String> environment, PrintStream out)
             throws SettingsException, InterruptedException {
         var chosen = new HashMap<>(environment);

@@ -11,13 +11,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 
-/// A tiny model of random weights as a GGUF file: text without sense, by all the code that a real one runs.
+/// A tiny GGUF model with random weights. Its text is meaningless, but it runs all the code of a real model.
 public final class TinyModel {
     private static final int HIDDEN = 64;
     private static final int FEED_FORWARD = 128;
     private static final int HEADS = 2;
     private static final int LAYERS = 2;
-    /// A multiple of 64, as the layouts of weights want it.
+    /// A multiple of 64, which the layouts of the weights need.
     private static final int VOCABULARY = 320;
 
     private static final int BYTES = 256;
@@ -27,7 +27,7 @@ public final class TinyModel {
             {{ '<|im_start|>' + message['role'] + '\\n' + message['content'] | trim + '<|im_end|>' + '\\n' }}
             {%- endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}""";
 
-    // GGUF's numbers of its types.
+    // GGUF's numbers of its value types.
     private static final int UINT32 = 4;
     private static final int INT32 = 5;
     private static final int FLOAT32 = 6;
@@ -74,7 +74,7 @@ public final class TinyModel {
         key("llama.attention.layer_norm_rms_epsilon", FLOAT32).number(1e-5f);
     }
 
-    /// GPT-2's alphabet of bytes, one merge, and ChatML's control tokens.
+    /// The vocabulary: GPT-2's byte alphabet, one merge, and ChatML's control tokens.
     private void tokenizer() {
         var names = new ArrayList<String>();
         var next = BYTES;
@@ -157,7 +157,7 @@ public final class TinyModel {
         return metadata.string(name).int32(type);
     }
 
-    /// Little-endian.
+    /// A buffer with little-endian numbers.
     private static final class Bytes extends ByteArrayOutputStream {
         Bytes int32(int value) {
             writeBytes(ByteBuffer.allocate(Integer.BYTES)

@@ -1,4 +1,4 @@
-/// What the worker does instead of serving: `--check-model`, `--self-test`, the AOT training run.
+/// The worker's commands that do not serve: `--check-model`, `--self-test`, and the AOT training run.
 @NullMarked
 package dev.llmworker.command;
 

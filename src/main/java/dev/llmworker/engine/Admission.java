@@ -2,8 +2,8 @@ package dev.llmworker.engine;
 
 import dev.llmworker.sampling.SamplingParameters;
 
-/// What a request is once it is checked against the model.
+/// A request that was checked against the model.
 ///
-/// @param tokenLimit the most tokens to generate; with the prompt they fit into the context
+/// @param tokenLimit the most tokens to generate; the prompt and these fit into the context
 public record Admission(
         long id, int[] prompt, int tokenLimit, boolean ignoreEos, SamplingParameters sampling, long timeoutNanos) {}

@@ -13,7 +13,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
 
-/// Makes sequences of requests: encodes them and checks them against the model.
+/// Turns requests into sequences: encodes each prompt and checks the request against the model.
 ///
 /// Threading: any thread.
 final class Admissions {
@@ -35,8 +35,8 @@ final class Admissions {
                 .toArray();
     }
 
-    /// @param submittedNanos from when on its deadline counts
-    /// @throws RefusedException when the request does not go with the model
+    /// @param submittedNanos the time from which its deadline counts
+    /// @throws RefusedException if the model cannot serve the request
     Sequence sequence(GenerationRequest request, long submittedNanos, WaitingQueue waiting, FinishListener listener) {
         var admission = admit(request, submittedNanos);
         return new Sequence(
@@ -50,7 +50,7 @@ final class Admissions {
 
     private LogitProcessing steering(GenerationRequest request, int[] prompt) {
         var scored = request.sampling().logprobs().isPresent();
-        // Where ends are passed over there is nothing to forbid.
+        // With `ignoreEos` an end token does not end the answer, so none must be forbidden.
         var forbidden = request.ignoreEos() ? 0 : request.minTokens();
         var plain = !scored && forbidden == 0 && request.sampling().adjustment().isNone();
         return new LogitProcessing(
@@ -116,7 +116,8 @@ final class Admissions {
     private static RefusedException tooLong(String prompt, int context) {
         return invalid(
                 "context_exceeded",
-                prompt + " tokens; this model's context is " + context + " tokens, prompt and answer together");
+                prompt + " tokens; this model's context is " + context
+                        + " tokens, which must hold the prompt and the answer");
     }
 
     private static RefusedException invalid(String code, String message) {

@@ -6,13 +6,15 @@ import java.util.NoSuchElementException;
 import java.util.concurrent.BlockingQueue;
 import java.util.function.Supplier;
 
-/// A generation's events, waiting for each.
+/// Iterates over a generation's events and waits for each.
+///
+/// Threading: the reader's thread alone.
 final class EventIterator implements Iterator<GenerationEvent> {
     private final BlockingQueue<GenerationEvent> events;
     private final Supplier<GenerationEvent.Finished> interruption;
     private boolean ended;
 
-    /// @param interruption closes the generation when its reader is interrupted
+    /// @param interruption closes the generation if its reader is interrupted
     EventIterator(BlockingQueue<GenerationEvent> events, Supplier<GenerationEvent.Finished> interruption) {
         this.events = events;
         this.interruption = interruption;

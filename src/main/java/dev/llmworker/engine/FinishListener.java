@@ -2,7 +2,9 @@ package dev.llmworker.engine;
 
 import dev.llmworker.generation.FinishReason;
 
-/// Hears that a sequence has ended. Threading: the thread that ended it.
+/// Is called when a sequence has ended.
+///
+/// Threading: the thread that ended the sequence.
 @FunctionalInterface
 public interface FinishListener {
     void finished(Sequence sequence, FinishReason reason);

@@ -6,8 +6,8 @@ import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
-import dev.llmworker.model.Decoder;
 import dev.llmworker.model.DecoderDescription;
+import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.stats.EngineStats;
 import java.io.IOException;
 import java.time.Duration;
@@ -19,13 +19,13 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Generates in this process: one engine thread loads the model and then decodes for all sequences together.
+/// Generates in this process: one engine thread loads the model, then decodes for all sequences together.
 ///
-/// Threading: any thread submits; text is encoded on the caller's thread, or where it is long on one of
-/// [LongPrompts]; only the engine thread touches the decoder.
+/// Threading: any thread submits. The caller's thread encodes a short prompt; [LongPrompts] encodes a long one.
+/// Only the engine thread touches the decoder.
 public final class InProcessGenerator implements Generator {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
-    /// The system may run another thread first: once for each hop is not always enough.
+    /// The system may run some other thread first, so one yield for each hop is not always enough.
     private static final int YIELDS = 4;
 
     private final Limits limits;
@@ -38,9 +38,9 @@ public final class InProcessGenerator implements Generator {
     private volatile @Nullable Loaded loaded;
     private volatile boolean closing;
 
-    /// @param queueLimit requests that may wait; null: [#QUEUE_PER_SLOT] for each slot
+    /// @param queueLimit how many requests may wait; null for [#QUEUE_PER_SLOT] for each slot
     /// @param timeout from submission to the end
-    /// @param rest without a request, until the decoder may let go of memory
+    /// @param rest how long there must be no request before the decoder may release memory
     public record Limits(@Nullable Integer queueLimit, Duration timeout, Duration rest) {
         static final int QUEUE_PER_SLOT = 4;
         private static final Duration REST = Duration.ofMinutes(2);
@@ -69,9 +69,9 @@ public final class InProcessGenerator implements Generator {
         this.engine = Thread.ofPlatform().name("engine").daemon().unstarted(() -> run(loader, whenReady));
     }
 
-    /// Starts the engine thread, which loads the model; requests are refused until it has.
+    /// Starts the engine thread, which loads the model. Requests are refused until the model is loaded.
     ///
-    /// @param stats what the engine tells of itself
+    /// @param stats receives the engine's figures
     /// @param whenReady called once, on the engine thread, before the first request is accepted
     public static InProcessGenerator start(
             LanguageModel.Loader loader,
@@ -135,7 +135,7 @@ public final class InProcessGenerator implements Generator {
         return new RefusedException(
                 RefusedException.Reason.OVERLOADED,
                 "queue_full",
-                waiting.limit() + " requests are waiting already, which is the limit; try again in " + seconds + " s",
+                waiting.limit() + " requests are already waiting, which is the limit; try again in " + seconds + " s",
                 seconds);
     }
 
@@ -186,10 +186,11 @@ public final class InProcessGenerator implements Generator {
                 letReadersRun();
             }
         } catch (InterruptedException _) {
-            // `close` wakes the engine by an interrupt where it waits.
+            // `close` interrupts the engine to wake it.
         } catch (Throwable e) {
-            // A decoder that failed once may have a broken cache: serving on could give one client another's text.
-            LOG.error("the engine failed and serves no more", e);
+            // A decoder that failed once may have a broken cache. If it went on, one client could get another's
+            // text.
+            LOG.error("the engine failed and serves no further requests", e);
             reason = FinishReason.ERROR;
         }
         readiness = new Readiness.Failed(
@@ -200,9 +201,9 @@ public final class InProcessGenerator implements Generator {
         }
     }
 
-    /// A token goes from here to its reader's thread, and from there to the event loop. Woken while the decoder's
-    /// threads have all processors, each would wait for the end of a time slice, which is as long as a step of a
-    /// small model.
+    /// Lets the threads that pass a token on run: first its reader's thread, then the event loop. The decoder's
+    /// threads may occupy all processors. Each of the two would then wait for the end of a time slice, which is
+    /// as long as a step of a small model.
     private static void letReadersRun() {
         for (int i = 0; i < YIELDS; i++) {
             Thread.yield();
@@ -221,7 +222,8 @@ public final class InProcessGenerator implements Generator {
             readiness = new Readiness.Failed("the worker is shutting down");
             return;
         }
-        // A message for the operator; a stack only where it is our bug, not a bad file, option or connection.
+        // The operator gets a message. A stack trace is logged only for our own bugs, not for a bad file, option
+        // or connection.
         var cause = e instanceof ExecutionException && e.getCause() != null ? e.getCause() : e;
         if (cause instanceof IOException || cause instanceof IllegalArgumentException) {
             LOG.error("the model cannot be loaded: {}", cause.getMessage());

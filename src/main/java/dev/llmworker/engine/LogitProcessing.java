@@ -4,10 +4,10 @@ import dev.llmworker.sampling.TokenHistory;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// What goes beyond sampling a token and showing its text.
+/// The options of a sequence that change its logits, read their scores or end its text.
 ///
-/// @param history for the decoder; null where neither logits are adjusted nor log-probabilities wanted
-/// @param scorer for the reader, of one whose log-probabilities are wanted
+/// @param history given to the decoder; null if logits are not adjusted and log-probabilities are not requested
+/// @param scorer turns log-probabilities into text; null if they are not requested
 record LogitProcessing(
         int minTokens,
         List<String> stop,

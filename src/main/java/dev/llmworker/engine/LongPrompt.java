@@ -13,9 +13,10 @@ import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/// A generation whose prompt waits to be encoded, or is being encoded; then it is the sequence that comes of it.
+/// A generation whose prompt waits to be encoded or is being encoded. Afterwards it delegates to the resulting
+/// sequence.
 ///
-/// Threading: one thread encodes, another reads, and any may close it.
+/// Threading: one thread encodes, another reads, and any thread may close it.
 final class LongPrompt implements Generation, Runnable {
     private static final Generation NONE = new Cancelled();
 
@@ -23,7 +24,7 @@ final class LongPrompt implements Generation, Runnable {
     private final Predicate<LongPrompt> withdraw;
     private final CompletableFuture<Generation> outcome = new CompletableFuture<>();
 
-    /// What is left of one that was closed before it was a sequence.
+    /// The result if the generation was closed before its sequence existed.
     private static final class Cancelled implements Generation {
         @Override
         public Iterator<GenerationEvent> iterator() {
@@ -35,8 +36,8 @@ final class LongPrompt implements Generation, Runnable {
         public void close() {}
     }
 
-    /// @param encoding makes the sequence and has it wait for a slot
-    /// @param withdraw takes this out of those that wait to be encoded
+    /// @param encoding makes the sequence and puts it into the waiting queue
+    /// @param withdraw removes this prompt from those that wait to be encoded
     LongPrompt(Supplier<Sequence> encoding, Predicate<LongPrompt> withdraw) {
         this.encoding = encoding;
         this.withdraw = withdraw;

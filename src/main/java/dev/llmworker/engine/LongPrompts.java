@@ -9,14 +9,15 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
-/// Has long prompts encoded, a few at a time and on threads of their own: it is native code that takes seconds where
-/// they are long enough, cannot be interrupted, and would keep the threads that all other requests run on.
+/// Encodes long prompts, a few at a time, on threads of its own. Encoding is native code that cannot be
+/// interrupted and takes seconds for a very long prompt. It would otherwise occupy the threads that serve all
+/// other requests.
 ///
 /// Threading: any thread.
 final class LongPrompts implements AutoCloseable {
-    /// From here on a prompt is long. Shorter ones take some milliseconds.
+    /// Prompts of this length or more are long. Encoding a shorter one takes some milliseconds.
     static final int LONG_CHARACTERS = 4096;
-    /// Each may be as long as a request's body.
+    /// The limit is low because each prompt may be as long as a request's body.
     static final int MAX_WAITING = 16;
 
     private static final int CORES_EACH = 4;
@@ -28,7 +29,7 @@ final class LongPrompts implements AutoCloseable {
         this(Math.max(1, Runtime.getRuntime().availableProcessors() / CORES_EACH));
     }
 
-    /// @param count of threads
+    /// @param count number of threads
     LongPrompts(int count) {
         threads = new ThreadPoolExecutor(
                 count,
@@ -51,8 +52,8 @@ final class LongPrompts implements AutoCloseable {
         return characters >= LONG_CHARACTERS;
     }
 
-    /// @param encoding makes the sequence and has it wait for a slot
-    /// @throws RefusedException when too many wait already
+    /// @param encoding makes the sequence and puts it into the waiting queue
+    /// @throws RefusedException if too many prompts wait already
     Generation encode(Supplier<Sequence> encoding) {
         var prompt = new LongPrompt(encoding, threads.getQueue()::remove);
         try {
@@ -61,8 +62,8 @@ final class LongPrompts implements AutoCloseable {
             throw new RefusedException(
                     RefusedException.Reason.OVERLOADED,
                     "queue_full",
-                    MAX_WAITING + " prompts of " + LONG_CHARACTERS
-                            + " characters and more wait to be read already, which is the limit; try again shortly");
+                    MAX_WAITING + " long prompts (at least " + LONG_CHARACTERS
+                            + " characters) are already waiting, which is the limit; try again shortly");
         }
         return prompt;
     }

@@ -1,32 +1,33 @@
 package dev.llmworker.engine;
 
-/// How many prompt tokens may go with a decode step, from what steps took lately.
+/// Decides how many prompt tokens may go with a decode step, from how long recent steps took.
 ///
-/// What they add does not grow in proportion to their number, so each of a few sizes has a figure of its own. The
-/// largest up to which all add at most [#SHARE] of a plain step's time is taken, and the smallest always, so that
-/// prompts move.
+/// The added time is not proportional to the number of tokens, so each of a few sizes has its own estimate. Sizes
+/// are tried from the smallest up. The budget is the largest size up to which every size adds at most [#SHARE] of
+/// a plain step's time. It is never less than the smallest size, so that prompts always advance.
 ///
 /// Threading: the engine thread alone.
 final class PrefillBudget {
-    /// More are hardly faster by the token.
+    /// Larger parts are hardly faster per token.
     static final int MOST_TOKENS = 128;
-    /// Of a plain step's time.
+    /// The share of a plain step's time that prompt tokens may add.
     static final double SHARE = 0.5;
-    /// While prompts keep coming, every so many steps goes without: to know what a plain one takes.
+    /// While prompts keep coming, one step in this many carries no prompt tokens, to measure a plain step.
     static final int STEPS_PER_PLAIN = 32;
 
     private static final double WEIGHT_OF_NEWEST = 0.25;
-    /// By the step: a size that looked too slow is tried again in the end, whatever made it slow. One that takes
-    /// twice as long as it may is tried once in 230 steps, so that the slowest in a hundred are not these.
+    /// Decay of an estimate per step, so that a size that looked too slow is tried again, whatever made it slow.
+    /// A size that takes twice its allowed time is tried once in 230 steps. Such steps then stay out of the
+    /// slowest 1 %.
     private static final double FORGETTING = 0.997;
 
-    /// By number of rows, rounded up to a power of two; 0 where there was none yet.
+    /// Indexed by the number of rows, rounded up to a power of two; 0 if not measured yet.
     private final double[] plainNanos = new double[Integer.SIZE];
     private final double[] addedNanos;
-    /// Of each figure, by [#steps].
+    /// The value of [#steps] at which each estimate was measured.
     private final long[] measuredAt;
     private final int leastTokens;
-    /// Steps that could take prompt tokens.
+    /// The number of steps that could take prompt tokens.
     private long steps;
     private int stepsSincePlain;
 
@@ -37,7 +38,7 @@ final class PrefillBudget {
         this.measuredAt = new long[addedNanos.length];
     }
 
-    /// @param promptTokens that went with the step
+    /// @param promptTokens the prompt tokens that the step carried
     void stepTook(int rows, int promptTokens, long nanos) {
         int bucket = bucket(rows);
         if (promptTokens == 0) {
@@ -55,7 +56,7 @@ final class PrefillBudget {
         }
     }
 
-    /// Prompt tokens for one step; 0 for one that goes without.
+    /// How many prompt tokens the next step may carry; 0 for a plain step.
     int tokens(int rows) {
         double plain = plainNanos(rows);
         if (plain == 0 || stepsSincePlain >= STEPS_PER_PLAIN) {
@@ -69,7 +70,7 @@ final class PrefillBudget {
         return leastTokens << size;
     }
 
-    /// Of as many rows, or else of the most rows fewer than that of which one is known; 0 where none is.
+    /// The time for this number of rows, or for the nearest smaller number that was measured; 0 if there is none.
     private double plainNanos(int rows) {
         for (int bucket = bucket(rows); bucket >= 0; bucket--) {
             if (plainNanos[bucket] > 0) {
@@ -79,8 +80,8 @@ final class PrefillBudget {
         return 0;
     }
 
-    /// A size that was never run is taken for twice as slow as half of it; where no smaller one was run either, for as
-    /// slow as the next larger.
+    /// An unmeasured size is assumed to be twice as slow as half of it. If no smaller size was measured, it is
+    /// assumed to be as slow as the next larger one.
     private double estimate(int size) {
         for (int smaller = size; smaller >= 0; smaller--) {
             if (addedNanos[smaller] > 0) {

@@ -9,10 +9,10 @@ import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
-/// Sequences whose prompts are on their way into the cache, in the order of their arrival, and whose turn it is.
+/// The sequences whose prompts are being written into the cache, in order of arrival.
 ///
-/// The oldest one and the one with the fewest tokens left take turns: many short ones do not wait for a long one, and a
-/// long one gets half of the turns at least once it is the oldest.
+/// The oldest sequence and the one with the fewest tokens left take turns. Short prompts thus do not wait for a
+/// long one, and a long prompt gets at least half of the turns once it is the oldest.
 ///
 /// Threading: the engine thread alone.
 final class PrefillQueue {
@@ -41,8 +41,8 @@ final class PrefillQueue {
         return sequences.size();
     }
 
-    /// Whether those that are short are more than so many: most would then wait longer for their first token than those
-    /// that run for their next.
+    /// Whether there are more short prompts than `running`. If so, most of them would wait longer for their first
+    /// token than the running sequences wait for their next.
     boolean hasMoreShortThan(int running) {
         return sequences.stream()
                         .filter(sequence -> sequence.promptLeft() <= SHORT_TOKENS)
@@ -54,7 +54,7 @@ final class PrefillQueue {
         return next(Set.of());
     }
 
-    /// @param passed those that have had their turn
+    /// @param passed sequences that have had their turn
     private Sequence next(Set<Sequence> passed) {
         shortestNext = !shortestNext;
         @Nullable Sequence next = null;
@@ -70,12 +70,14 @@ final class PrefillQueue {
         return next;
     }
 
-    /// The next tokens of a sequence's prompt, to go with a decode step; 0 where only the last one is left.
+    /// The next tokens of a sequence's prompt, which go with a decode step; `count` is 0 if only the last token
+    /// is left.
     record Part(Sequence sequence, int count) {}
 
-    /// Shares out the tokens of a step. A prompt's last token is never among them: it is its sequence's first step.
+    /// Shares out the tokens of a step. A prompt's last token is never among them: it is the sequence's first
+    /// step.
     ///
-    /// @param place gives a sequence a slot where it has none, and with it what is there of its prompt already
+    /// @param place gives a sequence a slot if it has none, with any cached prefix of its prompt
     List<Part> share(int tokens, Consumer<Sequence> place) {
         List<Part> parts = new ArrayList<>();
         Set<Sequence> passed = new HashSet<>();

@@ -1,19 +1,19 @@
 package dev.llmworker.engine;
 
-import dev.llmworker.model.Decoder;
-import dev.llmworker.model.PromptPart;
+import dev.llmworker.model.decoder.Decoder;
+import dev.llmworker.model.decoder.PromptPart;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// What lies in each slot of the decoder's cache: a sequence's past, which grows, or that of one that has ended, kept
-/// because a later prompt may begin with the same ids. Pasts are matched by ids alone, so a sequence starts from
-/// nothing but what it has itself sent.
+/// Which token prefix each KV-cache slot holds: that of a running sequence, which grows, or that of an ended one.
+/// The latter is kept because a later prompt may begin with the same ids. Prefixes are matched by ids alone, so a
+/// sequence only reuses what its own prompt also contains.
 ///
 /// Threading: the engine thread alone.
 final class PrefixCache {
-    /// Positions below which a past is neither kept nor looked for: to copy it costs as much as to compute it.
+    /// Shorter prefixes are neither kept nor looked up: copying one costs as much as computing it.
     static final int LEAST_TOKENS = 16;
 
     private final Decoder decoder;
@@ -23,14 +23,14 @@ final class PrefixCache {
     private final long[] lastUse;
     private long uses;
 
-    /// Of a sequence that has ended.
+    /// The prefix that an ended sequence left.
     ///
-    /// @param ids those of the positions 0 to `length`, exclusive; the array may be longer
-    /// @param exact positions from 0 that whole chunks of the grid have filled
+    /// @param ids the token ids at positions 0 to `length`, exclusive; the array may be longer
+    /// @param exact how many positions from 0 were filled by whole chunks of the grid
     private record Past(int[] ids, int length, int exact) {}
 
-    /// @param grid chunks that begin at multiples of this, and have as many tokens, give the same cache whenever they
-    /// run
+    /// @param grid chunks that begin at multiples of this and have this many tokens give the same cache whenever
+    ///     they run
     PrefixCache(Decoder decoder, int grid) {
         this.decoder = decoder;
         this.grid = grid;
@@ -45,7 +45,7 @@ final class PrefixCache {
         return owners[slot];
     }
 
-    /// -1 where the sequence has none.
+    /// The sequence's slot; -1 if it has none.
     int slotOf(Sequence sequence) {
         return indexOf(sequence, owners);
     }
@@ -59,11 +59,11 @@ final class PrefixCache {
         return -1;
     }
 
-    /// Gives a sequence a slot behind the running ones, of which one at least has no owner, and in it the longest
-    /// beginning of its prompt that lies in any slot.
+    /// Assigns a free slot behind the running ones; at least one must be free. The slot gets the longest cached
+    /// prefix of the prompt.
     ///
-    /// @param rows the running sequences, whose slots are 0 to this
-    /// @param exactOnly take over only what the sequence's own chunks would give to the bit
+    /// @param rows how many sequences are running; they occupy the first slots
+    /// @param exactOnly reuse only what the sequence's own chunks would reproduce bit for bit
     void place(Sequence sequence, int rows, boolean exactOnly) {
         int source = -1, reused = LEAST_TOKENS - 1, matched = 0;
         for (int slot = 0; slot < owners.length; slot++) {
@@ -81,12 +81,12 @@ final class PrefixCache {
         }
         lastUse[source] = ++uses;
         int exact = Math.min(reused, exact(source)) / grid * grid;
-        // Nothing is lost where the prompt goes on from all that lies there, or is a request sent again.
+        // Nothing is lost if the prompt continues the whole cached prefix, or repeats an earlier prompt.
         boolean takeOver =
                 owners[source] == null && (matched == length(source) || matched == sequence.promptLength() - 1);
         var past = pasts[source];
         int slot = takeOver ? source : vacate(rows);
-        // It may have had to make room itself.
+        // `vacate` may have moved the source to another slot.
         int from = past == null ? source : indexOf(past, pasts);
         if (slot != from) {
             decoder.copySlot(from, slot, reused);
@@ -100,8 +100,8 @@ final class PrefixCache {
         owners[slot] = sequence;
     }
 
-    /// A slot for a new sequence: the one after the running ones, where it will run, if that is free; what lies there
-    /// is kept elsewhere in place of what was used least recently.
+    /// Frees a slot for a new sequence: the one after the running ones, where it will run, if that has no owner.
+    /// Its prefix moves to the slot that was used least recently.
     private int vacate(int rows) {
         int free = leastRecentlyUsed(rows);
         if (owners[rows] != null || free == rows) {
@@ -117,7 +117,7 @@ final class PrefixCache {
         return rows;
     }
 
-    /// An empty slot first.
+    /// Prefers an empty slot.
     private int leastRecentlyUsed(int rows) {
         int found = -1;
         for (int slot = rows; slot < owners.length; slot++) {
@@ -134,7 +134,7 @@ final class PrefixCache {
         return found;
     }
 
-    /// Parts of prompts as the decoder takes them, each in its sequence's slot.
+    /// Converts parts of prompts to the decoder's form, each with its sequence's slot.
     List<PromptPart> chunks(List<PrefillQueue.Part> parts) {
         List<PromptPart> chunks = new ArrayList<>();
         for (var part : parts) {
@@ -147,7 +147,7 @@ final class PrefixCache {
         return chunks;
     }
 
-    /// Positions in all slots that have owners.
+    /// The number of positions in all slots that have owners.
     int ownedPositions() {
         int positions = 0;
         for (var owner : owners) {
@@ -156,7 +156,7 @@ final class PrefixCache {
         return positions;
     }
 
-    /// The owner has ended; its past is kept where another could use it.
+    /// The owner has ended. Its prefix is kept if another prompt could reuse it.
     void release(int slot) {
         boolean keep = length(slot) >= LEAST_TOKENS && (!decoder.deterministic() || exact(slot) > 0);
         var owner = owners[slot];
@@ -165,7 +165,7 @@ final class PrefixCache {
         lastUse[slot] = ++uses;
     }
 
-    /// Lets two slots change places.
+    /// Swaps two slots.
     void exchange(int a, int b) {
         if (a == b) {
             return;
@@ -189,7 +189,8 @@ final class PrefixCache {
         lastUse[b] = use;
     }
 
-    /// How many ids the slot's content and a prompt begin with alike; not the prompt's last, whose logits are wanted.
+    /// How many ids the slot and a prompt share from the start. The prompt's last id does not count: its logits
+    /// are needed.
     private int matching(Sequence sequence, int slot) {
         int length = Math.min(length(slot), sequence.promptLength() - 1);
         if (length <= 0) {

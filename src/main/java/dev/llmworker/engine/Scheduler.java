@@ -1,24 +1,25 @@
 package dev.llmworker.engine;
 
 import dev.llmworker.generation.FinishReason;
-import dev.llmworker.model.DecodeBatch;
-import dev.llmworker.model.Decoder;
+import dev.llmworker.model.decoder.DecodeBatch;
+import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.stats.EngineStats;
 import java.util.List;
 import java.util.function.IntPredicate;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
-/// Continuous batching: decides, step by step, which sequences the decoder works on.
+/// Continuous batching: decides for each step which sequences the decoder works on.
 ///
-/// Running sequences fill the slots from 0 without a hole; those in prefill are in slots after them, and the rest hold
-/// what ended sequences left for prompts that begin alike. A sequence that ends leaves its slot to the last one.
+/// Running sequences occupy the first slots without gaps. Sequences in prefill have slots after them. The other
+/// slots keep the prefixes of ended sequences for later prompts. When a sequence ends, the last running one moves
+/// into its slot.
 ///
-/// Threading: the engine thread alone. `close` of a sequence reaches it as a flag that each step looks at first.
+/// Threading: the engine thread alone. `close` of a sequence sets a flag, which each step checks first.
 final class Scheduler {
-    /// A prompt is cut at multiples of this while nothing runs, and always where the decoder is deterministic.
+    /// Prompts are cut at multiples of this if nothing runs, and always if the decoder is deterministic.
     static final int GRID_TOKENS = 128;
-    /// Prompt tokens a step takes while nothing runs.
+    /// How many prompt tokens a step takes if nothing runs.
     static final int QUIET_TOKENS = 128;
     private final Decoder decoder;
     private final IntPredicate endOfSequence;
@@ -29,7 +30,7 @@ final class Scheduler {
     private final DecodeBatch batch;
     private final PrefillBudget pace;
     private final int slotCount;
-    /// Each has a slot from its first part on.
+    /// Each of these has a slot from its first part on.
     private final PrefillQueue prefilling = new PrefillQueue();
     private int rows;
 
@@ -46,7 +47,8 @@ final class Scheduler {
         this.batch = new DecodeBatch(slotCount);
     }
 
-    /// Ends what is to end, takes a piece of the waiting prompts, decodes one token for each running sequence.
+    /// Ends finished sequences, prefills a part of the waiting prompts, and decodes one token for each running
+    /// sequence.
     ///
     /// @return whether there is more to do
     boolean step() {
@@ -64,7 +66,7 @@ final class Scheduler {
         return rows > 0 || !prefilling.isEmpty() || waiting.size() > 0;
     }
 
-    /// Ends everything that has been admitted.
+    /// Ends every admitted sequence.
     void endAll(FinishReason reason) {
         for (int slot = rows - 1; slot >= 0; slot--) {
             runningAt(slot).finish(reason);
@@ -94,7 +96,7 @@ final class Scheduler {
             }
             return reason != null;
         });
-        // From the last slot down: when many end together, few move.
+        // Goes down from the last slot, so that few sequences move if many end together.
         for (int slot = rows - 1; slot >= 0; slot--) {
             var reason = reasonToEnd(runningAt(slot), now);
             if (reason != null) {
@@ -120,7 +122,7 @@ final class Scheduler {
         }
     }
 
-    /// By calls for nothing but prompts: while nothing runs, and where it must not matter what else does.
+    /// Prefills in calls of their own: if nothing runs, or if results must not depend on what else runs.
     private void prefill() {
         int budget = QUIET_TOKENS;
         while (!prefilling.isEmpty() && budget >= decoder.leastPromptTokens()) {
@@ -143,7 +145,7 @@ final class Scheduler {
         }
     }
 
-    /// Of prompts, that go with the next step.
+    /// How many prompt tokens to prefill in the next step.
     private int promptTokens() {
         if (prefilling.isEmpty()) {
             return 0;
@@ -170,12 +172,13 @@ final class Scheduler {
         sequence.prefilled(ids.length, ids.length == GRID_TOKENS);
         stats.recordTokens(ids.length, 0);
         if (last) {
-            // Only steps adjust logits and tell their probabilities: the prompt's last token is the first one.
+            // Only decode steps adjust logits and give log-probabilities, so the prompt's last token goes into
+            // such a step.
             run(sequence);
         }
     }
 
-    /// A prompt is in the cache: its sequence runs, unless the first token ends it.
+    /// The prompt is in the cache: its sequence starts to run, unless the first token ends it.
     private void begin(Sequence sequence, int token) {
         var reason = sequence.accept(token, endOfSequence.test(token), null);
         if (reason == null) {
@@ -192,7 +195,7 @@ final class Scheduler {
         rows++;
     }
 
-    /// @param beside parts of prompts
+    /// @param beside parts of prompts to prefill in the same step
     private void decode(List<PrefillQueue.Part> beside) {
         batch.clear();
         for (int row = 0; row < rows; row++) {
@@ -228,7 +231,7 @@ final class Scheduler {
         ended.finish(reason);
     }
 
-    /// Ends a sequence that does not run.
+    /// Ends a sequence that is not running.
     private void leave(Sequence sequence, FinishReason reason) {
         int slot = slots.slotOf(sequence);
         if (slot >= 0) {

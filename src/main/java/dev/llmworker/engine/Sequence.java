@@ -16,7 +16,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
-/// A request being decoded: its prompt, what of it is in the cache, and what has been generated.
+/// A request being decoded: its prompt, its cached part, and what has been generated.
 ///
 /// Threading: the engine thread owns it. Its reader takes events and may close it; any other thread may close it.
 final class Sequence implements Generation {
@@ -38,7 +38,7 @@ final class Sequence implements Generation {
     // Never holds more than tokenLimit + 1 events, so the engine never waits for a reader.
     private final LinkedBlockingQueue<GenerationEvent> events = new LinkedBlockingQueue<>();
 
-    /// The prompt's, then the generated ones; as long as it has become or longer.
+    /// The prompt's ids, then the generated ones; the array may be longer.
     private int[] ids;
 
     private int prefilled;
@@ -81,7 +81,7 @@ final class Sequence implements Generation {
         this.listener = end;
     }
 
-    // --- the engine thread's side
+    // --- called by the engine thread
 
     long id() {
         return id;
@@ -103,13 +103,13 @@ final class Sequence implements Generation {
         return promptLength - prefilled;
     }
 
-    /// Of a sequence whose logits are adjusted or whose log-probabilities are wanted.
+    /// The history for the decoder; null if logits are not adjusted and log-probabilities are not requested.
     @Nullable
     TokenHistory history() {
         return history;
     }
 
-    /// Its beginning, so many positions, lies in its slot already.
+    /// The first `positions` of the prompt are already in its slot.
     ///
     /// @param exact as [#exact()]
     void reuse(int positions, int exact) {
@@ -118,12 +118,12 @@ final class Sequence implements Generation {
         this.exact = exact;
     }
 
-    /// Positions that did not have to be computed.
+    /// How many positions came from the prefix cache.
     int reused() {
         return reused;
     }
 
-    /// The engine begins with it.
+    /// The engine starts to work on the sequence.
     void begin() {
         queuedNanos = sinceSubmitted();
     }
@@ -133,9 +133,9 @@ final class Sequence implements Generation {
         return Arrays.copyOfRange(ids, prefilled, prefilled + count);
     }
 
-    /// The next `count` positions of the prompt are in the cache.
+    /// Records that the next `count` positions of the prompt are in the cache.
     ///
-    /// @param asAlone they were computed by a call of their own, as they are whenever the prompt comes alone
+    /// @param asAlone whether a call of their own computed them, as for a prompt that comes alone
     void prefilled(int count, boolean asAlone) {
         if (asAlone && prefilled == exact) {
             exact += count;
@@ -143,27 +143,28 @@ final class Sequence implements Generation {
         prefilled += count;
     }
 
-    /// Positions in the cache.
+    /// The number of positions in the cache.
     int cached() {
         return generated == 0 ? prefilled : newestPosition();
     }
 
-    /// Of the positions in the cache those from 0 on that whole chunks of the grid have filled.
+    /// How many cached positions, from 0 on, were filled by whole chunks of the grid.
     int exact() {
         return exact;
     }
 
-    /// Those in the cache and after it; the array may be longer than that.
+    /// All token ids: cached and pending. The array may be longer.
     int[] ids() {
         return ids;
     }
 
-    /// The one to decode next; before the first step, the last of the prompt.
+    /// The token to decode next; before the first step, the last of the prompt.
     int newestToken() {
         return newestToken;
     }
 
-    /// Position of the newest token, which is also the number of positions in the cache: the newest is not there yet.
+    /// The position of the newest token. It equals the number of cached positions, as the newest is not cached
+    /// yet.
     int newestPosition() {
         return promptLength + generated - 1;
     }
@@ -174,8 +175,8 @@ final class Sequence implements Generation {
 
     /// Takes one sampled token.
     ///
-    /// @param logprobs its own and the likeliest ones', where the sequence wants them
-    /// @return why the sequence ends with it, or null if it goes on
+    /// @param logprobs its log-probability and those of the likeliest tokens, if the request asked for them
+    /// @return why the sequence ends with this token, or null if it continues
     @Nullable
     FinishReason accept(int token, boolean endOfSequence, @Nullable Logprobs logprobs) {
         if (endOfSequence && !ignoreEos) {
@@ -204,7 +205,8 @@ final class Sequence implements Generation {
         return last ? FinishReason.LENGTH : null;
     }
 
-    /// The last event. Called once, by whoever took the sequence out of the queue or out of its slot.
+    /// Adds the last event. Called once, by the thread that took the sequence out of the queue or out of its
+    /// slot.
     void finish(FinishReason reason) {
         totalNanos = sinceSubmitted();
         listener.finished(this, reason);
@@ -224,7 +226,7 @@ final class Sequence implements Generation {
         return closed;
     }
 
-    // --- the reader's side
+    // --- called by the reader
 
     @Override
     public Timings timings() {

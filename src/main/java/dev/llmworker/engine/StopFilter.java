@@ -8,15 +8,15 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// The way of a sequence's tokens to its reader. Tokens in whose text a stop sequence may have begun wait here, so that
-/// no part of one is ever seen.
+/// Passes a sequence's tokens to its reader. A token is held back if a stop sequence may have begun in its text,
+/// so that the reader never sees part of one.
 ///
 /// Threading: one thread at a time.
 final class StopFilter {
     private final Consumer<? super GenerationEvent.Token> reader;
     private final @Nullable StopMatcher stops;
     private final ArrayDeque<GenerationEvent.Token> held = new ArrayDeque<>(0);
-    /// Characters that have left.
+    /// How many characters were passed on.
     private long released;
 
     StopFilter(List<String> stops, Consumer<? super GenerationEvent.Token> reader) {
@@ -27,7 +27,7 @@ final class StopFilter {
     /// Takes the next token.
     ///
     /// @param mayStop whether the sequence may end yet
-    /// @return whether a stop sequence is complete; all tokens have left, with the text before it
+    /// @return whether a stop sequence is complete; then the text before it has been passed on
     boolean add(GenerationEvent.Token token, boolean mayStop) {
         if (stops == null) {
             reader.accept(token);
@@ -46,7 +46,7 @@ final class StopFilter {
         return false;
     }
 
-    /// No stop sequence will be completed any more: what waits leaves as it is.
+    /// No stop sequence can be completed any more: passes on the tokens held back, unchanged.
     void flush() {
         while (!held.isEmpty()) {
             release(Long.MAX_VALUE);
@@ -60,7 +60,7 @@ final class StopFilter {
         if (kept == token.text().length()) {
             reader.accept(token);
         } else {
-            // What is no part of the text has no score either.
+            // A token that is not part of the text has no score either.
             var scores = kept == 0 ? List.<ScoredToken>of() : token.scores();
             reader.accept(new GenerationEvent.Token(token.index(), token.text().substring(0, kept), scores));
         }

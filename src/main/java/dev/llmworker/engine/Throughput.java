@@ -2,7 +2,7 @@ package dev.llmworker.engine;
 
 import java.util.function.LongSupplier;
 
-/// How fast requests get done, so that one that is refused can be told when there will be room.
+/// Measures how fast requests finish, so that a refused client learns when to try again.
 ///
 /// Threading: any thread.
 final class Throughput {
@@ -10,7 +10,7 @@ final class Throughput {
     private static final double NANOS_PER_SECOND = 1e9;
 
     private final LongSupplier clock;
-    /// When the last ones ended, in nanoseconds during which there was one: what no request waited for is no pace.
+    /// When the latest requests ended, in nanoseconds of busy time: idle time does not count.
     private final long[] ends = new long[WINDOW];
 
     private long ended;
@@ -23,14 +23,14 @@ final class Throughput {
         this.clock = clock;
     }
 
-    /// A request waits or runs.
+    /// A request has started to wait or run.
     synchronized void began() {
         if (present++ == 0) {
             busySinceNanos = clock.getAsLong();
         }
     }
 
-    /// A request that began waits and runs no more.
+    /// A request that began has ended.
     synchronized void ended() {
         var now = busyNanos();
         ends[(int) (ended++ % WINDOW)] = now;
@@ -51,16 +51,16 @@ final class Throughput {
         return busyNanos + (present == 0 ? 0 : clock.getAsLong() - busySinceNanos);
     }
 
-    /// Seconds until `requests` more have ended, at the pace of the last ones; from 1 to `most`.
+    /// Estimates the seconds until `requests` more have ended, at the recent pace; from 1 to `most`.
     synchronized int secondsFor(int requests, int most) {
         var now = busyNanos();
         var measured = (int) Math.min(ended, WINDOW - 1);
-        // While none has ended, it will take as long as it has taken, for all that is known.
+        // Until one has ended, assumes that each takes as long as the first ones have taken so far.
         var nanosEach = measured == 0 ? (double) now / Math.max(1, requests) : (double) (now - first()) / measured;
         return (int) Math.clamp(Math.ceil(nanosEach * requests / NANOS_PER_SECOND), 1, most);
     }
 
-    /// When the time began in which those were counted.
+    /// The start of the time in which the ends were counted.
     private long first() {
         return ended < WINDOW ? 0 : ends[(int) (ended % WINDOW)];
     }

@@ -9,7 +9,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/// Names the tokens of log-probabilities.
+/// Converts log-probabilities of token ids into [ScoredToken]s.
 ///
 /// Threading: any thread.
 final class TokenScorer {

@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Accepted sequences that wait for a slot, first come first served, at most `limit` of them.
+/// Accepted sequences that wait for a slot: first come, first served, at most `limit` of them.
 ///
 /// Threading: any thread; only the engine thread takes and waits.
 final class WaitingQueue {
@@ -18,7 +18,7 @@ final class WaitingQueue {
         this.limit = limit;
     }
 
-    /// @return false when the queue is full or shut
+    /// @return false if the queue is full or shut
     synchronized boolean offer(Sequence sequence) {
         if (shut || sequences.size() >= limit) {
             return false;
@@ -32,7 +32,7 @@ final class WaitingQueue {
         return sequences.poll();
     }
 
-    /// @return whether it was still waiting: then it is the caller's to finish
+    /// @return whether the sequence was still waiting; if so, the caller must finish it
     synchronized boolean remove(Sequence sequence) {
         return sequences.remove(sequence);
     }
@@ -46,7 +46,7 @@ final class WaitingQueue {
 
     /// Waits until a sequence waits or the queue is shut.
     ///
-    /// @return false when it is shut
+    /// @return false if it is shut
     synchronized boolean awaitWork() throws InterruptedException {
         while (sequences.isEmpty() && !shut) {
             wait();
@@ -54,7 +54,7 @@ final class WaitingQueue {
         return !shut;
     }
 
-    /// Waits for that long at most.
+    /// Waits for at most this long.
     ///
     /// @return whether no sequence has come and the queue is not shut
     synchronized boolean staysEmpty(Duration duration) throws InterruptedException {
@@ -69,7 +69,7 @@ final class WaitingQueue {
         return false;
     }
 
-    /// Accepts no more, and hands out what waits.
+    /// Stops accepting sequences and returns those that wait.
     synchronized List<Sequence> shut() {
         shut = true;
         notifyAll();

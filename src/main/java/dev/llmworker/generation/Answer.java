@@ -3,21 +3,23 @@ package dev.llmworker.generation;
 import java.util.Iterator;
 import org.jspecify.annotations.Nullable;
 
-/// One running answer. Its events are read once, in order, by one thread; the last is a [GenerationEvent.Finished].
+/// One running answer. Its events are read once, in order, by one thread; the last is a
+/// [GenerationEvent.Finished].
 ///
-/// Threading: `close` may be called from any thread, any number of times. The reader then sees the events that are
-/// already there, and a [GenerationEvent.Finished].
+/// Threading: `close` may be called from any thread, any number of times. The reader then sees the events that
+/// are already there, and a [GenerationEvent.Finished].
 public interface Answer<E> extends Iterable<E>, AutoCloseable {
-    /// Waits until it is certain that the request is served, which a generator that asks another server learns late.
+    /// Waits until it is certain that the request is served. A generator that forwards to another server learns
+    /// this late.
     ///
-    /// @throws RefusedException if it is not; the answer is over then
+    /// @throws RefusedException if it is not; the answer is then over
     default void awaitAccepted() {}
 
     /// Waits for each event. An interrupt of the reading thread closes the answer.
     @Override
     Iterator<E> iterator();
 
-    /// How long it took, available after the last event; null if the generator does not measure.
+    /// Its timings, available after the last event; null if the generator does not measure.
     default @Nullable Timings timings() {
         return null;
     }

@@ -1,4 +1,4 @@
 package dev.llmworker.generation;
 
-/// One running answer, token by token.
+/// A running answer that yields one token at a time.
 public interface Generation extends Answer<GenerationEvent> {}

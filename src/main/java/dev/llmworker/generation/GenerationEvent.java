@@ -8,8 +8,8 @@ public sealed interface GenerationEvent {
     /// One generated token.
     ///
     /// @param index from 0, contiguous
-    /// @param text what it adds to the text; empty while its character is incomplete
-    /// @param scores the token itself and then the likeliest ones in its place, where the request asks for them
+    /// @param text what the token adds to the text; empty while its character is incomplete
+    /// @param scores the token itself, then the likeliest alternatives, if the request asks for them
     record Token(int index, String text, List<ScoredToken> scores) implements GenerationEvent {
         public Token(int index, String text) {
             this(index, text, List.of());
@@ -18,10 +18,12 @@ public sealed interface GenerationEvent {
 
     /// The last event.
     ///
-    /// @param promptTokens tokens of the prompt, the chat template's included; 0 where another server did not say
-    /// @param completionTokens tokens of the answer: the number of [Token] events before this one, unless another
-    ///     server counted them, which may put several into one event
-    /// @param failure what went wrong, in words for a client; null if nothing did, or if only the log says it
+    /// @param promptTokens tokens of the prompt, including the chat template's; 0 if another server did not
+    ///     report them
+    /// @param completionTokens tokens of the answer: the number of [Token] events before this one, or what
+    ///     another server counted, which may put several tokens into one event
+    /// @param failure what went wrong, in words for a client; null if nothing did, or if only the log has the
+    ///     reason
     record Finished(
             FinishReason reason,
             int promptTokens,

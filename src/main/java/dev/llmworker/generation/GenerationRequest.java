@@ -5,17 +5,17 @@ import dev.llmworker.sampling.SamplingParameters;
 import java.util.List;
 import java.util.OptionalInt;
 
-/// One request for text, every bound that does not depend on the model checked.
+/// A request for text. All limits that do not depend on the model have been checked.
 ///
-/// @param maxTokens the most tokens to generate, at least 1; the context must hold them. Empty: what `fillsContext`
-///     says
-/// @param ignoreEos goes on past the model's end-of-sequence tokens, up to `maxTokens`
-/// @param minTokens neither an end-of-sequence token nor a stop sequence ends the answer before it has so many
+/// @param maxTokens the most tokens to generate, at least 1, which the context must hold; if empty,
+///     `fillsContext` decides
+/// @param ignoreEos continues past the model's end-of-sequence tokens, up to `maxTokens`
+/// @param minTokens the least tokens to generate before an end-of-sequence token or a stop sequence may end the
+///     answer
 /// @param stop the answer ends before the first of these; at most [#MAX_STOPS]
-/// @param fillsContext without `maxTokens`, an answer may be as long as the context allows, and not only
-///     [#DEFAULT_MAX_TOKENS] of that
-/// @param requestId what the client's request is called in logs, here and in other servers; empty where no client sent
-/// it
+/// @param fillsContext without `maxTokens`, the answer may fill the context instead of ending after
+///     [#DEFAULT_MAX_TOKENS]
+/// @param requestId the request's id in logs, here and in other servers; empty if the client sent none
 public record GenerationRequest(
         Prompt prompt,
         OptionalInt maxTokens,
@@ -41,8 +41,7 @@ public record GenerationRequest(
                     "min_tokens", "min_tokens is " + minTokens + "; it must be from 0 to max_tokens");
         }
         if (stop.size() > MAX_STOPS) {
-            throw new ParameterException(
-                    "stop", "stop has " + stop.size() + " sequences; it may have " + MAX_STOPS + " at most");
+            throw new ParameterException("stop", "stop has " + stop.size() + " sequences; the limit is " + MAX_STOPS);
         }
         for (var sequence : stop) {
             if (sequence.isEmpty() || sequence.length() > MAX_STOP_CHARACTERS) {
@@ -65,7 +64,7 @@ public record GenerationRequest(
         this(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, fillsContext, "");
     }
 
-    /// One that ends where the model ends it, or at its length.
+    /// A request that ends at the model's end token or at its length.
     public GenerationRequest(Prompt prompt, OptionalInt maxTokens, SamplingParameters sampling, boolean ignoreEos) {
         this(prompt, maxTokens, sampling, ignoreEos, 0, List.of(), false);
     }
@@ -74,7 +73,7 @@ public record GenerationRequest(
         return new GenerationRequest(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, fillsContext, id);
     }
 
-    /// The most tokens to generate, given or not; the context may hold fewer.
+    /// The most tokens to generate, including the default; the context may hold fewer.
     public int tokenLimit() {
         return maxTokens.orElse(fillsContext ? Integer.MAX_VALUE : DEFAULT_MAX_TOKENS);
     }

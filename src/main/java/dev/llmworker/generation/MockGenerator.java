@@ -7,19 +7,19 @@ import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 
-/// Answers without a model: the sentence `Response to: 'PROMPT' (tokens=N, temp=T, request #n)`, spread evenly over
-/// exactly `max_tokens` tokens, so that load tests meet the same stream as clients of a real model.
+/// Answers without a model, so that load tests see the same kind of stream as clients of a real model. The answer
+/// is `Response to: 'PROMPT' (tokens=N, temp=T, request #n)`, spread evenly over exactly `max_tokens` tokens.
 ///
-/// Threading: any thread; a generation runs in its reader's.
+/// Threading: any thread; a generation runs on its reader's thread.
 public final class MockGenerator implements Generator {
-    /// There is no context to bound an answer, so this does.
+    /// Limits an answer, because the mock has no context that would.
     public static final int MAX_TOKENS = 1_000_000;
 
     private final AtomicLong requests = new AtomicLong();
     private final Duration timeout;
     private final LongSupplier clock;
 
-    /// Without a deadline.
+    /// A mock without a deadline.
     public MockGenerator() {
         this(Duration.ofDays(1), System::nanoTime);
     }
@@ -47,10 +47,10 @@ public final class MockGenerator implements Generator {
         };
         var text = "Response to: '" + prompt + "' (tokens=" + maxTokens + ", temp="
                 + request.sampling().temperature() + ", request #" + requests.incrementAndGet() + ")";
-        return new Answer(text, words(prompt), maxTokens, clock, clock.getAsLong() + timeout.toNanos());
+        return new MockGeneration(text, words(prompt), maxTokens, clock, clock.getAsLong() + timeout.toNanos());
     }
 
-    /// Not as many as there could be where that is left open: it would be a million.
+    /// Uses the default if `max_tokens` is not set: the maximum would be a million.
     private static int maxTokens(GenerationRequest request) {
         return request.maxTokens().orElse(GenerationRequest.DEFAULT_MAX_TOKENS);
     }
@@ -73,8 +73,10 @@ public final class MockGenerator implements Generator {
         return stripped.isEmpty() ? 0 : stripped.split("\\s+").length;
     }
 
-    /// One answer; its iterator makes each token as it is asked for.
-    private static final class Answer implements Generation, Iterator<GenerationEvent> {
+    /// One answer, which makes each token when it is read.
+    ///
+    /// Threading: the reader's thread; any thread may close it.
+    private static final class MockGeneration implements Generation, Iterator<GenerationEvent> {
         private final String text;
         private final long characters;
         private final int promptTokens;
@@ -86,7 +88,7 @@ public final class MockGenerator implements Generator {
         private int offset;
         private boolean finished;
 
-        Answer(String text, int promptTokens, int maxTokens, LongSupplier clock, long deadlineNanos) {
+        MockGeneration(String text, int promptTokens, int maxTokens, LongSupplier clock, long deadlineNanos) {
             this.clock = clock;
             this.deadlineNanos = deadlineNanos;
             this.text = text;
@@ -129,7 +131,7 @@ public final class MockGenerator implements Generator {
         }
 
         private GenerationEvent token() {
-            // Counted in whole characters, so that no token ends between the halves of one.
+            // Counts code points, so that no token splits a surrogate pair.
             var count = (int) ((index + 1) * characters / maxTokens - index * characters / maxTokens);
             var end = text.offsetByCodePoints(offset, count);
             var token = new GenerationEvent.Token(index, text.substring(offset, end));

@@ -5,13 +5,14 @@ import java.util.List;
 
 /// What the model is asked to continue.
 public sealed interface Prompt {
-    /// A conversation, which goes through the model's chat template. A model without one gets the contents alone.
+    /// A conversation, which the model's chat template renders. A model without a template gets only the
+    /// contents.
     record Chat(List<ChatMessage> messages) implements Prompt {
         public Chat {
             messages = List.copyOf(messages);
         }
     }
 
-    /// Text that is sent as it is, control tokens included.
+    /// Text that is used unchanged, including control tokens.
     record Raw(String text) implements Prompt {}
 }

@@ -1,10 +1,10 @@
 package dev.llmworker.generation;
 
-/// A request that is not served; the message is for the client.
+/// Is thrown if a request is not served. The message is for the client.
 public final class RefusedException extends RuntimeException {
-    /// Why, by what the client can do about it.
+    /// Why the request is refused, grouped by what the client can do about it.
     public enum Reason {
-        /// The request is wrong; sent again it is refused again.
+        /// The request is wrong: it would be refused again.
         INVALID,
         /// The model is still loading.
         LOADING,
@@ -18,12 +18,12 @@ public final class RefusedException extends RuntimeException {
     private final String code;
     private final int retryAfterSeconds;
 
-    /// @param code what is wrong, in snake case, for programs
+    /// @param code a machine-readable reason in snake case
     public RefusedException(Reason reason, String code, String message) {
         this(reason, code, message, 0);
     }
 
-    /// @param retryAfterSeconds when to try again; 0 where that goes with the reason
+    /// @param retryAfterSeconds when to try again; 0 if the reason's default applies
     public RefusedException(Reason reason, String code, String message, int retryAfterSeconds) {
         super(message);
         this.reason = reason;
@@ -39,7 +39,7 @@ public final class RefusedException extends RuntimeException {
         return code;
     }
 
-    /// When to try again; 0 where that goes with the reason.
+    /// When to try again; 0 if the reason's default applies.
     public int retryAfterSeconds() {
         return retryAfterSeconds;
     }

@@ -1,8 +1,8 @@
 package dev.llmworker.generation;
 
-/// What a relayed request brings: any number of chunks, then a [GenerationEvent.Finished].
+/// An event of a relayed request: any number of chunks, then a [GenerationEvent.Finished].
 public sealed interface RelayEvent permits RelayEvent.Chunk, GenerationEvent.Finished {
-    /// An event of OpenAI's API as another server wrote it.
+    /// An event of OpenAI's API as the other server wrote it.
     ///
     /// @param isUsage whether it carries token counts and nothing else
     record Chunk(String json, boolean isUsage) implements RelayEvent {}

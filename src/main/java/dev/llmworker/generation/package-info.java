@@ -1,5 +1,4 @@
-/// From a request to a stream of text: front door, scheduler, sequences. Knows token ids and text, no HTTP and no
-/// tensors.
+/// The generator interface with its requests and events. It knows token ids and text, but no HTTP and no tensors.
 @NullMarked
 package dev.llmworker.generation;
 

@@ -5,7 +5,7 @@ import java.util.Collection;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
-/// Which of a folder's or a repository's files is the model.
+/// Chooses the file of a folder or a repository that is the model.
 final class GgufChoice {
     static final String SUFFIX = ".gguf";
     private static final Pattern PART = Pattern.compile(".*-\\d{5}-of-(\\d{5})\\.gguf");
@@ -15,8 +15,8 @@ final class GgufChoice {
 
     /// The only GGUF file among `names`.
     ///
-    /// @param model as `MODEL` names it
-    /// @param separator between it and the name of a file
+    /// @param model the value of `MODEL`
+    /// @param separator goes between the model and a file's name
     static String only(Collection<String> names, String model, String separator) throws ModelUnavailableException {
         var candidates =
                 names.stream().filter(name -> name.endsWith(SUFFIX)).sorted().toList();
@@ -30,18 +30,19 @@ final class GgufChoice {
                     .map(name -> "\n  MODEL=" + model + separator + name)
                     .collect(Collectors.joining());
             var rest = candidates.size() > MAX_LISTED ? "\n  and " + (candidates.size() - MAX_LISTED) + " more" : "";
-            throw new ModelUnavailableException("MODEL=" + model + " has " + candidates.size()
-                    + " .gguf files; name the one that is meant:" + listed + rest);
+            throw new ModelUnavailableException(
+                    "MODEL=" + model + " has " + candidates.size() + " .gguf files; name one of them:" + listed + rest);
         }
         return candidates.getFirst();
     }
 
-    /// Refuses what would load as half a model.
+    /// Rejects one part of a model in parts.
     static void requireWhole(String name, String model) throws ModelUnavailableException {
         var part = PART.matcher(name);
         if (part.matches() && !part.group(1).equals("00001")) {
-            throw new ModelUnavailableException("MODEL=" + model + ": " + name + " is one of "
-                    + Integer.parseInt(part.group(1)) + " parts; a model in parts is not read, one in a file is");
+            throw new ModelUnavailableException(
+                    "MODEL=" + model + ": " + name + " is one of " + Integer.parseInt(part.group(1))
+                            + " parts; a model in parts is not supported; use one that is a single file");
         }
     }
 }

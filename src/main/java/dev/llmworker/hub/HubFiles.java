@@ -11,7 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
 
-/// The files of a repository at one commit, and where they are put.
+/// The files of a repository at one commit, and their place in the cache.
 record HubFiles(HubId id, HubListing listing, SnapshotCache cache, URI hub, Downloader downloader) {
     /// Whether the repository holds a model in safetensors, and none in GGUF.
     boolean areSafetensors() {
@@ -19,8 +19,8 @@ record HubFiles(HubId id, HubListing listing, SnapshotCache cache, URI hub, Down
                 && SafetensorsFiles.areAmong(listing.names());
     }
 
-    /// Fetches a model in safetensors, all files that it is made of: the small ones first. What an earlier attempt left
-    /// whole is not fetched again, and what it left in part goes on.
+    /// Downloads all files of a model in safetensors, the small ones first. Files that an earlier attempt
+    /// completed are kept; partial ones are resumed.
     ///
     /// @return the folder
     Path fetchSafetensors() throws IOException, InterruptedException {
@@ -52,7 +52,7 @@ record HubFiles(HubId id, HubListing listing, SnapshotCache cache, URI hub, Down
         DiskSpace.require(folder, bytes, id.toString());
     }
 
-    /// @return where the file is now
+    /// @return the path of the downloaded file
     Path fetch(String name) throws IOException, InterruptedException {
         var file = listing.named(name);
         if (file == null) {

@@ -5,16 +5,16 @@ import org.jspecify.annotations.Nullable;
 
 /// A model on the Hugging Face hub: `org/name`, or `org/name:file.gguf`.
 ///
-/// The names become paths and addresses, so only harmless characters pass, and no segment begins with a dot.
+/// The names become paths and URLs, so only harmless characters are allowed, and no segment begins with a dot.
 ///
-/// @param file the one meant, with `/` where it lies in a folder of the repository; null where none is named
+/// @param file the file, with `/` if it is in a folder of the repository; null if none is named
 record HubId(String organisation, String name, @Nullable String file) {
     private static final String SEGMENT = "[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}";
     private static final Pattern FORM =
             Pattern.compile("(?<org>" + SEGMENT + ")/(?<name>" + SEGMENT + ")(:(?<file>[^:]+))?");
     private static final Pattern FILE = Pattern.compile(SEGMENT + "(/" + SEGMENT + "){0,4}");
 
-    /// @return null where the text is no id
+    /// @return null if the text is not an id
     static @Nullable HubId parse(String text) {
         var matcher = FORM.matcher(text);
         if (!matcher.matches()) {
@@ -23,7 +23,7 @@ record HubId(String organisation, String name, @Nullable String file) {
         var organisation = matcher.group("org");
         var name = matcher.group("name");
         var file = matcher.group("file");
-        // The hub forbids `--` and `..` in names; in the cache's folder names `--` stands for the slash.
+        // The hub forbids `--` and `..` in names. In folder names of the cache, `--` stands for the slash.
         var clear = !(organisation + name).contains("..") && !organisation.contains("--") && !name.contains("--");
         return clear && (file == null || isFileName(file)) ? new HubId(organisation, name, file) : null;
     }
@@ -37,7 +37,7 @@ record HubId(String organisation, String name, @Nullable String file) {
         return organisation + "/" + name;
     }
 
-    /// The folder of the repository in a cache.
+    /// The repository's folder in a cache.
     String folderName() {
         return "models--" + organisation + "--" + name;
     }

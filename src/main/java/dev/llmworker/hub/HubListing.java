@@ -11,12 +11,12 @@ import java.util.OptionalLong;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// What the hub says a repository holds.
+/// The hub's list of a repository's files.
 ///
-/// @param revision the commit that the list is of
+/// @param revision the commit that was listed
 record HubListing(String revision, List<HubFile> files) {
-    /// @param bytes empty where the hub does not say
-    /// @param sha256 null where the hub does not say
+    /// @param bytes empty if the hub does not say
+    /// @param sha256 null if the hub does not say
     record HubFile(
             String name, OptionalLong bytes, @Nullable String sha256) {}
 
@@ -34,7 +34,7 @@ record HubListing(String revision, List<HubFile> files) {
         var files = new ArrayList<HubFile>();
         for (var sibling : root.path("siblings")) {
             var name = sibling.path("rfilename").asText();
-            // Names become paths. A repository may well hold odd ones beside the model.
+            // Names become paths. A repository may hold files with odd names beside the model.
             if (HubId.isFileName(name)) {
                 files.add(file(name, sibling));
             }

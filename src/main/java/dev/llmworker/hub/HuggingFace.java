@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Models of the Hugging Face hub: from a cache that has them, else downloaded into this worker's own.
+/// Finds models of the Hugging Face hub: in a cache that has them, or else by downloading them into this worker's
+/// own cache.
 final class HuggingFace {
     private static final Logger LOG = LoggerFactory.getLogger(HuggingFace.class);
     private static final String PUBLIC_HUB = "https://huggingface.co";
@@ -61,7 +62,7 @@ final class HuggingFace {
     private static void requireModelName(HubId id) throws ModelUnavailableException {
         var named = id.file();
         if (named != null && !named.endsWith(GgufChoice.SUFFIX) && !SafetensorsFiles.isNamed(named)) {
-            throw new ModelUnavailableException("MODEL=" + id + ": " + named + " is neither a .gguf file nor "
+            throw new ModelUnavailableException("MODEL=" + id + ": " + named + " is not a .gguf file, "
                     + SafetensorsFiles.SINGLE + " or " + SafetensorsFiles.INDEX);
         }
     }
@@ -69,8 +70,8 @@ final class HuggingFace {
     private void requireOnline(HubId id) throws ModelUnavailableException {
         var offline = CacheFolder.nonBlank(environment.apply("HF_HUB_OFFLINE"));
         if (offline != null && List.of("1", "true", "yes", "on").contains(offline.toLowerCase(Locale.ROOT))) {
-            throw new ModelUnavailableException(
-                    "MODEL=" + id + " is in no cache here, and HF_HUB_OFFLINE=" + offline + " forbids the download");
+            throw new ModelUnavailableException("MODEL=" + id
+                    + " is not in a cache on this machine, and HF_HUB_OFFLINE=" + offline + " forbids the download");
         }
     }
 
@@ -124,11 +125,11 @@ final class HuggingFace {
             } catch (TransferException e) {
                 if (failures >= backoff.attempts()) {
                     throw new ModelUnavailableException(
-                            "MODEL=" + id + " is in no cache here, and " + hub.getHost() + " cannot be asked for it: "
-                                    + e.getMessage(),
+                            "MODEL=" + id + " is not in a cache on this machine, and " + hub.getHost()
+                                    + " cannot be reached: " + e.getMessage(),
                             e);
                 }
-                LOG.warn("asking the hub for {}: {}; trying again", id.repository(), e.getMessage());
+                LOG.warn("cannot list {} on the hub: {}; trying again", id.repository(), e.getMessage());
                 backoff.pause().millis(backoff.waitMillis(failures, e.retryAfterMillis()));
             }
         }
@@ -143,7 +144,7 @@ final class HuggingFace {
                 return hub;
             }
         } catch (IllegalArgumentException e) {
-            throw new ModelUnavailableException("HF_ENDPOINT is not an address: " + e.getMessage(), e);
+            throw new ModelUnavailableException("HF_ENDPOINT is not a URL: " + e.getMessage(), e);
         }
         throw new ModelUnavailableException("HF_ENDPOINT=" + address + " must begin with https://HOST or http://HOST");
     }

@@ -18,11 +18,11 @@ import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// Finds the file or folder that `MODEL` means, and fetches it where it is not on this machine yet.
+/// Finds the file or folder that `MODEL` names, and downloads it if it is not on this machine.
 ///
-/// What exists on the disk goes before what an id could mean: a folder `org/name` hides the hub's model of that name.
+/// Existing paths come before hub ids: a folder `org/name` hides the hub's model of that name.
 ///
-/// Threading: blocks, for minutes where it downloads; an interrupt ends it promptly.
+/// Threading: blocks, for minutes during a download; an interrupt ends it promptly.
 public final class ModelLocator {
     private static final byte[] GGUF_MAGIC = "GGUF".getBytes(StandardCharsets.US_ASCII);
     private static final Path RUNPOD_VOLUME = Path.of("/runpod-volume");
@@ -31,8 +31,8 @@ public final class ModelLocator {
     private final Progress progress;
     private final HuggingFace huggingFace;
 
-    /// @param environment reads a variable, null where it is not set: `MODEL`, `CACHE_DIR`,
-    ///     `HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`, `HF_HUB_OFFLINE`, `XDG_CACHE_HOME`, `HOME`
+    /// @param environment reads a variable, null if it is not set: `MODEL`, `CACHE_DIR`, `HF_TOKEN`,
+    ///     `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`, `HF_HUB_OFFLINE`, `XDG_CACHE_HOME`, `HOME`
     public ModelLocator(Function<String, @Nullable String> environment, Progress progress) {
         this(environment, progress, RUNPOD_VOLUME, Backoff.standard());
     }
@@ -44,7 +44,7 @@ public final class ModelLocator {
         huggingFace = new HuggingFace(environment, runPodVolume, backoff, progress);
     }
 
-    /// @throws ModelUnavailableException with what is wrong with `MODEL`, and what would help
+    /// @throws ModelUnavailableException saying what is wrong with `MODEL`, and what would help
     public LocatedModel locate() throws IOException, InterruptedException {
         var model = CacheFolder.nonBlank(environment.apply("MODEL"));
         if (model == null) {
@@ -57,7 +57,7 @@ public final class ModelLocator {
         var id = looksLikePath(model) ? null : HubId.parse(model);
         if (id == null) {
             throw new ModelUnavailableException("MODEL=" + model + ": no such file"
-                    + (looksLikePath(model) ? "" : ", and no Hugging Face id (org/name or org/name:file.gguf)"));
+                    + (looksLikePath(model) ? "" : ", and not a Hugging Face id (org/name or org/name:file.gguf)"));
         }
         try {
             var file = huggingFace.file(id);
@@ -114,7 +114,7 @@ public final class ModelLocator {
             return;
         }
         if (!Files.isReadable(file)) {
-            throw new ModelUnavailableException("MODEL=" + model + ": " + file + " may not be read by this user");
+            throw new ModelUnavailableException("MODEL=" + model + ": " + file + " is not readable by this user");
         }
         try (var in = Files.newInputStream(file)) {
             if (!Arrays.equals(in.readNBytes(GGUF_MAGIC.length), GGUF_MAGIC)) {
@@ -126,7 +126,7 @@ public final class ModelLocator {
     private static LocatedModel ofFile(Path file) {
         var name = file.toAbsolutePath().normalize().getFileName().toString();
         if (Safetensors.isOne(file) && !Files.isDirectory(file)) {
-            // All of them are called model.safetensors; the folder has the name.
+            // All of them are called model.safetensors, so the folder's name is used.
             name = folderName(file);
         }
         return new LocatedModel(

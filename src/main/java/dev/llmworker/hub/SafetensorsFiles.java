@@ -9,7 +9,7 @@ import java.util.Collection;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Which files a model in safetensors is made of.
+/// Lists the files that make up a model in safetensors.
 final class SafetensorsFiles {
     static final String SINGLE = "model.safetensors";
     static final String INDEX = "model.safetensors.index.json";
@@ -20,7 +20,7 @@ final class SafetensorsFiles {
 
     private SafetensorsFiles() {}
 
-    /// Whether a file that is named means such a model, where there is another in GGUF too.
+    /// Whether a file name means a model in safetensors, even if the repository also has GGUF files.
     static boolean isNamed(@Nullable String file) {
         return SINGLE.equals(file) || INDEX.equals(file);
     }
@@ -29,7 +29,7 @@ final class SafetensorsFiles {
         return names.containsAll(REQUIRED) && (names.contains(SINGLE) || names.contains(INDEX));
     }
 
-    /// What is missing among the names of a repository without GGUF files.
+    /// The required names that a repository without GGUF files lacks.
     static String missing(Collection<String> names) {
         var missing = new ArrayList<>(REQUIRED);
         missing.removeIf(names::contains);
@@ -39,7 +39,7 @@ final class SafetensorsFiles {
         return String.join(", ", missing);
     }
 
-    /// Those that are to be fetched before the weights; an index last, for it says which those are.
+    /// The files to download before the weights. An index comes last, because it lists the weights.
     static List<String> small(Collection<String> names) {
         var small = new ArrayList<>(REQUIRED);
         OPTIONAL.stream().filter(names::contains).forEach(small::add);
@@ -49,16 +49,16 @@ final class SafetensorsFiles {
         return small;
     }
 
-    /// The files of the weights.
+    /// The weights files.
     ///
-    /// @param folder with the index, where there is one
+    /// @param folder has the index, if there is one
     static Collection<String> weights(Path folder) throws IOException {
         var index = folder.resolve(INDEX);
         return Files.exists(index) ? Safetensors.shards(index) : List.of(SINGLE);
     }
 
-    /// Whether a folder has all that the model cannot do without. A cache may hold only what somebody asked for, or a
-    /// part of a download.
+    /// Whether a folder has all required files. A cache may hold only the files that somebody asked for, or part
+    /// of a download.
     static boolean areIn(Path folder) throws IOException {
         var needed = new ArrayList<>(REQUIRED);
         if (Files.isRegularFile(folder.resolve(SINGLE))) {

@@ -10,18 +10,19 @@ import java.util.List;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// A folder in the layout of the Hugging Face cache: `models--ORG--NAME/snapshots/REVISION/FILE`, and the current
-/// revision's name in `refs/main`. RunPod's cached models have it too, and what this worker downloads.
+/// A folder in the layout of the Hugging Face cache: `models--ORG--NAME/snapshots/REVISION/FILE`, with the
+/// current revision's name in `refs/main`. RunPod's cached models use this layout, and so do this worker's
+/// downloads.
 record SnapshotCache(Path root) {
-    /// The revision of a download where the hub names none.
+    /// The revision of a download if the hub names none.
     static final String UNNAMED_REVISION = "main";
 
     private static final Pattern REVISION = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}");
     private static final int MAX_DEPTH = 5;
 
-    /// The model's GGUF file, or the folder of its safetensors; null where this cache does not have it.
+    /// The model's GGUF file, or the folder of its safetensors; null if this cache does not have it.
     ///
-    /// @throws ModelUnavailableException where the id names no file and the newest snapshot has several
+    /// @throws ModelUnavailableException if the id names no file and the newest snapshot has several
     @Nullable
     Path find(HubId id) throws IOException {
         for (var snapshot : snapshots(id)) {
@@ -35,7 +36,7 @@ record SnapshotCache(Path root) {
                 continue;
             }
             var files = ggufFiles(snapshot);
-            // A snapshot holds only what somebody asked for, perhaps no more than a configuration.
+            // A snapshot holds only what somebody asked for: perhaps just a configuration.
             if (!files.isEmpty()) {
                 return snapshot.resolve(GgufChoice.only(files, id.repository(), ":"));
             }
@@ -46,7 +47,7 @@ record SnapshotCache(Path root) {
         return null;
     }
 
-    /// Where a file of this revision belongs.
+    /// The path for a file of this revision.
     Path place(HubId id, String revision, String file) {
         return folder(id).resolve("snapshots").resolve(revision).resolve(file);
     }
@@ -55,13 +56,13 @@ record SnapshotCache(Path root) {
         return root.resolve(id.folderName());
     }
 
-    /// Makes the revision the one that `find` prefers.
+    /// Makes this the revision that `find` prefers.
     void makeCurrent(HubId id, String revision) throws IOException {
         var refs = Files.createDirectories(folder(id).resolve("refs"));
         Files.writeString(refs.resolve("main"), revision);
     }
 
-    /// The current snapshot first, the others by name.
+    /// The snapshots: the current one first, the others by name.
     private List<Path> snapshots(HubId id) throws IOException {
         var names = new LinkedHashSet<String>();
         var current = folder(id).resolve("refs").resolve("main");
@@ -85,7 +86,7 @@ record SnapshotCache(Path root) {
 
     private static List<String> ggufFiles(Path snapshot) throws IOException {
         try (var files = Files.walk(snapshot, MAX_DEPTH)) {
-            // The files are links into a store of blobs; a link without its blob is no file.
+            // The files are links into a store of blobs. A link whose blob is missing does not count.
             return files.filter(file -> file.toString().endsWith(GgufChoice.SUFFIX) && Files.isRegularFile(file))
                     .sorted(Comparator.naturalOrder())
                     .map(file -> snapshot.relativize(file).toString())

@@ -1,4 +1,4 @@
-/// From the name of a model to its files: paths, caches, downloads.
+/// Finds a model's files by its name: paths, caches, downloads.
 @NullMarked
 package dev.llmworker.hub;
 

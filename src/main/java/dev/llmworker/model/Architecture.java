@@ -5,8 +5,8 @@ import dev.llmworker.weights.ModelFileException;
 import java.util.Arrays;
 import java.util.stream.Collectors;
 
-/// The families of models that the decoder program runs, and in what they differ.
-enum Architecture {
+/// The supported families of models, and how they differ.
+public enum Architecture {
     LLAMA("Llama 2 and 3, SmolLM2, TinyLlama, Mistral", false, false, false),
     QWEN2("Qwen 2 and 2.5", true, true, false),
     QWEN3("Qwen 3", true, false, true);
@@ -24,7 +24,7 @@ enum Architecture {
     }
 
     /// @throws ModelFileException when it is another one, with the list of those that work
-    static Architecture of(Metadata metadata) throws ModelFileException {
+    public static Architecture of(Metadata metadata) throws ModelFileException {
         var name = metadata.string("general.architecture");
         for (var architecture : values()) {
             if (architecture.ggufName().equals(name)) {
@@ -35,7 +35,7 @@ enum Architecture {
     }
 
     /// As in `general.architecture` and before each of its keys.
-    String ggufName() {
+    public String ggufName() {
         return switch (this) {
             case LLAMA -> "llama";
             case QWEN2 -> "qwen2";
@@ -43,18 +43,18 @@ enum Architecture {
         };
     }
 
-    /// Whether GGUF files have the rows of queries and keys in the order of [Rotation#halfSplit()].
-    boolean halfSplit() {
+    /// Whether GGUF files have the rows of queries and keys in the order of [Rope#halfSplit()].
+    public boolean halfSplit() {
         return halfSplit;
     }
 
     /// Whether queries, keys and values always have a bias.
-    boolean biased() {
+    public boolean biased() {
         return biased;
     }
 
-    /// Whether each head of queries and keys has an RMS norm before it turns.
-    boolean normalisesHeads() {
+    /// Whether each head of queries and keys has an RMS norm before the rotary positions.
+    public boolean normalisesHeads() {
         return normalisesHeads;
     }
 

@@ -5,14 +5,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Set;
 
-/// What the processor can do beyond its architecture's least, by the names that Linux has for it: `avx2`, `f16c`.
-final class CpuFeatures {
+/// The processor's optional instruction sets, by Linux's names: `avx2`, `f16c`.
+public final class CpuFeatures {
     private static final Path DESCRIPTION = Path.of("/proc/cpuinfo");
 
     private CpuFeatures() {}
 
-    /// Of this machine; none where that cannot be known, which is anywhere but on Linux on x86-64.
-    static Set<String> read() {
+    /// The features of this machine. The set is empty if it is not Linux on x86-64.
+    public static Set<String> read() {
         try (var lines = Files.lines(DESCRIPTION)) {
             return lines.filter(line -> line.startsWith("flags"))
                     .findFirst()

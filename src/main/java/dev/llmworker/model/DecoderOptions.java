@@ -1,15 +1,15 @@
 package dev.llmworker.model;
 
-/// How a model is to be loaded.
+/// How to load a model.
 ///
 /// @param weights format of the weights
 /// @param cache format of the KV cache
 /// @param slots the most sequences decoded together; 0 is what fits in memory, 32 at most
-/// @param contextLength the most tokens of a sequence; 0 is the model's own, less where the KV cache would not fit
+/// @param contextLength the most tokens of a sequence; 0 is the model's own, or less if the KV cache would not fit
 /// @param threads of the engine on a CPU; 0 is as many as the machine has processors
 /// @param device `cpu`, `cuda:0`, or `auto`: the first GPU, the CPU without one
-/// @param deterministic a sequence's tokens never depend on what else is decoded; with libtorch's kernels somewhat
-///     slower in large batches
+/// @param deterministic whether a sequence's tokens never depend on what else is decoded; libtorch's kernels are
+///     then a little slower in large batches
 /// @param kernels which code the layers run in
 public record DecoderOptions(
         Precision weights,
@@ -36,7 +36,7 @@ public record DecoderOptions(
         }
     }
 
-    /// With the kernels that are best here.
+    /// With the kernels that are fastest on this machine.
     public DecoderOptions(
             Precision weights,
             Precision cache,
@@ -48,12 +48,12 @@ public record DecoderOptions(
         this(weights, cache, slots, contextLength, threads, device, deterministic, Kernels.AUTO);
     }
 
-    /// These with other kernels.
-    DecoderOptions with(Kernels others) {
+    /// The same options with other kernels.
+    public DecoderOptions with(Kernels others) {
         return new DecoderOptions(weights, cache, slots, contextLength, threads, device, deterministic, others);
     }
 
-    /// On the CPU, the rest as the machine and the model allow.
+    /// On the CPU. The machine and the model decide the rest.
     public static DecoderOptions cpu(int slots) {
         return new DecoderOptions(Precision.AUTO, Precision.AUTO, slots, 0, 0, "cpu", false);
     }

@@ -9,7 +9,7 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.util.Locale;
 
-/// What a device is, for people.
+/// Describes a device in words.
 public final class DeviceDescription {
     private static final int NAME_BYTES = 256;
 
@@ -39,7 +39,7 @@ public final class DeviceDescription {
                 (memory.getMax() - memory.getUsed()) / 1e9);
     }
 
-    /// By NVIDIA's driver, which DJL does not ask for it.
+    /// The GPU's name, from NVIDIA's driver. DJL has no method for it.
     static String gpuName(int index) {
         var nameType = FunctionDescriptor.of(
                 ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT);
@@ -54,7 +54,7 @@ public final class DeviceDescription {
                     .invokeExact(name, NAME_BYTES, index);
             return initialised == 0 && named == 0 ? name.getString(0) : "a GPU that the driver does not name";
         } catch (Throwable e) {
-            // The name is for people only.
+            // The name is only printed.
             return "a GPU whose driver cannot be asked (" + e.getMessage() + ")";
         }
     }

@@ -11,12 +11,12 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 
-/// What memory a device has. Figures are in bytes.
+/// The memory of a device, in bytes.
 ///
 /// @param total of the machine, the container or the GPU
-/// @param available of that, what nobody uses; files that are only cached count as available
-/// @param place what has it, for messages: `this machine`
-record DeviceMemory(long total, long available, String place) {
+/// @param available the part that nothing uses; cached files count as available
+/// @param place where the memory is, for messages: `this machine`
+public record DeviceMemory(long total, long available, String place) {
     private static final Path MEMINFO = Path.of("/proc/meminfo");
     private static final Path OWN_CGROUP = Path.of("/proc/self/cgroup");
     private static final Path CGROUPS = Path.of("/sys/fs/cgroup");
@@ -25,7 +25,7 @@ record DeviceMemory(long total, long available, String place) {
     private static final Set<String> CACHED =
             Set.of("inactive_file", "active_file", "total_inactive_file", "total_active_file");
 
-    static DeviceMemory of(Device device) {
+    public static DeviceMemory of(Device device) {
         if (device.isGpu()) {
             var memory = CudaUtils.getGpuMemory(device);
             return new DeviceMemory(memory.getMax(), memory.getMax() - memory.getUsed(), "the GPU");
@@ -41,8 +41,8 @@ record DeviceMemory(long total, long available, String place) {
 
     /// @param free of it, without cached files
     /// @param host of `/proc/meminfo`
-    /// @param container of `memory.stat`; empty where there is none
-    static DeviceMemory ofMachine(long total, long free, Map<String, Long> host, Map<String, Long> container) {
+    /// @param container of `memory.stat`; empty if there is none
+    public static DeviceMemory ofMachine(long total, long free, Map<String, Long> host, Map<String, Long> container) {
         var available = host.getOrDefault("MemAvailable", free);
         if (total < host.getOrDefault("MemTotal", 0L)) {
             var totals = container.containsKey("total_inactive_file");
@@ -57,7 +57,7 @@ record DeviceMemory(long total, long available, String place) {
     }
 
     /// `MemTotal:  24683656 kB` and `active_file 4096` alike.
-    static Map<String, Long> figures(List<String> lines, long unit) {
+    public static Map<String, Long> figures(List<String> lines, long unit) {
         var figures = new TreeMap<String, Long>();
         for (var line : lines) {
             var parts = line.split(":?\\s+");

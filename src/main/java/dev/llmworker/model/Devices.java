@@ -12,19 +12,19 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Devices as options, the decoder program and DJL name them.
-final class Devices {
+/// Translates the names of devices between the options, the decoder programs and DJL.
+public final class Devices {
     private static final Logger LOG = LoggerFactory.getLogger(Devices.class);
 
-    /// The build of libtorch that is to be loaded, as DJL names it: `cpu`, `cu128`. An image sets it.
+    /// The build of libtorch to load, as DJL names it: `cpu`, `cu128`. A container image sets it.
     private static final String FLAVOR = "PYTORCH_FLAVOR";
     /// NVIDIA's compute capability from which GPUs multiply bfloat16: Ampere.
     private static final int BFLOAT16_CAPABILITY = 80;
 
     private Devices() {}
 
-    /// @param name `cpu`, `cuda:1`, `cuda` for the first GPU, or `auto` for it or, without one, the CPU
-    static Device of(String name) {
+    /// @param name `cpu`, `cuda:1`, `cuda` for the first GPU, or `auto` for the first GPU or else the CPU
+    public static Device of(String name) {
         var gpus = name.equals("cpu") ? 0 : Engine.getEngine("PyTorch").getGpuCount();
         var flavor = Utils.getEnvOrSystemProperty(FLAVOR);
         var device = choose(name, gpus, flavor);
@@ -35,16 +35,16 @@ final class Devices {
         return withoutGpu(name, flavor, problem);
     }
 
-    /// Whether a device can be nothing but a GPU here.
-    static boolean isGpuMeant(String name) {
+    /// Whether this name can only mean a GPU, on this machine.
+    public static boolean isGpuMeant(String name) {
         return name.equals("auto") ? isForGpus(Utils.getEnvOrSystemProperty(FLAVOR)) : !name.equals("cpu");
     }
 
     /// @param gpus how many the driver has
-    /// @param flavor the build of libtorch that was asked for; null for whichever fits the machine
-    static Device choose(String name, int gpus, @Nullable String flavor) {
+    /// @param flavor the build of libtorch that was asked for; null for the one that fits the machine
+    public static Device choose(String name, int gpus, @Nullable String flavor) {
         if (name.equals("auto") && gpus == 0 && isForGpus(flavor)) {
-            // A CPU would serve too, at a hundredth of the speed that the GPU is paid for.
+            // A CPU would serve too, but at a hundredth of the speed.
             throw new IllegalArgumentException("libtorch is the one for NVIDIA GPUs (" + flavor
                     + ") and sees no GPU here; give the container one (docker run --gpus all, and a driver on the"
                     + " host), or set DEVICE=cpu to serve without");
@@ -62,9 +62,9 @@ final class Devices {
         return Device.gpu(Integer.parseInt(index));
     }
 
-    /// Where libtorch cannot use the GPU that is there: the CPU if nobody meant the GPU, as on a laptop with
-    /// libtorch's build for CPUs.
-    static Device withoutGpu(String name, @Nullable String flavor, String problem) {
+    /// The device to use if libtorch cannot use the GPU. It is the CPU if nobody asked for the GPU, for instance
+    /// on a laptop with libtorch's build for CPUs.
+    public static Device withoutGpu(String name, @Nullable String flavor, String problem) {
         if (name.equals("auto") && !isForGpus(flavor)) {
             LOG.info("the GPU is left alone: {}", problem);
             return Device.cpu();
@@ -76,8 +76,8 @@ final class Devices {
         return flavor != null && flavor.startsWith("cu");
     }
 
-    /// Why a GPU cannot be computed on: libtorch without CUDA, without kernels for this one, or its memory is taken.
-    /// Null where a kernel ran and its result lies there. DJL itself asks the driver alone.
+    /// Why libtorch cannot compute on a GPU: it has no CUDA, it has no kernels for this GPU, or the memory is taken.
+    /// Null if a kernel ran and gave the right result. DJL itself only asks the driver.
     private static @Nullable String problem(Device gpu) {
         try (var manager = NDManager.newBaseManager(gpu, "PyTorch");
                 var ones = manager.ones(new Shape(2), DataType.FLOAT32)) {
@@ -90,18 +90,18 @@ final class Devices {
         }
     }
 
-    /// As the decoder program names it.
-    static String name(Device device) {
+    /// The name that the decoder programs use.
+    public static String name(Device device) {
         return device.isGpu() ? "cuda:" + device.getDeviceId() : "cpu";
     }
 
-    /// The type that a device multiplies fastest of those with enough digits.
-    static Precision fastest(Device device) {
+    /// The fastest number format of a device that is precise enough.
+    public static Precision fastest(Device device) {
         return device.isGpu() ? fastest(CudaUtils.getComputeCapability(device.getDeviceId())) : Precision.BF16;
     }
 
     /// @param capability major and minor number of the compute capability without a point: `75`, `120`
-    static Precision fastest(String capability) {
+    public static Precision fastest(String capability) {
         return Integer.parseInt(capability) >= BFLOAT16_CAPABILITY ? Precision.BF16 : Precision.FP16;
     }
 }

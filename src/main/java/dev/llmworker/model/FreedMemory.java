@@ -6,15 +6,15 @@ import java.lang.foreign.ValueLayout;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// What libtorch has freed and the C library keeps for later.
-final class FreedMemory {
+/// Memory that libtorch has freed and the C library keeps for later.
+public final class FreedMemory {
     private static final Logger LOG = LoggerFactory.getLogger(FreedMemory.class);
 
     private FreedMemory() {}
 
-    /// Gives it back to the system, where the C library is glibc.
+    /// Gives it back to the system, if the C library is glibc.
     @SuppressWarnings("restricted")
-    static void giveBack() {
+    public static void giveBack() {
         var linker = Linker.nativeLinker();
         var trim = linker.defaultLookup().find("malloc_trim");
         if (trim.isEmpty()) {

@@ -4,13 +4,14 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
-/// Which code the layers of a decoder run in.
+/// Which code runs the layers of a decoder.
 public enum Kernels {
-    /// [#NATIVE] where it can run, else [#TORCH]; on a CPU that multiplies bfloat16 the other way round.
+    /// [#NATIVE] if it can run, else [#TORCH]. A CPU that multiplies bfloat16 prefers [#TORCH].
     AUTO,
-    /// C++ built with the worker, on a CPU with AVX2: weights stay quantised, a row's result never depends on others.
+    /// C++ built with the worker, for a CPU with AVX2. Weights stay quantised, and a row's result never depends on
+    /// other rows.
     NATIVE,
-    /// Operators of libtorch, on any device.
+    /// libtorch's operators, for any device.
     TORCH;
 
     /// Reads `KERNELS`; case does not matter.

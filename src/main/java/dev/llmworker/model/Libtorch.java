@@ -8,28 +8,28 @@ import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 
-/// The native library, loaded once for the process. It takes the longest of all that a start waits for, and needs
-/// nothing of the rest.
+/// libtorch, loaded once for the process. Loading it takes longest of all parts of a start, and depends on none
+/// of the others.
 ///
 /// Threading: any thread.
 public final class Libtorch {
-    /// What is there where a driver of NVIDIA's is: on Linux itself, and in Windows' subsystem for it.
+    /// Files that exist if NVIDIA's driver is installed: on Linux itself, and in Windows' subsystem for Linux.
     private static final List<String> GPU_FILES = List.of("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg");
-    /// Has DJL ask in a process of its own.
+    /// If set, DJL looks for GPUs in a separate process.
     private static final String CUDA_BY_FORK = "ai.djl.util.cuda.fork";
 
     private static final FutureTask<Engine> LOADING = new FutureTask<>(Libtorch::load);
 
     private Libtorch() {}
 
-    /// Loads it on a thread of its own. What goes wrong there is thrown where it is awaited.
+    /// Loads libtorch on a thread of its own. [#await] throws its errors.
     public static void startLoading() {
         Thread.ofPlatform().name("libtorch").daemon().start(LOADING);
     }
 
     /// Loads it, or waits until it is loaded.
-    static void await() throws InterruptedException {
-        // Returns at once where another thread does it or has done it.
+    public static void await() throws InterruptedException {
+        // Returns at once if another thread does it or has done it.
         LOADING.run();
         try {
             LOADING.get();
@@ -38,7 +38,7 @@ public final class Libtorch {
         }
     }
 
-    /// Refuses a GPU that is meant and cannot be used, before a model is fetched for it. Where a CPU may serve, this
+    /// Checks that a GPU that was asked for can be used, before a model is downloaded for it. If a CPU will do, this
     /// returns at once.
     ///
     /// @param device as [DecoderOptions#device()]
@@ -50,15 +50,15 @@ public final class Libtorch {
         }
     }
 
-    /// On other systems than Linux DJL finds out.
+    /// Whether this machine may have a GPU. On systems other than Linux, DJL finds out.
     private static boolean mayHaveGpu() {
         return !System.getProperty("os.name").equals("Linux")
                 || GPU_FILES.stream().anyMatch(file -> Files.exists(Path.of(file)));
     }
 
-    /// Spares DJL the search for GPUs where there can be none; call it before others use DJL. It asks CUDA
-    /// through JNA, which unpacks a library and runs `ldconfig` to find out. A class that is loaded with this
-    /// property set does not ask, and answers that there are none.
+    /// Skips DJL's search for GPUs if there can be none. Call this before anything uses DJL. DJL asks CUDA through
+    /// JNA, which unpacks a library and runs `ldconfig`. If this property is set while the class is loaded, the
+    /// class does not ask, and answers that there are none.
     public static void spareCudaSearch() {
         if (mayHaveGpu()) {
             return;
@@ -74,8 +74,6 @@ public final class Libtorch {
     }
 
     private static Engine load() {
-        // DJL reports its use to its makers otherwise.
-        System.setProperty("OPT_OUT_TRACKING", "true");
         return Engine.getEngine("PyTorch");
     }
 }

@@ -2,18 +2,18 @@ package dev.llmworker.model;
 
 import java.util.Locale;
 
-/// How a device's memory is to be shared out, settled before any of it is taken. Figures are in bytes.
+/// How the memory of a device will be used. It is decided before any memory is taken. Figures are in bytes.
 ///
-/// @param place what has the memory: `this machine`
+/// @param place where the memory is: `this machine`
 /// @param total of it
-/// @param available of it, what nobody used before
-/// @param weights what they take in all the forms in which they are held
-/// @param working what loading and running take beside weights and cache
+/// @param available the part that nothing used before
+/// @param weights bytes of the weights, in all layouts in which they are held
+/// @param working bytes that loading and running take beside weights and cache
 /// @param slots sequences decoded together
 /// @param contextLength tokens of each, at most
 /// @param spareTokens of each slot's cache beside its context
 /// @param bytesPerToken of the KV cache
-/// @param perToken how those come about, for messages
+/// @param perToken the arithmetic of `bytesPerToken`, for messages
 public record MemoryPlan(
         String place,
         long total,
@@ -26,43 +26,44 @@ public record MemoryPlan(
         long bytesPerToken,
         String perToken) {
     private static final int DEFAULT_SLOTS = 32;
-    /// Slots are given up before contexts are shorter than this.
+    /// There are fewer slots before contexts become shorter than this.
     private static final int COMFORTABLE_CONTEXT = 4096;
-    /// Contexts are cut to multiples of this, which the decoder's attention reads.
+    /// Contexts are rounded down to multiples of this, which the decoder's attention reads.
     private static final int CONTEXT_STEP = 64;
 
-    /// What has to go into the memory.
+    /// What the memory must hold.
     ///
     /// @param spareTokens that a slot's cache has room for beside its context, at most
-    /// @param share of what is left beside weights and work, what a cache whose size nobody chose may take
-    record Needs(DecoderShape shape, int numberBytes, long weights, long working, int spareTokens, double share) {}
+    /// @param share the part of the remaining memory that the cache may take if nobody chose its size
+    public record Needs(
+            ModelConfig config, int numberBytes, long weights, long working, int spareTokens, double share) {}
 
     /// @param slots 0: as many as fit
     /// @param contextLength 0: as long as fits
     /// @throws IllegalArgumentException when the model was not trained for it, or weights and cache cannot fit,
-    ///     with what would
-    static MemoryPlan of(DeviceMemory memory, Needs needs, int slots, int contextLength) {
-        var shape = needs.shape();
-        var bytesPerToken = shape.cacheBytesPerToken(needs.numberBytes());
+    ///     and the message says what would fit
+    public static MemoryPlan of(DeviceMemory memory, Needs needs, int slots, int contextLength) {
+        var config = needs.config();
+        var bytesPerToken = config.cacheBytesPerToken(needs.numberBytes());
         var left = memory.available() - needs.weights() - needs.working();
         if (left <= 0) {
             throw new IllegalArgumentException("the model does not fit: its weights take " + gigabytes(needs.weights())
                     + ", and loading and running them " + gigabytes(needs.working()) + "; " + memory.place() + " has "
                     + gigabytes(memory.total()) + ", of which " + gigabytes(memory.available()) + " are available");
         }
-        if (contextLength > shape.contextLength()) {
+        if (contextLength > config.contextLength()) {
             throw new IllegalArgumentException(
-                    "MAX_MODEL_LEN is " + contextLength + "; the model was trained for " + shape.contextLength());
+                    "MAX_MODEL_LEN is " + contextLength + "; the model was trained for " + config.contextLength());
         }
         var spare = needs.spareTokens();
         var budget = (long) (left * needs.share()) / bytesPerToken;
         if (slots == 0) {
-            var each = contextLength == 0 ? Math.min(shape.contextLength(), COMFORTABLE_CONTEXT) : contextLength;
+            var each = contextLength == 0 ? Math.min(config.contextLength(), COMFORTABLE_CONTEXT) : contextLength;
             slots = (int) Math.clamp(budget / (each + spare), 1, DEFAULT_SLOTS);
         }
         if (contextLength == 0) {
             var longest = stepped(budget / slots - spare);
-            contextLength = (int) Math.min(shape.contextLength(), Math.max(CONTEXT_STEP, longest));
+            contextLength = (int) Math.min(config.contextLength(), Math.max(CONTEXT_STEP, longest));
         }
         var plan = new MemoryPlan(
                 memory.place(),
@@ -74,7 +75,7 @@ public record MemoryPlan(
                 contextLength,
                 spare,
                 bytesPerToken,
-                "2 × " + shape.layers() + " layers × " + shape.kvHeads() + " heads × " + shape.headDim() + " × "
+                "2 × " + config.layers() + " layers × " + config.kvHeads() + " heads × " + config.headDim() + " × "
                         + needs.numberBytes() + " bytes");
         if (plan.cache() > left) {
             throw new IllegalArgumentException("the KV cache does not fit: " + plan.arithmetic() + "; " + plan.room()
@@ -83,7 +84,7 @@ public record MemoryPlan(
         return plan;
     }
 
-    /// The KV cache; its memory is taken as it is first used.
+    /// Bytes of the KV cache. Its memory is taken when it is first used.
     public long cache() {
         return bytesPerToken * slots * (contextLength + spareTokens);
     }
@@ -125,7 +126,7 @@ public record MemoryPlan(
         return String.format(Locale.ROOT, bytes < 1e9 ? "%.2f GB" : "%.1f GB", bytes / 1e9);
     }
 
-    /// The whole plan in a line.
+    /// The whole plan in one line.
     @Override
     public String toString() {
         return "KV cache: " + arithmetic() + "; " + room();

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// The operators in C++ (`src/main/native`). The process loads them once, after libtorch.
 ///
 /// Threading: any thread.
-final class NativeLibrary {
+public final class NativeLibrary {
     /// The library's file. If it is not set, the library comes from the worker's jar.
     private static final String FILE = "WORKER_NATIVE_LIBRARY";
 
@@ -37,7 +37,7 @@ final class NativeLibrary {
     /// Loads it if it is not loaded yet.
     ///
     /// @return why it cannot be used here; null if it can
-    static @Nullable String problem() throws InterruptedException {
+    public static @Nullable String problem() throws InterruptedException {
         // Returns at once if another thread does it or has done it.
         LOADING.run();
         try {
@@ -84,7 +84,7 @@ final class NativeLibrary {
     /// Registers the library's operators with libtorch. The library must be loaded.
     ///
     /// @throws IOException if libtorch rejects them, for instance because they are registered already
-    static void register() throws IOException {
+    public static void register() throws IOException {
         var function = SymbolLookup.loaderLookup()
                 .find(REGISTER)
                 .orElseThrow(() -> new IOException("it is of another version: it has no function " + REGISTER));

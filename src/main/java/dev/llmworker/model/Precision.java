@@ -6,9 +6,9 @@ import java.util.stream.Collectors;
 
 /// The number format of weights or of the KV cache.
 public enum Precision {
-    /// What is fastest on the device at the accuracy that the project asks for; on a CPU quantised weights as they are.
+    /// The fastest format of the device that is accurate enough. On a CPU, quantised weights stay as they are.
     AUTO,
-    /// Exact, and the reference of the tests.
+    /// Exact. The tests use it as the reference.
     FP32,
     BF16,
     /// Only on a GPU.
@@ -27,13 +27,13 @@ public enum Precision {
                 + Arrays.stream(values()).map(Precision::inLowerCase).collect(Collectors.joining(", ")));
     }
 
-    /// As variables and the decoder program name it.
-    String inLowerCase() {
+    /// The name that variables and the decoder programs use.
+    public String inLowerCase() {
         return name().toLowerCase(Locale.ROOT);
     }
 
     /// Bytes of a number; AUTO has none.
-    int bytes() {
+    public int bytes() {
         return switch (this) {
             case FP32 -> 4;
             case BF16, FP16 -> 2;

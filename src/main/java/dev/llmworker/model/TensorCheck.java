@@ -10,8 +10,8 @@ import java.util.Arrays;
 import java.util.Set;
 import java.util.regex.Pattern;
 
-/// That the tensors are those that the program uses, in the shapes that the model's metadata asks for.
-final class TensorCheck {
+/// Checks that a model has the tensors that the programs use, in the shapes that its metadata gives.
+public final class TensorCheck {
     private static final ValueLayout.OfFloat FLOAT =
             ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -33,43 +33,43 @@ final class TensorCheck {
 
     private TensorCheck() {}
 
-    /// A model with a part that the program leaves out would run and write nonsense.
-    static void allKnown(StoredModel model, DecoderShape shape) throws ModelFileException {
+    /// Refuses a tensor that the programs do not use: without it the model would write nonsense.
+    public static void allKnown(StoredModel model, ModelConfig config) throws ModelFileException {
         for (var entry : model.tensors().entrySet()) {
             var name = entry.getKey();
             var part = BLOCK.matcher(name).replaceFirst("");
             var known = part.equals(name)
                     ? OUTSIDE_BLOCKS.contains(name)
                     : IN_BLOCKS.contains(part)
-                            || shape.biased() && BIASES.contains(part)
-                            || shape.architecture().normalisesHeads() && HEAD_NORMS.contains(part);
+                            || config.biased() && BIASES.contains(part)
+                            || config.architecture().normalisesHeads() && HEAD_NORMS.contains(part);
             if (!known) {
                 throw entry.getValue()
-                        .problem("is not of a " + shape.architecture().ggufName() + " model as it is supported");
+                        .problem("is not of a " + config.architecture().ggufName() + " model as it is supported");
             }
         }
     }
 
-    /// That each tensor the program takes is there, in its shape and a type that it can be read in, before work starts.
-    static void allThere(StoredModel model, DecoderShape shape) throws ModelFileException {
-        int heads = shape.heads() * shape.headDim(), kvHeads = shape.kvHeads() * shape.headDim();
-        int hidden = shape.hidden(), inner = shape.feedForward();
-        matrix(model.tensor("token_embd.weight"), shape.vocabulary(), hidden);
-        for (var layer = 0; layer < shape.layers(); layer++) {
+    /// Checks that each tensor is there, in its shape and in a supported type, before loading starts.
+    public static void allThere(StoredModel model, ModelConfig config) throws ModelFileException {
+        int heads = config.heads() * config.headDim(), kvHeads = config.kvHeads() * config.headDim();
+        int hidden = config.hidden(), inner = config.feedForward();
+        matrix(model.tensor("token_embd.weight"), config.vocabulary(), hidden);
+        for (var layer = 0; layer < config.layers(); layer++) {
             var block = "blk." + layer + ".";
             plainVector(model, block + "attn_norm.weight", hidden);
             plainVector(model, block + "ffn_norm.weight", hidden);
             matrix(model.tensor(block + "attn_q.weight"), heads, hidden);
             matrix(model.tensor(block + "attn_k.weight"), kvHeads, hidden);
             matrix(model.tensor(block + "attn_v.weight"), kvHeads, hidden);
-            if (shape.biased()) {
+            if (config.biased()) {
                 plainVector(model, block + "attn_q.bias", heads);
                 plainVector(model, block + "attn_k.bias", kvHeads);
                 plainVector(model, block + "attn_v.bias", kvHeads);
             }
-            if (shape.architecture().normalisesHeads()) {
-                plainVector(model, block + "attn_q_norm.weight", shape.headDim());
-                plainVector(model, block + "attn_k_norm.weight", shape.headDim());
+            if (config.architecture().normalisesHeads()) {
+                plainVector(model, block + "attn_q_norm.weight", config.headDim());
+                plainVector(model, block + "attn_k_norm.weight", config.headDim());
             }
             matrix(model.tensor(block + "attn_output.weight"), hidden, heads);
             matrix(model.tensor(block + "ffn_gate.weight"), inner, hidden);
@@ -78,7 +78,7 @@ final class TensorCheck {
         }
         plainVector(model, "output_norm.weight", hidden);
         if (model.tensors().containsKey("output.weight")) {
-            matrix(model.tensor("output.weight"), shape.vocabulary(), hidden);
+            matrix(model.tensor("output.weight"), config.vocabulary(), hidden);
         }
     }
 
@@ -88,17 +88,17 @@ final class TensorCheck {
         unquantised(tensor);
     }
 
-    static void unquantised(Tensor tensor) throws ModelFileException {
+    public static void unquantised(Tensor tensor) throws ModelFileException {
         if (tensor.type().blockElements() > 1) {
             throw tensor.problem("is " + tensor.type() + "; supported here: F32, F16, BF16");
         }
     }
 
-    static void vector(Tensor tensor, long length) throws ModelFileException {
+    public static void vector(Tensor tensor, long length) throws ModelFileException {
         check(tensor, length);
     }
 
-    static void matrix(Tensor tensor, long rows, long columns) throws ModelFileException {
+    public static void matrix(Tensor tensor, long rows, long columns) throws ModelFileException {
         check(tensor, columns, rows);
     }
 

@@ -1,5 +1,5 @@
-/// The language model on its device: decoder program, weight packing, KV cache. The only package that knows DJL's
-/// tensors.
+/// Describes a language model and its device: the model's configuration, number formats, devices and the memory
+/// plan.
 @NullMarked
 package dev.llmworker.model;
 

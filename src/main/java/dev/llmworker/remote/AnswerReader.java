@@ -9,11 +9,11 @@ import java.util.BitSet;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// Reads the events of one answer: what its text is, where it ends, and why.
+/// Reads the events of one answer: its text, its end, and the reason for it.
 ///
 /// Threading: one thread.
 ///
-/// @param <E> its events
+/// @param <E> the answer's events
 abstract class AnswerReader<E> {
     private static final String LAST = "[DONE]";
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -26,20 +26,20 @@ abstract class AnswerReader<E> {
     private int emitted;
     private boolean last;
 
-    /// @param choices that the answer has
+    /// @param choices the number of choices in the answer
     AnswerReader(int choices) {
         unfinished.set(0, choices);
     }
 
-    /// Hands on what an event of the API carries.
+    /// Passes on the contents of an event.
     ///
     /// @param data the event as it came
     abstract void emit(JsonNode event, String data, Consumer<E> events);
 
     /// Reads one event.
     ///
-    /// @return what the server says went wrong, where it says so
-    /// @throws IOException when it is no event of the API
+    /// @return the failure that the server reports, if it reports one
+    /// @throws IOException if it is not an event of the API
     final @Nullable Failure read(String data, Consumer<E> events) throws IOException {
         if (data.strip().equals(LAST)) {
             last = true;
@@ -80,14 +80,14 @@ abstract class AnswerReader<E> {
             case "length" -> reason = reason == FinishReason.ERROR ? reason : FinishReason.LENGTH;
             case "abort", "error" -> {
                 reason = FinishReason.ERROR;
-                failure = "the engine's server gave the answer up";
+                failure = "the engine's server aborted the answer";
             }
-            // Whatever else ends an answer, a call of a tool say, is an end that the model or its server chose.
+            // Any other reason, such as a tool call, is an end that the model or its server chose.
             default -> {}
         }
     }
 
-    /// Events handed on so far.
+    /// How many events were passed on.
     final int emitted() {
         return emitted;
     }
@@ -97,7 +97,7 @@ abstract class AnswerReader<E> {
         return last;
     }
 
-    /// Whether all choices have ended, so that at most the usage is still to come.
+    /// Whether all choices have ended; only the usage may still come.
     final boolean isComplete() {
         return last || unfinished.isEmpty();
     }
@@ -106,7 +106,7 @@ abstract class AnswerReader<E> {
         return new GenerationEvent.Finished(reason, promptTokens, completionTokens(), failure);
     }
 
-    /// Of an answer that did not come to its end.
+    /// The last event of an answer that did not complete.
     final GenerationEvent.Finished ended(FinishReason why, @Nullable String message) {
         return new GenerationEvent.Finished(why, promptTokens, completionTokens(), message);
     }

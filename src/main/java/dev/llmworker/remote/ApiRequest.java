@@ -11,16 +11,16 @@ import io.vertx.core.buffer.Buffer;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/// One request to a server: always for a stream, so that to close it ends the work there.
+/// A request to a server. It always asks for a stream, so that closing it ends the work there.
 ///
-/// @param path below the API's
+/// @param path relative to the API's path
 /// @param body without `model`
 record ApiRequest(String path, Map<String, Object> body, String requestId) {
     private static final String CHAT = "/chat/completions";
     private static final String TEXT = "/completions";
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /// As a client of OpenAI's API wrote it.
+    /// The request as a client of OpenAI's API wrote it.
     static ApiRequest of(OpenAiRequest request) {
         var body = new LinkedHashMap<String, Object>();
         request.body().forEach((name, value) -> body.put(String.valueOf(name), value));
@@ -58,7 +58,7 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
         if (!request.stop().isEmpty()) {
             body.put("stop", request.stop());
         }
-        // Beyond OpenAI's own; sent only where asked for, as some servers refuse what they do not know.
+        // Not part of OpenAI's API. Sent only if the client asks for it, as some servers reject unknown fields.
         if (request.ignoreEos()) {
             body.put("ignore_eos", true);
         }
@@ -88,7 +88,7 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
         put("presence_penalty", adjustment.presencePenalty(), 0, body);
         put("frequency_penalty", adjustment.frequencyPenalty(), 0, body);
         put("repetition_penalty", adjustment.repetitionPenalty(), 1, body);
-        // What llama.cpp's server calls it.
+        // llama.cpp's server uses this name.
         put("repeat_penalty", adjustment.repetitionPenalty(), 1, body);
         if (!adjustment.bias().isEmpty()) {
             var bias = new LinkedHashMap<String, Object>();
@@ -113,14 +113,14 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
         body.put("stream_options", options);
     }
 
-    /// As JSON, for a server that calls the model so.
+    /// The request as JSON, with the server's own name of the model.
     Buffer json(String model) {
         var named = new LinkedHashMap<>(body);
         named.put("model", model);
         try {
             return Buffer.buffer(JSON.writeValueAsBytes(named));
         } catch (JsonProcessingException e) {
-            // Maps of what JSON can hold.
+            // The maps only hold values that JSON supports.
             throw new IllegalStateException(e);
         }
     }

@@ -12,14 +12,15 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
-/// One request to one server, and its answer as it comes. To abort it closes the connection, which ends the work there.
+/// One request to one server, and its answer as it comes. Aborting it closes the connection, which ends the work
+/// there.
 ///
 /// Threading: the event loop of its generation.
 final class Attempt {
     private static final int OK = 200;
     private static final int MAX_ERROR_BYTES = 64 << 10;
     private static final long ERROR_MILLIS = 1000;
-    // How long a server may leave a connection open after the last event.
+    // How long a server may keep its answer open after the last event.
     private static final long DRAIN_MILLIS = 1000;
 
     private final RemoteServer server;
@@ -30,7 +31,7 @@ final class Attempt {
     private boolean over;
     private boolean drained;
 
-    /// Hears what comes, until it has heard of a failure or the end.
+    /// Receives events until a failure or the end.
     interface Listener extends EventParser.Events {
         /// The server has begun to answer.
         void accepted();
@@ -104,7 +105,7 @@ final class Attempt {
         var type = String.valueOf(answer.getHeader("Content-Type"));
         if (!type.startsWith("text/event-stream")) {
             fail(Failure.broken(
-                    "the engine's server does not answer by a stream of events", "answers with Content-Type " + type));
+                    "the engine's server does not answer with an event stream", "answers with Content-Type " + type));
             return;
         }
         var parser = new EventParser(listener);
@@ -120,7 +121,7 @@ final class Attempt {
                             parser.feed(bytes.getBytes());
                         }
                     } catch (IOException e) {
-                        fail(Failure.broken("the engine's server sent what is not understood", e.getMessage() + ""));
+                        fail(Failure.broken("the engine's server sent an invalid answer", e.getMessage() + ""));
                     }
                 });
         listener.accepted();
@@ -159,7 +160,7 @@ final class Attempt {
         }
     }
 
-    /// Stops to read, so that the server has to wait.
+    /// Stops reading, so that the server has to wait.
     void pause() {
         if (response != null && !over) {
             response.pause();
@@ -172,7 +173,7 @@ final class Attempt {
         }
     }
 
-    /// All that matters has come: the connection is kept, if the server ends its answer soon.
+    /// The answer is complete. The connection is kept if the server ends its answer soon.
     void finish() {
         over = true;
         if (!drained) {

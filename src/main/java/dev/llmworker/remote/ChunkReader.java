@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.llmworker.generation.RelayEvent;
 import java.util.function.Consumer;
 
-/// Hands each event on as it came, for clients of the same API.
+/// Passes each event on unchanged, for clients of the same API.
 final class ChunkReader extends AnswerReader<RelayEvent> {
     ChunkReader(int choices) {
         super(choices);
@@ -13,7 +13,8 @@ final class ChunkReader extends AnswerReader<RelayEvent> {
     @Override
     void emit(JsonNode event, String data, Consumer<RelayEvent> events) {
         var isUsage = event.path("choices").isEmpty() && event.path("usage").isObject();
-        // Between the parts of JSON, where the event had several lines; it is to be one line again.
+        // An event may have several lines. The line breaks are between parts of the JSON, so spaces can replace
+        // them.
         events.accept(new RelayEvent.Chunk(data.replace('\n', ' '), isUsage));
     }
 }

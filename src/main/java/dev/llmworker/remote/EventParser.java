@@ -7,12 +7,12 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
-/// Reads server-sent events from bytes that come in any pieces. Lines end by LF, CR or both; what is neither `data` nor
-/// an error is passed over.
+/// Parses server-sent events from bytes that come in pieces of any size. Lines end with LF, CR or both. Fields
+/// other than `data` and errors are ignored.
 ///
 /// Threading: one thread.
 final class EventParser {
-    /// The longest line, which one event with all its scores or a whole tool call does not reach.
+    /// The longest line, enough for one event with all its scores or a whole tool call.
     static final int MAX_LINE_BYTES = 1 << 20;
 
     private static final int FIRST_BYTES = 512;
@@ -24,11 +24,11 @@ final class EventParser {
     private boolean afterReturn;
     private boolean begun;
 
-    /// Takes what is read.
+    /// Receives the events.
     interface Events {
         void data(String data);
 
-        /// The server names the event, or the field, an error.
+        /// The server marks the event or the field as an error.
         void error(String data);
     }
 
@@ -36,7 +36,7 @@ final class EventParser {
         this.events = events;
     }
 
-    /// @throws IOException when a line is too long or not UTF-8
+    /// @throws IOException if a line is too long or not UTF-8
     void feed(byte[] bytes) throws IOException {
         var begin = 0;
         for (var i = 0; i < bytes.length; i++) {
@@ -78,12 +78,12 @@ final class EventParser {
             throw new IOException("a line of the stream is not UTF-8");
         }
         if (line.size() > FIRST_BYTES * FIRST_BYTES) {
-            // One long line does not cost its memory for the rest of the stream.
+            // Drops the memory of a long line, so that the rest of the stream does not keep it.
             line = new ByteArrayOutputStream(FIRST_BYTES);
         } else {
             line.reset();
         }
-        // The mark of byte order, which may come first.
+        // The stream may begin with a byte order mark.
         field(!begun && text.startsWith("\ufeff") ? text.substring(1) : text);
         begun = true;
     }
@@ -98,7 +98,7 @@ final class EventParser {
         switch (name) {
             case "data" -> add(text, start);
             case "event" -> isError = text.substring(start).equals("error");
-            // Older servers of llama.cpp put it in the place of `data`.
+            // Older servers of llama.cpp send this instead of `data`.
             case "error" -> {
                 isError = true;
                 add(text, start);

@@ -8,11 +8,11 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 
-/// The events of a generation on their way to its reader, who waits for each. While too many wait, their source pauses.
+/// Holds a generation's events for its reader, who waits for each. The source pauses if too many events wait.
 ///
 /// Threading: one thread adds, one reads.
 final class EventQueue<E> implements Iterator<E> {
-    // Between the two marks the source does not stop and go for each event.
+    // Two marks, so that the source does not stop and resume for each event.
     private static final int HIGH_WATER_EVENTS = 256;
     private static final int LOW_WATER_EVENTS = 64;
 
@@ -25,10 +25,10 @@ final class EventQueue<E> implements Iterator<E> {
     private final Runnable interrupted;
     private boolean ended;
 
-    /// @param lastEvent the end of the answer as one of its events
+    /// @param lastEvent converts the end of the answer to one of its events
     /// @param pause stops the source, on the thread that adds
-    /// @param resume lets it go on, on either thread
-    /// @param interrupted the reader was interrupted: the last event is to come soon
+    /// @param resume lets the source continue, on either thread
+    /// @param interrupted called if the reader was interrupted; the last event must then come soon
     EventQueue(Function<GenerationEvent.Finished, E> lastEvent, Runnable pause, Runnable resume, Runnable interrupted) {
         this.lastEvent = lastEvent;
         this.pause = pause;
@@ -40,7 +40,7 @@ final class EventQueue<E> implements Iterator<E> {
         events.add(event);
         if (waiting.incrementAndGet() >= HIGH_WATER_EVENTS && paused.compareAndSet(false, true)) {
             pause.run();
-            // The reader may have taken them all meanwhile.
+            // The reader may have taken all events in the meantime.
             resumeWhereFew();
         }
     }

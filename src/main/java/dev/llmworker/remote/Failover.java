@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// The servers that one generation has been at: each once, and one of them twice where its connection broke.
+/// The servers that one generation has tried: each once, and one of them twice if its connection broke.
 ///
 /// Threading: one thread.
 final class Failover {
@@ -24,12 +24,12 @@ final class Failover {
         return tried.getLast();
     }
 
-    /// Takes a place at the server to ask next, after `server` has failed; null where there is none.
+    /// Reserves a place at the server to try next, after `server` has failed; null if there is none.
     @Nullable
     RemoteServer next(Failure failure, RemoteServer server) {
         var other = failure.elsewhere() ? servers.take(tried) : null;
         if (other == null && failure.again() && !askedAgain) {
-            // A connection that was kept may have been closed by its server meanwhile.
+            // The server may have closed a kept connection in the meantime, so it is tried again.
             askedAgain = true;
             server.began();
             return server;

@@ -7,21 +7,21 @@ import dev.llmworker.generation.RefusedException.Reason;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
-/// Why a server did not answer a request to its end.
+/// Why a server did not complete an answer.
 ///
-/// @param blame what it says about the server
-/// @param elsewhere whether another server may do better
-/// @param again whether the same server may, once
-/// @param refusal what the client is told
-/// @param detail what the log is told
+/// @param blame what the failure says about the server
+/// @param elsewhere whether another server may succeed
+/// @param again whether the same server may succeed, once
+/// @param refusal the message for the client
+/// @param detail the message for the log
 record Failure(Blame blame, boolean elsewhere, boolean again, RefusedException refusal, String detail) {
     /// What a failure says about the server.
     enum Blame {
-        /// Nothing: the request is wrong, or there is too much to do.
+        /// Nothing: the request is wrong, or the server is overloaded.
         NONE,
         /// It failed this time.
         FAILED,
-        /// Nothing listens there.
+        /// Nothing listens at its address.
         GONE
     }
 
@@ -43,7 +43,7 @@ record Failure(Blame blame, boolean elsewhere, boolean again, RefusedException r
                 "cannot be reached: " + cause.getMessage());
     }
 
-    /// The connection broke, or what came over it makes no sense.
+    /// The connection broke, or its data are invalid.
     ///
     /// @param message for the client
     static Failure broken(String message, String detail) {
@@ -51,7 +51,7 @@ record Failure(Blame blame, boolean elsewhere, boolean again, RefusedException r
                 Blame.FAILED, true, true, new RefusedException(Reason.FAILED, "engine_failed", message), detail);
     }
 
-    /// The server said in its stream that it failed.
+    /// The server reported a failure in its stream.
     static Failure reported(String json) {
         var error = Error.of(json);
         var detail = "reports an error: " + error.message;
@@ -66,9 +66,9 @@ record Failure(Blame blame, boolean elsewhere, boolean again, RefusedException r
                 detail);
     }
 
-    /// The server answered with another status than 200.
+    /// The server answered with a status other than 200.
     ///
-    /// @param retryAfter its header
+    /// @param retryAfter the header `Retry-After`
     static Failure status(int status, @Nullable String retryAfter, String body) {
         var error = Error.of(body);
         var detail = "answers " + status + ": " + error.message;
@@ -81,7 +81,7 @@ record Failure(Blame blame, boolean elsewhere, boolean again, RefusedException r
                         new RefusedException(
                                 Reason.OVERLOADED,
                                 "engine_overloaded",
-                                "the engine's server has too much to do; try again later",
+                                "the engine's server is overloaded; try again later",
                                 seconds(retryAfter)),
                         detail);
             case 401, 403 ->
@@ -90,7 +90,7 @@ record Failure(Blame blame, boolean elsewhere, boolean again, RefusedException r
                         false,
                         false,
                         new RefusedException(
-                                Reason.FAILED, "engine_unauthorized", "the engine's server refuses the worker's key"),
+                                Reason.FAILED, "engine_unauthorized", "the engine's server rejects the worker's key"),
                         detail);
             case 400, 404, 405, 413, 415, 422 -> new Failure(Blame.NONE, false, false, error.invalid(), detail);
             default ->
@@ -105,15 +105,15 @@ record Failure(Blame blame, boolean elsewhere, boolean again, RefusedException r
     }
 
     private static int seconds(@Nullable String retryAfter) {
-        // A date is allowed too, and nobody sends one.
+        // The header may also be a date, but no server sends one.
         return retryAfter == null || !retryAfter.strip().matches("[0-9]{1,9}")
                 ? 0
                 : Math.min(Integer.parseInt(retryAfter.strip()), MAX_RETRY_SECONDS);
     }
 
-    /// What servers write in the body of an error: `{"error":{"message","type","code"}}`, or one of its relatives.
+    /// A server's error body: `{"error":{"message","type","code"}}`, or a variant of it.
     ///
-    /// @param status 0 where it does not say
+    /// @param status 0 if the body has none
     private record Error(String message, String kind, int status) {
         static Error of(String body) {
             JsonNode json;

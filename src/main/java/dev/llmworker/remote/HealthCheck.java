@@ -16,8 +16,8 @@ import java.util.Objects;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
-/// Asks a server over and over whether it can serve: its health path, where it has one, and until it has answered once
-/// its list of models, from which the model's name comes.
+/// Keeps checking whether a server can serve. It requests the health path, if there is one. It also requests the
+/// list of models until it succeeds once, to learn the model's name.
 ///
 /// Threading: an event loop of its own.
 final class HealthCheck {
@@ -36,7 +36,7 @@ final class HealthCheck {
     private boolean hasListed;
     private volatile boolean closed;
 
-    /// @param client of its own, so that a check never waits behind generations
+    /// @param client not shared, so that a check never waits behind generations
     HealthCheck(Vertx vertx, HttpClient client, RemoteServer server, RemoteOptions options) {
         this.vertx = vertx;
         this.client = client;
@@ -46,7 +46,7 @@ final class HealthCheck {
 
     private record Answer(int status, Buffer body) {}
 
-    /// Checks now, and again and again.
+    /// Checks now, and then periodically.
     void run() {
         if (closed) {
             return;
@@ -66,10 +66,10 @@ final class HealthCheck {
             if (inner instanceof CertificateException) {
                 server.refuses(
                         "the certificate of the engine's server is not trusted",
-                        inner.getMessage() + "; ENGINE_CA_FILE names whom to trust");
+                        inner.getMessage() + "; ENGINE_CA_FILE can name a file of trusted certificates");
                 return;
             }
-            // As Netty says it, by an exception of its own.
+            // Netty reports this with an exception of its own.
             if (inner instanceof SSLException
                     && String.valueOf(inner.getMessage()).startsWith("not an SSL/TLS record")) {
                 server.refuses(
@@ -97,7 +97,7 @@ final class HealthCheck {
             if (answer.status >= SERVER_ERROR || answer.status == 429) {
                 return Future.failedFuture(new IOException(path + " answers " + answer.status));
             }
-            // Not all servers have one; what all have is the list of models.
+            // Not all servers have a health path; all have the list of models.
             hasNoHealthPath = answer.status != OK && answer.status != 204;
             if (hasNoHealthPath || !hasListed) {
                 return listModels();
@@ -111,7 +111,7 @@ final class HealthCheck {
         return get(server.address().apiPath() + "/models").compose(answer -> {
             if (answer.status == 401 || answer.status == 403) {
                 server.refuses(
-                        "the engine's server refuses the worker's key",
+                        "the engine's server rejects the worker's key",
                         "ENGINE_API_KEY is " + (options.apiKey() == null ? "not set" : "wrong"));
                 return Future.succeededFuture();
             }
@@ -120,7 +120,7 @@ final class HealthCheck {
             }
             var model = options.model() == null ? firstModel(answer) : options.model();
             if (model == null) {
-                return Future.failedFuture(new IOException("/models names no model; ENGINE_MODEL can"));
+                return Future.failedFuture(new IOException("/models lists no model; set ENGINE_MODEL"));
             }
             hasListed = true;
             server.healthy(model);

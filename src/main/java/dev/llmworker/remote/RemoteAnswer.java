@@ -20,14 +20,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.slf4j.event.Level;
 
-/// One answer of a server. Until its first event another server, or the same once more, may be asked in the place of
-/// one that fails.
+/// An answer from a server. Until its first event, a failed attempt can be repeated at another server, or once at
+/// the same one.
 ///
-/// Threading: its state belongs to its event loop; any thread closes, one reads. A reader that is slow makes the server
-/// wait.
+/// Threading: its state belongs to its event loop. One thread reads; any thread may close it. A slow reader makes
+/// the server wait.
 class RemoteAnswer<E> implements Answer<E> {
     private static final Logger LOG = LoggerFactory.getLogger(RemoteAnswer.class);
-    // How long the usage may come after the end of the text.
+    // How long to wait for the usage after the end of the text.
     private static final long USAGE_MILLIS = 2000;
 
     private final RemoteServers servers;
@@ -48,8 +48,8 @@ class RemoteAnswer<E> implements Answer<E> {
     private long deadline = -1;
     private long usageTimer = -1;
 
-    /// @param lastEvent the end of the answer as the last of its events
-    /// @param readers makes one for each attempt
+    /// @param lastEvent converts the end of the answer to the last of its events
+    /// @param readers makes a reader for each attempt
     RemoteAnswer(
             RemoteServers servers,
             RemoteGenerator.Lane lane,
@@ -70,7 +70,7 @@ class RemoteAnswer<E> implements Answer<E> {
         this.reader = readers.get();
     }
 
-    /// @param server at which a place is taken already
+    /// @param server a server with a place already reserved
     void start(RemoteServer server, Duration timeout) {
         context.runOnContext(_ -> {
             deadline = context.owner().setTimer(timeout.toMillis(), _ -> end(FinishReason.TIMEOUT));
@@ -86,7 +86,7 @@ class RemoteAnswer<E> implements Answer<E> {
         next.start(client, question, Objects.requireNonNull(server.model()), apiKey);
     }
 
-    /// What comes from the server that is asked.
+    /// Receives the answer of the current server.
     private final class Reply implements Attempt.Listener {
         @Override
         public void accepted() {
@@ -102,7 +102,7 @@ class RemoteAnswer<E> implements Answer<E> {
             try {
                 failure = reader.read(data, events::add);
             } catch (IOException e) {
-                failure = Failure.broken("the engine's server sent what is not understood", e.getMessage() + "");
+                failure = Failure.broken("the engine's server sent an invalid answer", e.getMessage() + "");
             }
             if (failure != null) {
                 stop(failure);
@@ -135,7 +135,7 @@ class RemoteAnswer<E> implements Answer<E> {
         @Override
         public void failed(Failure failure) {
             if (!over && reader.isComplete()) {
-                // The text is whole; only the usage is missing.
+                // The text is complete; only the usage is missing.
                 complete();
             } else if (!over) {
                 RemoteAnswer.this.failed(failure);

@@ -5,7 +5,7 @@ import dev.llmworker.generation.GenerationEvent;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// An answer of a server as tokens.
+/// A server's answer as tokens.
 final class RemoteGeneration extends RemoteAnswer<GenerationEvent> implements Generation {
     RemoteGeneration(
             RemoteServers servers,

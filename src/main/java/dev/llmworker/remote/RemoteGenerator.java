@@ -25,15 +25,16 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 
-/// Generates by servers that speak OpenAI's API.
+/// Generates with servers that speak OpenAI's API.
 ///
 /// Threading: any thread.
 public final class RemoteGenerator implements Generator, OpenAiRelay {
     private static final Duration CONNECT_LIMIT = Duration.ofSeconds(5);
-    // Half of the cores read what the servers send, as what is done with it takes as much again.
+    // Half of the cores read what the servers send, because processing it takes as much again.
     private static final int LANES = Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 16);
     private static final int CHECK_CONNECTIONS = 2;
-    // Below what servers allow (uvicorn: 5 s), else one closes a connection while a request is on its way.
+    // Shorter than the servers' limits (uvicorn: 5 s). Otherwise a server might close a connection while a
+    // request is on its way.
     private static final int IDLE_SECONDS = 4;
 
     private final Vertx vertx;
@@ -46,15 +47,15 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
     private final Set<RemoteAnswer<?>> running = ConcurrentHashMap.newKeySet();
     private volatile boolean closed;
 
-    /// An event loop and the connections that it reads. A pool of all loops would give a generation a connection that
-    /// another loop reads, and each token would pass from thread to thread once more.
+    /// An event loop and the connections that it reads. With one pool for all loops, a generation could get a
+    /// connection of another loop. Each token would then cross one more thread.
     record Lane(Context context, HttpClient client) {}
 
     private RemoteGenerator(Vertx vertx, RemoteOptions options) {
         this.vertx = vertx;
         this.options = options;
         int count = Math.min(LANES, options.connections());
-        // All lanes together have as many connections to a server as are allowed, or one each more.
+        // All lanes together have the allowed number of connections to a server, rounded up for each lane.
         int each = Math.ceilDiv(options.connections(), count);
         lanes = IntStream.range(0, count)
                 .mapToObj(_ -> new Lane(((VertxInternal) vertx).createEventLoopContext(), client(vertx, options, each)))
@@ -70,7 +71,7 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
                 .toList();
     }
 
-    /// Begins to look for the servers; requests are refused until one is ready.
+    /// Starts to probe the servers. Requests are refused until one is ready.
     public static RemoteGenerator start(Vertx vertx, RemoteOptions options) {
         var generator = new RemoteGenerator(vertx, options);
         for (var check : generator.checks) {
@@ -126,12 +127,12 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
         return answer;
     }
 
-    /// Servers that are asked now.
+    /// The number of servers that get requests now.
     public long readyServers() {
         return servers.all().stream().filter(RemoteServer::isReady).count();
     }
 
-    /// Generations that each server works on, in the order of the options.
+    /// The number of running generations at each server, in the order of the options.
     public List<Integer> outstanding() {
         return servers.all().stream().map(RemoteServer::outstanding).toList();
     }

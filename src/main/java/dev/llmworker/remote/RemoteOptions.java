@@ -4,15 +4,15 @@ import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Which servers generate, and how they are asked.
+/// Which servers generate, and how they are called.
 ///
 /// @param servers at least one; all serve the same model
 /// @param apiKey sent as `Authorization: Bearer`; null for none
-/// @param authorities certificates in PEM that those of servers must come from; null for those that Java trusts
-/// @param model what the servers call it; null for the first that each lists
-/// @param connections generations at once at one server
-/// @param healthPath below a server's root; it answers 200 when the server can serve. Null where nothing is to be asked
-///     but generations, as each request costs or wakes the server; `model` must be given then
+/// @param authorities PEM certificates of the trusted authorities; null for Java's own
+/// @param model the servers' name for the model; null for the first that each lists
+/// @param connections the most concurrent generations at one server
+/// @param healthPath relative to a server's root; answers 200 if the server can serve. Null disables health
+///     checks, for servers that each request costs money or wakes; `model` is then required
 /// @param timeout of a generation, from submission to the end
 public record RemoteOptions(
         List<ServerAddress> servers,
@@ -25,10 +25,10 @@ public record RemoteOptions(
     public RemoteOptions {
         servers = List.copyOf(servers);
         if (servers.isEmpty()) {
-            throw new IllegalArgumentException("there must be a server");
+            throw new IllegalArgumentException("at least one server is required");
         }
         if (healthPath == null && model == null) {
-            throw new IllegalArgumentException("the model must be named where the servers are not asked");
+            throw new IllegalArgumentException("without health checks the model's name is required");
         }
     }
 }

@@ -7,10 +7,10 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// One server: whether it can serve, and what it is doing.
+/// A server's health and its load.
 ///
-/// A server that fails often is ejected: it gets no requests for a time that doubles with each ejection, and then not
-/// before it is healthy.
+/// A server that fails often is ejected: it gets no requests for a time that doubles with each ejection. After
+/// that time it must first be healthy again.
 ///
 /// Threading: any thread.
 final class RemoteServer {
@@ -41,7 +41,7 @@ final class RemoteServer {
         return address;
     }
 
-    /// Its own name of the model; null while it is not known.
+    /// The server's own name for the model; null while it is not known.
     synchronized @Nullable String model() {
         return model;
     }
@@ -50,7 +50,7 @@ final class RemoteServer {
         return health;
     }
 
-    /// Generations that it works on for us.
+    /// How many of our generations the server works on.
     synchronized int outstanding() {
         return outstanding;
     }
@@ -67,16 +67,16 @@ final class RemoteServer {
         outstanding--;
     }
 
-    /// It has answered a generation to its end.
+    /// The server has completed an answer.
     synchronized void succeeded() {
         failures = 0;
         ejections = 0;
         ejected = false;
     }
 
-    /// It did not answer as it should.
+    /// The server has failed.
     ///
-    /// @param mayEject whether there are others to ask meanwhile
+    /// @param mayEject whether other servers can take its requests
     synchronized void failed(boolean mayEject) {
         failures++;
         if (failures < FAILURES_TO_EJECTION || !mayEject) {
@@ -102,7 +102,7 @@ final class RemoteServer {
 
     /// A health check failed.
     ///
-    /// @param certain whether one is enough: nothing listens there
+    /// @param certain whether one failure is enough, because nothing listens there
     synchronized void unhealthy(String reason, boolean certain) {
         failedChecks++;
         if (health instanceof Readiness.Ready && (certain || failedChecks >= CHECKS_TO_GONE)) {
@@ -113,7 +113,7 @@ final class RemoteServer {
         }
     }
 
-    /// It will not serve until an operator does something.
+    /// The server cannot serve until an operator intervenes.
     ///
     /// @param detail for the log
     synchronized void refuses(String reason, String detail) {

@@ -8,7 +8,7 @@ import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// The servers together: a generation goes to the one that works on the fewest for us.
+/// All servers. A generation goes to the one that works on the fewest of our generations.
 ///
 /// Threading: any thread.
 final class RemoteServers {
@@ -18,23 +18,23 @@ final class RemoteServers {
     private final int connections;
     private int turn;
 
-    /// @param connections generations at once at one server
+    /// @param connections the most concurrent generations at one server
     RemoteServers(List<RemoteServer> servers, int connections) {
         this.servers = List.copyOf(servers);
         this.connections = connections;
     }
 
-    /// Takes a place at a server, to be given back by [RemoteServer#ended].
+    /// Reserves a place at a server, which [RemoteServer#ended] gives back.
     ///
-    /// @param tried servers that have failed this generation already
-    /// @return null where there is none that was not tried
-    /// @throws RefusedException where nothing was tried and no server can take it
+    /// @param tried servers that have already failed this generation
+    /// @return null if every usable server was tried
+    /// @throws RefusedException if none was tried and no server can take the generation
     synchronized @Nullable RemoteServer take(Collection<RemoteServer> tried) {
         RemoteServer best = null;
         var ready = 0;
         turn = (turn + 1) % servers.size();
         for (var i = 0; i < servers.size(); i++) {
-            // Among equals they take turns.
+            // Takes turns among equally loaded servers.
             var server = servers.get((turn + i) % servers.size());
             if (!server.isReady()) {
                 continue;
@@ -57,7 +57,8 @@ final class RemoteServers {
         return new RefusedException(
                 RefusedException.Reason.OVERLOADED,
                 "queue_full",
-                connections + " generations run at each server of the engine already, which is the limit; try again"
+                connections
+                        + " generations are already running at each of the engine's servers, which is the limit; try again"
                         + " later");
     }
 
@@ -70,7 +71,7 @@ final class RemoteServers {
                         "the engine's server is not ready yet; try again shortly");
             case Readiness.Failed(var reason) ->
                 new RefusedException(RefusedException.Reason.FAILED, "engine_unavailable", reason, GONE_RETRY_SECONDS);
-            // All that are healthy have been ejected.
+            // All healthy servers are ejected.
             case Readiness.Ready() ->
                 new RefusedException(
                         RefusedException.Reason.FAILED,
@@ -80,12 +81,12 @@ final class RemoteServers {
         };
     }
 
-    /// Whether another than `server` can serve.
+    /// Whether a server other than `server` can serve.
     boolean hasOther(RemoteServer server) {
         return servers.stream().anyMatch(other -> other != server && other.isReady());
     }
 
-    /// Ready where one is; else what is wrong with one, before the waiting for others.
+    /// Ready if any server is. Otherwise the reason of a failed server comes before that of a loading one.
     Readiness readiness() {
         Readiness all = new Readiness.Loading();
         for (var server : servers) {
@@ -100,7 +101,7 @@ final class RemoteServers {
         return all;
     }
 
-    /// The model's name at the first server that knows one.
+    /// The model's name from the first server that knows it.
     Optional<String> modelId() {
         return servers.stream()
                 .map(RemoteServer::model)

@@ -6,11 +6,12 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Log-probabilities as the two forms of OpenAI's API write them.
+/// Parses log-probabilities in both formats of OpenAI's API.
 final class Scores {
     private Scores() {}
 
-    /// Of each token in a piece of text: the token's own, then those of the likeliest. Empty where there are none.
+    /// The scores of each token in a piece of text: the token's own first, then those of the likeliest. Empty if
+    /// there are none.
     static List<List<ScoredToken>> read(JsonNode logprobs) {
         return logprobs.path("content").isArray() ? chat(logprobs.path("content")) : text(logprobs);
     }

@@ -3,10 +3,11 @@ package dev.llmworker.remote;
 import java.net.URI;
 import java.util.Locale;
 
-/// Where a server's API is, as clients of OpenAI's write it: `http://host:8000/v1`. A URL without a path means `/v1`.
+/// The base URL of a server's API, as OpenAI clients write it: `http://host:8000/v1`. A URL without a path means
+/// `/v1`.
 ///
-/// @param apiPath what all paths of the API begin with: `/v1`
-/// @param rootPath what other paths of the server begin with: empty, where `apiPath` is `/v1`
+/// @param apiPath the prefix of the API's paths: `/v1`
+/// @param rootPath the prefix of the server's other paths: empty if `apiPath` is `/v1`
 public record ServerAddress(boolean tls, String host, int port, String apiPath, String rootPath) {
     private static final String DEFAULT_PATH = "/v1";
 

@@ -6,8 +6,8 @@ import dev.llmworker.generation.ScoredToken;
 import java.util.List;
 import java.util.function.Consumer;
 
-/// Makes tokens of the text of the first choice. A piece of text counts as one token, as servers do not say where the
-/// tokens in it end; where there are scores, they do.
+/// Converts the text of the first choice to tokens. A piece of text counts as one token, because servers do not
+/// report token boundaries. If there are scores, they give the boundaries.
 final class TokenReader extends AnswerReader<GenerationEvent> {
     private int index;
 
@@ -19,7 +19,7 @@ final class TokenReader extends AnswerReader<GenerationEvent> {
     void emit(JsonNode event, String data, Consumer<GenerationEvent> events) {
         for (var choice : event.path("choices")) {
             if (choice.path("index").asInt() == 0) {
-                // Chat has it in `delta`; what a model thinks before it answers is in other members, and left out.
+                // Chat has the text in `delta`. A model's reasoning is in other members, and is left out.
                 var text = choice.has("delta") ? choice.path("delta").path("content") : choice.path("text");
                 emit(text.isTextual() ? text.textValue() : "", Scores.read(choice.path("logprobs")), events);
             }
@@ -33,7 +33,8 @@ final class TokenReader extends AnswerReader<GenerationEvent> {
             }
             return;
         }
-        // The tokens' own texts are the whole text, unless one ends within a character: then the first carries it all.
+        // The tokens' own texts make up the whole text, unless one ends within a character. Then the first token
+        // carries all of it.
         var parts = new StringBuilder();
         scores.forEach(token -> parts.append(token.getFirst().text()));
         var separate = parts.toString().equals(text);

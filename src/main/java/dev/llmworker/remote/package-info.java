@@ -1,4 +1,4 @@
-/// The front door over servers that speak OpenAI's API: vLLM, Ray Serve, llama.cpp's server and the like.
+/// A generator that uses servers that speak OpenAI's API: vLLM, Ray Serve, llama.cpp's server and the like.
 @NullMarked
 package dev.llmworker.remote;
 

@@ -15,13 +15,13 @@ import org.apache.camel.main.MainListenerSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Camel Main with the routes of one folder.
+/// The Camel Main application, with the routes of one folder.
 public final class CamelApplication extends Main {
     private static final Logger LOG = LoggerFactory.getLogger("dev.llmworker.Worker");
     private static final int SHUTDOWN_SECONDS = 5;
     private static final int EXTRA_SECONDS = 20;
 
-    /// @throws SettingsException when there are no routes
+    /// @throws SettingsException if there are no routes
     public CamelApplication(Settings settings, WorkerBeans beans) throws SettingsException {
         var folder = Path.of(settings.get(SettingsTable.ROUTES));
         RouteFiles.list(folder);
@@ -29,18 +29,18 @@ public final class CamelApplication extends Main {
         setPropertyPlaceholderLocations("file:" + folder.resolve("application.properties") + ";optional=true");
         configure()
                 .withName("worker")
-                // They are loaded one by one, below.
+                // [RouteFiles] loads the files one by one.
                 .withRoutesIncludePattern("false")
-                // Bodies are not streams here; with the cache an answer would leave in chunks, without its length.
+                // Bodies are not streams here. With the cache, answers would be sent in chunks, without their
+                // length.
                 .withStreamCachingEnabled(false)
                 .withShutdownTimeout(SHUTDOWN_SECONDS)
-                // The process waits so long for all of it: for what runs, then for Camel's routes, then for the engine.
+                // The process allows this time for the whole shutdown: running requests, then Camel's routes,
+                // then the engine.
                 .withExtraShutdownTimeout(
                         (int) settings.get(SettingsTable.DRAIN_TIMEOUT).toSeconds() + EXTRA_SECONDS);
-        // Whatever the file says for Camel JBang, here the port is open already.
-        addOverrideProperty("camel.server.enabled", "true");
-        addOverrideProperty("camel.server.host", settings.get(SettingsTable.HOST));
-        addOverrideProperty("camel.server.port", Integer.toString(beans.port().port()));
+        // The worker's port is open already; Camel must not open a second one.
+        addOverrideProperty("camel.server.enabled", "false");
         addMainListener(new MainListenerSupport() {
             @Override
             public void afterConfigure(BaseMainSupport main) {
@@ -53,7 +53,7 @@ public final class CamelApplication extends Main {
         });
     }
 
-    /// Loads the routes, and says where the worker serves. It comes before the listener that opens the port to them.
+    /// Loads the routes, opens the port to them, and logs where the worker serves.
     private static ExtendedStartupListener routes(Settings settings, WorkerBeans beans) {
         return new ExtendedStartupListener() {
             @Override
@@ -68,6 +68,7 @@ public final class CamelApplication extends Main {
                 if (settings.get(SettingsTable.ROUTES_RELOAD)) {
                     context.addService(new RouteReload(folder, files));
                 }
+                beans.serve(context);
                 LOG.info(
                         "serving on http://{}:{}  routes: {}",
                         settings.get(SettingsTable.HOST),

@@ -3,6 +3,7 @@ package dev.llmworker.routes;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import org.apache.camel.CamelContext;
 import org.apache.camel.FailedToCreateRouteException;
@@ -15,8 +16,8 @@ import org.apache.camel.model.RouteDefinition;
 import org.apache.camel.spi.Resource;
 import org.apache.camel.support.PluginHelper;
 
-/// What one file says, not started yet or no longer. Its configurations come before its routes: those that are in force
-/// when routes are defined hold for them.
+/// The routes and route configurations of one file; they may not be started. Configurations are loaded first,
+/// because they apply to routes that are defined after them.
 final class ParsedRoutes {
     private final String name;
     private final List<RouteBuilder> builders = new ArrayList<>();
@@ -26,8 +27,8 @@ final class ParsedRoutes {
         this.name = name;
     }
 
-    /// @param name the id of routes that have none, so that they can be found again
-    /// @throws Exception with the line, where it is no YAML
+    /// @param name the id for routes without one, so that they can be found again
+    /// @throws Exception with the line, if the file is not valid YAML
     static ParsedRoutes of(CamelContext context, Resource resource, String name) throws Exception {
         var parsed = new ParsedRoutes(name);
         for (var found : PluginHelper.getRoutesLoader(context).findRoutesBuilders(resource)) {
@@ -38,7 +39,7 @@ final class ParsedRoutes {
         return parsed;
     }
 
-    /// Puts its configurations in force.
+    /// Activates the route configurations.
     ///
     /// @return whether there are any
     boolean configure(CamelContext context) throws Exception {
@@ -50,10 +51,10 @@ final class ParsedRoutes {
         return !configurations().isEmpty();
     }
 
-    /// Reads its routes, which do not start yet.
+    /// Reads the routes without starting them.
     ///
     /// @param others ids of the routes of all other files
-    /// @throws Exception with the line, where what it says is wrong
+    /// @throws Exception with the line, if a route is invalid
     ParsedRoutes define(CamelContext context, Set<String> others) throws Exception {
         for (var builder : builders) {
             routes.addAll(builder.configureRoutes(context).getRoutes());
@@ -66,7 +67,7 @@ final class ParsedRoutes {
             }
             if (others.contains(route.getId())) {
                 throw new RouteProblem(
-                        line(route), "the id " + route.getId() + " is the id of a route in another file already");
+                        line(route), "the id " + route.getId() + " is already the id of a route in another file");
             }
         }
         return this;
@@ -78,7 +79,7 @@ final class ParsedRoutes {
         return ids;
     }
 
-    /// Those of [#configure(CamelContext)]; none before.
+    /// The configurations that [#configure(CamelContext)] activated; none before.
     private List<RouteConfigurationDefinition> configurations() {
         var all = new ArrayList<RouteConfigurationDefinition>();
         for (var builder : builders) {
@@ -89,7 +90,7 @@ final class ParsedRoutes {
         return all;
     }
 
-    /// @throws RouteProblem when a route cannot start; others of the file may have
+    /// @throws RouteProblem if a route cannot start; other routes of the file may have started
     void start(CamelContext context) throws Exception {
         for (var builder : builders) {
             try {
@@ -100,7 +101,7 @@ final class ParsedRoutes {
         }
     }
 
-    /// Where the step is that Camel names in its message, or else the route.
+    /// The line of the step that Camel names in its message, or else of the route.
     private int line(FailedToCreateRouteException failure) {
         var message = String.valueOf(failure.getMessage());
         for (var route : routes) {
@@ -121,9 +122,9 @@ final class ParsedRoutes {
         return route.getInput() == null ? 0 : route.getInput().getLineNumber();
     }
 
-    /// Ends what has started of it.
+    /// Removes everything of this file that has started.
     void remove(CamelContext context) {
-        var model = context.getCamelContextExtension().getContextPlugin(Model.class);
+        var model = Objects.requireNonNull(context.getCamelContextExtension().getContextPlugin(Model.class));
         try {
             for (var route : routes) {
                 if (context.getRoute(route.getId()) != null) {

@@ -15,10 +15,10 @@ import org.apache.camel.support.ResourceHelper;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The files of the routes' folder. Each is loaded by itself: one that is broken is reported by file and line, and the
-/// others serve. A file that breaks while the worker runs is served as it was before.
+/// The files of the routes' folder. Each is loaded separately: a broken file is reported with its line, and the
+/// others still serve. If a file breaks while the worker runs, its previous version is served.
 ///
-/// Threading: one at a time, by the lock of this object.
+/// Threading: any thread; a lock on this object admits one at a time.
 public final class RouteFiles {
     private static final Logger LOG = LoggerFactory.getLogger("dev.llmworker.Worker");
     private static final String ENDING = ".camel.yaml";
@@ -28,7 +28,7 @@ public final class RouteFiles {
     private final Map<Path, Served> served = new TreeMap<>();
     private final Map<Path, String> problems = new TreeMap<>();
 
-    /// A file that is served.
+    /// A file that is being served.
     private record Served(String text, ParsedRoutes routes) {}
 
     RouteFiles(CamelContext context, Path folder) {
@@ -40,11 +40,11 @@ public final class RouteFiles {
         return file.getFileName().toString().endsWith(ENDING);
     }
 
-    /// @throws SettingsException when the folder has none
+    /// @throws SettingsException if the folder has no route files
     static List<Path> list(Path folder) throws SettingsException {
         if (!Files.isDirectory(folder)) {
-            throw new SettingsException(
-                    "ROUTES is \"" + folder + "\", which is no folder; it must hold *" + ENDING + " files");
+            throw new SettingsException("ROUTES is \"" + folder
+                    + "\", which is not a folder; it must be a folder with *" + ENDING + " files");
         }
         try (var files = Files.list(folder)) {
             var sorted = files.filter(RouteFiles::isOne).sorted().toList();
@@ -57,12 +57,12 @@ public final class RouteFiles {
         }
     }
 
-    /// What is wrong with the files that are not served as they are, by file.
+    /// The problems of the files whose current version is not served, by file.
     public synchronized Map<Path, String> problems() {
         return Map.copyOf(problems);
     }
 
-    /// Loads all, in a context that has started. Configurations come first, so that they hold for every route.
+    /// Loads all files into a started context. Configurations come first, so that they apply to every route.
     synchronized void loadAll() throws SettingsException {
         var parsed = new TreeMap<Path, Served>();
         for (var file : list(folder)) {
@@ -76,12 +76,12 @@ public final class RouteFiles {
         parsed.forEach((file, candidate) -> attempt(file, () -> serve(file, candidate)));
     }
 
-    /// Looks at the folder again: loads what is new or has changed, and forgets what is gone.
+    /// Reads the folder again: loads new and changed files, and unloads deleted ones.
     public synchronized void reload() {
         for (var file : List.copyOf(served.keySet())) {
             if (Files.notExists(file)) {
                 forget(file);
-                LOG.info("{} is gone, and its routes with it", file);
+                LOG.info("{} was deleted; its routes are unloaded", file);
             }
         }
         problems.keySet().removeIf(Files::notExists);
@@ -89,7 +89,7 @@ public final class RouteFiles {
             for (var file : files.filter(RouteFiles::isOne).sorted().toList()) {
                 var text = Files.readString(file);
                 var before = served.get(file);
-                // An editor that saves empties the file first, and then writes it.
+                // A blank file is ignored: editors empty a file before they write it.
                 if (!text.isBlank() && (before == null || !before.text.equals(text))) {
                     reload(file, text);
                 }
@@ -108,14 +108,14 @@ public final class RouteFiles {
     }
 
     private void replace(Path file, String text) throws Exception {
-        // What is wrong with the text itself shows before anything is taken away.
+        // Errors in the text show here, before the old routes are removed.
         parse(file, text).define(context, otherIds(file));
         forget(file);
         var candidate = new Served(text, parse(file, text));
         var configures = candidate.routes.configure(context);
         serve(file, candidate);
         if (configures) {
-            // A configuration holds for the routes that are loaded after it.
+            // A configuration applies only to routes that are loaded after it, so all other files are reloaded.
             for (var other : Map.copyOf(served).entrySet()) {
                 if (!other.getKey().equals(file)) {
                     var again = other.getValue().text;
@@ -127,19 +127,19 @@ public final class RouteFiles {
         LOG.info("{} is loaded: {}", file, String.join(" ", candidate.routes.ids()));
     }
 
-    /// Back to what was served before; that it no longer can be is told like any problem.
+    /// Restores the previous version. If that fails too, it is reported like any other problem.
     private void attemptAgain(Path file, String text) {
         try {
             var candidate = new Served(text, parse(file, text));
             candidate.routes.configure(context);
             serve(file, candidate);
         } catch (Exception e) {
-            LOG.error("{} cannot be served as it was before either", file, e);
+            LOG.error("{} cannot be restored to its previous version either", file, e);
         }
     }
 
     private void serve(Path file, Served candidate) throws Exception {
-        // One of these ids may be another file's, so nothing is removed where this fails.
+        // One of these ids may be another file's, so nothing is removed if this fails.
         candidate.routes.define(context, otherIds(file));
         try {
             candidate.routes.start(context);
@@ -185,7 +185,7 @@ public final class RouteFiles {
             problems.remove(file);
         } catch (Exception e) {
             var problem = RouteProblem.of(file, e);
-            // Saved twice, told once.
+            // Logs each problem once, even if the file is saved twice.
             if (!problem.equals(problems.put(file, problem))) {
                 LOG.error("{}", problem);
             }

@@ -4,11 +4,11 @@ import java.nio.file.Path;
 import org.apache.camel.ResolveEndpointFailedException;
 import org.snakeyaml.engine.v2.exceptions.MarkedYamlEngineException;
 
-/// What is wrong with a file of routes, for its author: one line that names the file and the line in it.
+/// A problem in a route file, for its author: one line with the file and the line number.
 final class RouteProblem extends Exception {
     private final int line;
 
-    /// @param line from 1; 0 where it is not known
+    /// @param line from 1; 0 if unknown
     RouteProblem(int line, String message) {
         super(message, null, false, false);
         this.line = line;
@@ -32,7 +32,7 @@ final class RouteProblem extends Exception {
         return file + (line > 0 ? ":" + line : "") + ": " + message.strip();
     }
 
-    /// The words that say most: of the innermost cause, or of the endpoint that it belongs to.
+    /// The most helpful message: that of the innermost cause, or of the endpoint that it belongs to.
     static String reason(Throwable failure) {
         var cause = failure;
         while (cause.getCause() != null && !(cause instanceof ResolveEndpointFailedException)) {

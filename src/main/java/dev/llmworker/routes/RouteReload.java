@@ -4,7 +4,7 @@ import java.io.File;
 import java.nio.file.Path;
 import org.apache.camel.support.FileWatcherResourceReloadStrategy;
 
-/// Loads files of routes anew as they change: Camel watches the folder, and [RouteFiles] does the rest.
+/// Reloads route files when they change: Camel watches the folder, and [RouteFiles] reloads.
 final class RouteReload extends FileWatcherResourceReloadStrategy {
     RouteReload(Path folder, RouteFiles files) {
         super(folder.toString());
@@ -14,6 +14,6 @@ final class RouteReload extends FileWatcherResourceReloadStrategy {
 
     @Override
     protected String startupMessage(File directory) {
-        return "files in " + directory + " are loaded anew when they change";
+        return "files in " + directory + " are reloaded when they change";
     }
 }

@@ -2,13 +2,13 @@ package dev.llmworker.sampling;
 
 import java.util.Map;
 
-/// What is done to the logits of a sequence before a token is chosen from them, in this order.
+/// Changes to a sequence's logits before a token is sampled, applied in this order.
 ///
-/// @param repetitionPenalty divides positive logits of tokens that are in the prompt or the answer, and multiplies
-///     negative ones; above 0, 1 is none
-/// @param presencePenalty is taken off the logits of tokens that are in the answer; -2 to 2
-/// @param frequencyPenalty is taken off once for each time that the token is in the answer; -2 to 2
-/// @param bias is added, by token id; -100, to forbid a token, to 100
+/// @param repetitionPenalty divides the positive logits of tokens in the prompt or the answer, and multiplies the
+///     negative ones; above 0, 1 for none
+/// @param presencePenalty subtracted from the logits of tokens in the answer; -2 to 2
+/// @param frequencyPenalty subtracted once for each time that the token is in the answer; -2 to 2
+/// @param bias added to the logits, by token id; from -100, which forbids a token, to 100
 public record LogitAdjustment(
         float repetitionPenalty, float presencePenalty, float frequencyPenalty, Map<Integer, Float> bias) {
     public static final LogitAdjustment NONE = new LogitAdjustment(1, 0, 0, Map.of());
@@ -25,8 +25,7 @@ public record LogitAdjustment(
         bias = Map.copyOf(bias);
         if (bias.size() > MAX_BIASED_TOKENS) {
             throw new ParameterException(
-                    "logit_bias",
-                    "logit_bias has " + bias.size() + " tokens; it may have " + MAX_BIASED_TOKENS + " at most");
+                    "logit_bias", "logit_bias has " + bias.size() + " tokens; the limit is " + MAX_BIASED_TOKENS);
         }
         bias.forEach((id, value) -> ParameterException.check("logit_bias." + id, value, -MAX_BIAS, MAX_BIAS));
     }

@@ -1,6 +1,6 @@
 package dev.llmworker.sampling;
 
-/// A parameter that is out of its bounds; the message has its name, its value and its limit.
+/// Is thrown if a parameter is out of its bounds. The message has its name, its value and its limit.
 public final class ParameterException extends IllegalArgumentException {
     private final String parameter;
 
@@ -9,12 +9,12 @@ public final class ParameterException extends IllegalArgumentException {
         this.parameter = parameter;
     }
 
-    /// The parameter's name on the wire.
+    /// The parameter's name in the request.
     public String parameter() {
         return parameter;
     }
 
-    /// Refuses a value that is not from `low` to `high`; NaN is neither.
+    /// Rejects a value that is not from `low` to `high`; NaN is rejected too.
     static void check(String name, float value, float low, float high) {
         if (!(value >= low && value <= high)) {
             var range = low == Float.MIN_VALUE ? "above 0 and at most " + high : "from " + low + " to " + high;

@@ -4,14 +4,14 @@ import java.util.OptionalInt;
 
 /// How the next token is chosen from the logits of one sequence.
 ///
-/// @param temperature 0 to 2; 0 is greedy: the likeliest token, whatever the other parameters say
+/// @param temperature 0 to 2; 0 is greedy: the likeliest token, regardless of the other parameters
 /// @param topK keeps the k likeliest tokens; 0 keeps all
-/// @param topP keeps the likeliest tokens whose probabilities reach p together, above 0 to 1; 1 keeps all
+/// @param topP keeps the likeliest tokens whose probabilities together reach p, above 0 to 1; 1 keeps all
 /// @param minP keeps tokens at least this share as likely as the likeliest, 0 to 1; 0 keeps all
 /// @param seed the same seed, request and worker give the same text
-/// @param adjustment what is done to the logits first
 /// @param isSeeded whether the client chose the seed
-/// @param logprobs asks for the log-probability of each token, and of so many of the likeliest: 0 to 5
+/// @param adjustment changes to the logits before sampling
+/// @param logprobs asks for each token's log-probability and for this many of the likeliest tokens: 0 to 5
 public record SamplingParameters(
         float temperature,
         int topK,
@@ -37,7 +37,7 @@ public record SamplingParameters(
         }
     }
 
-    /// By a seed that was chosen.
+    /// With a seed that the client chose.
     public SamplingParameters(
             float temperature,
             int topK,
@@ -49,12 +49,12 @@ public record SamplingParameters(
         this(temperature, topK, topP, minP, seed, true, adjustment, logprobs);
     }
 
-    /// With the logits as they are, and no log-probabilities.
+    /// Without changes to the logits and without log-probabilities.
     public SamplingParameters(float temperature, int topK, float topP, float minP, long seed) {
         this(temperature, topK, topP, minP, seed, LogitAdjustment.NONE, OptionalInt.empty());
     }
 
-    /// The likeliest token each time.
+    /// Always takes the likeliest token.
     public static SamplingParameters greedy() {
         return new SamplingParameters(0, 0, 1, 0, 0);
     }

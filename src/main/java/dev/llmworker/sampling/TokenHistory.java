@@ -2,7 +2,7 @@ package dev.llmworker.sampling;
 
 import java.util.Arrays;
 
-/// The tokens of one sequence so far, for what depends on them: penalties, and that an answer does not end too early.
+/// The tokens of one sequence so far. Penalties need them, and so does the minimum length of an answer.
 ///
 /// Threading: one thread at a time.
 public final class TokenHistory {
@@ -12,7 +12,7 @@ public final class TokenHistory {
     private int[] ids;
     private int length;
 
-    /// @param minTokens tokens of the answer before which none of `endTokens` may come
+    /// @param minTokens how many tokens the answer must have before one of `endTokens` is allowed
     public TokenHistory(int[] prompt, int minTokens, int[] endTokens) {
         this.endTokens = endTokens;
         this.minTokens = minTokens;
@@ -21,7 +21,7 @@ public final class TokenHistory {
         this.length = prompt.length;
     }
 
-    /// A token was generated.
+    /// Appends a generated token.
     public void add(int token) {
         if (length == ids.length) {
             ids = Arrays.copyOf(ids, length + Math.max(length / 2, 64));
@@ -29,7 +29,7 @@ public final class TokenHistory {
         ids[length++] = token;
     }
 
-    /// Tokens of prompt and answer.
+    /// The number of tokens in the prompt and the answer.
     public int length() {
         return length;
     }
@@ -38,12 +38,12 @@ public final class TokenHistory {
         return ids[position];
     }
 
-    /// Where the answer begins.
+    /// The position at which the answer begins.
     public int promptLength() {
         return promptLength;
     }
 
-    /// Which must not come in the next [#forbiddenSteps()] steps.
+    /// The tokens that are forbidden for the next [#forbiddenSteps()] steps.
     public int[] endTokens() {
         return endTokens;
     }

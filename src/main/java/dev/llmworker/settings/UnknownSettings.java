@@ -53,7 +53,7 @@ public final class UnknownSettings {
 
     /// The setting that is one edit away; null if there is none.
     ///
-    /// @param shortLength for settings of at most so many letters only two swapped letters count
+    /// @param shortLength a setting of this length or less is found only if two of its letters are swapped
     private static @Nullable String neighbour(String name, int shortLength) {
         return SettingsTable.users()
                 .map(Setting::name)

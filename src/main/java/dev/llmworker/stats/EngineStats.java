@@ -3,7 +3,7 @@ package dev.llmworker.stats;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.IntSupplier;
 
-/// What the engine in this process does, as it says itself once a step.
+/// The figures of this process's engine, updated once a step.
 ///
 /// Threading: the engine thread writes, any thread reads; nobody waits.
 public final class EngineStats {
@@ -17,13 +17,13 @@ public final class EngineStats {
     private volatile int running;
     private volatile int cachePositions;
 
-    /// What the engine is, and what it can hold.
+    /// The model's and the engine's properties and capacity.
     ///
-    /// @param architecture of the model, as its file has it
-    /// @param weightFormat how its weights lie on the device
-    /// @param slots sequences decoded together
-    /// @param contextLength positions of the cache for each slot
-    /// @param queueLimit requests that may wait
+    /// @param architecture the model's architecture, from its file
+    /// @param weightFormat the format of the weights on the device
+    /// @param slots how many sequences can be decoded together
+    /// @param contextLength positions in each slot of the cache
+    /// @param queueLimit how many requests may wait
     public record Description(
             String architecture,
             String weightFormat,
@@ -39,34 +39,34 @@ public final class EngineStats {
 
     /// The engine is ready.
     ///
-    /// @param waiting how many requests wait now; called by any thread
+    /// @param waiting returns how many requests wait now; called by any thread
     public void recordReady(Description description, IntSupplier waiting) {
         this.description = description;
         this.waiting = waiting;
     }
 
-    /// What is in the slots after a step.
+    /// Records what the slots hold after a step.
     ///
-    /// @param running sequences that have one
-    /// @param cachePositions positions of the cache that are these sequences'
+    /// @param running how many sequences have a slot
+    /// @param cachePositions how many positions of the cache these sequences use
     public void recordHeld(int running, int cachePositions) {
         this.running = running;
         this.cachePositions = cachePositions;
     }
 
-    /// One step has been made.
+    /// A step has ended.
     public void recordStep(long nanos) {
         steps.increment();
         busyNanos.add(nanos);
     }
 
-    /// Tokens went through the model: those of prompts, and those that were decoded.
+    /// Records the tokens that went through the model: prefilled and decoded ones.
     public void recordTokens(int prefilled, int decoded) {
         prefilledTokens.add(prefilled);
         decodedTokens.add(decoded);
     }
 
-    /// So many positions of a prompt lay in the cache already.
+    /// This many positions of a prompt came from the prefix cache.
     public void recordReused(int positions) {
         reusedTokens.add(positions);
     }

@@ -1,13 +1,13 @@
 package dev.llmworker.stats;
 
-/// What is counted of a generation that has ended. Times are from its submission.
+/// The figures of a generation that has ended. Times are from its submission.
 ///
-/// @param operation what OpenTelemetry calls it: `chat` or `text_completion`
+/// @param operation OpenTelemetry's name for it: `chat` or `text_completion`
 /// @param reason why it ended: `stop`, `length`, `cancelled`, `timeout`, `error`
-/// @param cachedTokens of the prompt's, those that lay in the cache already
-/// @param wastedTokens of the answer's, those that no client was there to read
-/// @param queuedNanos until the engine began with it; negative where that is not known
-/// @param firstTokenNanos until its first token; negative where there was none
+/// @param cachedTokens prompt tokens that came from the prefix cache
+/// @param wastedTokens generated tokens that no client was there to read
+/// @param queuedNanos until the engine began with it; negative if unknown
+/// @param firstTokenNanos until its first token; negative if there was none
 /// @param totalNanos until its end
 public record FinishedGeneration(
         String operation,
@@ -19,7 +19,7 @@ public record FinishedGeneration(
         long queuedNanos,
         long firstTokenNanos,
         long totalNanos) {
-    /// One that failed before anything is known of it.
+    /// A generation that failed before anything was known about it.
     public static FinishedGeneration failed(String operation, long totalNanos) {
         return new FinishedGeneration(operation, "error", 0, 0, 0, 0, -1, -1, totalNanos);
     }

@@ -3,7 +3,8 @@ package dev.llmworker.stats;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
-/// What generations took, in the histograms of OpenTelemetry's GenAI conventions, with the buckets that these ask for.
+/// The durations and token counts of generations, in the histograms of OpenTelemetry's GenAI conventions with the
+/// recommended buckets.
 ///
 /// Threading: any thread.
 final class GenerationStats {
@@ -19,7 +20,7 @@ final class GenerationStats {
         1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864
     };
 
-    /// @param errorType `timeout`, `error`, or empty for one that ended well or by its client's wish
+    /// @param errorType `timeout`, `error`, or empty if it ended normally or was cancelled by its client
     record Outcome(String operation, String errorType) {}
 
     record TokenKind(String operation, String type) {}

@@ -5,15 +5,15 @@ import java.util.Arrays;
 import java.util.concurrent.atomic.DoubleAdder;
 import java.util.concurrent.atomic.LongAdder;
 
-/// How many values were recorded between one bound and the next, and their sum.
+/// Counts recorded values by bucket, and sums them.
 ///
-/// Threading: any thread. Nothing is allocated and nobody waits to record.
+/// Threading: any thread. Recording allocates nothing and never waits.
 final class Histogram {
     private final double[] bounds;
     private final LongAdder[] counts;
     private final DoubleAdder sum = new DoubleAdder();
 
-    /// @param bounds the inclusive upper bounds of all buckets but the last, in their order
+    /// @param bounds the inclusive upper bounds of all buckets but the last, in ascending order
     Histogram(double... bounds) {
         this.bounds = bounds;
         counts = new LongAdder[bounds.length + 1];

@@ -4,19 +4,19 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
-/// HTTP requests, by what they asked for and how they were answered. What clients choose freely is no label: methods
-/// that HTTP does not define share one, and so do paths that no route serves.
+/// Counts HTTP requests by method, route and status. Labels have no values that clients can choose freely:
+/// methods that HTTP does not define share one label, and so do paths without a route.
 ///
 /// Threading: any thread.
 public final class HttpStats {
-    /// The route of a request that no route took.
+    /// The label of requests that no route matched.
     public static final String NO_ROUTE = "unmatched";
 
     private static final double NANOS = 1e9;
     private static final String OTHER_METHOD = "_OTHER";
     private static final Set<String> METHODS =
             Set.of("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT");
-    /// Those of OpenTelemetry's HTTP conventions.
+    /// The buckets of OpenTelemetry's HTTP conventions.
     private static final double[] DURATIONS = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10
     };
 
@@ -24,9 +24,9 @@ public final class HttpStats {
 
     final Map<Answer, Histogram> durations = new ConcurrentHashMap<>();
 
-    /// A request was answered, or its client left.
+    /// A request was answered, or its client disconnected.
     ///
-    /// @param route the path as its route has it, `/rooms/:room`, or [#NO_ROUTE]
+    /// @param route the route's path, such as `/rooms/:room`, or [#NO_ROUTE]
     /// @param durationNanos from the request's head to the end of the answer
     public void recordAnswered(String method, String route, int status, long durationNanos) {
         var answer = new Answer(METHODS.contains(method) ? method : OTHER_METHOD, route, status);

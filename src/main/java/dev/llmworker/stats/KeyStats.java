@@ -5,13 +5,13 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
-/// What clients used, by the label of their API key. A null label counts nothing.
+/// The usage of clients, by the label of their API key. Calls with a null label are ignored.
 ///
 /// Threading: any thread.
 public final class KeyStats {
     private final Map<String, Usage> usages = new ConcurrentHashMap<>();
 
-    /// Of one key.
+    /// The usage of one key.
     static final class Usage {
         private final LongAdder requests = new LongAdder();
         private final LongAdder promptTokens = new LongAdder();
@@ -48,12 +48,12 @@ public final class KeyStats {
         return usages.computeIfAbsent(label, _ -> new Usage());
     }
 
-    /// What was used, by label; a key is there from its first request on.
+    /// The usage by label. A key appears with its first request.
     Map<String, Usage> usages() {
         return usages;
     }
 
-    /// Generations accepted.
+    /// How many generations were accepted.
     public long requests(String label) {
         return usage(label).requests.sum();
     }

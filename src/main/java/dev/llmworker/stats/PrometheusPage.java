@@ -18,8 +18,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import org.jspecify.annotations.Nullable;
 
-/// All metrics in Prometheus' text format: the worker's, the JVM's and process', and what routes record by Camel's
-/// component `micrometer`. Nothing of it is loaded before someone asks, so that no start waits for it.
+/// All metrics in Prometheus' text format: the worker's, the JVM's, the process', and those that routes record
+/// with Camel's component `micrometer`. It is loaded with the first scrape, so that no start waits for it.
 ///
 /// Threading: any thread.
 public final class PrometheusPage implements AutoCloseable {
@@ -37,7 +37,7 @@ public final class PrometheusPage implements AutoCloseable {
     /// @param contentType of `bytes`
     public record Scrape(String contentType, byte[] bytes) {}
 
-    /// The metrics as they stand.
+    /// The current metrics.
     ///
     /// @param accept the request's header `Accept`, which may ask for the OpenMetrics format
     public Scrape scrape(@Nullable String accept) {
@@ -52,7 +52,7 @@ public final class PrometheusPage implements AutoCloseable {
         return new Scrape(writer.getContentType(), bytes.toByteArray());
     }
 
-    /// Where routes record meters of their own.
+    /// The registry for the routes' own meters.
     public MeterRegistry meters() {
         return registries().meters;
     }

@@ -16,7 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 
-/// Metrics as they stand now, one after the other.
+/// Collects the current values of metrics.
 ///
 /// Threading: one thread.
 final class Snapshots {
@@ -52,7 +52,7 @@ final class Snapshots {
         return this;
     }
 
-    /// Something that is told by its labels.
+    /// A metric that carries its information in its labels.
     ///
     /// @param name without `_info`
     Snapshots info(String name, String help, Labels labels) {

@@ -2,8 +2,7 @@ package dev.llmworker.stats;
 
 import java.util.function.LongSupplier;
 
-/// How long the stages of something took that happens one after the other: `libtorch 410, program 62, weights 318` in
-/// milliseconds.
+/// Measures the stages of a sequential process, in milliseconds: `libtorch 410, program 62, weights 318`.
 ///
 /// Threading: one thread.
 public final class Stages {

@@ -8,10 +8,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/// Shows [WorkerStats] to Prometheus. What OpenTelemetry's conventions name has their name, in Prometheus' spelling;
-/// the rest begins with `llmworker_`.
+/// Exports [WorkerStats] to Prometheus. A metric of OpenTelemetry's conventions has its name from there, in
+/// Prometheus' spelling; the names of the others begin with `llmworker_`.
 ///
-/// Threading: any thread; it reads counters, and waits for nothing.
+/// Threading: any thread; it only reads counters and never waits.
 final class WorkerCollector implements MultiCollector {
     private static final String PROVIDER = "camel-llm-worker";
     private static final List<String> STATES = List.of("loading", "ready", "failed", "draining");

@@ -2,8 +2,9 @@ package dev.llmworker.stats;
 
 import java.util.function.Supplier;
 
-/// What metrics say of the worker as a whole. Suppliers are asked each time, by any thread, and must not wait.
+/// The worker's version, state and model, for metrics. Any thread calls the suppliers for each scrape; they must
+/// not wait.
 ///
-/// @param state of the engine: `loading`, `ready`, `failed`
-/// @param model what clients call the model; empty while that is not known
+/// @param state the engine's state: `loading`, `ready`, `failed`
+/// @param model the model's name for clients; empty while it is not known
 public record WorkerIdentity(String version, Supplier<String> state, Supplier<String> model) {}

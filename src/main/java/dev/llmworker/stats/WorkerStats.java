@@ -6,7 +6,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 
-/// Counts what the worker does. Reasons are in snake case, as metrics show them.
+/// Counts what the worker does. Reasons are in snake case, as in the metrics.
 ///
 /// Threading: any thread.
 public final class WorkerStats {
@@ -23,22 +23,22 @@ public final class WorkerStats {
     private final GenerationStats generations = new GenerationStats();
     private final EngineStats engine = new EngineStats();
 
-    /// What is counted by API key.
+    /// The counts by API key.
     public KeyStats keys() {
         return keys;
     }
 
-    /// A generation waits or runs from now on; it may still be refused.
+    /// A generation was submitted. It may still be refused.
     public void recordSubmitted() {
         runningGenerations.incrementAndGet();
     }
 
-    /// A generation that was submitted is served.
+    /// A submitted generation was accepted.
     public void recordAccepted() {
         requests.increment();
     }
 
-    /// A generation that was submitted is refused after all.
+    /// A submitted generation was refused.
     public void recordWithdrawn() {
         runningGenerations.decrementAndGet();
     }
@@ -47,7 +47,7 @@ public final class WorkerStats {
         refused.computeIfAbsent(reason, _ -> new LongAdder()).increment();
     }
 
-    /// An accepted generation ended.
+    /// An accepted generation has ended.
     public void recordFinished(FinishedGeneration ended) {
         runningGenerations.decrementAndGet();
         promptTokens.add(ended.promptTokens());
@@ -74,7 +74,7 @@ public final class WorkerStats {
         return generations;
     }
 
-    /// Generations accepted since the start.
+    /// How many generations were accepted since the start.
     public long requests() {
         return requests.sum();
     }
@@ -99,12 +99,12 @@ public final class WorkerStats {
         return wastedTokens.sum();
     }
 
-    /// Generations that wait or run now.
+    /// How many generations wait or run now.
     public long runningGenerations() {
         return runningGenerations.get();
     }
 
-    /// WebSocket connections that are open now.
+    /// How many WebSocket connections are open now.
     public long webSockets() {
         return webSockets.get();
     }
@@ -113,12 +113,12 @@ public final class WorkerStats {
         return webSocketsOpened.sum();
     }
 
-    /// Generations refused since the start, by reason; those that did not occur are there too.
+    /// How many generations were refused since the start, by reason, including reasons that did not occur.
     Map<String, Long> refused() {
         return sums(refused);
     }
 
-    /// Generations ended since the start, by reason; those that did not occur are there too.
+    /// How many generations ended since the start, by reason, including reasons that did not occur.
     Map<String, Long> finished() {
         return sums(finished);
     }

@@ -5,8 +5,8 @@ import java.util.Arrays;
 import java.util.Set;
 import java.util.stream.IntStream;
 
-/// The printable characters that byte-level BPE writes bytes as, GPT-2's: a printable Latin-1 character stands for
-/// itself, the other 68 bytes are U+0100 and up in their order (a space is `Ġ`, U+0120).
+/// GPT-2's printable characters for bytes, which byte-level BPE uses in token names. A printable Latin-1
+/// character stands for itself. The other 68 bytes are U+0100 and up, in order: a space is `Ġ`, U+0120.
 public final class ByteAlphabet {
     private static final int[] BYTES = new int[0x100 + 68];
 
@@ -22,14 +22,14 @@ public final class ByteAlphabet {
 
     private ByteAlphabet() {}
 
-    /// Whether each byte has a name of its own, so that any text can be written.
+    /// Whether each byte has a token of its own, so that any text can be encoded.
     public static boolean isIn(Set<String> names) {
         return IntStream.range(0, BYTES.length)
                 .filter(character -> BYTES[character] >= 0)
                 .allMatch(character -> names.contains(Character.toString(character)));
     }
 
-    /// The bytes that `name` writes. A name with another character in it, which training cannot have made, is taken for
+    /// The bytes of a token name. A name with any other character cannot come from training, so it is taken as
     /// the text itself.
     static byte[] bytes(String name) {
         var bytes = new byte[name.length()];

@@ -7,9 +7,9 @@ import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
-/// Turns generated tokens into text as they come, whole characters only: the bytes of one character are often spread
-/// over several tokens. Bytes that no character has become U+FFFD at once. All that `push` and `flush` return, joined,
-/// is what decoding all bytes at once gives.
+/// Turns generated tokens into text as they come, whole characters only, because a character's bytes may be
+/// spread over several tokens. Invalid bytes become U+FFFD at once. The joined results of `push` and `flush`
+/// equal decoding all bytes in one go.
 ///
 /// Threading: one thread at a time.
 public final class Detokenizer {
@@ -18,11 +18,11 @@ public final class Detokenizer {
             .newDecoder()
             .onMalformedInput(CodingErrorAction.REPLACE)
             .onUnmappableCharacter(CodingErrorAction.REPLACE);
-    /// The first bytes of a character whose others are to come, 3 at most.
+    /// The first bytes of an incomplete character, at most 3.
     private byte[] unfinished = {};
     private boolean dropsSpace;
 
-    /// For an answer: where the model's tokenizer puts a space before each text, the one before this is dropped.
+    /// For an answer. If the model's tokenizer puts a space before each text, that space is dropped.
     public Detokenizer(Tokenizer tokenizer) {
         this(tokenizer, tokenizer.addsLeadingSpace());
     }
@@ -32,7 +32,7 @@ public final class Detokenizer {
         this.dropsSpace = dropsSpace;
     }
 
-    /// For text that goes on where a raw prompt ended: a space that it starts with belongs to it.
+    /// For the continuation of a raw prompt. A space at its start belongs to the text.
     public static Detokenizer continuing(Tokenizer tokenizer) {
         return new Detokenizer(tokenizer, false);
     }
@@ -47,15 +47,15 @@ public final class Detokenizer {
         dropsSpace = false;
         var input = ByteBuffer.allocate(unfinished.length + bytes.length - from);
         input.put(unfinished).put(bytes, from, bytes.length - from).flip();
-        // A byte makes one character at most.
+        // A byte makes at most one character.
         var output = CharBuffer.allocate(input.remaining());
         decoder.reset().decode(input, output, false);
         unfinished = Arrays.copyOfRange(input.array(), input.position(), input.limit());
         return output.flip().toString();
     }
 
-    /// What is left at the end: U+FFFD if the text ends within a character. It shows that something is cut off, as the
-    /// models' own decoders do, and keeps the text the same as if it had been decoded in one go.
+    /// Returns the rest at the end: U+FFFD if the text ends within a character. The models' own decoders mark a
+    /// cut character in the same way, so the text equals decoding in one go.
     public String flush() {
         var rest = unfinished.length == 0 ? "" : "\uFFFD";
         unfinished = new byte[0];

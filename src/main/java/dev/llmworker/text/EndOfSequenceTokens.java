@@ -7,8 +7,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Set;
 
-/// The tokens by which a model ends its answer. Files name one, as `eos_token_id`, but chat models end their turns by
-/// others as well, known only by their names; this is the list that llama.cpp goes by.
+/// The tokens with which a model ends its answer. Files name one, as `eos_token_id`. Chat models also end their
+/// turns with others that are known only by their names; the list is llama.cpp's.
 public final class EndOfSequenceTokens {
     private static final Set<String> NAMES = Set.of(
             "<|im_end|>",
@@ -33,7 +33,7 @@ public final class EndOfSequenceTokens {
             "[EOS]",
             "[e~[",
             "<｜end▁of▁sentence｜>",
-            // A code model begins another file by these: it has finished this one.
+            // A code model starts another file with these: it has finished this one.
             "<|fim_pad|>",
             "<fim-pad>",
             "<fim_pad>",
@@ -55,7 +55,7 @@ public final class EndOfSequenceTokens {
 
     private EndOfSequenceTokens() {}
 
-    /// Those that the file names by id.
+    /// The tokens that the file names by id.
     ///
     /// @throws ModelFileException if a key names a token that does not exist
     static BitSet byKey(Metadata metadata, int vocabularySize) throws ModelFileException {
@@ -66,7 +66,7 @@ public final class EndOfSequenceTokens {
         return ids;
     }
 
-    /// Those that their names show.
+    /// The tokens that are recognised by their names.
     public static BitSet byName(List<String> names) {
         var found = new HashMap<String, Integer>();
         for (var id = 0; id < names.size(); id++) {
@@ -74,7 +74,7 @@ public final class EndOfSequenceTokens {
                 found.put(names.get(id), id);
             }
         }
-        // Models that end an answer by these end only a part of it by `<|end|>`.
+        // Models with these tokens use `<|end|>` for the end of a part of the answer only.
         var present = found.keySet();
         if (present.containsAll(Set.of("<|return|>", "<|call|>"))
                 || present.containsAll(Set.of("<|flush|>", "<|calls|>"))) {

@@ -6,39 +6,38 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 
-/// The fewest tokens that a text can be. To know how many it is takes seconds where it is long; this takes
-/// milliseconds,
-/// and so a text that cannot fit is refused before anybody works on it.
+/// A cheap lower bound on a text's token count. Counting the tokens of a long text takes seconds. This takes
+/// milliseconds, so a text that cannot fit is refused before any work on it.
 ///
-/// Tokens cover the bytes of a text one after the other. One that begins at a byte is no longer than the longest of all
-/// tokens that begin with the same six bytes; so from what `n` tokens can reach at the most follows what `n + 1` can.
+/// Tokens cover the bytes of a text one after the other. A token is no longer than the longest token that begins
+/// with the same six bytes. So the farthest byte that `n` tokens can reach gives the one that `n + 1` can.
 ///
 /// Threading: any thread.
 public final class FewestTokens {
-    /// Shorter tokens are taken to fit everywhere.
+    /// Tokens shorter than this are assumed to fit everywhere.
     private static final int PREFIX_BYTES = 6;
     private static final int TABLE_BITS = 18;
     private static final long PREFIX_MASK = (1L << PREFIX_BYTES * 8) - 1;
     private static final long GOLDEN_RATIO = 0x9E3779B97F4A7C15L;
 
     private final Covering covering;
-    /// By the hash of the prefix, in bytes; where two share a place, the longer.
+    /// The longest token in bytes, by the hash of its prefix; on a collision, the longer one.
     private final int[] longest = new int[1 << TABLE_BITS];
 
-    /// Bytes that are tokens. Byte-level vocabularies may lack some, and those are lost.
+    /// Bytes that are tokens by themselves. Byte-level vocabularies may lack some; such bytes are lost.
     private final BitSet known = new BitSet(1 << Byte.SIZE);
 
-    /// What a tokenizer makes of a text before it cuts it into tokens, as far as the number of bytes goes.
+    /// What a tokenizer does to a text before splitting it into tokens, as far as it changes the number of bytes.
     public enum Covering {
-        /// Nothing: its bytes are the tokens' bytes.
+        /// Nothing: the text's bytes are the tokens' bytes.
         AS_IT_IS,
-        /// It is composed (NFC).
+        /// It composes the text (NFC).
         COMPOSED,
-        /// `▁` and a space are the same, and a space may be put before it.
+        /// It treats `▁` and a space alike, and may put a space before the text.
         SPACED
     }
 
-    /// @param tokens the bytes of all that are text
+    /// @param tokens the bytes of every text token
     FewestTokens(List<byte[]> tokens, Covering covering) {
         this.covering = covering;
         tokens.stream().filter(token -> token.length == 1).forEach(token -> known.set(token[0] & 0xff));
@@ -46,13 +45,13 @@ public final class FewestTokens {
             var token = kept(covering == Covering.SPACED ? spaced(text) : text);
             add(token, 0);
             if (covering == Covering.SPACED && token.length > 0 && token[0] == ' ') {
-                // The space may be the one that no text has.
+                // The space may be the one that is put before the text.
                 add(token, 1);
             }
         }
     }
 
-    /// A token that a user has defined may spell `▁` itself.
+    /// A user-defined token may contain `▁` itself.
     private static byte[] spaced(byte[] token) {
         return new String(token, StandardCharsets.ISO_8859_1)
                 .replace("\u00e2\u0096\u0081", " ")

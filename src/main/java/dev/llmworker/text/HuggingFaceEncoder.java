@@ -9,8 +9,8 @@ import java.lang.ref.Reference;
 import java.nio.file.Path;
 import java.util.Arrays;
 
-/// The Hugging Face tokenizers, through DJL's native methods. DJL's own class around them takes the JSON as bytes, and
-/// fetches words, offsets and masks with each text, which takes twice as long.
+/// The Hugging Face tokenizers, called through DJL's native methods. DJL's own class also fetches words, offsets
+/// and masks for each text, which takes twice as long.
 public final class HuggingFaceEncoder implements TextEncoder {
     private static final Cleaner CLEANER = Cleaner.create();
     private static final String PROBE = "Hello, Wörld! 123\n\u0001\uD83D\uDE00";
@@ -18,17 +18,17 @@ public final class HuggingFaceEncoder implements TextEncoder {
     private final long handle;
 
     /// @param json a `tokenizer.json` without control tokens
-    /// @param file what it was made from, for messages
-    /// @param problem what to say of it where it is refused
+    /// @param file the file it was made from, for messages
+    /// @param problem the message's text if the tokenizer rejects it
     public HuggingFaceEncoder(String json, Path file, String problem) throws IOException {
-        // Apart, so that a native library that does not load is not blamed on the file.
+        // Loaded separately, so that a failure to load the native library is not blamed on the file.
         TokenizerLibrary.load();
         try {
             handle = LIB.createTokenizerFromString(json);
             CLEANER.register(this, new Deletion(handle));
             LIB.disableTruncation(handle);
             LIB.disablePadding(handle);
-            // Some contradictions show only when a text is encoded.
+            // Some contradictions only show when a text is encoded.
             encode(PROBE);
         } catch (RuntimeException e) {
             var refused = new ModelFileException(file, problem + ": " + e.getMessage());
@@ -52,7 +52,7 @@ public final class HuggingFaceEncoder implements TextEncoder {
         }
     }
 
-    /// Does not refer to the encoder, which would never go then.
+    /// Must not refer to the encoder: the encoder would then never be collected.
     private record Deletion(long handle) implements Runnable {
         @Override
         public void run() {

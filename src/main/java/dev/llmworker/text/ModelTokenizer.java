@@ -14,17 +14,17 @@ public final class ModelTokenizer implements Tokenizer {
     private static final Pattern LONE_SURROGATE = Pattern.compile("\\p{Cs}");
     private static final byte[] NO_BYTES = {};
 
-    /// How bytes are written in the names of tokens.
+    /// How token names write bytes.
     public enum Spelling {
         BYTE_LEVEL,
         SENTENCE_PIECE
     }
 
-    /// The tokens before and after sequences.
+    /// The tokens at the beginning and end of a sequence.
     ///
-    /// @param begin the one that chat templates know as `bos_token`
-    /// @param end likewise, `eos_token`
-    /// @param begins whether the model wants `begin` before each prompt
+    /// @param begin the token that chat templates call `bos_token`
+    /// @param end the token that chat templates call `eos_token`
+    /// @param begins whether the model needs `begin` before each prompt
     public record Ends(OptionalInt begin, OptionalInt end, boolean begins) {}
 
     private final Vocabulary vocabulary;
@@ -37,7 +37,7 @@ public final class ModelTokenizer implements Tokenizer {
     private @Nullable FewestTokens fewest;
 
     /// @param addsLeadingSpace whether the encoder puts a space before each text
-    /// @param covering how its tokens cover a text; null where not each byte of it is in one
+    /// @param covering how tokens cover a text; null if a byte may be in no token
     public ModelTokenizer(
             Vocabulary vocabulary,
             Spelling spelling,
@@ -69,7 +69,7 @@ public final class ModelTokenizer implements Tokenizer {
         return covering == null ? 0 : fewest(covering).of(encodable(text));
     }
 
-    /// Made for the first text that is long: it looks at all tokens, which a start has no time for.
+    /// Made for the first long text: it reads all tokens, which would slow down the start.
     private synchronized FewestTokens fewest(FewestTokens.Covering covering) {
         if (fewest == null) {
             fewest = new FewestTokens(
@@ -146,12 +146,13 @@ public final class ModelTokenizer implements Tokenizer {
         return addsLeadingSpace;
     }
 
-    /// The name of the begin-of-sequence token, which chat templates know as `bos_token`; empty if the model has none.
+    /// The name of the begin-of-sequence token, which chat templates call `bos_token`; empty if the model has
+    /// none.
     public String beginOfSequenceName() {
         return ends.begin().isPresent() ? vocabulary.name(ends.begin().getAsInt()) : "";
     }
 
-    /// As [#beginOfSequenceName()] for `eos_token`.
+    /// The name of the end-of-sequence token, which chat templates call `eos_token`; empty if the model has none.
     public String endOfSequenceName() {
         return ends.end().isPresent() ? vocabulary.name(ends.end().getAsInt()) : "";
     }

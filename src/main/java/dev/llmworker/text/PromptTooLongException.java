@@ -1,15 +1,15 @@
 package dev.llmworker.text;
 
-/// A prompt that cannot be of as few tokens as it may have, found before it is encoded.
+/// Is thrown for a prompt that certainly has too many tokens, before it is encoded.
 public final class PromptTooLongException extends RuntimeException {
     private final int fewestTokens;
 
     public PromptTooLongException(int fewestTokens) {
-        super("the prompt has " + fewestTokens + " tokens or more");
+        super("the prompt has at least " + fewestTokens + " tokens");
         this.fewestTokens = fewestTokens;
     }
 
-    /// It has so many, or more.
+    /// A lower bound on the prompt's token count.
     public int fewestTokens() {
         return fewestTokens;
     }

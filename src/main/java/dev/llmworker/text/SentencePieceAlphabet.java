@@ -2,9 +2,10 @@ package dev.llmworker.text;
 
 import java.nio.charset.StandardCharsets;
 
-/// How SentencePiece writes bytes in the names of tokens: text as it is, but for spaces, and `<0x0A>` for a lone byte.
+/// How SentencePiece writes bytes in token names: text unchanged except for spaces, and `<0x0A>` for a single
+/// byte.
 public final class SentencePieceAlphabet {
-    /// The mark of a space.
+    /// Stands for a space.
     public static final char SPACE = '\u2581';
 
     private SentencePieceAlphabet() {}

@@ -2,14 +2,15 @@ package dev.llmworker.text;
 
 import java.util.List;
 
-/// Finds the first of some stop sequences in a text that comes in pieces, however it is cut: the one that is complete
-/// first, and of those that end together the longest. Says meanwhile how much of the text is certainly before one.
+/// Finds the first of several stop sequences in a text that comes in pieces, however it is split. The first is
+/// the one that is complete first; if several end together, the longest. Until then it says how much of the text
+/// is certainly before any stop sequence.
 ///
 /// Threading: one thread at a time.
 public final class StopMatcher {
     private final String[] stops;
-    /// For each stop sequence and number of its characters matched: the longest shorter match that these end with
-    /// (Knuth, Morris, Pratt 1977).
+    /// For each stop sequence and each number of matched characters: the longest shorter match that these
+    /// characters end with (Knuth, Morris, Pratt 1977).
     private final int[][] shorter;
     private final int[] matched;
     private long length;
@@ -40,10 +41,10 @@ public final class StopMatcher {
         return shorter;
     }
 
-    /// Takes the next piece, and no more of it than completes a stop sequence.
+    /// Takes the next piece, but only up to the end of a stop sequence.
     ///
-    /// @param mayStop false to pass over stop sequences that this piece completes
-    /// @return whether one is complete: the text ends at [#safe()]
+    /// @param mayStop false to ignore stop sequences that this piece completes
+    /// @return whether one is complete: the text then ends at [#safe()]
     public boolean push(String piece, boolean mayStop) {
         for (var i = 0; i < piece.length(); i++) {
             length++;
@@ -75,7 +76,7 @@ public final class StopMatcher {
         return stops[stop].charAt(count) == c ? count + 1 : 0;
     }
 
-    /// Characters, of all that were pushed, that no stop sequence begins or may begin in.
+    /// How many of all pushed characters are certainly before any stop sequence.
     public long safe() {
         return safe;
     }

@@ -1,6 +1,6 @@
 package dev.llmworker.text;
 
-/// From plain text to token ids, none of them a control token's.
+/// Converts plain text to token ids, never to a control token's.
 ///
 /// Threading: any thread.
 @FunctionalInterface
@@ -8,7 +8,7 @@ public interface TextEncoder {
     /// @param text without lone surrogates
     int[] encode(String text);
 
-    /// As [#encode], for text that goes on after a control token.
+    /// Like [#encode], for text that follows a control token.
     default int[] encodeFurther(String text) {
         return encode(text);
     }

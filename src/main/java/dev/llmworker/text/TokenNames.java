@@ -32,7 +32,7 @@ public final class TokenNames {
         root.id = NONE;
     }
 
-    /// The first name at or after `from`; where several begin, the longest.
+    /// The first name at or after `from`; if several begin there, the longest.
     @Nullable
     public Match find(String text, int from) {
         for (var start = from; start < text.length(); start++) {
@@ -56,7 +56,7 @@ public final class TokenNames {
         return longest;
     }
 
-    /// Whether a name begins at `start` and lies before `end`, or would if `text` went on after `end`.
+    /// Whether a name lies at `start` and before `end`, or could if the text continued after `end`.
     public boolean mayBegin(String text, int start, int end) {
         var node = root;
         for (var i = start; i < end; i++) {

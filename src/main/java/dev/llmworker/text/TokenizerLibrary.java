@@ -14,12 +14,10 @@ public final class TokenizerLibrary {
     private TokenizerLibrary() {}
 
     static void load() {
-        // DJL reports its use to its makers otherwise.
-        System.setProperty("OPT_OUT_TRACKING", "true");
         LibUtils.checkStatus();
     }
 
-    /// Loads it, and calls once what a tokenizer calls.
+    /// Loads the library and makes the calls of a tokenizer once, so that later calls are fast.
     public static void link() throws IOException {
         load();
         new HuggingFaceEncoder(SMALLEST, Path.of("none"), "the smallest tokenizer").encode("a");

@@ -11,11 +11,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 
-/// The tokens of a model and what they are for.
+/// The tokens of a model and their kinds.
 ///
 /// Threading: any thread.
 public final class Vocabulary {
-    /// What a token is, numbered as GGUF's `tokenizer.ggml.token_type` numbers it.
+    /// The kinds of tokens, in the order of GGUF's `tokenizer.ggml.token_type`.
     public enum Kind {
         UNDEFINED,
         NORMAL,
@@ -33,7 +33,7 @@ public final class Vocabulary {
     private final BitSet endOfSequence;
     private final Map<String, Integer> controlTokens;
 
-    /// @param names by id; empty for ids that have none
+    /// @param names by id; empty for ids without a name
     /// @param kinds by id
     public Vocabulary(List<String> names, Kind[] kinds, BitSet endOfSequence) {
         this.names = names;
@@ -57,8 +57,8 @@ public final class Vocabulary {
                 endOfSequence.clear(id);
             }
         }
-        // Some files do not mark these as control tokens. As text they would show in answers, and users could forge
-        // them.
+        // Some files do not mark these as control tokens. As text they would show in answers, and users could
+        // forge them.
         endOfSequence.stream().forEach(id -> kinds[id] = Kind.CONTROL);
         endOfSequence.or(EndOfSequenceTokens.byKey(metadata, names.size()));
         return new Vocabulary(names, kinds, endOfSequence);
@@ -84,7 +84,7 @@ public final class Vocabulary {
         return kinds;
     }
 
-    /// A token that merges make was learnt from text and is a word: Qwen2's `</s>` comes from web pages.
+    /// A token that merges produce was learnt from text and is a word: Qwen2's `</s>` comes from web pages.
     private static boolean isMerged(List<String> merges, String name) {
         return merges.stream()
                 .anyMatch(merge -> merge.length() == name.length() + 1
@@ -114,7 +114,7 @@ public final class Vocabulary {
         return OptionalInt.of(id);
     }
 
-    /// The ids of the tokens of some kinds by name; where a name occurs twice, its first.
+    /// The ids of the tokens of some kinds, by name; if a name occurs twice, the first.
     public Map<String, Integer> named(Kind first, Kind... others) {
         var found = new LinkedHashMap<String, Integer>();
         var wanted = EnumSet.of(first, others);

@@ -1,4 +1,4 @@
-/// Between text and token ids: tokenizer, incremental detokenizer, chat template.
+/// Conversion between text and token ids: tokenizer, incremental detokenizer, chat template.
 @NullMarked
 package dev.llmworker.text;
 

@@ -7,18 +7,18 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 
-/// Reads the header of a mapped file from front to back. Every read and every allocation is first checked against what
-/// remains of the file.
+/// Reads the header of a mapped file from front to back. Every read and every allocation is first checked against
+/// the remaining bytes of the file.
 final class Cursor {
-    /// The most bytes of a header. The longest known, of models with 260,000 tokens, take 16 MiB.
+    /// The largest header in bytes. The longest known, of models with 260,000 tokens, take 16 MiB.
     static final long MAX_HEADER_BYTES = 64L << 20;
 
     private final Path file;
     private final long fileBytes;
-    /// A buffer, not the segment: a start-up reads 100,000 strings by code that is not compiled yet.
+    /// A buffer instead of the segment: a start reads 100,000 strings with code that is not compiled yet.
     private final ByteBuffer header;
 
-    /// For the bytes of a string on their way; nearly all are shorter.
+    /// Receives the bytes of a string; nearly all strings are shorter.
     private final byte[] scratch = new byte[256];
 
     private String part = "the header";
@@ -31,7 +31,7 @@ final class Cursor {
                 .order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /// Says what the next reads are for, in the messages of their failures.
+    /// Names the part that is read next, for error messages.
     void enter(String part) {
         this.part = part;
     }
@@ -45,13 +45,13 @@ final class Cursor {
         return header.getInt();
     }
 
-    /// Unsigned figures above the largest long come out negative.
+    /// Unsigned values above the largest long become negative.
     long int64() throws ModelFileException {
         require(Long.BYTES);
         return header.getLong();
     }
 
-    /// A count of things that take at least `leastBytes` each, which must fit in what remains of the file.
+    /// A count of things that take at least `leastBytes` each and must fit into the rest of the file.
     int count(String things, int leastBytes, int limit) throws ModelFileException {
         var start = offset();
         var count = int64();
@@ -65,7 +65,7 @@ final class Cursor {
         return (int) count;
     }
 
-    /// A length and as many bytes of UTF-8.
+    /// A length, then as many bytes of UTF-8.
     String string() throws ModelFileException {
         var start = offset();
         var length = int64();
@@ -78,7 +78,7 @@ final class Cursor {
         var bytes = size <= scratch.length ? scratch : new byte[size];
         header.get(bytes, 0, size);
         var text = new String(bytes, 0, size, StandardCharsets.UTF_8);
-        // Malformed bytes become U+FFFD, which encodes to other bytes than theirs.
+        // Malformed bytes become U+FFFD, which encodes to other bytes.
         if (text.indexOf('\uFFFD') >= 0) {
             var encoded = text.getBytes(StandardCharsets.UTF_8);
             if (!Arrays.equals(bytes, 0, size, encoded, 0, encoded.length)) {
@@ -96,7 +96,7 @@ final class Cursor {
         return bytes;
     }
 
-    /// @param problem what is wrong with the part that is being read
+    /// @param problem what is wrong with the current part
     ModelFileException failure(String problem) {
         return new ModelFileException(file, part + " " + problem);
     }

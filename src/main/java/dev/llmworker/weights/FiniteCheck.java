@@ -3,8 +3,8 @@ package dev.llmworker.weights;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
-/// Looks for NaN and infinity in a tensor's data: in each element, or in the scales of quantised blocks, whose quants
-/// are integers. A float is one of them when its exponent is all ones.
+/// Finds NaN and infinity in a tensor's data. In quantised blocks it checks only the scales, because the quants
+/// are integers. A float is NaN or infinite if all bits of its exponent are set.
 final class FiniteCheck {
     private static final long FLOAT16_EXPONENT = 0x7C00;
     private static final long BFLOAT16_EXPONENT = 0x7F80;
@@ -12,7 +12,7 @@ final class FiniteCheck {
 
     private FiniteCheck() {}
 
-    /// The first such figure: `has NaN at element 17`.
+    /// The first such value: `has NaN at element 17`.
     static Optional<String> problem(Tensor tensor) {
         var data = tensor.data();
         return switch (tensor.type()) {
@@ -38,8 +38,8 @@ final class FiniteCheck {
         return Optional.empty();
     }
 
-    /// Tests eight bytes at a time: adding the exponent's lowest bit carries into the sign's place, which is masked out
-    /// before, only where the exponent is all ones.
+    /// Tests eight bytes at a time. The sign bits are masked out first. Adding the exponent's lowest bit then
+    /// carries into a sign bit only if all bits of the exponent are set.
     private static Optional<Long> element(MemorySegment data, int elementBytes, long exponent) {
         var lanes = elementBytes == Short.BYTES ? 0x0001_0001_0001_0001L : 0x0000_0001_0000_0001L;
         var signs = lanes << (elementBytes * Byte.SIZE - 1);

@@ -6,10 +6,10 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Map;
 
-/// A GGUF model file of version 2 or 3, mapped read-only. Files come from strangers: opening one checks all it says
-/// about itself, and only the values of the weights are left, for [Tensor#checkFinite()].
+/// A GGUF model file of version 2 or 3, mapped read-only. Files are untrusted: opening one checks everything
+/// except the values of the weights, which [Tensor#checkFinite()] checks.
 public final class Gguf implements StoredModel {
-    /// The largest known models have 126.
+    /// The largest known models have 126 blocks.
     static final int MAX_BLOCKS = 1024;
 
     private final Path file;
@@ -24,10 +24,11 @@ public final class Gguf implements StoredModel {
         this.tensors = tensors;
     }
 
+    /// Opens a file. The arena is closed here if the file is rejected, and by `close` otherwise.
+    ///
     /// @param file a regular file or a link to one
-    /// @throws ModelFileException when it is not a sound GGUF file whose tensors are all of supported types
-    /// @throws IOException when it cannot be read
-    // The arena is closed here when the file is refused, by `close` otherwise.
+    /// @throws ModelFileException if it is not a valid GGUF file whose tensors all have supported types
+    /// @throws IOException if it cannot be read
     @SuppressWarnings("MustBeClosedChecker")
     public static Gguf open(Path file) throws IOException {
         var arena = Arena.ofShared();
@@ -78,7 +79,7 @@ public final class Gguf implements StoredModel {
         return metadata;
     }
 
-    /// In file order.
+    /// The tensors in file order.
     @Override
     public Map<String, Tensor> tensors() {
         return tensors;

@@ -2,9 +2,9 @@ package dev.llmworker.weights;
 
 import java.util.List;
 
-/// What a GGUF file says ahead of its tensors' data.
+/// The part of a GGUF file before the tensors' data.
 ///
-/// @param end the first byte after it, before padding
+/// @param end the first byte after the header, before padding
 record Header(Metadata metadata, List<Entry> tensors, long end) {
     /// A tensor as the file declares it.
     ///

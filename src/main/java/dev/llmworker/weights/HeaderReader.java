@@ -14,9 +14,9 @@ import java.util.Map;
 final class HeaderReader {
     private static final int MAX_KEYS = 65_536;
     private static final int MAX_TENSORS = 65_536;
-    /// GGUF allows 65,535; real keys are below 100, and they are shown in messages.
+    /// GGUF allows 65,535. Real keys are below 100 bytes, and messages show them.
     private static final int MAX_KEY_BYTES = 256;
-    /// As ggml has it.
+    /// The same limit as ggml's.
     private static final int MAX_TENSOR_NAME_BYTES = 64;
 
     private static final int MAX_DIMENSIONS = 4;
@@ -66,7 +66,7 @@ final class HeaderReader {
             cursor.enter("metadata key " + (i + 1) + " of " + count);
             var key = name(MAX_KEY_BYTES);
             if (values.containsKey(key)) {
-                throw new ModelFileException(file, "metadata " + key + " is there twice");
+                throw new ModelFileException(file, "metadata " + key + " occurs twice");
             }
             cursor.enter("metadata " + key);
             values.put(key, value(valueType()));
@@ -101,8 +101,8 @@ final class HeaderReader {
 
     private Value array() throws ModelFileException {
         var type = valueType();
-        // An array has no limit but the header's; a file of many gigabytes must not pass one that memory has no room
-        // for.
+        // Only the header's size limits an array: a file of many gigabytes must not declare one that memory
+        // cannot hold.
         var limit = (int) (Cursor.MAX_HEADER_BYTES / type.leastBytes());
         var count = cursor.count("elements of " + type, type.leastBytes(), limit);
         return switch (type) {
@@ -130,7 +130,7 @@ final class HeaderReader {
             cursor.enter("tensor " + (i + 1) + " of " + count);
             var name = name(MAX_TENSOR_NAME_BYTES);
             if (!names.add(name)) {
-                throw new ModelFileException(file, "tensor " + name + " is there twice");
+                throw new ModelFileException(file, "tensor " + name + " occurs twice");
             }
             cursor.enter("tensor " + name);
             var shape = shape();

@@ -8,7 +8,7 @@ import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// What `config.json` says of a model, as GGUF's metadata would.
+/// Converts `config.json` into the metadata that a GGUF file of the model would have.
 final class HubConfig {
     static final String NAME = "config.json";
 
@@ -18,7 +18,7 @@ final class HubConfig {
             "MistralForCausalLM", "llama",
             "Qwen2ForCausalLM", "qwen2",
             "Qwen3ForCausalLM", "qwen3");
-    /// By GGUF's key, after the architecture's name.
+    /// The names in `config.json` by GGUF's key after the architecture's name.
     private static final Map<String, String> FIELDS = Map.ofEntries(
             Map.entry("block_count", "num_hidden_layers"),
             Map.entry("embedding_length", "hidden_size"),
@@ -31,7 +31,7 @@ final class HubConfig {
             Map.entry("attention.sliding_window", "sliding_window"),
             Map.entry("vocab_size", "vocab_size"));
     private static final double DEFAULT_EPSILON = 1e-6;
-    /// Mistral's, where its configuration does not say.
+    /// Mistral's window if its configuration does not say.
     private static final int DEFAULT_WINDOW = 4096;
 
     private final JsonFile json;
@@ -58,8 +58,8 @@ final class HubConfig {
         }
         config.values.putIfAbsent(config.prefix + "attention.layer_norm_rms_epsilon", Value.number(DEFAULT_EPSILON));
         config.window(named);
-        new HubRotation(json, config.prefix).put(config);
-        // Nothing says so in the file: transformers has all models in this order.
+        new HubRope(json, config.prefix).put(config);
+        // The file does not say so, but transformers stores all models in this order.
         config.values.put(config.prefix + "rope.half_split", Value.flag(true));
         return config;
     }
@@ -75,7 +75,7 @@ final class HubConfig {
         return named.get(0).textValue();
     }
 
-    /// Parts that the tensors' names do not show.
+    /// Rejects settings that would change the computation but do not show in the tensors' names.
     private void checkParts() throws ModelFileException {
         if (json.has("quantization_config")) {
             throw json.problem(
@@ -93,7 +93,7 @@ final class HubConfig {
         }
     }
 
-    /// Qwen's configurations have a window that is not in use.
+    /// Qwen's configurations have a window even if it is not in use.
     private void window(String architecture) {
         var key = prefix + "attention.sliding_window";
         if (architecture.equals("MistralForCausalLM")) {
@@ -105,9 +105,9 @@ final class HubConfig {
         }
     }
 
-    /// @param key GGUF's, after the architecture's name
-    /// @param name as the file has it, for messages
-    /// @param node null in JSON is as good as missing
+    /// @param key GGUF's key after the architecture's name
+    /// @param name the name in the file, for messages
+    /// @param node null in JSON counts as missing
     void put(String key, String name, JsonNode node) throws ModelFileException {
         sources.put(prefix + key, new Metadata.Source(json.file(), name));
         var value = value(name, node);
@@ -130,13 +130,13 @@ final class HubConfig {
         };
     }
 
-    /// Completes the tensors by what the configuration says of them, and compares.
+    /// Adds the tensors that follow from the configuration, and checks the others against it.
     ///
-    /// @param arena of what is added
+    /// @param arena holds the added tensors
     void complete(Map<String, Tensor> tensors, Arena arena) throws ModelFileException {
         var tied = json.get("tie_word_embeddings");
         if (tied.asBoolean()) {
-            // Some files have the head though it is the embedding's copy.
+            // Some files have the head although it is a copy of the embedding.
             tensors.remove(HubTensorNames.HEAD);
         } else if (tied.isBoolean() && !tensors.containsKey(HubTensorNames.HEAD)) {
             throw json.problem("tie_word_embeddings", "is false, but the files have no tensor lm_head.weight");
@@ -150,7 +150,7 @@ final class HubConfig {
         if (blocks < 1 || blocks > Gguf.MAX_BLOCKS) {
             throw metadata.problem(prefix + "block_count", "is " + blocks + "; expected 1 to " + Gguf.MAX_BLOCKS);
         }
-        var rotation = new HubRotation(json, prefix);
+        var rotation = new HubRope(json, prefix);
         if (rotation.isLlama3()) {
             var factors = rotation.llama3Factors(metadata, arena);
             tensors.put(factors.name(), factors);

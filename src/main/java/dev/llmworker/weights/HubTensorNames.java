@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
 
-/// The names that tensors of Llama, Mistral and Qwen models have in transformers, and in GGUF.
+/// The names of tensors of Llama, Mistral and Qwen models, in transformers and in GGUF.
 final class HubTensorNames {
     static final String EMBEDDING = "token_embd.weight";
     static final String HEAD = "output.weight";
@@ -31,13 +31,13 @@ final class HubTensorNames {
             Pattern.compile("model\\.layers\\.(?<block>0|[1-9]\\d{0,3})\\.(?<part>.+)\\.(?<kind>weight|bias)");
     private static final Pattern GGUF_BLOCK =
             Pattern.compile("blk\\.(?<block>\\d+)\\.(?<part>\\w+)\\.(?<kind>weight|bias)");
-    /// Computed from the configuration; older checkpoints have it.
+    /// Tensors that follow from the configuration; older checkpoints store them.
     private static final Pattern COMPUTED =
             Pattern.compile("model\\.layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq");
 
     private HubTensorNames() {}
 
-    /// Empty for a tensor that GGUF has no name for.
+    /// Empty if GGUF has no name for the tensor.
     static Optional<String> toGguf(String name) {
         var outside = OUTSIDE_BLOCKS.get(name);
         if (outside != null) {
@@ -51,7 +51,7 @@ final class HubTensorNames {
                 .map(part -> "blk." + block.group("block") + "." + part + "." + block.group("kind"));
     }
 
-    /// The name itself where transformers has none for it.
+    /// The name itself if transformers has none for it.
     static String fromGguf(String name) {
         var block = GGUF_BLOCK.matcher(name);
         if (!block.matches()) {
@@ -61,7 +61,7 @@ final class HubTensorNames {
         return part == null ? name : "model.layers." + block.group("block") + "." + part + "." + block.group("kind");
     }
 
-    /// Whether a tensor holds nothing that the configuration does not say.
+    /// Whether the tensor only repeats what follows from the configuration.
     static boolean isComputed(String name) {
         return COMPUTED.matcher(name).matches();
     }

@@ -20,7 +20,7 @@ public record JsonFile(Path file, JsonNode root) {
     private static final int MAX_DEPTH = 64;
     private static final int MAX_SHOWN = 100;
 
-    /// For files that are read piece by piece.
+    /// For files that are parsed as a stream.
     public static final JsonFactory FACTORY = JsonFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
@@ -35,12 +35,12 @@ public record JsonFile(Path file, JsonNode root) {
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
 
-    /// @throws ModelFileException when it is missing, longer than `maxBytes`, or no JSON object
+    /// @throws ModelFileException if it is missing, longer than `maxBytes`, or not a JSON object
     public static JsonFile read(Path file, int maxBytes) throws IOException {
         try {
             var root = MAPPER.readTree(bytes(file, maxBytes));
             if (!root.isObject()) {
-                throw new ModelFileException(file, "is no JSON object");
+                throw new ModelFileException(file, "is not a JSON object");
             }
             return new JsonFile(file, root);
         } catch (JsonProcessingException | CharConversionException e) {
@@ -48,16 +48,16 @@ public record JsonFile(Path file, JsonNode root) {
         }
     }
 
-    /// As [#read], an empty object where there is no such file.
+    /// Like [#read], but an empty object if there is no such file.
     public static JsonFile readIfThere(Path file, int maxBytes) throws IOException {
         return Files.exists(file) ? read(file, maxBytes) : new JsonFile(file, MAPPER.createObjectNode());
     }
 
-    /// The bytes of a file whose length is limited.
+    /// The bytes of a file of limited length.
     public static byte[] bytes(Path file, int maxBytes) throws IOException {
         MappedFile.requireRegular(file);
         if (!Files.isReadable(file)) {
-            throw new ModelFileException(file, "may not be read by this user");
+            throw new ModelFileException(file, "is not readable by this user");
         }
         try (var in = Files.newInputStream(file)) {
             var bytes = in.readNBytes(maxBytes + 1);
@@ -68,12 +68,12 @@ public record JsonFile(Path file, JsonNode root) {
         }
     }
 
-    /// @param e a [JsonProcessingException], or the [CharConversionException] of bytes that Jackson takes for UTF-32
+    /// @param e a [JsonProcessingException], or a [CharConversionException] if Jackson takes the bytes for UTF-32
     public static ModelFileException notJson(Path file, IOException e) {
-        return new ModelFileException(file, "is not sound JSON: " + reason(e));
+        return new ModelFileException(file, "is not valid JSON: " + reason(e));
     }
 
-    /// What is wrong and where, in one line.
+    /// The problem and its place, in one line.
     static String reason(IOException e) {
         var json = e instanceof JsonProcessingException processing ? processing : null;
         var message = String.valueOf(json == null ? e.getMessage() : json.getOriginalMessage());

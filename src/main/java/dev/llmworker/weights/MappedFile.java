@@ -18,7 +18,7 @@ final class MappedFile {
         }
     }
 
-    /// A regular file or a link to one, as caches have them.
+    /// Accepts a regular file or a link to one, as in caches.
     static void requireRegular(Path file) throws ModelFileException {
         if (Files.notExists(file)) {
             throw new ModelFileException(file, "does not exist");

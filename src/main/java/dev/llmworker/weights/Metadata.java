@@ -6,40 +6,40 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/// The metadata of a model, looked up by GGUF's keys and by type. Each look-up throws a [ModelFileException] that names
-/// file, key and both types when the value has another type, and the ones without a fallback also when the key is
-/// missing.
+/// The metadata of a model, read by GGUF's keys and by type. A look-up throws a [ModelFileException] if the value
+/// has another type; the message has the file, the key and both types. A look-up without a fallback also throws
+/// if the key is missing.
 ///
 /// Threading: any thread; usable after the file is closed.
 public final class Metadata {
-    /// Where a value is from, and what it is called there.
+    /// A value's file, and its name there.
     record Source(Path file, String name) {}
 
     private final Path file;
     private final Map<String, Value> values;
     private final Map<String, Source> sources;
 
-    /// Of a GGUF file.
+    /// The metadata of a GGUF file.
     ///
     /// @param values not changed afterwards
     Metadata(Path file, Map<String, Value> values) {
         this(file, values, Map.of());
     }
 
-    /// @param file where values without a source are from
-    /// @param sources of values that GGUF's keys do not name, those too that are missing
+    /// @param file the file of values without a source
+    /// @param sources the origin of values that have other names than GGUF's keys, including missing ones
     Metadata(Path file, Map<String, Value> values, Map<String, Source> sources) {
         this.file = file;
         this.values = values;
         this.sources = sources;
     }
 
-    /// The file it is from, for messages.
+    /// The metadata's file, for messages.
     public Path file() {
         return file;
     }
 
-    /// In file order, unmodifiable.
+    /// The keys in file order, unmodifiable.
     public Set<String> keys() {
         return Collections.unmodifiableSet(values.keySet());
     }
@@ -67,7 +67,7 @@ public final class Metadata {
         return has(key) ? string(key) : fallback;
     }
 
-    /// Of any integer type; a value that does not fit in an `int` is refused.
+    /// An integer of any type. A value that does not fit into an `int` is rejected.
     public int integer(String key) throws ModelFileException {
         if (!(value(key) instanceof Value.Scalar scalar && scalar.type().isInteger())) {
             throw mismatch(key, value(key), "an integer");
@@ -79,7 +79,7 @@ public final class Metadata {
         return has(key) ? integer(key) : fallback;
     }
 
-    /// Of any number type, rounded to a float; one that is not finite is refused.
+    /// A number of any type, rounded to a float. A value that is not finite is rejected.
     public float number(String key) throws ModelFileException {
         if (!(value(key) instanceof Value.Scalar scalar && scalar.type().isNumber())) {
             throw mismatch(key, value(key), "a number");
@@ -105,7 +105,7 @@ public final class Metadata {
         throw mismatch(key, value(key), "a flag");
     }
 
-    /// Unmodifiable.
+    /// An array of strings, unmodifiable.
     public List<String> strings(String key) throws ModelFileException {
         return switch (value(key)) {
             case Value.Texts(var texts) -> texts;
@@ -113,13 +113,13 @@ public final class Metadata {
         };
     }
 
-    /// Of any integer type; a value that does not fit in an `int` is refused.
+    /// An array of integers of any type. A value that does not fit into an `int` is rejected.
     public int[] integers(String key) throws ModelFileException {
         var scalars = scalars(key, "an array of integers");
         if (!scalars.type().isInteger()) {
             throw mismatch(key, scalars, "an array of integers");
         }
-        // As most files have them. A start reads the types of all tokens, by code that is not compiled yet.
+        // Most files use this type. A start reads the types of all tokens with code that is not compiled yet.
         if (scalars.type() == ValueType.INT32) {
             return scalars.raw().toArray(ValueType.INT);
         }
@@ -130,7 +130,7 @@ public final class Metadata {
         return integers;
     }
 
-    /// Of any number type, rounded to floats; they may be infinite or NaN.
+    /// An array of numbers of any type, rounded to floats, which may be infinite or NaN.
     public float[] numbers(String key) throws ModelFileException {
         var scalars = scalars(key, "an array of numbers");
         if (!scalars.type().isNumber()) {

@@ -14,10 +14,10 @@ import java.util.Set;
 import java.util.regex.Pattern;
 
 /// A model as transformers saves it: `config.json`, and the weights in `model.safetensors` or in the files that
-/// `model.safetensors.index.json` lists. Files come from strangers: opening them checks all they say about themselves,
-/// and only the values of the weights are left, for [Tensor#checkFinite()].
+/// `model.safetensors.index.json` lists. Files are untrusted: opening them checks everything except the values of
+/// the weights, which [Tensor#checkFinite()] checks.
 public final class Safetensors implements StoredModel {
-    /// Before the names that GGUF does not have, so that none of them is taken for one that it has.
+    /// Put before names that GGUF does not have, so that none of them equals one of GGUF's.
     private static final String UNNAMED = "?";
     private static final String SUFFIX = ".safetensors";
     private static final String SINGLE = "model" + SUFFIX;
@@ -35,17 +35,19 @@ public final class Safetensors implements StoredModel {
         this.tensors = tensors;
     }
 
-    /// Whether a path is to be opened as this, and not as another kind of model: a folder, or a file by its name.
+    /// Whether a path is a safetensors model: a folder, or a file by its name.
     public static boolean isOne(Path path) {
         return Files.isDirectory(path)
                 || path.toString().endsWith(SUFFIX)
                 || path.toString().endsWith(ShardIndex.NAME);
     }
 
-    /// @param path the folder; a file of weights with the other files beside it; one of several files stands for all
-    /// @throws ModelFileException when they are no sound files of a model whose tensors are all of supported types
-    /// @throws IOException when they cannot be read
-    // The arena is closed here when the files are refused, by `close` otherwise.
+    /// Opens a model. The arena is closed here if the files are rejected, and by `close` otherwise.
+    ///
+    /// @param path the folder, or a weights file with the other files beside it; one of several weights files
+    ///     stands for all
+    /// @throws ModelFileException if they are not valid files of a model whose tensors all have supported types
+    /// @throws IOException if they cannot be read
     @SuppressWarnings("MustBeClosedChecker")
     public static Safetensors open(Path path) throws IOException {
         var folder = Files.isDirectory(path)
@@ -74,7 +76,7 @@ public final class Safetensors implements StoredModel {
         var index = folder.resolve(ShardIndex.NAME);
         if (Files.isDirectory(path)) {
             var single = folder.resolve(SINGLE);
-            // As transformers has it.
+            // The same order as in transformers.
             if (Files.exists(single)) {
                 return single(single, arena);
             }
@@ -93,13 +95,13 @@ public final class Safetensors implements StoredModel {
                     .filter(name -> name.endsWith(".bin") || name.endsWith(".pt") || name.endsWith(".pth"))
                     .sorted()
                     .findFirst();
-            return pickled.map(name -> "; " + name + " is not read, because reading it runs what it says: "
+            return pickled.map(name -> "; " + name + " is not read, because reading it runs code that it contains: "
                             + "transformers' save_pretrained writes safetensors")
                     .orElse("");
         }
     }
 
-    /// The names of the files that an index lists, all beside it.
+    /// The names of the files that an index lists, all in its folder.
     ///
     /// @param index `model.safetensors.index.json`
     public static Set<String> shards(Path index) throws IOException {
@@ -139,7 +141,7 @@ public final class Safetensors implements StoredModel {
                 var name = HubTensorNames.toGguf(tensor.name()).orElseGet(() -> UNNAMED + tensor.name());
                 var other = tensors.putIfAbsent(name, tensor);
                 if (other != null) {
-                    throw tensor.problem("is in " + other.file().getFileName() + " too");
+                    throw tensor.problem("is in " + other.file().getFileName() + " as well");
                 }
             }
         }

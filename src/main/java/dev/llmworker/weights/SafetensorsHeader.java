@@ -14,23 +14,23 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// Reads a safetensors file's header: its length in 8 bytes, then a JSON object with type, shape and place of each
-/// tensor. Source: the README of huggingface/safetensors.
+/// Reads a safetensors file's header: its length in 8 bytes, then a JSON object with the type, shape and offsets
+/// of each tensor. Source: the README of huggingface/safetensors.
 final class SafetensorsHeader {
     /// A tensor as the file declares it.
     ///
-    /// @param type empty where it is not supported
-    /// @param typeName as the file has it
+    /// @param type empty if it is not supported
+    /// @param typeName the type's name in the file
     /// @param shape 0 to 4 sizes, each at least 1, rows first
-    /// @param begin of its data, from the start of all data; unchecked
+    /// @param begin the first byte of its data, from the start of all data; unchecked
     record Entry(String name, Optional<TensorType> type, String typeName, List<Long> shape, long begin, long end) {}
 
-    /// @param tensors in file order, no two of one name
+    /// @param tensors in file order, with distinct names
     /// @param dataStart the first byte after the header
     record Header(List<Entry> tensors, long dataStart) {}
 
     static final int LENGTH_BYTES = Long.BYTES;
-    /// The longest known have some 100 KB.
+    /// The longest known headers have about 100 KB.
     static final int MAX_BYTES = 16 << 20;
 
     private static final int MAX_TENSORS = 65_536;
@@ -55,7 +55,7 @@ final class SafetensorsHeader {
         try (var json = JsonFile.FACTORY.createParser(new ByteBufferBackedInputStream(buffer))) {
             return new Header(new SafetensorsHeader(file, json).entries(), LENGTH_BYTES + bytes);
         } catch (JsonProcessingException | CharConversionException e) {
-            throw new ModelFileException(file, "the header is not sound JSON: " + JsonFile.reason(e));
+            throw new ModelFileException(file, "the header is not valid JSON: " + JsonFile.reason(e));
         }
     }
 
@@ -100,7 +100,7 @@ final class SafetensorsHeader {
         }
         part = "the header";
         if (json.nextToken() != null) {
-            throw failure("has something after its end");
+            throw failure("has data after its end");
         }
         return entries;
     }
@@ -149,7 +149,7 @@ final class SafetensorsHeader {
             if (numbers.size() == limit) {
                 throw failure("has more than " + limit + " numbers in " + what);
             }
-            // A long is what Jackson refuses to read beyond.
+            // Jackson rejects numbers that do not fit into a long.
             var number = json.getLongValue();
             if (number < least) {
                 throw failure("has " + number + " in " + what + "; expected " + least + " or more");

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
 
-/// Finds the tensors' data in a mapped safetensors file. The format wants them one after the other from the first byte
-/// to the last, which leaves nothing to overlap or to hide in.
+/// Finds the tensors' data in a mapped safetensors file. The format requires them back to back from the first
+/// byte to the last, so nothing can overlap or be hidden.
 final class SafetensorsLayout {
     private final Path file;
     private final MemorySegment data;
@@ -20,8 +20,8 @@ final class SafetensorsLayout {
         this.data = data;
     }
 
-    /// By the file's names, in file order. Tensors of a type that is not supported are left out where `ignored` has
-    /// their names, and refused otherwise.
+    /// The tensors by their names in the file, in file order. A tensor of an unsupported type is left out if
+    /// `ignored` has its name, and rejected otherwise.
     static Map<String, Tensor> place(
             Path file, MemorySegment mapping, SafetensorsHeader.Header header, Predicate<String> ignored)
             throws ModelFileException {
@@ -56,8 +56,7 @@ final class SafetensorsLayout {
             end = entry.end();
         }
         if (end != data.byteSize()) {
-            throw new ModelFileException(
-                    file, "has " + data.byteSize() + " bytes of data; its tensors take " + end + " of them");
+            throw new ModelFileException(file, "has " + data.byteSize() + " bytes of data; its tensors take " + end);
         }
     }
 
@@ -85,7 +84,7 @@ final class SafetensorsLayout {
         }
     }
 
-    /// A single number becomes a vector of one.
+    /// A single number becomes a vector with one element.
     private static long[] columnsFirst(List<Long> rowsFirst) {
         return rowsFirst.isEmpty()
                 ? new long[] {1}

@@ -7,7 +7,8 @@ import java.util.Map;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 
-/// Which file of a model in several safetensors files holds which tensor: `model.safetensors.index.json`.
+/// The index of a model in several safetensors files, `model.safetensors.index.json`: which file has which
+/// tensor.
 ///
 /// @param shards the file's name by tensor
 record ShardIndex(Path file, Map<String, String> shards) {
@@ -15,14 +16,14 @@ record ShardIndex(Path file, Map<String, String> shards) {
 
     private static final int MAX_BYTES = 16 << 20;
     private static final int MAX_SHARDS = 1024;
-    /// A name, no path: shards lie beside the index.
+    /// A name without a path: shards are in the index's folder.
     private static final Pattern SHARD = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}\\.safetensors");
 
     static ShardIndex read(Path file) throws IOException {
         var json = JsonFile.read(file, MAX_BYTES);
         var map = json.get("weight_map");
         if (!map.isObject() || map.isEmpty()) {
-            throw json.problem("weight_map", "is " + (map.isMissingNode() ? "missing" : "no object with tensors"));
+            throw json.problem("weight_map", "is " + (map.isMissingNode() ? "missing" : "not an object with tensors"));
         }
         var shards = new LinkedHashMap<String, String>();
         for (var entry : map.properties()) {

@@ -8,7 +8,7 @@ import java.util.HexFormat;
 import java.util.Locale;
 import java.util.Optional;
 
-/// Tells a GGUF file by its first bytes, and what else is often found under a model's name.
+/// Recognises a GGUF file by its first bytes, and other kinds of files that are often found in its place.
 final class Signature {
     private static final String GGUF = "GGUF";
     private static final String SAFETENSORS = "it looks like a safetensors file";
@@ -28,7 +28,7 @@ final class Signature {
         }
     }
 
-    /// Refuses a file that is known to be another thing than a safetensors file; those have no signature.
+    /// Rejects a file that is known not to be a safetensors file. Safetensors files have no signature.
     static void refuseForSafetensors(Path file, MemorySegment mapping) throws ModelFileException {
         var start = start(mapping);
         var kind = start.startsWith(GGUF) ? Optional.of("it is a GGUF file") : kind(start);
@@ -45,10 +45,10 @@ final class Signature {
 
     private static Optional<String> kind(String start) {
         if (start.startsWith("version https://git-lfs")) {
-            return Optional.of("it is a Git LFS pointer to one; `git lfs pull` fetches the file itself");
+            return Optional.of("it is a Git LFS pointer; `git lfs pull` fetches the file itself");
         }
         if (start.startsWith("PK\3\4")) {
-            return Optional.of("it is a ZIP archive, as PyTorch's checkpoints are");
+            return Optional.of("it is a ZIP archive, like PyTorch's checkpoints");
         }
         if (start.toLowerCase(Locale.ROOT).matches("\\s*<(!doctype|html)[\\s\\S]*")) {
             return Optional.of("it is a web page");

@@ -4,15 +4,15 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
 
-/// A model as it lies on the disk, mapped read-only: what its files say of it, and its tensors. Both go by GGUF's names
-/// (`llama.block_count`, `blk.0.attn_q.weight`), whatever the files call them; messages have the files' own.
+/// A model on disk, mapped read-only: its metadata and its tensors. Both have GGUF's names (`llama.block_count`,
+/// `blk.0.attn_q.weight`), whatever the files call them; messages use the files' own names.
 ///
-/// Threading: any thread. Closing unmaps the tensors' data: Java code that still reads it gets an
-/// [IllegalStateException], native code that does crashes.
+/// Threading: any thread. Closing unmaps the tensors' data. Java code that still reads it gets an
+/// [IllegalStateException]; native code crashes.
 public sealed interface StoredModel extends AutoCloseable permits Gguf, Safetensors {
     /// @param path a GGUF file, a safetensors file with its `config.json` beside it, or a folder of those
-    /// @throws ModelFileException when it is no sound model, or one of a kind that is not supported
-    /// @throws IOException when it cannot be read
+    /// @throws ModelFileException if it is not a valid model of a supported kind
+    /// @throws IOException if it cannot be read
     static StoredModel open(Path path) throws IOException {
         return Safetensors.isOne(path) ? Safetensors.open(path) : Gguf.open(path);
     }
@@ -22,17 +22,18 @@ public sealed interface StoredModel extends AutoCloseable permits Gguf, Safetens
 
     Metadata metadata();
 
-    /// By name, unmodifiable. Tensors that GGUF has no name for are there by a name of no other tensor.
+    /// The tensors by name, unmodifiable. A tensor without a name in GGUF has a name that no other tensor can
+    /// have.
     Map<String, Tensor> tensors();
 
-    /// Bytes of all tensors together.
+    /// The size of all tensors together, in bytes.
     default long tensorBytes() {
         return tensors().values().stream()
                 .mapToLong(tensor -> tensor.data().byteSize())
                 .sum();
     }
 
-    /// @throws ModelFileException when there is none of this name
+    /// @throws ModelFileException if there is no tensor of this name
     default Tensor tensor(String name) throws ModelFileException {
         var tensor = tensors().get(name);
         if (tensor == null) {

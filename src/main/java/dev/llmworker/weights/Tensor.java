@@ -3,14 +3,14 @@ package dev.llmworker.weights;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 
-/// A tensor of a model file. Equality is that of the array and segment objects and means nothing.
+/// A tensor of a model file. Equality compares the identity of the array and segment, so it means nothing.
 ///
-/// @param file the one it lies in, for messages
-/// @param name the file's own
-/// @param shape 1 to 4 sizes, each at least 1, columns first, as GGUF has them. A matrix that PyTorch shows as
-///     `[rows, columns]` is `[columns, rows]`
-/// @param data the elements as the file has them, little-endian, `elements() / blockElements * blockBytes` bytes;
-///     read-only, and valid until the file is closed. It may be larger than 2 GB, which no `ByteBuffer` holds
+/// @param file the tensor's file, for messages
+/// @param name the name in the file
+/// @param shape 1 to 4 sizes, each at least 1, columns first as in GGUF: PyTorch's `[rows, columns]` is
+///     `[columns, rows]` here
+/// @param data the elements as stored: little-endian, `elements() / blockElements * blockBytes` bytes, read-only,
+///     valid until the file is closed. It may be larger than 2 GB, which no `ByteBuffer` can hold
 public record Tensor(Path file, String name, TensorType type, long[] shape, MemorySegment data) {
     public Tensor {
         shape = shape.clone();
@@ -21,12 +21,12 @@ public record Tensor(Path file, String name, TensorType type, long[] shape, Memo
         return shape.clone();
     }
 
-    /// Elements of a row: a multiple of the type's block.
+    /// The number of elements in a row: a multiple of the type's block.
     public long columns() {
         return shape[0];
     }
 
-    /// Rows of all but the first dimension together; 1 for a vector.
+    /// The product of all dimensions but the first; 1 for a vector.
     public long rows() {
         return elements() / shape[0];
     }
@@ -39,9 +39,9 @@ public record Tensor(Path file, String name, TensorType type, long[] shape, Memo
         return elements;
     }
 
-    /// Reads all elements, or all scales where it is quantised.
+    /// Checks all elements, or all scales of a quantised tensor.
     ///
-    /// @throws ModelFileException when one of them is NaN or infinite
+    /// @throws ModelFileException if one of them is NaN or infinite
     public void checkFinite() throws ModelFileException {
         var problem = FiniteCheck.problem(this);
         if (problem.isPresent()) {
@@ -49,7 +49,7 @@ public record Tensor(Path file, String name, TensorType type, long[] shape, Memo
         }
     }
 
-    /// @param problem what is wrong with it
+    /// @param problem what is wrong with the tensor
     public ModelFileException problem(String problem) {
         return new ModelFileException(file, "tensor " + name + " " + problem);
     }

@@ -10,7 +10,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/// Finds the tensors' data in the mapped file: aligned, inside it, no two of them over each other.
+/// Finds the tensors' data in the mapped file, and checks that each is aligned, inside the file and does not
+/// overlap another.
 final class TensorLayout {
     private static final int DEFAULT_ALIGNMENT = 32;
     private static final int LEAST_ALIGNMENT = 8;
@@ -28,7 +29,7 @@ final class TensorLayout {
         this.dataStart = Math.ceilDiv(headerEnd, alignment) * (long) alignment;
     }
 
-    /// By name, in file order, unmodifiable.
+    /// The tensors by name, in file order, unmodifiable.
     static Map<String, Tensor> place(Path file, MemorySegment mapping, Header header) throws ModelFileException {
         var layout = new TensorLayout(file, mapping, alignment(file, header.metadata()), header.end());
         var tensors = new LinkedHashMap<String, Tensor>();
@@ -51,7 +52,7 @@ final class TensorLayout {
         return alignment;
     }
 
-    /// The tensor's first byte in the file, its last one checked too.
+    /// The tensor's first byte in the file. Also checks its last byte.
     private long start(Header.Entry entry) throws ModelFileException {
         var offset = entry.offset();
         if (offset % alignment != 0) {

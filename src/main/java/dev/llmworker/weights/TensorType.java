@@ -5,15 +5,19 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
-/// How the elements of a tensor are stored. Only types that can be read are here, so that a `switch` over them is
-/// complete; a file with another type is refused when it is opened.
+/// How the elements of a tensor are stored. The enum has only readable types, so that a `switch` over them is
+/// complete. A file with another type is rejected when it is opened.
 ///
-/// A row is a whole number of blocks. A quantised block is its float16 scales, then its quants:
-/// `w = d * (q - 8)` in Q4_0, `w = d * q + m` in Q4_1 (quant `i` in the low, `i + 16` in the high half of byte `i`)
-/// and `w = d * q` in Q8_0; Q5_0 and Q5_1 have a fifth bit for each quant between scales and quants. A block of a K
-/// type
-/// has groups with small integers for scales: `w = d * sc * q - dmin * m` in Q4_K and Q5_K, `w = d * sc * (q - 32)` in
-/// Q6_K, whose `d` comes last. Source: `ggml-common.h` of llama.cpp.
+/// A row is a whole number of blocks. A quantised block has its float16 scales, then its quants:
+///
+/// - Q4_0: `w = d * (q - 8)`
+/// - Q4_1: `w = d * q + m`; quant `i` is in the low half of byte `i`, quant `i + 16` in its high half
+/// - Q8_0: `w = d * q`
+/// - Q5_0 and Q5_1: a fifth bit for each quant lies between scales and quants
+/// - Q4_K and Q5_K: `w = d * sc * q - dmin * m`, where each group of a block has small integers for scales
+/// - Q6_K: `w = d * sc * (q - 32)`, likewise; `d` comes last in the block
+///
+/// Source: `ggml-common.h` of llama.cpp.
 public enum TensorType {
     Q4_0(2, 32, 18, 1, 0),
     Q4_1(3, 32, 20, 2, 0),
@@ -27,7 +31,7 @@ public enum TensorType {
     BF16(30, 1, 2, 0, 0),
     F32(0, 1, 4, 0, 0);
 
-    /// Types of `ggml.h` that cannot be read, by id, for the message; ids that ggml has retired are not among them.
+    /// Types of `ggml.h` that cannot be read, by id, for the message. Ids that ggml has retired are left out.
     private static final Map<Integer, String> UNSUPPORTED = Map.ofEntries(
             Map.entry(9, "Q8_1"),
             Map.entry(10, "Q2_K"),
@@ -70,7 +74,7 @@ public enum TensorType {
         return ggufId;
     }
 
-    /// Elements of a block; 1 for the types that are not quantised.
+    /// The number of elements in a block; 1 for the types that are not quantised.
     public int blockElements() {
         return blockElements;
     }
@@ -79,12 +83,12 @@ public enum TensorType {
         return blockBytes;
     }
 
-    /// Float16 figures of a block, one after the other; 0 for the types that are not quantised.
+    /// The number of adjacent float16 values in a block; 0 for the types that are not quantised.
     int blockScales() {
         return blockScales;
     }
 
-    /// Where in a block the first of them is, in bytes.
+    /// The offset in a block of the first float16 value, in bytes.
     int scalesAt() {
         return scalesAt;
     }

@@ -3,9 +3,9 @@ package dev.llmworker.weights;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
-/// A metadata value. It does not refer to the mapped file, so that metadata outlives it.
+/// A metadata value. It does not refer to the mapped file, so the metadata outlive it.
 sealed interface Value {
-    /// What it is, for messages: `a UINT32`, `an array of 3 INT32`.
+    /// The value's type, for messages: `a UINT32`, `an array of 3 INT32`.
     String description();
 
     /// One number or flag.
@@ -57,14 +57,14 @@ sealed interface Value {
         }
     }
 
-    /// An array of numbers or flags, kept as the file has it: a hostile file must not grow in memory.
+    /// An array of numbers or flags in the file's own encoding: a hostile file must not grow in memory.
     record Scalars(ValueType type, MemorySegment raw) implements Value {
         @Override
         public String description() {
             return "an array of " + count() + " " + type;
         }
 
-        /// At most the header's limit in bytes.
+        /// The count is at most the header's limit in bytes.
         int count() {
             return (int) (raw.byteSize() / type.leastBytes());
         }

@@ -35,7 +35,7 @@ enum ValueType {
         return id >= 0 && id < values().length ? Optional.of(values()[id]) : Optional.empty();
     }
 
-    /// Bytes of a value; of a string or an array, those before its contents.
+    /// The bytes of a value; for a string or an array, those before its contents.
     int leastBytes() {
         return leastBytes;
     }
@@ -51,7 +51,7 @@ enum ValueType {
         return isInteger() || this == FLOAT32 || this == FLOAT64;
     }
 
-    /// An integer or a flag; a UINT64 above the largest long comes out negative.
+    /// An integer or a flag. A UINT64 above the largest long becomes negative.
     long integerAt(MemorySegment segment, long offset) {
         return switch (this) {
             case UINT8, BOOL -> Byte.toUnsignedLong(segment.get(ValueLayout.JAVA_BYTE, offset));

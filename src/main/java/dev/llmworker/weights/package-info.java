@@ -1,4 +1,4 @@
-/// Model files, mapped and checked: GGUF.
+/// Reads model files in GGUF and safetensors, mapped into memory and checked.
 @NullMarked
 package dev.llmworker.weights;
 

@@ -5,10 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.GenerationEvent.Token;
 import dev.llmworker.hub.StarterModelFile;
-import dev.llmworker.model.Decoder;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
-import dev.llmworker.model.TorchDecoder;
+import dev.llmworker.model.decoder.Decoder;
+import dev.llmworker.model.decoder.TorchDecoder;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.Detokenizer;

@@ -12,6 +12,8 @@ import dev.llmworker.generation.RefusedException;
 import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
+import dev.llmworker.testing.Seeded;
+import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.chat.PromptEncoder;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -86,12 +88,13 @@ class EndingsTest {
         return answer(prompt, maxTokens, 0, SamplingParameters.greedy(), stop);
     }
 
+    @Seeded
     @RepeatedTest(10)
     void anAnswerEndsBeforeItsStopAndCountsTheTokensOfIt(RepetitionInfo repetition) {
-        var seed = repetition.getCurrentRepetition();
+        var seed = Seeds.seed(repetition);
         var random = new Random(seed);
         var whole = answer("seed" + seed, 100).text();
-        for (var round = 0; round < 20; round++) {
+        for (var round = 0; round < Seeds.rounds(20); round++) {
             var begin = random.nextInt(90);
             var stop = whole.substring(begin, begin + 1 + random.nextInt(6));
             var first = whole.indexOf(stop);
@@ -160,7 +163,7 @@ class EndingsTest {
         var failure = assertThrows(
                 IllegalArgumentException.class,
                 () -> new GenerationRequest(prompt, OptionalInt.empty(), sampling, false, 0, many, false));
-        assertEquals("stop has 9 sequences; it may have 8 at most", failure.getMessage());
+        assertEquals("stop has 9 sequences; the limit is 8", failure.getMessage());
         var tooShort = assertThrows(
                 IllegalArgumentException.class,
                 () -> new GenerationRequest(prompt, OptionalInt.of(3), sampling, false, 4, List.of(), false));

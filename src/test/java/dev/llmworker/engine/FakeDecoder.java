@@ -1,9 +1,9 @@
 package dev.llmworker.engine;
 
-import dev.llmworker.model.DecodeBatch;
-import dev.llmworker.model.Decoder;
 import dev.llmworker.model.DecoderDescription;
-import dev.llmworker.model.PromptPart;
+import dev.llmworker.model.decoder.DecodeBatch;
+import dev.llmworker.model.decoder.Decoder;
+import dev.llmworker.model.decoder.PromptPart;
 import dev.llmworker.sampling.SamplingParameters;
 import java.util.Arrays;
 import java.util.List;

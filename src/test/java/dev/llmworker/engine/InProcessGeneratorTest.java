@@ -13,8 +13,8 @@ import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
-import dev.llmworker.model.DecodeBatch;
-import dev.llmworker.model.Decoder;
+import dev.llmworker.model.decoder.DecodeBatch;
+import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.chat.PromptEncoder;
@@ -104,7 +104,7 @@ class InProcessGeneratorTest {
         var tooLong = assertThrows(
                 RefusedException.class, () -> generator.submit(request("x".repeat(CONTEXT), OptionalInt.empty())));
         assertEquals(
-                "prompt is 64 tokens; this model's context is 64 tokens, prompt and answer together",
+                "prompt is 64 tokens; this model's context is 64 tokens, which must hold the prompt and the answer",
                 tooLong.getMessage());
     }
 
@@ -133,7 +133,7 @@ class InProcessGeneratorTest {
         var waiting = generator.submit(request("b", OptionalInt.of(10)));
         var refused = assertThrows(RefusedException.class, () -> generator.submit(request("c", OptionalInt.of(10))));
         assertEquals(RefusedException.Reason.OVERLOADED, refused.reason());
-        assertEquals("1 requests are waiting already, which is the limit; try again in 9 s", refused.getMessage());
+        assertEquals("1 requests are already waiting, which is the limit; try again in 9 s", refused.getMessage());
         assertEquals(9, refused.retryAfterSeconds());
         waiting.close();
         assertEquals(new Finished(FinishReason.CANCELLED, 1, 0), read(waiting, new StringBuilder()));

@@ -162,7 +162,7 @@ class LongPromptsTest {
             var refused = assertThrows(RefusedException.class, generation::awaitAccepted);
             assertEquals("context_exceeded", refused.code());
             assertEquals(
-                    "prompt is 4096 tokens; this model's context is 4096 tokens, prompt and answer together",
+                    "prompt is 4096 tokens; this model's context is 4096 tokens, which must hold the prompt and the answer",
                     refused.getMessage());
         }
     }

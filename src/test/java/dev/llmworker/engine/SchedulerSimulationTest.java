@@ -10,6 +10,8 @@ import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationEvent.Token;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
+import dev.llmworker.testing.Seeded;
+import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.Detokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -71,9 +73,10 @@ class SchedulerSimulationTest {
         }
     }
 
+    @Seeded
     @RepeatedTest(25)
     void everyRequestGetsItsOwnTextAndEndsOnce(RepetitionInfo repetition) {
-        long seed = repetition.getCurrentRepetition();
+        long seed = Seeds.seed(repetition);
         var random = new Random(seed);
         var decoder = new FakeDecoder(1 + random.nextInt(6), CONTEXT, random.nextBoolean());
         decoder.work = _ -> nowNanos += random.nextInt(4);

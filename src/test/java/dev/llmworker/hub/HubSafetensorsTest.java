@@ -163,7 +163,7 @@ class HubSafetensorsTest {
         Files.writeString(cached.resolve("model.safetensors.index.json"), INDEX);
         Files.write(cached.resolve("model-00001-of-00002.safetensors"), first);
 
-        assertTrue(refusal("org/name").contains("in no cache here"));
+        assertTrue(refusal("org/name").contains("not in a cache on this machine"));
         // Caches hold links into a store of blobs.
         var blob = Files.write(folder.resolve("blob"), second);
         Files.createSymbolicLink(cached.resolve("model-00002-of-00002.safetensors"), blob);

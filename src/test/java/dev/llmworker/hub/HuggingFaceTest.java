@@ -111,7 +111,7 @@ class HuggingFaceTest {
         hub.on(resolve("x-Q8_0.gguf"), file(gguf, "\"e\""));
 
         assertEquals(
-                "MODEL=org/name has 2 .gguf files; name the one that is meant:\n  MODEL=org/name:x-Q4_0.gguf\n"
+                "MODEL=org/name has 2 .gguf files; name one of them:\n  MODEL=org/name:x-Q4_0.gguf\n"
                         + "  MODEL=org/name:x-Q8_0.gguf",
                 refusal("org/name"));
         assertArrayEquals(

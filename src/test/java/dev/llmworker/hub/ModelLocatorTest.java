@@ -64,8 +64,8 @@ class ModelLocatorTest {
         gguf("a.gguf");
 
         assertEquals(
-                "MODEL=" + folder + " has 2 .gguf files; name the one that is meant:\n  MODEL=" + folder
-                        + "/a.gguf\n  MODEL=" + folder + "/b.gguf",
+                "MODEL=" + folder + " has 2 .gguf files; name one of them:\n  MODEL=" + folder + "/a.gguf\n  MODEL="
+                        + folder + "/b.gguf",
                 refusal(folder.toString()));
     }
 
@@ -91,7 +91,7 @@ class ModelLocatorTest {
 
         assertEquals(
                 "MODEL=" + file
-                        + ": big-00001-of-00003.gguf is one of 3 parts; a model in parts is not read, one in a file is",
+                        + ": big-00001-of-00003.gguf is one of 3 parts; a model in parts is not supported; use one that is a single file",
                 refusal(file.toString()));
     }
 
@@ -121,7 +121,7 @@ class ModelLocatorTest {
             })
     void whatIsNeitherAFileNorAnIdIsRefused(String model) {
         assertEquals(
-                "MODEL=" + model + ": no such file, and no Hugging Face id (org/name or org/name:file.gguf)",
+                "MODEL=" + model + ": no such file, and not a Hugging Face id (org/name or org/name:file.gguf)",
                 refusal(model));
     }
 
@@ -132,7 +132,7 @@ class ModelLocatorTest {
         assertEquals(new LocatedModel("org/name", file), locate("org/name"));
         assertEquals(new LocatedModel("org/name", file), locate("org/name:Tiny.gguf"));
         assertEquals(
-                "MODEL=org/name:Other.gguf is in no cache here, and HF_HUB_OFFLINE=1 forbids the download",
+                "MODEL=org/name:Other.gguf is not in a cache on this machine, and HF_HUB_OFFLINE=1 forbids the download",
                 refusal("org/name:Other.gguf"));
     }
 
@@ -160,7 +160,7 @@ class ModelLocatorTest {
     @Test
     void anIdOfAnotherKindOfFileIsRefused() {
         assertEquals(
-                "MODEL=org/name:adapter_model.safetensors: adapter_model.safetensors is neither a .gguf file nor"
+                "MODEL=org/name:adapter_model.safetensors: adapter_model.safetensors is not a .gguf file,"
                         + " model.safetensors or model.safetensors.index.json",
                 refusal("org/name:adapter_model.safetensors"));
     }

@@ -81,7 +81,7 @@ class SnapshotCacheTest {
         var refused = assertThrows(ModelUnavailableException.class, () -> cache().find(ID));
 
         assertEquals(
-                "MODEL=org/name has 2 .gguf files; name the one that is meant:\n  MODEL=org/name:sub/x-Q4_0.gguf\n"
+                "MODEL=org/name has 2 .gguf files; name one of them:\n  MODEL=org/name:sub/x-Q4_0.gguf\n"
                         + "  MODEL=org/name:x-Q8_0.gguf",
                 refused.getMessage());
     }

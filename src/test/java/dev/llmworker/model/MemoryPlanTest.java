@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 class MemoryPlanTest {
     private static final long GB = 1_000_000_000;
     /// 32,768 bytes a token at 2 bytes a number.
-    private static final DecoderShape SHAPE = new DecoderShape(
+    private static final ModelConfig SHAPE = new ModelConfig(
             "m",
             Architecture.LLAMA,
             16,
@@ -22,7 +22,7 @@ class MemoryPlanTest {
             131_072,
             1e-5f,
             false,
-            new Rotation(new double[32], 64, false));
+            new Rope(new double[32], 64, false));
 
     /// 10 GB are left beside weights and work, 5 GB of them for a cache that nobody chose.
     private static MemoryPlan plan(int slots, int contextLength) {

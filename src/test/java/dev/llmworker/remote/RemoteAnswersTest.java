@@ -6,46 +6,36 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.llmworker.testing.Events;
-import dev.llmworker.testing.RemoteWorker;
+import dev.llmworker.testing.RemoteExtension;
 import dev.llmworker.testing.RunningWorker;
-import dev.llmworker.testing.ScriptedServer;
 import java.net.http.HttpRequest;
 import java.util.Map;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// The worker's own protocol over another server: what it asks there, and what it makes of the answer.
 class RemoteAnswersTest {
-    private ScriptedServer server;
-    private RemoteWorker remote;
+    @RegisterExtension
+    final RemoteExtension remote = new RemoteExtension(Map.of("ENGINE_API_KEY", "engine-key"));
 
     @BeforeEach
-    void start() throws Exception {
-        server = new ScriptedServer();
-        server.answers(
-                (_, wire) -> wire.stream().delta("Hel").delta("").delta("lo é").end("length", 11, 5));
-        remote = new RemoteWorker(Map.of("ENGINE_API_KEY", "engine-key"), server);
-        remote.awaitReady();
-    }
-
-    @AfterEach
-    void stop() throws Exception {
-        remote.assertIdle();
-        remote.close();
-        server.close();
+    void script() {
+        remote.server()
+                .answers((_, wire) ->
+                        wire.stream().delta("Hel").delta("").delta("lo é").end("length", 11, 5));
     }
 
     private JsonNode asked(String body) throws Exception {
-        assertEquals(200, remote.worker.post("/generate", body).statusCode());
-        return server.next().body();
+        assertEquals(200, remote.worker().post("/generate", body).statusCode());
+        return remote.server().next().body();
     }
 
     @Test
     void aPromptIsAChatAndAlwaysAStream() throws Exception {
-        var answer = remote.worker.post("/generate", "{\"prompt\":\"Say \\\"hi\\\"\",\"temperature\":0}");
+        var answer = remote.worker().post("/generate", "{\"prompt\":\"Say \\\"hi\\\"\",\"temperature\":0}");
         assertEquals("{\"generated_text\":\"Hello é\"}", answer.body());
-        var request = server.next();
+        var request = remote.server().next();
         assertEquals("/v1/chat/completions", request.path());
         assertEquals(
                 Events.json("{\"messages\":[{\"role\":\"user\",\"content\":\"Say \\\"hi\\\"\"}],\"max_tokens\":100,"
@@ -56,19 +46,19 @@ class RemoteAnswersTest {
 
     @Test
     void aRawPromptIsAText() throws Exception {
-        server.answers((_, wire) -> {
+        remote.server().answers((_, wire) -> {
             wire.stream().event("{\"object\":\"text_completion\",\"choices\":[{\"index\":0,\"text\":\" upon\"}]}");
             wire.event(
                     "{\"object\":\"text_completion\",\"choices\":[{\"index\":0,\"text\":\" a\",\"finish_reason\":\"stop\"}]}");
             wire.event("[DONE]");
             wire.raw("0\r\n\r\n");
         });
-        var answer = remote.worker.post("/generate", "{\"prompt\":\"Once\",\"raw\":true,\"details\":true}");
+        var answer = remote.worker().post("/generate", "{\"prompt\":\"Once\",\"raw\":true,\"details\":true}");
         var body = Events.json(answer.body());
         assertEquals(" upon a", body.get("generated_text").asText());
         assertEquals("stop", body.get("finish_reason").asText());
         assertEquals(2, body.get("usage").get("completion_tokens").asInt());
-        var request = server.next();
+        var request = remote.server().next();
         assertEquals("/v1/completions", request.path());
         assertEquals("Once", request.body().get("prompt").asText());
         assertFalse(request.body().has("messages"));
@@ -92,7 +82,7 @@ class RemoteAnswersTest {
 
     @Test
     void theRequestIdAndTheEnginesKeyGoAlongAndTheClientsKeyDoesNot() throws Exception {
-        var answer = RunningWorker.send(remote.worker
+        var answer = RunningWorker.send(remote.worker()
                 .request("/generate")
                 .header("X-Request-Id", "id-of-the-client")
                 .header("Authorization", "Bearer client-key")
@@ -100,7 +90,7 @@ class RemoteAnswersTest {
                 .POST(HttpRequest.BodyPublishers.ofString("{\"prompt\":\"a\"}")));
         assertEquals(
                 "id-of-the-client", answer.headers().firstValue("X-Request-Id").orElse(""));
-        var sent = server.next();
+        var sent = remote.server().next();
         assertEquals("id-of-the-client", sent.header("x-request-id"));
         assertEquals("Bearer engine-key", sent.header("authorization"));
         assertFalse(
@@ -109,7 +99,7 @@ class RemoteAnswersTest {
 
     @Test
     void theUsageIsTheServers() throws Exception {
-        var body = Events.json(remote.worker
+        var body = Events.json(remote.worker()
                 .post("/generate", "{\"prompt\":\"a\",\"details\":true}")
                 .body());
         assertEquals("length", body.get("finish_reason").asText());
@@ -120,18 +110,18 @@ class RemoteAnswersTest {
 
     @Test
     void eachPieceOfTextIsAFrameOfTheWebSocket() throws Exception {
-        try (var socket = remote.worker.socket("/ws")) {
+        try (var socket = remote.worker().socket("/ws")) {
             socket.send("{\"prompt\":\"a\"}");
             assertEquals("{\"token\":\"Hel\",\"index\":0}", socket.next());
             assertEquals("{\"token\":\"lo é\",\"index\":1}", socket.next());
             assertEquals("{\"done\":true,\"total_tokens\":2}", socket.next());
-            assertTrue(server.next().header("x-request-id").matches("[0-9a-f]{16}"));
+            assertTrue(remote.server().next().header("x-request-id").matches("[0-9a-f]{16}"));
         }
     }
 
     @Test
     void eachPieceOfTextIsAnEvent() throws Exception {
-        var events = Events.post(remote.worker, "/generate", "{\"prompt\":\"a\",\"stream\":true}");
+        var events = Events.post(remote.worker(), "/generate", "{\"prompt\":\"a\",\"stream\":true}");
         assertEquals(3, events.size());
         assertEquals("{\"token\":\"lo é\",\"index\":1}", events.get(1));
         assertEquals("{\"done\":true,\"total_tokens\":2}", events.get(2));
@@ -139,7 +129,7 @@ class RemoteAnswersTest {
 
     @Test
     void theModelIsTheOneThatTheServerLists() throws Exception {
-        var models = Events.json(remote.worker.get("/v1/models").body());
+        var models = Events.json(remote.worker().get("/v1/models").body());
         assertEquals("served-model", models.get("data").get(0).get("id").asText());
     }
 }

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.ChatEvents;
 import dev.llmworker.testing.Events;
-import dev.llmworker.testing.RemoteWorker;
+import dev.llmworker.testing.RemoteExtension;
 import dev.llmworker.testing.ScriptedServer;
 import dev.llmworker.testing.TestSocket;
 import java.nio.charset.StandardCharsets;
@@ -13,8 +13,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// A server that does what servers do when things go wrong: every client is told, nothing hangs, nothing is left over.
 class RemoteFaultsTest {
@@ -22,24 +22,14 @@ class RemoteFaultsTest {
     private static final String PROMPT = "{\"prompt\":\"a\"}";
     private static final String MESSAGES = "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}";
     private static final String TOO_EARLY = "the engine's server ended its answer too early";
-    private static final String NOT_UNDERSTOOD = "the engine's server sent what is not understood";
+    private static final String NOT_UNDERSTOOD = "the engine's server sent an invalid answer";
 
-    private ScriptedServer server;
-    private RemoteWorker remote;
-
-    @BeforeEach
-    void start() throws Exception {
-        server = new ScriptedServer();
-        remote = new RemoteWorker(Map.of("REQUEST_TIMEOUT", "2"), server);
-        remote.awaitReady();
-    }
+    @RegisterExtension
+    final RemoteExtension remote = new RemoteExtension(Map.of("REQUEST_TIMEOUT", "2"));
 
     @AfterEach
-    void stop() throws Exception {
-        remote.assertIdle();
-        assertEquals(200, remote.worker.get("/ping").statusCode());
-        remote.close();
-        server.close();
+    void itIsStillHealthy() throws Exception {
+        assertEquals(200, remote.worker().get("/ping").statusCode());
     }
 
     private static String streamed(String body) {
@@ -49,15 +39,17 @@ class RemoteFaultsTest {
     /// The last thing that each kind of client is told, by its name.
     private Map<String, String> lastWords() throws Exception {
         var words = new LinkedHashMap<String, String>();
-        words.put("generate", remote.worker.post("/generate", PROMPT).body());
+        words.put("generate", remote.worker().post("/generate", PROMPT).body());
         words.put(
-                "events", last(remote.worker.post("/generate", streamed(PROMPT)).body()));
-        try (var socket = remote.worker.socket("/ws")) {
+                "events",
+                last(remote.worker().post("/generate", streamed(PROMPT)).body()));
+        try (var socket = remote.worker().socket("/ws")) {
             socket.send(PROMPT);
             words.put("ws", socket.answer().getLast().toString());
         }
-        words.put("v1", remote.worker.post(CHAT, MESSAGES).body());
-        words.put("v1 events", last(remote.worker.post(CHAT, streamed(MESSAGES)).body()));
+        words.put("v1", remote.worker().post(CHAT, MESSAGES).body());
+        words.put(
+                "v1 events", last(remote.worker().post(CHAT, streamed(MESSAGES)).body()));
         return words;
     }
 
@@ -75,11 +67,11 @@ class RemoteFaultsTest {
 
     @Test
     void aStreamThatIsCutIsAnError() throws Exception {
-        server.answers((_, wire) -> wire.stream().delta("half an ans").cut());
+        remote.server().answers((_, wire) -> wire.stream().delta("half an ans").cut());
         assertAllTold(TOO_EARLY, "engine_failed");
-        assertEquals(502, remote.worker.post("/generate", PROMPT).statusCode());
-        assertEquals(502, remote.worker.post(CHAT, MESSAGES).statusCode());
-        assertTrue(remote.worker
+        assertEquals(502, remote.worker().post("/generate", PROMPT).statusCode());
+        assertEquals(502, remote.worker().post(CHAT, MESSAGES).statusCode());
+        assertTrue(remote.worker()
                 .post("/generate", streamed(PROMPT))
                 .body()
                 .startsWith("data: {\"token\":\"half an ans\",\"index\":0}\n\ndata: {\"error\""));
@@ -87,18 +79,19 @@ class RemoteFaultsTest {
 
     @Test
     void aStreamThatIsCutWithinALineIsAnError() throws Exception {
-        server.answers((_, wire) -> wire.stream()
-                .delta("a")
-                .chunk("data: {\"choices\":[{\"index\":0,\"fin".getBytes(StandardCharsets.UTF_8))
-                .cut());
+        remote.server()
+                .answers((_, wire) -> wire.stream()
+                        .delta("a")
+                        .chunk("data: {\"choices\":[{\"index\":0,\"fin".getBytes(StandardCharsets.UTF_8))
+                        .cut());
         assertAllTold(TOO_EARLY, "engine_failed");
     }
 
     @Test
     void aStreamThatEndsWithoutAnEndIsAnError() throws Exception {
-        server.answers((_, wire) -> wire.stream().delta("a").raw("0\r\n\r\n"));
+        remote.server().answers((_, wire) -> wire.stream().delta("a").raw("0\r\n\r\n"));
         assertAllTold(TOO_EARLY, "engine_failed");
-        server.answers((_, wire) -> {
+        remote.server().answers((_, wire) -> {
             wire.closingStream().raw("data: " + ChatEvents.delta("a") + "\n\n");
             wire.cut();
         });
@@ -109,13 +102,13 @@ class RemoteFaultsTest {
     void garbageIsAnError() throws Exception {
         for (var garbage :
                 List.of("data: not json\n\n", "data: [1]\n\n", "data: {\"choices\":[{\n\n", "data: \u0000\n\n")) {
-            server.answers((_, wire) -> {
+            remote.server().answers((_, wire) -> {
                 wire.stream().delta("a").chunk(garbage.getBytes(StandardCharsets.ISO_8859_1));
                 wire.awaitLeft();
             });
             assertAllTold(NOT_UNDERSTOOD, "engine_failed");
         }
-        server.answers((_, wire) -> {
+        remote.server().answers((_, wire) -> {
             wire.stream().delta("a").chunk(new byte[] {'d', 'a', 't', 'a', ':', (byte) 0xff, '\n', '\n'});
             wire.awaitLeft();
         });
@@ -124,7 +117,7 @@ class RemoteFaultsTest {
 
     @Test
     void whatIsNoHttpIsAnError() throws Exception {
-        server.answers((_, wire) -> {
+        remote.server().answers((_, wire) -> {
             wire.raw("SSH-2.0-OpenSSH_9.2\r\n");
             wire.awaitLeft();
         });
@@ -133,8 +126,8 @@ class RemoteFaultsTest {
 
     @Test
     void anAnswerThatIsNoStreamIsAnError() throws Exception {
-        server.answers((_, wire) -> wire.json(200, "{\"choices\":[]}"));
-        assertAllTold("the engine's server does not answer by a stream of events", "engine_failed");
+        remote.server().answers((_, wire) -> wire.json(200, "{\"choices\":[]}"));
+        assertAllTold("the engine's server does not answer with an event stream", "engine_failed");
     }
 
     @Test
@@ -143,7 +136,7 @@ class RemoteFaultsTest {
                 "data: {\"error\":{\"message\":\"CUDA error at /secret/path\",\"code\":500}}\n\n",
                 "event: error\ndata: out of memory\n\n",
                 "error: {\"code\":500,\"message\":\"x\"}\n\n")) {
-            server.answers((_, wire) -> {
+            remote.server().answers((_, wire) -> {
                 wire.stream().delta("a").chunk(error.getBytes(StandardCharsets.UTF_8));
                 wire.raw("0\r\n\r\n");
             });
@@ -153,54 +146,54 @@ class RemoteFaultsTest {
 
     @Test
     void aServerErrorIsTold() throws Exception {
-        server.answers((_, wire) -> wire.json(500, "{\"error\":{\"message\":\"stack trace\"}}"));
+        remote.server().answers((_, wire) -> wire.json(500, "{\"error\":{\"message\":\"stack trace\"}}"));
         assertAllTold("the engine's server failed, with status 500", "engine_failed");
-        assertEquals(503, remote.worker.post("/generate", PROMPT).statusCode());
-        assertEquals(0, remote.worker.stats.requests());
+        assertEquals(503, remote.worker().post("/generate", PROMPT).statusCode());
+        assertEquals(0, remote.worker().stats.requests());
     }
 
     @Test
     void anErrorWithoutAnEndIsTold() throws Exception {
-        server.answers((_, wire) -> {
+        remote.server().answers((_, wire) -> {
             wire.raw("HTTP/1.1 500 No\r\nContent-Length: 100\r\n\r\nhalf");
             wire.awaitLeft();
         });
-        assertEquals(503, remote.worker.post("/generate", PROMPT).statusCode());
+        assertEquals(503, remote.worker().post("/generate", PROMPT).statusCode());
     }
 
     @Test
     void overloadIsPassedOnWithItsTime() throws Exception {
         for (var status : new int[] {429, 503}) {
-            server.answers((_, wire) -> wire.json(status, "{}", "Retry-After: 17"));
-            assertAllTold("the engine's server has too much to do; try again later", "engine_overloaded");
+            remote.server().answers((_, wire) -> wire.json(status, "{}", "Retry-After: 17"));
+            assertAllTold("the engine's server is overloaded; try again later", "engine_overloaded");
             for (var body : List.of(PROMPT, streamed(PROMPT))) {
-                var answer = remote.worker.post("/generate", body);
+                var answer = remote.worker().post("/generate", body);
                 assertEquals(503, answer.statusCode());
                 assertEquals("17", answer.headers().firstValue("Retry-After").orElse(""));
             }
         }
-        assertEquals(0, remote.worker.stats.requests());
-        assertTrue(remote.worker.stats.refused("overloaded") > 0);
+        assertEquals(0, remote.worker().stats.requests());
+        assertTrue(remote.worker().stats.refused("overloaded") > 0);
     }
 
     @Test
     void aServerThatHangsIsLeftAtTheDeadline() throws Exception {
-        server.answers((_, wire) -> wire.awaitLeft());
-        var answer = remote.worker.post("/generate", "{\"prompt\":\"a\",\"details\":true}");
+        remote.server().answers((_, wire) -> wire.awaitLeft());
+        var answer = remote.worker().post("/generate", "{\"prompt\":\"a\",\"details\":true}");
         assertEquals("timeout", Events.json(answer.body()).get("finish_reason").asText());
-        server.next().awaitLeft();
-        assertEquals(504, remote.worker.post(CHAT, MESSAGES).statusCode());
-        assertTrue(last(remote.worker.post(CHAT, streamed(MESSAGES)).body()).contains("\"code\":\"timeout\""));
+        remote.server().next().awaitLeft();
+        assertEquals(504, remote.worker().post(CHAT, MESSAGES).statusCode());
+        assertTrue(last(remote.worker().post(CHAT, streamed(MESSAGES)).body()).contains("\"code\":\"timeout\""));
     }
 
     @Test
     void aStreamThatHangsIsEndedAtTheDeadline() throws Exception {
-        server.answers((_, wire) -> wire.stream().delta("a").awaitLeft());
-        var body = remote.worker
+        remote.server().answers((_, wire) -> wire.stream().delta("a").awaitLeft());
+        var body = remote.worker()
                 .post("/generate", "{\"prompt\":\"a\",\"details\":true,\"stream\":true}")
                 .body();
         assertTrue(last(body).contains("\"finish_reason\":\"timeout\""), body);
-        server.next().awaitLeft();
+        remote.server().next().awaitLeft();
     }
 
     @Test
@@ -209,35 +202,35 @@ class RemoteFaultsTest {
                 (_, wire) -> wire.awaitLeft(),
                 (_, wire) -> wire.stream().awaitLeft(),
                 (_, wire) -> wire.stream().delta("a").awaitLeft())) {
-            server.answers((request, wire) -> {
+            remote.server().answers((request, wire) -> {
                 if (request.body().toString().contains("hang")) {
                     hang.answer(request, wire);
                 }
                 wire.stream().delta("b").end("stop", 1, 1);
             });
-            try (var socket = remote.worker.socket("/ws")) {
+            try (var socket = remote.worker().socket("/ws")) {
                 socket.send("{\"prompt\":\"hang\",\"details\":true}").send(PROMPT);
                 var done = socket.answer().getLast();
                 assertEquals("timeout", done.path("finish_reason").asText(), done.toString());
-                server.next().awaitLeft();
+                remote.server().next().awaitLeft();
                 // The next one has waited for it, and is answered.
                 assertEquals("b", TestSocket.text(socket.answer()));
-                server.next();
+                remote.server().next();
             }
         }
     }
 
     @Test
     void oneOfSeveralOnAWebSocketHangsAlone() throws Exception {
-        server.answers((request, wire) -> {
+        remote.server().answers((request, wire) -> {
             if (request.body().toString().contains("hang")) {
                 wire.awaitLeft();
             }
             wire.stream().delta("b").end("stop", 1, 1);
         });
-        try (var socket = remote.worker.socket("/ws")) {
+        try (var socket = remote.worker().socket("/ws")) {
             socket.send("{\"id\":\"1\",\"prompt\":\"hang\",\"details\":true}");
-            server.next();
+            remote.server().next();
             socket.send("{\"id\":\"2\",\"prompt\":\"a\"}");
             assertEquals("2", socket.answer().getLast().path("id").asText());
             var done = socket.answer().getLast();
@@ -248,8 +241,8 @@ class RemoteFaultsTest {
 
     @Test
     void aWrongKeyIsNotTheClientsFault() throws Exception {
-        server.answers((_, wire) -> wire.json(401, "{\"error\":{\"message\":\"bad key sk-secret\"}}"));
-        assertAllTold("the engine's server refuses the worker's key", "engine_unauthorized");
-        assertEquals(503, remote.worker.post("/generate", PROMPT).statusCode());
+        remote.server().answers((_, wire) -> wire.json(401, "{\"error\":{\"message\":\"bad key sk-secret\"}}"));
+        assertAllTold("the engine's server rejects the worker's key", "engine_unauthorized");
+        assertEquals(503, remote.worker().post("/generate", PROMPT).statusCode());
     }
 }

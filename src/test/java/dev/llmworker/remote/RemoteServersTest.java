@@ -108,7 +108,7 @@ class RemoteServersTest {
             try (var remote = new RemoteWorker(Map.of(), server)) {
                 Await.until("it is refused", () -> status(remote) == 503);
                 var body = remote.worker.get("/ping").body();
-                assertTrue(body.contains("the engine's server refuses the worker's key"), body);
+                assertTrue(body.contains("the engine's server rejects the worker's key"), body);
             }
         }
     }

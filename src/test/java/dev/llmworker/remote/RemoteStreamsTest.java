@@ -4,54 +4,42 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.llmworker.testing.ChatEvents;
 import dev.llmworker.testing.Events;
-import dev.llmworker.testing.RemoteWorker;
-import dev.llmworker.testing.ScriptedServer;
+import dev.llmworker.testing.RemoteExtension;
+import dev.llmworker.testing.Seeded;
+import dev.llmworker.testing.Seeds;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Random;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// A stream is the same text however its bytes come.
 class RemoteStreamsTest {
     private static final String CHAT = "/v1/chat/completions";
     private static final String PROMPT = "{\"prompt\":\"a\"}";
 
-    private ScriptedServer server;
-    private RemoteWorker remote;
-
-    @BeforeEach
-    void start() throws Exception {
-        server = new ScriptedServer();
-        remote = RemoteWorker.before(server);
-    }
-
-    @AfterEach
-    void stop() throws Exception {
-        remote.assertIdle();
-        remote.close();
-        server.close();
-    }
+    @RegisterExtension
+    final RemoteExtension remote = new RemoteExtension();
 
     private String generated() throws Exception {
-        var answer = remote.worker.post("/generate", PROMPT);
+        var answer = remote.worker().post("/generate", PROMPT);
         assertEquals(200, answer.statusCode(), answer.body());
         return Events.json(answer.body()).get("generated_text").asText();
     }
 
+    @Seeded
     @Test
     void bytesInAnyPiecesAreTheSameText() throws Exception {
         var stream = ("\ufeffid: 1\r\n: comment\r\nevent: message\r\ndata: " + ChatEvents.delta("é日𝄞")
                         + "\r\n\r\nid: 7\rdata:" + ChatEvents.delta("x") + "\r\rretry: 1\ndata: "
                         + ChatEvents.end("stop").replace(",", ",\ndata: ") + "\n\ndata: [DONE]\n\n")
                 .getBytes(StandardCharsets.UTF_8);
-        var seed = System.nanoTime();
+        var seed = Seeds.seed();
         var random = new Random(seed);
-        for (var round = 0; round < 20; round++) {
+        for (var round = 0; round < Seeds.rounds(20); round++) {
             var most = 1 + random.nextInt(40);
-            server.answers((_, wire) -> {
+            remote.server().answers((_, wire) -> {
                 wire.stream();
                 for (var from = 0; from < stream.length; ) {
                     var to = Math.min(stream.length, from + 1 + random.nextInt(most));
@@ -63,7 +51,7 @@ class RemoteStreamsTest {
             assertEquals("é日𝄞x", generated(), "seed " + seed);
         }
         // The last event of several lines is one line again.
-        var events = Events.post(remote.worker, CHAT, "{\"messages\":[],\"stream\":true}");
+        var events = Events.post(remote.worker(), CHAT, "{\"messages\":[],\"stream\":true}");
         assertEquals("[DONE]", events.getLast());
         assertEquals(
                 "stop",
@@ -77,9 +65,9 @@ class RemoteStreamsTest {
     @Test
     void aLongLineIsReadAndAnEndlessOneIsNot() throws Exception {
         var text = "x".repeat(500_000);
-        server.answers((_, wire) -> wire.stream().delta(text).end("stop", 1, 1));
+        remote.server().answers((_, wire) -> wire.stream().delta(text).end("stop", 1, 1));
         assertEquals("" + text + "", generated());
-        server.answers((_, wire) -> {
+        remote.server().answers((_, wire) -> {
             var line = new ByteArrayOutputStream();
             line.writeBytes("data: {\"a\":\"".getBytes(StandardCharsets.UTF_8));
             line.writeBytes("x".repeat(100_000).getBytes(StandardCharsets.UTF_8));
@@ -88,13 +76,13 @@ class RemoteStreamsTest {
                 wire.chunk(line.toByteArray());
             }
         });
-        assertEquals(502, remote.worker.post("/generate", PROMPT).statusCode());
+        assertEquals(502, remote.worker().post("/generate", PROMPT).statusCode());
     }
 
     @Test
     void aSlowServerIsWaitedFor() throws Exception {
         var event = ("data: " + ChatEvents.delta("slow") + "\n\n").getBytes(StandardCharsets.UTF_8);
-        server.answers((_, wire) -> {
+        remote.server().answers((_, wire) -> {
             wire.stream();
             for (var value : event) {
                 wire.chunk(new byte[] {value});
@@ -106,12 +94,12 @@ class RemoteStreamsTest {
 
     @Test
     void aServerThatKeepsItsStreamOpenAfterTheEndHoldsNobodyUp() throws Exception {
-        server.answers((_, wire) -> {
+        remote.server().answers((_, wire) -> {
             wire.stream().delta("a").event(ChatEvents.end("stop"));
             wire.event(ChatEvents.usage(1, 1)).event("[DONE]");
             wire.awaitLeft();
         });
         assertEquals("a", generated());
-        server.next().awaitLeft();
+        remote.server().next().awaitLeft();
     }
 }

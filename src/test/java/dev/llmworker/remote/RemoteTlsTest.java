@@ -92,7 +92,7 @@ class RemoteTlsTest {
                     worker.lines.stream()
                             .anyMatch(line -> line.contains("ERROR")
                                     && line.contains(server.url() + ": " + NOT_TRUSTED)
-                                    && line.endsWith("ENGINE_CA_FILE names whom to trust")),
+                                    && line.endsWith("ENGINE_CA_FILE can name a file of trusted certificates")),
                     worker.lines::toString);
             assertEquals(0, server.requests.size());
         }

@@ -124,7 +124,7 @@ class ExampleRoutesTest {
         var missing = empty.resolve("nowhere");
         var engine = new MockGenerator();
         assertEquals(
-                "ROUTES is \"" + missing + "\", which is no folder; it must hold *.camel.yaml files",
+                "ROUTES is \"" + missing + "\", which is not a folder; it must be a folder with *.camel.yaml files",
                 assertThrows(SettingsException.class, () -> RunningWorker.with(engine, missing))
                         .getMessage());
         assertEquals(

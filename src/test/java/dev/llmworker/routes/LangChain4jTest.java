@@ -12,17 +12,19 @@ import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
 import dev.llmworker.testing.TestSocket;
+import dev.llmworker.testing.TestWorker;
+import dev.llmworker.testing.WorkerExtension;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /// LangChain4j's client against a worker: Camel's component in `routes/examples/assistant.camel.yaml`, and streams.
@@ -30,22 +32,22 @@ class LangChain4jTest {
     private static final String KEY = "a-key-of-langchain4j";
 
     private final ScriptedGenerator engine = new ScriptedGenerator();
-    private RunningWorker worker;
+
+    @RegisterExtension
+    final WorkerExtension worker = WorkerExtension.of(engine).with("API_KEYS", KEY);
 
     @BeforeEach
-    void start() throws Exception {
-        worker = new RunningWorker(engine, Map.of("API_KEYS", KEY));
+    void configure() {
         System.setProperty("LLM_URL", worker.uri("/v1").toString());
     }
 
     @AfterEach
-    void stop() {
+    void forget() {
         System.clearProperty("LLM_URL");
         System.clearProperty("LLM_KEY");
-        worker.close();
     }
 
-    private static CompletableFuture<HttpResponse<String>> ask(RunningWorker application, String body) {
+    private static CompletableFuture<HttpResponse<String>> ask(TestWorker application, String body) {
         return RunningWorker.HTTP.sendAsync(
                 application
                         .request("/assistant")

@@ -73,7 +73,7 @@ class RouteFilesTest {
                     problem(worker, "d-component"));
             assertTrue(problem(worker, "d-component").contains("No endpoint could be found for: nothing://here"));
             assertEquals(
-                    "zz-id.camel.yaml:7: the id ping is the id of a route in another file already",
+                    "zz-id.camel.yaml:8: the id ping is already the id of a route in another file",
                     problem(worker, "zz-id"));
         }
     }

@@ -73,7 +73,7 @@ class DashboardTest {
 
     @Test
     void whatIsDocumentedIsExportedAndTheOtherWayRound() throws Exception {
-        var documented = named(Files.readString(Path.of("docs/operations.md")), DOCUMENTED);
+        var documented = named(Files.readString(Path.of("docs/observability.md")), DOCUMENTED);
         var shown = new TreeSet<String>();
         for (var name : exported) {
             if (name.startsWith("gen_ai") || name.startsWith("http_server") || name.startsWith("llmworker")) {

@@ -18,7 +18,7 @@ public final class Events {
     private Events() {}
 
     /// Posts a body; the answer's head is there, its events come as they are read.
-    public static HttpResponse<Stream<String>> open(RunningWorker worker, String path, String body) throws Exception {
+    public static HttpResponse<Stream<String>> open(TestWorker worker, String path, String body) throws Exception {
         var response = RunningWorker.HTTP.send(
                 worker.request(path)
                         .header("Content-Type", "application/json")
@@ -44,7 +44,7 @@ public final class Events {
         return data;
     }
 
-    public static List<String> post(RunningWorker worker, String path, String body) throws Exception {
+    public static List<String> post(TestWorker worker, String path, String body) throws Exception {
         return data(open(worker, path, body));
     }
 

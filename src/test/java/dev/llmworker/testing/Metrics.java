@@ -12,7 +12,7 @@ import java.util.regex.Pattern;
 public record Metrics(Map<String, Double> values) {
     private static final Pattern NAME = Pattern.compile("[a-zA-Z_][a-zA-Z0-9_]*");
 
-    public static Metrics of(RunningWorker worker) {
+    public static Metrics of(TestWorker worker) {
         try {
             return parse(worker.get("/metrics").body());
         } catch (Exception e) {

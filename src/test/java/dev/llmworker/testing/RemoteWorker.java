@@ -40,6 +40,12 @@ public final class RemoteWorker implements AutoCloseable {
         Await.until("the engine is ready", () -> generator.readiness() instanceof Readiness.Ready);
     }
 
+    /// Gives the worker the chance to read from the server and from its clients.
+    public void turnEventLoops() {
+        EventLoops.turn(vertx);
+        EventLoops.turn(worker.port().vertx());
+    }
+
     /// Whatever happened, nothing is left of it.
     public void assertIdle() {
         Await.until(

@@ -5,35 +5,41 @@ import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.routes.CamelApplication;
 import dev.llmworker.routes.RouteFiles;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.connection.ConnectionClock;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.stats.WorkerStats;
-import java.io.IOException;
-import java.net.InetAddress;
-import java.net.Socket;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
+import io.vertx.core.Vertx;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.function.Function;
+import org.apache.camel.CamelContext;
 
-/// A whole worker on a free port, over the real `routes/` unless told otherwise.
-public final class RunningWorker implements AutoCloseable {
-    public static final HttpClient HTTP = HttpClient.newHttpClient();
-
-    public final WorkerStats stats;
-    public final SharedPort port;
+/// A whole worker on a free port. It serves the real `routes/` unless its environment names other ones.
+///
+/// Tests that need the same worker in each method declare a [WorkerExtension] instead.
+public final class RunningWorker extends TestWorker implements AutoCloseable {
+    public final HttpPort port;
     private final CamelApplication camel;
 
     public RunningWorker(Generator generator, Map<String, String> environment) throws Exception {
         this(generator, environment, new WorkerStats());
     }
 
-    /// @param stats that the generator tells of itself, too
+    /// @param stats the generator's, too
     public RunningWorker(Generator generator, Map<String, String> environment, WorkerStats stats) throws Exception {
-        this.stats = stats;
+        this(generator, environment, stats, ConnectionClock::of);
+    }
+
+    /// @param clock measures how long clients take
+    public RunningWorker(
+            Generator generator,
+            Map<String, String> environment,
+            WorkerStats stats,
+            Function<Vertx, ConnectionClock> clock)
+            throws Exception {
+        super(stats);
         var settings = TestSettings.of(environment);
-        port = SharedPort.open(Listening.settings(settings));
+        port = HttpPort.open(Listening.settings(settings), clock);
         camel = new CamelApplication(settings, WorkerBeans.of(port, generator, stats));
         camel.start();
     }
@@ -46,44 +52,22 @@ public final class RunningWorker implements AutoCloseable {
         return new RunningWorker(generator, Map.of("ROUTES", routes.toString()));
     }
 
-    public URI uri(String path) {
-        return URI.create("http://127.0.0.1:" + port.port() + path);
+    @Override
+    public HttpPort port() {
+        return port;
     }
 
-    public HttpRequest.Builder request(String path) {
-        return HttpRequest.newBuilder(uri(path));
-    }
-
-    public HttpResponse<String> get(String path) throws Exception {
-        return send(request(path));
-    }
-
-    public HttpResponse<String> post(String path, String body) throws Exception {
-        return send(request(path)
-                .header("Content-Type", "application/json")
-                .POST(HttpRequest.BodyPublishers.ofString(body)));
-    }
-
-    public static HttpResponse<String> send(HttpRequest.Builder request) throws Exception {
-        return HTTP.send(request.build(), HttpResponse.BodyHandlers.ofString());
-    }
-
-    public TestSocket socket(String path) {
-        return TestSocket.connect(URI.create("ws://127.0.0.1:" + port.port() + path));
-    }
-
-    /// A connection without a client library, for what such a one would not send.
-    public RawConnection raw() throws IOException {
-        return new RawConnection(new Socket(InetAddress.getLoopbackAddress(), port.port()));
+    public CamelContext context() {
+        return camel.getCamelContext();
     }
 
     public RouteFiles routeFiles() {
-        return camel.getCamelContext().getRegistry().lookupByNameAndType("routeFiles", RouteFiles.class);
+        return context().getRegistry().lookupByNameAndType("routeFiles", RouteFiles.class);
     }
 
     /// Binds a bean for routes that are loaded later.
     public void bind(String name, Object bean) {
-        camel.getCamelContext().getRegistry().bind(name, bean);
+        context().getRegistry().bind(name, bean);
     }
 
     @Override

@@ -79,6 +79,7 @@ public final class ScriptedGenerator implements Generator {
         public volatile boolean lingers;
 
         private volatile boolean endless;
+        private volatile @Nullable Thread reader;
         private int index;
         private boolean finished;
 
@@ -116,6 +117,16 @@ public final class ScriptedGenerator implements Generator {
             assertTrue(closed.await(TestSocket.TIMEOUT_SECONDS, TimeUnit.SECONDS), "the generation was not closed");
         }
 
+        public boolean isClosed() {
+            return closed.getCount() == 0;
+        }
+
+        /// Whether the worker has stopped reading though there are events left: its thread waits elsewhere.
+        public boolean readerWaits() {
+            var thread = reader;
+            return thread != null && !events.isEmpty() && thread.getState() == Thread.State.WAITING;
+        }
+
         @Override
         public Iterator<GenerationEvent> iterator() {
             return this;
@@ -128,6 +139,7 @@ public final class ScriptedGenerator implements Generator {
 
         @Override
         public GenerationEvent next() {
+            reader = Thread.currentThread();
             try {
                 if (endless && events.isEmpty() && closed.getCount() > 0) {
                     emit("more");

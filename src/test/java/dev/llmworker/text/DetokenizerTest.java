@@ -3,6 +3,8 @@ package dev.llmworker.text;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.llmworker.testing.Seeded;
+import dev.llmworker.testing.Seeds;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -120,11 +122,12 @@ class DetokenizerTest {
         assertEquals(" a", Detokenizer.continuing(BytesTokenizer.of(" a")).push(0));
     }
 
+    @Seeded
     @Test
     void piecesJoinedAreAllBytesDecodedAtOnceAndEachIsWellFormed() {
-        var seed = System.nanoTime();
+        var seed = Seeds.seed();
         var random = new Random(seed);
-        for (var round = 0; round < 3_000; round++) {
+        for (var round = 0; round < Seeds.rounds(3_000); round++) {
             var message = "seed " + seed + ", round " + round;
             var all = randomBytes(random);
             var tokens = chopped(all, random);

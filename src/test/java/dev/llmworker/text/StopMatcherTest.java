@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.testing.Seeded;
+import dev.llmworker.testing.Seeds;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -36,11 +38,12 @@ class StopMatcherTest {
         return -1;
     }
 
+    @Seeded
     @RepeatedTest(40)
     void anyCutOfATextEndsAtTheSamePlaceAndShowsNoPartOfAStop(RepetitionInfo repetition) {
-        var seed = repetition.getCurrentRepetition();
+        var seed = Seeds.seed(repetition);
         var random = new Random(seed);
-        for (var round = 0; round < 200; round++) {
+        for (var round = 0; round < Seeds.rounds(200); round++) {
             var stops = new ArrayList<String>();
             for (var i = 1 + random.nextInt(4); i > 0; i--) {
                 stops.add(any(random, 6));

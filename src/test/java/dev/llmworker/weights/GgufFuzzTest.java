@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import com.sun.management.ThreadMXBean;
+import dev.llmworker.testing.Seeded;
+import dev.llmworker.testing.Seeds;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
@@ -85,12 +87,12 @@ class GgufFuzzTest {
         assertTrue(opened > 100 && refused > 1000, opened + " opened, " + refused + " refused");
     }
 
+    @Seeded
     @Test
     void randomDamageIsReadOrRefused() throws IOException {
-        var seed = new Random().nextLong();
-        System.out.println("GgufFuzzTest seed " + seed);
+        var seed = Seeds.seed();
         var random = new Random(seed);
-        for (var round = 0; round < 3000; round++) {
+        for (var round = 0; round < Seeds.rounds(3000); round++) {
             var bytes = SOUND.bytes();
             for (var changes = 1 + random.nextInt(4); changes > 0; changes--) {
                 bytes = damaged(bytes, random);

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import com.sun.management.ThreadMXBean;
+import dev.llmworker.testing.Seeded;
+import dev.llmworker.testing.Seeds;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
@@ -97,14 +99,14 @@ class SafetensorsFuzzTest {
         assertTrue(opened > 20 && refused > 500, opened + " opened, " + refused + " refused");
     }
 
+    @Seeded
     @Test
     void randomDamageIsReadOrRefused() throws IOException {
-        var seed = new Random().nextLong();
-        System.out.println("SafetensorsFuzzTest seed " + seed);
+        var seed = Seeds.seed();
         var random = new Random(seed);
         var weights = sound.weights.bytes();
         var index = index(weights);
-        for (var round = 0; round < 3000; round++) {
+        for (var round = 0; round < Seeds.rounds(3000); round++) {
             var which = List.of("model.safetensors", "config.json", INDEX).get(round % 3);
             var bytes = switch (which) {
                 case "config.json" -> sound.configBytes();

@@ -57,13 +57,13 @@ class SafetensorsRefusalTest {
                 "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}} | takes bytes 8 to 0 of the data",
                 "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}} | the tensor before it ends at byte 0",
                 "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}} | has 8 bytes of data; its tensors take 4",
-                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,99999999999999999999]}} | is not sound JSON",
+                "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,99999999999999999999]}} | is not valid JSON",
                 "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,8]}} | takes more than",
                 "{\"a\":{},\"a\":{}} | lacks dtype",
                 "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"a\":1} | Duplicate field 'a'",
                 "{\"\":{}} | has a tensor with a name of 0 characters",
-                "{\"a | is not sound JSON",
-                "{} {} | has something after its end",
+                "{\"a | is not valid JSON",
+                "{} {} | has data after its end",
                 "{\"__metadata__\":[]} | __metadata__ has START_ARRAY",
             })
     void aHeaderThatContradictsItselfIsRefused(String header, String problem) throws IOException {
@@ -100,7 +100,7 @@ class SafetensorsRefusalTest {
     @Test
     void otherFilesAreCalledByTheirKind() throws IOException {
         assertEquals(
-                "model.safetensors: is not a safetensors file: it is a Git LFS pointer to one; `git lfs pull` fetches the"
+                "model.safetensors: is not a safetensors file: it is a Git LFS pointer; `git lfs pull` fetches the"
                         + " file itself",
                 refusal("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n".getBytes()));
         assertEquals(
@@ -128,7 +128,7 @@ class SafetensorsRefusalTest {
     void picklesAreNotReadAndSaidSo() throws IOException {
         folder.write(directory);
         Files.move(directory.resolve("model.safetensors"), directory.resolve("pytorch_model.bin"));
-        assertTrue(refusal().contains("pytorch_model.bin is not read, because reading it runs what it says"));
+        assertTrue(refusal().contains("pytorch_model.bin is not read, because reading it runs code that it contains"));
     }
 
     @ParameterizedTest
@@ -164,7 +164,7 @@ class SafetensorsRefusalTest {
         Files.writeString(
                 index,
                 "{\"weight_map\":{\"model.norm.weight\":\"a.safetensors\",\"model.embed_tokens.weight\":\"b.safetensors\"}}");
-        assertEquals("b.safetensors: tensor model.embed_tokens.weight is in a.safetensors too", refusal());
+        assertEquals("b.safetensors: tensor model.embed_tokens.weight is in a.safetensors as well", refusal());
     }
 
     @ParameterizedTest
@@ -200,9 +200,9 @@ class SafetensorsRefusalTest {
                         "{\"a\":1,\"a\":2}",
                         "Duplicate field 'a' (line 1, column",
                         "[]",
-                        "is no JSON object",
+                        "is not a JSON object",
                         "{} x",
-                        "is not sound JSON",
+                        "is not valid JSON",
                         "{\"a\":".repeat(100),
                         "nesting depth")
                 .entrySet()) {
@@ -218,8 +218,8 @@ class SafetensorsRefusalTest {
         var noise = "{\0\0\0\0\0z\0";
         folder.write(directory);
         Files.writeString(directory.resolve("config.json"), noise);
-        assertTrue(refusal().startsWith("config.json: is not sound JSON: Invalid UTF-32"), this::refusal);
-        assertTrue(refusal(SafetensorsFile.bytes(noise)).contains("header is not sound JSON"), this::refusal);
+        assertTrue(refusal().startsWith("config.json: is not valid JSON: Invalid UTF-32"), this::refusal);
+        assertTrue(refusal(SafetensorsFile.bytes(noise)).contains("header is not valid JSON"), this::refusal);
     }
 
     private String refusal(byte[] weights) throws IOException {

@@ -1,12 +1,12 @@
 package dev.llmworker.hub.download;
 
-/// How often, and after what waits, a fetch that fails is tried again.
+/// How often a failed download is retried, and after what waits.
 ///
-/// @param attempts how many may fail in a row without new bytes before the fetch is given up
-/// @param firstMillis the wait after the first failure; it doubles with each
-/// @param longestMillis where the doubling stops, and the most that a server's `Retry-After` can ask for
+/// @param attempts how many attempts in a row may fail without new bytes before the download is given up
+/// @param firstMillis the wait after the first failure; it doubles with each further one
+/// @param longestMillis the longest wait, also for a server's `Retry-After`
 public record Backoff(int attempts, long firstMillis, long longestMillis, Pause pause) {
-    /// Waits; tests note the wait instead.
+    /// Waits; a test records the wait instead.
     public interface Pause {
         void millis(long millis) throws InterruptedException;
     }
@@ -16,7 +16,7 @@ public record Backoff(int attempts, long firstMillis, long longestMillis, Pause 
     }
 
     /// @param failures how many attempts have failed in a row, from 1
-    /// @param askedMillis what the server asks for, 0 where it asks for nothing
+    /// @param askedMillis the wait that the server asks for; 0 for none
     public long waitMillis(int failures, long askedMillis) {
         var doubled = firstMillis << Math.min(failures - 1, 20);
         return Math.min(Math.max(doubled, askedMillis), longestMillis);

@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/// Where this worker keeps what it fetches: `CACHE_DIR`, else the user's cache folder.
+/// The folder for this worker's downloads: `CACHE_DIR`, or else the user's cache folder.
 public final class CacheFolder {
     private CacheFolder() {}
 
@@ -16,7 +16,7 @@ public final class CacheFolder {
             return Path.of(chosen).toAbsolutePath();
         }
         var users = nonBlank(environment.apply("XDG_CACHE_HOME"));
-        // The XDG specification has relative paths ignored.
+        // The XDG specification says that relative paths are ignored.
         var base = users != null && Path.of(users).isAbsolute()
                 ? Path.of(users)
                 : home(environment).resolve(".cache");
@@ -28,13 +28,13 @@ public final class CacheFolder {
         return Path.of(home != null ? home : System.getProperty("user.home"));
     }
 
-    /// The folder, made where it is missing.
+    /// Returns the folder, and creates it if it is missing.
     public static Path created(Path folder) throws ModelUnavailableException {
         try {
             return Files.createDirectories(folder);
         } catch (IOException e) {
             throw new ModelUnavailableException(
-                    folder + " cannot be made (" + e + "); set CACHE_DIR to a folder that can be written", e);
+                    folder + " cannot be created (" + e + "); set CACHE_DIR to a folder that can be written", e);
         }
     }
 

@@ -5,9 +5,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/// Room on the disk, asked for before a long write rather than found missing in its middle.
+/// Checks the free disk space before a long write, so that the write does not fail halfway.
 public final class DiskSpace {
-    /// What is left to others: logs, temporary files, the tensor library's unpacked natives.
+    /// Kept free for others: logs, temporary files, the tensor library's unpacked natives.
     private static final long RESERVE_BYTES = 64_000_000;
 
     private DiskSpace() {}
@@ -16,8 +16,8 @@ public final class DiskSpace {
         var free = Files.getFileStore(folder).getUsableSpace();
         if (bytes > free - RESERVE_BYTES) {
             throw new ModelUnavailableException(what + " needs " + ByteCount.text(bytes) + " in " + folder
-                    + "; free are " + ByteCount.text(free) + ", of which " + ByteCount.text(RESERVE_BYTES)
-                    + " are kept back. Free some, or set CACHE_DIR to a folder on a larger disk");
+                    + "; " + ByteCount.text(free) + ", of which " + ByteCount.text(RESERVE_BYTES)
+                    + " are reserved. Free some space, or set CACHE_DIR to a folder on a larger disk");
         }
     }
 }

@@ -14,18 +14,19 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Fetches large files: resumed where the server allows it, tried again where that may help, checked before they get
-/// their name.
+/// Downloads large files: resumes if the server allows it, retries if that may help, and checks a file before
+/// giving it its name.
 ///
-/// Threading: one fetch at a time for a destination; an interrupt ends it and keeps the bytes so far.
+/// Threading: one download at a time for a destination; an interrupt ends it and keeps the bytes so far.
 public record Downloader(WebClient web, Backoff backoff, Progress progress) {
     private static final Logger LOG = LoggerFactory.getLogger(Downloader.class);
     private static final Pattern CONTENT_RANGE = Pattern.compile("bytes (\\d{1,18})-(\\d{1,18})/(\\d{1,18})");
     private static final Pattern SECONDS = Pattern.compile("\\d{1,6}");
-    /// An attempt that brings this many new bytes does not count as failed: a large file over a poor line takes many.
+    /// An attempt that brings this many new bytes does not count as failed: a large file may need many over a
+    /// poor connection.
     private static final long NEW_BYTES = 1 << 20;
 
-    /// @throws ModelUnavailableException where no further attempt would help, or none is left
+    /// @throws ModelUnavailableException if no further attempt would help, or none is left
     public void fetch(RemoteFile file, Path destination) throws IOException, InterruptedException {
         var part = new PartFile(destination);
         CacheFolder.created(part.folder());
@@ -36,13 +37,13 @@ public record Downloader(WebClient web, Backoff backoff, Progress progress) {
             if (!actual.equals(expected)) {
                 part.discard();
                 throw new ModelUnavailableException(file.name() + " from " + shown(file.address()) + " has sha256 "
-                        + actual + ", expected " + expected + "; it is deleted");
+                        + actual + ", expected " + expected + "; the file was deleted");
             }
         }
         part.complete();
     }
 
-    /// @return the hash that the server announced, null where it did not
+    /// @return the hash that the server announced; null if it did not
     private @Nullable String fetchPart(RemoteFile file, PartFile part) throws IOException, InterruptedException {
         var failures = 0;
         var furthest = part.bytes();
@@ -93,7 +94,7 @@ public record Downloader(WebClient web, Backoff backoff, Progress progress) {
     private static Map<String, String> rangeHeaders(RemoteFile file, PartFile part) throws IOException {
         var headers = new HashMap<>(Map.of("Accept-Encoding", "identity"));
         var etag = part.etag();
-        // Bytes of which neither an ETag nor a hash says that they belong to this file are not built on.
+        // Resumes only if an ETag or a hash can show that the bytes belong to this file.
         if (part.bytes() > 0 && (etag != null || file.sha256() != null)) {
             headers.put("Range", "bytes=" + part.bytes() + "-");
             if (etag != null) {
@@ -103,7 +104,7 @@ public record Downloader(WebClient web, Backoff backoff, Progress progress) {
         return headers;
     }
 
-    /// Where in the file the answer's body begins.
+    /// The position in the file at which the response's body begins.
     private static long startOf(WebClient.Answer answer, RemoteFile file, PartFile part, long offset)
             throws IOException {
         return switch (answer.status()) {
@@ -113,7 +114,7 @@ public record Downloader(WebClient web, Backoff backoff, Progress progress) {
                 if (!range.matches() || Long.parseLong(range.group(1)) != offset) {
                     part.discard();
                     throw new TransferException(shown(file.address()) + " answered bytes from " + offset
-                            + " on with Content-Range '" + contentRange(answer) + "'");
+                            + " with Content-Range '" + contentRange(answer) + "'");
                 }
                 var etag = part.etag();
                 if (etag != null
@@ -134,7 +135,7 @@ public record Downloader(WebClient web, Backoff backoff, Progress progress) {
         };
     }
 
-    /// The whole file's length, once the server and the caller agree on it.
+    /// The whole file's length, if the server and the caller agree on it.
     private static long totalBytes(WebClient.Answer answer, RemoteFile file, long start) throws IOException {
         var announced = announcedBytes(answer, start);
         if (announced.isPresent() && file.bytes().isPresent() && !announced.equals(file.bytes())) {

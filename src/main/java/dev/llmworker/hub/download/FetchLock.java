@@ -10,12 +10,13 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The right to write into a folder of the cache; one process, and in it one thread, has it at a time.
+/// The exclusive right to write into a folder of the cache, held by one thread of one process at a time.
 ///
-/// The operating system gives the lock back when a process dies, so a stale lock file locks nothing.
+/// Threading: any thread. The operating system releases the lock when its process dies, so a stale lock file
+/// locks nothing.
 public final class FetchLock implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(FetchLock.class);
-    /// File locks are held by processes: within one, a second locker would get an exception rather than wait.
+    /// Processes hold file locks: a second thread of this process would get an exception instead of waiting.
     private static final Map<Path, ReentrantLock> OF_THIS_PROCESS = new ConcurrentHashMap<>();
 
     private final ReentrantLock threads;
@@ -26,19 +27,19 @@ public final class FetchLock implements AutoCloseable {
         this.channel = channel;
     }
 
-    /// Waits until the folder is ours, and says so where it has to wait.
+    /// Waits for the lock, and logs it if there is a wait.
     public static FetchLock of(Path folder) throws IOException, InterruptedException {
         var file = CacheFolder.created(folder).toRealPath().resolve(".lock");
         var threads = OF_THIS_PROCESS.computeIfAbsent(file, _ -> new ReentrantLock());
         if (!threads.tryLock()) {
-            LOG.info("waiting for another thread that fetches into {}", folder);
+            LOG.info("waiting for another thread that downloads into {}", folder);
             threads.lockInterruptibly();
         }
         try {
             var channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
             try {
                 if (channel.tryLock() == null) {
-                    LOG.info("waiting for another process that fetches into {} (it holds {})", folder, file);
+                    LOG.info("waiting for another process that downloads into {} (it holds {})", folder, file);
                     channel.lock();
                 }
                 return new FetchLock(threads, channel);

@@ -6,8 +6,8 @@ import java.io.IOException;
 public final class Interruption {
     private Interruption() {}
 
-    /// File channels report an interrupt as an I/O failure and leave the thread's flag set; callers are told by the
-    /// exception alone.
+    /// File channels report an interrupt as an I/O failure and leave the thread's flag set. Here only the
+    /// exception tells the caller.
     public static InterruptedException of(IOException interrupted) {
         Thread.interrupted();
         var exception = new InterruptedException(interrupted.toString());

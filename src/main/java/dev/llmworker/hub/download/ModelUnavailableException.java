@@ -2,7 +2,7 @@ package dev.llmworker.hub.download;
 
 import java.io.IOException;
 
-/// The model cannot be had; the message tells the operator what was tried, and what would help.
+/// Is thrown if the model cannot be obtained. The message tells the operator what was tried, and what would help.
 public final class ModelUnavailableException extends IOException {
     public ModelUnavailableException(String message) {
         super(message);

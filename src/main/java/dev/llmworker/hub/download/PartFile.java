@@ -9,11 +9,11 @@ import java.nio.file.StandardOpenOption;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/// A download that is not whole yet: its bytes so far, and beside them the ETag that says what they are part of.
+/// An incomplete download: its bytes so far, and a file beside them with the ETag of the whole.
 public record PartFile(Path destination) {
     private static final int MAX_ETAG_CHARS = 512;
 
-    /// Where it is written: beside its destination, so that taking the name is one step of one file system.
+    /// The folder of the part: the destination's, so that the file gets its name in one atomic step.
     public Path folder() {
         return Objects.requireNonNull(destination.toAbsolutePath().getParent(), "a file has a folder");
     }
@@ -26,15 +26,15 @@ public record PartFile(Path destination) {
         return Files.exists(path()) ? Files.size(path()) : 0;
     }
 
-    /// The strong ETag of the file that the bytes belong to, null where the server gave none.
+    /// The strong ETag of the file that the bytes belong to; null if the server gave none.
     @Nullable
     String etag() throws IOException {
         return Files.exists(etagPath()) ? Files.readString(etagPath()) : null;
     }
 
-    /// Opens the file to write on from its `offset`th byte; at 0 whatever was there is dropped.
+    /// Opens the file for writing from byte `offset` on. With 0, existing bytes are dropped.
     ///
-    /// @param etag of the answer that is written, null where it has none that a later request can name
+    /// @param etag the response's ETag; null if it has none that a later request can use
     public FileChannel open(long offset, @Nullable String etag) throws IOException {
         if (offset == 0) {
             discard();
@@ -55,10 +55,10 @@ public record PartFile(Path destination) {
         Files.deleteIfExists(etagPath());
     }
 
-    /// The part is the whole: it takes its name, in one step.
+    /// The download is complete: gives the file its name in one atomic step.
     public void complete() throws IOException {
         try (var channel = FileChannel.open(path(), StandardOpenOption.WRITE)) {
-            // Else a crash of the machine could leave the name with holes behind it.
+            // Without this, a crash of the machine could leave a named file with holes.
             channel.force(true);
         }
         Files.move(path(), destination, StandardCopyOption.ATOMIC_MOVE);

@@ -4,11 +4,11 @@ import java.net.URI;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
-/// A file to fetch, and what it must turn out to be.
+/// A file to download, with its expected length and hash.
 ///
-/// @param name for the operator
-/// @param bytes its exact length; where empty, the length that the server announces
-/// @param sha256 its hash; where null, the one that the server announces, if any
+/// @param name the name for the operator
+/// @param bytes the exact length; if empty, the length that the server announces
+/// @param sha256 the hash; if null, the one that the server announces, if any
 public record RemoteFile(
         URI address,
         String name,

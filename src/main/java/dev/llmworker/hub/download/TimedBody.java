@@ -13,11 +13,12 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// The body of an answer, read with a limit on how long it may stall. The client's own input stream waits for ever.
+/// A response's body, read with a limit on stalls. The client's own input stream would wait for ever.
 ///
-/// Threading: one thread reads; the HTTP client's threads feed it.
+/// Threading: one thread reads; the HTTP client's threads supply the data.
 final class TimedBody implements BodySubscriber<TimedBody>, AutoCloseable {
-    /// How many chunks (of 16 KiB) arrive ahead of the reader, so that the connection flows while it writes.
+    /// How many chunks of 16 KiB may arrive ahead of the reader, so that the connection keeps flowing while it
+    /// writes.
     private static final int CHUNKS_AHEAD = 8;
 
     private sealed interface Item {}
@@ -37,9 +38,9 @@ final class TimedBody implements BodySubscriber<TimedBody>, AutoCloseable {
         this.stallLimit = stallLimit;
     }
 
-    /// The next bytes, an empty list at the end.
+    /// The next bytes; an empty list at the end.
     ///
-    /// @throws TransferException where the connection drops or stalls
+    /// @throws TransferException if the connection drops or stalls
     List<ByteBuffer> next() throws IOException, InterruptedException {
         requestAnother();
         return switch (items.poll(stallLimit.toMillis(), TimeUnit.MILLISECONDS)) {
@@ -50,7 +51,7 @@ final class TimedBody implements BodySubscriber<TimedBody>, AutoCloseable {
         };
     }
 
-    /// Lets go of the connection; the rest of the body is not read.
+    /// Closes the connection; the rest of the body is not read.
     @Override
     public void close() {
         var open = subscription;

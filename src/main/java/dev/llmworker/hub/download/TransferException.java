@@ -2,7 +2,7 @@ package dev.llmworker.hub.download;
 
 import java.io.IOException;
 
-/// A transfer failed in a way that another attempt may mend: dropped, stalled, or the server is busy.
+/// Is thrown if a transfer failed but a retry may succeed: it dropped, it stalled, or the server is busy.
 public final class TransferException extends IOException {
     private final long retryAfterMillis;
 
@@ -10,7 +10,7 @@ public final class TransferException extends IOException {
         this(message, 0);
     }
 
-    /// @param retryAfterMillis what the server asks to wait, 0 where it asks for nothing
+    /// @param retryAfterMillis the wait that the server asks for; 0 for none
     public TransferException(String message, long retryAfterMillis) {
         super(message);
         this.retryAfterMillis = retryAfterMillis;

@@ -20,12 +20,12 @@ import java.util.concurrent.TimeoutException;
 import javax.net.ssl.SSLHandshakeException;
 import org.jspecify.annotations.Nullable;
 
-/// GETs over HTTP. Redirects are followed here, not by the JDK's client: the token must stay with its own host, and the
-/// hub names a file's hash on the redirect, not on the answer that it leads to.
+/// Sends GET requests over HTTP. It follows redirects itself, instead of the JDK's client, for two reasons. The
+/// token must stay with its own host. The hub gives a file's hash in the redirect, not in the final response.
 public final class WebClient implements AutoCloseable {
     private static final int MAX_REDIRECTS = 10;
 
-    /// A bearer token, and the address of the only server that gets it.
+    /// A bearer token, and the URL of the only server that may receive it.
     public record Credential(URI server, String token) {
         boolean isFor(URI address) {
             return WebClient.origin(server).equals(WebClient.origin(address));
@@ -37,7 +37,7 @@ public final class WebClient implements AutoCloseable {
         }
     }
 
-    /// @param announcedSha256 the hash that the first server gave for the file, null where it gave none
+    /// @param announcedSha256 the hash that the first server gave for the file; null if it gave none
     public record Answer(
             int status,
             HttpHeaders headers,
@@ -57,11 +57,12 @@ public final class WebClient implements AutoCloseable {
         this(credential, Duration.ofSeconds(30));
     }
 
-    /// @param limit of connecting, of waiting for headers, and of a stall within a body
+    /// @param limit the limit for connecting, for the response's headers, and for a stall within a body
     public WebClient(@Nullable Credential credential, Duration limit) {
         this.credential = credential;
         this.limit = limit;
-        // HTTP/1.1: one large file gains nothing from streams, and a dropped one takes no other with it.
+        // HTTP/1.1: one large file gains nothing from streams, and a dropped connection does not affect other
+        // downloads.
         client = HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1)
                 .followRedirects(HttpClient.Redirect.NEVER)
@@ -73,8 +74,8 @@ public final class WebClient implements AutoCloseable {
         return credential != null;
     }
 
-    /// @throws TransferException where another attempt may help
-    /// @throws ModelUnavailableException where none would
+    /// @throws TransferException if a retry may succeed
+    /// @throws ModelUnavailableException if a retry would not help
     public Answer get(URI address, Map<String, String> headers) throws IOException, InterruptedException {
         String announced = null;
         var hop = address;
@@ -92,7 +93,7 @@ public final class WebClient implements AutoCloseable {
         throw new ModelUnavailableException(shown(address) + ": more than " + MAX_REDIRECTS + " redirects");
     }
 
-    /// The whole body as text.
+    /// Reads the whole body as text.
     public static String text(Answer answer, int maxBytes) throws IOException, InterruptedException {
         var bytes = new ByteArrayOutputStream();
         for (var buffers = answer.body().next();
@@ -108,7 +109,7 @@ public final class WebClient implements AutoCloseable {
         return bytes.toString(StandardCharsets.UTF_8);
     }
 
-    /// The address without what must not be logged: user, password, signature.
+    /// The URL without what must not be logged: user, password, signature.
     static String shown(URI address) {
         return origin(address) + address.getPath();
     }
@@ -127,7 +128,7 @@ public final class WebClient implements AutoCloseable {
         }
         var answer = client.sendAsync(request.build(), _ -> new TimedBody(limit));
         try {
-            // Not the request's own timeout: from JDK 26 on that covers the body too, however well it flows.
+            // Not the request's own timeout: from JDK 26 on that also covers the body, even if it keeps flowing.
             return answer.get(limit.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
             throw new TransferException(shown(hop) + ": no answer for " + limit.toSeconds() + " s", e);
@@ -142,13 +143,13 @@ public final class WebClient implements AutoCloseable {
         if (cause instanceof SSLHandshakeException) {
             return new ModelUnavailableException(
                     shown(hop) + ": " + cause.getMessage()
-                            + "; a certificate that the JDK does not trust can be added by"
+                            + "; to trust another certificate, set"
                             + " JAVA_OPTS=-Djavax.net.ssl.trustStore=FILE",
                     cause);
         }
         if (cause instanceof ConnectException) {
             return new TransferException(
-                    origin(hop) + " cannot be reached (" + cause + "); where the way out is a proxy, name it by"
+                    origin(hop) + " cannot be reached (" + cause + "); to use a proxy, set"
                             + " JAVA_OPTS='-Dhttps.proxyHost=HOST -Dhttps.proxyPort=PORT'",
                     cause);
         }

@@ -2,11 +2,11 @@ package dev.llmworker.hub.progress;
 
 import java.util.Locale;
 
-/// Byte counts as an operator reads them.
+/// Formats byte counts for an operator.
 public final class ByteCount {
     private ByteCount() {}
 
-    /// Decimal units, as disks and downloads are sold: `98.4 MB`.
+    /// Decimal units, as for disks and downloads: `98.4 MB`.
     public static String text(long bytes) {
         if (bytes < 1_000) {
             return bytes + " bytes";

@@ -4,7 +4,7 @@ import dev.llmworker.hub.progress.ThrottledProgress.Standing;
 import java.time.Duration;
 import java.util.function.Consumer;
 
-/// A line every five seconds, and one at the end.
+/// Logs progress every five seconds, and once at the end.
 public record LogLines(Consumer<String> log) implements ThrottledProgress.Display {
     private static final long INTERVAL_NANOS = Duration.ofSeconds(5).toNanos();
 
@@ -15,7 +15,7 @@ public record LogLines(Consumer<String> log) implements ThrottledProgress.Displa
 
     @Override
     public void begun(Standing standing) {
-        // What is over within the interval gets its one line at the end.
+        // A stage that is shorter than the interval gets only the line at the end.
     }
 
     @Override

@@ -2,23 +2,24 @@ package dev.llmworker.hub.progress;
 
 import org.slf4j.LoggerFactory;
 
-/// Told how long work on bytes (a download, a check) comes along.
+/// Receives the progress of work on bytes, such as a download or a check.
 ///
-/// Threading: called by one thread, the one that works.
+/// Threading: called by the one thread that works.
 public interface Progress {
-    /// A new stage begins; one that was not ended counts as abandoned.
+    /// Starts a new stage; one that was not ended counts as abandoned.
     ///
-    /// @param name what the operator reads, such as `downloading model.gguf`
-    /// @param totalBytes how many bytes `advanced` will add up to
+    /// @param name shown to the operator, such as `downloading model.gguf`
+    /// @param totalBytes the sum of all calls of `advanced`
     void stage(String name, long totalBytes);
 
-    /// So many more bytes are done.
+    /// This many more bytes are done.
     void advanced(long bytes);
 
-    /// The stage has ended, whole or not.
+    /// The stage has ended, complete or not.
     void done();
 
-    /// A bar where someone watches, else a log line every few seconds: hosts throttle logs, and a file shows no bar.
+    /// A bar on a terminal, or else a log line every few seconds: hosts throttle logs, and a file cannot show a
+    /// bar.
     static Progress ofThisProcess() {
         var console = System.console();
         if (console != null && console.isTerminal()) {
@@ -27,7 +28,7 @@ public interface Progress {
         return new ThrottledProgress(new LogLines(LoggerFactory.getLogger(Progress.class)::info), System::nanoTime);
     }
 
-    /// Tells nobody.
+    /// Shows nothing.
     static Progress silent() {
         return new Progress() {
             @Override

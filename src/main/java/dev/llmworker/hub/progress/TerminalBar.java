@@ -4,10 +4,10 @@ import dev.llmworker.hub.progress.ThrottledProgress.Standing;
 import java.io.PrintWriter;
 import java.time.Duration;
 
-/// A bar that is drawn over itself, on one line of a terminal.
+/// A progress bar that redraws itself on one line of a terminal.
 public record TerminalBar(PrintWriter terminal) implements ThrottledProgress.Display {
     private static final int WIDTH = 30;
-    /// From the cursor to the end of the line, so that a shorter text leaves nothing of a longer one.
+    /// Erases from the cursor to the end of the line, so that no rest of a longer text remains.
     private static final String ERASE_REST = "\u001b[K";
 
     @Override

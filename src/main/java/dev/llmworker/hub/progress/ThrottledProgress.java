@@ -2,9 +2,9 @@ package dev.llmworker.hub.progress;
 
 import java.util.function.LongSupplier;
 
-/// Counts bytes, and shows them no oftener than its display wants.
+/// Counts bytes, and updates its display no more often than the display allows.
 final class ThrottledProgress implements Progress {
-    /// Where the counts are shown.
+    /// Shows the counts.
     sealed interface Display permits TerminalBar, LogLines {
         /// The shortest time between two calls of `during`.
         long intervalNanos();
@@ -16,7 +16,7 @@ final class ThrottledProgress implements Progress {
         void ended(Standing standing);
     }
 
-    /// Where a stage stands.
+    /// The state of a stage.
     record Standing(String name, long bytes, long totalBytes, long elapsedNanos) {
         /// From 0 to 100, rounded down: 100 only when all is done.
         int percent() {

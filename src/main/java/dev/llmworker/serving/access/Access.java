@@ -9,17 +9,14 @@ import io.vertx.core.http.impl.HttpServerRequestInternal;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// Who may send requests: clients that have a key, and pages of the sites that are listed.
 ///
-/// All is refused that is not open by name, and only the very characters `/ping` and `/` are: whatever a router would
-/// make of another spelling, it wants a key.
+/// Every request needs a key, unless the route of its very path says that it needs none.
 ///
 /// Threading: the event loops.
 public final class Access {
-    private static final Set<String> OPEN_PATHS = Set.of("/ping", "/");
     private static final String BEARER = "bearer ";
     private static final String KEY_HEADER = "X-API-Key";
     private static final String AUTHORIZATION = "Authorization";
@@ -27,13 +24,15 @@ public final class Access {
 
     private final ApiKeys keys;
     private final Origins origins;
+    private final PathRules rules;
 
-    public Access(ApiKeys keys, Origins origins) {
+    public Access(ApiKeys keys, Origins origins, PathRules rules) {
         this.keys = keys;
+        this.rules = rules;
         this.origins = origins;
     }
 
-    /// The label of the key that `request` came with; null where none is wanted.
+    /// The label of the key that `request` came with; null if no key is needed.
     public static @Nullable String keyLabel(HttpServerRequest request) {
         return request instanceof HttpServerRequestInternal internal
                 ? internal.context().getLocal(LABEL)
@@ -121,7 +120,7 @@ public final class Access {
             }
             return true;
         }
-        if (!handshake && OPEN_PATHS.contains(request.path())) {
+        if (rules.has(PathRules.Rule.KEYLESS, request)) {
             return true;
         }
         request.response().putHeader("WWW-Authenticate", "Bearer");

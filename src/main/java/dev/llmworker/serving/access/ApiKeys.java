@@ -96,7 +96,7 @@ public final class ApiKeys {
         return !listed.isEmpty() || file != null;
     }
 
-    /// The label of the key among `candidates` that is good; null where none is. The time it takes says nothing about
+    /// The label of the key among `candidates` that is good; null if none is. The time it takes says nothing about
     /// the keys: all are looked at, and hashes compared.
     @Nullable
     String label(List<String> candidates) {

@@ -40,7 +40,7 @@ final class AnswerJsonFormat extends ServiceSupport implements DataFormat {
         }
     }
 
-    /// Where the object ends that begins at `begin`; the end of the text where it does not.
+    /// The end of the object that begins at `begin`; the end of the text if the object is incomplete.
     private static int end(String answer, int begin) {
         var depth = 0;
         var quoted = false;

@@ -3,6 +3,7 @@ package dev.llmworker.serving.beans;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.HttpClient;
+import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.SseWriter;
 import dev.llmworker.serving.delivery.WholeAnswer;
@@ -52,7 +53,7 @@ final class GenerateProcessor implements Processor {
         var details = fields.flag("details", false);
         var asked = fields.flag("stream", false);
         switch (mode) {
-            case WHOLE -> whole(request, details, client, exchange);
+            case WHOLE -> whole(request, details, exchange);
             case STREAM -> {
                 if (!(client instanceof HttpClient http)) {
                     throw new IllegalStateException("the bean stream serves routes from platform-http only");
@@ -63,19 +64,19 @@ final class GenerateProcessor implements Processor {
                 if (asked && client instanceof HttpClient http) {
                     stream(request, details, http, exchange);
                 } else {
-                    whole(request, details, client, exchange);
+                    whole(request, details, exchange);
                 }
             }
         }
     }
 
     private void stream(GenerationRequest request, boolean details, HttpClient client, Exchange exchange) {
-        SseWriter.stream(generations, request, exchange.getFromRouteId(), client, new FrameWriter(details));
+        SseWriter.stream(generations, request, Caller.of(exchange).route(), client, new FrameWriter(details));
         exchange.setRouteStop(true);
     }
 
-    private void whole(GenerationRequest request, boolean details, Client client, Exchange exchange) {
-        var answer = new WholeAnswer(client, exchange.getFromRouteId());
+    private void whole(GenerationRequest request, boolean details, Exchange exchange) {
+        var answer = new WholeAnswer(Caller.of(exchange));
         var ending = answer.run(generations, request);
         var body = new LinkedHashMap<String, Object>();
         body.put(TEXT, answer.text());

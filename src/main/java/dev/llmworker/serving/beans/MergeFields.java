@@ -6,11 +6,15 @@ import org.apache.camel.AggregationStrategy;
 import org.apache.camel.Exchange;
 import org.jspecify.annotations.Nullable;
 
-/// The aggregation strategy `mergeFields`: of bodies that are `Map`s, as the bean `answer` leaves them, one with the
-/// fields of all.
+/// The aggregation strategy `mergeFields`: merges bodies that are `Map`s, as the bean `answer` leaves them, into one
+/// `Map` with the fields of all.
 final class MergeFields implements AggregationStrategy {
     @Override
-    public Exchange aggregate(@Nullable Exchange merged, Exchange next) {
+    public @Nullable Exchange aggregate(@Nullable Exchange merged, @Nullable Exchange next) {
+        if (next == null) {
+            // `pollEnrich` found nothing within its timeout.
+            return merged;
+        }
         var fields = new LinkedHashMap<Object, Object>();
         if (merged != null && merged.getMessage().getBody() instanceof Map<?, ?> before) {
             fields.putAll(before);

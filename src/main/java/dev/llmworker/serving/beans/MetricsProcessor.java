@@ -4,7 +4,7 @@ import dev.llmworker.stats.PrometheusPage;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
 
-/// The bean `metrics`: all metrics in Prometheus' text format, or in OpenMetrics' where the client accepts that. It
+/// The bean `metrics`: all metrics in Prometheus' text format, or in OpenMetrics' if the client accepts that. It
 /// reads counters and never waits for the engine.
 final class MetricsProcessor implements Processor {
     private final PrometheusPage metrics;

@@ -5,15 +5,16 @@ import dev.llmworker.serving.camel.AnswerHeaders;
 import dev.llmworker.serving.camel.ClientPolicy;
 import dev.llmworker.serving.camel.ClientWaits;
 import dev.llmworker.serving.camel.DrainBeforeStop;
-import dev.llmworker.serving.camel.SharedHttpEngine;
-import dev.llmworker.serving.camel.SharedHttpServerFactory;
-import dev.llmworker.serving.camel.SharedWebsocketComponent;
+import dev.llmworker.serving.camel.PortHttpEngine;
+import dev.llmworker.serving.camel.PortRouter;
+import dev.llmworker.serving.camel.PortWebsocketComponent;
+import dev.llmworker.serving.camel.RoutePaths;
 import dev.llmworker.serving.camel.StrictJsonFormat;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.llm.LlmComponent;
 import dev.llmworker.serving.openai.CompletionProcessor;
 import dev.llmworker.serving.openai.ModelsProcessor;
-import dev.llmworker.serving.port.SharedPort;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.stats.PrometheusPage;
 import dev.llmworker.stats.WorkerStats;
 import java.time.InstantSource;
@@ -29,14 +30,15 @@ public final class Serving {
     /// `generateOrStream`, `chatCompletions`, `completions`, `models`, `stats`, `metrics`, `page`, `websocket`,
     /// `errors`, `template`, `answer`, the data format `strictJson`, and what `docs/routes.md` lists.
     public static void bind(
-            Registry registry, SharedPort port, Generator generator, WorkerStats stats, PrometheusPage metrics) {
+            Registry registry, HttpPort port, Generator generator, WorkerStats stats, PrometheusPage metrics) {
         registry.bind("vertx", port.vertx());
-        registry.bind("sharedHttpServerFactory", new SharedHttpServerFactory(port));
+        var router = new PortRouter(port);
+        registry.bind(PortRouter.NAME, router);
         var http = new PlatformHttpComponent();
         http.setHeaderFilterStrategy(new AnswerHeaders());
-        http.setEngine(new SharedHttpEngine());
+        http.setEngine(new PortHttpEngine());
         registry.bind("platform-http", http);
-        registry.bind("vertx-websocket", new SharedWebsocketComponent(port, stats));
+        registry.bind("vertx-websocket", new PortWebsocketComponent(port, router, stats));
         var generations = new Generations(generator, port.drain(), stats);
         registry.bind("drainBeforeStop", new DrainBeforeStop(() -> port.drain().run(stats, generations::endAll)));
         registry.bind("ping", new PingProcessor(generator));
@@ -62,10 +64,11 @@ public final class Serving {
     }
 
     /// What the routes of users are made of, beside the above.
-    private static void bindForRoutes(Registry registry, SharedPort port, Generations generations) {
+    private static void bindForRoutes(Registry registry, HttpPort port, Generations generations) {
         registry.bind("llm", new LlmComponent(generations, port.vertx()));
         registry.bind("jsonAnswer", new AnswerJsonFormat());
         registry.bind("mergeFields", new MergeFields());
+        registry.bind("routePaths", new RoutePaths(port.pathRules()));
         registry.bind("clientPolicy", new ClientPolicy());
         registry.bind("clientWaits", new ClientWaits());
         registry.bind("virtualThreads", Executors.newVirtualThreadPerTaskExecutor());

@@ -4,7 +4,6 @@ import dev.llmworker.serving.camel.EventLoopProcessor;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.stats.WorkerStats;
-import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import org.apache.camel.Exchange;
 
@@ -22,6 +21,6 @@ final class StatsProcessor implements EventLoopProcessor {
         counters.put("total_requests", stats.requests());
         counters.put("active_websocket_connections", stats.webSockets());
         exchange.getMessage().setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
-        exchange.getMessage().setBody(Json.text(counters).getBytes(StandardCharsets.UTF_8));
+        exchange.getMessage().setBody(Json.bytes(counters));
     }
 }

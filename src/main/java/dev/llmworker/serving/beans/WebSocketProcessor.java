@@ -9,6 +9,7 @@ import dev.llmworker.serving.connection.ConnectionPrompts;
 import dev.llmworker.serving.connection.PromptRun;
 import dev.llmworker.serving.connection.WebSocketClient;
 import dev.llmworker.serving.connection.WebSocketConnection;
+import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.wire.FrameId;
 import dev.llmworker.serving.wire.FrameWriter;
@@ -64,10 +65,10 @@ final class WebSocketProcessor implements Processor {
             id = FrameId.of(fields);
             var writer = new FrameWriter(fields.flag("details", false), id);
             var request = WireFormat.request(fields.fields()).withRequestId(connection.requestId());
-            var route = exchange.getFromRouteId();
-            take(id, run -> answer(request, new Frames(client, route, run, writer)), connection);
+            var caller = Caller.of(exchange);
+            take(id, run -> answer(request, new Frames(caller, connection, run, writer)), connection);
         } catch (RequestException e) {
-            RequestLog.refused(connection.requestId(), exchange.getFromRouteId(), e.error());
+            RequestLog.refused(connection.requestId(), Caller.of(exchange).route(), e.error());
             var error = new FrameWriter(false, id).failed(e.error());
             if (id != null || !connection.enqueue(_ -> connection.send(error))) {
                 connection.send(error);
@@ -130,13 +131,13 @@ final class WebSocketProcessor implements Processor {
     }
 
     private void answer(GenerationRequest request, Frames frames) {
-        var connection = frames.client.connection();
+        var connection = frames.connection;
         if (connection.isClosed()) {
             return;
         }
         String end;
         try {
-            var ending = generations.run(request, frames);
+            var ending = generations.run(request, frames.caller, frames);
             end = ending.finished().reason() == FinishReason.ERROR
                     ? frames.writer.failed(JsonError.failed(ending.finished()))
                     : frames.writer.done(ending);
@@ -147,7 +148,7 @@ final class WebSocketProcessor implements Processor {
                 error = JsonError.internal();
             }
             if (!frames.accepted) {
-                RequestLog.refused(connection.requestId(), frames.route, error);
+                RequestLog.refused(connection.requestId(), frames.caller.route(), error);
             }
             end = frames.writer.failed(error);
         }
@@ -157,27 +158,17 @@ final class WebSocketProcessor implements Processor {
 
     /// Writes one answer.
     private static final class Frames implements Generations.Reader {
-        final WebSocketClient client;
-        final String route;
+        final Caller caller;
+        final WebSocketConnection connection;
         final PromptRun run;
         final FrameWriter writer;
         boolean accepted;
 
-        Frames(WebSocketClient client, String route, PromptRun run, FrameWriter writer) {
-            this.client = client;
-            this.route = route;
+        Frames(Caller caller, WebSocketConnection connection, PromptRun run, FrameWriter writer) {
+            this.caller = caller;
+            this.connection = connection;
             this.run = run;
             this.writer = writer;
-        }
-
-        @Override
-        public Client client() {
-            return client;
-        }
-
-        @Override
-        public String route() {
-            return route;
         }
 
         @Override
@@ -192,7 +183,7 @@ final class WebSocketProcessor implements Processor {
 
         @Override
         public boolean token(GenerationEvent.Token token) {
-            return client.connection().send(writer.frame(token));
+            return connection.send(writer.frame(token));
         }
     }
 }

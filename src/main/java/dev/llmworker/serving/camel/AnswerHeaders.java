@@ -7,14 +7,14 @@ import java.util.Set;
 import org.apache.camel.Exchange;
 import org.apache.camel.http.base.HttpHeaderFilterStrategy;
 
-/// Keeps what a client sends out of the answer. Camel answers with the headers of the message, and these begin as the
-/// request's headers and parameters; here only those leave that the route set or changed.
+/// Keeps the client's headers out of the answer. Camel answers with the headers of the message, which begin as the
+/// request's headers and parameters. Only those that the route has set or changed leave.
 public final class AnswerHeaders extends HttpHeaderFilterStrategy {
     private static final String SENT = "llmworker.sentHeaders";
 
     @Override
     public boolean applyFilterToExternalHeaders(String name, Object value, Exchange exchange) {
-        // The type of an answer is the route's to say, and not what the request happened to have.
+        // The route sets the answer's type; the request's type must not be taken for it.
         if (super.applyFilterToExternalHeaders(name, value, exchange)
                 || ControlNames.isControl(name)
                 || name.equalsIgnoreCase("Content-Type")) {

@@ -3,8 +3,9 @@ package dev.llmworker.serving.camel;
 import org.apache.camel.Exchange;
 import org.apache.camel.Predicate;
 
-/// The predicate `clientWaits`: whether an exchange came by HTTP or WebSocket, so that what goes wrong is to be told to
-/// somebody. Else the failure belongs to the source of its route: a file is not done, a message goes back to its queue.
+/// The predicate `clientWaits`: whether an exchange came by HTTP or WebSocket, so that a client gets the error.
+/// Otherwise
+/// the source of the route gets the failure: a file stays, a message goes back to its queue.
 public final class ClientWaits implements Predicate {
     @Override
     public boolean matches(Exchange exchange) {

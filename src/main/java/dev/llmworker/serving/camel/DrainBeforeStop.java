@@ -3,7 +3,7 @@ package dev.llmworker.serving.camel;
 import org.apache.camel.spi.CamelEvent;
 import org.apache.camel.support.SimpleEventNotifierSupport;
 
-/// Drains the worker before Camel stops its routes; Camel waits for it.
+/// Drains the worker before Camel stops its routes. Camel waits until it returns.
 public final class DrainBeforeStop extends SimpleEventNotifierSupport {
     private final Runnable drain;
 

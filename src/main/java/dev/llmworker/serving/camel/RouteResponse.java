@@ -9,16 +9,15 @@ import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.util.List;
 import org.apache.camel.Exchange;
-import org.apache.camel.Message;
 import org.apache.camel.NoTypeConversionAvailableException;
 import org.apache.camel.spi.HeaderFilterStrategy;
 import org.apache.camel.support.ObjectHelper;
 import org.apache.camel.support.http.HttpUtil;
 import org.jspecify.annotations.Nullable;
 
-/// Writes what a route leaves in its exchange as the answer to an HTTP request.
+/// Writes the message that a route has left in its exchange as the answer to an HTTP request.
 ///
-/// Threading: the event loop; a body that is a stream is read on a virtual thread.
+/// Threading: the event loop. A body that is a stream is read on a virtual thread.
 final class RouteResponse {
     private static final int CHUNK_BYTES = 16 << 10;
 
@@ -27,30 +26,29 @@ final class RouteResponse {
     /// @return done when the answer is handed to the connection
     static Future<Void> write(Exchange exchange, RoutingContext request, HeaderFilterStrategy filter) {
         var response = request.response();
-        // A stream of events, or a time-out of the route.
+        // The route has answered itself, by a stream of events, or its timeout has.
         if (response.ended()) {
             return Future.succeededFuture();
         }
         try {
             var message = exchange.getMessage();
             response.setStatusCode(HttpUtil.determineResponseCode(exchange, message.getBody()));
-            copyHeaders(message, request, filter);
+            copyHeaders(exchange, request, filter);
             var type = message.getHeader(Exchange.CONTENT_TYPE, String.class);
             if (type != null) {
                 response.putHeader("Content-Type", type);
             }
-            return writeBody(message, request);
+            return writeBody(exchange, request);
         } catch (Exception e) {
             return Future.failedFuture(e);
         }
     }
 
-    private static void copyHeaders(Message message, RoutingContext request, HeaderFilterStrategy filter) {
-        var exchange = message.getExchange();
+    private static void copyHeaders(Exchange exchange, RoutingContext request, HeaderFilterStrategy filter) {
         var converter = exchange.getContext().getTypeConverter();
-        message.getHeaders().forEach((name, value) -> {
+        exchange.getMessage().getHeaders().forEach((name, value) -> {
             if (!request.pathParams().containsKey(name)) {
-                // A list is a header that is there more than once; a text with commas is not.
+                // A list becomes several headers of one name; a text with commas does not.
                 var values = ObjectHelper.createIterator(value, null, true);
                 HttpUtil.applyHeader(
                         filter,
@@ -72,9 +70,9 @@ final class RouteResponse {
         }
     }
 
-    private static Future<Void> writeBody(Message message, RoutingContext request)
+    private static Future<Void> writeBody(Exchange exchange, RoutingContext request)
             throws NoTypeConversionAvailableException {
-        switch (message.getBody()) {
+        switch (exchange.getMessage().getBody()) {
             case null -> request.end();
             case byte[] bytes -> end(request, Buffer.buffer(bytes));
             case String text -> end(request, Buffer.buffer(text));
@@ -85,10 +83,8 @@ final class RouteResponse {
                 end(request, Buffer.buffer(bytes));
             }
             case Object body -> {
-                var stream = message.getExchange()
-                        .getContext()
-                        .getTypeConverter()
-                        .mandatoryConvertTo(InputStream.class, message.getExchange(), body);
+                var stream =
+                        exchange.getContext().getTypeConverter().mandatoryConvertTo(InputStream.class, exchange, body);
                 return request.vertx().executeBlocking(() -> copy(stream, request), false);
             }
         }
@@ -105,7 +101,7 @@ final class RouteResponse {
         try (stream) {
             var chunk = new byte[CHUNK_BYTES];
             for (var read = stream.read(chunk); read >= 0; read = stream.read(chunk)) {
-                // Waits while the client does not read.
+                // Waits if the client does not read.
                 response.write(Buffer.buffer(read).appendBytes(chunk, 0, read))
                         .toCompletionStage()
                         .toCompletableFuture()

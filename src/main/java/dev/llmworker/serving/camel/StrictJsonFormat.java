@@ -1,5 +1,6 @@
 package dev.llmworker.serving.camel;
 
+import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.StrictJson;
 import java.io.InputStream;
@@ -10,12 +11,12 @@ import org.apache.camel.spi.DataFormat;
 import org.apache.camel.support.service.ServiceSupport;
 import org.jspecify.annotations.Nullable;
 
-/// The data format `strictJson`: `unmarshal` makes a `Map` of a JSON object and refuses all else as the client's
-/// mistake; `marshal` writes JSON and says so in the answer's content type.
+/// The data format `strictJson`. `unmarshal` parses a JSON object into a `Map` and rejects everything else as the
+/// client's mistake. `marshal` writes JSON and sets the answer's content type.
 public final class StrictJsonFormat extends ServiceSupport implements DataFormat {
     @Override
     public void marshal(Exchange exchange, Object body, OutputStream out) throws Exception {
-        out.write(StrictJson.bytes(body));
+        out.write(Json.bytes(body));
         exchange.getMessage().setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
     }
 

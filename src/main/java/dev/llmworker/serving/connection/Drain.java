@@ -1,11 +1,11 @@
 package dev.llmworker.serving.connection;
 
 import dev.llmworker.serving.access.Access;
+import dev.llmworker.serving.access.PathRules;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.stats.WorkerStats;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
-import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -13,13 +13,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// How the worker stops: it takes no more work, waits until what runs has come to its end, and ends what has not in
-/// time. Who still asks is told that there is another worker to ask.
+/// time. New requests get an error that asks the client to send them again, to another worker.
 ///
 /// Threading: any thread.
 public final class Drain {
     private static final Logger LOG = LoggerFactory.getLogger(Drain.class);
-    /// Answered to the last, as they are no work.
-    private static final Set<String> STILL_SERVED = Set.of("/", "/stats", "/metrics", "/v1/models");
     private static final String CODE = "draining";
     private static final int RETRY_SECONDS = 1;
     private static final long LOOK_MILLIS = 20;
@@ -29,15 +27,17 @@ public final class Drain {
     private final Timeouts timeouts;
     private final WebSockets sockets;
     private final SlowSenders requests;
+    private final PathRules rules;
     private final CountDownLatch hurried = new CountDownLatch(1);
     private volatile @Nullable WorkerStats stats;
     private volatile boolean begun;
     private volatile boolean timeUp;
 
-    public Drain(Timeouts timeouts, WebSockets sockets, SlowSenders requests) {
+    public Drain(Timeouts timeouts, WebSockets sockets, SlowSenders requests, PathRules rules) {
         this.timeouts = timeouts;
         this.sockets = sockets;
         this.requests = requests;
+        this.rules = rules;
     }
 
     public boolean hasBegun() {
@@ -72,7 +72,7 @@ public final class Drain {
                 RETRY_SECONDS);
     }
 
-    /// The refusal of an HTTP request that comes now; null where it may go on.
+    /// The refusal of an HTTP request that comes now; null if it may go on.
     @Nullable
     public JsonError refusal(HttpServerRequest request) {
         if (!begun) {
@@ -81,7 +81,9 @@ public final class Drain {
         request.response().putHeader("Connection", "close");
         var reads = request.method() == HttpMethod.GET || request.method() == HttpMethod.HEAD;
         if (reads) {
-            return !Access.isHandshake(request) && STILL_SERVED.contains(request.path()) ? null : ofWork();
+            return !Access.isHandshake(request) && rules.has(PathRules.Rule.SERVED_WHILE_DRAINING, request)
+                    ? null
+                    : ofWork();
         }
         // What is sent to be worked on is a prompt: no route has a look at it any more.
         return refusal();

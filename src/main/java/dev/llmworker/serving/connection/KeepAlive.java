@@ -1,6 +1,6 @@
 package dev.llmworker.serving.connection;
 
-import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 
 /// Whether the client of a WebSocket is still there, and goes on with the message that it has begun.
 ///
@@ -8,7 +8,8 @@ import java.util.concurrent.TimeUnit;
 final class KeepAlive {
     private static final long NEVER = Long.MIN_VALUE;
 
-    private volatile long heardMillis = nowMillis();
+    private final LongSupplier nowMillis;
+    private volatile long heardMillis;
     private volatile long pingedMillis = NEVER;
     private volatile long frameMillis = NEVER;
     private volatile long messageMillis = NEVER;
@@ -22,13 +23,15 @@ final class KeepAlive {
         TOO_SLOW
     }
 
-    static long nowMillis() {
-        return TimeUnit.NANOSECONDS.toMillis(System.nanoTime());
+    /// @param nowMillis the clock
+    public KeepAlive(LongSupplier nowMillis) {
+        this.nowMillis = nowMillis;
+        heardMillis = nowMillis.getAsLong();
     }
 
     /// Anything came from the client.
     void heard() {
-        heardMillis = nowMillis();
+        heardMillis = nowMillis.getAsLong();
     }
 
     /// Part of a frame is there, or none is.
@@ -41,11 +44,11 @@ final class KeepAlive {
         messageMillis = since(messageMillis, begun);
     }
 
-    private static long since(long beganMillis, boolean begun) {
+    private long since(long beganMillis, boolean begun) {
         if (!begun) {
             return NEVER;
         }
-        return beganMillis == NEVER ? nowMillis() : beganMillis;
+        return beganMillis == NEVER ? nowMillis.getAsLong() : beganMillis;
     }
 
     /// Whether the worker does not read, so that the client cannot send.
@@ -58,7 +61,7 @@ final class KeepAlive {
         }
     }
 
-    /// Looks, and notes that a ping is sent where that is to be done.
+    /// Checks the connection, and notes a ping if one is due.
     Finding look(long nowMillis, Timeouts timeouts) {
         if (paused) {
             return Finding.WELL;

@@ -23,15 +23,16 @@ public final class MessageAssembler implements Handler<WebSocketFrame> {
 
     private final ServerWebSocket socket;
     private final int maxMessageBytes;
-    private final KeepAlive pulse;
+    private final KeepAlive keepAlive;
     private final Consumer<Object> messages;
     private @Nullable Partial partial;
     private boolean refused;
 
-    /// @param messages takes each message: a `String`, or a `byte[]` where it was sent as binary
-    public MessageAssembler(ServerWebSocket socket, int maxMessageBytes, KeepAlive pulse, Consumer<Object> messages) {
+    /// @param messages takes each message: a `String`, or a `byte[]` if it was sent as binary
+    public MessageAssembler(
+            ServerWebSocket socket, int maxMessageBytes, KeepAlive keepAlive, Consumer<Object> messages) {
         this.socket = socket;
-        this.pulse = pulse;
+        this.keepAlive = keepAlive;
         this.maxMessageBytes = maxMessageBytes;
         this.messages = messages;
     }
@@ -55,7 +56,7 @@ public final class MessageAssembler implements Handler<WebSocketFrame> {
             var message = before == null ? new Partial(frame.isText()) : before;
             message.append(data, frame.isFinal());
             partial = frame.isFinal() ? null : message;
-            pulse.messageBegun(!frame.isFinal());
+            keepAlive.messageBegun(!frame.isFinal());
             if (frame.isFinal()) {
                 messages.accept(message.whole());
             }

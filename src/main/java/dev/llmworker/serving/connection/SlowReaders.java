@@ -1,7 +1,6 @@
 package dev.llmworker.serving.connection;
 
 import io.netty.channel.Channel;
-import io.vertx.core.Vertx;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -23,10 +22,9 @@ public final class SlowReaders {
         static final Backlog NONE = new Backlog(0, 0);
     }
 
-    public SlowReaders(Vertx vertx, Timeouts timeouts) {
+    public SlowReaders(ConnectionClock clock, Timeouts timeouts) {
         limitMillis = timeouts.send().toMillis();
-        vertx.setPeriodic(
-                LOOK_MILLIS, _ -> backlogs.forEach((channel, last) -> look(channel, last, KeepAlive.nowMillis())));
+        clock.every(LOOK_MILLIS, now -> backlogs.forEach((channel, last) -> look(channel, last, now)));
     }
 
     public void connected(Channel channel) {

@@ -1,6 +1,5 @@
 package dev.llmworker.serving.connection;
 
-import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpConnection;
 import io.vertx.core.http.HttpServerRequest;
 import java.util.Map;
@@ -15,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 public final class SlowSenders {
     private static final long SWEEP_MILLIS = 500;
 
+    private final ConnectionClock clock;
     private final Timeouts timeouts;
     private final Map<HttpConnection, Turn> turns = new ConcurrentHashMap<>();
 
@@ -26,22 +26,22 @@ public final class SlowSenders {
         }
     }
 
-    public SlowSenders(Vertx vertx, Timeouts timeouts) {
+    public SlowSenders(ConnectionClock clock, Timeouts timeouts) {
+        this.clock = clock;
         this.timeouts = timeouts;
-        vertx.setPeriodic(SWEEP_MILLIS, _ -> sweep(KeepAlive.nowMillis()));
+        clock.every(SWEEP_MILLIS, this::sweep);
     }
 
     public void connected(HttpConnection connection) {
         turns.put(
-                connection,
-                new Turn(null, KeepAlive.nowMillis() + timeouts.header().toMillis()));
+                connection, new Turn(null, clock.nowMillis() + timeouts.header().toMillis()));
         connection.closeHandler(_ -> turns.remove(connection));
     }
 
     public void requestBegan(HttpServerRequest request) {
         turns.put(
                 request.connection(),
-                new Turn(request, KeepAlive.nowMillis() + timeouts.body().toMillis()));
+                new Turn(request, clock.nowMillis() + timeouts.body().toMillis()));
     }
 
     /// The connection is a WebSocket from now on.
@@ -52,6 +52,11 @@ public final class SlowSenders {
     /// Whether a request waits for its answer, or for the rest of it.
     public boolean haveRequest() {
         return turns.values().stream().anyMatch(turn -> turn.request() != null && !turn.isAnswered());
+    }
+
+    /// How many connections have a deadline.
+    int connections() {
+        return turns.size();
     }
 
     private void sweep(long nowMillis) {

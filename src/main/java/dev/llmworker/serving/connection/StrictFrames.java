@@ -23,10 +23,10 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
     private static final int APPLICATION_END = 5000;
 
     private final ServerWebSocket socket;
-    private final KeepAlive pulse;
+    private final KeepAlive keepAlive;
     private boolean refused;
 
-    private StrictFrames(ServerWebSocket socket, int maxFrameBytes, KeepAlive pulse) {
+    StrictFrames(ServerWebSocket socket, int maxFrameBytes, KeepAlive keepAlive) {
         super(WebSocketDecoderConfig.newBuilder()
                 .maxFramePayloadLength(maxFrameBytes)
                 .closeOnProtocolViolation(false)
@@ -34,14 +34,15 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
                 .withUTF8Validator(false)
                 .build());
         this.socket = socket;
-        this.pulse = pulse;
+        this.keepAlive = keepAlive;
     }
 
     /// Called on the connection's event loop, after the handshake and before it reads the first frame.
-    public static void install(HttpConnection connection, ServerWebSocket socket, int maxFrameBytes, KeepAlive pulse) {
+    public static void install(
+            HttpConnection connection, ServerWebSocket socket, int maxFrameBytes, KeepAlive keepAlive) {
         if (connection instanceof Http1xServerConnection http
                 && http.channel().pipeline().get(DECODER) != null) {
-            http.channel().pipeline().replace(DECODER, DECODER, new StrictFrames(socket, maxFrameBytes, pulse));
+            http.channel().pipeline().replace(DECODER, DECODER, new StrictFrames(socket, maxFrameBytes, keepAlive));
         }
     }
 
@@ -52,13 +53,13 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
             in.skipBytes(in.readableBytes());
             return;
         }
-        pulse.heard();
+        keepAlive.heard();
         try {
             super.decode(ctx, in, out);
             if (!out.isEmpty()) {
-                pulse.frameBegun(false);
+                keepAlive.frameBegun(false);
             }
-            pulse.frameBegun(out.isEmpty() || in.isReadable());
+            keepAlive.frameBegun(out.isEmpty() || in.isReadable());
             if (!out.isEmpty()
                     && out.getLast() instanceof PingWebSocketFrame ping
                     && !ctx.channel().isWritable()) {
@@ -88,7 +89,7 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
         });
     }
 
-    /// @param code -1 where the frame has none
+    /// @param code -1 if the frame has none
     private static boolean mayClose(int code) {
         return code == -1 || WebSocketCloseStatus.isValidStatusCode(code) && code < APPLICATION_END;
     }

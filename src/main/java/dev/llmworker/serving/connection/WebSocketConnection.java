@@ -21,21 +21,25 @@ public final class WebSocketConnection {
     private final Context eventLoop;
     private final String requestId;
     private final @Nullable String key;
-    private final KeepAlive pulse = new KeepAlive();
+    private final KeepAlive keepAlive;
     private final SerialExecutor routing = new SerialExecutor("ws-routing");
     private final ConnectionPrompts prompts = new ConnectionPrompts();
     private final AtomicInteger unrouted = new AtomicInteger();
-    // A slow client has its pings behind all that it has yet to read: each message that it reads is a sign of life.
-    private final WriteWindow window = new WriteWindow(pulse::heard);
+    private final WriteWindow window;
     private final Departure departure = new Departure();
     /// Messages and prompts that are not done with.
     private final AtomicInteger pending = new AtomicInteger();
     private volatile boolean leaving;
 
     /// @param requestId of the handshake
-    /// @param key label of its API key; null where it had none
-    public WebSocketConnection(ServerWebSocket socket, Context eventLoop, String requestId, @Nullable String key) {
+    /// @param key label of its API key; null if it had none
+    /// @param keepAlive what the client's last signs of life were
+    public WebSocketConnection(
+            ServerWebSocket socket, Context eventLoop, String requestId, @Nullable String key, KeepAlive keepAlive) {
         this.socket = socket;
+        this.keepAlive = keepAlive;
+        // A slow client has its pings behind all that it has yet to read: each message that it reads is a sign of life.
+        window = new WriteWindow(keepAlive::heard);
         this.key = key;
         this.eventLoop = eventLoop;
         this.requestId = requestId;
@@ -47,15 +51,15 @@ public final class WebSocketConnection {
         return requestId;
     }
 
-    /// Label of the API key of the handshake; null where it had none.
+    /// Label of the API key of the handshake; null if it had none.
     @Nullable
     public String key() {
         return key;
     }
 
     /// What the client's last signs of life were.
-    public KeepAlive pulse() {
-        return pulse;
+    public KeepAlive keepAlive() {
+        return keepAlive;
     }
 
     public ConnectionPrompts prompts() {
@@ -65,7 +69,7 @@ public final class WebSocketConnection {
     /// Routes a message after those before it. Called on the event loop, which stops to read while many wait.
     public void route(Runnable message) {
         if (unrouted.incrementAndGet() == MAX_UNROUTED_MESSAGES) {
-            pulse.paused(true);
+            keepAlive.paused(true);
             socket.pause();
         }
         pending.incrementAndGet();
@@ -82,7 +86,7 @@ public final class WebSocketConnection {
 
     private void resume() {
         if (!departure.isOver() && !socket.isClosed()) {
-            pulse.paused(false);
+            keepAlive.paused(false);
             socket.resume();
         }
     }
@@ -111,7 +115,7 @@ public final class WebSocketConnection {
         return start;
     }
 
-    /// What fails here is a bug: the client is told by the close code, and no more of it runs.
+    /// A failure here is a bug. The connection is closed with the code for that.
     private void guarded(Runnable task) {
         try {
             task.run();

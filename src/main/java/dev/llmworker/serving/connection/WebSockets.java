@@ -1,7 +1,6 @@
 package dev.llmworker.serving.connection;
 
 import dev.llmworker.serving.access.ApiKeys;
-import io.vertx.core.Vertx;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -17,16 +16,23 @@ public final class WebSockets {
 
     private static final long LOOK_MILLIS = 1_000;
 
+    private final ConnectionClock clock;
     private final Timeouts timeouts;
     private final int limit;
     private final Set<WebSocketConnection> open = ConcurrentHashMap.newKeySet();
     private volatile boolean leaving;
 
     /// @param limit the most that may be open
-    public WebSockets(Vertx vertx, Timeouts timeouts, int limit) {
+    public WebSockets(ConnectionClock clock, Timeouts timeouts, int limit) {
+        this.clock = clock;
         this.timeouts = timeouts;
         this.limit = limit;
-        vertx.setPeriodic(LOOK_MILLIS, _ -> look(KeepAlive.nowMillis()));
+        clock.every(LOOK_MILLIS, this::look);
+    }
+
+    /// The signs of life of one more connection.
+    public KeepAlive newKeepAlive() {
+        return new KeepAlive(clock::nowMillis);
     }
 
     public boolean isFull() {
@@ -57,7 +63,7 @@ public final class WebSockets {
 
     private void look(long nowMillis) {
         for (var connection : open) {
-            switch (connection.pulse().look(nowMillis, timeouts)) {
+            switch (connection.keepAlive().look(nowMillis, timeouts)) {
                 case WELL -> {}
                 case TO_PING -> connection.ping();
                 case GONE ->

@@ -55,7 +55,7 @@ final class GenerationMeter {
         }
     }
 
-    /// A token was read that nobody wants.
+    /// A token was generated after the client had disconnected.
     void wasted() {
         wasted++;
     }

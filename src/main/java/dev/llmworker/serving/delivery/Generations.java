@@ -32,11 +32,6 @@ public final class Generations {
 
     /// Who gets an answer.
     public interface Recipient {
-        Client client();
-
-        /// The route that asks.
-        String route();
-
         /// The answer has begun, and may still be refused. To close it from any thread ends it. It is closed anyway
         /// when
         /// the client disconnects.
@@ -64,7 +59,7 @@ public final class Generations {
         this.stats = stats;
     }
 
-    /// Ends all that run; their clients are told that the worker stops.
+    /// Ends all running answers. Their clients get an error that says that the worker stops.
     public void endAll() {
         running.forEach(Answer::close);
     }
@@ -73,26 +68,31 @@ public final class Generations {
     ///
     /// @throws RefusedException if it is not accepted
     /// @throws RequestException if the worker stops
-    public Ending run(GenerationRequest request, Reader reader) {
-        return run(() -> generator.submit(request), GenerationMeter.of(request), reader, event -> switch (event) {
-            case GenerationEvent.Token token -> reader.token(token);
-            case GenerationEvent.Finished _ -> true;
-        });
+    public Ending run(GenerationRequest request, Caller caller, Reader reader) {
+        return run(
+                () -> generator.submit(request), GenerationMeter.of(request), caller, reader, event -> switch (event) {
+                    case GenerationEvent.Token token -> reader.token(token);
+                    case GenerationEvent.Finished _ -> true;
+                });
     }
 
     /// As [#run], of a request that another server answers in its own words.
-    public Ending relay(OpenAiRelay relay, OpenAiRequest request, RelayReader reader) {
-        return run(() -> relay.relay(request), GenerationMeter.of(request), reader, event -> switch (event) {
+    public Ending relay(OpenAiRelay relay, OpenAiRequest request, Caller caller, RelayReader reader) {
+        return run(() -> relay.relay(request), GenerationMeter.of(request), caller, reader, event -> switch (event) {
             case RelayEvent.Chunk chunk -> reader.chunk(chunk);
             case GenerationEvent.Finished _ -> true;
         });
     }
 
     private <E> Ending run(
-            Supplier<? extends Answer<E>> submission, GenerationMeter meter, Recipient recipient, Predicate<E> reader) {
-        try (var answer = submit(submission, recipient.client());
-                var _ = recipient.client().onGone(answer::close)) {
-            begin(answer, recipient);
+            Supplier<? extends Answer<E>> submission,
+            GenerationMeter meter,
+            Caller caller,
+            Recipient recipient,
+            Predicate<E> reader) {
+        try (var answer = submit(submission, caller.client());
+                var _ = caller.client().onGone(answer::close)) {
+            begin(answer, caller, recipient);
             Ending ending = null;
             try {
                 recipient.accepted();
@@ -104,15 +104,15 @@ public final class Generations {
             } finally {
                 running.remove(answer);
                 var ended = ending == null ? meter.failed() : meter.finished(ending);
-                var key = recipient.client().key();
+                var key = caller.client().key();
                 stats.recordFinished(ended);
                 stats.keys().recordFinished(key, ended.promptTokens(), ended.completionTokens());
-                RequestLog.finished(meter.requestId(), recipient.route(), key, ended);
+                RequestLog.finished(meter.requestId(), caller.route(), key, ended);
             }
         }
     }
 
-    private void begin(Answer<?> answer, Recipient recipient) {
+    private void begin(Answer<?> answer, Caller caller, Recipient recipient) {
         var accepted = false;
         try {
             running.add(answer);
@@ -123,7 +123,7 @@ public final class Generations {
             answer.awaitAccepted();
             accepted = true;
             stats.recordAccepted();
-            stats.keys().recordAccepted(recipient.client().key());
+            stats.keys().recordAccepted(caller.client().key());
         } catch (RefusedException e) {
             stats.recordRefused(e.reason().name().toLowerCase(Locale.ROOT));
             throw e;

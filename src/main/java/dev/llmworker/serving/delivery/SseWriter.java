@@ -3,7 +3,6 @@ package dev.llmworker.serving.delivery;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
-import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.HttpClient;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.EventWriter;
@@ -38,17 +37,7 @@ public final class SseWriter {
             EventWriter.OfTokens writer) {
         var stream = new SseWriter(client);
         stream.run(
-                () -> generations.run(request, new Generations.Reader() {
-                    @Override
-                    public Client client() {
-                        return client;
-                    }
-
-                    @Override
-                    public String route() {
-                        return route;
-                    }
-
+                () -> generations.run(request, new Caller(client, route), new Generations.Reader() {
                     @Override
                     public void accepted() {
                         stream.open();

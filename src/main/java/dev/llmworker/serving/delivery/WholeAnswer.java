@@ -3,7 +3,6 @@ package dev.llmworker.serving.delivery;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
-import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
@@ -14,35 +13,23 @@ import java.util.List;
 ///
 /// Threading: the request's thread.
 public final class WholeAnswer implements Generations.Reader {
-    private final Client client;
-    private final String route;
+    private final Caller caller;
     private final StringBuilder text = new StringBuilder();
     private final List<GenerationEvent.Token> scored = new ArrayList<>(0);
 
-    public WholeAnswer(Client client, String route) {
-        this.client = client;
-        this.route = route;
+    public WholeAnswer(Caller caller) {
+        this.caller = caller;
     }
 
     /// Runs a generation to its end.
     ///
     /// @throws RequestException if the engine failed, or the worker stops
     public Ending run(Generations generations, GenerationRequest request) {
-        var ending = generations.run(request, this);
+        var ending = generations.run(request, caller, this);
         if (ending.finished().reason() == FinishReason.ERROR) {
             throw new RequestException(JsonError.failed(ending.finished()));
         }
         return ending;
-    }
-
-    @Override
-    public Client client() {
-        return client;
-    }
-
-    @Override
-    public String route() {
-        return route;
     }
 
     @Override
@@ -51,7 +38,7 @@ public final class WholeAnswer implements Generations.Reader {
         if (!token.scores().isEmpty()) {
             scored.add(token);
         }
-        return !client.isGone();
+        return !caller.client().isGone();
     }
 
     public String text() {

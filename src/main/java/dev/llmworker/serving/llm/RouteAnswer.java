@@ -3,7 +3,7 @@ package dev.llmworker.serving.llm;
 import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
-import dev.llmworker.serving.connection.Client;
+import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.wire.Ending;
 import io.vertx.core.Vertx;
@@ -20,35 +20,23 @@ final class RouteAnswer implements Generations.Reader {
     private final StringBuilder text = new StringBuilder();
     private final Vertx vertx;
     private final Duration timeout;
-    private final Client client;
-    private final String route;
+    private final Caller caller;
     private long timer = NO_TIMER;
     private volatile boolean timeUp;
 
     RouteAnswer(Exchange exchange, Vertx vertx, Duration timeout) {
         this.vertx = vertx;
         this.timeout = timeout;
-        client = Client.of(exchange);
-        route = exchange.getFromRouteId();
+        caller = Caller.of(exchange);
     }
 
     /// Runs a generation to its end.
     Ending of(Generations generations, GenerationRequest request) {
         try {
-            return generations.run(request, this);
+            return generations.run(request, caller, this);
         } finally {
             vertx.cancelTimer(timer);
         }
-    }
-
-    @Override
-    public Client client() {
-        return client;
-    }
-
-    @Override
-    public String route() {
-        return route;
     }
 
     @Override
@@ -70,7 +58,7 @@ final class RouteAnswer implements Generations.Reader {
 
     /// Whether its client has disconnected.
     boolean isUnwanted() {
-        return client.isGone();
+        return caller.client().isGone();
     }
 
     boolean isTimeUp() {

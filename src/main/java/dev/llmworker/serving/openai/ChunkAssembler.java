@@ -91,7 +91,7 @@ final class ChunkAssembler {
         throw new IllegalStateException("a chunk is no JSON object, and was not checked");
     }
 
-    /// @param pieces whether the texts of `from` go on where those of `into` end
+    /// @param pieces whether the texts of `from` are appended to those of `into`
     private static void merge(ObjectNode into, ObjectNode from, boolean pieces) {
         from.properties().forEach(field -> {
             var name = field.getKey();

@@ -5,6 +5,7 @@ import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.HttpClient;
+import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.SseWriter;
 import dev.llmworker.serving.delivery.WholeAnswer;
@@ -12,6 +13,7 @@ import dev.llmworker.serving.wire.JsonError;
 import java.nio.charset.StandardCharsets;
 import java.time.InstantSource;
 import java.util.Map;
+import java.util.function.Function;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
 
@@ -27,44 +29,23 @@ public final class CompletionProcessor implements Processor {
 
     /// The two forms of the API.
     public enum Kind {
-        CHAT {
-            @Override
-            OpenAiRequest.Form relayed() {
-                return OpenAiRequest.Form.CHAT;
-            }
+        CHAT(OpenAiRequest.Form.CHAT, CompletionRequest::chat, ChatWriter::new),
+        TEXT(OpenAiRequest.Form.TEXT, CompletionRequest::text, TextWriter::new);
 
-            @Override
-            CompletionRequest request(Map<?, ?> body) {
-                return CompletionRequest.chat(body);
-            }
+        private final OpenAiRequest.Form relayed;
+        private final Function<Map<?, ?>, CompletionRequest> reader;
+        private final Writers writers;
 
-            @Override
-            CompletionWriter writer(CompletionRequest request, String modelId, long createdSeconds) {
-                return new ChatWriter(request, modelId, createdSeconds);
-            }
-        },
-        TEXT {
-            @Override
-            OpenAiRequest.Form relayed() {
-                return OpenAiRequest.Form.TEXT;
-            }
+        Kind(OpenAiRequest.Form relayed, Function<Map<?, ?>, CompletionRequest> reader, Writers writers) {
+            this.relayed = relayed;
+            this.reader = reader;
+            this.writers = writers;
+        }
+    }
 
-            @Override
-            CompletionRequest request(Map<?, ?> body) {
-                return CompletionRequest.text(body);
-            }
-
-            @Override
-            CompletionWriter writer(CompletionRequest request, String modelId, long createdSeconds) {
-                return new TextWriter(request, modelId, createdSeconds);
-            }
-        };
-
-        abstract OpenAiRequest.Form relayed();
-
-        abstract CompletionRequest request(Map<?, ?> body);
-
-        abstract CompletionWriter writer(CompletionRequest request, String modelId, long createdSeconds);
+    /// Makes the writer of one answer.
+    private interface Writers {
+        CompletionWriter of(CompletionRequest request, String modelId, long createdSeconds);
     }
 
     public CompletionProcessor(Kind kind, Generations generations, Generator generator, InstantSource clock) {
@@ -83,19 +64,19 @@ public final class CompletionProcessor implements Processor {
         }
         var modelId = model.id(body);
         if (model.generator() instanceof OpenAiRelay relay) {
-            var request = new OpenAiRequest(kind.relayed(), body, client.requestId());
+            var request = new OpenAiRequest(kind.relayed, body, client.requestId());
             new RelayedCompletion(relay, request).answer(exchange, client, generations);
             return;
         }
-        var request = kind.request(body).withRequestId(client.requestId());
-        var writer = kind.writer(request, modelId, clock.instant().getEpochSecond());
-        var route = exchange.getFromRouteId();
+        var request = kind.reader.apply(body).withRequestId(client.requestId());
+        var writer = kind.writers.of(request, modelId, clock.instant().getEpochSecond());
+        var caller = Caller.of(exchange);
         if (request.stream()) {
-            SseWriter.stream(generations, request.generation(), route, client, writer);
+            SseWriter.stream(generations, request.generation(), caller.route(), client, writer);
             exchange.setRouteStop(true);
             return;
         }
-        var answer = new WholeAnswer(client, route);
+        var answer = new WholeAnswer(caller);
         var ending = answer.run(generations, request.generation());
         var logprobs = request.generation().sampling().logprobs().isPresent();
         message.setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);

@@ -6,6 +6,7 @@ import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.RelayEvent;
 import dev.llmworker.serving.connection.HttpClient;
+import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.SseWriter;
 import dev.llmworker.serving.wire.JsonError;
@@ -14,8 +15,8 @@ import dev.llmworker.serving.wire.RequestFields;
 import java.nio.charset.StandardCharsets;
 import org.apache.camel.Exchange;
 
-/// A request of OpenAI's API that another server answers: its events go on as they are, or are put together where the
-/// client wants the answer as a whole.
+/// A request of OpenAI's API that another server answers. Its events are streamed unchanged, or assembled into a whole
+/// answer if the client does not stream.
 final class RelayedCompletion {
     private final OpenAiRelay relay;
     private final OpenAiRequest request;
@@ -27,12 +28,12 @@ final class RelayedCompletion {
 
     void answer(Exchange exchange, HttpClient client, Generations generations) {
         var fields = new RequestFields(request.body());
-        var route = exchange.getFromRouteId();
+        var caller = Caller.of(exchange);
         if (fields.flag("stream", false)) {
             var usage = new RequestFields(fields.object("stream_options")).flag("include_usage", false);
             var writer = new RelayWriter(request.choices(), usage);
             var stream = new SseWriter(client);
-            stream.run(() -> generations.relay(relay, request, new Streamed(client, route, stream, writer)), writer);
+            stream.run(() -> generations.relay(relay, request, caller, new Streamed(stream, writer)), writer);
             exchange.setRouteStop(true);
             return;
         }
@@ -40,7 +41,7 @@ final class RelayedCompletion {
             throw RequestException.invalid("stream_options", "stream_options needs \"stream\": true");
         }
         var chunks = new ChunkAssembler();
-        var ending = generations.relay(relay, request, new Collected(client, route, chunks));
+        var ending = generations.relay(relay, request, caller, new Collected(client, chunks));
         if (ending.finished().reason() == FinishReason.ERROR) {
             throw new RequestException(JsonError.failed(ending.finished()));
         }
@@ -59,8 +60,7 @@ final class RelayedCompletion {
                 : JsonError.failed(finished);
     }
 
-    private record Streamed(HttpClient client, String route, SseWriter stream, RelayWriter writer)
-            implements Generations.RelayReader {
+    private record Streamed(SseWriter stream, RelayWriter writer) implements Generations.RelayReader {
         @Override
         public void accepted() {
             stream.open();
@@ -72,8 +72,7 @@ final class RelayedCompletion {
         }
     }
 
-    private record Collected(HttpClient client, String route, ChunkAssembler chunks)
-            implements Generations.RelayReader {
+    private record Collected(HttpClient client, ChunkAssembler chunks) implements Generations.RelayReader {
         @Override
         public boolean chunk(RelayEvent.Chunk chunk) {
             chunks.add(chunk.json());

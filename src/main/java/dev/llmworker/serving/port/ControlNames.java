@@ -3,8 +3,8 @@ package dev.llmworker.serving.port;
 import java.util.Locale;
 import java.util.Set;
 
-/// Names that steer Camel's components when a message has them as headers: no client may choose one (CVE-2025-27636,
-/// CVE-2025-29891, CVE-2026-46726).
+/// Names of headers that control Camel's components. No client may set one (CVE-2025-27636, CVE-2025-29891,
+/// CVE-2026-46726).
 public final class ControlNames {
     private static final Set<String> WITHOUT_PREFIX = Set.of(
             "connectionkey", "connectionkey.list", "sendtoall", "operationname", "operationnamespace", "breadcrumbid");
@@ -12,7 +12,7 @@ public final class ControlNames {
     private ControlNames() {}
 
     public static boolean isControl(String name) {
-        // Blanks and control characters round a name are nothing a client needs, and Camel may trim them.
+        // No client needs blanks or control characters around a name, and Camel may trim them.
         var lower = name.strip().toLowerCase(Locale.ROOT);
         return lower.startsWith("camel")
                 || lower.startsWith("org.apache.camel")

@@ -7,17 +7,17 @@ import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpVersion;
 import org.jspecify.annotations.Nullable;
 
-/// What a request's head must be beyond what the codec checks: where two readers could disagree about whose request it
-/// is, or where the next one begins, it is refused.
+/// Checks a request's head beyond what the codec checks. It rejects a head that two readers could understand
+/// differently: for which host it is, or where the next request begins.
 final class HeadRules {
     private HeadRules() {}
 
-    /// @return null where nothing is wrong
+    /// @return null if nothing is wrong
     static @Nullable JsonError refusal(HttpServerRequest request) {
         var headers = request.headers();
         var framing = framing(request.version(), headers);
         if (framing != null) {
-            // Where its body ends is unclear, so nothing after it can be read.
+            // It is unclear where the body ends, so nothing after it can be read.
             var response = request.response();
             response.putHeader("Connection", "close")
                     .endHandler(_ -> request.connection().close());

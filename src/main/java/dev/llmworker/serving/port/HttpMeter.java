@@ -5,12 +5,12 @@ import io.vertx.core.Handler;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.ext.web.RoutingContext;
 
-/// Counts requests and their answers by route. The first handler of the router. A handshake that succeeds is counted as
-/// a WebSocket, whose time says nothing of the handshake.
+/// Counts requests and their answers by route. It is the router's first handler. A successful handshake is not counted
+/// here: its response ends when the WebSocket closes, so its time would mean nothing.
 ///
 /// Threading: the event loops.
 public final class HttpMeter implements Handler<RoutingContext> {
-    /// What is counted as the answer to a client that left before it had one.
+    /// The status counted if the client disconnected before it had an answer.
     private static final int CLIENT_LEFT = 499;
     private static final int SWITCHING_PROTOCOLS = 101;
 
@@ -36,14 +36,14 @@ public final class HttpMeter implements Handler<RoutingContext> {
         request.next();
     }
 
-    /// The path as the route has it: what clients make up is no label.
+    /// The route's path pattern. A client's own path must not become a label.
     private static String route(RoutingContext request) {
         var route = request.currentRoute();
         var path = route == null ? null : route.getPath();
         return path == null ? HttpStats.NO_ROUTE : path;
     }
 
-    /// Counts a request that is answered without the router.
+    /// Counts a request that was answered without the router.
     static void record(HttpStats stats, HttpServerRequest request, String route) {
         stats.recordAnswered(request.method().name(), route, request.response().getStatusCode(), 0);
     }

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param host the address to bind
 /// @param port of HTTP and WebSocket; 0 takes any free one
-/// @param healthPort where `/ping` is served too; the same as `port` for no second listener
+/// @param healthPort another port for `/ping`; the same as `port` for no second listener
 /// @param maxBodyBytes the largest request body
 /// @param timeouts how long clients may take
 /// @param maxWebSockets the most that may be open

@@ -15,14 +15,15 @@ import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.impl.VertxHttpRequestDecoder;
 import java.util.List;
 
-/// Reads one request at a time, and leaves `Content-Length` where it has `Transfer-Encoding` too.
+/// Decodes one request at a time, and keeps `Content-Length` if the request has `Transfer-Encoding` too.
 ///
-/// What a client sends ahead stays bytes, and few of them, until the request before it is answered. Vert.x would make
-/// requests of any number of them; and where the last was not whole when the client left, it would not tell the one
-/// that is being answered.
+/// What a client sends ahead stays undecoded, and is bounded, until the request before it is answered. Vert.x would
+/// decode any number of requests. If the last one was incomplete when the client disconnected, the request that is
+/// being
+/// answered would not learn of it.
 ///
-/// [Gate] refuses a request with both lengths. The codec would drop one and go on: what a proxy in front took for the
-/// body of one request could then be read as the next.
+/// [RequestFilter] rejects a request with both headers. The codec would drop one and go on. What a proxy in front took
+/// for the body of one request could then be read as the next request.
 ///
 /// Threading: the connection's event loop.
 final class StrictRequestDecoder extends VertxHttpRequestDecoder {
@@ -31,9 +32,9 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
     private static final int MAX_AHEAD_BYTES = 64 << 10;
 
     private final Answers answers = new Answers();
-    // A request was read to its end, and is not done with.
+    // A request was read to its end and is not answered yet.
     private boolean read;
-    // Its answer is written, which may be before all of it is read.
+    // Its answer is written, possibly before the whole request is read.
     private boolean written;
     private boolean paused;
 
@@ -64,7 +65,7 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
         }
     }
 
-    /// The answer is on its way.
+    /// Called when the answer has been written.
     private void answered(ChannelHandlerContext ctx) {
         written = true;
         if (paused || actualReadableBytes() > 0) {
@@ -75,7 +76,7 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
         }
     }
 
-    /// Goes on with the next request, unless the client does not read: answers must not heap up.
+    /// Continues with the next request, unless the client does not read: answers must not pile up.
     private void readOn(ChannelHandlerContext ctx) {
         if (!read || !written || ctx.isRemoved() || !ctx.channel().isWritable()) {
             return;
@@ -88,7 +89,7 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
         }
         if (actualReadableBytes() > 0) {
             try {
-                // Nothing new, but what has waited is decoded.
+                // An empty buffer makes the codec decode what has waited.
                 channelRead(ctx, Unpooled.EMPTY_BUFFER);
                 channelReadComplete(ctx);
             } catch (Exception e) {
@@ -100,7 +101,7 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
     @Override
     public void channelReadComplete(ChannelHandlerContext ctx) throws Exception {
         if (paused) {
-            // The codec would ask for more, as nothing came of what it has.
+            // The codec would ask for more bytes, because it has decoded nothing.
             ctx.fireChannelReadComplete();
         } else {
             super.channelReadComplete(ctx);
@@ -116,7 +117,7 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
     @Override
     protected void handlerRemoved0(ChannelHandlerContext ctx) throws Exception {
         super.handlerRemoved0(ctx);
-        // It is gone already where the whole pipeline is taken down.
+        // It is gone already if the whole pipeline is being removed.
         if (ctx.pipeline().context(answers) != null) {
             ctx.pipeline().remove(answers);
         }
@@ -126,7 +127,7 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
     protected HttpMessage createMessage(String[] initialLine) {
         var version = initialLine[2];
         if (!version.equals(HttpVersion.HTTP_1_1.text()) && !version.equals(HttpVersion.HTTP_1_0.text())) {
-            throw new IllegalArgumentException("no version of HTTP that is served here");
+            throw new IllegalArgumentException("this version of HTTP is not served");
         }
         return super.createMessage(initialLine);
     }
@@ -134,7 +135,7 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
     @Override
     protected void handleTransferEncodingChunkedWithContentLength(HttpMessage message) {}
 
-    /// Sees where an answer ends.
+    /// Watches for the end of each answer.
     private final class Answers extends ChannelOutboundHandlerAdapter {
         @Override
         public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {

@@ -5,8 +5,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ThreadFactory;
 
-/// Runs what Vert.x runs beside its event loops on virtual threads. Camel takes one of these for each request, and the
-/// usual 20 would be the most generations that could be read at once.
+/// Makes Vert.x run its blocking work on virtual threads. Each request takes one, and with Vert.x's usual pool of 20
+/// threads only 20 generations could run at once.
 public final class VirtualWorkers implements ExecutorServiceFactory {
     @Override
     public ExecutorService createExecutor(ThreadFactory threads, Integer concurrency, Integer maxConcurrency) {

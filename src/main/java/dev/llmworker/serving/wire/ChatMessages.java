@@ -89,7 +89,7 @@ public final class ChatMessages {
         return Objects.requireNonNullElse(fields.textOrNull(name), "");
     }
 
-    /// What is wrong with a field is told with the place of the object that it is in.
+    /// An error names the place of the object that has the wrong field.
     private static String within(String at, Supplier<String> reading) {
         try {
             return reading.get();

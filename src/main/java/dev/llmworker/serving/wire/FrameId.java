@@ -11,7 +11,7 @@ public final class FrameId {
 
     private FrameId() {}
 
-    /// The id of a request as JSON; null where it has none.
+    /// The id of a request as JSON; null if it has none.
     ///
     /// @throws RequestException when it is anything else, or too long
     public static @Nullable String of(RequestFields fields) {
@@ -22,6 +22,9 @@ public final class FrameId {
     /// @param name of the field, for errors
     public static String json(String name, Object value) {
         return switch (value) {
+            // JSON has no infinity, but 1e400 is read as one.
+            case Double number
+            when !Double.isFinite(number) -> throw RequestFields.wrong(name, value, "a string or a finite number");
             case Number number -> number.toString();
             case String _ -> {
                 var text = new RequestFields(Map.of(name, value)).text(name);

@@ -12,13 +12,13 @@ import org.apache.camel.ExchangeTimedOutException;
 import org.apache.camel.ValidationException;
 import org.jspecify.annotations.Nullable;
 
-/// What a client is told when its request cannot be served. It never carries a stack, a class or a path.
+/// The error that a client gets. It never contains a stack trace, a class or a path of the server.
 ///
 /// @param status of HTTP
 /// @param code what is wrong, in snake case, for programs
 /// @param message what is wrong, with the value and the limit
-/// @param retryAfterSeconds 0 where it is no use to try again
-/// @param parameter the field of the request that is wrong, where it is one
+/// @param retryAfterSeconds 0 if a retry cannot help
+/// @param parameter the field of the request that is wrong; null if none is
 public record JsonError(
         int status,
         String code,
@@ -61,7 +61,7 @@ public record JsonError(
         return of(500, "internal_error", "the worker failed; its log has the cause under this answer's X-Request-Id");
     }
 
-    /// The answer to a failure, or null where it is the worker's own fault and belongs in the log.
+    /// The answer to a failure, or null if it is the worker's own fault and belongs in the log.
     public static @Nullable JsonError of(Throwable failure) {
         return switch (failure) {
             case RequestException request -> request.error();

@@ -56,7 +56,7 @@ public record RequestFields(Map<?, ?> fields) {
         };
     }
 
-    /// An object, empty where it is not there.
+    /// An object; empty if the field is missing.
     public Map<?, ?> object(String name) {
         return switch (fields.get(name)) {
             case null -> Map.of();
@@ -123,7 +123,7 @@ public record RequestFields(Map<?, ?> fields) {
         return RequestException.invalid(name, name + " is " + shown(value) + "; it must be " + limit);
     }
 
-    /// A value as errors show it: shortened, and no more than its type where it is a list or an object.
+    /// A value as errors show it: shortened; of a list or an object only the type.
     private static String shown(@Nullable Object value) {
         return switch (value) {
             case String text -> '"' + shortened(text) + '"';

@@ -40,7 +40,7 @@ public final class RequestLog {
                 .log();
     }
 
-    /// @param route null where no route took it
+    /// @param route null if no route took it
     public static void refused(@Nullable String id, @Nullable String route, JsonError error) {
         if (LOG.isInfoEnabled()) {
             new RequestLog("refused")
@@ -66,7 +66,7 @@ public final class RequestLog {
         return this;
     }
 
-    /// Not there where it is negative.
+    /// Left out if it is negative.
     private RequestLog addMillis(String name, long nanos) {
         if (nanos >= 0) {
             long millis = TimeUnit.NANOSECONDS.toMillis(nanos);

@@ -12,7 +12,7 @@ import java.util.concurrent.ThreadLocalRandom;
 public final class SamplingFields {
     private SamplingFields() {}
 
-    /// @param temperature where the request has none
+    /// @param temperature used if the request has none
     /// @param logprobs as [SamplingParameters] has it
     public static SamplingParameters sampling(RequestFields fields, float temperature, OptionalInt logprobs) {
         return new SamplingParameters(

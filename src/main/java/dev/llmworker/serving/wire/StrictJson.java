@@ -44,7 +44,7 @@ public final class StrictJson {
     /// Sets up what the first JSON would wait 50 ms for, in code that is not compiled yet: Java's powers of ten and
     /// calendars, which classes of Jackson have constants of.
     public static void prepare() {
-        object("{}", "what is prepared");
+        Json.text(object("{}", "what is prepared"));
     }
 
     /// Reads one JSON object.
@@ -81,10 +81,6 @@ public final class StrictJson {
         } catch (JsonProcessingException e) {
             throw notJson(what + " is not JSON: " + reason(e));
         }
-    }
-
-    public static byte[] bytes(Object value) throws JsonProcessingException {
-        return MAPPER.writeValueAsBytes(value);
     }
 
     // The parser's own words name its classes and options, so only the place is taken from it.

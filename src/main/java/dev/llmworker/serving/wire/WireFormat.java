@@ -11,7 +11,7 @@ import java.util.OptionalInt;
 public final class WireFormat {
     private WireFormat() {}
 
-    /// A request as `/generate` and `/ws` take it: `prompt` or `messages`, and where given `max_tokens`, `min_tokens`,
+    /// A request as `/generate` and `/ws` take it: `prompt` or `messages`, and optionally `max_tokens`, `min_tokens`,
     /// `stop`,
     /// `raw`, `ignore_eos`, and what [SamplingFields] reads.
     ///

@@ -2,8 +2,8 @@ package dev.llmworker.text.chat;
 
 /// One turn of a conversation.
 ///
-/// @param role who speaks, as chat templates know it: `system`, `user`, `assistant`
-/// @param content what is said; plain text, in which control tokens of the model have no meaning
+/// @param role who speaks, in the terms of chat templates: `system`, `user`, `assistant`
+/// @param content the plain text; control tokens of the model have no meaning in it
 public record ChatMessage(String role, String content) {
     public static ChatMessage user(String content) {
         return new ChatMessage("user", content);

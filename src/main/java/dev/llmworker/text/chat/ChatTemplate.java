@@ -2,11 +2,11 @@ package dev.llmworker.text.chat;
 
 import java.util.List;
 
-/// How a model wants a conversation written down, names of control tokens included.
+/// Renders a conversation in the model's format, including the names of control tokens.
 ///
 /// Threading: any thread.
 public interface ChatTemplate {
-    /// @param addGenerationPrompt ends with the beginning of the assistant's turn, for the model to go on with
-    /// @throws IllegalArgumentException if the template refuses the conversation; the message is for the client
+    /// @param addGenerationPrompt adds the start of the assistant's turn, for the model to continue
+    /// @throws IllegalArgumentException if the template rejects the conversation; the message is for the client
     String render(List<ChatMessage> messages, boolean addGenerationPrompt);
 }

@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// The chat template that comes with a model, in Jinja.
+/// A model's own chat template, written in Jinja.
 ///
 /// Threading: any thread.
 public final class JinjaChatTemplate implements ChatTemplate {
@@ -30,9 +30,9 @@ public final class JinjaChatTemplate implements ChatTemplate {
         this.endOfSequence = endOfSequence;
     }
 
-    /// The model's template, tried once on one message; null where it has none.
+    /// The model's template, tried once on one message; null if it has none.
     ///
-    /// @throws ModelFileException if it is no template, or cannot write down a single message
+    /// @throws ModelFileException if the template is invalid or cannot render a single message
     public static @Nullable ChatTemplate of(StoredModel model, ModelTokenizer tokenizer) throws IOException {
         var source = source(model);
         if (source == null) {
@@ -66,7 +66,7 @@ public final class JinjaChatTemplate implements ChatTemplate {
             return rendered(messages, addGenerationPrompt);
         } catch (JinjaException e) {
             if (e.raisedByTemplate()) {
-                throw new IllegalArgumentException("the model's chat template refuses the messages: " + e.reason(), e);
+                throw new IllegalArgumentException("the model's chat template rejects the messages: " + e.reason(), e);
             }
             throw e;
         }

@@ -8,22 +8,23 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/// From a conversation to the tokens of a prompt. Names of control tokens become control tokens where the chat template
-/// wrote them and stay plain text where a message did, so that no message can end its turn and begin another.
+/// Turns a conversation into the tokens of a prompt. A control token's name becomes that token if the chat
+/// template wrote it, and stays plain text if a message did. So no message can end its turn and begin another.
 ///
-/// To know one from the other after rendering, a mark goes into the messages before each place where such a name
-/// begins, or might if the text after the message completed it: a noncharacter that is in none of the messages, and is
-/// taken out again. A template may cut and trim messages; one that took characters out of the middle of them, or wrote
-/// the beginning of a name right before one, could still join a name. No known template does.
+/// To tell the two apart after rendering, a mark goes into the messages before each place at which such a name
+/// begins. It also goes before a place at which one would begin if the template's text completed it. The mark is
+/// a noncharacter that no message contains, and is removed again. A template may cut and trim messages. A
+/// template that took characters out of the middle of a message, or wrote the beginning of a name right before
+/// one, could still join a name. No known template does.
 ///
 /// Threading: any thread.
 public final class PromptEncoder {
-    /// Unicode keeps these for use within programs; no text has a reason to contain any.
+    /// Unicode reserves these for use within programs; no text has a reason to contain one.
     private static final char FIRST_MARK = '\uFDD0';
 
     private static final char LAST_MARK = '\uFDEF';
 
-    /// Of texts in which each name is a control token.
+    /// Used for texts in which every name is a control token.
     private static final char NO_MARK = '\uFFFF';
 
     private static final int NO_TOKEN = -1;
@@ -32,13 +33,14 @@ public final class PromptEncoder {
     private final @Nullable ChatTemplate template;
     private final TokenNames controlNames;
 
-    /// Of a prompt.
+    /// A part of a prompt.
     ///
     /// @param text empty for a control token
-    /// @param id of a control token, or [#NO_TOKEN]
+    /// @param id the control token's id, or [#NO_TOKEN]
     private record Part(String text, int id) {}
 
-    /// @param template null for a model without one: its prompt is the contents of the messages, joined by newlines
+    /// @param template null for a model without one: its prompt is the contents of the messages, joined by
+    ///     newlines
     public PromptEncoder(Tokenizer tokenizer, @Nullable ChatTemplate template) {
         this.tokenizer = tokenizer;
         this.template = template;
@@ -47,16 +49,16 @@ public final class PromptEncoder {
 
     /// The prompt for the assistant's next turn.
     ///
-    /// @throws IllegalArgumentException if the template refuses the messages, or they use up all marks
+    /// @throws IllegalArgumentException if the template rejects the messages, or they contain all marks
     public int[] encode(List<ChatMessage> messages) {
         return encode(messages, Integer.MAX_VALUE);
     }
 
-    /// As [#encode(List)].
+    /// Like [#encode(List)], with a limit.
     ///
-    /// @param mostTokens it may have
-    /// @throws PromptTooLongException where it is sure that it has more before it is encoded; not all that have are
-    ///     found so early
+    /// @param mostTokens the limit
+    /// @throws PromptTooLongException if the prompt certainly exceeds the limit; this check comes before encoding
+    ///     and does not find all such prompts
     public int[] encode(List<ChatMessage> messages, int mostTokens) {
         if (template == null) {
             var contents = String.join(
@@ -73,12 +75,12 @@ public final class PromptEncoder {
         return begun(encoded(parts));
     }
 
-    /// The prompt that `text` is, names of control tokens included.
+    /// A raw prompt; names of control tokens in it become those tokens.
     public int[] encodeRaw(String text) {
         return encodeRaw(text, Integer.MAX_VALUE);
     }
 
-    /// As [#encode(List, int)] of [#encodeRaw(String)].
+    /// Like [#encodeRaw(String)], with the limit of [#encode(List, int)].
     public int[] encodeRaw(String text, int mostTokens) {
         if (text.length() > mostTokens) {
             check(parts(text, NO_MARK), mostTokens);
@@ -87,7 +89,7 @@ public final class PromptEncoder {
     }
 
     private void check(List<Part> parts, int mostTokens) {
-        // None has more tokens than bytes, and what has few characters is encoded soon.
+        // A text has no more tokens than bytes, and a short one is encoded quickly.
         if (parts.stream().mapToLong(part -> part.text().length()).sum() <= mostTokens) {
             return;
         }
@@ -113,8 +115,8 @@ public final class PromptEncoder {
                 "messages contain each of the 32 noncharacters U+FDD0 to U+FDEF; at least one must be absent");
     }
 
-    /// `text` with `mark` before each place where a name begins, or may begin and go on in what the template writes
-    /// next, whether the template trims the text or not.
+    /// `text` with `mark` before each place at which a name begins. A name may also begin there and continue in
+    /// what the template writes next, whether or not the template trims the text.
     private String marked(String text, char mark) {
         var trimmedEnd = text.stripTrailing().length();
         var marked = new StringBuilder(text.length());
@@ -127,7 +129,7 @@ public final class PromptEncoder {
         return marked.toString();
     }
 
-    /// Cuts a text at the control tokens that are meant as such.
+    /// Splits a text at the real control tokens.
     private List<Part> parts(String rendered, char mark) {
         var parts = new ArrayList<Part>();
         var plainFrom = 0;
@@ -168,7 +170,7 @@ public final class PromptEncoder {
         return ids.build().toArray();
     }
 
-    /// With the begin-of-sequence token, where the model wants one and it is not there.
+    /// Puts the begin-of-sequence token first if the model needs it and it is missing.
     private int[] begun(int[] ids) {
         var begin = tokenizer.beginOfSequence();
         if (begin.isEmpty() || ids.length > 0 && ids[0] == begin.getAsInt()) {

@@ -1,4 +1,4 @@
-/// From the messages of a conversation to a prompt.
+/// Turns the messages of a conversation into a prompt.
 @NullMarked
 package dev.llmworker.text.chat;
 

@@ -8,16 +8,16 @@ import dev.llmworker.weights.ModelFileException;
 import java.io.IOException;
 import java.util.List;
 
-/// Byte-level BPE, as GPT-2, Llama 3, Qwen and SmolLM have it, from a GGUF file's metadata.
+/// Byte-level BPE from a GGUF file's metadata, as used by GPT-2, Llama 3, Qwen and SmolLM.
 final class ByteLevelEncoder {
     private ByteLevelEncoder() {}
 
-    /// @throws ModelFileException if merges and vocabulary do not fit together
+    /// @throws ModelFileException if merges and vocabulary do not match
     static TextEncoder of(Metadata metadata, Vocabulary vocabulary, PreTokenizer preTokenizer) throws IOException {
         var merges = merges(metadata);
         var json = TokenizerJson.of(vocabulary, merges, preTokenizer);
         return new HuggingFaceEncoder(
-                json, metadata.file(), "tokenizer.ggml.merges and tokenizer.ggml.tokens make no tokenizer");
+                json, metadata.file(), "tokenizer.ggml.merges and tokenizer.ggml.tokens do not make a tokenizer");
     }
 
     private static List<String> merges(Metadata metadata) throws ModelFileException {

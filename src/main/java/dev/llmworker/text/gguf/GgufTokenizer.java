@@ -13,8 +13,8 @@ import java.io.IOException;
 public final class GgufTokenizer {
     private GgufTokenizer() {}
 
-    /// @throws ModelFileException if the metadata contradict themselves, or describe a tokenizer that is not supported;
-    ///     those that are: `tokenizer.ggml.model` gpt2 with the `tokenizer.ggml.pre` of [PreTokenizer], and llama
+    /// @throws ModelFileException if the metadata contradict themselves, or describe an unsupported tokenizer.
+    ///     Supported: `tokenizer.ggml.model` gpt2 with the `tokenizer.ggml.pre` of [PreTokenizer], and llama
     public static ModelTokenizer of(Metadata metadata) throws IOException {
         var vocabulary = Vocabulary.of(metadata);
         var model = metadata.string("tokenizer.ggml.model");

@@ -6,12 +6,12 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/// How byte-level BPE cuts text into words before it merges within them: GGUF's `tokenizer.ggml.pre`. The patterns are
-/// those of the models' own `tokenizer.json`, in the Hugging Face tokenizers' regular expressions; each cuts what the
-/// ones before it left.
+/// How byte-level BPE splits text into words before it merges within them: GGUF's `tokenizer.ggml.pre`. The
+/// patterns are those of the models' own `tokenizer.json`, as regular expressions of the Hugging Face tokenizers.
+/// Each pattern splits what the ones before it left.
 enum PreTokenizer {
     GPT2(List.of("gpt-2", "phi-2"), Rules.PLAIN, Patterns.GPT2),
-    /// What llama.cpp falls back to; also for files from before the key existed.
+    /// llama.cpp's default; also for files older than the key.
     DEFAULT(List.of("default"), Rules.PLAIN, "[\\p{P}\\$\\+<=>\\^~\\|]+", Patterns.GPT2, "\\p{N}+", "[0-9][0-9][0-9]"),
     SMOLLM(List.of("smollm", "starcoder", "refact"), Rules.PLAIN, "\\p{N}", Patterns.GPT2),
     LLAMA3(List.of("llama-bpe", "llama3", "llama-v3", "falcon3"), Rules.WHOLE_WORDS_AND_BEGIN, Patterns.LLAMA3),
@@ -20,12 +20,12 @@ enum PreTokenizer {
     DEEPSEEK_QWEN(List.of("deepseek-r1-qwen"), Rules.PLAIN, Patterns.QWEN2),
     TEKKEN(List.of("tekken"), Rules.WHOLE_WORDS_AND_BEGIN, Patterns.TEKKEN);
 
-    /// What comes with a pattern.
+    /// Rules that come with a pattern.
     private enum Rules {
         PLAIN,
-        /// Text is brought to Unicode's composed form (NFC) first.
+        /// Text is first converted to Unicode's composed form (NFC).
         COMPOSED,
-        /// A word that is a token is that token, whatever the merges would make of it; and, unless the file says
+        /// A word that is a token stays that token, whatever the merges would make of it. Unless the file says
         /// otherwise, prompts start with the begin-of-sequence token.
         WHOLE_WORDS_AND_BEGIN
     }
@@ -52,7 +52,7 @@ enum PreTokenizer {
         this.patterns = List.of(patterns);
     }
 
-    /// @throws ModelFileException if the file asks for one that is not here
+    /// @throws ModelFileException if the file names an unsupported pre-tokenizer
     static PreTokenizer of(Metadata metadata) throws ModelFileException {
         var name = metadata.string("tokenizer.ggml.pre", "default");
         for (var preTokenizer : values()) {

@@ -13,12 +13,12 @@ import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.stream.IntStream;
 
-/// BPE as SentencePiece does it, for Llama 1 and 2, TinyLlama and Mistral: of all neighbours that make a token, those
-/// of the best-scored token are merged first, the leftmost where scores are equal; what is no token then is spelled in
+/// BPE as in SentencePiece, for Llama 1 and 2, TinyLlama and Mistral. Of all neighbours that make a token, those
+/// of the best-scored token are merged first; on equal scores, the leftmost. What is then no token is spelled in
 /// byte tokens. Spaces are written `▁`.
 ///
-/// It is not left to the Hugging Face tokenizers, which know merges by rank only: ranks rebuilt from scores cannot say
-/// "the leftmost", and runs such as `aaaa` come out otherwise.
+/// The Hugging Face tokenizers are not used here because they rank merges only. Ranks rebuilt from scores cannot
+/// say "the leftmost", so runs such as `aaaa` give other tokens.
 public final class SentencePieceEncoder implements TextEncoder {
 
     private static final int NONE = -1;
@@ -26,7 +26,7 @@ public final class SentencePieceEncoder implements TextEncoder {
                     (Candidate candidate) -> -candidate.score)
             .thenComparingInt(Candidate::left);
 
-    /// Two neighbouring symbols, by where they start, that would make a token of `length` characters.
+    /// Two neighbouring symbols, given by their start, that would make a token of `length` characters.
     private record Candidate(int left, int right, int length, float score) {}
 
     private final Map<String, Integer> pieces;
@@ -53,7 +53,7 @@ public final class SentencePieceEncoder implements TextEncoder {
             if (Float.isNaN(scores[id])) {
                 throw new ModelFileException(metadata.file(), key + " of token " + id + " is NaN");
             }
-            // -0 becomes 0: the two are the same score.
+            // Turns -0 into 0: the two are the same score.
             scores[id] += 0f;
         }
         return scores;
@@ -112,8 +112,8 @@ public final class SentencePieceEncoder implements TextEncoder {
         }
     }
 
-    /// A text cut into symbols, at first its characters. A symbol is named by where it starts in the text; the next one
-    /// starts where it ends.
+    /// A text split into symbols, at first its characters. A symbol is identified by its start in the text; the
+    /// next one starts at its end.
     private final class Symbols {
         final String text;
         final int[] end;
@@ -150,7 +150,8 @@ public final class SentencePieceEncoder implements TextEncoder {
             }
         }
 
-        /// A symbol merged into another ends nowhere; one that grew makes its candidates too short.
+        /// Whether the candidate's symbols are unchanged. A symbol that was merged into another has no end; one
+        /// that grew makes its old candidates too short.
         private boolean stillThere(Candidate candidate) {
             return end[candidate.left] == candidate.right && end[candidate.right] - candidate.left == candidate.length;
         }

@@ -6,14 +6,14 @@ import java.util.List;
 
 /// Writes the Hugging Face `tokenizer.json` of a byte-level BPE model.
 ///
-/// Control tokens are left out, from its vocabulary too: whatever text it is given, it cannot answer with one. It is
-/// written straight into a buffer because a tree of a hundred thousand nodes takes longer than the rest of the loading.
+/// Control tokens are left out, also from its vocabulary: so no text can become one. The JSON is written straight
+/// into a buffer, because a tree of a hundred thousand nodes takes longer than the rest of the loading.
 final class TokenizerJson {
     private final StringBuilder json = new StringBuilder(1 << 21);
 
     private TokenizerJson() {}
 
-    /// @param merges pairs of token names with a space between, the first merged first
+    /// @param merges pairs of token names separated by a space, in order of priority
     static String of(Vocabulary vocabulary, List<String> merges, PreTokenizer preTokenizer) {
         var writer = new TokenizerJson();
         writer.json.append("{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,");
@@ -76,7 +76,8 @@ final class TokenizerJson {
 
     private void string(String text) {
         json.append('"');
-        // Nearly all names can be copied whole, which is ten times as fast before the JIT compiler has seen this.
+        // Nearly all names can be copied whole. That is ten times as fast before the JIT compiler has compiled
+        // this.
         if (isPlain(text)) {
             json.append(text);
         } else {

@@ -13,12 +13,12 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Set;
 
-/// Writes a `tokenizer.json` anew, without the tokens that no text may become, and without what is put around texts or
-/// cut off them.
+/// Rewrites a `tokenizer.json` without control tokens, and without the steps that put tokens around texts or cut
+/// texts off.
 ///
-/// Control tokens are left out from the vocabulary too, with the merges that would make them: whatever text the result
-/// is given, it cannot answer with one. The added tokens that are text stay, and come into the vocabulary: their ids
-/// would be counted from its end otherwise.
+/// Control tokens are also left out of the vocabulary, with the merges that would make them: so no text can
+/// become one. Added tokens that are text stay and move into the vocabulary. Otherwise their ids would be counted
+/// from its end.
 final class EncoderJson {
     private static final ObjectMapper TREES = new ObjectMapper();
 
@@ -36,9 +36,9 @@ final class EncoderJson {
         this.out = out;
     }
 
-    /// @param left the control tokens that are left out
-    /// @param first false for text that goes on after a control token: some tokenizers put a space before the
-    ///     first text only
+    /// @param left the control tokens to leave out
+    /// @param first false for text that follows a control token: some tokenizers put a space before the first
+    ///     text only
     static String of(TokenizerFile source, Set<String> left, boolean first) throws IOException {
         var bytes = new ByteArrayOutputStream(source.bytes().length);
         try (var json = JsonFile.FACTORY.createParser(source.bytes());
@@ -97,11 +97,14 @@ final class EncoderJson {
     }
 
     private void vocabulary() throws IOException {
+        // The unknown token stays even if it is a control token: the library fails without it at the first text that
+        // needs it.
+        var unknown = source.part("model.unk_token").asText();
         out.writeStartObject();
         while (json.nextToken() == JsonToken.FIELD_NAME) {
             var name = json.currentName();
             json.nextToken();
-            if (!left.contains(name)) {
+            if (!left.contains(name) || name.equals(unknown)) {
                 out.writeNumberField(name, json.getIntValue());
             }
         }
@@ -113,10 +116,10 @@ final class EncoderJson {
         out.writeEndObject();
     }
 
-    /// Pairs of tokens, with a space between or as an array.
+    /// Copies the merges: pairs of tokens, separated by a space or as an array.
     private void merges() throws IOException {
         if (json.currentToken() != JsonToken.START_ARRAY) {
-            throw source.problem("model.merges", "is no array");
+            throw source.problem("model.merges", "is not an array");
         }
         out.writeStartArray();
         while (json.nextToken() != JsonToken.END_ARRAY) {

@@ -12,7 +12,8 @@ import java.util.List;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
-/// The small files beside a model's weights that say how to talk with it. All of them may be missing.
+/// The small files beside a model's weights that describe its special tokens and chat template. Any of them may
+/// be missing.
 ///
 /// @param tokenizer `tokenizer_config.json`
 /// @param special `special_tokens_map.json`
@@ -45,7 +46,7 @@ public record HubSettings(Path folder, JsonFile tokenizer, JsonFile special, Jso
         return null;
     }
 
-    /// Tokens that `tokenizer_config.json` declares special, whatever `tokenizer.json` says.
+    /// Tokens that `tokenizer_config.json` declares special, regardless of `tokenizer.json`.
     TreeSet<String> declaredSpecial() {
         var names = new TreeSet<String>();
         for (var token : tokenizer.get("added_tokens_decoder")) {
@@ -57,9 +58,9 @@ public record HubSettings(Path folder, JsonFile tokenizer, JsonFile special, Jso
         return names;
     }
 
-    /// The ids of the tokens by which the model ends an answer: one or several, in two files.
+    /// The ids of the tokens with which the model ends an answer: one or several, in two files.
     ///
-    /// @throws ModelFileException if one is no token
+    /// @throws ModelFileException if an id is outside the vocabulary
     BitSet endIds(int vocabularySize) throws ModelFileException {
         var ids = new BitSet();
         for (var file : List.of(generation, model)) {
@@ -78,7 +79,7 @@ public record HubSettings(Path folder, JsonFile tokenizer, JsonFile special, Jso
         return ids;
     }
 
-    /// The chat template: a file of its own, or else a part of `tokenizer_config.json`; null where there is none.
+    /// The chat template: a file of its own, or else a part of `tokenizer_config.json`; null if there is none.
     @Nullable
     public Template template() throws IOException {
         var own = folder.resolve(TEMPLATE);
@@ -100,6 +101,6 @@ public record HubSettings(Path folder, JsonFile tokenizer, JsonFile special, Jso
         return templates.path(-1);
     }
 
-    /// @param name what it is called in its file, for messages
+    /// @param name its name in the file, for messages
     public record Template(Path file, String name, String source) {}
 }

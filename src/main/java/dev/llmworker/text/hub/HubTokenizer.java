@@ -25,8 +25,8 @@ import java.util.regex.Pattern;
 import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 
-/// Makes the tokenizer that a folder of transformers describes: `tokenizer.json`, and beside it what says which of its
-/// tokens begin and end sequences.
+/// Makes the tokenizer of a model folder in the layout of transformers. It reads `tokenizer.json` and the files
+/// that name the tokens at the beginning and end of sequences.
 public final class HubTokenizer {
     private static final Pattern BYTE_TOKEN = Pattern.compile("<0x[0-9A-F]{2}>");
     private static final String SPACE = "▁";
@@ -73,7 +73,8 @@ public final class HubTokenizer {
                 TokenizerParts.covering(file, spelling));
     }
 
-    /// All tokens that are no text: those that a file declares special, and those by which a model ends its answers.
+    /// All tokens that are not text: those that a file declares special, and those with which the model ends its
+    /// answers.
     private Set<String> control() {
         var names = new HashSet<String>();
         var declared = settings.declaredSpecial();
@@ -95,7 +96,7 @@ public final class HubTokenizer {
     }
 
     private TextEncoder encoder(boolean first) throws IOException {
-        return new HuggingFaceEncoder(EncoderJson.of(file, control, first), file.file(), "makes no tokenizer");
+        return new HuggingFaceEncoder(EncoderJson.of(file, control, first), file.file(), "does not make a tokenizer");
     }
 
     private record Encoders(TextEncoder first, TextEncoder further) implements TextEncoder {
@@ -151,7 +152,7 @@ public final class HubTokenizer {
         var begin = id(settings.specialToken("bos_token"));
         var explicit = settings.tokenizer().get("add_bos_token");
         var isLlama = settings.tokenizer().get("tokenizer_class").asText().startsWith("LlamaTokenizer");
-        // Llama's class puts the token there itself, and the others leave it to tokenizer.json.
+        // Llama's class adds the token itself; the other classes leave it to tokenizer.json.
         var begins = isLlama ? explicit.asBoolean(true) : template != null;
         if (begins && begin.isEmpty()) {
             begin = id(template);
@@ -199,7 +200,7 @@ public final class HubTokenizer {
         throw file.problem("decoder", "is " + types + "; supported: ByteLevel, ByteFallback, Metaspace");
     }
 
-    /// Whether decoding drops a space at the start, because encoding puts one there.
+    /// Whether decoding drops a space at the start because encoding adds one there.
     private boolean addsLeadingSpace() {
         for (var step : steps(file.part("decoder"), "decoders")) {
             var strips = step.path("type").asText().equals("Strip")
@@ -215,14 +216,14 @@ public final class HubTokenizer {
         return false;
     }
 
-    /// Whether a pre-tokenizer puts a space before a text only where it is the first.
+    /// Whether a pre-tokenizer adds a space before the first text only.
     static boolean startsFirstOnly(JsonNode step) {
         return step.path("type").asText().equals("Metaspace")
                 && step.path("prepend_scheme").asText().equals("first")
                 && step.path("replacement").asText(SPACE).equals(SPACE);
     }
 
-    /// The steps of a sequence, or the one that there is.
+    /// The steps of a sequence, or the single step.
     static List<JsonNode> steps(JsonNode part, String name) {
         if (!part.path("type").asText().equals("Sequence")) {
             return part.isObject() ? List.of(part) : List.of();

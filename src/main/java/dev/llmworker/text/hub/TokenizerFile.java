@@ -16,23 +16,24 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 
-/// What a `tokenizer.json` says, its vocabulary apart from a tree: that would take a hundred thousand nodes.
+/// The contents of a `tokenizer.json`. Its vocabulary is not kept as a tree, which would take a hundred thousand
+/// nodes.
 ///
-/// @param vocabulary the ids of the model's tokens by name
-/// @param added the tokens that are found in text before the model is asked, by name
-/// @param parts the other members, and those of `model` but for its vocabulary and merges by `model.NAME`
+/// @param vocabulary the ids of the model's tokens, by name
+/// @param added the tokens that are found in text before the model runs, by name
+/// @param parts the other members; those of `model`, except for its vocabulary and merges, are under `model.NAME`
 record TokenizerFile(
         Path file,
         byte[] bytes,
         Map<String, Integer> vocabulary,
         Map<String, Added> added,
         Map<String, JsonNode> parts) {
-    /// @param special steers the model; it is no text
-    /// @param strips takes spaces around it, however many
+    /// @param special whether it steers the model and is not text
+    /// @param strips whether it takes the spaces around it
     record Added(int id, boolean special, boolean strips) {}
 
     static final String NAME = "tokenizer.json";
-    /// The longest known, of Gemma, has 33 MB.
+    /// The longest known file, Gemma's, has 33 MB.
     private static final int MAX_BYTES = 64 << 20;
     /// Ids below this; Gemma has 262,144.
     static final int MAX_TOKENS = 1 << 20;
@@ -56,7 +57,7 @@ record TokenizerFile(
 
     private void object(JsonParser json, String prefix) throws IOException {
         if (json.nextToken() != JsonToken.START_OBJECT) {
-            throw new ModelFileException(file, (prefix.isEmpty() ? "the file" : "model") + " is no JSON object");
+            throw new ModelFileException(file, (prefix.isEmpty() ? "the file" : "model") + " is not a JSON object");
         }
         while (json.nextToken() == JsonToken.FIELD_NAME) {
             var name = prefix + json.currentName();
@@ -118,7 +119,7 @@ record TokenizerFile(
         return (int) id;
     }
 
-    /// A member such as `decoder` or `model.unk_token`; missing where it is null.
+    /// A member such as `decoder` or `model.unk_token`; a missing node if it is null.
     JsonNode part(String name) {
         var part = parts.getOrDefault(name, MissingNode.getInstance());
         return part.isNull() ? MissingNode.getInstance() : part;

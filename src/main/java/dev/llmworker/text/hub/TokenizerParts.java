@@ -10,8 +10,8 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// That a `tokenizer.json` has only parts that the supported families have. The Hugging Face tokenizers end the whole
-/// process when some others contradict themselves.
+/// Checks that a `tokenizer.json` has only parts that the supported families use. The Hugging Face tokenizers
+/// abort the whole process if some other parts contradict themselves.
 final class TokenizerParts {
     private static final Map<String, Set<String>> STEPS = Map.of(
             "normalizer", Set.of("NFC", "NFKC", "NFD", "NFKD", "Prepend", "Replace"),
@@ -52,7 +52,7 @@ final class TokenizerParts {
         }
     }
 
-    /// How the tokens that come of `file` cover a text; null where not each of its bytes is in one.
+    /// How the tokens of `file` cover a text; null if a byte may be in no token.
     static FewestTokens.@Nullable Covering covering(TokenizerFile file, ModelTokenizer.Spelling spelling) {
         var normalizers = HubTokenizer.steps(file.part("normalizer"), "normalizers");
         var drops = HubTokenizer.steps(file.part("pre_tokenizer"), "pretokenizers").stream()
@@ -70,7 +70,8 @@ final class TokenizerParts {
                 yield null;
             }
             case SENTENCE_PIECE -> {
-                // Without its bytes, a run of characters that are no tokens may become one that stands for all.
+                // Without byte tokens, a run of unknown characters may become a single token that stands for all
+                // of them.
                 var known = file.part("model.byte_fallback").asBoolean()
                         && normalizers.stream().allMatch(TokenizerParts::spaces);
                 yield known ? FewestTokens.Covering.SPACED : null;

@@ -10,6 +10,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.LoopbackServer;
+import dev.llmworker.testing.Seeded;
+import dev.llmworker.testing.Seeds;
 import java.nio.file.Files;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -43,11 +45,12 @@ class DownloaderTest extends DownloadCase {
         assertEquals(List.of(1_000L), waitsMillis);
     }
 
+    @Seeded
     @Test
     void dropsAtAnyPlacesStillGiveTheFile() throws Exception {
-        var seed = new Random().nextLong();
+        var seed = Seeds.seed();
         var random = new Random(seed);
-        for (var round = 0; round < 20; round++) {
+        for (var round = 0; round < Seeds.rounds(20); round++) {
             var drops = random.ints(3, 0, content.length)
                     .sorted()
                     .mapToObj(at -> server.droppedAt(at, content, ETAG))

@@ -6,21 +6,20 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.Metrics;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.TestSettings;
+import dev.llmworker.testing.WorkerExtension;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /// A worker that wants keys.
@@ -35,24 +34,19 @@ class ApiKeysTest {
     @TempDir
     private static Path folder;
 
-    private static RunningWorker worker;
+    @RegisterExtension
+    static final WorkerExtension worker =
+            WorkerExtension.mock().with("API_KEYS", KEY + ", " + OTHER).with("ROUTES", ApiKeysTest::routes);
 
-    @BeforeAll
-    static void start() throws Exception {
-        var routes = RouteFolder.in(folder)
+    private static String routes() throws Exception {
+        return RouteFolder.in(folder)
                 .route(
                         "headers",
                         "platform-http:/headers",
                         "setBody: {simple: \"seen: ${headers}\"}",
-                        "removeHeaders: {pattern: \"*\"}");
-        worker = new RunningWorker(
-                new MockGenerator(),
-                Map.of("API_KEYS", KEY + ", " + OTHER, "ROUTES", routes.path().toString()));
-    }
-
-    @AfterAll
-    static void stop() {
-        worker.close();
+                        "removeHeaders: {pattern: \"*\"}")
+                .path()
+                .toString();
     }
 
     private static int status(String path, String... headers) throws Exception {

@@ -3,27 +3,15 @@ package dev.llmworker.serving.access;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.generation.MockGenerator;
-import dev.llmworker.testing.RunningWorker;
-import java.util.Map;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import dev.llmworker.testing.WorkerExtension;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Without a key no spelling of a path gets past the keys: it is refused before anything makes a route of it.
 class KeylessPathsTest {
-    private static RunningWorker worker;
-
-    @BeforeAll
-    static void start() throws Exception {
-        worker = new RunningWorker(new MockGenerator(), Map.of("API_KEYS", "a-key-of-the-worker"));
-    }
-
-    @AfterAll
-    static void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    static final WorkerExtension worker = WorkerExtension.mock().with("API_KEYS", "a-key-of-the-worker");
 
     private static String answer(String line) throws Exception {
         try (var client = worker.raw().send(line + " HTTP/1.1\r\nHost: worker\r\nConnection: close\r\n\r\n")) {

@@ -8,33 +8,25 @@ import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.TestSettings;
+import dev.llmworker.testing.TestWorker;
+import dev.llmworker.testing.WorkerExtension;
 import java.util.Locale;
 import java.util.Map;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// What browsers are told, and which sites' pages may connect.
 class OriginsTest {
     private static final String SITE = "https://app.example.com";
     private static final String KEY = "a-key-that-is-long-enough";
 
-    private static RunningWorker worker;
-
-    @BeforeAll
-    static void start() throws Exception {
-        worker = new RunningWorker(
-                new MockGenerator(),
-                Map.of("ALLOWED_ORIGINS", "https://other.example.com/, HTTPS://App.Example.com", "API_KEYS", KEY));
-    }
-
-    @AfterAll
-    static void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    static final WorkerExtension worker = WorkerExtension.mock()
+            .with("ALLOWED_ORIGINS", "https://other.example.com/, HTTPS://App.Example.com")
+            .with("API_KEYS", KEY);
 
     /// The head of the answer, in lower case.
-    private static String head(RunningWorker worker, String request, String... headers) throws Exception {
+    private static String head(TestWorker worker, String request, String... headers) throws Exception {
         var lines = new StringBuilder(request + " HTTP/1.1\r\nHost: worker:80\r\n");
         for (var header : headers) {
             lines.append(header).append("\r\n");
@@ -44,7 +36,7 @@ class OriginsTest {
         }
     }
 
-    private static String preflight(RunningWorker worker, String origin) throws Exception {
+    private static String preflight(TestWorker worker, String origin) throws Exception {
         return head(
                 worker,
                 "OPTIONS /generate",
@@ -53,7 +45,7 @@ class OriginsTest {
                 "Access-Control-Request-Headers: authorization,content-type,x-api-key");
     }
 
-    private static String handshake(RunningWorker worker, String... headers) throws Exception {
+    private static String handshake(TestWorker worker, String... headers) throws Exception {
         var all = new String[headers.length + 5];
         System.arraycopy(headers, 0, all, 5, headers.length);
         all[0] = "Upgrade: websocket";

@@ -3,28 +3,18 @@ package dev.llmworker.serving.beans;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.TestSocket;
+import dev.llmworker.testing.WorkerExtension;
 import java.net.http.HttpRequest;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// What clients of the worker that this one replaces rely on.
 class ContractTest {
-    private static RunningWorker worker;
-
-    @BeforeAll
-    static void start() throws Exception {
-        worker = RunningWorker.with(new MockGenerator());
-    }
-
-    @AfterAll
-    static void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    static final WorkerExtension worker = WorkerExtension.mock();
 
     @Test
     void pingIsHealthy() throws Exception {

@@ -4,31 +4,20 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.WorkerExtension;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.Base64;
-import java.util.Map;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// The page at `/`, as it comes over the wire; `src/test/clients/page.mjs` uses it in a browser.
 class PageTest {
-    private static RunningWorker worker;
-
-    @BeforeAll
-    static void start() throws Exception {
-        worker = new RunningWorker(new MockGenerator(), Map.of("API_KEYS", "a-key-that-the-page-needs-not"));
-    }
-
-    @AfterAll
-    static void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    static final WorkerExtension worker = WorkerExtension.mock().with("API_KEYS", "a-key-that-the-page-needs-not");
 
     private static String header(HttpResponse<?> answer, String name) {
         return answer.headers().firstValue(name).orElse("");

@@ -9,26 +9,18 @@ import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
+import dev.llmworker.testing.WorkerExtension;
 import java.net.http.HttpResponse;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// What clients see of an engine that loads, is full, or fails.
 class ReadinessTest {
     private static final ScriptedGenerator ENGINE = new ScriptedGenerator();
-    private static RunningWorker worker;
 
-    @BeforeAll
-    static void start() throws Exception {
-        worker = RunningWorker.with(ENGINE);
-    }
-
-    @AfterAll
-    static void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    static final WorkerExtension worker = WorkerExtension.of(ENGINE);
 
     @BeforeEach
     void ready() {

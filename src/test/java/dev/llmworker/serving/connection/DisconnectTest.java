@@ -6,14 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.RawConnection;
-import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
+import dev.llmworker.testing.WorkerExtension;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
-import java.util.concurrent.locks.LockSupport;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// Clients of the WebSocket that leave in any way, and ones that stay and do not read.
 class DisconnectTest {
@@ -22,17 +20,9 @@ class DisconnectTest {
     private static final byte[] HALF_FRAME = HexFormat.of().parseHex("81fe0fa000000000");
 
     private final ScriptedGenerator engine = new ScriptedGenerator();
-    private RunningWorker worker;
 
-    @BeforeEach
-    void start() throws Exception {
-        worker = RunningWorker.with(engine);
-    }
-
-    @AfterEach
-    void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    final WorkerExtension worker = WorkerExtension.of(engine);
 
     private interface Leaving {
         void leave(RawConnection client) throws Exception;
@@ -76,11 +66,7 @@ class DisconnectTest {
                 flood.emit(token);
             }
             flood.finish(FinishReason.STOP);
-            Await.until("the writer waits", () -> {
-                var read = flood.read.get();
-                LockSupport.parkNanos(100_000_000);
-                return read > 0 && read == flood.read.get();
-            });
+            Await.until("the writer waits", flood::readerWaits);
             assertTrue(flood.read.get() < 4_000, "all was taken from the engine and lies in memory");
             other.send(PROMPT);
             engine.next().emit("a").finish(FinishReason.STOP);

@@ -1,30 +1,32 @@
 package dev.llmworker.serving.connection;
 
-import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
 import dev.llmworker.testing.TestSocket;
+import dev.llmworker.testing.WorkerExtension;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// A WebSocket to a worker whose generations say what the test has them say.
 abstract class ScriptedSocketCase {
     final ScriptedGenerator engine = new ScriptedGenerator();
-    RunningWorker worker;
+
+    @RegisterExtension
+    final WorkerExtension worker = WorkerExtension.of(engine);
+
     TestSocket socket;
 
     @BeforeEach
-    void start() throws Exception {
-        worker = RunningWorker.with(engine);
+    void connect() {
         socket = worker.socket("/ws");
     }
 
     @AfterEach
-    void stop() {
+    void disconnect() {
         socket.close();
-        worker.close();
     }
 
     void prompt(String text, String more) {

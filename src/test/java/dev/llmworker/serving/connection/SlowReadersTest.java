@@ -5,14 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.ManualClock;
 import dev.llmworker.testing.RawConnection;
-import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
+import dev.llmworker.testing.WorkerExtension;
 import java.io.IOException;
-import java.util.Map;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import java.time.Duration;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -22,19 +22,18 @@ class SlowReadersTest {
     private static final int TOKENS = 4_000;
     private static final String TOKEN = "x".repeat(1 << 14);
 
+    private static final Duration SECOND = Duration.ofSeconds(1);
+
     private final ScriptedGenerator engine = new ScriptedGenerator();
-    private RunningWorker worker;
 
-    @BeforeEach
-    void start() throws Exception {
-        // A WebSocket would be cut by its pings otherwise.
-        worker = new RunningWorker(engine, Map.of("SEND_TIMEOUT", "1", "PING_INTERVAL", "0"));
-    }
+    private final ManualClock clock = new ManualClock();
 
-    @AfterEach
-    void stop() {
-        worker.close();
-    }
+    // Without pings, which would close a WebSocket, too.
+    @RegisterExtension
+    final WorkerExtension worker = WorkerExtension.of(engine)
+            .with("SEND_TIMEOUT", "1")
+            .with("PING_INTERVAL", "0")
+            .with(clock);
 
     private RawConnection post(String path, String body) throws Exception {
         return worker.raw()
@@ -56,7 +55,10 @@ class SlowReadersTest {
         var body = "{\"prompt\":\"x\",\"stream\":true}";
         try (var _ = path.equals("/ws") ? worker.raw().upgrade(path).text(body) : post(path, body)) {
             var flood = flood();
-            flood.awaitClosed();
+            Await.until("the generation is closed", () -> {
+                clock.advance(SECOND);
+                return flood.isClosed();
+            });
             Await.until("it is over", () -> worker.stats.finished("cancelled") == 1);
             assertTrue(worker.stats.wastedTokens() > 0, "all was sent though nobody read");
             assertEquals(0, worker.stats.runningGenerations());
@@ -70,6 +72,7 @@ class SlowReadersTest {
             flood().finish(FinishReason.STOP);
             Await.until("the answer is under way", () -> worker.stats.finished("stop") == 1);
             Await.until("the worker has closed", () -> {
+                clock.advance(SECOND);
                 try {
                     client.send("x");
                     return false;
@@ -84,11 +87,11 @@ class SlowReadersTest {
     void aStreamThatIsReadSlowlyIsReadToItsEnd() throws Exception {
         try (var client = post("/generate", "{\"prompt\":\"x\",\"stream\":true}")) {
             flood().finish(FinishReason.STOP);
-            // Six seconds and more.
-            var piece = 1L << 20;
-            for (var left = (long) TOKENS * TOKEN.length(); left > piece; left -= piece) {
-                client.skip(piece);
-                Thread.sleep(100);
+            // More than the buffers hold, so that the worker must have sent some of it since the last look.
+            var piece = 12L << 20;
+            for (var left = (long) TOKENS * TOKEN.length(); left > 0; left -= piece) {
+                client.skip(Math.min(piece, left));
+                clock.advance(SECOND);
             }
             Await.until("it is over", () -> worker.stats.finished("stop") == 1);
             assertEquals(0, worker.stats.wastedTokens());

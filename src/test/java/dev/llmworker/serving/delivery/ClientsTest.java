@@ -6,29 +6,20 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.RawConnection;
-import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
+import dev.llmworker.testing.WorkerExtension;
 import java.nio.charset.StandardCharsets;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// Clients that leave, stall, or ask for more than their share.
 class ClientsTest {
     private static final String PROMPT = "{\"prompt\":\"x\"}";
 
     private final ScriptedGenerator engine = new ScriptedGenerator();
-    private RunningWorker worker;
 
-    @BeforeEach
-    void start() throws Exception {
-        worker = RunningWorker.with(engine);
-    }
-
-    @AfterEach
-    void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    final WorkerExtension worker = WorkerExtension.of(engine);
 
     private RawConnection generate() throws Exception {
         return worker.raw()

@@ -2,15 +2,13 @@ package dev.llmworker.serving.delivery;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.RawConnection;
-import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.WorkerExtension;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// Many clients that leave at once, in the middle of long answers.
 class DroppedStreamsTest {
@@ -18,17 +16,8 @@ class DroppedStreamsTest {
     private static final int READ_BYTES = 4_000;
     private static final String BODY = "{\"prompt\":\"x\",\"max_tokens\":200000,\"stream\":true}";
 
-    private RunningWorker worker;
-
-    @BeforeEach
-    void start() throws Exception {
-        worker = RunningWorker.with(new MockGenerator());
-    }
-
-    @AfterEach
-    void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    final WorkerExtension worker = WorkerExtension.mock();
 
     private List<RawConnection> webSockets() throws Exception {
         var clients = new ArrayList<RawConnection>();

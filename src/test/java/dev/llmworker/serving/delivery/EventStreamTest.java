@@ -11,15 +11,15 @@ import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RawConnection;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
+import dev.llmworker.testing.WorkerExtension;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -30,17 +30,9 @@ class EventStreamTest {
     private static final String CHAT = "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"stream\":true}";
 
     private final ScriptedGenerator engine = new ScriptedGenerator();
-    private RunningWorker worker;
 
-    @BeforeEach
-    void start() throws Exception {
-        worker = RunningWorker.with(engine);
-    }
-
-    @AfterEach
-    void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    final WorkerExtension worker = WorkerExtension.of(engine);
 
     private static String body(String path) {
         return path.equals("/generate") ? GENERATE : CHAT;

@@ -8,14 +8,14 @@ import dev.llmworker.generation.RefusedException;
 import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
+import dev.llmworker.testing.WorkerExtension;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// What OpenAI's API below `/v1` refuses, and how.
 class OpenAiErrorsTest {
@@ -23,17 +23,9 @@ class OpenAiErrorsTest {
     private static final String TEXT = "/v1/completions";
 
     private final ScriptedGenerator engine = new ScriptedGenerator();
-    private RunningWorker worker;
 
-    @BeforeEach
-    void start() throws Exception {
-        worker = RunningWorker.with(engine);
-    }
-
-    @AfterEach
-    void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    final WorkerExtension worker = WorkerExtension.of(engine);
 
     private static String chat(String more) {
         return "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]" + more + "}";

@@ -13,6 +13,7 @@ import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
+import dev.llmworker.testing.WorkerExtension;
 import dev.llmworker.text.chat.ChatMessage;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -21,9 +22,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// OpenAI's API below `/v1`.
 class OpenAiTest {
@@ -31,17 +31,9 @@ class OpenAiTest {
     private static final String TEXT = "/v1/completions";
 
     private final ScriptedGenerator engine = new ScriptedGenerator();
-    private RunningWorker worker;
 
-    @BeforeEach
-    void start() throws Exception {
-        worker = RunningWorker.with(engine);
-    }
-
-    @AfterEach
-    void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    final WorkerExtension worker = WorkerExtension.of(engine);
 
     private static String chat(String more) {
         return "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]" + more + "}";

@@ -6,13 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.llmworker.testing.ChatEvents;
 import dev.llmworker.testing.Events;
+import dev.llmworker.testing.RemoteExtension;
 import dev.llmworker.testing.RemoteWorker;
-import dev.llmworker.testing.ScriptedServer;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// OpenAI's API over another server of it: requests and answers go through as they are.
 class RelayTest {
@@ -26,24 +25,11 @@ class RelayTest {
             "response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{}}},
             "n":2,"top_logprobs":20,"logprobs":true,"chat_template_kwargs":{"thinking":false},"temperature":1.5""";
 
-    private ScriptedServer server;
-    private RemoteWorker remote;
-
-    @BeforeEach
-    void start() throws Exception {
-        server = new ScriptedServer();
-        remote = RemoteWorker.before(server);
-    }
-
-    @AfterEach
-    void stop() throws Exception {
-        remote.assertIdle();
-        remote.close();
-        server.close();
-    }
+    @RegisterExtension
+    final RemoteExtension remote = new RemoteExtension();
 
     private void answersWithATool() {
-        server.answers((_, wire) -> {
+        remote.server().answers((_, wire) -> {
             wire.stream();
             for (var choices : List.of(
                     "{\"index\":1,\"delta\":{\"role\":\"assistant\",\"content\":\"B\"}}",
@@ -68,17 +54,17 @@ class RelayTest {
     @Test
     void aRequestGoesThroughAsItIs() throws Exception {
         answersWithATool();
-        assertEquals(200, remote.worker.post(CHAT, RICH + "}").statusCode());
+        assertEquals(200, remote.worker().post(CHAT, RICH + "}").statusCode());
         var expected = (ObjectNode) Events.json(RICH + "}");
         expected.put("model", "served-model").put("stream", true);
         expected.putObject("stream_options").put("include_usage", true);
-        assertEquals(expected, server.next().body());
+        assertEquals(expected, remote.server().next().body());
     }
 
     @Test
     void aWholeAnswerIsPutTogether() throws Exception {
         answersWithATool();
-        var answer = Events.json(remote.worker.post(CHAT, RICH + "}").body());
+        var answer = Events.json(remote.worker().post(CHAT, RICH + "}").body());
         assertEquals(
                 Events.json("{\"id\":\"c1\",\"object\":\"chat.completion\",\"created\":7,\"model\":\"m\",\"choices\":["
                         + "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":["
@@ -89,14 +75,14 @@ class RelayTest {
                         + "{\"token\":\"ye\",\"logprob\":-1},{\"token\":\"!\",\"logprob\":-2}]},\"finish_reason\":\"stop\"}],"
                         + "\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":9,\"total_tokens\":12}}"),
                 answer);
-        assertEquals(9, remote.worker.stats.generatedTokens());
-        assertEquals(3, remote.worker.stats.promptTokens());
+        assertEquals(9, remote.worker().stats.generatedTokens());
+        assertEquals(3, remote.worker().stats.promptTokens());
     }
 
     @Test
     void aStreamGoesThroughAsItIs() throws Exception {
         answersWithATool();
-        var events = Events.post(remote.worker, CHAT, RICH + ",\"stream\":true}");
+        var events = Events.post(remote.worker(), CHAT, RICH + ",\"stream\":true}");
         // The usage was not asked for.
         assertEquals(8 + 1, events.size());
         assertEquals(ChatEvents.of("{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}"), events.get(7));
@@ -107,14 +93,14 @@ class RelayTest {
     void theUsageComesWhereItIsAskedFor() throws Exception {
         answersWithATool();
         var events = Events.post(
-                remote.worker, CHAT, RICH + ",\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
+                remote.worker(), CHAT, RICH + ",\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
         assertEquals(8 + 2, events.size());
         assertEquals(ChatEvents.usage(3, 9), events.get(8));
     }
 
     @Test
     void aTextGoesThroughToo() throws Exception {
-        server.answers((_, wire) -> {
+        remote.server().answers((_, wire) -> {
             wire.stream();
             for (var text : List.of("a", "b")) {
                 wire.event("{\"object\":\"text_completion\",\"choices\":[{\"index\":0,\"text\":\"" + text
@@ -125,14 +111,14 @@ class RelayTest {
             wire.event("[DONE]");
             wire.raw("0\r\n\r\n");
         });
-        var answer = Events.json(remote.worker
+        var answer = Events.json(remote.worker()
                 .post("/v1/completions", "{\"prompt\":[1,2,3],\"echo\":true,\"suffix\":\"x\"}")
                 .body());
         assertEquals(
                 "[{\"index\":0,\"text\":\"ab\",\"logprobs\":{\"tokens\":[\"a\",\"b\"],\"text_offset\":[0,0]},"
                         + "\"finish_reason\":\"length\"}]",
                 answer.get("choices").toString());
-        var sent = server.next();
+        var sent = remote.server().next();
         assertEquals("/v1/completions", sent.path());
         assertEquals("[1,2,3]", sent.body().get("prompt").toString());
         assertTrue(sent.body().get("echo").asBoolean());
@@ -140,48 +126,52 @@ class RelayTest {
 
     @Test
     void anotherModelIsNotServed() throws Exception {
-        var answer = remote.worker.post(CHAT, "{\"model\":\"other\",\"messages\":[]}");
+        var answer = remote.worker().post(CHAT, "{\"model\":\"other\",\"messages\":[]}");
         assertEquals(404, answer.statusCode());
         assertTrue(answer.body().contains("model_not_found"), answer.body());
     }
 
     @Test
     void whatTheServerRefusesIsToldInItsWords() throws Exception {
-        server.answers((_, wire) -> wire.json(
-                400,
-                "{\"error\":{\"message\":\"This model's maximum context length is 8 tokens\",\"type\":\"BadRequestError\","
-                        + "\"code\":400}}"));
+        remote.server()
+                .answers((_, wire) -> wire.json(
+                        400,
+                        "{\"error\":{\"message\":\"This model's maximum context length is 8 tokens\",\"type\":\"BadRequestError\","
+                                + "\"code\":400}}"));
         for (var stream : List.of("false", "true")) {
-            var answer = remote.worker.post(CHAT, "{\"messages\":[],\"stream\":" + stream + "}");
+            var answer = remote.worker().post(CHAT, "{\"messages\":[],\"stream\":" + stream + "}");
             assertEquals(400, answer.statusCode());
             assertEquals(
                     "{\"error\":{\"message\":\"This model's maximum context length is 8 tokens\","
                             + "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"context_length_exceeded\"}}",
                     answer.body());
         }
-        assertEquals(2, remote.worker.stats.refused("invalid"));
-        assertEquals(0, remote.worker.stats.requests());
+        assertEquals(2, remote.worker().stats.refused("invalid"));
+        assertEquals(0, remote.worker().stats.requests());
     }
 
     @Test
     void aDeadlineEndsEachChoiceThatGoesOn() throws Exception {
-        remote.close();
-        remote = new RemoteWorker(Map.of("REQUEST_TIMEOUT", "1"), server);
-        remote.awaitReady();
-        server.answers((_, wire) -> {
+        remote.server().answers((_, wire) -> {
             wire.stream().event(ChatEvents.of("{\"index\":0,\"delta\":{\"content\":\"a\"}}"));
             wire.event(ChatEvents.of("{\"index\":1,\"delta\":{\"content\":\"b\"},\"finish_reason\":\"stop\"}"));
             wire.awaitLeft();
         });
-        var events = Events.post(remote.worker, CHAT, "{\"messages\":[],\"n\":2,\"stream\":true}");
-        assertEquals(
-                "[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"timeout\"}]",
-                Events.json(events.get(2)).get("choices").toString());
-        assertEquals("[DONE]", events.get(3));
-        server.next().awaitLeft();
-        var whole = Events.json(
-                remote.worker.post(CHAT, "{\"messages\":[],\"n\":2}").body());
-        assertEquals("timeout", whole.get("choices").get(0).get("finish_reason").asText());
-        assertEquals("stop", whole.get("choices").get(1).get("finish_reason").asText());
+        try (var hurried = new RemoteWorker(Map.of("REQUEST_TIMEOUT", "1"), remote.server())) {
+            hurried.awaitReady();
+            var events = Events.post(hurried.worker, CHAT, "{\"messages\":[],\"n\":2,\"stream\":true}");
+            assertEquals(
+                    "[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"timeout\"}]",
+                    Events.json(events.get(2)).get("choices").toString());
+            assertEquals("[DONE]", events.get(3));
+            remote.server().next().awaitLeft();
+            var whole = Events.json(
+                    hurried.worker.post(CHAT, "{\"messages\":[],\"n\":2}").body());
+            assertEquals(
+                    "timeout", whole.get("choices").get(0).get("finish_reason").asText());
+            assertEquals(
+                    "stop", whole.get("choices").get(1).get("finish_reason").asText());
+            hurried.assertIdle();
+        }
     }
 }

@@ -3,27 +3,16 @@ package dev.llmworker.serving.port;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.generation.MockGenerator;
-import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.TestSocket;
+import dev.llmworker.testing.WorkerExtension;
 import java.util.concurrent.CompletionException;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// CVE-2026-46726: a query parameter of a WebSocket must not become a header that sends its answers to everybody.
 class ControlParametersTest {
-    private static RunningWorker worker;
-
-    @BeforeAll
-    static void start() throws Exception {
-        worker = RunningWorker.with(new MockGenerator());
-    }
-
-    @AfterAll
-    static void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    static final WorkerExtension worker = WorkerExtension.mock();
 
     @Test
     void noParameterOfOneSocketReachesAnother() throws Exception {

@@ -4,8 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.testing.Await;
-import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.EventLoops;
 import dev.llmworker.testing.ScriptedGenerator;
+import dev.llmworker.testing.WorkerExtension;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -13,10 +14,8 @@ import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
-import java.util.concurrent.locks.LockSupport;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -29,20 +28,11 @@ class PipeliningTest {
     private static final ByteBuffer MANY_PINGS = bytes("GET /ping HTTP/1.1\r\nHost: worker\r\n\r\n".repeat(1 << 14));
     private static final long MAX_AHEAD_BYTES = 256 << 20;
     private static final int QUIET_ROUNDS = 50;
-    private static final long PAUSE_NANOS = 10_000_000;
 
     private final ScriptedGenerator engine = new ScriptedGenerator();
-    private RunningWorker worker;
 
-    @BeforeEach
-    void start() throws Exception {
-        worker = RunningWorker.with(engine);
-    }
-
-    @AfterEach
-    void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    final WorkerExtension worker = WorkerExtension.of(engine);
 
     @ParameterizedTest
     @ValueSource(
@@ -119,7 +109,8 @@ class PipeliningTest {
     }
 
     private SocketChannel connect() throws IOException {
-        return SocketChannel.open(new InetSocketAddress(InetAddress.getLoopbackAddress(), worker.port.port()));
+        return SocketChannel.open(new InetSocketAddress(
+                InetAddress.getLoopbackAddress(), worker.port().port()));
     }
 
     private static ByteBuffer bytes(String text) {
@@ -127,7 +118,7 @@ class PipeliningTest {
     }
 
     /// Sends requests until none is taken any more.
-    private static void assertStopsReading(SocketChannel client) throws IOException {
+    private void assertStopsReading(SocketChannel client) throws IOException {
         var sent = 0L;
         for (var quiet = 0; quiet < QUIET_ROUNDS; quiet++) {
             var written = client.write(MANY_PINGS.duplicate());
@@ -135,7 +126,7 @@ class PipeliningTest {
                 sent += written;
                 quiet = 0;
             } else {
-                LockSupport.parkNanos(PAUSE_NANOS);
+                EventLoops.turn(worker.port().vertx());
             }
             // The kernel's own buffers hold far less.
             assertTrue(sent < MAX_AHEAD_BYTES, "the worker took " + sent + " bytes");

@@ -4,13 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.generation.MockGenerator;
-import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.WorkerExtension;
 import java.util.List;
 import java.util.regex.Pattern;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -21,17 +19,8 @@ class RawHttpTest {
     private static final String CHUNKS = Integer.toHexString(BODY.length()) + "|" + BODY + "|0||";
     private static final String PROBE = "GET /stats HTTP/1.1|Host: worker|Connection: close||";
 
-    private static RunningWorker worker;
-
-    @BeforeAll
-    static void start() throws Exception {
-        worker = RunningWorker.with(new MockGenerator());
-    }
-
-    @AfterAll
-    static void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    static final WorkerExtension worker = WorkerExtension.mock();
 
     private static String post(String headers) {
         return "POST /generate HTTP/1.1|Host: worker|" + headers + "|";

@@ -3,27 +3,16 @@ package dev.llmworker.serving.port;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.generation.MockGenerator;
-import dev.llmworker.testing.RunningWorker;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import dev.llmworker.testing.WorkerExtension;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /// Methods, targets and versions of HTTP/1.1 as they stand on the wire.
 class RawTargetsTest {
-    private static RunningWorker worker;
-
-    @BeforeAll
-    static void start() throws Exception {
-        worker = RunningWorker.with(new MockGenerator());
-    }
-
-    @AfterAll
-    static void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    static final WorkerExtension worker = WorkerExtension.mock();
 
     private static String answer(String line, String headers) throws Exception {
         try (var client = worker.raw().send(line + "\r\nHost: worker\r\nConnection: close\r\n" + headers + "\r\n")) {

@@ -4,29 +4,19 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.WorkerExtension;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// What is refused, and how.
 class RefusalsTest {
-    private static RunningWorker worker;
-
-    @BeforeAll
-    static void start() throws Exception {
-        worker = RunningWorker.with(new MockGenerator());
-    }
-
-    @AfterAll
-    static void stop() {
-        worker.close();
-    }
+    @RegisterExtension
+    static final WorkerExtension worker = WorkerExtension.mock();
 
     private static void assertError(int status, String message, String code, HttpResponse<String> answer) {
         assertEquals(status, answer.statusCode(), answer.body());

@@ -5,10 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.RawConnection;
 import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.Seeded;
+import dev.llmworker.testing.Seeds;
+import dev.llmworker.testing.WorkerExtension;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
@@ -19,11 +21,11 @@ import java.util.Random;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// Random JSON, frames and HTTP: everything is answered or the connection closed, nothing by a failure, and nothing
-/// stays behind. `-Dfuzz.seed=` repeats a run.
+/// stays behind.
 class RequestFuzzTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Pattern STATUS = Pattern.compile("HTTP/1\\.[01] (\\d{3}) ");
@@ -33,23 +35,18 @@ class RequestFuzzTest {
     private static final Set<Integer> CLOSE_CODES = Set.of(0, 1000, 1002, 1003, 1007, 1008, 1009);
     private static final List<String> PATHS = List.of("/generate", "/v1/chat/completions", "/v1/completions");
 
-    private final long seed = Long.getLong("fuzz.seed", new Random().nextLong());
+    private final long seed = Seeds.seed();
     private final Random random = new Random(seed);
     private final RandomRequests requests = new RandomRequests(random);
-    private RunningWorker worker;
 
-    @BeforeEach
-    void start() throws Exception {
-        System.out.println("RequestFuzzTest seed " + seed);
-        worker = RunningWorker.with(new MockGenerator());
-    }
+    @RegisterExtension
+    final WorkerExtension worker = WorkerExtension.mock();
 
     @AfterEach
     void nothingStaysBehind() throws Exception {
         Await.until("all sockets are closed", () -> worker.stats.webSockets() == 0);
         Await.until("all generations are over", () -> worker.stats.runningGenerations() == 0);
         assertEquals(200, worker.get("/ping").statusCode());
-        worker.close();
     }
 
     private void assertSound(int status, String body, String of) {
@@ -57,10 +54,11 @@ class RequestFuzzTest {
         assertFalse(INSIDES.matcher(body).find(), of + " was answered by " + body);
     }
 
+    @Seeded
     @Test
     void randomJsonIsAnsweredOrRefused() throws Exception {
         var answered = 0;
-        for (var round = 0; round < 3000; round++) {
+        for (var round = 0; round < Seeds.rounds(3000); round++) {
             var body = requests.json();
             var path = PATHS.get(random.nextInt(PATHS.size()));
             var answer = RunningWorker.send(worker.request(path).POST(BodyPublishers.ofByteArray(body)));
@@ -75,9 +73,10 @@ class RequestFuzzTest {
         assertTrue(answered > 100, answered + " were answered");
     }
 
+    @Seeded
     @Test
     void randomFramesAreAnsweredOrTheConnectionClosed() throws Exception {
-        for (var round = 0; round < 500; round++) {
+        for (var round = 0; round < Seeds.rounds(500); round++) {
             var of = "seed " + seed + " round " + round;
             try (var client = worker.raw().upgrade("/ws")) {
                 var frames = 1 + random.nextInt(6);
@@ -153,10 +152,11 @@ class RequestFuzzTest {
         }
     }
 
+    @Seeded
     @Test
     void randomHttpIsAnsweredOrTheConnectionClosed() throws Exception {
         var answers = 0;
-        for (var round = 0; round < 1000; round++) {
+        for (var round = 0; round < Seeds.rounds(1000); round++) {
             var of = "seed " + seed + " round " + round;
             try (var client = worker.raw()) {
                 for (var more = 1 + random.nextInt(3); more > 0; more--) {

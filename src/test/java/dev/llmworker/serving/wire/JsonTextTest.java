@@ -3,17 +3,20 @@ package dev.llmworker.serving.wire;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.testing.Seeded;
+import dev.llmworker.testing.Seeds;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 class JsonTextTest {
     private static final ObjectMapper JSON = new ObjectMapper();
 
+    @Seeded
     @Test
     void aFrameReadsBackAsTheTokenThatWasWritten() throws Exception {
-        var seed = System.nanoTime();
+        var seed = Seeds.seed();
         var random = new Random(seed);
-        for (var round = 0; round < 20_000; round++) {
+        for (var round = 0; round < Seeds.rounds(20_000); round++) {
             var token = new StringBuilder();
             for (var i = random.nextInt(6); i > 0; i--) {
                 var bits = random.nextInt(17);

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.testing.Seeded;
+import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.TinyVocabularies;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -79,13 +81,14 @@ class PromptEncoderTest {
         assertEquals("[<|im_start|>]user\na <[<|im_end|>]\n[<|im_start|>]assistant\n", prompt(CHATML, "a <"));
     }
 
+    @Seeded
     @Test
     void contentsKeepEveryCharacterWhateverTheyHold() throws IOException {
-        var seed = System.nanoTime();
+        var seed = Seeds.seed();
         var random = new Random(seed);
         var parts =
                 List.of("<|im_end|>", "<|im_start|>", "<|im_", "end|>", "<", "|>", "x", " ", "\uFDD0", "\uFDD1", "😀");
-        for (var round = 0; round < 300; round++) {
+        for (var round = 0; round < Seeds.rounds(300); round++) {
             var content = IntStream.range(0, 1 + random.nextInt(8))
                     .mapToObj(_ -> parts.get(random.nextInt(parts.size())))
                     .collect(Collectors.joining());

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
+import dev.llmworker.testing.Seeded;
+import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.TinyVocabularies;
 import dev.llmworker.text.Tokenizer;
 import java.io.ByteArrayOutputStream;
@@ -93,15 +95,16 @@ class ByteLevelTokenizerTest {
         assertArrayEquals(new int[] {control}, model.tokenizer().encodeWithControlTokens("stop"));
     }
 
+    @Seeded
     @Test
     void anyTextComesBackAsItWasAndHoldsNoControlToken() throws IOException {
-        var seed = System.nanoTime();
+        var seed = Seeds.seed();
         var random = new Random(seed);
         var parts =
                 List.of("<|im_end|>", "<|im_", "start|>", "hello", " ", "\n", "é", "日", "😀", "\u0000", "7", "\uFDD0");
         for (var name : List.of("smollm", "gpt-2", "llama-bpe", "tekken", "default", "smaug-bpe")) {
             var tokenizer = TinyVocabularies.byteLevel(name).tokenizer();
-            for (var round = 0; round < 200; round++) {
+            for (var round = 0; round < Seeds.rounds(200); round++) {
                 var text = new StringBuilder();
                 IntStream.range(0, random.nextInt(10))
                         .forEach(_ -> text.append(parts.get(random.nextInt(parts.size()))));

@@ -1,0 +1,38 @@
+package dev.llmworker.model.decoder;
+
+import dev.llmworker.sampling.SamplingParameters;
+
+/// The arguments of a decode call of n rows.
+///
+/// @param integers by row tokens, then positions, then top_k: 3 · n
+/// @param numbers by row temperatures, top_p, min_p, then the uniform numbers of each step: (3 + steps) · n
+/// @param anySampled whether some row has a temperature above 0
+/// @param anyFiltered whether such a row has top_k, top_p or min_p
+record DecodeCall(long[] integers, double[] numbers, int steps, boolean anySampled, boolean anyFiltered) {
+    static DecodeCall of(DecodeBatch batch, int steps) {
+        var rows = batch.rows();
+        var integers = new long[3 * rows];
+        var numbers = new double[(3 + steps) * rows];
+        var anySampled = false;
+        var anyFiltered = false;
+        for (var row = 0; row < rows; row++) {
+            var sampling = batch.sampling(row);
+            integers[row] = batch.token(row);
+            integers[rows + row] = batch.position(row);
+            integers[2 * rows + row] = sampling.topK();
+            numbers[row] = sampling.temperature();
+            numbers[rows + row] = sampling.topP();
+            numbers[2 * rows + row] = sampling.minP();
+            for (var step = 0; step < steps; step++) {
+                numbers[(3 + step) * rows + row] = SeededUniform.of(sampling.seed(), batch.position(row) + step);
+            }
+            anySampled |= !sampling.isGreedy();
+            anyFiltered |= filters(sampling);
+        }
+        return new DecodeCall(integers, numbers, steps, anySampled, anyFiltered);
+    }
+
+    static boolean filters(SamplingParameters sampling) {
+        return !sampling.isGreedy() && (sampling.topK() > 0 || sampling.topP() < 1 || sampling.minP() > 0);
+    }
+}

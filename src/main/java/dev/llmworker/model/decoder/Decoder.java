@@ -1,0 +1,62 @@
+package dev.llmworker.model.decoder;
+
+import dev.llmworker.model.DecoderDescription;
+import dev.llmworker.sampling.SamplingParameters;
+import java.util.List;
+
+/// A decoder-only language model on its device, with a KV cache of `description().slots()` sequences of up to
+/// `description().contextLength()` tokens each.
+///
+/// Threading: one thread makes all calls, the one that loaded it included.
+public interface Decoder extends AutoCloseable {
+    DecoderDescription description();
+
+    /// Runs a part of a prompt through the model: `ids` become positions `start` to `start + ids.length - 1` of the
+    /// sequence in `slot`. Positions before `start` must be in the cache already. A prompt that runs alone
+    /// comes with slot 0, so that the decoder can treat it the same way each time.
+    void prefill(int slot, int[] ids, int start);
+
+    /// As [#prefill(int, int[], int)] for a prompt's last part, and samples the token that follows it.
+    int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling);
+
+    /// Decodes `steps` tokens for each row of `batch`; each sampled token is the next step's input. The batch
+    /// receives the log-probabilities that rows ask for.
+    ///
+    /// @return the token ids by step, then by row: element `step * rows + row`
+    int[] decode(DecodeBatch batch, int steps);
+
+    /// One step of [#decode], and in the same pass parts of prompts of other slots. This is cheaper than a call for
+    /// each, because the weights are read once. Not for a decoder that is [#deterministic()].
+    int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts);
+
+    /// A useful default of [#leastPromptTokens()].
+    int LEAST_PROMPT_TOKENS = 16;
+
+    /// The fewest tokens of a prompt that are worth a step. Fewer hardly save time, because all rows share the time
+    /// that reading the weights takes.
+    default int leastPromptTokens() {
+        return LEAST_PROMPT_TOKENS;
+    }
+
+    /// Copies the first `length` cached positions of slot `from` to slot `to`.
+    void copySlot(int from, int to, int length);
+
+    /// As [#copySlot], but the contents of `from`, and those behind `length` in `to`, are lost.
+    default void moveSlot(int from, int to, int length) {
+        copySlot(from, to, length);
+    }
+
+    /// Exchanges the first `length` positions of two slots.
+    void swapSlots(int a, int b, int length);
+
+    /// Whether a sequence's tokens never depend on what else is decoded, provided that a prompt is always cut at the
+    /// same positions. The same calls then fill its cache. A decoder that needs no such cuts returns false.
+    boolean deterministic();
+
+    /// Called when the worker has been idle for a while. The decoder may free memory that it can take again. The
+    /// slots keep their contents.
+    default void rest() {}
+
+    @Override
+    void close();
+}

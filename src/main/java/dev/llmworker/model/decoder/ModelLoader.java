@@ -1,0 +1,111 @@
+package dev.llmworker.model.decoder;
+
+import ai.djl.Device;
+import dev.llmworker.model.DecoderDescription;
+import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.DeviceMemory;
+import dev.llmworker.model.Devices;
+import dev.llmworker.model.MemoryPlan;
+import dev.llmworker.model.ModelConfig;
+import dev.llmworker.model.Precision;
+import dev.llmworker.model.TensorCheck;
+import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.TensorType;
+import java.io.IOException;
+import java.util.Comparator;
+import java.util.EnumMap;
+import java.util.function.LongConsumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Fills a decoder program with a model. It decides the formats and the context, and then loads the weights.
+record ModelLoader(StoredModel model, DecoderOptions options, Device device, DecoderProgram program) {
+    private static final Logger LOG = LoggerFactory.getLogger(ModelLoader.class);
+    /// Java's heap, the tokenizer and what a step computes.
+    private static final long CPU_WORKING_BYTES = 256L << 20;
+    /// A step's temporaries, cuBLAS, and kernels that are loaded late.
+    private static final long GPU_WORKING_BYTES = 1L << 30;
+    /// A machine runs other programs too; a GPU only runs this one.
+    private static final double CPU_CACHE_SHARE = 0.5;
+
+    private static final double GPU_CACHE_SHARE = 0.9;
+
+    DecoderDescription load(LongConsumer progress) throws IOException, InterruptedException {
+        var config = ModelConfig.of(model);
+        var weights = program.weights(options, device);
+        var cache = cachePrecision(weights);
+        var memory = DeviceMemory.of(device);
+        var loader = new WeightLoader(model, config, program, weights, memory.total(), progress);
+        var plan = plan(config, memory, loader, cache);
+        LOG.info("{}", plan);
+        program.configure(
+                config,
+                plan.slots(),
+                plan.contextLength(),
+                weights == Precision.AUTO ? Precision.FP32 : weights,
+                cache,
+                Devices.name(device),
+                options.deterministic());
+        loader.load();
+        program.build(config.rope().frequencies());
+        program.loaded(model, device, options.deterministic());
+        return new DecoderDescription(
+                config.name(),
+                config.architecture().ggufName(),
+                config.vocabulary(),
+                plan.contextLength(),
+                plan.slots(),
+                Devices.name(device),
+                format(weights),
+                plan.cache(),
+                config.cacheBytesPerToken(cache.bytes()));
+    }
+
+    /// Checks everything that [#load] needs, and reads each tensor, but loads nothing.
+    ModelSummary check() throws IOException {
+        var config = ModelConfig.of(model);
+        var weights = program.weights(options, device);
+        var cache = cachePrecision(weights);
+        TensorCheck.allKnown(model, config);
+        TensorCheck.allThere(model, config);
+        for (var tensor : model.tensors().values()) {
+            tensor.checkFinite();
+        }
+        var memory = DeviceMemory.of(device);
+        var loader = new WeightLoader(model, config, program, weights, memory.total(), _ -> {});
+        return ModelSummary.of(
+                model, config, Devices.name(device), format(weights), plan(config, memory, loader, cache));
+    }
+
+    private MemoryPlan plan(ModelConfig config, DeviceMemory memory, WeightLoader loader, Precision cache)
+            throws IOException {
+        // A tensor is unpacked to float32 on its way.
+        var largest = model.tensors().values().stream()
+                .mapToLong(Tensor::elements)
+                .max()
+                .orElse(0);
+        var working = largest * Precision.FP32.bytes()
+                + (device.isGpu() ? GPU_WORKING_BYTES : CPU_WORKING_BYTES)
+                + program.loneLength(config, cache, Integer.MAX_VALUE, options.deterministic())
+                        * config.cacheBytesPerToken(Precision.FP32.bytes());
+        var share = device.isGpu() ? GPU_CACHE_SHARE : CPU_CACHE_SHARE;
+        var spare = program.spareTokens();
+        var needs = new MemoryPlan.Needs(config, cache.bytes(), loader.bytesNeeded(), working, spare, share);
+        return MemoryPlan.of(memory, needs, options.slots(), options.contextLength());
+    }
+
+    private Precision cachePrecision(Precision weights) {
+        return options.cache() == Precision.AUTO ? program.defaultCache(weights) : options.cache();
+    }
+
+    /// How most of the weights are held, and the type that they have in the file.
+    private String format(Precision weights) {
+        var bytes = new EnumMap<TensorType, Long>(TensorType.class);
+        for (var tensor : model.tensors().values()) {
+            bytes.merge(tensor.type(), tensor.data().byteSize(), Long::sum);
+        }
+        var most = bytes.keySet().stream().max(Comparator.comparing(bytes::get)).orElseThrow();
+        return program.weightFormat(weights, most) + " (" + most + ")";
+    }
+}

@@ -1,0 +1,80 @@
+package dev.llmworker.model.decoder;
+
+import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.Devices;
+import dev.llmworker.model.Libtorch;
+import dev.llmworker.model.MemoryPlan;
+import dev.llmworker.model.ModelConfig;
+import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.TensorType;
+import java.io.IOException;
+import java.util.EnumMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/// Describes a model that has been checked, and how it would be loaded.
+///
+/// @param architecture as GGUF names it
+/// @param sizes the model's sizes, in words
+/// @param vocabularySize token ids are 0 to this, exclusive
+/// @param types bytes of the tensors by how their elements are stored
+/// @param parameters all tensors' elements
+/// @param device where it would run
+/// @param weightFormat how the weights would be held there
+public record ModelSummary(
+        String architecture,
+        String sizes,
+        int vocabularySize,
+        Map<TensorType, Long> types,
+        long parameters,
+        String device,
+        String weightFormat,
+        MemoryPlan memory) {
+    /// Checks a model without loading it. Each tensor is read once.
+    ///
+    /// @throws dev.llmworker.weights.ModelFileException if the model is not supported, or its tensors do not fit
+    ///     or are not finite
+    /// @throws IllegalArgumentException if the options do not fit the model or machine
+    public static ModelSummary of(StoredModel model, DecoderOptions options) throws IOException, InterruptedException {
+        Libtorch.await();
+        var device = Devices.of(options.device());
+        var program = ProgramChoice.of(model, options, device).open(device, 1);
+        try {
+            return new ModelLoader(model, options, device, program).check();
+        } finally {
+            program.close();
+        }
+    }
+
+    static ModelSummary of(
+            StoredModel model, ModelConfig config, String device, String weightFormat, MemoryPlan memory) {
+        var types = new EnumMap<TensorType, Long>(TensorType.class);
+        var parameters = 0L;
+        for (var tensor : model.tensors().values()) {
+            types.merge(tensor.type(), tensor.data().byteSize(), Long::sum);
+            parameters += tensor.elements();
+        }
+        var sizes = config.layers() + " layers of " + config.hidden() + ", " + config.heads() + " heads of "
+                + config.headDim() + " (" + config.kvHeads() + " for keys and values), feed-forward "
+                + config.feedForward() + ", trained for " + config.contextLength() + " tokens";
+        return new ModelSummary(
+                config.architecture().ggufName(),
+                sizes,
+                config.vocabulary(),
+                types,
+                parameters,
+                device,
+                weightFormat,
+                memory);
+    }
+
+    /// `134.5 million in Q4_1 84.1 MB, F32 0.1 MB`.
+    public String weights() {
+        return String.format(Locale.ROOT, "%.1f million in ", parameters / 1e6)
+                + types.entrySet().stream()
+                        .sorted(Map.Entry.<TensorType, Long>comparingByValue().reversed())
+                        .map(type -> String.format(Locale.ROOT, "%s %.1f MB", type.getKey(), type.getValue() / 1e6))
+                        .collect(Collectors.joining(", "));
+    }
+}

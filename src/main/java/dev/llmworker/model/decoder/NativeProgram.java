@@ -1,0 +1,88 @@
+package dev.llmworker.model.decoder;
+
+import ai.djl.Device;
+import dev.llmworker.model.Precision;
+import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.TensorType;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+
+/// The program for CPUs with AVX2. Its layers are in C++, and its weights are as they are stored. A row's result
+/// never depends on the rows beside it.
+record NativeProgram(ExportedProgram exported) implements DecoderProgram {
+    /// Types whose blocks the program takes, and checks, itself.
+    private static final Set<TensorType> BLOCKS = EnumSet.of(TensorType.Q4_0, TensorType.Q4_1, TensorType.Q8_0);
+    /// Types of which the program holds exactly what the file has.
+    private static final Set<TensorType> HELD_EXACTLY = EnumSet.of(
+            TensorType.Q4_0, TensorType.Q4_1, TensorType.Q8_0, TensorType.F32, TensorType.F16, TensorType.BF16);
+
+    private static final int LEAST_PROMPT_TOKENS = 4;
+
+    @Override
+    public Precision defaultCache(Precision weights) {
+        return Precision.FP16;
+    }
+
+    @Override
+    public WeightLayout fewRows(List<Tensor> parts, Precision weights) {
+        return WeightLayout.NATIVE;
+    }
+
+    @Override
+    public boolean embedsByHead(TensorType type) {
+        return HELD_EXACTLY.contains(type);
+    }
+
+    @Override
+    public boolean checksFinite(TensorType type) {
+        return BLOCKS.contains(type);
+    }
+
+    @Override
+    public String weightFormat(Precision weights, TensorType type) {
+        return "native";
+    }
+
+    @Override
+    public void loaded(StoredModel model, Device device, boolean deterministic) throws ModelFileException {
+        if (!exported.test("is_finite")) {
+            // The check in Java finds the tensor and the block.
+            for (var tensor : model.tensors().values()) {
+                tensor.checkFinite();
+            }
+        }
+    }
+
+    @Override
+    public void useThreads(int threads) {
+        DecoderProgram.super.useThreads(threads);
+        exported.run("use_threads", threads);
+    }
+
+    /// A step's time grows with the rows almost from the first one. A long prompt therefore does not hold up a lone
+    /// stream.
+    @Override
+    public int leastPromptTokens() {
+        return LEAST_PROMPT_TOKENS;
+    }
+
+    @Override
+    public boolean rowsAreIndependent() {
+        return true;
+    }
+
+    /// A swap copies nothing at all.
+    @Override
+    public void moveSlot(int from, int to, int length) {
+        swapSlots(from, to, length);
+    }
+
+    @Override
+    public void close() {
+        exported.run("close");
+        exported.close();
+    }
+}

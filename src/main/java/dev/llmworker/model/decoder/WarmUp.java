@@ -1,0 +1,94 @@
+package dev.llmworker.model.decoder;
+
+import dev.llmworker.sampling.LogitAdjustment;
+import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.sampling.TokenHistory;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+
+/// The first calls of a decoder, because libtorch sets up much of itself when it is first used. On a CPU they are
+/// small, and in slot 0 only: a slot's part of the cache takes memory from its first token on. Larger calls would
+/// set up more, but take longer than that saves.
+record WarmUp(TorchDecoder decoder) {
+    private static final int PROMPT_TOKENS = 8;
+    /// As the scheduler cuts prompts.
+    private static final int[] CHUNKS = {128, 64, 32, 16, 1};
+    /// With more rows than this, the kernels for products no longer change with each row.
+    private static final int EACH_ROWS = 32;
+    private static final int ROWS_STEP = 8;
+
+    void run() {
+        var description = decoder.description();
+        var prompt = new int[Math.min(PROMPT_TOKENS, description.contextLength() - 1)];
+        var sampling = new SamplingParameters(1, 40, 0.9f, 0.05f, 0);
+        decoder.prefillLast(0, prompt, 0, sampling);
+        var batch = new DecodeBatch(1);
+        batch.add(0, prompt.length, sampling);
+        decoder.decode(batch, 1);
+        if (!description.device().equals("cpu")) {
+            kernels();
+        }
+    }
+
+    /// Loads a GPU's kernels. Each is loaded when it is first launched, which takes milliseconds. The number of rows
+    /// decides which kernels a product takes.
+    ///
+    /// @return the number of calls
+    int kernels() {
+        var description = decoder.description();
+        var calls = 0;
+        for (var tokens : CHUNKS) {
+            if (2 * tokens < description.contextLength()) {
+                decoder.prefillLast(0, new int[tokens], 0, SamplingParameters.greedy());
+                decoder.prefill(0, new int[tokens], tokens);
+                calls += 2;
+            }
+        }
+        for (var rows = 1; rows <= description.slots(); rows += rows < EACH_ROWS ? 1 : ROWS_STEP) {
+            decoder.decode(batch(rows, SamplingParameters.greedy()), 1);
+            decoder.decode(batch(rows, new SamplingParameters(1, 0, 0.9f, 0, 0)), 1);
+            calls += 2;
+            var beside = new PromptPart(rows, new int[16], 0);
+            if (!decoder.deterministic() && rows < description.slots() && description.contextLength() > 16) {
+                decoder.decodeBeside(batch(rows, SamplingParameters.greedy()), List.of(beside));
+                calls++;
+            }
+        }
+        return calls + rarer();
+    }
+
+    /// Features that only some requests use: draws without a filter, several steps a call, penalties and
+    /// log-probabilities, and slots that are copied and exchanged. They need two tokens of each slot's context.
+    private int rarer() {
+        var description = decoder.description();
+        var rows = Math.min(2, description.slots());
+        var steps = description.contextLength() > 2 ? 2 : 1;
+        decoder.decode(batch(rows, new SamplingParameters(1, 0, 1, 0, 0)), steps);
+        var adjustment = new LogitAdjustment(1.1f, 0.1f, 0.1f, Map.of(0, 1f));
+        var calls = 1;
+        for (var temperature : new float[] {0, 1}) {
+            var steered = new DecodeBatch(rows);
+            for (var row = 0; row < rows; row++) {
+                var sampling = new SamplingParameters(temperature, 0, 0.9f, 0, 0, adjustment, OptionalInt.of(1));
+                steered.add(0, 1, sampling, new TokenHistory(new int[] {0}, steps, new int[] {0}));
+            }
+            decoder.decode(steered, steps);
+            calls++;
+        }
+        if (rows > 1) {
+            decoder.copySlot(0, 1, 1);
+            decoder.swapSlots(0, 1, 1);
+            calls += 2;
+        }
+        return calls;
+    }
+
+    private static DecodeBatch batch(int rows, SamplingParameters sampling) {
+        var batch = new DecodeBatch(rows);
+        for (var row = 0; row < rows; row++) {
+            batch.add(0, 1, sampling);
+        }
+        return batch;
+    }
+}

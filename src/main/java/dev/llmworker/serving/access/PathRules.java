@@ -1,0 +1,74 @@
+package dev.llmworker.serving.access;
+
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.HttpServerRequest;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/// What routes say of their own paths to the port in front of them. A path is compared character by character: a router
+/// may read another spelling as the same path, but no rule does.
+///
+/// Threading: any thread.
+public final class PathRules {
+    /// What a route may ask for.
+    public enum Rule {
+        /// Requests need no API key.
+        KEYLESS("keyless"),
+        /// Reading requests are answered to the end while the worker drains.
+        SERVED_WHILE_DRAINING("served-while-draining");
+
+        private final String word;
+
+        Rule(String word) {
+            this.word = word;
+        }
+
+        /// How a route spells it.
+        public String word() {
+            return word;
+        }
+    }
+
+    /// @param method of HTTP; [#ANY] for each, [#WEBSOCKET] for handshakes
+    public record Place(String method, String path) {
+        public static final String ANY = "*";
+        public static final String WEBSOCKET = "WebSocket";
+    }
+
+    private final Map<String, Map<Place, Set<Rule>>> byRoute = new ConcurrentHashMap<>();
+
+    public PathRules() {
+        // The port itself answers `/ping` until the routes are there.
+        set("", Map.of(new Place("GET", "/ping"), Set.of(Rule.KEYLESS)));
+    }
+
+    /// Replaces what a route has said.
+    public void set(String route, Map<Place, Set<Rule>> rules) {
+        byRoute.put(route, rules);
+    }
+
+    /// A route is gone.
+    public void remove(String route) {
+        byRoute.remove(route);
+    }
+
+    /// Whether a rule holds for a request: HEAD counts as GET.
+    public boolean has(Rule rule, HttpServerRequest request) {
+        var path = request.path();
+        if (Access.isHandshake(request)) {
+            return has(rule, new Place(Place.WEBSOCKET, path));
+        }
+        var method = request.method() == HttpMethod.HEAD ? HttpMethod.GET : request.method();
+        return has(rule, new Place(method.name(), path)) || has(rule, new Place(Place.ANY, path));
+    }
+
+    private boolean has(Rule rule, Place place) {
+        for (var rules : byRoute.values()) {
+            if (rules.getOrDefault(place, Set.of()).contains(rule)) {
+                return true;
+            }
+        }
+        return false;
+    }
+}

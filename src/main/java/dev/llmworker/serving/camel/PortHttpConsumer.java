@@ -1,0 +1,133 @@
+package dev.llmworker.serving.camel;
+
+import io.vertx.core.Future;
+import io.vertx.core.Handler;
+import io.vertx.ext.web.RoutingContext;
+import java.util.List;
+import org.apache.camel.Exchange;
+import org.apache.camel.ExchangePattern;
+import org.apache.camel.Processor;
+import org.apache.camel.Route;
+import org.apache.camel.component.platform.http.PlatformHttpEndpoint;
+import org.apache.camel.component.platform.http.spi.PlatformHttpConsumerAware;
+import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpConsumer;
+import org.apache.camel.model.OnExceptionDefinition;
+import org.apache.camel.model.ProcessDefinition;
+import org.apache.camel.model.RouteDefinition;
+
+/// Runs a route for each HTTP request on a virtual thread, and writes the answer at once. Camel's own consumer sends
+/// each answer through a stream and its own thread, which costs more than the rest together. A route of nothing but
+/// [EventLoopProcessor] steps, such as `/ping`, runs on the event loop itself. `docs/decisions/0011` has the figures.
+///
+/// Threading: called on the event loops.
+final class PortHttpConsumer extends VertxPlatformHttpConsumer {
+    private boolean runsOnEventLoop;
+
+    PortHttpConsumer(
+            PlatformHttpEndpoint endpoint,
+            Processor processor,
+            List<Handler<RoutingContext>> handlers,
+            String routerName) {
+        super(endpoint, processor, handlers, routerName);
+    }
+
+    @Override
+    protected void doStart() throws Exception {
+        // Camel sets the route of the consumer that stands in front of this one, not of this one.
+        runsOnEventLoop = getEndpoint().getCamelContext().getRoutes().stream()
+                .anyMatch(route -> route.getConsumer() instanceof PlatformHttpConsumerAware front
+                        && front.getPlatformHttpConsumer() == this
+                        && hasEventLoopStepsOnly(route));
+        super.doStart();
+    }
+
+    /// Camel adds the interceptors and `onCompletion` of route configurations to the steps, so a route that has one
+    /// runs
+    /// on a virtual thread. Error handlers do not count: an [EventLoopProcessor] only fails if it has a bug.
+    private static boolean hasEventLoopStepsOnly(Route route) {
+        return route.getRoute() instanceof RouteDefinition definition
+                && definition.getOutputs().stream()
+                        .filter(step -> !(step instanceof OnExceptionDefinition))
+                        .allMatch(step -> step instanceof ProcessDefinition process
+                                && process.getRef() != null
+                                && route.getCamelContext().getRegistry().lookupByName(process.getRef())
+                                        instanceof EventLoopProcessor);
+    }
+
+    @Override
+    protected void handleRequest(RoutingContext request) {
+        if (isSuspended() || getEndpoint().isHttpProxy()) {
+            super.handleRequest(request);
+            return;
+        }
+        var exchange = createExchange(false);
+        exchange.setPattern(ExchangePattern.InOut);
+        processHttpRequest(exchange, request)
+                .compose(_ -> runsOnEventLoop
+                        ? runHere(exchange)
+                        : request.vertx().executeBlocking(() -> run(exchange), false))
+                .onSuccess(_ -> answer(exchange, request))
+                .onFailure(failure -> fail(exchange, request, failure));
+    }
+
+    private Future<Exchange> runHere(Exchange exchange) {
+        try {
+            return Future.succeededFuture(run(exchange));
+        } catch (Exception e) {
+            return Future.failedFuture(e);
+        }
+    }
+
+    private Exchange run(Exchange exchange) throws Exception {
+        createUoW(exchange);
+        getProcessor().process(exchange);
+        return exchange;
+    }
+
+    private void answer(Exchange exchange, RoutingContext request) {
+        if (exchange.getException() != null) {
+            // No error handler of the route took it. Camel has logged it.
+            request.fail(exchange.getException());
+            done(exchange, request);
+            return;
+        }
+        RouteResponse.write(exchange, request, getEndpoint().getHeaderFilterStrategy())
+                .onComplete(written -> {
+                    if (written.succeeded()) {
+                        done(exchange, request);
+                    } else {
+                        fail(exchange, request, written.cause());
+                    }
+                });
+    }
+
+    private void fail(Exchange exchange, RoutingContext request, Throwable failure) {
+        getExceptionHandler().handleException("cannot answer " + getEndpoint().getPath(), failure);
+        if (request.response().headWritten()) {
+            // Half of the answer is sent, and it must not look complete.
+            request.request().connection().close();
+        } else {
+            request.fail(failure);
+        }
+        if (getEndpoint().isHandleWriteResponseError()) {
+            exchange.setProperty(Exchange.EXCEPTION_CAUGHT, failure);
+            exchange.setException(failure);
+        }
+        done(exchange, request);
+    }
+
+    /// The steps of `onCompletion` run here. They may wait, so only a route that never waits ends on the event loop.
+    private void done(Exchange exchange, RoutingContext request) {
+        if (runsOnEventLoop) {
+            release(exchange);
+        } else {
+            request.vertx().executeBlocking(() -> release(exchange), false);
+        }
+    }
+
+    private Exchange release(Exchange exchange) {
+        doneUoW(exchange);
+        releaseExchange(exchange, false);
+        return exchange;
+    }
+}

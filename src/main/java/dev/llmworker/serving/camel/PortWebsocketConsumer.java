@@ -1,0 +1,137 @@
+package dev.llmworker.serving.camel;
+
+import dev.llmworker.serving.access.Access;
+import dev.llmworker.serving.connection.Client;
+import dev.llmworker.serving.connection.MessageAssembler;
+import dev.llmworker.serving.connection.StrictFrames;
+import dev.llmworker.serving.connection.WebSocketClient;
+import dev.llmworker.serving.connection.WebSocketConnection;
+import dev.llmworker.serving.port.HttpPort;
+import dev.llmworker.serving.wire.RequestId;
+import dev.llmworker.stats.WorkerStats;
+import io.vertx.core.http.ServerWebSocket;
+import io.vertx.core.net.SocketAddress;
+import io.vertx.ext.web.RoutingContext;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.camel.Exchange;
+import org.apache.camel.Processor;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketConstants;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketConsumer;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketEndpoint;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketEvent;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Routes the messages of each connection in their order, on virtual threads; Camel's own consumer gives them to a
+/// pool,
+/// where they overtake each other. An exchange carries its [WebSocketClient].
+///
+/// Threading: called on the event loops.
+public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
+    private static final Logger LOG = LoggerFactory.getLogger(PortWebsocketConsumer.class);
+
+    private final boolean routesEvents;
+    private final HttpPort port;
+    private final WorkerStats stats;
+    private final Map<String, WebSocketConnection> connections = new ConcurrentHashMap<>();
+
+    /// @param routesEvents whether the route also gets an exchange when a connection opens or closes
+    PortWebsocketConsumer(
+            VertxWebsocketEndpoint endpoint,
+            Processor processor,
+            boolean routesEvents,
+            HttpPort port,
+            WorkerStats stats) {
+        super(endpoint, processor);
+        this.port = port;
+        this.routesEvents = routesEvents;
+        this.stats = stats;
+    }
+
+    @Override
+    public void onOpen(String key, SocketAddress remote, RoutingContext routing, ServerWebSocket socket) {
+        var connection = new WebSocketConnection(
+                socket,
+                routing.vertx().getOrCreateContext(),
+                RequestId.of(routing.response()),
+                Access.keyLabel(routing.request()),
+                port.webSockets().newKeepAlive());
+        connections.put(key, connection);
+        stats.recordWebSocketOpened();
+        port.slowSenders().upgraded(routing.request().connection());
+        StrictFrames.install(
+                routing.request().connection(), socket, HttpPort.MAX_MESSAGE_BYTES, connection.keepAlive());
+        // These replace Camel's own handlers.
+        socket.textMessageHandler(null);
+        socket.binaryMessageHandler(null);
+        socket.frameHandler(new MessageAssembler(
+                socket,
+                HttpPort.MAX_MESSAGE_BYTES,
+                connection.keepAlive(),
+                message -> onMessage(key, message, remote, routing)));
+        port.webSockets().opened(connection);
+        if (routesEvents) {
+            super.onOpen(key, remote, routing, socket);
+        }
+    }
+
+    @Override
+    public void onClose(String key, SocketAddress remote, RoutingContext routing) {
+        var connection = connections.get(key);
+        if (connection == null) {
+            return;
+        }
+        connection.closed();
+        port.webSockets().closed(connection);
+        stats.recordWebSocketClosed();
+        if (routesEvents) {
+            super.onClose(key, remote, routing);
+        }
+        connections.remove(key);
+    }
+
+    @Override
+    public void onException(String key, Throwable cause, SocketAddress remote, RoutingContext routing) {
+        // The client broke the protocol or vanished. The close event that follows does the rest.
+        LOG.debug("WebSocket {} failed", key, cause);
+    }
+
+    /// Query parameters are left out: Camel's own consumer makes headers of them, by the client's names
+    /// (CVE-2026-46726).
+    @Override
+    protected void populateExchangeHeaders(
+            Exchange exchange, String key, SocketAddress remote, RoutingContext routing, VertxWebsocketEvent event) {
+        var message = exchange.getMessage();
+        routing.pathParams().forEach(message::setHeader);
+        message.setHeader(VertxWebsocketConstants.REMOTE_ADDRESS, remote);
+        message.setHeader(VertxWebsocketConstants.CONNECTION_KEY, key);
+        message.setHeader(VertxWebsocketConstants.EVENT, event);
+        var connection = connections.get(key);
+        if (connection != null) {
+            new WebSocketClient(connection, !port.drain().hasBegun()).travelWith(exchange);
+        }
+    }
+
+    @Override
+    protected void processExchange(Exchange exchange, RoutingContext routing) {
+        if (Client.of(exchange) instanceof WebSocketClient client) {
+            client.connection().route(() -> process(exchange));
+        }
+    }
+
+    private void process(Exchange exchange) {
+        try {
+            createUoW(exchange);
+            getProcessor().process(exchange);
+            if (exchange.getException() != null) {
+                getExceptionHandler().handleException(exchange.getException());
+            }
+        } catch (Exception e) {
+            getExceptionHandler().handleException(e);
+        } finally {
+            doneUoW(exchange);
+            releaseExchange(exchange, false);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+package dev.llmworker.serving.camel;
+
+import dev.llmworker.serving.connection.WebSockets;
+import dev.llmworker.serving.port.HttpPort;
+import dev.llmworker.serving.wire.JsonError;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.HttpVersion;
+import io.vertx.ext.web.Route;
+import io.vertx.ext.web.Router;
+import io.vertx.ext.web.RoutingContext;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.apache.camel.CamelContext;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketConsumer;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketHost;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketHostConfiguration;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketHostKey;
+import org.jspecify.annotations.Nullable;
+
+/// Mounts the WebSocket paths on the [PortRouter]. It does not listen: the [HttpPort] does.
+final class PortWebsocketHost extends VertxWebsocketHost {
+    private static final short GOING_AWAY = 1001;
+    private static final short SERVICE_RESTART = 1012;
+    private static final int FULL_RETRY_SECONDS = 5;
+
+    private final CamelContext context;
+    private final Router router;
+    private final VertxWebsocketHostKey key;
+    private final WebSockets sockets;
+    private final Map<String, Route> handshakes = new HashMap<>();
+
+    PortWebsocketHost(
+            CamelContext context,
+            VertxWebsocketHostConfiguration configuration,
+            VertxWebsocketHostKey key,
+            HttpPort port) {
+        super(context, configuration, key);
+        this.context = context;
+        this.router = configuration.getRouter();
+        this.key = key;
+        this.sockets = port.webSockets();
+    }
+
+    @Override
+    public void connect(VertxWebsocketConsumer consumer) {
+        var path = consumer.getEndpoint().getConfiguration().getWebsocketURI().getPath();
+        var handshake = router.route(path.replaceAll("\\{([^/}]+)}", ":$1"));
+        handshakes.put(path, handshake);
+        handshake.handler(this::checkHandshake);
+        super.connect(consumer);
+    }
+
+    /// Rejects invalid handshakes with a JSON error. The codec would answer with an empty body, or not at all.
+    private void checkHandshake(RoutingContext context) {
+        var request = context.request();
+        if (request.method() != HttpMethod.GET) {
+            context.response().putHeader("Allow", "GET");
+            JsonError.of(405, "method_not_allowed", request.method() + " is not served here; a WebSocket begins by GET")
+                    .answer(request);
+        } else if (!isUpgrade(request)) {
+            context.response().putHeader("Upgrade", "websocket").putHeader("Connection", "Upgrade");
+            upgradeRequired("this is a WebSocket; connect with ws:// or wss://").answer(request);
+        } else if (!"13".equals(request.getHeader("Sec-WebSocket-Version"))) {
+            context.response().putHeader("Sec-WebSocket-Version", "13");
+            upgradeRequired("Sec-WebSocket-Version must be 13").answer(request);
+        } else if (!isKey(request.getHeader("Sec-WebSocket-Key"))) {
+            JsonError.of(400, "bad_request", "Sec-WebSocket-Key must be 16 bytes in Base64")
+                    .answer(request);
+        } else if (hasBody(request)) {
+            // The codec would read the body as frames.
+            JsonError.of(400, "bad_request", "a WebSocket begins by a request without a body")
+                    .answer(request);
+        } else if (sockets.isFull()) {
+            new JsonError(
+                            503,
+                            "too_many_websockets",
+                            "the worker has " + sockets.limit() + " WebSockets, which is the limit; try again later",
+                            FULL_RETRY_SECONDS)
+                    .answer(request);
+        } else {
+            context.next();
+        }
+    }
+
+    private static boolean isUpgrade(HttpServerRequest request) {
+        var upgrade = request.getHeader("Upgrade");
+        var connection = request.getHeader("Connection");
+        return upgrade != null
+                && upgrade.strip().equalsIgnoreCase("websocket")
+                && connection != null
+                && List.of(connection.toLowerCase(Locale.ROOT).split("\\s*,\\s*"))
+                        .contains("upgrade")
+                && request.version() == HttpVersion.HTTP_1_1;
+    }
+
+    private static boolean hasBody(HttpServerRequest request) {
+        var length = request.getHeader("Content-Length");
+        return request.getHeader("Transfer-Encoding") != null || length != null && !length.equals("0");
+    }
+
+    private static boolean isKey(@Nullable String key) {
+        return key != null && key.strip().matches("[A-Za-z0-9+/]{22}==");
+    }
+
+    private static JsonError upgradeRequired(String message) {
+        return JsonError.of(426, "upgrade_required", message);
+    }
+
+    @Override
+    public void disconnect(String path) {
+        var handshake = handshakes.remove(path);
+        if (handshake != null) {
+            handshake.remove();
+        }
+        super.disconnect(path);
+    }
+
+    /// The port is open already.
+    @Override
+    public void start() {}
+
+    /// Closes all connections, because a reloaded route would not know them. The clients connect again.
+    @Override
+    public void stop() {
+        var code = context.isStopping() || context.isStopped() ? GOING_AWAY : SERVICE_RESTART;
+        List.copyOf(getConnectedPeers())
+                .forEach(peer -> peer.getWebSocket().close(code, code == GOING_AWAY ? "stopping" : "restarting"));
+        getConnectedPeers().clear();
+    }
+
+    @Override
+    public boolean isManagedPort(int port) {
+        return key.getPort() == port;
+    }
+}

@@ -1,0 +1,92 @@
+package dev.llmworker.serving.camel;
+
+import dev.llmworker.serving.access.PathRules;
+import dev.llmworker.serving.access.PathRules.Place;
+import dev.llmworker.serving.access.PathRules.Rule;
+import java.util.Collection;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import org.apache.camel.Route;
+import org.apache.camel.component.platform.http.PlatformHttpEndpoint;
+import org.apache.camel.component.vertx.websocket.VertxWebsocketEndpoint;
+import org.apache.camel.support.LifecycleStrategySupport;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Reads the rules that routes have for their own paths: words in the `group` of a route, such as
+/// `group: keyless served-while-draining`. Camel finds this class by its type in the registry.
+public final class RoutePaths extends LifecycleStrategySupport {
+    private static final Logger LOG = LoggerFactory.getLogger(RoutePaths.class);
+
+    private final PathRules rules;
+
+    public RoutePaths(PathRules rules) {
+        this.rules = rules;
+    }
+
+    @Override
+    public void onRoutesAdd(Collection<Route> routes) {
+        for (var route : routes) {
+            var said = said(route);
+            if (!said.isEmpty()) {
+                rules.set(route.getRouteId(), places(route, said));
+            }
+        }
+    }
+
+    @Override
+    public void onRoutesRemove(Collection<Route> routes) {
+        routes.forEach(route -> rules.remove(route.getRouteId()));
+    }
+
+    private static Set<Rule> said(Route route) {
+        var said = EnumSet.noneOf(Rule.class);
+        var group = route.getGroup();
+        if (group != null) {
+            var words = List.of(group.split("[\\s,]+"));
+            for (var rule : Rule.values()) {
+                if (words.contains(rule.word())) {
+                    said.add(rule);
+                }
+            }
+        }
+        return said;
+    }
+
+    private static Map<Place, Set<Rule>> places(Route route, Set<Rule> said) {
+        var places = new HashMap<Place, Set<Rule>>();
+        switch (route.getEndpoint()) {
+            case PlatformHttpEndpoint http
+            when isExact(http) -> {
+                var methods = http.getHttpMethodRestrict();
+                for (var method : methods == null ? new String[] {Place.ANY} : methods.split(",")) {
+                    places.put(new Place(method.strip().toUpperCase(Locale.ROOT), http.getPath()), said);
+                }
+            }
+            case VertxWebsocketEndpoint socket
+            when isExact(path(socket)) -> places.put(new Place(Place.WEBSOCKET, path(socket)), said);
+            default ->
+                LOG.warn(
+                        "route {}: its group has {}, which only a platform-http or vertx-websocket route with an exact path may have; ignored",
+                        route.getRouteId(),
+                        said.stream().map(Rule::word).toList());
+        }
+        return places;
+    }
+
+    private static boolean isExact(PlatformHttpEndpoint endpoint) {
+        return !endpoint.isMatchOnUriPrefix() && isExact(endpoint.getPath());
+    }
+
+    private static boolean isExact(String path) {
+        return path.indexOf('{') < 0 && path.indexOf('*') < 0;
+    }
+
+    private static String path(VertxWebsocketEndpoint endpoint) {
+        return endpoint.getConfiguration().getWebsocketURI().getPath();
+    }
+}

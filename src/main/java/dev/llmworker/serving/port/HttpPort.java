@@ -1,0 +1,243 @@
+package dev.llmworker.serving.port;
+
+import dev.llmworker.serving.access.Access;
+import dev.llmworker.serving.access.PathRules;
+import dev.llmworker.serving.connection.ConnectionClock;
+import dev.llmworker.serving.connection.Drain;
+import dev.llmworker.serving.connection.SlowReaders;
+import dev.llmworker.serving.connection.SlowSenders;
+import dev.llmworker.serving.connection.WebSockets;
+import dev.llmworker.serving.wire.StrictJson;
+import dev.llmworker.stats.HttpStats;
+import io.vertx.core.Handler;
+import io.vertx.core.Vertx;
+import io.vertx.core.VertxOptions;
+import io.vertx.core.file.FileSystemOptions;
+import io.vertx.core.http.HttpConnection;
+import io.vertx.core.http.HttpServer;
+import io.vertx.core.http.HttpServerOptions;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.impl.Http1xServerConnection;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletionException;
+import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The port that serves HTTP and WebSocket. It opens before Camel exists, so that `/ping` is answered from the first
+/// moment; [#serve] adds Camel's router later.
+///
+/// Threading: any thread.
+public final class HttpPort implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(HttpPort.class);
+
+    /// The largest WebSocket message, in one frame or in several.
+    public static final int MAX_MESSAGE_BYTES = 1 << 20;
+
+    private static final int MAX_HEADER_BYTES = 16 << 10;
+    private static final int BACKLOG = 1024;
+    // A changed file of keys is in force after two of these.
+    private static final long KEYS_MILLIS = 500;
+    // How long a client may take to answer a close frame.
+    private static final int CLOSING_SECONDS = 3;
+
+    private final Vertx vertx;
+    private final ListenSettings settings;
+    private final HttpStats stats = new HttpStats();
+    private final RequestFilter filter;
+    private final SlowSenders slowSenders;
+    private final SlowReaders slowReaders;
+    private final WebSockets webSockets;
+    private final PathRules pathRules = new PathRules();
+    private final Drain drain;
+    private final Thread keyWatch;
+    private final List<HttpServer> servers = new ArrayList<>();
+
+    /// Does not listen yet.
+    HttpPort(ListenSettings settings) {
+        this(settings, ConnectionClock::of);
+    }
+
+    private HttpPort(ListenSettings settings, Function<Vertx, ConnectionClock> clockOf) {
+        this.settings = settings;
+        // Nothing is served from the class path, so the file cache would only leave directories behind.
+        vertx = Vertx.vertx(new VertxOptions()
+                .setFileSystemOptions(
+                        new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
+        var clock = clockOf.apply(vertx);
+        slowSenders = new SlowSenders(clock, settings.timeouts());
+        slowReaders = new SlowReaders(clock, settings.timeouts());
+        webSockets = new WebSockets(clock, settings.timeouts(), settings.maxWebSockets());
+        drain = new Drain(settings.timeouts(), webSockets, slowSenders, pathRules);
+        filter = new RequestFilter(
+                new Access(settings.keys(), settings.origins(), pathRules), drain, settings.workerId(), stats);
+        settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
+        // A thread, not a timer of an event loop: reading could end after the loop, and its result would have nowhere
+        // to go.
+        keyWatch = Thread.ofVirtual().name("api-keys").start(this::watchKeys);
+    }
+
+    private void watchKeys() {
+        try {
+            while (!Thread.currentThread().isInterrupted()) {
+                Thread.sleep(KEYS_MILLIS);
+                refreshKeys();
+            }
+        } catch (InterruptedException _) {
+            // The port is closed.
+        }
+    }
+
+    private void refreshKeys() {
+        try {
+            settings.keys().refresh();
+        } catch (RuntimeException e) {
+            LOG.error("the API keys were not read again", e);
+        }
+    }
+
+    /// Opens the ports of `settings`.
+    public static HttpPort open(ListenSettings settings) throws PortException {
+        return open(settings, ConnectionClock::of);
+    }
+
+    /// Opens the ports of `settings`.
+    ///
+    /// @param clock measures how long clients take
+    public static HttpPort open(ListenSettings settings, Function<Vertx, ConnectionClock> clock) throws PortException {
+        var port = new HttpPort(settings, clock);
+        try {
+            port.listen(settings.host(), settings.port());
+            return port;
+        } catch (PortException e) {
+            port.close();
+            throw e;
+        }
+    }
+
+    /// Opens `port`, and the health port if it differs.
+    private void listen(String host, int port) throws PortException {
+        listen("PORT", host, port, filter);
+        if (settings.healthPort() != settings.port() && settings.healthPort() != port) {
+            listen("PORT_HEALTH", host, settings.healthPort(), filter::handleHealth);
+        }
+    }
+
+    private void listen(String variable, String host, int port, Handler<HttpServerRequest> handler)
+            throws PortException {
+        var server = vertx.createHttpServer(options())
+                .connectionHandler(this::connected)
+                .invalidRequestHandler(filter::handleInvalid)
+                .requestHandler(request -> {
+                    slowSenders.requestBegan(request);
+                    handler.handle(request);
+                });
+        try {
+            server.listen(port, host).toCompletionStage().toCompletableFuture().join();
+        } catch (CompletionException e) {
+            throw PortException.of(variable, host, port, e.getCause() == null ? e : e.getCause());
+        }
+        servers.add(server);
+    }
+
+    private static HttpServerOptions options() {
+        return new HttpServerOptions()
+                .setMaxInitialLineLength(MAX_HEADER_BYTES)
+                .setMaxHeaderSize(MAX_HEADER_BYTES)
+                .setCompressionSupported(false)
+                .setDecompressionSupported(false)
+                .setPerMessageWebSocketCompressionSupported(false)
+                .setPerFrameWebSocketCompressionSupported(false)
+                .setMaxWebSocketFrameSize(MAX_MESSAGE_BYTES)
+                .setMaxWebSocketMessageSize(MAX_MESSAGE_BYTES)
+                .setWebSocketClosingTimeout(CLOSING_SECONDS)
+                .setHttp2ClearTextEnabled(false)
+                .setAcceptBacklog(BACKLOG)
+                .setTcpNoDelay(true)
+                // Detects peers that vanished silently; an idle WebSocket whose peer is alive is kept.
+                .setTcpKeepAlive(true);
+    }
+
+    private void connected(HttpConnection connection) {
+        if (connection instanceof Http1xServerConnection http) {
+            StrictRequestDecoder.install(http.channel().pipeline(), options());
+            slowReaders.connected(http.channel());
+        }
+        slowSenders.connected(connection);
+    }
+
+    /// From now on requests go to `router`.
+    public void serve(Handler<HttpServerRequest> router) {
+        filter.serve(router);
+        Thread.ofPlatform().daemon().name("json").start(StrictJson::prepare);
+    }
+
+    /// Whether a health check has arrived, at either port.
+    public boolean wasPinged() {
+        return filter.wasPinged();
+    }
+
+    /// The address that is bound.
+    public String host() {
+        return settings.host();
+    }
+
+    /// The port that is open, or 0 if none is.
+    public int port() {
+        return servers.isEmpty() ? 0 : servers.getFirst().actualPort();
+    }
+
+    /// The health port, or 0 if there is none.
+    public int healthPort() {
+        return servers.size() < 2 ? 0 : servers.getLast().actualPort();
+    }
+
+    public SlowSenders slowSenders() {
+        return slowSenders;
+    }
+
+    public Drain drain() {
+        return drain;
+    }
+
+    /// The rules that routes have for their own paths.
+    public PathRules pathRules() {
+        return pathRules;
+    }
+
+    /// Whether the worker is stopping and accepts no more work.
+    public boolean isDraining() {
+        return drain.hasBegun();
+    }
+
+    /// Makes a stopping worker wait no longer for what runs.
+    public void hurry() {
+        drain.hurry();
+    }
+
+    public WebSockets webSockets() {
+        return webSockets;
+    }
+
+    /// Counts of the requests to this port.
+    public HttpStats stats() {
+        return stats;
+    }
+
+    /// Its event loops.
+    public Vertx vertx() {
+        return vertx;
+    }
+
+    public int maxBodyBytes() {
+        return settings.maxBodyBytes();
+    }
+
+    /// Closes the ports, all connections, and the event loops.
+    @Override
+    public void close() {
+        keyWatch.interrupt();
+        vertx.close().toCompletionStage().toCompletableFuture().join();
+    }
+}

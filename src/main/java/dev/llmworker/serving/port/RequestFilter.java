@@ -1,0 +1,234 @@
+package dev.llmworker.serving.port;
+
+import dev.llmworker.serving.access.Access;
+import dev.llmworker.serving.connection.Drain;
+import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.RequestFields;
+import dev.llmworker.serving.wire.RequestId;
+import dev.llmworker.stats.HttpStats;
+import io.netty.handler.codec.http.QueryStringDecoder;
+import io.netty.handler.codec.http.TooLongHttpHeaderException;
+import io.netty.handler.codec.http.TooLongHttpLineException;
+import io.vertx.core.Handler;
+import io.vertx.core.MultiMap;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.impl.HttpServerRequestInternal;
+import io.vertx.core.http.impl.HttpServerRequestWrapper;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/// Sees each request first, also while Camel starts. It sets the request's id, rejects what no route should see, and
+/// removes headers that Camel would take for its own.
+///
+/// Threading: the event loops.
+public final class RequestFilter implements Handler<HttpServerRequest> {
+
+    private static final String PING = "/ping";
+    private static final Pattern SANE_ID = Pattern.compile("[A-Za-z0-9._-]{1,128}");
+
+    private final Access access;
+    private final Drain drain;
+    private final @Nullable String workerId;
+    private final HttpStats stats;
+    private volatile @Nullable Handler<HttpServerRequest> router;
+    private volatile boolean pinged;
+
+    RequestFilter(Access access, Drain drain, @Nullable String workerId, HttpStats stats) {
+        this.access = access;
+        this.drain = drain;
+        this.workerId = workerId;
+        this.stats = stats;
+    }
+
+    void serve(Handler<HttpServerRequest> router) {
+        this.router = router;
+    }
+
+    boolean wasPinged() {
+        return pinged;
+    }
+
+    @Override
+    public void handle(HttpServerRequest request) {
+        identify(request);
+        if (!pinged && PING.equals(request.path())) {
+            pinged = true;
+        }
+        var refusal = refusal(request);
+        if (refusal != null) {
+            answer(request, refusal);
+            return;
+        }
+        if (!access.admits(request)) {
+            HttpMeter.record(stats, request, HttpStats.NO_ROUTE);
+            return;
+        }
+        var stopping = drain.refusal(request);
+        if (stopping != null) {
+            answer(request, stopping);
+            return;
+        }
+        removeControlNames(request.headers());
+        var routes = router;
+        if (routes == null) {
+            handleWhileStarting(request);
+        } else {
+            routes.handle(
+                    request.method() == HttpMethod.HEAD && request instanceof HttpServerRequestInternal head
+                            ? new HeadAsGet(head)
+                            : request);
+        }
+    }
+
+    private static void removeControlNames(MultiMap headers) {
+        List<String> found = List.of();
+        for (var header : headers) {
+            if (ControlNames.isControl(header.getKey())) {
+                found = found.isEmpty() ? new ArrayList<>() : found;
+                found.add(header.getKey());
+            }
+        }
+        found.forEach(headers::remove);
+    }
+
+    /// Handles requests to the health port, which serves `/ping` only.
+    void handleHealth(HttpServerRequest request) {
+        if (PING.equals(request.path())) {
+            handle(request);
+        } else {
+            identify(request);
+            answer(request, JsonError.of(404, "not_found", "only /ping is served at this port"));
+        }
+    }
+
+    /// Answers requests that are not valid HTTP, or whose head is too large.
+    void handleInvalid(HttpServerRequest request) {
+        identify(request);
+        var error = switch (request.decoderResult().cause()) {
+            case TooLongHttpLineException _ ->
+                JsonError.of(414, "uri_too_long", "the request line is longer than 16384 bytes");
+            case TooLongHttpHeaderException _ ->
+                JsonError.of(431, "headers_too_large", "the headers are longer than 16384 bytes");
+            default -> JsonError.of(400, "bad_request", "the request is not valid HTTP");
+        };
+        answer(request, error);
+    }
+
+    private void answer(HttpServerRequest request, JsonError error) {
+        error.answer(request);
+        HttpMeter.record(stats, request, HttpStats.NO_ROUTE);
+    }
+
+    private void identify(HttpServerRequest request) {
+        var id = request.getHeader(RequestId.HEADER);
+        var headers = request.response().headers();
+        headers.set(
+                RequestId.HEADER,
+                id != null && SANE_ID.matcher(id).matches()
+                        ? id
+                        : HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong()));
+        if (workerId != null) {
+            headers.set("X-Worker-Id", workerId);
+        }
+    }
+
+    private void handleWhileStarting(HttpServerRequest request) {
+        var method = request.method();
+        if (!PING.equals(request.path())) {
+            answer(request, new JsonError(503, "loading", "the worker is starting", 1));
+        } else if (method == HttpMethod.GET || method == HttpMethod.HEAD) {
+            request.response().setStatusCode(204).end();
+            HttpMeter.record(stats, request, PING);
+        } else {
+            request.response().putHeader("Allow", "GET, HEAD");
+            answer(request, JsonError.of(405, "method_not_allowed", method + " is not served at /ping"));
+        }
+    }
+
+    private static @Nullable JsonError refusal(HttpServerRequest request) {
+        var head = HeadRules.refusal(request);
+        if (head != null) {
+            return head;
+        }
+        var query = request.query();
+        var refusal = query == null ? null : queryRefusal(query);
+        if (refusal != null) {
+            return refusal;
+        }
+        return contentTypeRefusal(request);
+    }
+
+    private static @Nullable JsonError queryRefusal(String query) {
+        try {
+            // The router decodes it the same way. Otherwise a name could pass here and mean something else there.
+            for (var name : new QueryStringDecoder(query, StandardCharsets.UTF_8, false)
+                    .parameters()
+                    .keySet()) {
+                if (ControlNames.isControl(name)) {
+                    return JsonError.of(
+                            400,
+                            "forbidden_parameter",
+                            "the query parameter " + RequestFields.shortened(name) + " is not allowed");
+                }
+            }
+            return null;
+        } catch (IllegalArgumentException _) {
+            return JsonError.of(400, "bad_request", "the query is not validly percent-encoded");
+        }
+    }
+
+    /// Bodies are JSON, whatever type a bare `curl -d` declares. Camel would make a header of each field of a form.
+    private static @Nullable JsonError contentTypeRefusal(HttpServerRequest request) {
+        var headers = request.headers();
+        var sent = headers.get("Content-Type");
+        if (sent == null) {
+            return null;
+        }
+        var method = request.method();
+        if (method == HttpMethod.GET || method == HttpMethod.HEAD) {
+            headers.remove("Content-Type");
+            return null;
+        }
+        var parts = sent.toLowerCase(Locale.ROOT).split(";");
+        var type = parts.length == 0 ? "" : parts[0].strip();
+        var json = type.equals("application/json")
+                || (type.startsWith("application/") && type.endsWith("+json"))
+                || type.equals("application/x-www-form-urlencoded")
+                || type.equals("text/plain");
+        if (!json) {
+            return unsupported(
+                    "Content-Type is \"" + RequestFields.shortened(sent) + "\"; it must be application/json");
+        }
+        for (var part : parts) {
+            var charset = part.strip();
+            if (charset.startsWith("charset=") && !charset.matches("charset=\"?(utf-8|us-ascii)\"?")) {
+                return unsupported(RequestFields.shortened(charset) + " is not supported; it must be utf-8");
+            }
+        }
+        headers.set("Content-Type", JsonError.CONTENT_TYPE);
+        return null;
+    }
+
+    private static JsonError unsupported(String message) {
+        return JsonError.of(415, "unsupported_media_type", message);
+    }
+
+    /// A HEAD request as routes see it. A route that answers GET answers HEAD too; Vert.x leaves out the body.
+    private static final class HeadAsGet extends HttpServerRequestWrapper {
+        HeadAsGet(HttpServerRequestInternal head) {
+            super(head);
+        }
+
+        @Override
+        public HttpMethod method() {
+            return HttpMethod.GET;
+        }
+    }
+}

@@ -1,0 +1,18 @@
+"""GGUF's numbers for the types of a tensor, as they are in ggml.h.
+
+TorchScript reads a constant of another module as `gguf_types.Q4_0`, and not by `from … import`.
+"""
+
+from typing import Final
+
+F32: Final[int] = 0
+F16: Final[int] = 1
+Q4_0: Final[int] = 2
+Q4_1: Final[int] = 3
+Q5_0: Final[int] = 6
+Q5_1: Final[int] = 7
+Q8_0: Final[int] = 8
+Q4_K: Final[int] = 12
+Q5_K: Final[int] = 13
+Q6_K: Final[int] = 14
+BF16: Final[int] = 30

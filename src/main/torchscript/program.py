@@ -1,0 +1,353 @@
+"""The base of the three decoder programs. It embeds tokens, runs the layers of a program, and samples from the logits.
+
+Shapes: n rows (tokens) of `hidden` H values; A query heads and G key-value heads of D values; V token ids.
+"""
+
+from typing import List, Tuple
+
+import torch
+from torch import Tensor
+
+from gguf_blocks import unpack
+from sampling import Sampling, sample
+from steering import count, marked, penalised, report, weighted, without
+
+# The methods that the worker calls (`ExportedProgram` and its three kinds), by the file of the exported program.
+# `export.py` and a test of the worker check that each program has them.
+COMMON_METHODS = """
+configure put_embedding put_norm put_attention_bias put_head_norms put_matrix put_head build step_bytes source_sha256
+prefill prefill_last prefill_logits add_chunk decode decode_steered decode_logits copy_slot swap_slots
+""".split()
+METHODS = {
+    "decoder.pt": COMMON_METHODS + "int4_available packing_available packs_megabytes pack_late pack unpack".split(),
+    "dense.pt": COMMON_METHODS + ["placement"],
+    "native.pt": COMMON_METHODS + ["close", "use_threads", "is_finite"],
+}
+
+
+class DecoderProgram(torch.nn.Module):
+    """A program overrides the methods that raise NotImplementedError. The worker calls the exported ones.
+
+    Loading: configure, then embedding, norms and matrices in the order of use, then build.
+    """
+
+    chunk_ids: List[int]
+    chunk_places: List[List[int]]
+
+    def __init_subclass__(cls):
+        # TorchScript reads the annotations of a module's own class only. This adds those of its bases.
+        merged = {}
+        for base in reversed(cls.__mro__):
+            if base is not torch.nn.Module:
+                merged.update(base.__dict__.get("__annotations__", {}))
+        cls.__annotations__ = merged
+
+    def __init__(self):
+        super().__init__()
+        self.layers = 0
+        self.hidden = 0
+        self.heads = 0
+        self.kv_heads = 0
+        self.head_dim = 0
+        self.feed_forward = 0
+        self.slots = 0
+        self.max_length = 0
+        self.lone_length = 0
+        # In deterministic mode a row's result never depends on the other rows, to the bit.
+        self.deterministic = False
+        # Whether this holds without deterministic mode too.
+        self.rows_are_independent = False
+        self.device = torch.device("cpu")
+        # The token embedding as it is in the file, [V, bytes of a row]. Rows are unpacked when they are looked up.
+        self.embedding = torch.zeros(0)
+        self.embedding_type = 0
+        # Chunks of prompts that run with the next step: all their tokens, and the slot, start and length of each.
+        self.chunk_ids = []
+        self.chunk_places = []
+        self.places = torch.zeros(0, dtype=torch.int64)  # 0, 1, … as many as there are positions
+
+    def forward(self, x: Tensor) -> Tensor:
+        # DJL only loads modules that have a forward.
+        return x
+
+    # Loading.
+
+    @torch.jit.export
+    def configure(
+        self,
+        layers: int,
+        hidden: int,
+        heads: int,
+        kv_heads: int,
+        head_dim: int,
+        feed_forward: int,
+        slots: int,
+        max_length: int,
+        lone_length: int,
+        epsilon: float,
+        compute: str,
+        cache: str,
+        device: str,
+        deterministic: bool,
+    ) -> None:
+        """feed_forward: values between the two matrices of a feed-forward block
+        lone_length: positions of the float32 copy of slot 0; only `decoder.py` has one
+        compute, cache: fp32, bf16 or fp16, the type of dense matrices and of the KV cache
+        """
+        self.layers, self.hidden, self.heads, self.kv_heads, self.head_dim = layers, hidden, heads, kv_heads, head_dim
+        self.feed_forward, self.slots, self.max_length, self.lone_length = feed_forward, slots, max_length, lone_length
+        self.device = torch.device(device)
+        self.deterministic = deterministic
+        self.allocate(epsilon, compute, cache)
+
+    def allocate(self, epsilon: float, compute: str, cache: str) -> None:
+        """Takes memory for the cache, and whatever else depends on the sizes."""
+        raise NotImplementedError
+
+    @torch.jit.export
+    def put_embedding(self, parts: List[Tensor], gguf_type: int, rows: int) -> None:
+        # A copy: the file may be closed afterwards.
+        self.embedding = torch.cat([part.to(self.device) for part in parts]).view(rows, -1)
+        self.embedding_type = gguf_type
+
+    @torch.jit.export
+    def put_norm(self, parts: List[Tensor], gguf_type: int) -> None:
+        """For each layer the norm before attention and the one before the feed-forward block, then the head's."""
+        self.add_norm(self.vector(parts[0], gguf_type))
+
+    def add_norm(self, weights: Tensor) -> None:
+        """weights: [H] float32"""
+        raise NotImplementedError
+
+    @torch.jit.export
+    def put_attention_bias(self, parts: List[Tensor], types: List[int]) -> None:
+        """Of the next layer's queries, keys and values."""
+        q, k, v = self.vector(parts[0], types[0]), self.vector(parts[1], types[1]), self.vector(parts[2], types[2])
+        self.add_attention_bias(q, k, v)
+
+    def add_attention_bias(self, q: Tensor, k: Tensor, v: Tensor) -> None:
+        """q: [A · D]; k, v: [G · D], float32"""
+        raise NotImplementedError
+
+    @torch.jit.export
+    def put_head_norms(self, parts: List[Tensor], types: List[int]) -> None:
+        """Of each head of the next layer's queries and of its keys, [D] both."""
+        q, k = self.vector(parts[0], types[0]), self.vector(parts[1], types[1])
+        self.add_head_norms(torch.cat([q.expand(self.heads, -1), k.expand(self.kv_heads, -1)]))
+
+    def add_head_norms(self, weights: Tensor) -> None:
+        """weights: [A + G, D] float32"""
+        raise NotImplementedError
+
+    @torch.jit.export
+    def put_matrix(
+        self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, few: int, many: int, many_from: int
+    ) -> None:
+        """The next matrix: for each layer query|key|value, attention output, gate|up and down; then the head.
+
+        parts: uint8, the bytes of the file's matrices whose rows it joins; types, rows: of each part
+        few, many: the layouts for steps and for at least `many_from` rows; only `decoder.py` has more than one
+        """
+        raise NotImplementedError
+
+    @torch.jit.export
+    def put_head(
+        self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, few: int, many: int, many_from: int
+    ) -> None:
+        """As `put_matrix`, for the matrix [V, H] that makes logits. It comes last."""
+        self.put_matrix(parts, types, rows, columns, few, many, many_from)
+
+    @torch.jit.export
+    def build(self, frequencies: List[float]) -> None:
+        """Ends loading. frequencies: [D / 2], the angle of each pair from one position to the next, in radians"""
+        raise NotImplementedError
+
+    @torch.jit.export
+    def step_bytes(self) -> int:
+        """The bytes of matrices that a step of one row reads."""
+        raise NotImplementedError
+
+    def vector(self, raw: Tensor, gguf_type: int) -> Tensor:
+        return unpack(raw.to(self.device).view(1, -1), gguf_type).view(-1)
+
+    # What a program's layers do.
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        return unpack(self.embedding.index_select(0, tokens), self.embedding_type)
+
+    def decode_step(self, tokens: Tensor, positions: Tensor, chunk_tokens: Tensor, max_position: int) -> Tensor:
+        """Runs tokens [n] at their positions [n] through the model, in slots 0 to n - 1: logits [n, V].
+
+        chunk_tokens: the tokens of all chunks that run with the step; `chunk_places` says where each belongs
+        """
+        raise NotImplementedError
+
+    def run_chunk(self, tokens: Tensor, slot: int, start: int, first: int) -> Tensor:
+        """Runs tokens [n] at positions start, start + 1, … of a slot through the model.
+
+        Returns what the head takes of the rows from `first` on, [n - first, …].
+        """
+        raise NotImplementedError
+
+    def head(self, x: Tensor) -> Tensor:
+        """Logits float32 [n, V], of rows of a step or of the last row of a prompt."""
+        raise NotImplementedError
+
+    def head_of_prompt(self, x: Tensor) -> Tensor:
+        """Logits float32 [n, V], of all rows of a chunk."""
+        return self.head(x)
+
+    def upload(self, parts: List[Tensor]) -> List[Tensor]:
+        """Numbers [m] from the host, int64 or float32, on the device."""
+        return parts
+
+    def choose(self, logits: Tensor, sampling: Sampling) -> Tuple[Tensor, Tensor]:
+        """The next token of each row, int64 [n]: on the device, and once more on the host if the host knows them."""
+        tokens = sample(logits, sampling)
+        return tokens, tokens
+
+    def choose_and_report(self, raw: Tensor, logits: Tensor, sampling: Sampling, top: int) -> Tuple[Tensor, Tensor]:
+        """As `choose`, and what `report` says of the raw logits: the tokens on the device, the report on the host."""
+        tokens = sample(logits, sampling)
+        return tokens, report(raw, tokens, top)
+
+    # Decode steps: one token for each of the sequences in slots 0 to n - 1.
+
+    @torch.jit.export
+    def add_chunk(self, ids: List[int], slot: int, start: int) -> None:
+        """The next decode step also runs these tokens, at positions start, start + 1, … of a slot that is none of its
+        rows. The weights are then read once for both."""
+        assert self.rows_are_independent or not self.deterministic, "a row's result would depend on the chunk"
+        self.chunk_ids.extend(ids)
+        self.chunk_places.append([slot, start, len(ids)])
+
+    def clear_chunks(self) -> None:
+        self.chunk_ids.clear()
+        self.chunk_places.clear()
+
+    @torch.jit.export
+    def decode(
+        self, integers: List[int], floats: List[float], steps: int, any_sampled: bool, any_filtered: bool
+    ) -> List[int]:
+        """`steps` decode steps for n rows; each sampled token is the next step's input. Returns ids [steps · n].
+
+        integers: [3 · n]: tokens, positions, top_k (0: all)
+        floats: [(3 + steps) · n]: temperature (0: greedy), top_p, min_p, then each step's uniform numbers
+        any_sampled, any_filtered: as in `Sampling`
+        """
+        n = len(integers) // 3
+        max_position = max(integers[n : 2 * n])
+        chunk_ids = torch.tensor(self.chunk_ids, dtype=torch.int64)
+        sent = self.upload([torch.tensor(integers), torch.tensor(floats, dtype=torch.float32), chunk_ids])
+        i, f, chunks = sent[0].view(3, n), sent[1].view(3 + steps, n), sent[2]
+        tokens, positions = i[0], i[1]
+        found: List[Tensor] = []
+        for step in range(steps):
+            logits = self.decode_step(tokens, positions, chunks, max_position + step)
+            self.clear_chunks()
+            sampling = Sampling(f[0], i[2], f[1], f[2], f[3 + step], any_sampled, any_filtered)
+            tokens, known = self.choose(logits, sampling)
+            found.append(known)
+            if step < steps - 1:
+                positions = positions + 1
+                chunks = chunks[:0]
+        ids: List[int] = (found[0] if steps == 1 else torch.cat(found)).to("cpu").tolist()
+        return ids
+
+    @torch.jit.export
+    def decode_steered(
+        self,
+        integers: List[int],
+        floats: List[float],
+        steps: int,
+        any_sampled: bool,
+        any_filtered: bool,
+        adjusted: List[int],
+        factors: List[float],
+        places: List[List[int]],
+        bias: List[float],
+        vocabulary: int,
+        top: int,
+    ) -> Tensor:
+        """As decode, for rows whose logits are adjusted or whose log-probabilities are wanted.
+
+        Returns what `report` says of each step and row, [steps · n, 2 + 2 · top].
+
+        adjusted: [m], rows that have penalties or a bias; factors: [3 · m], as `penalised` takes them
+        places: of m rows, tokens of prompt and answer, tokens of the answer, biased tokens; then of n rows, forbidden
+            tokens; then for each forbidden token, for how many steps it is forbidden
+        bias: of the biased tokens
+        """
+        n, m = len(integers) // 3, len(adjusted)
+        max_position = max(integers[n : 2 * n])
+        lists = [torch.tensor(integers), torch.tensor(floats, dtype=torch.float32)]
+        lists += [torch.tensor(adjusted, dtype=torch.int64), torch.tensor(factors, dtype=torch.float32)]
+        for some in places:
+            lists.append(torch.tensor(some, dtype=torch.int64))
+        lists.append(torch.tensor(bias, dtype=torch.float32))
+        lists.append(torch.tensor(self.chunk_ids, dtype=torch.int64))
+        sent = self.upload(lists)
+        i, f = sent[0].view(3, n), sent[1].view(3 + steps, n)
+        rows, penalties = sent[2], sent[3].view(3, m, 1)
+        known, generated = marked(m, vocabulary, sent[4]), marked(m, vocabulary, sent[5])
+        biases = weighted(m, vocabulary, sent[6], sent[9])
+        forbidden, forbidden_steps, chunks = sent[7], sent[8], sent[10]
+        tokens, positions = i[0], i[1]
+        found: List[Tensor] = []
+        for step in range(steps):
+            raw = self.decode_step(tokens, positions, chunks, max_position + step)
+            self.clear_chunks()
+            logits = penalised(raw, rows, penalties, known, generated, biases) if m > 0 else raw
+            logits = without(logits, forbidden, forbidden_steps, step)
+            sampling = Sampling(f[0], i[2], f[1], f[2], f[3 + step], any_sampled, any_filtered)
+            tokens, own = self.choose_and_report(raw, logits, sampling, top)
+            found.append(own)
+            if step < steps - 1:
+                positions = positions + 1
+                chunks = chunks[:0]
+                count(tokens.index_select(0, rows), known, generated)
+        return torch.cat(found)
+
+    @torch.jit.export
+    def decode_logits(self, tokens: List[int], positions: List[int]) -> Tensor:
+        """One step's logits [n, V] on the host, for tests."""
+        sent = self.upload([torch.tensor(tokens + positions)])[0].view(2, -1)
+        return self.decode_step(sent[0], sent[1], sent[0, :0], max(positions)).to("cpu")
+
+    # Prompts: a chunk of one sequence.
+
+    @torch.jit.export
+    def prefill(self, ids: List[int], slot: int, start: int) -> None:
+        self.run_chunk(self.upload([torch.tensor(ids)])[0], slot, start, len(ids))
+
+    @torch.jit.export
+    def prefill_last(
+        self, ids: List[int], slot: int, start: int, top_k: int, floats: List[float], sampled: bool, filtered: bool
+    ) -> int:
+        """As prefill, and samples the token after the chunk. floats: temperature, top_p, min_p, uniform number"""
+        n = len(ids)
+        sent = self.upload([torch.tensor(ids + [top_k]), torch.tensor(floats, dtype=torch.float32)])
+        i, f = sent[0], sent[1].view(4, 1)
+        logits = self.head(self.run_chunk(i[:n], slot, start, n - 1))
+        _, known = self.choose(logits, Sampling(f[0], i[n:], f[1], f[2], f[3], sampled, filtered))
+        return int(known.to("cpu"))
+
+    @torch.jit.export
+    def prefill_logits(self, ids: List[int], slot: int, start: int, all_rows: bool) -> Tensor:
+        """As prefill; the logits after each token of the chunk or after the last, [n or 1, V], on the host."""
+        tokens = self.upload([torch.tensor(ids)])[0]
+        if all_rows:
+            return self.head_of_prompt(self.run_chunk(tokens, slot, start, 0)).to("cpu")
+        return self.head(self.run_chunk(tokens, slot, start, len(ids) - 1)).to("cpu")
+
+    # Slots.
+
+    @torch.jit.export
+    def copy_slot(self, source: int, target: int, length: int) -> None:
+        """Copies the first `length` cached positions of a slot to another."""
+        raise NotImplementedError
+
+    @torch.jit.export
+    def swap_slots(self, a: int, b: int, length: int) -> None:
+        """Exchanges the first `length` cached positions of two slots."""
+        raise NotImplementedError

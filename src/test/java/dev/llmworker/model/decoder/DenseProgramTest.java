@@ -1,0 +1,87 @@
+package dev.llmworker.model.decoder;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.Precision;
+import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.weights.TensorType;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/// The program for GPUs on the CPU, beside what the tests of both programs have.
+class DenseProgramTest {
+    private static final long SEED = 19;
+
+    @TempDir
+    private Path directory;
+
+    private TorchDecoder load(TinyLlama tiny, Precision weights, boolean deterministic) throws Exception {
+        var options = new DecoderOptions(weights, Precision.AUTO, 4, 300, 1, "cpu", deterministic);
+        return tiny.load(directory, options, ProgramKind.DENSE);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void eachTypeOfWeightsGivesThePlainModelsLogits(TensorType type) throws Exception {
+        var tiny = TinyLlama.of(type, new Random(SEED));
+        var ids = new Random(SEED).ints(40, 0, 192).toArray();
+        var expected = new NaiveLlama(tiny).logits(ids);
+        try (var decoder = load(tiny, Precision.FP32, false)) {
+            var logits = decoder.prefillLogits(0, ids, 0);
+            for (var token = 0; token < logits.length; token++) {
+                assertEquals(expected[token], logits[token], 2e-3, type + ", token " + token);
+            }
+        }
+    }
+
+    /// A context that is no multiple of what attention reads, to its last position, and idle rows beside.
+    @ParameterizedTest
+    @EnumSource(
+            value = Precision.class,
+            names = {"FP32", "BF16", "FP16"})
+    void theContextIsUsedToItsEnd(Precision weights) throws Exception {
+        var tiny = TinyLlama.of(TensorType.Q8_0, new Random(SEED));
+        var ids = new Random(SEED).ints(300, 0, 192).toArray();
+        var prompt = Arrays.copyOf(ids, 299);
+        var expected = new NaiveLlama(tiny).logits(ids);
+        for (var deterministic : new boolean[] {false, true}) {
+            try (var decoder = load(tiny, weights, deterministic)) {
+                decoder.prefill(0, prompt, 0);
+                decoder.prefill(1, prompt, 0);
+                var both = decoder.decodeLogits(new int[] {ids[299], ids[299]}, new int[] {299, 299});
+                for (var i = 0; i < both.length; i++) {
+                    assertEquals(
+                            expected[i % 192], both[i], weights == Precision.FP32 ? 2e-3 : 0.15, weights + " " + i);
+                }
+            }
+        }
+    }
+
+    @Test
+    void warmingUpRunsEachNumberOfRowsAndLeavesTextsAsTheyAre() throws Exception {
+        var tiny = TinyLlama.of(TensorType.Q8_0, new Random(SEED));
+        try (var decoder = load(tiny, Precision.FP32, false)) {
+            var ids = new int[] {5, 6, 7};
+            var before = decoder.prefillLast(0, ids, 0, SamplingParameters.greedy());
+            var calls = new WarmUp(decoder).kernels();
+            // Five prompt lengths twice; one to four rows greedy and sampled, and three of them beside a prompt; the
+            // rest.
+            assertEquals(10 + 8 + 3 + 5, calls);
+            assertEquals(before, decoder.prefillLast(0, ids, 0, SamplingParameters.greedy()));
+        }
+    }
+
+    @Test
+    void theDescriptionSaysTheTypeOfTheWeights() throws Exception {
+        try (var decoder = load(TinyLlama.of(TensorType.Q8_0, new Random(SEED)), Precision.AUTO, false)) {
+            assertEquals("bf16 (Q8_0)", decoder.description().weightFormat());
+            assertEquals("cpu", decoder.description().device());
+        }
+    }
+}

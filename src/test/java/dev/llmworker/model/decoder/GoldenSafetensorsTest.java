@@ -1,0 +1,142 @@
+package dev.llmworker.model.decoder;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.Precision;
+import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.weights.SafetensorsFile;
+import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.TensorType;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// Folders as transformers saves them, against its figures in float32, which `golden_architectures.py` writes.
+class GoldenSafetensorsTest {
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private record Golden(
+            String name,
+            Map<String, Object> config,
+            TensorType dtype,
+            List<GoldenWeights> tensors,
+            int[] ids,
+            int[] greedy,
+            float[] logits) {
+        @Override
+        public String toString() {
+            return name;
+        }
+    }
+
+    @TempDir
+    private Path directory;
+
+    @ParameterizedTest
+    @MethodSource("goldens")
+    void aSingleFileGivesTheTokensAndLogitsOfTransformers(Golden golden) throws Exception {
+        config(golden);
+        var file = new SafetensorsFile().metadata(Map.of("format", "pt"));
+        for (var tensor : golden.tensors()) {
+            add(file, golden, tensor);
+        }
+        file.write(directory.resolve("model.safetensors"));
+        assertGolden(golden, directory);
+        assertGolden(golden, directory.resolve("model.safetensors"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("goldens")
+    void severalFilesGiveTheTokensAndLogitsOfTransformers(Golden golden) throws Exception {
+        config(golden);
+        var shards = List.of(new SafetensorsFile(), new SafetensorsFile(), new SafetensorsFile());
+        var places = new LinkedHashMap<String, String>();
+        for (var i = 0; i < golden.tensors().size(); i++) {
+            var tensor = golden.tensors().get(i);
+            add(shards.get(i % shards.size()), golden, tensor);
+            places.put(Objects.requireNonNull(tensor.hubName()), shardName(i % shards.size()));
+        }
+        for (var i = 0; i < shards.size(); i++) {
+            shards.get(i).write(directory.resolve(shardName(i)));
+        }
+        Files.writeString(
+                directory.resolve("model.safetensors.index.json"),
+                JSON.writeValueAsString(Map.of("metadata", Map.of("total_size", 1), "weight_map", places)));
+        assertGolden(golden, directory);
+        // One of them stands for all.
+        assertGolden(golden, directory.resolve(shardName(1)));
+    }
+
+    @Test
+    void theContextEndsAtTheWindow() throws Exception {
+        var golden = goldens().stream()
+                .filter(one -> one.name().equals("Mistral with a window"))
+                .findFirst()
+                .orElseThrow();
+        config(golden);
+        var file = new SafetensorsFile();
+        for (var tensor : golden.tensors()) {
+            add(file, golden, tensor);
+        }
+        file.write(directory.resolve("model.safetensors"));
+        try (var decoder = load(directory)) {
+            assertEquals(96, decoder.description().contextLength());
+        }
+    }
+
+    private static String shardName(int i) {
+        return "model-0000%d-of-00003.safetensors".formatted(i + 1);
+    }
+
+    private void config(Golden golden) throws IOException {
+        Files.writeString(directory.resolve("config.json"), JSON.writeValueAsString(golden.config()));
+    }
+
+    private static void add(SafetensorsFile file, Golden golden, GoldenWeights tensor) {
+        file.tensor(Objects.requireNonNull(tensor.hubName()), golden.dtype(), tensor.values(), tensor.rowsFirst());
+    }
+
+    private static void assertGolden(Golden golden, Path path) throws Exception {
+        try (var decoder = load(path)) {
+            assertArrayEquals(golden.logits(), decoder.prefillLogits(0, golden.ids(), 0), 1e-3f);
+            assertArrayEquals(golden.greedy(), greedy(decoder, golden));
+        }
+    }
+
+    private static TorchDecoder load(Path path) throws IOException, InterruptedException {
+        try (var model = StoredModel.open(path)) {
+            var options = new DecoderOptions(Precision.FP32, Precision.AUTO, 1, 0, 1, "cpu", false);
+            return TorchDecoder.load(model, options, _ -> {});
+        }
+    }
+
+    private static int[] greedy(TorchDecoder decoder, Golden golden) {
+        var sampling = SamplingParameters.greedy();
+        var ids = new int[golden.greedy().length];
+        ids[0] = decoder.prefillLast(0, golden.ids(), 0, sampling);
+        var batch = new DecodeBatch(1);
+        for (var i = 1; i < ids.length; i++) {
+            batch.clear();
+            batch.add(ids[i - 1], golden.ids().length + i - 1, sampling);
+            ids[i] = decoder.decode(batch, 1)[0];
+        }
+        return ids;
+    }
+
+    private static List<Golden> goldens() throws IOException {
+        try (var stream = GoldenSafetensorsTest.class.getResourceAsStream("/golden/safetensors.json")) {
+            return List.of(JSON.readValue(stream, Golden[].class));
+        }
+    }
+}

@@ -1,0 +1,36 @@
+package dev.llmworker.model.decoder;
+
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assumptions.abort;
+
+import dev.llmworker.model.CpuFeatures;
+import dev.llmworker.model.Libtorch;
+import dev.llmworker.model.NativeLibrary;
+import java.util.List;
+
+/// What a test needs of the machine that runs it. If the machine lacks AVX2 or `g++`, the test is skipped, and fails
+/// if the environment variable `CI` is set. A CI machine without AVX-512 skips a test too.
+final class MachineNeeds {
+    /// What libtorch's AVX-512 kernels need.
+    private static final List<String> AVX512 = List.of("avx512f", "avx512bw", "avx512vl", "avx512dq");
+
+    private MachineNeeds() {}
+
+    /// The library in C++, which takes `g++` to build and AVX2 to run.
+    static void nativeLibrary() throws InterruptedException {
+        Libtorch.await();
+        var problem = NativeLibrary.problem();
+        if (System.getenv("CI") != null) {
+            assertNull(problem, "CI must test the native library");
+        }
+        if (problem != null) {
+            abort("this test needs g++ and a CPU with AVX2: " + problem);
+        }
+    }
+
+    static void avx512() {
+        if (!CpuFeatures.read().containsAll(AVX512)) {
+            abort("this test needs a CPU with AVX-512");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+package dev.llmworker.model.decoder;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.weights.GgufFile;
+import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.TensorType;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// Models that the decoder does not run, and what the operator reads.
+class ModelConfigTest {
+    @TempDir
+    private Path directory;
+
+    @Test
+    void anotherArchitectureIsRefusedByName() {
+        assertRefused(
+                new GgufFile().string("general.architecture", "gemma3"),
+                "metadata general.architecture is gemma3; supported: llama (Llama 2 and 3, SmolLM2, TinyLlama, Mistral),"
+                        + " qwen2 (Qwen 2 and 2.5), qwen3 (Qwen 3)");
+    }
+
+    @Test
+    void aPartThatTheProgramWouldLeaveOutIsRefused() {
+        assertRefused(
+                tiny().file.floats("blk.1.attn_output.bias", new float[TinyLlama.HIDDEN], TinyLlama.HIDDEN),
+                "tensor blk.1.attn_output.bias is not of a llama model as it is supported");
+        assertRefused(
+                tiny().file.floats("blk.0.attn_q_norm.weight", new float[TinyLlama.HEAD_DIM], TinyLlama.HEAD_DIM),
+                "tensor blk.0.attn_q_norm.weight is not of a llama model as it is supported");
+    }
+
+    @Test
+    void attentionWithinAWindowLimitsTheContextToIt() throws Exception {
+        try (var decoder = TinyLlama.load(
+                tiny().file.integer("llama.attention.sliding_window", 192), directory, DecoderOptions.cpu(1))) {
+            assertEquals(192, decoder.description().contextLength());
+        }
+        assertRefused(
+                tiny().file.integer("llama.attention.sliding_window", -1),
+                "metadata llama.attention.sliding_window is -1; expected 1 to 2147483647");
+    }
+
+    @Test
+    void aWindowOfTheWholeContextIsNone() throws Exception {
+        var file = tiny().file.integer("llama.attention.sliding_window", 512);
+        TinyLlama.load(file, directory, DecoderOptions.cpu(1)).close();
+    }
+
+    @Test
+    void aQwen2WithoutItsBiasesIsRefused() {
+        var file = new GgufFile()
+                .string("general.architecture", "qwen2")
+                .integer("qwen2.block_count", 1)
+                .integer("qwen2.embedding_length", 64)
+                .integer("qwen2.attention.head_count", 2)
+                .integer("qwen2.feed_forward_length", 128)
+                .integer("qwen2.context_length", 128)
+                .number("qwen2.attention.layer_norm_rms_epsilon", 1e-5f)
+                .floats("token_embd.weight", new float[10 * 64], 64, 10);
+        for (var vector : List.of("attn_norm", "ffn_norm")) {
+            file.floats("blk.0." + vector + ".weight", new float[64], 64);
+        }
+        for (var matrix : List.of("attn_q", "attn_k", "attn_v")) {
+            file.floats("blk.0." + matrix + ".weight", new float[64 * 64], 64, 64);
+        }
+        assertRefused(file, "tensor blk.0.attn_q.bias is missing among 6 tensors");
+    }
+
+    @Test
+    void aLinearScalingBelowOneIsRefused() {
+        assertRefused(
+                tiny().file.number("llama.rope.scaling.factor", 0.5f),
+                "metadata llama.rope.scaling.factor is 0.5; it must be at least 1");
+    }
+
+    @Test
+    void scaledRotationsAreRefused() {
+        assertRefused(
+                tiny().file.string("llama.rope.scaling.type", "yarn"),
+                "metadata llama.rope.scaling.type is yarn; supported: none, linear, and Llama 3's rope_freqs.weight");
+    }
+
+    @Test
+    void expertsAreRefused() {
+        assertRefused(
+                tiny().file.integer("llama.expert_count", 8),
+                "metadata llama.expert_count is 8; supported: 0 (dense models)");
+    }
+
+    @Test
+    void headsThatDoNotShareTheKeysEvenlyAreRefused() {
+        var file = new GgufFile()
+                .string("general.architecture", "llama")
+                .integer("llama.embedding_length", 64)
+                .integer("llama.attention.head_count", 4)
+                .integer("llama.attention.head_count_kv", 3);
+        assertRefused(file, "metadata llama.attention.head_count is 4; it must be a multiple of the 3 key-value heads");
+    }
+
+    @Test
+    void aTensorOfAnotherShapeIsRefusedWithBothShapes() {
+        var file = new GgufFile()
+                .string("general.architecture", "llama")
+                .integer("llama.block_count", 1)
+                .integer("llama.embedding_length", 64)
+                .integer("llama.attention.head_count", 2)
+                .integer("llama.feed_forward_length", 128)
+                .integer("llama.context_length", 128)
+                .number("llama.attention.layer_norm_rms_epsilon", 1e-5f)
+                .floats("token_embd.weight", new float[10 * 64], 64, 10)
+                .floats("blk.0.attn_norm.weight", new float[32], 32);
+        assertRefused(file, "tensor blk.0.attn_norm.weight has shape [32]; the metadata asks for [64] (columns first)");
+    }
+
+    @Test
+    void aMissingTensorIsRefused() {
+        var file = new GgufFile()
+                .string("general.architecture", "llama")
+                .integer("llama.block_count", 1)
+                .integer("llama.embedding_length", 64)
+                .integer("llama.attention.head_count", 2)
+                .integer("llama.feed_forward_length", 128)
+                .integer("llama.context_length", 128)
+                .number("llama.attention.layer_norm_rms_epsilon", 1e-5f)
+                .floats("token_embd.weight", new float[10 * 64], 64, 10);
+        assertRefused(file, "tensor blk.0.attn_norm.weight is missing among 1 tensors");
+    }
+
+    @Test
+    void aWeightThatIsNotANumberIsRefused() {
+        var tiny = new TinyLlama(TensorType.F32, 128, 192, false, new Random(1));
+        var weights = new float[192 * 64];
+        weights[100] = Float.NaN;
+        tiny.file.floats("output.weight", weights, 64, 192);
+        var problem = assertThrows(
+                ModelFileException.class, () -> TinyLlama.load(tiny.file, directory, DecoderOptions.cpu(1)));
+        assertTrue(problem.toString().contains("tensor output.weight"), problem::toString);
+    }
+
+    private static TinyLlama tiny() {
+        return TinyLlama.of(TensorType.Q8_0, new Random(1));
+    }
+
+    private void assertRefused(GgufFile file, String problem) {
+        var thrown =
+                assertThrows(ModelFileException.class, () -> TinyLlama.load(file, directory, DecoderOptions.cpu(1)));
+        assertEquals("tiny.gguf: " + problem, thrown.getMessage());
+    }
+}

@@ -1,0 +1,74 @@
+package dev.llmworker.model.decoder;
+
+import dev.llmworker.weights.TensorType;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/// The elements of quantised blocks, one after the other, by the formulas of `ggml-quants.c`.
+final class NaiveBlocks {
+    private final ByteBuffer block;
+
+    private NaiveBlocks(byte[] block) {
+        this.block = ByteBuffer.wrap(block).order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /// @param block of a type that has 5-bit quants or groups
+    static float[] values(TensorType type, byte[] block) {
+        var naive = new NaiveBlocks(block);
+        var values = new float[type.blockElements()];
+        for (var i = 0; i < values.length; i++) {
+            values[i] = switch (type) {
+                case Q5_0 -> naive.half(0) * (naive.fiveBits(2, i) - 16);
+                case Q5_1 -> naive.half(0) * naive.fiveBits(4, i) + naive.half(2);
+                case Q4_K -> naive.grouped(naive.groupNibble(16, i), i / 32);
+                case Q5_K -> naive.grouped(naive.groupNibble(48, i) + 16 * naive.bit(16 + i % 32, i / 32), i / 32);
+                case Q6_K -> naive.half(208) * naive.block.get(192 + i / 16) * (naive.sixBits(i) - 32);
+                case Q4_0, Q4_1, Q8_0, F16, BF16, F32 -> throw new IllegalArgumentException(type + " is not here");
+            };
+        }
+        return values;
+    }
+
+    /// 4 bytes with the high bits, then 16 bytes with the low halves of elements `i` and `i + 16`.
+    private int fiveBits(int at, int i) {
+        var nibble = i < 16 ? unsigned(at + 4 + i) & 15 : unsigned(at + 4 + i - 16) >> 4;
+        return nibble + 16 * (block.getInt(at) >>> i & 1);
+    }
+
+    /// 32 bytes for each 64 elements: the first 32 in the low halves, the others in the high ones.
+    private int groupNibble(int at, int i) {
+        var quants = unsigned(at + i / 64 * 32 + i % 32);
+        return i % 64 < 32 ? quants & 15 : quants >> 4;
+    }
+
+    private float grouped(int quant, int group) {
+        int scale, minimum;
+        if (group < 4) {
+            scale = unsigned(4 + group) & 63;
+            minimum = unsigned(4 + group + 4) & 63;
+        } else {
+            scale = unsigned(4 + group + 4) & 15 | unsigned(4 + group - 4) >> 6 << 4;
+            minimum = unsigned(4 + group + 4) >> 4 | unsigned(4 + group) >> 6 << 4;
+        }
+        return half(0) * scale * quant - half(2) * minimum;
+    }
+
+    private int sixBits(int i) {
+        int part = i / 128, within = i % 128;
+        var low = unsigned(part * 64 + within % 64);
+        var high = unsigned(128 + part * 32 + within % 32) >> within / 32 * 2 & 3;
+        return (within < 64 ? low & 15 : low >> 4) + 16 * high;
+    }
+
+    private int bit(int at, int index) {
+        return unsigned(at) >> index & 1;
+    }
+
+    private int unsigned(int at) {
+        return Byte.toUnsignedInt(block.get(at));
+    }
+
+    private float half(int at) {
+        return Float.float16ToFloat(block.getShort(at));
+    }
+}

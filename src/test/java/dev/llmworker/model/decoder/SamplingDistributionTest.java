@@ -1,0 +1,130 @@
+package dev.llmworker.model.decoder;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.Precision;
+import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.weights.TensorType;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/// Tokens drawn with many seeds against the probabilities that plain Java makes of the logits.
+class SamplingDistributionTest {
+    private static final int DRAWS_A_CALL = 64;
+    private static final int CALLS = 40;
+    private static final double DRAWS = DRAWS_A_CALL * CALLS;
+
+    @TempDir
+    private Path directory;
+
+    @ParameterizedTest
+    @EnumSource(names = {"QUANTISED", "DENSE"})
+    void aSmallVocabularyIsDrawnAsItsLogitsSay(ProgramKind program) throws Exception {
+        var tiny = TinyLlama.of(TensorType.F32, new Random(5));
+        for (var sampling : new SamplingParameters[] {
+            new SamplingParameters(1, 0, 1, 0, 0),
+            new SamplingParameters(0.7f, 0, 1, 0, 0),
+            new SamplingParameters(1, 10, 1, 0, 0),
+            new SamplingParameters(1, 100, 1, 0, 0),
+            new SamplingParameters(1, 0, 0.6f, 0, 0),
+            new SamplingParameters(1.3f, 0, 1, 0.1f, 0),
+            new SamplingParameters(0.9f, 40, 0.8f, 0.05f, 0)
+        }) {
+            assertDrawn(tiny, sampling, program);
+        }
+    }
+
+    /// Wide enough that the candidates are searched by groups, and so flat that top_p keeps thousands of them.
+    @ParameterizedTest
+    @EnumSource(names = {"QUANTISED", "DENSE"})
+    void aLargeVocabularyIsDrawnAsItsLogitsSay(ProgramKind program) throws Exception {
+        var tiny = new TinyLlama(TensorType.F32, 128, 8192, true, new Random(6));
+        for (var sampling : new SamplingParameters[] {
+            new SamplingParameters(0.5f, 0, 1, 0, 0),
+            new SamplingParameters(0.3f, 50, 1, 0, 0),
+            new SamplingParameters(0.5f, 0, 0.5f, 0, 0),
+            new SamplingParameters(1.5f, 0, 0.9f, 0, 0),
+            new SamplingParameters(0.25f, 700, 0.95f, 0, 0)
+        }) {
+            assertDrawn(tiny, sampling, program);
+        }
+    }
+
+    private void assertDrawn(TinyLlama tiny, SamplingParameters sampling, ProgramKind program) throws Exception {
+        var options = new DecoderOptions(Precision.FP32, Precision.AUTO, DRAWS_A_CALL, 64, 1, "cpu", true);
+        var counts = new int[tiny.vocabulary];
+        double[] expected;
+        try (var decoder = tiny.load(directory, options, program)) {
+            expected = probabilities(decoder.decodeLogits(new int[] {7}, new int[] {0}), sampling);
+            for (var call = 0; call < CALLS; call++) {
+                var batch = new DecodeBatch(DRAWS_A_CALL);
+                for (var row = 0; row < DRAWS_A_CALL; row++) {
+                    batch.add(7, 0, withSeed(sampling, call * DRAWS_A_CALL + row));
+                }
+                for (var token : decoder.decode(batch, 1)) {
+                    counts[token]++;
+                }
+            }
+        }
+        assertFits(expected, counts, sampling.toString());
+    }
+
+    private static SamplingParameters withSeed(SamplingParameters sampling, long seed) {
+        return new SamplingParameters(sampling.temperature(), sampling.topK(), sampling.topP(), sampling.minP(), seed);
+    }
+
+    /// Filters one after the other, over all tokens, likeliest first.
+    private static double[] probabilities(float[] logits, SamplingParameters sampling) {
+        var order = IntStream.range(0, logits.length)
+                .boxed()
+                .sorted(Comparator.comparing(i -> -logits[i]))
+                .toList();
+        var p = new double[logits.length];
+        var kept = sampling.topK() == 0 ? logits.length : sampling.topK();
+        var total = 0.0;
+        for (var token : order.subList(0, kept)) {
+            p[token] = Math.exp((logits[token] - logits[order.getFirst()]) / (double) sampling.temperature());
+            total += p[token];
+        }
+        double before = 0, left = 0;
+        for (var token : order) {
+            if (before >= sampling.topP() * total || p[token] < sampling.minP()) {
+                p[token] = 0;
+            }
+            before += p[token];
+            left += p[token];
+        }
+        for (var i = 0; i < p.length; i++) {
+            p[i] /= left;
+        }
+        return p;
+    }
+
+    /// Pearson's chi-square over bins of tokens that are each expected at least ten times. The statistic's mean
+    /// is the degrees of freedom and its variance twice as much; five standard deviations off is no chance.
+    private static void assertFits(double[] expected, int[] counts, String message) {
+        double statistic = 0, binExpected = 0;
+        int bins = 0, binCount = 0;
+        for (var i = 0; i < expected.length; i++) {
+            assertTrue(expected[i] > 0 || counts[i] == 0, message + ": token " + i + " was filtered out and drawn");
+            binExpected += expected[i] * DRAWS;
+            binCount += counts[i];
+            if (binExpected >= 10) {
+                statistic += Math.pow(binCount - binExpected, 2) / binExpected;
+                bins++;
+                binExpected = 0;
+                binCount = 0;
+            }
+        }
+        assertTrue(bins >= 3, message + ": bins " + bins);
+        var freedom = bins - 1.0;
+        assertEquals(freedom, statistic, 5 * Math.sqrt(2 * freedom) + 5, message + ": chi-square of " + bins + " bins");
+    }
+}

@@ -1,0 +1,63 @@
+package dev.llmworker.serving.connection;
+
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.testing.ManualClock;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.embedded.EmbeddedChannel;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+
+/// When a connection that does not take its bytes is closed. [SlowReadersTest] has the same with real clients.
+class BacklogTest {
+    private static final Duration UNUSED = Duration.ofDays(1);
+    private static final Duration LIMIT = Duration.ofSeconds(10);
+    private static final Timeouts TIMEOUTS = new Timeouts(UNUSED, UNUSED, LIMIT, UNUSED, UNUSED, UNUSED, UNUSED);
+
+    private final ManualClock clock = new ManualClock();
+    private final SlowReaders readers = new SlowReaders(clock, TIMEOUTS);
+    private final EmbeddedChannel channel = new EmbeddedChannel(new ChannelInboundHandlerAdapter());
+
+    /// Leaves bytes that the kernel has not taken: they are written and not flushed.
+    private void backlog() {
+        channel.write(Unpooled.wrappedBuffer(new byte[100]));
+    }
+
+    private boolean isOpenAfter(Duration duration) {
+        clock.advance(duration);
+        channel.runPendingTasks();
+        return channel.isOpen();
+    }
+
+    @Test
+    void nothingTakenForTheLimitClosesIt() {
+        readers.connected(channel);
+        backlog();
+        assertTrue(isOpenAfter(LIMIT.plusSeconds(1)), "the time runs from the first look");
+        assertFalse(isOpenAfter(Duration.ofSeconds(1)));
+    }
+
+    @Test
+    void whoTakesSomeNowAndThenStays() {
+        readers.connected(channel);
+        backlog();
+        for (var round = 0; round < 100; round++) {
+            backlog();
+            assertTrue(isOpenAfter(LIMIT), "round " + round);
+        }
+        assertFalse(isOpenAfter(LIMIT.plusSeconds(2)));
+    }
+
+    @Test
+    void whoTookAllStaysAndHasTheWholeLimitForTheNext() {
+        readers.connected(channel);
+        backlog();
+        assertTrue(isOpenAfter(LIMIT));
+        channel.flush();
+        assertTrue(isOpenAfter(Duration.ofHours(1)));
+        backlog();
+        assertTrue(isOpenAfter(LIMIT));
+    }
+}
