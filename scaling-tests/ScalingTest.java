@@ -1,34 +1,25 @@
-import java.lang.reflect.Method;
-import java.net.URL;
-import java.net.URLClassLoader;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import javax.tools.ToolProvider;
+import java.util.ArrayList;
+import java.util.List;
 
 /** Finds out how a load balancer treats a worker. Run it as it is: {@code java scaling-tests/ScalingTest.java --help}. */
 public final class ScalingTest {
     private ScalingTest() {}
 
+    /** Has the script beside this file run the program. Written in Java 11, so that an older Java can start it, too. */
     public static void main(String[] words) throws Exception {
-        Path folder = Path.of(ScalingTest.class
-                        .getProtectionDomain()
-                        .getCodeSource()
-                        .getLocation()
-                        .toURI())
-                .getParent();
-        launcher(folder.resolve("Launcher.java"))
-                .invoke(null, folder, "dev.llmworker.scaling.balancer.ScalingTest", words);
-    }
-
-    /** Compiles the launcher, because Java before 22 compiles only the file that it is given. */
-    private static Method launcher(Path source) throws Exception {
-        Path classes = Files.createTempDirectory("launcher");
-        ToolProvider.getSystemJavaCompiler().run(null, null, null, "-d", classes.toString(), source.toString());
-        URLClassLoader loader = new URLClassLoader(new URL[] {classes.toUri().toURL()});
-        Method run = loader.loadClass("Launcher").getDeclaredMethod("run", Path.class, String.class, String[].class);
-        run.setAccessible(true);
-        Files.delete(classes.resolve("Launcher.class"));
-        Files.delete(classes);
-        return run;
+        Class<?> self = ScalingTest.class;
+        Path file =
+                Path.of(self.getProtectionDomain().getCodeSource().getLocation().toURI());
+        String script = file.resolveSibling("run").toString();
+        List<String> command =
+                new ArrayList<>(List.of("bash", script, System.getProperty("java.home"), self.getSimpleName()));
+        command.addAll(List.of(words));
+        Process program = new ProcessBuilder(command).inheritIO().start();
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            program.destroy();
+            program.onExit().join();
+        }));
+        System.exit(program.waitFor());
     }
 }

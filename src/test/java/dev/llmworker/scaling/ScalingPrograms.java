@@ -29,7 +29,7 @@ final class ScalingPrograms {
                     "the programs are not built; see above");
             var target = FOLDER.resolve("target");
             var jars = new ArrayList<URL>();
-            jars.add(target.resolve("scaling-tests.jar").toUri().toURL());
+            jars.add(target.resolve("classes").toUri().toURL());
             try (var libraries = Files.list(target.resolve("lib"))) {
                 for (var library : libraries.toList()) {
                     jars.add(library.toUri().toURL());
@@ -45,12 +45,11 @@ final class ScalingPrograms {
     ///
     /// @return its exit status
     static int run(String program, List<String> words) throws Exception {
-        var room = program.equals("LoadTest") ? "load" : "balancer";
         Thread.currentThread().setContextClassLoader(LOADER);
         try {
-            return (int) LOADER.loadClass("dev.llmworker.scaling." + room + "." + program)
-                    .getMethod("run", String[].class)
-                    .invoke(null, (Object) words.toArray(String[]::new));
+            var run = LOADER.loadClass("dev.llmworker.scaling." + program).getDeclaredMethod("run", String[].class);
+            run.setAccessible(true);
+            return (int) run.invoke(null, (Object) words.toArray(String[]::new));
         } catch (InvocationTargetException e) {
             throw e.getCause() instanceof Exception cause ? cause : e;
         } finally {
