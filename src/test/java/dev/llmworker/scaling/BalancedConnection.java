@@ -152,6 +152,14 @@ final class BalancedConnection {
                 }
                 close();
             }
+            case EMPTY_CLOSE -> {
+                isSocket = false;
+                try {
+                    write(client.getOutputStream(), new byte[] {(byte) 0x88, 0}, 2);
+                } catch (IOException _) {
+                    // It is closed already.
+                }
+            }
             case FORGET -> forgotten = true;
         }
     }

@@ -10,6 +10,8 @@ final class BalancerRules {
         /// The end of the TCP connection.
         FIN,
         RESET,
+        /// A close frame without a code. The connection is left to the client.
+        EMPTY_CLOSE,
         /// Nothing goes through any more, and nobody is told.
         FORGET
     }

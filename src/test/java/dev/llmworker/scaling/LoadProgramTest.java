@@ -41,7 +41,7 @@ class LoadProgramTest {
     /// Every request was answered, with all of its tokens, of which each was timed where they come one by one.
     private static void assertComplete(JsonNode measured) {
         var answers = 2 * measured.at("/streams").asInt();
-        var isStreamed = !measured.at("/over").asText().equals("HTTP");
+        var isStreamed = !measured.at("/over").asText().equals("http");
         assertEquals(answers, measured.at("/answers").asInt(), measured::toPrettyString);
         assertTrue(measured.at("/errors").isEmpty(), measured::toPrettyString);
         assertEquals(answers * TOKENS, measured.at("/tokens").asInt(), measured::toPrettyString);
@@ -65,7 +65,7 @@ class LoadProgramTest {
             cases.forEach(LoadProgramTest::assertComplete);
             assertEquals(0, exit);
             var page = Files.readString(folder.resolve("load.html"));
-            assertTrue(page.contains("data:image/svg+xml") && page.contains("WebSocket"));
+            assertTrue(page.contains("data:image/svg+xml") && page.contains("WEBSOCKET"));
             assertTrue(!page.contains("secret") && !page.contains("<script"));
         }
     }

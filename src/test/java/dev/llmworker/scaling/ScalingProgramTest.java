@@ -39,7 +39,10 @@ class ScalingProgramTest {
                     .redirectErrorStream(true)
                     .start();
             var output = new String(process.getInputStream().readAllBytes());
-            assertEquals(program + ": Invalid value for option '--timeout': it must be a number from 0 to 86400, and is \"soon\"", output.strip());
+            assertEquals(
+                    program
+                            + ": Invalid value for option '--timeout': it must be a number from 0 to 86400, and is \"soon\"",
+                    output.strip());
             assertEquals(2, process.waitFor());
         }
         assertEquals(2, ScalingPrograms.run("ScalingTest", List.of("--url", "localhost:8080")));
@@ -47,6 +50,23 @@ class ScalingProgramTest {
         assertEquals(2, ScalingPrograms.run("ScalingTest", List.of("--unknown")));
         assertEquals(2, ScalingPrograms.run("LoadTest", List.of("--api=openai", "--over=websocket")));
         assertEquals(0, ScalingPrograms.run("LoadTest", List.of("--help")));
+    }
+
+    @Test
+    void aJavaThatIsTooOldHasANewerOneRunTheProgram() throws Exception {
+        var old = folder.resolve("jdk-17");
+        Files.createDirectories(old.resolve("bin"));
+        assertTrue(
+                Files.createFile(old.resolve("bin").resolve("javac")).toFile().setExecutable(true));
+        Files.writeString(old.resolve("release"), "JAVA_VERSION=\"17.0.15\"\n");
+        var script = ScalingPrograms.FOLDER.resolve("run").toString();
+        var builder =
+                new ProcessBuilder("bash", script, old.toString(), "LoadTest", "--help").redirectErrorStream(true);
+        builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
+        var process = builder.start();
+        var output = new String(process.getInputStream().readAllBytes());
+        assertEquals(0, process.waitFor(), output);
+        assertTrue(output.startsWith("Usage: java scaling-tests/LoadTest.java"), output);
     }
 
     @Test

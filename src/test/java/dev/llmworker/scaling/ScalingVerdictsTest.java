@@ -55,6 +55,10 @@ class ScalingVerdictsTest {
         rules.lifeCutMillis = 2000;
         rules.cut = BalancerRules.Cut.RESET;
     });
+    private static final Future<Report> CLOSES_AT_AN_AGE = run("closes-at-an-age", rules -> {
+        rules.lifeCutMillis = 2000;
+        rules.cut = BalancerRules.Cut.EMPTY_CLOSE;
+    });
     private static final Future<Report> SERIALISES = run("serialises", rules -> {
         rules.upgradeMillis = 250;
         rules.upgradesSerialise = true;
@@ -177,8 +181,7 @@ class ScalingVerdictsTest {
         report.says("socket_cut", "yes");
         report.says("idle_socket_in_flight", "cannot tell");
         report.reads("The proxy closes idle WebSockets");
-        assertEquals(
-                0, report.json().at("/sockets/used/cut").asInt());
+        assertEquals(0, report.json().at("/sockets/used/cut").asInt());
     }
 
     @Test
@@ -200,6 +203,15 @@ class ScalingVerdictsTest {
     }
 
     @Test
+    void aCloseFrameWithoutACodeIsToldFromOneWith1000() throws Exception {
+        var report = CLOSES_AT_AN_AGE.get();
+        report.says("socket_cut", "yes");
+        assertTrue(
+                report.json().at("/sockets/idle/how").asText().contains("closed with 1005"),
+                () -> report.json().at("/sockets").toPrettyString());
+    }
+
+    @Test
     void upgradesThatWaitForEachOtherAreToldFromSlowOnes() throws Exception {
         SERIALISES.get().says("upgrades_serialise", "yes");
         SLOW_UPGRADES.get().says("upgrades_serialise", "no");
@@ -213,8 +225,7 @@ class ScalingVerdictsTest {
         assertTrue(figures.at("/requests/lost").asInt() > 0, figures::toPrettyString);
         assertTrue(figures.at("/upgrades/lost").asInt() > 0, figures::toPrettyString);
         assertEquals(
-                6,
-                STEADY.get().json().at("/measured/affinity/upgrades/kept").asInt());
+                6, STEADY.get().json().at("/measured/affinity/upgrades/kept").asInt());
     }
 
     @Test

@@ -1,6 +1,6 @@
 package dev.llmworker.scaling;
 
-import dev.llmworker.scaling.WebSocketConnection.NotOpenedException;
+import java.io.IOException;
 import java.util.List;
 import java.util.SortedSet;
 
@@ -24,18 +24,9 @@ record Affinity(SortedSet<String> workers, Tally requests, Tally strict, Tally u
                     : got.equals(wanted) ? new Tally(kept + 1, lost, unknown) : new Tally(kept, lost + 1, unknown);
         }
 
-        boolean held() {
-            return kept > 0 && lost == 0;
+        String shown() {
+            return kept + " of " + (kept + lost + unknown);
         }
-
-        String shown(String way) {
-            return "%d of %d %s".formatted(kept, kept + lost + unknown, way);
-        }
-    }
-
-    interface Ask {
-        /// @return the id of the worker that answered; empty if there is none
-        String worker(String wanted) throws InterruptedException;
     }
 
     static Affinity probe(Client client, SortedSet<String> workers) throws InterruptedException {
@@ -46,19 +37,17 @@ record Affinity(SortedSet<String> workers, Tally requests, Tally strict, Tally u
                 ? List.<String>of()
                 : workers.stream().limit(MAX_WORKERS).toList()) {
             // One way after the other: in turns, a balancer that takes workers in turns would seem to heed the ids.
-            requests = repeat(REQUESTS_OF_EACH, requests, wanted, id -> request(client, id));
-            strict = repeat(REQUESTS_OF_EACH, strict, wanted, id -> request(client, "strict " + id));
-            upgrades = repeat(UPGRADES_OF_EACH, upgrades, wanted, id -> upgrade(client, id));
+            for (var i = 0; i < REQUESTS_OF_EACH; i++) {
+                requests = requests.plus(wanted, request(client, wanted));
+            }
+            for (var i = 0; i < REQUESTS_OF_EACH; i++) {
+                strict = strict.plus(wanted, request(client, "strict " + wanted));
+            }
+            for (var i = 0; i < UPGRADES_OF_EACH; i++) {
+                upgrades = upgrades.plus(wanted, upgrade(client, wanted));
+            }
         }
         return new Affinity(workers, requests, strict, upgrades);
-    }
-
-    private static Tally repeat(int times, Tally before, String wanted, Ask ask) throws InterruptedException {
-        var tally = before;
-        for (var i = 0; i < times; i++) {
-            tally = tally.plus(wanted, ask.worker(wanted));
-        }
-        return tally;
     }
 
     private static String request(Client client, String id) throws InterruptedException {
@@ -69,7 +58,7 @@ record Affinity(SortedSet<String> workers, Tally requests, Tally strict, Tally u
     private static String upgrade(Client client, String id) throws InterruptedException {
         try (var socket = client.open(id)) {
             return socket.worker.join();
-        } catch (NotOpenedException _) {
+        } catch (IOException _) {
             return "";
         }
     }

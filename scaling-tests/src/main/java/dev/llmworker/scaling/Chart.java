@@ -87,7 +87,7 @@ record Chart(String caption, String svg) {
                 .setPlotGridVerticalLinesVisible(false)
                 .setYAxisMin(0.0);
         lines.forEach((transport, values) -> chart.addSeries(
-                transport.text,
+                transport.toString(),
                 streams,
                 values.stream().map(value -> value.isNaN() ? null : value).toList()));
         return of(caption, chart);

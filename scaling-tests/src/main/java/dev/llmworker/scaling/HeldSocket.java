@@ -2,7 +2,7 @@ package dev.llmworker.scaling;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.llmworker.scaling.WebSocketConnection.Ending;
-import dev.llmworker.scaling.WebSocketConnection.NotOpenedException;
+import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -56,7 +56,7 @@ final class HeldSocket {
                 worker = opened.worker.join();
                 connection = Optional.of(opened);
                 return;
-            } catch (NotOpenedException e) {
+            } catch (IOException e) {
                 refusals.add(e.getMessage());
             }
             if (i < TRIES) {

@@ -31,7 +31,7 @@ final class Json {
                     .addSerializer(Double.class, new ThreeDecimals())
                     .addSerializer(double.class, new ThreeDecimals()))
             .build();
-    private static final ObjectWriter INDENTED = MAPPER.writer(new DefaultPrettyPrinter(
+    static final ObjectWriter INDENTED = MAPPER.writer(new DefaultPrettyPrinter(
             Separators.createDefaultInstance().withObjectFieldValueSpacing(Separators.Spacing.AFTER)));
 
     private Json() {}
@@ -46,16 +46,8 @@ final class Json {
     }
 
     static String write(Object value) {
-        return write(MAPPER.writer(), value);
-    }
-
-    static String writeIndented(Object value) {
-        return write(INDENTED, value) + "\n";
-    }
-
-    private static String write(ObjectWriter writer, Object value) {
         try {
-            return writer.writeValueAsString(value);
+            return MAPPER.writeValueAsString(value);
         } catch (JsonProcessingException e) {
             throw new UncheckedIOException(e);
         }

@@ -17,7 +17,6 @@ import java.util.stream.Stream;
 
 /// What a load test measured, as its JSON report has it.
 record LoadReport(String program, Map<String, Object> settings, String stopped, List<Case> cases) {
-    private static final String ROW = "%-10s%8s%9s%16s%8s%8s%12s%8s%8s%11s%8s%7s%n";
     private static final String HEADS =
             "over,streams,tokens/s,first token p50,p95,p99,between p50,p95,p99,answer p50,answers,errors";
 
@@ -77,7 +76,7 @@ record LoadReport(String program, Map<String, Object> settings, String stopped, 
 
         private List<String> row() {
             return List.of(
-                    over.text,
+                    over.toString(),
                     Integer.toString(streams),
                     Figures.shown(tokensPerSecond),
                     Figures.millis(firstTokenMillis.p50()),
@@ -94,7 +93,7 @@ record LoadReport(String program, Map<String, Object> settings, String stopped, 
         private List<String> errorLines() {
             return errors.entrySet().stream()
                     .map(error -> "%s over %s: %d × %s"
-                            .formatted(Figures.count(streams, "stream"), over.text, error.getValue(), error.getKey()))
+                            .formatted(Figures.count(streams, "stream"), over, error.getValue(), error.getKey()))
                     .toList();
         }
     }
@@ -116,7 +115,7 @@ record LoadReport(String program, Map<String, Object> settings, String stopped, 
                 errors,
                 List.of(),
                 charts,
-                List.of(new Table(ROW, List.of(HEADS.split(",")), rows)),
+                List.of(new Table(List.of(HEADS.split(",")), rows)),
                 this,
                 stopped.isEmpty() && errors.isEmpty());
     }

@@ -1,15 +1,14 @@
 package dev.llmworker.scaling;
 
-import com.fasterxml.jackson.annotation.JsonValue;
-import dev.llmworker.scaling.Client.NoServerException;
 import dev.llmworker.scaling.WebSocketConnection.Ending;
-import dev.llmworker.scaling.WebSocketConnection.NotOpenedException;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -23,44 +22,27 @@ import picocli.CommandLine.Option;
             "java scaling-tests/LoadTest.java --url http://localhost:8080",
             "       java scaling-tests/LoadTest.java --api openai --url http://localhost:8000/v1 --over sse"
         },
-        description = {
-            "",
-            "Measures tokens per second, time to the first token and between tokens, by the number of streams, against"
-                    + " this worker or any server with OpenAI's API. Ctrl-C ends it early, with a report of what was"
-                    + " measured.",
-            ""
-        })
+        description =
+                "%nMeasures tokens per second, time to the first token and between tokens, by the number of streams,"
+                        + " against this worker or any server with OpenAI's API. Ctrl-C ends it early, with a report of what was"
+                        + " measured.%n")
 final class LoadTest extends Program {
     private static final String DATA = "data:";
 
     /// How answers arrive: whole, as server-sent events, or as frames of a WebSocket.
     enum Transport {
-        HTTP("HTTP"),
-        SSE("SSE"),
-        WEBSOCKET("WebSocket");
-
-        @JsonValue
-        final String text;
-
-        Transport(String text) {
-            this.text = text;
-        }
+        HTTP,
+        SSE,
+        WEBSOCKET
     }
 
-    @Option(
-            names = "--api",
-            defaultValue = "worker",
-            description = "worker, or openai: any server with /v1/chat/completions")
+    @Option(names = "--api", defaultValue = "worker", description = "worker, or openai: any with /v1/chat/completions")
     private Api api;
 
     @Option(names = "--model", description = "for openai; default: the server's first model")
     String model;
 
-    @Option(
-            names = "--streams",
-            split = ",",
-            defaultValue = "1,8,32",
-            description = "streams at the same time, case by case")
+    @Option(names = "--streams", split = ",", defaultValue = "1,8,32", description = "at the same time, case by case")
     private List<Integer> streams;
 
     @Option(names = "--over", split = ",", defaultValue = "http,sse,websocket", description = "how answers arrive")
@@ -72,9 +54,7 @@ final class LoadTest extends Program {
     @Option(names = "--max-tokens", defaultValue = "128", description = "tokens of each answer, at most")
     int maxTokens;
 
-    @Option(
-            names = "--ignore-eos",
-            description = "makes every answer --max-tokens long, if the server supports ignore_eos")
+    @Option(names = "--ignore-eos", description = "answers go on to --max-tokens, if the server supports ignore_eos")
     boolean ignoreEos;
 
     @Option(
@@ -112,7 +92,7 @@ final class LoadTest extends Program {
     }
 
     @Override
-    Report measure(Client client, Progress progress) throws NoServerException {
+    Report measure(Client client, Progress progress) throws TimeoutException {
         var stopped = "";
         try {
             awaitServer(client, progress);
@@ -129,19 +109,19 @@ final class LoadTest extends Program {
         return new LoadReport("LoadTest", settings(), stopped, cases).report();
     }
 
-    private void awaitServer(Client client, Progress progress) throws InterruptedException, NoServerException {
+    private void awaitServer(Client client, Progress progress) throws InterruptedException, TimeoutException {
         var answer = client.awaitHealthy(api.healthPath, progress).getLast();
         if (api == Api.OPENAI && model == null) {
             model = Json.read(answer.body()).at("/data/0/id").asText("");
             if (model.isEmpty()) {
-                throw new NoServerException("the server names no model; set --model");
+                throw new TimeoutException("the server names no model; set --model");
             }
         }
     }
 
     private void measure(Client client, Progress progress, Transport transport, int count) throws InterruptedException {
         var done = new CopyOnWriteArrayList<Generation>();
-        progress.begin(transport.text + ", " + Figures.count(count, "stream"));
+        progress.begin(transport + ", " + Figures.count(count, "stream"));
         var begin = client.now();
         try {
             Client.together(Collections.nCopies(count, transport), over -> {
@@ -166,7 +146,7 @@ final class LoadTest extends Program {
                     var begin = client.now();
                     try {
                         connection = Optional.of(client.open(""));
-                    } catch (NotOpenedException e) {
+                    } catch (IOException e) {
                         done.add(new Generation(begin).end(client.now(), e.getMessage()));
                         continue;
                     }

@@ -1,6 +1,5 @@
 package dev.llmworker.scaling;
 
-import dev.llmworker.scaling.Client.NoServerException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -14,6 +13,7 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeoutException;
 import okhttp3.Headers;
 import okhttp3.HttpUrl;
 import picocli.CommandLine;
@@ -44,10 +44,7 @@ abstract class Program implements Callable<Integer> {
         BOTH
     }
 
-    @Option(
-            names = "--url",
-            defaultValue = "http://localhost:80",
-            description = "the worker, or its proxy; https works too")
+    @Option(names = "--url", defaultValue = "http://localhost:80", description = "address of the worker or its proxy")
     HttpUrl url;
 
     @Option(names = "--token", description = "sent as a bearer token, and as ?token= in the URL of a WebSocket")
@@ -56,12 +53,10 @@ abstract class Program implements Callable<Integer> {
     @Option(
             names = "--token-in",
             defaultValue = "both",
-            description = "for WebSockets: url (as in a browser), header, or both")
+            description = "for WebSockets: url (as browsers), header, both")
     TokenPlace tokenIn;
 
-    @Option(
-            names = "--header",
-            description = "another header 'NAME: VALUE' for each request, such as X-API-Key; repeatable")
+    @Option(names = "--header", description = "another header for each request: 'NAME: VALUE'; repeatable")
     private List<Headers> headers = List.of();
 
     @Option(names = "--timeout", defaultValue = "60", description = "seconds for an answer, or for a WebSocket to open")
@@ -92,7 +87,7 @@ abstract class Program implements Callable<Integer> {
     }
 
     /// Measures everything, or as much as it can before the thread is interrupted.
-    abstract Report measure(Client client, Progress progress) throws NoServerException;
+    abstract Report measure(Client client, Progress progress) throws TimeoutException;
 
     /// Checks what depends on several options.
     void check() {}
@@ -228,7 +223,7 @@ abstract class Program implements Callable<Integer> {
             System.out.println("Report: " + html + ", figures: " + json);
             System.out.flush();
             return report.passed() ? 0 : 1;
-        } catch (NoServerException e) {
+        } catch (TimeoutException e) {
             return say(e.getMessage(), NO_SERVER);
         } catch (IOException e) {
             return say("the report cannot be written: " + e, 1);

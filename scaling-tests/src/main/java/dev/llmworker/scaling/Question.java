@@ -2,9 +2,9 @@ package dev.llmworker.scaling;
 
 import dev.llmworker.scaling.Report.Card;
 import dev.llmworker.scaling.Report.Tone;
-import java.util.function.Function;
+import java.util.function.BiFunction;
 
-/// The open questions about a balancer, the answers that one hopes for, and how each is answered.
+/// The open questions about a balancer, whether a yes is good news, and how each is answered.
 enum Question {
     IDLE_SOCKET_IN_FLIGHT("Does an idle WebSocket count as in flight?", Tone.GOOD, Verdicts::inFlight),
     SOCKET_CUT("Is a WebSocket cut, and when?", Tone.BAD, Verdicts::cut),
@@ -14,16 +14,16 @@ enum Question {
 
     private final String text;
     private final Tone ifYes;
-    private final Function<ScalingRun, Card> verdict;
+    private final BiFunction<Question, ScalingRun, Card> verdict;
 
-    Question(String text, Tone ifYes, Function<ScalingRun, Card> verdict) {
+    Question(String text, Tone ifYes, BiFunction<Question, ScalingRun, Card> verdict) {
         this.text = text;
         this.ifYes = ifYes;
         this.verdict = verdict;
     }
 
     Card verdict(ScalingRun run) {
-        return verdict.apply(run);
+        return verdict.apply(this, run);
     }
 
     Card yes(String because, String advice) {

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /// What a run found, for a browser, a terminal and a script. `page.html` is the template of the page, which has no
 /// scripts, fonts or links.
@@ -46,11 +47,10 @@ record Report(
     /// @param advice what to do about it; empty for nothing
     record Card(Tone tone, String heading, String answer, String because, String advice) {}
 
-    /// @param format of a row on a terminal
-    record Table(String format, List<String> heads, List<List<String>> rows) {}
+    record Table(List<String> heads, List<List<String>> rows) {}
 
     void write(Path json, Path html) throws IOException {
-        Files.writeString(json, Json.writeIndented(figures));
+        Files.writeString(json, Json.INDENTED.writeValueAsString(figures) + "\n");
         try (var template =
                 new InputStreamReader(Report.class.getResourceAsStream("page.html"), StandardCharsets.UTF_8)) {
             var page = Mustache.compiler().emptyStringIsFalse(true).compile(template);
@@ -65,8 +65,10 @@ record Report(
     String text() {
         var text = new StringBuilder("\n");
         for (var table : tables) {
-            text.append(table.format.formatted(table.heads.toArray()));
-            table.rows.forEach(row -> text.append(table.format.formatted(row.toArray())));
+            Stream.concat(Stream.of(table.heads), table.rows.stream()).forEach(row -> {
+                row.forEach(cell -> text.append("%-9s  ".formatted(cell)));
+                text.append('\n');
+            });
         }
         for (var card : cards) {
             text.append("%-12s %s%n%13s%s%n"

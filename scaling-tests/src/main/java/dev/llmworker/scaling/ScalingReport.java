@@ -24,7 +24,7 @@ record ScalingReport(
     private static final int SHOWN_SOCKETS = 50;
 
     static Report of(ScalingRun run) {
-        var tests = run.outcomes();
+        var tests = List.of(Verdicts.polling(run), Verdicts.alone(run), Verdicts.mixed(run));
         var verdicts = new EnumMap<Question, Card>(Question.class);
         for (var question : Question.values()) {
             verdicts.put(question, question.verdict(run));
@@ -55,11 +55,10 @@ record ScalingReport(
         lifelines("WebSockets alone", run.alone.opened()).ifPresent(charts::add);
         lifelines("WebSockets next to requests", run.mixed.opened()).ifPresent(charts::add);
         var upgrades = new ArrayList<Bar>();
-        run.lone.opened().handshakeMillis().forEach(millis -> upgrades.add(new Bar("alone", 0, millis)));
         run.alone.opened().handshakeMillis().stream()
                 .sorted()
                 .limit(SHOWN_SOCKETS)
-                .forEach(millis -> upgrades.add(new Bar("at the same time", 0, millis)));
+                .forEach(millis -> upgrades.add(new Bar("upgrade", 0, millis)));
         if (!upgrades.isEmpty()) {
             charts.add(Chart.bars("Upgrades: a staircase if they wait for each other", "ms", upgrades));
         }

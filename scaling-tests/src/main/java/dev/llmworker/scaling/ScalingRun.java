@@ -1,43 +1,27 @@
 package dev.llmworker.scaling;
 
 import dev.llmworker.scaling.Client.Answer;
-import dev.llmworker.scaling.Client.NoServerException;
 import dev.llmworker.scaling.Look.Change;
-import dev.llmworker.scaling.Report.Card;
-import java.util.Arrays;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeoutException;
 import java.util.function.BooleanSupplier;
-import java.util.function.Function;
 import java.util.stream.IntStream;
 
 /// The three tests in their order, with a control after the first. The fields are what was measured so far; the JSON
 /// report has them.
 final class ScalingRun {
-    private static final int LONE_UPGRADES = 3;
     private static final double STEP_SECONDS = 0.05;
-
-    enum Test {
-        POLLING(Outcomes::polling),
-        ALONE(Outcomes::alone),
-        MIXED(Outcomes::mixed);
-
-        private final Function<ScalingRun, Card> outcome;
-
-        Test(Function<ScalingRun, Card> outcome) {
-            this.outcome = outcome;
-        }
-    }
 
     final transient ScalingTest options;
     private final transient Client client;
     private final transient Progress progress;
-    private final Set<Test> finished = EnumSet.noneOf(Test.class);
+    /// How many of the tests were finished.
+    int finishedTests;
+
     /// Why the run ended early; empty if it did not.
     String stopped = "";
 
@@ -47,9 +31,6 @@ final class ScalingRun {
     /// The control: no request is sent and no WebSocket is open. Idle WebSockets count only if they make a difference
     /// to what the workers do then.
     Optional<Change> silence = Optional.empty();
-
-    /// Upgrades that were alone, one after the other.
-    final Sockets lone = new Sockets(new CopyOnWriteArrayList<>());
 
     final Sockets alone;
     double aloneSeconds;
@@ -85,8 +66,8 @@ final class ScalingRun {
 
     /// Runs everything, or as much as it can before the thread is interrupted.
     ///
-    /// @throws NoServerException if there is no worker to begin with
-    void run() throws NoServerException {
+    /// @throws TimeoutException if there is no worker to begin with
+    void run() throws TimeoutException {
         try {
             warmUp = awaitWorker();
             poll();
@@ -95,7 +76,7 @@ final class ScalingRun {
             holdBesideRequests();
         } catch (InterruptedException _) {
             stopped = "interrupted after " + Figures.seconds(client.now());
-        } catch (NoServerException e) {
+        } catch (TimeoutException e) {
             if (warmUp.isEmpty()) {
                 throw e;
             }
@@ -103,7 +84,7 @@ final class ScalingRun {
         }
     }
 
-    private List<Answer> awaitWorker() throws InterruptedException, NoServerException {
+    private List<Answer> awaitWorker() throws InterruptedException, TimeoutException {
         return client.awaitHealthy("ping", progress);
     }
 
@@ -116,7 +97,8 @@ final class ScalingRun {
                     polls.size(), options.healthPolls, polls.getLast().outcome());
             Client.sleep(options.healthInterval);
         }
-        end(Test.POLLING);
+        finishedTests++;
+        progress.end(Verdicts.polling(this).because());
     }
 
     private void keepSilent() throws InterruptedException {
@@ -143,20 +125,15 @@ final class ScalingRun {
                 .orElse("not run");
     }
 
-    private void holdAlone() throws InterruptedException, NoServerException {
+    private void holdAlone() throws InterruptedException, TimeoutException {
         awaitWorker();
         var before = Look.at(client);
         progress.begin("2 WebSockets alone");
         try {
             // The first one of a JVM is slow by itself and does not count.
-            for (var i = 0; i <= LONE_UPGRADES; i++) {
-                var socket = socket(false);
-                socket.open();
-                socket.close();
-                if (i > 0) {
-                    lone.all().add(socket);
-                }
-            }
+            var first = socket(false);
+            first.open();
+            first.close();
             alone.each(HeldSocket::open);
             alone.each(HeldSocket::exchange);
             // If all are cut, the workers that serve then are looked at immediately.
@@ -175,10 +152,11 @@ final class ScalingRun {
             alone.close();
         }
         afterClose = Optional.of(client.get("ping"));
-        end(Test.ALONE);
+        finishedTests++;
+        progress.end(Verdicts.alone(this).because());
     }
 
-    private void holdBesideRequests() throws InterruptedException, NoServerException {
+    private void holdBesideRequests() throws InterruptedException, TimeoutException {
         awaitWorker();
         progress.begin("3 HTTP and WebSockets");
         var poster = Thread.ofVirtual().unstarted(this::post);
@@ -208,7 +186,8 @@ final class ScalingRun {
             poster.interrupt();
             mixed.close();
         }
-        end(Test.MIXED);
+        finishedTests++;
+        progress.end(Verdicts.mixed(this).because());
     }
 
     private void post() {
@@ -240,20 +219,5 @@ final class ScalingRun {
         }
         Client.sleep(Math.min(pause, left));
         return true;
-    }
-
-    private void end(Test test) {
-        finished.add(test);
-        progress.end(test.outcome.apply(this).because());
-    }
-
-    List<Card> outcomes() {
-        return Arrays.stream(Test.values())
-                .map(test -> test.outcome.apply(this))
-                .toList();
-    }
-
-    boolean isFinished(Test test) {
-        return finished.contains(test);
     }
 }

@@ -1,6 +1,6 @@
 package dev.llmworker.scaling;
 
-import dev.llmworker.scaling.Client.NoServerException;
+import java.util.concurrent.TimeoutException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -10,21 +10,15 @@ import picocli.CommandLine.Option;
         sortOptions = false,
         showDefaultValues = true,
         customSynopsis = "java scaling-tests/ScalingTest.java --url https://ENDPOINT_ID.api.runpod.ai --token TOKEN",
-        description = {
-            "",
-            "Tests how a load balancer in front of the worker scales it. It answers: does an idle WebSocket count as in"
-                    + " flight, is it cut and when, do upgrades wait for each other, does affinity hold, does the proxy"
-                    + " close idle WebSockets. Ctrl-C ends it early, with a report of what was measured.",
-            ""
-        })
+        description =
+                "%nTests how a load balancer in front of the worker scales it. It answers: does an idle WebSocket count"
+                        + " as in flight, is it cut and when, do upgrades wait for each other, does affinity hold, does the proxy"
+                        + " close idle WebSockets. Ctrl-C ends it early, with a report of what was measured.%n")
 final class ScalingTest extends Program {
     @Option(names = "--connections", defaultValue = "10", description = "WebSockets at the same time")
     int connections;
 
-    @Option(
-            names = "--duration",
-            defaultValue = "30",
-            description = "seconds to hold them; 340 shows RunPod's cut at 330")
+    @Option(names = "--duration", defaultValue = "30", description = "seconds to hold them; 340 shows RunPod's cut")
     double duration;
 
     @Option(names = "--health-polls", defaultValue = "30", description = "health checks of the first test")
@@ -33,7 +27,7 @@ final class ScalingTest extends Program {
     @Option(
             names = "--health-interval",
             defaultValue = "1",
-            description = "seconds between health checks, and between prompts")
+            description = "seconds between checks, and between prompts")
     double healthInterval;
 
     @Option(
@@ -62,7 +56,7 @@ final class ScalingTest extends Program {
     }
 
     @Override
-    Report measure(Client client, Progress progress) throws NoServerException {
+    Report measure(Client client, Progress progress) throws TimeoutException {
         var run = new ScalingRun(this, client, progress);
         run.run();
         return ScalingReport.of(run);

@@ -1,21 +1,23 @@
 package dev.llmworker.scaling;
 
-import static dev.llmworker.scaling.Question.AFFINITY;
-import static dev.llmworker.scaling.Question.IDLE_SOCKET_IN_FLIGHT;
-import static dev.llmworker.scaling.Question.PROXY_CLOSES_IDLE;
-import static dev.llmworker.scaling.Question.SOCKET_CUT;
-import static dev.llmworker.scaling.Question.UPGRADES_SERIALISE;
+import static dev.llmworker.scaling.Figures.count;
+import static dev.llmworker.scaling.Figures.median;
+import static dev.llmworker.scaling.Figures.millis;
+import static dev.llmworker.scaling.Figures.range;
+import static dev.llmworker.scaling.Figures.seconds;
 
+import dev.llmworker.scaling.Client.Answer;
 import dev.llmworker.scaling.Look.Change;
 import dev.llmworker.scaling.Report.Card;
 import dev.llmworker.scaling.Report.Tone;
-import dev.llmworker.scaling.ScalingRun.Test;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
-/// Answers the open questions from what was measured.
+/// The results of the tests, and the answers to the open questions, from what was measured.
 final class Verdicts {
     private static final String KEEP_ONE =
             "Keep a worker (min workers 1), or let the proxy send GET /ping more often than the idle timeout.";
@@ -33,24 +35,74 @@ final class Verdicts {
 
     private Verdicts() {}
 
+    static Card polling(ScalingRun run) {
+        var healthy = run.polls.stream().filter(Answer::isOk).count();
+        var median = median(run.polls.stream().map(Answer::millis).toList());
+        return outcome(
+                "HTTP polling alone",
+                run.finishedTests >= 1,
+                healthy == run.polls.size(),
+                healthy + " of " + count(run.polls.size(), "health check") + " healthy, median " + millis(median),
+                failures(run.polls));
+    }
+
+    static Card alone(ScalingRun run) {
+        var sockets = run.alone;
+        var alive = sockets.survivors().size();
+        var answered = alive + " answered after " + seconds(run.aloneSeconds) + " of silence";
+        return outcome(
+                "WebSockets alone",
+                run.finishedTests >= 2,
+                alive == sockets.size(),
+                sockets.opened().size() + " of " + count(sockets.size(), "WebSocket") + " opened, " + answered,
+                sockets.cuts().isEmpty() ? "" : sockets.endings() + ", after " + range(sockets.ages()),
+                sockets.refusals());
+    }
+
+    static Card mixed(ScalingRun run) {
+        var sockets = run.mixed;
+        var served = run.posts.stream().filter(Answer::isOk).count();
+        var alive = sockets.survivors().size();
+        return outcome(
+                "HTTP and WebSockets mixed",
+                run.finishedTests >= 3,
+                served == run.posts.size() && alive == sockets.size(),
+                served + " of " + count(run.posts.size(), "request") + " answered",
+                alive + " of " + count(sockets.size(), "WebSocket") + " alive after " + seconds(run.mixedSeconds),
+                failures(run.posts),
+                sockets.endings(),
+                sockets.refusals());
+    }
+
+    private static String failures(List<Answer> answers) {
+        return Figures.counted(answers.stream().filter(answer -> !answer.isOk()).map(Answer::outcome));
+    }
+
+    /// @param parts of the sentence; empty ones are left out
+    private static Card outcome(String name, boolean isFinished, boolean isPassed, String... parts) {
+        var because = Stream.of(parts).filter(part -> !part.isEmpty()).collect(Collectors.joining("; "));
+        var tone = !isFinished ? Tone.OPEN : isPassed ? Tone.GOOD : Tone.BAD;
+        return new Card(tone, name, !isFinished ? "unfinished" : isPassed ? "passed" : "failed", because, "");
+    }
+
     /// An idle WebSocket counts if it keeps a worker that stops in silence, brings more workers, or uses up the
     /// capacity of one. It does not if its worker is stopped while it is open.
-    static Card inFlight(ScalingRun run) {
-        if (!run.isFinished(Test.ALONE)) {
-            return IDLE_SOCKET_IN_FLIGHT.cannotTell("The test with WebSockets alone was not finished.", "");
+    static Card inFlight(Question asked, ScalingRun run) {
+        if (run.finishedTests < 2) {
+            return asked.cannotTell("The test with WebSockets alone was not finished.", "");
         }
         if (run.alone.opened().isEmpty()) {
-            return IDLE_SOCKET_IN_FLIGHT.cannotTell("No WebSocket opened.", "");
+            return asked.cannotTell("No WebSocket opened.", "");
         }
-        var held = Figures.count(run.alone.opened().size(), "idle WebSocket");
-        var time = Figures.seconds(run.aloneSeconds);
+        var held = count(run.alone.opened().size(), "idle WebSocket");
+        var time = seconds(run.aloneSeconds);
         var change = run.held.orElseThrow();
         if (run.alone.survivors().isEmpty()) {
             return change.loss()
-                    .map(reason -> IDLE_SOCKET_IN_FLIGHT.no(
-                            "The worker stopped while it held %s, within %s: %s.".formatted(held, time, reason),
+                    .map(reason -> asked.no(
+                            "The worker stopped while it held " + held + ", within " + time + ": " + reason + ".",
                             KEEP_ONE))
-                    .orElseGet(() -> IDLE_SOCKET_IN_FLIGHT.cannotTell(
+                    .orElseGet(() -> asked.cannotTell(
                             "The WebSockets were cut within " + time + " although the worker stayed.",
                             "First find out who cuts them: see the other verdicts."));
         }
@@ -58,98 +110,81 @@ final class Verdicts {
         var left = run.alone.that(socket -> socket.cut().isPresent()).workers();
         var seen = change.after().workers();
         if (!left.isEmpty() && !seen.isEmpty() && left.stream().noneMatch(seen::contains)) {
-            return IDLE_SOCKET_IN_FLIGHT.no(
-                    "A worker stopped within " + time + " with the idle WebSockets it held; others stayed.", KEEP_ONE);
+            return asked.no("A worker stopped within " + time + " with its idle WebSockets; others stayed.", KEEP_ONE);
         }
-        return whileHeld(run, change, held, time);
+        return whileHeld(asked, run, change, held);
     }
 
-    private static Card whileHeld(ScalingRun run, Change change, String held, String time) {
+    private static Card whileHeld(Question asked, ScalingRun run, Change change, String held) {
         var silence = run.silence;
         if (silence.flatMap(Change::loss).isPresent()) {
-            return IDLE_SOCKET_IN_FLIGHT.yes(
-                    "With %s the worker stayed for %s; %s.".formatted(held, time, run.silenceSentence()), "");
+            var stayed = "With " + held + " the worker stayed for " + seconds(run.aloneSeconds);
+            return asked.yes(stayed + "; " + run.silenceSentence() + ".", "");
         }
         if (change.wasBlockedUntil(run.afterClose)) {
             var first = change.after().first();
-            return IDLE_SOCKET_IN_FLIGHT.yes(
+            return asked.yes(
                     "With %s open a request was answered %s after %s; it was not delayed after they were closed."
-                            .formatted(held, first.outcome(), Figures.millis(first.millis())),
+                            .formatted(held, first.outcome(), millis(first.millis())),
                     "Raise the limit of concurrent requests by the number of idle WebSockets.");
         }
         if (change.grown() > 0 && silence.map(Change::grown).orElse(0L) == 0) {
-            return IDLE_SOCKET_IN_FLIGHT.yes(
-                    held + " brought " + Figures.count(change.grown(), "worker") + " more; silence brought none.", "");
+            return asked.yes(held + " brought " + count(change.grown(), "worker") + " more; silence brought none.", "");
         }
-        return IDLE_SOCKET_IN_FLIGHT.cannotTell(
+        return asked.cannotTell(
                 silence.isPresent()
                         ? "The worker stays with " + held + " and without any: " + run.silenceSentence() + "."
                         : "The worker stayed with " + held + ". What it does without any was not tried.",
                 "Set min workers to 0, and --control and --duration longer than the idle timeout.");
     }
 
-    static Card cut(ScalingRun run) {
+    static Card cut(Question asked, ScalingRun run) {
         var opened = run.mixed.opened();
+        var all = count(opened.size(), "WebSocket");
         if (opened.isEmpty() && run.alone.opened().isEmpty()) {
-            return SOCKET_CUT.cannotTell("No WebSocket opened.", "");
+            return asked.cannotTell("No WebSocket opened.", "");
         }
         if (isForIdleness(run)) {
-            var idle = run.mixed.idle();
             var used = run.mixed.used();
-            return SOCKET_CUT.yes(
-                    "%s cut after %s without a frame (%s); %s."
-                            .formatted(
-                                    were(idle.cuts().size(), "idle WebSocket"),
-                                    Figures.range(idle.idleTimes()),
-                                    idle.endings(),
-                                    used.cuts().isEmpty()
-                                            ? "used ones were not"
-                                            : "used ones lived longer, but %d of them were cut at an age of %s"
-                                                    .formatted(used.cuts().size(), Figures.range(used.ages()))),
-                    "");
+            var fateOfUsed = used.cuts().isEmpty()
+                    ? "used ones were not."
+                    : "used ones lived longer; " + used.cuts().size() + " were cut after " + range(used.ages()) + ".";
+            return asked.yes(idleCuts(run) + " (" + run.mixed.idle().endings() + "); " + fateOfUsed, "");
         }
         if (!opened.cuts().isEmpty()) {
-            return SOCKET_CUT.yes(
+            return asked.yes(
                     "%d of %s were cut at an age of %s, used or not (%s)."
-                            .formatted(
-                                    opened.cuts().size(),
-                                    Figures.count(opened.size(), "WebSocket"),
-                                    Figures.range(opened.ages()),
-                                    opened.endings()),
+                            .formatted(opened.cuts().size(), all, range(opened.ages()), opened.endings()),
                     "Clients must open a new WebSocket then; end each generation before (REQUEST_TIMEOUT).");
         }
-        if (!run.isFinished(Test.MIXED)) {
-            return SOCKET_CUT.cannotTell("The mixed test was not finished.", "");
+        if (run.finishedTests < 3) {
+            return asked.cannotTell("The mixed test was not finished.", "");
         }
-        return SOCKET_CUT.no(
-                "None of %s was cut within %s while a worker was running."
-                        .formatted(
-                                Figures.count(opened.size(), "WebSocket"),
-                                Figures.seconds(Math.max(run.aloneSeconds, run.mixedSeconds))),
+        var time = seconds(Math.max(run.aloneSeconds, run.mixedSeconds));
+        return asked.no(
+                "None of " + all + " was cut within " + time + " while a worker was running.",
                 run.mixedSeconds > PLATFORM_SECONDS ? "" : "--duration 340 would show a cut at RunPod's 330 s.");
     }
 
-    static Card proxy(ScalingRun run) {
+    static Card proxy(Question asked, ScalingRun run) {
         var idle = run.mixed.idle();
         if (isForIdleness(run)) {
-            return PROXY_CLOSES_IDLE.yes(
-                    "The worker was running and used WebSockets lived on, but %s cut after %s without a frame."
-                            .formatted(were(idle.cuts().size(), "idle WebSocket"), Figures.range(idle.idleTimes())),
+            return asked.yes(
+                    "The worker was running and used WebSockets lived on, but " + idleCuts(run) + ".",
                     "Raise the proxy's idle timeout (see proxies/), or send a WebSocket ping more often.");
         }
-        if (!run.isFinished(Test.MIXED)) {
-            return PROXY_CLOSES_IDLE.cannotTell("The mixed test was not finished.", "");
+        if (run.finishedTests < 3) {
+            return asked.cannotTell("The mixed test was not finished.", "");
         }
         if (idle.isEmpty()) {
-            return PROXY_CLOSES_IDLE.cannotTell(
+            return asked.cannotTell(
                     "No idle WebSocket was open next to the requests.",
                     run.mixed.size() < 2 ? "At least --connections 2." : "");
         }
-        return PROXY_CLOSES_IDLE.no(
+        var all = count(idle.size(), "idle WebSocket");
+        return asked.no(
                 idle.cuts().isEmpty()
-                        ? "%s lived through %s without a frame."
-                                .formatted(
-                                        Figures.count(idle.size(), "idle WebSocket"), Figures.seconds(run.mixedSeconds))
+                        ? all + " lived through " + seconds(run.mixedSeconds) + " without a frame."
                         : "Idle WebSockets were cut at the same age as used ones.",
                 "");
     }
@@ -162,80 +197,69 @@ final class Verdicts {
         return !idleAges.isEmpty()
                 && (used.ages().size() < used.size() / 2.0
                         || (used.isEmpty() && run.held.flatMap(Change::loss).isEmpty())
-                        || Figures.median(used.ages()) > MUCH_LONGER * Figures.median(idleAges));
+                        || median(used.ages()) > MUCH_LONGER * median(idleAges));
     }
 
-    private static String were(int count, String name) {
-        return Figures.count(count, name) + (count == 1 ? " was" : " were");
+    private static String idleCuts(ScalingRun run) {
+        var idle = run.mixed.idle();
+        var were = count(idle.cuts().size(), "idle WebSocket") + (idle.cuts().size() == 1 ? " was" : " were");
+        return were + " cut after " + range(idle.idleTimes()) + " without a frame";
     }
 
     /// If upgrades that start together are handled one by one, they end at even intervals.
-    static Card upgrades(ScalingRun run) {
-        var together = atFirstAttempt(run).handshakeMillis().stream().sorted().toList();
-        if (together.size() < FEWEST_UPGRADES) {
-            return UPGRADES_SERIALISE.cannotTell(
-                    "%s opened at the first attempt; this needs %d."
-                            .formatted(Figures.count(together.size(), "WebSocket"), FEWEST_UPGRADES),
+    static Card upgrades(Question asked, ScalingRun run) {
+        var sorted = run.alone.opened().that(socket -> socket.refusals.isEmpty()).handshakeMillis().stream()
+                .sorted()
+                .toList();
+        if (sorted.size() < FEWEST_UPGRADES) {
+            return asked.cannotTell(
+                    count(sorted.size(), "WebSocket") + " opened at the first attempt.",
                     "At least --connections " + FEWEST_UPGRADES + ".");
         }
-        var slowest = together.getLast();
-        var spread = slowest - together.getFirst();
-        var times = "%d upgrades at the same time took %s to %s, one alone %s"
-                .formatted(
-                        together.size(),
-                        Figures.millis(together.getFirst()),
-                        Figures.millis(slowest),
-                        Figures.millis(Figures.median(run.lone.opened().handshakeMillis())));
+        var slowest = sorted.getLast();
+        var spread = slowest - sorted.getFirst();
+        var times = "%d upgrades at the same time took %s to %s"
+                .formatted(sorted.size(), millis(sorted.getFirst()), millis(slowest));
         if (spread < LEAST_SPREAD_MILLIS) {
-            return UPGRADES_SERIALISE.no(times + ".", "");
+            return asked.no(times + ".", "");
         }
-        var step = Figures.median(IntStream.range(1, together.size())
-                .mapToObj(i -> together.get(i) - together.get(i - 1))
+        var step = median(IntStream.range(1, sorted.size())
+                .mapToObj(i -> sorted.get(i) - sorted.get(i - 1))
                 .toList());
-        if (step * (together.size() - 1) < EVEN * spread) {
-            return UPGRADES_SERIALISE.no(times + ": spread out, but not one after the other.", "");
+        if (step * (sorted.size() - 1) < EVEN * spread) {
+            return asked.no(times + ": spread out, but not one after the other.", "");
         }
-        return UPGRADES_SERIALISE.yes(
-                times + ": one after the other, " + Figures.millis(step) + " apart.",
-                "Open WebSockets early and keep them; give clients an open timeout of "
-                        + Figures.seconds(Math.max(LEAST_OPEN_TIMEOUT_SECONDS, 2 * slowest / 1000)) + ".");
-    }
-
-    private static Sockets atFirstAttempt(ScalingRun run) {
-        return run.alone.opened().that(socket -> socket.refusals.isEmpty());
+        var openTimeout = seconds(Math.max(LEAST_OPEN_TIMEOUT_SECONDS, 2 * slowest / 1000));
+        return asked.yes(
+                times + ": one after the other, " + millis(step) + " apart.",
+                "Open WebSockets early and keep them; give clients an open timeout of " + openTimeout + ".");
     }
 
     /// Whether the requested worker is the one that answers, for requests and upgrades alike.
-    static Card affinity(ScalingRun run) {
+    static Card affinity(Question asked, ScalingRun run) {
         if (run.affinity.isEmpty()) {
-            return AFFINITY.cannotTell("The mixed test did not get that far.", "");
+            return asked.cannotTell("The mixed test did not get that far.", "");
         }
         var affinity = run.affinity.get();
         var workers = affinity.workers();
         if (workers.isEmpty()) {
-            return AFFINITY.cannotTell("No answer has a worker's id (X-Worker-Id or X-Runpod-Worker-Id).", "");
+            return asked.cannotTell("No answer has a worker's id (X-Worker-Id or X-Runpod-Worker-Id).", "");
         }
         if (workers.size() == 1) {
-            return AFFINITY.cannotTell(
+            return asked.cannotTell(
                     "Only one worker was seen, " + workers.first() + ".",
                     "Set min workers to 2, or use more --connections than one worker gets.");
         }
         var requests = affinity.requests();
         var upgrades = affinity.upgrades();
-        var because = "There are %d workers. The requested one answered %s; %s; %s."
-                .formatted(
-                        workers.size(),
-                        requests.shown("requests"),
-                        affinity.strict().shown("requests, strict"),
-                        upgrades.shown("upgrades"));
+        var because = "There are %d workers. The requested one answered %s requests, %s requests (strict), %s upgrades."
+                .formatted(workers.size(), requests.shown(), affinity.strict().shown(), upgrades.shown());
         if (requests.lost() > 0 || upgrades.lost() > 0) {
-            return AFFINITY.no(because, "Clients must not rely on reaching the same worker again.");
+            return asked.no(because, "Clients must not rely on reaching the same worker again.");
         }
-        if (requests.held() && upgrades.held()) {
-            return AFFINITY.yes(because, "");
-        }
-        return AFFINITY.cannotTell(
-                because + (upgrades.held() ? "" : " The upgrades had no id on their 101, or failed."), "");
+        return requests.kept() > 0 && upgrades.kept() > 0
+                ? asked.yes(because, "")
+                : asked.cannotTell(because + " The others had no id on their answer, or failed.", "");
     }
 
     /// What the results mean together, in sentences.
@@ -249,15 +273,13 @@ final class Verdicts {
                     + " close idle WebSockets before the worker sees them.");
         }
         if (polling == Tone.BAD) {
-            reading.add(
-                    "Health checks alone fail: not always is a worker running, or something in front of it answers.");
+            reading.add("Health checks fail: not always is a worker running, or something in front of it answers.");
         }
         if (alone == Tone.BAD) {
             reading.add(whyAlone(run, polling, verdicts));
         }
         if (mixed == Tone.BAD && alone == Tone.GOOD) {
-            reading.add(
-                    "Requests next to WebSockets fail, but WebSockets alone do not: see the answers of the third test.");
+            reading.add("Only requests next to WebSockets fail: see the answers of the third test.");
         }
         if (mixed == Tone.OPEN) {
             reading.add("Not all tests were finished, so this is only a part of the picture.");
@@ -270,16 +292,15 @@ final class Verdicts {
             return "No WebSocket opens: check the endpoint's id, PORT, and that the endpoint's type is Load Balancer."
                     + " Queue-based endpoints have no WebSockets. A proxy must pass on Upgrade and Connection.";
         }
-        if (verdicts.get(PROXY_CLOSES_IDLE).tone() == Tone.BAD) {
+        if (verdicts.get(Question.PROXY_CLOSES_IDLE).tone() == Tone.BAD) {
             return "The proxy closes idle WebSockets, so the balancer's own scaling is not the problem. Raise the"
                     + " proxy's idle timeout, or have clients ping.";
         }
-        if (verdicts.get(IDLE_SOCKET_IN_FLIGHT).tone() == Tone.BAD && polling == Tone.GOOD) {
+        if (verdicts.get(Question.IDLE_SOCKET_IN_FLIGHT).tone() == Tone.BAD && polling == Tone.GOOD) {
             return "WebSockets alone fail and HTTP passes: open WebSockets are not counted as work, and workers stop"
-                    + " between their messages. Keep one worker (min workers 1), or have the proxy send GET /ping every"
-                    + " 30 s.";
+                    + " between their messages. " + KEEP_ONE;
         }
-        return verdicts.get(SOCKET_CUT).tone() == Tone.BAD
+        return verdicts.get(Question.SOCKET_CUT).tone() == Tone.BAD
                 ? "WebSockets are cut at a certain age, used or not: clients must open new ones."
                 : "WebSockets alone fail: see how they ended in the second test.";
     }

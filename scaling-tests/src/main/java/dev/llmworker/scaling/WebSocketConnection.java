@@ -1,6 +1,7 @@
 package dev.llmworker.scaling;
 
 import java.io.EOFException;
+import java.io.IOException;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -22,15 +23,6 @@ final class WebSocketConnection extends WebSocketListener implements AutoCloseab
 
     /// @param how `closed with 1001 (going away)`, `dropped without a close frame`, `connection reset`
     record Ending(double at, String how) {}
-
-    /// The WebSocket did not open; the message says why.
-    static final class NotOpenedException extends Exception {
-        private static final long serialVersionUID = 1;
-
-        NotOpenedException(String message) {
-            super(message);
-        }
-    }
 
     private final DoubleSupplier clock;
     private final BlockingQueue<Optional<Message>> messages = new LinkedBlockingQueue<>();
@@ -67,7 +59,7 @@ final class WebSocketConnection extends WebSocketListener implements AutoCloseab
         var how = response != null && !isOpen
                 ? Client.refusal(response)
                 : failure instanceof EOFException ? "dropped without a close frame" : Client.failure(failure);
-        worker.completeExceptionally(new NotOpenedException(how));
+        worker.completeExceptionally(new IOException(how));
         end(how);
     }
 
