@@ -7,7 +7,6 @@ import java.awt.Font;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
@@ -110,8 +109,6 @@ record Chart(String caption, String svg) {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        // The name that Java has for the font of a page.
-        var svg = out.toString(StandardCharsets.UTF_8).replace("SansSerif", "sans-serif");
-        return new Chart(caption, Base64.getEncoder().encodeToString(svg.getBytes(StandardCharsets.UTF_8)));
+        return new Chart(caption, Base64.getEncoder().encodeToString(out.toByteArray()));
     }
 }

@@ -147,8 +147,7 @@ final class Client implements AutoCloseable {
         var at = now();
         try (var response = http.newCall(request.build()).execute()) {
             var body = response.body().string();
-            var outcome = response.code() == 200 ? "200" : refusal(response.code(), body);
-            return new Answer(at, millisSince(at), response.code(), worker(response), outcome, body);
+            return new Answer(at, millisSince(at), response.code(), worker(response), outcome(response, body), body);
         } catch (IOException e) {
             throwIfInterrupted();
             return new Answer(at, millisSince(at), 0, "", failure(e), "");
@@ -163,7 +162,7 @@ final class Client implements AutoCloseable {
         var request = request(path, true).post(RequestBody.create(Json.write(json), JSON));
         try (var response = http.newCall(request.build()).execute()) {
             if (response.code() != 200) {
-                return refusal(response);
+                return outcome(response, response.body().string());
             }
             var lines = response.body().source();
             for (var line = lines.readUtf8Line(); line != null; line = lines.readUtf8Line()) {
@@ -225,7 +224,7 @@ final class Client implements AutoCloseable {
                         .formatted(program.shownUrl(), path, waited, answers.size(), answer.outcome() + hint(answer)));
             }
             if (answers.size() == 1) {
-                progress.begin("Waiting for the server, which answers " + answer.outcome());
+                progress.begin("Waiting for the server: " + answer.outcome());
             }
             progress.update("%.0f s: %s", waited, answer.outcome());
             sleep(Math.min(HEALTH_PAUSE_SECONDS, program.wait - waited));
@@ -248,19 +247,12 @@ final class Client implements AutoCloseable {
         return response.header("X-Worker-Id", response.header(Program.WORKER_HEADER, ""));
     }
 
-    static String refusal(Response response) {
+    /// `200`, `400 {"error":"no workers available"}`, `302, redirected to https://…`.
+    static String outcome(Response response, String body) {
         var location = response.header("Location");
-        try {
-            return location == null
-                    ? refusal(response.code(), response.body().string())
-                    : response.code() + ", redirected to " + location;
-        } catch (IOException _) {
-            return Integer.toString(response.code());
-        }
-    }
-
-    private static String refusal(int status, String body) {
-        return (status + " " + shortened(body)).strip();
+        return location != null
+                ? response.code() + ", redirected to " + location
+                : response.code() == 200 ? "200" : (response.code() + " " + shortened(body)).strip();
     }
 
     /// What a server sent, on one line and no longer than a message should be.

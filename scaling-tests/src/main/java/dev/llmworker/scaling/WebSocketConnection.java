@@ -55,10 +55,14 @@ final class WebSocketConnection extends WebSocketListener implements AutoCloseab
     /// @param response to a handshake that was refused; null for every other failure
     @Override
     public void onFailure(WebSocket from, Throwable failure, Response response) {
-        var isOpen = worker.isDone();
-        var how = response != null && !isOpen
-                ? Client.refusal(response)
-                : failure instanceof EOFException ? "dropped without a close frame" : Client.failure(failure);
+        String how;
+        try {
+            how = response != null && !worker.isDone()
+                    ? Client.outcome(response, response.body().string())
+                    : failure instanceof EOFException ? "dropped without a close frame" : Client.failure(failure);
+        } catch (IOException e) {
+            how = Client.failure(e);
+        }
         worker.completeExceptionally(new IOException(how));
         end(how);
     }
