@@ -115,7 +115,7 @@ is_streamed() {
     awk -F'[:,]' '
         /"over"/ { over = $2 }
         /_millis"/ { part = $1 }
-        /"p50"/ && part ~ /between/ && over !~ /HTTP/ { seen++; if ($2 < 1) held++ }
+        /"p50"/ && part ~ /between/ && over !~ /http/ { seen++; if ($2 < 1) held++ }
         END { exit seen == 0 || held > 0 }' "$1"
 }
 
