@@ -52,7 +52,7 @@ public final class TensorCheck {
 
     /// Checks that each tensor is there, in its shape and in a supported type, before loading starts.
     public static void allThere(StoredModel model, ModelConfig config) throws ModelFileException {
-        int heads = config.heads() * config.headDim(), kvHeads = config.kvHeads() * config.headDim();
+        int heads = config.queryWidth(), kvHeads = config.keyWidth();
         int hidden = config.hidden(), inner = config.feedForward();
         matrix(model.tensor("token_embd.weight"), config.vocabulary(), hidden);
         for (var layer = 0; layer < config.layers(); layer++) {

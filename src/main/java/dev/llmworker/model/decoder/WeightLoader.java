@@ -56,7 +56,7 @@ final class WeightLoader {
             program.putEmbedding(MatrixParts.pieces(embedding), embedding.type(), config.vocabulary());
             done(List.of(embedding));
         }
-        int heads = config.heads() * config.headDim(), kvHeads = config.kvHeads() * config.headDim();
+        int heads = config.queryWidth(), kvHeads = config.keyWidth();
         for (var layer = 0; layer < config.layers(); layer++) {
             var block = "blk." + layer + ".";
             putNorm(block + "attn_norm.weight");
