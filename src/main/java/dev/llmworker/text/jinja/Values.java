@@ -1,11 +1,8 @@
 package dev.llmworker.text.jinja;
 
-import dev.llmworker.text.jinja.Interpreter.Loop;
-import dev.llmworker.text.jinja.Interpreter.Macro;
-import dev.llmworker.text.jinja.Interpreter.Namespace;
-import dev.llmworker.text.jinja.Rendering.Budget;
 import java.util.AbstractList;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,8 +10,9 @@ import org.jspecify.annotations.Nullable;
 
 /// The values of a template, and Python's rules for them.
 ///
-/// A value is [None], Boolean, Long, Double, String, List, Map, [Tuple], [Range], [DictView], [Generated], [Namespace],
-/// [Markup], [Undefined], [Loop] or [Invocable].
+/// A value is [None], Boolean, Long, Double, String, [Markup], List, [Sequence], [Range], Map, [Namespace], [Loop],
+/// [Undefined] or [Invocable]. An Iterator is a Python generator, the result of filters such as `map` and `select`: it
+/// is true, has no length and no index, and is empty after one iteration.
 final class Values {
     private Values() {}
 
@@ -22,14 +20,11 @@ final class Values {
     ///
     /// @throws JinjaException if JSON has no such value
     static Object imported(Budget budget, @Nullable Object value) {
+        budget.step();
         return switch (value) {
             case null -> None.NONE;
-            case Boolean bool -> bool;
-            case String text -> text;
-            case Long integer -> integer;
-            case Integer integer -> integer.longValue();
-            case Short integer -> integer.longValue();
-            case Double number -> number;
+            case Boolean _, String _, Long _, Double _ -> value;
+            case Integer _, Short _ -> ((Number) value).longValue();
             case Float number -> number.doubleValue();
             case List<?> list -> {
                 budget.enter();
@@ -41,7 +36,7 @@ final class Values {
             case Map<?, ?> map -> {
                 budget.enter();
                 var dict = new LinkedHashMap<Object, Object>(map.size() * 2);
-                map.forEach((key, item) -> dict.put(key(imported(budget, key)), imported(budget, item)));
+                map.forEach((key, item) -> dict.put(key(budget, imported(budget, key)), imported(budget, item)));
                 budget.leave();
                 yield dict;
             }
@@ -55,11 +50,20 @@ final class Values {
             case Boolean bool -> bool;
             case Long integer -> integer != 0;
             case Double number -> number != 0;
-            default -> {
-                var length = length(value);
-                yield length == null || length != 0;
-            }
+            case String text -> !text.isEmpty();
+            case Markup markup -> !markup.text().isEmpty();
+            case List<?> list -> !list.isEmpty();
+            case Map<?, ?> map -> !map.isEmpty();
+            default -> true;
         };
+    }
+
+    /// The value, unless it is undefined. That is an error.
+    static Object defined(Object value) {
+        if (value instanceof Undefined undefined) {
+            throw new JinjaException(undefined.complaint());
+        }
+        return value;
     }
 
     /// The text of a str or markup; null for anything else.
@@ -71,33 +75,42 @@ final class Values {
         };
     }
 
-    /// Python's `len()`, in characters for a text; null if the value has no length.
-    static @Nullable Long length(Object value) {
+    /// The text of a str or markup. Anything else is an error.
+    ///
+    /// @param what the subject of the error
+    static String text(Object value, String what) {
+        var text = text(defined(value));
+        if (text == null) {
+            throw new JinjaException(what + " needs a str, not " + typeName(value));
+        }
+        return text;
+    }
+
+    /// Python's `len()`, in characters for a text.
+    static long length(Budget budget, Object value) {
         return switch (value) {
-            case String text -> (long) PythonText.length(text);
-            case Markup markup -> (long) PythonText.length(markup.text());
-            case List<?> list -> (long) list.size();
-            case Map<?, ?> map -> (long) map.size();
-            case Tuple tuple -> (long) tuple.items().size();
-            case DictView view -> (long) view.items().size();
-            case Range range -> range.length();
+            case String text -> PythonText.length(budget, text);
+            case Markup markup -> PythonText.length(budget, markup.text());
+            case List<?> list -> list.size();
+            case Map<?, ?> map -> map.size();
             case Loop loop -> loop.length();
-            case Undefined _ -> 0L;
-            default -> null;
+            case Undefined _ -> 0;
+            default -> throw new JinjaException("object of type '" + typeName(value) + "' has no len()");
         };
     }
 
-    /// The items that a loop visits; null if the value is not iterable. A [Generated] is empty afterwards.
+    /// The items that a loop visits; null if the value is not iterable. A generator is empty afterwards.
     static @Nullable List<Object> itemsOrNull(Budget budget, Object value) {
         List<Object> items = switch (value) {
             case String text -> PythonText.characters(budget, text);
             case Markup markup -> PythonText.characters(budget, markup.text());
             case List<?> list -> cast(list);
             case Map<?, ?> map -> new ArrayList<>(map.keySet());
-            case Tuple tuple -> tuple.items();
-            case DictView view -> view.items();
-            case Range range -> range.items();
-            case Generated generated -> generated.drain();
+            case Iterator<?> generator -> {
+                var left = new ArrayList<Object>();
+                generator.forEachRemaining(left::add);
+                yield left;
+            }
             case Undefined _ -> List.of();
             default -> null;
         };
@@ -115,30 +128,66 @@ final class Values {
         return items;
     }
 
+    /// The entries of a dict. Anything else is an error.
+    static Map<?, ?> dict(Budget budget, Object value) {
+        if (!(defined(value) instanceof Map<?, ?> map)) {
+            throw new JinjaException("a mapping is needed, not " + typeName(value));
+        }
+        budget.steps(map.size());
+        return map;
+    }
+
+    /// The keys and values of a dict as tuples.
+    static List<Object> pairs(Map<?, ?> dict) {
+        var pairs = new ArrayList<Object>(dict.size());
+        dict.forEach((key, value) -> pairs.add(new Sequence("tuple", List.of(key, value))));
+        return pairs;
+    }
+
     /// Every list of a template is a list of objects.
     @SuppressWarnings("unchecked")
     static List<Object> cast(List<?> list) {
         return (List<Object>) list;
     }
 
+    static boolean isTuple(Object value) {
+        return value instanceof Sequence sequence && sequence.kind().equals("tuple");
+    }
+
+    static boolean isHashable(Object value) {
+        return !(value instanceof Map || value instanceof List && !isTuple(value) && !(value instanceof Range));
+    }
+
     /// A value as the key of a dict.
     ///
     /// @throws JinjaException if Python cannot hash the value, or if it is a tuple of tuples
-    static Object key(Object value) {
-        return switch (value) {
-            case Markup markup -> markup.text();
-            case Tuple tuple -> {
-                for (var item : tuple.items()) {
-                    if (item instanceof Tuple) {
-                        throw new JinjaException("a tuple within a tuple cannot be the key of a dict");
-                    }
-                    key(item);
+    static Object key(Budget budget, Object value) {
+        if (!isHashable(value)) {
+            throw new JinjaException("unhashable type: '" + typeName(value) + "'");
+        }
+        if (value instanceof List<?> list) {
+            budget.steps(list.size());
+            for (var item : list) {
+                if (isTuple(item)) {
+                    throw new JinjaException("a tuple within a tuple cannot be the key of a dict");
                 }
-                yield tuple;
+                key(budget, item);
             }
-            case List<?> _, Map<?, ?> _, DictView _ ->
-                throw new JinjaException("unhashable type: '" + typeName(value) + "'");
-            default -> value;
+        }
+        var text = text(value);
+        if (text == null) {
+            return value;
+        }
+        budget.scan(text.length());
+        return text;
+    }
+
+    /// A number, or a bool as an integer; null for anything else.
+    static @Nullable Number number(Object value) {
+        return switch (value) {
+            case Boolean bool -> bool ? 1L : 0L;
+            case Number number -> number;
+            default -> null;
         };
     }
 
@@ -146,12 +195,10 @@ final class Values {
     ///
     /// @param what the subject of the error
     static long index(Object value, String what) {
-        return switch (value) {
-            case Long integer -> integer;
-            case Boolean bool -> bool ? 1 : 0;
-            case Undefined undefined -> throw undefined.exception();
-            default -> throw new JinjaException(what + " must be integers, not " + typeName(value));
-        };
+        if (number(defined(value)) instanceof Long integer) {
+            return integer;
+        }
+        throw new JinjaException(what + " must be integers, not " + typeName(value));
     }
 
     /// The name of the value's Python type.
@@ -163,12 +210,11 @@ final class Values {
             case Double _ -> "float";
             case String _ -> "str";
             case Markup _ -> "Markup";
+            case Sequence sequence -> sequence.kind();
+            case Range _ -> "range";
             case List<?> _ -> "list";
             case Map<?, ?> _ -> "dict";
-            case Tuple _ -> "tuple";
-            case Range _ -> "range";
-            case DictView view -> view.kind();
-            case Generated _ -> "generator";
+            case Iterator<?> _ -> "generator";
             case Namespace _ -> "Namespace";
             case Loop _ -> "LoopContext";
             case Undefined _ -> "Undefined";
@@ -185,44 +231,66 @@ final class Values {
     /// A variable, attribute or element that does not exist. It prints as an empty text; any other use is an error.
     ///
     /// @param complaint the error's message
-    record Undefined(String complaint) {
-        static Undefined variable(String name) {
-            return new Undefined("'" + name + "' is undefined");
+    record Undefined(String complaint) {}
+
+    /// A tuple, or the result of a dict's `keys()`, `values()` or `items()`. These have no index.
+    static final class Sequence extends AbstractList<Object> {
+        private final String kind;
+        private final List<Object> items;
+
+        /// @param kind Python's name of the type
+        Sequence(String kind, List<Object> items) {
+            this.kind = kind;
+            this.items = items;
         }
 
-        JinjaException exception() {
-            return new JinjaException(complaint);
+        String kind() {
+            return kind;
+        }
+
+        @Override
+        public Object get(int index) {
+            return items.get(index);
+        }
+
+        @Override
+        public int size() {
+            return items.size();
         }
     }
 
-    /// Python's tuple. It is never equal to a list.
-    record Tuple(List<Object> items) {
-        static Tuple of(Object... items) {
-            return new Tuple(List.of(items));
-        }
-    }
-
-    /// Python's range, and the indices that a slice selects.
-    ///
-    /// @param step not 0
-    record Range(long start, long stop, long step) {
+    /// Python's range. Its numbers are computed on access.
+    static final class Range extends AbstractList<Object> {
         /// jinja2's sandbox has the same limit.
-        static final int MAX_LENGTH = 100_000;
+        private static final int MAX_LENGTH = 100_000;
+
+        private final long start;
+        private final long stop;
+        private final long step;
+        private final int length;
+
+        /// @param step not 0
+        private Range(long start, long stop, long step, int maxLength) {
+            this.start = start;
+            this.stop = stop;
+            this.step = step;
+            long length = length(start, stop, step);
+            if (length > maxLength) {
+                throw new JinjaException("range of " + length + " numbers; the limit is " + maxLength);
+            }
+            this.length = (int) length;
+        }
 
         static Range of(long start, long stop, long step) {
             if (step == 0) {
                 throw new JinjaException("range() arg 3 must not be zero");
             }
-            var range = new Range(start, stop, step);
-            if (range.length() > MAX_LENGTH) {
-                throw new JinjaException("range of " + range.length() + " numbers; the limit is " + MAX_LENGTH);
-            }
-            return range;
+            return new Range(start, stop, step, MAX_LENGTH);
         }
 
         /// The indices of `[start:stop:step]` in a sequence of this length. None stands for an omitted bound.
         static Range ofSlice(Object start, Object stop, Object step, int length) {
-            long stride = step == None.NONE ? 1 : Values.index(step, "slice indices");
+            long stride = step == None.NONE ? 1 : index(step, "slice indices");
             if (stride == 0) {
                 throw new JinjaException("slice step cannot be zero");
             }
@@ -230,85 +298,50 @@ final class Values {
             long high = stride < 0 ? length - 1L : length;
             long first = start == None.NONE ? (stride < 0 ? high : low) : within(start, length, low, high);
             long last = stop == None.NONE ? (stride < 0 ? low : high) : within(stop, length, low, high);
-            return new Range(first, last, stride);
+            return new Range(first, last, stride, Integer.MAX_VALUE);
         }
 
         private static long within(Object index, int length, long low, long high) {
-            long value = Values.index(index, "slice indices");
+            long value = index(index, "slice indices");
             return Math.clamp(value < 0 ? Math.max(value, -length - 1L) + length : value, low, high);
         }
 
         /// How many numbers it has. `Long.MAX_VALUE` stands for this many or more.
-        long length() {
-            if (step > 0 ? start >= stop : start <= stop) {
-                return 0;
-            }
-            long distance = step > 0 ? stop - start : start - stop;
-            if (distance < 0) {
+        private static long length(long start, long stop, long step) {
+            try {
+                return Math.max(0, Math.ceilDivExact(Math.subtractExact(stop, start), step));
+            } catch (ArithmeticException e) {
                 return Long.MAX_VALUE;
             }
-            long stride = step == Long.MIN_VALUE ? Long.MAX_VALUE : Math.abs(step);
-            return (distance - 1) / stride + 1;
         }
 
-        /// The numbers, computed on access. At most 2³¹ − 1.
-        List<Object> items() {
-            int length = Math.toIntExact(length());
-            return new AbstractList<>() {
-                @Override
-                public Object get(int index) {
-                    return start + index * step;
-                }
-
-                @Override
-                public int size() {
-                    return length;
-                }
-            };
-        }
-    }
-
-    /// The result of a dict's `keys()`, `values()` or `items()`. It has a length and can be iterated any number of
-    /// times, but has no index.
-    record DictView(String kind, List<Object> items) {
-        static DictView keys(Map<?, ?> dict) {
-            return new DictView("dict_keys", List.copyOf(dict.keySet()));
+        /// The numbers at these indices.
+        Range at(Range indices) {
+            return new Range(
+                    start + indices.start * step, start + indices.stop * step, step * indices.step, MAX_LENGTH);
         }
 
-        static DictView values(Map<?, ?> dict) {
-            return new DictView("dict_values", List.copyOf(dict.values()));
+        /// Whether it has this number. Takes the same time for every length.
+        boolean has(Number number) {
+            long value = number.longValue();
+            return number.doubleValue() == value
+                    && (step > 0 ? value >= start && value < stop : value <= start && value > stop)
+                    && (value - start) % step == 0;
         }
 
-        static DictView items(Map<?, ?> dict) {
-            var items = new ArrayList<Object>(dict.size());
-            dict.forEach((key, value) -> items.add(Tuple.of(key, value)));
-            return new DictView("dict_items", items);
-        }
-    }
-
-    /// A Python generator, the result of filters such as `map` and `select`. It is true, has no length and no index,
-    /// and is empty after one iteration.
-    static final class Generated {
-        private List<Object> items;
-
-        Generated(List<Object> items) {
-            this.items = items;
+        @Override
+        public Long get(int index) {
+            return start + index * step;
         }
 
-        List<Object> drain() {
-            var drained = items;
-            items = List.of();
-            return drained;
+        @Override
+        public int size() {
+            return length;
         }
 
-        /// Removes and returns the first item that is left.
-        Object next(Undefined whenEmpty) {
-            if (items.isEmpty()) {
-                return whenEmpty;
-            }
-            var first = items.getFirst();
-            items = items.subList(1, items.size());
-            return first;
+        @Override
+        public String toString() {
+            return "range(" + start + ", " + stop + (step == 1 ? "" : ", " + step) + ")";
         }
     }
 
@@ -318,28 +351,85 @@ final class Values {
             if (value instanceof Markup markup) {
                 return markup;
             }
-            var source = Printing.str(budget, value);
-            var escaped = budget.text();
-            int copied = 0;
-            for (int at = 0; at < source.length(); at++) {
-                var entity = entity(source.charAt(at));
-                if (!entity.isEmpty()) {
-                    escaped.append(source, copied, at).append(entity);
-                    copied = at + 1;
-                }
-            }
-            return new Markup(escaped.append(source, copied, source.length()).toString());
+            var out = budget.text();
+            PythonText.escape(Printing.str(budget, value), out, Markup::entity);
+            return new Markup(out.toString());
         }
 
-        private static String entity(char character) {
+        private static @Nullable String entity(int character) {
             return switch (character) {
                 case '&' -> "&amp;";
                 case '<' -> "&lt;";
                 case '>' -> "&gt;";
                 case '\'' -> "&#39;";
                 case '"' -> "&#34;";
-                default -> "";
+                default -> null;
             };
+        }
+
+        /// The text, as markup if the value that it comes from is markup.
+        static Object like(Object value, String text) {
+            return value instanceof Markup ? new Markup(text) : text;
+        }
+    }
+
+    /// The only value that a template can change: `namespace(found=false)`, then `{% set ns.found = true %}`.
+    static final class Namespace {
+        private final Map<String, Object> attributes = new LinkedHashMap<>();
+
+        Map<String, Object> attributes() {
+            return attributes;
+        }
+
+        void set(String name, Object value) {
+            if (name.startsWith("_")) {
+                throw new JinjaException(
+                        "a namespace has no attributes that begin with an underscore; this one is " + name);
+            }
+            attributes.put(name, value);
+        }
+    }
+
+    /// The variable `loop` in a loop's body.
+    static final class Loop {
+        private final List<Object> items;
+        private int index0 = -1;
+
+        Loop(List<Object> items) {
+            this.items = items;
+        }
+
+        /// The next item, or null at the end.
+        @Nullable
+        Object advance() {
+            return ++index0 < items.size() ? items.get(index0) : null;
+        }
+
+        long length() {
+            return items.size();
+        }
+
+        /// The attribute of this name; null if there is none.
+        @Nullable
+        Object attribute(String name) {
+            long index = index0 + 1L;
+            return switch (name) {
+                case "index" -> index;
+                case "index0" -> index - 1;
+                case "revindex" -> length() - index0;
+                case "revindex0" -> length() - index;
+                case "first" -> index0 == 0;
+                case "last" -> index == length();
+                case "length" -> length();
+                case "previtem" -> index0 > 0 ? items.get(index0 - 1) : new Undefined("there is no previous item");
+                case "nextitem" -> index < length() ? items.get(index0 + 1) : new Undefined("there is no next item");
+                default -> null;
+            };
+        }
+
+        @Override
+        public String toString() {
+            return "<LoopContext " + (index0 + 1) + "/" + length() + ">";
         }
     }
 
