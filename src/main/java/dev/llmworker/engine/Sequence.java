@@ -52,31 +52,21 @@ final class Sequence implements Generation {
     private volatile boolean closed;
 
     Sequence(Admission admission, Detokenizer detokenizer, WaitingQueue queue, LongSupplier clock, FinishListener end) {
-        this(admission, LogitProcessing.NONE, detokenizer, queue, clock, end);
-    }
-
-    Sequence(
-            Admission admission,
-            LogitProcessing steering,
-            Detokenizer detokenizer,
-            WaitingQueue queue,
-            LongSupplier clock,
-            FinishListener end) {
         this.id = admission.id();
         this.ids = admission.prompt();
         this.promptLength = ids.length;
         this.newestToken = ids[promptLength - 1];
         this.tokenLimit = admission.tokenLimit();
-        this.minTokens = steering.minTokens();
+        this.minTokens = admission.minTokens();
         this.ignoreEos = admission.ignoreEos();
         this.sampling = admission.sampling();
         this.clock = clock;
         this.submittedNanos = clock.getAsLong();
         this.deadlineNanos = submittedNanos + admission.timeoutNanos();
-        this.history = steering.history();
-        this.scorer = steering.scorer();
+        this.history = admission.history();
+        this.scorer = admission.scorer();
         this.detokenizer = detokenizer;
-        this.outlet = new StopFilter(steering.stop(), events::add);
+        this.outlet = new StopFilter(admission.stop(), events::add);
         this.queue = queue;
         this.listener = end;
     }
