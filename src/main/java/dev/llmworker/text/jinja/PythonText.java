@@ -38,6 +38,17 @@ final class PythonText {
         return characters;
     }
 
+    /// The character at an index, which counts from the end if it is negative; null if there is none.
+    static @Nullable String at(Budget budget, String text, long index) {
+        budget.scan(text.length());
+        try {
+            int at = text.offsetByCodePoints(index < 0 ? text.length() : 0, Math.toIntExact(index));
+            return at == text.length() ? null : Character.toString(text.codePointAt(at));
+        } catch (ArithmeticException | IndexOutOfBoundsException e) {
+            return null;
+        }
+    }
+
     static String slice(Budget budget, String text, Object start, Object stop, Object step) {
         var indices = Range.ofSlice(start, stop, step, length(budget, text));
         if (indices.isEmpty()) {

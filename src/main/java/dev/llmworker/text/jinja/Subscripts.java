@@ -45,21 +45,18 @@ final class Subscripts {
         if (value instanceof Map<?, ?> map) {
             return Values.isHashable(key) ? map.get(Values.key(budget, key)) : null;
         }
-        var text = Values.text(value);
-        boolean indexed = text != null || Operators.isListOrTuple(value) || value instanceof Range;
-        if (!indexed || !(Values.number(key) instanceof Long index)) {
+        if (!(Values.number(key) instanceof Long index)) {
             return null;
         }
-        long length = Values.length(budget, value);
-        long position = index < 0 ? index + length : index;
-        if (position < 0 || position >= length) {
+        if (Values.text(value) instanceof String text) {
+            var character = PythonText.at(budget, text, index);
+            return character == null ? null : Markup.like(value, character);
+        }
+        if (!(value instanceof List<?> list && (Operators.isListOrTuple(list) || list instanceof Range))) {
             return null;
         }
-        if (text == null) {
-            return ((List<?>) value).get((int) position);
-        }
-        int character = text.codePointAt(text.offsetByCodePoints(0, (int) position));
-        return Markup.like(value, Character.toString(character));
+        long position = index < 0 ? index + list.size() : index;
+        return position >= 0 && position < list.size() ? list.get((int) position) : null;
     }
 
     /// The attribute or method that the value's type has; null if there is none.
