@@ -1,7 +1,6 @@
 package dev.llmworker.text.jinja;
 
 import dev.llmworker.text.jinja.Arguments.Bound;
-import dev.llmworker.text.jinja.Values.Invocable;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

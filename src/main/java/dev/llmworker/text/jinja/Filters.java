@@ -3,9 +3,6 @@ package dev.llmworker.text.jinja;
 import static dev.llmworker.text.jinja.Subscripts.lookup;
 
 import dev.llmworker.text.jinja.Arguments.Bound;
-import dev.llmworker.text.jinja.Values.Markup;
-import dev.llmworker.text.jinja.Values.None;
-import dev.llmworker.text.jinja.Values.Undefined;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -187,8 +184,8 @@ final class Filters {
                             .toList()
                             .iterator();
         });
-        FILTERS.add("min", "case_sensitive? attribute?", (b, v, a) -> extreme(b, v, a, -1));
-        FILTERS.add("max", "case_sensitive? attribute?", (b, v, a) -> extreme(b, v, a, 1));
+        FILTERS.add("min", "case_sensitive? attribute?", (b, v, a) -> extreme(b, v, a, false));
+        FILTERS.add("max", "case_sensitive? attribute?", (b, v, a) -> extreme(b, v, a, true));
     }
 
     private static Object dictSort(Budget budget, Object value, Bound arguments) {
@@ -247,22 +244,13 @@ final class Filters {
         };
     }
 
-    private static Object extreme(Budget budget, Object value, Bound arguments, int direction) {
-        var key = key(budget, arguments.at(1), arguments.isTrue(0));
-        var items = Values.items(budget, value);
-        if (items.isEmpty()) {
-            return new Undefined("No aggregated item, sequence was empty.");
-        }
-        var best = items.getFirst();
-        var bestKey = key.apply(best);
-        for (var item : items.subList(1, items.size())) {
-            var itsKey = key.apply(item);
-            if (Operators.compare(budget, itsKey, bestKey, direction < 0 ? "<" : ">") * direction > 0) {
-                best = item;
-                bestKey = itsKey;
-            }
-        }
-        return best;
+    /// The first of the least items, or of the greatest ones.
+    private static Object extreme(Budget budget, Object value, Bound arguments, boolean greatest) {
+        var order = Comparator.comparing(key(budget, arguments.at(1), arguments.isTrue(0)), Operators.order(budget));
+        var wanted = greatest ? order.reversed() : order;
+        return Values.items(budget, value).stream()
+                .reduce((best, item) -> wanted.compare(item, best) < 0 ? item : best)
+                .orElseGet(() -> new Undefined("No aggregated item, sequence was empty."));
     }
 
     private static void addSelecting() {

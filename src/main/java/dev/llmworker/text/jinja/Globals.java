@@ -1,7 +1,5 @@
 package dev.llmworker.text.jinja;
 
-import dev.llmworker.text.jinja.Values.Namespace;
-import dev.llmworker.text.jinja.Values.Range;
 import java.time.Clock;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;

@@ -1,9 +1,5 @@
 package dev.llmworker.text.jinja;
 
-import dev.llmworker.text.jinja.Values.Markup;
-import dev.llmworker.text.jinja.Values.Range;
-import dev.llmworker.text.jinja.Values.Sequence;
-import dev.llmworker.text.jinja.Values.Undefined;
 import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -275,11 +271,7 @@ final class Operators {
         if (container instanceof Sequence view && view.kind().equals("dict_keys")) {
             Values.key(budget, value);
         }
-        var items = Values.itemsOrNull(budget, container);
-        if (items == null) {
-            throw new JinjaException("argument of type '" + Values.typeName(container) + "' is not iterable");
-        }
-        return items.stream().anyMatch(item -> equal(budget, item, value));
+        return Values.items(budget, container).stream().anyMatch(item -> equal(budget, item, value));
     }
 
     /// Returns a negative number if left is before right, 0 if they are equal, and a positive number if it is after.

@@ -1,7 +1,6 @@
 package dev.llmworker.text.jinja;
 
 import dev.llmworker.text.jinja.Budget.Text;
-import dev.llmworker.text.jinja.Values.Range;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -54,7 +53,7 @@ final class PythonText {
         if (indices.isEmpty()) {
             return "";
         }
-        if (step == Values.None.NONE || Values.index(step, "slice indices") == 1) {
+        if (step == None.NONE || Values.index(step, "slice indices") == 1) {
             int from = text.offsetByCodePoints(0, indices.get(0).intValue());
             int to = text.offsetByCodePoints(from, indices.size());
             budget.characters(to - from);

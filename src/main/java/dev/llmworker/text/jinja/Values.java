@@ -1,6 +1,5 @@
 package dev.llmworker.text.jinja;
 
-import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -99,8 +98,8 @@ final class Values {
         };
     }
 
-    /// The items that a loop visits; null if the value is not iterable. A generator is empty afterwards.
-    static @Nullable List<Object> itemsOrNull(Budget budget, Object value) {
+    /// The items that a loop visits. A generator is empty afterwards.
+    static List<Object> items(Budget budget, Object value) {
         List<Object> items = switch (value) {
             case String text -> PythonText.characters(budget, text);
             case Markup markup -> PythonText.characters(budget, markup.text());
@@ -112,19 +111,9 @@ final class Values {
                 yield left;
             }
             case Undefined _ -> List.of();
-            default -> null;
+            default -> throw new JinjaException("'" + typeName(value) + "' object is not iterable");
         };
-        if (items != null) {
-            budget.steps(items.size());
-        }
-        return items;
-    }
-
-    static List<Object> items(Budget budget, Object value) {
-        var items = itemsOrNull(budget, value);
-        if (items == null) {
-            throw new JinjaException("'" + typeName(value) + "' object is not iterable");
-        }
+        budget.steps(items.size());
         return items;
     }
 
@@ -221,221 +210,5 @@ final class Values {
             case Macro _ -> "Macro";
             default -> "function";
         };
-    }
-
-    /// Python's `None`. Java's null is not a value of a template.
-    enum None {
-        NONE
-    }
-
-    /// A variable, attribute or element that does not exist. It prints as an empty text; any other use is an error.
-    ///
-    /// @param complaint the error's message
-    record Undefined(String complaint) {}
-
-    /// A tuple, or the result of a dict's `keys()`, `values()` or `items()`. These have no index.
-    static final class Sequence extends AbstractList<Object> {
-        private final String kind;
-        private final List<Object> items;
-
-        /// @param kind Python's name of the type
-        Sequence(String kind, List<Object> items) {
-            this.kind = kind;
-            this.items = items;
-        }
-
-        String kind() {
-            return kind;
-        }
-
-        @Override
-        public Object get(int index) {
-            return items.get(index);
-        }
-
-        @Override
-        public int size() {
-            return items.size();
-        }
-    }
-
-    /// Python's range. Its numbers are computed on access.
-    static final class Range extends AbstractList<Object> {
-        /// jinja2's sandbox has the same limit.
-        private static final int MAX_LENGTH = 100_000;
-
-        private final long start;
-        private final long stop;
-        private final long step;
-        private final int length;
-
-        /// @param step not 0
-        private Range(long start, long stop, long step, int maxLength) {
-            this.start = start;
-            this.stop = stop;
-            this.step = step;
-            long length = length(start, stop, step);
-            if (length > maxLength) {
-                throw new JinjaException("range of " + length + " numbers; the limit is " + maxLength);
-            }
-            this.length = (int) length;
-        }
-
-        static Range of(long start, long stop, long step) {
-            if (step == 0) {
-                throw new JinjaException("range() arg 3 must not be zero");
-            }
-            return new Range(start, stop, step, MAX_LENGTH);
-        }
-
-        /// The indices of `[start:stop:step]` in a sequence of this length. None stands for an omitted bound.
-        static Range ofSlice(Object start, Object stop, Object step, int length) {
-            long stride = step == None.NONE ? 1 : index(step, "slice indices");
-            if (stride == 0) {
-                throw new JinjaException("slice step cannot be zero");
-            }
-            long low = stride < 0 ? -1 : 0;
-            long high = stride < 0 ? length - 1L : length;
-            long first = start == None.NONE ? (stride < 0 ? high : low) : within(start, length, low, high);
-            long last = stop == None.NONE ? (stride < 0 ? low : high) : within(stop, length, low, high);
-            return new Range(first, last, stride, Integer.MAX_VALUE);
-        }
-
-        private static long within(Object index, int length, long low, long high) {
-            long value = index(index, "slice indices");
-            return Math.clamp(value < 0 ? Math.max(value, -length - 1L) + length : value, low, high);
-        }
-
-        /// How many numbers it has. `Long.MAX_VALUE` stands for this many or more.
-        private static long length(long start, long stop, long step) {
-            try {
-                return Math.max(0, Math.ceilDivExact(Math.subtractExact(stop, start), step));
-            } catch (ArithmeticException e) {
-                return Long.MAX_VALUE;
-            }
-        }
-
-        /// The numbers at these indices.
-        Range at(Range indices) {
-            return new Range(
-                    start + indices.start * step, start + indices.stop * step, step * indices.step, MAX_LENGTH);
-        }
-
-        /// Whether it has this number. Takes the same time for every length.
-        boolean has(Number number) {
-            long value = number.longValue();
-            return number.doubleValue() == value
-                    && (step > 0 ? value >= start && value < stop : value <= start && value > stop)
-                    && (value - start) % step == 0;
-        }
-
-        @Override
-        public Long get(int index) {
-            return start + index * step;
-        }
-
-        @Override
-        public int size() {
-            return length;
-        }
-
-        @Override
-        public String toString() {
-            return "range(" + start + ", " + stop + (step == 1 ? "" : ", " + step) + ")";
-        }
-    }
-
-    /// A text that `safe` marked as HTML. As in jinja2, `+` escapes the other operand.
-    record Markup(String text) {
-        static Markup escaped(Budget budget, Object value) {
-            if (value instanceof Markup markup) {
-                return markup;
-            }
-            var out = budget.text();
-            PythonText.escape(Printing.str(budget, value), out, Markup::entity);
-            return new Markup(out.toString());
-        }
-
-        private static @Nullable String entity(int character) {
-            return switch (character) {
-                case '&' -> "&amp;";
-                case '<' -> "&lt;";
-                case '>' -> "&gt;";
-                case '\'' -> "&#39;";
-                case '"' -> "&#34;";
-                default -> null;
-            };
-        }
-
-        /// The text, as markup if the value that it comes from is markup.
-        static Object like(Object value, String text) {
-            return value instanceof Markup ? new Markup(text) : text;
-        }
-    }
-
-    /// The only value that a template can change: `namespace(found=false)`, then `{% set ns.found = true %}`.
-    static final class Namespace {
-        private final Map<String, Object> attributes = new LinkedHashMap<>();
-
-        Map<String, Object> attributes() {
-            return attributes;
-        }
-
-        void set(String name, Object value) {
-            if (name.startsWith("_")) {
-                throw new JinjaException(
-                        "a namespace has no attributes that begin with an underscore; this one is " + name);
-            }
-            attributes.put(name, value);
-        }
-    }
-
-    /// The variable `loop` in a loop's body.
-    static final class Loop {
-        private final List<Object> items;
-        private int index0 = -1;
-
-        Loop(List<Object> items) {
-            this.items = items;
-        }
-
-        /// The next item, or null at the end.
-        @Nullable
-        Object advance() {
-            return ++index0 < items.size() ? items.get(index0) : null;
-        }
-
-        long length() {
-            return items.size();
-        }
-
-        /// The attribute of this name; null if there is none.
-        @Nullable
-        Object attribute(String name) {
-            long index = index0 + 1L;
-            return switch (name) {
-                case "index" -> index;
-                case "index0" -> index - 1;
-                case "revindex" -> length() - index0;
-                case "revindex0" -> length() - index;
-                case "first" -> index0 == 0;
-                case "last" -> index == length();
-                case "length" -> length();
-                case "previtem" -> index0 > 0 ? items.get(index0 - 1) : new Undefined("there is no previous item");
-                case "nextitem" -> index < length() ? items.get(index0 + 1) : new Undefined("there is no next item");
-                default -> null;
-            };
-        }
-
-        @Override
-        public String toString() {
-            return "<LoopContext " + (index0 + 1) + "/" + length() + ">";
-        }
-    }
-
-    /// A value that can be called: a macro, a method or a global function.
-    @FunctionalInterface
-    interface Invocable {
-        Object call(Arguments arguments);
     }
 }
