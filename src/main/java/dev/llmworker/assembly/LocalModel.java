@@ -22,6 +22,7 @@ import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.Safetensors;
 import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -93,11 +94,11 @@ public final class LocalModel {
                 orZero(SettingsTable.THREADS),
                 settings.get(SettingsTable.DEVICE),
                 settings.get(SettingsTable.DETERMINISTIC),
-                Kernels.parse(settings.get(SettingsTable.KERNELS)));
+                Kernels.valueOf(settings.get(SettingsTable.KERNELS).toUpperCase(Locale.ROOT)));
     }
 
     private Precision precision(Setting<String> setting) {
-        return Precision.parse(setting.name(), settings.get(setting));
+        return Precision.valueOf(settings.get(setting).toUpperCase(Locale.ROOT));
     }
 
     /// The setting's value; 0 leaves the choice to the decoder.

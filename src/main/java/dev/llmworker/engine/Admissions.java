@@ -1,5 +1,6 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.engine.Sequence.FinishListener;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.RefusedException;
@@ -38,26 +39,8 @@ final class Admissions {
     /// @param submittedNanos the time from which its deadline counts
     /// @throws RefusedException if the model cannot serve the request
     Sequence sequence(GenerationRequest request, long submittedNanos, WaitingQueue waiting, FinishListener listener) {
-        var admission = admit(request, submittedNanos);
-        return new Sequence(
-                admission,
-                steering(request, admission.prompt()),
-                detokenizer(request.prompt(), model.tokenizer()),
-                waiting,
-                clock,
-                listener);
-    }
-
-    private LogitProcessing steering(GenerationRequest request, int[] prompt) {
-        var scored = request.sampling().logprobs().isPresent();
-        // With `ignoreEos` an end token does not end the answer, so none must be forbidden.
-        var forbidden = request.ignoreEos() ? 0 : request.minTokens();
-        var plain = !scored && forbidden == 0 && request.sampling().adjustment().isNone();
-        return new LogitProcessing(
-                request.minTokens(),
-                request.stop(),
-                plain ? null : new TokenHistory(prompt, forbidden, endTokens),
-                scored ? scorer : null);
+        var detokenizer = detokenizer(request.prompt(), model.tokenizer());
+        return new Sequence(admit(request, submittedNanos), detokenizer, waiting, clock, listener);
     }
 
     private Admission admit(GenerationRequest request, long submittedNanos) {
@@ -84,13 +67,21 @@ final class Admissions {
                         "logit_bias has token " + id + "; this model's tokens are 0 to " + (tokens - 1));
             }
         }
+        var scored = request.sampling().logprobs().isPresent();
+        // With `ignoreEos` an end token does not end the answer, so none must be forbidden.
+        var forbidden = request.ignoreEos() ? 0 : request.minTokens();
+        var plain = !scored && forbidden == 0 && request.sampling().adjustment().isNone();
         return new Admission(
                 ids.incrementAndGet(),
                 prompt,
                 Math.min(request.tokenLimit(), left),
                 request.ignoreEos(),
                 request.sampling(),
-                timeout.toNanos() - (clock.getAsLong() - submittedNanos));
+                timeout.toNanos() - (clock.getAsLong() - submittedNanos),
+                request.minTokens(),
+                request.stop(),
+                plain ? null : new TokenHistory(prompt, forbidden, endTokens),
+                scored ? scorer : null);
     }
 
     private static int[] encode(Prompt prompt, PromptEncoder prompts, int context) {

@@ -12,6 +12,7 @@ import dev.llmworker.text.Detokenizer;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
+import java.util.NoSuchElementException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -20,6 +21,12 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: the engine thread owns it. Its reader takes events and may close it; any other thread may close it.
 final class Sequence implements Generation {
+    /// Is called when a sequence has ended, by the thread that ended it.
+    @FunctionalInterface
+    interface FinishListener {
+        void finished(Sequence sequence, FinishReason reason);
+    }
+
     private final long id;
     private final int promptLength;
     private final int tokenLimit;
@@ -52,31 +59,21 @@ final class Sequence implements Generation {
     private volatile boolean closed;
 
     Sequence(Admission admission, Detokenizer detokenizer, WaitingQueue queue, LongSupplier clock, FinishListener end) {
-        this(admission, LogitProcessing.NONE, detokenizer, queue, clock, end);
-    }
-
-    Sequence(
-            Admission admission,
-            LogitProcessing steering,
-            Detokenizer detokenizer,
-            WaitingQueue queue,
-            LongSupplier clock,
-            FinishListener end) {
         this.id = admission.id();
         this.ids = admission.prompt();
         this.promptLength = ids.length;
         this.newestToken = ids[promptLength - 1];
         this.tokenLimit = admission.tokenLimit();
-        this.minTokens = steering.minTokens();
+        this.minTokens = admission.minTokens();
         this.ignoreEos = admission.ignoreEos();
         this.sampling = admission.sampling();
         this.clock = clock;
         this.submittedNanos = clock.getAsLong();
         this.deadlineNanos = submittedNanos + admission.timeoutNanos();
-        this.history = steering.history();
-        this.scorer = steering.scorer();
+        this.history = admission.history();
+        this.scorer = admission.scorer();
         this.detokenizer = detokenizer;
-        this.outlet = new StopFilter(steering.stop(), events::add);
+        this.outlet = new StopFilter(admission.stop(), events::add);
         this.queue = queue;
         this.listener = end;
     }
@@ -243,9 +240,34 @@ final class Sequence implements Generation {
 
     @Override
     public Iterator<GenerationEvent> iterator() {
-        return new EventIterator(events, () -> {
+        return new Iterator<>() {
+            private boolean ended;
+
+            @Override
+            public boolean hasNext() {
+                return !ended;
+            }
+
+            @Override
+            public GenerationEvent next() {
+                if (ended) {
+                    throw new NoSuchElementException("the generation has finished");
+                }
+                var event = take();
+                ended = event instanceof GenerationEvent.Finished;
+                return event;
+            }
+        };
+    }
+
+    /// Waits for the next event. An interrupt closes the generation.
+    private GenerationEvent take() {
+        try {
+            return events.take();
+        } catch (InterruptedException _) {
             close();
+            Thread.currentThread().interrupt();
             return new GenerationEvent.Finished(FinishReason.CANCELLED, promptLength, generated);
-        });
+        }
     }
 }

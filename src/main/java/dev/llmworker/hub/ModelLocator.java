@@ -2,7 +2,6 @@ package dev.llmworker.hub;
 
 import dev.llmworker.hub.download.Backoff;
 import dev.llmworker.hub.download.CacheFolder;
-import dev.llmworker.hub.download.Interruption;
 import dev.llmworker.hub.download.ModelUnavailableException;
 import dev.llmworker.hub.progress.Progress;
 import dev.llmworker.weights.Safetensors;
@@ -64,7 +63,9 @@ public final class ModelLocator {
             requireReadable(file, model);
             return new LocatedModel(id.repository(), file);
         } catch (ClosedByInterruptException | FileLockInterruptionException e) {
-            throw Interruption.of(e);
+            // File channels leave the thread's flag set. Here only the exception tells the caller.
+            Thread.interrupted();
+            throw (InterruptedException) new InterruptedException(e.toString()).initCause(e);
         }
     }
 

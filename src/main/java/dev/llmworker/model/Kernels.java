@@ -1,9 +1,5 @@
 package dev.llmworker.model;
 
-import java.util.Arrays;
-import java.util.Locale;
-import java.util.stream.Collectors;
-
 /// Which code runs the layers of a decoder.
 public enum Kernels {
     /// [#NATIVE] if it can run, else [#TORCH]. A CPU that multiplies bfloat16 prefers [#TORCH].
@@ -13,19 +9,4 @@ public enum Kernels {
     NATIVE,
     /// libtorch's operators, for any device.
     TORCH;
-
-    /// Reads `KERNELS`; case does not matter.
-    public static Kernels parse(String value) {
-        for (var kernels : values()) {
-            if (kernels.inLowerCase().equals(value.toLowerCase(Locale.ROOT))) {
-                return kernels;
-            }
-        }
-        throw new IllegalArgumentException("KERNELS is " + value + "; it can be "
-                + Arrays.stream(values()).map(Kernels::inLowerCase).collect(Collectors.joining(", ")));
-    }
-
-    private String inLowerCase() {
-        return name().toLowerCase(Locale.ROOT);
-    }
 }

@@ -57,35 +57,27 @@ public final class UnknownSettings {
     private static @Nullable String neighbour(String name, int shortLength) {
         return SettingsTable.users()
                 .map(Setting::name)
-                .filter(setting ->
-                        areSwapped(name, setting) || (setting.length() > shortLength && isOneEdit(name, setting)))
+                .filter(setting -> isOneEdit(name, setting, setting.length() <= shortLength))
                 .findFirst()
                 .orElse(null);
     }
 
-    /// Whether two letters that follow each other are swapped, and all others are the same.
-    private static boolean areSwapped(String one, String other) {
-        var at = commonPrefix(one, other);
-        return one.length() == other.length()
-                && at + 1 < one.length()
-                && one.charAt(at) == other.charAt(at + 1)
-                && one.charAt(at + 1) == other.charAt(at)
-                && one.substring(at + 2).equals(other.substring(at + 2));
+    /// Whether a letter is added, missing or another one, or two letters that follow each other are swapped.
+    ///
+    /// @param onlySwapped whether only the latter counts
+    private static boolean isOneEdit(String one, String other, boolean onlySwapped) {
+        var start = commonPrefix(one, other);
+        var rest = new StringBuilder(one.substring(start)).reverse();
+        var otherRest = new StringBuilder(other.substring(start)).reverse();
+        var end = commonPrefix(rest, otherRest);
+        int edited = rest.length() - end, otherEdited = otherRest.length() - end;
+        if (edited == 2 && otherEdited == 2) {
+            return rest.charAt(end) == otherRest.charAt(end + 1) && rest.charAt(end + 1) == otherRest.charAt(end);
+        }
+        return !onlySwapped && edited <= 1 && otherEdited <= 1;
     }
 
-    /// Whether a letter is added, missing or another one.
-    private static boolean isOneEdit(String one, String other) {
-        var longer = one.length() >= other.length() ? one : other;
-        var shorter = one.length() >= other.length() ? other : one;
-        var at = commonPrefix(longer, shorter);
-        return switch (longer.length() - shorter.length()) {
-            case 0 -> at < longer.length() && longer.substring(at + 1).equals(shorter.substring(at + 1));
-            case 1 -> longer.substring(at + 1).equals(shorter.substring(at));
-            default -> false;
-        };
-    }
-
-    private static int commonPrefix(String one, String other) {
+    private static int commonPrefix(CharSequence one, CharSequence other) {
         var at = 0;
         while (at < Math.min(one.length(), other.length()) && one.charAt(at) == other.charAt(at)) {
             at++;

@@ -24,7 +24,7 @@ public final class JinjaChatTemplate implements ChatTemplate {
     private final String beginOfSequence;
     private final String endOfSequence;
 
-    private JinjaChatTemplate(JinjaTemplate template, String beginOfSequence, String endOfSequence) {
+    JinjaChatTemplate(JinjaTemplate template, String beginOfSequence, String endOfSequence) {
         this.template = template;
         this.beginOfSequence = beginOfSequence;
         this.endOfSequence = endOfSequence;
@@ -67,6 +67,9 @@ public final class JinjaChatTemplate implements ChatTemplate {
         } catch (JinjaException e) {
             if (e.raisedByTemplate()) {
                 throw new IllegalArgumentException("the model's chat template rejects the messages: " + e.reason(), e);
+            }
+            if (e.limitReached()) {
+                throw new IllegalArgumentException("the messages need too much work: " + e.reason(), e);
             }
             throw e;
         }
