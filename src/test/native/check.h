@@ -89,3 +89,4 @@ void test_attention();
 void test_decoder();
 void test_threads();
 void test_errors();
+void test_amx();

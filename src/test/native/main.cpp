@@ -6,7 +6,8 @@ int main() {
     const char* name;
     void (*run)();
   } tests[] = {{"simd", test_simd},         {"matrices", test_matrices}, {"products", test_products}, {"attention", test_attention},
-               {"decoder", test_decoder},   {"threads", test_threads},   {"errors", test_errors}};
+               {"decoder", test_decoder},   {"threads", test_threads},   {"errors", test_errors},
+               {"amx", test_amx}};
   for (const auto& test : tests) {
     const int before = failures;
     test.run();

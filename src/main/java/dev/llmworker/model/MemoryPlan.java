@@ -1,5 +1,6 @@
 package dev.llmworker.model;
 
+import dev.llmworker.stats.Count;
 import java.util.Locale;
 
 /// How the memory of a device will be used. It is decided before any memory is taken. Figures are in bytes.
@@ -91,7 +92,8 @@ public record MemoryPlan(
 
     private String arithmetic() {
         var tokens = contextLength + (spareTokens == 0 ? " tokens × " : " and " + spareTokens + " spare tokens × ");
-        return slots + " slots × " + tokens + bytesPerToken + " bytes (" + perToken + ") are " + gigabytes(cache());
+        return Count.of(slots, "slot") + " × " + tokens + bytesPerToken + " bytes (" + perToken + ") are "
+                + gigabytes(cache());
     }
 
     private String room() {

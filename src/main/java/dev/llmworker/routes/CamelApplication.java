@@ -26,7 +26,9 @@ public final class CamelApplication extends Main {
         var folder = Path.of(settings.get(SettingsTable.ROUTES));
         RouteFiles.list(folder);
         bind("workerBeans", beans);
-        setPropertyPlaceholderLocations("file:" + folder.resolve("application.properties") + ";optional=true");
+        // The file is not a location of properties: Camel would read it once more, and in its own way.
+        setPropertyPlaceholderLocations("false");
+        settings.properties().forEach(this::addInitialProperty);
         configure()
                 .withName("worker")
                 // [RouteFiles] loads the files one by one.
@@ -74,6 +76,7 @@ public final class CamelApplication extends Main {
                         settings.get(SettingsTable.HOST),
                         beans.port().port(),
                         String.join(" ", paths(context)));
+                beans.started();
             }
         };
     }
@@ -83,6 +86,8 @@ public final class CamelApplication extends Main {
                 .map(route -> route.getEndpoint().getEndpointBaseUri())
                 .filter(uri -> uri.startsWith("platform-http:") || uri.startsWith("vertx-websocket:"))
                 .map(uri -> uri.substring(uri.indexOf(':') + 1).replaceFirst("^/*", "/"))
+                // Camel escapes the braces of a path's parameters.
+                .map(path -> path.replace("%7B", "{").replace("%7D", "}"))
                 .distinct()
                 .sorted()
                 .toList();

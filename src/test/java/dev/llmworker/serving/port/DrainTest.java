@@ -112,7 +112,7 @@ class DrainTest {
             assertTrue(events.join().body().endsWith("\"total_tokens\":" + MEANWHILE_TOKENS + "}\n\n"));
             assertTrue(openAi.join().body().endsWith("data: [DONE]\n\n"));
             assertEquals(WorkerProcess.SIGTERM_EXIT, worker.exit());
-            assertFalse(worker.lines.stream().anyMatch(line -> line.contains("before their time")));
+            assertFalse(worker.lines.stream().anyMatch(line -> line.contains("time is up")));
             assertTrue(worker.lines.stream()
                     .anyMatch(line -> line.matches(".*: refused id=[0-9a-f]{16} route=ws status=503 code=draining")));
         }
