@@ -175,13 +175,26 @@ class LauncherTest {
     }
 
     @Test
-    void aFailedBuildShowsMavensErrorsAndNamesAMissingNetwork() throws Exception {
-        maven("echo '[INFO] no use'; echo '[ERROR] Unknown host repo.example'; exit 1\n");
+    void aFailedBuildShowsMavensErrors() throws Exception {
+        maven("echo '[INFO] no use'; echo '[ERROR] a.java:[1,2] wrong'; exit 1\n");
         var run = run();
         assertEquals(1, run.status());
-        assertTrue(run.said().contains("[ERROR] Unknown host repo.example\nworker: there is no network"), run.said());
+        assertTrue(run.said().contains("[ERROR] a.java:[1,2] wrong\nworker: the build failed; "), run.said());
         assertFalse(run.said().contains("no use"), run.said());
         assertTrue(run.said().endsWith("/target/build.log\n"), run.said());
+    }
+
+    @Test
+    void aMissingNetworkIsSaidWithoutWhatFollowsFromIt() throws Exception {
+        var end = "worker: there is no network, or no way to Maven's repository, and libraries are missing";
+        for (var cause : List.of("no-such.host: Name or service not known", "Connect to h:1 failed: Connection refused")) {
+            var error = "[ERROR] Could not transfer artifact a:b:pom:1 from/to central (https://h): " + cause;
+            maven("echo '" + error + "'; echo '[ERROR] dependencies.dependency.version is missing'; exit 1\n");
+            var run = run();
+            assertEquals(1, run.status());
+            assertTrue(run.said().contains(error + "\n" + end), run.said());
+            assertFalse(run.said().contains("is missing"), run.said());
+        }
     }
 
     @Test

@@ -53,13 +53,14 @@ public final class LocalModel {
         var located = new ModelLocator(settings::value, progress).locate();
         stages.ended("finding the file");
         LOG.info("loading {}", located.file().getFileName());
+        // Runs beside all that follows.
+        var check = inBackground("checksum", () -> {
+            located.check();
+            return located;
+        });
         try (var model = StoredModel.open(located.file())) {
             stages.ended("its header");
-            // These run while the weights are loaded. The tokenizer needs only the metadata.
-            var check = inBackground("checksum", () -> {
-                located.check();
-                return located;
-            });
+            // Runs while the weights are loaded: it needs only the metadata.
             var prompts = inBackground("tokenizer", () -> prompts(model));
             var decoder = TorchDecoder.load(model, options(), reporting(progress, model), stages);
             try {

@@ -26,7 +26,7 @@ public record SettingsSource(Map<String, String> environment, Path file, Map<Str
     private static final Pattern COMMENT = Pattern.compile("\\s*[#!].*");
     /// A `\` before it is escaped itself if their number is even.
     private static final Pattern WRONG_ESCAPE =
-            Pattern.compile("(?<!\\\\)(?:\\\\\\\\)*(\\\\u(?![0-9A-Fa-f]{4}).{0,4})");
+            Pattern.compile("(?<!\\\\)(?:\\\\\\\\)*(\\\\u(?![0-9A-Fa-f]{4})\\w{0,12})");
 
     public SettingsSource {
         environment = Map.copyOf(environment);

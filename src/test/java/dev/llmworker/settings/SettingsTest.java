@@ -165,12 +165,12 @@ class SettingsTest {
     void aWrongLineOfTheFileIsNamed() throws Exception {
         var file = routes.resolve("application.properties");
         var end = ": \\u must be followed by four hexadecimal digits. If you mean a backslash, write \\\\";
-        Files.writeString(file, "# C:\\uploads\nPORT = 1\nMODEL = C:\\uploads\n");
-        assertEquals(file + " line 3 has \\uploa" + end, refusal());
+        Files.writeString(file, "# data\\uploads\nPORT = 1\nMODEL = data\\uploads\n");
+        assertEquals(file + " line 3 has \\uploads" + end, refusal());
         Files.writeString(file, "A = \\\\\\u12\n");
         assertEquals(file + " line 1 has \\u12" + end, refusal());
-        Files.writeString(file, "MODEL = C:\\\\uploads\\u0041\n");
-        assertEquals("C:\\uploadsA", read(Map.of()).orNull(SettingsTable.MODEL));
+        Files.writeString(file, "MODEL = data\\\\uploads\\u0041\n");
+        assertEquals("data\\uploadsA", read(Map.of()).orNull(SettingsTable.MODEL));
         Files.writeString(file, "# Gr\u00FC\u00DFe\r\nMODEL = Gr\u00FCn\r\n", StandardCharsets.ISO_8859_1);
         assertEquals(file + " line 2 is not UTF-8; save the file as UTF-8", refusal());
         Files.writeString(file, "# Gr\u00FC\u00DFe\r\nPORT = 1\r\n", StandardCharsets.ISO_8859_1);

@@ -202,7 +202,7 @@ class DrainTest {
             }
             worker.terminate();
             assertEquals(WorkerProcess.SIGTERM_EXIT, worker.exit());
-            assertTrue(worker.lines.stream().anyMatch(line -> line.contains("1 API keys: ")), "the keys are named");
+            assertTrue(worker.lines.stream().anyMatch(line -> line.contains("1 API key: ")), "the keys are named");
             for (var line : worker.lines) {
                 assertFalse(line.contains(key) || line.contains(wrong), line);
             }
