@@ -42,8 +42,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(180)
 class DocumentedAnswersTest {
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static final Pattern CURL =
-            Pattern.compile("curl localhost:8080(?<path>/\\S*) -d '(?<body>[^']*)'");
+    private static final Pattern CURL = Pattern.compile("curl localhost:8080(?<path>/\\S*) -d '(?<body>[^']*)'");
     private static final Pattern WSCAT = Pattern.compile("wscat --connect ws://localhost:8080(?<path>/\\S*)");
     private static final Pattern COPY = Pattern.compile("cp routes/examples/(\\w+)\\.camel\\.yaml routes/");
     private static final String PROMPT = "$ ";
@@ -77,8 +76,7 @@ class DocumentedAnswersTest {
             }
         }
         var routes = RouteFolder.in(folder, examples.toArray(String[]::new));
-        worker = new RunningWorker(
-                generator, Map.of("ROUTES", routes.path().toString()), stats);
+        worker = new RunningWorker(generator, Map.of("ROUTES", routes.path().toString()), stats);
         Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
         assertEquals(new Readiness.Ready(), generator.readiness());
     }
@@ -92,7 +90,9 @@ class DocumentedAnswersTest {
     private static List<Sample> samples() throws IOException {
         var samples = new ArrayList<Sample>();
         try (var pages = Files.list(Path.of("docs"))) {
-            var all = new ArrayList<>(pages.filter(page -> page.toString().endsWith(".md")).sorted().toList());
+            var all = new ArrayList<>(pages.filter(page -> page.toString().endsWith(".md"))
+                    .sorted()
+                    .toList());
             all.addFirst(Path.of("README.md"));
             for (var page : all) {
                 addSamples(page, samples);
@@ -168,7 +168,8 @@ class DocumentedAnswersTest {
     }
 
     private void assertAnswer(Sample sample, String shown, String came, @Nullable String request) throws IOException {
-        var greedy = request != null && JSON.readTree(request).path("temperature").asDouble(1) == 0;
+        var greedy =
+                request != null && JSON.readTree(request).path("temperature").asDouble(1) == 0;
         if (isNative && greedy) {
             assertEquals(shown, came.strip(), sample.toString());
         } else {
@@ -179,8 +180,9 @@ class DocumentedAnswersTest {
     /// The members and their types.
     private static JsonNode form(JsonNode answer) {
         var form = JsonNodeFactory.instance.objectNode();
-        answer.properties().forEach(member -> form.put(
-                member.getKey(), member.getValue().getNodeType().toString()));
+        answer.properties()
+                .forEach(member -> form.put(
+                        member.getKey(), member.getValue().getNodeType().toString()));
         return form;
     }
 }

@@ -154,6 +154,27 @@ class LauncherTest {
     }
 
     @Test
+    void eachJavaThatCannotBeUsedIsNamedOnceAndWhy() throws Exception {
+        var jdk = root.resolve("jdk");
+        Files.writeString(jdk.resolve("release"), "JAVA_VERSION=\"17.0.1\"\n");
+        var jre = Files.createDirectories(root.resolve(".jdks/jre/bin")).getParent();
+        ScriptRun.program(jre.resolve("bin"), "java", "");
+        Files.writeString(jre.resolve("release"), "JAVA_VERSION=\"25\"\n");
+        Files.createSymbolicLink(root.resolve(".jdks/same"), jdk);
+        Files.createSymbolicLink(root.resolve("bin/java"), jdk.resolve("bin/java"));
+        // No other Java of this machine.
+        var script = root.resolve("worker");
+        Files.writeString(script, Files.readString(script).replace("/usr/lib/jvm/*", root + "/none/*"));
+        var run = run();
+        assertEquals(1, run.status());
+        assertTrue(
+                run.said()
+                        .contains("missing: a JDK 25 or newer; found: 17 in " + jdk.toRealPath() + ", 25 in "
+                                + jre.toRealPath() + ", which is a JRE without javac. To install one: "),
+                run.said());
+    }
+
+    @Test
     void aSecondStartSaysThatItWaitsForTheBuildOfAnother() throws Exception {
         Files.createDirectories(root.resolve("target"));
         var other = new ProcessBuilder("flock", "-o", root + "/target/.build.lock", "cat").start();
@@ -187,7 +208,8 @@ class LauncherTest {
     @Test
     void aMissingNetworkIsSaidWithoutWhatFollowsFromIt() throws Exception {
         var end = "worker: there is no network, or no way to Maven's repository, and libraries are missing";
-        for (var cause : List.of("no-such.host: Name or service not known", "Connect to h:1 failed: Connection refused")) {
+        for (var cause :
+                List.of("no-such.host: Name or service not known", "Connect to h:1 failed: Connection refused")) {
             var error = "[ERROR] Could not transfer artifact a:b:pom:1 from/to central (https://h): " + cause;
             maven("echo '" + error + "'; echo '[ERROR] dependencies.dependency.version is missing'; exit 1\n");
             var run = run();
@@ -214,7 +236,8 @@ class LauncherTest {
         environment.put("ENGINE", "djl");
         environment.put("XDG_CACHE_HOME", "");
         var place = new ModelLocator(Map.of("HOME", root.toString())::get, Progress.silent());
-        var missing = String.valueOf(assertThrows(IOException.class, place::locate).getMessage());
+        var missing =
+                String.valueOf(assertThrows(IOException.class, place::locate).getMessage());
         var file = Path.of(missing.replaceFirst(".*\\((.*?)\\).*", "$1"));
         assertTrue(file.startsWith(root), missing);
         Files.createDirectories(file.resolveSibling("."));

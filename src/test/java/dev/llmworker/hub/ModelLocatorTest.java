@@ -87,7 +87,9 @@ class ModelLocatorTest {
         bytes[bytes.length - 1] ^= 1;
         Files.write(file, bytes);
         var refused = assertThrows(ModelUnavailableException.class, located::check);
-        assertTrue(String.valueOf(refused.getMessage()).startsWith(file + " is damaged: its SHA-256 is "), refused::getMessage);
+        assertTrue(
+                String.valueOf(refused.getMessage()).startsWith(file + " is damaged: its SHA-256 is "),
+                refused::getMessage);
         assertTrue(Files.notExists(file));
         assertEquals(64, StarterModel.read().sha256().length());
         assertTrue(StarterModel.read()
