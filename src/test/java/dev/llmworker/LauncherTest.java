@@ -157,7 +157,7 @@ class LauncherTest {
     void eachJavaThatCannotBeUsedIsNamedOnceAndWhy() throws Exception {
         var jdk = root.resolve("jdk");
         Files.writeString(jdk.resolve("release"), "JAVA_VERSION=\"17.0.1\"\n");
-        var jre = Files.createDirectories(root.resolve(".jdks/jre/bin")).getParent();
+        var jre = Files.createDirectories(root.resolve(".jdks/jre"));
         ScriptRun.program(jre.resolve("bin"), "java", "");
         Files.writeString(jre.resolve("release"), "JAVA_VERSION=\"25\"\n");
         Files.createSymbolicLink(root.resolve(".jdks/same"), jdk);
