@@ -28,6 +28,8 @@ import sun.misc.Signal;
 public final class Worker {
     private static final int FAILED = 1;
     private static final int MISUSED = 2;
+    /// The exit status of a shell's child that a signal has ended, less the signal's number.
+    private static final int SIGNALLED = 128;
     private static final String TRAIN_AOT = "--train-aot";
     private static final String SELF_TEST = "--self-test";
     private static final String CHECK_MODEL = "--check-model";
@@ -65,11 +67,21 @@ public final class Worker {
             System.exit(0);
         } else if (arguments.equals(List.of(SELF_TEST))) {
             Engines.requireSystem();
+            haltAtSignal();
             System.exit(DeviceCheck.of(Settings.of(source)).run() ? 0 : FAILED);
         } else {
             require(arguments.size() == 2 && first.equals(CHECK_MODEL), arguments);
             Engines.requireSystem();
+            haltAtSignal();
             System.exit(ModelCheck.run(arguments.getLast(), environment, System.out));
+        }
+    }
+
+    /// A command that only computes ends at once. At an orderly exit libtorch is taken down while it computes, and
+    /// crashes.
+    private static void haltAtSignal() {
+        for (var name : List.of("INT", "TERM")) {
+            Signal.handle(new Signal(name), signal -> Runtime.getRuntime().halt(SIGNALLED + signal.getNumber()));
         }
     }
 
