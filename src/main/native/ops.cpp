@@ -15,6 +15,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "amx.h"
 #include "decoder.h"
 
 namespace {
@@ -338,3 +339,6 @@ void register_operators() {
 extern "C" [[gnu::visibility("default")]] int32_t llmworker_register(char* message, uint64_t size) {
   return succeeds(register_operators, message, size) ? 0 : 1;
 }
+
+// 1 if this process can use AMX, or else 0. Threading: any thread.
+extern "C" [[gnu::visibility("default")]] int32_t llmworker_amx_is_usable() { return amx_is_usable() ? 1 : 0; }

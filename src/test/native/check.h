@@ -96,3 +96,4 @@ void test_decoder();
 void test_threads();
 void test_damaged_models();
 void test_errors();
+void test_amx();

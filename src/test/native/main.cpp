@@ -7,7 +7,8 @@ int main() {
     void (*run)();
   } tests[] = {{"simd", test_simd},         {"matrices", test_matrices}, {"products", test_products}, {"attention", test_attention},
                {"decoder", test_decoder},   {"threads", test_threads},   {"errors", test_errors},
-               {"damaged models", test_damaged_models}};
+               {"damaged models", test_damaged_models},
+               {"amx", test_amx}};
   for (const auto& test : tests) {
     const int before = failures;
     test.run();

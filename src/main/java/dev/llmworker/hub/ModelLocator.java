@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 /// Threading: blocks, for minutes during a download; an interrupt ends it promptly.
 public final class ModelLocator {
     private static final byte[] GGUF_MAGIC = "GGUF".getBytes(StandardCharsets.US_ASCII);
+    private static final String HOME_FOLDER = "~/";
     private static final Path RUNPOD_VOLUME = Path.of("/runpod-volume");
 
     private final Function<String, @Nullable String> environment;
@@ -47,7 +48,9 @@ public final class ModelLocator {
     public LocatedModel locate() throws IOException, InterruptedException {
         var model = CacheFolder.nonBlank(environment.apply("MODEL"));
         if (model == null) {
-            return ofFile(StarterModel.file(environment));
+            var starter = StarterModel.read();
+            var located = ofFile(starter.file(environment));
+            return new LocatedModel(located.name(), located.file(), starter.sha256());
         }
         var path = existing(model);
         if (path != null) {
@@ -55,8 +58,7 @@ public final class ModelLocator {
         }
         var id = looksLikePath(model) ? null : HubId.parse(model);
         if (id == null) {
-            throw new ModelUnavailableException("MODEL=" + model + ": no such file"
-                    + (looksLikePath(model) ? "" : ", and not a Hugging Face id (org/name or org/name:file.gguf)"));
+            throw new ModelUnavailableException("MODEL=" + model + ": no such file" + hint(model));
         }
         try {
             var file = huggingFace.file(id);
@@ -84,6 +86,14 @@ public final class ModelLocator {
                 || model.startsWith("~")
                 || model.contains("\\")
                 || (!model.contains(":") && (model.endsWith(GgufChoice.SUFFIX) || model.endsWith(".safetensors")));
+    }
+
+    private String hint(String model) {
+        if (model.startsWith(HOME_FOLDER)) {
+            var meant = CacheFolder.home(environment).resolve(model.substring(HOME_FOLDER.length()));
+            return ". A shell replaces ~ only if it is not in quotes; write MODEL=" + ShellWord.of(meant.toString());
+        }
+        return looksLikePath(model) ? "" : ", and not a Hugging Face id (org/name or org/name:file.gguf)";
     }
 
     private static Path inPath(Path path, String model) throws IOException {

@@ -2,7 +2,7 @@ package dev.llmworker.model;
 
 /// Which code runs the layers of a decoder.
 public enum Kernels {
-    /// [#NATIVE] if it can run, else [#TORCH]. A CPU that multiplies bfloat16 prefers [#TORCH].
+    /// [#NATIVE] if it can run, else [#TORCH]. A CPU with AMX prefers [#TORCH].
     AUTO,
     /// C++ built with the worker, for a CPU with AVX2. Weights stay quantised, and a row's result never depends on
     /// other rows.

@@ -1,5 +1,6 @@
 package dev.llmworker.model;
 
+import dev.llmworker.stats.Count;
 import java.util.Locale;
 
 /// How the memory of a device will be used. It is decided before any memory is taken. Figures are in bytes.
@@ -92,7 +93,7 @@ public record MemoryPlan(
 
     private String arithmetic() {
         var tokens = contextLength + (spareTokens == 0 ? " tokens × " : " and " + spareTokens + " spare tokens × ");
-        return slots + " slots × " + tokens + bytesPerToken + " bytes (" + perToken + ") are "
+        return Count.of(slots, "slot") + " × " + tokens + bytesPerToken + " bytes (" + perToken + ") are "
                 + gigabytes((double) bytesPerToken * slots * (contextLength + spareTokens));
     }
 

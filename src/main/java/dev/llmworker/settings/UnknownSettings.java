@@ -6,11 +6,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// Finds names that look like settings and are none, such as `MAX_SLOT`.
@@ -27,19 +25,18 @@ public final class UnknownSettings {
 
     /// One sentence for each upper-case key of `application.properties` that is no setting, and for each environment
     /// variable that is one edit away from a setting. Names that a route uses as a placeholder are left out.
-    public static List<String> warnings(Map<String, String> environment) throws SettingsException {
-        var file = Settings.file(environment);
-        var known = SettingsTable.all().map(Setting::name).collect(Collectors.toSet());
-        var properties = Settings.properties(file);
+    public static List<String> warnings(SettingsSource source) throws SettingsException {
+        var file = source.file();
+        var environment = source.environment();
         var found = new TreeMap<String, String>();
         for (var name : new TreeSet<>(environment.keySet())) {
-            var meant = known.contains(name) ? null : neighbour(name, SHORT);
+            var meant = SettingsTable.NAMES.contains(name) ? null : neighbour(name, SHORT);
             if (meant != null) {
                 found.put(name, name + " is no setting; did you mean " + meant + "?");
             }
         }
-        for (var name : new TreeSet<>(properties.keySet())) {
-            if (UPPER_CASE.matcher(name).matches() && !known.contains(name)) {
+        for (var name : new TreeSet<>(source.properties().keySet())) {
+            if (UPPER_CASE.matcher(name).matches() && !SettingsTable.NAMES.contains(name)) {
                 var meant = neighbour(name, 0);
                 var end = meant == null ? ", and no route uses {{" + name + "}}" : "; did you mean " + meant + "?";
                 found.put(name, name + " in " + file + " is no setting" + end);

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.access;
 
+import dev.llmworker.stats.Count;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -7,8 +8,8 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -23,7 +24,8 @@ public final class ApiKeys {
     public static final ApiKeys NONE = new ApiKeys(List.of(), null);
 
     private static final Logger LOG = LoggerFactory.getLogger(ApiKeys.class);
-    private static final Pattern KEY = Pattern.compile("[!-+\\--~]{1,512}");
+    private static final int MAX_CHARACTERS = 512;
+    private static final char DELETE = 0x7F;
     private static final int SHORT_CHARACTERS = 16;
     private static final int LABEL_BYTES = 4;
 
@@ -64,9 +66,9 @@ public final class ApiKeys {
             if (text.isEmpty()) {
                 continue;
             }
-            if (!isKey(text)) {
-                throw new IllegalArgumentException("key " + (listed.size() + 1)
-                        + " has a blank, or a character outside of ASCII, or more than 512 of them");
+            var problem = problem(text);
+            if (problem != null) {
+                throw new IllegalArgumentException("key " + (listed.size() + 1) + " " + problem);
             }
             warnOfShort(text, "API_KEYS");
             listed.add(Key.of(text));
@@ -77,16 +79,37 @@ public final class ApiKeys {
         return new ApiKeys(List.copyOf(listed), file == null ? null : new KeyFile(file));
     }
 
-    static boolean isKey(String text) {
-        return KEY.matcher(text).matches();
+    /// What is wrong with a key, without the key; null if it is one.
+    static @Nullable String problem(String text) {
+        if (text.length() > MAX_CHARACTERS) {
+            return "has " + text.length() + " characters; the limit is " + MAX_CHARACTERS;
+        }
+        for (var i = 0; i < text.length(); i++) {
+            var wrong = problem(text.charAt(i));
+            if (wrong != null) {
+                return "has " + wrong + " at character " + (i + 1) + "; a key is ASCII without blanks and commas";
+            }
+        }
+        return null;
+    }
+
+    private static @Nullable String problem(char character) {
+        if (character == ',') {
+            return "a comma";
+        }
+        if (Character.isWhitespace(character)) {
+            return "a blank";
+        }
+        // Invisible ones, too: only their number helps.
+        return character > ' ' && character < DELETE ? null : String.format(Locale.ROOT, "U+%04X", (int) character);
     }
 
     static void warnOfShort(String key, String source) {
         if (key.length() < SHORT_CHARACTERS) {
             LOG.warn(
-                    "{} has a key of {} characters; shorter than {} it can be guessed",
+                    "{} has a key of {}; shorter than {} it can be guessed",
                     source,
-                    key.length(),
+                    Count.of(key.length(), "character"),
                     SHORT_CHARACTERS);
         }
     }
@@ -136,7 +159,10 @@ public final class ApiKeys {
         var all = new ArrayList<>(listed);
         ofFile.stream().map(Key::of).forEach(all::add);
         keys = List.copyOf(all);
-        LOG.info("{} API keys: {}", all.size(), all.stream().map(Key::label).collect(Collectors.joining(" ")));
+        LOG.info(
+                "{}: {}",
+                Count.of(all.size(), "API key"),
+                all.stream().map(Key::label).collect(Collectors.joining(" ")));
     }
 
     private static byte[] sha256(String text) {
