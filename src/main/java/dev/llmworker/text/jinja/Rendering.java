@@ -1,5 +1,8 @@
 package dev.llmworker.text.jinja;
 
+import static dev.llmworker.text.jinja.JinjaException.Kind.TOO_LONG;
+import static dev.llmworker.text.jinja.JinjaException.Kind.TOO_MUCH_WORK;
+
 import java.time.Clock;
 
 /// The state of one rendering that filters, tests and functions use.
@@ -41,7 +44,8 @@ record Rendering(Budget budget, Comparisons comparisons, Clock clock) {
         void steps(long count) {
             stepsLeft -= count;
             if (stepsLeft < 0) {
-                throw new JinjaException("rendering takes more than " + limits.steps() + " steps, the limit");
+                throw JinjaException.limit(
+                        TOO_MUCH_WORK, "rendering takes more than " + limits.steps() + " steps, the limit");
             }
         }
 
@@ -49,8 +53,10 @@ record Rendering(Budget budget, Comparisons comparisons, Clock clock) {
         void characters(long count) {
             charactersLeft -= count;
             if (charactersLeft < 0) {
-                throw new JinjaException("rendering makes texts of more than "
-                        + (long) limits.characters() * TEXTS_OF_FULL_LENGTH + " characters together, the limit");
+                throw JinjaException.limit(
+                        TOO_LONG,
+                        "rendering makes texts of more than " + (long) limits.characters() * TEXTS_OF_FULL_LENGTH
+                                + " characters together, the limit");
             }
         }
 
@@ -62,15 +68,16 @@ record Rendering(Budget budget, Comparisons comparisons, Clock clock) {
         /// Refuses a text that would be too long.
         void fits(long length) {
             if (length > limits.characters()) {
-                throw new JinjaException(
-                        "a text would have " + length + " characters; the limit is " + limits.characters());
+                throw JinjaException.limit(
+                        TOO_LONG, "a text would have " + length + " characters; the limit is " + limits.characters());
             }
         }
 
         /// Enters a nested level; [#leave()] leaves it. After an exception the budget is not used again.
         void enter() {
             if (++depth > limits.depth()) {
-                throw new JinjaException("nested deeper than " + limits.depth() + " levels, the limit");
+                throw JinjaException.limit(
+                        TOO_MUCH_WORK, "nested deeper than " + limits.depth() + " levels, the limit");
             }
         }
 
