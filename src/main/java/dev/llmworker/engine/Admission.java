@@ -3,11 +3,13 @@ package dev.llmworker.engine;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// A request that was checked against the model.
 ///
 /// @param tokenLimit the most tokens to generate; the prompt and these fit into the context
+/// @param stopTokens tokens that end the text, and are no part of it
 /// @param history given to the decoder; null if logits are not adjusted and log-probabilities are not requested
 /// @param scorer turns log-probabilities into text; null if they are not requested
 record Admission(
@@ -19,10 +21,11 @@ record Admission(
         long timeoutNanos,
         int minTokens,
         List<String> stop,
+        Set<Integer> stopTokens,
         @Nullable TokenHistory history,
         @Nullable TokenScorer scorer) {
     /// A request without options that change its logits, read their scores or end its text.
     Admission(long id, int[] prompt, int tokenLimit, boolean ignoreEos, SamplingParameters sampling, long timeout) {
-        this(id, prompt, tokenLimit, ignoreEos, sampling, timeout, 0, List.of(), null, null);
+        this(id, prompt, tokenLimit, ignoreEos, sampling, timeout, 0, List.of(), Set.of(), null, null);
     }
 }

@@ -9,7 +9,13 @@ import dev.llmworker.text.Detokenizer;
 import dev.llmworker.text.PromptTooLongException;
 import dev.llmworker.text.Tokenizer;
 import dev.llmworker.text.chat.PromptEncoder;
+import dev.llmworker.text.chat.TemplateLimitException;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
@@ -43,6 +49,19 @@ final class Admissions {
         return new Sequence(admit(request, submittedNanos), detokenizer, waiting, clock, listener);
     }
 
+    /// The tokens that a request ends its answer with: by their ids, or by the name of a control token as a stop
+    /// sequence. Control tokens have no text that a stop sequence could match.
+    private Set<Integer> stopTokens(GenerationRequest request) {
+        var ids = new HashSet<>(request.stopTokens());
+        var control = model.tokenizer().controlTokens();
+        request.stop().stream()
+                .map(control::get)
+                .filter(Objects::nonNull)
+                .map(Objects::requireNonNull)
+                .forEach(ids::add);
+        return ids;
+    }
+
     private Admission admit(GenerationRequest request, long submittedNanos) {
         int context = model.decoder().description().contextLength();
         var prompt = encode(request.prompt(), model.prompts(), context);
@@ -59,18 +78,18 @@ final class Admissions {
                     "max_tokens is " + request.maxTokens().getAsInt() + "; this model's context leaves " + left
                             + " after the prompt");
         }
-        for (var id : request.sampling().adjustment().bias().keySet()) {
-            int tokens = model.decoder().description().vocabularySize();
-            if (id < 0 || id >= tokens) {
-                throw invalid(
-                        "invalid_request",
-                        "logit_bias has token " + id + "; this model's tokens are 0 to " + (tokens - 1));
-            }
-        }
+        checkTokens("logit_bias", request.sampling().adjustment().bias().keySet());
+        checkTokens("stop_token_ids", request.stopTokens());
         var scored = request.sampling().logprobs().isPresent();
+        var stopTokens = stopTokens(request);
         // With `ignoreEos` an end token does not end the answer, so none must be forbidden.
-        var forbidden = request.ignoreEos() ? 0 : request.minTokens();
-        var plain = !scored && forbidden == 0 && request.sampling().adjustment().isNone();
+        var ends = request.ignoreEos()
+                ? IntStream.empty()
+                : Arrays.stream(endTokens).filter(id -> !stopTokens.contains(id));
+        var forbidden = IntStream.concat(ends, stopTokens.stream().mapToInt(Integer::intValue))
+                .toArray();
+        var minTokens = forbidden.length == 0 ? 0 : request.minTokens();
+        var plain = !scored && minTokens == 0 && request.sampling().adjustment().isNone();
         return new Admission(
                 ids.incrementAndGet(),
                 prompt,
@@ -80,18 +99,32 @@ final class Admissions {
                 timeout.toNanos() - (clock.getAsLong() - submittedNanos),
                 request.minTokens(),
                 request.stop(),
-                plain ? null : new TokenHistory(prompt, forbidden, endTokens),
+                stopTokens,
+                plain ? null : new TokenHistory(prompt, minTokens, forbidden),
                 scored ? scorer : null);
+    }
+
+    private void checkTokens(String field, Collection<Integer> ids) {
+        int tokens = model.decoder().description().vocabularySize();
+        for (var id : ids) {
+            if (id < 0 || id >= tokens) {
+                throw invalid(
+                        "invalid_request",
+                        field + " has token " + id + "; this model's tokens are 0 to " + (tokens - 1));
+            }
+        }
     }
 
     private static int[] encode(Prompt prompt, PromptEncoder prompts, int context) {
         try {
             return switch (prompt) {
-                case Prompt.Chat(var messages) -> prompts.encode(messages, context - 1);
+                case Prompt.Chat(var messages, var variables) -> prompts.encode(messages, variables, context - 1);
                 case Prompt.Raw(String text) -> prompts.encodeRaw(text, context - 1);
             };
         } catch (PromptTooLongException e) {
             throw tooLong("prompt is at least " + e.fewestTokens(), context);
+        } catch (TemplateLimitException e) {
+            throw invalid(e.isTooLong() ? "context_exceeded" : "template_limit", String.valueOf(e.getMessage()));
         } catch (IllegalArgumentException e) {
             throw invalid("invalid_prompt", String.valueOf(e.getMessage()));
         }

@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
+import java.util.Set;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +33,7 @@ final class Sequence implements Generation {
     private final int tokenLimit;
     private final int minTokens;
     private final boolean ignoreEos;
+    private final Set<Integer> stopTokens;
     private final SamplingParameters sampling;
     private final long deadlineNanos;
     private final LongSupplier clock;
@@ -66,6 +68,7 @@ final class Sequence implements Generation {
         this.tokenLimit = admission.tokenLimit();
         this.minTokens = admission.minTokens();
         this.ignoreEos = admission.ignoreEos();
+        this.stopTokens = admission.stopTokens();
         this.sampling = admission.sampling();
         this.clock = clock;
         this.submittedNanos = clock.getAsLong();
@@ -176,7 +179,7 @@ final class Sequence implements Generation {
     /// @return why the sequence ends with this token, or null if it continues
     @Nullable
     FinishReason accept(int token, boolean endOfSequence, @Nullable Logprobs logprobs) {
-        if (endOfSequence && !ignoreEos) {
+        if (endOfSequence && !ignoreEos || stopTokens.contains(token)) {
             return FinishReason.STOP;
         }
         if (generated == 0) {
@@ -189,9 +192,8 @@ final class Sequence implements Generation {
         }
         ids[length] = token;
         var last = generated + 1 == tokenLimit;
-        var text = detokenizer.push(token);
         var scores = scorer == null || logprobs == null ? List.<ScoredToken>of() : scorer.scores(token, logprobs);
-        var event = new GenerationEvent.Token(generated, last ? text + detokenizer.flush() : text, scores);
+        var event = new GenerationEvent.Token(generated, detokenizer.push(token), scores);
         generated = generated + 1;
         if (history != null) {
             history.add(token);

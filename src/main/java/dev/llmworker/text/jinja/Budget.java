@@ -29,7 +29,7 @@ final class Budget {
     void steps(long count) {
         stepsLeft -= count;
         if (stepsLeft < 0) {
-            throw JinjaException.limit("rendering takes more than " + limits.steps() + " steps, the limit");
+            throw tooMuch("rendering takes more than " + limits.steps() + " steps, the limit");
         }
         work(count);
     }
@@ -38,7 +38,7 @@ final class Budget {
     void characters(long count) {
         charactersLeft -= count;
         if (charactersLeft < 0) {
-            throw JinjaException.limit("rendering makes texts of more than "
+            throw JinjaException.limit(JinjaException.Kind.TOO_LONG, "rendering makes texts of more than "
                     + (long) limits.characters() * TEXTS_OF_FULL_LENGTH + " characters together, the limit");
         }
         work(count);
@@ -56,17 +56,22 @@ final class Budget {
         }
         workSinceLook = 0;
         if (System.nanoTime() - startNanos > TimeUnit.MILLISECONDS.toNanos(limits.millis())) {
-            throw JinjaException.limit("rendering takes more than " + limits.millis() + " ms, the limit");
+            throw tooMuch("rendering takes more than " + limits.millis() + " ms, the limit");
         }
         if (Thread.currentThread().isInterrupted()) {
-            throw JinjaException.limit("rendering was interrupted");
+            throw tooMuch("rendering was interrupted");
         }
+    }
+
+    private static JinjaException tooMuch(String reason) {
+        return JinjaException.limit(JinjaException.Kind.TOO_MUCH_WORK, reason);
     }
 
     /// Refuses a text that would be too long.
     void fits(long length) {
         if (length > limits.characters()) {
             throw JinjaException.limit(
+                    JinjaException.Kind.TOO_LONG,
                     "a text would have " + length + " characters; the limit is " + limits.characters());
         }
     }
@@ -74,7 +79,7 @@ final class Budget {
     /// Enters a nested level; [#leave()] leaves it. After an exception the budget is not used again.
     void enter() {
         if (++depth > limits.depth()) {
-            throw JinjaException.limit("nested deeper than " + limits.depth() + " levels, the limit");
+            throw tooMuch("nested deeper than " + limits.depth() + " levels, the limit");
         }
     }
 

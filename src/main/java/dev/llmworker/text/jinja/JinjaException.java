@@ -4,41 +4,46 @@ package dev.llmworker.text.jinja;
 public final class JinjaException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
-    /// Whose fault it is.
-    private enum Origin {
-        TEMPLATE,
+    /// What went wrong.
+    public enum Kind {
+        /// The template has a fault, or does not fit its variables.
+        FAULT,
+        /// The template refused its input with `raise_exception`.
         RAISED,
-        LIMIT
+        /// A text would be longer than [JinjaLimits] allows.
+        TOO_LONG,
+        /// The rendering would take more steps or levels than [JinjaLimits] allows.
+        TOO_MUCH_WORK
     }
 
     private final int line;
     private final String reason;
-    private final Origin origin;
+    private final Kind kind;
 
     JinjaException(String reason) {
-        this(0, reason, Origin.TEMPLATE);
+        this(0, reason, Kind.FAULT);
     }
 
-    private JinjaException(int line, String reason, Origin origin) {
+    private JinjaException(int line, String reason, Kind kind) {
         super(line == 0 ? reason : "line " + line + " of the template: " + reason);
         this.line = line;
         this.reason = reason;
-        this.origin = origin;
+        this.kind = kind;
     }
 
     static JinjaException at(int line, String reason) {
-        return new JinjaException(line, reason, Origin.TEMPLATE);
+        return new JinjaException(line, reason, Kind.FAULT);
     }
 
     /// What `raise_exception('…')` throws.
     static JinjaException raised(String reason) {
         return new JinjaException(
-                0, reason.isBlank() ? "the template refuses its input, and does not say why" : reason, Origin.RAISED);
+                0, reason.isBlank() ? "the template refuses its input, and does not say why" : reason, Kind.RAISED);
     }
 
-    /// What a rendering throws that reaches one of its [JinjaLimits].
-    static JinjaException limit(String reason) {
-        return new JinjaException(0, reason, Origin.LIMIT);
+    /// A limit of [JinjaLimits] is reached.
+    static JinjaException limit(Kind kind, String reason) {
+        return new JinjaException(0, reason, kind);
     }
 
     /// This exception with a line, unless it already has one.
@@ -46,7 +51,7 @@ public final class JinjaException extends RuntimeException {
         if (this.line != 0) {
             return this;
         }
-        var located = new JinjaException(line, reason, origin);
+        var located = new JinjaException(line, reason, kind);
         located.setStackTrace(getStackTrace());
         return located;
     }
@@ -61,13 +66,13 @@ public final class JinjaException extends RuntimeException {
         return reason;
     }
 
-    /// Whether the template refused its input with `raise_exception`. Then [#reason()] is the template's own message.
-    public boolean raisedByTemplate() {
-        return origin == Origin.RAISED;
+    public Kind kind() {
+        return kind;
     }
 
-    /// Whether the rendering reached a limit. Then a smaller input may render.
-    public boolean limitReached() {
-        return origin == Origin.LIMIT;
+    /// Whether the template refused its input with `raise_exception`. Then [#reason()] is the template's own message.
+    /// Otherwise the template has a fault or reached a limit.
+    public boolean raisedByTemplate() {
+        return kind == Kind.RAISED;
     }
 }
