@@ -58,39 +58,10 @@ public final class UnknownSettings {
         return SettingsTable.users()
                 .map(Setting::name)
                 .filter(setting ->
-                        areSwapped(name, setting) || (setting.length() > shortLength && isOneEdit(name, setting)))
+                        NearNames.areSwapped(name, setting)
+                                || (setting.length() > shortLength && NearNames.isOneEdit(name, setting)))
                 .findFirst()
                 .orElse(null);
-    }
-
-    /// Whether two letters that follow each other are swapped, and all others are the same.
-    private static boolean areSwapped(String one, String other) {
-        var at = commonPrefix(one, other);
-        return one.length() == other.length()
-                && at + 1 < one.length()
-                && one.charAt(at) == other.charAt(at + 1)
-                && one.charAt(at + 1) == other.charAt(at)
-                && one.substring(at + 2).equals(other.substring(at + 2));
-    }
-
-    /// Whether a letter is added, missing or another one.
-    private static boolean isOneEdit(String one, String other) {
-        var longer = one.length() >= other.length() ? one : other;
-        var shorter = one.length() >= other.length() ? other : one;
-        var at = commonPrefix(longer, shorter);
-        return switch (longer.length() - shorter.length()) {
-            case 0 -> at < longer.length() && longer.substring(at + 1).equals(shorter.substring(at + 1));
-            case 1 -> longer.substring(at + 1).equals(shorter.substring(at));
-            default -> false;
-        };
-    }
-
-    private static int commonPrefix(String one, String other) {
-        var at = 0;
-        while (at < Math.min(one.length(), other.length()) && one.charAt(at) == other.charAt(at)) {
-            at++;
-        }
-        return at;
     }
 
     /// Every name in a placeholder of a route or of `application.properties`.

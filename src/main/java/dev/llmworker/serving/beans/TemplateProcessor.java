@@ -1,5 +1,6 @@
 package dev.llmworker.serving.beans;
 
+import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -24,12 +25,17 @@ final class TemplateProcessor implements Processor {
         if (!(exchange.getMessage().getBody() instanceof Map<?, ?> body)) {
             throw new IllegalStateException("the bean template needs a Map as its body; unmarshal it before");
         }
-        var fields = new RequestFields(body);
         var filled = new LinkedHashMap<Object, Object>(body);
-        filled.put("prompt", FIELD.matcher(template).replaceAll(match -> {
+        filled.put("prompt", fill(template, exchange));
+        exchange.getMessage().setBody(filled);
+    }
+
+    /// @throws RequestException if `template` names what is neither a variable nor a field of the body
+    static String fill(String template, Exchange exchange) {
+        var fields = new RequestFields(exchange.getMessage().getBody() instanceof Map<?, ?> body ? body : Map.of());
+        return FIELD.matcher(template).replaceAll(match -> {
             var variable = exchange.getVariable(match.group(1), String.class);
             return Matcher.quoteReplacement(variable == null ? fields.text(match.group(1)) : variable);
-        }));
-        exchange.getMessage().setBody(filled);
+        });
     }
 }
