@@ -1,14 +1,13 @@
 package dev.llmworker.serving.beans;
 
 import java.util.Map;
-import org.apache.camel.Body;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
 import org.jspecify.annotations.Nullable;
 
 /// The bean `answer` gives a generated text a name: the body `{"generated_text": "…"}` of the bean `generate`, or the text
-/// of `llm:generate`, becomes `{"summary": "…"}`. A step `bean` passes the name, `method: as('summary')`. With a step
-/// `process` it is in the variable `answerField`.
+/// of `llm:generate`, becomes `{"summary": "…"}`. A step `bean` passes the name and the text: `method: as('summary', ${body})`.
+/// With a step `process` the name is in the variable `answerField`.
 // Public, because Camel calls the method by its name.
 public final class AnswerProcessor implements Processor {
     private static final String VARIABLE = "answerField";
@@ -22,8 +21,7 @@ public final class AnswerProcessor implements Processor {
         exchange.getMessage().setBody(as(field, exchange.getMessage().getBody()));
     }
 
-    /// @param body of the exchange, if a step `bean` does not pass it
-    public Map<String, String> as(String field, @Body @Nullable Object body) {
+    public Map<String, String> as(String field, @Nullable Object body) {
         var answer = body instanceof Map<?, ?> fields ? fields.get(GenerateProcessor.TEXT) : body;
         if (!(answer instanceof String text)) {
             throw new IllegalStateException("the bean answer needs a generated text as its body");

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 
 /// Generate text with the language model of the worker.
 ///
-/// Camel's tools read the annotations. After a change of one, run `src/generated/generate.sh`.
+/// Camel's tools read the annotations. After a change of one, run `src/main/generate.sh`.
 @UriEndpoint(
         firstVersion = "0.1.0",
         scheme = "llm",

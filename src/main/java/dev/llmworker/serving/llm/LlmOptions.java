@@ -62,6 +62,11 @@ record LlmOptions(Map<String, Object> fields, Duration timeout, Duration patienc
         return Stream.concat(FIELDS.stream().map(Field::option), DURATIONS.stream()).toList();
     }
 
+    /// The headers that override options.
+    static List<String> headers() {
+        return FIELDS.stream().map(Field::header).toList();
+    }
+
     /// Makes the parameters those of [LlmEndpoint]: fields may have their names of `POST /generate`, and values are
     /// texts. A route may take a value from a client by `toD`, so a wrong one is the request's mistake.
     ///
