@@ -109,10 +109,15 @@ class Capacity {
         var rate = number("rate", values.get("rate"), 1e-6);
         var wait = number("wait", values.get("wait"), 0);
         var price = number("price", values.get("price"), 0);
-        model.describeWorker();
+        var fleets = new ArrayList<Integer>();
         if (given.containsKey("workers")) {
             for (var number : given.get("workers").split(",")) {
-                var workers = whole("workers", number, 1);
+                fleets.add(whole("workers", number, 1));
+            }
+        }
+        model.describeWorker();
+        if (!fleets.isEmpty()) {
+            for (var workers : fleets) {
                 var held = given.containsKey("rate") ? rate : workers * model.rateHeld(wait);
                 System.out.printf(Locale.ROOT, "%.2f requests/s at ", held);
                 model.describe(workers, held, price);

@@ -36,22 +36,25 @@ class CapacityProgramTest {
         var call = page.substring(page.indexOf("$ java deploy/capacity/Capacity.java "));
         call = call.substring(0, call.indexOf("\n```"));
         var command = call.substring(0, call.indexOf('\n')).split(" ");
-        var run = run("Capacity.java", List.of(command).subList(3, command.length).toArray(String[]::new));
+        var run =
+                run("Capacity.java", List.of(command).subList(3, command.length).toArray(String[]::new));
         assertEquals(call.substring(call.indexOf('\n') + 1) + "\n", run.output);
         assertEquals(0, run.status);
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "Capacity.java | curv=1            | \"curv=1\" is no argument; it must be NAME=VALUE, with NAME one of answer, curve",
-        "Capacity.java | rate              | \"rate\" is no argument",
-        "Capacity.java | rate=many         | rate has \"many\"; it must be a number",
-        "Capacity.java | slots=1.5         | slots has \"1.5\"; it must be a whole number",
-        "Capacity.java | curve=1           | curve has \"1\"; it must be SEQUENCES:TOKENS_PER_SECOND",
-        "Capacity.java | workers=10,x      | workers has \"x\"; it must be a number",
-        "Capacity.java | ''                | \"\" is no argument",
-        "Arrivals.java | http://localhost  | it needs 5 arguments, and has 1",
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "Capacity.java | curv=1            | \"curv=1\" is no argument; it must be NAME=VALUE, with NAME one of answer, curve",
+                "Capacity.java | rate              | \"rate\" is no argument",
+                "Capacity.java | rate=many         | rate has \"many\"; it must be a number",
+                "Capacity.java | slots=1.5         | slots has \"1.5\"; it must be a whole number",
+                "Capacity.java | curve=1           | curve has \"1\"; it must be SEQUENCES:TOKENS_PER_SECOND",
+                "Capacity.java | workers=10,x      | workers has \"x\"; it must be a number",
+                "Capacity.java | ''                | \"\" is no argument",
+                "Arrivals.java | http://localhost  | it needs 5 arguments, and has 1",
+            })
     void aWrongArgumentIsOneSentence(String program, String argument, String message) throws Exception {
         var run = run(program, argument);
         assertEquals(2, run.status, run.output);

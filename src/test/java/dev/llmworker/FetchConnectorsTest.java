@@ -113,7 +113,8 @@ class FetchConnectorsTest {
         var list = Path.of("src/main/resources/dev/llmworker/routes/connectors.tsv");
         Files.createDirectories(root.resolve(list).getParent());
         Files.copy(list, root.resolve(list));
-        var version = Files.readString(Path.of("pom.xml")).replaceFirst("(?s).*<camel.version>(.*?)</camel.version>.*", "$1");
+        var version =
+                Files.readString(Path.of("pom.xml")).replaceFirst("(?s).*<camel.version>(.*?)</camel.version>.*", "$1");
         // After an upgrade of Camel, run src/test/python/connectors.py.
         assertTrue(Files.readString(list).startsWith("# Camel " + version + "."), version);
         var refused = "fetch-connectors: CONNECTORS has \"%s\": no such component in Camel " + version + "%s\n";

@@ -16,8 +16,8 @@ class PluginEntryTest {
     private static final int JAVA_17 = 61;
 
     private static int classFileVersion(String name) throws Exception {
-        try (var stream = new DataInputStream(
-                Objects.requireNonNull(PluginEntry.class.getResourceAsStream(name + ".class")))) {
+        try (var stream =
+                new DataInputStream(Objects.requireNonNull(PluginEntry.class.getResourceAsStream(name + ".class")))) {
             stream.readInt();
             stream.readUnsignedShort();
             return stream.readUnsignedShort();

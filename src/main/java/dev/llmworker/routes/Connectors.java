@@ -23,7 +23,8 @@ final class Connectors {
 
     /// What Camel's messages say of something that is not on the class path. The group is its name.
     private static final List<Missing> MISSING = List.of(
-            new Missing("component", "No endpoint could be found for: ([a-z0-9+.-]+):\\S*, please check your classpath.*"),
+            new Missing(
+                    "component", "No endpoint could be found for: ([a-z0-9+.-]+):\\S*, please check your classpath.*"),
             new Missing("component", "No component (?:could be )?found with (?:scheme|name): ([a-z0-9+.-]+).*"),
             new Missing("language", "No language could be found for: ([A-Za-z0-9-]+).*"),
             new Missing("dataformat", "Data ?format '?([A-Za-z0-9-]+)'? could not be (?:created|found).*"),
@@ -107,7 +108,9 @@ final class Connectors {
 
     /// Without Camel's own advice, which is about class paths.
     private static String shortened(String message) {
-        return message.replaceFirst("(?s),? please check your classpath.*", "").strip().replaceFirst("\\.$", "");
+        return message.replaceFirst("(?s),? please check your classpath.*", "")
+                .strip()
+                .replaceFirst("\\.$", "");
     }
 
     /// What to do if the worker does not have a class.

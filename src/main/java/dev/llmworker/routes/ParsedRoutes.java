@@ -8,6 +8,7 @@ import java.util.Objects;
 import java.util.Set;
 import org.apache.camel.CamelContext;
 import org.apache.camel.FailedToCreateRouteException;
+import org.apache.camel.FailedToStartRouteException;
 import org.apache.camel.RouteConfigurationsBuilder;
 import org.apache.camel.builder.RouteBuilder;
 import org.apache.camel.builder.RouteConfigurationBuilder;
@@ -135,6 +136,8 @@ final class ParsedRoutes {
                 builder.updateRoutesToCamelContext(context);
             } catch (FailedToCreateRouteException e) {
                 throw new RouteProblem(line(e), RouteProblem.reason(e));
+            } catch (FailedToStartRouteException e) {
+                throw new RouteProblem(line(e.getRouteId()), RouteProblem.reason(e));
             }
         }
     }
@@ -154,6 +157,14 @@ final class ParsedRoutes {
             return line(route);
         }
         return 0;
+    }
+
+    private int line(String routeId) {
+        return routes.stream()
+                .filter(route -> route.getId().equals(routeId))
+                .mapToInt(ParsedRoutes::line)
+                .findFirst()
+                .orElse(0);
     }
 
     private static int line(RouteDefinition route) {

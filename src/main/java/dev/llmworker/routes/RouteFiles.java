@@ -96,7 +96,10 @@ public final class RouteFiles {
                     .map(file -> file.getFileName().toString())
                     .collect(Collectors.toCollection(TreeSet::new));
             if (!names.isEmpty() && !names.equals(passedOver)) {
-                LOG.info("not served, because the name of a route file ends with {}: {}", ENDING, String.join(" ", names));
+                LOG.info(
+                        "not served, because the name of a route file ends with {}: {}",
+                        ENDING,
+                        String.join(" ", names));
             }
             passedOver = names;
         } catch (IOException e) {

@@ -57,14 +57,12 @@ record ServedPath(Set<String> methods, String path, Set<String> consumes, Set<St
         var base = configuration == null ? null : configuration.getContextPath();
         var path = (base == null ? "" : base) + "/" + parts[1] + "/" + (parts.length > 2 ? parts[2] : "");
         return new ServedPath(
-                words(parts[0]),
-                clean(path),
-                words(options.get("consumes")),
-                words(options.get("produces")));
+                words(parts[0]), clean(path), words(options.get("consumes")), words(options.get("produces")));
     }
 
     private static @Nullable ServedPath webSocket(CamelContext context, String uri) {
-        var configuration = context.getEndpoint(uri, VertxWebsocketEndpoint.class).getConfiguration();
+        var configuration =
+                context.getEndpoint(uri, VertxWebsocketEndpoint.class).getConfiguration();
         return configuration.isConsumeAsClient()
                 ? null
                 : new ServedPath(

@@ -43,9 +43,9 @@ public final class LogbackConfigurator extends ContextAwareBase implements Confi
         return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
     }
 
-    /// A route may give its logger any name: `log:com.acme`, or its own id. So every logger has the user's level, and
-    /// the packages of libraries are the exceptions. A library that is not listed then logs too much, but no line of a
-    /// route is lost.
+    /// A route may give its logger any name: `log:com.acme`, or its own id. So every logger has the user's level,
+    /// and the packages of libraries are the exceptions. A library that is not listed then logs too much, but no
+    /// line of a route is lost.
     private static void setLevels(LoggerContext loggers, Level level, Level libraries) {
         loggers.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(level);
         Libraries.PACKAGES.forEach(name -> loggers.getLogger(name).setLevel(libraries));

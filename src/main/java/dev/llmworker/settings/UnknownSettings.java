@@ -57,9 +57,8 @@ public final class UnknownSettings {
     private static @Nullable String neighbour(String name, int shortLength) {
         return SettingsTable.users()
                 .map(Setting::name)
-                .filter(setting ->
-                        NearNames.areSwapped(name, setting)
-                                || (setting.length() > shortLength && NearNames.isOneEdit(name, setting)))
+                .filter(setting -> NearNames.areSwapped(name, setting)
+                        || (setting.length() > shortLength && NearNames.isOneEdit(name, setting)))
                 .findFirst()
                 .orElse(null);
     }

@@ -151,7 +151,7 @@ class RouteFilesTest {
     void aPathIsServedByOneRoute() throws Exception {
         routes.route("a-any", "platform-http:/generate", "setBody: {constant: mine}");
         says("first", "one");
-        routes.route("second", "'platform-http:first/?httpMethodRestrict=GET,POST'", "setBody: {constant: two}");
+        routes.route("second", "'platform-http:/first/?httpMethodRestrict=GET,POST'", "setBody: {constant: two}");
         routes.route("u-one", "'platform-http:/users/{id}?httpMethodRestrict=GET'", "setBody: {constant: one}");
         routes.route("u-two", "'platform-http:/users/{name}?httpMethodRestrict=PUT,GET'", "setBody: {constant: two}");
         routes.route("u-put", "'platform-http:/users/{name}?httpMethodRestrict=POST'", "setBody: {constant: put}");
@@ -160,8 +160,10 @@ class RouteFilesTest {
         routes.route("w-text", "'platform-http:/typed?consumes=text/plain'", "setBody: {constant: text}");
         routes.route("x-ws", "vertx-websocket:///ws", "process: {ref: websocket}");
         routes.route("y-env", "platform-http:/{{env:NO_SUCH_NAME:first}}", "setBody: {constant: placeholder}");
-        routes.write("z-dsl", "- rest:\n    path: /first\n    get:\n      - to: direct:z\n- route:\n    from:\n"
-                + "      uri: direct:z\n      steps:\n        - setBody: {constant: z}\n");
+        routes.write(
+                "z-dsl",
+                "- rest:\n    path: /first\n    get:\n      - to: direct:z\n- route:\n    from:\n"
+                        + "      uri: direct:z\n      steps:\n        - setBody: {constant: z}\n");
         try (var worker = worker()) {
             assertEquals("mine", worker.post("/generate", "{}").body());
             assertTaken(problem(worker, "generate"), "generate", "POST /generate", "a-any");
@@ -171,13 +173,20 @@ class RouteFilesTest {
             assertTaken(problem(worker, "v-rest"), "v-rest", "GET /first", "first");
             assertTaken(problem(worker, "x-ws"), "x-ws", "WebSocket /ws", "ws");
             assertTaken(problem(worker, "y-env"), "y-env", "/first", "first");
-            assertTrue(problem(worker, "z-dsl").contains("GET /first is already served by first"), problem(worker, "z-dsl"));
+            assertTrue(
+                    problem(worker, "z-dsl").contains("GET /first is already served by first"),
+                    problem(worker, "z-dsl"));
             for (var fine : List.of("u-one", "u-put", "w-json", "w-text")) {
                 assertEquals("null", problem(worker, fine));
             }
+            for (var waiting : List.of("v-rest", "y-env", "z-dsl")) {
+                Files.delete(folder.resolve(waiting + ".camel.yaml"));
+            }
             // It serves as soon as the path is free, and the other way round.
-            routes.write("first", Files.readString(folder.resolve("first.camel.yaml")).replace("/first", "/moved"));
-            routes.route("second", "platform-http:first", "setBody: {constant: two}");
+            routes.write(
+                    "first",
+                    Files.readString(folder.resolve("first.camel.yaml")).replace("/first", "/moved"));
+            routes.route("second", "platform-http:/first", "setBody: {constant: two}");
             awaitAnswer(worker, "/first", 200, "two");
             awaitAnswer(worker, "/moved", 200, "one");
             says("mine", "one");
@@ -205,7 +214,9 @@ class RouteFilesTest {
             try (var socket = worker.socket("/ws")) {
                 assertEquals(
                         3,
-                        socket.send("{\"prompt\":\"x\",\"max_tokens\":2}").answer().size());
+                        socket.send("{\"prompt\":\"x\",\"max_tokens\":2}")
+                                .answer()
+                                .size());
             }
         }
     }
@@ -249,24 +260,42 @@ class RouteFilesTest {
         routes.route("breaker", "direct:b", "circuitBreaker: {steps: [{log: x}]}");
         routes.route("typo", "direct:t", "to: 'kafak:foo'");
         routes.route("unknown", "direct:u", "to: 'nothing:foo'");
-        routes.write("bean", "- beans:\n    - name: pool\n      type: com.acme.Pool\n- route:\n    from:\n      uri: direct:p\n"
-                + "      steps:\n        - to: 'bean:pool'\n");
-        routes.write("builder", "- beans:\n    - name: pg\n      type: org.postgresql.ds.PGSimpleDataSource\n- route:\n"
-                + "    from:\n      uri: direct:q\n      steps:\n        - to: 'bean:pg'\n");
+        routes.write(
+                "bean",
+                "- beans:\n    - name: pool\n      type: com.acme.Pool\n- route:\n    from:\n      uri: direct:p\n"
+                        + "      steps:\n        - to: 'bean:pool'\n");
+        routes.write(
+                "builder",
+                "- beans:\n    - name: pg\n      type: org.postgresql.ds.PGSimpleDataSource\n- route:\n"
+                        + "    from:\n      uri: direct:q\n      steps:\n        - to: 'bean:pg'\n");
         try (var worker = worker()) {
-            assertTrue(problem(worker, "kafka").endsWith("kafka://foo?groupId=x; CONNECTORS=camel-kafka fetches it"), problem(worker, "kafka"));
+            assertTrue(
+                    problem(worker, "kafka").endsWith("kafka://foo?groupId=x; CONNECTORS=camel-kafka fetches it"),
+                    problem(worker, "kafka"));
             assertTrue(problem(worker, "mail").endsWith("; CONNECTORS=camel-mail fetches it"), problem(worker, "mail"));
-            assertTrue(problem(worker, "language").endsWith("jsonpath; CONNECTORS=camel-jsonpath fetches it"), problem(worker, "language"));
-            assertTrue(problem(worker, "format").endsWith("; CONNECTORS=camel-csv fetches it"), problem(worker, "format"));
-            assertTrue(problem(worker, "breaker").endsWith("; CONNECTORS=camel-resilience4j fetches it"), problem(worker, "breaker"));
-            assertTrue(problem(worker, "typo").endsWith("did you mean kafka (CONNECTORS=camel-kafka)?"), problem(worker, "typo"));
-            assertTrue(problem(worker, "unknown").endsWith("Camel has no component of that name"), problem(worker, "unknown"));
+            assertTrue(
+                    problem(worker, "language").endsWith("jsonpath; CONNECTORS=camel-jsonpath fetches it"),
+                    problem(worker, "language"));
+            assertTrue(
+                    problem(worker, "format").endsWith("; CONNECTORS=camel-csv fetches it"), problem(worker, "format"));
+            assertTrue(
+                    problem(worker, "breaker").endsWith("; CONNECTORS=camel-resilience4j fetches it"),
+                    problem(worker, "breaker"));
+            assertTrue(
+                    problem(worker, "typo").endsWith("did you mean kafka (CONNECTORS=camel-kafka)?"),
+                    problem(worker, "typo"));
+            assertTrue(
+                    problem(worker, "unknown").endsWith("Camel has no component of that name"),
+                    problem(worker, "unknown"));
             assertTrue(
                     problem(worker, "bean")
-                            .endsWith("the class com.acme.Pool is not on the class path; CONNECTORS=GROUP:ARTIFACT:VERSION"
-                                    + " fetches it, or put its jar into the folder connectors/"),
+                            .endsWith(
+                                    "the class com.acme.Pool is not on the class path; CONNECTORS=GROUP:ARTIFACT:VERSION"
+                                            + " fetches it, or put its jar into the folder connectors/"),
                     problem(worker, "bean"));
-            assertTrue(problem(worker, "builder").contains("CONNECTORS=org.postgresql:postgresql:VERSION "), problem(worker, "builder"));
+            assertTrue(
+                    problem(worker, "builder").contains("CONNECTORS=org.postgresql:postgresql:VERSION "),
+                    problem(worker, "builder"));
         }
     }
 
@@ -289,7 +318,9 @@ class RouteFilesTest {
         Files.writeString(folder.resolve("c.yml"), "");
         try (var log = new LogLines("dev.llmworker.Worker");
                 var worker = worker()) {
-            assertEquals("comments.camel.yaml: the file is empty; write a route into it, or delete it", problem(worker, "comments"));
+            assertEquals(
+                    "comments.camel.yaml: the file is empty; write a route into it, or delete it",
+                    problem(worker, "comments"));
             assertEquals(
                     List.of("not served, because the name of a route file ends with .camel.yaml: b.yaml c.yml"),
                     log.with("not served"));

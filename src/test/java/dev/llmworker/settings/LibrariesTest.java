@@ -63,7 +63,8 @@ class LibrariesTest {
 
     @Test
     void anyOtherLoggerHasTheLevelOfTheUser() {
-        for (var name : new String[] {"com.acme", "com.acme.orders.In", "route", "io.github.me", "oracle", "java", "x.y"}) {
+        for (var name :
+                new String[] {"com.acme", "com.acme.orders.In", "route", "io.github.me", "oracle", "java", "x.y"}) {
             assertEquals(Level.DEBUG, loggers("DEBUG").getLogger(name).getEffectiveLevel(), name);
             assertEquals(Level.INFO, loggers("INFO").getLogger(name).getEffectiveLevel(), name);
             assertEquals(Level.OFF, loggers("OFF").getLogger(name).getEffectiveLevel(), name);

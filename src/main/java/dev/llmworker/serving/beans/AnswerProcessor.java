@@ -5,9 +5,9 @@ import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
 import org.jspecify.annotations.Nullable;
 
-/// The bean `answer` gives a generated text a name: the body `{"generated_text": "…"}` of the bean `generate`, or the text
-/// of `llm:generate`, becomes `{"summary": "…"}`. A step `bean` passes the name and the text: `method: as('summary', ${body})`.
-/// With a step `process` the name is in the variable `answerField`.
+/// The bean `answer` gives a generated text a name: the body `{"generated_text": "…"}` of the bean `generate`, or the
+/// text of `llm:generate`, becomes `{"summary": "…"}`. A step `bean` passes the name and the text:
+/// `method: as('summary', ${body})`. With a step `process` the name is in the variable `answerField`.
 // Public, because Camel calls the method by its name.
 public final class AnswerProcessor implements Processor {
     private static final String VARIABLE = "answerField";

@@ -7,8 +7,8 @@ import org.apache.camel.support.ExpressionAdapter;
 import org.apache.camel.support.ExpressionToPredicateAdapter;
 import org.apache.camel.support.LanguageSupport;
 
-/// The language `prompt`: a text in which `{name}` becomes the variable `name`, else the body's field of that name, as the
-/// bean `template` has it. `resource:file:prompt.txt` reads the text from a file.
+/// The language `prompt`: a text in which `{name}` becomes the variable `name`, else the body's field of that name, as
+/// the bean `template` has it. `resource:file:prompt.txt` reads the text from a file.
 final class PromptLanguage extends LanguageSupport {
     @Override
     public Expression createExpression(String expression) {

@@ -67,7 +67,8 @@ public final class PortRouter extends VertxPlatformHttpRouter {
         route().order(Integer.MIN_VALUE).handler(new HttpMeter(port.stats()));
     }
 
-    /// The more exact path goes first, whichever was added first: `/orders/new` before `/orders/{id}` before `/orders*`.
+    /// The more exact path goes first, whichever was added first: `/orders/new` before `/orders/{id}` before
+    /// `/orders*`.
     @Override
     public Route route(String path) {
         return router.route(path).order(order(path));

@@ -38,8 +38,8 @@ public final class LlmComponent extends DefaultComponent {
         var options = new LlmEndpointConfigurer();
         for (var name : parameters.keySet()) {
             if (options.getOptionType(name, false) == null) {
-                throw new IllegalArgumentException("llm:" + PATH + " has no option " + name + "; it has "
-                        + String.join(", ", LlmOptions.names()));
+                throw new IllegalArgumentException(
+                        "llm:" + PATH + " has no option " + name + "; it has " + String.join(", ", LlmOptions.names()));
             }
         }
         setProperties(endpoint, parameters);

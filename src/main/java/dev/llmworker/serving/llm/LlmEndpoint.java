@@ -56,14 +56,16 @@ public final class LlmEndpoint extends DefaultEndpoint {
 
     @UriParam(
             javaType = "java.time.Duration",
-            description = "The longest time for a text, such as 30s, counted from acceptance. There is none by default.")
+            description =
+                    "The longest time for a text, such as 30s, counted from acceptance. There is none by default.")
     private Duration timeout = Duration.ZERO;
 
     @UriParam(
             javaType = "java.time.Duration",
             defaultValue = "0",
-            description = "How long a message waits while the model loads or the queue is full, such as 10m; 0 rejects it"
-                    + " immediately.")
+            description =
+                    "How long a message waits while the model loads or the queue is full, such as 10m; 0 rejects it"
+                            + " immediately.")
     private Duration patience = Duration.ZERO;
 
     LlmEndpoint(String uri, LlmComponent component) {
@@ -78,7 +80,8 @@ public final class LlmEndpoint extends DefaultEndpoint {
 
     @Override
     public Consumer createConsumer(Processor processor) {
-        throw new UnsupportedOperationException("llm: cannot be used in from:; it is a step, to: llm:" + LlmComponent.PATH);
+        throw new UnsupportedOperationException(
+                "llm: cannot be used in from:; it is a step, to: llm:" + LlmComponent.PATH);
     }
 
     /// A step has no state of its own to tell two of the same options apart by.

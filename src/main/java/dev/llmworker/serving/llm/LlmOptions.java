@@ -59,7 +59,8 @@ record LlmOptions(Map<String, Object> fields, Duration timeout, Duration patienc
 
     /// The options, as Camel's components have them.
     static List<String> names() {
-        return Stream.concat(FIELDS.stream().map(Field::option), DURATIONS.stream()).toList();
+        return Stream.concat(FIELDS.stream().map(Field::option), DURATIONS.stream())
+                .toList();
     }
 
     /// The headers that override options.

@@ -57,8 +57,7 @@ final class LlmProducer extends DefaultProducer {
         message.setBody(answer.text());
         message.setHeader(LlmConstants.FINISH_REASON, ending.reason());
         message.setHeader(LlmConstants.PROMPT_TOKENS, ending.finished().promptTokens());
-        message.setHeader(
-                LlmConstants.COMPLETION_TOKENS, ending.finished().completionTokens());
+        message.setHeader(LlmConstants.COMPLETION_TOKENS, ending.finished().completionTokens());
     }
 
     private static ExchangeTimedOutException timedOut(Exchange exchange, long beganNanos) {

@@ -42,7 +42,8 @@ class StepsOfCamelTest {
             var missing = worker.post("/step", "{}");
             assertEquals(400, missing.statusCode());
             assertEquals(
-                    "{\"error\":\"text is missing; it must be a string\",\"code\":\"invalid_request\"}", missing.body());
+                    "{\"error\":\"text is missing; it must be a string\",\"code\":\"invalid_request\"}",
+                    missing.body());
         }
     }
 
@@ -53,7 +54,8 @@ class StepsOfCamelTest {
                 "bean: {ref: generate}",
                 "bean: {ref: answer, method: \"as('summary', ${body})\"}",
                 "marshal: {custom: {ref: strictJson}}")) {
-            var answer = worker.post("/step", "{\"prompt\":\"x\",\"max_tokens\":3}").body();
+            var answer =
+                    worker.post("/step", "{\"prompt\":\"x\",\"max_tokens\":3}").body();
             assertTrue(answer.startsWith("{\"summary\":\"Response to: 'x'"), answer);
         }
         try (var worker = worker(

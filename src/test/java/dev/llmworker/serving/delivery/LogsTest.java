@@ -149,8 +149,7 @@ class LogsTest {
                         "to: 'log:com.acme?showBody=true'",
                         "to: 'log:com.acme.Loud?level=WARN'",
                         "setBody: {constant: done}");
-        try (var worker =
-                WorkerProcess.start(Worker.class, Map.of("ROUTES", folder.toString(), "LOG_LEVEL", level))) {
+        try (var worker = WorkerProcess.start(Worker.class, Map.of("ROUTES", folder.toString(), "LOG_LEVEL", level))) {
             assertEquals("done", worker.get("/said").body());
             worker.terminate();
             worker.exit();

@@ -75,8 +75,8 @@ class LlmDescriptorTest {
         for (var field : LlmConstants.class.getFields()) {
             constants.add(String.valueOf(field.get(null)));
         }
-        constants.removeAll(Arrays.asList(
-                LlmConstants.FINISH_REASON, LlmConstants.PROMPT_TOKENS, LlmConstants.COMPLETION_TOKENS));
+        constants.removeAll(
+                Arrays.asList(LlmConstants.FINISH_REASON, LlmConstants.PROMPT_TOKENS, LlmConstants.COMPLETION_TOKENS));
         assertEquals(new TreeSet<>(LlmOptions.headers()), constants);
     }
 }
