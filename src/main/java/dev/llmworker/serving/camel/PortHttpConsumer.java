@@ -56,6 +56,10 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
 
     @Override
     protected void handleRequest(RoutingContext request) {
+        if (PortWebsocketHost.isHandshake(request)) {
+            request.next();
+            return;
+        }
         if (isSuspended() || getEndpoint().isHttpProxy()) {
             super.handleRequest(request);
             return;
