@@ -12,6 +12,7 @@ import dev.llmworker.text.Detokenizer;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
+import java.util.NoSuchElementException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -233,9 +234,34 @@ final class Sequence implements Generation {
 
     @Override
     public Iterator<GenerationEvent> iterator() {
-        return new EventIterator(events, () -> {
+        return new Iterator<>() {
+            private boolean ended;
+
+            @Override
+            public boolean hasNext() {
+                return !ended;
+            }
+
+            @Override
+            public GenerationEvent next() {
+                if (ended) {
+                    throw new NoSuchElementException("the generation has finished");
+                }
+                var event = take();
+                ended = event instanceof GenerationEvent.Finished;
+                return event;
+            }
+        };
+    }
+
+    /// Waits for the next event. An interrupt closes the generation.
+    private GenerationEvent take() {
+        try {
+            return events.take();
+        } catch (InterruptedException _) {
             close();
+            Thread.currentThread().interrupt();
             return new GenerationEvent.Finished(FinishReason.CANCELLED, promptLength, generated);
-        });
+        }
     }
 }
