@@ -51,7 +51,7 @@ public record ModelConfig(
         checkParts(metadata, prefix);
         var embedding = model.tensor("token_embd.weight");
         return new ModelConfig(
-                metadata.string("general.name", "unnamed"),
+                metadata.shown("general.name", "unnamed"),
                 architecture,
                 size(metadata, prefix + "block_count", MAX_SIZE),
                 hidden,

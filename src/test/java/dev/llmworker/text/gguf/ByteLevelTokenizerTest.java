@@ -161,7 +161,7 @@ class ByteLevelTokenizerTest {
     void chatTemplatesGetTheNamesOfTheTokensAtBothEnds() throws IOException {
         var tokenizer = TinyVocabularies.byteLevel("smollm").tokenizer();
 
-        assertEquals("<|im_start|>", tokenizer.beginOfSequenceName());
-        assertEquals("<|im_end|>", tokenizer.endOfSequenceName());
+        assertEquals("<|im_start|>", tokenizer.specialTokens().get("bos_token"));
+        assertEquals("<|im_end|>", tokenizer.specialTokens().get("eos_token"));
     }
 }
