@@ -36,16 +36,17 @@ public final class HuggingFaceEncoder implements TextEncoder {
 
     private final long handle;
     private final Path file;
-    private final int[] control;
+    private final int[] further;
 
-    /// @param json a `tokenizer.json` with [#START] and then the control tokens at the end of its added tokens
-    /// @param control the ids of the control tokens in this order
+    /// @param json a `tokenizer.json` with [#START] and then the tokens that its vocabulary lacks at the end of its added
+    ///     tokens
+    /// @param further the ids of these tokens in this order
     /// @param file the file it was made from, for messages
     /// @param problem the message's text if the tokenizer rejects it
-    public HuggingFaceEncoder(String json, int[] control, Path file, String problem) throws IOException {
+    public HuggingFaceEncoder(String json, int[] further, Path file, String problem) throws IOException {
         // Loaded separately, so that a failure to load the native library is not blamed on the file.
         TokenizerLibrary.load();
-        this.control = control;
+        this.further = further;
         this.file = file;
         try {
             handle = LIB.createTokenizerFromString(json);
@@ -100,7 +101,7 @@ public final class HuggingFaceEncoder implements TextEncoder {
                 var ids = new int[encoded.length];
                 for (var i = 0; i < ids.length; i++) {
                     var id = Math.toIntExact(encoded[i]);
-                    ids[i] = id > START_ID ? control[id - START_ID - 1] : id;
+                    ids[i] = id > START_ID ? further[id - START_ID - 1] : id;
                 }
                 return ids;
             } finally {

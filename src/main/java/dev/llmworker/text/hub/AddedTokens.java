@@ -13,7 +13,7 @@ import java.util.TreeMap;
 
 /// The added tokens as transformers has them: those of `tokenizer.json`, then those that other files add or change.
 ///
-/// transformers does not use the ids of other files. A token that is not in the vocabulary gets the next free one.
+/// transformers does not use the ids of other files. A token has its id in the vocabulary, or else the next free one.
 final class AddedTokens {
     private final TokenizerFile file;
     private final Map<String, Added> tokens;
@@ -21,6 +21,8 @@ final class AddedTokens {
     private AddedTokens(TokenizerFile file) {
         this.file = file;
         tokens = new LinkedHashMap<>(file.added());
+        tokens.replaceAll(
+                (name, token) -> token.withId(file.vocabulary().getOrDefault(name, token.id())));
     }
 
     static Map<String, Added> of(TokenizerFile file, HubSettings settings) throws ModelFileException {

@@ -11,26 +11,37 @@ import dev.llmworker.weights.JsonFile;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// Rewrites a `tokenizer.json` for [HuggingFaceEncoder], without the steps that put tokens around texts or cut texts
 /// off.
 ///
 /// Control tokens are left out of the vocabulary, with the merges that would make them: so no text can become one.
-/// Added tokens that are text move into the vocabulary. Otherwise their ids would be counted from its end.
 final class EncoderJson {
     private static final ObjectMapper TREES = new ObjectMapper();
 
     /// The tokens of a model.
     ///
-    /// @param added those that are text
-    /// @param control in the order of the encoder
+    /// @param words those added tokens that are text and in the vocabulary
+    /// @param further those that are text and are not
     /// @param unusable without an embedding: plain text
-    record Tokens(Map<String, Added> added, Map<String, Added> control, Set<String> unusable) {
+    record Tokens(
+            Map<String, Added> words, Map<String, Added> further, Map<String, Added> control, Set<String> unusable) {
         private boolean isLeftOut(String name) {
             return control.containsKey(name) || unusable.contains(name);
+        }
+
+        /// The tokens that are not in the encoder's vocabulary, in its order.
+        Stream<Map.Entry<String, Added>> numbered() {
+            return Stream.concat(further.entrySet().stream(), control.entrySet().stream());
+        }
+
+        /// The added tokens that are text.
+        Stream<Map.Entry<String, Added>> text() {
+            return Stream.concat(words.entrySet().stream(), further.entrySet().stream());
         }
     }
 
@@ -96,16 +107,16 @@ final class EncoderJson {
 
     private void addedTokens() throws IOException {
         out.writeArrayFieldStart("added_tokens");
-        for (var token : tokens.added().entrySet()) {
+        for (var token : tokens.words().entrySet()) {
             addedToken(token.getKey(), token.getValue().id(), token.getValue(), token.getValue().normalized());
         }
         var id = HuggingFaceEncoder.START_ID;
         addedToken(HuggingFaceEncoder.START, id, new Added(id, true, false, false, false, false), false);
-        for (var token : tokens.control().entrySet()) {
-            var normalized = token.getValue().normalized() && !guarded;
+        for (var token : tokens.numbered().toList()) {
             id++;
-            var name = guarded ? HuggingFaceEncoder.guardedName(token.getKey(), id) : token.getKey();
-            addedToken(name, id, token.getValue(), normalized);
+            var guards = guarded && tokens.control().containsKey(token.getKey());
+            var name = guards ? HuggingFaceEncoder.guardedName(token.getKey(), id) : token.getKey();
+            addedToken(name, id, token.getValue(), token.getValue().normalized() && !guards);
         }
         out.writeEndArray();
     }
@@ -152,12 +163,7 @@ final class EncoderJson {
                 out.writeNumberField(name, json.getIntValue());
             }
         }
-        for (var token : tokens.added().entrySet()) {
-            if (!source.vocabulary().containsKey(token.getKey())) {
-                out.writeNumberField(token.getKey(), token.getValue().id());
-            }
-        }
-        var unknown = tokens.control().get(unknownName());
+        var unknown = addedUnknown();
         if (unknown != null) {
             out.writeNumberField(HuggingFaceEncoder.UNKNOWN, unknown.id());
         }
@@ -168,10 +174,19 @@ final class EncoderJson {
         return source.part("model.unk_token").asText();
     }
 
-    /// Writes the token for what the vocabulary lacks. If it is a control token, the vocabulary has it by another name.
+    /// The unknown token if the encoder's vocabulary lacks it.
+    private @Nullable Added addedUnknown() {
+        return tokens.numbered()
+                .filter(token -> token.getKey().equals(unknownName()))
+                .map(Map.Entry::getValue)
+                .findFirst()
+                .orElse(null);
+    }
+
+    /// Writes the name of the unknown token, or the one that it has in the encoder's vocabulary instead.
     private void unknown() throws IOException {
         out.writeFieldName("unk_token");
-        if (tokens.control().containsKey(unknownName())) {
+        if (addedUnknown() != null) {
             out.writeString(HuggingFaceEncoder.UNKNOWN);
         } else if (tokens.unusable().contains(unknownName())) {
             out.writeNull();
@@ -191,11 +206,14 @@ final class EncoderJson {
                 throw source.problem("model.merges", "has " + json.currentToken() + "; expected pairs of tokens");
             }
             var pair = json.currentToken() == JsonToken.START_ARRAY
-                    ? List.of(TREES.readValue(json, String[].class))
-                    : List.of(json.getText().split(" ", 2));
-            if (pair.size() == 2 && pair.stream().noneMatch(tokens::isLeftOut)
-                    && !tokens.isLeftOut(String.join("", pair))) {
-                out.writeArray(pair.toArray(String[]::new), 0, 2);
+                    ? TREES.readValue(json, String[].class)
+                    : json.getText().split(" ", 2);
+            var kept = pair.length == 2
+                    && !tokens.isLeftOut(pair[0])
+                    && !tokens.isLeftOut(pair[1])
+                    && !tokens.isLeftOut(pair[0] + pair[1]);
+            if (kept) {
+                out.writeArray(pair, 0, 2);
             }
         }
         out.writeEndArray();

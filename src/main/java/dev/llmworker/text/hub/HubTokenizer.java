@@ -95,7 +95,8 @@ public final class HubTokenizer {
         });
         var names = new ArrayList<>(added.keySet());
         var ends = EndOfSequenceTokens.byName(names).stream().mapToObj(names::get).collect(Collectors.toSet());
-        var text = new LinkedHashMap<String, Added>();
+        var words = new LinkedHashMap<String, Added>();
+        var further = new LinkedHashMap<String, Added>();
         var control = new LinkedHashMap<String, Added>();
         added.forEach((name, token) -> {
             if (token.id() >= size) {
@@ -103,10 +104,10 @@ public final class HubTokenizer {
             } else if (token.special() || ends.contains(name)) {
                 control.put(name, token);
             } else {
-                text.put(name, token);
+                (file.vocabulary().containsKey(name) ? words : further).put(name, token);
             }
         });
-        return new EncoderJson.Tokens(text, control, unusable);
+        return new EncoderJson.Tokens(words, further, control, unusable);
     }
 
     private TextEncoder encoder() throws IOException {
@@ -116,7 +117,7 @@ public final class HubTokenizer {
                 .map(Map.Entry::getKey)
                 .toList();
         var breakable = tokens.control().keySet().stream().allMatch(NameGuard::canBreak);
-        if (breakable && (normalized.isEmpty() || file.part("normalizer").isMissingNode())) {
+        if (breakable && normalized.isEmpty()) {
             return guarded;
         }
         // Text that has no name of a control token must have none after it is normalised either.
@@ -126,13 +127,13 @@ public final class HubTokenizer {
     }
 
     private HuggingFaceEncoder encoder(boolean guarded) throws IOException {
-        var control = tokens.control().values().stream().mapToInt(Added::id).toArray();
+        var ids = tokens.numbered().mapToInt(token -> token.getValue().id()).toArray();
         return new HuggingFaceEncoder(
-                EncoderJson.of(file, tokens, guarded), control, file.file(), "does not make a tokenizer");
+                EncoderJson.of(file, tokens, guarded), ids, file.file(), "does not make a tokenizer");
     }
 
-    /// An encoder for guarded texts, and one that finds control tokens exactly as transformers does: also in the
-    /// normalised text.
+    /// An encoder for guarded texts, and one that finds control tokens exactly as transformers does: some only in what
+    /// the others left, after it is normalised.
     ///
     /// @param always whether the exact one also encodes what others wrote, if no name in it is guarded
     private record Encoders(TextEncoder guarded, TextEncoder exact, boolean always) implements TextEncoder {
@@ -161,9 +162,9 @@ public final class HubTokenizer {
                 kinds[token.getValue()] = isByte ? Kind.BYTE : Kind.NORMAL;
             }
         }
-        tokens.added().forEach((name, token) -> {
-            names[token.id()] = name;
-            kinds[token.id()] = Kind.USER_DEFINED;
+        tokens.text().forEach(token -> {
+            names[token.getValue().id()] = token.getKey();
+            kinds[token.getValue().id()] = Kind.USER_DEFINED;
         });
         tokens.control().forEach((name, token) -> {
             names[token.id()] = name;
@@ -197,17 +198,12 @@ public final class HubTokenizer {
         if (!settings.furtherSpecialTokens().isEmpty()) {
             names.put("additional_special_tokens", settings.furtherSpecialTokens());
         }
-        // A flag decides. Without one tokenizer.json does, or else the class: Llama's adds the token itself.
+        // tokenizer.json decides, but in Llama's class a flag comes first. Old files of that class say neither.
         var isLlama = settings.tokenizerClass().equals("LlamaTokenizer");
-        var said = settings.tokenizer().get("add_bos_token");
-        var begins = said.isMissingNode()
-                ? template.isMissingNode() ? isLlama : edge(template, 0) != null
-                : said.asBoolean();
-        var atEnd = settings.tokenizer().get("add_eos_token");
-        var ends = atEnd.isMissingNode() ? edge(template, template.size() - 1) != null : atEnd.asBoolean();
         var inTemplate = Objects.requireNonNullElse(edge(template, 0), "");
-        var named = special.getOrDefault(BEGIN, inTemplate);
-        var begin = said.isMissingNode() && !inTemplate.isEmpty() ? inTemplate : named;
+        var begins = flag(isLlama, "add_bos_token", template.isMissingNode() ? isLlama : !inTemplate.isEmpty());
+        var ends = flag(isLlama, "add_eos_token", edge(template, template.size() - 1) != null);
+        var begin = isLlama || inTemplate.isEmpty() ? special.getOrDefault(BEGIN, inTemplate) : inTemplate;
         if (begins && id(begin).isEmpty()) {
             throw new ModelFileException(
                     settings.tokenizer().file(),
@@ -215,6 +211,11 @@ public final class HubTokenizer {
                             + (begin.isEmpty() ? "names none" : "is " + begin + ", for which the model has no embedding"));
         }
         return new Ends(id(begin), id(special.get(END)), begins, ends, names);
+    }
+
+    private boolean flag(boolean counts, String name, boolean unlessSaid) {
+        var flag = settings.tokenizer().get(name);
+        return !counts || flag.isMissingNode() ? unlessSaid : flag.asBoolean();
     }
 
     /// What `tokenizer.json` itself puts around a text; a missing node if it does not say.

@@ -49,6 +49,10 @@ record TokenizerFile(
                     token.path("normalized").asBoolean(!special));
         }
 
+        Added withId(int other) {
+            return new Added(other, special, leftStrip, rightStrip, singleWord, normalized);
+        }
+
         Added asSpecial() {
             return new Added(id, true, leftStrip, rightStrip, singleWord, normalized);
         }

@@ -63,12 +63,13 @@ final class TokenizerParts {
         var normalizers = HubTokenizer.steps(file.part("normalizer"), "normalizers");
         var drops = HubTokenizer.steps(file.part("pre_tokenizer"), "pretokenizers").stream()
                         .anyMatch(step -> step.path("behavior").asText().equals("Removed"))
-                || Stream.of(tokens.added(), tokens.control())
-                        .flatMap(some -> some.values().stream())
-                        .anyMatch(token -> token.leftStrip() || token.rightStrip())
+                || Stream.concat(tokens.text(), tokens.numbered())
+                        .anyMatch(token ->
+                                token.getValue().leftStrip() || token.getValue().rightStrip())
                 || tokens.control().values().stream().anyMatch(token -> token.singleWord() || token.normalized())
-                || tokens.added().keySet().stream()
-                        .anyMatch(text -> tokens.control().keySet().stream().anyMatch(text::contains));
+                || tokens.text()
+                        .anyMatch(text -> tokens.control().keySet().stream()
+                                .anyMatch(text.getKey()::contains));
         if (drops) {
             return null;
         }
