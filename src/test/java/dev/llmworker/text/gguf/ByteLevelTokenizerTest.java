@@ -95,6 +95,17 @@ class ByteLevelTokenizerTest {
         assertArrayEquals(new int[] {control}, model.tokenizer().encodeWithControlTokens("stop"));
     }
 
+    @Test
+    void aControlTokenThatMergesMakeIsStillPlainText() throws IOException {
+        var model = TinyVocabularies.byteLevel("smollm").control("hello");
+        var tokenizer = model.tokenizer();
+
+        assertArrayEquals(model.ids("hell", "o"), tokenizer.encodeText("hello"));
+        assertArrayEquals(model.ids("hell", "hello"), tokenizer.encodeWithControlTokens("hellhello"));
+        // What the merges would make of it is gone with it.
+        assertArrayEquals(model.ids("Ġ", "hell", "o"), tokenizer.encodeText(" hello"));
+    }
+
     @Seeded
     @Test
     void anyTextComesBackAsItWasAndHoldsNoControlToken() throws IOException {

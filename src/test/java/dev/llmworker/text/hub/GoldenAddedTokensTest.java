@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -56,7 +57,7 @@ class GoldenAddedTokensTest {
         assertArrayEquals(golden.begin(), tokenizer.beginOfSequence().stream().toArray());
         assertEquals(golden.special(), tokenizer.specialTokens().entrySet().stream()
                 .filter(token -> token.getKey().endsWith("_token"))
-                .collect(java.util.stream.Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue)));
+                .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue)));
     }
 
     /// What a template writes is found like that in a raw prompt, unless a text is normalised before.
@@ -66,13 +67,14 @@ class GoldenAddedTokensTest {
         var tokenizer = tokenizer(golden);
         var normalizes = !golden.tokenizer().path("normalizer").isNull();
         for (var one : golden.texts()) {
-            if (!normalizes) {
+            // No template writes noncharacters: they are marks.
+            if (!normalizes && !one.text().contains("\uFDD0") && !one.text().contains("\uFDD1")) {
                 var prompt = new PromptEncoder(tokenizer, (_, _) -> one.text()).encode(List.of());
-                var begun = tokenizer.beginOfSequence().isPresent()
-                        && !(prompt.length == one.ids().length
-                                && (prompt.length == 0 || prompt[0] == one.ids()[0]));
+                var begin = prompt.length - one.ids().length;
+                assertArrayEquals(one.ids(), IntStream.of(prompt).skip(begin).toArray(), one.text());
                 assertArrayEquals(
-                        one.ids(), begun ? IntStream.of(prompt).skip(1).toArray() : prompt, one.text());
+                        begin == 0 ? new int[0] : golden.begin(),
+                        IntStream.of(prompt).limit(begin).toArray());
             }
         }
     }
