@@ -38,7 +38,8 @@ public final class HuggingFaceEncoder implements TextEncoder {
     private final Path file;
     private final int[] further;
 
-    /// @param json a `tokenizer.json` with [#START] and then the tokens that its vocabulary lacks at the end of its added
+    /// @param json a `tokenizer.json` with [#START] and then the tokens that its vocabulary lacks at the end of its
+    /// added
     ///     tokens
     /// @param further the ids of these tokens in this order
     /// @param file the file it was made from, for messages

@@ -98,13 +98,12 @@ final class HubConfig {
     /// Removes a window that no layer has, and adds the usual one if the file does not say.
     private void window(String architecture) throws ModelFileException {
         var key = prefix + "attention.sliding_window";
-        var slides =
-                switch (architecture) {
-                    case "MistralForCausalLM" -> true;
-                    case "Qwen2ForCausalLM", "Qwen3ForCausalLM" ->
-                        json.get("use_sliding_window").asBoolean() && aLayerSlides();
-                    default -> false;
-                };
+        var slides = switch (architecture) {
+            case "MistralForCausalLM" -> true;
+            case "Qwen2ForCausalLM", "Qwen3ForCausalLM" ->
+                json.get("use_sliding_window").asBoolean() && aLayerSlides();
+            default -> false;
+        };
         if (!slides) {
             values.remove(key);
         } else if (json.get("sliding_window").isMissingNode()) {

@@ -23,13 +23,20 @@ public final class GgufTokenizer {
     private static final String END = "eos_token";
     /// The keys of special tokens, by what chat templates call them.
     private static final Map<String, String> SPECIAL = Map.of(
-            BEGIN, "tokenizer.ggml.bos_token_id",
-            END, "tokenizer.ggml.eos_token_id",
-            "unk_token", "tokenizer.ggml.unknown_token_id",
-            "sep_token", "tokenizer.ggml.seperator_token_id",
-            "pad_token", "tokenizer.ggml.padding_token_id",
-            "cls_token", "tokenizer.ggml.cls_token_id",
-            "mask_token", "tokenizer.ggml.mask_token_id");
+            BEGIN,
+            "tokenizer.ggml.bos_token_id",
+            END,
+            "tokenizer.ggml.eos_token_id",
+            "unk_token",
+            "tokenizer.ggml.unknown_token_id",
+            "sep_token",
+            "tokenizer.ggml.seperator_token_id",
+            "pad_token",
+            "tokenizer.ggml.padding_token_id",
+            "cls_token",
+            "tokenizer.ggml.cls_token_id",
+            "mask_token",
+            "tokenizer.ggml.mask_token_id");
     /// llama.cpp's ids for SentencePiece files that do not say.
     private static final Map<String, Integer> SENTENCE_PIECE_IDS = Map.of("unk_token", 0, BEGIN, 1, END, 2);
 
@@ -110,7 +117,8 @@ public final class GgufTokenizer {
         if (name.contains("phi-3") || name.contains("phi3")) {
             vocabulary
                     .named(Kind.CONTROL, Kind.UNKNOWN, Kind.USER_DEFINED)
-                    .forEach((token, id) -> stripping.set(id, !Set.of("<unk>", "<s>", "<|endoftext|>").contains(token)));
+                    .forEach((token, id) -> stripping.set(
+                            id, !Set.of("<unk>", "<s>", "<|endoftext|>").contains(token)));
         }
         return stripping;
     }

@@ -21,8 +21,7 @@ final class AddedTokens {
     private AddedTokens(TokenizerFile file) {
         this.file = file;
         tokens = new LinkedHashMap<>(file.added());
-        tokens.replaceAll(
-                (name, token) -> token.withId(file.vocabulary().getOrDefault(name, token.id())));
+        tokens.replaceAll((name, token) -> token.withId(file.vocabulary().getOrDefault(name, token.id())));
     }
 
     static Map<String, Added> of(TokenizerFile file, HubSettings settings) throws ModelFileException {
@@ -98,6 +97,7 @@ final class AddedTokens {
             return known;
         }
         var highest = tokens.values().stream().mapToInt(Added::id).max().orElse(-1);
-        return file.checkedId("added_tokens", name, Math.max(highest + 1L, file.vocabulary().size()));
+        return file.checkedId(
+                "added_tokens", name, Math.max(highest + 1L, file.vocabulary().size()));
     }
 }

@@ -108,7 +108,11 @@ final class EncoderJson {
     private void addedTokens() throws IOException {
         out.writeArrayFieldStart("added_tokens");
         for (var token : tokens.words().entrySet()) {
-            addedToken(token.getKey(), token.getValue().id(), token.getValue(), token.getValue().normalized());
+            addedToken(
+                    token.getKey(),
+                    token.getValue().id(),
+                    token.getValue(),
+                    token.getValue().normalized());
         }
         var id = HuggingFaceEncoder.START_ID;
         addedToken(HuggingFaceEncoder.START, id, new Added(id, true, false, false, false, false), false);

@@ -35,8 +35,8 @@ public record HubSettings(
     private static final int MAX_BYTES = 16 << 20;
     private static final int MAX_TEMPLATE_BYTES = 1 << 20;
     private static final String TEMPLATE = "chat_template.jinja";
-    private static final List<String> STANDARD = List.of(
-            "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token");
+    private static final List<String> STANDARD =
+            List.of("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token");
     /// The special tokens of transformers' classes, if the files do not name others.
     private static final Map<String, Map<String, String>> CLASS_TOKENS = Map.of(
             "LlamaTokenizer", Map.of("bos_token", "<s>", "eos_token", "</s>", "unk_token", "<unk>"),
@@ -77,7 +77,9 @@ public record HubSettings(
                     put(names, token.getKey(), token.getValue());
                 }
             }
-            file.get("extra_special_tokens").properties().forEach(token -> put(names, token.getKey(), token.getValue()));
+            file.get("extra_special_tokens")
+                    .properties()
+                    .forEach(token -> put(names, token.getKey(), token.getValue()));
         }
         return names;
     }
@@ -177,10 +179,11 @@ public record HubSettings(
     private String source(JsonNode node) throws ModelFileException {
         var named = new LinkedHashMap<String, String>();
         if (node.isArray()) {
-            node.forEach(one -> named.put(
-                    one.path("name").asText(), one.path("template").asText()));
+            node.forEach(one ->
+                    named.put(one.path("name").asText(), one.path("template").asText()));
         } else if (node.isObject()) {
-            node.properties().forEach(one -> named.put(one.getKey(), one.getValue().asText()));
+            node.properties()
+                    .forEach(one -> named.put(one.getKey(), one.getValue().asText()));
         } else {
             return node.asText("");
         }

@@ -94,7 +94,8 @@ public final class HubTokenizer {
             }
         });
         var names = new ArrayList<>(added.keySet());
-        var ends = EndOfSequenceTokens.byName(names).stream().mapToObj(names::get).collect(Collectors.toSet());
+        var ends =
+                EndOfSequenceTokens.byName(names).stream().mapToObj(names::get).collect(Collectors.toSet());
         var words = new LinkedHashMap<String, Added>();
         var further = new LinkedHashMap<String, Added>();
         var control = new LinkedHashMap<String, Added>();
@@ -208,7 +209,9 @@ public final class HubTokenizer {
             throw new ModelFileException(
                     settings.tokenizer().file(),
                     "prompts begin with a token, but bos_token "
-                            + (begin.isEmpty() ? "names none" : "is " + begin + ", for which the model has no embedding"));
+                            + (begin.isEmpty()
+                                    ? "names none"
+                                    : "is " + begin + ", for which the model has no embedding"));
         }
         return new Ends(id(begin), id(special.get(END)), begins, ends, names);
     }

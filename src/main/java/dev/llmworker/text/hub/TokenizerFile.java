@@ -127,7 +127,8 @@ record TokenizerFile(
     /// Looks for special tokens among what the merges make.
     private void merges(JsonParser json, Set<String> special) throws IOException {
         json.nextToken();
-        var candidates = special.stream().filter(name -> !added.containsKey(name)).toList();
+        var candidates =
+                special.stream().filter(name -> !added.containsKey(name)).toList();
         if (candidates.isEmpty() || json.currentToken() != JsonToken.START_ARRAY) {
             json.skipChildren();
             return;

@@ -56,7 +56,8 @@ final class TokenizerParts {
         }
     }
 
-    /// How the tokens of `file` cover a text; null if a byte may be in no token, or the names of control tokens in a text
+    /// How the tokens of `file` cover a text; null if a byte may be in no token, or the names of control tokens in a
+    /// text
     /// may be something else.
     static FewestTokens.@Nullable Covering covering(
             TokenizerFile file, EncoderJson.Tokens tokens, ModelTokenizer.Spelling spelling) {
@@ -68,8 +69,7 @@ final class TokenizerParts {
                                 token.getValue().leftStrip() || token.getValue().rightStrip())
                 || tokens.control().values().stream().anyMatch(token -> token.singleWord() || token.normalized())
                 || tokens.text()
-                        .anyMatch(text -> tokens.control().keySet().stream()
-                                .anyMatch(text.getKey()::contains));
+                        .anyMatch(text -> tokens.control().keySet().stream().anyMatch(text.getKey()::contains));
         if (drops) {
             return null;
         }

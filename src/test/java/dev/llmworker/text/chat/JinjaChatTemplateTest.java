@@ -56,8 +56,7 @@ class JinjaChatTemplateTest {
 
     @Test
     void aMessagesMembersAreInOrder() throws IOException {
-        assertEquals(
-                "[{\"role\": \"user\", \"content\": \"say hi\"}]", rendered("{{ messages | tojson }}", USER));
+        assertEquals("[{\"role\": \"user\", \"content\": \"say hi\"}]", rendered("{{ messages | tojson }}", USER));
     }
 
     @Test
@@ -125,8 +124,8 @@ class JinjaChatTemplateTest {
     void aTemplateThatAlwaysFailsIsRefusedWithTheModel() {
         config.put("chat_template", "{{ messages | groupby('role') }}");
         var refused = assertThrows(ModelFileException.class, this::template);
-        assertTrue(
-                String.valueOf(refused.getMessage()).startsWith("tokenizer_config.json: chat_template cannot be used: "));
+        assertTrue(String.valueOf(refused.getMessage())
+                .startsWith("tokenizer_config.json: chat_template cannot be used: "));
     }
 
     @Test
@@ -164,7 +163,8 @@ class JinjaChatTemplateTest {
 
     @Test
     void aTemplateMayStandInFilesOfItsOwn() throws IOException {
-        Files.writeString(directory.resolve("chat_template.json"), "{\"chat_template\": \"json {{ messages[0].content }}\"}");
+        Files.writeString(
+                directory.resolve("chat_template.json"), "{\"chat_template\": \"json {{ messages[0].content }}\"}");
         assertEquals("json say hi", Objects.requireNonNull(template()).render(List.of(USER), true));
         assertEquals("config say hi", rendered("config {{ messages[0].content }}", USER));
         Files.writeString(directory.resolve("chat_template.jinja"), "jinja {{ messages[0].content }}");

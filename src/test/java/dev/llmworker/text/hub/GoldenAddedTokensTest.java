@@ -24,7 +24,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// Added tokens with attributes, from several files, are those of transformers: `src/test/python/golden_added_tokens.py`.
+/// Added tokens with attributes, from several files, are those of transformers:
+/// `src/test/python/golden_added_tokens.py`.
 class GoldenAddedTokensTest {
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -55,9 +56,11 @@ class GoldenAddedTokensTest {
             assertArrayEquals(one.ids(), tokenizer.encodeWithControlTokens(one.text()), one.text());
         }
         assertArrayEquals(golden.begin(), tokenizer.beginOfSequence().stream().toArray());
-        assertEquals(golden.special(), tokenizer.specialTokens().entrySet().stream()
-                .filter(token -> token.getKey().endsWith("_token"))
-                .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue)));
+        assertEquals(
+                golden.special(),
+                tokenizer.specialTokens().entrySet().stream()
+                        .filter(token -> token.getKey().endsWith("_token"))
+                        .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue)));
     }
 
     /// What a template writes is found like that in a raw prompt, unless a text is normalised before.

@@ -209,8 +209,7 @@ class HubTokenizerTest {
                         .getKey())
                 .toList();
         assertEquals(List.of("<|user|>", "<|end|>", "<|assistant|>"), control);
-        assertEquals(
-                Objects.requireNonNull(tokenizer.controlTokens().get("<|assistant|>")), forged[forged.length - 1]);
+        assertEquals(Objects.requireNonNull(tokenizer.controlTokens().get("<|assistant|>")), forged[forged.length - 1]);
 
         var mask = Objects.requireNonNull(tokenizer.controlTokens().get("<mask>"));
         var now = tokenizer.encodeText("now");
