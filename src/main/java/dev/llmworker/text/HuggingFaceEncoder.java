@@ -38,9 +38,7 @@ public final class HuggingFaceEncoder implements TextEncoder {
     private final Path file;
     private final int[] further;
 
-    /// @param json a `tokenizer.json` with [#START] and then the tokens that its vocabulary lacks at the end of its
-    /// added
-    ///     tokens
+    /// @param json a `tokenizer.json`; [#START] and the tokens that its vocabulary lacks are its last added tokens
     /// @param further the ids of these tokens in this order
     /// @param file the file it was made from, for messages
     /// @param problem the message's text if the tokenizer rejects it

@@ -59,7 +59,7 @@ public final class Metadata {
     public String string(String key) throws ModelFileException {
         return switch (value(key)) {
             case Value.Text text when text.malformedAt() >= 0 -> throw problem(key, text.problem());
-            case Value.Text(var text, _) -> text;
+            case Value.Text text -> text.text();
             case Value other -> throw mismatch(key, other, "a string");
         };
     }
@@ -114,9 +114,9 @@ public final class Metadata {
     /// An array of strings, unmodifiable.
     public List<String> strings(String key) throws ModelFileException {
         return switch (value(key)) {
-            case Value.Texts texts when texts.malformedAt() >= 0 ->
-                throw problem(key, new Value.Text("", texts.malformedAt()).problem());
-            case Value.Texts(var texts, _) -> texts;
+            case Value.Texts texts
+            when texts.malformedAt() >= 0 -> throw problem(key, new Value.Text("", texts.malformedAt()).problem());
+            case Value.Texts texts -> texts.texts();
             case Value other -> throw mismatch(key, other, "an array of strings");
         };
     }

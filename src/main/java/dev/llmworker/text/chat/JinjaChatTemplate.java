@@ -44,9 +44,8 @@ public final class JinjaChatTemplate implements ChatTemplate {
 
     /// The model's template, tried on a few conversations; null if it has none.
     ///
-    /// @throws ModelFileException if the template is invalid, fails on each of the conversations, or writes a token
-    for
-    ///     which the model has no embedding
+    /// @throws ModelFileException if the template is invalid, fails on each of the conversations, or writes a
+    ///     token for which the model has no embedding
     public static @Nullable ChatTemplate of(StoredModel model, ModelTokenizer tokenizer) throws IOException {
         var source = source(model);
         if (source == null) {

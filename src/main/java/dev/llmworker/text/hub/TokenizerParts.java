@@ -56,9 +56,8 @@ final class TokenizerParts {
         }
     }
 
-    /// How the tokens of `file` cover a text; null if a byte may be in no token, or the names of control tokens in a
-    /// text
-    /// may be something else.
+    /// How the tokens of `file` cover a text; null if a byte may be in no token, or if a control token's name in a
+    /// text need not become that token.
     static FewestTokens.@Nullable Covering covering(
             TokenizerFile file, EncoderJson.Tokens tokens, ModelTokenizer.Spelling spelling) {
         var normalizers = HubTokenizer.steps(file.part("normalizer"), "normalizers");
