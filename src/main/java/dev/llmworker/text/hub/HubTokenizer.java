@@ -117,14 +117,26 @@ public final class HubTokenizer {
                 .filter(token -> token.getValue().normalized())
                 .map(Map.Entry::getKey)
                 .toList();
+        var steps = steps(file.part("normalizer"), "normalizers");
         var breakable = tokens.control().keySet().stream().allMatch(NameGuard::canBreak);
-        if (breakable && normalized.isEmpty()) {
+        if (breakable && (normalized.isEmpty() || steps.isEmpty() && !orderCounts())) {
             return guarded;
         }
         // Text that has no name of a control token must have none after it is normalised either.
-        var forgeable = normalized.stream().anyMatch(name -> name.contains(" ") || name.contains(SPACE))
-                || !steps(file.part("normalizer"), "normalizers").stream().allMatch(TokenizerParts::spaces);
+        var forgeable = !steps.stream().allMatch(TokenizerParts::spaces)
+                || !steps.isEmpty()
+                        && normalized.stream().anyMatch(name -> name.contains(" ") || name.contains(SPACE));
         return new Encoders(guarded, encoder(false), !forgeable);
+    }
+
+    /// Whether it makes a difference which added tokens are looked for first.
+    private boolean orderCounts() {
+        return added.entrySet().stream()
+                .anyMatch(token -> token.getValue().leftStrip()
+                        || token.getValue().rightStrip()
+                        || token.getValue().singleWord()
+                        || added.keySet().stream()
+                                .anyMatch(other -> !other.equals(token.getKey()) && other.contains(token.getKey())));
     }
 
     private HuggingFaceEncoder encoder(boolean guarded) throws IOException {
