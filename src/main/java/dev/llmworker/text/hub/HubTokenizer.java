@@ -124,8 +124,7 @@ public final class HubTokenizer {
         }
         // Text that has no name of a control token must have none after it is normalised either.
         var forgeable = !steps.stream().allMatch(TokenizerParts::spaces)
-                || !steps.isEmpty()
-                        && normalized.stream().anyMatch(name -> name.contains(" ") || name.contains(SPACE));
+                || !steps.isEmpty() && normalized.stream().anyMatch(name -> name.contains(" ") || name.contains(SPACE));
         return new Encoders(guarded, encoder(false), !forgeable);
     }
 

@@ -66,7 +66,8 @@ final class TokenizerParts {
                 || Stream.concat(tokens.text(), tokens.numbered())
                         .anyMatch(token ->
                                 token.getValue().leftStrip() || token.getValue().rightStrip())
-                || tokens.control().values().stream().anyMatch(token -> token.singleWord() || token.normalized() && !normalizers.isEmpty())
+                || tokens.control().values().stream()
+                        .anyMatch(token -> token.singleWord() || token.normalized() && !normalizers.isEmpty())
                 || tokens.text()
                         .anyMatch(text -> tokens.control().keySet().stream().anyMatch(text.getKey()::contains));
         if (drops) {
