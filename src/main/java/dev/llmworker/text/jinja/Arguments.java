@@ -1,5 +1,6 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Values.None;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

@@ -1,6 +1,7 @@
 package dev.llmworker.text.jinja;
 
 import dev.llmworker.text.jinja.Arguments.Bound;
+import dev.llmworker.text.jinja.Values.Invocable;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

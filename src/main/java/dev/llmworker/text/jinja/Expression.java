@@ -1,5 +1,6 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Values.Invocable;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -3,6 +3,9 @@ package dev.llmworker.text.jinja;
 import static dev.llmworker.text.jinja.Subscripts.lookup;
 
 import dev.llmworker.text.jinja.Arguments.Bound;
+import dev.llmworker.text.jinja.Values.Markup;
+import dev.llmworker.text.jinja.Values.None;
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.Comparator;

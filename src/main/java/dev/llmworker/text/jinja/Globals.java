@@ -1,5 +1,6 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Values.Namespace;
 import java.time.Clock;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;

@@ -1,6 +1,9 @@
 package dev.llmworker.text.jinja;
 
 import dev.llmworker.text.jinja.Statement.Block;
+import dev.llmworker.text.jinja.Values.Invocable;
+import dev.llmworker.text.jinja.Values.Sequence;
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;

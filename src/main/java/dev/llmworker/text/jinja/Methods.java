@@ -1,6 +1,10 @@
 package dev.llmworker.text.jinja;
 
 import dev.llmworker.text.jinja.Arguments.Bound;
+import dev.llmworker.text.jinja.Values.Invocable;
+import dev.llmworker.text.jinja.Values.None;
+import dev.llmworker.text.jinja.Values.Sequence;
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

@@ -1,5 +1,8 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Values.Markup;
+import dev.llmworker.text.jinja.Values.Sequence;
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Comparator;

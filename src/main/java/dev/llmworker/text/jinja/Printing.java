@@ -1,6 +1,12 @@
 package dev.llmworker.text.jinja;
 
 import dev.llmworker.text.jinja.Budget.Text;
+import dev.llmworker.text.jinja.Values.Loop;
+import dev.llmworker.text.jinja.Values.Markup;
+import dev.llmworker.text.jinja.Values.Namespace;
+import dev.llmworker.text.jinja.Values.None;
+import dev.llmworker.text.jinja.Values.Sequence;
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.math.BigDecimal;
 import java.math.MathContext;
 import java.util.ArrayList;

@@ -1,6 +1,7 @@
 package dev.llmworker.text.jinja;
 
 import dev.llmworker.text.jinja.Budget.Text;
+import dev.llmworker.text.jinja.Values.None;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

@@ -1,5 +1,6 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Values.None;
 import java.util.AbstractList;
 
 /// Python's range. Its numbers are computed on access.

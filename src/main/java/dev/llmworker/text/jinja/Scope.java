@@ -1,5 +1,6 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

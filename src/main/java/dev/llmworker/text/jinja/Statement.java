@@ -1,6 +1,7 @@
 package dev.llmworker.text.jinja;
 
 import dev.llmworker.text.jinja.Budget.Text;
+import dev.llmworker.text.jinja.Values.Namespace;
 import java.util.List;
 
 /// A part of a template that writes to the output or sets variables.

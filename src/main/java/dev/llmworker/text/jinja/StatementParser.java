@@ -8,6 +8,7 @@ import dev.llmworker.text.jinja.Statement.Flow;
 import dev.llmworker.text.jinja.Statement.Line;
 import dev.llmworker.text.jinja.Statement.Target;
 import dev.llmworker.text.jinja.Tokens.Kind;
+import dev.llmworker.text.jinja.Values.Loop;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;

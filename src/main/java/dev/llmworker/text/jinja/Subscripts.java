@@ -1,5 +1,11 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Values.Invocable;
+import dev.llmworker.text.jinja.Values.Loop;
+import dev.llmworker.text.jinja.Values.Markup;
+import dev.llmworker.text.jinja.Values.Namespace;
+import dev.llmworker.text.jinja.Values.None;
+import dev.llmworker.text.jinja.Values.Undefined;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

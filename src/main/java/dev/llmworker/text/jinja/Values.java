@@ -1,5 +1,6 @@
 package dev.llmworker.text.jinja;
 
+import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -14,6 +15,136 @@ import org.jspecify.annotations.Nullable;
 /// is true, has no length and no index, and is empty after one iteration.
 final class Values {
     private Values() {}
+
+    /// Python's `None`. Java's null is not a value of a template.
+    enum None {
+        NONE
+    }
+
+    /// A variable, attribute or element that does not exist. It prints as an empty text; any other use is an error.
+    ///
+    /// @param complaint the error's message
+    record Undefined(String complaint) {}
+
+    /// A value that can be called: a macro, a method or a global function.
+    @FunctionalInterface
+    interface Invocable {
+        Object call(Arguments arguments);
+    }
+
+    /// The only value that a template can change: `namespace(found=false)`, then `{% set ns.found = true %}`.
+    static final class Namespace {
+        private final Map<String, Object> attributes = new LinkedHashMap<>();
+
+        Map<String, Object> attributes() {
+            return attributes;
+        }
+
+        void set(String name, Object value) {
+            if (name.startsWith("_")) {
+                throw new JinjaException(
+                        "a namespace has no attributes that begin with an underscore; this one is " + name);
+            }
+            attributes.put(name, value);
+        }
+    }
+
+    /// A tuple, or the result of a dict's `keys()`, `values()` or `items()`. These have no index.
+    static final class Sequence extends AbstractList<Object> {
+        private final String kind;
+        private final List<Object> items;
+
+        /// @param kind Python's name of the type
+        Sequence(String kind, List<Object> items) {
+            this.kind = kind;
+            this.items = items;
+        }
+
+        String kind() {
+            return kind;
+        }
+
+        @Override
+        public Object get(int index) {
+            return items.get(index);
+        }
+
+        @Override
+        public int size() {
+            return items.size();
+        }
+    }
+
+    /// A text that `safe` marked as HTML. As in jinja2, `+` escapes the other operand.
+    record Markup(String text) {
+        static Markup escaped(Budget budget, Object value) {
+            if (value instanceof Markup markup) {
+                return markup;
+            }
+            var out = budget.text();
+            PythonText.escape(Printing.str(budget, value), out, Markup::entity);
+            return new Markup(out.toString());
+        }
+
+        private static @Nullable String entity(int character) {
+            return switch (character) {
+                case '&' -> "&amp;";
+                case '<' -> "&lt;";
+                case '>' -> "&gt;";
+                case '\'' -> "&#39;";
+                case '"' -> "&#34;";
+                default -> null;
+            };
+        }
+
+        /// The text, as markup if the value that it comes from is markup.
+        static Object like(Object value, String text) {
+            return value instanceof Markup ? new Markup(text) : text;
+        }
+    }
+
+    /// The variable `loop` in a loop's body.
+    static final class Loop {
+        private final List<Object> items;
+        private int index0 = -1;
+
+        Loop(List<Object> items) {
+            this.items = items;
+        }
+
+        /// The next item, or null at the end.
+        @Nullable
+        Object advance() {
+            return ++index0 < items.size() ? items.get(index0) : null;
+        }
+
+        long length() {
+            return items.size();
+        }
+
+        /// The attribute of this name; null if there is none.
+        @Nullable
+        Object attribute(String name) {
+            long index = index0 + 1L;
+            return switch (name) {
+                case "index" -> index;
+                case "index0" -> index - 1;
+                case "revindex" -> length() - index0;
+                case "revindex0" -> length() - index;
+                case "first" -> index0 == 0;
+                case "last" -> index == length();
+                case "length" -> length();
+                case "previtem" -> index0 > 0 ? items.get(index0 - 1) : new Undefined("there is no previous item");
+                case "nextitem" -> index < length() ? items.get(index0 + 1) : new Undefined("there is no next item");
+                default -> null;
+            };
+        }
+
+        @Override
+        public String toString() {
+            return "<LoopContext " + (index0 + 1) + "/" + length() + ">";
+        }
+    }
 
     /// Copies a value of the caller to a value of a template.
     ///
