@@ -107,15 +107,15 @@ class RemoteStreamsTest {
     void contentAfterTheFinishReasonIsWaitedForWhileItComes() throws Exception {
         remote.server().answers((_, wire) -> {
             wire.stream().delta("a").event(ChatEvents.end("stop"));
-            for (var more : List.of("b", "c")) {
+            for (var more : List.of("b", "c", "d", "e")) {
                 // The server is slow: together this is longer than the worker waits for the usage.
-                Thread.sleep(1200);
+                Thread.sleep(600);
                 wire.delta(more);
             }
             wire.event("[DONE]");
             wire.raw("0\r\n\r\n");
         });
-        assertEquals("abc", generated());
+        assertEquals("abcde", generated());
     }
 
     @Test
