@@ -58,7 +58,7 @@ public final class TextFile {
                 .orElse(StandardCharsets.UTF_8);
     }
 
-    /// A text that may begin with a byte order mark, such as a variable that holds a file's content.
+    /// A text that may begin with a byte order mark, such as a variable that holds a file's content, or a request.
     public static String withoutMark(String text) {
         return text.startsWith(MARK) ? text.substring(MARK.length()) : text;
     }

@@ -16,8 +16,7 @@ public enum FinishReason {
     ERROR;
 
     /// Whether the `finish_reason` of a server of OpenAI's API says that a choice has ended. Until then it is null;
-    /// some
-    /// servers write an empty text or `"null"`.
+    /// some servers write an empty text or `"null"`.
     public static boolean isGiven(@Nullable String text) {
         return text != null && !text.isBlank() && !text.strip().equalsIgnoreCase("null");
     }

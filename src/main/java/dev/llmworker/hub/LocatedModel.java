@@ -19,8 +19,7 @@ public record LocatedModel(String name, Path file, @Nullable String sha256) {
     }
 
     /// Reads the whole file if it is known what it must be: a disk may have changed it since it was fetched. A file
-    /// that
-    /// is damaged is deleted, because it is in the worker's own cache, and can be fetched again.
+    /// that is damaged is deleted, because it is in the worker's own cache, and can be fetched again.
     ///
     /// Takes 0.1 s for the starter model, so it belongs beside the loading.
     ///

@@ -105,8 +105,7 @@ public final class NativeLibrary {
     }
 
     /// Whether this process can use AMX, with which libtorch multiplies bfloat16 several times as fast. The library
-    /// must
-    /// be loaded.
+    /// must be loaded.
     public static boolean isAmxUsable() {
         try {
             return (int) function(AMX, FunctionDescriptor.of(ValueLayout.JAVA_INT))

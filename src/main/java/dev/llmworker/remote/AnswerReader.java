@@ -2,6 +2,7 @@ package dev.llmworker.remote;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.BooleanNode;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import java.io.IOException;
@@ -57,7 +58,7 @@ abstract class AnswerReader<E> {
         if (!event.isObject()) {
             throw new IOException("an event is not a JSON object");
         }
-        if (event.hasNonNull("error") || event.path("object").asText().equals("error")) {
+        if (isGiven(event.path("error")) || event.path("object").asText().equals("error")) {
             return Failure.reported(data);
         }
         var usage = event.path("usage");
@@ -81,6 +82,12 @@ abstract class AnswerReader<E> {
             events.accept(event1);
         });
         return null;
+    }
+
+    /// Whether an event has an error. Some servers write the member into each event, and leave it empty.
+    private static boolean isGiven(JsonNode error) {
+        var isEmpty = error.isContainerNode() ? error.isEmpty() : error.asText().isBlank();
+        return !isEmpty && !error.isNull() && !error.equals(BooleanNode.FALSE);
     }
 
     private void finished(String why) {

@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 /// Threading: the event loop of its generation.
 final class Attempt {
     private static final int OK = 200;
+    private static final String STREAM = "text/event-stream";
     private static final int MAX_ERROR_BYTES = 64 << 10;
     private static final long ERROR_MILLIS = 1000;
     // How long a server may keep its answer open after the last event.
@@ -85,7 +86,7 @@ final class Attempt {
                 .setPort(address.port())
                 .setURI(address.apiPath() + question.path())
                 .putHeader("Content-Type", "application/json")
-                .putHeader("Accept", "text/event-stream");
+                .putHeader("Accept", STREAM);
         if (apiKey != null) {
             options.putHeader("Authorization", "Bearer " + apiKey);
         }
@@ -103,7 +104,7 @@ final class Attempt {
         }
         answer.exceptionHandler(cause -> fail(cut("its stream broke: " + cause.getMessage())));
         var type = String.valueOf(answer.getHeader("Content-Type"));
-        if (!type.startsWith("text/event-stream")) {
+        if (!type.regionMatches(true, 0, STREAM, 0, STREAM.length())) {
             fail(Failure.broken(
                     "the engine's server does not answer with an event stream", "answers with Content-Type " + type));
             return;

@@ -3,6 +3,7 @@ package dev.llmworker.remote;
 import static java.util.regex.Pattern.CASE_INSENSITIVE;
 import static java.util.regex.Pattern.DOTALL;
 
+import dev.llmworker.files.TextFile;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -101,7 +102,7 @@ final class EventParser {
             line.reset();
         }
         // The stream may begin with a byte order mark.
-        field(!begun && text.startsWith("\ufeff") ? text.substring(1) : text);
+        field(begun ? text : TextFile.withoutMark(text));
         begun = true;
     }
 

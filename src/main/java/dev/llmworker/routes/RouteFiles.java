@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -120,17 +121,12 @@ public final class RouteFiles {
         try (var files = Files.list(folder)) {
             var changed = new TreeMap<Path, String>();
             for (var file : files.filter(RouteFiles::isOne).sorted().toList()) {
-                var before = served.get(file);
-                if (before == null || !before.text.equals(TextFile.read(file))) {
-                    changed.put(file, settled(file));
-                }
+                readChanged(file).ifPresent(text -> changed.put(file, text));
             }
             changed.forEach(this::reload);
             // A path or an id may have moved from a later file to an earlier one.
             changed.entrySet().removeIf(file -> !problems.containsKey(file.getKey()));
             changed.forEach(this::reload);
-        } catch (NoSuchFileException _) {
-            // It was deleted just now. The next event says so.
         } catch (IOException e) {
             LOG.error("the folder {} cannot be read", folder, e);
         } catch (InterruptedException _) {
@@ -138,6 +134,21 @@ public final class RouteFiles {
             Thread.currentThread().interrupt();
         }
         reportPassedOver();
+    }
+
+    /// The text of a file whose current version is not served; empty if it is served, or cannot be read.
+    private Optional<String> readChanged(Path file) throws InterruptedException {
+        try {
+            var before = served.get(file);
+            if (before == null || problems.containsKey(file) || !before.text.equals(TextFile.read(file))) {
+                return Optional.of(settled(file));
+            }
+        } catch (NoSuchFileException _) {
+            // It was deleted just now. The next event says so.
+        } catch (IOException e) {
+            report(file, e);
+        }
+        return Optional.empty();
     }
 
     /// The text of a file that nobody writes any more. Editors empty a file before they write it.
@@ -240,11 +251,15 @@ public final class RouteFiles {
             loading.run();
             problems.remove(file);
         } catch (Exception | LinkageError e) {
-            var problem = RouteProblem.of(file, e);
-            // Logs each problem once, even if the file is saved twice.
-            if (!problem.equals(problems.put(file, problem))) {
-                LOG.error("{}", problem);
-            }
+            report(file, e);
+        }
+    }
+
+    /// Logs each problem once, even if the file is saved twice.
+    private void report(Path file, Throwable failure) {
+        var problem = RouteProblem.of(file, failure);
+        if (!problem.equals(problems.put(file, problem))) {
+            LOG.error("{}", problem);
         }
     }
 }

@@ -15,9 +15,8 @@ import net.logstash.logback.fieldnames.LogstashFieldNames;
 import org.slf4j.Logger;
 
 /// Configures logback in code, by what [Logging] has set: reading XML would take a fifth of the time that `main`
-/// computes
-/// during a start. `-Dlogback.configurationFile=FILE` replaces it. Logback finds this class when the first logger is
-/// made.
+/// computes during a start. `-Dlogback.configurationFile=FILE` replaces it. Logback finds this class when the first
+/// logger is made.
 public final class LogbackConfigurator extends ContextAwareBase implements Configurator {
     private static final String PATTERN = "%d{HH:mm:ss.SSS} %-5level %logger{0}: %msg%n";
     private static final String LEFT_OUT = "[ignore]";

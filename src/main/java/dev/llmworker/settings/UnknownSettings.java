@@ -1,7 +1,7 @@
 package dev.llmworker.settings;
 
+import dev.llmworker.files.TextFile;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -69,8 +69,8 @@ public final class UnknownSettings {
         }
         try (var files = Files.list(start)) {
             for (var file : files.filter(UnknownSettings::mayUsePlaceholders).toList()) {
-                // The names are ASCII, and every file can be read as this: what is wrong with a route is not said here.
-                var text = Files.readString(file, StandardCharsets.ISO_8859_1);
+                // Bytes that cannot be read do not matter here: loading the route reports them.
+                var text = TextFile.text(Files.readAllBytes(file));
                 for (var placeholder : PLACEHOLDER.matcher(text).results().toList()) {
                     WORD.matcher(placeholder.group(1)).results().forEach(word -> names.add(word.group()));
                 }

@@ -18,8 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// One answer of a server, written in every way that is legal or that servers have: each client gets the same. Of a
-/// part
-/// of it each client gets an error.
+/// part of it each client gets an error.
 class RelayFuzzTest {
     private static final String CHAT = "/v1/chat/completions";
     private static final List<String> WORDS =

@@ -64,6 +64,16 @@ class RemoteStreamsTest {
     }
 
     @Test
+    void theTypeOfAStreamMayBeInAnyCase() throws Exception {
+        remote.server().answers((_, wire) -> {
+            wire.raw("HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; Charset=UTF-8\r\n"
+                    + "Transfer-Encoding: chunked\r\n\r\n");
+            wire.delta("a").end("stop", 1, 1);
+        });
+        assertEquals("a", generated());
+    }
+
+    @Test
     void aLongLineIsReadAndAnEndlessOneIsNot() throws Exception {
         var text = "x".repeat(500_000);
         remote.server().answers((_, wire) -> wire.stream().delta(text).end("stop", 1, 1));
@@ -97,15 +107,15 @@ class RemoteStreamsTest {
     void contentAfterTheFinishReasonIsWaitedForWhileItComes() throws Exception {
         remote.server().answers((_, wire) -> {
             wire.stream().delta("a").event(ChatEvents.end("stop"));
-            for (var more : List.of("b", "c")) {
+            for (var more : List.of("b", "c", "d", "e")) {
                 // The server is slow: together this is longer than the worker waits for the usage.
-                Thread.sleep(1200);
+                Thread.sleep(600);
                 wire.delta(more);
             }
             wire.event("[DONE]");
             wire.raw("0\r\n\r\n");
         });
-        assertEquals("abc", generated());
+        assertEquals("abcde", generated());
     }
 
     @Test

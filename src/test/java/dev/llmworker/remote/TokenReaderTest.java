@@ -3,6 +3,7 @@ package dev.llmworker.remote;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.FinishReason;
@@ -108,6 +109,17 @@ class TokenReaderTest {
         }
         assertEquals(List.of(), tokens);
         assertEquals(0, reader.emitted());
+    }
+
+    @Test
+    void anErrorThatIsEmptyIsNone() throws Exception {
+        for (var none : List.of("null", "\"\"", "\" \"", "{}", "[]", "false")) {
+            read("{\"error\":" + none + ",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}");
+        }
+        assertEquals(List.of("a", "a", "a", "a", "a", "a"), texts());
+        for (var error : List.of("\"x\"", "{\"message\":\"\"}", "true")) {
+            assertNotNull(reader.read("{\"error\":" + error + "}", _ -> {}), error);
+        }
     }
 
     @Test

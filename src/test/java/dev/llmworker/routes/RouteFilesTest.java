@@ -204,10 +204,14 @@ class RouteFilesTest {
         routes.route("b", "'platform-http:/orders?matchOnUriPrefix=true'", "setBody: {constant: orders}");
         routes.route("c", "platform-http:/orders/{id}", "setBody: {constant: one}");
         routes.route("d", "platform-http:/orders/new", "setBody: {constant: new}");
+        routes.route("e", "platform-http:/{shop}/{id}/items", "setBody: {constant: any}");
+        routes.route("f", "platform-http:/{shop}/new/items", "setBody: {constant: shop}");
         try (var worker = worker()) {
             assertEquals("new", worker.get("/orders/new").body());
             assertEquals("one", worker.get("/orders/7").body());
             assertEquals("orders", worker.get("/orders/7/lines").body());
+            assertEquals("any", worker.get("/a/7/items").body());
+            assertEquals("shop", worker.get("/a/new/items").body());
             assertEquals("all", worker.get("/other").body());
             assertEquals("{\"status\":\"healthy\"}", worker.get("/ping").body());
             assertEquals("all", worker.get("/ws").body());
@@ -332,6 +336,32 @@ class RouteFilesTest {
             says("mine", "two");
             awaitAnswer(worker, "/mine", 200, "two");
             assertEquals("null", problem(worker, "mine"));
+        }
+    }
+
+    @Test
+    void aFileThatCannotBeReadIsReportedAndTheOthersAreReloaded() throws Exception {
+        says("mine", "one");
+        try (var worker = worker()) {
+            Files.write(folder.resolve("a.camel.yaml"), new byte[] {'#', '\n', (byte) 0xE9});
+            Await.until("it is reported", () -> problem(worker, "a").endsWith("a.camel.yaml: line 2 is not UTF-8"));
+            says("mine", "two");
+            awaitAnswer(worker, "/mine", 200, "two");
+            says("a", "now");
+            awaitAnswer(worker, "/a", 200, "now");
+            assertEquals("null", problem(worker, "a"));
+        }
+    }
+
+    @Test
+    void aFileThatIsAgainWhatItWasHasNoProblem() throws Exception {
+        says("mine", "one");
+        try (var worker = worker()) {
+            routes.write("mine", "- route: [");
+            Await.until("it is reported", () -> problem(worker, "mine").startsWith("mine.camel.yaml:"));
+            says("mine", "one");
+            Await.until("it is loaded", () -> problem(worker, "mine").equals("null"));
+            assertEquals("one", worker.get("/mine").body());
         }
     }
 

@@ -2,6 +2,7 @@ package dev.llmworker.settings;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -117,8 +118,11 @@ class UnknownSettingsTest {
 
     @Test
     void aVariableThatARouteUsesIsNone() throws Exception {
-        Files.writeString(routes.resolve("a.camel.yaml"), "uri: file:{{MAX_SLOT:4}}\n");
-        assertEquals(List.of(), warnings(Map.of("MAX_SLOT", "1")));
+        var route = "\ufeffuri: file:{{MAX_SLOT:4}}\n";
+        for (var encoding : List.of(StandardCharsets.UTF_8, StandardCharsets.UTF_16LE, StandardCharsets.UTF_16BE)) {
+            Files.writeString(routes.resolve("a.camel.yaml"), route, encoding);
+            assertEquals(List.of(), warnings(Map.of("MAX_SLOT", "1")), encoding.name());
+        }
         assertEquals(
                 List.of("MAX_SLOT is no setting; did you mean MAX_SLOTS?"),
                 UnknownSettings.warnings(SettingsSource.read(Map.of("ROUTES", "no/such/folder", "MAX_SLOT", "1"))));

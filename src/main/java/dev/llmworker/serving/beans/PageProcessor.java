@@ -15,8 +15,7 @@ import org.apache.camel.Processor;
 import org.jspecify.annotations.Nullable;
 
 /// The bean `page`: a page to try the worker from a browser, in one file of the jar. Its policy lets nothing run but
-/// the
-/// page's own script and style, by their hashes, and nothing be reached but this worker.
+/// the page's own script and style, by their hashes, and nothing be reached but this worker.
 final class PageProcessor implements Processor {
     private static final String FILE = "page.html";
     private static final Pattern SCRIPT = Pattern.compile("<script>(.*?)</script>", Pattern.DOTALL);

@@ -12,8 +12,7 @@ import org.apache.camel.Processor;
 /// The bean `template`: fills the text in the variable `template`: `{text}` becomes the variable `text` where the route
 /// has set one, else the string in the field `text` of the body, a `Map`, which must be there. The result is the body's
 /// field `prompt`, in the place of the fields that it took; other fields stay, so that a client may send `max_tokens`
-/// and
-/// the like.
+/// and the like.
 final class TemplateProcessor implements Processor {
     private static final String VARIABLE = "template";
     private static final Pattern FIELD = Pattern.compile("\\{([A-Za-z_][A-Za-z0-9_]*)}");

@@ -4,8 +4,7 @@ import org.apache.camel.Exchange;
 import org.apache.camel.Predicate;
 
 /// The predicate `clientWaits`: whether an exchange came by HTTP or WebSocket, so that a client gets the error.
-/// Otherwise
-/// the source of the route gets the failure: a file stays, a message goes back to its queue.
+/// Otherwise the source of the route gets the failure: a file stays, a message goes back to its queue.
 public final class ClientWaits implements Predicate {
     @Override
     public boolean matches(Exchange exchange) {

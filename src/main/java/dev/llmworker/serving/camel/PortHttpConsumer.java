@@ -42,8 +42,7 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
     }
 
     /// Camel adds the interceptors and `onCompletion` of route configurations to the steps, so a route that has one
-    /// runs
-    /// on a virtual thread. Error handlers do not count: an [EventLoopProcessor] only fails if it has a bug.
+    /// runs on a virtual thread. Error handlers do not count: an [EventLoopProcessor] only fails if it has a bug.
     private static boolean hasEventLoopStepsOnly(Route route) {
         return route.getRoute() instanceof RouteDefinition definition
                 && definition.getOutputs().stream()

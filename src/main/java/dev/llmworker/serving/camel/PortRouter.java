@@ -40,8 +40,10 @@ public final class PortRouter extends VertxPlatformHttpRouter {
             417, "expectation failed",
             503, "service unavailable");
 
-    /// How many routes one rank may have since the start.
-    private static final int ROUTES_OF_RANK = 1_000_000;
+    /// How many routes of one rank and one count of parameters there may be since the start.
+    private static final int ROUTES_OF_COUNT = 100_000;
+    private static final int MOST_PARAMETERS = 9;
+    private static final int ROUTES_OF_RANK = ROUTES_OF_COUNT * (MOST_PARAMETERS + 1);
     private static final int RANKS = 1000;
     private static final int FIRST_PREFIX_RANK = RANKS / 2;
 
@@ -68,7 +70,7 @@ public final class PortRouter extends VertxPlatformHttpRouter {
     }
 
     /// The more exact path goes first, whichever was added first: `/orders/new` before `/orders/{id}` before
-    /// `/orders*`.
+    /// `/orders*`, and `/{shop}/new` before `/{shop}/{id}`.
     @Override
     public Route route(String path) {
         return router.route(path).order(order(path));
@@ -91,13 +93,17 @@ public final class PortRouter extends VertxPlatformHttpRouter {
 
     private int order(String path) {
         var parameter = path.indexOf(':');
+        var parameters = Math.min(path.chars().filter(c -> c == ':').count(), MOST_PARAMETERS);
         var rank = 0;
         if (path.endsWith("*")) {
             rank = RANKS - 1 - Math.min(path.length(), FIRST_PREFIX_RANK - 1);
         } else if (parameter >= 0) {
             rank = FIRST_PREFIX_RANK - 1 - Math.min(parameter, FIRST_PREFIX_RANK - 2);
         }
-        return rank * ROUTES_OF_RANK + routes.getAndIncrement() % ROUTES_OF_RANK;
+        // Of paths whose first parameters are in the same place, the one with fewer is more exact.
+        return rank * ROUTES_OF_RANK
+                + (int) parameters * ROUTES_OF_COUNT
+                + routes.getAndIncrement() % ROUTES_OF_COUNT;
     }
 
     /// Whether a route of HTTP takes some methods at this path, but not all.

@@ -24,8 +24,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Routes the messages of each connection in their order, on virtual threads; Camel's own consumer gives them to a
-/// pool,
-/// where they overtake each other. An exchange carries its [WebSocketClient].
+/// pool, where they overtake each other. An exchange carries its [WebSocketClient].
 ///
 /// Threading: called on the event loops.
 public final class PortWebsocketConsumer extends VertxWebsocketConsumer {

@@ -28,8 +28,7 @@ public sealed interface Client permits HttpClient, WebSocketClient, Nobody {
     String key();
 
     /// Whether the port let the request in before the worker began to stop. Such a request is still answered. What
-    /// comes
-    /// from a queue or a folder is not, and waits there for another worker.
+    /// comes from a queue or a folder is not, and waits there for another worker.
     boolean isAdmitted();
 
     /// Whether the client has disconnected.

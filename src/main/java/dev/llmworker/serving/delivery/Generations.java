@@ -33,8 +33,7 @@ public final class Generations {
     /// Who gets an answer.
     public interface Recipient {
         /// The answer has begun, and may still be refused. To close it from any thread ends it. It is closed anyway
-        /// when
-        /// the client disconnects.
+        /// when the client disconnects.
         default void began(Answer<?> answer) {}
 
         /// The request is served.

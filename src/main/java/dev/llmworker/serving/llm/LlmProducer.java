@@ -15,8 +15,7 @@ import org.apache.camel.ExchangeTimedOutException;
 import org.apache.camel.support.DefaultProducer;
 
 /// Generates the text of one message after another. A text is complete, or was ended by `max_tokens`. Anything else is
-/// an
-/// exception, so that no route takes half an answer for a whole one.
+/// an exception, so that no route takes half an answer for a whole one.
 ///
 /// Threading: the route's threads, which wait for their text.
 final class LlmProducer extends DefaultProducer {

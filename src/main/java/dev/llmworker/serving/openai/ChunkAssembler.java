@@ -15,8 +15,7 @@ import java.util.Set;
 import java.util.stream.StreamSupport;
 
 /// Puts the events of a streamed answer of OpenAI's API together to the answer as it is without a stream: pieces of
-/// text
-/// and of the arguments of tools are joined, lists grow, and choices and calls of tools go by their `index`.
+/// text and of the arguments of tools are joined, lists grow, and choices and calls of tools go by their `index`.
 ///
 /// Threading: one thread.
 final class ChunkAssembler {

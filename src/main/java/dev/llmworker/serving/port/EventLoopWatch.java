@@ -8,8 +8,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
 
 /// Notices an event loop that has ended or that hangs. Without its event loops a worker looks alive and answers
-/// nothing,
-/// so it had better end: then its platform starts another.
+/// nothing, so it had better end: then its platform starts another.
 ///
 /// Threading: any thread adds event loops; one thread checks them.
 final class EventLoopWatch implements AutoCloseable {
@@ -21,6 +20,7 @@ final class EventLoopWatch implements AutoCloseable {
     private final Map<EventExecutor, Answer> loops = new ConcurrentHashMap<>();
     private final Consumer<String> end;
     private final Thread thread;
+    private volatile boolean closed;
 
     /// What a loop has been asked, and whether it has answered.
     private static final class Answer {
@@ -58,15 +58,21 @@ final class EventLoopWatch implements AutoCloseable {
             var answer = entry.getValue();
             answer.unanswered = answer.given ? 0 : answer.unanswered + 1;
             if (answer.unanswered >= MOST_UNANSWERED) {
-                end.accept("an event loop has not answered for " + MOST_UNANSWERED * INTERVAL.toSeconds() + " s");
-                return false;
+                return report("an event loop has not answered for " + MOST_UNANSWERED * INTERVAL.toSeconds() + " s");
             }
             if (answer.given && !ask(entry.getKey(), answer)) {
-                end.accept("an event loop has ended");
-                return false;
+                return report("an event loop has ended");
             }
         }
         return true;
+    }
+
+    private boolean report(String problem) {
+        // A port that closes ends its loops.
+        if (!closed) {
+            end.accept(problem);
+        }
+        return false;
     }
 
     private static boolean ask(EventExecutor loop, Answer answer) {
@@ -81,6 +87,7 @@ final class EventLoopWatch implements AutoCloseable {
 
     @Override
     public void close() {
+        closed = true;
         thread.interrupt();
         loops.clear();
     }

@@ -28,8 +28,7 @@ import java.util.regex.Pattern;
 ///
 /// What a client sends ahead stays undecoded, and is bounded, until the request before it is answered. Vert.x would
 /// decode any number of requests. If the last one was incomplete when the client disconnected, the request that is
-/// being
-/// answered would not learn of it.
+/// being answered would not learn of it.
 ///
 /// [RequestFilter] rejects a request with both headers. The codec would drop one and go on. What a proxy in front took
 /// for the body of one request could then be read as the next request.

@@ -5,8 +5,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /// How errors are written, by the prefix of the path. It goes by path and not by route, because what is refused in
-/// front
-/// of the routes, and what has no route, needs it too.
+/// front of the routes, and what has no route, needs it too.
 enum ErrorFormat {
     /// `{"error":{"message","type","param","code"}}`
     OPENAI("/v1/") {

@@ -11,8 +11,7 @@ import java.util.concurrent.ThreadLocalRandom;
 
 /// Reads the fields by which every route lets a client say how tokens are chosen: `temperature`, `top_k`, `top_p`,
 /// `min_p`, `seed`, `repetition_penalty`, `presence_penalty`, `frequency_penalty`, `logit_bias`; and what ends an
-/// answer: `max_tokens`,
-/// `stop`, `stop_token_ids`.
+/// answer: `max_tokens`, `stop`, `stop_token_ids`.
 public final class SamplingFields {
     private SamplingFields() {}
 
@@ -41,9 +40,9 @@ public final class SamplingFields {
         return limit.isPresent() ? limit : fields.whole("max_tokens");
     }
 
-    /// The sequences that end the answer. An empty text is none.
+    /// The sequences that end the answer. Empty texts do not count.
     public static List<String> stops(RequestFields fields) {
-        return "".equals(fields.fields().get("stop")) ? List.of() : fields.texts("stop");
+        return fields.texts("stop").stream().filter(text -> !text.isEmpty()).toList();
     }
 
     public static List<Integer> stopTokens(RequestFields fields) {

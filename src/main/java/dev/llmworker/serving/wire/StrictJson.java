@@ -8,6 +8,7 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
+import dev.llmworker.files.TextFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -24,7 +25,6 @@ public final class StrictJson {
     static final int MAX_DEPTH = 64;
 
     private static final int MAX_NUMBER_CHARACTERS = 100;
-    private static final String BYTE_ORDER_MARK = "\uFEFF";
     private static final JsonFactory FACTORY = factory();
 
     private StrictJson() {}
@@ -67,7 +67,7 @@ public final class StrictJson {
 
     /// As [#object(byte[], String)], of text. One leading byte order mark, as some clients write it, is skipped.
     public static Map<?, ?> object(String sent, String what) {
-        var text = sent.startsWith(BYTE_ORDER_MARK) ? sent.substring(BYTE_ORDER_MARK.length()) : sent;
+        var text = TextFile.withoutMark(sent);
         if (text.isBlank()) {
             throw notJson(what + " is empty; it must be a JSON object");
         }

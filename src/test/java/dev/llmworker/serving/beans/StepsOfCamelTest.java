@@ -3,11 +3,13 @@ package dev.llmworker.serving.beans;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -61,10 +63,25 @@ class StepsOfCamelTest {
         try (var worker = worker(
                 "convertBodyTo: {type: String}",
                 "to: 'llm:generate?maxTokens=3'",
-                "to: \"bean:answer?method=as('title', ${body})\"",
+                "to: \"bean:answer?method=as('title', *)\"",
                 "marshal: {json: {}}")) {
             var answer = worker.post("/step", "x").body();
             assertTrue(answer.startsWith("{\"title\":\"Response to: 'x'"), answer);
+        }
+    }
+
+    @Test
+    void theBeanAnswerTakesATextAsItIs() throws Exception {
+        try (var worker = worker(
+                "convertBodyTo: {type: String}",
+                "bean: {ref: answer, method: \"as('summary', *)\"}",
+                "marshal: {custom: {ref: strictJson}}")) {
+            for (var text : List.of(
+                    "null", "true", "7", "\"quoted\"", "'quoted'", " a, b) ", "${body}", "*", "java.lang.String")) {
+                assertEquals(
+                        JsonNodeFactory.instance.objectNode().put("summary", text).toString(),
+                        worker.post("/step", text).body());
+            }
         }
     }
 

@@ -101,7 +101,7 @@ class UnsupportedFieldsTest {
             "'user':'u','metadata':{'a':'b'},'store':true,'service_tier':'auto','priority':3,'request_id':'x'",
             "'stop':'','logit_bias':{},'seed':null,'top_k':-1,'top_p':0,'stream_options':{},'cache_salt':'x'",
             "'logprobs':false,'top_logprobs':0,'stop':[],'stream_options':null,'prompt_cache_key':'x'",
-            "'logit_bias':[],'stream_options':[],'chat_template_kwargs':[],'response_format':[]",
+            "'stop':[''],'logit_bias':[],'stream_options':[],'chat_template_kwargs':[],'response_format':[]",
             "'chat_template_kwargs':{},'reasoning_effort':null,'what_nobody_knows':7");
     private static final Map<String, String> BODIES = Map.of(
             "/generate", "{'prompt':'x',%s}",

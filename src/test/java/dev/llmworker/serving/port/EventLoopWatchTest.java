@@ -51,6 +51,17 @@ class EventLoopWatchTest {
     }
 
     @Test
+    void aPortThatClosesEndsItsLoopsAndNotTheProcess() throws Exception {
+        watch.add(loop);
+        loop.shutdownGracefully(0, 0, TimeUnit.SECONDS).get(20, TimeUnit.SECONDS);
+        watch.close();
+        // A check that had begun before.
+        watch.add(loop);
+        assertFalse(watch.check());
+        assertEquals(List.of(), ends);
+    }
+
+    @Test
     void aLoopThatHangsIsNoticedAfterThirtySeconds() throws Exception {
         var hang = new CountDownLatch(1);
         loop.execute(() -> await(hang));
