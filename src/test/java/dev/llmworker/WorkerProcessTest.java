@@ -257,7 +257,7 @@ class WorkerProcessTest {
             if (at >= 0) {
                 assertTrue(
                         line.endsWith("routes: / /generate /metrics /ping /stats"
-                                + " /v1/chat/completions /v1/completions /v1/models /ws"),
+                                + " /v1/chat/completions /v1/completions /v1/models /v1/models/ /ws"),
                         line);
                 return Integer.parseInt(line.substring(at).split("[: ]+")[4]);
             }

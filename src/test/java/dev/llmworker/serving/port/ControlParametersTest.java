@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.TestSocket;
 import dev.llmworker.testing.WorkerExtension;
+import java.net.http.HttpResponse;
 import java.util.concurrent.CompletionException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -44,14 +45,20 @@ class ControlParametersTest {
 
     @Test
     void aChatTemplateThatAClientSendsIsNotUsed() throws Exception {
-        for (var field : new String[] {"chat_template_kwargs", "template", "documents"}) {
-            var answer = worker.post(
-                    "/v1/chat/completions",
-                    "{\"messages\":[{\"role\":\"user\",\"content\":\"mine\"}],\"" + field
-                            + "\":{\"a\":\"{{ 6 * 7 }}\"},\"chat_template\":\"{{ 6 * 7 }}\"}");
+        for (var field : new String[] {"chat_template_kwargs", "template"}) {
+            var answer = chat("\"" + field + "\":{\"a\":\"{{ 6 * 7 }}\"}");
             assertEquals(200, answer.statusCode(), answer.body());
             assertTrue(answer.body().contains("Response to: 'mine'"), answer.body());
         }
+        var refused = chat("\"chat_template\":\"{{ 6 * 7 }}\"");
+        assertEquals(400, refused.statusCode(), refused.body());
+        assertTrue(refused.body().contains("chat_template is not supported"), refused.body());
+    }
+
+    private HttpResponse<String> chat(String field) throws Exception {
+        return worker.post(
+                "/v1/chat/completions",
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"mine\"}]," + field + "}");
     }
 
     @Test
