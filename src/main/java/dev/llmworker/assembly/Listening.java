@@ -33,6 +33,7 @@ public final class Listening {
                 timeouts(settings),
                 settings.get(SettingsTable.MAX_WEBSOCKETS),
                 list(settings, SettingsTable.API_KEYS, keys -> ApiKeys.of(keys, file == null ? null : Path.of(file))),
+                list(settings, SettingsTable.METRICS_KEYS, ApiKeys::forMetrics),
                 list(settings, SettingsTable.ALLOWED_ORIGINS, Origins::of),
                 settings.orNull(SettingsTable.RUNPOD_POD_ID));
     }

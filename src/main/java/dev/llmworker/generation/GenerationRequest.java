@@ -16,6 +16,7 @@ import java.util.OptionalInt;
 /// @param fillsContext without `maxTokens`, the answer may fill the context instead of ending after
 ///     [#DEFAULT_MAX_TOKENS]
 /// @param requestId the request's id in logs, here and in other servers; empty if the client sent none
+/// @param cacheSalt the request reuses cached prefixes only of requests with the same salt
 public record GenerationRequest(
         Prompt prompt,
         OptionalInt maxTokens,
@@ -24,7 +25,8 @@ public record GenerationRequest(
         int minTokens,
         List<String> stop,
         boolean fillsContext,
-        String requestId) {
+        String requestId,
+        String cacheSalt) {
     public static final int DEFAULT_MAX_TOKENS = 100;
     public static final float DEFAULT_TEMPERATURE = 0.7f;
     public static final int MAX_STOPS = 8;
@@ -61,7 +63,7 @@ public record GenerationRequest(
             int minTokens,
             List<String> stop,
             boolean fillsContext) {
-        this(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, fillsContext, "");
+        this(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, fillsContext, "", "");
     }
 
     /// A request that ends at the model's end token or at its length.
@@ -70,7 +72,13 @@ public record GenerationRequest(
     }
 
     public GenerationRequest withRequestId(String id) {
-        return new GenerationRequest(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, fillsContext, id);
+        return new GenerationRequest(
+                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, fillsContext, id, cacheSalt);
+    }
+
+    public GenerationRequest withCacheSalt(String salt) {
+        return new GenerationRequest(
+                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, fillsContext, requestId, salt);
     }
 
     /// The most tokens to generate, including the default; the context may hold fewer.

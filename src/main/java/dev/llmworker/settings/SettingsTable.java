@@ -17,6 +17,12 @@ public final class SettingsTable {
         OPENAI
     }
 
+    /// Whose cached prefixes a request may reuse.
+    public enum PrefixSharing {
+        KEY,
+        ALL
+    }
+
     enum LogFormat {
         PLAIN,
         JSON
@@ -90,6 +96,12 @@ public final class SettingsTable {
     public static final Setting<Boolean> DETERMINISTIC =
             Setting.flag("DETERMINISTIC", "true: a text never depends on what else is decoded");
 
+    public static final Setting<PrefixSharing> PREFIX_SHARING = Setting.choice(
+            "PREFIX_SHARING",
+            PrefixSharing.KEY,
+            PrefixSharing.class,
+            "key: requests reuse cached prefixes of their own API key only; all: of every key");
+
     public static final Setting<Engine> ENGINE = Setting.choice(
             "ENGINE", Engine.DJL, Engine.class, "djl (in this process), openai (another server), mock (no model)");
     public static final Setting<String> ENGINE_BASE_URL = Setting.text(
@@ -113,6 +125,8 @@ public final class SettingsTable {
             Setting.text("API_KEYS", "", "accepted API keys, separated by commas (default: open to all)");
     public static final Setting<String> API_KEYS_FILE =
             Setting.text("API_KEYS_FILE", "", "file of accepted API keys; it is reloaded when it changes");
+    public static final Setting<String> METRICS_KEYS =
+            Setting.text("METRICS_KEYS", "", "API keys that alone read /metrics (default: every API key does)");
     public static final Setting<String> ALLOWED_ORIGINS = Setting.text(
             "ALLOWED_ORIGINS", "", "web origins that may call from a browser, CORS and WebSocket (default: none)");
 
@@ -165,7 +179,8 @@ public final class SettingsTable {
                             THREADS,
                             MAX_MODEL_LEN,
                             MAX_SLOTS,
-                            DETERMINISTIC)),
+                            DETERMINISTIC,
+                            PREFIX_SHARING)),
             new Section(
                     "Engine",
                     List.of(
@@ -176,7 +191,7 @@ public final class SettingsTable {
                             ENGINE_CA_FILE,
                             ENGINE_CONNECTIONS,
                             ENGINE_HEALTH_PATH)),
-            new Section("Access", List.of(API_KEYS, API_KEYS_FILE, ALLOWED_ORIGINS)),
+            new Section("Access", List.of(API_KEYS, API_KEYS_FILE, METRICS_KEYS, ALLOWED_ORIGINS)),
             new Section(
                     "Limits",
                     List.of(

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.camel;
 
+import dev.llmworker.serving.access.Access;
 import io.vertx.core.Future;
 import io.vertx.core.Handler;
 import io.vertx.ext.web.RoutingContext;
@@ -56,6 +57,9 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
 
     @Override
     protected void handleRequest(RoutingContext request) {
+        if (!Access.admitsHttp(request.request())) {
+            return;
+        }
         if (isSuspended() || getEndpoint().isHttpProxy()) {
             super.handleRequest(request);
             return;

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.connection;
 
+import dev.llmworker.serving.access.ApiKey;
 import org.apache.camel.Exchange;
 import org.jspecify.annotations.Nullable;
 
@@ -23,9 +24,9 @@ public sealed interface Client permits HttpClient, WebSocketClient, Nobody {
     /// The id in the answer's `X-Request-Id`, for a WebSocket that of its handshake; empty for nobody.
     String requestId();
 
-    /// The label of the API key that the request came with; null if it came with none.
+    /// The API key that the request came with; null if it came with none.
     @Nullable
-    String key();
+    ApiKey key();
 
     /// Whether the port let the request in before the worker began to stop. Such a request is still answered. What
     /// comes

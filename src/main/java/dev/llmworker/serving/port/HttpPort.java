@@ -1,6 +1,7 @@
 package dev.llmworker.serving.port;
 
 import dev.llmworker.serving.access.Access;
+import dev.llmworker.serving.access.ApiKeys;
 import dev.llmworker.serving.access.PathRules;
 import dev.llmworker.serving.connection.ConnectionClock;
 import dev.llmworker.serving.connection.Drain;
@@ -75,7 +76,7 @@ public final class HttpPort implements AutoCloseable {
         quietStreams = new QuietStreams(clock);
         drain = new Drain(settings.timeouts(), webSockets, slowSenders, pathRules);
         filter = new RequestFilter(
-                new Access(settings.keys(), settings.origins(), pathRules),
+                new Access(settings.keys(), settings.metricsKeys(), settings.origins(), pathRules),
                 drain,
                 settings.healthPaths(),
                 settings.workerId(),
@@ -251,6 +252,11 @@ public final class HttpPort implements AutoCloseable {
     /// Its event loops.
     public Vertx vertx() {
         return vertx;
+    }
+
+    /// The keys that read `/metrics`.
+    public ApiKeys metricsKeys() {
+        return settings.metricsKeys();
     }
 
     public int maxBodyBytes() {
