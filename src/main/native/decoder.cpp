@@ -1,5 +1,6 @@
 #include "decoder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -12,6 +13,10 @@ namespace {
 
 // With fewer rows, waking other threads takes longer than the work.
 constexpr int ROWS_TO_SHARE = 4;
+
+constexpr int WIDEST_ROW = 1 << 24;
+constexpr int MOST_SLOTS = 1 << 16;
+constexpr int MOST_POSITIONS = 1 << 28;
 
 float* grown(std::vector<float>& buffer, size_t size) {
   if (buffer.size() < size) buffer.resize(size);
@@ -36,10 +41,44 @@ void rms_norm(const float* x, const float* norm, int size, float epsilon, float*
   for (int i = 0; i < size; i++) out[i] = x[i] * factor * norm[i];
 }
 
+// Rows of matrices and activations are counted in ints, so they are bounded here for all that follows.
+const Sizes& checked(const Sizes& s) {
+  for (const int size : {s.layers, s.hidden, s.heads, s.kv_heads, s.dim, s.feed_forward, s.slots, s.length}) {
+    if (size < 1) throw std::invalid_argument("a size of the decoder is " + std::to_string(size) + "; it must be at least 1");
+  }
+  if (s.slots > MOST_SLOTS || s.length > MOST_POSITIONS) {
+    throw std::invalid_argument(std::to_string(s.slots) + " slots of " + std::to_string(s.length) +
+                                " positions are too many; the limits are " + std::to_string(MOST_SLOTS) + " and " +
+                                std::to_string(MOST_POSITIONS));
+  }
+  if (s.heads % s.kv_heads != 0) {
+    throw std::invalid_argument(std::to_string(s.heads) + " heads are no multiple of " + std::to_string(s.kv_heads));
+  }
+  const int64_t widest = std::max((int64_t{s.heads} + 2 * int64_t{s.kv_heads}) * s.dim, 2 * int64_t{s.feed_forward});
+  if (widest > WIDEST_ROW || s.hidden > WIDEST_ROW) {
+    throw std::invalid_argument("a row of " + std::to_string(std::max<int64_t>(widest, s.hidden)) +
+                                " values is too long; the limit is " + std::to_string(WIDEST_ROW));
+  }
+  return s;
+}
+
+std::string described(const char* what, size_t found, size_t expected) {
+  return std::string("the decoder is not loaded: ") + what + " " + std::to_string(found) + "; expected " + std::to_string(expected);
+}
+
+void expect(const char* what, size_t found, size_t expected) {
+  if (found != expected) throw std::logic_error(described(what, found, expected));
+}
+
+void expect_vectors(const char* what, const std::vector<std::vector<float>>& vectors, size_t count, size_t size) {
+  expect(what, vectors.size(), count);
+  for (const std::vector<float>& vector : vectors) expect(what, vector.size(), size);
+}
+
 }  // namespace
 
 Decoder::Decoder(const Sizes& sizes, float epsilon, CacheType cache, int threads)
-    : sizes_(sizes),
+    : sizes_(checked(sizes)),
       epsilon_(epsilon),
       cache_(cache, sizes.layers, sizes.slots, sizes.kv_heads, sizes.dim, sizes.length),
       threads_(new Threads(threads)) {}
@@ -133,13 +172,30 @@ void Decoder::finish(int layer, float* x, const float* qkv, const std::vector<Pl
   project(4 * layer + 3, x, sizes_.hidden, true);
 }
 
-void Decoder::check(const std::vector<Place>& places, int first, int count) const {
-  const size_t layers = sizes_.layers;
-  if (weights.size() != 4 * layers + 1 || norms.size() != 2 * layers + 1 ||
-      frequencies.size() != static_cast<size_t>(sizes_.dim / 2)) {
-    throw std::logic_error("the decoder has " + std::to_string(weights.size()) + " matrices, " + std::to_string(norms.size()) +
-                           " norms and " + std::to_string(frequencies.size()) + " frequencies: it is not loaded");
+// Everything that a call reads is there, in its size. This takes some hundred comparisons, so each call does it.
+void Decoder::check_loaded() const {
+  const size_t layers = sizes_.layers, hidden = sizes_.hidden, dim = sizes_.dim;
+  const size_t stride = qkv_stride(), out = static_cast<size_t>(sizes_.heads) * dim, feed_forward = sizes_.feed_forward;
+  expect("matrices", weights.size(), 4 * layers + 1);
+  const struct {
+    size_t rows, columns;
+  } shapes[] = {{stride, hidden}, {hidden, out}, {2 * feed_forward, hidden}, {hidden, feed_forward}};
+  for (size_t i = 0; i < weights.size(); i++) {
+    size_t rows = 0;
+    for (const Matrix& part : weights[i].parts) {
+      expect("columns of a matrix", part.columns(), i < 4 * layers ? shapes[i % 4].columns : hidden);
+      rows += part.rows();
+    }
+    expect("rows of a matrix", rows, i < 4 * layers ? shapes[i % 4].rows : weights[i].rows);
   }
+  expect_vectors("norms", norms, 2 * layers + 1, hidden);
+  if (!biases.empty()) expect_vectors("biases", biases, layers, stride);
+  if (!head_norms.empty()) expect_vectors("head norms", head_norms, layers, static_cast<size_t>(sizes_.heads + sizes_.kv_heads) * dim);
+  expect("frequencies", frequencies.size(), dim / 2);
+}
+
+void Decoder::check(const std::vector<Place>& places, int first, int count) const {
+  check_loaded();
   const int n = static_cast<int>(places.size());
   if (first < 0 || count < 0 || first > n || count > n - first) {
     throw std::out_of_range("rows " + std::to_string(first) + " to " + std::to_string(first + int64_t{count}) +

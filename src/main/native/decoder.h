@@ -35,6 +35,7 @@ struct Weights {
 // Threading: one thread makes all calls.
 class Decoder {
  public:
+  // Throws if a size is not positive, or if a product of sizes does not fit.
   Decoder(const Sizes& sizes, float epsilon, CacheType cache, int threads);
 
   const Sizes& sizes() const { return sizes_; }
@@ -67,6 +68,7 @@ class Decoder {
   void head(const float* x, int n, float* logits);
 
  private:
+  void check_loaded() const;
   void check(const std::vector<Place>& places, int first, int count) const;
   void normalise(const float* x, const std::vector<float>& norm, int n);
   void project(int matrix, float* out, int stride, bool add);

@@ -34,6 +34,11 @@ KvCache::KvCache(CacheType type, int layers, int slots, int heads, int dim, int 
     : type_(type), layers_(layers), slots_(slots), heads_(heads), dim_(dim), length_((length + STRIDE - 1) / STRIDE * STRIDE) {
   if (dim % 8 != 0) throw std::invalid_argument("heads have " + std::to_string(dim) + " values; expected a multiple of 8");
   number_bytes_ = type == CacheType::F32 ? 4 : 2;
+  size_t all = 2;
+  for (const size_t factor : {number_bytes_, static_cast<size_t>(dim), static_cast<size_t>(length_), static_cast<size_t>(layers),
+                              static_cast<size_t>(slots), static_cast<size_t>(heads)}) {
+    if (__builtin_mul_overflow(all, factor, &all)) throw std::bad_alloc();
+  }
   head_bytes_ = number_bytes_ * dim_ * length_;
   lanes_.resize(slots);
   std::iota(lanes_.begin(), lanes_.end(), 0);

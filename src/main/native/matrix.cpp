@@ -59,8 +59,17 @@ void store_words(const Lane* rows, int which, uint8_t* out) {
 constexpr size_t LARGE_PAGE = size_t{2} << 20;
 constexpr size_t MAPPING = size_t{64} << 20;
 constexpr size_t ALIGNMENT = 64;
+// More than any machine has, and far below where sizes overflow.
+constexpr double MOST_BYTES = size_t{1} << 47;
 
 size_t multiple(size_t bytes, size_t of) { return (bytes + of - 1) / of * of; }
+
+void check_size(const char* what, size_t found, size_t expected) {
+  if (found != expected) {
+    throw std::invalid_argument(std::string(what) + " have the size " + std::to_string(found) + "; expected " +
+                                std::to_string(expected));
+  }
+}
 
 }  // namespace
 
@@ -90,6 +99,7 @@ Matrix::Matrix(Format format, int rows, int columns, Memory& memory) : format_(f
     throw std::invalid_argument("a matrix of " + std::to_string(rows) + " rows and " + std::to_string(columns) +
                                 " columns does not divide into blocks of " + std::to_string(BLOCK));
   }
+  if (static_cast<double>(panel_bytes()) * panels() > MOST_BYTES) throw std::bad_alloc();
   data_ = memory.take(bytes());
 }
 
@@ -139,16 +149,19 @@ void Matrix::put(int first, int count, Lanes&& lanes) {
   }
 }
 
-bool Matrix::put_gguf(const uint8_t* source, GgufType type, int first, int count) {
+bool Matrix::put_gguf(std::span<const uint8_t> source, GgufType type, int first, int count) {
+  check_rows(first, count);
   if (format_ != (type == GgufType::Q8_0 ? Format::Q8 : Format::Q4)) {
     throw std::invalid_argument("blocks of GGUF type " + std::to_string(static_cast<int>(type)) +
                                 " do not fit a matrix of format " + std::to_string(static_cast<int>(format_)));
   }
-  const size_t blocks = columns_ / BLOCK;
+  const size_t blocks = columns_ / BLOCK, head = type == GgufType::Q4_1 ? 4 : 2;
+  const size_t bytes = head + (type == GgufType::Q8_0 ? BLOCK : BLOCK / 2);
+  check_size("blocks", source.size(), count * blocks * bytes);
   bool finite = true;
   if (type == GgufType::Q8_0) {
     put(first, count, [&](int row, int b) {
-      const uint8_t* const data = source + (row * blocks + b) * (2 + BLOCK);
+      const uint8_t* const data = source.data() + (row * blocks + b) * bytes;
       const uint16_t scale = at<uint16_t>(data);
       finite &= is_finite(scale);
       return Lane{{byte_words(load16(data + 2)), byte_words(load16(data + 18))}, {scale, 0, 0}};
@@ -156,9 +169,8 @@ bool Matrix::put_gguf(const uint8_t* source, GgufType type, int first, int count
     return finite;
   }
   const bool offsets = type == GgufType::Q4_1;
-  const int head = offsets ? 4 : 2;
   put(first, count, [&](int row, int b) {
-    const uint8_t* const data = source + (row * blocks + b) * (head + BLOCK / 2);
+    const uint8_t* const data = source.data() + (row * blocks + b) * bytes;
     const uint16_t scale = at<uint16_t>(data);
     const uint16_t offset = offsets ? at<uint16_t>(data + 2) : to_half(from_half(scale) * -8.0f);
     finite &= is_finite(scale) && (!offsets || is_finite(offset));
@@ -170,13 +182,21 @@ bool Matrix::put_gguf(const uint8_t* source, GgufType type, int first, int count
   return finite;
 }
 
-void Matrix::put_quants(const uint8_t* quants, const float* scales, const float* offsets, int first, int count) {
+void Matrix::put_quants(std::span<const uint8_t> quants, std::span<const float> scales, std::span<const float> offsets, int first,
+                        int count) {
+  check_rows(first, count);
+  if (!is_quantised(format_)) {
+    throw std::invalid_argument("quants do not fit a matrix of format " + std::to_string(static_cast<int>(format_)));
+  }
   const size_t blocks = columns_ / BLOCK;
   const int each = scales_a_block(format_);
+  check_size("quants", quants.size(), count * blocks * BLOCK);
+  check_size("scales", scales.size(), count * blocks * each);
+  if (has_offset(format_)) check_size("offsets", offsets.size(), count * blocks * each);
   const U8x16 centre = splat_byte(format_ == Format::Q8_HALF_BLOCKS ? 32 : 0);
   put(first, count, [&](int row, int b) {
     const size_t block = row * blocks + b;
-    const U8x16 low = load16(quants + block * BLOCK), high = load16(quants + block * BLOCK + 16);
+    const U8x16 low = load16(&quants[block * BLOCK]), high = load16(&quants[block * BLOCK + 16]);
     Lane lane{};
     if (format_ == Format::Q4) {
       lane.words[0] = nibble_words(low, high);
@@ -190,10 +210,14 @@ void Matrix::put_quants(const uint8_t* quants, const float* scales, const float*
   });
 }
 
-void Matrix::put_plain(const void* source, int first, int count) {
+void Matrix::put_plain(std::span<const uint8_t> source, int first, int count) {
   check_rows(first, count);
+  if (is_quantised(format_)) {
+    throw std::invalid_argument("plain numbers do not fit a matrix of format " + std::to_string(static_cast<int>(format_)));
+  }
   const size_t size = number_bytes(format_);
-  const uint8_t* from = static_cast<const uint8_t*>(source);
+  check_size("numbers", source.size(), count * size * columns_);
+  const uint8_t* from = source.data();
   for (int row = first; row < first + count; row++) {
     uint8_t* to = data_ + panel_bytes() * (row / PANEL) + size * (row % PANEL);
     for (int column = 0; column < columns_; column++, from += size, to += size * PANEL) std::memcpy(to, from, size);

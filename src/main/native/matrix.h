@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "formats.h"
@@ -63,21 +64,25 @@ class Matrix {
   Format format() const { return format_; }
   int rows() const { return rows_; }
   int columns() const { return columns_; }
-  int panels() const { return (rows_ + PANEL - 1) / PANEL; }
+  int panels() const { return rows_ / PANEL + (rows_ % PANEL > 0 ? 1 : 0); }
   size_t panel_bytes() const;
   size_t bytes() const { return panel_bytes() * panels(); }
   const uint8_t* panel(int i) const { return data_ + panel_bytes() * i; }
 
-  // Stores `count` rows from row `first` on, from blocks in the layout of a GGUF file. Returns whether all scales and offsets
-  // are finite.
-  bool put_gguf(const uint8_t* source, GgufType type, int first, int count);
+  // The next three store `count` rows from row `first` on. They throw if the matrix has no such rows, or if a source has another
+  // size.
 
-  // Stores rows from quants [count, columns], a byte each, with scales and offsets [count, columns / 32 or 16]. An element is
-  // quant · scale + offset; in Q8_HALF_BLOCKS, which is Q6_K's, it is (quant - 32) · scale.
-  void put_quants(const uint8_t* quants, const float* scales, const float* offsets, int first, int count);
+  // From blocks in the layout of a GGUF file. Returns whether all scales and offsets are finite.
+  bool put_gguf(std::span<const uint8_t> source, GgufType type, int first, int count);
 
-  // Stores rows [count, columns] of the format's plain numbers.
-  void put_plain(const void* source, int first, int count);
+  // From quants [count, columns], a byte each, with scales and offsets [count, columns / 32 or 16]. An element is
+  // quant · scale + offset; in Q8_HALF_BLOCKS, which is Q6_K's, it is (quant - 32) · scale. A format without offsets ignores
+  // them.
+  void put_quants(std::span<const uint8_t> quants, std::span<const float> scales, std::span<const float> offsets, int first,
+                  int count);
+
+  // From rows [count, columns] of the format's plain numbers.
+  void put_plain(std::span<const uint8_t> source, int first, int count);
 
   // Reads the numbers [columns] of a row. Throws for Q8_HALF_BLOCKS, which no embedding is held in.
   void read(int row, float* out) const;

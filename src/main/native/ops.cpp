@@ -7,12 +7,15 @@
 
 #include <dlfcn.h>
 
+#include <climits>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <span>
 #include <stdexcept>
 #include <string>
 
+#include "amx.h"
 #include "decoder.h"
 
 namespace {
@@ -112,6 +115,12 @@ class Tensor {
     return count;
   }
 
+  // All its numbers.
+  template <typename Number>
+  std::span<const Number> numbers() const {
+    return {data<Number>(), static_cast<size_t>(elements())};
+  }
+
  private:
   TensorHandle handle_;
 };
@@ -122,7 +131,12 @@ double number(Value value) {
   return result;
 }
 
-int integer(Value value) { return static_cast<int>(static_cast<int64_t>(value)); }
+int integer(int64_t value) {
+  if (value < INT_MIN || value > INT_MAX) throw std::out_of_range(std::to_string(value) + " is too large for an int");
+  return static_cast<int>(value);
+}
+
+int integer(Value value) { return integer(static_cast<int64_t>(value)); }
 
 void check_elements(const Tensor& tensor, int64_t expected, const char* name) {
   if (tensor.elements() != expected) {
@@ -142,7 +156,7 @@ void open(Value* stack) {
   const Tensor target(stack[0]), sizes(stack[1]);
   check_elements(sizes, 8, "sizes");
   const int64_t* s = sizes.data<int64_t>();
-  const auto at = [&](int i) { return static_cast<int>(s[i]); };
+  const auto at = [&](int i) { return integer(s[i]); };
   const Sizes all{at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)};
   *target.data<int64_t>() = reinterpret_cast<int64_t>(
       new Decoder(all, static_cast<float>(number(stack[2])), enumerator<CacheType>(integer(stack[3])), integer(stack[4])));
@@ -181,8 +195,9 @@ void begin_part(Value* stack) {
   Decoder& to = decoder(target);
   if (to.weights.empty()) throw std::logic_error("a part belongs to no matrix");
   Weights& last = to.weights.back();
-  last.parts.emplace_back(enumerator<Format>(integer(stack[1])), integer(stack[2]), integer(stack[3]), to.memory);
-  last.rows += integer(stack[2]);
+  const int rows = integer(stack[2]), all = integer(int64_t{last.rows} + rows);
+  last.parts.emplace_back(enumerator<Format>(integer(stack[1])), rows, integer(stack[3]), to.memory);
+  last.rows = all;
 }
 
 // The last part that was begun.
@@ -195,20 +210,20 @@ Matrix& part(const Tensor& target) {
 void put_blocks(Value* stack) {
   const Tensor target(stack[0]), bytes(stack[1]);
   const auto type = enumerator<GgufType>(integer(stack[2]));
-  if (!part(target).put_gguf(bytes.data<uint8_t>(), type, integer(stack[3]), integer(stack[4]))) {
+  if (!part(target).put_gguf(bytes.numbers<uint8_t>(), type, integer(stack[3]), integer(stack[4]))) {
     decoder(target).finite = false;
   }
 }
 
 void put_quants(Value* stack) {
   const Tensor target(stack[0]), quants(stack[1]), scales(stack[2]), offsets(stack[3]);
-  part(target).put_quants(quants.data<uint8_t>(), scales.data<float>(), offsets.data<float>(), integer(stack[4]),
+  part(target).put_quants(quants.numbers<uint8_t>(), scales.numbers<float>(), offsets.numbers<float>(), integer(stack[4]),
                           integer(stack[5]));
 }
 
 void put_plain(Value* stack) {
-  const Tensor target(stack[0]), rows(stack[1]);
-  part(target).put_plain(rows.data<void>(), integer(stack[2]), integer(stack[3]));
+  const Tensor target(stack[0]), bytes(stack[1]);
+  part(target).put_plain(bytes.numbers<uint8_t>(), integer(stack[2]), integer(stack[3]));
 }
 
 void is_finite(Value* stack) {
@@ -234,7 +249,7 @@ void forward(Value* stack) {
   check_elements(x, slots.elements() * to.sizes().hidden, "x");
   const int64_t *slot = slots.data<int64_t>(), *position = positions.data<int64_t>();
   std::vector<Place> places(slots.elements());
-  for (size_t i = 0; i < places.size(); i++) places[i] = {static_cast<int>(slot[i]), static_cast<int>(position[i])};
+  for (size_t i = 0; i < places.size(); i++) places[i] = {integer(slot[i]), integer(position[i])};
   to.forward(x.data<float>(), places, integer(stack[4]), integer(stack[5]));
 }
 
@@ -324,3 +339,6 @@ void register_operators() {
 extern "C" [[gnu::visibility("default")]] int32_t llmworker_register(char* message, uint64_t size) {
   return succeeds(register_operators, message, size) ? 0 : 1;
 }
+
+// 1 if this process can use AMX, or else 0. Threading: any thread.
+extern "C" [[gnu::visibility("default")]] int32_t llmworker_amx_is_usable() { return amx_is_usable() ? 1 : 0; }

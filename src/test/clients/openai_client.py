@@ -20,6 +20,7 @@ def check(holds, what):
 
 
 model = client.models.list().data[0].id
+check(client.models.retrieve(model).id == model, "the model is found by its id")
 
 chat = client.chat.completions.create(model=model, messages=QUESTION, max_completion_tokens=24, temperature=0)
 text = chat.choices[0].message.content

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,11 @@ inline std::vector<float> normal(Random& random, size_t count, float scale = 1.0
   return values;
 }
 
+template <typename Number>
+std::span<const uint8_t> bytes_of(const std::vector<Number>& numbers) {
+  return {reinterpret_cast<const uint8_t*>(numbers.data()), numbers.size() * sizeof(Number)};
+}
+
 inline int below(Random& random, int limit) { return static_cast<int>(random() % static_cast<uint32_t>(limit)); }
 
 constexpr llmworker::Format ALL_FORMATS[] = {
@@ -88,4 +94,6 @@ void test_products();
 void test_attention();
 void test_decoder();
 void test_threads();
+void test_damaged_models();
 void test_errors();
+void test_amx();

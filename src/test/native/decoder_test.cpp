@@ -191,9 +191,12 @@ void test_errors() {
   std::vector<float> out(64);
   std::vector<uint8_t> blocks(64 * 64);
   check_throws<std::out_of_range>("outside a matrix of 20 rows", [&] { matrix.read(20, out.data()); });
-  check_throws<std::out_of_range>("3 rows from row 18", [&] { matrix.put_gguf(blocks.data(), GgufType::Q8_0, 18, 3); });
-  check_throws<std::out_of_range>("from row -1", [&] { matrix.put_quants(blocks.data(), out.data(), out.data(), -1, 1); });
-  check_throws<std::invalid_argument>("do not fit", [&] { matrix.put_gguf(blocks.data(), GgufType::Q4_0, 0, 1); });
+  check_throws<std::out_of_range>("3 rows from row 18", [&] { matrix.put_gguf(blocks, GgufType::Q8_0, 18, 3); });
+  check_throws<std::out_of_range>("from row -1", [&] { matrix.put_quants(blocks, out, out, -1, 1); });
+  check_throws<std::invalid_argument>("blocks have the size 4096; expected 68",
+                                      [&] { matrix.put_gguf(blocks, GgufType::Q8_0, 0, 1); });
+  check_throws<std::invalid_argument>("do not fit", [&] { matrix.put_plain(blocks, 0, 1); });
+  check_throws<std::invalid_argument>("do not fit", [&] { matrix.put_gguf(blocks, GgufType::Q4_0, 0, 1); });
   Matrix q6(Format::Q8_HALF_BLOCKS, 16, 32, memory);
   check_throws<std::invalid_argument>("Q6_K", [&] { q6.read(0, out.data()); });
   Activations x;
@@ -212,6 +215,11 @@ void test_errors() {
   check_throws<std::out_of_range>("-5 positions", [&] { cache.copy(0, 1, -5); });
 
   std::vector<float> rows(2 * SIZES.hidden), scores(VOCABULARY);
+  // The query heads of this one have 2^32 + 8192 values together.
+  const Sizes overflowing{1, 32, 524289, 1, 8192, 32, 1, 64};
+  check_throws<std::invalid_argument>("too long", [&] { Decoder(overflowing, 1e-5f, CacheType::F16, 1); });
+  check_throws<std::bad_alloc>("", [] { KvCache(CacheType::F16, 1 << 20, 1 << 20, 1 << 20, 8, 1 << 20); });
+  check_throws<std::bad_alloc>("", [&] { Matrix(Format::F32, 2147483647, 2147483647, memory); });
   Decoder empty(SIZES, 1e-5f, CacheType::F16, 1);
   check_throws<std::logic_error>("not loaded", [&] { empty.forward(rows.data(), {{0, 0}}, 0, 1); });
   check_throws<std::logic_error>("not loaded", [&] { empty.head(rows.data(), 1, scores.data()); });
@@ -219,4 +227,87 @@ void test_errors() {
   check_throws<std::out_of_range>("position 70 of slot 0", [&] { decoder->forward(rows.data(), {{0, 70}}, 0, 1); });
   check_throws<std::out_of_range>("of slot 3", [&] { decoder->forward(rows.data(), {{3, 0}}, 0, 1); });
   check_throws<std::out_of_range>("rows 1 to 3", [&] { decoder->forward(rows.data(), {{0, 0}, {0, 1}}, 1, 2); });
+}
+
+namespace {
+
+constexpr int LARGE[] = {-1, 0, 1 << 20, (1 << 24) + 1, 1 << 30, 2147483647};
+
+int damaged(int size, Random& random) {
+  switch (below(random, 150)) {
+    case 0: return LARGE[below(random, 6)];
+    case 1: return size + 1;
+    case 2: return size - 1;
+    default: return size;
+  }
+}
+
+// Loads and runs a model in which some sizes are not what they should be.
+void run_damaged_model(Random& random) {
+  const auto size = [&](int most) { return damaged(1 + below(random, most), random); };
+  const int kv_heads = 1 + below(random, 3);
+  const Sizes sizes{size(3), damaged(32 * (1 + below(random, 3)), random), damaged(kv_heads * (1 + below(random, 3)), random),
+                    damaged(kv_heads, random), damaged(8 * (1 + below(random, 4)), random),
+                    damaged(32 * (1 + below(random, 3)), random), size(3), size(40)};
+  Decoder decoder(sizes, 1e-5f, static_cast<CacheType>(below(random, 3)), 1);
+  const int out = sizes.heads * sizes.dim, kv = sizes.kv_heads * sizes.dim;
+  // Filling these would take long, and finds nothing more.
+  if (sizes.layers > 8 || out + 2 * kv > 4096 || sizes.hidden > 4096 || sizes.feed_forward > 4096) return;
+  const auto add = [&](std::vector<int> rows, int columns) {
+    decoder.weights.emplace_back();
+    for (int all : rows) {
+      const Format format = ALL_FORMATS[below(random, 7)];
+      const int count = damaged(all, random), width = damaged(columns, random);
+      Matrix matrix(format, count, width, decoder.memory);
+      // A damaged size may be too large to be filled here.
+      if (count > 0 && width > 0 && int64_t{count} * width < 1 << 16) {
+        const int from = damaged(count, random), first = static_cast<int>(std::max(-2147483648L, int64_t{count} - from)), scales = BLOCK / scales_a_block(format);
+        const size_t quants = static_cast<size_t>(std::max(0, damaged(count * width, random)));
+        if (is_quantised(format)) {
+          const std::vector<float> figures(quants / scales, 0.01f);
+          matrix.put_quants(std::vector<uint8_t>(quants, 3), figures, figures, first, from);
+        } else {
+          matrix.put_plain(std::vector<uint8_t>(quants * number_bytes(format)), first, from);
+        }
+      }
+      decoder.weights.back().parts.push_back(matrix);
+      decoder.weights.back().rows = static_cast<int>(std::min<int64_t>(int64_t{decoder.weights.back().rows} + count, 2147483647));
+    }
+  };
+  const auto vectors = [&](std::vector<std::vector<float>>& to, int count, int length) {
+    for (int i = 0; i < count; i++) to.emplace_back(std::clamp(damaged(length, random), 0, 1 << 16), 0.5f);
+  };
+  for (int layer = 0; layer < sizes.layers; layer++) {
+    add({out, kv, kv}, sizes.hidden);
+    add({sizes.hidden}, out);
+    add({sizes.feed_forward, sizes.feed_forward}, sizes.hidden);
+    add({sizes.hidden}, sizes.feed_forward);
+  }
+  add({VOCABULARY}, sizes.hidden);
+  vectors(decoder.norms, damaged(2 * sizes.layers + 1, random) % 100, sizes.hidden);
+  if (below(random, 2) == 0) vectors(decoder.biases, damaged(sizes.layers, random) % 100, out + 2 * kv);
+  if (below(random, 2) == 0) vectors(decoder.head_norms, damaged(sizes.layers, random) % 100, out + kv);
+  decoder.frequencies.assign(std::clamp(damaged(sizes.dim / 2, random), 0, 1 << 16), 0.1);
+  const int n = 1 + below(random, 5);
+  std::vector<Place> places;
+  for (int i = 0; i < n; i++) places.push_back({damaged(0, random), damaged(i, random)});
+  std::vector<float> rows(static_cast<size_t>(n) * sizes.hidden, 0.1f), logits(static_cast<size_t>(n) * VOCABULARY);
+  decoder.forward(rows.data(), places, damaged(0, random), damaged(n, random));
+  if (decoder.vocabulary() == VOCABULARY) decoder.head(rows.data(), n, logits.data());
+}
+
+}  // namespace
+
+// A model file chooses all sizes. None of them may lead outside a buffer, which the sanitizers see.
+void test_damaged_models() {
+  int ran = 0;
+  for (unsigned seed = 0; seed < 300; seed++) {
+    Random random(seed);
+    try {
+      run_damaged_model(random);
+      ran++;
+    } catch (const std::exception&) {
+    }
+  }
+  check(ran > 10 && ran < 270, std::to_string(ran) + " of 300 damaged models ran: the damage is too little or too much");
 }

@@ -6,11 +6,13 @@ int main() {
     const char* name;
     void (*run)();
   } tests[] = {{"simd", test_simd},         {"matrices", test_matrices}, {"products", test_products}, {"attention", test_attention},
-               {"decoder", test_decoder},   {"threads", test_threads},   {"errors", test_errors}};
+               {"decoder", test_decoder},   {"threads", test_threads},   {"errors", test_errors},
+               {"damaged models", test_damaged_models},
+               {"amx", test_amx}};
   for (const auto& test : tests) {
     const int before = failures;
     test.run();
-    std::printf("%-10s %s\n", test.name, failures == before ? "passed" : "FAILED");
+    std::printf("%-14s %s\n", test.name, failures == before ? "passed" : "FAILED");
   }
   return failures == 0 ? 0 : 1;
 }

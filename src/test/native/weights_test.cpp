@@ -24,7 +24,7 @@ void fill_quants(Weighed& w, int first, int count, Random& random) {
   std::vector<uint8_t> quants(static_cast<size_t>(count) * columns);
   for (uint8_t& quant : quants) quant = static_cast<uint8_t>(below(random, quants_end));
   const std::vector<float> scales = normal(random, quants.size() / width, 0.01f), offsets = normal(random, scales.size(), 0.1f);
-  w.matrix.put_quants(quants.data(), scales.data(), offsets.data(), first, count);
+  w.matrix.put_quants(quants, scales, offsets, first, count);
   for (size_t i = 0; i < quants.size(); i++) {
     const int quant = format == Format::Q8               ? static_cast<int8_t>(quants[i])
                       : format == Format::Q8_HALF_BLOCKS ? quants[i] - 32
@@ -38,7 +38,7 @@ void fill_plain(Weighed& w, int first, int count, Random& random) {
   const std::vector<float> numbers = normal(random, static_cast<size_t>(count) * w.matrix.columns());
   float* const to = w.numbers.data() + static_cast<size_t>(first) * w.matrix.columns();
   if (w.matrix.format() == Format::F32) {
-    w.matrix.put_plain(numbers.data(), first, count);
+    w.matrix.put_plain(bytes_of(numbers), first, count);
     std::copy(numbers.begin(), numbers.end(), to);
     return;
   }
@@ -48,7 +48,7 @@ void fill_plain(Weighed& w, int first, int count, Random& random) {
     bits[i] = half ? float_to_half(numbers[i]) : float_to_bfloat(numbers[i]);
     to[i] = half ? half_to_float(bits[i]) : bfloat_to_float(bits[i]);
   }
-  w.matrix.put_plain(bits.data(), first, count);
+  w.matrix.put_plain(bytes_of(bits), first, count);
 }
 
 void test_reading(Format format, int rows, int columns, Random& random) {
@@ -86,7 +86,7 @@ void test_blocks(GgufType type, Random& random) {
   Matrix matrix(type == GgufType::Q8_0 ? Format::Q8 : Format::Q4, rows, columns, memory);
   const size_t row_bytes = blocks.size() / rows;
   for (int first = 0, count = 5; first < rows; first += count, count = std::min(19, rows - first)) {
-    check(matrix.put_gguf(blocks.data() + first * row_bytes, type, first, count), "blocks are finite");
+    check(matrix.put_gguf({blocks.data() + first * row_bytes, count * row_bytes}, type, first, count), "blocks are finite");
   }
   std::vector<float> row(columns);
   for (int i = 0; i < rows; i++) {
@@ -95,7 +95,7 @@ void test_blocks(GgufType type, Random& random) {
   }
   const uint16_t infinite = 0x7C00;
   std::memcpy(blocks.data() + bytes, &infinite, 2);
-  check(!matrix.put_gguf(blocks.data(), type, 0, 1), "an infinite scale is noticed");
+  check(!matrix.put_gguf({blocks.data(), row_bytes}, type, 0, 1), "an infinite scale is noticed");
 }
 
 struct Shape {

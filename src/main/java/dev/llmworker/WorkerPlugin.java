@@ -2,11 +2,13 @@ package dev.llmworker;
 
 import dev.llmworker.assembly.Engines;
 import dev.llmworker.assembly.Listening;
+import dev.llmworker.assembly.StartReport;
 import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.port.PortException;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
+import dev.llmworker.settings.SettingsSource;
 import dev.llmworker.settings.SettingsTable;
 import dev.llmworker.settings.UnknownSettings;
 import dev.llmworker.stats.WorkerStats;
@@ -42,6 +44,7 @@ public final class WorkerPlugin implements ContextServicePlugin {
                 @Override
                 public void onCamelContextFullyStarted(CamelContext started, boolean alreadyStarted) {
                     beans.serve(started);
+                    beans.started();
                 }
             });
         } catch (Exception e) {
@@ -54,11 +57,13 @@ public final class WorkerPlugin implements ContextServicePlugin {
         try {
             var variables = new HashMap<>(System.getenv());
             variables.put(SettingsTable.ROUTES.name(), ".");
-            var settings = Settings.read(variables);
-            UnknownSettings.warnings(variables).forEach(LoggerFactory.getLogger(WorkerPlugin.class)::warn);
+            var source = SettingsSource.read(variables);
+            var settings = Settings.of(source);
+            UnknownSettings.warnings(source).forEach(LoggerFactory.getLogger(WorkerPlugin.class)::warn);
             var stats = new WorkerStats();
             var port = HttpPort.open(Listening.settings(settings));
-            return WorkerBeans.of(port, Engines.start(settings, port.vertx(), stats), stats);
+            var report = StartReport.ofThisProcess();
+            return WorkerBeans.of(port, Engines.start(settings, port.vertx(), stats, report), stats, report);
         } catch (SettingsException | PortException e) {
             throw new RuntimeCamelException(e.getMessage());
         }

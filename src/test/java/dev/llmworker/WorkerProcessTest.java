@@ -8,6 +8,7 @@ import dev.llmworker.serving.camel.PlainCamelMain;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.TestSocket;
+import dev.llmworker.testing.WorkerProcess;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -51,7 +52,9 @@ class WorkerProcessTest {
     private static List<String> lines(Process process) throws IOException {
         var lines = new ArrayList<String>();
         try (var reader = process.inputReader()) {
-            reader.lines().filter(line -> !line.startsWith("WARNING: ")).forEach(lines::add);
+            reader.lines()
+                    .filter(line -> !line.startsWith("WARNING: ") && !line.startsWith("NOTE: "))
+                    .forEach(lines::add);
         }
         return lines;
     }
@@ -84,6 +87,99 @@ class WorkerProcessTest {
         assertFails(
                 Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", "0", "ROUTES", "no/such/folder"),
                 "ROUTES is \"no/such/folder\", which is not a folder; it must be a folder with *.camel.yaml files");
+    }
+
+    @Test
+    void argumentsThatItCannotUnderstandEndItWithOneLine() throws Exception {
+        for (var arguments :
+                new String[][] {{"a.gguf", "b.gguf"}, {"--hlep"}, {"--check-model"}, {"--self-test", "x"}}) {
+            var process = start(Worker.class, Path.of("."), Map.of("ENGINE", "mock"), arguments);
+            assertEquals(
+                    List.of("worker: cannot understand the arguments " + String.join(" ", arguments)
+                            + "; there may be a MODEL to serve, --check-model MODEL, --self-test or --version"),
+                    lines(process));
+            assertEquals(2, process.waitFor());
+        }
+        var version = start(Worker.class, Path.of("."), Map.of(), "--version");
+        assertTrue(lines(version).getFirst().startsWith("camel-llm-worker "));
+        assertEquals(0, version.waitFor());
+    }
+
+    @Test
+    void anotherSystemIsRefusedInOneLine() throws Exception {
+        assertFails(
+                Map.of("JDK_JAVA_OPTIONS", "-Dos.arch=aarch64"),
+                "ENGINE=djl decodes on Linux on x86-64 only, and this is Linux on aarch64. ENGINE=openai and ENGINE=mock"
+                        + " run here, and so does the image for linux/amd64");
+    }
+
+    @Test
+    void withoutATerminalAModelThatFailedIsTheLastLineAndPingSaysSo() throws Exception {
+        var environment = Map.of("ENGINE", "djl", "MODEL", "/no/such.gguf");
+        try (var worker = WorkerProcess.start(Worker.class, environment)) {
+            var last = "ERROR Worker: nothing can be served, and /ping answers 503: the model cannot be loaded:"
+                    + " MODEL=/no/such.gguf: no such file";
+            Await.until("it says so", () -> worker.lines.getLast().endsWith(last));
+            assertEquals(503, worker.get("/ping").statusCode());
+        }
+    }
+
+    /// `script` runs it at a terminal of its own.
+    @Test
+    void atATerminalAModelThatFailedIsTheLastLineAndEndsIt(@TempDir Path folder) throws Exception {
+        var run = atTerminal(folder, Map.of("MODEL", "/no/such.gguf"));
+        var said = lines(run);
+        assertTrue(run.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS), said::toString);
+        assertEquals(1, run.exitValue(), said::toString);
+        assertTrue(
+                said.getLast()
+                        .endsWith("ERROR Worker: nothing can be served: the model cannot be loaded:"
+                                + " MODEL=/no/such.gguf: no such file"),
+                said::toString);
+    }
+
+    @Test
+    void readyComesAfterTheRoutesAndTheModel(@TempDir Path folder) throws Exception {
+        var model = folder.resolve("model.gguf");
+        TinyModel.write(model);
+        var environment = Map.of("ENGINE", "djl", "MODEL", model.toString(), "MAX_SLOTS", "1");
+        try (var worker = WorkerProcess.start(Worker.class, environment)) {
+            Await.until("it is ready", () -> worker.lines.getLast().contains("Model: try: curl "));
+            var serving = index(worker.lines, "Worker: serving on ");
+            var ready = index(worker.lines, "LocalModel: ready: model (");
+            assertTrue(serving < ready && ready == worker.lines.size() - 2, worker.lines::toString);
+            assertTrue(worker.lines.get(ready).contains(" 1 slot of "), worker.lines::toString);
+            assertEquals(
+                    200,
+                    worker.post("/generate", "{\"prompt\":\"x\",\"max_tokens\":1}")
+                            .statusCode());
+            worker.terminate();
+            assertEquals(SIGTERM_EXIT, worker.exit());
+            assertTrue(worker.lines.getLast().endsWith("Drain: stopping: no generation runs"), worker.lines::toString);
+        }
+    }
+
+    private static int index(List<String> lines, String part) {
+        for (var i = 0; i < lines.size(); i++) {
+            if (lines.get(i).contains(part)) {
+                return i;
+            }
+        }
+        throw new AssertionError("no line has " + part + ": " + lines);
+    }
+
+    private static Process atTerminal(Path folder, Map<String, String> environment) throws IOException {
+        var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        var builder = new ProcessBuilder(
+                        "script",
+                        "-qec",
+                        "'" + java + "' --enable-native-access=ALL-UNNAMED " + Worker.class.getName(),
+                        folder.resolve("typescript").toString())
+                .redirectErrorStream(true);
+        builder.environment().putAll(Map.of("HOST", "127.0.0.1", "PORT", "0"));
+        builder.environment().put("CLASSPATH", System.getProperty("java.class.path"));
+        builder.environment().putAll(environment);
+        return builder.start();
     }
 
     @Test

@@ -1,6 +1,8 @@
 package dev.llmworker.assembly;
 
 import dev.llmworker.engine.InProcessGenerator;
+import dev.llmworker.engine.LanguageModel;
+import dev.llmworker.engine.LoadListener;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.model.Libtorch;
@@ -15,15 +17,22 @@ import io.vertx.core.Vertx;
 public final class Engines {
     private Engines() {}
 
+    public static Generator start(Settings settings, Vertx vertx, WorkerStats stats) throws SettingsException {
+        return start(settings, vertx, stats, new StartReport());
+    }
+
     /// Returns at once; an engine that has something to load does so on a thread of its own.
     ///
     /// @param vertx its event loops talk to other servers
-    /// @throws SettingsException if the engine lacks a setting
-    public static Generator start(Settings settings, Vertx vertx, WorkerStats stats) throws SettingsException {
+    /// @param report is told how the loading ended
+    /// @throws SettingsException if the engine lacks a setting, or cannot run on this system
+    public static Generator start(Settings settings, Vertx vertx, WorkerStats stats, StartReport report)
+            throws SettingsException {
         return switch (settings.get(SettingsTable.ENGINE)) {
             case MOCK -> new MockGenerator(settings.get(SettingsTable.REQUEST_TIMEOUT), System::nanoTime);
             case OPENAI -> RemoteGenerator.start(vertx, RemoteEngine.options(settings));
             case DJL -> {
+                requireSystem();
                 Libtorch.spareCudaSearch();
                 NativeMethods.link();
                 Libtorch.startLoading();
@@ -36,8 +45,30 @@ public final class Engines {
                                 settings.get(SettingsTable.PREFIX_SHARING) == SettingsTable.PrefixSharing.ALL),
                         System::nanoTime,
                         stats.engine(),
-                        model::announce);
+                        new LoadListener() {
+                            @Override
+                            public void loaded(LanguageModel language) {
+                                report.modelLoaded(() -> model.announce(language));
+                            }
+
+                            @Override
+                            public void failed(String reason) {
+                                report.modelFailed(reason);
+                            }
+                        });
             }
         };
+    }
+
+    /// The libraries that decode in this process are built for one system.
+    ///
+    /// @throws SettingsException if this is another one
+    public static void requireSystem() throws SettingsException {
+        var system = System.getProperty("os.name");
+        var processor = System.getProperty("os.arch");
+        if (!system.equals("Linux") || !processor.equals("amd64")) {
+            throw new SettingsException("ENGINE=djl decodes on Linux on x86-64 only, and this is " + system + " on "
+                    + processor + ". ENGINE=openai and ENGINE=mock run here, and so does the image for linux/amd64");
+        }
     }
 }

@@ -11,6 +11,7 @@ import dev.llmworker.model.decoder.TorchDecoder;
 import dev.llmworker.settings.Setting;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsTable;
+import dev.llmworker.stats.Count;
 import dev.llmworker.stats.Stages;
 import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.chat.JinjaChatTemplate;
@@ -22,6 +23,7 @@ import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.Safetensors;
 import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -52,6 +54,11 @@ public final class LocalModel {
         var located = new ModelLocator(settings::value, progress).locate();
         stages.ended("finding the file");
         LOG.info("loading {}", located.file().getFileName());
+        // Runs beside all that follows.
+        var check = inBackground("checksum", () -> {
+            located.check();
+            return located;
+        });
         try (var model = StoredModel.open(located.file())) {
             stages.ended("its header");
             // Runs while the weights are loaded: it needs only the metadata.
@@ -62,7 +69,9 @@ public final class LocalModel {
                 var language = new LanguageModel(
                         decoder, prompts.get().tokenizer(), prompts.get().encoder(), located.name());
                 stages.ended("waiting for the tokenizer");
-                LOG.info("loaded, {} ms after exec: {} ms before, {}", ProcessAge.millis(), beforeMillis, stages);
+                check.get();
+                stages.ended("waiting for the checksum");
+                LOG.info("loaded {} ms after the start: {} ms before, {}", ProcessAge.millis(), beforeMillis, stages);
                 return language;
             } catch (ExecutionException | InterruptedException | RuntimeException e) {
                 decoder.close();
@@ -93,11 +102,11 @@ public final class LocalModel {
                 orZero(SettingsTable.THREADS),
                 settings.get(SettingsTable.DEVICE),
                 settings.get(SettingsTable.DETERMINISTIC),
-                Kernels.parse(settings.get(SettingsTable.KERNELS)));
+                Kernels.valueOf(settings.get(SettingsTable.KERNELS).toUpperCase(Locale.ROOT)));
     }
 
     private Precision precision(Setting<String> setting) {
-        return Precision.parse(setting.name(), settings.get(setting));
+        return Precision.valueOf(settings.get(setting).toUpperCase(Locale.ROOT));
     }
 
     /// The setting's value; 0 leaves the choice to the decoder.
@@ -122,12 +131,12 @@ public final class LocalModel {
     void announce(LanguageModel model) {
         var decoder = model.decoder().description();
         LOG.info(
-                "ready: {} ({}, {}) on {}, {} slots of {} tokens, KV cache {} MB",
+                "ready: {} ({}, {}) on {}, {} of {} tokens, KV cache {} MB",
                 model.id(),
                 decoder.architecture(),
                 decoder.weightFormat(),
                 decoder.device(),
-                decoder.slots(),
+                Count.of(decoder.slots(), "slot"),
                 decoder.contextLength(),
                 decoder.kvCacheBytes() / 1_000_000);
         LOG.info(

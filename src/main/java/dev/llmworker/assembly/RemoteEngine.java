@@ -1,5 +1,6 @@
 package dev.llmworker.assembly;
 
+import dev.llmworker.files.TextFile;
 import dev.llmworker.remote.RemoteOptions;
 import dev.llmworker.remote.ServerAddress;
 import dev.llmworker.settings.Settings;
@@ -8,7 +9,6 @@ import dev.llmworker.settings.SettingsTable;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.security.cert.CertificateException;
@@ -65,7 +65,7 @@ final class RemoteEngine {
             return null;
         }
         try {
-            var text = Files.readString(Path.of(file));
+            var text = TextFile.read(Path.of(file));
             var bytes = new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8));
             if (!CertificateFactory.getInstance("X.509")
                     .generateCertificates(bytes)

@@ -2,6 +2,7 @@ package dev.llmworker.assembly;
 
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsTable;
+import dev.llmworker.stats.Count;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -70,7 +71,8 @@ public final class RunPod {
         }
         var gpus = gpus(settings.orNull(SettingsTable.RUNPOD_GPU_COUNT));
         if (gpus > 0 && settings.get(SettingsTable.DEVICE).equals("cpu")) {
-            warnings.add("DEVICE is cpu, and this machine has " + gpus + " GPU(s), which you pay for but do not use");
+            warnings.add("DEVICE is cpu, and this machine has " + Count.of(gpus, "GPU")
+                    + ", which you pay for but do not use");
         } else if (gpus > 1) {
             warnings.add("this machine has " + gpus + " GPUs, but the worker uses one; choose one GPU for each worker");
         }

@@ -17,16 +17,25 @@ import org.apache.camel.spi.Registry;
 /// The worker's object graph: the same under Camel Main, Camel JBang and tests.
 ///
 /// @param port open already; [#serve] puts Camel's routes behind it
-public record WorkerBeans(HttpPort port, Generator generator, WorkerStats stats, PrometheusPage metrics)
+/// @param report is told when the routes are up
+public record WorkerBeans(
+        HttpPort port, Generator generator, WorkerStats stats, PrometheusPage metrics, StartReport report)
         implements AutoCloseable {
     public static WorkerBeans of(HttpPort port, Generator generator, WorkerStats stats) {
-        // From the jar's manifest.
-        var version = Objects.requireNonNullElse(WorkerBeans.class.getPackage().getImplementationVersion(), "unknown");
+        return of(port, generator, stats, new StartReport());
+    }
+
+    public static WorkerBeans of(HttpPort port, Generator generator, WorkerStats stats, StartReport report) {
         var identity = new WorkerIdentity(
-                version,
+                version(),
                 () -> port.isDraining() ? "draining" : state(generator),
                 () -> generator.modelId().orElse(""));
-        return new WorkerBeans(port, generator, stats, new PrometheusPage(stats, port.stats(), identity));
+        return new WorkerBeans(port, generator, stats, new PrometheusPage(stats, port.stats(), identity), report);
+    }
+
+    /// The version in the jar's manifest.
+    public static String version() {
+        return Objects.requireNonNullElse(WorkerBeans.class.getPackage().getImplementationVersion(), "unknown");
     }
 
     private static String state(Generator generator) {
@@ -48,6 +57,11 @@ public record WorkerBeans(HttpPort port, Generator generator, WorkerStats stats,
     /// the router would answer 404 before its routes are there, to health checks too.
     public void serve(CamelContext context) {
         port.serve(VertxPlatformHttpRouter.lookup(context, PortRouter.NAME));
+    }
+
+    /// The routes serve, and the log says so.
+    public void started() {
+        report.routesAreUp();
     }
 
     @Override

@@ -51,7 +51,7 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
         var language = local.load();
         try (var decoder = (TorchDecoder) language.decoder()) {
             var description = decoder.description();
-            say("model", "%s (%s)", description.name(), description.architecture());
+            say("model", "%s (%s)", language.id(), description.architecture());
             say("device", "%s: %s", description.device(), DeviceDescription.of(description.device()));
             var speed = new DecoderSpeed(decoder);
             say(
@@ -89,8 +89,9 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
         for (var decoding : speed.decoding(measured, bytesPerSecond)) {
             say(
                     "decoding",
-                    "%3d sequences: %.0f tokens/s, %.0f %% of the bandwidth bound of %.0f",
+                    "%3d %s: %.0f tokens/s, %.0f %% of the bandwidth bound of %.0f",
                     decoding.rows(),
+                    decoding.rows() == 1 ? "sequence" : "sequences",
                     decoding.tokensPerSecond(),
                     decoding.tokensPerSecond() / decoding.bound() * 100,
                     decoding.bound());

@@ -1,21 +1,44 @@
 package dev.llmworker.engine;
 
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.sampling.TokenHistory;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// A request that was checked against the model.
 ///
 /// @param tokenLimit the most tokens to generate; the prompt and these fit into the context
 /// @param cacheSalt cached prefixes are reused only of requests with the same salt
-public record Admission(
+/// @param stopTokens tokens that end the text, and are no part of it
+/// @param history given to the decoder; null if logits are not adjusted and log-probabilities are not requested
+/// @param scorer turns log-probabilities into text; null if they are not requested
+record Admission(
         long id,
         int[] prompt,
         int tokenLimit,
         boolean ignoreEos,
         SamplingParameters sampling,
         long timeoutNanos,
-        String cacheSalt) {
+        String cacheSalt,
+        int minTokens,
+        List<String> stop,
+        Set<Integer> stopTokens,
+        @Nullable TokenHistory history,
+        @Nullable TokenScorer scorer) {
+    /// A request without options that change its logits, read their scores or end its text.
     Admission(
-            long id, int[] prompt, int tokenLimit, boolean ignoreEos, SamplingParameters sampling, long timeoutNanos) {
-        this(id, prompt, tokenLimit, ignoreEos, sampling, timeoutNanos, "");
+            long id,
+            int[] prompt,
+            int tokenLimit,
+            boolean ignoreEos,
+            SamplingParameters sampling,
+            long timeout,
+            String cacheSalt) {
+        this(id, prompt, tokenLimit, ignoreEos, sampling, timeout, cacheSalt, 0, List.of(), Set.of(), null, null);
+    }
+
+    Admission(long id, int[] prompt, int tokenLimit, boolean ignoreEos, SamplingParameters sampling, long timeout) {
+        this(id, prompt, tokenLimit, ignoreEos, sampling, timeout, "");
     }
 }

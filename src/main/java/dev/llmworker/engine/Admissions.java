@@ -1,5 +1,6 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.engine.Sequence.FinishListener;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.RefusedException;
@@ -8,7 +9,13 @@ import dev.llmworker.text.Detokenizer;
 import dev.llmworker.text.PromptTooLongException;
 import dev.llmworker.text.Tokenizer;
 import dev.llmworker.text.chat.PromptEncoder;
+import dev.llmworker.text.chat.TemplateLimitException;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
@@ -41,26 +48,21 @@ final class Admissions {
     /// @param submittedNanos the time from which its deadline counts
     /// @throws RefusedException if the model cannot serve the request
     Sequence sequence(GenerationRequest request, long submittedNanos, WaitingQueue waiting, FinishListener listener) {
-        var admission = admit(request, submittedNanos);
-        return new Sequence(
-                admission,
-                steering(request, admission.prompt()),
-                detokenizer(request.prompt(), model.tokenizer()),
-                waiting,
-                clock,
-                listener);
+        var detokenizer = detokenizer(request.prompt(), model.tokenizer());
+        return new Sequence(admit(request, submittedNanos), detokenizer, waiting, clock, listener);
     }
 
-    private LogitProcessing steering(GenerationRequest request, int[] prompt) {
-        var scored = request.sampling().logprobs().isPresent();
-        // With `ignoreEos` an end token does not end the answer, so none must be forbidden.
-        var forbidden = request.ignoreEos() ? 0 : request.minTokens();
-        var plain = !scored && forbidden == 0 && request.sampling().adjustment().isNone();
-        return new LogitProcessing(
-                request.minTokens(),
-                request.stop(),
-                plain ? null : new TokenHistory(prompt, forbidden, endTokens),
-                scored ? scorer : null);
+    /// The tokens that a request ends its answer with: by their ids, or by the name of a control token as a stop
+    /// sequence. Control tokens have no text that a stop sequence could match.
+    private Set<Integer> stopTokens(GenerationRequest request) {
+        var ids = new HashSet<>(request.stopTokens());
+        var control = model.tokenizer().controlTokens();
+        request.stop().stream()
+                .map(control::get)
+                .filter(Objects::nonNull)
+                .map(Objects::requireNonNull)
+                .forEach(ids::add);
+        return ids;
     }
 
     private Admission admit(GenerationRequest request, long submittedNanos) {
@@ -79,14 +81,18 @@ final class Admissions {
                     "max_tokens is " + request.maxTokens().getAsInt() + "; this model's context leaves " + left
                             + " after the prompt");
         }
-        for (var id : request.sampling().adjustment().bias().keySet()) {
-            int tokens = model.decoder().description().vocabularySize();
-            if (id < 0 || id >= tokens) {
-                throw invalid(
-                        "invalid_request",
-                        "logit_bias has token " + id + "; this model's tokens are 0 to " + (tokens - 1));
-            }
-        }
+        checkTokens("logit_bias", request.sampling().adjustment().bias().keySet());
+        checkTokens("stop_token_ids", request.stopTokens());
+        var scored = request.sampling().logprobs().isPresent();
+        var stopTokens = stopTokens(request);
+        // With `ignoreEos` an end token does not end the answer, so none must be forbidden.
+        var ends = request.ignoreEos()
+                ? IntStream.empty()
+                : Arrays.stream(endTokens).filter(id -> !stopTokens.contains(id));
+        var forbidden = IntStream.concat(ends, stopTokens.stream().mapToInt(Integer::intValue))
+                .toArray();
+        var minTokens = forbidden.length == 0 ? 0 : request.minTokens();
+        var plain = !scored && minTokens == 0 && request.sampling().adjustment().isNone();
         return new Admission(
                 ids.incrementAndGet(),
                 prompt,
@@ -94,17 +100,35 @@ final class Admissions {
                 request.ignoreEos(),
                 request.sampling(),
                 timeout.toNanos() - (clock.getAsLong() - submittedNanos),
-                sharesPrefixes ? "" : request.cacheSalt());
+                sharesPrefixes ? "" : request.cacheSalt(),
+                request.minTokens(),
+                request.stop(),
+                stopTokens,
+                plain ? null : new TokenHistory(prompt, minTokens, forbidden),
+                scored ? scorer : null);
+    }
+
+    private void checkTokens(String field, Collection<Integer> ids) {
+        int tokens = model.decoder().description().vocabularySize();
+        for (var id : ids) {
+            if (id < 0 || id >= tokens) {
+                throw invalid(
+                        "invalid_request",
+                        field + " has token " + id + "; this model's tokens are 0 to " + (tokens - 1));
+            }
+        }
     }
 
     private static int[] encode(Prompt prompt, PromptEncoder prompts, int context) {
         try {
             return switch (prompt) {
-                case Prompt.Chat(var messages) -> prompts.encode(messages, context - 1);
+                case Prompt.Chat(var messages, var variables) -> prompts.encode(messages, variables, context - 1);
                 case Prompt.Raw(String text) -> prompts.encodeRaw(text, context - 1);
             };
         } catch (PromptTooLongException e) {
             throw tooLong("prompt is at least " + e.fewestTokens(), context);
+        } catch (TemplateLimitException e) {
+            throw invalid(e.isTooLong() ? "context_exceeded" : "template_limit", String.valueOf(e.getMessage()));
         } catch (IllegalArgumentException e) {
             throw invalid("invalid_prompt", String.valueOf(e.getMessage()));
         }

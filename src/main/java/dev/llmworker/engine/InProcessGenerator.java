@@ -8,12 +8,12 @@ import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.decoder.Decoder;
+import dev.llmworker.stats.Count;
 import dev.llmworker.stats.EngineStats;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
-import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -63,29 +63,21 @@ public final class InProcessGenerator implements Generator {
     private record Loaded(LanguageModel model, WaitingQueue waiting, Admissions admissions) {}
 
     private InProcessGenerator(
-            LanguageModel.Loader loader,
-            Limits limits,
-            LongSupplier clock,
-            EngineStats stats,
-            Consumer<LanguageModel> whenReady) {
+            LanguageModel.Loader loader, Limits limits, LongSupplier clock, EngineStats stats, LoadListener listener) {
         this.limits = limits;
         this.clock = clock;
         this.stats = stats;
         this.throughput = new Throughput(clock);
-        this.engine = Thread.ofPlatform().name("engine").daemon().unstarted(() -> run(loader, whenReady));
+        this.engine = Thread.ofPlatform().name("engine").daemon().unstarted(() -> run(loader, listener));
     }
 
     /// Starts the engine thread, which loads the model. Requests are refused until the model is loaded.
     ///
     /// @param stats receives the engine's figures
-    /// @param whenReady called once, on the engine thread, before the first request is accepted
+    /// @param listener hears when the first request is accepted
     public static InProcessGenerator start(
-            LanguageModel.Loader loader,
-            Limits limits,
-            LongSupplier clock,
-            EngineStats stats,
-            Consumer<LanguageModel> whenReady) {
-        var generator = new InProcessGenerator(loader, limits, clock, stats, whenReady);
+            LanguageModel.Loader loader, Limits limits, LongSupplier clock, EngineStats stats, LoadListener listener) {
+        var generator = new InProcessGenerator(loader, limits, clock, stats, listener);
         generator.engine.start();
         return generator;
     }
@@ -143,7 +135,8 @@ public final class InProcessGenerator implements Generator {
                 "queue_full",
                 (waiting.limit() == 0
                                 ? "no slot is free and QUEUE_LIMIT is 0, so no request waits"
-                                : waiting.limit() + " requests are already waiting, which is the limit")
+                                : Count.of(waiting.limit(), "request") + (waiting.limit() == 1 ? " is" : " are")
+                                        + " already waiting, which is the limit")
                         + "; try again in " + seconds + " s",
                 seconds);
     }
@@ -153,12 +146,12 @@ public final class InProcessGenerator implements Generator {
         stats.recordReused(sequence.reused());
     }
 
-    private void run(LanguageModel.Loader loader, Consumer<LanguageModel> whenReady) {
+    private void run(LanguageModel.Loader loader, LoadListener listener) {
         LanguageModel model;
         try {
             model = loader.load();
         } catch (Throwable e) {
-            loadFailed(e);
+            loadFailed(e, listener);
             return;
         }
         try (var decoder = model.decoder()) {
@@ -167,8 +160,8 @@ public final class InProcessGenerator implements Generator {
             var scheduler = new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock, stats);
             stats.recordReady(description(decoder.description(), waiting.limit()), waiting::size);
             loaded = new Loaded(model, waiting, new Admissions(model, limits.timeout(), limits.sharesPrefixes(), clock));
-            whenReady.accept(model);
             readiness = new Readiness.Ready();
+            listener.loaded(model);
             decodeUntilClosed(scheduler, waiting, decoder);
         }
     }
@@ -226,7 +219,7 @@ public final class InProcessGenerator implements Generator {
         return waiting.awaitWork();
     }
 
-    private void loadFailed(Throwable e) {
+    private void loadFailed(Throwable e, LoadListener listener) {
         if (closing) {
             readiness = new Readiness.Failed("the worker is shutting down");
             return;
@@ -234,12 +227,15 @@ public final class InProcessGenerator implements Generator {
         // The operator gets a message. A stack trace is logged only for our own bugs, not for a bad file, option
         // or connection.
         var cause = e instanceof ExecutionException && e.getCause() != null ? e.getCause() : e;
+        var reason = String.valueOf(cause.getMessage());
         if (cause instanceof IOException || cause instanceof IllegalArgumentException) {
-            LOG.error("the model cannot be loaded: {}", cause.getMessage());
+            LOG.error("the model cannot be loaded: {}", reason);
         } else {
             LOG.error("the model cannot be loaded", e);
+            reason = cause.toString();
         }
         readiness = new Readiness.Failed("the model could not be loaded");
+        listener.failed("the model cannot be loaded: " + reason);
     }
 
     @Override

@@ -44,8 +44,8 @@ final class LongPrompts implements AutoCloseable {
     static boolean isLong(Prompt prompt) {
         var characters = switch (prompt) {
             case Prompt.Raw(String text) -> text.length();
-            case Prompt.Chat(var messages) ->
-                messages.stream()
+            case Prompt.Chat chat ->
+                chat.messages().stream()
                         .mapToLong(message -> message.content().length())
                         .sum();
         };

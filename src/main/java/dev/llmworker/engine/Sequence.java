@@ -12,6 +12,8 @@ import dev.llmworker.text.Detokenizer;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.Set;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -20,12 +22,19 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: the engine thread owns it. Its reader takes events and may close it; any other thread may close it.
 final class Sequence implements Generation {
+    /// Is called when a sequence has ended, by the thread that ended it.
+    @FunctionalInterface
+    interface FinishListener {
+        void finished(Sequence sequence, FinishReason reason);
+    }
+
     private final long id;
     private final int promptLength;
     private final String cacheSalt;
     private final int tokenLimit;
     private final int minTokens;
     private final boolean ignoreEos;
+    private final Set<Integer> stopTokens;
     private final SamplingParameters sampling;
     private final long deadlineNanos;
     private final LongSupplier clock;
@@ -53,32 +62,23 @@ final class Sequence implements Generation {
     private volatile boolean closed;
 
     Sequence(Admission admission, Detokenizer detokenizer, WaitingQueue queue, LongSupplier clock, FinishListener end) {
-        this(admission, LogitProcessing.NONE, detokenizer, queue, clock, end);
-    }
-
-    Sequence(
-            Admission admission,
-            LogitProcessing steering,
-            Detokenizer detokenizer,
-            WaitingQueue queue,
-            LongSupplier clock,
-            FinishListener end) {
         this.id = admission.id();
         this.ids = admission.prompt();
         this.promptLength = ids.length;
         this.newestToken = ids[promptLength - 1];
         this.cacheSalt = admission.cacheSalt();
         this.tokenLimit = admission.tokenLimit();
-        this.minTokens = steering.minTokens();
+        this.minTokens = admission.minTokens();
         this.ignoreEos = admission.ignoreEos();
+        this.stopTokens = admission.stopTokens();
         this.sampling = admission.sampling();
         this.clock = clock;
         this.submittedNanos = clock.getAsLong();
         this.deadlineNanos = submittedNanos + admission.timeoutNanos();
-        this.history = steering.history();
-        this.scorer = steering.scorer();
+        this.history = admission.history();
+        this.scorer = admission.scorer();
         this.detokenizer = detokenizer;
-        this.outlet = new StopFilter(steering.stop(), events::add);
+        this.outlet = new StopFilter(admission.stop(), events::add);
         this.queue = queue;
         this.listener = end;
     }
@@ -186,7 +186,7 @@ final class Sequence implements Generation {
     /// @return why the sequence ends with this token, or null if it continues
     @Nullable
     FinishReason accept(int token, boolean endOfSequence, @Nullable Logprobs logprobs) {
-        if (endOfSequence && !ignoreEos) {
+        if (endOfSequence && !ignoreEos || stopTokens.contains(token)) {
             return FinishReason.STOP;
         }
         if (generated == 0) {
@@ -199,9 +199,8 @@ final class Sequence implements Generation {
         }
         ids[length] = token;
         var last = generated + 1 == tokenLimit;
-        var text = detokenizer.push(token);
         var scores = scorer == null || logprobs == null ? List.<ScoredToken>of() : scorer.scores(token, logprobs);
-        var event = new GenerationEvent.Token(generated, last ? text + detokenizer.flush() : text, scores);
+        var event = new GenerationEvent.Token(generated, detokenizer.push(token), scores);
         generated = generated + 1;
         if (history != null) {
             history.add(token);
@@ -250,9 +249,34 @@ final class Sequence implements Generation {
 
     @Override
     public Iterator<GenerationEvent> iterator() {
-        return new EventIterator(events, () -> {
+        return new Iterator<>() {
+            private boolean ended;
+
+            @Override
+            public boolean hasNext() {
+                return !ended;
+            }
+
+            @Override
+            public GenerationEvent next() {
+                if (ended) {
+                    throw new NoSuchElementException("the generation has finished");
+                }
+                var event = take();
+                ended = event instanceof GenerationEvent.Finished;
+                return event;
+            }
+        };
+    }
+
+    /// Waits for the next event. An interrupt closes the generation.
+    private GenerationEvent take() {
+        try {
+            return events.take();
+        } catch (InterruptedException _) {
             close();
+            Thread.currentThread().interrupt();
             return new GenerationEvent.Finished(FinishReason.CANCELLED, promptLength, generated);
-        });
+        }
     }
 }

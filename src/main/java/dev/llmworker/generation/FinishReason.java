@@ -1,5 +1,7 @@
 package dev.llmworker.generation;
 
+import org.jspecify.annotations.Nullable;
+
 /// Why a generation ended.
 public enum FinishReason {
     /// The model ended its answer with an end-of-sequence token.
@@ -11,5 +13,12 @@ public enum FinishReason {
     /// The request's deadline passed.
     TIMEOUT,
     /// The engine failed; the message is in the log.
-    ERROR
+    ERROR;
+
+    /// Whether the `finish_reason` of a server of OpenAI's API says that a choice has ended. Until then it is null;
+    /// some
+    /// servers write an empty text or `"null"`.
+    public static boolean isGiven(@Nullable String text) {
+        return text != null && !text.isBlank() && !text.strip().equalsIgnoreCase("null");
+    }
 }

@@ -12,7 +12,10 @@ import java.util.OptionalInt;
 /// @param ignoreEos continues past the model's end-of-sequence tokens, up to `maxTokens`
 /// @param minTokens the least tokens to generate before an end-of-sequence token or a stop sequence may end the
 ///     answer
-/// @param stop the answer ends before the first of these; at most [#MAX_STOPS]
+/// @param stop the answer ends before the first of these; at most [#MAX_STOPS]. The name of a control token matches
+///     the token
+/// @param stopTokens ids of tokens that end the answer like the model's end-of-sequence token, even with `ignoreEos`;
+///     at most [#MAX_STOP_TOKENS]
 /// @param fillsContext without `maxTokens`, the answer may fill the context instead of ending after
 ///     [#DEFAULT_MAX_TOKENS]
 /// @param requestId the request's id in logs, here and in other servers; empty if the client sent none
@@ -24,23 +27,24 @@ public record GenerationRequest(
         boolean ignoreEos,
         int minTokens,
         List<String> stop,
+        List<Integer> stopTokens,
         boolean fillsContext,
         String requestId,
         String cacheSalt) {
     public static final int DEFAULT_MAX_TOKENS = 100;
     public static final float DEFAULT_TEMPERATURE = 0.7f;
     public static final int MAX_STOPS = 8;
+    public static final int MAX_STOP_TOKENS = 64;
     public static final int MAX_STOP_CHARACTERS = 256;
 
     public GenerationRequest {
         stop = List.copyOf(stop);
+        stopTokens = List.copyOf(stopTokens);
         if (maxTokens.isPresent() && maxTokens.getAsInt() < 1) {
-            throw new ParameterException(
-                    "max_tokens", "max_tokens is " + maxTokens.getAsInt() + "; it must be at least 1");
+            throw new ParameterException("max_tokens", maxTokens.getAsInt(), "at least 1");
         }
         if (minTokens < 0 || (maxTokens.isPresent() && minTokens > maxTokens.getAsInt())) {
-            throw new ParameterException(
-                    "min_tokens", "min_tokens is " + minTokens + "; it must be from 0 to max_tokens");
+            throw new ParameterException("min_tokens", minTokens, "from 0 to max_tokens");
         }
         if (stop.size() > MAX_STOPS) {
             throw new ParameterException("stop", "stop has " + stop.size() + " sequences; the limit is " + MAX_STOPS);
@@ -63,7 +67,7 @@ public record GenerationRequest(
             int minTokens,
             List<String> stop,
             boolean fillsContext) {
-        this(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, fillsContext, "", "");
+        this(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, List.of(), fillsContext, "", "");
     }
 
     /// A request that ends at the model's end token or at its length.
@@ -73,12 +77,17 @@ public record GenerationRequest(
 
     public GenerationRequest withRequestId(String id) {
         return new GenerationRequest(
-                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, fillsContext, id, cacheSalt);
+                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, stopTokens, fillsContext, id, cacheSalt);
+    }
+
+    public GenerationRequest withStopTokens(List<Integer> ids) {
+        return new GenerationRequest(
+                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, ids, fillsContext, requestId, cacheSalt);
     }
 
     public GenerationRequest withCacheSalt(String salt) {
         return new GenerationRequest(
-                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, fillsContext, requestId, salt);
+                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, stopTokens, fillsContext, requestId, salt);
     }
 
     /// The most tokens to generate, including the default; the context may hold fewer.

@@ -42,8 +42,8 @@ public final class MockGenerator implements Generator {
         }
         var prompt = switch (request.prompt()) {
             case Prompt.Raw(var text) -> text;
-            case Prompt.Chat(var messages) ->
-                messages.isEmpty() ? "" : messages.getLast().content();
+            case Prompt.Chat chat ->
+                chat.messages().isEmpty() ? "" : chat.messages().getLast().content();
         };
         var text = "Response to: '" + prompt + "' (tokens=" + maxTokens + ", temp="
                 + request.sampling().temperature() + ", request #" + requests.incrementAndGet() + ")";

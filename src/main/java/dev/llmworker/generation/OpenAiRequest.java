@@ -14,14 +14,16 @@ public record OpenAiRequest(Form form, Map<?, ?> body, String requestId) {
         TEXT
     }
 
-    /// How many choices the answer has: `n` for each prompt.
+    private static final int MAX_CHOICES = 1 << 16;
+
+    /// How many choices the answer has: `n` for each prompt. No server gives more than [#MAX_CHOICES].
     public int choices() {
-        var each = body.get("n") instanceof Number number ? Math.max(1, number.intValue()) : 1;
+        var each = body.get("n") instanceof Number number ? Math.clamp(number.longValue(), 1, MAX_CHOICES) : 1L;
         // A list of numbers is one prompt, given as token ids.
         var prompts =
                 body.get("prompt") instanceof List<?> list && !list.isEmpty() && !(list.getFirst() instanceof Number)
                         ? list.size()
                         : 1;
-        return each * prompts;
+        return (int) Math.min(each * prompts, MAX_CHOICES);
     }
 }

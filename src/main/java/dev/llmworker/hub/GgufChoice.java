@@ -27,7 +27,7 @@ final class GgufChoice {
         if (candidates.size() > 1) {
             var listed = candidates.stream()
                     .limit(MAX_LISTED)
-                    .map(name -> "\n  MODEL=" + model + separator + name)
+                    .map(name -> "\n  MODEL=" + ShellWord.of(model + separator + name))
                     .collect(Collectors.joining());
             var rest = candidates.size() > MAX_LISTED ? "\n  and " + (candidates.size() - MAX_LISTED) + " more" : "";
             throw new ModelUnavailableException(

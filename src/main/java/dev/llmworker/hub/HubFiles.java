@@ -1,6 +1,6 @@
 package dev.llmworker.hub;
 
-import dev.llmworker.hub.download.DiskSpace;
+import dev.llmworker.hub.download.CacheFolder;
 import dev.llmworker.hub.download.Downloader;
 import dev.llmworker.hub.download.ModelUnavailableException;
 import dev.llmworker.hub.download.PartFile;
@@ -49,7 +49,7 @@ record HubFiles(HubId id, HubListing listing, SnapshotCache cache, URI hub, Down
                 bytes -= new PartFile(folder.resolve(name)).bytes();
             }
         }
-        DiskSpace.require(folder, bytes, id.toString());
+        CacheFolder.requireSpace(folder, bytes, id.toString());
     }
 
     /// @return the path of the downloaded file

@@ -2,7 +2,6 @@ package dev.llmworker.hub;
 
 import dev.llmworker.hub.download.Backoff;
 import dev.llmworker.hub.download.CacheFolder;
-import dev.llmworker.hub.download.Interruption;
 import dev.llmworker.hub.download.ModelUnavailableException;
 import dev.llmworker.hub.progress.Progress;
 import dev.llmworker.weights.Safetensors;
@@ -25,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 /// Threading: blocks, for minutes during a download; an interrupt ends it promptly.
 public final class ModelLocator {
     private static final byte[] GGUF_MAGIC = "GGUF".getBytes(StandardCharsets.US_ASCII);
+    private static final String HOME_FOLDER = "~/";
     private static final Path RUNPOD_VOLUME = Path.of("/runpod-volume");
 
     private final Function<String, @Nullable String> environment;
@@ -48,7 +48,9 @@ public final class ModelLocator {
     public LocatedModel locate() throws IOException, InterruptedException {
         var model = CacheFolder.nonBlank(environment.apply("MODEL"));
         if (model == null) {
-            return ofFile(StarterModel.file(environment));
+            var starter = StarterModel.read();
+            var located = ofFile(starter.file(environment));
+            return new LocatedModel(located.name(), located.file(), starter.sha256());
         }
         var path = existing(model);
         if (path != null) {
@@ -56,15 +58,16 @@ public final class ModelLocator {
         }
         var id = looksLikePath(model) ? null : HubId.parse(model);
         if (id == null) {
-            throw new ModelUnavailableException("MODEL=" + model + ": no such file"
-                    + (looksLikePath(model) ? "" : ", and not a Hugging Face id (org/name or org/name:file.gguf)"));
+            throw new ModelUnavailableException("MODEL=" + model + ": no such file" + hint(model));
         }
         try {
             var file = huggingFace.file(id);
             requireReadable(file, model);
             return new LocatedModel(id.repository(), file);
         } catch (ClosedByInterruptException | FileLockInterruptionException e) {
-            throw Interruption.of(e);
+            // File channels leave the thread's flag set. Here only the exception tells the caller.
+            Thread.interrupted();
+            throw (InterruptedException) new InterruptedException(e.toString()).initCause(e);
         }
     }
 
@@ -83,6 +86,14 @@ public final class ModelLocator {
                 || model.startsWith("~")
                 || model.contains("\\")
                 || (!model.contains(":") && (model.endsWith(GgufChoice.SUFFIX) || model.endsWith(".safetensors")));
+    }
+
+    private String hint(String model) {
+        if (model.startsWith(HOME_FOLDER)) {
+            var meant = CacheFolder.home(environment).resolve(model.substring(HOME_FOLDER.length()));
+            return ". A shell replaces ~ only if it is not in quotes; write MODEL=" + ShellWord.of(meant.toString());
+        }
+        return looksLikePath(model) ? "" : ", and not a Hugging Face id (org/name or org/name:file.gguf)";
     }
 
     private static Path inPath(Path path, String model) throws IOException {

@@ -8,6 +8,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.util.Utils;
 import ai.djl.util.cuda.CudaUtils;
+import dev.llmworker.stats.Count;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -57,7 +58,8 @@ public final class Devices {
             throw new IllegalArgumentException("device is " + name + "; it can be auto, cpu, cuda:0 and so on");
         }
         if (Integer.parseInt(index) >= gpus) {
-            throw new IllegalArgumentException("device is " + name + "; libtorch sees " + gpus + " GPUs here");
+            throw new IllegalArgumentException(
+                    "device is " + name + "; libtorch sees " + Count.of(gpus, "GPU") + " here");
         }
         return Device.gpu(Integer.parseInt(index));
     }

@@ -1,5 +1,6 @@
 package dev.llmworker.model;
 
+import dev.llmworker.stats.Count;
 import java.util.Locale;
 
 /// How the memory of a device will be used. It is decided before any memory is taken. Figures are in bytes.
@@ -25,7 +26,7 @@ public record MemoryPlan(
         int spareTokens,
         long bytesPerToken,
         String perToken) {
-    private static final int DEFAULT_SLOTS = 32;
+    public static final int DEFAULT_SLOTS = 32;
     /// There are fewer slots before contexts become shorter than this.
     private static final int COMFORTABLE_CONTEXT = 4096;
     /// Contexts are rounded down to multiples of this, which the decoder's attention reads.
@@ -77,7 +78,8 @@ public record MemoryPlan(
                 bytesPerToken,
                 "2 × " + config.layers() + " layers × " + config.kvHeads() + " heads × " + config.headDim() + " × "
                         + needs.numberBytes() + " bytes");
-        if (plan.cache() > left) {
+        // Not the product of all: that of a hostile file could overflow.
+        if (contextLength + spare > left / bytesPerToken / slots) {
             throw new IllegalArgumentException("the KV cache does not fit: " + plan.arithmetic() + "; " + plan.room()
                     + ". " + plan.whatFits(left));
         }
@@ -91,7 +93,8 @@ public record MemoryPlan(
 
     private String arithmetic() {
         var tokens = contextLength + (spareTokens == 0 ? " tokens × " : " and " + spareTokens + " spare tokens × ");
-        return slots + " slots × " + tokens + bytesPerToken + " bytes (" + perToken + ") are " + gigabytes(cache());
+        return Count.of(slots, "slot") + " × " + tokens + bytesPerToken + " bytes (" + perToken + ") are "
+                + gigabytes((double) bytesPerToken * slots * (contextLength + spareTokens));
     }
 
     private String room() {
@@ -122,7 +125,7 @@ public record MemoryPlan(
         return tokens / CONTEXT_STEP * CONTEXT_STEP;
     }
 
-    private static String gigabytes(long bytes) {
+    private static String gigabytes(double bytes) {
         return String.format(Locale.ROOT, bytes < 1e9 ? "%.2f GB" : "%.1f GB", bytes / 1e9);
     }
 

@@ -27,8 +27,10 @@ public record ModelConfig(
         float epsilon,
         boolean biased,
         Rope rope) {
-    /// No known model has more than 32,768. Products of two sizes stay far below the limit of a long.
+    /// No known model has more than 32,768 values in a row. All heads together are such a row, too.
     private static final int MAX_SIZE = 1 << 20;
+    /// No known model has more than 300,000 tokens.
+    private static final int MAX_VOCABULARY = 1 << 24;
     /// The longest contexts known are of 10 million tokens.
     private static final int MAX_CONTEXT = 1 << 24;
 
@@ -50,6 +52,9 @@ public record ModelConfig(
         var headDim = headDim(metadata, prefix, hidden, heads);
         checkParts(metadata, prefix);
         var embedding = model.tensor("token_embd.weight");
+        if (embedding.rows() > MAX_VOCABULARY) {
+            throw embedding.problem("has " + embedding.rows() + " rows; the limit is " + MAX_VOCABULARY);
+        }
         return new ModelConfig(
                 metadata.string("general.name", "unnamed"),
                 architecture,
@@ -59,7 +64,7 @@ public record ModelConfig(
                 kvHeads,
                 headDim,
                 size(metadata, prefix + "feed_forward_length", MAX_SIZE),
-                Math.toIntExact(Math.min(embedding.rows(), Integer.MAX_VALUE)),
+                Math.toIntExact(embedding.rows()),
                 contextLength(metadata, prefix),
                 epsilon(metadata, prefix),
                 architecture.biased() || model.tensors().containsKey("blk.0.attn_q.bias"),
@@ -71,6 +76,22 @@ public record ModelConfig(
     /// @param numberBytes bytes of a number
     public long cacheBytesPerToken(int numberBytes) {
         return 2L * layers * kvHeads * headDim * numberBytes;
+    }
+
+    /// Values of all query heads of a token.
+    public int queryWidth() {
+        return heads * headDim;
+    }
+
+    /// Values of all key heads of a token, and of all value heads.
+    public int keyWidth() {
+        return kvHeads * headDim;
+    }
+
+    /// Bytes of what a program computes for a row between two layers, in float32.
+    public long activationBytes() {
+        var widest = 2L * hidden + 2L * queryWidth() + 2L * keyWidth() + 3L * feedForward;
+        return widest * Float.BYTES;
     }
 
     private static void checkParts(Metadata metadata, String prefix) throws ModelFileException {
@@ -95,6 +116,12 @@ public record ModelConfig(
                     metadata.file(),
                     "the heads have keys of " + headDim + " and values of " + valueLength
                             + "; supported: both the same, even, 2 to " + MAX_SIZE);
+        }
+        if ((long) heads * headDim > MAX_SIZE) {
+            throw new ModelFileException(
+                    metadata.file(),
+                    heads + " heads of " + headDim + " values are " + (long) heads * headDim
+                            + " together; the limit is " + MAX_SIZE);
         }
         return headDim;
     }

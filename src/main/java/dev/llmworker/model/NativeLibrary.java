@@ -7,6 +7,7 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.util.List;
 import java.util.Optional;
@@ -27,6 +28,9 @@ public final class NativeLibrary {
 
     /// `int32_t llmworker_register(char* message, uint64_t size)`, see `ops.cpp`.
     private static final String REGISTER = "llmworker_register";
+
+    /// `int32_t llmworker_amx_is_usable()`.
+    private static final String AMX = "llmworker_amx_is_usable";
 
     private static final int MESSAGE_BYTES = 512;
 
@@ -85,16 +89,11 @@ public final class NativeLibrary {
     ///
     /// @throws IOException if libtorch rejects them, for instance because they are registered already
     public static void register() throws IOException {
-        var function = SymbolLookup.loaderLookup()
-                .find(REGISTER)
-                .orElseThrow(() -> new IOException("it is of another version: it has no function " + REGISTER));
         var signature = FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG);
+        var register = function(REGISTER, signature);
         try (var arena = Arena.ofConfined()) {
             var message = arena.allocate(MESSAGE_BYTES);
-            var failed = (int)
-                    Linker.nativeLinker().downcallHandle(function, signature).invokeExact(message, (long)
-                            MESSAGE_BYTES);
-            if (failed != 0) {
+            if ((int) register.invokeExact(message, (long) MESSAGE_BYTES) != 0) {
                 throw new IOException("its operators cannot be registered: " + message.getString(0));
             }
         } catch (IOException | RuntimeException | Error e) {
@@ -103,6 +102,28 @@ public final class NativeLibrary {
             // The method handle declares Throwable but throws none of its own.
             throw new IllegalStateException(e);
         }
+    }
+
+    /// Whether this process can use AMX, with which libtorch multiplies bfloat16 several times as fast. The library
+    /// must
+    /// be loaded.
+    public static boolean isAmxUsable() {
+        try {
+            return (int) function(AMX, FunctionDescriptor.of(ValueLayout.JAVA_INT))
+                            .invokeExact()
+                    != 0;
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static MethodHandle function(String name, FunctionDescriptor signature) throws IOException {
+        var found = SymbolLookup.loaderLookup()
+                .find(name)
+                .orElseThrow(() -> new IOException("it is of another version: it has no function " + name));
+        return Linker.nativeLinker().downcallHandle(found, signature);
     }
 
     private static void checkCpu() throws IOException {

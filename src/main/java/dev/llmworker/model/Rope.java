@@ -16,7 +16,7 @@ import java.lang.foreign.MemorySegment;
 /// @param halfSplit whether value `i` pairs with `i + turning / 2` in the file; otherwise it pairs with its
 ///     neighbour, as in the programs
 public record Rope(double[] frequencies, int turning, boolean halfSplit) {
-    private static final String FACTORS = "rope_freqs.weight";
+    static final String FACTORS = "rope_freqs.weight";
 
     /// The metadata flag `<architecture>.rope.half_split` overrides the architecture's order of pairs.
     public static Rope of(StoredModel model, Architecture architecture, int headDim) throws ModelFileException {
@@ -34,7 +34,7 @@ public record Rope(double[] frequencies, int turning, boolean halfSplit) {
         var slowdown = slowdown(metadata, prefix);
         var factors = model.tensors().get(FACTORS);
         if (factors != null) {
-            TensorCheck.vector(factors, turning / 2);
+            TensorCheck.shape(factors, turning / 2);
         }
         var frequencies = new double[headDim / 2];
         for (var i = 0; i < turning / 2; i++) {

@@ -7,6 +7,9 @@ import dev.llmworker.weights.TensorType;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
 
@@ -15,35 +18,19 @@ public final class TensorCheck {
     private static final ValueLayout.OfFloat FLOAT =
             ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    private static final Set<String> OUTSIDE_BLOCKS =
-            Set.of("token_embd.weight", "output_norm.weight", "output.weight", "rope_freqs.weight");
-    private static final Set<String> IN_BLOCKS = Set.of(
-            "attn_norm.weight",
-            "attn_q.weight",
-            "attn_k.weight",
-            "attn_v.weight",
-            "attn_output.weight",
-            "ffn_norm.weight",
-            "ffn_gate.weight",
-            "ffn_up.weight",
-            "ffn_down.weight");
-    private static final Set<String> BIASES = Set.of("attn_q.bias", "attn_k.bias", "attn_v.bias");
-    private static final Set<String> HEAD_NORMS = Set.of("attn_q_norm.weight", "attn_k_norm.weight");
-    private static final Pattern BLOCK = Pattern.compile("blk\\.\\d+\\.");
+    private static final Pattern BLOCK = Pattern.compile("^blk\\.\\d+\\.");
+    private static final String EMBEDDING = "token_embd.weight";
+    private static final String OUTPUT_NORM = "output_norm.weight";
+    private static final String HEAD = "output.weight";
 
     private TensorCheck() {}
 
     /// Refuses a tensor that the programs do not use: without it the model would write nonsense.
     public static void allKnown(StoredModel model, ModelConfig config) throws ModelFileException {
+        var known = new HashSet<>(Set.of(EMBEDDING, OUTPUT_NORM, HEAD, Rope.FACTORS));
+        inBlock(config).keySet().forEach(part -> known.add("blk." + part));
         for (var entry : model.tensors().entrySet()) {
-            var name = entry.getKey();
-            var part = BLOCK.matcher(name).replaceFirst("");
-            var known = part.equals(name)
-                    ? OUTSIDE_BLOCKS.contains(name)
-                    : IN_BLOCKS.contains(part)
-                            || config.biased() && BIASES.contains(part)
-                            || config.architecture().normalisesHeads() && HEAD_NORMS.contains(part);
-            if (!known) {
+            if (!known.contains(BLOCK.matcher(entry.getKey()).replaceFirst("blk."))) {
                 throw entry.getValue()
                         .problem("is not of a " + config.architecture().ggufName() + " model as it is supported");
             }
@@ -52,54 +39,51 @@ public final class TensorCheck {
 
     /// Checks that each tensor is there, in its shape and in a supported type, before loading starts.
     public static void allThere(StoredModel model, ModelConfig config) throws ModelFileException {
-        int heads = config.heads() * config.headDim(), kvHeads = config.kvHeads() * config.headDim();
-        int hidden = config.hidden(), inner = config.feedForward();
-        matrix(model.tensor("token_embd.weight"), config.vocabulary(), hidden);
+        check(model, EMBEDDING, config.hidden(), config.vocabulary());
+        var shapes = inBlock(config);
         for (var layer = 0; layer < config.layers(); layer++) {
-            var block = "blk." + layer + ".";
-            plainVector(model, block + "attn_norm.weight", hidden);
-            plainVector(model, block + "ffn_norm.weight", hidden);
-            matrix(model.tensor(block + "attn_q.weight"), heads, hidden);
-            matrix(model.tensor(block + "attn_k.weight"), kvHeads, hidden);
-            matrix(model.tensor(block + "attn_v.weight"), kvHeads, hidden);
-            if (config.biased()) {
-                plainVector(model, block + "attn_q.bias", heads);
-                plainVector(model, block + "attn_k.bias", kvHeads);
-                plainVector(model, block + "attn_v.bias", kvHeads);
+            for (var part : shapes.entrySet()) {
+                check(model, "blk." + layer + "." + part.getKey(), part.getValue());
             }
-            if (config.architecture().normalisesHeads()) {
-                plainVector(model, block + "attn_q_norm.weight", config.headDim());
-                plainVector(model, block + "attn_k_norm.weight", config.headDim());
-            }
-            matrix(model.tensor(block + "attn_output.weight"), hidden, heads);
-            matrix(model.tensor(block + "ffn_gate.weight"), inner, hidden);
-            matrix(model.tensor(block + "ffn_up.weight"), inner, hidden);
-            matrix(model.tensor(block + "ffn_down.weight"), hidden, inner);
         }
-        plainVector(model, "output_norm.weight", hidden);
-        if (model.tensors().containsKey("output.weight")) {
-            matrix(model.tensor("output.weight"), config.vocabulary(), hidden);
+        check(model, OUTPUT_NORM, config.hidden());
+        if (model.tensors().containsKey(HEAD)) {
+            check(model, HEAD, config.hidden(), config.vocabulary());
         }
     }
 
-    private static void plainVector(StoredModel model, String name, long length) throws ModelFileException {
+    private static void check(StoredModel model, String name, long... expected) throws ModelFileException {
         var tensor = model.tensor(name);
-        vector(tensor, length);
-        unquantised(tensor);
-    }
-
-    public static void unquantised(Tensor tensor) throws ModelFileException {
-        if (tensor.type().blockElements() > 1) {
+        shape(tensor, expected);
+        if (expected.length == 1 && tensor.type().blockElements() > 1) {
             throw tensor.problem("is " + tensor.type() + "; supported here: F32, F16, BF16");
         }
     }
 
-    public static void vector(Tensor tensor, long length) throws ModelFileException {
-        check(tensor, length);
-    }
-
-    public static void matrix(Tensor tensor, long rows, long columns) throws ModelFileException {
-        check(tensor, columns, rows);
+    /// The shapes of a layer's tensors, columns first, in the order of their use.
+    private static Map<String, long[]> inBlock(ModelConfig config) {
+        int heads = config.queryWidth(), kvHeads = config.keyWidth();
+        int hidden = config.hidden(), inner = config.feedForward();
+        var shapes = new LinkedHashMap<String, long[]>();
+        shapes.put("attn_norm.weight", new long[] {hidden});
+        shapes.put("ffn_norm.weight", new long[] {hidden});
+        shapes.put("attn_q.weight", new long[] {hidden, heads});
+        shapes.put("attn_k.weight", new long[] {hidden, kvHeads});
+        shapes.put("attn_v.weight", new long[] {hidden, kvHeads});
+        if (config.biased()) {
+            shapes.put("attn_q.bias", new long[] {heads});
+            shapes.put("attn_k.bias", new long[] {kvHeads});
+            shapes.put("attn_v.bias", new long[] {kvHeads});
+        }
+        if (config.architecture().normalisesHeads()) {
+            shapes.put("attn_q_norm.weight", new long[] {config.headDim()});
+            shapes.put("attn_k_norm.weight", new long[] {config.headDim()});
+        }
+        shapes.put("attn_output.weight", new long[] {heads, hidden});
+        shapes.put("ffn_gate.weight", new long[] {hidden, inner});
+        shapes.put("ffn_up.weight", new long[] {hidden, inner});
+        shapes.put("ffn_down.weight", new long[] {inner, hidden});
+        return shapes;
     }
 
     /// An element of an F32 vector.
@@ -110,7 +94,8 @@ public final class TensorCheck {
         return tensor.data().getAtIndex(FLOAT, index);
     }
 
-    private static void check(Tensor tensor, long... expected) throws ModelFileException {
+    /// @param expected columns first
+    static void shape(Tensor tensor, long... expected) throws ModelFileException {
         if (!Arrays.equals(withoutTrailingOnes(tensor.shape()), withoutTrailingOnes(expected))) {
             throw tensor.problem("has shape " + Arrays.toString(tensor.shape()) + "; the metadata asks for "
                     + Arrays.toString(expected) + " (columns first)");

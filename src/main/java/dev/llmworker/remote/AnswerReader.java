@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 /// @param <E> the answer's events
 abstract class AnswerReader<E> {
     private static final String LAST = "[DONE]";
-    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final ObjectMapper JSON = ExactJson.mapper();
 
     private final BitSet unfinished = new BitSet();
     private FinishReason reason = FinishReason.STOP;
@@ -51,20 +51,28 @@ abstract class AnswerReader<E> {
         } catch (IOException _) {
             throw new IOException("an event is not JSON");
         }
-        if (event == null || !event.isObject()) {
+        if (event == null || event.isNull()) {
+            return null;
+        }
+        if (!event.isObject()) {
             throw new IOException("an event is not a JSON object");
         }
         if (event.hasNonNull("error") || event.path("object").asText().equals("error")) {
             return Failure.reported(data);
         }
         var usage = event.path("usage");
+        if (!event.path("choices").isArray() && !usage.isObject()) {
+            // A heartbeat, or what else a server says of itself.
+            return null;
+        }
         if (usage.isObject()) {
             promptTokens = usage.path("prompt_tokens").asInt();
             completionTokens = usage.path("completion_tokens").asInt();
         }
         for (var choice : event.path("choices")) {
-            if (choice.path("finish_reason").isTextual()) {
-                finished(choice.path("finish_reason").textValue());
+            var why = choice.path("finish_reason").textValue();
+            if (FinishReason.isGiven(why)) {
+                finished(why);
                 unfinished.clear(Math.max(0, choice.path("index").asInt()));
             }
         }

@@ -10,6 +10,7 @@ import dev.llmworker.text.chat.ChatMessage;
 import io.vertx.core.buffer.Buffer;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// A request to a server. It always asks for a stream, so that closing it ends the work there.
 ///
@@ -18,6 +19,7 @@ import java.util.Map;
 record ApiRequest(String path, Map<String, Object> body, String requestId) {
     private static final String CHAT = "/chat/completions";
     private static final String TEXT = "/completions";
+    private static final String EFFORT = "reasoning_effort";
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /// The request as a client of OpenAI's API wrote it.
@@ -38,8 +40,9 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
         var body = new LinkedHashMap<String, Object>();
         var logprobs = request.sampling().logprobs();
         var path = switch (request.prompt()) {
-            case Prompt.Chat(var messages) -> {
+            case Prompt.Chat(var messages, var variables) -> {
                 body.put("messages", messages.stream().map(ApiRequest::message).toList());
+                template(variables, body);
                 logprobs.ifPresent(number -> {
                     body.put("logprobs", true);
                     body.put("top_logprobs", number);
@@ -59,6 +62,9 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
             body.put("stop", request.stop());
         }
         // Not part of OpenAI's API. Sent only if the client asks for it, as some servers reject unknown fields.
+        if (!request.stopTokens().isEmpty()) {
+            body.put("stop_token_ids", request.stopTokens());
+        }
         if (request.ignoreEos()) {
             body.put("ignore_eos", true);
         }
@@ -72,6 +78,17 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
 
     private static Map<String, String> message(ChatMessage message) {
         return Map.of("role", message.role(), "content", message.content());
+    }
+
+    /// What the request says to the chat template. Servers also use the effort in other ways, so it has its own field.
+    private static void template(Map<String, @Nullable Object> variables, Map<String, Object> body) {
+        var others = new LinkedHashMap<>(variables);
+        if (others.remove(EFFORT) instanceof String effort) {
+            body.put(EFFORT, effort);
+        }
+        if (!others.isEmpty()) {
+            body.put("chat_template_kwargs", others);
+        }
     }
 
     private static void sampling(SamplingParameters sampling, Map<String, Object> body) {

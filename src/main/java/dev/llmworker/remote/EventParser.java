@@ -1,14 +1,22 @@
 package dev.llmworker.remote;
 
+import static java.util.regex.Pattern.CASE_INSENSITIVE;
+import static java.util.regex.Pattern.DOTALL;
+
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/// Parses server-sent events from bytes that come in pieces of any size. Lines end with LF, CR or both. Fields
-/// other than `data` and errors are ignored.
+/// Parses server-sent events, as WHATWG's HTML standard has them (9.2.6), from bytes that come in pieces of any size.
+/// Lines end with LF, CR or both. Fields other than `data`, `event` and errors are ignored.
+///
+/// Events that carry nothing are passed over: those without data, and heartbeats. So is an event of a name that is not
+/// known, unless its data can be an event of the API.
 ///
 /// Threading: one thread.
 final class EventParser {
@@ -16,11 +24,19 @@ final class EventParser {
     static final int MAX_LINE_BYTES = 1 << 20;
 
     private static final int FIRST_BYTES = 512;
+    private static final String ERROR = "error";
+    /// The names of events that carry what events without a name do.
+    private static final Set<String> PLAIN = Set.of("", "message");
+
+    /// What servers send to keep a connection open, as the name of an event or as its data. Some put a whole comment
+    /// into the data.
+    private static final Pattern HEARTBEAT =
+            Pattern.compile("\\s*:.*|\\W*(ping|pong|keep[-_ ]?alive|heart[-_ ]?beat)\\W*", CASE_INSENSITIVE | DOTALL);
 
     private final Events events;
     private ByteArrayOutputStream line = new ByteArrayOutputStream(FIRST_BYTES);
     private @Nullable StringBuilder data;
-    private boolean isError;
+    private String type = "";
     private boolean afterReturn;
     private boolean begun;
 
@@ -65,6 +81,7 @@ final class EventParser {
 
     private void endLine() throws IOException {
         if (line.size() == 0) {
+            begun = true;
             endEvent();
             return;
         }
@@ -97,10 +114,10 @@ final class EventParser {
         var start = colon < 0 ? text.length() : colon + (text.startsWith(" ", colon + 1) ? 2 : 1);
         switch (name) {
             case "data" -> add(text, start);
-            case "event" -> isError = text.substring(start).equals("error");
+            case "event" -> type = text.substring(start);
             // Older servers of llama.cpp send this instead of `data`.
-            case "error" -> {
-                isError = true;
+            case ERROR -> {
+                type = ERROR;
                 add(text, start);
             }
             default -> {}
@@ -122,16 +139,19 @@ final class EventParser {
     }
 
     private void endEvent() {
-        var whole = data;
-        var error = isError;
+        var whole = data == null ? "" : data.toString();
+        var name = type;
         data = null;
-        isError = false;
-        if (whole != null) {
-            if (error) {
-                events.error(whole.toString());
-            } else {
-                events.data(whole.toString());
-            }
+        type = "";
+        if (whole.isBlank()
+                || HEARTBEAT.matcher(name).matches()
+                || HEARTBEAT.matcher(whole).matches()) {
+            return;
+        }
+        if (name.equals(ERROR)) {
+            events.error(whole);
+        } else if (PLAIN.contains(name) || whole.startsWith("{") || whole.startsWith("[")) {
+            events.data(whole);
         }
     }
 }

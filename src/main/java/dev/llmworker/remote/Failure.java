@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.generation.RefusedException.Reason;
+import dev.llmworker.text.WholeCharacters;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
@@ -143,7 +144,7 @@ record Failure(Blame blame, boolean elsewhere, boolean again, RefusedException r
         }
 
         private static String shortened(String text) {
-            return text.length() <= MAX_SHOWN ? text : text.substring(0, MAX_SHOWN) + "…";
+            return text.length() <= MAX_SHOWN ? text : WholeCharacters.beginning(text, MAX_SHOWN) + "…";
         }
     }
 }

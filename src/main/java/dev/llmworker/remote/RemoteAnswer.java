@@ -27,7 +27,7 @@ import org.slf4j.event.Level;
 /// the server wait.
 class RemoteAnswer<E> implements Answer<E> {
     private static final Logger LOG = LoggerFactory.getLogger(RemoteAnswer.class);
-    // How long to wait for the usage after the end of the text.
+    // How long to wait for the usage after the last content.
     private static final long USAGE_MILLIS = 2000;
 
     private final RemoteServers servers;
@@ -98,6 +98,7 @@ class RemoteAnswer<E> implements Answer<E> {
             if (over) {
                 return;
             }
+            var before = reader.emitted();
             Failure failure;
             try {
                 failure = reader.read(data, events::add);
@@ -108,7 +109,9 @@ class RemoteAnswer<E> implements Answer<E> {
                 stop(failure);
             } else if (reader.isLast()) {
                 complete();
-            } else if (reader.isComplete() && usageTimer < 0) {
+            } else if (reader.isComplete() && (usageTimer < 0 || reader.emitted() > before)) {
+                // Content may follow the finish reason. The wait begins again while it does.
+                context.owner().cancelTimer(usageTimer);
                 usageTimer = context.owner().setTimer(USAGE_MILLIS, _ -> complete());
             }
         }

@@ -2,6 +2,7 @@ package dev.llmworker.remote;
 
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
+import dev.llmworker.stats.Count;
 import java.util.Collection;
 import java.util.List;
 import java.util.Objects;
@@ -57,9 +58,8 @@ final class RemoteServers {
         return new RefusedException(
                 RefusedException.Reason.OVERLOADED,
                 "queue_full",
-                connections
-                        + " generations are already running at each of the engine's servers, which is the limit; try again"
-                        + " later");
+                Count.of(connections, "generation") + (connections == 1 ? " is" : " are")
+                        + " already running at each of the engine's servers, which is the limit; try again later");
     }
 
     private RefusedException unavailable() {

@@ -3,12 +3,14 @@ package dev.llmworker.remote;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.ScoredToken;
+import dev.llmworker.text.WholeCharacters;
 import java.util.List;
 import java.util.function.Consumer;
 
 /// Converts the text of the first choice to tokens. A piece of text counts as one token, because servers do not
 /// report token boundaries. If there are scores, they give the boundaries.
 final class TokenReader extends AnswerReader<GenerationEvent> {
+    private final WholeCharacters characters = new WholeCharacters();
     private int index;
 
     TokenReader() {
@@ -21,7 +23,10 @@ final class TokenReader extends AnswerReader<GenerationEvent> {
             if (choice.path("index").asInt() == 0) {
                 // Chat has the text in `delta`. A model's reasoning is in other members, and is left out.
                 var text = choice.has("delta") ? choice.path("delta").path("content") : choice.path("text");
-                emit(text.isTextual() ? text.textValue() : "", Scores.read(choice.path("logprobs")), events);
+                emit(
+                        text.isTextual() ? characters.push(text.textValue()) : "",
+                        Scores.read(choice.path("logprobs")),
+                        events);
             }
         }
     }

@@ -26,7 +26,9 @@ public final class CamelApplication extends Main {
         var folder = Path.of(settings.get(SettingsTable.ROUTES));
         RouteFiles.list(folder);
         bind("workerBeans", beans);
-        setPropertyPlaceholderLocations("file:" + folder.resolve("application.properties") + ";optional=true");
+        // The file is not a location of properties: Camel would read it once more, and in its own way.
+        setPropertyPlaceholderLocations("false");
+        settings.properties().forEach(this::addInitialProperty);
         configure()
                 .withName("worker")
                 // [RouteFiles] loads the files one by one.
@@ -70,6 +72,7 @@ public final class CamelApplication extends Main {
                 }
                 beans.serve(context);
                 LOG.info("serving on {}  routes: {}", beans.port().url(), String.join(" ", paths(context)));
+                beans.started();
             }
         };
     }

@@ -1,5 +1,6 @@
 package dev.llmworker.routes;
 
+import dev.llmworker.files.TextFile;
 import dev.llmworker.settings.SettingsException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -67,7 +68,7 @@ public final class RouteFiles {
         var parsed = new TreeMap<Path, Served>();
         for (var file : list(folder)) {
             attempt(file, () -> {
-                var text = Files.readString(file);
+                var text = TextFile.read(file);
                 var routes = parse(file, text);
                 routes.configure(context);
                 parsed.put(file, new Served(text, routes));
@@ -87,7 +88,7 @@ public final class RouteFiles {
         problems.keySet().removeIf(Files::notExists);
         try (var files = Files.list(folder)) {
             for (var file : files.filter(RouteFiles::isOne).sorted().toList()) {
-                var text = Files.readString(file);
+                var text = TextFile.read(file);
                 var before = served.get(file);
                 // A blank file is ignored: editors empty a file before they write it.
                 if (!text.isBlank() && (before == null || !before.text.equals(text))) {

@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Function;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -27,11 +28,6 @@ public record Setting<T>(String name, String standard, Parser<T> parser, String 
         T parse(String text);
     }
 
-    private enum Flag {
-        TRUE,
-        FALSE
-    }
-
     static Setting<String> text(String name, String standard, String help) {
         return new Setting<>(name, standard, text -> text, help);
     }
@@ -45,16 +41,21 @@ public record Setting<T>(String name, String standard, Parser<T> parser, String 
         if (text.equalsIgnoreCase(AUTO)) {
             return null;
         }
-        var limit = "a whole number from " + low + " to " + high;
+        return within(text, Integer::valueOf, low, high, "a whole number from " + low + " to " + high);
+    }
+
+    /// @param limit says what a text that does not give a value from `low` to `high` must be
+    private static <T extends Comparable<T>> T within(
+            String text, Function<String, T> parse, T low, T high, String limit) {
         try {
-            var value = Integer.parseInt(text);
-            if (value < low || value > high) {
-                throw new IllegalArgumentException(limit);
+            var value = parse.apply(text);
+            if (value.compareTo(low) >= 0 && value.compareTo(high) <= 0) {
+                return value;
             }
-            return value;
-        } catch (NumberFormatException _) {
-            throw new IllegalArgumentException(limit);
+        } catch (ArithmeticException | NumberFormatException _) {
+            // Refused below, like a value that is too low or too high.
         }
+        throw new IllegalArgumentException(limit);
     }
 
     /// `300`, `300s` and `5m` are five minutes.
@@ -64,20 +65,17 @@ public record Setting<T>(String name, String standard, Parser<T> parser, String 
 
     private static Duration duration(String text, Duration low, Duration high) {
         var limit = "a time from " + low.toSeconds() + "s to " + high.toMinutes() + "m, such as 300, 300s or 5m";
-        try {
-            var count = Long.parseLong(text.replaceAll("[sm]$", ""));
-            var value = text.endsWith("m") ? Duration.ofMinutes(count) : Duration.ofSeconds(count);
-            if (value.compareTo(low) < 0 || value.compareTo(high) > 0) {
-                throw new IllegalArgumentException(limit);
-            }
-            return value;
-        } catch (ArithmeticException | NumberFormatException _) {
-            throw new IllegalArgumentException(limit);
-        }
+        return within(text, Setting::duration, low, high, limit);
+    }
+
+    private static Duration duration(String text) {
+        var count = Long.parseLong(text.replaceAll("[sm]$", ""));
+        return text.endsWith("m") ? Duration.ofMinutes(count) : Duration.ofSeconds(count);
     }
 
     static Setting<Boolean> flag(String name, String help) {
-        return new Setting<>(name, "false", text -> constant(text, Flag.class) == Flag.TRUE, help);
+        return new Setting<>(
+                name, "false", text -> listed(text, List.of("true", "false")).equals("true"), help);
     }
 
     /// Case does not matter.

@@ -2,7 +2,9 @@ package dev.llmworker.settings;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /// Every setting, once. `./worker --help`, docs/configuration.md and `.runpod/hub.json` are checked against this table.
@@ -253,6 +255,11 @@ public final class SettingsTable {
                     RUNPOD_GPU_COUNT,
                     Setting.text("XDG_CACHE_HOME", "", "replaces ~/.cache"),
                     Setting.text("HOME", "", "replaces ~")));
+
+    /// If one of these is set but empty, a mistake would open the worker to all: the start is refused.
+    static final List<Setting<String>> NEVER_EMPTY = List.of(API_KEYS, API_KEYS_FILE, METRICS_KEYS);
+
+    static final Set<String> NAMES = all().map(Setting::name).collect(Collectors.toUnmodifiableSet());
 
     private SettingsTable() {}
 

@@ -6,11 +6,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// Finds names that look like settings and are none, such as `MAX_SLOT`.
@@ -27,19 +25,18 @@ public final class UnknownSettings {
 
     /// One sentence for each upper-case key of `application.properties` that is no setting, and for each environment
     /// variable that is one edit away from a setting. Names that a route uses as a placeholder are left out.
-    public static List<String> warnings(Map<String, String> environment) throws SettingsException {
-        var file = Settings.file(environment);
-        var known = SettingsTable.all().map(Setting::name).collect(Collectors.toSet());
-        var properties = Settings.properties(file);
+    public static List<String> warnings(SettingsSource source) throws SettingsException {
+        var file = source.file();
+        var environment = source.environment();
         var found = new TreeMap<String, String>();
         for (var name : new TreeSet<>(environment.keySet())) {
-            var meant = known.contains(name) ? null : neighbour(name, SHORT);
+            var meant = SettingsTable.NAMES.contains(name) ? null : neighbour(name, SHORT);
             if (meant != null) {
                 found.put(name, name + " is no setting; did you mean " + meant + "?");
             }
         }
-        for (var name : new TreeSet<>(properties.keySet())) {
-            if (UPPER_CASE.matcher(name).matches() && !known.contains(name)) {
+        for (var name : new TreeSet<>(source.properties().keySet())) {
+            if (UPPER_CASE.matcher(name).matches() && !SettingsTable.NAMES.contains(name)) {
                 var meant = neighbour(name, 0);
                 var end = meant == null ? ", and no route uses {{" + name + "}}" : "; did you mean " + meant + "?";
                 found.put(name, name + " in " + file + " is no setting" + end);
@@ -57,35 +54,27 @@ public final class UnknownSettings {
     private static @Nullable String neighbour(String name, int shortLength) {
         return SettingsTable.users()
                 .map(Setting::name)
-                .filter(setting ->
-                        areSwapped(name, setting) || (setting.length() > shortLength && isOneEdit(name, setting)))
+                .filter(setting -> isOneEdit(name, setting, setting.length() <= shortLength))
                 .findFirst()
                 .orElse(null);
     }
 
-    /// Whether two letters that follow each other are swapped, and all others are the same.
-    private static boolean areSwapped(String one, String other) {
-        var at = commonPrefix(one, other);
-        return one.length() == other.length()
-                && at + 1 < one.length()
-                && one.charAt(at) == other.charAt(at + 1)
-                && one.charAt(at + 1) == other.charAt(at)
-                && one.substring(at + 2).equals(other.substring(at + 2));
+    /// Whether a letter is added, missing or another one, or two letters that follow each other are swapped.
+    ///
+    /// @param onlySwapped whether only the latter counts
+    private static boolean isOneEdit(String one, String other, boolean onlySwapped) {
+        var start = commonPrefix(one, other);
+        var rest = new StringBuilder(one.substring(start)).reverse();
+        var otherRest = new StringBuilder(other.substring(start)).reverse();
+        var end = commonPrefix(rest, otherRest);
+        int edited = rest.length() - end, otherEdited = otherRest.length() - end;
+        if (edited == 2 && otherEdited == 2) {
+            return rest.charAt(end) == otherRest.charAt(end + 1) && rest.charAt(end + 1) == otherRest.charAt(end);
+        }
+        return !onlySwapped && edited <= 1 && otherEdited <= 1;
     }
 
-    /// Whether a letter is added, missing or another one.
-    private static boolean isOneEdit(String one, String other) {
-        var longer = one.length() >= other.length() ? one : other;
-        var shorter = one.length() >= other.length() ? other : one;
-        var at = commonPrefix(longer, shorter);
-        return switch (longer.length() - shorter.length()) {
-            case 0 -> at < longer.length() && longer.substring(at + 1).equals(shorter.substring(at + 1));
-            case 1 -> longer.substring(at + 1).equals(shorter.substring(at));
-            default -> false;
-        };
-    }
-
-    private static int commonPrefix(String one, String other) {
+    private static int commonPrefix(CharSequence one, CharSequence other) {
         var at = 0;
         while (at < Math.min(one.length(), other.length()) && one.charAt(at) == other.charAt(at)) {
             at++;

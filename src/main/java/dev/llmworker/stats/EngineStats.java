@@ -7,11 +7,11 @@ import java.util.function.IntSupplier;
 ///
 /// Threading: the engine thread writes, any thread reads; nobody waits.
 public final class EngineStats {
-    private final LongAdder steps = new LongAdder();
-    private final LongAdder busyNanos = new LongAdder();
-    private final LongAdder reusedTokens = new LongAdder();
-    private final LongAdder prefilledTokens = new LongAdder();
-    private final LongAdder decodedTokens = new LongAdder();
+    final LongAdder steps = new LongAdder();
+    final LongAdder busyNanos = new LongAdder();
+    final LongAdder reusedTokens = new LongAdder();
+    final LongAdder prefilledTokens = new LongAdder();
+    final LongAdder decodedTokens = new LongAdder();
     private volatile Description description = new Description("", "", "", 0, 0, 0, 0);
     private volatile IntSupplier waiting = () -> 0;
     private volatile int running;
@@ -85,25 +85,5 @@ public final class EngineStats {
 
     int cachePositions() {
         return cachePositions;
-    }
-
-    long steps() {
-        return steps.sum();
-    }
-
-    double busySeconds() {
-        return busyNanos.sum() / 1e9;
-    }
-
-    long reusedTokens() {
-        return reusedTokens.sum();
-    }
-
-    long prefilledTokens() {
-        return prefilledTokens.sum();
-    }
-
-    long decodedTokens() {
-        return decodedTokens.sum();
     }
 }

@@ -12,23 +12,7 @@ public final class KeyStats {
     private final Map<String, Usage> usages = new ConcurrentHashMap<>();
 
     /// The usage of one key.
-    static final class Usage {
-        private final LongAdder requests = new LongAdder();
-        private final LongAdder promptTokens = new LongAdder();
-        private final LongAdder generatedTokens = new LongAdder();
-
-        long requests() {
-            return requests.sum();
-        }
-
-        long promptTokens() {
-            return promptTokens.sum();
-        }
-
-        long generatedTokens() {
-            return generatedTokens.sum();
-        }
-    }
+    record Usage(LongAdder requests, LongAdder promptTokens, LongAdder generatedTokens) {}
 
     public void recordAccepted(@Nullable String label) {
         if (label != null) {
@@ -45,7 +29,7 @@ public final class KeyStats {
     }
 
     private Usage usage(String label) {
-        return usages.computeIfAbsent(label, _ -> new Usage());
+        return usages.computeIfAbsent(label, _ -> new Usage(new LongAdder(), new LongAdder(), new LongAdder()));
     }
 
     /// The usage by label. A key appears with its first request.

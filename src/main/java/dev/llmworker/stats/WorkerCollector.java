@@ -108,7 +108,7 @@ final class WorkerCollector implements MultiCollector {
                 .counter(
                         "llmworker_cached_prompt_tokens",
                         "Tokens of prompts that lay in the KV cache already",
-                        stats.engine().reusedTokens())
+                        stats.engine().reusedTokens.sum())
                 .counter("llmworker_generated_tokens", "Tokens of answers", stats.generatedTokens())
                 .counter(
                         "llmworker_wasted_tokens",
@@ -130,9 +130,12 @@ final class WorkerCollector implements MultiCollector {
                 return;
             }
             var key = Labels.of("key", label);
-            requests.put(key, usage.requests());
-            tokens.put(key.add("gen_ai_token_type", "input"), usage.promptTokens());
-            tokens.put(key.add("gen_ai_token_type", "output"), usage.generatedTokens());
+            requests.put(key, usage.requests().sum());
+            tokens.put(
+                    key.add("gen_ai_token_type", "input"), usage.promptTokens().sum());
+            tokens.put(
+                    key.add("gen_ai_token_type", "output"),
+                    usage.generatedTokens().sum());
         });
         return new Snapshots()
                 .counters("llmworker_key_generations", "Generations accepted, by API key", requests)
@@ -182,13 +185,18 @@ final class WorkerCollector implements MultiCollector {
                         "Positions of the KV cache that running sequences fill",
                         engine.cachePositions())
                 .gauge("llmworker_kv_cache_bytes", "Size of the whole KV cache", capacity.cacheBytes())
-                .counter("llmworker_engine_steps", "Steps that the engine has made", engine.steps())
-                .counter("llmworker_engine_busy_seconds", "Time that the engine spent in steps", engine.busySeconds())
+                .counter("llmworker_engine_steps", "Steps that the engine has made", engine.steps.sum())
+                .counter(
+                        "llmworker_engine_busy_seconds",
+                        "Time that the engine spent in steps",
+                        engine.busyNanos.sum() / 1e9)
                 .counter(
                         "llmworker_engine_prefilled_tokens",
                         "Tokens of prompts that went through the model",
-                        engine.prefilledTokens())
+                        engine.prefilledTokens.sum())
                 .counter(
-                        "llmworker_engine_decoded_tokens", "Tokens that the model has sampled", engine.decodedTokens());
+                        "llmworker_engine_decoded_tokens",
+                        "Tokens that the model has sampled",
+                        engine.decodedTokens.sum());
     }
 }

@@ -8,8 +8,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /// Turns generated tokens into text as they come, whole characters only, because a character's bytes may be
-/// spread over several tokens. Invalid bytes become U+FFFD at once. The joined results of `push` and `flush`
-/// equal decoding all bytes in one go.
+/// spread over several tokens. Invalid bytes become U+FFFD at once. A text that ends within a character ends before it.
+/// Up to there the joined pieces equal decoding all bytes in one go.
 ///
 /// Threading: one thread at a time.
 public final class Detokenizer {
@@ -52,13 +52,5 @@ public final class Detokenizer {
         decoder.reset().decode(input, output, false);
         unfinished = Arrays.copyOfRange(input.array(), input.position(), input.limit());
         return output.flip().toString();
-    }
-
-    /// Returns the rest at the end: U+FFFD if the text ends within a character. The models' own decoders mark a
-    /// cut character in the same way, so the text equals decoding in one go.
-    public String flush() {
-        var rest = unfinished.length == 0 ? "" : "\uFFFD";
-        unfinished = new byte[0];
-        return rest;
     }
 }

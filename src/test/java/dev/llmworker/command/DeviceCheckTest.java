@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
+import dev.llmworker.stats.Count;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -43,13 +44,13 @@ class DeviceCheckTest {
     @Test
     void itSaysWhatRunsWhetherItIsRightAndHowFastItIs() throws Exception {
         var said = run(Map.of());
-        assertTrue(said.contains("model     tiny (llama)\n"), said);
+        assertTrue(said.contains("model     model (llama)\n"), said);
         assertTrue(said.contains("device    cpu: CPU, "), said);
         assertTrue(said.contains("logits    ok: mean KL to float32 on the CPU "), said);
         // Alone and together, 16 positions of each prompt.
         assertTrue(said.contains(" at " + 2 * 6 * 16 + " positions, limit "), said);
         for (var rows : new int[] {1, 2, 4}) {
-            assertTrue(said.contains("decoding    " + rows + " sequences: "), said);
+            assertTrue(said.contains("decoding    " + Count.of(rows, "sequence") + ": "), said);
         }
         assertTrue(said.contains("bandwidth ") && said.contains("prompts   "), said);
         assertTrue(said.contains("result    passed after "), said);

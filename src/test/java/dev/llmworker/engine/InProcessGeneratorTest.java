@@ -133,7 +133,7 @@ class InProcessGeneratorTest {
         var waiting = generator.submit(request("b", OptionalInt.of(10)));
         var refused = assertThrows(RefusedException.class, () -> generator.submit(request("c", OptionalInt.of(10))));
         assertEquals(RefusedException.Reason.OVERLOADED, refused.reason());
-        assertEquals("1 requests are already waiting, which is the limit; try again in 9 s", refused.getMessage());
+        assertEquals("1 request is already waiting, which is the limit; try again in 9 s", refused.getMessage());
         assertEquals(9, refused.retryAfterSeconds());
         waiting.close();
         assertEquals(new Finished(FinishReason.CANCELLED, 1, 0), read(waiting, new StringBuilder()));

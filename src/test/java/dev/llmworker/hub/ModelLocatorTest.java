@@ -2,9 +2,11 @@ package dev.llmworker.hub;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.hub.download.Backoff;
 import dev.llmworker.hub.download.ModelUnavailableException;
+import dev.llmworker.hub.download.Sha256;
 import dev.llmworker.hub.progress.Progress;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -59,6 +61,43 @@ class ModelLocatorTest {
     }
 
     @Test
+    void theListIsQuotedForTheShell() throws Exception {
+        gguf("it's a.gguf");
+        gguf("b.gguf");
+
+        assertTrue(refusal(folder.toString()).endsWith("\n  MODEL='" + folder + "/it'\\''s a.gguf'"));
+    }
+
+    @Test
+    void aTildeInQuotesIsExplained() {
+        assertEquals(
+                "MODEL=~/a b.gguf: no such file. A shell replaces ~ only if it is not in quotes; write MODEL='" + folder
+                        + "/a b.gguf'",
+                refusal("~/a b.gguf"));
+    }
+
+    @Test
+    void aStarterModelThatADiskHasChangedIsDeletedAndNotServed() throws Exception {
+        var file = gguf("starter.gguf");
+        var digest = Sha256.digest();
+        digest.update(Files.readAllBytes(file));
+        var located = new LocatedModel("starter", file, Sha256.hex(digest));
+        located.check();
+        var bytes = Files.readAllBytes(file);
+        bytes[bytes.length - 1] ^= 1;
+        Files.write(file, bytes);
+        var refused = assertThrows(ModelUnavailableException.class, located::check);
+        assertTrue(
+                String.valueOf(refused.getMessage()).startsWith(file + " is damaged: its SHA-256 is "),
+                refused::getMessage);
+        assertTrue(Files.notExists(file));
+        assertEquals(64, StarterModel.read().sha256().length());
+        assertTrue(StarterModel.read()
+                .place()
+                .contains(StarterModel.read().sha256().substring(0, 12)));
+    }
+
+    @Test
     void aFolderWithSeveralIsRefusedWithTheList() throws Exception {
         gguf("b.gguf");
         gguf("a.gguf");
@@ -96,7 +135,7 @@ class ModelLocatorTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"/x/y.gguf", "./x", "../x/y", "~/x.gguf", "models/x.gguf", "x\\y", "models/x.safetensors"})
+    @ValueSource(strings = {"/x/y.gguf", "./x", "../x/y", "~x.gguf", "models/x.gguf", "x\\y", "models/x.safetensors"})
     void whatLooksLikeAPathAndIsMissingIsCalledAMissingFile(String model) {
         assertEquals("MODEL=" + model + ": no such file", refusal(model));
     }

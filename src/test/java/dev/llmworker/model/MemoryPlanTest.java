@@ -43,6 +43,28 @@ class MemoryPlanTest {
                         .getMessage());
     }
 
+    /// 2^70 bytes in all, which is 0 as a long.
+    @Test
+    void aCacheWhoseSizeOverflowsIsRefused() {
+        var shape = new ModelConfig(
+                "m",
+                Architecture.LLAMA,
+                1 << 12,
+                32,
+                1 << 18,
+                1 << 18,
+                4,
+                32,
+                100,
+                1 << 24,
+                1e-5f,
+                false,
+                new Rope(new double[2], 4, false));
+        var needs = new MemoryPlan.Needs(shape, 4, GB, GB, 0, 0.5);
+        var memory = new DeviceMemory(16 * GB, 15 * GB, "this machine");
+        assertThrows(IllegalArgumentException.class, () -> MemoryPlan.of(memory, needs, 1024, 1 << 24));
+    }
+
     @Test
     void aCacheThatCannotFitIsRefusedWithTheArithmeticAndWhatWouldFit() {
         assertEquals(

@@ -81,6 +81,21 @@ class RemoteAnswersTest {
     }
 
     @Test
+    void whatIsForTheTemplateGoesAlong() throws Exception {
+        var body =
+                asked("{\"prompt\":\"a\",\"reasoning_effort\":\"low\",\"stop_token_ids\":[7],\"top_p\":0,\"top_k\":-1,"
+                        + "\"chat_template_kwargs\":{\"enable_thinking\":false}}");
+        assertEquals("low", body.get("reasoning_effort").asText());
+        assertEquals(
+                "{\"enable_thinking\":false}", body.get("chat_template_kwargs").toString());
+        assertEquals("[7]", body.get("stop_token_ids").toString());
+        // Some servers refuse a top_p of 0.
+        assertEquals(0, body.get("temperature").asDouble());
+        assertFalse(body.has("top_p"));
+        assertFalse(body.has("top_k"));
+    }
+
+    @Test
     void theRequestIdAndTheEnginesKeyGoAlongAndTheClientsKeyDoesNot() throws Exception {
         var answer = RunningWorker.send(remote.worker()
                 .request("/generate")

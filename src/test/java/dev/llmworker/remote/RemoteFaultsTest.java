@@ -99,6 +99,22 @@ class RemoteFaultsTest {
     }
 
     @Test
+    void aBodyThatIsShorterThanItsLengthIsAnError() throws Exception {
+        var event =
+                "data: " + ChatEvents.of("{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"\"}") + "\n\n";
+        remote.server().answers((_, wire) -> {
+            wire.raw("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\n\r\n" + event);
+            wire.cut();
+        });
+        assertAllTold(TOO_EARLY, "engine_failed");
+        remote.server().answers((_, wire) -> {
+            wire.stream().raw("ffff\r\n" + event);
+            wire.cut();
+        });
+        assertAllTold(TOO_EARLY, "engine_failed");
+    }
+
+    @Test
     void garbageIsAnError() throws Exception {
         for (var garbage :
                 List.of("data: not json\n\n", "data: [1]\n\n", "data: {\"choices\":[{\n\n", "data: \u0000\n\n")) {

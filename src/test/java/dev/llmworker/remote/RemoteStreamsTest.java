@@ -10,6 +10,7 @@ import dev.llmworker.testing.Seeds;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -90,6 +91,21 @@ class RemoteStreamsTest {
             wire.end("stop", 1, 1);
         });
         assertEquals("slow", generated());
+    }
+
+    @Test
+    void contentAfterTheFinishReasonIsWaitedForWhileItComes() throws Exception {
+        remote.server().answers((_, wire) -> {
+            wire.stream().delta("a").event(ChatEvents.end("stop"));
+            for (var more : List.of("b", "c")) {
+                // The server is slow: together this is longer than the worker waits for the usage.
+                Thread.sleep(1200);
+                wire.delta(more);
+            }
+            wire.event("[DONE]");
+            wire.raw("0\r\n\r\n");
+        });
+        assertEquals("abc", generated());
     }
 
     @Test

@@ -2,6 +2,8 @@ package dev.llmworker.remote;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent.Finished;
@@ -86,6 +88,34 @@ class TokenReaderTest {
             };
             assertEquals(expected, one.finished().reason(), reason);
         }
+    }
+
+    @Test
+    void aReasonThatIsNoneEndsNothing() throws Exception {
+        for (var reason : List.of("null", "\"\"", "\"null\"", "\" \"")) {
+            read(chat("\"delta\":{\"content\":\"a\"},\"finish_reason\":" + reason));
+            assertFalse(reader.isComplete(), reason);
+        }
+        read(chat("\"delta\":{},\"finish_reason\":\"length\""));
+        assertTrue(reader.isComplete());
+        assertEquals(FinishReason.LENGTH, reader.finished().reason());
+    }
+
+    @Test
+    void whatIsNoChunkIsPassedOver() throws Exception {
+        for (var other : List.of("{}", "null", "{\"type\":\"ping\"}", "{\"choices\":null}")) {
+            read(other);
+        }
+        assertEquals(List.of(), tokens);
+        assertEquals(0, reader.emitted());
+    }
+
+    @Test
+    void aCharacterIsOneTokenThoughItsHalvesAreInTwoPieces() throws Exception {
+        read(chat("\"delta\":{\"content\":\"a\\ud83d\"}"));
+        read(chat("\"delta\":{\"content\":\"\\ude00\"}"));
+        read(chat("\"delta\":{\"content\":\"b\\ud83d\"},\"finish_reason\":\"length\""));
+        assertEquals(List.of("a", "😀", "b"), texts());
     }
 
     @Test

@@ -6,11 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -113,6 +116,70 @@ class SettingsTest {
                 "health",
                 "ENGINE_HEALTH_PATH is \"health\"; it must be a path, such as /health, or none");
         assertEquals("bf16", read(Map.of("DTYPE", " BF16 ")).get(SettingsTable.DTYPE));
+    }
+
+    @Test
+    void aMarkIsNoPartOfTheFirstSetting() throws Exception {
+        var file = routes.resolve("application.properties");
+        var text = "\uFEFFAPI_KEYS = a-key-that-is-long-enough\r\nPORT = 8081\r\n";
+        for (var encoding : List.of(StandardCharsets.UTF_8, StandardCharsets.UTF_16LE)) {
+            Files.writeString(file, text, encoding);
+            var settings = read(Map.of());
+            assertEquals("a-key-that-is-long-enough", settings.orNull(SettingsTable.API_KEYS));
+            assertEquals(8081, settings.get(SettingsTable.PORT));
+            assertEquals(Set.of("API_KEYS", "PORT"), settings.properties().keySet());
+        }
+    }
+
+    /// As a file of variables leaves them that begins with a mark, or has Windows' ends of lines.
+    @Test
+    void marksAndCarriageReturnsAreNoPartOfAVariable() throws Exception {
+        for (var mark : List.of("\uFEFF", "\u00EF\u00BB\u00BF", "\uFFFD\uFFFD\uFFFD")) {
+            var settings = read(Map.of(mark + "API_KEYS", "a-key\r", "MODEL", "\uFEFFx.gguf\r", "HF_TOKEN", "hf_x\r"));
+            assertEquals("a-key", settings.orNull(SettingsTable.API_KEYS));
+            assertEquals("x.gguf", settings.value("MODEL"));
+            assertEquals("hf_x", settings.value("HF_TOKEN"));
+        }
+        var both = read(Map.of("\uFEFFPORT", "1", "PORT", "2"));
+        assertEquals(2, both.get(SettingsTable.PORT));
+    }
+
+    @Test
+    void keysThatAreSetButEmptyOpenNothing() throws Exception {
+        for (var name : List.of("API_KEYS", "API_KEYS_FILE")) {
+            var message =
+                    name + " is set but empty, and would protect nothing; give it a value, or unset it to open the"
+                            + " worker to all";
+            for (var value : List.of("", " \t", "\uFEFF\r")) {
+                assertWrong(name, value, message);
+            }
+            Files.writeString(routes.resolve("application.properties"), name + " =\n");
+            assertEquals(
+                    message,
+                    assertThrows(SettingsException.class, () -> read(Map.of())).getMessage());
+            Files.delete(routes.resolve("application.properties"));
+        }
+    }
+
+    @Test
+    void aWrongLineOfTheFileIsNamed() throws Exception {
+        var file = routes.resolve("application.properties");
+        var end = ": \\u must be followed by four hexadecimal digits. If you mean a backslash, write \\\\";
+        Files.writeString(file, "# data\\uploads\nPORT = 1\nMODEL = data\\uploads\n");
+        assertEquals(file + " line 3 has \\uploads" + end, refusal());
+        Files.writeString(file, "A = \\\\\\u12\n");
+        assertEquals(file + " line 1 has \\u12" + end, refusal());
+        Files.writeString(file, "MODEL = data\\\\uploads\\u0041\n");
+        assertEquals("data\\uploadsA", read(Map.of()).orNull(SettingsTable.MODEL));
+        Files.writeString(file, "# Gr\u00FC\u00DFe\r\nMODEL = Gr\u00FCn\r\n", StandardCharsets.ISO_8859_1);
+        assertEquals(file + " line 2 is not UTF-8; save the file as UTF-8", refusal());
+        Files.writeString(file, "# Gr\u00FC\u00DFe\r\nPORT = 1\r\n", StandardCharsets.ISO_8859_1);
+        assertEquals(1, read(Map.of()).get(SettingsTable.PORT));
+    }
+
+    private String refusal() {
+        return String.valueOf(
+                assertThrows(SettingsException.class, () -> read(Map.of())).getMessage());
     }
 
     private void assertWrong(String name, String value, String message) {

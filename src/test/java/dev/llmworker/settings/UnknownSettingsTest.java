@@ -18,7 +18,7 @@ class UnknownSettingsTest {
     private List<String> warnings(Map<String, String> environment) throws SettingsException {
         var variables = new HashMap<>(environment);
         variables.put("ROUTES", routes.toString());
-        return UnknownSettings.warnings(variables);
+        return UnknownSettings.warnings(SettingsSource.read(variables));
     }
 
     @Test
@@ -121,6 +121,6 @@ class UnknownSettingsTest {
         assertEquals(List.of(), warnings(Map.of("MAX_SLOT", "1")));
         assertEquals(
                 List.of("MAX_SLOT is no setting; did you mean MAX_SLOTS?"),
-                UnknownSettings.warnings(Map.of("ROUTES", "no/such/folder", "MAX_SLOT", "1")));
+                UnknownSettings.warnings(SettingsSource.read(Map.of("ROUTES", "no/such/folder", "MAX_SLOT", "1"))));
     }
 }

@@ -90,7 +90,7 @@ public final class ScriptedGenerator implements Generator {
         public String prompt() {
             return switch (request.prompt()) {
                 case Prompt.Raw(var text) -> text;
-                case Prompt.Chat(var messages) -> messages.getLast().content();
+                case Prompt.Chat chat -> chat.messages().getLast().content();
             };
         }
 

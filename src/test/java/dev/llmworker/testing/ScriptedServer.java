@@ -44,7 +44,8 @@ public final class ScriptedServer implements AutoCloseable {
         void answer(Request request, Wire wire) throws Exception;
     }
 
-    public record Request(String path, Map<String, String> headers, JsonNode body, CountDownLatch left) {
+    /// @param text the body as it came
+    public record Request(String path, Map<String, String> headers, JsonNode body, String text, CountDownLatch left) {
         public String header(String name) {
             return headers.getOrDefault(name, "");
         }
@@ -124,7 +125,12 @@ public final class ScriptedServer implements AutoCloseable {
                 }
                 var body = in.readNBytes(Integer.parseInt(headers.getOrDefault("content-length", "0")));
                 if (line[0].equals("POST")) {
-                    var request = new Request(line[1], headers, JSON.readTree(body), new CountDownLatch(1));
+                    var request = new Request(
+                            line[1],
+                            headers,
+                            JSON.readTree(body),
+                            new String(body, StandardCharsets.UTF_8),
+                            new CountDownLatch(1));
                     requests.add(request);
                     try {
                         script.answer(request, wire);

@@ -1,5 +1,6 @@
 package dev.llmworker.text;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
@@ -78,7 +79,6 @@ class DetokenizerTest {
         assertEquals("", detokenizer.push(1));
         assertEquals("", detokenizer.push(2));
         assertEquals("😀b", detokenizer.push(3));
-        assertEquals("", detokenizer.flush());
     }
 
     @Test
@@ -92,12 +92,8 @@ class DetokenizerTest {
     }
 
     @Test
-    void aCharacterCutOffAtTheEndIsOneReplacementCharacter() {
-        var detokenizer = detokenizer(bytes('a', 0xF0, 0x9F, 0x98));
-
-        assertEquals("a", detokenizer.push(0));
-        assertEquals("\uFFFD", detokenizer.flush());
-        assertEquals("", detokenizer.flush());
+    void aTextThatEndsWithinACharacterEndsBeforeIt() {
+        assertEquals("a", detokenizer(bytes('a', 0xF0, 0x9F, 0x98)).push(0));
     }
 
     @Test
@@ -138,9 +134,20 @@ class DetokenizerTest {
                 assertEquals(piece, new String(piece.getBytes(UTF_8), UTF_8), message);
                 text.append(piece);
             }
-            text.append(detokenizer.flush());
-            assertEquals(new String(all, UTF_8), text.toString(), message);
+            var whole = new String(all, UTF_8);
+            // Bytes at the end that may still become a character are held back; they decode to one U+FFFD.
+            var held = endsWithinACharacter(all) ? 1 : 0;
+            assertEquals(whole.substring(0, whole.length() - held), text.toString(), message);
         }
+    }
+
+    /// The first bytes of a character that may still be completed, as Java's decoder has it: it sees half a surrogate
+    /// pair, 0xED and 0xA0 to 0xBF, only by the third byte.
+    private static boolean endsWithinACharacter(byte[] all) {
+        return new String(all, ISO_8859_1)
+                .matches("(?s).*([\\xC2-\\xDF]|\\xE0[\\xA0-\\xBF]?|[\\xE1-\\xEF][\\x80-\\xBF]?"
+                        + "|\\xF0([\\x90-\\xBF][\\x80-\\xBF]?)?|[\\xF1-\\xF3][\\x80-\\xBF]{0,2}"
+                        + "|\\xF4([\\x80-\\x8F][\\x80-\\xBF]?)?)");
     }
 
     /// Characters of all lengths, whole and cut, among bytes that begin, continue or cannot be in a character.

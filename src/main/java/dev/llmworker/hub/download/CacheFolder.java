@@ -1,5 +1,6 @@
 package dev.llmworker.hub.download;
 
+import dev.llmworker.hub.progress.ByteCount;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -8,6 +9,9 @@ import org.jspecify.annotations.Nullable;
 
 /// The folder for this worker's downloads: `CACHE_DIR`, or else the user's cache folder.
 public final class CacheFolder {
+    /// Kept free for others: logs, temporary files, the tensor library's unpacked natives.
+    private static final long RESERVE_BYTES = 64_000_000;
+
     private CacheFolder() {}
 
     public static Path of(Function<String, @Nullable String> environment) {
@@ -35,6 +39,16 @@ public final class CacheFolder {
         } catch (IOException e) {
             throw new ModelUnavailableException(
                     folder + " cannot be created (" + e + "); set CACHE_DIR to a folder that can be written", e);
+        }
+    }
+
+    /// Checks the free disk space before a long write, so that the write does not fail halfway.
+    public static void requireSpace(Path folder, long bytes, String what) throws IOException {
+        var free = Files.getFileStore(folder).getUsableSpace();
+        if (bytes > free - RESERVE_BYTES) {
+            throw new ModelUnavailableException(what + " needs " + ByteCount.text(bytes) + " in " + folder
+                    + "; " + ByteCount.text(free) + ", of which " + ByteCount.text(RESERVE_BYTES)
+                    + " are reserved. Free some space, or set CACHE_DIR to a folder on a larger disk");
         }
     }
 

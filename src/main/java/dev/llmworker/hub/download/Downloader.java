@@ -78,7 +78,7 @@ public record Downloader(WebClient web, Backoff backoff, Progress progress) {
         try (var answer = web.get(file.address(), rangeHeaders(file, part))) {
             var start = startOf(answer, file, part, offset);
             var total = totalBytes(answer, file, start);
-            DiskSpace.require(part.folder(), total - start, file.name());
+            CacheFolder.requireSpace(part.folder(), total - start, file.name());
             try (var channel =
                     part.open(start, answer.headers().firstValue("ETag").orElse(null))) {
                 progress.stage("downloading " + file.name(), total);

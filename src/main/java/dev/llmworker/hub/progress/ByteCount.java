@@ -11,12 +11,8 @@ public final class ByteCount {
         if (bytes < 1_000) {
             return bytes + " bytes";
         }
-        if (bytes < 1_000_000) {
-            return String.format(Locale.ROOT, "%.1f kB", bytes / 1e3);
-        }
-        if (bytes < 1_000_000_000) {
-            return String.format(Locale.ROOT, "%.1f MB", bytes / 1e6);
-        }
-        return String.format(Locale.ROOT, "%.1f GB", bytes / 1e9);
+        var unit = bytes < 1_000_000 ? "kB" : bytes < 1_000_000_000 ? "MB" : "GB";
+        var size = bytes < 1_000_000 ? 1e3 : bytes < 1_000_000_000 ? 1e6 : 1e9;
+        return String.format(Locale.ROOT, "%.1f %s", bytes / size, unit);
     }
 }

@@ -22,10 +22,8 @@ public interface Progress {
     /// bar.
     static Progress ofThisProcess() {
         var console = System.console();
-        if (console != null && console.isTerminal()) {
-            return new ThrottledProgress(new TerminalBar(console.writer()), System::nanoTime);
-        }
-        return new ThrottledProgress(new LogLines(LoggerFactory.getLogger(Progress.class)::info), System::nanoTime);
+        var terminal = console != null && console.isTerminal() ? console.writer() : null;
+        return new ThrottledProgress(terminal, LoggerFactory.getLogger(Progress.class)::info, System::nanoTime);
     }
 
     /// Shows nothing.

@@ -30,6 +30,8 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
     private static final double CPU_CACHE_SHARE = 0.5;
 
     private static final double GPU_CACHE_SHARE = 0.9;
+    /// The longest piece of a prompt that one call takes.
+    private static final int PROMPT_ROWS = 128;
 
     DecoderDescription load(LongConsumer progress) throws IOException, InterruptedException {
         var config = ModelConfig.of(model);
@@ -87,12 +89,19 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
                 .orElse(0);
         var working = largest * Precision.FP32.bytes()
                 + (device.isGpu() ? GPU_WORKING_BYTES : CPU_WORKING_BYTES)
+                + stepBytes(config)
                 + program.loneLength(config, cache, Integer.MAX_VALUE, options.deterministic())
                         * config.cacheBytesPerToken(Precision.FP32.bytes());
         var share = device.isGpu() ? GPU_CACHE_SHARE : CPU_CACHE_SHARE;
         var spare = program.spareTokens();
         var needs = new MemoryPlan.Needs(config, cache.bytes(), loader.bytesNeeded(), working, spare, share);
         return MemoryPlan.of(memory, needs, options.slots(), options.contextLength());
+    }
+
+    /// What the largest step computes beside the cache: activations, and two copies of the logits.
+    private long stepBytes(ModelConfig config) {
+        var slots = options.slots() == 0 ? MemoryPlan.DEFAULT_SLOTS : options.slots();
+        return (slots + PROMPT_ROWS) * config.activationBytes() + 2L * slots * config.vocabulary() * Float.BYTES;
     }
 
     private Precision cachePrecision(Precision weights) {

@@ -1,7 +1,6 @@
 package dev.llmworker.model.decoder;
 
 import ai.djl.Device;
-import dev.llmworker.model.CpuFeatures;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.ModelConfig;
@@ -9,7 +8,6 @@ import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.Precision;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,22 +18,18 @@ final class ProgramChoice {
     /// The native operators process this many values of a head at once.
     private static final int NATIVE_HEAD_MULTIPLE = 8;
 
-    /// With it, libtorch multiplies bfloat16 faster than the native library, which has no code for it, runs long
-    /// prompts. docs/decisions/0012 has the measurements.
-    private static final String BFLOAT16_PRODUCTS = "avx512_bf16";
-
     private ProgramChoice() {}
 
     /// @throws IllegalArgumentException if native kernels are asked for and cannot run
     static ProgramKind of(StoredModel model, DecoderOptions options, Device device)
             throws ModelFileException, InterruptedException {
         var torch = device.isGpu() ? ProgramKind.DENSE : ProgramKind.QUANTISED;
-        if (options.kernels() == Kernels.TORCH || isTorchFaster(options, CpuFeatures.read())) {
+        if (options.kernels() == Kernels.TORCH) {
             return torch;
         }
         var problem = nativeProblem(ModelConfig.of(model), options, device);
         if (problem == null) {
-            return ProgramKind.NATIVE;
+            return isTorchFaster(options, NativeLibrary.isAmxUsable()) ? torch : ProgramKind.NATIVE;
         }
         if (options.kernels() == Kernels.NATIVE) {
             throw new IllegalArgumentException("KERNELS is native, which cannot be: " + problem);
@@ -46,9 +40,11 @@ final class ProgramChoice {
         return torch;
     }
 
-    /// Only if the operator left the choice open. Deterministic mode costs libtorch more than it gains.
-    static boolean isTorchFaster(DecoderOptions options, Set<String> cpu) {
-        return options.kernels() == Kernels.AUTO && !options.deterministic() && cpu.contains(BFLOAT16_PRODUCTS);
+    /// With AMX libtorch runs prompts faster than the native library, which has no code for it. Without AMX it
+    /// decodes up to half as fast: docs/decisions/0012 has the measurements. Deterministic mode costs libtorch more
+    /// than AMX gains.
+    static boolean isTorchFaster(DecoderOptions options, boolean hasAmx) {
+        return options.kernels() == Kernels.AUTO && !options.deterministic() && hasAmx;
     }
 
     private static @Nullable String nativeProblem(ModelConfig config, DecoderOptions options, Device device)

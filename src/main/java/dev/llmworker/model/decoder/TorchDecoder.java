@@ -21,13 +21,11 @@ public final class TorchDecoder implements Decoder {
 
     private final DecoderProgram program;
     private final DecoderDescription description;
-    private final CallChecks checks;
     private final boolean deterministic;
 
     private TorchDecoder(DecoderProgram program, DecoderDescription description, boolean deterministic) {
         this.program = program;
         this.description = description;
-        this.checks = new CallChecks(description);
         this.deterministic = deterministic;
     }
 
@@ -96,16 +94,16 @@ public final class TorchDecoder implements Decoder {
 
     @Override
     public void prefill(int slot, int[] ids, int start) {
-        checks.chunk(slot, ids, start);
+        checkChunk(slot, ids, start);
         program.beforePrompt(ids.length, slot == 0);
         program.prefill(ids, slot, start);
     }
 
     @Override
     public int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling) {
-        checks.chunk(slot, ids, start);
+        checkChunk(slot, ids, start);
         program.beforePrompt(ids.length, slot == 0);
-        var uniform = SeededUniform.of(sampling.seed(), start + ids.length - 1);
+        var uniform = DecodeCall.uniform(sampling.seed(), start + ids.length - 1);
         var numbers = new double[] {sampling.temperature(), sampling.topP(), sampling.minP(), uniform};
         var sampled = !sampling.isGreedy();
         return program.prefillLast(ids, slot, start, sampling.topK(), numbers, sampled, DecodeCall.filters(sampling));
@@ -113,9 +111,9 @@ public final class TorchDecoder implements Decoder {
 
     @Override
     public int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts) {
-        checks.batch(batch, 1);
+        checkBatch(batch, 1);
         for (var part : parts) {
-            checks.chunk(part.slot(), part.ids(), part.start());
+            checkChunk(part.slot(), part.ids(), part.start());
             if (part.slot() < batch.rows()) {
                 throw new IllegalArgumentException("slot " + part.slot() + " takes a prompt while it decodes");
             }
@@ -131,7 +129,7 @@ public final class TorchDecoder implements Decoder {
 
     @Override
     public int[] decode(DecodeBatch batch, int steps) {
-        checks.batch(batch, steps);
+        checkBatch(batch, steps);
         var call = DecodeCall.of(batch, steps);
         int[] tokens;
         if (batch.isSteered()) {
@@ -163,9 +161,12 @@ public final class TorchDecoder implements Decoder {
     }
 
     private void checkSlots(int a, int b, int length) {
-        checks.slot(a);
-        checks.slot(b);
-        checks.length(length);
+        checkSlot(a);
+        checkSlot(b);
+        if (length < 0 || length > description.contextLength()) {
+            throw new IllegalArgumentException(
+                    "length is " + length + "; a slot holds 0 to " + description.contextLength());
+        }
     }
 
     @Override
@@ -186,7 +187,7 @@ public final class TorchDecoder implements Decoder {
 
     /// As [#prefill]; the logits after the last token.
     float[] prefillLogits(int slot, int[] ids, int start) {
-        checks.chunk(slot, ids, start);
+        checkChunk(slot, ids, start);
         program.beforePrompt(ids.length, slot == 0);
         return program.prefillLogits(ids, slot, start);
     }
@@ -204,5 +205,46 @@ public final class TorchDecoder implements Decoder {
     @Override
     public void close() {
         program.close();
+    }
+
+    // A call whose arguments are outside of the vocabulary, slots or context would make the program read and write
+    // outside of its memory.
+
+    private void checkChunk(int slot, int[] ids, int start) {
+        checkSlot(slot);
+        if (ids.length == 0 || start < 0 || start > description.contextLength() - ids.length) {
+            throw new IllegalArgumentException("a chunk of " + ids.length + " tokens from position " + start
+                    + "; it must have 1 or more and end within " + description.contextLength());
+        }
+        for (var id : ids) {
+            checkToken(id);
+        }
+    }
+
+    private void checkBatch(DecodeBatch batch, int steps) {
+        if (batch.rows() < 1 || batch.rows() > description.slots() || steps < 1) {
+            throw new IllegalArgumentException("a batch of " + batch.rows() + " rows and " + steps
+                    + " steps; rows must be 1 to " + description.slots() + ", steps at least 1");
+        }
+        for (var row = 0; row < batch.rows(); row++) {
+            checkToken(batch.token(row));
+            if (batch.position(row) < 0 || batch.position(row) > description.contextLength() - steps) {
+                throw new IllegalArgumentException("row " + row + " decodes " + steps + " tokens from position "
+                        + batch.position(row) + "; the context ends at " + description.contextLength());
+            }
+        }
+    }
+
+    private void checkSlot(int slot) {
+        if (slot < 0 || slot >= description.slots()) {
+            throw new IllegalArgumentException("slot is " + slot + "; it must be 0 to " + (description.slots() - 1));
+        }
+    }
+
+    private void checkToken(int id) {
+        if (id < 0 || id >= description.vocabularySize()) {
+            throw new IllegalArgumentException(
+                    "token is " + id + "; it must be 0 to " + (description.vocabularySize() - 1));
+        }
     }
 }

@@ -51,26 +51,23 @@ final class WeightLoader {
     void load() throws ModelFileException, InterruptedException {
         TensorCheck.allKnown(model, config);
         TensorCheck.allThere(model, config);
-        var embedding = matrix(EMBEDDING, config.vocabulary(), config.hidden());
+        var embedding = model.tensor(EMBEDDING);
         if (!embedsByHead(embedding)) {
             program.putEmbedding(MatrixParts.pieces(embedding), embedding.type(), config.vocabulary());
             done(List.of(embedding));
         }
-        int heads = config.heads() * config.headDim(), kvHeads = config.kvHeads() * config.headDim();
         for (var layer = 0; layer < config.layers(); layer++) {
             var block = "blk." + layer + ".";
             putNorm(block + "attn_norm.weight");
             putNorm(block + "ffn_norm.weight");
-            putAttention(block, heads, kvHeads);
-            putMatrix(matrix(block + "attn_output.weight", config.hidden(), heads));
-            putMatrix(
-                    matrix(block + "ffn_gate.weight", config.feedForward(), config.hidden()),
-                    matrix(block + "ffn_up.weight", config.feedForward(), config.hidden()));
-            putMatrix(matrix(block + "ffn_down.weight", config.hidden(), config.feedForward()));
+            putAttention(block);
+            putMatrix(model.tensor(block + "attn_output.weight"));
+            putMatrix(model.tensor(block + "ffn_gate.weight"), model.tensor(block + "ffn_up.weight"));
+            putMatrix(model.tensor(block + "ffn_down.weight"));
         }
         putNorm("output_norm.weight");
         // A model without a head of its own uses the embedding.
-        var head = List.of(matrix(hasOwnHead() ? OWN_HEAD : EMBEDDING, config.vocabulary(), config.hidden()));
+        var head = List.of(model.tensor(hasOwnHead() ? OWN_HEAD : EMBEDDING));
         checkFinite(head);
         var few = program.fewRows(head, weights);
         program.putHead(MatrixParts.of(head), few, program.manyRows(few, weights, copyFits));
@@ -103,25 +100,24 @@ final class WeightLoader {
     }
 
     /// Queries, keys and values: one matrix, then the biases and head norms, which come before the rotary positions.
-    private void putAttention(String block, int heads, int kvHeads) throws ModelFileException, InterruptedException {
+    private void putAttention(String block) throws ModelFileException, InterruptedException {
         try (var arena = Arena.ofConfined()) {
             putMatrix(
-                    inPairs(matrix(block + "attn_q.weight", heads, config.hidden()), arena),
-                    inPairs(matrix(block + "attn_k.weight", kvHeads, config.hidden()), arena),
-                    matrix(block + "attn_v.weight", kvHeads, config.hidden()));
+                    inPairs(block + "attn_q.weight", arena),
+                    inPairs(block + "attn_k.weight", arena),
+                    model.tensor(block + "attn_v.weight"));
             if (config.biased()) {
                 var biases = List.of(
-                        inPairs(vector(block + "attn_q.bias", heads), arena),
-                        inPairs(vector(block + "attn_k.bias", kvHeads), arena),
-                        vector(block + "attn_v.bias", kvHeads));
+                        inPairs(block + "attn_q.bias", arena),
+                        inPairs(block + "attn_k.bias", arena),
+                        model.tensor(block + "attn_v.bias"));
                 checkFinite(biases);
                 program.putAttentionBias(biases);
                 done(biases);
             }
             if (config.architecture().normalisesHeads()) {
                 var norms = List.of(
-                        inPairs(vector(block + "attn_q_norm.weight", config.headDim()), arena),
-                        inPairs(vector(block + "attn_k_norm.weight", config.headDim()), arena));
+                        inPairs(block + "attn_q_norm.weight", arena), inPairs(block + "attn_k_norm.weight", arena));
                 checkFinite(norms);
                 program.putHeadNorms(norms);
                 done(norms);
@@ -129,26 +125,12 @@ final class WeightLoader {
         }
     }
 
-    private Tensor inPairs(Tensor tensor, Arena arena) {
-        return config.rope().inPairs(tensor, config.headDim(), arena);
-    }
-
-    private Tensor vector(String name, long length) throws ModelFileException {
-        var tensor = model.tensor(name);
-        TensorCheck.vector(tensor, length);
-        TensorCheck.unquantised(tensor);
-        return tensor;
-    }
-
-    private Tensor matrix(String name, long rows, long columns) throws ModelFileException {
-        var tensor = model.tensor(name);
-        TensorCheck.matrix(tensor, rows, columns);
-        return tensor;
+    private Tensor inPairs(String name, Arena arena) throws ModelFileException {
+        return config.rope().inPairs(model.tensor(name), config.headDim(), arena);
     }
 
     private void putNorm(String name) throws ModelFileException, InterruptedException {
         var tensor = model.tensor(name);
-        TensorCheck.vector(tensor, config.hidden());
         checkFinite(List.of(tensor));
         program.putNorm(MatrixParts.pieces(tensor), tensor.type());
         done(List.of(tensor));

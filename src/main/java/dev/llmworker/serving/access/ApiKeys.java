@@ -1,10 +1,11 @@
 package dev.llmworker.serving.access;
 
+import dev.llmworker.stats.Count;
 import java.nio.file.Path;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -16,10 +17,11 @@ import org.slf4j.LoggerFactory;
 /// Threading: any thread.
 public final class ApiKeys {
     /// Nothing is asked for.
-    public static final ApiKeys NONE = new ApiKeys("API keys", Set.of(), null);
+    public static final ApiKeys NONE = new ApiKeys("API key", Set.of(), null);
 
     private static final Logger LOG = LoggerFactory.getLogger(ApiKeys.class);
-    private static final Pattern KEY = Pattern.compile("[!-+\\--~]{1,512}");
+    private static final int MAX_CHARACTERS = 512;
+    private static final char DELETE = 0x7F;
     private static final int SHORT_CHARACTERS = 16;
     private static final int MAX_LOGGED = 20;
 
@@ -48,12 +50,12 @@ public final class ApiKeys {
         if (list == null && file == null) {
             return NONE;
         }
-        return new ApiKeys("API keys", listed("API_KEYS", list), file == null ? null : new KeyFile(file));
+        return new ApiKeys("API key", listed("API_KEYS", list), file == null ? null : new KeyFile(file));
     }
 
     /// As [#of], for `METRICS_KEYS`.
     public static ApiKeys forMetrics(@Nullable String list) {
-        return list == null ? NONE : new ApiKeys("keys for /metrics", listed("METRICS_KEYS", list), null);
+        return list == null ? NONE : new ApiKeys("metrics key", listed("METRICS_KEYS", list), null);
     }
 
     private static Set<ApiKey> listed(String setting, @Nullable String list) {
@@ -63,9 +65,9 @@ public final class ApiKeys {
             if (text.isEmpty()) {
                 continue;
             }
-            if (!isKey(text)) {
-                throw new IllegalArgumentException("key " + (listed.size() + 1)
-                        + " has a blank, or a character outside of ASCII, or more than 512 of them");
+            var problem = problem(text);
+            if (problem != null) {
+                throw new IllegalArgumentException("key " + (listed.size() + 1) + " " + problem);
             }
             warnOfShort(text, setting);
             listed.add(ApiKey.of(text));
@@ -76,16 +78,37 @@ public final class ApiKeys {
         return listed;
     }
 
-    static boolean isKey(String text) {
-        return KEY.matcher(text).matches();
+    /// What is wrong with a key, without the key; null if it is one.
+    static @Nullable String problem(String text) {
+        if (text.length() > MAX_CHARACTERS) {
+            return "has " + text.length() + " characters; the limit is " + MAX_CHARACTERS;
+        }
+        for (var i = 0; i < text.length(); i++) {
+            var wrong = problem(text.charAt(i));
+            if (wrong != null) {
+                return "has " + wrong + " at character " + (i + 1) + "; a key is ASCII without blanks and commas";
+            }
+        }
+        return null;
+    }
+
+    private static @Nullable String problem(char character) {
+        if (character == ',') {
+            return "a comma";
+        }
+        if (Character.isWhitespace(character)) {
+            return "a blank";
+        }
+        // Invisible ones, too: only their number helps.
+        return character > ' ' && character < DELETE ? null : String.format(Locale.ROOT, "U+%04X", (int) character);
     }
 
     static void warnOfShort(String key, String source) {
         if (key.length() < SHORT_CHARACTERS) {
             LOG.warn(
-                    "{} has a key of {} characters; shorter than {} it can be guessed",
+                    "{} has a key of {}; shorter than {} it can be guessed",
                     source,
-                    key.length(),
+                    Count.of(key.length(), "character"),
                     SHORT_CHARACTERS);
         }
     }
@@ -135,9 +158,8 @@ public final class ApiKeys {
         ofFile.stream().map(ApiKey::of).forEach(all::add);
         keys = Set.copyOf(all);
         LOG.info(
-                "{} {}: {}{}",
-                all.size(),
-                kind,
+                "{}: {}{}",
+                Count.of(all.size(), kind),
                 all.stream().limit(MAX_LOGGED).map(ApiKey::label).collect(Collectors.joining(" ")),
                 all.size() > MAX_LOGGED ? " …" : "");
     }

@@ -1,7 +1,7 @@
 package dev.llmworker.serving.access;
 
+import dev.llmworker.files.TextFile;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -68,17 +68,18 @@ final class KeyFile {
     private Set<String> keys(byte[] bytes) {
         var keys = new LinkedHashSet<String>();
         var number = 0;
-        for (var line : new String(bytes, StandardCharsets.UTF_8).split("\\R")) {
+        for (var line : TextFile.text(bytes).split("\\R")) {
             number++;
             var text = line.strip();
             if (text.isEmpty() || text.startsWith("#")) {
                 continue;
             }
-            if (ApiKeys.isKey(text)) {
+            var wrong = ApiKeys.problem(text);
+            if (wrong == null) {
                 ApiKeys.warnOfShort(text, "API_KEYS_FILE");
                 keys.add(text);
             } else {
-                LOG.warn("API_KEYS_FILE: line {} is no key: it has a blank, a comma or more than ASCII", number);
+                LOG.warn("API_KEYS_FILE: line {} is no key: it {}", number, wrong);
             }
         }
         if (keys.isEmpty()) {

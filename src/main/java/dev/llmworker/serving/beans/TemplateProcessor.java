@@ -10,7 +10,9 @@ import org.apache.camel.Processor;
 
 /// The bean `template`: fills the text in the variable `template`: `{text}` becomes the variable `text` where the route
 /// has set one, else the string in the field `text` of the body, a `Map`, which must be there. The result is the body's
-/// field `prompt`; other fields stay, so that a client may send `max_tokens` and the like.
+/// field `prompt`, in the place of the fields that it took; other fields stay, so that a client may send `max_tokens`
+/// and
+/// the like.
 final class TemplateProcessor implements Processor {
     private static final String VARIABLE = "template";
     private static final Pattern FIELD = Pattern.compile("\\{([A-Za-z_][A-Za-z0-9_]*)}");
@@ -26,10 +28,12 @@ final class TemplateProcessor implements Processor {
         }
         var fields = new RequestFields(body);
         var filled = new LinkedHashMap<Object, Object>(body);
-        filled.put("prompt", FIELD.matcher(template).replaceAll(match -> {
+        var prompt = FIELD.matcher(template).replaceAll(match -> {
             var variable = exchange.getVariable(match.group(1), String.class);
+            filled.remove(match.group(1));
             return Matcher.quoteReplacement(variable == null ? fields.text(match.group(1)) : variable);
-        }));
+        });
+        filled.put("prompt", prompt);
         exchange.getMessage().setBody(filled);
     }
 }

@@ -84,7 +84,9 @@ public final class PortRouter extends VertxPlatformHttpRouter {
         var allowed = new TreeSet<String>();
         for (var route : getRoutes()) {
             var path = route.getPath();
-            if (path != null && route.methods() != null && matches(path, request.normalizedPath())) {
+            if (path != null
+                    && route.methods() != null
+                    && matches(path, route.isExactPath(), request.normalizedPath())) {
                 route.methods().forEach(method -> allowed.add(method.name()));
             }
         }
@@ -100,7 +102,9 @@ public final class PortRouter extends VertxPlatformHttpRouter {
     }
 
     /// Whether a route of `pattern` serves `path`: `/rooms/:room` serves `/rooms/7`.
-    private static boolean matches(String pattern, String path) {
+    ///
+    /// @param isExact whether it serves no path that goes on
+    private static boolean matches(String pattern, boolean isExact, String path) {
         var regex = new StringBuilder();
         var parameters = PATH_PARAMETER.matcher(pattern);
         var end = 0;
@@ -110,6 +114,6 @@ public final class PortRouter extends VertxPlatformHttpRouter {
             end = parameters.end();
         }
         regex.append(Pattern.quote(pattern.substring(end)));
-        return path.matches(regex + "/?");
+        return path.matches(regex + (isExact ? "/?" : ".*"));
     }
 }

@@ -28,6 +28,19 @@ public sealed interface Client permits HttpClient, WebSocketClient, Nobody {
     @Nullable
     ApiKey key();
 
+    /// Names the API key in logs and metrics; null if the request came with none.
+    default @Nullable String keyLabel() {
+        var key = key();
+        return key == null ? null : key.label();
+    }
+
+    /// Tells clients with different API keys apart, so that none learns from the time of its answers what another one
+    /// asked.
+    default String cacheSalt() {
+        var key = key();
+        return key == null ? "" : key.hash();
+    }
+
     /// Whether the port let the request in before the worker began to stop. Such a request is still answered. What
     /// comes
     /// from a queue or a folder is not, and waits there for another worker.

@@ -3,6 +3,7 @@ package dev.llmworker.serving.connection;
 import dev.llmworker.serving.access.Access;
 import dev.llmworker.serving.access.PathRules;
 import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.stats.Count;
 import dev.llmworker.stats.WorkerStats;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
@@ -104,15 +105,18 @@ public final class Drain {
         this.stats = stats;
         begun = true;
         sockets.leave();
-        if (stats.runningGenerations() > 0) {
+        var running = stats.runningGenerations();
+        if (running == 0) {
+            LOG.info("stopping: no generation runs");
+        } else {
             LOG.info(
-                    "stopping: {} generations run, and have {} s",
-                    stats.runningGenerations(),
-                    timeouts.drain().toSeconds());
+                    "stopping: waiting up to {} s for {}",
+                    timeouts.drain().toSeconds(),
+                    Count.of(running, "generation"));
         }
         if (!awaitQuiet(stats, timeouts.drain().toMillis(), hurried)) {
             if (stats.runningGenerations() > 0) {
-                LOG.warn("stopping: {} generations are ended before their time", stats.runningGenerations());
+                LOG.warn("stopping: time is up for {}", Count.of(stats.runningGenerations(), "generation"));
             }
             timeUp = true;
             cut.run();

@@ -69,7 +69,7 @@ public final class Generations {
     /// @throws RefusedException if it is not accepted
     /// @throws RequestException if the worker stops
     public Ending run(GenerationRequest request, Caller caller, Reader reader) {
-        var salted = request.withCacheSalt(caller.cacheSalt());
+        var salted = request.withCacheSalt(caller.client().cacheSalt());
         return run(
                 () -> generator.submit(salted), GenerationMeter.of(request), caller, reader, event -> switch (event) {
                     case GenerationEvent.Token token -> reader.token(token);
@@ -105,7 +105,7 @@ public final class Generations {
             } finally {
                 running.remove(answer);
                 var ended = ending == null ? meter.failed() : meter.finished(ending);
-                var key = caller.keyLabel();
+                var key = caller.client().keyLabel();
                 stats.recordFinished(ended);
                 stats.keys().recordFinished(key, ended.promptTokens(), ended.completionTokens());
                 RequestLog.finished(meter.requestId(), caller.route(), key, ended);
@@ -124,7 +124,7 @@ public final class Generations {
             answer.awaitAccepted();
             accepted = true;
             stats.recordAccepted();
-            stats.keys().recordAccepted(caller.keyLabel());
+            stats.keys().recordAccepted(caller.client().keyLabel());
         } catch (RefusedException e) {
             stats.recordRefused(e.reason().name().toLowerCase(Locale.ROOT));
             throw e;

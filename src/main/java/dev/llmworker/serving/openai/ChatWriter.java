@@ -64,7 +64,7 @@ final class ChatWriter extends CompletionWriter {
             bytes[i] = score.bytes()[i] & 0xff;
         }
         var members = new LinkedHashMap<String, Object>();
-        members.put("token", score.text());
+        members.put("token", shown(score, ""));
         members.put("logprob", finite(score.logprob()));
         members.put("bytes", bytes);
         return members;

@@ -2,9 +2,13 @@ package dev.llmworker.serving.openai;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.serving.wire.Json;
+import dev.llmworker.text.WholeCharacters;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Set;
@@ -17,12 +21,11 @@ import java.util.stream.StreamSupport;
 /// Threading: one thread.
 final class ChunkAssembler {
     private static final String DELTA = "delta";
+    private static final String REASON = "finish_reason";
     /// Texts that a server may say again; all others of a delta are pieces.
-    private static final Set<String> WHOLE = Set.of("role", "type", "id", "name", "format", "finish_reason");
+    private static final Set<String> WHOLE = Set.of("role", "type", "id", "name", "format", REASON);
 
-    private static final ObjectMapper JSON = new ObjectMapper();
-
-    private final ObjectNode answer = JSON.createObjectNode();
+    private final ObjectNode answer = JsonNodeFactory.instance.objectNode();
 
     boolean isEmpty() {
         return answer.isEmpty();
@@ -35,7 +38,7 @@ final class ChunkAssembler {
     /// The choices that end in a chunk.
     static List<Integer> finishedChoices(String chunk) {
         return StreamSupport.stream(object(chunk).path("choices").spliterator(), false)
-                .filter(choice -> choice.path("finish_reason").isTextual())
+                .filter(ChunkAssembler::isFinished)
                 .map(choice -> Math.max(0, choice.path("index").asInt()))
                 .toList();
     }
@@ -52,9 +55,9 @@ final class ChunkAssembler {
             } else {
                 choice.putObject(DELTA);
             }
-            choice.putNull("logprobs").put("finish_reason", reason);
+            choice.putNull("logprobs").put(REASON, reason);
         });
-        return chunk.toString();
+        return Json.text(chunk);
     }
 
     /// The whole answer as JSON.
@@ -73,16 +76,32 @@ final class ChunkAssembler {
                 message.path("tool_calls").forEach(call -> ((ObjectNode) call).remove("index"));
                 object.set("message", message);
             }
-            if (!object.path("finish_reason").isTextual()) {
-                object.put("finish_reason", reason);
+            if (!isFinished(object)) {
+                object.put(REASON, reason);
+            }
+            endWhole(object);
+        }
+        return Json.text(answer);
+    }
+
+    private static boolean isFinished(JsonNode choice) {
+        return FinishReason.isGiven(choice.path(REASON).textValue());
+    }
+
+    /// Texts that end within a character end before it.
+    private static void endWhole(JsonNode node) {
+        node.forEach(ChunkAssembler::endWhole);
+        for (var member : node.properties()) {
+            if (member.getValue().isTextual()) {
+                member.setValue(TextNode.valueOf(
+                        WholeCharacters.withoutHalf(member.getValue().textValue())));
             }
         }
-        return answer.toString();
     }
 
     private static ObjectNode object(String json) {
         try {
-            if (JSON.readTree(json) instanceof ObjectNode object) {
+            if (Json.tree(json) instanceof ObjectNode object) {
                 return object;
             }
         } catch (JsonProcessingException _) {
@@ -105,7 +124,7 @@ final class ChunkAssembler {
                 list.forEach(element -> merge(target, element, pieces));
             } else if (added.isTextual() && before.isTextual() && isPiece(name, pieces)) {
                 into.put(name, before.textValue() + added.textValue());
-            } else if (!added.isNull()) {
+            } else if (!added.isNull() && (!name.equals(REASON) || FinishReason.isGiven(added.textValue()))) {
                 into.set(name, added);
             }
         });
@@ -120,7 +139,7 @@ final class ChunkAssembler {
         if (!(added instanceof ArrayNode list)) {
             return added;
         }
-        var copy = JSON.createArrayNode();
+        var copy = JsonNodeFactory.instance.arrayNode();
         list.forEach(element -> merge(copy, element, false));
         return copy;
     }

@@ -7,9 +7,11 @@ import dev.llmworker.serving.wire.ChatMessages;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.serving.wire.SamplingFields;
-import java.util.List;
+import dev.llmworker.serving.wire.UnsupportedFields;
+import dev.llmworker.serving.wire.WireFormat;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /// A request of OpenAI's API. What would change the answer and is not supported is refused by name; fields that are not
 /// known are ignored.
@@ -18,8 +20,10 @@ import java.util.OptionalInt;
 record CompletionRequest(GenerationRequest generation, boolean stream, boolean includeUsage) {
     private static final float DEFAULT_TEMPERATURE = 1;
     private static final int DEFAULT_TEXT_TOKENS = 16;
-    private static final List<String> UNSUPPORTED =
-            List.of("tools", "functions", "audio", "suffix", "web_search_options");
+    private static final int MAX_TEXT_LOGPROBS = 5;
+    private static final String LOGPROBS = "logprobs";
+    private static final String TOP_LOGPROBS = "top_logprobs";
+    private static final String STREAM_OPTIONS = "stream_options";
 
     CompletionRequest withRequestId(String id) {
         return new CompletionRequest(generation.withRequestId(id), stream, includeUsage);
@@ -30,20 +34,18 @@ record CompletionRequest(GenerationRequest generation, boolean stream, boolean i
     /// @throws RequestException naming the field, its value and its limit
     static CompletionRequest chat(Map<?, ?> body) {
         var fields = new RequestFields(body);
-        var top = fields.whole("top_logprobs");
-        var wanted = fields.flag("logprobs", false);
-        if (top.isPresent() && !wanted) {
-            throw RequestException.invalid("top_logprobs", "top_logprobs needs \"logprobs\": true");
+        UnsupportedFields.refuse(fields, false, Set.of(LOGPROBS, TOP_LOGPROBS));
+        var top = fields.whole(TOP_LOGPROBS).orElse(0);
+        var wanted = fields.flag(LOGPROBS, false);
+        if (top != 0 && !wanted) {
+            throw RequestException.invalid(TOP_LOGPROBS, "top_logprobs needs \"logprobs\": true");
         }
-        if (top.isPresent()) {
-            checkLogprobs("top_logprobs", top.getAsInt());
-        }
-        var limit = fields.whole("max_completion_tokens");
+        checkLogprobs(TOP_LOGPROBS, top, SamplingParameters.MAX_LOGPROBS);
         return of(
                 fields,
-                new Prompt.Chat(ChatMessages.read(fields)),
-                limit.isPresent() ? limit : fields.whole("max_tokens"),
-                wanted ? OptionalInt.of(top.orElse(0)) : OptionalInt.empty());
+                WireFormat.chat(ChatMessages.read(fields), fields),
+                SamplingFields.maxTokens(fields),
+                wanted ? OptionalInt.of(top) : OptionalInt.empty());
     }
 
     /// `/v1/completions`
@@ -51,6 +53,7 @@ record CompletionRequest(GenerationRequest generation, boolean stream, boolean i
     /// @throws RequestException naming the field, its value and its limit
     static CompletionRequest text(Map<?, ?> body) {
         var fields = new RequestFields(body);
+        UnsupportedFields.refuse(fields, true, Set.of(LOGPROBS));
         var prompts = fields.texts("prompt");
         if (prompts.size() != 1 || prompts.getFirst().isEmpty()) {
             throw RequestException.invalid(
@@ -59,15 +62,11 @@ record CompletionRequest(GenerationRequest generation, boolean stream, boolean i
                             ? "prompt has " + prompts.size() + " prompts; it must be one"
                             : "prompt is missing or empty; it must be a string of at least 1 character");
         }
-        if (fields.flag("echo", false)) {
-            throw unsupported("echo");
-        }
-        checkOne(fields, "best_of");
-        var logprobs = fields.whole("logprobs");
+        var logprobs = Boolean.FALSE.equals(body.get(LOGPROBS)) ? OptionalInt.empty() : fields.whole(LOGPROBS);
         if (logprobs.isPresent()) {
-            checkLogprobs("logprobs", logprobs.getAsInt());
+            checkLogprobs(LOGPROBS, logprobs.getAsInt(), MAX_TEXT_LOGPROBS);
         }
-        var limit = fields.whole("max_tokens");
+        var limit = SamplingFields.maxTokens(fields);
         return of(
                 fields,
                 new Prompt.Raw(prompts.getFirst()),
@@ -77,61 +76,41 @@ record CompletionRequest(GenerationRequest generation, boolean stream, boolean i
 
     private static CompletionRequest of(
             RequestFields fields, Prompt prompt, OptionalInt maxTokens, OptionalInt logprobs) {
-        refuseUnsupported(fields);
         var stream = fields.flag("stream", false);
-        if (fields.has("stream_options") && !stream) {
-            throw RequestException.invalid("stream_options", "stream_options needs \"stream\": true");
+        checkStreamOptions(fields, stream);
+        var options = new RequestFields(fields.object(STREAM_OPTIONS));
+        if (options.flag("continuous_usage_stats", false)) {
+            throw RequestException.invalid(STREAM_OPTIONS, "stream_options.continuous_usage_stats is not supported");
         }
-        var options = new RequestFields(fields.object("stream_options"));
         try {
             return new CompletionRequest(
                     new GenerationRequest(
-                            prompt,
-                            maxTokens,
-                            SamplingFields.sampling(fields, DEFAULT_TEMPERATURE, logprobs),
-                            fields.flag("ignore_eos", false),
-                            fields.whole("min_tokens").orElse(0),
-                            fields.texts("stop"),
-                            true),
+                                    prompt,
+                                    maxTokens,
+                                    SamplingFields.sampling(fields, DEFAULT_TEMPERATURE, logprobs),
+                                    fields.flag("ignore_eos", false),
+                                    fields.whole("min_tokens").orElse(0),
+                                    SamplingFields.stops(fields),
+                                    true)
+                            .withStopTokens(SamplingFields.stopTokens(fields)),
                     stream,
                     options.flag("include_usage", false));
         } catch (IllegalArgumentException e) {
-            throw RequestException.of(e);
+            throw fields.refusal(e);
         }
     }
 
-    private static void refuseUnsupported(RequestFields fields) {
-        for (var name : UNSUPPORTED) {
-            var value = fields.fields().get(name);
-            if (value != null && !value.equals("") && !value.equals(List.of())) {
-                throw unsupported(name);
-            }
-        }
-        var format = new RequestFields(fields.object("response_format")).textOrNull("type");
-        if (format != null && !format.equals("text")) {
-            throw unsupported("response_format");
-        }
-        if (fields.has("modalities") && !fields.texts("modalities").equals(List.of("text"))) {
-            throw unsupported("modalities");
-        }
-        checkOne(fields, "n");
-    }
-
-    private static void checkOne(RequestFields fields, String name) {
-        var number = fields.whole(name).orElse(1);
-        if (number != 1) {
-            throw RequestException.invalid(name, name + " is " + number + "; it must be 1");
+    /// Options of a stream need one, unless they ask for nothing.
+    static void checkStreamOptions(RequestFields fields, boolean stream) {
+        var options = fields.object(STREAM_OPTIONS);
+        if (!stream && !UnsupportedFields.asksForNothing(options)) {
+            throw RequestException.invalid(STREAM_OPTIONS, "stream_options needs \"stream\": true");
         }
     }
 
-    private static void checkLogprobs(String name, int number) {
-        if (number < 0 || number > SamplingParameters.MAX_LOGPROBS) {
-            throw RequestException.invalid(
-                    name, name + " is " + number + "; it must be from 0 to " + SamplingParameters.MAX_LOGPROBS);
+    private static void checkLogprobs(String name, int number, int most) {
+        if (number < 0 || number > most) {
+            throw RequestException.invalid(name, name + " is " + number + "; it must be from 0 to " + most);
         }
-    }
-
-    private static RequestException unsupported(String name) {
-        return RequestException.invalid(name, name + " is not supported");
     }
 }

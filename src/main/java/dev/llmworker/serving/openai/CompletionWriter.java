@@ -1,11 +1,13 @@
 package dev.llmworker.serving.openai;
 
 import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.serving.delivery.WholeAnswer;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.EventWriter;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
+import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -75,7 +77,7 @@ public abstract class CompletionWriter implements EventWriter.OfTokens {
 
     /// The answer as a whole.
     final String answer(WholeAnswer answer, Ending ending, boolean logprobs) {
-        var whole = answer(whole(answer.text()), logprobs ? logprobs(answer.scored()) : null, ending.reason());
+        var whole = answer(whole(answer.text()), logprobs ? logprobs(answer.scored()) : null, ending.openAiReason());
         whole.put("usage", ending.usage());
         return Json.text(whole);
     }
@@ -92,7 +94,7 @@ public abstract class CompletionWriter implements EventWriter.OfTokens {
 
     @Override
     public final List<String> finished(Ending ending) {
-        var last = event(end(), null, ending.reason());
+        var last = event(end(), null, ending.openAiReason());
         if (!includeUsage) {
             return List.of(last, LAST_EVENT);
         }
@@ -105,6 +107,27 @@ public abstract class CompletionWriter implements EventWriter.OfTokens {
     @Override
     public final String failed(JsonError error) {
         return error.openAiJson();
+    }
+
+    /// A token's text. The bytes of one that is part of a character are written like those of Python: `\xe2\x80`.
+    ///
+    /// @param prefix of a text that has such bytes
+    static String shown(ScoredToken token, String prefix) {
+        var bytes = token.bytes();
+        return new String(bytes, StandardCharsets.UTF_8).indexOf('\uFFFD') < 0 ? token.text() : prefix + escaped(bytes);
+    }
+
+    /// Printable ASCII as it is, all other bytes as `\xNN`.
+    static String escaped(byte[] bytes) {
+        var escaped = new StringBuilder();
+        for (var value : bytes) {
+            if (value >= ' ' && value < 0x7f && value != '\\') {
+                escaped.append((char) value);
+            } else {
+                escaped.append("\\x").append(HexFormat.of().toHexDigits(value));
+            }
+        }
+        return escaped.toString();
     }
 
     /// A log-probability that JSON can write: it has no infinity.

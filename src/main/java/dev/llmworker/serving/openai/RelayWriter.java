@@ -4,6 +4,7 @@ import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.RelayEvent;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.EventWriter;
+import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
 import java.util.BitSet;
 import java.util.List;
@@ -30,14 +31,15 @@ final class RelayWriter implements EventWriter {
     }
 
     List<String> chunk(RelayEvent.Chunk chunk) {
+        var json = Json.sound(chunk.json());
         if (chunk.isUsage()) {
-            return includeUsage ? List.of(chunk.json()) : List.of();
+            return includeUsage ? List.of(json) : List.of();
         }
-        last = chunk.json();
-        if (REASON.matcher(chunk.json()).find()) {
-            ChunkAssembler.finishedChoices(chunk.json()).forEach(unfinished::clear);
+        last = json;
+        if (REASON.matcher(json).find()) {
+            ChunkAssembler.finishedChoices(json).forEach(unfinished::clear);
         }
-        return List.of(chunk.json());
+        return List.of(json);
     }
 
     @Override
@@ -49,7 +51,7 @@ final class RelayWriter implements EventWriter {
         var before = last;
         return before == null
                 ? List.of(failed(RelayedCompletion.unanswered(ending.finished())))
-                : List.of(ChunkAssembler.ending(before, unfinished, ending.reason()), DONE);
+                : List.of(ChunkAssembler.ending(before, unfinished, ending.openAiReason()), DONE);
     }
 
     @Override

@@ -37,9 +37,7 @@ final class RelayedCompletion {
             exchange.setRouteStop(true);
             return;
         }
-        if (fields.has("stream_options")) {
-            throw RequestException.invalid("stream_options", "stream_options needs \"stream\": true");
-        }
+        CompletionRequest.checkStreamOptions(fields, false);
         var chunks = new ChunkAssembler();
         var ending = generations.relay(relay, request, caller, new Collected(client, chunks));
         if (ending.finished().reason() == FinishReason.ERROR) {
@@ -50,14 +48,18 @@ final class RelayedCompletion {
         }
         var message = exchange.getMessage();
         message.setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
-        message.setBody(chunks.answer(ending.reason()).getBytes(StandardCharsets.UTF_8));
+        message.setBody(chunks.answer(ending.openAiReason()).getBytes(StandardCharsets.UTF_8));
     }
 
     /// The error of a request that was ended before anything came.
     static JsonError unanswered(GenerationEvent.Finished finished) {
-        return finished.reason() == FinishReason.TIMEOUT
-                ? JsonError.of(504, "timeout", "the engine's server did not answer within the worker's time limit")
-                : JsonError.failed(finished);
+        return switch (finished.reason()) {
+            case TIMEOUT ->
+                JsonError.of(504, "timeout", "the engine's server did not answer within the worker's time limit");
+            case STOP, LENGTH ->
+                JsonError.of(502, "engine_failed", "the engine's server sent an answer without content");
+            case CANCELLED, ERROR -> JsonError.failed(finished);
+        };
     }
 
     private record Streamed(SseWriter stream, RelayWriter writer) implements Generations.RelayReader {

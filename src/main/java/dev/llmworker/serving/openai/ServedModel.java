@@ -29,8 +29,15 @@ record ServedModel(Generator generator) {
     /// @throws RequestException when it names another one
     String id(Map<?, ?> body) {
         var named = new RequestFields(body).textOrNull(FIELD);
+        return named == null ? id() : id(named);
+    }
+
+    /// As [#id()], for a request that names a model.
+    ///
+    /// @throws RequestException when it names another one
+    String id(String named) {
         var served = id();
-        if (named == null || named.equals(served)) {
+        if (named.equals(served)) {
             return served;
         }
         throw new RequestException(new JsonError(

@@ -3,12 +3,16 @@ package dev.llmworker.serving.openai;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.ScoredToken;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
 /// Writes answers of `/v1/completions`.
 final class TextWriter extends CompletionWriter {
+    /// Marks a key as bytes, for tokens that are part of a character.
+    private static final String BYTES = "bytes:";
+
     /// Characters of the answer before the tokens whose scores are written next.
     private int offset;
 
@@ -39,7 +43,7 @@ final class TextWriter extends CompletionWriter {
             offset += token.text().length();
         }
         var members = new LinkedHashMap<String, Object>();
-        members.put("tokens", tokens.stream().map(token -> chosen(token).text()).toList());
+        members.put("tokens", tokens.stream().map(token -> key(chosen(token))).toList());
         members.put(
                 "token_logprobs",
                 tokens.stream().map(token -> finite(chosen(token).logprob())).toList());
@@ -52,10 +56,21 @@ final class TextWriter extends CompletionWriter {
         return token.scores().getFirst();
     }
 
-    /// By their texts. If several tokens have one text, because they are parts of characters, the likeliest.
+    private static String key(ScoredToken score) {
+        return shown(score, BYTES);
+    }
+
+    /// The sampled token and the likeliest, by their texts.
     private static Map<String, Float> likeliest(GenerationEvent.Token token) {
         var logprobs = new LinkedHashMap<String, Float>();
-        token.scores().stream().skip(1).forEach(score -> logprobs.putIfAbsent(score.text(), finite(score.logprob())));
+        for (var score : token.scores()) {
+            var logprob = finite(score.logprob());
+            var before = logprobs.putIfAbsent(key(score), logprob);
+            if (before != null && before != logprob) {
+                // Another token of the same text.
+                logprobs.putIfAbsent(BYTES + HexFormat.of().withPrefix("\\x").formatHex(score.bytes()), logprob);
+            }
+        }
         return logprobs;
     }
 }

@@ -20,6 +20,7 @@ import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.impl.Http1xServerConnection;
+import io.vertx.core.impl.VertxInternal;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -56,6 +57,7 @@ public final class HttpPort implements AutoCloseable {
     private final PathRules pathRules = new PathRules();
     private final Drain drain;
     private final Thread keyWatch;
+    private final EventLoopWatch loopWatch = new EventLoopWatch(HttpPort::endProcess);
     private final List<HttpServer> servers = new ArrayList<>();
 
     /// Does not listen yet.
@@ -85,6 +87,14 @@ public final class HttpPort implements AutoCloseable {
         // A thread, not a timer of an event loop: reading could end after the loop, and its result would have nowhere
         // to go.
         keyWatch = Thread.ofVirtual().name("api-keys").start(this::watchKeys);
+        ((VertxInternal) vertx).getAcceptorEventLoopGroup().forEach(loopWatch::add);
+        loopWatch.start();
+    }
+
+    /// Not by `System.exit`: its hooks wait for answers, which nobody can send any more.
+    private static void endProcess(String why) {
+        LOG.error("the worker ends, because {}", why);
+        Runtime.getRuntime().halt(1);
     }
 
     private void watchKeys() {
@@ -172,6 +182,7 @@ public final class HttpPort implements AutoCloseable {
         if (connection instanceof Http1xServerConnection http) {
             StrictRequestDecoder.install(http.channel().pipeline(), options());
             slowReaders.connected(http.channel());
+            loopWatch.add(http.channel().eventLoop());
         }
         slowSenders.connected(connection);
     }
@@ -267,6 +278,7 @@ public final class HttpPort implements AutoCloseable {
     @Override
     public void close() {
         keyWatch.interrupt();
+        loopWatch.close();
         vertx.close().toCompletionStage().toCompletableFuture().join();
     }
 }

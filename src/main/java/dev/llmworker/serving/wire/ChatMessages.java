@@ -46,7 +46,8 @@ public final class ChatMessages {
         }
         var fields = new RequestFields(map);
         var role = within(at, () -> fields.text("role"));
-        if (fields.has("tool_calls") || fields.has("function_call")) {
+        if (!UnsupportedFields.asksForNothing(map.get("tool_calls"))
+                || !UnsupportedFields.asksForNothing(map.get("function_call"))) {
             throw RequestException.invalid(at, at + " calls a tool, which is not supported");
         }
         if (!ROLES.contains(role) && !role.equals(DEVELOPER)) {

@@ -16,6 +16,15 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
         return finished.reason().name().toLowerCase(Locale.ROOT);
     }
 
+    /// As clients of OpenAI's API read it, which has fewer reasons. An answer that was cut short ended by its length.
+    public String openAiReason() {
+        return switch (finished.reason()) {
+            case STOP -> "stop";
+            case LENGTH, TIMEOUT, CANCELLED -> "length";
+            case ERROR -> throw new IllegalStateException("an answer that failed has no reason but an error");
+        };
+    }
+
     /// Token counts, as OpenAI's API has them.
     public Map<String, Object> usage() {
         var usage = new LinkedHashMap<String, Object>();

@@ -4,7 +4,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /// The id by which a client tells the answers on one WebSocket apart: a string or a number, which comes back on each
-/// frame as it was sent.
+/// frame character by character.
 public final class FrameId {
     private static final String FIELD = "id";
     private static final int MAX_CHARACTERS = 128;
@@ -22,9 +22,9 @@ public final class FrameId {
     /// @param name of the field, for errors
     public static String json(String name, Object value) {
         return switch (value) {
-            // JSON has no infinity, but 1e400 is read as one.
+            // A route may have put a number there that JSON has no form for.
             case Double number
-            when !Double.isFinite(number) -> throw RequestFields.wrong(name, value, "a string or a finite number");
+            when !Double.isFinite(number) -> throw RequestFields.wrong(name, value, "a string or a number");
             case Number number -> number.toString();
             case String _ -> {
                 var text = new RequestFields(Map.of(name, value)).text(name);

@@ -1,29 +1,36 @@
 package dev.llmworker.serving.wire;
 
-import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializerProvider;
-import com.fasterxml.jackson.databind.module.SimpleModule;
-import com.fasterxml.jackson.databind.ser.std.StdSerializer;
-import java.io.IOException;
+import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.llmworker.text.WholeCharacters;
 import java.nio.charset.StandardCharsets;
 
-/// Writes JSON. Half a surrogate pair in a text becomes U+FFFD, because UTF-8 has no form for it.
+/// Writes JSON that every client can read. Half a surrogate pair in a text becomes U+FFFD, because UTF-8 has no form
+/// for it. The line ends of Unicode are escaped, because some clients split server-sent events at them.
 public final class Json {
-    private static final char REPLACEMENT = '\ufffd';
-    private static final ObjectMapper MAPPER =
-            new ObjectMapper().registerModule(new SimpleModule().addSerializer(String.class, new WellFormedText()));
+    private static final ObjectMapper MAPPER = JsonMapper.builder()
+            .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
+            .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
+            .build();
 
     private Json() {}
 
-    /// @param value a `Map`, a `List`, a `String`, a number, a boolean or null
+    /// @param value a `Map`, a `List`, a `String`, a number, a boolean, null, or a tree of Jackson
     public static String text(Object value) {
         try {
-            return MAPPER.writeValueAsString(value);
+            return sound(MAPPER.writeValueAsString(value));
         } catch (JsonProcessingException e) {
             throw new IllegalStateException(value.getClass() + " has no form in JSON", e);
         }
+    }
+
+    /// Reads JSON that is not a client's. Its numbers can be written again with all their digits.
+    public static JsonNode tree(String json) throws JsonProcessingException {
+        return MAPPER.readTree(json);
     }
 
     /// As [#text(Object)], in UTF-8.
@@ -31,36 +38,21 @@ public final class Json {
         return text(value).getBytes(StandardCharsets.UTF_8);
     }
 
-    /// The text with U+FFFD for each half of a surrogate pair; the text itself if it has none.
-    static String wellFormed(String text) {
-        StringBuilder replaced = null;
-        for (var i = 0; i < text.length(); i++) {
-            var c = text.charAt(i);
-            if (!Character.isSurrogate(c)) {
-                continue;
+    /// JSON that was written elsewhere, with its texts as this class writes them. Only texts can hold these characters.
+    public static String sound(String json) {
+        StringBuilder escaped = null;
+        var written = 0;
+        for (var i = 0; i < json.length(); i++) {
+            var c = json.charAt(i);
+            if (c == '\u0085' || c == '\u2028' || c == '\u2029') {
+                escaped = escaped == null ? new StringBuilder(json.length() + 16) : escaped;
+                escaped.append(json, written, i).append(String.format("\\u%04x", (int) c));
+                written = i + 1;
             }
-            if (Character.isHighSurrogate(c) && i + 1 < text.length() && Character.isLowSurrogate(text.charAt(i + 1))) {
-                i++;
-                continue;
-            }
-            if (replaced == null) {
-                replaced = new StringBuilder(text);
-            }
-            replaced.setCharAt(i, REPLACEMENT);
         }
-        return replaced == null ? text : replaced.toString();
-    }
-
-    private static final class WellFormedText extends StdSerializer<String> {
-        private static final long serialVersionUID = 1;
-
-        WellFormedText() {
-            super(String.class);
-        }
-
-        @Override
-        public void serialize(String text, JsonGenerator json, SerializerProvider provider) throws IOException {
-            json.writeString(wellFormed(text));
-        }
+        return WholeCharacters.wellFormed(
+                escaped == null
+                        ? json
+                        : escaped.append(json, written, json.length()).toString());
     }
 }

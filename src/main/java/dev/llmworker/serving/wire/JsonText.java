@@ -13,8 +13,8 @@ final class JsonText {
         var json = new StringBuilder(opening.length() + token.length() + 32)
                 .append(opening)
                 .append("\"token\":\"");
-        escape(Json.wellFormed(token), json);
-        return json.append("\",\"index\":").append(index).append('}').toString();
+        escape(token, json);
+        return Json.sound(json.append("\",\"index\":").append(index).append('}').toString());
     }
 
     /// Appends `text` as the inside of a JSON string.

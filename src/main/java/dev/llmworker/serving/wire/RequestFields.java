@@ -1,5 +1,7 @@
 package dev.llmworker.serving.wire;
 
+import dev.llmworker.sampling.ParameterException;
+import dev.llmworker.text.WholeCharacters;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
@@ -56,10 +58,11 @@ public record RequestFields(Map<?, ?> fields) {
         };
     }
 
-    /// An object; empty if the field is missing.
+    /// An object; empty if the field is missing. Languages without types for the two write an empty one as a list.
     public Map<?, ?> object(String name) {
         return switch (fields.get(name)) {
             case null -> Map.of();
+            case List<?> list when list.isEmpty() -> Map.of();
             case Map<?, ?> object -> object;
             case Object value -> throw wrong(name, value, "an object");
         };
@@ -70,7 +73,7 @@ public record RequestFields(Map<?, ?> fields) {
     }
 
     private static String whole(String name, String text) {
-        var broken = brokenSurrogate(text);
+        var broken = WholeCharacters.brokenAt(text, 0);
         if (broken >= 0) {
             throw RequestException.invalid(
                     name, name + " has half a surrogate pair at " + broken + "; it must be valid Unicode");
@@ -94,6 +97,29 @@ public record RequestFields(Map<?, ?> fields) {
         };
     }
 
+    /// Whole numbers, at most `most` of them.
+    public List<Integer> wholes(String name, int most) {
+        return switch (fields.get(name)) {
+            case null -> List.of();
+            case List<?> list -> {
+                if (list.size() > most) {
+                    throw RequestException.invalid(
+                            name, name + " has " + list.size() + " entries; the limit is " + most);
+                }
+                var numbers = new ArrayList<Integer>(list.size());
+                for (var element : list) {
+                    var at = name + "[" + numbers.size() + "]";
+                    if (element == null) {
+                        throw wrong(at, null, "a whole number");
+                    }
+                    numbers.add(new RequestFields(Map.of(at, element)).whole(at).orElseThrow());
+                }
+                yield numbers;
+            }
+            case Object value -> throw wrong(name, value, "a list of whole numbers");
+        };
+    }
+
     public OptionalInt whole(String name) {
         var number = wholeLong(name);
         if (number.isEmpty()) {
@@ -111,12 +137,31 @@ public record RequestFields(Map<?, ?> fields) {
             case null -> OptionalLong.empty();
             case Integer value -> OptionalLong.of(value);
             case Long value -> OptionalLong.of(value);
-            // 50.0 is a whole number too, and some clients send it.
-            case Double value
-            when value == Math.rint(value) && Math.abs(value) <= 1L << 53 -> OptionalLong.of(value.longValue());
             case BigInteger value -> throw wrong(name, value, "a whole number of at most 64 bits");
+            // 50.0 is a whole number too, and some clients send it.
+            case Number value
+            when value.doubleValue() == Math.rint(value.doubleValue()) && Math.abs(value.doubleValue()) <= 1L << 53 ->
+                OptionalLong.of(value.longValue());
             case Object value -> throw wrong(name, value, "a whole number");
         };
+    }
+
+    /// What is wrong with a parameter, with its value as the client wrote it.
+    public RequestException refusal(IllegalArgumentException failure) {
+        if (failure instanceof ParameterException wrong
+                && wrong.limit() != null
+                && sent(wrong.parameter()) instanceof Number sent) {
+            return wrong(wrong.parameter(), sent, String.valueOf(wrong.limit()));
+        }
+        return RequestException.of(failure);
+    }
+
+    /// The value of a parameter, which may be a member of a field: `logit_bias.7`.
+    private @Nullable Object sent(String parameter) {
+        var dot = parameter.indexOf('.');
+        return dot > 0 && fields.get(parameter.substring(0, dot)) instanceof Map<?, ?> members
+                ? members.get(parameter.substring(dot + 1))
+                : fields.get(parameter);
     }
 
     static RequestException wrong(String name, @Nullable Object value, String limit) {
@@ -134,18 +179,6 @@ public record RequestFields(Map<?, ?> fields) {
     }
 
     public static String shortened(String text) {
-        return text.length() <= SHOWN_CHARACTERS ? text : text.substring(0, SHOWN_CHARACTERS) + "…";
-    }
-
-    private static int brokenSurrogate(String text) {
-        for (var i = 0; i < text.length(); i++) {
-            var c = text.charAt(i);
-            if (Character.isHighSurrogate(c) && i + 1 < text.length() && Character.isLowSurrogate(text.charAt(i + 1))) {
-                i++;
-            } else if (Character.isSurrogate(c)) {
-                return i;
-            }
-        }
-        return -1;
+        return text.length() <= SHOWN_CHARACTERS ? text : WholeCharacters.beginning(text, SHOWN_CHARACTERS) + "…";
     }
 }

@@ -1,14 +1,18 @@
 package dev.llmworker.serving.wire;
 
+import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.concurrent.ThreadLocalRandom;
 
 /// Reads the fields by which every route lets a client say how tokens are chosen: `temperature`, `top_k`, `top_p`,
-/// `min_p`, `seed`, `repetition_penalty`, `presence_penalty`, `frequency_penalty`, `logit_bias`.
+/// `min_p`, `seed`, `repetition_penalty`, `presence_penalty`, `frequency_penalty`, `logit_bias`; and what ends an
+/// answer: `max_tokens`,
+/// `stop`, `stop_token_ids`.
 public final class SamplingFields {
     private SamplingFields() {}
 
@@ -29,6 +33,21 @@ public final class SamplingFields {
                         fields.decimal("frequency_penalty", 0),
                         bias(fields.object("logit_bias"))),
                 logprobs);
+    }
+
+    /// The limit of the answer, by its newer name or its older.
+    public static OptionalInt maxTokens(RequestFields fields) {
+        var limit = fields.whole("max_completion_tokens");
+        return limit.isPresent() ? limit : fields.whole("max_tokens");
+    }
+
+    /// The sequences that end the answer. An empty text is none.
+    public static List<String> stops(RequestFields fields) {
+        return "".equals(fields.fields().get("stop")) ? List.of() : fields.texts("stop");
+    }
+
+    public static List<Integer> stopTokens(RequestFields fields) {
+        return fields.wholes("stop_token_ids", GenerationRequest.MAX_STOP_TOKENS);
     }
 
     /// `{"50256": -100}`: token ids are strings, as JSON's keys are.

@@ -1,16 +1,19 @@
 package dev.llmworker.serving.wire;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParseException;
+import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
-import com.fasterxml.jackson.databind.DeserializationFeature;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -22,23 +25,20 @@ public final class StrictJson {
 
     private static final int MAX_NUMBER_CHARACTERS = 100;
     private static final String BYTE_ORDER_MARK = "\uFEFF";
-    private static final ObjectMapper MAPPER = mapper();
+    private static final JsonFactory FACTORY = factory();
 
     private StrictJson() {}
 
-    private static ObjectMapper mapper() {
+    private static JsonFactory factory() {
         var constraints = StreamReadConstraints.builder()
                 .maxNestingDepth(MAX_DEPTH)
                 .maxNumberLength(MAX_NUMBER_CHARACTERS)
                 // The size of a whole body or message is bounded before it gets here.
                 .maxStringLength(Integer.MAX_VALUE)
                 .build();
-        var factory = JsonFactory.builder()
+        return JsonFactory.builder()
                 .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                 .streamReadConstraints(constraints)
-                .build();
-        return JsonMapper.builder(factory)
-                .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
                 .build();
     }
 
@@ -71,8 +71,12 @@ public final class StrictJson {
         if (text.isBlank()) {
             throw notJson(what + " is empty; it must be a JSON object");
         }
-        try {
-            var value = MAPPER.readValue(text, Object.class);
+        try (var parser = FACTORY.createParser(text)) {
+            parser.nextToken();
+            var value = value(parser);
+            if (parser.nextToken() != null) {
+                throw new JsonParseException(parser, "text after the end");
+            }
             if (value instanceof Map<?, ?> object) {
                 return object;
             }
@@ -82,7 +86,42 @@ public final class StrictJson {
                     + MAX_NUMBER_CHARACTERS + " digits");
         } catch (JsonProcessingException e) {
             throw notJson(what + " is not JSON: " + reason(e));
+        } catch (IOException e) {
+            throw new IllegalStateException("a text cannot be read", e);
         }
+    }
+
+    /// The value that begins at the parser's token. A number that Java would write in another way stays as it is
+    /// written.
+    private static @Nullable Object value(JsonParser parser) throws IOException {
+        return switch (parser.currentToken()) {
+            case START_OBJECT -> {
+                var object = new LinkedHashMap<String, @Nullable Object>();
+                for (var name = parser.nextFieldName(); name != null; name = parser.nextFieldName()) {
+                    parser.nextToken();
+                    object.put(name, value(parser));
+                }
+                yield object;
+            }
+            case START_ARRAY -> {
+                var list = new ArrayList<@Nullable Object>();
+                while (parser.nextToken() != JsonToken.END_ARRAY) {
+                    list.add(value(parser));
+                }
+                yield list;
+            }
+            case VALUE_STRING -> parser.getText();
+            case VALUE_NUMBER_INT -> asWritten(parser.getNumberValue(), parser.getText());
+            case VALUE_NUMBER_FLOAT -> asWritten(parser.getDoubleValue(), parser.getText());
+            case VALUE_TRUE -> true;
+            case VALUE_FALSE -> false;
+            case VALUE_NULL -> null;
+            case null, default -> throw new JsonParseException(parser, "no value");
+        };
+    }
+
+    private static Number asWritten(Number number, String text) {
+        return number.toString().equals(text) ? number : new WrittenNumber(text);
     }
 
     // The parser's own words name its classes and options, so only the place is taken from it.

@@ -10,6 +10,7 @@ import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.Safetensors;
 import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -43,7 +44,7 @@ public final class JinjaChatTemplate implements ChatTemplate {
                     JinjaTemplate.parse(source.source()),
                     tokenizer.beginOfSequenceName(),
                     tokenizer.endOfSequenceName());
-            template.rendered(List.of(ChatMessage.user("Hello")), true);
+            template.rendered(List.of(ChatMessage.user("Hello")), true, Map.of());
             return template;
         } catch (JinjaException e) {
             throw new ModelFileException(source.file(), source.name() + " cannot be used: " + e.getMessage());
@@ -62,28 +63,51 @@ public final class JinjaChatTemplate implements ChatTemplate {
 
     @Override
     public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
+        return render(messages, addGenerationPrompt, Map.of());
+    }
+
+    @Override
+    public String render(
+            List<ChatMessage> messages,
+            boolean addGenerationPrompt,
+            Map<String, ? extends @Nullable Object> variables) {
         try {
-            return rendered(messages, addGenerationPrompt);
+            return rendered(messages, addGenerationPrompt, variables);
         } catch (JinjaException e) {
-            if (e.raisedByTemplate()) {
-                throw new IllegalArgumentException("the model's chat template rejects the messages: " + e.reason(), e);
-            }
-            throw e;
+            // It has rendered a message before, so what goes wrong comes from this request.
+            throw switch (e.kind()) {
+                case RAISED ->
+                    new IllegalArgumentException("the model's chat template rejects the messages: " + e.reason(), e);
+                case FAULT ->
+                    new IllegalArgumentException(
+                            "the model's chat template cannot render these messages: " + e.reason(), e);
+                case TOO_LONG ->
+                    new TemplateLimitException(
+                            true, "prompt is too long for the model's chat template: " + e.reason(), e);
+                case TOO_MUCH_WORK ->
+                    new TemplateLimitException(
+                            false, "the model's chat template cannot render these messages: " + e.reason(), e);
+            };
         }
     }
 
-    private String rendered(List<ChatMessage> messages, boolean addGenerationPrompt) {
-        var turns = messages.stream()
-                .map(message -> Map.of("role", message.role(), "content", message.content()))
-                .toList();
-        return template.render(Map.of(
-                "messages",
-                turns,
-                "add_generation_prompt",
-                addGenerationPrompt,
-                "bos_token",
-                beginOfSequence,
-                "eos_token",
-                endOfSequence));
+    private String rendered(
+            List<ChatMessage> messages,
+            boolean addGenerationPrompt,
+            Map<String, ? extends @Nullable Object> variables) {
+        var all = new LinkedHashMap<String, @Nullable Object>(variables);
+        all.put("messages", messages.stream().map(JinjaChatTemplate::turn).toList());
+        all.put("add_generation_prompt", addGenerationPrompt);
+        all.put("bos_token", beginOfSequence);
+        all.put("eos_token", endOfSequence);
+        return template.render(all);
+    }
+
+    /// In the order in which a template writes a whole message.
+    private static Map<String, String> turn(ChatMessage message) {
+        var turn = new LinkedHashMap<String, String>();
+        turn.put("role", message.role());
+        turn.put("content", message.content());
+        return turn;
     }
 }

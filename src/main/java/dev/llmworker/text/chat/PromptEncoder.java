@@ -4,7 +4,9 @@ import dev.llmworker.text.PromptTooLongException;
 import dev.llmworker.text.TokenNames;
 import dev.llmworker.text.Tokenizer;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -60,17 +62,23 @@ public final class PromptEncoder {
     /// @throws PromptTooLongException if the prompt certainly exceeds the limit; this check comes before encoding
     ///     and does not find all such prompts
     public int[] encode(List<ChatMessage> messages, int mostTokens) {
+        return encode(messages, Map.of(), mostTokens);
+    }
+
+    /// Like [#encode(List, int)], with more variables for the template. Texts in them are plain text, like those of
+    /// messages.
+    public int[] encode(List<ChatMessage> messages, Map<String, ? extends @Nullable Object> variables, int mostTokens) {
         if (template == null) {
             var contents = String.join(
                     "\n", messages.stream().map(ChatMessage::content).toList());
             check(List.of(new Part(contents, NO_TOKEN)), mostTokens);
             return begun(tokenizer.encodeText(contents));
         }
-        var mark = mark(messages);
+        var mark = mark(messages, variables.toString());
         var marked = messages.stream()
                 .map(message -> new ChatMessage(marked(message.role(), mark), marked(message.content(), mark)))
                 .toList();
-        var parts = parts(template.render(marked, true), mark);
+        var parts = parts(template.render(marked, true, marked(variables, mark)), mark);
         check(parts, mostTokens);
         return begun(encoded(parts));
     }
@@ -102,12 +110,13 @@ public final class PromptEncoder {
         }
     }
 
-    private static char mark(List<ChatMessage> messages) {
+    private static char mark(List<ChatMessage> messages, String variables) {
         for (var mark = FIRST_MARK; mark <= LAST_MARK; mark++) {
             var candidate = mark;
-            if (messages.stream()
-                    .noneMatch(message -> message.role().indexOf(candidate) >= 0
-                            || message.content().indexOf(candidate) >= 0)) {
+            if (variables.indexOf(candidate) < 0
+                    && messages.stream()
+                            .noneMatch(message -> message.role().indexOf(candidate) >= 0
+                                    || message.content().indexOf(candidate) >= 0)) {
                 return mark;
             }
         }
@@ -127,6 +136,26 @@ public final class PromptEncoder {
             marked.append(text.charAt(i));
         }
         return marked.toString();
+    }
+
+    /// The variables with each text marked.
+    private Map<String, @Nullable Object> marked(Map<?, ? extends @Nullable Object> variables, char mark) {
+        var marked = new LinkedHashMap<String, @Nullable Object>();
+        variables.forEach((name, value) -> marked.put(marked(String.valueOf(name), mark), markedValue(value, mark)));
+        return marked;
+    }
+
+    private @Nullable Object markedValue(@Nullable Object value, char mark) {
+        return switch (value) {
+            case String text -> marked(text, mark);
+            case List<?> list -> {
+                var marked = new ArrayList<@Nullable Object>(list.size());
+                list.forEach(element -> marked.add(markedValue(element, mark)));
+                yield marked;
+            }
+            case Map<?, ?> members -> marked(members, mark);
+            case null, default -> value;
+        };
     }
 
     /// Splits a text at the real control tokens.

@@ -1,76 +1,86 @@
 package dev.llmworker.text.jinja;
 
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /// A part of a template that has a value.
-sealed interface Expression {
-    record Literal(Object value) implements Expression {}
+@FunctionalInterface
+interface Expression {
+    /// Computes the value for [#value(Scope)], which counts it as a step and a level.
+    Object evaluate(Scope scope);
 
-    record Name(String name) implements Expression {}
-
-    record ListOf(List<Expression> items) implements Expression {}
-
-    record TupleOf(List<Expression> items) implements Expression {}
-
-    record DictOf(List<Entry> entries) implements Expression {}
-
-    record Entry(Expression key, Expression value) {}
-
-    record Not(Expression operand) implements Expression {}
-
-    record Negative(Expression operand) implements Expression {}
-
-    record Positive(Expression operand) implements Expression {}
-
-    record And(Expression left, Expression right) implements Expression {}
-
-    record Or(Expression left, Expression right) implements Expression {}
-
-    record Calculation(Arithmetic.Operator operator, Expression left, Expression right) implements Expression {}
-
-    /// `a ~ b ~ c`.
-    record Concatenation(List<Expression> parts) implements Expression {}
-
-    /// `a < b <= c`. Each operand is evaluated at most once, and none after the first comparison that fails.
-    record Comparison(Expression first, List<Link> links) implements Expression {}
-
-    record Link(Relation relation, Expression operand) {}
-
-    enum Relation {
-        EQUAL,
-        UNEQUAL,
-        LESS,
-        LESS_OR_EQUAL,
-        GREATER,
-        GREATER_OR_EQUAL,
-        IN,
-        NOT_IN
+    default Object value(Scope scope) {
+        var budget = scope.budget();
+        budget.step();
+        budget.enter();
+        var value = evaluate(scope);
+        budget.leave();
+        return value;
     }
 
-    /// `then if condition else otherwise`. Without `else` the value is undefined.
-    record Conditional(Expression condition, Expression then, Expression otherwise) implements Expression {}
-
-    record Attribute(Expression owner, String name) implements Expression {}
-
-    record Element(Expression owner, Expression key) implements Expression {}
-
-    /// `owner[start:stop:step]`. An omitted bound is a literal None.
-    record Slice(Expression owner, Expression start, Expression stop, Expression step) implements Expression {}
-
-    record Call(Expression callee, CallArguments arguments) implements Expression {}
-
-    record Filtered(Expression input, FilterCall filter) implements Expression {}
-
-    record FilterCall(String name, CallArguments arguments) {}
-
-    record Tested(Expression subject, String test, CallArguments arguments) implements Expression {}
-
-    /// @param spread the list after `*`: at most one
-    /// @param spreadNamed the dict after `**`: at most one
-    record CallArguments(
-            List<Expression> positional, List<Named> named, List<Expression> spread, List<Expression> spreadNamed) {
-        static final CallArguments NONE = new CallArguments(List.of(), List.of(), List.of(), List.of());
+    default boolean isTrue(Scope scope) {
+        return Values.isTrue(value(scope));
     }
 
-    record Named(String name, Expression value) {}
+    static List<Object> values(List<Expression> expressions, Scope scope) {
+        var values = new ArrayList<Object>(expressions.size());
+        for (var expression : expressions) {
+            values.add(expression.value(scope));
+        }
+        return values;
+    }
+
+    /// A call of a macro, a method or a global function.
+    record Call(Expression callee, List<Argument> arguments) implements Expression {
+        @Override
+        public Object evaluate(Scope scope) {
+            return call(scope, Map.of());
+        }
+
+        /// @param more named arguments beside those in parentheses
+        Object call(Scope scope, Map<String, Object> more) {
+            var given = Argument.values(arguments, scope);
+            given.named().putAll(more);
+            return switch (Values.defined(callee.value(scope))) {
+                case Invocable function -> function.call(given);
+                case Object other ->
+                    throw new JinjaException("'" + Values.typeName(other) + "' object is not callable");
+            };
+        }
+    }
+
+    /// The name and arguments after `|`.
+    record Filter(String name, List<Argument> arguments) {
+        Object apply(Object input, Scope scope) {
+            return Filters.apply(scope.budget(), name, input, Argument.values(arguments, scope));
+        }
+    }
+
+    /// @param kind `=` for a named argument, `*` and `**` for a list and a dict of arguments, or empty
+    record Argument(String kind, String name, Expression value) {
+        static Arguments values(List<Argument> arguments, Scope scope) {
+            var positional = new ArrayList<Object>(arguments.size());
+            var named = new LinkedHashMap<String, Object>();
+            for (var argument : arguments) {
+                var value = argument.value().value(scope);
+                switch (argument.kind()) {
+                    case "*" -> positional.addAll(Values.items(scope.budget(), value));
+                    case "**" ->
+                        Values.dict(scope.budget(), value)
+                                .forEach((name, item) -> put(named, Printing.str(scope.budget(), name), item));
+                    case "=" -> put(named, argument.name(), value);
+                    default -> positional.add(value);
+                }
+            }
+            return new Arguments(positional, named);
+        }
+
+        private static void put(Map<String, Object> named, String name, Object value) {
+            if (named.put(name, value) != null) {
+                throw new JinjaException("got multiple values for keyword argument '" + name + "'");
+            }
+        }
+    }
 }

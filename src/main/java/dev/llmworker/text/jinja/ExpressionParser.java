@@ -1,27 +1,39 @@
 package dev.llmworker.text.jinja;
 
-import dev.llmworker.text.jinja.Arithmetic.Operator;
-import dev.llmworker.text.jinja.Expression.CallArguments;
-import dev.llmworker.text.jinja.Expression.Relation;
-import dev.llmworker.text.jinja.Lexer.Token;
-import dev.llmworker.text.jinja.Lexer.TokenStream;
-import dev.llmworker.text.jinja.Values.None;
-import dev.llmworker.text.jinja.Values.Undefined;
+import dev.llmworker.text.jinja.Expression.Argument;
+import dev.llmworker.text.jinja.Expression.Call;
+import dev.llmworker.text.jinja.Expression.Filter;
+import dev.llmworker.text.jinja.Tokens.Kind;
+import dev.llmworker.text.jinja.Tokens.Token;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
+import java.util.function.Supplier;
 
 /// Parses expressions with jinja2's precedence. From the loosest to the tightest: `if`, `or`, `and`, `not`,
 /// comparisons, `+ -`, `~`, `* / // %`, `**`, signs. Attributes, calls, filters and tests bind tightest.
 final class ExpressionParser {
-    private static final Expression NONE = new Expression.Literal(None.NONE);
+    private static final Expression NONE = literal(None.NONE);
+    private static final Expression NO_ELSE =
+            literal(new Undefined("the inline if-expression evaluated to false and no else section was defined."));
+    private static final Map<String, Object> CONSTANTS =
+            Map.of("true", true, "True", true, "false", false, "False", false, "none", None.NONE, "None", None.NONE);
+    private static final Set<String> RELATIONS = Set.of("==", "!=", "<", "<=", ">", ">=", "in");
+    /// Operators of two operands, from the loosest to the tightest.
+    private static final List<Set<String>> OPERATORS =
+            List.of(Set.of("+", "-"), Set.of("~"), Set.of("*", "/", "//", "%"), Set.of("**"));
+    /// After which kinds of arguments each kind cannot come.
+    private static final Map<String, Set<String>> OUT_OF_ORDER =
+            Map.of("", Set.of("=", "*", "**"), "=", Set.of("**"), "*", Set.of("*", "**"), "**", Set.of("**"));
 
-    private final TokenStream tokens;
+    private final Tokens tokens;
     private Set<String> namesRead = new HashSet<>();
 
-    ExpressionParser(TokenStream tokens) {
+    ExpressionParser(Tokens tokens) {
         this.tokens = tokens;
     }
 
@@ -32,21 +44,18 @@ final class ExpressionParser {
         return read;
     }
 
-    private Expression.Name read(String name) {
-        namesRead.add(name);
-        return new Expression.Name(name);
+    private static Expression literal(Object value) {
+        return _ -> value;
     }
 
     Expression expression() {
         tokens.enter();
         var value = disjunction();
-        while (tokens.skipName("if")) {
+        while (tokens.skip("if")) {
+            var then = value;
             var condition = disjunction();
-            var otherwise = tokens.skipName("else")
-                    ? expression()
-                    : new Expression.Literal(new Undefined(
-                            "the inline if-expression evaluated to false and no else section was defined."));
-            value = new Expression.Conditional(condition, value, otherwise);
+            var otherwise = tokens.skip("else") ? expression() : NO_ELSE;
+            value = scope -> (condition.isTrue(scope) ? then : otherwise).value(scope);
         }
         tokens.leave();
         return value;
@@ -58,9 +67,9 @@ final class ExpressionParser {
     Expression tuple(boolean conditional) {
         var items = new ArrayList<Expression>();
         boolean tuple = false;
-        while (!endsTuple()) {
+        while (!endsTuple(tokens.current())) {
             items.add(conditional ? expression() : disjunction());
-            if (!tokens.skipOperator(",")) {
+            if (!tokens.skip(",")) {
                 break;
             }
             tuple = true;
@@ -68,140 +77,128 @@ final class ExpressionParser {
         if (items.isEmpty()) {
             throw tokens.fault("Expected an expression, got " + tokens.current().shown());
         }
-        return tuple ? new Expression.TupleOf(items) : items.getFirst();
+        return tuple ? tuple(items) : items.getFirst();
     }
 
-    private boolean endsTuple() {
-        var token = tokens.current();
+    private static Expression tuple(List<Expression> items) {
+        return scope -> new Sequence("tuple", Expression.values(items, scope));
+    }
+
+    private static boolean endsTuple(Token token) {
         return switch (token.kind()) {
             case OUTPUT_END, TAG_END, END -> true;
-            default -> token.isOperator(")");
+            default -> token.is(")");
         };
     }
 
     private Expression disjunction() {
-        var left = conjunction();
-        while (tokens.skipName("or")) {
-            left = new Expression.Or(left, conjunction());
-        }
-        return left;
+        return logical("or", true, () -> logical("and", false, this::negation));
     }
 
-    private Expression conjunction() {
-        var left = negation();
-        while (tokens.skipName("and")) {
-            left = new Expression.And(left, negation());
+    /// @param decides the truth of a left operand that makes it the result
+    private Expression logical(String operator, boolean decides, Supplier<Expression> operand) {
+        var value = operand.get();
+        while (tokens.skip(operator)) {
+            var left = value;
+            var right = operand.get();
+            value = scope -> {
+                var first = left.value(scope);
+                return Values.isTrue(first) == decides ? first : right.value(scope);
+            };
         }
-        return left;
+        return value;
     }
 
     private Expression negation() {
-        if (!tokens.skipName("not")) {
+        if (!tokens.skip("not")) {
             return comparison();
         }
         tokens.enter();
-        var negated = new Expression.Not(negation());
+        var operand = negation();
         tokens.leave();
-        return negated;
+        return scope -> !operand.isTrue(scope);
     }
 
+    /// `a < b <= c`. Each operand is evaluated at most once, and none after the first comparison that fails.
     private Expression comparison() {
-        var first = sum();
-        var links = new ArrayList<Expression.Link>();
-        for (var relation = relation(); relation != null; relation = relation()) {
-            links.add(new Expression.Link(relation, sum()));
+        record Link(String relation, Expression operand) {}
+        var first = arithmetic(0);
+        var links = new ArrayList<Link>();
+        while (true) {
+            boolean negated = tokens.current().is("not") && tokens.following().is("in");
+            if (negated) {
+                tokens.next();
+            }
+            if (!tokens.current().isOneOf(RELATIONS)) {
+                break;
+            }
+            links.add(new Link((negated ? "not " : "") + tokens.next().text(), arithmetic(0)));
         }
-        return links.isEmpty() ? first : new Expression.Comparison(first, links);
-    }
-
-    /// Reads a comparison operator; null if there is none.
-    private @Nullable Relation relation() {
-        var token = tokens.current();
-        if (token.isName("not") && tokens.following().isName("in")) {
-            tokens.next();
-            tokens.next();
-            return Relation.NOT_IN;
-        }
-        if (tokens.skipName("in")) {
-            return Relation.IN;
-        }
-        Relation relation = token.kind() != Token.Kind.OPERATOR
-                ? null
-                : switch (token.text()) {
-                    case "==" -> Relation.EQUAL;
-                    case "!=" -> Relation.UNEQUAL;
-                    case "<" -> Relation.LESS;
-                    case "<=" -> Relation.LESS_OR_EQUAL;
-                    case ">" -> Relation.GREATER;
-                    case ">=" -> Relation.GREATER_OR_EQUAL;
-                    default -> null;
-                };
-        if (relation != null) {
-            tokens.next();
-        }
-        return relation;
-    }
-
-    private Expression sum() {
-        var left = concatenation();
-        while (tokens.current().isOperator("+") || tokens.current().isOperator("-")) {
-            var operator = Operator.of(tokens.next().text());
-            left = new Expression.Calculation(operator, left, concatenation());
-        }
-        return left;
-    }
-
-    private Expression concatenation() {
-        var first = product();
-        if (!tokens.current().isOperator("~")) {
+        if (links.isEmpty()) {
             return first;
         }
-        var parts = new ArrayList<>(List.of(first));
-        while (tokens.skipOperator("~")) {
-            parts.add(product());
-        }
-        return new Expression.Concatenation(parts);
+        return scope -> {
+            var left = first.value(scope);
+            for (var link : links) {
+                var right = link.operand().value(scope);
+                if (!Operators.holds(scope.budget(), link.relation(), left, right)) {
+                    return false;
+                }
+                left = right;
+            }
+            return true;
+        };
     }
 
-    private Expression product() {
-        var left = power();
-        while (isFactorSign(tokens.current())) {
-            var operator = Operator.of(tokens.next().text());
-            left = new Expression.Calculation(operator, left, power());
+    private Expression arithmetic(int level) {
+        if (level == OPERATORS.size()) {
+            return signed(true);
         }
-        return left;
+        var value = arithmetic(level + 1);
+        while (tokens.current().isOneOf(OPERATORS.get(level))) {
+            var operator = tokens.next().text();
+            var left = value;
+            var right = arithmetic(level + 1);
+            value = operator.equals("~")
+                    ? concatenation(left, right)
+                    : scope -> Operators.calculate(scope.budget(), operator, left.value(scope), right.value(scope));
+        }
+        return value;
     }
 
-    private static boolean isFactorSign(Token token) {
-        return token.isOperator("*") || token.isOperator("/") || token.isOperator("//") || token.isOperator("%");
-    }
-
-    private Expression power() {
-        var left = signed(true);
-        while (tokens.skipOperator("**")) {
-            left = new Expression.Calculation(Operator.POWER, left, signed(true));
+    /// `a ~ b ~ c`.
+    private Expression concatenation(Expression first, Expression second) {
+        var parts = new ArrayList<>(List.of(first, second));
+        while (tokens.skip("~")) {
+            parts.add(arithmetic(2));
         }
-        return left;
+        return scope -> {
+            var text = scope.budget().text();
+            parts.forEach(part -> text.append(Printing.str(scope.budget(), part.value(scope))));
+            return text.toString();
+        };
     }
 
     private Expression signed(boolean withFilters) {
         tokens.enter();
         Expression value;
-        if (tokens.skipOperator("-")) {
-            value = new Expression.Negative(signed(false));
-        } else if (tokens.skipOperator("+")) {
-            value = new Expression.Positive(signed(false));
+        if (tokens.current().is("-") || tokens.current().is("+")) {
+            var sign = tokens.next().text();
+            var operand = signed(false);
+            value = scope -> Operators.signed(sign, operand.value(scope));
         } else {
             value = primary();
         }
         value = followed(value);
         while (withFilters) {
-            if (tokens.skipOperator("|")) {
-                value = new Expression.Filtered(value, filter());
-            } else if (tokens.skipName("is")) {
+            if (tokens.skip("|")) {
+                var input = value;
+                var filter = filter();
+                value = scope -> filter.apply(input.value(scope), scope);
+            } else if (tokens.skip("is")) {
                 value = test(value);
-            } else if (tokens.current().isOperator("(")) {
-                value = new Expression.Call(value, arguments());
+            } else if (tokens.current().is("(")) {
+                value = new Call(value, arguments());
             } else {
                 break;
             }
@@ -213,38 +210,40 @@ final class ExpressionParser {
     private Expression primary() {
         var token = tokens.next();
         return switch (token.kind()) {
-            case NAME ->
-                switch (token.text()) {
-                    case "true", "True" -> new Expression.Literal(true);
-                    case "false", "False" -> new Expression.Literal(false);
-                    case "none", "None" -> NONE;
-                    default -> read(token.text());
-                };
+            case NAME -> name(token.text());
             case STRING -> strings(token);
-            case INTEGER -> new Expression.Literal(integer(token));
-            case FLOAT -> new Expression.Literal(Double.valueOf(token.text()));
+            case INTEGER -> literal(integer(token));
+            case FLOAT -> literal(Double.valueOf(token.text()));
             case OPERATOR ->
                 switch (token.text()) {
                     case "(" -> parenthesised();
-                    case "[" -> new Expression.ListOf(items("]"));
+                    case "[" -> {
+                        var items = list("]", this::expression);
+                        yield scope -> Expression.values(items, scope);
+                    }
                     case "{" -> dict();
-                    default -> throw unexpected(token);
+                    default -> throw token.unexpected();
                 };
-            case TEXT, OUTPUT_BEGIN, OUTPUT_END, TAG_BEGIN, TAG_END, END -> throw unexpected(token);
+            case TEXT, OUTPUT_BEGIN, OUTPUT_END, TAG_BEGIN, TAG_END, END -> throw token.unexpected();
         };
     }
 
-    private static JinjaException unexpected(Token token) {
-        return JinjaException.at(token.line(), "unexpected " + token.shown());
+    private Expression name(String name) {
+        var constant = CONSTANTS.get(name);
+        if (constant != null) {
+            return literal(constant);
+        }
+        namesRead.add(name);
+        return scope -> scope.variable(name);
     }
 
     /// Joins adjacent string literals.
     private Expression strings(Token first) {
         var text = new StringBuilder(first.text());
-        while (tokens.current().kind() == Token.Kind.STRING) {
+        while (tokens.current().kind() == Kind.STRING) {
             text.append(tokens.next().text());
         }
-        return new Expression.Literal(text.toString());
+        return literal(text.toString());
     }
 
     private static Long integer(Token token) {
@@ -263,53 +262,55 @@ final class ExpressionParser {
     }
 
     private Expression parenthesised() {
-        if (tokens.skipOperator(")")) {
-            return new Expression.TupleOf(List.of());
+        if (tokens.skip(")")) {
+            return tuple(List.of());
         }
         var value = tuple(true);
-        tokens.expectOperator(")");
+        tokens.expect(")");
         return value;
     }
 
-    private List<Expression> items(String closing) {
-        var items = new ArrayList<Expression>();
-        while (!tokens.skipOperator(closing)) {
+    /// Items with commas between them, and perhaps one after the last, up to a closing bracket.
+    private <T> List<T> list(String closing, Supplier<T> item) {
+        var items = new ArrayList<T>();
+        while (!tokens.skip(closing)) {
             if (!items.isEmpty()) {
-                tokens.expectOperator(",");
-                if (tokens.skipOperator(closing)) {
+                tokens.expect(",");
+                if (tokens.skip(closing)) {
                     break;
                 }
             }
-            items.add(expression());
+            items.add(item.get());
         }
         return items;
     }
 
     private Expression dict() {
-        var entries = new ArrayList<Expression.Entry>();
-        while (!tokens.skipOperator("}")) {
-            if (!entries.isEmpty()) {
-                tokens.expectOperator(",");
-                if (tokens.skipOperator("}")) {
-                    break;
-                }
-            }
+        record Entry(Expression key, Expression value) {}
+        var entries = list("}", () -> {
             var key = expression();
-            tokens.expectOperator(":");
-            entries.add(new Expression.Entry(key, expression()));
-        }
-        return new Expression.DictOf(entries);
+            tokens.expect(":");
+            return new Entry(key, expression());
+        });
+        return scope -> {
+            var dict = new LinkedHashMap<Object, Object>();
+            for (var entry : entries) {
+                var key = Values.key(scope.budget(), entry.key().value(scope));
+                dict.put(key, entry.value().value(scope));
+            }
+            return dict;
+        };
     }
 
     private Expression followed(Expression value) {
         var result = value;
         while (true) {
-            if (tokens.skipOperator(".")) {
+            if (tokens.skip(".")) {
                 result = attribute(result);
-            } else if (tokens.skipOperator("[")) {
+            } else if (tokens.skip("[")) {
                 result = element(result);
-            } else if (tokens.current().isOperator("(")) {
-                result = new Expression.Call(result, arguments());
+            } else if (tokens.current().is("(")) {
+                result = new Call(result, arguments());
             } else {
                 return result;
             }
@@ -319,118 +320,94 @@ final class ExpressionParser {
     private Expression attribute(Expression owner) {
         var token = tokens.next();
         return switch (token.kind()) {
-            case NAME -> new Expression.Attribute(owner, token.text());
-            case INTEGER -> new Expression.Element(owner, new Expression.Literal(integer(token)));
+            case NAME -> scope -> Subscripts.attribute(scope.budget(), owner.value(scope), token.text());
+            case INTEGER -> element(owner, literal(integer(token)));
             default -> throw JinjaException.at(token.line(), "expected name or number, got " + token.shown());
         };
     }
 
+    private static Expression element(Expression owner, Expression key) {
+        return scope -> Subscripts.element(scope.budget(), owner.value(scope), key.value(scope));
+    }
+
     private Expression element(Expression owner) {
         var start = bound();
-        if (tokens.skipOperator(":")) {
+        if (tokens.skip(":")) {
             var stop = bound();
-            var step = tokens.skipOperator(":") ? bound() : NONE;
-            tokens.expectOperator("]");
-            return new Expression.Slice(owner, start, stop, step);
+            var step = tokens.skip(":") ? bound() : NONE;
+            tokens.expect("]");
+            return scope -> Subscripts.slice(
+                    scope.budget(), owner.value(scope), start.value(scope), stop.value(scope), step.value(scope));
         }
         var keys = new ArrayList<>(List.of(start));
-        while (tokens.skipOperator(",")) {
+        while (tokens.skip(",")) {
             keys.add(expression());
         }
-        tokens.expectOperator("]");
-        return new Expression.Element(owner, keys.size() == 1 ? start : new Expression.TupleOf(keys));
+        tokens.expect("]");
+        return element(owner, keys.size() == 1 ? start : tuple(keys));
     }
 
     private Expression bound() {
-        boolean leftOut = tokens.current().isOperator(":") || tokens.current().isOperator("]");
-        return leftOut ? NONE : expression();
+        return tokens.current().is(":") || tokens.current().is("]") ? NONE : expression();
     }
 
-    Expression.FilterCall filter() {
-        var name = dottedName();
-        return new Expression.FilterCall(name, tokens.current().isOperator("(") ? arguments() : CallArguments.NONE);
+    Filter filter() {
+        return new Filter(dottedName(), tokens.current().is("(") ? arguments() : List.of());
     }
 
     private String dottedName() {
-        var name = new StringBuilder(tokens.expectAnyName());
-        while (tokens.skipOperator(".")) {
-            name.append('.').append(tokens.expectAnyName());
+        var name = new StringBuilder(tokens.expectName());
+        while (tokens.skip(".")) {
+            name.append('.').append(tokens.expectName());
         }
         return name.toString();
     }
 
     private Expression test(Expression subject) {
-        boolean negated = tokens.skipName("not");
+        boolean negated = tokens.skip("not");
         var name = dottedName();
-        var given = CallArguments.NONE;
-        if (tokens.current().isOperator("(")) {
-            given = arguments();
+        List<Argument> arguments = List.of();
+        if (tokens.current().is("(")) {
+            arguments = arguments();
         } else if (startsArgument(tokens.current())) {
-            if (tokens.current().isName("is")) {
+            if (tokens.current().is("is")) {
                 throw tokens.fault("You cannot chain multiple tests with is");
             }
-            given = new CallArguments(List.of(followed(primary())), List.of(), List.of(), List.of());
+            arguments = List.of(new Argument("", "", followed(primary())));
         }
-        var test = new Expression.Tested(subject, name, given);
-        return negated ? new Expression.Not(test) : test;
+        var given = arguments;
+        return scope -> {
+            var value = subject.value(scope);
+            return Tests.holds(scope.budget(), name, value, Argument.values(given, scope)) != negated;
+        };
     }
 
     /// Whether a test's argument without parentheses begins here, as in `is eq 3`.
     private static boolean startsArgument(Token token) {
         return switch (token.kind()) {
-            case NAME -> !token.isName("else") && !token.isName("or") && !token.isName("and");
+            case NAME -> !token.isOneOf(Set.of("else", "or", "and"));
             case STRING, INTEGER, FLOAT -> true;
-            case OPERATOR -> token.isOperator("[") || token.isOperator("{");
-            default -> false;
+            default -> token.is("[") || token.is("{");
         };
     }
 
-    private CallArguments arguments() {
-        tokens.expectOperator("(");
-        var arguments = new CallArguments(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
-        boolean first = true;
-        while (!tokens.skipOperator(")")) {
-            if (!first) {
-                tokens.expectOperator(",");
-                if (tokens.skipOperator(")")) {
-                    break;
-                }
-            }
-            first = false;
-            add(arguments);
-        }
-        return arguments;
+    private List<Argument> arguments() {
+        tokens.expect("(");
+        var kinds = new HashSet<String>();
+        return list(")", () -> argument(kinds));
     }
 
-    /// Adds one argument. The kinds of arguments must come in Python's order.
-    private void add(CallArguments arguments) {
-        boolean spreads =
-                !arguments.spread().isEmpty() || !arguments.spreadNamed().isEmpty();
-        if (tokens.skipOperator("*")) {
-            addInOrder(arguments.spread(), !spreads);
-        } else if (tokens.skipOperator("**")) {
-            addInOrder(arguments.spreadNamed(), arguments.spreadNamed().isEmpty());
-        } else if (tokens.current().kind() == Token.Kind.NAME
-                && tokens.following().isOperator("=")) {
-            if (!arguments.spreadNamed().isEmpty()) {
-                throw outOfOrder();
-            }
-            var name = tokens.next().text();
-            tokens.next();
-            arguments.named().add(new Expression.Named(name, expression()));
-        } else {
-            addInOrder(arguments.positional(), !spreads && arguments.named().isEmpty());
+    /// Parses one argument. The kinds of arguments must come in Python's order.
+    private Argument argument(Set<String> kindsBefore) {
+        boolean named =
+                tokens.current().kind() == Kind.NAME && tokens.following().is("=");
+        boolean spread = tokens.current().is("*") || tokens.current().is("**");
+        var name = named || spread ? tokens.next().text() : "";
+        var kind = named ? tokens.next().text() : name;
+        if (!Collections.disjoint(kindsBefore, OUT_OF_ORDER.getOrDefault(kind, Set.of()))) {
+            throw tokens.fault("invalid syntax for function call expression");
         }
-    }
-
-    private void addInOrder(List<Expression> arguments, boolean inOrder) {
-        if (!inOrder) {
-            throw outOfOrder();
-        }
-        arguments.add(expression());
-    }
-
-    private JinjaException outOfOrder() {
-        return tokens.fault("invalid syntax for function call expression");
+        kindsBefore.add(kind);
+        return new Argument(kind, name, expression());
     }
 }

@@ -1,129 +1,83 @@
 package dev.llmworker.text.jinja;
 
+import static dev.llmworker.text.jinja.Subscripts.lookup;
+
 import dev.llmworker.text.jinja.Arguments.Bound;
-import dev.llmworker.text.jinja.Arguments.Signature;
-import dev.llmworker.text.jinja.Printing.Json;
-import dev.llmworker.text.jinja.Subscripts.Lookup;
-import dev.llmworker.text.jinja.Values.DictView;
-import dev.llmworker.text.jinja.Values.Generated;
-import dev.llmworker.text.jinja.Values.Markup;
-import dev.llmworker.text.jinja.Values.None;
-import dev.llmworker.text.jinja.Values.Undefined;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.HashSet;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// The filters that chat templates use, by name.
 final class Filters {
-    /// A filter whose arguments are bound to its parameters.
-    @FunctionalInterface
-    interface Body {
-        Object apply(Rendering rendering, Object value, Bound arguments);
+    private static final Builtins<Object> FILTERS = new Builtins<>("the filter ");
+
+    static {
+        addText();
+        addValue();
+        addSequence();
+        addSelecting();
     }
-
-    /// A filter that passes its arguments on to another filter or a test.
-    @FunctionalInterface
-    interface OpenBody {
-        Object apply(Rendering rendering, Object value, Arguments arguments);
-    }
-
-    /// Collects the filters while this class loads.
-    static final class Table {
-        private final Map<String, OpenBody> filters = new HashMap<>();
-
-        void add(String name, String parameters, Body body) {
-            var signature = Signature.of(parameters);
-            addOpen(
-                    name,
-                    (rendering, value, arguments) ->
-                            body.apply(rendering, value, signature.bind("the filter " + name, arguments)));
-        }
-
-        void addOpen(String name, OpenBody body) {
-            filters.put(name, body);
-        }
-    }
-
-    private static final Map<String, OpenBody> FILTERS = filters();
 
     private Filters() {}
 
-    static Object apply(Rendering rendering, String name, Object value, Arguments arguments) {
-        var filter = FILTERS.get(name);
+    static Object apply(Budget budget, String name, Object value, Arguments arguments) {
+        var filter = FILTERS.find(budget, value, name);
         if (filter == null) {
             throw new JinjaException("No filter named '" + name + "'");
         }
-        rendering.budget().step();
-        return filter.apply(rendering, value, arguments);
+        budget.step();
+        return filter.call(arguments);
     }
 
-    private static Map<String, OpenBody> filters() {
-        var table = new Table();
-        addText(table);
-        addValue(table);
-        addSequence(table);
-        addSelecting(table);
-        return Map.copyOf(table.filters);
+    private static void addText() {
+        FILTERS.add("string", "", (b, v, _) -> v instanceof Markup ? v : Printing.str(b, v));
+        FILTERS.add("safe", "", (b, v, _) -> v instanceof Markup ? v : new Markup(Printing.str(b, v)));
+        FILTERS.add("upper", "", (b, v, _) -> Markup.like(v, PythonText.upper(read(b, v))));
+        FILTERS.add("lower", "", (b, v, _) -> Markup.like(v, PythonText.lower(read(b, v))));
+        FILTERS.add("capitalize", "", (b, v, _) -> Markup.like(v, PythonText.capitalize(read(b, v))));
+        FILTERS.add("title", "", (b, v, _) -> PythonText.titleFilter(read(b, v)));
+        FILTERS.add("trim", "chars?", (b, v, a) -> {
+            return Markup.like(v, PythonText.strip(read(b, v), a.optionalText(0), true, true));
+        });
+        FILTERS.add("replace", "old new count?", (b, v, a) -> {
+            long count = a.at(2) == None.NONE ? -1 : a.integer(2, -1);
+            return PythonText.replace(b, read(b, v), Printing.str(b, a.at(0)), Printing.str(b, a.at(1)), count);
+        });
+        FILTERS.add("indent", "width? first? blank?", Filters::indent);
+        FILTERS.add("join", "d? attribute?", (b, v, a) -> {
+            var attribute = lookup(b, a.at(1), None.NONE);
+            var texts = Values.items(b, v).stream().map(item -> Printing.str(b, attribute.apply(item)));
+            return join(b, Printing.str(b, a.at(0, "")), texts);
+        });
+        FILTERS.add("tojson", "ensure_ascii? indent? separators? sort_keys?", Printing::json);
     }
 
-    private static void addText(Table table) {
-        table.add("string", "", (r, value, _) -> value instanceof Markup ? value : r.str(value));
-        table.add("safe", "", (r, value, _) -> value instanceof Markup ? value : new Markup(r.str(value)));
-        table.add("upper", "", (r, value, _) -> like(value, PythonText.upper(read(r, value))));
-        table.add("lower", "", (r, value, _) -> like(value, PythonText.lower(read(r, value))));
-        table.add("capitalize", "", (r, value, _) -> like(value, PythonText.capitalize(read(r, value))));
-        table.add("title", "", (r, value, _) -> PythonText.titleFilter(read(r, value)));
-        table.add(
-                "trim",
-                "chars?",
-                (r, value, a) -> like(value, PythonText.strip(read(r, value), a.optionalText(0, "trim"), true, true)));
-        table.add(
-                "replace",
-                "old new count?",
-                (r, value, a) -> PythonText.replace(
-                        r.budget(),
-                        read(r, value),
-                        r.str(a.at(0)),
-                        r.str(a.at(1)),
-                        a.at(2) == None.NONE ? -1 : a.integer(2, -1)));
-        table.add("indent", "width? first? blank?", Filters::indent);
-        table.add("join", "d? attribute?", Filters::join);
-        table.add(
-                "tojson",
-                "ensure_ascii? indent? separators? sort_keys?",
-                (r, value, a) -> Json.dumps(r.budget(), value, a));
-    }
-
-    private static String read(Rendering rendering, Object value) {
-        var text = rendering.str(value);
-        rendering.budget().characters(text.length());
+    private static String read(Budget budget, Object value) {
+        var text = Printing.str(budget, value);
+        budget.characters(text.length());
         return text;
     }
 
-    /// The text, marked as HTML if the input was.
-    private static Object like(Object value, String text) {
-        return value instanceof Markup ? new Markup(text) : text;
+    static String join(Budget budget, String separator, Stream<String> texts) {
+        var joined = budget.text();
+        var before = "";
+        for (var text : (Iterable<String>) texts::iterator) {
+            joined.append(before).append(text);
+            before = separator;
+        }
+        return joined.toString();
     }
 
-    private static Object indent(Rendering rendering, Object value, Bound arguments) {
-        var text = Values.text(value);
-        if (text == null) {
-            if (value instanceof Undefined undefined) {
-                throw undefined.exception();
-            }
-            throw new JinjaException("indent needs a str, not " + Values.typeName(value));
-        }
-        var budget = rendering.budget();
-        var width = arguments.at(0, 4L);
-        var indention = Values.text(width) instanceof String given
-                ? given
-                : budget.text().repeat(" ", Values.index(width, "widths")).toString();
+    private static Object indent(Budget budget, Object value, Bound arguments) {
+        var text = Values.text(value, "indent");
+        var indention = Printing.indent(budget, arguments.at(0, 4L));
         boolean blank = arguments.isTrue(2);
         var out = budget.text().append(arguments.isTrue(1) ? indention : "");
         var separator = "";
@@ -133,84 +87,48 @@ final class Filters {
             out.append(separator).append(indented ? indention : "").append((String) line);
             separator = "\n";
         }
-        return like(value, out.toString());
+        return Markup.like(value, out.toString());
     }
 
-    private static Object join(Rendering rendering, Object value, Bound arguments) {
-        var lookup = Lookup.of(arguments.at(1), None.NONE);
-        var separator = rendering.str(arguments.at(0, ""));
-        var joined = rendering.budget().text();
-        var before = "";
-        for (var item : Values.items(rendering.budget(), value)) {
-            joined.append(before).append(rendering.str(lookup.in(rendering, item)));
-            before = separator;
+    private static void addValue() {
+        for (var name : List.of("default", "d")) {
+            FILTERS.add(name, "default_value? boolean?", (_, v, a) -> {
+                return v instanceof Undefined || a.isTrue(1) && !Values.isTrue(v) ? a.at(0, "") : v;
+            });
         }
-        return joined.toString();
-    }
-
-    private static void addValue(Table table) {
-        table.add("default", "default_value? boolean?", (_, value, a) -> orDefault(value, a));
-        table.add("d", "default_value? boolean?", (_, value, a) -> orDefault(value, a));
-        table.add("length", "", (_, value, _) -> length(value));
-        table.add("count", "", (_, value, _) -> length(value));
-        table.add("int", "default?", (_, value, a) -> integer(value, a.at(0, 0L)));
-        table.add("float", "default?", (_, value, a) -> {
-            var number = real(value);
+        for (var name : List.of("length", "count")) {
+            FILTERS.add(name, "", (b, v, _) -> Values.length(b, v));
+        }
+        FILTERS.add("int", "default?", (b, v, a) -> integer(b, v, a.at(0, 0L)));
+        FILTERS.add("float", "default?", (b, v, a) -> {
+            var number = real(b, v);
             return number == null ? a.at(0, 0.0) : number;
         });
     }
 
-    private static Object orDefault(Object value, Bound arguments) {
-        boolean replaced = value instanceof Undefined || arguments.isTrue(1) && !Values.isTrue(value);
-        return replaced ? arguments.at(0, "") : value;
-    }
-
-    private static Object length(Object value) {
-        var length = Values.length(value);
-        if (length == null) {
-            throw new JinjaException("object of type '" + Values.typeName(value) + "' has no len()");
+    private static Object integer(Budget budget, Object value, Object whenNone) {
+        var number = Values.number(value);
+        if (number instanceof Long) {
+            return number;
         }
-        return length;
-    }
-
-    private static Object integer(Object value, Object whenNone) {
         var text = Values.text(value);
-        if (text != null) {
-            var integer = parsedInteger(text);
-            if (integer != null) {
-                return integer;
-            }
-        } else if (value instanceof Long || value instanceof Boolean) {
-            return Values.index(value, "numbers");
+        var digits = text == null ? "" : digits(budget, text);
+        if (digits.matches("[-+]?\\p{IsDigit}{1,18}")) {
+            return Long.valueOf(digits);
         }
-        var number = real(value);
-        boolean finite = number != null && !number.isNaN() && Math.abs(number) < Long.MAX_VALUE;
-        return finite && number != null ? (Object) (long) (double) number : whenNone;
-    }
-
-    private static @Nullable Long parsedInteger(String text) {
-        var digits = PythonText.strip(text, null, true, true).replaceAll("(?<=\\d)_(?=\\d)", "");
-        try {
-            return digits.matches("[-+]?\\p{IsDigit}+") ? Long.valueOf(digits) : null;
-        } catch (NumberFormatException e) {
-            return null;
-        }
+        var real = real(budget, value);
+        boolean fits = real != null && Math.abs(real) < Long.MAX_VALUE;
+        return fits && real != null ? (Object) real.longValue() : whenNone;
     }
 
     /// The value that Python's `float()` returns; null if it fails.
-    private static @Nullable Double real(Object value) {
-        return switch (value) {
-            case Double number -> number;
-            case Long _, Boolean _ -> Arithmetic.toDouble(value);
-            case String text -> parsedReal(text);
-            case Markup markup -> parsedReal(markup.text());
-            case Undefined undefined -> throw undefined.exception();
-            default -> null;
-        };
-    }
-
-    private static @Nullable Double parsedReal(String text) {
-        var digits = PythonText.lower(PythonText.strip(text, null, true, true)).replaceAll("(?<=\\d)_(?=\\d)", "");
+    private static @Nullable Double real(Budget budget, Object value) {
+        var number = Values.number(Values.defined(value));
+        if (number != null) {
+            return number.doubleValue();
+        }
+        var text = Values.text(value);
+        var digits = text == null ? "" : digits(budget, text);
         if (digits.matches("[-+]?(\\d+\\.?\\d*|\\.\\d+)(e[-+]?\\d+)?")) {
             return Double.valueOf(digits);
         }
@@ -222,203 +140,170 @@ final class Filters {
         };
     }
 
-    private static void addSequence(Table table) {
-        table.add("list", "", (r, value, _) -> List.copyOf(items(r, value)));
-        table.add("first", "", (r, value, _) -> first(r, value));
-        table.add("last", "", (r, value, _) -> {
-            var items = reversible(r, value);
+    /// The text of a number, without white space around it and underscores between digits.
+    private static String digits(Budget budget, String text) {
+        budget.characters(text.length());
+        return PythonText.lower(PythonText.strip(text, null, true, true)).replaceAll("(?<=\\d)_(?=\\d)", "");
+    }
+
+    private static void addSequence() {
+        FILTERS.add("list", "", (b, v, _) -> new ArrayList<>(Values.items(b, v)));
+        FILTERS.add("first", "", (b, v, _) -> {
+            var items = v instanceof Iterator<?> generator
+                    ? generator
+                    : Values.items(b, v).iterator();
+            return items.hasNext() ? items.next() : new Undefined("No first item, sequence was empty.");
+        });
+        FILTERS.add("last", "", (b, v, _) -> {
+            if (v instanceof Iterator) {
+                throw new JinjaException("'generator' object is not reversible");
+            }
+            var items = Values.items(b, v);
             return items.isEmpty() ? new Undefined("No last item, sequence was empty.") : items.getLast();
         });
-        table.add("reverse", "", Filters::reverse);
-        table.add("items", "", (r, value, _) -> pairs(r, value));
-        table.add("dictsort", "case_sensitive? by? reverse?", Filters::dictSort);
-        table.add("sort", "reverse? case_sensitive? attribute?", Filters::sort);
-        table.add("unique", "case_sensitive? attribute?", Filters::unique);
-        table.add("min", "case_sensitive? attribute?", (r, value, a) -> extreme(r, value, a, -1));
-        table.add("max", "case_sensitive? attribute?", (r, value, a) -> extreme(r, value, a, 1));
-    }
-
-    private static List<Object> items(Rendering rendering, Object value) {
-        return Values.items(rendering.budget(), value);
-    }
-
-    private static Object first(Rendering rendering, Object value) {
-        var empty = new Undefined("No first item, sequence was empty.");
-        if (value instanceof Generated generated) {
-            return generated.next(empty);
-        }
-        var items = items(rendering, value);
-        return items.isEmpty() ? empty : items.getFirst();
-    }
-
-    private static List<Object> reversible(Rendering rendering, Object value) {
-        if (value instanceof Generated) {
-            throw new JinjaException("'generator' object is not reversible");
-        }
-        return items(rendering, value);
-    }
-
-    private static Object reverse(Rendering rendering, Object value, Bound arguments) {
-        if (value instanceof String text) {
-            return PythonText.slice(rendering.budget(), text, None.NONE, None.NONE, -1L);
-        }
-        var reversed = List.copyOf(items(rendering, value)).reversed();
-        // Python's reversed() returns an iterator. For an iterator, which it refuses, jinja2 returns a list.
-        return value instanceof Generated ? reversed : new Generated(reversed);
-    }
-
-    private static Object pairs(Rendering rendering, Object value) {
-        if (value instanceof Undefined) {
-            return new Generated(List.of());
-        }
-        return new Generated(DictView.items(dict(rendering, value)).items());
-    }
-
-    private static Map<?, ?> dict(Rendering rendering, Object value) {
-        if (!(value instanceof Map<?, ?> map)) {
-            if (value instanceof Undefined undefined) {
-                throw undefined.exception();
+        FILTERS.add("reverse", "", (b, v, _) -> {
+            if (v instanceof String text) {
+                return PythonText.slice(b, text, None.NONE, None.NONE, -1L);
             }
-            throw new JinjaException("Can only get item pairs from a mapping.");
-        }
-        rendering.budget().steps(map.size());
-        return map;
+            var reversed = Values.items(b, v).reversed();
+            // Python's reversed() returns an iterator. For an iterator, which it refuses, jinja2 returns a list.
+            return v instanceof Iterator ? reversed : reversed.iterator();
+        });
+        FILTERS.add("items", "", (b, v, _) -> {
+            return Values.pairs(v instanceof Undefined ? Map.of() : Values.dict(b, v))
+                    .iterator();
+        });
+        FILTERS.add("dictsort", "case_sensitive? by? reverse?", Filters::dictSort);
+        FILTERS.add("sort", "reverse? case_sensitive? attribute?", Filters::sort);
+        FILTERS.add("unique", "case_sensitive? attribute?", (b, v, a) -> {
+            var key = key(b, a.at(1), a.isTrue(0));
+            var seen = new HashSet<Object>();
+            return new ArrayList<>(Values.items(b, v))
+                    .stream()
+                            .filter(item -> seen.add(identity(b, key.apply(item))))
+                            .toList()
+                            .iterator();
+        });
+        FILTERS.add("min", "case_sensitive? attribute?", (b, v, a) -> extreme(b, v, a, false));
+        FILTERS.add("max", "case_sensitive? attribute?", (b, v, a) -> extreme(b, v, a, true));
     }
 
-    private static Object dictSort(Rendering rendering, Object value, Bound arguments) {
-        int position = switch (rendering.str(arguments.at(1, "key"))) {
+    private static Object dictSort(Budget budget, Object value, Bound arguments) {
+        long position = switch (Printing.str(budget, arguments.at(1, "key"))) {
             case "key" -> 0;
             case "value" -> 1;
             default -> throw new JinjaException("You can only sort by either \"key\" or \"value\"");
         };
-        var lookup = new Lookup(List.of((long) position), None.NONE);
-        boolean caseSensitive = arguments.isTrue(0);
-        var pairs = DictView.items(dict(rendering, value)).items();
-        return sorted(rendering, pairs, arguments.isTrue(2), pair -> lookup.key(rendering, pair, caseSensitive));
+        var key = key(budget, position, arguments.isTrue(0));
+        return sorted(budget, Values.pairs(Values.dict(budget, value)), arguments.isTrue(2), key);
     }
 
-    private static Object sort(Rendering rendering, Object value, Bound arguments) {
-        var lookups = Lookup.listOf(arguments.at(2));
-        boolean caseSensitive = arguments.isTrue(1);
-        return sorted(rendering, items(rendering, value), arguments.isTrue(0), item -> {
-            var keys = new ArrayList<Object>(lookups.size());
-            lookups.forEach(lookup -> keys.add(lookup.key(rendering, item, caseSensitive)));
-            return keys;
+    private static Object sort(Budget budget, Object value, Bound arguments) {
+        // `type,name` sorts by several attributes.
+        var attributes = Values.text(arguments.at(2)) instanceof String text
+                ? List.<Object>of((Object[]) text.split(",", -1))
+                : List.of(arguments.at(2));
+        var keys = attributes.stream()
+                .map(attribute -> key(budget, attribute, arguments.isTrue(1)))
+                .toList();
+        return sorted(budget, Values.items(budget, value), arguments.isTrue(0), item -> {
+            return keys.stream().map(key -> key.apply(item)).toList();
         });
     }
 
-    private static List<Object> sorted(
-            Rendering rendering, List<Object> items, boolean reverse, Function<Object, Object> key) {
+    /// The part of an item that is compared: an attribute, in lower case unless case matters.
+    private static UnaryOperator<Object> key(Budget budget, Object attribute, boolean caseSensitive) {
+        var lookup = lookup(budget, attribute, None.NONE);
+        return item -> {
+            var found = lookup.apply(item);
+            return Values.text(found) == null || caseSensitive ? found : PythonText.lower(read(budget, found));
+        };
+    }
+
+    private static List<Object> sorted(Budget budget, List<Object> items, boolean reverse, UnaryOperator<Object> key) {
         record Keyed(Object key, Object item) {}
-        var keyed = new ArrayList<Keyed>(items.size());
-        items.forEach(item -> keyed.add(new Keyed(key.apply(item), item)));
         // Equal items keep their order, even in reverse.
-        var order = Comparator.comparing(Keyed::key, rendering.comparisons().order());
+        var order = Comparator.comparing(Keyed::key, Operators.order(budget));
         try {
-            keyed.sort(reverse ? order.reversed() : order);
+            return items.stream()
+                    .map(item -> new Keyed(key.apply(item), item))
+                    .sorted(reverse ? order.reversed() : order)
+                    .map(Keyed::item)
+                    .toList();
         } catch (IllegalArgumentException e) {
             throw new JinjaException("the items cannot be sorted: one is NaN");
         }
-        var sorted = new ArrayList<Object>(items.size());
-        keyed.forEach(entry -> sorted.add(entry.item()));
-        return sorted;
-    }
-
-    private static Object unique(Rendering rendering, Object value, Bound arguments) {
-        var lookup = Lookup.of(arguments.at(1), None.NONE);
-        var seen = new HashSet<Object>();
-        var unique = new ArrayList<Object>();
-        for (var item : items(rendering, value)) {
-            if (seen.add(identity(lookup.key(rendering, item, arguments.isTrue(0))))) {
-                unique.add(item);
-            }
-        }
-        return new Generated(unique);
     }
 
     /// A key that is equal if Python's values are equal. True, 1 and 1.0 are.
-    private static Object identity(Object value) {
-        return switch (Values.key(value)) {
+    private static Object identity(Budget budget, Object value) {
+        return switch (Values.key(budget, value)) {
             case Boolean bool -> bool ? 1L : 0L;
             case Double number when number == Math.rint(number) && Math.abs(number) < 1L << 53 -> number.longValue();
             case Object key -> key;
         };
     }
 
-    private static Object extreme(Rendering rendering, Object value, Bound arguments, int direction) {
-        var lookup = Lookup.of(arguments.at(1), None.NONE);
-        var items = items(rendering, value);
-        if (items.isEmpty()) {
-            return new Undefined("No aggregated item, sequence was empty.");
-        }
-        var best = items.getFirst();
-        var bestKey = lookup.key(rendering, best, arguments.isTrue(0));
-        for (var item : items.subList(1, items.size())) {
-            var key = lookup.key(rendering, item, arguments.isTrue(0));
-            if (rendering.comparisons().compare(key, bestKey, direction < 0 ? "<" : ">") * direction > 0) {
-                best = item;
-                bestKey = key;
-            }
-        }
-        return best;
+    /// The first of the least items, or of the greatest ones.
+    private static Object extreme(Budget budget, Object value, Bound arguments, boolean greatest) {
+        var order = Comparator.comparing(key(budget, arguments.at(1), arguments.isTrue(0)), Operators.order(budget));
+        var wanted = greatest ? order.reversed() : order;
+        return Values.items(budget, value).stream()
+                .reduce((best, item) -> wanted.compare(item, best) < 0 ? item : best)
+                .orElseGet(() -> new Undefined("No aggregated item, sequence was empty."));
     }
 
-    private static void addSelecting(Table table) {
-        table.addOpen("map", Filters::map);
-        table.addOpen("select", (r, value, a) -> selected(r, value, test(r, "select", a), true));
-        table.addOpen("reject", (r, value, a) -> selected(r, value, test(r, "reject", a), false));
-        table.addOpen("selectattr", (r, value, a) -> selected(r, value, attributeTest(r, "selectattr", a), true));
-        table.addOpen("rejectattr", (r, value, a) -> selected(r, value, attributeTest(r, "rejectattr", a), false));
+    private static void addSelecting() {
+        FILTERS.addOpen("map", Filters::map);
+        FILTERS.addOpen("select", (b, v, a) -> selected(b, v, test(b, a, "select"), true));
+        FILTERS.addOpen("reject", (b, v, a) -> selected(b, v, test(b, a, "reject"), false));
+        FILTERS.addOpen("selectattr", (b, v, a) -> selected(b, v, attributeTest(b, a, "selectattr"), true));
+        FILTERS.addOpen("rejectattr", (b, v, a) -> selected(b, v, attributeTest(b, a, "rejectattr"), false));
     }
 
-    private static Object map(Rendering rendering, Object value, Arguments arguments) {
-        var mapped = new ArrayList<Object>();
-        if (!Values.isTrue(value)) {
-            return new Generated(mapped);
-        }
-        if (arguments.positional().isEmpty() && arguments.named().containsKey("attribute")) {
-            var bound = Signature.of("attribute default?").bind("the filter map", arguments);
-            var lookup = Lookup.of(bound.at(0), bound.at(1));
-            Values.items(rendering.budget(), value).forEach(item -> mapped.add(lookup.in(rendering, item)));
-            return new Generated(mapped);
-        }
-        if (arguments.positional().isEmpty()) {
+    /// The items that a selecting filter reads. Anything that is false has none.
+    private static Stream<Object> stream(Budget budget, Object value) {
+        return Values.isTrue(value) ? Values.items(budget, value).stream() : Stream.of();
+    }
+
+    private static Object map(Budget budget, Object value, Arguments arguments) {
+        UnaryOperator<Object> change;
+        if (!arguments.positional().isEmpty()) {
+            var name = Printing.str(budget, arguments.positional().getFirst());
+            var rest = arguments.rest();
+            change = item -> apply(budget, name, item, rest);
+        } else if (arguments.named().containsKey("attribute")) {
+            var bound = arguments.bind("the filter map", "attribute default?");
+            change = lookup(budget, bound.at(0), bound.at(1));
+        } else {
             throw new JinjaException("map requires a filter argument");
         }
-        var name = rendering.str(arguments.positional().getFirst());
-        for (var item : Values.items(rendering.budget(), value)) {
-            mapped.add(Filters.apply(rendering, name, item, arguments.rest()));
-        }
-        return new Generated(mapped);
+        return stream(budget, value).map(change).toList().iterator();
     }
 
-    private static Predicate<Object> test(Rendering rendering, String filter, Arguments arguments) {
+    private static Predicate<Object> test(Budget budget, Arguments arguments, String filter) {
         if (arguments.positional().isEmpty()) {
-            Signature.EMPTY.bind("the filter " + filter, arguments);
+            arguments.bind("the filter " + filter, "");
             return Values::isTrue;
         }
-        var name = rendering.str(arguments.positional().getFirst());
+        var name = Printing.str(budget, arguments.positional().getFirst());
         var rest = arguments.rest();
-        return item -> Tests.holds(rendering, name, item, rest);
+        return item -> Tests.holds(budget, name, item, rest);
     }
 
-    private static Predicate<Object> attributeTest(Rendering rendering, String filter, Arguments arguments) {
+    private static Predicate<Object> attributeTest(Budget budget, Arguments arguments, String filter) {
         if (arguments.positional().isEmpty()) {
             throw new JinjaException("Missing parameter for attribute name");
         }
-        var lookup = Lookup.of(arguments.positional().getFirst(), None.NONE);
-        var test = test(rendering, filter, arguments.rest());
-        return item -> test.test(lookup.in(rendering, item));
+        var lookup = lookup(budget, arguments.positional().getFirst(), None.NONE);
+        var test = test(budget, arguments.rest(), filter);
+        return item -> test.test(lookup.apply(item));
     }
 
-    private static Object selected(Rendering rendering, Object value, Predicate<Object> test, boolean wanted) {
-        List<Object> items = Values.isTrue(value) ? Values.items(rendering.budget(), value) : List.of();
-        var selected = new ArrayList<Object>();
-        for (var item : items) {
-            if (test.test(item) == wanted) {
-                selected.add(item);
-            }
-        }
-        return new Generated(selected);
+    private static Object selected(Budget budget, Object value, Predicate<Object> test, boolean wanted) {
+        return stream(budget, value)
+                .filter(item -> test.test(item) == wanted)
+                .toList()
+                .iterator();
     }
 }

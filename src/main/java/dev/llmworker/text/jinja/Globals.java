@@ -1,36 +1,64 @@
 package dev.llmworker.text.jinja;
 
-import dev.llmworker.text.jinja.Arguments.Signature;
-import dev.llmworker.text.jinja.Interpreter.Namespace;
-import dev.llmworker.text.jinja.Values.Invocable;
-import dev.llmworker.text.jinja.Values.Range;
+import java.time.Clock;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /// The functions that every template can call.
 final class Globals {
-    private static final Signature FORMAT = Signature.of("format");
-    private static final Signature MESSAGE = Signature.of("message");
+    private static final Builtins<Clock> FUNCTIONS = new Builtins<>("");
+    /// `%-d` omits leading zeros, as in glibc and the BSDs.
+    private static final Pattern DIRECTIVE = Pattern.compile("%(?<short>-?)(?<letter>.)", Pattern.DOTALL);
+    /// The pattern that [DateTimeFormatter] has for each directive of C's strftime.
+    private static final Map<Character, String> DATE_PATTERNS = Map.ofEntries(
+            Map.entry('Y', "yyyy"),
+            Map.entry('y', "yy"),
+            Map.entry('m', "MM"),
+            Map.entry('d', "dd"),
+            Map.entry('e', "ppd"),
+            Map.entry('b', "MMM"),
+            Map.entry('B', "MMMM"),
+            Map.entry('a', "EEE"),
+            Map.entry('A', "EEEE"),
+            Map.entry('H', "HH"),
+            Map.entry('I', "hh"),
+            Map.entry('M', "mm"),
+            Map.entry('S', "ss"),
+            Map.entry('p', "a"),
+            Map.entry('j', "DDD"),
+            Map.entry('F', "yyyy-MM-dd"),
+            Map.entry('T', "HH:mm:ss"),
+            Map.entry('%', "'%'"),
+            // Python's datetime.now() has no time zone.
+            Map.entry('Z', ""),
+            Map.entry('z', ""));
+
+    static {
+        FUNCTIONS.addOpen("range", (_, _, arguments) -> range(arguments));
+        FUNCTIONS.addOpen("dict", (budget, _, arguments) -> dict(budget, arguments));
+        FUNCTIONS.addOpen("namespace", (budget, _, arguments) -> {
+            var namespace = new Namespace();
+            dict(budget, arguments).forEach((name, value) -> namespace.set(Printing.str(budget, name), value));
+            return namespace;
+        });
+        FUNCTIONS.add("raise_exception", "message", (budget, _, arguments) -> {
+            throw JinjaException.raised(Printing.str(budget, arguments.at(0)));
+        });
+        FUNCTIONS.add("strftime_now", "format", (budget, clock, arguments) -> {
+            return strftime(budget, arguments.text(0), ZonedDateTime.now(clock));
+        });
+    }
 
     private Globals() {}
 
-    static Map<String, Object> of(Rendering rendering) {
-        return Map.of(
-                "range", (Invocable) arguments -> range(arguments),
-                "dict", (Invocable) arguments -> dict(rendering, arguments),
-                "namespace", (Invocable) arguments -> namespace(rendering, arguments),
-                "raise_exception",
-                        (Invocable) arguments -> {
-                            throw JinjaException.raised(rendering.str(
-                                    MESSAGE.bind("raise_exception", arguments).at(0)));
-                        },
-                "strftime_now",
-                        (Invocable) arguments -> strftime(
-                                FORMAT.bind("strftime_now", arguments).text(0, "strftime_now"),
-                                ZonedDateTime.now(rendering.clock())));
+    /// @param clock the time and time zone of `strftime_now`
+    static Map<String, Object> of(Budget budget, Clock clock) {
+        return FUNCTIONS.all(budget, clock);
     }
 
     private static Range range(Arguments arguments) {
@@ -46,88 +74,47 @@ final class Globals {
         return Range.of(first, stop, numbers.size() == 3 ? Values.index(numbers.get(2), "the steps of a range") : 1);
     }
 
-    private static Map<Object, Object> dict(Rendering rendering, Arguments arguments) {
+    private static Map<Object, Object> dict(Budget budget, Arguments arguments) {
         var dict = new LinkedHashMap<Object, Object>();
         if (arguments.positional().size() > 1) {
             throw new JinjaException("dict takes at most 1 argument, not "
                     + arguments.positional().size());
         }
         for (var source : arguments.positional()) {
-            if (source instanceof Map<?, ?> map) {
-                rendering.budget().steps(map.size());
-                dict.putAll(map);
-            } else {
-                for (var item : Values.items(rendering.budget(), source)) {
-                    var pair = Values.items(rendering.budget(), item);
-                    if (pair.size() != 2) {
-                        throw new JinjaException("dict needs pairs, not an item of length " + pair.size());
-                    }
-                    dict.put(Values.key(pair.get(0)), pair.get(1));
+            var pairs =
+                    source instanceof Map ? Values.pairs(Values.dict(budget, source)) : Values.items(budget, source);
+            for (var item : pairs) {
+                var pair = Values.items(budget, item);
+                if (pair.size() != 2) {
+                    throw new JinjaException("dict needs pairs, not an item of length " + pair.size());
                 }
+                dict.put(Values.key(budget, pair.get(0)), pair.get(1));
             }
         }
         dict.putAll(arguments.named());
         return dict;
     }
 
-    private static Namespace namespace(Rendering rendering, Arguments arguments) {
-        var namespace = new Namespace();
-        dict(rendering, arguments).forEach((name, value) -> namespace.set(rendering.str(name), value));
-        return namespace;
-    }
-
     /// C's strftime with English names, for the directives that a date or time in a prompt can need.
-    private static String strftime(String format, ZonedDateTime time) {
-        var out = new StringBuilder();
-        for (int at = 0; at < format.length(); at++) {
-            char character = format.charAt(at);
-            if (character != '%' || at + 1 == format.length()) {
-                out.append(character);
-                continue;
-            }
-            char directive = format.charAt(++at);
-            // `%-d` omits leading zeros, as in glibc and the BSDs.
-            if (directive == '-' && at + 1 < format.length()) {
-                out.append(withoutZeros(directive(format.charAt(++at), time)));
-            } else {
-                out.append(directive(directive, time));
-            }
+    private static String strftime(Budget budget, String format, ZonedDateTime time) {
+        var out = budget.text();
+        int copied = 0;
+        for (var directive = DIRECTIVE.matcher(format); directive.find(); copied = directive.end()) {
+            budget.step();
+            var written = written(directive, time);
+            out.append(format, copied, directive.start()).append(written);
         }
-        return out.toString();
+        return out.append(format, copied, format.length()).toString();
     }
 
-    private static String withoutZeros(String digits) {
-        return digits.replaceFirst("^[0 ]+(?=\\d)", "");
-    }
-
-    private static String directive(char directive, ZonedDateTime time) {
-        return switch (directive) {
-            case 'Y' -> pattern("yyyy", time);
-            case 'y' -> pattern("yy", time);
-            case 'm' -> pattern("MM", time);
-            case 'd' -> pattern("dd", time);
-            case 'e' -> pattern("ppd", time);
-            case 'b' -> pattern("MMM", time);
-            case 'B' -> pattern("MMMM", time);
-            case 'a' -> pattern("EEE", time);
-            case 'A' -> pattern("EEEE", time);
-            case 'H' -> pattern("HH", time);
-            case 'I' -> pattern("hh", time);
-            case 'M' -> pattern("mm", time);
-            case 'S' -> pattern("ss", time);
-            case 'p' -> pattern("a", time);
-            case 'j' -> pattern("DDD", time);
-            case 'F' -> pattern("yyyy-MM-dd", time);
-            case 'T' -> pattern("HH:mm:ss", time);
-            case '%' -> "%";
-            // Python's datetime.now() has no time zone.
-            case 'Z', 'z' -> "";
-            default -> throw new JinjaException("strftime_now does not support %" + directive);
-        };
-    }
-
-    private static String pattern(String pattern, ZonedDateTime time) {
+    private static String written(Matcher directive, ZonedDateTime time) {
+        var letter = directive.group("letter").charAt(0);
+        var pattern = DATE_PATTERNS.get(letter);
+        if (pattern == null) {
+            throw new JinjaException("strftime_now does not support %" + letter);
+        }
         // Locale.ROOT has no names of months. Locale.US has those of the C locale.
-        return DateTimeFormatter.ofPattern(pattern, Locale.US).format(time);
+        var written = DateTimeFormatter.ofPattern(pattern, Locale.US).format(time);
+        return directive.group("short").isEmpty() ? written : written.replaceFirst("^[0 ]+(?=\\d)", "");
     }
 }

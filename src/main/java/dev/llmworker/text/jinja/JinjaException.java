@@ -4,29 +4,46 @@ package dev.llmworker.text.jinja;
 public final class JinjaException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
-    private final int line;
-    private final String reason;
-    private final boolean raisedByTemplate;
-
-    JinjaException(String reason) {
-        this(0, reason, false);
+    /// What went wrong.
+    public enum Kind {
+        /// The template has a fault, or does not fit its variables.
+        FAULT,
+        /// The template refused its input with `raise_exception`.
+        RAISED,
+        /// A text would be longer than [JinjaLimits] allows.
+        TOO_LONG,
+        /// The rendering would take more steps or levels than [JinjaLimits] allows.
+        TOO_MUCH_WORK
     }
 
-    private JinjaException(int line, String reason, boolean raisedByTemplate) {
+    private final int line;
+    private final String reason;
+    private final Kind kind;
+
+    JinjaException(String reason) {
+        this(0, reason, Kind.FAULT);
+    }
+
+    private JinjaException(int line, String reason, Kind kind) {
         super(line == 0 ? reason : "line " + line + " of the template: " + reason);
         this.line = line;
         this.reason = reason;
-        this.raisedByTemplate = raisedByTemplate;
+        this.kind = kind;
     }
 
     static JinjaException at(int line, String reason) {
-        return new JinjaException(line, reason, false);
+        return new JinjaException(line, reason, Kind.FAULT);
     }
 
     /// What `raise_exception('…')` throws.
     static JinjaException raised(String reason) {
         return new JinjaException(
-                0, reason.isBlank() ? "the template refuses its input, and does not say why" : reason, true);
+                0, reason.isBlank() ? "the template refuses its input, and does not say why" : reason, Kind.RAISED);
+    }
+
+    /// A limit of [JinjaLimits] is reached.
+    static JinjaException limit(Kind kind, String reason) {
+        return new JinjaException(0, reason, kind);
     }
 
     /// This exception with a line, unless it already has one.
@@ -34,7 +51,7 @@ public final class JinjaException extends RuntimeException {
         if (this.line != 0) {
             return this;
         }
-        var located = new JinjaException(line, reason, raisedByTemplate);
+        var located = new JinjaException(line, reason, kind);
         located.setStackTrace(getStackTrace());
         return located;
     }
@@ -49,9 +66,13 @@ public final class JinjaException extends RuntimeException {
         return reason;
     }
 
+    public Kind kind() {
+        return kind;
+    }
+
     /// Whether the template refused its input with `raise_exception`. Then [#reason()] is the template's own message.
     /// Otherwise the template has a fault or reached a limit.
     public boolean raisedByTemplate() {
-        return raisedByTemplate;
+        return kind == Kind.RAISED;
     }
 }

@@ -7,12 +7,19 @@ package dev.llmworker.text.jinja;
 /// many.
 /// @param depth nesting of expressions, statements, macro calls and values. A depth of 500 needs at most 512 KiB of
 /// stack.
-public record JinjaLimits(long steps, int characters, int depth) {
+/// @param millis how long it may take
+public record JinjaLimits(long steps, int characters, int depth, long millis) {
+    private static final long STANDARD_MILLIS = 5_000;
+
     public JinjaLimits {
-        if (steps < 1 || characters < 1 || depth < 1) {
-            throw new IllegalArgumentException("limits are " + steps + " steps, " + characters
-                    + " characters and depth " + depth + "; each must be at least 1");
+        if (steps < 1 || characters < 1 || depth < 1 || millis < 1) {
+            throw new IllegalArgumentException("limits are " + steps + " steps, " + characters + " characters, depth "
+                    + depth + " and " + millis + " ms; each must be at least 1");
         }
+    }
+
+    public JinjaLimits(long steps, int characters, int depth) {
+        this(steps, characters, depth, STANDARD_MILLIS);
     }
 
     public static JinjaLimits standard() {

@@ -1,7 +1,6 @@
 package dev.llmworker.text.jinja;
 
 import java.time.Clock;
-import java.util.List;
 import java.util.Map;
 
 /// A parsed chat template.
@@ -22,12 +21,12 @@ import java.util.Map;
 ///
 /// Threading: immutable; any number of threads can render at once.
 public final class JinjaTemplate {
-    private final List<Statement> statements;
+    private final Statement.Block body;
     private final JinjaLimits limits;
     private final Clock clock;
 
-    private JinjaTemplate(List<Statement> statements, JinjaLimits limits, Clock clock) {
-        this.statements = statements;
+    private JinjaTemplate(Statement.Block body, JinjaLimits limits, Clock clock) {
+        this.body = body;
         this.limits = limits;
         this.clock = clock;
     }
@@ -50,6 +49,9 @@ public final class JinjaTemplate {
     /// @param variables null, Boolean, Integer, Long, Double, String, and Lists and Maps of these
     /// @throws JinjaException if the template refuses the variables, fails, or reaches a limit
     public String render(Map<String, ?> variables) {
-        return new Interpreter(new Rendering(limits, clock)).render(statements, variables);
+        var budget = new Budget(limits);
+        var scope = new Scope(budget, Globals.of(budget, clock));
+        variables.forEach((name, value) -> scope.set(name, Values.imported(budget, value)));
+        return body.text(scope);
     }
 }

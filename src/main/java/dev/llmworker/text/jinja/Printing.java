@@ -1,28 +1,41 @@
 package dev.llmworker.text.jinja;
 
-import dev.llmworker.text.jinja.Arguments.Bound;
-import dev.llmworker.text.jinja.Interpreter.Loop;
-import dev.llmworker.text.jinja.Interpreter.Macro;
-import dev.llmworker.text.jinja.Interpreter.Namespace;
-import dev.llmworker.text.jinja.Rendering.Budget;
-import dev.llmworker.text.jinja.Rendering.Text;
-import dev.llmworker.text.jinja.Values.DictView;
-import dev.llmworker.text.jinja.Values.Markup;
-import dev.llmworker.text.jinja.Values.None;
-import dev.llmworker.text.jinja.Values.Range;
-import dev.llmworker.text.jinja.Values.Tuple;
-import dev.llmworker.text.jinja.Values.Undefined;
+import dev.llmworker.text.jinja.Budget.Text;
 import java.math.BigDecimal;
 import java.math.MathContext;
-import java.math.RoundingMode;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /// How values are written: Python's `str()`, `repr()` and `json.dumps()`.
+///
+/// A value takes two small stack frames per level, so that nested values need no more stack than nested templates.
 final class Printing {
-    private Printing() {}
+    private static final HexFormat HEX = HexFormat.of();
+
+    private final Budget budget;
+    private final Text out;
+    private final Style style;
+
+    /// @param json whether to write JSON, not Python
+    /// @param indent the text that indents a level; null writes one line
+    private record Style(
+            boolean json,
+            boolean asciiOnly,
+            @Nullable String indent,
+            String itemSeparator,
+            String keySeparator,
+            boolean sorted) {
+        static final Style PYTHON = new Style(false, false, null, ", ", ": ", false);
+    }
+
+    private Printing(Budget budget, Style style) {
+        this.budget = budget;
+        this.out = budget.text();
+        this.style = style;
+    }
 
     static String str(Budget budget, Object value) {
         return switch (value) {
@@ -34,42 +47,133 @@ final class Printing {
     }
 
     static String repr(Budget budget, Object value) {
-        var out = budget.text();
-        repr(budget, value, out);
+        return new Printing(budget, Style.PYTHON).written(value);
+    }
+
+    /// The filter `tojson(ensure_ascii=False, indent=None, separators=None, sort_keys=False)`: Python's `json.dumps`,
+    /// which in transformers replaces jinja2's own `tojson`.
+    static String json(Budget budget, Object value, Arguments.Bound arguments) {
+        var indent = arguments.at(1) == None.NONE ? null : indent(budget, arguments.at(1));
+        var separators = List.<Object>of(indent == null ? ", " : ",", ": ");
+        if (arguments.at(2) != None.NONE) {
+            separators = Values.items(budget, arguments.at(2));
+            if (separators.size() != 2) {
+                throw new JinjaException("tojson needs two separators, not " + separators.size());
+            }
+        }
+        var between = str(budget, separators.get(0));
+        var afterKey = str(budget, separators.get(1));
+        var style = new Style(true, arguments.isTrue(0), indent, between, afterKey, arguments.isTrue(3));
+        return new Printing(budget, style).written(value);
+    }
+
+    /// The text that indents one level: a text, or a number of spaces.
+    static String indent(Budget budget, Object indent) {
+        var text = Values.text(indent);
+        return text != null
+                ? text
+                : budget.text().repeat(" ", Values.index(indent, "indents")).toString();
+    }
+
+    private String written(Object value) {
+        write(value, 0);
         return out.toString();
     }
 
-    /// Two small stack frames per level are enough, so that nested values need no more stack than nested templates.
-    private static void repr(Budget budget, Object value, Text out) {
+    private void write(Object value, int level) {
         budget.enter();
         budget.step();
+        boolean json = style.json();
         switch (value) {
-            case List<?> list -> sequence(budget, "[", list, "]", out);
-            case Tuple tuple ->
-                sequence(budget, "(", tuple.items(), tuple.items().size() == 1 ? ",)" : ")", out);
-            case DictView view -> sequence(budget, view.kind() + "([", view.items(), "])", out);
-            case Map<?, ?> map -> dict(budget, "{", map, "}", out);
-            case Namespace namespace -> dict(budget, "<Namespace {", namespace.attributes(), "}>", out);
-            default -> scalar(value, out);
+            case Map<?, ?> map -> dict("{", map, "}", level);
+            case Namespace namespace when !json -> dict("<Namespace {", namespace.attributes(), "}>", level);
+            case Range range when !json -> out.append(range.toString());
+            case List<?> list
+            when json ? Operators.isListOrTuple(list) : Values.typeName(list).equals("list") ->
+                items("[", list, "]", level);
+            case Sequence tuple
+            when !json && Values.isTuple(tuple) -> items("(", tuple, tuple.size() == 1 ? ",)" : ")", level);
+            case Sequence view when !json -> items(view.kind() + "([", view, "])", level);
+            default -> scalar(value);
         }
         budget.leave();
     }
 
-    private static void scalar(Object value, Text out) {
+    private void items(String open, List<?> items, String close, int level) {
+        out.append(open);
+        var separator = "";
+        for (var item : items) {
+            newLine(level + 1, separator);
+            write(item, level + 1);
+            separator = style.itemSeparator();
+        }
+        end(items.isEmpty(), level, close);
+    }
+
+    private void dict(String open, Map<?, ?> map, String close, int level) {
+        out.append(open);
+        var keys = new ArrayList<Object>(map.keySet());
+        if (style.sorted()) {
+            keys.sort(Operators.order(budget));
+        }
+        var separator = "";
+        for (var key : keys) {
+            newLine(level + 1, separator);
+            key(key, level + 1);
+            out.append(style.keySeparator());
+            var value = map.get(key);
+            write(value == null ? None.NONE : value, level + 1);
+            separator = style.itemSeparator();
+        }
+        end(keys.isEmpty(), level, close);
+    }
+
+    private void end(boolean empty, int level, String close) {
+        if (!empty) {
+            newLine(level, "");
+        }
+        out.append(close);
+    }
+
+    private void key(Object key, int level) {
+        if (!style.json()) {
+            write(key, level);
+        } else if (key instanceof String) {
+            scalar(key);
+        } else {
+            out.append("\"");
+            scalar(key);
+            out.append("\"");
+        }
+    }
+
+    private void newLine(int level, String separator) {
+        out.append(separator);
+        if (style.indent() != null) {
+            out.append("\n").repeat(style.indent(), level);
+        }
+    }
+
+    private void scalar(Object value) {
         switch (value) {
-            case None _ -> out.append("None");
-            case Boolean bool -> out.append(bool ? "True" : "False");
+            case None _ -> out.append(style.json() ? "null" : "None");
+            case Boolean bool -> out.append(style.json() ? (bool ? "true" : "false") : bool ? "True" : "False");
             case Long integer -> out.append(Long.toString(integer));
-            case Double number -> out.append(number(number));
-            case String text -> quote(text, out);
+            case Double number -> out.append(style.json() ? jsonNumber(number) : number(number));
+            case String text -> quote(text);
+            case Markup markup when style.json() -> quote(markup.text());
+            case Object other
+            when style.json() ->
+                throw new JinjaException("Object of type " + Values.typeName(other) + " is not JSON serializable");
             case Markup markup -> {
-                quote(markup.text(), out.append("Markup("));
+                out.append("Markup(");
+                quote(markup.text());
                 out.append(")");
             }
-            case Range range -> range(range, out);
-            case Loop loop -> out.append("<LoopContext " + loop.index() + "/" + loop.length() + ">");
+            case Loop loop -> out.append(loop.toString());
             case Macro macro -> {
-                quote(macro.name(), out.append("<Macro "));
+                out.append("<Macro ");
+                quote(macro.name());
                 out.append(">");
             }
             case Undefined _ -> out.append("Undefined");
@@ -77,64 +181,41 @@ final class Printing {
         }
     }
 
-    private static void sequence(Budget budget, String open, List<?> items, String close, Text out) {
-        out.append(open);
-        var separator = "";
-        for (var item : items) {
-            repr(budget, item, out.append(separator));
-            separator = ", ";
-        }
-        out.append(close);
-    }
-
-    private static void dict(Budget budget, String open, Map<?, ?> dict, String close, Text out) {
-        out.append(open);
-        var separator = "";
-        for (var entry : dict.entrySet()) {
-            repr(budget, entry.getKey(), out.append(separator));
-            repr(budget, entry.getValue(), out.append(": "));
-            separator = ", ";
-        }
-        out.append(close);
-    }
-
-    private static void range(Range range, Text out) {
-        var step = range.step() == 1 ? "" : ", " + range.step();
-        out.append("range(" + range.start() + ", " + range.stop() + step + ")");
-    }
-
-    /// Writes a text in single quotes, or in double quotes if only these need no escape.
-    private static void quote(String text, Text out) {
-        char quote = text.indexOf('\'') >= 0 && text.indexOf('"') < 0 ? '"' : '\'';
+    /// Writes a text in quotes. Python's are single quotes, or double quotes if only these need no escape.
+    private void quote(String text) {
+        boolean single = !style.json() && (text.indexOf('\'') < 0 || text.indexOf('"') >= 0);
+        char quote = single ? '\'' : '"';
         out.append(Character.toString(quote));
-        for (int at = 0; at < text.length(); at += Character.charCount(text.codePointAt(at))) {
-            int character = text.codePointAt(at);
-            if (character == quote || character == '\\') {
-                out.append("\\").appendCodePoint(character);
-            } else if (isPrintable(character)) {
-                out.appendCodePoint(character);
-            } else {
-                out.append(escaped(character));
-            }
-        }
+        PythonText.escape(text, out, character -> escape(character, quote));
         out.append(Character.toString(quote));
     }
 
-    private static String escaped(int character) {
-        return switch (character) {
-            case '\n' -> "\\n";
-            case '\r' -> "\\r";
-            case '\t' -> "\\t";
-            default -> {
-                var hex = Integer.toHexString(character);
-                if (character <= 0xff) {
-                    yield "\\x" + "0".repeat(2 - hex.length()) + hex;
-                }
-                yield character <= 0xffff
-                        ? "\\u" + "0".repeat(4 - hex.length()) + hex
-                        : "\\U" + "0".repeat(8 - hex.length()) + hex;
-            }
-        };
+    private @Nullable String escape(int character, char quote) {
+        int known = "\n\r\t\\\f\b".indexOf(character);
+        if (character == quote || known >= 0 && known < (style.json() ? 6 : 4)) {
+            return "\\" + (character == quote ? quote : "nrt\\fb".charAt(known));
+        }
+        if (style.json()) {
+            boolean escaped = character < ' ' || style.asciiOnly() && character > '~';
+            return escaped
+                    ? String.join(
+                            "",
+                            Character.toString(character)
+                                    .chars()
+                                    .mapToObj(Printing::unit)
+                                    .toList())
+                    : null;
+        }
+        if (isPrintable(character)) {
+            return null;
+        }
+        return character <= 0xff
+                ? "\\x" + HEX.toHexDigits((byte) character)
+                : character <= 0xffff ? unit(character) : "\\U" + HEX.toHexDigits(character);
+    }
+
+    private static String unit(int character) {
+        return "\\u" + HEX.toHexDigits((char) character);
     }
 
     private static boolean isPrintable(int character) {
@@ -151,8 +232,14 @@ final class Printing {
         };
     }
 
+    private static String jsonNumber(double number) {
+        return Double.isNaN(number)
+                ? "NaN"
+                : Double.isInfinite(number) ? (number > 0 ? "Infinity" : "-Infinity") : number(number);
+    }
+
     /// The shortest digits that identify the number. As in Python, numbers below 10⁻⁴ and from 10¹⁶ have an exponent.
-    static String number(double number) {
+    private static String number(double number) {
         if (Double.isNaN(number)) {
             return "nan";
         }
@@ -160,188 +247,21 @@ final class Printing {
             return number > 0 ? "inf" : "-inf";
         }
         if (number == 0) {
-            return 1 / number < 0 ? "-0.0" : "0.0";
+            return Double.toString(number);
         }
-        var decimal = shortest(number);
+        var decimal = new BigDecimal(Double.toString(number)).stripTrailingZeros();
+        // Java writes at least two digits, even if one is enough: 4.9E-324 instead of 5e-324.
+        var oneDigit = decimal.round(new MathContext(1));
+        decimal = oneDigit.doubleValue() == number ? oneDigit : decimal;
         int exponent = decimal.precision() - decimal.scale() - 1;
         if (exponent >= -4 && exponent < 16) {
             var plain = decimal.toPlainString();
             return plain.indexOf('.') < 0 ? plain + ".0" : plain;
         }
-        return exponential(decimal, exponent);
-    }
-
-    private static BigDecimal shortest(double number) {
-        var decimal = new BigDecimal(Double.toString(number)).stripTrailingZeros();
-        if (decimal.precision() != 2) {
-            return decimal;
-        }
-        // Java writes at least two digits, even if one is enough: 4.9E-324 instead of 5e-324.
-        var oneDigit = decimal.round(new MathContext(1, RoundingMode.HALF_EVEN));
-        return oneDigit.doubleValue() == number ? oneDigit : decimal;
-    }
-
-    /// Writes a number other than 0 with an exponent of at least two digits.
-    private static String exponential(BigDecimal decimal, int exponent) {
-        var digits = decimal.unscaledValue().abs().toString();
-        var fraction = digits.length() == 1 ? "" : "." + digits.substring(1);
-        var magnitude = Math.abs(exponent);
-        return (decimal.signum() < 0 ? "-" : "")
-                + digits.charAt(0)
-                + fraction
+        int magnitude = Math.abs(exponent);
+        return decimal.scaleByPowerOfTen(-exponent).toPlainString()
                 + (exponent < 0 ? "e-" : "e+")
                 + (magnitude < 10 ? "0" : "")
                 + magnitude;
-    }
-
-    /// Python's `json.dumps`, which in transformers replaces jinja2's own `tojson`.
-    ///
-    /// @param indent the text that indents a level; null writes one line
-    record Json(boolean asciiOnly, @Nullable String indent, String itemSeparator, String keySeparator, boolean sorted) {
-        /// The filter `tojson(ensure_ascii=False, indent=None, separators=None, sort_keys=False)`.
-        static String dumps(Budget budget, Object value, Bound arguments) {
-            var indent = indent(budget, arguments.at(1));
-            var itemSeparator = indent == null ? ", " : ",";
-            var keySeparator = ": ";
-            if (arguments.at(2) != None.NONE) {
-                var separators = Values.items(budget, arguments.at(2));
-                if (separators.size() != 2) {
-                    throw new JinjaException("tojson needs two separators, not " + separators.size());
-                }
-                itemSeparator = Printing.str(budget, separators.get(0));
-                keySeparator = Printing.str(budget, separators.get(1));
-            }
-            var json = new Json(arguments.isTrue(0), indent, itemSeparator, keySeparator, arguments.isTrue(3));
-            var out = budget.text();
-            json.write(budget, value, 0, out);
-            return out.toString();
-        }
-
-        private static @Nullable String indent(Budget budget, Object indent) {
-            if (indent == None.NONE) {
-                return null;
-            }
-            var text = Values.text(indent);
-            return text != null
-                    ? text
-                    : budget.text().repeat(" ", Values.index(indent, "indents")).toString();
-        }
-
-        private void write(Budget budget, Object value, int level, Text out) {
-            budget.enter();
-            budget.step();
-            switch (value) {
-                case None _, Boolean _, Long _, Double _ -> out.append(scalar(value));
-                case String text -> quote(text, out);
-                case Markup markup -> quote(markup.text(), out);
-                case List<?> list -> array(budget, list, level, out);
-                case Tuple tuple -> array(budget, tuple.items(), level, out);
-                case Map<?, ?> map -> object(budget, map, level, out);
-                default ->
-                    throw new JinjaException("Object of type " + Values.typeName(value) + " is not JSON serializable");
-            }
-            budget.leave();
-        }
-
-        private static String scalar(Object value) {
-            return switch (value) {
-                case Boolean bool -> bool ? "true" : "false";
-                case Long integer -> Long.toString(integer);
-                case Double number when number.isNaN() -> "NaN";
-                case Double number when number.isInfinite() -> number > 0 ? "Infinity" : "-Infinity";
-                case Double number -> Printing.number(number);
-                default -> "null";
-            };
-        }
-
-        private void array(Budget budget, List<?> items, int level, Text out) {
-            if (items.isEmpty()) {
-                out.append("[]");
-                return;
-            }
-            var separator = "[";
-            for (var item : items) {
-                newLine(level + 1, out.append(separator));
-                write(budget, item, level + 1, out);
-                separator = itemSeparator;
-            }
-            newLine(level, out);
-            out.append("]");
-        }
-
-        private void object(Budget budget, Map<?, ?> map, int level, Text out) {
-            if (map.isEmpty()) {
-                out.append("{}");
-                return;
-            }
-            var separator = "{";
-            for (var key : keys(budget, map)) {
-                newLine(level + 1, out.append(separator));
-                quote(name(key), out);
-                write(budget, valueOf(map, key), level + 1, out.append(keySeparator));
-                separator = itemSeparator;
-            }
-            newLine(level, out);
-            out.append("}");
-        }
-
-        private List<Object> keys(Budget budget, Map<?, ?> map) {
-            var keys = new ArrayList<Object>(map.keySet());
-            if (sorted) {
-                keys.sort(new Comparisons(budget).order());
-            }
-            return keys;
-        }
-
-        private static Object valueOf(Map<?, ?> map, Object key) {
-            var value = map.get(key);
-            return value == null ? None.NONE : value;
-        }
-
-        private static String name(Object key) {
-            return switch (key) {
-                case String text -> text;
-                case None _, Boolean _, Long _, Double _ -> scalar(key);
-                default ->
-                    throw new JinjaException("keys must be str, int, float, bool or None, not " + Values.typeName(key));
-            };
-        }
-
-        private void newLine(int level, Text out) {
-            if (indent != null) {
-                out.append("\n").repeat(indent, level);
-            }
-        }
-
-        private void quote(String text, Text out) {
-            out.append("\"");
-            int copied = 0;
-            for (int at = 0; at < text.length(); at++) {
-                var escape = escape(text.charAt(at));
-                if (!escape.isEmpty()) {
-                    out.append(text, copied, at).append(escape);
-                    copied = at + 1;
-                }
-            }
-            out.append(text, copied, text.length()).append("\"");
-        }
-
-        private String escape(char character) {
-            return switch (character) {
-                case '"' -> "\\\"";
-                case '\\' -> "\\\\";
-                case '\n' -> "\\n";
-                case '\r' -> "\\r";
-                case '\t' -> "\\t";
-                case '\f' -> "\\f";
-                case '\b' -> "\\b";
-                default -> character < ' ' || asciiOnly && character > '~' ? hexadecimal(character) : "";
-            };
-        }
-
-        private static String hexadecimal(char character) {
-            var hex = Integer.toHexString(character);
-            return "\\u" + "0".repeat(4 - hex.length()) + hex;
-        }
     }
 }

@@ -1,20 +1,32 @@
 package dev.llmworker.text.jinja;
 
-import dev.llmworker.text.jinja.Rendering.Budget;
-import dev.llmworker.text.jinja.Values.Range;
+import dev.llmworker.text.jinja.Budget.Text;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.IntFunction;
+import java.util.function.UnaryOperator;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// Python's operations on texts. They count code points, not UTF-16 units, and use Unicode's white space.
 final class PythonText {
+    /// The pattern of a character for which [#isSpace(int)] holds.
+    static final String SPACE = "[\\t-\\r\\x1c-\\x1f\\x85\\p{Z}]";
+
+    private static final Pattern NO_SPACES = Pattern.compile(SPACE.replace("[", "[^") + "++");
+    private static final Pattern LINE_END = Pattern.compile("\\r\\n|[\\n-\\r\\x1c-\\x1e\\x85\\u2028\\u2029]");
+    private static final Pattern CASED = Pattern.compile("[\\p{IsUppercase}\\p{IsLowercase}\\p{Lt}]++");
+    private static final Pattern TITLE_FILTER_WORD = Pattern.compile("[^-({\\[<\\t-\\r\\x1c-\\x1f\\x85\\p{Z}]++");
     /// The longest needle for a plain search. For longer ones, a search in linear time bounds the work.
     private static final int PLAIN_SEARCH_LENGTH = 64;
 
     private PythonText() {}
 
-    static int length(String text) {
+    static int length(Budget budget, String text) {
+        budget.scan(text.length());
         return text.codePointCount(0, text.length());
     }
 
@@ -25,23 +37,32 @@ final class PythonText {
         return characters;
     }
 
-    static String slice(Budget budget, String text, Object start, Object stop, Object step) {
+    /// The character at an index, which counts from the end if it is negative; null if there is none.
+    static @Nullable String at(Budget budget, String text, long index) {
         budget.scan(text.length());
-        var indices = Range.ofSlice(start, stop, step, length(text));
-        if (indices.step() == 1) {
-            if (indices.length() == 0) {
-                return "";
-            }
-            int from = text.offsetByCodePoints(0, (int) indices.start());
-            int to = text.offsetByCodePoints(from, (int) indices.length());
+        try {
+            int at = text.offsetByCodePoints(index < 0 ? text.length() : 0, Math.toIntExact(index));
+            return at == text.length() ? null : Character.toString(text.codePointAt(at));
+        } catch (ArithmeticException | IndexOutOfBoundsException e) {
+            return null;
+        }
+    }
+
+    static String slice(Budget budget, String text, Object start, Object stop, Object step) {
+        var indices = Range.ofSlice(start, stop, step, length(budget, text));
+        if (indices.isEmpty()) {
+            return "";
+        }
+        if (step == None.NONE || Values.index(step, "slice indices") == 1) {
+            int from = text.offsetByCodePoints(0, indices.get(0).intValue());
+            int to = text.offsetByCodePoints(from, indices.size());
             budget.characters(to - from);
             return text.substring(from, to);
         }
+        budget.characters(text.length());
         var codePoints = text.codePoints().toArray();
-        var slice = budget.text();
-        for (var index : indices.items()) {
-            slice.appendCodePoint(codePoints[(int) (long) (Long) index]);
-        }
+        var slice = new StringBuilder();
+        indices.forEach(index -> slice.appendCodePoint(codePoints[((Long) index).intValue()]));
         return slice.toString();
     }
 
@@ -51,11 +72,7 @@ final class PythonText {
                 || codePoint >= 0x1c && codePoint <= 0x1f
                 || codePoint == 0x85
                 || codePoint == 0xa0
-                || codePoint > 0xff && (Character.isSpaceChar(codePoint));
-    }
-
-    static boolean isSpace(String text) {
-        return !text.isEmpty() && text.codePoints().allMatch(PythonText::isSpace);
+                || codePoint > 0xff && Character.isSpaceChar(codePoint);
     }
 
     /// Removes white space, or any of the given characters, from the ends.
@@ -73,6 +90,23 @@ final class PythonText {
 
     private static boolean isCut(int codePoint, @Nullable String characters) {
         return characters == null ? isSpace(codePoint) : characters.indexOf(codePoint) >= 0;
+    }
+
+    /// Appends a text with some of its characters replaced.
+    ///
+    /// @param replacement of a code point; null keeps it
+    static void escape(String text, Text out, IntFunction<@Nullable String> replacement) {
+        int copied = 0;
+        for (int at = 0; at < text.length(); ) {
+            int character = text.codePointAt(at);
+            var replaced = replacement.apply(character);
+            if (replaced != null) {
+                out.append(text, copied, at).append(replaced);
+                copied = at + Character.charCount(character);
+            }
+            at += Character.charCount(character);
+        }
+        out.append(text, copied, text.length());
     }
 
     /// The UTF-16 index of the first occurrence at or after `from`, or -1.
@@ -122,17 +156,7 @@ final class PythonText {
 
     /// Compares by code points. The order of UTF-16 units is different.
     static int compare(String left, String right) {
-        int common = Math.min(left.length(), right.length());
-        for (int i = 0; i < common; i++) {
-            char a = left.charAt(i);
-            char b = right.charAt(i);
-            if (a != b) {
-                return Character.isSurrogate(a) == Character.isSurrogate(b)
-                        ? Character.compare(a, b)
-                        : Boolean.compare(Character.isSurrogate(a), Character.isSurrogate(b));
-            }
-        }
-        return Integer.compare(left.length(), right.length());
+        return Arrays.compare(left.codePoints().toArray(), right.codePoints().toArray());
     }
 
     static String upper(String text) {
@@ -144,73 +168,54 @@ final class PythonText {
     }
 
     static String capitalize(String text) {
-        if (text.isEmpty()) {
-            return text;
-        }
-        int first = Character.charCount(text.codePointAt(0));
-        return titled(text.codePointAt(0)) + lower(text.substring(first));
+        return withFirst(text, PythonText::titled);
     }
 
     /// Python's method `title`. A letter begins a word if no letter is before it.
     static String title(String text) {
-        var title = new StringBuilder();
-        boolean within = false;
-        for (int at = 0; at < text.length(); at += Character.charCount(text.codePointAt(at))) {
-            int character = text.codePointAt(at);
-            title.append(within ? lower(Character.toString(character)) : titled(character));
-            within = isCased(character);
-        }
-        return title.toString();
+        return CASED.matcher(text).replaceAll(word -> capitalize(word.group()));
     }
 
     /// Jinja's filter `title`. White space, hyphens and opening brackets separate words.
     static String titleFilter(String text) {
-        var title = new StringBuilder();
-        var word = new StringBuilder();
-        for (int at = 0; at < text.length(); at += Character.charCount(text.codePointAt(at))) {
-            int character = text.codePointAt(at);
-            if (isSpace(character) || "-({[<".indexOf(character) >= 0) {
-                finishWord(word, title);
-                title.appendCodePoint(character);
-            } else {
-                word.appendCodePoint(character);
-            }
-        }
-        finishWord(word, title);
-        return title.toString();
+        return TITLE_FILTER_WORD
+                .matcher(text)
+                .replaceAll(word -> Matcher.quoteReplacement(withFirst(word.group(), PythonText::upper)));
     }
 
-    private static void finishWord(StringBuilder word, StringBuilder title) {
-        if (!word.isEmpty()) {
-            int first = Character.charCount(word.codePointAt(0));
-            title.append(upper(word.substring(0, first))).append(lower(word.substring(first)));
-            word.setLength(0);
-        }
+    /// The text in lower case, but for its first character.
+    private static String withFirst(String text, UnaryOperator<String> change) {
+        int first = text.isEmpty() ? 0 : text.offsetByCodePoints(0, 1);
+        return change.apply(text.substring(0, first)) + lower(text.substring(first));
     }
 
-    private static boolean isCased(int character) {
-        return Character.isUpperCase(character) || Character.isLowerCase(character) || Character.isTitleCase(character);
-    }
-
-    private static String titled(int character) {
-        int title = Character.toTitleCase(character);
+    private static String titled(String character) {
         // A character whose upper case has two characters, such as ß, has no title case. Python writes Ss.
-        var upper = upper(Character.toString(character));
-        if (title == character && upper.codePointCount(0, upper.length()) > 1) {
+        var upper = upper(character);
+        if (upper.codePointCount(0, upper.length()) > 1) {
             return upper.substring(0, 1) + lower(upper.substring(1));
         }
-        return Character.toString(title);
+        return character.isEmpty() ? "" : Character.toString(Character.toTitleCase(character.codePointAt(0)));
     }
 
     /// Splits at a separator, or at runs of white space if it is null. The parts are texts.
     ///
     /// @param times the most splits; negative for no limit
     static List<Object> split(Budget budget, String text, @Nullable String separator, long times) {
-        if (separator == null) {
-            return splitAtSpace(budget, text, times);
-        }
-        checked(separator);
         var parts = new ArrayList<Object>();
+        if (separator == null) {
+            var word = NO_SPACES.matcher(text);
+            for (long left = times; word.find(); left--) {
+                parts.add(part(budget, text, word.start(), left == 0 ? text.length() : word.end()));
+                if (left == 0) {
+                    break;
+                }
+            }
+            return parts;
+        }
+        if (separator.isEmpty()) {
+            throw new JinjaException("empty separator");
+        }
         int start = 0;
         for (long left = times; left != 0; left--) {
             int found = find(text, separator, start);
@@ -224,66 +229,17 @@ final class PythonText {
         return parts;
     }
 
-    private static List<Object> splitAtSpace(Budget budget, String text, long times) {
-        var parts = new ArrayList<Object>();
-        var rest = strip(text, null, true, false);
-        int start = text.length() - rest.length();
-        long left = times;
-        while (start < text.length()) {
-            int end = left == 0 ? text.length() : wordEnd(text, start);
-            if (left-- == 0) {
-                parts.add(part(budget, text, start, end));
-                break;
-            }
-            parts.add(part(budget, text, start, end));
-            start = end;
-            while (start < text.length() && isSpace(text.charAt(start))) {
-                start++;
-            }
-        }
-        return parts;
-    }
-
-    private static int wordEnd(String text, int start) {
-        int end = start;
-        // No white space is a surrogate.
-        while (end < text.length() && !isSpace(text.charAt(end))) {
-            end++;
-        }
-        return end;
-    }
-
-    private static void checked(String separator) {
-        if (separator.isEmpty()) {
-            throw new JinjaException("empty separator");
-        }
-    }
-
     /// Splits at every line end that Python knows. `\r\n` is one line end.
     static List<Object> lines(Budget budget, String text, boolean keepEnds) {
         var lines = new ArrayList<Object>();
         int start = 0;
-        for (int at = 0; at < text.length(); at++) {
-            char character = text.charAt(at);
-            if (isLineEnd(character)) {
-                int end = character == '\r' && at + 1 < text.length() && text.charAt(at + 1) == '\n' ? at + 2 : at + 1;
-                lines.add(part(budget, text, start, keepEnds ? end : at));
-                start = end;
-                at = end - 1;
-            }
+        for (var end = LINE_END.matcher(text); end.find(); start = end.end()) {
+            lines.add(part(budget, text, start, keepEnds ? end.end() : end.start()));
         }
         if (start < text.length()) {
             lines.add(part(budget, text, start, text.length()));
         }
         return lines;
-    }
-
-    private static boolean isLineEnd(char character) {
-        return character >= '\n' && character <= '\r'
-                || character >= 0x1c && character <= 0x1e
-                || character == 0x85
-                || character == 0x2028
-                || character == 0x2029;
     }
 
     private static String part(Budget budget, String text, int start, int end) {

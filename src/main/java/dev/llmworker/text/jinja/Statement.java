@@ -1,66 +1,82 @@
 package dev.llmworker.text.jinja;
 
+import dev.llmworker.text.jinja.Budget.Text;
 import java.util.List;
 
 /// A part of a template that writes to the output or sets variables.
-sealed interface Statement {
-    /// The line it begins on, from 1.
-    int line();
+@FunctionalInterface
+interface Statement {
+    Flow execute(Scope scope, Text out);
 
-    record Verbatim(int line, String text) implements Statement {}
+    /// How a statement ended.
+    enum Flow {
+        ON,
+        BREAK,
+        CONTINUE
+    }
 
-    record Output(int line, Expression value) implements Statement {}
+    /// @param number the line of the template on which the statement begins, from 1
+    record Line(int number, Statement statement) {}
 
-    record If(int line, List<Branch> branches, List<Statement> otherwise) implements Statement {}
+    /// Statements in a row.
+    record Block(List<Line> lines) implements Statement {
+        static final Block EMPTY = new Block(List.of());
 
-    record Branch(Expression condition, List<Statement> body) {}
+        @Override
+        public Flow execute(Scope scope, Text out) {
+            var budget = scope.budget();
+            for (var line : lines) {
+                try {
+                    budget.step();
+                    budget.enter();
+                    var flow = line.statement().execute(scope, out);
+                    budget.leave();
+                    if (flow != Flow.ON) {
+                        return flow;
+                    }
+                } catch (JinjaException e) {
+                    throw e.at(line.number());
+                }
+            }
+            return Flow.ON;
+        }
 
-    /// @param filter the condition after `if`; a literal true if there is none
-    record For(
-            int line,
-            Target target,
-            Expression items,
-            Expression filter,
-            List<Statement> body,
-            List<Statement> otherwise)
-            implements Statement {}
-
-    record Break(int line) implements Statement {}
-
-    record Continue(int line) implements Statement {}
-
-    record Assign(int line, Target target, Expression value) implements Statement {}
-
-    /// `{% set name | filter %}…{% endset %}`.
-    record AssignBlock(int line, Target target, List<Expression.FilterCall> filters, List<Statement> body)
-            implements Statement {}
-
-    record FilterBlock(int line, List<Expression.FilterCall> filters, List<Statement> body) implements Statement {}
-
-    record With(int line, List<Binding> bindings, List<Statement> body) implements Statement {}
-
-    record Binding(Target target, Expression value) {}
-
-    /// `{% generation %}`, which marks text for training. Here it is only a scope.
-    record Generation(int line, List<Statement> body) implements Statement {}
-
-    /// @param extras which of `caller`, `varargs` and `kwargs` the body reads. The macro takes only these surplus
-    /// arguments.
-    record MacroDefinition(int line, String name, List<Parameter> parameters, List<String> extras, List<Statement> body)
-            implements Statement {}
-
-    /// @param whenLeftOut the default value, or empty if there is none
-    record Parameter(String name, List<Expression> whenLeftOut) {}
-
-    /// `{% call(…) macro(…) %}…{% endcall %}`.
-    record CallBlock(int line, MacroDefinition caller, Expression.Call call) implements Statement {}
+        /// The text that the statements write.
+        String text(Scope scope) {
+            var budget = scope.budget();
+            budget.enter();
+            var out = budget.text();
+            execute(scope, out);
+            budget.leave();
+            return out.toString();
+        }
+    }
 
     /// The left side of an assignment.
-    sealed interface Target {
-        record Variable(String name) implements Target {}
+    @FunctionalInterface
+    interface Target {
+        void set(Scope scope, Object value);
 
-        record NamespaceAttribute(String namespace, String attribute) implements Target {}
+        static Target attribute(String owner, String name) {
+            return (scope, value) -> {
+                if (!(scope.variable(owner) instanceof Namespace namespace)) {
+                    throw new JinjaException("cannot assign attribute on non-namespace object");
+                }
+                namespace.set(name, value);
+            };
+        }
 
-        record Unpacked(List<Target> targets) implements Target {}
+        static Target unpacked(List<Target> targets) {
+            return (scope, value) -> {
+                var items = Values.items(scope.budget(), value);
+                if (items.size() != targets.size()) {
+                    throw new JinjaException(
+                            "cannot unpack " + items.size() + " values into " + targets.size() + " names");
+                }
+                for (int i = 0; i < items.size(); i++) {
+                    targets.get(i).set(scope, items.get(i));
+                }
+            };
+        }
     }
 }

@@ -1,179 +1,249 @@
 package dev.llmworker.text.jinja;
 
-import dev.llmworker.text.jinja.Lexer.Token;
-import dev.llmworker.text.jinja.Lexer.TokenStream;
+import dev.llmworker.text.jinja.Expression.Call;
+import dev.llmworker.text.jinja.Expression.Filter;
+import dev.llmworker.text.jinja.Macro.Parameter;
+import dev.llmworker.text.jinja.Statement.Block;
+import dev.llmworker.text.jinja.Statement.Flow;
+import dev.llmworker.text.jinja.Statement.Line;
 import dev.llmworker.text.jinja.Statement.Target;
+import dev.llmworker.text.jinja.Tokens.Kind;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// Parses a template's statements, and the names and namespace attributes that they set.
 final class StatementParser {
     private static final Set<String> CONSTANTS = Set.of("true", "false", "none", "True", "False", "None");
-    private static final Expression ALL = new Expression.Literal(true);
 
-    private final TokenStream tokens;
+    private final Tokens tokens;
     private final ExpressionParser expressions;
     private int loops;
 
-    private StatementParser(List<Token> tokens) {
-        this.tokens = new TokenStream(tokens);
-        this.expressions = new ExpressionParser(this.tokens);
+    private StatementParser(Tokens tokens) {
+        this.tokens = tokens;
+        this.expressions = new ExpressionParser(tokens);
     }
 
-    static List<Statement> parse(String template) {
-        return new StatementParser(Lexer.tokens(template)).statements(Set.of());
+    static Block parse(String template) {
+        return new StatementParser(new Tokens(template)).statements(Set.of());
     }
 
     /// Parses statements up to a tag with one of these names, and stops at that name. Without names, parses to the end.
-    private List<Statement> statements(Set<String> ends) {
+    private Block statements(Set<String> ends) {
         tokens.enter();
-        var statements = new ArrayList<Statement>();
+        var lines = new ArrayList<Line>();
         while (true) {
             var token = tokens.next();
             switch (token.kind()) {
-                case TEXT -> statements.add(new Statement.Verbatim(token.line(), token.text()));
+                case TEXT -> lines.add(new Line(token.line(), verbatim(token.text())));
                 case OUTPUT_BEGIN -> {
-                    statements.add(new Statement.Output(token.line(), expressions.tuple(true)));
-                    tokens.expect(Token.Kind.OUTPUT_END, "'}}'");
+                    lines.add(new Line(token.line(), output(expressions.tuple(true))));
+                    tokens.expect(Kind.OUTPUT_END);
                 }
                 case TAG_BEGIN -> {
                     var tag = tokens.current();
-                    if (tag.kind() == Token.Kind.NAME && ends.contains(tag.text())) {
+                    if (tag.isOneOf(ends)) {
                         tokens.leave();
-                        return statements;
+                        return new Block(lines);
                     }
-                    statements.add(statement());
-                    tokens.expect(Token.Kind.TAG_END, "'%}'");
+                    lines.add(new Line(tag.line(), statement()));
+                    tokens.expect(Kind.TAG_END);
                 }
                 case END -> {
                     if (!ends.isEmpty()) {
                         throw tokens.fault("the template ends within a block; expected " + String.join(" or ", ends));
                     }
                     tokens.leave();
-                    return statements;
+                    return new Block(lines);
                 }
-                default -> throw JinjaException.at(token.line(), "unexpected " + token.shown());
+                default -> throw token.unexpected();
             }
         }
     }
 
+    private static Statement verbatim(String text) {
+        return (_, out) -> {
+            out.append(text);
+            return Flow.ON;
+        };
+    }
+
+    private static Statement output(Expression value) {
+        return (scope, out) -> {
+            out.append(Printing.str(scope.budget(), value.value(scope)));
+            return Flow.ON;
+        };
+    }
+
     private Statement statement() {
         int line = tokens.current().line();
-        var tag = tokens.expectAnyName();
+        var tag = tokens.expectName();
         return switch (tag) {
-            case "if" -> condition(line);
-            case "for" -> loop(line);
-            case "set" -> assignment(line);
-            case "macro" -> macro(line);
+            case "if" -> condition();
+            case "for" -> loop();
+            case "set" -> assignment();
+            case "macro" -> {
+                var name = name();
+                var macro = macro(name, parameters(), "endmacro");
+                yield (scope, _) -> {
+                    scope.set(name, new Macro(macro, scope));
+                    return Flow.ON;
+                };
+            }
             case "call" -> callBlock(line);
             case "filter" -> {
                 var filters = new ArrayList<>(List.of(expressions.filter()));
                 filters.addAll(filters());
-                yield new Statement.FilterBlock(line, filters, block("endfilter"));
+                yield output(filtered(filters, block("endfilter")));
             }
-            case "with" -> with(line);
-            case "generation" -> new Statement.Generation(line, block("endgeneration"));
-            case "break" -> {
-                checkWithinLoop(line, tag);
-                yield new Statement.Break(line);
-            }
-            case "continue" -> {
-                checkWithinLoop(line, tag);
-                yield new Statement.Continue(line);
+            case "with" -> with();
+            // Marks text for training. Here it is only a scope.
+            case "generation" -> output(filtered(List.of(), block("endgeneration")));
+            case "break", "continue" -> {
+                if (loops == 0) {
+                    throw JinjaException.at(line, "'" + tag + "' outside loop");
+                }
+                yield (_, _) -> tag.equals("break") ? Flow.BREAK : Flow.CONTINUE;
             }
             default -> throw JinjaException.at(line, "unknown or misplaced tag '" + tag + "'");
         };
     }
 
-    private void checkWithinLoop(int line, String tag) {
-        if (loops == 0) {
-            throw JinjaException.at(line, "'" + tag + "' outside loop");
-        }
-    }
-
     /// Parses the end of the current tag, and the statements up to a tag with one of these names.
-    private List<Statement> body(String... ends) {
-        tokens.skipOperator(":");
-        tokens.expect(Token.Kind.TAG_END, "'%}'");
+    private Block body(String... ends) {
+        tokens.skip(":");
+        tokens.expect(Kind.TAG_END);
         return statements(Set.of(ends));
     }
 
     /// Parses a body and moves past the name that ends it.
-    private List<Statement> block(String end) {
+    private Block block(String end) {
         var body = body(end);
         tokens.next();
         return body;
     }
 
-    private Statement condition(int line) {
-        var branches = new ArrayList<Statement.Branch>();
-        while (true) {
-            var condition = expressions.tuple(false);
-            branches.add(new Statement.Branch(condition, body("elif", "else", "endif")));
-            switch (tokens.next().text()) {
-                case "elif" -> {}
-                case "else" -> {
-                    return new Statement.If(line, branches, block("endif"));
-                }
-                default -> {
-                    return new Statement.If(line, branches, List.of());
+    private Statement condition() {
+        record Branch(Expression condition, Block body) {}
+        var branches = new ArrayList<Branch>();
+        String end;
+        do {
+            branches.add(new Branch(expressions.tuple(false), body("elif", "else", "endif")));
+            end = tokens.next().text();
+        } while (end.equals("elif"));
+        var otherwise = end.equals("else") ? block("endif") : Block.EMPTY;
+        return (scope, out) -> {
+            for (var branch : branches) {
+                if (branch.condition().isTrue(scope)) {
+                    return branch.body().execute(scope, out);
                 }
             }
-        }
+            return otherwise.execute(scope, out);
+        };
     }
 
-    private Statement loop(int line) {
-        var target = loopTarget();
-        tokens.expectName("in");
+    private Statement loop() {
+        if (tokens.current().is("loop")) {
+            throw tokens.fault("can't assign to the special variable loop of a loop");
+        }
+        var target = target(false);
+        tokens.expect("in");
         var items = expressions.tuple(false);
-        var filter = tokens.skipName("if") ? expressions.expression() : ALL;
-        if (tokens.current().isName("recursive")) {
+        var filter = tokens.skip("if") ? expressions.expression() : null;
+        if (tokens.current().is("recursive")) {
             throw tokens.fault("recursive loops are not supported");
         }
         loops++;
         var body = body("endfor", "else");
         loops--;
-        List<Statement> otherwise = tokens.next().text().equals("else") ? block("endfor") : List.of();
-        return new Statement.For(line, target, items, filter, body, otherwise);
+        var otherwise = tokens.next().text().equals("else") ? block("endfor") : Block.EMPTY;
+        return (scope, out) -> {
+            var selected = selected(Values.items(scope.budget(), items.value(scope)), target, filter, scope);
+            if (selected.isEmpty()) {
+                return otherwise.execute(new Scope(scope), out);
+            }
+            var loop = new Loop(selected);
+            for (var item = loop.advance(); item != null; item = loop.advance()) {
+                // Variables that an iteration sets are gone after it.
+                var round = new Scope(scope);
+                round.set("loop", loop);
+                target.set(round, item);
+                if (body.execute(round, out) == Flow.BREAK) {
+                    break;
+                }
+            }
+            return Flow.ON;
+        };
     }
 
-    private Statement assignment(int line) {
-        var target = target(true);
-        if (tokens.skipOperator("=")) {
-            return new Statement.Assign(line, target, expressions.tuple(true));
+    private static List<Object> selected(List<Object> items, Target target, @Nullable Expression filter, Scope scope) {
+        if (filter == null) {
+            return items;
         }
-        return new Statement.AssignBlock(line, target, filters(), block("endset"));
+        var selected = new ArrayList<Object>();
+        for (var item : items) {
+            var test = new Scope(scope);
+            target.set(test, item);
+            if (filter.isTrue(test)) {
+                selected.add(item);
+            }
+        }
+        return selected;
     }
 
-    private List<Expression.FilterCall> filters() {
-        var filters = new ArrayList<Expression.FilterCall>();
-        while (tokens.skipOperator("|")) {
+    private Statement assignment() {
+        var target = target(true);
+        var value = tokens.skip("=") ? expressions.tuple(true) : filtered(filters(), block("endset"));
+        return (scope, _) -> {
+            target.set(scope, value.value(scope));
+            return Flow.ON;
+        };
+    }
+
+    private List<Filter> filters() {
+        var filters = new ArrayList<Filter>();
+        while (tokens.skip("|")) {
             filters.add(expressions.filter());
         }
         return filters;
     }
 
-    private Statement with(int line) {
-        var bindings = new ArrayList<Statement.Binding>();
-        while (tokens.current().kind() != Token.Kind.TAG_END) {
+    /// The text of a block after these filters.
+    private static Expression filtered(List<Filter> filters, Block body) {
+        return scope -> {
+            Object value = body.text(new Scope(scope));
+            for (var filter : filters) {
+                value = filter.apply(value, scope);
+            }
+            return value;
+        };
+    }
+
+    private Statement with() {
+        record Binding(Target target, Expression value) {}
+        var bindings = new ArrayList<Binding>();
+        while (tokens.current().kind() != Kind.TAG_END) {
             if (!bindings.isEmpty()) {
-                tokens.expectOperator(",");
+                tokens.expect(",");
             }
             var target = single(false);
-            tokens.expectOperator("=");
-            bindings.add(new Statement.Binding(target, expressions.expression()));
+            tokens.expect("=");
+            bindings.add(new Binding(target, expressions.expression()));
         }
-        return new Statement.With(line, bindings, block("endwith"));
+        var body = block("endwith");
+        return (scope, out) -> {
+            var inner = new Scope(scope);
+            bindings.forEach(
+                    binding -> binding.target().set(inner, binding.value().value(scope)));
+            return body.execute(inner, out);
+        };
     }
 
-    private Statement.MacroDefinition macro(int line) {
-        var name = name();
-        return macro(line, name, parameters(), "endmacro");
-    }
-
-    private Statement.MacroDefinition macro(int line, String name, List<Statement.Parameter> parameters, String end) {
+    private Macro.Definition macro(String name, List<Parameter> parameters, String end) {
         int outerLoops = loops;
         var outerNames = expressions.exchangeNamesRead(new HashSet<>());
         loops = 0;
@@ -183,81 +253,75 @@ final class StatementParser {
         outerNames.addAll(names);
         names.retainAll(Set.of("caller", "varargs", "kwargs"));
         parameters.forEach(parameter -> names.remove(parameter.name()));
-        return new Statement.MacroDefinition(line, name, parameters, List.copyOf(names), body);
+        return new Macro.Definition(name, parameters, names, body);
     }
 
-    private List<Statement.Parameter> parameters() {
-        tokens.expectOperator("(");
-        var parameters = new ArrayList<Statement.Parameter>();
-        boolean defaults = false;
-        while (!tokens.skipOperator(")")) {
+    private List<Parameter> parameters() {
+        tokens.expect("(");
+        var parameters = new ArrayList<Parameter>();
+        while (!tokens.skip(")")) {
             if (!parameters.isEmpty()) {
-                tokens.expectOperator(",");
+                tokens.expect(",");
             }
             var name = name();
-            List<Expression> whenLeftOut = tokens.skipOperator("=") ? List.of(expressions.expression()) : List.of();
-            if (defaults && whenLeftOut.isEmpty()) {
+            var whenLeftOut = tokens.skip("=") ? expressions.expression() : null;
+            if (whenLeftOut == null
+                    && !parameters.isEmpty()
+                    && parameters.getLast().whenLeftOut() != null) {
                 throw tokens.fault("non-default argument follows default argument");
             }
-            defaults = !whenLeftOut.isEmpty();
-            parameters.add(new Statement.Parameter(name, whenLeftOut));
+            parameters.add(new Parameter(name, whenLeftOut));
         }
         return parameters;
     }
 
+    /// `{% call(…) macro(…) %}…{% endcall %}`.
     private Statement callBlock(int line) {
-        List<Statement.Parameter> parameters = tokens.current().isOperator("(") ? parameters() : new ArrayList<>();
-        if (!(expressions.expression() instanceof Expression.Call call)) {
+        List<Parameter> parameters = tokens.current().is("(") ? parameters() : List.of();
+        if (!(expressions.expression() instanceof Call call)) {
             throw JinjaException.at(line, "expected call");
         }
-        return new Statement.CallBlock(line, macro(line, "caller", parameters, "endcall"), call);
+        var caller = macro("caller", parameters, "endcall");
+        return output(scope -> call.call(scope, Map.of("caller", new Macro(caller, scope))));
     }
 
-    /// The name of a macro or parameter.
+    /// The name of a macro, parameter or variable that is set.
     private String name() {
-        return variable(tokens.expect(Token.Kind.NAME, "a name")).name();
-    }
-
-    private Target loopTarget() {
-        if (tokens.current().isName("loop")) {
-            throw tokens.fault("can't assign to the special variable loop of a loop");
+        var name = tokens.expect(Kind.NAME);
+        if (name.isOneOf(CONSTANTS)) {
+            throw JinjaException.at(name.line(), "can't assign to '" + name.text() + "'");
         }
-        return target(false);
+        return name.text();
     }
 
     /// One target, or several with commas between them.
     private Target target(boolean withNamespaces) {
         var targets = new ArrayList<>(List.of(single(withNamespaces)));
         boolean several = false;
-        while (tokens.skipOperator(",")) {
+        while (tokens.skip(",")) {
             several = true;
-            if (tokens.current().isOperator("=") || tokens.current().isOperator(")")) {
+            if (tokens.current().is("=") || tokens.current().is(")")) {
                 break;
             }
             targets.add(single(withNamespaces));
         }
-        return several ? new Target.Unpacked(targets) : targets.getFirst();
+        return several ? Target.unpacked(targets) : targets.getFirst();
     }
 
     private Target single(boolean withNamespaces) {
-        if (tokens.skipOperator("(")) {
+        if (tokens.skip("(")) {
             tokens.enter();
             var target = target(false);
-            tokens.expectOperator(")");
+            tokens.expect(")");
             tokens.leave();
             return target;
         }
-        var name = tokens.expect(Token.Kind.NAME, "a name");
-        if (withNamespaces && tokens.skipOperator(".")) {
-            return new Target.NamespaceAttribute(name.text(), tokens.expectAnyName());
+        if (withNamespaces && tokens.following().is(".")) {
+            var owner = tokens.expectName();
+            tokens.next();
+            return Target.attribute(owner, tokens.expectName());
         }
-        return variable(name);
-    }
-
-    private static Target.Variable variable(Token name) {
-        if (CONSTANTS.contains(name.text())) {
-            throw JinjaException.at(name.line(), "can't assign to '" + name.text() + "'");
-        }
-        return new Target.Variable(name.text());
+        var name = name();
+        return (scope, value) -> scope.set(name, value);
     }
 }

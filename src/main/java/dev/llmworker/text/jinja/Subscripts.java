@@ -1,98 +1,64 @@
 package dev.llmworker.text.jinja;
 
-import dev.llmworker.text.jinja.Interpreter.Loop;
-import dev.llmworker.text.jinja.Interpreter.Namespace;
-import dev.llmworker.text.jinja.Values.Invocable;
-import dev.llmworker.text.jinja.Values.Markup;
-import dev.llmworker.text.jinja.Values.None;
-import dev.llmworker.text.jinja.Values.Range;
-import dev.llmworker.text.jinja.Values.Tuple;
-import dev.llmworker.text.jinja.Values.Undefined;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Evaluates `value.name`, `value[key]` and `value[start:stop:step]`.
 final class Subscripts {
+    private static final int MAX_SHOWN_CHARACTERS = 80;
+
     private Subscripts() {}
 
     /// The attribute or method of this name, or the element if there is none.
-    static Object attribute(Rendering rendering, Object value, String name) {
-        if (value instanceof Undefined undefined) {
-            throw undefined.exception();
-        }
-        var attribute = ownAttribute(rendering, value, name);
+    static Object attribute(Budget budget, Object value, String name) {
+        var attribute = ownAttribute(budget, Values.defined(value), name);
         if (attribute != null) {
             return attribute;
         }
         var element = value instanceof Map<?, ?> map ? map.get(name) : null;
-        return element != null ? element : missing(rendering, value, name);
+        return element != null ? element : missing(budget, value, name);
     }
 
     /// The element with this key, or the attribute of this name if there is none.
-    static Object element(Rendering rendering, Object value, Object key) {
-        if (value instanceof Undefined undefined) {
-            throw undefined.exception();
-        }
-        var element = elementOrNull(rendering, value, key);
+    static Object element(Budget budget, Object value, Object key) {
+        var element = elementOrNull(budget, Values.defined(value), key);
         if (element != null) {
             return element;
         }
         var name = Values.text(key);
-        var attribute = name == null ? null : ownAttribute(rendering, value, name);
-        return attribute != null ? attribute : missing(rendering, value, key);
+        var attribute = name == null ? null : ownAttribute(budget, value, name);
+        return attribute != null ? attribute : missing(budget, value, key);
     }
 
-    private static @Nullable Object elementOrNull(Rendering rendering, Object value, Object key) {
-        return switch (value) {
-            case Map<?, ?> map -> isHashable(key) ? map.get(Values.key(key)) : null;
-            case List<?> list -> at(Values.cast(list), key);
-            case Tuple tuple -> at(tuple.items(), key);
-            case Range range -> at(range.items(), key);
-            case String text -> character(rendering, text, key);
-            case Markup markup -> {
-                var character = character(rendering, markup.text(), key);
-                yield character == null ? null : new Markup(character);
-            }
-            default -> null;
-        };
-    }
-
-    private static boolean isHashable(Object key) {
-        return !(key instanceof List<?> || key instanceof Map<?, ?>);
-    }
-
-    private static @Nullable Object at(List<Object> items, Object index) {
-        if (!(index instanceof Long || index instanceof Boolean)) {
+    private static @Nullable Object elementOrNull(Budget budget, Object value, Object key) {
+        if (value instanceof Map<?, ?> map) {
+            return Values.isHashable(key) ? map.get(Values.key(budget, key)) : null;
+        }
+        if (!(Values.number(key) instanceof Long index)) {
             return null;
         }
-        long position = Values.index(index, "indices");
-        long fromStart = position < 0 ? position + items.size() : position;
-        return fromStart >= 0 && fromStart < items.size() ? items.get((int) fromStart) : null;
-    }
-
-    private static @Nullable String character(Rendering rendering, String text, Object index) {
-        if (!(index instanceof Long || index instanceof Boolean)) {
+        if (Values.text(value) instanceof String text) {
+            var character = PythonText.at(budget, text, index);
+            return character == null ? null : Markup.like(value, character);
+        }
+        if (!(value instanceof List<?> list && (Operators.isListOrTuple(list) || list instanceof Range))) {
             return null;
         }
-        rendering.budget().scan(text.length());
-        long position = Values.index(index, "indices");
-        int length = PythonText.length(text);
-        long fromStart = position < 0 ? position + length : position;
-        if (fromStart < 0 || fromStart >= length) {
-            return null;
-        }
-        return Character.toString(text.codePointAt(text.offsetByCodePoints(0, (int) fromStart)));
+        long position = index < 0 ? index + list.size() : index;
+        return position >= 0 && position < list.size() ? list.get((int) position) : null;
     }
 
     /// The attribute or method that the value's type has; null if there is none.
-    private static @Nullable Object ownAttribute(Rendering rendering, Object value, String name) {
+    private static @Nullable Object ownAttribute(Budget budget, Object value, String name) {
         return switch (value) {
-            case String text -> Methods.ofString(rendering, text, name);
-            case Markup markup -> marked(Methods.ofString(rendering, markup.text(), name));
-            case List<?> _ -> Methods.ofList(name);
-            case Map<?, ?> map -> Methods.ofDict(rendering, map, name);
+            case String text -> Methods.ofString(budget, text, name);
+            case Markup markup -> marked(Methods.ofString(budget, markup.text(), name));
+            case Map<?, ?> map -> Methods.ofDict(budget, map, name);
+            case List<?> list when Values.typeName(list).equals("list") -> Methods.ofList(name);
             case Namespace namespace -> namespace.attributes().get(name);
             case Loop loop -> loop.attribute(name);
             default -> null;
@@ -115,102 +81,59 @@ final class Subscripts {
         };
     }
 
-    private static Undefined missing(Rendering rendering, Object value, Object key) {
+    private static Undefined missing(Budget budget, Object value, Object key) {
         var owner = value == None.NONE ? "None" : Values.typeName(value) + " object";
+        var name = Values.text(key);
+        if (name == null) {
+            return new Undefined(owner + " has no element " + Printing.repr(budget, key));
+        }
         // The key can be a message's long text, so the error shows only its beginning.
-        var shown = Values.text(key) instanceof String name
-                ? "'" + (name.length() > 80 ? name.substring(0, 80) + "…" : name) + "'"
-                : Printing.repr(rendering.budget(), key);
-        return new Undefined(
-                Values.text(key) != null
-                        ? "'" + owner + "' has no attribute " + shown
-                        : owner + " has no element " + shown);
+        var shown = name.length() > MAX_SHOWN_CHARACTERS ? name.substring(0, MAX_SHOWN_CHARACTERS) + "…" : name;
+        return new Undefined("'" + owner + "' has no attribute '" + shown + "'");
     }
 
-    static Object slice(Rendering rendering, Object value, Object start, Object stop, Object step) {
-        return switch (value) {
-            case String text -> PythonText.slice(rendering.budget(), text, start, stop, step);
-            case Markup markup -> new Markup(PythonText.slice(rendering.budget(), markup.text(), start, stop, step));
-            case List<?> list -> selected(rendering, Values.cast(list), start, stop, step);
-            case Tuple tuple -> new Tuple(selected(rendering, tuple.items(), start, stop, step));
-            case Range range -> {
-                var indices = Range.ofSlice(start, stop, step, Math.toIntExact(range.length()));
-                yield new Range(
-                        range.start() + indices.start() * range.step(),
-                        range.start() + indices.stop() * range.step(),
-                        range.step() * indices.step());
-            }
-            case Undefined undefined -> throw undefined.exception();
-            default -> throw new JinjaException("'" + Values.typeName(value) + "' object cannot be sliced");
-        };
-    }
-
-    private static List<Object> selected(
-            Rendering rendering, List<Object> items, Object start, Object stop, Object step) {
-        var indices = Range.ofSlice(start, stop, step, items.size()).items();
-        rendering.budget().steps(indices.size());
+    static Object slice(Budget budget, Object value, Object start, Object stop, Object step) {
+        var text = Values.text(Values.defined(value));
+        if (text != null) {
+            return Markup.like(value, PythonText.slice(budget, text, start, stop, step));
+        }
+        if (!(value instanceof List<?> list && (Operators.isListOrTuple(list) || list instanceof Range))) {
+            throw new JinjaException("'" + Values.typeName(value) + "' object cannot be sliced");
+        }
+        var indices = Range.ofSlice(start, stop, step, list.size());
+        if (list instanceof Range range) {
+            return range.at(indices);
+        }
+        budget.steps(indices.size());
         var selected = new ArrayList<Object>(indices.size());
-        indices.forEach(index -> selected.add(items.get((int) (long) (Long) index)));
-        return selected;
+        indices.forEach(index -> selected.add(list.get(((Long) index).intValue())));
+        return Operators.like(list, selected);
     }
 
-    /// The attribute of each item that a filter such as `map(attribute='function.name')` reads.
+    /// Reads the attribute of items that a filter such as `map(attribute='function.name')` names.
     ///
-    /// @param path names, and indices for parts that are digits
-    record Lookup(List<Object> path, Object whenMissing) {
-        /// Returns the items themselves.
-        static final Lookup IDENTITY = new Lookup(List.of(), None.NONE);
-
-        /// @param attribute a dotted path, an index, or None for the item itself
-        /// @param whenMissing the value of a part that is undefined; None keeps it undefined
-        static Lookup of(Object attribute, Object whenMissing) {
-            var text = Values.text(attribute);
-            if (text == null) {
-                return attribute == None.NONE ? IDENTITY : new Lookup(List.of(attribute), whenMissing);
-            }
-            var path = new ArrayList<Object>();
-            for (var part : text.split("\\.", -1)) {
-                boolean digits =
-                        !part.isEmpty() && part.codePoints().allMatch(Character::isDigit) && part.length() < 19;
-                path.add(digits ? (Object) Long.parseLong(part) : part);
-            }
-            return new Lookup(path, whenMissing);
-        }
-
-        /// Several lookups, for an attribute such as `type,name`.
-        static List<Lookup> listOf(Object attribute) {
-            var text = Values.text(attribute);
-            if (text == null) {
-                return List.of(of(attribute, None.NONE));
-            }
-            var lookups = new ArrayList<Lookup>();
-            for (var part : text.split(",", -1)) {
-                lookups.add(of(part, None.NONE));
-            }
-            return lookups;
-        }
-
-        Object in(Rendering rendering, Object item) {
+    /// @param attribute a dotted path, an index, or None for the item itself
+    /// @param whenMissing the value of a part that is undefined; None keeps it undefined
+    static UnaryOperator<Object> lookup(Budget budget, Object attribute, Object whenMissing) {
+        var text = Values.text(attribute);
+        List<Object> path = text == null
+                ? (attribute == None.NONE ? List.of() : List.of(attribute))
+                : Stream.of(text.split("\\.", -1)).map(Subscripts::part).toList();
+        return item -> {
             var found = item;
             for (var part : path) {
-                rendering.budget().step();
-                found = Subscripts.element(rendering, found, part);
+                budget.step();
+                found = element(budget, found, part);
                 if (found instanceof Undefined && whenMissing != None.NONE) {
                     found = whenMissing;
                 }
             }
             return found;
-        }
+        };
+    }
 
-        /// Like [#in], with texts in lower case unless case matters. Sorting and `unique` compare these.
-        Object key(Rendering rendering, Object item, boolean caseSensitive) {
-            var found = in(rendering, item);
-            var text = Values.text(found);
-            if (text == null || caseSensitive) {
-                return found;
-            }
-            rendering.budget().characters(text.length());
-            return PythonText.lower(text);
-        }
+    /// A part of a path: an index if it is made of digits, else a name.
+    private static Object part(String part) {
+        return part.matches("\\d{1,18}") ? (Object) Long.parseLong(part) : part;
     }
 }

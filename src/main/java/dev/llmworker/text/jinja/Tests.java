@@ -1,84 +1,68 @@
 package dev.llmworker.text.jinja;
 
-import dev.llmworker.text.jinja.Arguments.Signature;
-import dev.llmworker.text.jinja.Expression.Relation;
-import dev.llmworker.text.jinja.Interpreter.Loop;
-import dev.llmworker.text.jinja.Values.DictView;
-import dev.llmworker.text.jinja.Values.Generated;
-import dev.llmworker.text.jinja.Values.Invocable;
-import dev.llmworker.text.jinja.Values.None;
-import dev.llmworker.text.jinja.Values.Range;
-import dev.llmworker.text.jinja.Values.Tuple;
-import dev.llmworker.text.jinja.Values.Undefined;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /// The tests that chat templates use after `is`, by name.
 final class Tests {
-    private static final Signature ONE = Signature.of("other");
+    /// Tests that compare with their argument.
+    private static final Map<String, String> RELATIONS = Map.ofEntries(
+            Map.entry("in", "in"),
+            Map.entry("==", "=="),
+            Map.entry("eq", "=="),
+            Map.entry("equalto", "=="),
+            Map.entry("!=", "!="),
+            Map.entry("ne", "!="),
+            Map.entry("<", "<"),
+            Map.entry("lt", "<"),
+            Map.entry("lessthan", "<"),
+            Map.entry("<=", "<="),
+            Map.entry("le", "<="),
+            Map.entry(">", ">"),
+            Map.entry("gt", ">"),
+            Map.entry("greaterthan", ">"),
+            Map.entry(">=", ">="),
+            Map.entry("ge", ">="));
 
     private Tests() {}
 
-    static boolean holds(Rendering rendering, String name, Object value, Arguments arguments) {
-        rendering.budget().step();
-        var relation = relation(name);
+    static boolean holds(Budget budget, String name, Object value, Arguments arguments) {
+        budget.step();
+        var relation = RELATIONS.get(name);
         if (relation != null) {
-            var other = ONE.bind("the test " + name, arguments).at(0);
-            return rendering.comparisons().holds(relation, value, other);
+            var other = arguments.bind("the test " + name, "other").at(0);
+            return Operators.holds(budget, relation, value, other);
         }
-        boolean holds = property(rendering, name, value);
-        Signature.EMPTY.bind("the test " + name, arguments);
-        return holds;
-    }
-
-    private static @Nullable Relation relation(String name) {
-        return switch (name) {
-            case "in" -> Relation.IN;
-            case "==", "eq", "equalto" -> Relation.EQUAL;
-            case "!=", "ne" -> Relation.UNEQUAL;
-            case "<", "lt", "lessthan" -> Relation.LESS;
-            case "<=", "le" -> Relation.LESS_OR_EQUAL;
-            case ">", "gt", "greaterthan" -> Relation.GREATER;
-            case ">=", "ge" -> Relation.GREATER_OR_EQUAL;
-            default -> null;
-        };
-    }
-
-    private static boolean property(Rendering rendering, String name, Object value) {
-        return switch (name) {
+        boolean holds = switch (name) {
             case "defined" -> !(value instanceof Undefined);
             case "undefined" -> value instanceof Undefined;
             case "none" -> value == None.NONE;
             case "boolean" -> value instanceof Boolean;
-            case "true" -> value instanceof Boolean bool && bool;
-            case "false" -> value instanceof Boolean bool && !bool;
+            case "true" -> value.equals(true);
+            case "false" -> value.equals(false);
             case "integer" -> value instanceof Long;
             case "float" -> value instanceof Double;
-            case "number" -> Comparisons.isNumber(value);
+            case "number" -> Values.number(value) != null;
             case "string" -> Values.text(value) != null;
             case "mapping" -> value instanceof Map;
-            case "sequence" -> isSequence(value);
-            case "iterable" ->
-                isSequence(value) || value instanceof DictView || value instanceof Generated || value instanceof Loop;
+            case "sequence" -> isIterable(value) && !(value instanceof Sequence view && !Values.isTuple(view));
+            case "iterable" -> isIterable(value) || value instanceof Iterator || value instanceof Loop;
             case "callable" -> value instanceof Invocable || value instanceof Undefined;
-            case "odd" -> isRemainderOfTwo(rendering, value, 1L);
-            case "even" -> isRemainderOfTwo(rendering, value, 0L);
+            case "odd", "even" -> {
+                var remainder = Operators.calculate(budget, "%", value, 2L);
+                yield Operators.equal(budget, remainder, name.equals("odd") ? 1L : 0L);
+            }
             default -> throw new JinjaException("No test named '" + name + "'");
         };
+        arguments.bind("the test " + name, "");
+        return holds;
     }
 
-    private static boolean isSequence(Object value) {
+    private static boolean isIterable(Object value) {
         return Values.text(value) != null
                 || value instanceof List
                 || value instanceof Map
-                || value instanceof Tuple
-                || value instanceof Range
                 || value instanceof Undefined;
-    }
-
-    private static boolean isRemainderOfTwo(Rendering rendering, Object value, long expected) {
-        var remainder = Arithmetic.apply(rendering, Arithmetic.Operator.MODULO, value, 2L);
-        return rendering.comparisons().equal(remainder, expected);
     }
 }

@@ -74,6 +74,27 @@ class ModelConfigTest {
         assertRefused(file, "tensor blk.0.attn_q.bias is missing among 6 tensors");
     }
 
+    /// As ints, the heads' values together would be 8192, and the C++ layers would write outside their buffers.
+    @Test
+    void sizesWhoseProductIsTooLargeAreRefused() {
+        assertRefused(manyHeads(), "524289 heads of 8192 values are 4294975488 together; the limit is 1048576");
+    }
+
+    private static GgufFile manyHeads() {
+        return new GgufFile()
+                .string("general.architecture", "llama")
+                .integer("llama.block_count", 1)
+                .integer("llama.embedding_length", 64)
+                .integer("llama.attention.head_count", 524_289)
+                .integer("llama.attention.head_count_kv", 1)
+                .integer("llama.attention.key_length", 8192)
+                .integer("llama.attention.value_length", 8192)
+                .integer("llama.feed_forward_length", 128)
+                .integer("llama.context_length", 128)
+                .number("llama.attention.layer_norm_rms_epsilon", 1e-5f)
+                .floats("token_embd.weight", new float[10 * 64], 64, 10);
+    }
+
     @Test
     void aLinearScalingBelowOneIsRefused() {
         assertRefused(

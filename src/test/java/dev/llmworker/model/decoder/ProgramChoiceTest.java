@@ -1,35 +1,58 @@
 package dev.llmworker.model.decoder;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ai.djl.Device;
+import dev.llmworker.model.CpuFeatures;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
+import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.Precision;
-import java.util.Set;
+import dev.llmworker.weights.Gguf;
+import dev.llmworker.weights.TensorType;
+import java.nio.file.Path;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class ProgramChoiceTest {
-    private static final Set<String> SERVER = Set.of("avx2", "fma", "f16c", "avx512f", "avx512_bf16");
-    private static final Set<String> LAPTOP = Set.of("avx2", "fma", "f16c");
-
     private final DecoderOptions options = DecoderOptions.cpu(4);
 
+    @TempDir
+    private Path folder;
+
     @Test
-    void libtorchDecodesWhereTheCpuMultipliesBfloat16() {
-        assertTrue(ProgramChoice.isTorchFaster(options, SERVER));
-        assertFalse(ProgramChoice.isTorchFaster(options, LAPTOP));
-        assertFalse(ProgramChoice.isTorchFaster(options, Set.of()));
+    void libtorchDecodesWhereAmxCanBeUsed() {
+        assertTrue(ProgramChoice.isTorchFaster(options, true));
+        assertFalse(ProgramChoice.isTorchFaster(options, false));
     }
 
     @Test
     void whatIsAskedForIsNotChosenOtherwise() {
-        assertFalse(ProgramChoice.isTorchFaster(options.with(Kernels.NATIVE), SERVER));
+        assertFalse(ProgramChoice.isTorchFaster(options.with(Kernels.NATIVE), true));
     }
 
     @Test
     void aDeterministicWorkerDecodesNatively() {
         var deterministic = new DecoderOptions(Precision.AUTO, Precision.AUTO, 4, 0, 0, "cpu", true);
-        assertFalse(ProgramChoice.isTorchFaster(deterministic, SERVER));
+        assertFalse(ProgramChoice.isTorchFaster(deterministic, true));
+    }
+
+    /// With `avx512_bf16` and without AMX, libtorch's program is the slower one.
+    @Test
+    void thisMachinesChoiceDependsOnAmxAlone() throws Exception {
+        MachineNeeds.nativeLibrary();
+        var file =
+                new TinyLlama(TensorType.Q4_1, 96, 203, false, new Random(257)).file.write(folder.resolve("tiny.gguf"));
+        try (var model = Gguf.open(file)) {
+            assertEquals(
+                    NativeLibrary.isAmxUsable() ? ProgramKind.QUANTISED : ProgramKind.NATIVE,
+                    ProgramChoice.of(model, options, Device.cpu()));
+        }
+        if (!CpuFeatures.read().contains("amx_tile")) {
+            assertFalse(NativeLibrary.isAmxUsable());
+        }
     }
 }

@@ -156,7 +156,11 @@ class SteeredDecodeTest {
             var raw = decoder.decodeLogits(new int[] {9}, new int[] {3});
             var bias = new LogitAdjustment(1, 0, 0, Map.of(17, 50f));
             var batch = new DecodeBatch(3);
-            batch.add(9, 3, greedy(bias, 5), new TokenHistory(new int[] {5, 6, 7, 9}, 0, NO_ENDS));
+            batch.add(
+                    9,
+                    3,
+                    greedy(bias, SamplingParameters.MAX_LOGPROBS),
+                    new TokenHistory(new int[] {5, 6, 7, 9}, 0, NO_ENDS));
             batch.add(9, 3, greedy(LogitAdjustment.NONE, 0), new TokenHistory(new int[] {5, 6, 7, 9}, 0, NO_ENDS));
             batch.add(9, 3, SamplingParameters.greedy());
             var tokens = decoder.decode(batch, 1);
@@ -173,8 +177,8 @@ class SteeredDecodeTest {
             var total = Math.log(sum);
             var biased = Objects.requireNonNull(batch.logprobs(0, 0));
             assertEquals(raw[17] - total, biased.chosen(), 1e-4);
-            assertArrayEquals(Arrays.copyOf(order, 5), biased.ids());
-            for (var rank = 0; rank < 5; rank++) {
+            assertArrayEquals(Arrays.copyOf(order, SamplingParameters.MAX_LOGPROBS), biased.ids());
+            for (var rank = 0; rank < SamplingParameters.MAX_LOGPROBS; rank++) {
                 assertEquals(raw[order[rank]] - total, biased.likeliest()[rank], 1e-4);
             }
             var plain = Objects.requireNonNull(batch.logprobs(0, 1));

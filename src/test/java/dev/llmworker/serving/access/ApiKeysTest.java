@@ -323,11 +323,18 @@ class ApiKeysTest {
 
     @Test
     void wrongSettingsAreToldWithoutTheKey() {
-        var blank = assertThrows(
-                SettingsException.class, () -> TestSettings.listening(Map.of("API_KEYS", "good,my secret")));
-        assertEquals(
-                "API_KEYS: key 2 has a blank, or a character outside of ASCII, or more than 512 of them",
-                blank.getMessage());
+        var wrong = Map.of(
+                "my secret",
+                "has a blank at character 3; a key is ASCII without blanks and commas",
+                "k\u200B",
+                "has U+200B at character 2; a key is ASCII without blanks and commas",
+                "x".repeat(513),
+                "has 513 characters; the limit is 512");
+        wrong.forEach((key, message) -> {
+            var refused = assertThrows(
+                    SettingsException.class, () -> TestSettings.listening(Map.of("API_KEYS", "good," + key)));
+            assertEquals("API_KEYS: key 2 " + message, refused.getMessage());
+        });
         var none = assertThrows(SettingsException.class, () -> TestSettings.listening(Map.of("API_KEYS", " , ")));
         assertEquals("API_KEYS: there is no key in it", none.getMessage());
     }

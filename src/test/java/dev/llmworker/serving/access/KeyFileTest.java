@@ -10,10 +10,12 @@ import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.RunningWorker;
 import java.nio.file.FileSystemException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -71,6 +73,39 @@ class KeyFileTest {
                 assertEquals(401, status(worker, wrong), wrong);
             }
         }
+    }
+
+    /// Windows' editors begin a file with a byte order mark, and PowerShell writes UTF-16.
+    @Test
+    void aFileFromWindowsHasItsFirstKeyToo() throws Exception {
+        for (var encoding : List.of(StandardCharsets.UTF_8, StandardCharsets.UTF_16LE, StandardCharsets.UTF_16BE)) {
+            Files.writeString(file, "\uFEFF" + FIRST + "\r\n" + SECOND + "\r\n", encoding);
+            try (var worker = start()) {
+                assertEquals(200, status(worker, FIRST), encoding.name());
+                assertEquals(200, status(worker, SECOND), encoding.name());
+            }
+        }
+    }
+
+    @Test
+    void aLineThatIsNoKeyIsNamedWithWhatIsWrong() throws Exception {
+        Files.writeString(file, FIRST + "\n" + SECOND + " requests_per_minute=5\na,b\nGr\u00FCn\n");
+        var log = (Logger) LoggerFactory.getLogger(ApiKeys.class);
+        var lines = new ListAppender<ILoggingEvent>();
+        lines.start();
+        log.addAppender(lines);
+        try {
+            assertEquals(Set.of(FIRST), new KeyFile(file).first());
+        } finally {
+            log.detachAppender(lines);
+        }
+        var end = "; a key is ASCII without blanks and commas";
+        assertEquals(
+                List.of(
+                        "API_KEYS_FILE: line 2 is no key: it has a blank at character 22" + end,
+                        "API_KEYS_FILE: line 3 is no key: it has a comma at character 2" + end,
+                        "API_KEYS_FILE: line 4 is no key: it has U+00FC at character 3" + end),
+                lines.list.stream().map(ILoggingEvent::getFormattedMessage).toList());
     }
 
     @Test

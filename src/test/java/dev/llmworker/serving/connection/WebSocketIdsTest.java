@@ -13,8 +13,19 @@ import org.junit.jupiter.api.Test;
 class WebSocketIdsTest extends ScriptedSocketCase {
     @Test
     void anIdComesBackOnEachFrameAsItWasSent() throws Exception {
-        for (var id :
-                new String[] {"\"a\\\"é\"", "7", "-1", "9007199254740993", "123456789012345678901234567890", "1.5"}) {
+        for (var id : new String[] {
+            "\"a\\\"é\"",
+            "7",
+            "-1",
+            "9007199254740993",
+            "123456789012345678901234567890",
+            "1.5",
+            "1.10",
+            "1e999",
+            "0.1e-400",
+            "-0",
+            "1E5"
+        }) {
             prompt("x", ",\"id\":" + id);
             engine.next().emit("t").finish(FinishReason.STOP);
             assertEquals("{\"id\":" + id + ",\"token\":\"t\",\"index\":0}", socket.next());
@@ -120,8 +131,8 @@ class WebSocketIdsTest extends ScriptedSocketCase {
                 "{\"messages\":[{\"role\":\"system\",\"content\":\"be brief\"},{\"role\":\"user\",\"content\":\"hi\"}]}");
         var script = engine.next();
         var roles = switch (script.request.prompt()) {
-            case Prompt.Chat(var messages) ->
-                messages.stream().map(message -> message.role()).toList();
+            case Prompt.Chat chat ->
+                chat.messages().stream().map(message -> message.role()).toList();
             case Prompt.Raw _ -> List.of();
         };
         assertEquals(List.of("system", "user"), roles);

@@ -21,13 +21,17 @@ class ChunkAssemblerTest {
     }
 
     private static JsonNode choices(String... chunks) throws Exception {
+        return choices("timeout", List.of(chunks));
+    }
+
+    private static JsonNode choices(String reason, List<String> chunks) throws Exception {
         var assembler = new ChunkAssembler();
         assertTrue(assembler.isEmpty());
         for (var chunk : chunks) {
             assembler.add(chunk(chunk));
         }
         assertFalse(assembler.isEmpty());
-        var answer = JSON.readTree(assembler.answer("timeout"));
+        var answer = JSON.readTree(assembler.answer(reason));
         assertEquals("chat.completion", answer.get("object").asText());
         assertEquals("c", answer.get("id").asText());
         return answer.get("choices");
@@ -86,11 +90,36 @@ class ChunkAssemblerTest {
     }
 
     @Test
+    void aReasonThatIsNoneIsNotKeptAndReplacesNone() throws Exception {
+        assertEquals(
+                json("[{'index':0,'finish_reason':'stop','message':{'content':'abc'}},"
+                        + "{'index':1,'finish_reason':'length','message':{'content':'d'}}]"),
+                choices(
+                        "length",
+                        List.of(
+                                "{'index':0,'delta':{'content':'a'},'finish_reason':''}",
+                                "{'index':0,'delta':{'content':'b'},'finish_reason':'stop'}",
+                                "{'index':0,'delta':{'content':'c'},'finish_reason':'null'}",
+                                "{'index':1,'delta':{'content':'d'},'finish_reason':'null'}")));
+    }
+
+    @Test
+    void aTextThatEndsWithinACharacterEndsBeforeIt() throws Exception {
+        assertEquals(
+                json("[{'index':0,'finish_reason':'timeout','message':{'content':'a😀b'}}]"),
+                choices(
+                        "{'index':0,'delta':{'content':'a\\ud83d'}}",
+                        "{'index':0,'delta':{'content':'\\ude00b\\ud83d'}}"));
+    }
+
+    @Test
     void theChoicesThatEndAreFound() {
         assertEquals(
                 List.of(3, 0),
-                ChunkAssembler.finishedChoices(chunk("{'index':3,'finish_reason':'stop'},"
-                        + "{'index':1,'finish_reason':null},{'finish_reason':'length'},{'index':2}")));
+                ChunkAssembler.finishedChoices(
+                        chunk(
+                                "{'index':3,'finish_reason':'stop'},"
+                                        + "{'index':1,'finish_reason':null},{'index':4,'finish_reason':''},{'index':5,'finish_reason':'null'},{'finish_reason':'length'},{'index':2}")));
     }
 
     @Test

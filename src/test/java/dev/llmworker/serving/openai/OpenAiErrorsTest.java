@@ -60,7 +60,7 @@ class OpenAiErrorsTest {
                 "functions", "[{}]",
                 "response_format", "{\"type\":\"json_object\"}",
                 "modalities", "[\"text\",\"audio\"]",
-                "audio", "{}");
+                "audio", "{\"voice\":\"alloy\"}");
         for (var field : fields.entrySet()) {
             assertError(
                     400,
@@ -103,11 +103,11 @@ class OpenAiErrorsTest {
                 "{\"messages\":[{\"role\":\"user\",\"content\":5}]}",
                 List.of("messages[0].content", "messages[0].content is 5; it must be a string"),
                 chat(",\"temperature\":3"),
-                List.of("temperature", "temperature is 3.0; it must be from 0.0 to 2.0"),
+                List.of("temperature", "temperature is 3; it must be from 0.0 to 2.0"),
                 chat(",\"top_logprobs\":1"),
                 List.of("top_logprobs", "top_logprobs needs \"logprobs\": true"),
-                chat(",\"logprobs\":true,\"top_logprobs\":6"),
-                List.of("top_logprobs", "top_logprobs is 6; it must be from 0 to 5"),
+                chat(",\"logprobs\":true,\"top_logprobs\":21"),
+                List.of("top_logprobs", "top_logprobs is 21; it must be from 0 to 20"),
                 chat(",\"logit_bias\":{\"x\":1}"),
                 List.of("logit_bias", "logit_bias has \"x\"; its keys must be token ids"),
                 chat(",\"stop\":[1]"),

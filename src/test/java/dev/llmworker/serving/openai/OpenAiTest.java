@@ -212,7 +212,7 @@ class OpenAiTest {
                 .finish(FinishReason.STOP);
         assertEquals(
                 "{\"tokens\":[\"ab\",\"d\"],\"token_logprobs\":[-0.5,-1.0],"
-                        + "\"top_logprobs\":[{\"c\":-0.25},{\"d\":-1.0}],\"text_offset\":[0,2]}",
+                        + "\"top_logprobs\":[{\"ab\":-0.5,\"c\":-0.25},{\"d\":-1.0}],\"text_offset\":[0,2]}",
                 logprobs(answer.join().body()).toString());
         var response = Events.open(worker, TEXT, body.formatted(",\"stream\":true"));
         engine.next()
@@ -220,8 +220,96 @@ class OpenAiTest {
                 .emit("d", List.of(scored("d", -1f)))
                 .finish(FinishReason.STOP);
         assertEquals(
-                "{\"tokens\":[\"d\"],\"token_logprobs\":[-1.0],\"top_logprobs\":[{}],\"text_offset\":[2]}",
+                "{\"tokens\":[\"d\"],\"token_logprobs\":[-1.0],\"top_logprobs\":[{\"d\":-1.0}],\"text_offset\":[2]}",
                 logprobs(Events.data(response).get(1)).toString());
+    }
+
+    @Test
+    void tokensThatArePartOfACharacterKeepTheirScoresApart() throws Exception {
+        var e2 = new ScoredToken("\ufffd", new byte[] {' ', (byte) 0xe2, (byte) 0x80}, -0.5f);
+        var f0 = new ScoredToken("\ufffd", new byte[] {(byte) 0xf0}, -1f);
+        var other = new ScoredToken("a", new byte[] {'a'}, -2f);
+        var sameText = new ScoredToken("a", new byte[] {'a'}, -3f);
+        var scores = List.of(f0, e2, f0, other, sameText);
+        var answer = post(TEXT, "{\"prompt\":\"x\",\"logprobs\":4}");
+        engine.next().emit("", scores).finish(FinishReason.STOP);
+        var text = logprobs(answer.join().body());
+        assertEquals("[\"bytes:\\\\xf0\"]", text.get("tokens").toString());
+        assertEquals(
+                "[{\"bytes:\\\\xf0\":-1.0,\"bytes: \\\\xe2\\\\x80\":-0.5,\"a\":-2.0,\"bytes:\\\\x61\":-3.0}]",
+                text.get("top_logprobs").toString());
+        var chat = post(CHAT, chat(",\"logprobs\":true,\"top_logprobs\":20"));
+        engine.next().emit("", scores).finish(FinishReason.STOP);
+        assertEquals(
+                "\\xf0",
+                logprobs(chat.join().body()).get("content").get(0).get("token").asText());
+    }
+
+    @Test
+    void aDeadlineIsALengthHere() throws Exception {
+        for (var path : List.of(CHAT, TEXT)) {
+            var body = path.equals(CHAT) ? chat("%s") : "{\"prompt\":\"x\"%s}";
+            var answer = post(path, body.formatted(""));
+            engine.next().emit("a").finish(FinishReason.TIMEOUT);
+            assertEquals(
+                    "length",
+                    Events.json(answer.join().body())
+                            .get("choices")
+                            .get(0)
+                            .get("finish_reason")
+                            .asText());
+            var response = Events.open(worker, path, body.formatted(",\"stream\":true"));
+            engine.next().emit("a").finish(FinishReason.TIMEOUT);
+            var data = Events.data(response);
+            assertTrue(data.get(data.size() - 2).contains("\"finish_reason\":\"length\""), data.toString());
+        }
+    }
+
+    @Test
+    void aTopPOfNothingIsGreedyAndTwentyLogprobsAreGiven() throws Exception {
+        for (var share : List.of("0", "0.0", "1e-46", "-0")) {
+            assertTrue(
+                    accepted(CHAT, chat(",\"top_p\":" + share))
+                            .request
+                            .sampling()
+                            .isGreedy(),
+                    share);
+            assertTrue(accepted(TEXT, "{\"prompt\":\"x\",\"top_p\":" + share + "}")
+                    .request
+                    .sampling()
+                    .isGreedy());
+        }
+        var request = accepted(CHAT, chat(",\"logprobs\":true,\"top_logprobs\":20,\"top_k\":-1")).request;
+        assertEquals(OptionalInt.of(20), request.sampling().logprobs());
+        assertEquals(0, request.sampling().topK());
+        assertEquals(
+                OptionalInt.empty(),
+                accepted(CHAT, chat(",\"logprobs\":false,\"top_logprobs\":0"))
+                        .request
+                        .sampling()
+                        .logprobs());
+    }
+
+    @Test
+    void theModelIsFoundByItsIdAndNoOtherIs() throws Exception {
+        var model = worker.get("/v1/models/scripted");
+        assertEquals(200, model.statusCode());
+        assertEquals(Events.json(worker.get("/v1/models").body()).get("data").get(0), Events.json(model.body()));
+        assertEquals(200, worker.get("/v1/models/%73cripted").statusCode());
+        for (var id : List.of("other", "org/scripted", "org%2Fscripted", "scripted/x")) {
+            var answer = worker.get("/v1/models/" + id);
+            assertEquals(404, answer.statusCode(), id);
+            var error = Events.json(answer.body()).get("error");
+            assertEquals("model_not_found", error.get("code").asText());
+            assertEquals(
+                    "model is \"" + id.replace("%2F", "/") + "\"; this worker serves \"scripted\"",
+                    error.get("message").asText());
+        }
+        for (var path : List.of("/v1/models", "/v1/models/scripted", "/v1/models/a/b")) {
+            var answer = worker.post(path, "{}");
+            assertEquals(405, answer.statusCode(), path);
+            assertEquals("GET, HEAD", answer.headers().firstValue("Allow").orElse(""), path);
+        }
     }
 
     private static JsonNode logprobs(String body) throws Exception {

@@ -4,10 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.testing.ChatEvents;
 import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RemoteExtension;
 import dev.llmworker.testing.RemoteWorker;
+import dev.llmworker.text.WholeCharacters;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -132,6 +134,91 @@ class RelayTest {
     }
 
     @Test
+    void theServersModelIsFoundByItsIdWhichMayHaveSlashes() throws Exception {
+        remote.server().model = "org/name:q4";
+        try (var other = RemoteWorker.before(remote.server())) {
+            for (var id : List.of("org/name:q4", "org%2Fname:q4", "org%2fname%3Aq4")) {
+                var answer = other.worker.get("/v1/models/" + id);
+                assertEquals(200, answer.statusCode(), answer.body());
+                assertEquals("org/name:q4", Events.json(answer.body()).get("id").asText());
+            }
+            assertEquals(404, other.worker.get("/v1/models/name").statusCode());
+        }
+    }
+
+    @Test
+    void numbersKeepTheirDigitsInBothDirections() throws Exception {
+        remote.server().answers((_, wire) -> {
+            wire.stream()
+                    .event(ChatEvents.of(
+                            "{\"index\":0,\"delta\":{\"content\":\"a\\u2028\"},\"p\":-1.10,\"q\":12345678901234567890.5,"
+                                    + "\"r\":1e999,\"finish_reason\":\"stop\"}"));
+            wire.event("[DONE]");
+            wire.raw("0\r\n\r\n");
+        });
+        var answer = remote.worker()
+                .post(
+                        CHAT,
+                        "{\"messages\":[],\"metadata\":{\"a\":1.10,\"b\":1e999,\"c\":-0},\"user\":\"u\",\"seed\":1e2}");
+        assertTrue(answer.body().contains("\"p\":-1.10,\"q\":12345678901234567890.5,\"r\":1E+999"), answer.body());
+        assertTrue(answer.body().contains("a\\u2028"), answer.body());
+        assertEquals(
+                "{\"messages\":[],\"metadata\":{\"a\":1.10,\"b\":1e999,\"c\":-0},\"user\":\"u\",\"seed\":1e2,\"stream\":true,"
+                        + "\"stream_options\":{\"include_usage\":true},\"model\":\"served-model\"}",
+                remote.server().next().text());
+    }
+
+    @Test
+    void lineEndsOfUnicodeAreEscapedInWhatIsRelayed() throws Exception {
+        remote.server()
+                .answers((_, wire) ->
+                        wire.stream().delta("a\u2028b\u2029c\u0085d").end("stop", 1, 1));
+        var events = Events.post(remote.worker(), CHAT, "{\"messages\":[],\"stream\":true}");
+        assertEquals(ChatEvents.delta("a\\u2028b\\u2029c\\u0085d"), events.getFirst());
+    }
+
+    @Test
+    void anAnswerOfNothingIsTheServersFault() throws Exception {
+        remote.server().answers((_, wire) -> {
+            wire.stream().event("{\"type\":\"ping\"}").event("[DONE]");
+            wire.raw("0\r\n\r\n");
+        });
+        var answer = remote.worker().post(CHAT, "{\"messages\":[]}");
+        assertEquals(502, answer.statusCode());
+        assertTrue(answer.body().contains("engine_failed"), answer.body());
+    }
+
+    @Test
+    void aCharacterInTwoPiecesComesWhole() throws Exception {
+        remote.server()
+                .answers((_, wire) ->
+                        wire.stream().delta("a\\ud83d").delta("\\ude00b\\ud83d").end("stop", 1, 1));
+        var text = new StringBuilder();
+        var events = Events.post(remote.worker(), CHAT, "{\"messages\":[],\"stream\":true}");
+        for (var event : events.subList(0, 2)) {
+            var piece = Events.json(event).at("/choices/0/delta/content").asText();
+            assertEquals(-1, WholeCharacters.brokenAt(piece, 0), event);
+            text.append(piece);
+        }
+        assertEquals("a😀b", text.toString());
+        var whole = remote.worker().post(CHAT, "{\"messages\":[]}");
+        assertEquals(
+                "a😀b",
+                Events.json(whole.body()).at("/choices/0/message/content").asText());
+        assertEquals(
+                "{\"generated_text\":\"a😀b\"}",
+                remote.worker().post("/generate", "{\"prompt\":\"x\"}").body());
+    }
+
+    @Test
+    void choicesWithoutEndAreNoMemory() {
+        for (var n : List.of(Integer.MAX_VALUE, Long.MAX_VALUE, Double.POSITIVE_INFINITY)) {
+            var request = new OpenAiRequest(OpenAiRequest.Form.TEXT, Map.of("n", n, "prompt", List.of("a", "b")), "");
+            assertEquals(65536, request.choices());
+        }
+    }
+
+    @Test
     void whatTheServerRefusesIsToldInItsWords() throws Exception {
         remote.server()
                 .answers((_, wire) -> wire.json(
@@ -161,14 +248,14 @@ class RelayTest {
             hurried.awaitReady();
             var events = Events.post(hurried.worker, CHAT, "{\"messages\":[],\"n\":2,\"stream\":true}");
             assertEquals(
-                    "[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"timeout\"}]",
+                    "[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"length\"}]",
                     Events.json(events.get(2)).get("choices").toString());
             assertEquals("[DONE]", events.get(3));
             remote.server().next().awaitLeft();
             var whole = Events.json(
                     hurried.worker.post(CHAT, "{\"messages\":[],\"n\":2}").body());
             assertEquals(
-                    "timeout", whole.get("choices").get(0).get("finish_reason").asText());
+                    "length", whole.get("choices").get(0).get("finish_reason").asText());
             assertEquals(
                     "stop", whole.get("choices").get(1).get("finish_reason").asText());
             hurried.assertIdle();

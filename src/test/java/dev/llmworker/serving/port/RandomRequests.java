@@ -40,6 +40,10 @@ final class RandomRequests {
         "text",
         "chat_template",
         "echo",
+        "chat_template_kwargs",
+        "reasoning_effort",
+        "stop_token_ids",
+        "guided_json",
         "user",
     };
     private static final String[] SCALARS = {

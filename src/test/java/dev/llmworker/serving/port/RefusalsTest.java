@@ -37,7 +37,7 @@ class RefusalsTest {
                 "{\"prompt\":\"x\",\"max_tokens\":1.5}", "max_tokens is 1.5; it must be a whole number",
                 "{\"prompt\":\"x\",\"temperature\":2.5}", "temperature is 2.5; it must be from 0.0 to 2.0",
                 "{\"prompt\":\"x\",\"raw\":1}", "raw is 1; it must be true or false",
-                "{\"prompt\":\"x\",\"top_k\":-1}", "top_k is -1; it must be 0 (all tokens) or more",
+                "{\"prompt\":\"x\",\"top_k\":-2}", "top_k is -2; it must be 0 or -1 (all tokens), or more",
                 "{\"prompt\":\"\\ud800\"}", "prompt has half a surrogate pair at 0; it must be valid Unicode");
         for (var entry : messages.entrySet()) {
             assertError(400, entry.getValue(), "invalid_request", worker.post("/generate", entry.getKey()));

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
+import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -28,6 +30,14 @@ class JsonTextTest {
             assertEquals(round, frame.path("index").asInt());
             assertEquals(2, frame.size());
         }
+    }
+
+    @Test
+    void lineEndsOfUnicodeAreEscapedByBothWriters() {
+        assertEquals(
+                "{\"token\":\"a\\u0085b\\u2028c\\u2029\",\"index\":7}",
+                JsonText.tokenFrame("{", "a\u0085b\u2028c\u2029", 7));
+        assertEquals("{\"\\u2028\":[\"\\u0085\ufffd\"]}", Json.text(Map.of("\u2028", List.of("\u0085\ud83d"))));
     }
 
     @Test

@@ -74,7 +74,7 @@ class GoldenHubTokensTest {
                 var detokenizer = new Detokenizer(tokenizer);
                 var text = new StringBuilder();
                 Arrays.stream(one.ids()).mapToObj(detokenizer::push).forEach(text::append);
-                assertEquals(one.text(), text + detokenizer.flush());
+                assertEquals(one.text(), text.toString());
             }
         }
     }

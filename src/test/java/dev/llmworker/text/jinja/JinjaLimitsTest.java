@@ -76,6 +76,71 @@ class JinjaLimitsTest {
         assertTrue(reason(indexed).contains("characters together"));
     }
 
+    /// Each reads a text of 16,000 characters. 64 texts of the longest length are what a rendering may make.
+    @Test
+    void everythingThatReadsALongTextIsCharged() {
+        var limits = new JinjaLimits(10_000_000, 16_384, 500, 60_000);
+        for (var expression : List.of(
+                "t|length",
+                "t == u",
+                "t < u",
+                "t in [u]",
+                "{t: 1}[u]",
+                "{t: 1}.get(u)",
+                "d[u]",
+                "u in d",
+                "(t, 1) in d",
+                "[t, u]|unique|list",
+                "[t, u]|sort",
+                "[t, u]|max",
+                "t|int",
+                "t|float",
+                "t|trim",
+                "t|lower",
+                "t|title",
+                "t.upper()",
+                "t.title()",
+                "t.find('y')",
+                "t.startswith(u)",
+                "t.split('y')",
+                "t.splitlines()",
+                "t[5:6]",
+                "t[5]",
+                "t|first",
+                "t|reverse",
+                "t|indent",
+                "t|tojson",
+                "[t]|string",
+                "t|string|safe + 'x'",
+                "strftime_now(t)",
+                "'y' in t")) {
+            var loop = "{% set t = 'x' * 16000 %}{% set u = 'x' * 16000 %}{% set d = {u: 1} %}"
+                    + "{% for i in range(100000) %}{% if " + expression + " %}{% endif %}{% endfor %}";
+            assertTrue(reason(loop, limits).contains("characters together"), expression);
+        }
+    }
+
+    @Test
+    void aRenderingEndsAfterItsTime() {
+        var endless = "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}";
+        var limits = new JinjaLimits(Long.MAX_VALUE, Integer.MAX_VALUE, 500, 50);
+        assertEquals("rendering takes more than 50 ms, the limit", reason(endless, limits));
+        assertEquals(5_000, JinjaLimits.standard().millis());
+    }
+
+    @Test
+    void anInterruptEndsARendering() {
+        var template = JinjaTemplate.parse("{% for a in range(100000) %}{% endfor %}");
+        Thread.currentThread().interrupt();
+        try {
+            var ended = assertThrows(JinjaException.class, () -> template.render(Map.of()));
+            assertEquals("rendering was interrupted", ended.reason());
+            assertEquals(JinjaException.Kind.TOO_MUCH_WORK, ended.kind());
+        } finally {
+            assertTrue(Thread.interrupted(), "the flag stays set for the caller");
+        }
+    }
+
     @Test
     void integersAndRangesAreLimited() {
         assertTrue(reason("{{ 9223372036854775807 + 1 }}").contains("64 bits"));
@@ -156,6 +221,7 @@ class JinjaLimitsTest {
         assertThrows(IllegalArgumentException.class, () -> new JinjaLimits(0, 1, 1));
         assertThrows(IllegalArgumentException.class, () -> new JinjaLimits(1, 0, 1));
         assertThrows(IllegalArgumentException.class, () -> new JinjaLimits(1, 1, 0));
+        assertThrows(IllegalArgumentException.class, () -> new JinjaLimits(1, 1, 1, 0));
     }
 
     private static String reason(String source) {

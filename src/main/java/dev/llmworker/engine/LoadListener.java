@@ -1,0 +1,13 @@
+package dev.llmworker.engine;
+
+/// Hears how the loading of a model ended. Called once, on the engine thread.
+@FunctionalInterface
+public interface LoadListener {
+    /// The first request is accepted from now on.
+    void loaded(LanguageModel model);
+
+    /// The model never serves.
+    ///
+    /// @param reason for the operator
+    default void failed(String reason) {}
+}

@@ -1,0 +1,141 @@
+package dev.llmworker.serving.wire;
+
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// The fields of OpenAI's API, vLLM's and llama.cpp's that would change an answer, and that this worker's own engines
+/// do
+/// not have. Such a field is refused by its name, in whatever API it comes. A value that asks for nothing, such as
+/// null,
+/// an empty list or the default, is accepted. Fields that are in none of these tables are ignored.
+public final class UnsupportedFields {
+    /// The values that ask for nothing, besides those that never do, and the fields that have these values.
+    private record Group(List<?> nothing, String names) {}
+
+    /// Of fields whose `true` and `false` both ask for something.
+    private static final String EITHER_WAY = "true or false";
+
+    private static final List<Group> ALWAYS = List.of(
+            new Group(List.of(), """
+                    tools functions audio suffix web_search_options echo documents chat_template prompt_embeds
+                    multi_modal_data mm_processor_kwargs media_io_kwargs image_data logits_processors vllm_xargs
+                    structured_outputs structural_tag grammar json_schema regex ebnf bad_words allowed_token_ids
+                    use_beam_search early_stopping truncate_prompt_tokens prompt_logprobs return_token_ids
+                    return_tokens return_tokens_as_token_ids kv_transfer_params ec_transfer_params
+                    repetition_detection include_stop_str_in_output continue_final_message samplers sampler_seq
+                    response_fields post_sampling_probs timings_per_token return_progress lora lora_path
+                    custom_logit_processor thinking_forced_open logprobs reasoning thinking
+                    thinking_token_budget max_reasoning_tokens input_prefix input_suffix input_extra"""),
+            new Group(List.of(true), """
+                    add_generation_prompt skip_special_tokens spaces_between_special_tokens detokenize
+                    include_reasoning"""),
+            new Group(List.of(EITHER_WAY), "enable_thinking"),
+            new Group(List.of(0), """
+                    top_logprobs mirostat mirostat_mode dynatemp_range xtc_probability dry_multiplier n_probs min_keep
+                    n_keep n_discard n_indent t_max_predict_ms top_a"""),
+            new Group(List.of(1), "n best_of n_cmpl length_penalty typical_p typical tfs_z repeat_penalty num_beams"),
+            new Group(
+                    List.of(-1),
+                    "n_predict top_n_sigma adaptive_target reasoning_budget reasoning_budget_tokens"
+                            + " thinking_budget_tokens"),
+            new Group(List.of(-1, 64), "repeat_last_n"),
+            new Group(List.of("none", "auto"), "tool_choice function_call reasoning_format"),
+            new Group(List.of("medium"), "verbosity"),
+            new Group(List.of(List.of("text")), "modalities"),
+            new Group(List.of(Map.of("type", "text")), "response_format"));
+
+    /// Of prompts that go through the model's chat template. The template writes the special tokens.
+    private static final List<Group> CHAT = List.of(new Group(List.of(false), "add_special_tokens"));
+
+    /// Of raw prompts, which have no template that could use these.
+    private static final List<Group> RAW = List.of(
+            new Group(List.of(true), "add_special_tokens"),
+            new Group(List.of(), "chat_template_kwargs reasoning_effort"));
+
+    /// Constraints of vLLM's older versions: `guided_json`, `guided_choice`.
+    private static final String GUIDED = "guided_";
+
+    private static final Map<String, List<?>> IN_CHAT = table(CHAT);
+    private static final Map<String, List<?>> IN_RAW = table(RAW);
+
+    private UnsupportedFields() {}
+
+    private static Map<String, List<?>> table(List<Group> more) {
+        var table = new HashMap<String, List<?>>();
+        for (var groups : List.of(ALWAYS, more)) {
+            for (var group : groups) {
+                var nothing =
+                        group.nothing.stream().map(UnsupportedFields::essence).toList();
+                for (var name : group.names.split("\\s+")) {
+                    table.put(name, nothing);
+                }
+            }
+        }
+        return Map.copyOf(table);
+    }
+
+    /// @param isRaw whether the prompt goes to the model without its chat template
+    /// @param supported fields that the API has itself
+    /// @throws RequestException naming the first field that is not supported
+    public static void refuse(RequestFields fields, boolean isRaw, Set<String> supported) {
+        var table = isRaw ? IN_RAW : IN_CHAT;
+        fields.fields().forEach((key, value) -> {
+            var name = String.valueOf(key);
+            var nothing = name.startsWith(GUIDED) ? List.of() : table.get(name);
+            if (nothing != null && !supported.contains(name) && !asksForNothing(value, nothing)) {
+                throw refusal(name, value, nothing);
+            }
+        });
+    }
+
+    private static boolean asksForNothing(@Nullable Object value, List<?> nothing) {
+        var essence = essence(value);
+        return nothing.contains(essence)
+                || value == null
+                || asksForNothing(essence)
+                        && !(value instanceof Boolean && (nothing.contains(true) || nothing.contains(EITHER_WAY)));
+    }
+
+    /// Whether a value asks for nothing, whatever its field.
+    public static boolean asksForNothing(@Nullable Object value) {
+        return switch (value) {
+            case null -> true;
+            case Boolean flag -> !flag;
+            case String text -> text.isEmpty();
+            case List<?> list -> list.isEmpty();
+            case Map<?, ?> object -> object.values().stream().allMatch(UnsupportedFields::asksForNothing);
+            default -> false;
+        };
+    }
+
+    /// A value as it is compared: 1 is 1.0, and members that ask for nothing do not count.
+    private static Object essence(@Nullable Object value) {
+        return switch (value) {
+            case null -> List.of();
+            case Number number -> number.doubleValue() + 0.0;
+            case Map<?, ?> object -> {
+                var members = new HashMap<Object, Object>();
+                object.forEach((name, member) -> {
+                    if (!asksForNothing(member)) {
+                        members.put(name, essence(member));
+                    }
+                });
+                yield members;
+            }
+            default -> value;
+        };
+    }
+
+    private static RequestException refusal(String name, @Nullable Object value, List<?> nothing) {
+        var only = nothing.isEmpty() ? null : nothing.getFirst();
+        return switch (only) {
+            case Double number
+            when value instanceof Number -> RequestFields.wrong(name, value, Integer.toString(number.intValue()));
+            case Boolean flag when value instanceof Boolean -> RequestFields.wrong(name, value, flag.toString());
+            case null, default -> RequestException.invalid(name, name + " is not supported");
+        };
+    }
+}

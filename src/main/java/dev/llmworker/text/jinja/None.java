@@ -1,0 +1,6 @@
+package dev.llmworker.text.jinja;
+
+/// Python's `None`. Java's null is not a value of a template.
+enum None {
+    NONE
+}
