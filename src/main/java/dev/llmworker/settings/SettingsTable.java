@@ -131,6 +131,8 @@ public final class SettingsTable {
             Setting.text("METRICS_KEYS", "", "API keys that alone read /metrics (default: every API key does)");
     public static final Setting<String> ALLOWED_ORIGINS = Setting.text(
             "ALLOWED_ORIGINS", "", "web origins that may call from a browser, CORS and WebSocket (default: none)");
+    public static final Setting<String> ALLOWED_HOSTS = Setting.text(
+            "ALLOWED_HOSTS", "", "names by which browsers on this machine may reach it, beside localhost (default: none)");
 
     public static final Setting<Integer> QUEUE_LIMIT =
             Setting.whole("QUEUE_LIMIT", "auto", 0, 100_000, "max waiting requests, more get 503; auto: four per slot");
@@ -193,7 +195,7 @@ public final class SettingsTable {
                             ENGINE_CA_FILE,
                             ENGINE_CONNECTIONS,
                             ENGINE_HEALTH_PATH)),
-            new Section("Access", List.of(API_KEYS, API_KEYS_FILE, METRICS_KEYS, ALLOWED_ORIGINS)),
+            new Section("Access", List.of(API_KEYS, API_KEYS_FILE, METRICS_KEYS, ALLOWED_ORIGINS, ALLOWED_HOSTS)),
             new Section(
                     "Limits",
                     List.of(

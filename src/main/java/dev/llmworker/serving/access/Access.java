@@ -4,9 +4,11 @@ import dev.llmworker.serving.wire.HeaderLists;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestFields;
 import io.netty.handler.codec.http.QueryStringDecoder;
+import io.netty.util.NetUtil;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.impl.HttpServerRequestInternal;
+import io.vertx.core.net.SocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -79,7 +81,8 @@ public final class Access {
                 return null;
             }
         }
-        if (isHandshake(request) && !origins.mayConnect(request)) {
+        var givesWork = isHandshake(request) || request.method() == HttpMethod.POST;
+        if (givesWork && !origins.mayCall(request, isOnLoopback(request.localAddress()))) {
             originRefused(request).answer(request);
             return null;
         }
@@ -120,12 +123,19 @@ public final class Access {
                 .end();
     }
 
+    /// Whether a connection to `address` comes from this machine alone.
+    static boolean isOnLoopback(@Nullable SocketAddress address) {
+        var text = address == null ? null : address.hostAddress();
+        var local = text == null ? null : NetUtil.createInetAddressFromIpAddressString(text);
+        return local != null && local.isLoopbackAddress();
+    }
+
     private static JsonError originRefused(HttpServerRequest request) {
         return JsonError.of(
                 403,
                 "origin_not_allowed",
                 "the origin " + RequestFields.shortened(String.valueOf(request.getHeader("Origin")))
-                        + " is not on the worker's list");
+                        + " may not call this worker; to let its pages in, add it to ALLOWED_ORIGINS");
     }
 
     public static boolean isHandshake(HttpServerRequest request) {

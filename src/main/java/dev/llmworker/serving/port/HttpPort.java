@@ -21,6 +21,8 @@ import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.impl.Http1xServerConnection;
 import io.vertx.core.impl.VertxInternal;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -128,10 +130,26 @@ public final class HttpPort implements AutoCloseable {
         var port = new HttpPort(settings, clock);
         try {
             port.listen(settings.host(), settings.port());
+            port.warnIfOpen();
             return port;
         } catch (PortException e) {
             port.close();
             throw e;
+        }
+    }
+
+    private void warnIfOpen() {
+        if (!settings.keys().areWanted() && !isLoopback(settings.host())) {
+            LOG.warn(
+                    "no API key is set: everyone who can reach {} can use the worker; set API_KEYS to change that", url());
+        }
+    }
+
+    private static boolean isLoopback(String host) {
+        try {
+            return InetAddress.getByName(host).isLoopbackAddress();
+        } catch (UnknownHostException _) {
+            return false;
         }
     }
 
