@@ -80,6 +80,12 @@ class ImageFilesTest {
         assertEquals("LB", config.path("endpointType").asText());
     }
 
+    /// Otherwise a mistyped or missing secret would start a worker that serves everybody.
+    @Test
+    void theManifestsKeysAreNotOptional() throws Exception {
+        assertEquals("key: keys", match("deploy/kubernetes/worker.yaml", "name: worker-keys, (.*?)}"));
+    }
+
     @Test
     void theHubsTestsAskForTheModelThatItOffers() throws Exception {
         var preset =

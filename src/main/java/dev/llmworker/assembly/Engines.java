@@ -41,7 +41,8 @@ public final class Engines {
                         model::load,
                         new InProcessGenerator.Limits(
                                 settings.orNull(SettingsTable.QUEUE_LIMIT),
-                                settings.get(SettingsTable.REQUEST_TIMEOUT)),
+                                settings.get(SettingsTable.REQUEST_TIMEOUT),
+                                settings.get(SettingsTable.PREFIX_SHARING) == SettingsTable.PrefixSharing.ALL),
                         System::nanoTime,
                         stats.engine(),
                         new LoadListener() {

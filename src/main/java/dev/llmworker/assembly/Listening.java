@@ -1,5 +1,6 @@
 package dev.llmworker.assembly;
 
+import dev.llmworker.serving.access.AllowedHosts;
 import dev.llmworker.serving.access.ApiKeys;
 import dev.llmworker.serving.access.Origins;
 import dev.llmworker.serving.connection.Timeouts;
@@ -33,7 +34,9 @@ public final class Listening {
                 timeouts(settings),
                 settings.get(SettingsTable.MAX_WEBSOCKETS),
                 list(settings, SettingsTable.API_KEYS, keys -> ApiKeys.of(keys, file == null ? null : Path.of(file))),
-                list(settings, SettingsTable.ALLOWED_ORIGINS, Origins::of),
+                list(settings, SettingsTable.METRICS_KEYS, ApiKeys::forMetrics),
+                list(settings, SettingsTable.ALLOWED_ORIGINS, Origins::of)
+                        .withHosts(list(settings, SettingsTable.ALLOWED_HOSTS, AllowedHosts::of)),
                 settings.orNull(SettingsTable.RUNPOD_POD_ID));
     }
 

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 /// A request that was checked against the model.
 ///
 /// @param tokenLimit the most tokens to generate; the prompt and these fit into the context
+/// @param cacheSalt cached prefixes are reused only of requests with the same salt
 /// @param stopTokens tokens that end the text, and are no part of it
 /// @param history given to the decoder; null if logits are not adjusted and log-probabilities are not requested
 /// @param scorer turns log-probabilities into text; null if they are not requested
@@ -19,13 +20,25 @@ record Admission(
         boolean ignoreEos,
         SamplingParameters sampling,
         long timeoutNanos,
+        String cacheSalt,
         int minTokens,
         List<String> stop,
         Set<Integer> stopTokens,
         @Nullable TokenHistory history,
         @Nullable TokenScorer scorer) {
     /// A request without options that change its logits, read their scores or end its text.
+    Admission(
+            long id,
+            int[] prompt,
+            int tokenLimit,
+            boolean ignoreEos,
+            SamplingParameters sampling,
+            long timeout,
+            String cacheSalt) {
+        this(id, prompt, tokenLimit, ignoreEos, sampling, timeout, cacheSalt, 0, List.of(), Set.of(), null, null);
+    }
+
     Admission(long id, int[] prompt, int tokenLimit, boolean ignoreEos, SamplingParameters sampling, long timeout) {
-        this(id, prompt, tokenLimit, ignoreEos, sampling, timeout, 0, List.of(), Set.of(), null, null);
+        this(id, prompt, tokenLimit, ignoreEos, sampling, timeout, "");
     }
 }

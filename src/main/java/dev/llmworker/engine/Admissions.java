@@ -26,13 +26,16 @@ import java.util.stream.IntStream;
 final class Admissions {
     private final LanguageModel model;
     private final Duration timeout;
+    private final boolean sharesPrefixes;
     private final LongSupplier clock;
     private final TokenScorer scorer;
     private final int[] endTokens;
     private final AtomicLong ids = new AtomicLong();
 
-    Admissions(LanguageModel model, Duration timeout, LongSupplier clock) {
+    /// @param sharesPrefixes whether requests reuse cached prefixes of all others, whatever their salt
+    Admissions(LanguageModel model, Duration timeout, boolean sharesPrefixes, LongSupplier clock) {
         this.model = model;
+        this.sharesPrefixes = sharesPrefixes;
         this.timeout = timeout;
         this.clock = clock;
         var tokenizer = model.tokenizer();
@@ -97,6 +100,7 @@ final class Admissions {
                 request.ignoreEos(),
                 request.sampling(),
                 timeout.toNanos() - (clock.getAsLong() - submittedNanos),
+                sharesPrefixes ? "" : request.cacheSalt(),
                 request.minTokens(),
                 request.stop(),
                 stopTokens,

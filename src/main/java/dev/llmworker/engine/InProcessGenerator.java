@@ -41,12 +41,18 @@ public final class InProcessGenerator implements Generator {
     /// @param queueLimit how many requests may wait; null for [#QUEUE_PER_SLOT] for each slot
     /// @param timeout from submission to the end
     /// @param rest how long there must be no request before the decoder may release memory
-    public record Limits(@Nullable Integer queueLimit, Duration timeout, Duration rest) {
+    /// @param sharesPrefixes whether requests reuse cached prefixes of all others, whatever their salt
+    public record Limits(
+            @Nullable Integer queueLimit, Duration timeout, Duration rest, boolean sharesPrefixes) {
         static final int QUEUE_PER_SLOT = 4;
         private static final Duration REST = Duration.ofMinutes(2);
 
         public Limits(@Nullable Integer queueLimit, Duration timeout) {
-            this(queueLimit, timeout, REST);
+            this(queueLimit, timeout, false);
+        }
+
+        public Limits(@Nullable Integer queueLimit, Duration timeout, boolean sharesPrefixes) {
+            this(queueLimit, timeout, REST, sharesPrefixes);
         }
 
         int queueLimit(int slots) {
@@ -153,7 +159,7 @@ public final class InProcessGenerator implements Generator {
                     new WaitingQueue(limits.queueLimit(decoder.description().slots()));
             var scheduler = new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock, stats);
             stats.recordReady(description(decoder.description(), waiting.limit()), waiting::size);
-            loaded = new Loaded(model, waiting, new Admissions(model, limits.timeout(), clock));
+            loaded = new Loaded(model, waiting, new Admissions(model, limits.timeout(), limits.sharesPrefixes(), clock));
             readiness = new Readiness.Ready();
             listener.loaded(model);
             decodeUntilClosed(scheduler, waiting, decoder);

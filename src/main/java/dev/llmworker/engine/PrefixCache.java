@@ -8,8 +8,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// Which token prefix each KV-cache slot holds: that of a running sequence, which grows, or that of an ended one.
-/// The latter is kept because a later prompt may begin with the same ids. Prefixes are matched by ids alone, so a
-/// sequence only reuses what its own prompt also contains.
+/// The latter is kept because a later prompt may begin with the same ids. Prefixes are matched by salt and ids, so a
+/// sequence only reuses what its own prompt also contains, and nobody learns from a fast answer what another client
+/// asked.
 ///
 /// Threading: the engine thread alone.
 final class PrefixCache {
@@ -27,7 +28,8 @@ final class PrefixCache {
     ///
     /// @param ids the token ids at positions 0 to `length`, exclusive; the array may be longer
     /// @param exact how many positions from 0 were filled by whole chunks of the grid
-    private record Past(int[] ids, int length, int exact) {}
+    /// @param salt that of the sequence
+    private record Past(int[] ids, int length, int exact, String salt) {}
 
     /// @param grid chunks that begin at multiples of this and have this many tokens give the same cache whenever
     ///     they run
@@ -160,7 +162,7 @@ final class PrefixCache {
     void release(int slot) {
         boolean keep = length(slot) >= LEAST_TOKENS && (!decoder.deterministic() || exact(slot) > 0);
         var owner = owners[slot];
-        pasts[slot] = keep && owner != null ? new Past(owner.ids(), owner.cached(), owner.exact()) : null;
+        pasts[slot] = keep && owner != null ? new Past(owner.ids(), owner.cached(), owner.exact(), owner.cacheSalt()) : null;
         owners[slot] = null;
         lastUse[slot] = ++uses;
     }
@@ -190,10 +192,10 @@ final class PrefixCache {
     }
 
     /// How many ids the slot and a prompt share from the start. The prompt's last id does not count: its logits
-    /// are needed.
+    /// are needed. With different salts they share nothing.
     private int matching(Sequence sequence, int slot) {
         int length = Math.min(length(slot), sequence.promptLength() - 1);
-        if (length <= 0) {
+        if (length <= 0 || !salt(slot).equals(sequence.cacheSalt())) {
             return 0;
         }
         int mismatch = Arrays.mismatch(ids(slot), 0, length, sequence.ids(), 0, length);
@@ -204,6 +206,12 @@ final class PrefixCache {
         var owner = owners[slot];
         var past = pasts[slot];
         return owner != null ? owner.ids() : past != null ? past.ids : new int[0];
+    }
+
+    private String salt(int slot) {
+        var owner = owners[slot];
+        var past = pasts[slot];
+        return owner != null ? owner.cacheSalt() : past != null ? past.salt : "";
     }
 
     private int length(int slot) {

@@ -30,6 +30,7 @@ final class Sequence implements Generation {
 
     private final long id;
     private final int promptLength;
+    private final String cacheSalt;
     private final int tokenLimit;
     private final int minTokens;
     private final boolean ignoreEos;
@@ -65,6 +66,7 @@ final class Sequence implements Generation {
         this.ids = admission.prompt();
         this.promptLength = ids.length;
         this.newestToken = ids[promptLength - 1];
+        this.cacheSalt = admission.cacheSalt();
         this.tokenLimit = admission.tokenLimit();
         this.minTokens = admission.minTokens();
         this.ignoreEos = admission.ignoreEos();
@@ -85,6 +87,11 @@ final class Sequence implements Generation {
 
     long id() {
         return id;
+    }
+
+    /// Only sequences with the same salt share cached prefixes.
+    String cacheSalt() {
+        return cacheSalt;
     }
 
     SamplingParameters sampling() {

@@ -19,6 +19,7 @@ import java.util.OptionalInt;
 /// @param fillsContext without `maxTokens`, the answer may fill the context instead of ending after
 ///     [#DEFAULT_MAX_TOKENS]
 /// @param requestId the request's id in logs, here and in other servers; empty if the client sent none
+/// @param cacheSalt the request reuses cached prefixes only of requests with the same salt
 public record GenerationRequest(
         Prompt prompt,
         OptionalInt maxTokens,
@@ -28,7 +29,8 @@ public record GenerationRequest(
         List<String> stop,
         List<Integer> stopTokens,
         boolean fillsContext,
-        String requestId) {
+        String requestId,
+        String cacheSalt) {
     public static final int DEFAULT_MAX_TOKENS = 100;
     public static final float DEFAULT_TEMPERATURE = 0.7f;
     public static final int MAX_STOPS = 8;
@@ -65,7 +67,7 @@ public record GenerationRequest(
             int minTokens,
             List<String> stop,
             boolean fillsContext) {
-        this(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, List.of(), fillsContext, "");
+        this(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, List.of(), fillsContext, "", "");
     }
 
     /// A request that ends at the model's end token or at its length.
@@ -75,12 +77,17 @@ public record GenerationRequest(
 
     public GenerationRequest withRequestId(String id) {
         return new GenerationRequest(
-                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, stopTokens, fillsContext, id);
+                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, stopTokens, fillsContext, id, cacheSalt);
     }
 
     public GenerationRequest withStopTokens(List<Integer> ids) {
         return new GenerationRequest(
-                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, ids, fillsContext, requestId);
+                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, ids, fillsContext, requestId, cacheSalt);
+    }
+
+    public GenerationRequest withCacheSalt(String salt) {
+        return new GenerationRequest(
+                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, stopTokens, fillsContext, requestId, salt);
     }
 
     /// The most tokens to generate, including the default; the context may hold fewer.

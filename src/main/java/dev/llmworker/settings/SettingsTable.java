@@ -19,6 +19,12 @@ public final class SettingsTable {
         OPENAI
     }
 
+    /// Whose cached prefixes a request may reuse.
+    public enum PrefixSharing {
+        KEY,
+        ALL
+    }
+
     enum LogFormat {
         PLAIN,
         JSON
@@ -92,6 +98,12 @@ public final class SettingsTable {
     public static final Setting<Boolean> DETERMINISTIC =
             Setting.flag("DETERMINISTIC", "true: a text never depends on what else is decoded");
 
+    public static final Setting<PrefixSharing> PREFIX_SHARING = Setting.choice(
+            "PREFIX_SHARING",
+            PrefixSharing.KEY,
+            PrefixSharing.class,
+            "key: requests reuse cached prefixes of their own API key only; all: of every key");
+
     public static final Setting<Engine> ENGINE = Setting.choice(
             "ENGINE", Engine.DJL, Engine.class, "djl (in this process), openai (another server), mock (no model)");
     public static final Setting<String> ENGINE_BASE_URL = Setting.text(
@@ -115,8 +127,12 @@ public final class SettingsTable {
             Setting.text("API_KEYS", "", "accepted API keys, separated by commas (default: open to all)");
     public static final Setting<String> API_KEYS_FILE =
             Setting.text("API_KEYS_FILE", "", "file of accepted API keys; it is reloaded when it changes");
+    public static final Setting<String> METRICS_KEYS =
+            Setting.text("METRICS_KEYS", "", "API keys that alone read /metrics (default: every API key does)");
     public static final Setting<String> ALLOWED_ORIGINS = Setting.text(
             "ALLOWED_ORIGINS", "", "web origins that may call from a browser, CORS and WebSocket (default: none)");
+    public static final Setting<String> ALLOWED_HOSTS = Setting.text(
+            "ALLOWED_HOSTS", "", "names by which browsers on this machine may reach it, beside localhost (default: none)");
 
     public static final Setting<Integer> QUEUE_LIMIT =
             Setting.whole("QUEUE_LIMIT", "auto", 0, 100_000, "max waiting requests, more get 503; auto: four per slot");
@@ -167,7 +183,8 @@ public final class SettingsTable {
                             THREADS,
                             MAX_MODEL_LEN,
                             MAX_SLOTS,
-                            DETERMINISTIC)),
+                            DETERMINISTIC,
+                            PREFIX_SHARING)),
             new Section(
                     "Engine",
                     List.of(
@@ -178,7 +195,7 @@ public final class SettingsTable {
                             ENGINE_CA_FILE,
                             ENGINE_CONNECTIONS,
                             ENGINE_HEALTH_PATH)),
-            new Section("Access", List.of(API_KEYS, API_KEYS_FILE, ALLOWED_ORIGINS)),
+            new Section("Access", List.of(API_KEYS, API_KEYS_FILE, METRICS_KEYS, ALLOWED_ORIGINS, ALLOWED_HOSTS)),
             new Section(
                     "Limits",
                     List.of(
@@ -242,7 +259,7 @@ public final class SettingsTable {
                     Setting.text("HOME", "", "replaces ~")));
 
     /// If one of these is set but empty, a mistake would open the worker to all: the start is refused.
-    static final List<Setting<String>> NEVER_EMPTY = List.of(API_KEYS, API_KEYS_FILE);
+    static final List<Setting<String>> NEVER_EMPTY = List.of(API_KEYS, API_KEYS_FILE, METRICS_KEYS);
 
     static final Set<String> NAMES = all().map(Setting::name).collect(Collectors.toUnmodifiableSet());
 

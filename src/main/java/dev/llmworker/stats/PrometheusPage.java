@@ -13,9 +13,11 @@ import io.prometheus.metrics.instrumentation.jvm.JvmRuntimeInfoMetric;
 import io.prometheus.metrics.instrumentation.jvm.JvmThreadsMetrics;
 import io.prometheus.metrics.instrumentation.jvm.ProcessMetrics;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.prometheus.metrics.model.snapshots.MetricSnapshots;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /// All metrics in Prometheus' text format: the worker's, the JVM's, the process', and those that routes record
@@ -40,12 +42,16 @@ public final class PrometheusPage implements AutoCloseable {
     /// The current metrics.
     ///
     /// @param accept the request's header `Accept`, which may ask for the OpenMetrics format
-    public Scrape scrape(@Nullable String accept) {
+    /// @param shown of which keys the usage is shown, by their labels
+    public Scrape scrape(@Nullable String accept, Predicate<String> shown) {
         var all = registries();
         var writer = all.formats.findWriter(accept);
         var bytes = new ByteArrayOutputStream(1 << 15);
         try {
-            writer.write(bytes, all.prometheus.scrape());
+            var metrics = MetricSnapshots.builder();
+            all.prometheus.scrape().forEach(metrics::metricSnapshot);
+            WorkerCollector.keys(stats.keys(), shown).forEach(metrics::metricSnapshot);
+            writer.write(bytes, metrics.build());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -6,6 +6,7 @@ import io.prometheus.metrics.model.snapshots.MetricSnapshots;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
 /// Exports [WorkerStats] to Prometheus. A metric of OpenTelemetry's conventions has its name from there, in
@@ -32,7 +33,6 @@ final class WorkerCollector implements MultiCollector {
         about(snapshots);
         requests(snapshots);
         tokens(snapshots);
-        keys(snapshots);
         durations(snapshots);
         engine(snapshots);
         return snapshots.all();
@@ -121,10 +121,14 @@ final class WorkerCollector implements MultiCollector {
                         kind -> operation(kind.operation()).add("gen_ai_token_type", kind.type()));
     }
 
-    private void keys(Snapshots snapshots) {
+    /// The usage of the keys whose labels are `shown`. It is no part of [#collect], which is the same for every reader.
+    static MetricSnapshots keys(KeyStats keys, Predicate<String> shown) {
         var requests = new LinkedHashMap<Labels, Long>();
         var tokens = new LinkedHashMap<Labels, Long>();
-        stats.keys().usages().forEach((label, usage) -> {
+        keys.usages().forEach((label, usage) -> {
+            if (!shown.test(label)) {
+                return;
+            }
             var key = Labels.of("key", label);
             requests.put(key, usage.requests().sum());
             tokens.put(
@@ -133,9 +137,10 @@ final class WorkerCollector implements MultiCollector {
                     key.add("gen_ai_token_type", "output"),
                     usage.generatedTokens().sum());
         });
-        snapshots
+        return new Snapshots()
                 .counters("llmworker_key_generations", "Generations accepted, by API key", requests)
-                .counters("llmworker_key_tokens", "Tokens of prompts and answers, by API key", tokens);
+                .counters("llmworker_key_tokens", "Tokens of prompts and answers, by API key", tokens)
+                .all();
     }
 
     private Labels operation(String name) {

@@ -30,7 +30,7 @@ class EngineStatsTest {
             new PrometheusPage(stats, new HttpStats(), new WorkerIdentity("1", () -> "ready", () -> "m"));
 
     private double value(String name) {
-        return new String(page.scrape(null).bytes(), StandardCharsets.UTF_8)
+        return new String(page.scrape(null, _ -> true).bytes(), StandardCharsets.UTF_8)
                 .lines()
                 .filter(line -> line.startsWith(name + " "))
                 .mapToDouble(line -> Double.parseDouble(line.substring(name.length() + 1)))

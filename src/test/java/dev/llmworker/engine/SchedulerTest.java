@@ -36,7 +36,11 @@ class SchedulerTest {
     }
 
     private Sequence submit(int[] prompt, int tokens) {
-        var admission = new Admission(1, prompt, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4);
+        return submit(prompt, tokens, "");
+    }
+
+    private Sequence submit(int[] prompt, int tokens, String salt) {
+        var admission = new Admission(1, prompt, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4, salt);
         var sequence =
                 new Sequence(admission, new Detokenizer(new LetterTokenizer()), waiting, () -> nowNanos, (_, _) -> {});
         assertTrue(waiting.offer(sequence));
@@ -122,6 +126,31 @@ class SchedulerTest {
         runToTheEnd();
         assertEquals(229, turn.reused(), "the last token of an answer is not cached");
         assertText(next, 5, turn);
+    }
+
+    @Test
+    void cachedPrefixesAreReusedWithinASaltOnly() {
+        var prompt = ids(200);
+        submit(prompt, 300, "first");
+        for (int i = 0; i < 5; i++) {
+            scheduler.step();
+        }
+        assertEquals(0, runAlone(prompt, "second"), "the prompt of a running sequence");
+        assertEquals(199, runAlone(prompt, "second"), "its own prompt of before, while another one runs");
+        runToTheEnd();
+        assertEquals(0, runAlone(prompt, "third"), "the prompts of ended sequences");
+        assertEquals(0, runAlone(prompt, ""), "without a salt, too");
+        assertEquals(Scheduler.GRID_TOKENS, runAlone(prompt, "first"), "while nothing runs");
+    }
+
+    /// How many positions of the prompt were reused.
+    private int runAlone(int[] prompt, String salt) {
+        var sequence = submit(prompt, 5, salt);
+        while (sequence.generated() < 5) {
+            scheduler.step();
+        }
+        scheduler.step();
+        return sequence.reused();
     }
 
     @Test

@@ -4,9 +4,11 @@ import dev.llmworker.serving.wire.HeaderLists;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestFields;
 import io.netty.handler.codec.http.QueryStringDecoder;
+import io.netty.util.NetUtil;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.impl.HttpServerRequestInternal;
+import io.vertx.core.net.SocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,46 +23,73 @@ public final class Access {
     private static final String BEARER = "bearer ";
     private static final String KEY_HEADER = "X-API-Key";
     private static final String AUTHORIZATION = "Authorization";
-    private static final Object LABEL = new Object();
+    private static final String HEADER_WAYS = "send a key as X-API-Key or as Authorization: Bearer";
+    private static final String METRICS = "/metrics";
+    private static final Object KEY = new Object();
+    private static final Object BY_TOKEN = new Object();
 
     private final ApiKeys keys;
+    private final ApiKeys metricsKeys;
     private final Origins origins;
     private final PathRules rules;
 
-    public Access(ApiKeys keys, Origins origins, PathRules rules) {
+    /// @param metricsKeys also accepted at `/metrics`
+    public Access(ApiKeys keys, ApiKeys metricsKeys, Origins origins, PathRules rules) {
         this.keys = keys;
+        this.metricsKeys = metricsKeys;
         this.rules = rules;
         this.origins = origins;
     }
 
-    /// The label of the key that `request` came with; null if no key is needed.
-    public static @Nullable String keyLabel(HttpServerRequest request) {
+    /// The key that `request` came with; null if no key is needed.
+    public static @Nullable ApiKey key(HttpServerRequest request) {
+        return local(request, KEY);
+    }
+
+    /// Answers a request whose key came as `?token=`, if it is no WebSocket after all.
+    ///
+    /// @return whether the request may go on
+    public static boolean admitsHttp(HttpServerRequest request) {
+        if (local(request, BY_TOKEN) == null) {
+            return true;
+        }
+        keyRefused(request, "missing", HEADER_WAYS);
+        return false;
+    }
+
+    private static <T> @Nullable T local(HttpServerRequest request, Object name) {
         return request instanceof HttpServerRequestInternal internal
-                ? internal.context().getLocal(LABEL)
+                ? internal.context().<T>getLocal(name)
                 : null;
+    }
+
+    private static void putLocal(HttpServerRequest request, Object name, Object value) {
+        if (request instanceof HttpServerRequestInternal internal) {
+            internal.context().putLocal(name, value);
+        }
     }
 
     /// Answers what is not to go further: requests that are refused, and the browser's question whether it may ask.
     ///
-    /// @return whether the request may go on
-    public boolean admits(HttpServerRequest request) {
-        if (!origins.areListed() && !keys.areWanted()) {
-            return true;
-        }
+    /// @return the request as routes see it; null if it is answered
+    public @Nullable HttpServerRequest admitted(HttpServerRequest request) {
         if (origins.areListed()) {
             var origin = origins.allowedOrigin(request);
             addCorsHeaders(request, origin);
             if (isPreflight(request)) {
                 answerPreflight(request, origin);
-                return false;
+                return null;
             }
         }
-        var handshake = isHandshake(request);
-        if (handshake && !origins.mayConnect(request)) {
+        var givesWork = isHandshake(request) || request.method() == HttpMethod.POST;
+        if (givesWork && !origins.mayCall(request, isOnLoopback(request.localAddress()))) {
             originRefused(request).answer(request);
-            return false;
+            return null;
         }
-        return !keys.areWanted() || hasKey(request, handshake);
+        if (!keys.areWanted() && !metricsKeys.areWanted()) {
+            return request;
+        }
+        return hasKey(request) ? withoutKey(request) : null;
     }
 
     private void addCorsHeaders(HttpServerRequest request, @Nullable String origin) {
@@ -94,63 +123,96 @@ public final class Access {
                 .end();
     }
 
+    /// Whether a connection to `address` comes from this machine alone.
+    static boolean isOnLoopback(@Nullable SocketAddress address) {
+        var text = address == null ? null : address.hostAddress();
+        var local = text == null ? null : NetUtil.createInetAddressFromIpAddressString(text);
+        return local != null && local.isLoopbackAddress();
+    }
+
     private static JsonError originRefused(HttpServerRequest request) {
         return JsonError.of(
                 403,
                 "origin_not_allowed",
                 "the origin " + RequestFields.shortened(String.valueOf(request.getHeader("Origin")))
-                        + " is not on the worker's list");
+                        + " may not call this worker; to let its pages in, add it to ALLOWED_ORIGINS");
     }
 
     public static boolean isHandshake(HttpServerRequest request) {
         return HeaderLists.asksForWebSocket(request);
     }
 
-    private boolean hasKey(HttpServerRequest request, boolean handshake) {
-        var candidates = candidates(request, handshake);
-        var label = keys.label(candidates);
-        // No route sees them, and so none can log them or send them on.
-        request.headers().remove(KEY_HEADER);
-        if (isBearer(request.getHeader(AUTHORIZATION))) {
-            request.headers().remove(AUTHORIZATION);
+    private boolean hasKey(HttpServerRequest request) {
+        var handshake = isHandshake(request);
+        var sent = sent(request);
+        var tokens = handshake ? tokens(request) : List.<String>of();
+        var key = keys.find(sent);
+        if (key == null && METRICS.equals(request.path())) {
+            key = metricsKeys.find(sent);
         }
-        if (label != null) {
-            if (request instanceof HttpServerRequestInternal internal) {
-                internal.context().putLocal(LABEL, label);
+        if (key == null) {
+            key = keys.find(tokens);
+            if (key != null) {
+                putLocal(request, BY_TOKEN, true);
             }
+        }
+        if (key != null) {
+            putLocal(request, KEY, key);
             return true;
         }
-        if (rules.has(PathRules.Rule.KEYLESS, request)) {
+        if (!keys.areWanted() || rules.has(PathRules.Rule.KEYLESS, request)) {
             return true;
         }
-        request.response().putHeader("WWW-Authenticate", "Bearer");
-        var ways = "send a key as X-API-Key or as Authorization: Bearer" + (handshake ? ", or as ?token=" : "");
-        (candidates.isEmpty()
-                        ? JsonError.of(401, "missing_api_key", "the API key is missing; " + ways)
-                        : JsonError.of(401, "invalid_api_key", "the API key is wrong; " + ways))
-                .answer(request);
+        keyRefused(
+                request,
+                sent.isEmpty() && tokens.isEmpty() ? "missing" : "wrong",
+                HEADER_WAYS + (handshake ? ", or as ?token=" : ""));
         return false;
     }
 
-    /// Any of them may be the one: a proxy in front may want an `Authorization` of its own.
-    private static List<String> candidates(HttpServerRequest request, boolean handshake) {
-        var candidates = new ArrayList<String>(1);
-        request.headers().getAll(KEY_HEADER).forEach(value -> candidates.add(value.strip()));
-        for (var value : request.headers().getAll(AUTHORIZATION)) {
-            if (isBearer(value)) {
-                candidates.add(value.substring(BEARER.length()).strip());
-            }
-        }
-        var query = request.query();
-        if (handshake && query != null) {
-            candidates.addAll(new QueryStringDecoder(query, StandardCharsets.UTF_8, false)
-                    .parameters()
-                    .getOrDefault("token", List.of()));
-        }
-        return candidates;
+    private static void keyRefused(HttpServerRequest request, String problem, String ways) {
+        request.response().putHeader("WWW-Authenticate", "Bearer");
+        JsonError.of(
+                        401,
+                        problem.equals("missing") ? "missing_api_key" : "invalid_api_key",
+                        "the API key is " + problem + "; " + ways)
+                .answer(request);
     }
 
-    private static boolean isBearer(@Nullable String authorization) {
-        return authorization != null && authorization.regionMatches(true, 0, BEARER, 0, BEARER.length());
+    /// No route sees a key, and so none can log it or send it on. What else `Authorization` may hold is nobody else's
+    /// either: a client may have put its key there in a form that the worker does not accept.
+    private static HttpServerRequest withoutKey(HttpServerRequest request) {
+        request.headers().remove(KEY_HEADER).remove(AUTHORIZATION);
+        return RequestWithoutToken.of(request);
+    }
+
+    /// The keys in the headers; the port has rejected requests that have one of them twice. Either may be the one: a
+    /// proxy in front may want an `Authorization` of its own.
+    private static List<String> sent(HttpServerRequest request) {
+        var sent = new ArrayList<String>(2);
+        var key = request.getHeader(KEY_HEADER);
+        if (key != null) {
+            sent.add(key.strip());
+        }
+        var authorization = request.getHeader(AUTHORIZATION);
+        if (authorization != null && isBearer(authorization)) {
+            sent.add(authorization.substring(BEARER.length()).strip());
+        }
+        return sent;
+    }
+
+    /// The first `token` of the query.
+    private static List<String> tokens(HttpServerRequest request) {
+        var query = request.query();
+        return query == null
+                ? List.of()
+                : new QueryStringDecoder(query, StandardCharsets.UTF_8, false)
+                        .parameters().getOrDefault(RequestWithoutToken.TOKEN, List.of()).stream()
+                                .limit(1)
+                                .toList();
+    }
+
+    private static boolean isBearer(String authorization) {
+        return authorization.regionMatches(true, 0, BEARER, 0, BEARER.length());
     }
 }

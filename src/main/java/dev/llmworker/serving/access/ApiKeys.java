@@ -1,12 +1,8 @@
 package dev.llmworker.serving.access;
 
 import dev.llmworker.stats.Count;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.ArrayList;
-import java.util.HexFormat;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -21,33 +17,27 @@ import org.slf4j.LoggerFactory;
 /// Threading: any thread.
 public final class ApiKeys {
     /// Nothing is asked for.
-    public static final ApiKeys NONE = new ApiKeys(List.of(), null);
+    public static final ApiKeys NONE = new ApiKeys("API key", Set.of(), null);
 
     private static final Logger LOG = LoggerFactory.getLogger(ApiKeys.class);
     private static final int MAX_CHARACTERS = 512;
     private static final char DELETE = 0x7F;
     private static final int SHORT_CHARACTERS = 16;
-    private static final int LABEL_BYTES = 4;
+    private static final int MAX_LOGGED = 20;
 
-    private final List<Key> listed;
+    private final String kind;
+    private final Set<ApiKey> listed;
     private final @Nullable KeyFile file;
-    private volatile List<Key> keys;
+    private volatile Set<ApiKey> keys;
     private volatile Runnable whenChanged = () -> {};
 
-    /// @param label by which logs and metrics name it: the first eight digits of its SHA-256
-    private record Key(byte[] hash, String label) {
-        static Key of(String text) {
-            var hash = sha256(text);
-            return new Key(hash, HexFormat.of().formatHex(hash, 0, LABEL_BYTES));
-        }
-    }
-
-    private ApiKeys(List<Key> listed, @Nullable KeyFile file) {
+    private ApiKeys(String kind, Set<ApiKey> listed, @Nullable KeyFile file) {
+        this.kind = kind;
         this.listed = listed;
         this.file = file;
         this.keys = listed;
         if (file != null) {
-            take(file.read());
+            take(file.first());
         } else if (!listed.isEmpty()) {
             take(Set.of());
         }
@@ -60,7 +50,16 @@ public final class ApiKeys {
         if (list == null && file == null) {
             return NONE;
         }
-        var listed = new ArrayList<Key>();
+        return new ApiKeys("API key", listed("API_KEYS", list), file == null ? null : new KeyFile(file));
+    }
+
+    /// As [#of], for `METRICS_KEYS`.
+    public static ApiKeys forMetrics(@Nullable String list) {
+        return list == null ? NONE : new ApiKeys("metrics key", listed("METRICS_KEYS", list), null);
+    }
+
+    private static Set<ApiKey> listed(String setting, @Nullable String list) {
+        var listed = new LinkedHashSet<ApiKey>();
         for (var part : list == null ? new String[0] : list.split(",")) {
             var text = part.strip();
             if (text.isEmpty()) {
@@ -70,13 +69,13 @@ public final class ApiKeys {
             if (problem != null) {
                 throw new IllegalArgumentException("key " + (listed.size() + 1) + " " + problem);
             }
-            warnOfShort(text, "API_KEYS");
-            listed.add(Key.of(text));
+            warnOfShort(text, setting);
+            listed.add(ApiKey.of(text));
         }
         if (list != null && listed.isEmpty()) {
             throw new IllegalArgumentException("there is no key in it");
         }
-        return new ApiKeys(List.copyOf(listed), file == null ? null : new KeyFile(file));
+        return listed;
     }
 
     /// What is wrong with a key, without the key; null if it is one.
@@ -115,29 +114,27 @@ public final class ApiKeys {
     }
 
     /// Whether clients must have a key at all. It stays so when there is none left that is good.
-    boolean areWanted() {
+    public boolean areWanted() {
         return !listed.isEmpty() || file != null;
     }
 
-    /// The label of the key among `candidates` that is good; null if none is. The time it takes says nothing about
-    /// the keys: all are looked at, and hashes compared.
+    /// The first of `candidates` that is accepted; null if none is. Hashes are looked up, so neither the number of keys
+    /// nor how much of one a client has guessed shows in the time that it takes.
     @Nullable
-    String label(List<String> candidates) {
-        String label = null;
+    ApiKey find(List<String> candidates) {
+        var accepted = keys;
         for (var candidate : candidates) {
-            var hash = sha256(candidate);
-            for (var key : keys) {
-                if (MessageDigest.isEqual(hash, key.hash())) {
-                    label = key.label();
-                }
+            var key = ApiKey.of(candidate);
+            if (accepted.contains(key)) {
+                return key;
             }
         }
-        return label;
+        return null;
     }
 
-    /// Whether a key of this label is good still.
-    public boolean has(String label) {
-        return keys.stream().anyMatch(key -> key.label().equals(label));
+    /// Whether a key is still accepted.
+    public boolean has(@Nullable ApiKey key) {
+        return key != null && keys.contains(key);
     }
 
     /// Called when the keys have changed, on the thread that saw it.
@@ -149,27 +146,21 @@ public final class ApiKeys {
 
     /// Looks at the file. It may wait for the disk.
     public void refresh() {
-        if (file != null && file.hasChanged()) {
-            take(file.read());
+        var changed = file == null ? null : file.changed();
+        if (changed != null) {
+            take(changed);
             whenChanged.run();
         }
     }
 
     private void take(Set<String> ofFile) {
-        var all = new ArrayList<>(listed);
-        ofFile.stream().map(Key::of).forEach(all::add);
-        keys = List.copyOf(all);
+        var all = new LinkedHashSet<>(listed);
+        ofFile.stream().map(ApiKey::of).forEach(all::add);
+        keys = Set.copyOf(all);
         LOG.info(
-                "{}: {}",
-                Count.of(all.size(), "API key"),
-                all.stream().map(Key::label).collect(Collectors.joining(" ")));
-    }
-
-    private static byte[] sha256(String text) {
-        try {
-            return MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
-        }
+                "{}: {}{}",
+                Count.of(all.size(), kind),
+                all.stream().limit(MAX_LOGGED).map(ApiKey::label).collect(Collectors.joining(" ")),
+                all.size() > MAX_LOGGED ? " …" : "");
     }
 }

@@ -3,44 +3,69 @@ package dev.llmworker.serving.access;
 import dev.llmworker.files.TextFile;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.Arrays;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.LinkedHashSet;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A file with an API key on each line. What cannot be read has no keys.
+/// A file with an API key on each line.
+///
+/// - A file that is missing, too large or no regular file has no keys: whoever removes it revokes them.
+/// - If reading fails, such as when the process has no descriptors left, the last keys stay. Otherwise whoever opens
+///   many connections would revoke all keys.
 ///
 /// Threading: one thread at a time.
 final class KeyFile {
     private static final Logger LOG = LoggerFactory.getLogger(ApiKeys.class);
     private static final int MAX_BYTES = 1 << 20;
-    private static final byte[] UNREADABLE = {};
+    private static final byte[] NOTHING = {};
 
     private final Path path;
-    private byte @Nullable [] current;
-    private byte @Nullable [] seen;
+    private final Source source;
+    private final Settled content = new Settled(NOTHING);
     private String problem = "";
+    private boolean failing;
+
+    /// Reads a regular file, up to a number of bytes.
+    @FunctionalInterface
+    interface Source {
+        byte[] read(Path file, int bytes) throws IOException;
+    }
 
     KeyFile(Path path) {
+        this(path, KeyFile::read);
+    }
+
+    KeyFile(Path path, Source source) {
         this.path = path;
+        this.source = source;
     }
 
-    /// Whether the file is another one than it was at the last [#read()], and has been the same twice in a row: a
-    /// reader that meets a writer in the middle sees half of it.
-    boolean hasChanged() {
-        var before = seen;
-        var now = bytes();
-        seen = now;
-        return before != null && Arrays.equals(before, now) && !Arrays.equals(current, now);
+    /// Its keys at the start.
+    Set<String> first() {
+        var bytes = bytes();
+        if (bytes == null) {
+            return Set.of();
+        }
+        // No second read is there yet to compare it with.
+        content.isNew(bytes);
+        content.isNew(bytes);
+        return keys(bytes);
     }
 
-    /// Its keys. That there are none is said in the log.
-    Set<String> read() {
-        var bytes = seen == null ? bytes() : seen;
-        current = bytes;
+    /// Its keys if they have changed since the last call; else null.
+    @Nullable
+    Set<String> changed() {
+        var bytes = bytes();
+        return bytes != null && content.isNew(bytes) ? keys(bytes) : null;
+    }
+
+    /// That there are none is said in the log.
+    private Set<String> keys(byte[] bytes) {
         var keys = new LinkedHashSet<String>();
         var number = 0;
         for (var line : TextFile.text(bytes).split("\\R")) {
@@ -63,20 +88,39 @@ final class KeyFile {
         return keys;
     }
 
-    private byte[] bytes() {
+    /// Null if they cannot be read.
+    private byte @Nullable [] bytes() {
         try {
-            if (!Files.isRegularFile(path)) {
-                problem = Files.exists(path) ? "is no regular file" : "does not exist";
-                return UNREADABLE;
+            var bytes = content();
+            failing = false;
+            return bytes;
+        } catch (IOException e) {
+            if (!failing) {
+                LOG.error("API_KEYS_FILE cannot be read; the keys that it had stay accepted: {}", e.toString());
             }
-            try (var in = Files.newInputStream(path)) {
-                var bytes = in.readNBytes(MAX_BYTES + 1);
-                problem = bytes.length > MAX_BYTES ? "is larger than " + MAX_BYTES + " bytes" : "";
-                return problem.isEmpty() ? bytes : UNREADABLE;
+            failing = true;
+            return null;
+        }
+    }
+
+    private byte[] content() throws IOException {
+        try {
+            if (!Files.readAttributes(path, BasicFileAttributes.class).isRegularFile()) {
+                problem = "is no regular file";
+                return NOTHING;
             }
-        } catch (IOException | SecurityException _) {
-            problem = "cannot be read";
-            return UNREADABLE;
+            var bytes = source.read(path, MAX_BYTES + 1);
+            problem = bytes.length > MAX_BYTES ? "is larger than " + MAX_BYTES + " bytes" : "";
+            return problem.isEmpty() ? bytes : NOTHING;
+        } catch (NoSuchFileException _) {
+            problem = "does not exist";
+            return NOTHING;
+        }
+    }
+
+    private static byte[] read(Path file, int bytes) throws IOException {
+        try (var in = Files.newInputStream(file)) {
+            return in.readNBytes(bytes);
         }
     }
 }

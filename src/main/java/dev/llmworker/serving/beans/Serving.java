@@ -54,7 +54,7 @@ public final class Serving {
                 "completions", new CompletionProcessor(CompletionProcessor.Kind.TEXT, generations, generator, clock));
         registry.bind("models", new ModelsProcessor(generator, clock));
         registry.bind("stats", new StatsProcessor(stats));
-        registry.bind("metrics", new MetricsProcessor(metrics));
+        registry.bind("metrics", new MetricsProcessor(metrics, port.metricsKeys()));
         registry.bind("page", new PageProcessor());
         registry.bind("websocket", new WebSocketProcessor(generations));
         registry.bind("errors", new ErrorProcessor());

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.camel;
 
+import dev.llmworker.serving.access.Access;
 import io.vertx.core.Future;
 import io.vertx.core.Handler;
 import io.vertx.ext.web.RoutingContext;
@@ -57,6 +58,9 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
     protected void handleRequest(RoutingContext request) {
         if (PortWebsocketHost.isHandshake(request)) {
             request.next();
+            return;
+        }
+        if (!Access.admitsHttp(request.request())) {
             return;
         }
         if (isSuspended() || getEndpoint().isHttpProxy()) {

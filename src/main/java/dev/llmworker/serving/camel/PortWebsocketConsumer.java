@@ -54,7 +54,7 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
                 socket,
                 routing.vertx().getOrCreateContext(),
                 RequestId.of(routing.response()),
-                Access.keyLabel(routing.request()),
+                Access.key(routing.request()),
                 port.webSockets().newKeepAlive());
         connections.put(key, connection);
         stats.recordWebSocketOpened();

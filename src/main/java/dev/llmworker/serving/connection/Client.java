@@ -1,5 +1,6 @@
 package dev.llmworker.serving.connection;
 
+import dev.llmworker.serving.access.ApiKey;
 import org.apache.camel.Exchange;
 import org.jspecify.annotations.Nullable;
 
@@ -23,9 +24,22 @@ public sealed interface Client permits HttpClient, WebSocketClient, Nobody {
     /// The id in the answer's `X-Request-Id`, for a WebSocket that of its handshake; empty for nobody.
     String requestId();
 
-    /// The label of the API key that the request came with; null if it came with none.
+    /// The API key that the request came with; null if it came with none.
     @Nullable
-    String key();
+    ApiKey key();
+
+    /// Names the API key in logs and metrics; null if the request came with none.
+    default @Nullable String keyLabel() {
+        var key = key();
+        return key == null ? null : key.label();
+    }
+
+    /// Tells clients with different API keys apart, so that none learns from the time of its answers what another one
+    /// asked.
+    default String cacheSalt() {
+        var key = key();
+        return key == null ? "" : key.hash();
+    }
 
     /// Whether the port let the request in before the worker began to stop. Such a request is still answered. What
     /// comes from a queue or a folder is not, and waits there for another worker.

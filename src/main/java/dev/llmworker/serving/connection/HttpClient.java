@@ -1,6 +1,7 @@
 package dev.llmworker.serving.connection;
 
 import dev.llmworker.serving.access.Access;
+import dev.llmworker.serving.access.ApiKey;
 import dev.llmworker.serving.wire.RequestId;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
@@ -12,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 public final class HttpClient implements Client {
     private final HttpServerResponse response;
     private final String path;
-    private final @Nullable String key;
+    private final @Nullable ApiKey key;
     private final QuietStreams streams;
     private final Departure departure = new Departure();
     private @Nullable WriteWindow window;
@@ -23,7 +24,7 @@ public final class HttpClient implements Client {
         this.streams = streams;
         response = request.response();
         path = request.path();
-        key = Access.keyLabel(request);
+        key = Access.key(request);
     }
 
     public HttpServerResponse response() {
@@ -40,7 +41,7 @@ public final class HttpClient implements Client {
     }
 
     @Override
-    public @Nullable String key() {
+    public @Nullable ApiKey key() {
         return key;
     }
 

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.connection;
 
+import dev.llmworker.serving.access.ApiKey;
 import org.jspecify.annotations.Nullable;
 
 /// No client waits: the exchange came from a queue, a folder or a timer.
@@ -12,7 +13,7 @@ public enum Nobody implements Client {
     }
 
     @Override
-    public @Nullable String key() {
+    public @Nullable ApiKey key() {
         return null;
     }
 

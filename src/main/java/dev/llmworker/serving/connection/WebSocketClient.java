@@ -1,5 +1,6 @@
 package dev.llmworker.serving.connection;
 
+import dev.llmworker.serving.access.ApiKey;
 import org.jspecify.annotations.Nullable;
 
 /// The client of one message on a WebSocket.
@@ -12,7 +13,7 @@ public record WebSocketClient(WebSocketConnection connection, boolean isAdmitted
     }
 
     @Override
-    public @Nullable String key() {
+    public @Nullable ApiKey key() {
         return connection.key();
     }
 

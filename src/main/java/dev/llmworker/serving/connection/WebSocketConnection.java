@@ -1,5 +1,6 @@
 package dev.llmworker.serving.connection;
 
+import dev.llmworker.serving.access.ApiKey;
 import io.vertx.core.Context;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.ServerWebSocket;
@@ -20,7 +21,7 @@ public final class WebSocketConnection {
     private final ServerWebSocket socket;
     private final Context eventLoop;
     private final String requestId;
-    private final @Nullable String key;
+    private final @Nullable ApiKey key;
     private final KeepAlive keepAlive;
     private final SerialExecutor routing = new SerialExecutor("ws-routing");
     private final ConnectionPrompts prompts = new ConnectionPrompts();
@@ -32,10 +33,10 @@ public final class WebSocketConnection {
     private volatile boolean leaving;
 
     /// @param requestId of the handshake
-    /// @param key label of its API key; null if it had none
+    /// @param key its API key; null if it had none
     /// @param keepAlive what the client's last signs of life were
     public WebSocketConnection(
-            ServerWebSocket socket, Context eventLoop, String requestId, @Nullable String key, KeepAlive keepAlive) {
+            ServerWebSocket socket, Context eventLoop, String requestId, @Nullable ApiKey key, KeepAlive keepAlive) {
         this.socket = socket;
         this.keepAlive = keepAlive;
         // A slow client has its pings behind all that it has yet to read: each message that it reads is a sign of life.
@@ -51,9 +52,9 @@ public final class WebSocketConnection {
         return requestId;
     }
 
-    /// Label of the API key of the handshake; null if it had none.
+    /// The API key of the handshake; null if it had none.
     @Nullable
-    public String key() {
+    public ApiKey key() {
         return key;
     }
 

@@ -68,8 +68,9 @@ public final class Generations {
     /// @throws RefusedException if it is not accepted
     /// @throws RequestException if the worker stops
     public Ending run(GenerationRequest request, Caller caller, Reader reader) {
+        var salted = request.withCacheSalt(caller.client().cacheSalt());
         return run(
-                () -> generator.submit(request), GenerationMeter.of(request), caller, reader, event -> switch (event) {
+                () -> generator.submit(salted), GenerationMeter.of(request), caller, reader, event -> switch (event) {
                     case GenerationEvent.Token token -> reader.token(token);
                     case GenerationEvent.Finished _ -> true;
                 });
@@ -103,7 +104,7 @@ public final class Generations {
             } finally {
                 running.remove(answer);
                 var ended = ending == null ? meter.failed() : meter.finished(ending);
-                var key = caller.client().key();
+                var key = caller.client().keyLabel();
                 stats.recordFinished(ended);
                 stats.keys().recordFinished(key, ended.promptTokens(), ended.completionTokens());
                 RequestLog.finished(meter.requestId(), caller.route(), key, ended);
@@ -122,7 +123,7 @@ public final class Generations {
             answer.awaitAccepted();
             accepted = true;
             stats.recordAccepted();
-            stats.keys().recordAccepted(caller.client().key());
+            stats.keys().recordAccepted(caller.client().keyLabel());
         } catch (RefusedException e) {
             stats.recordRefused(e.reason().name().toLowerCase(Locale.ROOT));
             throw e;

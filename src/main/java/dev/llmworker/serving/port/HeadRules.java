@@ -5,11 +5,15 @@ import dev.llmworker.serving.wire.RequestFields;
 import io.vertx.core.MultiMap;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpVersion;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// Checks a request's head beyond what the codec checks. It rejects a head that two readers could understand
 /// differently: for which host it is, or where the next request begins.
 final class HeadRules {
+    /// Of two keys one reader would take the first, another the last.
+    private static final List<String> AT_MOST_ONCE = List.of("Authorization", "X-API-Key");
+
     private HeadRules() {}
 
     /// @return null if nothing is wrong
@@ -29,6 +33,12 @@ final class HeadRules {
         var hosts = headers.getAll("Host").size();
         if (hosts > 1 || hosts == 0 && request.version() == HttpVersion.HTTP_1_1) {
             return bad("the request has " + hosts + " Host headers; it must have one");
+        }
+        for (var name : AT_MOST_ONCE) {
+            var lines = headers.getAll(name).size();
+            if (lines > 1) {
+                return bad("the request has " + lines + " " + name + " headers; it may have one");
+            }
         }
         var encoding = headers.get("Content-Encoding");
         if (encoding != null && !encoding.strip().equalsIgnoreCase("identity")) {

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.port;
 
 import dev.llmworker.serving.access.Access;
+import dev.llmworker.serving.access.ApiKeys;
 import dev.llmworker.serving.access.PathRules;
 import dev.llmworker.serving.connection.ConnectionClock;
 import dev.llmworker.serving.connection.Drain;
@@ -20,6 +21,8 @@ import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.impl.Http1xServerConnection;
 import io.vertx.core.impl.VertxInternal;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -77,7 +80,7 @@ public final class HttpPort implements AutoCloseable {
         quietStreams = new QuietStreams(clock);
         drain = new Drain(settings.timeouts(), webSockets, slowSenders, pathRules);
         filter = new RequestFilter(
-                new Access(settings.keys(), settings.origins(), pathRules),
+                new Access(settings.keys(), settings.metricsKeys(), settings.origins(), pathRules),
                 drain,
                 settings.healthPaths(),
                 settings.workerId(),
@@ -127,10 +130,26 @@ public final class HttpPort implements AutoCloseable {
         var port = new HttpPort(settings, clock);
         try {
             port.listen(settings.host(), settings.port());
+            port.warnIfOpen();
             return port;
         } catch (PortException e) {
             port.close();
             throw e;
+        }
+    }
+
+    private void warnIfOpen() {
+        if (!settings.keys().areWanted() && !isLoopback(settings.host())) {
+            LOG.warn(
+                    "no API key is set: everyone who can reach {} can use the worker; set API_KEYS to change that", url());
+        }
+    }
+
+    private static boolean isLoopback(String host) {
+        try {
+            return InetAddress.getByName(host).isLoopbackAddress();
+        } catch (UnknownHostException _) {
+            return false;
         }
     }
 
@@ -262,6 +281,11 @@ public final class HttpPort implements AutoCloseable {
     /// Its event loops.
     public Vertx vertx() {
         return vertx;
+    }
+
+    /// The keys that read `/metrics`.
+    public ApiKeys metricsKeys() {
+        return settings.metricsKeys();
     }
 
     public int maxBodyBytes() {

@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 /// @param timeouts how long clients may take
 /// @param maxWebSockets the most that may be open
 /// @param keys what clients must have one of
+/// @param metricsKeys keys that read `/metrics`; if there are none, clients' keys do
 /// @param origins the sites whose pages may use the worker
 /// @param workerId RunPod's name of this worker, sent as `X-Worker-Id`; null elsewhere
 public record ListenSettings(
@@ -27,5 +28,6 @@ public record ListenSettings(
         Timeouts timeouts,
         int maxWebSockets,
         ApiKeys keys,
+        ApiKeys metricsKeys,
         Origins origins,
         @Nullable String workerId) {}

@@ -74,24 +74,25 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
             answer(request, refusal);
             return;
         }
-        if (!access.admits(request)) {
+        var admitted = access.admitted(request);
+        if (admitted == null) {
             HttpMeter.record(stats, request, HttpStats.NO_ROUTE);
             return;
         }
-        var stopping = drain.refusal(request);
+        var stopping = drain.refusal(admitted);
         if (stopping != null) {
-            answer(request, stopping);
+            answer(admitted, stopping);
             return;
         }
-        removeControlNames(request.headers());
+        removeControlNames(admitted.headers());
         var routes = router;
         if (routes == null) {
-            handleWhileStarting(request);
+            handleWhileStarting(admitted);
         } else {
             routes.handle(
-                    request.method() == HttpMethod.HEAD && request instanceof HttpServerRequestInternal head
+                    admitted.method() == HttpMethod.HEAD && admitted instanceof HttpServerRequestInternal head
                             ? new HeadAsGet(head)
-                            : request);
+                            : admitted);
         }
     }
 

@@ -3,6 +3,7 @@ package dev.llmworker.serving.wire;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.util.AsciiString;
+import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpVersion;
 import java.util.ArrayList;
@@ -80,6 +81,7 @@ public final class HeaderLists {
     /// and the handshake itself all ask here.
     public static boolean asksForWebSocket(HttpServerRequest request) {
         return request.version() == HttpVersion.HTTP_1_1
+                && request.method() == HttpMethod.GET
                 && WEBSOCKET.equals(request.getHeader(HttpHeaderNames.UPGRADE))
                 && UPGRADE.equals(request.getHeader(HttpHeaderNames.CONNECTION));
     }

@@ -6,18 +6,22 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.Metrics;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.ScriptedGenerator;
 import dev.llmworker.testing.TestSettings;
 import dev.llmworker.testing.WorkerExtension;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
@@ -151,18 +155,141 @@ class ApiKeysTest {
         assertEquals("401", upgrade("/", ""));
     }
 
-    @Test
-    void noRouteSeesTheKey() throws Exception {
-        for (var headers : new String[][] {
-            {"X-API-Key", KEY},
-            {"Authorization", "Bearer " + KEY},
-            {"X-API-Key", KEY, "Authorization", "Bearer x-other"}
-        }) {
-            var seen = RunningWorker.send(worker.request("/headers").headers(headers));
-            assertEquals(200, seen.statusCode());
-            assertTrue(seen.body().contains("CamelHttpPath"), seen.body());
-            assertFalse(seen.body().contains("Bearer") || seen.body().contains(KEY), seen.body());
+    private static String head(String path, String headers) throws Exception {
+        try (var raw = worker.raw()
+                .send("GET " + path + " HTTP/1.1\r\nHost: worker\r\nConnection: close\r\n" + headers + "\r\n")) {
+            return raw.rest();
         }
+    }
+
+    @Test
+    void noRouteSeesTheKeyInWhateverSpelling() throws Exception {
+        for (var headers : new String[] {
+            "", "Authorization: Bearer " + KEY, "Authorization: Bearer\t" + KEY, "authorization: " + KEY,
+            "Authorization: Token " + KEY, "Authorization: Basic " + KEY, "Authorization: Bearer x-other"
+        }) {
+            for (var path : new String[] {
+                "/headers", "/headers?token=" + KEY, "/headers?a=b&t%6Fken=" + KEY + "&c=d", "/headers?a;token=" + KEY,
+                "/headers?TOKEN=" + KEY + "&token=" + KEY, "/headers?token=" + KEY + "#token=" + KEY,
+                "/headers?a=b#?token=" + KEY, "http://worker/headers?token=" + KEY, "/headers?a=b?token=c&token=" + KEY
+            }) {
+                var seen = head(path, "X-API-Key: " + KEY + "\r\n" + (headers.isEmpty() ? "" : headers + "\r\n"));
+                assertTrue(seen.startsWith("HTTP/1.1 200 "), path + headers + seen);
+                assertTrue(seen.contains("CamelHttpPath"), seen);
+                assertFalse(seen.contains("Bearer") || seen.contains(KEY), path + headers + seen);
+            }
+        }
+        var kept = head("/headers?a=b&token=" + KEY + "&c=d%20e", "X-API-Key: " + KEY + "\r\n");
+        assertTrue(kept.contains("CamelHttpQuery=a=b&c=d%20e"), kept);
+    }
+
+    @Test
+    void aKeyThatComesTwiceIsABadRequest() throws Exception {
+        var good = "Authorization: Bearer " + KEY + "\r\n";
+        for (var twice : new String[] {
+            good + good,
+            good + "authorization: Basic eDp5\r\n",
+            "Authorization: Basic eDp5\r\n" + good,
+            "X-API-Key: " + KEY + "\r\nx-api-key: " + KEY + "\r\n",
+            "X-API-Key: b\r\n".repeat(1000)
+        }) {
+            assertTrue(head("/headers", twice).startsWith("HTTP/1.1 400 "), twice);
+            assertTrue(head("/ping", twice).startsWith("HTTP/1.1 400 "), twice);
+        }
+    }
+
+    @Test
+    void aTokenOpensWebSocketsOnly() throws Exception {
+        for (var path : new String[] {"/stats", "/headers", "/metrics", "/ping"}) {
+            assertEquals("401", upgrade(path + "?token=" + KEY, ""), path);
+            assertEquals("200", upgrade(path + "?token=" + KEY, "X-API-Key: " + KEY + "\r\n"), path);
+        }
+        try (var raw = worker.raw()
+                .send("POST /headers?token=" + KEY + " HTTP/1.1\r\nHost: worker\r\nUpgrade: websocket\r\n"
+                        + "Connection: Upgrade\r\nContent-Length: 0\r\n\r\n")) {
+            assertTrue(raw.head().startsWith("HTTP/1.1 401 "));
+        }
+    }
+
+    @Test
+    void aClientSeesItsOwnUsageOnly() throws Exception {
+        assertEquals(200, post("/generate", GENERATE, KEY).statusCode());
+        assertEquals(200, post("/generate", GENERATE, OTHER).statusCode());
+        var seen = RunningWorker.send(worker.request("/metrics").header("X-API-Key", KEY))
+                .body();
+        assertTrue(seen.contains(LABEL) && !seen.contains(OTHER_LABEL), seen);
+    }
+
+    @Test
+    void keysForMetricsReadThemAloneAndDoNothingElse() throws Exception {
+        var environment = Map.of("API_KEYS", KEY, "METRICS_KEYS", OTHER);
+        try (var kept = new RunningWorker(new MockGenerator(), environment)) {
+            assertEquals(
+                    200,
+                    RunningWorker.send(kept.request("/generate")
+                                    .header("X-API-Key", KEY)
+                                    .POST(HttpRequest.BodyPublishers.ofString(GENERATE)))
+                            .statusCode());
+            var seen = RunningWorker.send(kept.request("/metrics").header("Authorization", "Bearer " + OTHER));
+            assertEquals(200, seen.statusCode());
+            assertTrue(seen.body().contains(LABEL), "all keys are shown");
+            for (var path : new String[] {"/metrics", "//metrics", "/metrics/", "/%6detrics", "/x/../metrics"}) {
+                var refused = RunningWorker.send(kept.request(path).header("X-API-Key", KEY));
+                assertTrue(refused.statusCode() == 401 || refused.statusCode() == 404, path);
+                assertEquals(401, kept.get(path).statusCode(), path);
+            }
+            for (var path : new String[] {"/stats", "/v1/models", "/metricsx", "/generate"}) {
+                assertEquals(401, RunningWorker.send(kept.request(path).header("X-API-Key", OTHER))
+                        .statusCode());
+            }
+        }
+    }
+
+    @Test
+    void keysForMetricsProtectThemWhereAllElseIsOpen() throws Exception {
+        try (var open = new RunningWorker(new MockGenerator(), Map.of("METRICS_KEYS", OTHER))) {
+            assertEquals(200, open.get("/stats").statusCode());
+            assertEquals(401, open.get("/metrics").statusCode());
+            assertEquals(401, open.get("//metrics").statusCode());
+            assertEquals(200, RunningWorker.send(open.request("/metrics").header("X-API-Key", OTHER))
+                    .statusCode());
+        }
+    }
+
+    /// Otherwise one client could find out by the time of its answers what another one asks.
+    @Test
+    void clientsWithDifferentKeysHaveDifferentCacheSalts() throws Exception {
+        var generator = new ScriptedGenerator();
+        var salts = new ArrayList<String>();
+        try (var scripted = new RunningWorker(generator, Map.of("API_KEYS", KEY + "," + OTHER))) {
+            for (var key : new String[] {KEY, KEY, OTHER}) {
+                for (var path : new String[] {"/ws", "/generate", "/v1/completions"}) {
+                    salts.add(salt(scripted, generator, path, key));
+                }
+            }
+        }
+        assertEquals(2, Set.copyOf(salts).size(), salts.toString());
+        assertEquals(1, Set.copyOf(salts.subList(0, 6)).size(), salts.toString());
+        assertFalse(salts.contains(""));
+    }
+
+    private static String salt(RunningWorker worker, ScriptedGenerator generator, String path, String key)
+            throws Exception {
+        if (path.equals("/ws")) {
+            try (var socket = worker.socket("/ws?token=" + key)) {
+                socket.send(GENERATE);
+                return generator.next().request.cacheSalt();
+            }
+        }
+        var answer = RunningWorker.HTTP.sendAsync(
+                worker.request(path)
+                        .header("X-API-Key", key)
+                        .POST(HttpRequest.BodyPublishers.ofString(GENERATE))
+                        .build(),
+                HttpResponse.BodyHandlers.discarding());
+        var salt = generator.next().request.cacheSalt();
+        answer.cancel(true);
+        return salt;
     }
 
     @Test

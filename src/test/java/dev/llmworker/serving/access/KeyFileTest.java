@@ -1,6 +1,7 @@
 package dev.llmworker.serving.access;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
@@ -8,6 +9,7 @@ import ch.qos.logback.core.read.ListAppender;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.RunningWorker;
+import java.nio.file.FileSystemException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +18,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -92,7 +95,7 @@ class KeyFileTest {
         lines.start();
         log.addAppender(lines);
         try {
-            assertEquals(Set.of(FIRST), new KeyFile(file).read());
+            assertEquals(Set.of(FIRST), new KeyFile(file).first());
         } finally {
             log.detachAppender(lines);
         }
@@ -151,5 +154,53 @@ class KeyFileTest {
             Await.until("both are good", () -> status(worker, SECOND) == 200);
             assertEquals(200, status(worker, FIRST));
         }
+    }
+
+    /// Such as when somebody has opened so many connections that there is no descriptor left to open the file.
+    @Test
+    void aFileThatCannotBeReadRevokesNoKeyAndIsLoggedOnce() throws Exception {
+        Files.writeString(file, FIRST);
+        var failing = new AtomicBoolean();
+        var keys = new KeyFile(file, (path, bytes) -> {
+            if (failing.get()) {
+                throw new FileSystemException(path.toString(), null, "Too many open files");
+            }
+            return Files.readAllBytes(path);
+        });
+        assertEquals(Set.of(FIRST), keys.first());
+        var log = (Logger) LoggerFactory.getLogger(ApiKeys.class);
+        var lines = new ListAppender<ILoggingEvent>();
+        lines.start();
+        log.addAppender(lines);
+        try {
+            failing.set(true);
+            for (var i = 0; i < 5; i++) {
+                assertNull(keys.changed());
+            }
+            assertEquals(1, lines.list.size(), lines.list.toString());
+            failing.set(false);
+            assertNull(keys.changed(), "the same content is no change");
+            assertNull(keys.changed());
+            replace(SECOND);
+            assertNull(keys.changed(), "a change counts when it is found twice");
+            failing.set(true);
+            assertNull(keys.changed());
+            failing.set(false);
+            assertEquals(Set.of(SECOND), keys.changed());
+            Files.delete(file);
+            assertNull(keys.changed());
+            assertEquals(Set.of(), keys.changed(), "whoever removes the file revokes its keys");
+        } finally {
+            log.detachAppender(lines);
+        }
+    }
+
+    @Test
+    void aFileThatCannotBeReadAtTheStartOpensNothing() throws Exception {
+        var unreadable = new KeyFile(Files.writeString(file, FIRST), (path, _) -> {
+            throw new FileSystemException(path.toString());
+        });
+        assertEquals(Set.of(), unreadable.first());
+        assertNull(unreadable.changed());
     }
 }

@@ -5,18 +5,26 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
 import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.TestSettings;
 import dev.llmworker.testing.TestWorker;
 import dev.llmworker.testing.WorkerExtension;
+import io.vertx.core.net.SocketAddress;
+import java.net.http.HttpRequest;
 import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.slf4j.LoggerFactory;
 
 /// What browsers are told, and which sites' pages may connect.
 class OriginsTest {
@@ -26,6 +34,7 @@ class OriginsTest {
     @RegisterExtension
     static final WorkerExtension worker = WorkerExtension.mock()
             .with("ALLOWED_ORIGINS", "https://other.example.com/, HTTPS://App.Example.com")
+            .with("ALLOWED_HOSTS", "worker")
             .with("API_KEYS", KEY);
 
     /// The head of the answer, in lower case.
@@ -97,6 +106,7 @@ class OriginsTest {
         assertEquals("403", handshake(worker, "Origin: https://evil.example.com"));
         assertEquals("403", handshake(worker, "Origin: null"));
         assertEquals("403", handshake(worker, "Origin: http://worker:81"));
+        assertEquals("101", handshake(worker, "Origin: http://localhost:5173"));
         assertEquals("403", handshake(worker, "Origin: " + SITE, "Origin: https://evil.example.com"));
     }
 
@@ -115,7 +125,132 @@ class OriginsTest {
             assertTrue(answer.startsWith("http/1.1 200 "), answer);
             assertTrue(!answer.contains("access-control") && !answer.contains("vary"), answer);
             assertTrue(preflight(unlisted, SITE).startsWith("http/1.1 405 "));
-            assertEquals("101", handshake(unlisted, "Origin: " + SITE));
+        }
+        assertTrue(Origins.UNLISTED.mayCall(SITE, "worker", false));
+    }
+
+    /// The attacker's page may also come from a name that it lets point to this machine.
+    @Test
+    void aPageOfAnotherSiteDoesNotDriveAWorkerOfThisMachine() throws Exception {
+        try (var unlisted = RunningWorker.with(new MockGenerator())) {
+            for (var origin : new String[] {SITE, "http://worker:80", "null", "http://localhost, " + SITE}) {
+                var body = "{\"prompt\":\"x\"}";
+                assertEquals("403", handshake(unlisted, "Origin: " + origin), origin);
+                for (var type : new String[] {"text/plain", "application/json"}) {
+                    var refused = head(
+                            unlisted,
+                            "POST /generate",
+                            "Origin: " + origin,
+                            "Content-Type: " + type,
+                            "Content-Length: " + body.length());
+                    assertTrue(refused.startsWith("http/1.1 403 "), refused);
+                }
+            }
+            for (var origin : new String[] {"http://localhost:3000", "http://127.0.0.1", "https://a.b.localhost"}) {
+                assertEquals("101", handshake(unlisted, "Origin: " + origin), origin);
+            }
+            assertEquals("101", handshake(unlisted));
+            assertEquals(200, unlisted.post("/generate", "{\"prompt\":\"x\"}").statusCode());
+            var refused = RunningWorker.send(unlisted.request("/generate")
+                    .header("Origin", SITE)
+                    .POST(HttpRequest.BodyPublishers.ofString("{}")));
+            assertEquals(
+                    "{\"error\":\"the origin " + SITE
+                            + " may not call this worker; to let its pages in, add it to ALLOWED_ORIGINS\","
+                            + "\"code\":\"origin_not_allowed\"}",
+                    refused.body());
+        }
+    }
+
+    /// Host is `worker:8080`, and only hosts of `example.net` are listed.
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                // Origin | no list, loopback | no list, elsewhere | a list, loopback | a list, elsewhere
+                "https://app.example.com | no | yes | yes | yes",
+                "https://evil.example | no | yes | no | no",
+                "http://worker:8080 | no | yes | no | yes",
+                "http://worker | no | yes | no | no",
+                "null | no | yes | no | no",
+                "http://localhost | yes | yes | yes | no",
+                "http://LOCALHOST:1 | yes | yes | yes | no",
+                "http://localhost. | yes | yes | yes | no",
+                "https://app.localhost:8443 | yes | yes | yes | no",
+                "http://127.0.0.1:3000 | yes | yes | yes | no",
+                "http://127.9.9.9 | yes | yes | yes | no",
+                "http://[::1]:3000 | yes | yes | yes | no",
+                "http://[::ffff:7f00:1] | yes | yes | yes | no",
+                "http://0.0.0.0:8080 | yes | yes | yes | no",
+                "tauri://localhost | yes | yes | yes | no",
+                "http://localhost.evil.example | no | yes | no | no",
+                "http://evillocalhost | no | yes | no | no",
+                "http://127.0.0.1.evil.example | no | yes | no | no",
+                "http://evil.example/.localhost | no | yes | no | no",
+                "http://localhost@evil.example | no | yes | no | no",
+                "http://evil.example:80.localhost | no | yes | no | no",
+                "http://[::1].evil.example | no | yes | no | no",
+                "http://[::2] | no | yes | no | no",
+                "http://10.0.0.1 | no | yes | no | no",
+                "localhost | no | yes | no | no",
+            })
+    void whichPagesMayCall(String origin, String here, String elsewhere, String listedHere, String listedElsewhere) {
+        var hosts = AllowedHosts.of("*.example.net");
+        var open = Origins.UNLISTED.withHosts(hosts);
+        var listed = Origins.of(SITE).withHosts(hosts);
+        var host = "worker:8080";
+        assertEquals(here.equals("yes"), open.mayCall(origin, host, true), "no list, loopback");
+        assertEquals(elsewhere.equals("yes"), open.mayCall(origin, host, false), "no list, elsewhere");
+        assertEquals(listedHere.equals("yes"), listed.mayCall(origin, host, true), "a list, loopback");
+        assertEquals(listedElsewhere.equals("yes"), listed.mayCall(origin, host, false), "a list, elsewhere");
+    }
+
+    @Test
+    void theWorkersOwnPageIsBelievedOnLoopbackUnderListedNamesOnly() {
+        var origins = Origins.UNLISTED.withHosts(AllowedHosts.of("worker.example.com, *.example.net, 192.0.2.1"));
+        for (var host : new String[] {"worker.example.com", "Worker.example.com:8080", "a.example.net", "192.0.2.1:80"}) {
+            assertTrue(origins.mayCall("http://" + host, host, true), host);
+            assertFalse(origins.mayCall("http://" + host, "other.example.com", true), host);
+            assertFalse(origins.mayCall("http://" + host, null, true), host);
+        }
+        for (var host : new String[] {"evil.example", "worker.example.com.evil.example", "example.net", "192.0.2.2"}) {
+            assertFalse(origins.mayCall("http://" + host, host, true), host);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"http://worker", "worker:8080", "worker/", "*", "a b", "w*r", "worker@", "", " , ", "a..b", "[::1"})
+    void aHostThatIsNoneIsRefusedAtTheStart(String hosts) {
+        assertThrows(IllegalArgumentException.class, () -> AllowedHosts.of(hosts));
+    }
+
+    @Test
+    void connectionsToALoopbackAddressAreKnown() {
+        for (var address : new String[] {"127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"}) {
+            assertTrue(Access.isOnLoopback(SocketAddress.inetSocketAddress(1, address)), address);
+        }
+        for (var address : new String[] {"10.0.0.1", "fe80::1", "192.0.2.1"}) {
+            assertFalse(Access.isOnLoopback(SocketAddress.inetSocketAddress(1, address)), address);
+        }
+    }
+
+    @Test
+    void aWorkerThatIsOpenToOthersSaysSoOnce() throws Exception {
+        var log = (Logger) LoggerFactory.getLogger(HttpPort.class);
+        var lines = new ListAppender<ILoggingEvent>();
+        lines.start();
+        log.addAppender(lines);
+        try {
+            HttpPort.open(TestSettings.listening(Map.of())).close();
+            HttpPort.open(TestSettings.listening(Map.of("HOST", "0.0.0.0", "API_KEYS", KEY)))
+                    .close();
+            assertEquals(0, lines.list.size());
+            HttpPort.open(TestSettings.listening(Map.of("HOST", "0.0.0.0"))).close();
+            assertEquals(1, lines.list.size());
+            assertTrue(lines.list.getFirst().getFormattedMessage().startsWith("no API key is set: everyone"));
+        } finally {
+            log.detachAppender(lines);
         }
     }
 
