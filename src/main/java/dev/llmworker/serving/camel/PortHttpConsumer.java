@@ -56,7 +56,7 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
 
     @Override
     protected void handleRequest(RoutingContext request) {
-        if (isSuspended() || getEndpoint().isHttpProxy()) {
+        if (isSuspended()) {
             super.handleRequest(request);
             return;
         }
