@@ -4,15 +4,17 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.List;
 import java.util.Locale;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 
 /// Sends requests to a worker at random times, whether it keeps up or not. Compare the result with the calculation of
-/// `Capacity.java`. JDK only.
+/// `Capacity.java`. Java 17 or newer, JDK only.
 ///
 /// `java Arrivals.java http://localhost:8080 RATE SECONDS ANSWER SLOTS` sends RATE requests per second to a worker with
 /// SLOTS slots. Answers have ANSWER tokens on average (exponential, as in the calculation, and at least 1). Requests
@@ -31,14 +33,62 @@ class Arrivals {
     private final ArrayList<Double> first = new ArrayList<>();
     private long tokens;
 
+    private static final String USAGE = """
+            Usage: java Arrivals.java URL RATE SECONDS ANSWER SLOTS
+                   java Arrivals.java URL together=NUMBER SECONDS ANSWER
+
+              URL              a worker, such as http://localhost:8080
+              RATE             requests per second, at random times
+              together=NUMBER  keeps this number of requests running, and prints a point of the curve
+              SECONDS          how long to send
+              ANSWER           mean number of tokens of an answer
+              SLOTS            the slots of the worker
+
+            Needs Java 17 or newer.""";
+
+    private static final String TOGETHER = "together=";
+
     public static void main(String[] arguments) throws Exception {
-        var test = new Arrivals(arguments[0], Double.parseDouble(arguments[3]));
-        var length = Double.parseDouble(arguments[2]);
-        if (arguments[1].startsWith("together=")) {
-            test.together(Integer.parseInt(arguments[1].substring("together=".length())), length);
-        } else {
-            test.arrive(Double.parseDouble(arguments[1]), length, Integer.parseInt(arguments[4]));
+        if (List.of(arguments).contains("--help")) {
+            System.out.println(USAGE);
+            return;
         }
+        try {
+            run(arguments);
+        } catch (IllegalArgumentException e) {
+            System.err.println("Arrivals: " + e.getMessage() + ". --help lists the arguments");
+            System.exit(2);
+        }
+    }
+
+    private static void run(String[] arguments) throws Exception {
+        var together = arguments.length > 1 && arguments[1].startsWith(TOGETHER);
+        var needed = together ? 4 : 5;
+        if (arguments.length != needed) {
+            throw new IllegalArgumentException("it needs " + needed + " arguments, and has " + arguments.length);
+        }
+        if (!arguments[0].matches("https?://[^/]+(/.*)?")) {
+            throw new IllegalArgumentException("\"" + arguments[0] + "\" is no URL; it must be like http://localhost:8080");
+        }
+        var test = new Arrivals(arguments[0].replaceFirst("/+$", ""), positive("ANSWER", arguments[3]));
+        var length = positive("SECONDS", arguments[2]);
+        if (together) {
+            test.together((int) positive("together", arguments[1].substring(TOGETHER.length())), length);
+        } else {
+            test.arrive(positive("RATE", arguments[1]), length, (int) positive("SLOTS", arguments[4]));
+        }
+    }
+
+    private static double positive(String name, String text) {
+        try {
+            var number = Double.parseDouble(text);
+            if (number > 0 && number < 1e9) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // It is refused below.
+        }
+        throw new IllegalArgumentException(name + " is \"" + text + "\"; it must be a number above 0");
     }
 
     private Arrivals(String url, double answerTokens) {
@@ -52,7 +102,8 @@ class Arrivals {
         var found = 0L;
         var foundWaiting = 0L;
         var sent = 0;
-        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+        var threads = Executors.newCachedThreadPool();
+        try {
             var next = -Math.log(1 - random.nextDouble()) / rate;
             while (next <= length) {
                 var number = 1 + (int) (-Math.log(1 - random.nextDouble()) * answerTokens);
@@ -65,7 +116,10 @@ class Arrivals {
                 threads.submit(() -> request(number));
                 next += -Math.log(1 - random.nextDouble()) / rate;
             }
+        } finally {
+            threads.shutdown();
         }
+        threads.awaitTermination(1, TimeUnit.HOURS);
         var accepted = (double) (sent - refused.get()) / length;
         System.out.printf(
                 Locale.ROOT,
@@ -86,13 +140,13 @@ class Arrivals {
         var done = new CountDownLatch(number);
         var began = System.nanoTime();
         for (var i = 0; i < number; i++) {
-            Thread.ofVirtual().start(() -> {
+            new Thread(() -> {
                 while (System.nanoTime() < end) {
                     running.incrementAndGet();
                     request((int) answerTokens);
                 }
                 done.countDown();
-            });
+            }).start();
         }
         done.await();
         // The last requests run with fewer beside them. This calculation ignores that.

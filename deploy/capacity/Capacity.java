@@ -1,14 +1,19 @@
+import java.math.BigDecimal;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.PriorityQueue;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.TreeSet;
 
-/// Says how many workers a load needs, and how long requests wait, by a calculation and by a simulation
-/// (`Simulation.java`). JDK only.
+/// Says how many workers a load needs, and how long requests wait, by a calculation and by a simulation. Java 17 or newer,
+/// JDK only.
 ///
-/// `java Capacity.java curve=1:164,8:415,32:786 answer=128 rate=20 slots=32`; `main` reads more arguments. `curve` is
+/// `java Capacity.java curve=1:164,8:415,32:786 answer=128 rate=20 slots=32`; `--help` lists all arguments. `curve` is
 /// the measured speed of one worker: the number of running sequences, and the tokens per second of all of them. `rate`
 /// is the requests per second of all clients. `wait` is the allowed p95 of the wait, in seconds. `price` is the price
 /// of a worker per hour. `workers=10,100` describes fleets of these sizes, at `rate` or at the highest rate that keeps
@@ -24,24 +29,95 @@ class Capacity {
     final int queue;
     private final double answerTokens;
 
+    private static final String USAGE = """
+            Usage: java Capacity.java NAME=VALUE ...
+
+              curve=1:164,8:415,32:786  measured speed of a worker: running sequences, and tokens per second of all of them
+              slots=32                  requests that a worker runs together
+              queue=128                 requests that may wait (default: four per slot)
+              answer=128                mean number of tokens of an answer
+              rate=20                   requests per second of all clients
+              wait=1                    allowed p95 of the wait, in seconds
+              price=0                   price of a worker per hour
+              workers=10,100            describes fleets of these sizes, at rate or at the highest rate that keeps wait
+
+            Needs Java 17 or newer.""";
+
+    private static final Map<String, String> DEFAULTS = Map.of(
+            "curve", "1:164,8:415,32:786", "slots", "32", "queue", "", "answer", "128", "rate", "20", "wait", "1", "price",
+            "0", "workers", "");
+
     public static void main(String[] arguments) {
-        Map<String, String> given = new HashMap<>();
+        if (List.of(arguments).contains("--help")) {
+            System.out.println(USAGE);
+            return;
+        }
+        try {
+            run(given(arguments));
+        } catch (IllegalArgumentException e) {
+            System.err.println("Capacity: " + e.getMessage() + ". --help lists the arguments");
+            System.exit(2);
+        }
+    }
+
+    private static Map<String, String> given(String[] arguments) {
+        var given = new HashMap<String, String>();
         for (var argument : arguments) {
             var at = argument.indexOf('=');
-            given.put(argument.substring(0, at), argument.substring(at + 1));
+            var name = at < 0 ? argument : argument.substring(0, at);
+            if (at < 0 || !DEFAULTS.containsKey(name)) {
+                throw new IllegalArgumentException("\"" + argument + "\" is no argument; it must be NAME=VALUE, with NAME one of "
+                        + String.join(", ", new TreeSet<>(DEFAULTS.keySet())));
+            }
+            given.put(name, argument.substring(at + 1));
         }
+        if (given.isEmpty()) {
+            throw new IllegalArgumentException("no arguments are given");
+        }
+        return given;
+    }
+
+    private static double number(String name, String text, double least) {
+        try {
+            var number = Double.parseDouble(text);
+            if (number >= least && number < Double.POSITIVE_INFINITY) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // It is refused below.
+        }
+        throw new IllegalArgumentException(name + " has \"" + text + "\"; it must be a number of at least "
+                + BigDecimal.valueOf(least).stripTrailingZeros().toPlainString());
+    }
+
+    private static int whole(String name, String text, int least) {
+        var number = number(name, text, least);
+        if (number != Math.rint(number) || number > 1_000_000) {
+            throw new IllegalArgumentException(name + " has \"" + text + "\"; it must be a whole number up to 1000000");
+        }
+        return (int) number;
+    }
+
+    private static void run(Map<String, String> given) {
+        var values = new HashMap<>(DEFAULTS);
+        values.putAll(given);
         var model = new Capacity(
-                given.getOrDefault("curve", "1:164,8:415,32:786"),
-                Integer.parseInt(given.getOrDefault("slots", "32")),
-                given.get("queue"),
-                Double.parseDouble(given.getOrDefault("answer", "128")));
-        var rate = Double.parseDouble(given.getOrDefault("rate", "20"));
-        var wait = Double.parseDouble(given.getOrDefault("wait", "1"));
-        var price = Double.parseDouble(given.getOrDefault("price", "0"));
-        model.describeWorker();
+                values.get("curve"),
+                whole("slots", values.get("slots"), 1),
+                values.get("queue"),
+                number("answer", values.get("answer"), 1));
+        var rate = number("rate", values.get("rate"), 1e-6);
+        var wait = number("wait", values.get("wait"), 0);
+        var price = number("price", values.get("price"), 0);
+        var fleets = new ArrayList<Integer>();
         if (given.containsKey("workers")) {
             for (var number : given.get("workers").split(",")) {
-                var workers = Integer.parseInt(number);
+                fleets.add(whole("workers", number, 1));
+            }
+        }
+        model.describeWorker();
+        if (!fleets.isEmpty()) {
+            for (var workers : fleets) {
                 var held = given.containsKey("rate") ? rate : workers * model.rateHeld(wait);
                 System.out.printf(Locale.ROOT, "%.2f requests/s at ", held);
                 model.describe(workers, held, price);
@@ -61,11 +137,14 @@ class Capacity {
 
     Capacity(String curve, int slots, String queue, double answerTokens) {
         for (var point : curve.split(",")) {
-            var colon = point.indexOf(':');
-            this.curve.put(Integer.parseInt(point.substring(0, colon)), Double.parseDouble(point.substring(colon + 1)));
+            var parts = point.split(":");
+            if (parts.length != 2) {
+                throw new IllegalArgumentException("curve has \"" + point + "\"; it must be SEQUENCES:TOKENS_PER_SECOND");
+            }
+            this.curve.put(whole("curve", parts[0], 1), number("curve", parts[1], 1e-6));
         }
         this.slots = slots;
-        this.queue = queue == null ? 4 * slots : Integer.parseInt(queue);
+        this.queue = queue.isEmpty() ? 4 * slots : whole("queue", queue, 0);
         this.answerTokens = answerTokens;
     }
 
@@ -197,5 +276,110 @@ class Capacity {
                 state.waitP95,
                 state.whole,
                 100 * state.refused);
+    }
+
+    /// Simulates, request by request, a fleet behind a load balancer that picks the worker with the fewest requests.
+    private static final class Simulation {
+        private final Capacity model;
+
+        Simulation(Capacity model) {
+            this.model = model;
+        }
+
+        /// A simulated worker: the rest of each running request, in answers, and the arrival times of waiting requests.
+        private static final class Worker {
+            final PriorityQueue<Double> ends = new PriorityQueue<>();
+            final ArrayList<Double> waiting = new ArrayList<>();
+            /// The progress of a request that has run from the start.
+            double progress;
+            double now;
+        }
+
+        /// Simulates request by request. Lengths are exponential, as in the calculation.
+        State run(int workers, double rate, Random random) {
+            var fleet = new Worker[workers];
+            Arrays.setAll(fleet, index -> new Worker());
+            var requests = Math.max(20_000, 200 * workers);
+            var warm = requests / 3;
+            var waits = new ArrayList<Double>();
+            var refused = 0;
+            var area = 0.0;
+            var waitingArea = 0.0;
+            var last = 0.0;
+            var began = 0.0;
+            var now = 0.0;
+            for (var i = 0; i < requests; i++) {
+                now += -Math.log(1 - random.nextDouble()) / rate;
+                var running = 0;
+                var waiting = 0;
+                Worker best = null;
+                var offset = random.nextInt(workers);
+                for (var w = 0; w < workers; w++) {
+                    var worker = fleet[(w + offset) % workers];
+                    advance(worker, now, waits, random);
+                    running += worker.ends.size();
+                    waiting += worker.waiting.size();
+                    if (best == null || size(worker) < size(best)) {
+                        best = worker;
+                    }
+                }
+                if (i == warm) {
+                    waits.clear();
+                    refused = 0;
+                    area = 0;
+                    waitingArea = 0;
+                    began = now;
+                    last = now;
+                }
+                area += running * (now - last);
+                waitingArea += waiting * (now - last);
+                last = now;
+                if (best.ends.size() < model.slots) {
+                    begin(best, random);
+                    waits.add(0.0);
+                } else if (best.waiting.size() < model.queue) {
+                    best.waiting.add(now);
+                } else {
+                    refused++;
+                }
+            }
+            var seconds = now - began;
+            var accepted = requests - warm - refused;
+            waits.sort(null);
+            return new State(
+                    area / seconds / workers,
+                    waitingArea / seconds / workers,
+                    (double) refused / (requests - warm),
+                    waits.stream().mapToDouble(Double::doubleValue).average().orElse(0),
+                    waits.get((int) (0.95 * (waits.size() - 1))),
+                    (area + waitingArea) / accepted);
+        }
+
+        private static int size(Worker worker) {
+            return worker.ends.size() + worker.waiting.size();
+        }
+
+        private static void begin(Worker worker, Random random) {
+            worker.ends.add(worker.progress - Math.log(1 - random.nextDouble()));
+        }
+
+        /// Advances a worker to `time`. All running requests share its speed.
+        private void advance(Worker worker, double time, List<Double> waits, Random random) {
+            while (!worker.ends.isEmpty()) {
+                var each = model.speed(worker.ends.size()) / worker.ends.size();
+                var end = worker.now + (worker.ends.peek() - worker.progress) / each;
+                if (end > time) {
+                    worker.progress += (time - worker.now) * each;
+                    break;
+                }
+                worker.progress = worker.ends.poll();
+                worker.now = end;
+                if (!worker.waiting.isEmpty()) {
+                    waits.add(end - worker.waiting.remove(0));
+                    begin(worker, random);
+                }
+            }
+            worker.now = time;
+        }
     }
 }

@@ -25,6 +25,8 @@ class FetchConnectorsTest {
             done
             mkdir "$folder"
             touch "$folder/camel-api-4.jar" "$folder/camel-kafka-4.jar"
+            echo "WARNING: sun.misc.Unsafe::objectFieldOffset will be removed in a future release" >&2
+            echo "[WARNING] of Maven itself" >&2
             exit "$MAVEN_EXIT"
             """;
 
@@ -104,6 +106,31 @@ class FetchConnectorsTest {
         assertTrue(output.contains("CONNECTORS=camel-nothing cannot be fetched"), output);
         assertEquals(List.of("camel-kafka-4.jar", "connectors.txt"), fetched());
         assertEquals(List.of("connectors"), names("connectors"));
+    }
+
+    @Test
+    void theJvmsWarningsOfMavenAreLeftOut() throws Exception {
+        assertEquals(0, fetch("camel-kafka", 0));
+        assertEquals("[WARNING] of Maven itself\n", output);
+    }
+
+    @Test
+    void aComponentThatCamelDoesNotHaveIsNamedBeforeMavenRuns() throws Exception {
+        var list = Path.of("src/main/resources/dev/llmworker/routes/connectors.tsv");
+        Files.createDirectories(root.resolve(list).getParent());
+        Files.copy(list, root.resolve(list));
+        var version =
+                Files.readString(Path.of("pom.xml")).replaceFirst("(?s).*<camel.version>(.*?)</camel.version>.*", "$1");
+        // After an upgrade of Camel, run src/test/python/connectors.py.
+        assertTrue(Files.readString(list).startsWith("# Camel " + version + "."), version);
+        var refused = "fetch-connectors: CONNECTORS has \"%s\": no such component in Camel " + version + "%s\n";
+        assertEquals(1, fetch("camel-sql,camel-kafkaa", 0));
+        assertEquals(refused.formatted("camel-kafkaa", "; did you mean camel-kafka?"), output);
+        assertEquals(1, fetch("kafka", 0));
+        assertEquals(refused.formatted("kafka", "; did you mean camel-kafka?"), output);
+        assertEquals(1, fetch("camel-nothing-like-it", 0));
+        assertEquals(refused.formatted("camel-nothing-like-it", ""), output);
+        assertEquals(0, fetch("camel-sql,camel-rest,org.x:kafkaa,org.apache.camel:camel-new:5.0.0", 0), output);
     }
 
     private List<String> names(String prefix) throws IOException {

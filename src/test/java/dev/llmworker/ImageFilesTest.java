@@ -76,6 +76,8 @@ class ImageFilesTest {
         }
         assertEquals(List.of(), RunPod.warnings(Settings.read(defaults)));
         assertEquals("LB", json(".runpod/hub.json").path("endpointType").asText());
+        // Where the publishing guide lists it.
+        assertEquals("LB", config.path("endpointType").asText());
     }
 
     @Test

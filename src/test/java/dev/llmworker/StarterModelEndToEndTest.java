@@ -13,9 +13,11 @@ import dev.llmworker.hub.StarterModelFile;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.TestSocket;
 import io.vertx.core.Vertx;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -27,6 +29,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /// The whole worker with the starter model, fetched as `./worker` fetches it, over real HTTP and WebSocket.
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
@@ -41,11 +44,12 @@ class StarterModelEndToEndTest {
     private RunningWorker worker;
 
     @BeforeAll
-    void start() throws Exception {
+    void start(@TempDir Path folder) throws Exception {
         StarterModelFile.path();
         var stats = new WorkerStats();
         generator = Engines.start(Settings.read(new HashMap<>(System.getenv())), vertx, stats);
-        worker = new RunningWorker(generator, Map.of(), stats);
+        var routes = RouteFolder.in(folder, "classify").path();
+        worker = new RunningWorker(generator, Map.of("ROUTES", routes.toString()), stats);
         Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
         assertEquals(new Readiness.Ready(), generator.readiness());
     }
@@ -62,6 +66,16 @@ class StarterModelEndToEndTest {
         var answer = JSON.readTree(response.body());
         assertEquals(1, answer.size(), response.body());
         return answer.get("generated_text").asText();
+    }
+
+    @Test
+    void theFirstExampleOfTheGuideAnswersWithALabelAndNothingElse() throws Exception {
+        for (var text : List.of("What a lovely day", "I love it", "The shop opens at nine")) {
+            var response = worker.post("/classify", JSON.writeValueAsString(Map.of("text", text)));
+            assertTrue(
+                    response.body().matches("\\{\"label\":\"(positive|negative|neutral)\"}"),
+                    () -> text + ": " + response.body());
+        }
     }
 
     @Test

@@ -78,10 +78,14 @@ public final class ModelCheck {
 
     private static String template(StoredModel stored, ModelTokenizer tokenizer) throws IOException {
         var template = JinjaChatTemplate.of(stored, tokenizer);
-        return template == null
-                ? "none; prompts go to the model as they are"
-                : "a user's Hello becomes "
-                        + template.render(List.of(ChatMessage.user("Hello")), true)
-                                .replace("\n", "\\n");
+        if (template == null) {
+            return "none; prompts go to the model as they are";
+        }
+        try {
+            var rendered = template.render(List.of(ChatMessage.user("Hello")), true);
+            return "a user's Hello becomes " + rendered.replace("\n", "\\n");
+        } catch (IllegalArgumentException e) {
+            return "usable, but not for a user's message alone: " + e.getMessage();
+        }
     }
 }

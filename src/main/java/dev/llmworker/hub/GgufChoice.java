@@ -40,9 +40,10 @@ final class GgufChoice {
     static void requireWhole(String name, String model) throws ModelUnavailableException {
         var part = PART.matcher(name);
         if (part.matches() && !part.group(1).equals("00001")) {
-            throw new ModelUnavailableException(
-                    "MODEL=" + model + ": " + name + " is one of " + Integer.parseInt(part.group(1))
-                            + " parts; a model in parts is not supported; use one that is a single file");
+            var first = name.replaceFirst("-\\d{5}-of-", "-00001-of-");
+            throw new ModelUnavailableException("MODEL=" + model + ": " + name + " is one of "
+                    + Integer.parseInt(part.group(1)) + " parts; join them into one file: `llama-gguf-split --merge "
+                    + first + " model.gguf`");
         }
     }
 }

@@ -16,7 +16,12 @@ final class SafetensorsFiles {
 
     private static final List<String> REQUIRED = List.of("config.json", "tokenizer.json");
     private static final List<String> OPTIONAL = List.of(
-            "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja");
+            "generation_config.json",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "added_tokens.json",
+            "chat_template.jinja",
+            "chat_template.json");
 
     private SafetensorsFiles() {}
 

@@ -56,7 +56,7 @@ public record ModelConfig(
             throw embedding.problem("has " + embedding.rows() + " rows; the limit is " + MAX_VOCABULARY);
         }
         return new ModelConfig(
-                metadata.string("general.name", "unnamed"),
+                metadata.shown("general.name", "unnamed"),
                 architecture,
                 size(metadata, prefix + "block_count", MAX_SIZE),
                 hidden,

@@ -31,6 +31,10 @@ public record Rope(double[] frequencies, int turning, boolean halfSplit) {
         if (!(base > 1)) {
             throw metadata.problem(prefix + "freq_base", "is " + base + "; it must be above 1");
         }
+        var strength = metadata.number(prefix + "scaling.attn_factor", 1);
+        if (strength != 1) {
+            throw metadata.problem(prefix + "scaling.attn_factor", "is " + strength + "; supported: 1");
+        }
         var slowdown = slowdown(metadata, prefix);
         var factors = model.tensors().get(FACTORS);
         if (factors != null) {
@@ -70,7 +74,8 @@ public record Rope(double[] frequencies, int turning, boolean halfSplit) {
         return i < half ? 2 * i : 2 * (i - half) + 1;
     }
 
-    /// The factor of linear scaling, which slows all turns. As in llama.cpp, a factor without a type means linear.
+    /// The factor of linear scaling, which slows all turns. As in llama.cpp, a factor without a type means linear, and
+    /// 0 means none.
     private static double slowdown(Metadata metadata, String prefix) throws ModelFileException {
         var scaling = metadata.string(prefix + "scaling.type", "linear");
         if (scaling.equals("none")) {
@@ -82,6 +87,9 @@ public record Rope(double[] frequencies, int turning, boolean halfSplit) {
         }
         var key = prefix + (metadata.has(prefix + "scaling.factor") ? "scaling.factor" : "scale_linear");
         var factor = metadata.number(key, 1);
+        if (factor == 0) {
+            return 1;
+        }
         if (!(factor >= 1)) {
             throw metadata.problem(key, "is " + factor + "; it must be at least 1");
         }

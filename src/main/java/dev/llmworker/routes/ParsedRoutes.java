@@ -1,12 +1,14 @@
 package dev.llmworker.routes;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import org.apache.camel.CamelContext;
 import org.apache.camel.FailedToCreateRouteException;
+import org.apache.camel.FailedToStartRouteException;
 import org.apache.camel.RouteConfigurationsBuilder;
 import org.apache.camel.builder.RouteBuilder;
 import org.apache.camel.builder.RouteConfigurationBuilder;
@@ -22,6 +24,9 @@ final class ParsedRoutes {
     private final String name;
     private final List<RouteBuilder> builders = new ArrayList<>();
     private final List<RouteDefinition> routes = new ArrayList<>();
+    /// The routes, and those that Camel makes of `rest:`.
+    private final List<RouteDefinition> inputs = new ArrayList<>();
+    private final List<ServedPath> paths = new ArrayList<>();
 
     private ParsedRoutes(String name) {
         this.name = name;
@@ -53,24 +58,58 @@ final class ParsedRoutes {
 
     /// Reads the routes without starting them.
     ///
-    /// @param others ids of the routes of all other files
-    /// @throws Exception with the line, if a route is invalid
-    ParsedRoutes define(CamelContext context, Set<String> others) throws Exception {
+    /// @param others the routes of all other files
+    /// @throws Exception with the line, if a route is invalid, or has the id or the path of another
+    ParsedRoutes define(CamelContext context, Collection<ParsedRoutes> others) throws Exception {
         for (var builder : builders) {
             routes.addAll(builder.configureRoutes(context).getRoutes());
+            for (var rest : builder.getRestCollection().getRests()) {
+                inputs.addAll(rest.asRouteDefinition(context));
+            }
         }
+        inputs.addAll(routes);
+        nameRoutes();
+        for (var other : others) {
+            for (var route : routes) {
+                if (other.ids().contains(route.getId())) {
+                    throw new RouteProblem(
+                            line(route), "the id " + route.getId() + " is already the id of a route in another file");
+                }
+            }
+        }
+        claimPaths(context, others);
+        return this;
+    }
+
+    private void nameRoutes() {
         var unnamed = 0;
         for (var route : routes) {
             if (route.getId() == null) {
                 unnamed++;
                 route.setId(unnamed == 1 ? name : name + '-' + unnamed);
             }
-            if (others.contains(route.getId())) {
-                throw new RouteProblem(
-                        line(route), "the id " + route.getId() + " is already the id of a route in another file");
-            }
         }
-        return this;
+    }
+
+    private void claimPaths(CamelContext context, Collection<ParsedRoutes> others) throws RouteProblem {
+        for (var route : inputs) {
+            var path = ServedPath.of(context, route);
+            if (path == null) {
+                continue;
+            }
+            refuse(path, line(route), this);
+            for (var other : others) {
+                refuse(path, line(route), other);
+            }
+            paths.add(path);
+        }
+    }
+
+    private static void refuse(ServedPath path, int line, ParsedRoutes owner) throws RouteProblem {
+        if (owner.paths.stream().anyMatch(path::collidesWith)) {
+            throw new RouteProblem(
+                    line, path + " is already served by " + owner.name + "; change one of the paths, or delete a file");
+        }
     }
 
     Set<String> ids() {
@@ -97,6 +136,8 @@ final class ParsedRoutes {
                 builder.updateRoutesToCamelContext(context);
             } catch (FailedToCreateRouteException e) {
                 throw new RouteProblem(line(e), RouteProblem.reason(e));
+            } catch (FailedToStartRouteException e) {
+                throw new RouteProblem(line(e.getRouteId()), RouteProblem.reason(e));
             }
         }
     }
@@ -116,6 +157,14 @@ final class ParsedRoutes {
             return line(route);
         }
         return 0;
+    }
+
+    private int line(String routeId) {
+        return routes.stream()
+                .filter(route -> route.getId().equals(routeId))
+                .mapToInt(ParsedRoutes::line)
+                .findFirst()
+                .orElse(0);
     }
 
     private static int line(RouteDefinition route) {

@@ -4,12 +4,15 @@ import dev.llmworker.files.TextFile;
 import dev.llmworker.settings.SettingsException;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.HashSet;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.apache.camel.CamelContext;
 import org.apache.camel.spi.Resource;
 import org.apache.camel.support.ResourceHelper;
@@ -23,11 +26,15 @@ import org.slf4j.LoggerFactory;
 public final class RouteFiles {
     private static final Logger LOG = LoggerFactory.getLogger("dev.llmworker.Worker");
     private static final String ENDING = ".camel.yaml";
+    /// A program that still writes a file changes it again within this time.
+    private static final Duration PAUSE_OF_WRITERS = Duration.ofMillis(200);
+    private static final int MOST_PAUSES = 25;
 
     private final CamelContext context;
     private final Path folder;
     private final Map<Path, Served> served = new TreeMap<>();
     private final Map<Path, String> problems = new TreeMap<>();
+    private Set<String> passedOver = Set.of();
 
     /// A file that is being served.
     private record Served(String text, ParsedRoutes routes) {}
@@ -39,6 +46,12 @@ public final class RouteFiles {
 
     static boolean isOne(Path file) {
         return file.getFileName().toString().endsWith(ENDING);
+    }
+
+    /// Whether it looks like a route file, even if it is none by its name.
+    static boolean isYaml(Path file) {
+        var name = file.getFileName().toString();
+        return name.endsWith(".yaml") || name.endsWith(".yml");
     }
 
     /// @throws SettingsException if the folder has no route files
@@ -75,6 +88,24 @@ public final class RouteFiles {
             });
         }
         parsed.forEach((file, candidate) -> attempt(file, () -> serve(file, candidate)));
+        reportPassedOver();
+    }
+
+    private void reportPassedOver() {
+        try (var files = Files.list(folder)) {
+            var names = files.filter(file -> isYaml(file) && !isOne(file))
+                    .map(file -> file.getFileName().toString())
+                    .collect(Collectors.toCollection(TreeSet::new));
+            if (!names.isEmpty() && !names.equals(passedOver)) {
+                LOG.info(
+                        "not served, because the name of a route file ends with {}: {}",
+                        ENDING,
+                        String.join(" ", names));
+            }
+            passedOver = names;
+        } catch (IOException e) {
+            LOG.error("the folder {} cannot be read", folder, e);
+        }
     }
 
     /// Reads the folder again: loads new and changed files, and unloads deleted ones.
@@ -87,17 +118,40 @@ public final class RouteFiles {
         }
         problems.keySet().removeIf(Files::notExists);
         try (var files = Files.list(folder)) {
+            var changed = new TreeMap<Path, String>();
             for (var file : files.filter(RouteFiles::isOne).sorted().toList()) {
-                var text = TextFile.read(file);
                 var before = served.get(file);
-                // A blank file is ignored: editors empty a file before they write it.
-                if (!text.isBlank() && (before == null || !before.text.equals(text))) {
-                    reload(file, text);
+                if (before == null || !before.text.equals(TextFile.read(file))) {
+                    changed.put(file, settled(file));
                 }
             }
+            changed.forEach(this::reload);
+            // A path or an id may have moved from a later file to an earlier one.
+            changed.entrySet().removeIf(file -> !problems.containsKey(file.getKey()));
+            changed.forEach(this::reload);
+        } catch (NoSuchFileException _) {
+            // It was deleted just now. The next event says so.
         } catch (IOException e) {
             LOG.error("the folder {} cannot be read", folder, e);
+        } catch (InterruptedException _) {
+            // The worker stops.
+            Thread.currentThread().interrupt();
         }
+        reportPassedOver();
+    }
+
+    /// The text of a file that nobody writes any more. Editors empty a file before they write it.
+    private static String settled(Path file) throws IOException, InterruptedException {
+        var text = TextFile.read(file);
+        for (var i = 0; i < MOST_PAUSES; i++) {
+            Thread.sleep(PAUSE_OF_WRITERS);
+            var before = text;
+            text = TextFile.read(file);
+            if (text.equals(before)) {
+                break;
+            }
+        }
+        return text;
     }
 
     private void reload(Path file, String text) {
@@ -110,7 +164,7 @@ public final class RouteFiles {
 
     private void replace(Path file, String text) throws Exception {
         // Errors in the text show here, before the old routes are removed.
-        parse(file, text).define(context, otherIds(file));
+        parse(file, text).define(context, others(file));
         forget(file);
         var candidate = new Served(text, parse(file, text));
         var configures = candidate.routes.configure(context);
@@ -134,18 +188,18 @@ public final class RouteFiles {
             var candidate = new Served(text, parse(file, text));
             candidate.routes.configure(context);
             serve(file, candidate);
-        } catch (Exception e) {
+        } catch (Exception | LinkageError e) {
             LOG.error("{} cannot be restored to its previous version either", file, e);
         }
     }
 
     private void serve(Path file, Served candidate) throws Exception {
-        // One of these ids may be another file's, so nothing is removed if this fails.
-        candidate.routes.define(context, otherIds(file));
+        // One of these ids or paths may be another file's, so nothing is removed if this fails.
+        candidate.routes.define(context, others(file));
         try {
             candidate.routes.start(context);
             served.put(file, candidate);
-        } catch (Exception e) {
+        } catch (Exception | LinkageError e) {
             candidate.routes.remove(context);
             throw e;
         }
@@ -158,17 +212,18 @@ public final class RouteFiles {
         }
     }
 
-    private Set<String> otherIds(Path file) {
-        var ids = new HashSet<String>();
-        served.forEach((other, routes) -> {
-            if (!other.equals(file)) {
-                ids.addAll(routes.routes.ids());
-            }
-        });
-        return ids;
+    private List<ParsedRoutes> others(Path file) {
+        return served.entrySet().stream()
+                .filter(other -> !other.getKey().equals(file))
+                .map(other -> other.getValue().routes)
+                .toList();
     }
 
+    /// @throws RouteProblem if the file has nothing but comments
     private ParsedRoutes parse(Path file, String text) throws Exception {
+        if (text.lines().map(String::strip).allMatch(line -> line.isEmpty() || line.startsWith("#"))) {
+            throw new RouteProblem(0, "the file is empty; write a route into it, or delete it");
+        }
         return ParsedRoutes.of(context, resource(file, text), file.getFileName().toString());
     }
 
@@ -184,7 +239,7 @@ public final class RouteFiles {
         try {
             loading.run();
             problems.remove(file);
-        } catch (Exception e) {
+        } catch (Exception | LinkageError e) {
             var problem = RouteProblem.of(file, e);
             // Logs each problem once, even if the file is saved twice.
             if (!problem.equals(problems.put(file, problem))) {

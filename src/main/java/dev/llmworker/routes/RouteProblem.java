@@ -1,11 +1,19 @@
 package dev.llmworker.routes;
 
 import java.nio.file.Path;
+import java.util.Objects;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.apache.camel.ResolveEndpointFailedException;
 import org.snakeyaml.engine.v2.exceptions.MarkedYamlEngineException;
 
 /// A problem in a route file, for its author: one line with the file and the line number.
 final class RouteProblem extends Exception {
+    private static final Pattern UNKNOWN_OPTIONS = Pattern.compile("(?s).*Unknown parameters=\\[\\{(.*)}].*");
+    /// Options are separated by commas. A value may have commas and `=` too, so the first name is always right.
+    private static final Pattern OPTION = Pattern.compile("(?:^|, )([A-Za-z][\\w.-]*)=");
+    private static final String CAUSE = " due to: ";
+
     private final int line;
 
     /// @param line from 1; 0 if unknown
@@ -15,8 +23,8 @@ final class RouteProblem extends Exception {
     }
 
     /// `routes/mine.camel.yaml:7: …`
-    static String of(Path file, Exception failure) {
-        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+    static String of(Path file, Throwable failure) {
+        for (var cause = failure; cause != null; cause = cause.getCause()) {
             if (cause instanceof RouteProblem problem) {
                 return at(file, problem.line, String.valueOf(problem.getMessage()));
             }
@@ -38,6 +46,28 @@ final class RouteProblem extends Exception {
         while (cause.getCause() != null && !(cause instanceof ResolveEndpointFailedException)) {
             cause = cause.getCause();
         }
-        return cause.getMessage() == null ? cause.toString() : cause.getMessage();
+        return switch (cause) {
+            case ResolveEndpointFailedException endpoint -> Connectors.explain(endpointReason(endpoint));
+            case ClassNotFoundException missing -> Connectors.explainClass(String.valueOf(missing.getMessage()));
+            case NoClassDefFoundError missing ->
+                Connectors.explainClass(String.valueOf(missing.getMessage()).replace('/', '.'));
+            default -> Connectors.explain(Objects.requireNonNullElse(cause.getMessage(), cause.toString()));
+        };
+    }
+
+    /// Camel repeats the endpoint and masks what looks like a secret. Its cause alone says what is wrong.
+    private static String endpointReason(ResolveEndpointFailedException failure) {
+        var message = String.valueOf(failure.getMessage());
+        var at = message.indexOf(CAUSE);
+        var reason = at < 0 ? message : message.substring(at + CAUSE.length());
+        var options = UNKNOWN_OPTIONS.matcher(reason);
+        if (!options.matches()) {
+            return reason;
+        }
+        var names = OPTION.matcher(options.group(1))
+                .results()
+                .map(option -> option.group(1))
+                .collect(Collectors.joining(", "));
+        return failure.getUri().replaceFirst("\\?.*", "") + " has no option " + names;
     }
 }

@@ -8,7 +8,7 @@ import org.apache.camel.support.FileWatcherResourceReloadStrategy;
 final class RouteReload extends FileWatcherResourceReloadStrategy {
     RouteReload(Path folder, RouteFiles files) {
         super(folder.toString());
-        setFileFilter(file -> RouteFiles.isOne(file.toPath()));
+        setFileFilter(file -> RouteFiles.isYaml(file.toPath()));
         setResourceReload((_, _) -> files.reload());
     }
 

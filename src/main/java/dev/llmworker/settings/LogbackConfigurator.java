@@ -35,11 +35,21 @@ public final class LogbackConfigurator extends ContextAwareBase implements Confi
         appender.setEncoder(
                 System.getProperty(Logging.FORMAT, "plain").equals("json") ? json(loggers) : plain(loggers));
         appender.start();
-        var root = loggers.getLogger(Logger.ROOT_LOGGER_NAME);
-        root.setLevel(Level.toLevel(System.getProperty(Logging.LIBRARIES_LEVEL), Level.WARN));
-        root.addAppender(appender);
-        loggers.getLogger("dev.llmworker").setLevel(Level.toLevel(System.getProperty(Logging.LEVEL), Level.INFO));
+        loggers.getLogger(Logger.ROOT_LOGGER_NAME).addAppender(appender);
+        setLevels(
+                loggers,
+                Level.toLevel(System.getProperty(Logging.LEVEL), Level.INFO),
+                Level.toLevel(System.getProperty(Logging.LIBRARIES_LEVEL), Level.WARN));
         return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
+    }
+
+    /// A route may give its logger any name: `log:com.acme`, or its own id. So every logger has the user's level,
+    /// and the packages of libraries are the exceptions. A library that is not listed then logs too much, but no
+    /// line of a route is lost.
+    private static void setLevels(LoggerContext loggers, Level level, Level libraries) {
+        loggers.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(level);
+        Libraries.PACKAGES.forEach(name -> loggers.getLogger(name).setLevel(libraries));
+        Libraries.LOGGERS_OF_ROUTES.forEach(name -> loggers.getLogger(name).setLevel(level));
     }
 
     private static Encoder<ILoggingEvent> plain(LoggerContext loggers) {

@@ -54,32 +54,10 @@ public final class UnknownSettings {
     private static @Nullable String neighbour(String name, int shortLength) {
         return SettingsTable.users()
                 .map(Setting::name)
-                .filter(setting -> isOneEdit(name, setting, setting.length() <= shortLength))
+                .filter(setting -> NearNames.areSwapped(name, setting)
+                        || (setting.length() > shortLength && NearNames.isOneEdit(name, setting)))
                 .findFirst()
                 .orElse(null);
-    }
-
-    /// Whether a letter is added, missing or another one, or two letters that follow each other are swapped.
-    ///
-    /// @param onlySwapped whether only the latter counts
-    private static boolean isOneEdit(String one, String other, boolean onlySwapped) {
-        var start = commonPrefix(one, other);
-        var rest = new StringBuilder(one.substring(start)).reverse();
-        var otherRest = new StringBuilder(other.substring(start)).reverse();
-        var end = commonPrefix(rest, otherRest);
-        int edited = rest.length() - end, otherEdited = otherRest.length() - end;
-        if (edited == 2 && otherEdited == 2) {
-            return rest.charAt(end) == otherRest.charAt(end + 1) && rest.charAt(end + 1) == otherRest.charAt(end);
-        }
-        return !onlySwapped && edited <= 1 && otherEdited <= 1;
-    }
-
-    private static int commonPrefix(CharSequence one, CharSequence other) {
-        var at = 0;
-        while (at < Math.min(one.length(), other.length()) && one.charAt(at) == other.charAt(at)) {
-            at++;
-        }
-        return at;
     }
 
     /// Every name in a placeholder of a route or of `application.properties`.

@@ -4,52 +4,117 @@ import static ai.djl.huggingface.tokenizers.jni.TokenizersLibrary.LIB;
 
 import dev.llmworker.weights.ModelFileException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
 import java.nio.file.Path;
-import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
 
 /// The Hugging Face tokenizers, called through DJL's native methods. DJL's own class also fetches words, offsets
 /// and masks for each text, which takes twice as long.
+///
+/// The JSON has control tokens as added tokens only, not in its vocabulary: so no text can become one except by its
+/// name. The library gives added tokens that the vocabulary lacks the ids after the highest one. That one is
+/// [#START]. Here these ids become the model's.
 public final class HuggingFaceEncoder implements TextEncoder {
+    /// The name of a token that comes before the control tokens. No text contains it.
+    public static final String START = "start " + Long.toHexString(new Random().nextLong());
+    /// Stands for the unknown token in a vocabulary. No text contains it.
+    public static final String UNKNOWN = "unknown " + Long.toHexString(new Random().nextLong());
+    /// The id of [#START]: higher than those of all models.
+    public static final int START_ID = 1 << 21;
+    /// The steps of a normalizer that remove what a [NameGuard] put in.
+    public static final List<String> UNGUARDING = List.of(
+            replacing("" + NameGuard.BREAK, ""),
+            replacing("" + NameGuard.ESCAPE + NameGuard.ESCAPED_BREAK, "" + NameGuard.BREAK),
+            replacing("" + NameGuard.ESCAPE + NameGuard.ESCAPED_ESCAPE, "" + NameGuard.ESCAPE));
+
     private static final Cleaner CLEANER = Cleaner.create();
-    private static final String PROBE = "Hello, Wörld! 123\n\u0001\uD83D\uDE00";
+    /// Has each byte that UTF-8 can have, and characters that hardly any vocabulary has.
+    private static final String PROBE = probe();
 
     private final long handle;
+    private final Path file;
+    private final int[] further;
 
-    /// @param json a `tokenizer.json` without control tokens
+    /// @param json a `tokenizer.json`; [#START] and the tokens that its vocabulary lacks are its last added tokens
+    /// @param further the ids of these tokens in this order
     /// @param file the file it was made from, for messages
     /// @param problem the message's text if the tokenizer rejects it
-    public HuggingFaceEncoder(String json, Path file, String problem) throws IOException {
+    public HuggingFaceEncoder(String json, int[] further, Path file, String problem) throws IOException {
         // Loaded separately, so that a failure to load the native library is not blamed on the file.
         TokenizerLibrary.load();
+        this.further = further;
+        this.file = file;
         try {
             handle = LIB.createTokenizerFromString(json);
             CLEANER.register(this, new Deletion(handle));
             LIB.disableTruncation(handle);
             LIB.disablePadding(handle);
             // Some contradictions only show when a text is encoded.
-            encode(PROBE);
+            ids(PROBE);
         } catch (RuntimeException e) {
-            var refused = new ModelFileException(file, problem + ": " + e.getMessage());
-            refused.initCause(e);
-            throw refused;
+            throw failure(problem + ": ", e);
         }
     }
 
+    /// The name by which a tokenizer of guarded texts looks for a control token.
+    public static String guardedName(String name, int id) {
+        return NameGuard.canBreak(name) ? name : START + id;
+    }
+
+    private static String replacing(String text, String by) {
+        return "{\"type\":\"Replace\",\"pattern\":{\"String\":\"" + text + "\"},\"content\":\"" + by + "\"}";
+    }
+
+    private static String probe() {
+        var probe = new StringBuilder("Hello, Wörld! 123\n");
+        for (var character = 0; character < 0x800; character++) {
+            probe.appendCodePoint(character);
+        }
+        for (var lead = 0x800; lead < 0x10000; lead += 0x1000) {
+            probe.appendCodePoint(lead);
+        }
+        for (var lead = 0x1FFFD; lead <= 0x10FFFD; lead += 0x10000) {
+            probe.appendCodePoint(lead);
+        }
+        return probe.toString();
+    }
+
+    /// @throws UncheckedIOException with a [ModelFileException] if the tokenizer fails at this text
     @Override
-    public int[] encode(String text) {
+    public int[] encode(String guarded) {
+        try {
+            return ids(guarded);
+        } catch (RuntimeException e) {
+            throw new UncheckedIOException(failure("makes a tokenizer that fails at a text: ", e));
+        }
+    }
+
+    private int[] ids(String text) {
         try {
             var encoding = LIB.encode(handle, text, false);
             try {
-                var ids = LIB.getTokenIds(encoding);
-                return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
+                var encoded = LIB.getTokenIds(encoding);
+                var ids = new int[encoded.length];
+                for (var i = 0; i < ids.length; i++) {
+                    var id = Math.toIntExact(encoded[i]);
+                    ids[i] = id > START_ID ? further[id - START_ID - 1] : id;
+                }
+                return ids;
             } finally {
                 LIB.deleteEncoding(encoding);
             }
         } finally {
             Reference.reachabilityFence(this);
         }
+    }
+
+    private ModelFileException failure(String problem, RuntimeException e) {
+        var failure = new ModelFileException(file, problem + e.getMessage());
+        failure.initCause(e);
+        return failure;
     }
 
     /// Must not refer to the encoder: the encoder would then never be collected.

@@ -3,6 +3,7 @@ package dev.llmworker.text;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -22,15 +23,17 @@ public final class ModelTokenizer implements Tokenizer {
 
     /// The tokens at the beginning and end of a sequence.
     ///
-    /// @param begin the token that chat templates call `bos_token`
-    /// @param end the token that chat templates call `eos_token`
-    /// @param begins whether the model needs `begin` before each prompt
-    public record Ends(OptionalInt begin, OptionalInt end, boolean begins) {}
+    /// @param begin the begin-of-sequence token
+    /// @param end the end-of-sequence token
+    /// @param begins whether `begin` goes before each prompt
+    /// @param ends whether `end` goes after each raw prompt
+    /// @param names of all special tokens, by what chat templates call them, such as `bos_token`
+    public record Ends(OptionalInt begin, OptionalInt end, boolean begins, boolean ends, Map<String, Object> names) {}
 
     private final Vocabulary vocabulary;
     private final Spelling spelling;
     private final TextEncoder encoder;
-    private final TokenNames controlNames;
+    private final NameGuard guard;
     private final Ends ends;
     private final boolean addsLeadingSpace;
     private final FewestTokens.@Nullable Covering covering;
@@ -48,7 +51,7 @@ public final class ModelTokenizer implements Tokenizer {
         this.vocabulary = vocabulary;
         this.spelling = spelling;
         this.encoder = encoder;
-        this.controlNames = new TokenNames(vocabulary.controlTokens());
+        this.guard = new NameGuard(new TokenNames(vocabulary.controlTokens()));
         this.ends = ends;
         this.addsLeadingSpace = addsLeadingSpace;
         this.covering = covering;
@@ -56,12 +59,17 @@ public final class ModelTokenizer implements Tokenizer {
 
     @Override
     public int[] encodeText(String text) {
-        return encoder.encode(encodable(text));
+        return encoder.encode(guard.plain(encodable(text)));
     }
 
     @Override
-    public int[] encodeFurtherText(String text) {
-        return encoder.encodeFurther(encodable(text));
+    public int[] encodeWithControlTokens(String text) {
+        return encoder.encodeTrusted(encodable(text));
+    }
+
+    @Override
+    public int[] encodeMarked(String text, char mark) {
+        return encoder.encode(guard.marked(encodable(text), mark));
     }
 
     @Override
@@ -80,26 +88,6 @@ public final class ModelTokenizer implements Tokenizer {
 
     private static String encodable(String text) {
         return LONE_SURROGATE.matcher(text).replaceAll("\uFFFD");
-    }
-
-    @Override
-    public int[] encodeWithControlTokens(String text) {
-        var ids = IntStream.builder();
-        var from = 0;
-        while (from < text.length()) {
-            var match = controlNames.find(text, from);
-            var end = match == null ? text.length() : match.start();
-            if (end > from) {
-                var part = text.substring(from, end);
-                IntStream.of(from == 0 ? encodeText(part) : encodeFurtherText(part))
-                        .forEach(ids);
-            }
-            if (match != null) {
-                ids.add(match.id());
-            }
-            from = match == null ? end : match.end();
-        }
-        return ids.build().toArray();
     }
 
     @Override
@@ -137,6 +125,11 @@ public final class ModelTokenizer implements Tokenizer {
     }
 
     @Override
+    public OptionalInt endOfRawPrompt() {
+        return ends.ends() ? ends.end() : OptionalInt.empty();
+    }
+
+    @Override
     public Map<String, Integer> controlTokens() {
         return vocabulary.controlTokens();
     }
@@ -146,14 +139,14 @@ public final class ModelTokenizer implements Tokenizer {
         return addsLeadingSpace;
     }
 
-    /// The name of the begin-of-sequence token, which chat templates call `bos_token`; empty if the model has
-    /// none.
-    public String beginOfSequenceName() {
-        return ends.begin().isPresent() ? vocabulary.name(ends.begin().getAsInt()) : "";
+    /// The names of the special tokens, by what chat templates call them, such as `bos_token`. A few values are lists
+    /// of names.
+    public Map<String, Object> specialTokens() {
+        return ends.names();
     }
 
-    /// The name of the end-of-sequence token, which chat templates call `eos_token`; empty if the model has none.
-    public String endOfSequenceName() {
-        return ends.end().isPresent() ? vocabulary.name(ends.end().getAsInt()) : "";
+    /// The names of control tokens for which the model has no embedding. They are plain text.
+    public Set<String> unusable() {
+        return vocabulary.unusable();
     }
 }

@@ -1,15 +1,19 @@
 package dev.llmworker.text;
 
-/// Converts plain text to token ids, never to a control token's.
+/// Converts text to token ids.
 ///
 /// Threading: any thread.
 @FunctionalInterface
 public interface TextEncoder {
-    /// @param text without lone surrogates
-    int[] encode(String text);
+    /// Names of control tokens become these tokens, unless a [NameGuard] broke them.
+    ///
+    /// @param guarded without lone surrogates
+    int[] encode(String guarded);
 
-    /// Like [#encode], for text that follows a control token.
-    default int[] encodeFurther(String text) {
-        return encode(text);
+    /// Like [#encode], for a text that is not guarded: each name in it is a token.
+    ///
+    /// @param trusted without lone surrogates
+    default int[] encodeTrusted(String trusted) {
+        return encode(NameGuard.escaped(trusted));
     }
 }

@@ -1,5 +1,6 @@
 package dev.llmworker.text;
 
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -19,9 +20,14 @@ public final class TokenNames {
     private static final int NONE = -1;
 
     private final Node root = new Node();
+    /// The first characters of all names. Most characters of a text are none of them.
+    private final BitSet beginnings = new BitSet();
 
     public TokenNames(Map<String, Integer> ids) {
         ids.forEach((name, id) -> {
+            if (!name.isEmpty()) {
+                beginnings.set(name.charAt(0));
+            }
             var node = root;
             for (var i = 0; i < name.length(); i++) {
                 node = node.next.computeIfAbsent(name.charAt(i), _ -> new Node());
@@ -44,7 +50,14 @@ public final class TokenNames {
         return null;
     }
 
+    boolean isAt(String text, int start) {
+        return at(text, start) != null;
+    }
+
     private @Nullable Match at(String text, int start) {
+        if (!beginnings.get(text.charAt(start))) {
+            return null;
+        }
         var node = root.next.get(text.charAt(start));
         Match longest = null;
         for (var i = start + 1; node != null; i++) {

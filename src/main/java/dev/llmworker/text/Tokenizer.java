@@ -14,14 +14,14 @@ public interface Tokenizer {
     /// A lone surrogate is encoded as U+FFFD.
     int[] encodeText(String text);
 
-    /// Like [#encodeText(String)], for text that follows a control token. It differs if the tokenizer puts a
-    /// space only before the first text.
-    default int[] encodeFurtherText(String text) {
-        return encodeText(text);
-    }
-
     /// Like [#encodeText(String)], but names of control tokens become those tokens. For raw prompts.
     int[] encodeWithControlTokens(String text);
+
+    /// Like [#encodeWithControlTokens], but a name that has `mark` before it is plain text. For chat templates with
+    /// messages in them.
+    ///
+    /// @param mark is not part of the text
+    int[] encodeMarked(String text, char mark);
 
     /// A lower bound on the token count of `text` as plain text, found quickly; 0 if none is known without
     /// encoding it.
@@ -42,6 +42,11 @@ public interface Tokenizer {
 
     /// The token that the model needs before each prompt, if any.
     OptionalInt beginOfSequence();
+
+    /// The token that the tokenizer puts after each raw prompt, if any.
+    default OptionalInt endOfRawPrompt() {
+        return OptionalInt.empty();
+    }
 
     /// The ids of the control tokens, by name.
     Map<String, Integer> controlTokens();

@@ -20,6 +20,6 @@ public final class TokenizerLibrary {
     /// Loads the library and makes the calls of a tokenizer once, so that later calls are fast.
     public static void link() throws IOException {
         load();
-        new HuggingFaceEncoder(SMALLEST, Path.of("none"), "the smallest tokenizer").encode("a");
+        new HuggingFaceEncoder(SMALLEST, new int[0], Path.of("none"), "the smallest tokenizer").encode("a");
     }
 }

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /// The tokens of a model and their kinds.
 ///
@@ -32,10 +33,13 @@ public final class Vocabulary {
     private final Kind[] kinds;
     private final BitSet endOfSequence;
     private final Map<String, Integer> controlTokens;
+    private final Set<String> unusable;
 
     /// @param names by id; empty for ids without a name
     /// @param kinds by id
-    public Vocabulary(List<String> names, Kind[] kinds, BitSet endOfSequence) {
+    /// @param unusable the names of control tokens without an embedding
+    public Vocabulary(List<String> names, Kind[] kinds, BitSet endOfSequence, Set<String> unusable) {
+        this.unusable = unusable;
         this.names = names;
         this.kinds = kinds;
         this.endOfSequence = endOfSequence;
@@ -61,7 +65,7 @@ public final class Vocabulary {
         // forge them.
         endOfSequence.stream().forEach(id -> kinds[id] = Kind.CONTROL);
         endOfSequence.or(EndOfSequenceTokens.byKey(metadata, names.size()));
-        return new Vocabulary(names, kinds, endOfSequence);
+        return new Vocabulary(names, kinds, endOfSequence, Set.of());
     }
 
     private static Kind[] kinds(Metadata metadata, int size) throws ModelFileException {
@@ -146,7 +150,11 @@ public final class Vocabulary {
         return endOfSequence.get(id);
     }
 
-    Map<String, Integer> controlTokens() {
+    Set<String> unusable() {
+        return unusable;
+    }
+
+    public Map<String, Integer> controlTokens() {
         return controlTokens;
     }
 }

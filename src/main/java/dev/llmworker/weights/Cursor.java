@@ -67,6 +67,15 @@ final class Cursor {
 
     /// A length, then as many bytes of UTF-8.
     String string() throws ModelFileException {
+        var text = text();
+        if (text.malformedAt() >= 0) {
+            throw failure(text.problem());
+        }
+        return text.text();
+    }
+
+    /// Like [#string()], but whoever reads the text refuses it if it is not UTF-8: many texts are read by nobody.
+    Value.Text text() throws ModelFileException {
         var start = offset();
         var length = int64();
         if (length < 0 || length > fileBytes - offset()) {
@@ -82,10 +91,10 @@ final class Cursor {
         if (text.indexOf('\uFFFD') >= 0) {
             var encoded = text.getBytes(StandardCharsets.UTF_8);
             if (!Arrays.equals(bytes, 0, size, encoded, 0, encoded.length)) {
-                throw failure("has a string at byte " + start + " that is not UTF-8");
+                return new Value.Text(text, start);
             }
         }
-        return text;
+        return new Value.Text(text);
     }
 
     /// A copy of the next bytes.

@@ -83,7 +83,7 @@ final class HeaderReader {
 
     private Value value(ValueType type) throws ModelFileException {
         return switch (type) {
-            case STRING -> new Value.Text(cursor.string());
+            case STRING -> cursor.text();
             case ARRAY -> array();
             case BOOL -> flag();
             case UINT8, INT8, UINT16, INT16, UINT32, INT32, FLOAT32, UINT64, INT64, FLOAT64 ->
@@ -109,10 +109,13 @@ final class HeaderReader {
             case ARRAY -> throw cursor.failure("is an array of arrays; expected numbers, flags or strings in it");
             case STRING -> {
                 var strings = new String[count];
+                var malformedAt = -1L;
                 for (var i = 0; i < count; i++) {
-                    strings[i] = cursor.string();
+                    var text = cursor.text();
+                    strings[i] = text.text();
+                    malformedAt = malformedAt < 0 ? text.malformedAt() : malformedAt;
                 }
-                yield new Value.Texts(Collections.unmodifiableList(Arrays.asList(strings)));
+                yield new Value.Texts(Collections.unmodifiableList(Arrays.asList(strings)), malformedAt);
             }
             case UINT8, INT8, UINT16, INT16, UINT32, INT32, FLOAT32, BOOL, UINT64, INT64, FLOAT64 ->
                 new Value.Scalars(type, heap((long) count * type.leastBytes()));

@@ -31,8 +31,10 @@ final class HubConfig {
             Map.entry("attention.sliding_window", "sliding_window"),
             Map.entry("vocab_size", "vocab_size"));
     private static final double DEFAULT_EPSILON = 1e-6;
-    /// Mistral's window if its configuration does not say.
+    /// The window if the configuration does not say.
     private static final int DEFAULT_WINDOW = 4096;
+    /// Qwen's first layers that have no window, if its configuration does not say.
+    private static final int DEFAULT_FULL_LAYERS = 28;
 
     private final JsonFile json;
     private final String prefix;
@@ -93,16 +95,41 @@ final class HubConfig {
         }
     }
 
-    /// Qwen's configurations have a window even if it is not in use.
-    private void window(String architecture) {
+    /// Removes a window that no layer has, and adds the usual one if the file does not say.
+    private void window(String architecture) throws ModelFileException {
         var key = prefix + "attention.sliding_window";
-        if (architecture.equals("MistralForCausalLM")) {
-            if (json.get("sliding_window").isMissingNode()) {
-                values.put(key, Value.integer(DEFAULT_WINDOW));
-            }
-        } else if (!json.get("use_sliding_window").asBoolean()) {
+        var slides = switch (architecture) {
+            case "MistralForCausalLM" -> true;
+            case "Qwen2ForCausalLM", "Qwen3ForCausalLM" ->
+                json.get("use_sliding_window").asBoolean() && aLayerSlides();
+            default -> false;
+        };
+        if (!slides) {
             values.remove(key);
+        } else if (json.get("sliding_window").isMissingNode()) {
+            values.put(key, Value.integer(DEFAULT_WINDOW));
         }
+    }
+
+    /// Whether a layer of a Qwen model uses the window.
+    private boolean aLayerSlides() throws ModelFileException {
+        var layers = metadata.integer(prefix + "block_count", 1);
+        var types = json.get("layer_types");
+        if (!types.isArray()) {
+            return json.get("max_window_layers").asInt(DEFAULT_FULL_LAYERS) < layers;
+        }
+        var slides = false;
+        for (var layer = 0; layer < Math.min(layers, types.size()); layer++) {
+            switch (types.get(layer).asText()) {
+                case "full_attention" -> {}
+                case "sliding_attention" -> slides = true;
+                default ->
+                    throw json.problem(
+                            "layer_types",
+                            "has " + types.get(layer) + "; supported: full_attention, sliding_attention");
+            }
+        }
+        return slides;
     }
 
     /// @param key GGUF's key after the architecture's name

@@ -58,9 +58,15 @@ public final class Metadata {
 
     public String string(String key) throws ModelFileException {
         return switch (value(key)) {
-            case Value.Text(var text) -> text;
+            case Value.Text text when text.malformedAt() >= 0 -> throw problem(key, text.problem());
+            case Value.Text text -> text.text();
             case Value other -> throw mismatch(key, other, "a string");
         };
+    }
+
+    /// A text that is only shown: it may be any bytes. Those that are not UTF-8 are U+FFFD.
+    public String shown(String key, String fallback) {
+        return values.get(key) instanceof Value.Text text ? text.text() : fallback;
     }
 
     public String string(String key, String fallback) throws ModelFileException {
@@ -108,7 +114,9 @@ public final class Metadata {
     /// An array of strings, unmodifiable.
     public List<String> strings(String key) throws ModelFileException {
         return switch (value(key)) {
-            case Value.Texts(var texts) -> texts;
+            case Value.Texts texts
+            when texts.malformedAt() >= 0 -> throw problem(key, new Value.Text("", texts.malformedAt()).problem());
+            case Value.Texts texts -> texts.texts();
             case Value other -> throw mismatch(key, other, "an array of strings");
         };
     }

@@ -26,7 +26,17 @@ sealed interface Value {
         }
     }
 
-    record Text(String text) implements Value {
+    /// @param text has U+FFFD for what is not UTF-8
+    /// @param malformedAt where a string that is not UTF-8 begins in the file; -1 if it is UTF-8
+    record Text(String text, long malformedAt) implements Value {
+        Text(String text) {
+            this(text, -1);
+        }
+
+        String problem() {
+            return "has a string at byte " + malformedAt + " that is not UTF-8";
+        }
+
         @Override
         public String description() {
             return "a STRING";
@@ -50,7 +60,9 @@ sealed interface Value {
     }
 
     /// An array of strings, unmodifiable.
-    record Texts(List<String> texts) implements Value {
+    ///
+    /// @param malformedAt where the first string that is not UTF-8 begins in the file; -1 if all are
+    record Texts(List<String> texts, long malformedAt) implements Value {
         @Override
         public String description() {
             return "an array of " + texts.size() + " STRING";

@@ -28,6 +28,11 @@ class LetterTokenizer implements Tokenizer {
     }
 
     @Override
+    public int[] encodeMarked(String text, char mark) {
+        return encodeText(text);
+    }
+
+    @Override
     public OptionalInt beginOfSequence() {
         return OptionalInt.empty();
     }

@@ -16,8 +16,8 @@ import dev.llmworker.text.TinyVocabularies;
 import dev.llmworker.text.Tokenizer;
 import dev.llmworker.text.chat.ChatMessage;
 import dev.llmworker.text.chat.ChatTemplate;
-import dev.llmworker.text.chat.JinjaChatTemplateTest;
 import dev.llmworker.text.chat.PromptEncoder;
+import dev.llmworker.text.chat.TemplateVariablesTest;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Collections;
@@ -158,7 +158,7 @@ class StopTokensTest {
     void aConversationThatTheTemplateCannotRenderIsRefused() throws Exception {
         var source = "{% for m in messages %}{{ m.content }}{% for n in messages %}{% for o in messages %}{{ '' }}"
                 + "{% endfor %}{% endfor %}{% endfor %}";
-        var template = JinjaChatTemplateTest.of(source, folder, TinyVocabularies.byteLevel("smollm"));
+        var template = TemplateVariablesTest.of(source, folder, TinyVocabularies.byteLevel("smollm"));
         var generator = start(new LetterTokenizer(), template);
         var tooLong = refused(generator, List.of(ChatMessage.user("x".repeat((1 << 20) + 1))));
         assertEquals("context_exceeded", tooLong.code());

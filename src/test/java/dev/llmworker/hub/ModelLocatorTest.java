@@ -130,7 +130,8 @@ class ModelLocatorTest {
 
         assertEquals(
                 "MODEL=" + file
-                        + ": big-00001-of-00003.gguf is one of 3 parts; a model in parts is not supported; use one that is a single file",
+                        + ": big-00001-of-00003.gguf is one of 3 parts; join them into one file: "
+                        + "`llama-gguf-split --merge big-00001-of-00003.gguf model.gguf`",
                 refusal(file.toString()));
     }
 

@@ -34,6 +34,11 @@ class DetokenizerTest {
         }
 
         @Override
+        public int[] encodeMarked(String text, char mark) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
         public byte[] bytes(int id) {
             return tokens.get(id);
         }

@@ -142,6 +142,11 @@ class FewestTokensTest {
         }
 
         @Override
+        public int[] encodeMarked(String text, char mark) {
+            throw new AssertionError("it was encoded");
+        }
+
+        @Override
         public int fewestTokens(String text) {
             return known.fewestTokens(text);
         }

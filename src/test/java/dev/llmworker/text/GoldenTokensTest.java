@@ -76,7 +76,7 @@ class GoldenTokensTest {
                                 tokenizer().controlTokens().get(name))))
                 .toList();
         assertEquals(List.of(true, true, false, false), ends);
-        assertEquals("<|im_end|>", tokenizer().endOfSequenceName());
+        assertEquals("<|im_end|>", tokenizer().specialTokens().get("eos_token"));
         assertTrue(tokenizer().beginOfSequence().isEmpty());
         assertEquals(49_152, tokenizer().vocabularySize());
     }

@@ -84,12 +84,24 @@ public final class TinyVocabularies {
         return add(pair.replace(" ", ""), NORMAL, 0);
     }
 
-    TinyVocabularies string(String key, String value) {
+    /// Makes a token a control token.
+    public TinyVocabularies control(String token) {
+        types.set(id(token), CONTROL);
+        return this;
+    }
+
+    public TinyVocabularies string(String key, String value) {
         keys.put(key, file -> file.string(key, value));
         return this;
     }
 
-    TinyVocabularies integer(String key, int value) {
+    /// Leaves a key out, also one of the lists.
+    public TinyVocabularies without(String key) {
+        keys.put(key, _ -> {});
+        return this;
+    }
+
+    public TinyVocabularies integer(String key, int value) {
         keys.put(key, file -> file.integer(key, value));
         return this;
     }

@@ -2,6 +2,7 @@ package dev.llmworker.weights;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -190,11 +191,23 @@ class HeaderRefusalTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"C0 80", "ED A0 80", "FF", "61 E2 82", "F4 90 80 80", "EF BF BD 80"})
-    void stringsMustBeUtf8(String hex) throws IOException {
+    void stringsMustBeUtf8IfTheyAreRead(String hex) throws IOException {
         var text = HexFormat.ofDelimiter(" ").parseHex(hex);
         var value = Arrays.copyOf(long64(text.length), 8 + text.length);
         System.arraycopy(text, 0, value, 8, text.length);
-        assertRefused("metadata s has a string at byte 37 that is not UTF-8", new GgufFile().raw("s", STRING, value));
+        var list = Arrays.copyOf(new byte[] {(byte) STRING}, 4 + 8 + value.length);
+        list[4] = 1;
+        System.arraycopy(value, 0, list, 12, value.length);
+        var file = new GgufFile().raw("s", STRING, value).raw("l", ARRAY, list).write(directory.resolve("any.gguf"));
+
+        try (var gguf = Gguf.open(file)) {
+            var metadata = gguf.metadata();
+            var one = assertThrows(ModelFileException.class, () -> metadata.string("s"));
+            assertEquals("any.gguf: metadata s has a string at byte 37 that is not UTF-8", one.getMessage());
+            var several = assertThrows(ModelFileException.class, () -> metadata.strings("l"));
+            assertTrue(String.valueOf(several.getMessage()).startsWith("any.gguf: metadata l has a string at byte "));
+            assertTrue(metadata.shown("s", "").contains("\uFFFD"));
+        }
     }
 
     @Test

@@ -3,10 +3,13 @@ package dev.llmworker.serving.beans;
 import java.util.Map;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
+import org.jspecify.annotations.Nullable;
 
-/// The bean `answer`: gives a generated text the name in the variable `answerField`: the body
-/// `{"generated_text": "…"}` of the bean `generate`, or the text of `llm:generate`, becomes `{"summary": "…"}`.
-final class AnswerProcessor implements Processor {
+/// The bean `answer` gives a generated text a name: the body `{"generated_text": "…"}` of the bean `generate`, or the
+/// text of `llm:generate`, becomes `{"summary": "…"}`. A step `bean` passes the name and the text:
+/// `method: as('summary', ${body})`. With a step `process` the name is in the variable `answerField`.
+// Public, because Camel calls the method by its name.
+public final class AnswerProcessor implements Processor {
     private static final String VARIABLE = "answerField";
 
     @Override
@@ -15,11 +18,14 @@ final class AnswerProcessor implements Processor {
         if (field == null) {
             throw new IllegalStateException("the bean answer needs the variable answerField; set it before");
         }
-        var body = exchange.getMessage().getBody();
+        exchange.getMessage().setBody(as(field, exchange.getMessage().getBody()));
+    }
+
+    public Map<String, String> as(String field, @Nullable Object body) {
         var answer = body instanceof Map<?, ?> fields ? fields.get(GenerateProcessor.TEXT) : body;
         if (!(answer instanceof String text)) {
             throw new IllegalStateException("the bean answer needs a generated text as its body");
         }
-        exchange.getMessage().setBody(Map.of(field, text));
+        return Map.of(field, text);
     }
 }

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.beans;
 
+import com.fasterxml.jackson.core.JacksonException;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.HttpClient;
 import dev.llmworker.serving.connection.Nobody;
@@ -9,6 +10,7 @@ import dev.llmworker.serving.wire.RequestLog;
 import java.nio.charset.StandardCharsets;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -21,6 +23,9 @@ final class ErrorProcessor implements Processor {
     public void process(Exchange exchange) {
         var failure = exchange.getProperty(Exchange.EXCEPTION_CAUGHT, Exception.class);
         var error = failure == null ? JsonError.internal() : JsonError.of(failure);
+        if (error == null && isBodyOfClient(exchange, failure)) {
+            error = JsonError.of(400, "invalid_request", "the body is not the JSON that its route expects");
+        }
         var client = Client.of(exchange);
         if (error == null) {
             var id = client instanceof Nobody ? exchange.getExchangeId() : client.requestId();
@@ -33,6 +38,12 @@ final class ErrorProcessor implements Processor {
         } else {
             answer(exchange, error);
         }
+    }
+
+    /// Whether Camel's own data format `json` could not read what a client has sent. After a step that called another
+    /// service, it may be that service's answer.
+    private static boolean isBodyOfClient(Exchange exchange, @Nullable Exception failure) {
+        return failure instanceof JacksonException && exchange.getProperty(Exchange.TO_ENDPOINT) == null;
     }
 
     static void answer(Exchange exchange, JsonError error) {

@@ -28,7 +28,8 @@ public final class Serving {
 
     /// Binds the port, the WebSocket component, and the beans that routes are made of: `ping`, `generate`,
     /// `generateOrStream`, `chatCompletions`, `completions`, `models`, `stats`, `metrics`, `page`, `websocket`,
-    /// `errors`, `template`, `answer`, the data format `strictJson`, and what `docs/routes.md` lists.
+    /// `errors`, `template`, `answer`, the language `prompt`, the data format `strictJson`, and what
+    /// `docs/routes.md` lists.
     public static void bind(
             Registry registry, HttpPort port, Generator generator, WorkerStats stats, PrometheusPage metrics) {
         registry.bind("vertx", port.vertx());
@@ -59,6 +60,7 @@ public final class Serving {
         registry.bind("errors", new ErrorProcessor());
         registry.bind("template", new TemplateProcessor());
         registry.bind("answer", new AnswerProcessor());
+        registry.bind("prompt", new PromptLanguage());
         registry.bind("strictJson", new StrictJsonFormat());
         bindForRoutes(registry, port, generations);
     }

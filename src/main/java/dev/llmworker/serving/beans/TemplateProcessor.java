@@ -1,5 +1,6 @@
 package dev.llmworker.serving.beans;
 
+import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -26,14 +27,23 @@ final class TemplateProcessor implements Processor {
         if (!(exchange.getMessage().getBody() instanceof Map<?, ?> body)) {
             throw new IllegalStateException("the bean template needs a Map as its body; unmarshal it before");
         }
-        var fields = new RequestFields(body);
         var filled = new LinkedHashMap<Object, Object>(body);
-        var prompt = FIELD.matcher(template).replaceAll(match -> {
+        var matcher = FIELD.matcher(template);
+        filled.put("prompt", fill(template, exchange));
+        // A field that is part of the prompt now is no option of the request.
+        matcher.results()
+                .map(match -> match.group(1))
+                .filter(name -> !name.equals("prompt"))
+                .forEach(filled::remove);
+        exchange.getMessage().setBody(filled);
+    }
+
+    /// @throws RequestException if `template` names what is neither a variable nor a field of the body
+    static String fill(String template, Exchange exchange) {
+        var fields = new RequestFields(exchange.getMessage().getBody() instanceof Map<?, ?> body ? body : Map.of());
+        return FIELD.matcher(template).replaceAll(match -> {
             var variable = exchange.getVariable(match.group(1), String.class);
-            filled.remove(match.group(1));
             return Matcher.quoteReplacement(variable == null ? fields.text(match.group(1)) : variable);
         });
-        filled.put("prompt", prompt);
-        exchange.getMessage().setBody(filled);
     }
 }

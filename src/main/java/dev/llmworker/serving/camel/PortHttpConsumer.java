@@ -56,6 +56,10 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
 
     @Override
     protected void handleRequest(RoutingContext request) {
+        if (PortWebsocketHost.isHandshake(request)) {
+            request.next();
+            return;
+        }
         if (isSuspended()) {
             super.handleRequest(request);
             return;

@@ -6,11 +6,14 @@ import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.serving.wire.RequestId;
 import io.vertx.core.Handler;
+import io.vertx.ext.web.Route;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import io.vertx.ext.web.handler.BodyHandler;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpRouter;
@@ -37,10 +40,22 @@ public final class PortRouter extends VertxPlatformHttpRouter {
             417, "expectation failed",
             503, "service unavailable");
 
+    /// How many routes one rank may have since the start.
+    private static final int ROUTES_OF_RANK = 1_000_000;
+    private static final int RANKS = 1000;
+    private static final int FIRST_PREFIX_RANK = RANKS / 2;
+
     private final int maxBodyBytes;
+    private final AtomicInteger routes = new AtomicInteger();
+    private final Router router;
 
     public PortRouter(HttpPort port) {
-        super(null, port.vertx(), Router.router(port.vertx()), NAME);
+        this(port, Router.router(port.vertx()));
+    }
+
+    private PortRouter(HttpPort port, Router router) {
+        super(null, port.vertx(), router, NAME);
+        this.router = router;
         maxBodyBytes = port.maxBodyBytes();
         REASONS.forEach((status, reason) -> answer(status, _ -> JsonError.ofStatus(status, reason)));
         answer(404, PortRouter::notFound);
@@ -50,6 +65,44 @@ public final class PortRouter extends VertxPlatformHttpRouter {
         // The body handler reports a body under status 200 if it breaks off or is not encoded as HTTP requires.
         answer(200, _ -> JsonError.of(400, "bad_request", "the body is not valid HTTP"));
         route().order(Integer.MIN_VALUE).handler(new HttpMeter(port.stats()));
+    }
+
+    /// The more exact path goes first, whichever was added first: `/orders/new` before `/orders/{id}` before
+    /// `/orders*`.
+    @Override
+    public Route route(String path) {
+        return router.route(path).order(order(path));
+    }
+
+    /// A handshake is checked before any route of HTTP.
+    Route handshake(String path) {
+        return router.route(path).order(order(path) - RANKS * ROUTES_OF_RANK);
+    }
+
+    /// This router for WebSockets: their routes come after those of HTTP, which may have the same path.
+    Router forWebSockets() {
+        return new VertxPlatformHttpRouter(null, vertx(), router, NAME) {
+            @Override
+            public Route route(String path) {
+                return router.route(path).order(order(path) + RANKS * ROUTES_OF_RANK);
+            }
+        };
+    }
+
+    private int order(String path) {
+        var parameter = path.indexOf(':');
+        var rank = 0;
+        if (path.endsWith("*")) {
+            rank = RANKS - 1 - Math.min(path.length(), FIRST_PREFIX_RANK - 1);
+        } else if (parameter >= 0) {
+            rank = FIRST_PREFIX_RANK - 1 - Math.min(parameter, FIRST_PREFIX_RANK - 2);
+        }
+        return rank * ROUTES_OF_RANK + routes.getAndIncrement() % ROUTES_OF_RANK;
+    }
+
+    /// Whether a route of HTTP takes some methods at this path, but not all.
+    boolean restrictsMethods(String path) {
+        return !methods(path).isEmpty();
     }
 
     private void answer(int status, Function<RoutingContext, JsonError> error) {
@@ -81,15 +134,7 @@ public final class PortRouter extends VertxPlatformHttpRouter {
     }
 
     private JsonError methodNotAllowed(RoutingContext request) {
-        var allowed = new TreeSet<String>();
-        for (var route : getRoutes()) {
-            var path = route.getPath();
-            if (path != null
-                    && route.methods() != null
-                    && matches(path, route.isExactPath(), request.normalizedPath())) {
-                route.methods().forEach(method -> allowed.add(method.name()));
-            }
-        }
+        var allowed = methods(request.normalizedPath());
         if (allowed.contains("GET")) {
             allowed.add("HEAD");
         }
@@ -99,6 +144,17 @@ public final class PortRouter extends VertxPlatformHttpRouter {
                 405,
                 "method_not_allowed",
                 request.request().method() + " is not served at " + request.normalizedPath() + "; it takes " + list);
+    }
+
+    private Set<String> methods(String path) {
+        var allowed = new TreeSet<String>();
+        for (var route : getRoutes()) {
+            var pattern = route.getPath();
+            if (pattern != null && route.methods() != null && matches(pattern, route.isExactPath(), path)) {
+                route.methods().forEach(method -> allowed.add(method.name()));
+            }
+        }
+        return allowed;
     }
 
     /// Whether a route of `pattern` serves `path`: `/rooms/:room` serves `/rooms/7`.

@@ -19,12 +19,14 @@ import org.apache.camel.spi.annotations.Component;
 @Component("vertx-websocket")
 public final class PortWebsocketComponent extends VertxWebsocketComponent {
     private final HttpPort port;
+    private final PortRouter router;
     private final WorkerStats stats;
 
     public PortWebsocketComponent(HttpPort port, PortRouter router, WorkerStats stats) {
         this.port = port;
+        this.router = router;
         this.stats = stats;
-        setRouter(router);
+        setRouter(router.forWebSockets());
     }
 
     @Override
@@ -37,7 +39,7 @@ public final class PortWebsocketComponent extends VertxWebsocketComponent {
     @Override
     protected VertxWebsocketHost createVertxWebsocketHost(
             VertxWebsocketHostConfiguration configuration, VertxWebsocketHostKey key) {
-        return new PortWebsocketHost(getCamelContext(), configuration, key, port);
+        return new PortWebsocketHost(getCamelContext(), configuration, key, port, router);
     }
 
     @Override

@@ -26,21 +26,25 @@ final class PortWebsocketHost extends VertxWebsocketHost {
     private static final short GOING_AWAY = 1001;
     private static final short SERVICE_RESTART = 1012;
     private static final int FULL_RETRY_SECONDS = 5;
+    private static final String HANDSHAKE = "handshake";
 
     private final CamelContext context;
-    private final Router router;
+    private final PortRouter router;
     private final VertxWebsocketHostKey key;
+    private final Router configuredRouter;
     private final WebSockets sockets;
-    private final Map<String, Route> handshakes = new HashMap<>();
+    private final Map<String, List<Route>> handshakes = new HashMap<>();
 
     PortWebsocketHost(
             CamelContext context,
             VertxWebsocketHostConfiguration configuration,
             VertxWebsocketHostKey key,
-            HttpPort port) {
+            HttpPort port,
+            PortRouter router) {
         super(context, configuration, key);
         this.context = context;
-        this.router = configuration.getRouter();
+        this.router = router;
+        this.configuredRouter = configuration.getRouter();
         this.key = key;
         this.sockets = port.webSockets();
     }
@@ -48,22 +52,40 @@ final class PortWebsocketHost extends VertxWebsocketHost {
     @Override
     public void connect(VertxWebsocketConsumer consumer) {
         var path = consumer.getEndpoint().getConfiguration().getWebsocketURI().getPath();
-        var handshake = router.route(path.replaceAll("\\{([^/}]+)}", ":$1"));
-        handshakes.put(path, handshake);
-        handshake.handler(this::checkHandshake);
+        var pattern = path.replaceAll("\\{([^/}]+)}", ":$1");
+        var handshake = router.handshake(pattern).handler(this::checkHandshake);
+        var other = configuredRouter.route(pattern).handler(this::rejectOther);
+        handshakes.put(path, List.of(handshake, other));
         super.connect(consumer);
+    }
+
+    /// Whether a request is a handshake for a WebSocket path. It then goes past the routes of HTTP at the same path.
+    static boolean isHandshake(RoutingContext context) {
+        return context.get(HANDSHAKE) != null;
+    }
+
+    /// Rejects a request that is no handshake and that no route of HTTP has taken.
+    private void rejectOther(RoutingContext context) {
+        var request = context.request();
+        if (isHandshake(context)) {
+            context.next();
+        } else if (request.method() == HttpMethod.GET) {
+            context.response().putHeader("Upgrade", "websocket").putHeader("Connection", "Upgrade");
+            upgradeRequired("this is a WebSocket; connect with ws:// or wss://").answer(request);
+        } else if (router.restrictsMethods(context.normalizedPath())) {
+            context.fail(405);
+        } else {
+            context.response().putHeader("Allow", "GET");
+            JsonError.of(405, "method_not_allowed", request.method() + " is not served here; a WebSocket begins by GET")
+                    .answer(request);
+        }
     }
 
     /// Rejects invalid handshakes with a JSON error. The codec would answer with an empty body, or not at all.
     private void checkHandshake(RoutingContext context) {
         var request = context.request();
-        if (request.method() != HttpMethod.GET) {
-            context.response().putHeader("Allow", "GET");
-            JsonError.of(405, "method_not_allowed", request.method() + " is not served here; a WebSocket begins by GET")
-                    .answer(request);
-        } else if (!HeaderLists.asksForWebSocket(request)) {
-            context.response().putHeader("Upgrade", "websocket").putHeader("Connection", "Upgrade");
-            upgradeRequired("this is a WebSocket; connect with ws:// or wss://").answer(request);
+        if (request.method() != HttpMethod.GET || !HeaderLists.asksForWebSocket(request)) {
+            context.next();
         } else if (!"13".equals(request.getHeader("Sec-WebSocket-Version"))) {
             context.response().putHeader("Sec-WebSocket-Version", "13");
             upgradeRequired("Sec-WebSocket-Version must be 13").answer(request);
@@ -85,6 +107,7 @@ final class PortWebsocketHost extends VertxWebsocketHost {
                             FULL_RETRY_SECONDS)
                     .answer(request);
         } else {
+            context.put(HANDSHAKE, true);
             context.next();
         }
     }
@@ -115,7 +138,7 @@ final class PortWebsocketHost extends VertxWebsocketHost {
     public void disconnect(String path) {
         var handshake = handshakes.remove(path);
         if (handshake != null) {
-            handshake.remove();
+            handshake.forEach(Route::remove);
         }
         super.disconnect(path);
     }

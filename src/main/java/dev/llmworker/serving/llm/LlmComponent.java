@@ -2,40 +2,63 @@ package dev.llmworker.serving.llm;
 
 import dev.llmworker.serving.delivery.Generations;
 import io.vertx.core.Vertx;
-import java.time.Duration;
 import java.util.Map;
-import org.apache.camel.Component;
 import org.apache.camel.Endpoint;
+import org.apache.camel.spi.annotations.Component;
 import org.apache.camel.support.DefaultComponent;
+import org.jspecify.annotations.Nullable;
 
-/// The component `llm`: `to: llm:generate` makes the body's text of its prompt, in any route.
-public final class LlmComponent extends DefaultComponent implements Component {
+/// The component `llm`: the step `to: llm:generate` of any route replaces the body by the text generated from it.
+@Component("llm")
+public final class LlmComponent extends DefaultComponent {
     static final String PATH = "generate";
 
-    private final Generations generations;
-    private final Vertx vertx;
+    private final @Nullable Serving serving;
 
-    /// @param vertx looks after running generations
+    private record Serving(Generations generations, Vertx vertx) {}
+
+    /// For Camel's tools, which read what options there are. It generates nothing.
+    public LlmComponent() {
+        serving = null;
+    }
+
+    /// @param vertx runs the timeouts of generations
     public LlmComponent(Generations generations, Vertx vertx) {
-        this.generations = generations;
-        this.vertx = vertx;
+        serving = new Serving(generations, vertx);
     }
 
     @Override
-    protected Endpoint createEndpoint(String uri, String remaining, Map<String, Object> parameters) {
+    protected Endpoint createEndpoint(String uri, String remaining, Map<String, Object> parameters) throws Exception {
         if (!remaining.equals(PATH)) {
             throw new IllegalArgumentException("llm:" + remaining + " is not known; the one there is is llm:" + PATH);
         }
-        var timeout = getAndRemoveParameter(parameters, "timeout", Duration.class, Duration.ZERO);
-        var patience = getAndRemoveParameter(parameters, "patience", Duration.class, Duration.ZERO);
-        return new LlmEndpoint(uri, this, LlmOptions.take(parameters, timeout, patience));
+        var endpoint = new LlmEndpoint(uri, this);
+        endpoint.setOperation(remaining);
+        LlmOptions.prepare(getCamelContext(), parameters);
+        var options = new LlmEndpointConfigurer();
+        for (var name : parameters.keySet()) {
+            if (options.getOptionType(name, false) == null) {
+                throw new IllegalArgumentException(
+                        "llm:" + PATH + " has no option " + name + "; it has " + String.join(", ", LlmOptions.names()));
+            }
+        }
+        setProperties(endpoint, parameters);
+        LlmOptions.of(endpoint).check();
+        return endpoint;
     }
 
     Generations generations() {
-        return generations;
+        return serving().generations;
     }
 
     Vertx vertx() {
-        return vertx;
+        return serving().vertx;
+    }
+
+    private Serving serving() {
+        if (serving == null) {
+            throw new IllegalStateException("llm: generates only in a worker; Camel has made a component of its own");
+        }
+        return serving;
     }
 }

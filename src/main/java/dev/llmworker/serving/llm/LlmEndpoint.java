@@ -1,34 +1,180 @@
 package dev.llmworker.serving.llm;
 
+import java.time.Duration;
+import org.apache.camel.Category;
 import org.apache.camel.Consumer;
 import org.apache.camel.Processor;
 import org.apache.camel.Producer;
+import org.apache.camel.spi.Metadata;
+import org.apache.camel.spi.UriEndpoint;
+import org.apache.camel.spi.UriParam;
+import org.apache.camel.spi.UriPath;
 import org.apache.camel.support.DefaultEndpoint;
+import org.jspecify.annotations.Nullable;
 
-/// A step `llm:generate` of a route, with its options.
-final class LlmEndpoint extends DefaultEndpoint {
+/// Generate text with the language model of the worker.
+///
+/// Camel's tools read the annotations. After a change of one, run `src/main/generate.sh`.
+@UriEndpoint(
+        firstVersion = "0.1.0",
+        scheme = "llm",
+        title = "LLM",
+        syntax = "llm:operation",
+        producerOnly = true,
+        category = {Category.AI},
+        headersClass = LlmConstants.class)
+public final class LlmEndpoint extends DefaultEndpoint {
     private final LlmComponent component;
-    private final LlmOptions options;
 
-    LlmEndpoint(String uri, LlmComponent component, LlmOptions options) {
+    @UriPath(enums = "generate", description = "What to do: generate replaces the body by the text generated from it.")
+    @Metadata(required = true)
+    private String operation = LlmComponent.PATH;
+
+    @UriParam(description = "The most tokens of the text. The default is that of POST /generate, 100.")
+    private @Nullable Long maxTokens;
+
+    @UriParam(description = "From 0, always the likeliest token, to 2. The default is that of POST /generate, 0.7.")
+    private @Nullable Double temperature;
+
+    @UriParam(description = "Samples from this many of the likeliest tokens; 0 or -1 for all.")
+    private @Nullable Long topK;
+
+    @UriParam(description = "Samples from the likeliest tokens that together have this probability, 0 to 1.")
+    private @Nullable Double topP;
+
+    @UriParam(description = "Samples from tokens that have at least this share of the likeliest one's probability.")
+    private @Nullable Double minP;
+
+    @UriParam(description = "The same seed gives the same text.")
+    private @Nullable Long seed;
+
+    @UriParam(description = "Sends the prompt as it is, without the model's chat template.")
+    private @Nullable Boolean raw;
+
+    @UriParam(description = "Generates on after the model's end-of-sequence token.")
+    private @Nullable Boolean ignoreEos;
+
+    @UriParam(
+            javaType = "java.time.Duration",
+            description =
+                    "The longest time for a text, such as 30s, counted from acceptance. There is none by default.")
+    private Duration timeout = Duration.ZERO;
+
+    @UriParam(
+            javaType = "java.time.Duration",
+            defaultValue = "0",
+            description =
+                    "How long a message waits while the model loads or the queue is full, such as 10m; 0 rejects it"
+                            + " immediately.")
+    private Duration patience = Duration.ZERO;
+
+    LlmEndpoint(String uri, LlmComponent component) {
         super(uri, component);
         this.component = component;
-        this.options = options;
     }
 
     @Override
     public Producer createProducer() {
-        return new LlmProducer(this, component.generations(), component.vertx(), options);
+        return new LlmProducer(this, component.generations(), component.vertx(), LlmOptions.of(this));
     }
 
     @Override
     public Consumer createConsumer(Processor processor) {
-        throw new UnsupportedOperationException("llm: begins no route; it is a step: to: llm:" + LlmComponent.PATH);
+        throw new UnsupportedOperationException(
+                "llm: cannot be used in from:; it is a step, to: llm:" + LlmComponent.PATH);
     }
 
     /// A step has no state of its own to tell two of the same options apart by.
     @Override
     public boolean isSingletonProducer() {
         return true;
+    }
+
+    public String getOperation() {
+        return operation;
+    }
+
+    public void setOperation(String operation) {
+        this.operation = operation;
+    }
+
+    public @Nullable Long getMaxTokens() {
+        return maxTokens;
+    }
+
+    public void setMaxTokens(@Nullable Long maxTokens) {
+        this.maxTokens = maxTokens;
+    }
+
+    public @Nullable Double getTemperature() {
+        return temperature;
+    }
+
+    public void setTemperature(@Nullable Double temperature) {
+        this.temperature = temperature;
+    }
+
+    public @Nullable Long getTopK() {
+        return topK;
+    }
+
+    public void setTopK(@Nullable Long topK) {
+        this.topK = topK;
+    }
+
+    public @Nullable Double getTopP() {
+        return topP;
+    }
+
+    public void setTopP(@Nullable Double topP) {
+        this.topP = topP;
+    }
+
+    public @Nullable Double getMinP() {
+        return minP;
+    }
+
+    public void setMinP(@Nullable Double minP) {
+        this.minP = minP;
+    }
+
+    public @Nullable Long getSeed() {
+        return seed;
+    }
+
+    public void setSeed(@Nullable Long seed) {
+        this.seed = seed;
+    }
+
+    public @Nullable Boolean getRaw() {
+        return raw;
+    }
+
+    public void setRaw(@Nullable Boolean raw) {
+        this.raw = raw;
+    }
+
+    public @Nullable Boolean getIgnoreEos() {
+        return ignoreEos;
+    }
+
+    public void setIgnoreEos(@Nullable Boolean ignoreEos) {
+        this.ignoreEos = ignoreEos;
+    }
+
+    public Duration getTimeout() {
+        return timeout;
+    }
+
+    public void setTimeout(Duration timeout) {
+        this.timeout = timeout;
+    }
+
+    public Duration getPatience() {
+        return patience;
+    }
+
+    public void setPatience(Duration patience) {
+        this.patience = patience;
     }
 }

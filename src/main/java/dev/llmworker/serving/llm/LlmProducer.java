@@ -55,10 +55,9 @@ final class LlmProducer extends DefaultProducer {
             }
         }
         message.setBody(answer.text());
-        message.setHeader(LlmOptions.header("finish_reason"), ending.reason());
-        message.setHeader(LlmOptions.header("prompt_tokens"), ending.finished().promptTokens());
-        message.setHeader(
-                LlmOptions.header("completion_tokens"), ending.finished().completionTokens());
+        message.setHeader(LlmConstants.FINISH_REASON, ending.reason());
+        message.setHeader(LlmConstants.PROMPT_TOKENS, ending.finished().promptTokens());
+        message.setHeader(LlmConstants.COMPLETION_TOKENS, ending.finished().completionTokens());
     }
 
     private static ExchangeTimedOutException timedOut(Exchange exchange, long beganNanos) {

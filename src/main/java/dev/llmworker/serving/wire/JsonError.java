@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.RejectedExecutionException;
 import org.apache.camel.ExchangeTimedOutException;
+import org.apache.camel.ResolveEndpointFailedException;
 import org.apache.camel.ValidationException;
 import org.jspecify.annotations.Nullable;
 
@@ -65,6 +66,9 @@ public record JsonError(
     public static @Nullable JsonError of(Throwable failure) {
         return switch (failure) {
             case RequestException request -> request.error();
+            // `toD` has made a parameter of a client's value.
+            case ResolveEndpointFailedException endpoint
+            when endpoint.getCause() instanceof RequestException request -> request.error();
             case RefusedException refused -> refused(refused);
             case ValidationException _ -> invalid("the request does not pass the validation of its route");
             case AnswerException answer -> of(502, "invalid_answer", String.valueOf(answer.getMessage()));

@@ -78,9 +78,9 @@ public final class PromptEncoder {
         var marked = messages.stream()
                 .map(message -> new ChatMessage(marked(message.role(), mark), marked(message.content(), mark)))
                 .toList();
-        var parts = parts(template.render(marked, true, marked(variables, mark)), mark);
-        check(parts, mostTokens);
-        return begun(encoded(parts));
+        var rendered = template.render(marked, true, marked(variables, mark));
+        check(rendered, mark, mostTokens);
+        return begun(tokenizer.encodeMarked(rendered, mark));
     }
 
     /// A raw prompt; names of control tokens in it become those tokens.
@@ -90,10 +90,19 @@ public final class PromptEncoder {
 
     /// Like [#encodeRaw(String)], with the limit of [#encode(List, int)].
     public int[] encodeRaw(String text, int mostTokens) {
+        check(text, NO_MARK, mostTokens);
+        var begun = begun(tokenizer.encodeWithControlTokens(text));
+        var end = tokenizer.endOfRawPrompt();
+        return end.isEmpty()
+                ? begun
+                : IntStream.concat(IntStream.of(begun), IntStream.of(end.getAsInt()))
+                        .toArray();
+    }
+
+    private void check(String text, char mark, int mostTokens) {
         if (text.length() > mostTokens) {
-            check(parts(text, NO_MARK), mostTokens);
+            check(parts(text, mark), mostTokens);
         }
-        return begun(tokenizer.encodeWithControlTokens(text));
     }
 
     private void check(List<Part> parts, int mostTokens) {
@@ -158,7 +167,7 @@ public final class PromptEncoder {
         };
     }
 
-    /// Splits a text at the real control tokens.
+    /// Splits a text at the real control tokens, to estimate its length.
     private List<Part> parts(String rendered, char mark) {
         var parts = new ArrayList<Part>();
         var plainFrom = 0;
@@ -182,21 +191,6 @@ public final class PromptEncoder {
         if (!unmarked.isEmpty()) {
             parts.add(new Part(unmarked, NO_TOKEN));
         }
-    }
-
-    private int[] encoded(List<Part> parts) {
-        var ids = IntStream.builder();
-        var first = true;
-        for (var part : parts) {
-            if (part.id() != NO_TOKEN) {
-                ids.add(part.id());
-            } else {
-                IntStream.of(first ? tokenizer.encodeText(part.text()) : tokenizer.encodeFurtherText(part.text()))
-                        .forEach(ids);
-            }
-            first = false;
-        }
-        return ids.build().toArray();
     }
 
     /// Puts the begin-of-sequence token first if the model needs it and it is missing.

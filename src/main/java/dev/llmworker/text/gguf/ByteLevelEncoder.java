@@ -16,8 +16,14 @@ final class ByteLevelEncoder {
     static TextEncoder of(Metadata metadata, Vocabulary vocabulary, PreTokenizer preTokenizer) throws IOException {
         var merges = merges(metadata);
         var json = TokenizerJson.of(vocabulary, merges, preTokenizer);
+        var control = vocabulary.controlTokens().values().stream()
+                .mapToInt(Integer::intValue)
+                .toArray();
         return new HuggingFaceEncoder(
-                json, metadata.file(), "tokenizer.ggml.merges and tokenizer.ggml.tokens do not make a tokenizer");
+                json,
+                control,
+                metadata.file(),
+                "tokenizer.ggml.merges and tokenizer.ggml.tokens do not make a tokenizer");
     }
 
     private static List<String> merges(Metadata metadata) throws ModelFileException {

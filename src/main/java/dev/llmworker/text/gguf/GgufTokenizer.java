@@ -5,12 +5,41 @@ import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.ModelTokenizer.Ends;
 import dev.llmworker.text.ModelTokenizer.Spelling;
 import dev.llmworker.text.Vocabulary;
+import dev.llmworker.text.Vocabulary.Kind;
 import dev.llmworker.weights.Metadata;
 import dev.llmworker.weights.ModelFileException;
 import java.io.IOException;
+import java.util.BitSet;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Set;
 
 /// Makes the tokenizer that a GGUF file's metadata describe.
 public final class GgufTokenizer {
+    private static final String BEGIN = "bos_token";
+    private static final String END = "eos_token";
+    /// The keys of special tokens, by what chat templates call them.
+    private static final Map<String, String> SPECIAL = Map.of(
+            BEGIN,
+            "tokenizer.ggml.bos_token_id",
+            END,
+            "tokenizer.ggml.eos_token_id",
+            "unk_token",
+            "tokenizer.ggml.unknown_token_id",
+            "sep_token",
+            "tokenizer.ggml.seperator_token_id",
+            "pad_token",
+            "tokenizer.ggml.padding_token_id",
+            "cls_token",
+            "tokenizer.ggml.cls_token_id",
+            "mask_token",
+            "tokenizer.ggml.mask_token_id");
+    /// llama.cpp's ids for SentencePiece files that do not say.
+    private static final Map<String, Integer> SENTENCE_PIECE_IDS = Map.of("unk_token", 0, BEGIN, 1, END, 2);
+
     private GgufTokenizer() {}
 
     /// @throws ModelFileException if the metadata contradict themselves, or describe an unsupported tokenizer.
@@ -25,33 +54,72 @@ public final class GgufTokenizer {
                         vocabulary,
                         Spelling.BYTE_LEVEL,
                         ByteLevelEncoder.of(metadata, vocabulary, preTokenizer),
-                        ends(metadata, vocabulary, preTokenizer.beginsSequences()),
+                        ends(metadata, vocabulary, preTokenizer.beginsSequences(), Map.of()),
                         false,
                         preTokenizer.composes() ? FewestTokens.Covering.COMPOSED : FewestTokens.Covering.AS_IT_IS);
             }
             case "llama" -> {
                 var addsLeadingSpace = metadata.flag("tokenizer.ggml.add_space_prefix", true);
+                var stripping = stripping(metadata, vocabulary);
                 yield new ModelTokenizer(
                         vocabulary,
                         Spelling.SENTENCE_PIECE,
-                        new SentencePieceEncoder(metadata, vocabulary, addsLeadingSpace),
-                        ends(metadata, vocabulary, true),
+                        new SentencePieceEncoder(metadata, vocabulary, stripping, addsLeadingSpace),
+                        ends(metadata, vocabulary, true, SENTENCE_PIECE_IDS),
                         addsLeadingSpace,
-                        FewestTokens.Covering.SPACED);
+                        stripping.isEmpty() ? FewestTokens.Covering.SPACED : null);
             }
             default -> throw metadata.problem("tokenizer.ggml.model", "is " + model + "; supported: gpt2, llama");
         };
     }
 
-    private static Ends ends(Metadata metadata, Vocabulary vocabulary, boolean beginsUnlessSaid)
+    private static Ends ends(
+            Metadata metadata, Vocabulary vocabulary, boolean beginsUnlessSaid, Map<String, Integer> usual)
             throws ModelFileException {
-        var begin = Vocabulary.special(metadata, "tokenizer.ggml.bos_token_id", vocabulary.size());
-        var end = Vocabulary.special(metadata, "tokenizer.ggml.eos_token_id", vocabulary.size());
+        var names = new LinkedHashMap<String, Object>();
+        var ids = new HashMap<String, OptionalInt>();
+        for (var token : SPECIAL.entrySet()) {
+            var id = special(metadata, vocabulary, token.getKey(), token.getValue());
+            if (id.isEmpty() && usual.getOrDefault(token.getKey(), vocabulary.size()) < vocabulary.size()) {
+                id = OptionalInt.of(usual.getOrDefault(token.getKey(), 0));
+            }
+            ids.put(token.getKey(), id);
+            id.ifPresent(present -> names.put(token.getKey(), vocabulary.name(present)));
+        }
+        // llama.cpp gives templates these two in any case.
+        names.putIfAbsent(BEGIN, "");
+        names.putIfAbsent(END, "");
+        var begin = ids.getOrDefault(BEGIN, OptionalInt.empty());
+        var end = ids.getOrDefault(END, OptionalInt.empty());
         var begins = metadata.flag("tokenizer.ggml.add_bos_token", beginsUnlessSaid);
         if (begins && begin.isEmpty()) {
             throw new ModelFileException(
                     metadata.file(), "prompts begin with a token, but tokenizer.ggml.bos_token_id is missing");
         }
-        return new Ends(begin, end, begins);
+        return new Ends(begin, end, begins, metadata.flag("tokenizer.ggml.add_eos_token", false), names);
+    }
+
+    private static OptionalInt special(Metadata metadata, Vocabulary vocabulary, String name, String key)
+            throws ModelFileException {
+        if (name.equals(BEGIN) || name.equals(END)) {
+            return Vocabulary.special(metadata, key, vocabulary.size());
+        }
+        // Only templates use the others. Many files have -1 for one that does not exist.
+        var id = metadata.has(key) ? metadata.integer(key) : -1;
+        return id >= 0 && id < vocabulary.size() ? OptionalInt.of(id) : OptionalInt.empty();
+    }
+
+    /// The tokens that take the white space after them. The format has no place for this; as in llama.cpp, the model's
+    /// name tells.
+    private static BitSet stripping(Metadata metadata, Vocabulary vocabulary) throws ModelFileException {
+        var stripping = new BitSet();
+        var name = metadata.shown("general.name", "").toLowerCase(Locale.ROOT);
+        if (name.contains("phi-3") || name.contains("phi3")) {
+            vocabulary
+                    .named(Kind.CONTROL, Kind.UNKNOWN, Kind.USER_DEFINED)
+                    .forEach((token, id) -> stripping.set(
+                            id, !Set.of("<unk>", "<s>", "<|endoftext|>").contains(token)));
+        }
+        return stripping;
     }
 }

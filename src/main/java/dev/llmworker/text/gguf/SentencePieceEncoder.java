@@ -1,5 +1,6 @@
 package dev.llmworker.text.gguf;
 
+import dev.llmworker.text.NameGuard;
 import dev.llmworker.text.SentencePieceAlphabet;
 import dev.llmworker.text.TextEncoder;
 import dev.llmworker.text.TokenNames;
@@ -8,6 +9,7 @@ import dev.llmworker.text.Vocabulary.Kind;
 import dev.llmworker.weights.Metadata;
 import dev.llmworker.weights.ModelFileException;
 import java.nio.charset.StandardCharsets;
+import java.util.BitSet;
 import java.util.Comparator;
 import java.util.Map;
 import java.util.PriorityQueue;
@@ -33,20 +35,30 @@ public final class SentencePieceEncoder implements TextEncoder {
     private final float[] scores;
     private final int[] byteTokens;
     private final int longestPiece;
-    private final TokenNames userDefined;
+    /// The tokens that are cut out of a text before it is split into pieces.
+    private final TokenNames whole;
+
+    private final BitSet stripping;
     private final boolean addsLeadingSpace;
 
-    SentencePieceEncoder(Metadata metadata, Vocabulary vocabulary, boolean addsLeadingSpace) throws ModelFileException {
+    /// @param stripping the tokens that take the white space after them
+    SentencePieceEncoder(Metadata metadata, Vocabulary vocabulary, BitSet stripping, boolean addsLeadingSpace)
+            throws ModelFileException {
         pieces = vocabulary.named(Kind.UNDEFINED, Kind.NORMAL, Kind.USER_DEFINED, Kind.UNUSED);
         longestPiece = pieces.keySet().stream().mapToInt(String::length).max().orElse(0);
         scores = scores(metadata, vocabulary.size());
         byteTokens = byteTokens(metadata, vocabulary);
-        userDefined = new TokenNames(vocabulary.named(Kind.USER_DEFINED));
+        whole = new TokenNames(vocabulary.named(Kind.CONTROL, Kind.UNKNOWN, Kind.USER_DEFINED));
+        this.stripping = stripping;
         this.addsLeadingSpace = addsLeadingSpace;
     }
 
     private static float[] scores(Metadata metadata, int tokens) throws ModelFileException {
         var key = "tokenizer.ggml.scores";
+        if (!metadata.has(key)) {
+            // As in llama.cpp, all are equal then.
+            return new float[tokens];
+        }
         var scores = metadata.numbers(key);
         Vocabulary.requireOnePerToken(metadata, key, scores.length, tokens);
         for (var id = 0; id < tokens; id++) {
@@ -78,19 +90,25 @@ public final class SentencePieceEncoder implements TextEncoder {
     }
 
     @Override
-    public int[] encode(String text) {
+    public int[] encode(String guarded) {
         var ids = IntStream.builder();
         var from = 0;
-        while (from < text.length()) {
-            var match = userDefined.find(text, from);
-            var end = match == null ? text.length() : match.start();
+        while (from < guarded.length()) {
+            var match = whole.find(guarded, from);
+            var end = match == null ? guarded.length() : match.start();
             if (end > from) {
-                encodePiecewise(text.substring(from, end), ids);
+                encodePiecewise(NameGuard.unguarded(guarded.substring(from, end)), ids);
             }
+            from = end;
             if (match != null) {
                 ids.add(match.id());
+                from = match.end();
+                while (stripping.get(match.id())
+                        && from < guarded.length()
+                        && Character.isWhitespace(guarded.charAt(from))) {
+                    from++;
+                }
             }
-            from = match == null ? end : match.end();
         }
         return ids.build().toArray();
     }

@@ -1,12 +1,15 @@
 package dev.llmworker.text.gguf;
 
+import dev.llmworker.text.HuggingFaceEncoder;
 import dev.llmworker.text.Vocabulary;
 import dev.llmworker.text.Vocabulary.Kind;
 import java.util.List;
+import java.util.Set;
 
 /// Writes the Hugging Face `tokenizer.json` of a byte-level BPE model.
 ///
-/// Control tokens are left out, also from its vocabulary: so no text can become one. The JSON is written straight
+/// Control tokens are not in its vocabulary, and the merges that would make one are left out: see
+/// [HuggingFaceEncoder]. The JSON is written straight
 /// into a buffer, because a tree of a hundred thousand nodes takes longer than the rest of the loading.
 final class TokenizerJson {
     private final StringBuilder json = new StringBuilder(1 << 21);
@@ -19,9 +22,10 @@ final class TokenizerJson {
         writer.json.append("{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,");
         writer.addedTokens(vocabulary);
         writer.json
-                .append(",\"normalizer\":")
-                .append(preTokenizer.composes() ? "{\"type\":\"NFC\"}" : "null")
-                .append(',');
+                .append(",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[")
+                .append(String.join(",", HuggingFaceEncoder.UNGUARDING))
+                .append(preTokenizer.composes() ? ",{\"type\":\"NFC\"}" : "")
+                .append("]},");
         writer.preTokenizer(preTokenizer.patterns());
         writer.json.append(",\"post_processor\":null,\"decoder\":null,");
         writer.model(vocabulary, merges, preTokenizer.takesWholeWords());
@@ -29,16 +33,29 @@ final class TokenizerJson {
     }
 
     private void addedTokens(Vocabulary vocabulary) {
+        var control = vocabulary.controlTokens().keySet();
         json.append("\"added_tokens\":[");
-        var separator = "";
         for (var token : vocabulary.named(Kind.USER_DEFINED).entrySet()) {
-            json.append(separator).append("{\"id\":").append(token.getValue()).append(",\"content\":");
-            string(token.getKey());
-            json.append(",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false");
-            json.append(",\"special\":false}");
-            separator = ",";
+            if (!control.contains(token.getKey())) {
+                addedToken(token.getKey(), token.getValue(), false);
+                json.append(',');
+            }
+        }
+        var id = HuggingFaceEncoder.START_ID;
+        addedToken(HuggingFaceEncoder.START, id, true);
+        for (var name : control) {
+            id++;
+            json.append(',');
+            addedToken(HuggingFaceEncoder.guardedName(name, id), id, true);
         }
         json.append(']');
+    }
+
+    private void addedToken(String name, int id, boolean special) {
+        json.append("{\"id\":").append(id).append(",\"content\":");
+        string(name);
+        json.append(",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false");
+        json.append(",\"special\":").append(special).append('}');
     }
 
     private void preTokenizer(List<String> patterns) {
@@ -55,23 +72,35 @@ final class TokenizerJson {
         json.append("\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":null,\"fuse_unk\":false");
         json.append(",\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null,\"byte_fallback\":false");
         json.append(",\"ignore_merges\":").append(takesWholeWords).append(",\"vocab\":{");
-        var separator = "";
+        var control = vocabulary.controlTokens().keySet();
+        string(HuggingFaceEncoder.START);
+        json.append(':').append(HuggingFaceEncoder.START_ID);
         for (var id = 0; id < vocabulary.size(); id++) {
-            if (!vocabulary.isControl(id) && !vocabulary.name(id).isEmpty()) {
-                json.append(separator);
-                string(vocabulary.name(id));
+            var name = vocabulary.name(id);
+            if (!name.isEmpty() && !control.contains(name)) {
+                json.append(',');
+                string(name);
                 json.append(':').append(id);
-                separator = ",";
             }
         }
         json.append("},\"merges\":[");
-        separator = "";
+        var separator = "";
         for (var merge : merges) {
-            json.append(separator);
-            string(merge);
-            separator = ",";
+            if (!names(merge, control)) {
+                json.append(separator);
+                string(merge);
+                separator = ",";
+            }
         }
         json.append("]}");
+    }
+
+    /// Whether a merge makes one of these tokens, or makes something of one.
+    private static boolean names(String merge, Set<String> control) {
+        var space = merge.indexOf(' ');
+        var left = merge.substring(0, space);
+        var right = merge.substring(space + 1);
+        return control.contains(left + right) || control.contains(left) || control.contains(right);
     }
 
     private void string(String text) {

@@ -4,116 +4,199 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.llmworker.text.HuggingFaceEncoder;
+import dev.llmworker.text.hub.TokenizerFile.Added;
 import dev.llmworker.weights.JsonFile;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
-/// Rewrites a `tokenizer.json` without control tokens, and without the steps that put tokens around texts or cut
-/// texts off.
+/// Rewrites a `tokenizer.json` for [HuggingFaceEncoder], without the steps that put tokens around texts or cut texts
+/// off.
 ///
-/// Control tokens are also left out of the vocabulary, with the merges that would make them: so no text can
-/// become one. Added tokens that are text stay and move into the vocabulary. Otherwise their ids would be counted
-/// from its end.
+/// Control tokens are left out of the vocabulary, with the merges that would make them: so no text can become one.
 final class EncoderJson {
     private static final ObjectMapper TREES = new ObjectMapper();
 
+    /// The tokens of a model.
+    ///
+    /// @param words those added tokens that are text and in the vocabulary
+    /// @param further those that are text and are not
+    /// @param unusable without an embedding: plain text
+    record Tokens(
+            Map<String, Added> words, Map<String, Added> further, Map<String, Added> control, Set<String> unusable) {
+        private boolean isLeftOut(String name) {
+            return control.containsKey(name) || unusable.contains(name);
+        }
+
+        /// The tokens that are not in the encoder's vocabulary, in its order.
+        Stream<Map.Entry<String, Added>> numbered() {
+            return Stream.concat(further.entrySet().stream(), control.entrySet().stream());
+        }
+
+        /// The added tokens that are text.
+        Stream<Map.Entry<String, Added>> text() {
+            return Stream.concat(words.entrySet().stream(), further.entrySet().stream());
+        }
+    }
+
     private final TokenizerFile source;
-    private final Set<String> left;
-    private final boolean first;
+    private final Tokens tokens;
+    private final boolean guarded;
     private final JsonParser json;
     private final JsonGenerator out;
 
-    private EncoderJson(TokenizerFile source, Set<String> left, boolean first, JsonParser json, JsonGenerator out) {
+    private EncoderJson(TokenizerFile source, Tokens tokens, boolean guarded, JsonParser json, JsonGenerator out) {
         this.source = source;
-        this.left = left;
-        this.first = first;
+        this.tokens = tokens;
+        this.guarded = guarded;
         this.json = json;
         this.out = out;
     }
 
-    /// @param left the control tokens to leave out
-    /// @param first false for text that follows a control token: some tokenizers put a space before the first
-    ///     text only
-    static String of(TokenizerFile source, Set<String> left, boolean first) throws IOException {
+    /// @param guarded for texts that a [dev.llmworker.text.NameGuard] made: control tokens are found before the text is
+    ///     normalised
+    static String of(TokenizerFile source, Tokens tokens, boolean guarded) throws IOException {
         var bytes = new ByteArrayOutputStream(source.bytes().length);
         try (var json = JsonFile.FACTORY.createParser(source.bytes());
                 var out = JsonFile.FACTORY.createGenerator(bytes)) {
             out.setCodec(TREES);
             json.nextToken();
-            new EncoderJson(source, left, first, json, out).object("");
+            new EncoderJson(source, tokens, guarded, json, out).write();
         } catch (JsonProcessingException e) {
             throw JsonFile.notJson(source.file(), e);
         }
         return bytes.toString(StandardCharsets.UTF_8);
     }
 
-    private void object(String prefix) throws IOException {
+    private void write() throws IOException {
         out.writeStartObject();
-        while (json.nextToken() == JsonToken.FIELD_NAME) {
-            var name = prefix + json.currentName();
-            out.writeFieldName(json.currentName());
-            json.nextToken();
-            switch (name) {
-                case "truncation", "padding", "post_processor", "decoder" -> {
-                    json.skipChildren();
-                    out.writeNull();
-                }
-                case "added_tokens" -> addedTokens();
-                case "pre_tokenizer" -> preTokenizer();
-                case "model" -> object("model.");
-                case "model.vocab" -> vocabulary();
-                case "model.merges" -> merges();
-                default -> out.copyCurrentStructure(json);
-            }
-        }
+        addedTokens();
+        normalizer();
+        members("");
         out.writeEndObject();
     }
 
-    private void addedTokens() throws IOException {
-        out.writeStartArray();
-        for (var token : tree()) {
-            if (!left.contains(token.path("content").asText())) {
-                out.writeTree(token);
+    private void members(String prefix) throws IOException {
+        while (json.nextToken() == JsonToken.FIELD_NAME) {
+            var name = json.currentName();
+            json.nextToken();
+            switch (prefix + name) {
+                case "truncation", "padding", "post_processor", "decoder", "added_tokens", "normalizer" ->
+                    json.skipChildren();
+                case "model" -> {
+                    out.writeObjectFieldStart(name);
+                    members("model.");
+                    out.writeEndObject();
+                }
+                case "model.vocab" -> vocabulary();
+                case "model.merges" -> merges();
+                case "model.unk_token" -> unknown();
+                default -> {
+                    out.writeFieldName(name);
+                    out.copyCurrentStructure(json);
+                }
             }
+        }
+    }
+
+    private void addedTokens() throws IOException {
+        out.writeArrayFieldStart("added_tokens");
+        for (var token : tokens.words().entrySet()) {
+            addedToken(
+                    token.getKey(),
+                    token.getValue().id(),
+                    token.getValue(),
+                    token.getValue().normalized());
+        }
+        var id = HuggingFaceEncoder.START_ID;
+        addedToken(HuggingFaceEncoder.START, id, new Added(id, true, false, false, false, false), false);
+        for (var token : tokens.numbered().toList()) {
+            id++;
+            var guards = guarded && tokens.control().containsKey(token.getKey());
+            var name = guards ? HuggingFaceEncoder.guardedName(token.getKey(), id) : token.getKey();
+            addedToken(name, id, token.getValue(), token.getValue().normalized() && !guards);
         }
         out.writeEndArray();
     }
 
-    private void preTokenizer() throws IOException {
-        var tree = tree();
-        if (!first) {
-            for (var part : HubTokenizer.steps(tree, "pretokenizers")) {
-                if (HubTokenizer.startsFirstOnly(part)) {
-                    ((ObjectNode) part).put("prepend_scheme", "never").put("add_prefix_space", false);
-                }
-            }
+    private void addedToken(String name, int id, Added token, boolean normalized) throws IOException {
+        out.writeStartObject();
+        out.writeNumberField("id", id);
+        out.writeStringField("content", name);
+        out.writeBooleanField("single_word", token.singleWord());
+        out.writeBooleanField("lstrip", token.leftStrip());
+        out.writeBooleanField("rstrip", token.rightStrip());
+        out.writeBooleanField("normalized", normalized);
+        out.writeBooleanField("special", token.special());
+        out.writeEndObject();
+    }
+
+    private void normalizer() throws IOException {
+        var own = source.part("normalizer");
+        out.writeFieldName("normalizer");
+        if (!guarded) {
+            out.writeTree(own.isMissingNode() ? TREES.nullNode() : own);
+            return;
         }
-        out.writeTree(tree);
+        out.writeStartObject();
+        out.writeStringField("type", "Sequence");
+        out.writeArrayFieldStart("normalizers");
+        for (var step : HuggingFaceEncoder.UNGUARDING) {
+            out.writeTree(TREES.readTree(step));
+        }
+        if (!own.isMissingNode()) {
+            out.writeTree(own);
+        }
+        out.writeEndArray();
+        out.writeEndObject();
     }
 
     private void vocabulary() throws IOException {
-        // The unknown token stays even if it is a control token: the library fails without it at the first text that
-        // needs it.
-        var unknown = source.part("model.unk_token").asText();
-        out.writeStartObject();
+        out.writeObjectFieldStart("vocab");
+        out.writeNumberField(HuggingFaceEncoder.START, HuggingFaceEncoder.START_ID);
         while (json.nextToken() == JsonToken.FIELD_NAME) {
             var name = json.currentName();
             json.nextToken();
-            if (!left.contains(name) || name.equals(unknown)) {
+            if (!tokens.isLeftOut(name)) {
                 out.writeNumberField(name, json.getIntValue());
             }
         }
-        for (var token : source.added().entrySet()) {
-            if (!left.contains(token.getKey()) && !source.vocabulary().containsKey(token.getKey())) {
-                out.writeNumberField(token.getKey(), token.getValue().id());
-            }
+        var unknown = addedUnknown();
+        if (unknown != null) {
+            out.writeNumberField(HuggingFaceEncoder.UNKNOWN, unknown.id());
         }
         out.writeEndObject();
+    }
+
+    private String unknownName() {
+        return source.part("model.unk_token").asText();
+    }
+
+    /// The unknown token if the encoder's vocabulary lacks it.
+    private @Nullable Added addedUnknown() {
+        return tokens.numbered()
+                .filter(token -> token.getKey().equals(unknownName()))
+                .map(Map.Entry::getValue)
+                .findFirst()
+                .orElse(null);
+    }
+
+    /// Writes the name of the unknown token, or the one that it has in the encoder's vocabulary instead.
+    private void unknown() throws IOException {
+        out.writeFieldName("unk_token");
+        if (addedUnknown() != null) {
+            out.writeString(HuggingFaceEncoder.UNKNOWN);
+        } else if (tokens.unusable().contains(unknownName())) {
+            out.writeNull();
+        } else {
+            out.copyCurrentStructure(json);
+        }
     }
 
     /// Copies the merges: pairs of tokens, separated by a space or as an array.
@@ -121,30 +204,22 @@ final class EncoderJson {
         if (json.currentToken() != JsonToken.START_ARRAY) {
             throw source.problem("model.merges", "is not an array");
         }
-        out.writeStartArray();
+        out.writeArrayFieldStart("merges");
         while (json.nextToken() != JsonToken.END_ARRAY) {
             if (json.currentToken() != JsonToken.START_ARRAY && json.currentToken() != JsonToken.VALUE_STRING) {
                 throw source.problem("model.merges", "has " + json.currentToken() + "; expected pairs of tokens");
             }
             var pair = json.currentToken() == JsonToken.START_ARRAY
-                    ? pair()
+                    ? TREES.readValue(json, String[].class)
                     : json.getText().split(" ", 2);
             var kept = pair.length == 2
-                    && !left.contains(pair[0])
-                    && !left.contains(pair[1])
-                    && !left.contains(pair[0] + pair[1]);
+                    && !tokens.isLeftOut(pair[0])
+                    && !tokens.isLeftOut(pair[1])
+                    && !tokens.isLeftOut(pair[0] + pair[1]);
             if (kept) {
                 out.writeArray(pair, 0, 2);
             }
         }
         out.writeEndArray();
-    }
-
-    private JsonNode tree() throws IOException {
-        return TREES.readTree(json);
-    }
-
-    private String[] pair() throws IOException {
-        return TREES.readValue(json, String[].class);
     }
 }

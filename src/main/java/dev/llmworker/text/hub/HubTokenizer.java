@@ -1,14 +1,17 @@
 package dev.llmworker.text.hub;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import dev.llmworker.text.EndOfSequenceTokens;
 import dev.llmworker.text.HuggingFaceEncoder;
 import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.ModelTokenizer.Ends;
 import dev.llmworker.text.ModelTokenizer.Spelling;
+import dev.llmworker.text.NameGuard;
 import dev.llmworker.text.TextEncoder;
 import dev.llmworker.text.Vocabulary;
 import dev.llmworker.text.Vocabulary.Kind;
+import dev.llmworker.text.hub.TokenizerFile.Added;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.Safetensors;
 import java.io.IOException;
@@ -18,10 +21,14 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Collections;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -30,17 +37,21 @@ import org.jspecify.annotations.Nullable;
 public final class HubTokenizer {
     private static final Pattern BYTE_TOKEN = Pattern.compile("<0x[0-9A-F]{2}>");
     private static final String SPACE = "▁";
+    private static final String BEGIN = "bos_token";
+    private static final String END = "eos_token";
 
     private final TokenizerFile file;
     private final HubSettings settings;
     private final int size;
-    private final Set<String> control;
+    private final Map<String, Added> added;
+    private final EncoderJson.Tokens tokens;
 
-    private HubTokenizer(TokenizerFile file, HubSettings settings, int size) {
+    private HubTokenizer(TokenizerFile file, HubSettings settings, int size) throws ModelFileException {
         this.file = file;
         this.settings = settings;
         this.size = size;
-        control = control();
+        added = AddedTokens.of(file, settings);
+        tokens = tokens();
     }
 
     public static ModelTokenizer of(Safetensors model) throws IOException {
@@ -56,58 +67,96 @@ public final class HubTokenizer {
             throw embedding.problem(
                     "has " + embedding.rows() + " rows; supported: tokens up to " + TokenizerFile.MAX_TOKENS);
         }
-        return new HubTokenizer(TokenizerFile.read(path), HubSettings.read(model.file()), (int) embedding.rows())
-                .tokenizer();
+        var settings = HubSettings.read(model.file());
+        var file = TokenizerFile.read(path, settings.declaredSpecial().keySet());
+        return new HubTokenizer(file, settings, (int) embedding.rows()).tokenizer();
     }
 
     private ModelTokenizer tokenizer() throws IOException {
-        TokenizerParts.check(file);
+        TokenizerParts.check(file, added.keySet());
         var spelling = spelling();
-        var vocabulary = vocabulary(spelling);
         return new ModelTokenizer(
-                vocabulary,
+                vocabulary(spelling),
                 spelling,
                 encoder(),
-                ends(vocabulary),
+                ends(),
                 addsLeadingSpace(),
-                TokenizerParts.covering(file, spelling));
+                TokenizerParts.covering(file, tokens, spelling));
     }
 
-    /// All tokens that are not text: those that a file declares special, and those with which the model ends its
-    /// answers.
-    private Set<String> control() {
-        var names = new HashSet<String>();
-        var declared = settings.declaredSpecial();
-        file.added().forEach((name, token) -> {
-            if (token.special() || declared.contains(name)) {
-                names.add(name);
+    /// Sorts the tokens by use. Control tokens are those that a file declares special, and those with which the model
+    /// ends its answers. A token without an embedding can be neither sent nor sampled.
+    private EncoderJson.Tokens tokens() {
+        var unusable = new HashSet<String>();
+        file.vocabulary().forEach((name, id) -> {
+            if (id >= size) {
+                unusable.add(name);
             }
         });
-        var added = new ArrayList<>(file.added().keySet());
-        EndOfSequenceTokens.byName(added).stream().mapToObj(added::get).forEach(names::add);
-        return names;
+        var names = new ArrayList<>(added.keySet());
+        var ends =
+                EndOfSequenceTokens.byName(names).stream().mapToObj(names::get).collect(Collectors.toSet());
+        var words = new LinkedHashMap<String, Added>();
+        var further = new LinkedHashMap<String, Added>();
+        var control = new LinkedHashMap<String, Added>();
+        added.forEach((name, token) -> {
+            if (token.id() >= size) {
+                unusable.add(name);
+            } else if (token.special() || ends.contains(name)) {
+                control.put(name, token);
+            } else {
+                (file.vocabulary().containsKey(name) ? words : further).put(name, token);
+            }
+        });
+        return new EncoderJson.Tokens(words, further, control, unusable);
     }
 
     private TextEncoder encoder() throws IOException {
-        var first = encoder(true);
-        var differs =
-                steps(file.part("pre_tokenizer"), "pretokenizers").stream().anyMatch(HubTokenizer::startsFirstOnly);
-        return differs ? new Encoders(first, encoder(false)) : first;
+        var guarded = encoder(true);
+        var normalized = tokens.control().entrySet().stream()
+                .filter(token -> token.getValue().normalized())
+                .map(Map.Entry::getKey)
+                .toList();
+        var steps = steps(file.part("normalizer"), "normalizers");
+        var breakable = tokens.control().keySet().stream().allMatch(NameGuard::canBreak);
+        if (breakable && (normalized.isEmpty() || steps.isEmpty() && !orderCounts())) {
+            return guarded;
+        }
+        // Text that has no name of a control token must have none after it is normalised either.
+        var forgeable = !steps.stream().allMatch(TokenizerParts::spaces)
+                || !steps.isEmpty() && normalized.stream().anyMatch(name -> name.contains(" ") || name.contains(SPACE));
+        return new Encoders(guarded, encoder(false), !forgeable);
     }
 
-    private TextEncoder encoder(boolean first) throws IOException {
-        return new HuggingFaceEncoder(EncoderJson.of(file, control, first), file.file(), "does not make a tokenizer");
+    /// Whether it makes a difference which added tokens are looked for first.
+    private boolean orderCounts() {
+        return added.entrySet().stream()
+                .anyMatch(token -> token.getValue().leftStrip()
+                        || token.getValue().rightStrip()
+                        || token.getValue().singleWord()
+                        || added.keySet().stream()
+                                .anyMatch(other -> !other.equals(token.getKey()) && other.contains(token.getKey())));
     }
 
-    private record Encoders(TextEncoder first, TextEncoder further) implements TextEncoder {
+    private HuggingFaceEncoder encoder(boolean guarded) throws IOException {
+        var ids = tokens.numbered().mapToInt(token -> token.getValue().id()).toArray();
+        return new HuggingFaceEncoder(
+                EncoderJson.of(file, tokens, guarded), ids, file.file(), "does not make a tokenizer");
+    }
+
+    /// An encoder for guarded texts, and one that finds control tokens exactly as transformers does: some only in what
+    /// the others left, after it is normalised.
+    ///
+    /// @param always whether the exact one also encodes what others wrote, if no name in it is guarded
+    private record Encoders(TextEncoder guarded, TextEncoder exact, boolean always) implements TextEncoder {
         @Override
         public int[] encode(String text) {
-            return first.encode(text);
+            return (always && !NameGuard.isGuarded(text) ? exact : guarded).encode(text);
         }
 
         @Override
-        public int[] encodeFurther(String text) {
-            return further.encode(text);
+        public int[] encodeTrusted(String trusted) {
+            return exact.encode(trusted);
         }
     }
 
@@ -120,68 +169,92 @@ public final class HubTokenizer {
         for (var token : file.vocabulary().entrySet()) {
             var isByte = spelling == Spelling.SENTENCE_PIECE
                     && BYTE_TOKEN.matcher(token.getKey()).matches();
-            put(names, kinds, token.getKey(), token.getValue(), isByte ? Kind.BYTE : Kind.NORMAL);
+            if (!tokens.unusable().contains(token.getKey())) {
+                names[token.getValue()] = token.getKey();
+                kinds[token.getValue()] = isByte ? Kind.BYTE : Kind.NORMAL;
+            }
         }
-        for (var token : file.added().entrySet()) {
-            var kind = control.contains(token.getKey()) ? Kind.CONTROL : Kind.USER_DEFINED;
-            put(names, kinds, token.getKey(), token.getValue().id(), kind);
-        }
-        return new Vocabulary(Collections.unmodifiableList(Arrays.asList(names)), kinds, endOfSequence(names));
+        tokens.text().forEach(token -> {
+            names[token.getValue().id()] = token.getKey();
+            kinds[token.getValue().id()] = Kind.USER_DEFINED;
+        });
+        tokens.control().forEach((name, token) -> {
+            names[token.id()] = name;
+            kinds[token.id()] = Kind.CONTROL;
+        });
+        return new Vocabulary(
+                Collections.unmodifiableList(Arrays.asList(names)), kinds, endOfSequence(names), unusable());
     }
 
-    private void put(String[] names, Kind[] kinds, String name, int id, Kind kind) throws ModelFileException {
-        if (id >= size) {
-            throw file.problem("token", name + " has id " + id + "; the model has embeddings for 0 to " + (size - 1));
-        }
-        names[id] = name;
-        kinds[id] = kind;
+    private Set<String> unusable() {
+        return added.entrySet().stream()
+                .filter(token -> token.getValue().special() && token.getValue().id() >= size)
+                .map(Map.Entry::getKey)
+                .collect(Collectors.toSet());
     }
 
     private BitSet endOfSequence(String[] names) throws ModelFileException {
         var ends = settings.endIds(size);
-        var added = Arrays.stream(names)
-                .map(name -> file.added().containsKey(name) ? name : "")
+        var inText = Arrays.stream(names)
+                .map(name -> added.containsKey(name) ? name : "")
                 .toList();
-        ends.or(EndOfSequenceTokens.byName(added));
-        id(settings.specialToken("eos_token")).ifPresent(ends::set);
+        ends.or(EndOfSequenceTokens.byName(inText));
+        id(settings.specialTokens().get(END)).ifPresent(ends::set);
         return ends;
     }
 
-    private Ends ends(Vocabulary vocabulary) throws ModelFileException {
-        var template = beginInTemplate();
-        var begin = id(settings.specialToken("bos_token"));
-        var explicit = settings.tokenizer().get("add_bos_token");
-        var isLlama = settings.tokenizer().get("tokenizer_class").asText().startsWith("LlamaTokenizer");
-        // Llama's class adds the token itself; the other classes leave it to tokenizer.json.
-        var begins = isLlama ? explicit.asBoolean(true) : template != null;
-        if (begins && begin.isEmpty()) {
-            begin = id(template);
+    private Ends ends() throws ModelFileException {
+        var special = settings.specialTokens();
+        var template = template();
+        var names = new LinkedHashMap<String, Object>(special);
+        if (!settings.furtherSpecialTokens().isEmpty()) {
+            names.put("additional_special_tokens", settings.furtherSpecialTokens());
         }
-        if (begins && begin.isEmpty()) {
+        // tokenizer.json decides, but in Llama's class a flag comes first. Old files of that class say neither.
+        var isLlama = settings.tokenizerClass().equals("LlamaTokenizer");
+        var inTemplate = Objects.requireNonNullElse(edge(template, 0), "");
+        var begins = flag(isLlama, "add_bos_token", template.isMissingNode() ? isLlama : !inTemplate.isEmpty());
+        var ends = flag(isLlama, "add_eos_token", edge(template, template.size() - 1) != null);
+        var begin = isLlama || inTemplate.isEmpty() ? special.getOrDefault(BEGIN, inTemplate) : inTemplate;
+        if (begins && id(begin).isEmpty()) {
             throw new ModelFileException(
-                    settings.tokenizer().file(), "prompts begin with a token, but bos_token names none");
+                    settings.tokenizer().file(),
+                    "prompts begin with a token, but bos_token "
+                            + (begin.isEmpty()
+                                    ? "names none"
+                                    : "is " + begin + ", for which the model has no embedding"));
         }
-        return new Ends(begin, id(settings.specialToken("eos_token")), begins);
+        return new Ends(id(begin), id(special.get(END)), begins, ends, names);
     }
 
-    /// The special token that `tokenizer.json` itself puts before a text.
-    private @Nullable String beginInTemplate() {
+    private boolean flag(boolean counts, String name, boolean unlessSaid) {
+        var flag = settings.tokenizer().get(name);
+        return !counts || flag.isMissingNode() ? unlessSaid : flag.asBoolean();
+    }
+
+    /// What `tokenizer.json` itself puts around a text; a missing node if it does not say.
+    private JsonNode template() {
         for (var step : steps(file.part("post_processor"), "processors")) {
-            var before = step.path("single").path(0).path("SpecialToken").path("id");
-            if (step.path("type").asText().equals("TemplateProcessing") && before.isTextual()) {
-                return before.textValue();
+            if (step.path("type").asText().equals("TemplateProcessing")) {
+                return step.path("single");
             }
         }
-        return null;
+        return MissingNode.getInstance();
+    }
+
+    /// The special token at an end of a template.
+    private static @Nullable String edge(JsonNode template, int index) {
+        var token = template.path(index).path("SpecialToken").path("id");
+        return token.isTextual() ? token.textValue() : null;
     }
 
     private OptionalInt id(@Nullable String name) {
-        if (name == null) {
+        if (name == null || tokens.unusable().contains(name)) {
             return OptionalInt.empty();
         }
-        var added = file.added().get(name);
-        if (added != null) {
-            return OptionalInt.of(added.id());
+        var token = added.get(name);
+        if (token != null) {
+            return OptionalInt.of(token.id());
         }
         var id = file.vocabulary().get(name);
         return id == null ? OptionalInt.empty() : OptionalInt.of(id);
@@ -214,13 +287,6 @@ public final class HubTokenizer {
             }
         }
         return false;
-    }
-
-    /// Whether a pre-tokenizer adds a space before the first text only.
-    static boolean startsFirstOnly(JsonNode step) {
-        return step.path("type").asText().equals("Metaspace")
-                && step.path("prepend_scheme").asText().equals("first")
-                && step.path("replacement").asText(SPACE).equals(SPACE);
     }
 
     /// The steps of a sequence, or the single step.

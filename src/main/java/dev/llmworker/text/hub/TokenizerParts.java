@@ -8,6 +8,7 @@ import dev.llmworker.weights.ModelFileException;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Checks that a `tokenizer.json` has only parts that the supported families use. The Hugging Face tokenizers
@@ -23,7 +24,7 @@ final class TokenizerParts {
 
     private TokenizerParts() {}
 
-    static void check(TokenizerFile file) throws ModelFileException {
+    static void check(TokenizerFile file, Set<String> added) throws ModelFileException {
         var type = file.part("model.type").asText("BPE");
         if (!type.equals("BPE")) {
             throw file.problem("model.type", "is " + type + "; supported: BPE");
@@ -36,7 +37,10 @@ final class TokenizerParts {
         }
         var unknown = file.part("model.unk_token");
         var names = file.vocabulary().keySet();
-        if (!unknown.isMissingNode() && !names.contains(unknown.asText()) && !ByteAlphabet.isIn(names)) {
+        if (!unknown.isMissingNode()
+                && !names.contains(unknown.asText())
+                && !added.contains(unknown.asText())
+                && !ByteAlphabet.isIn(names)) {
             // The tokenizers library would fail at the first text that needs it.
             throw file.problem("model.unk_token", "is " + unknown + ", which model.vocab does not have");
         }
@@ -52,12 +56,20 @@ final class TokenizerParts {
         }
     }
 
-    /// How the tokens of `file` cover a text; null if a byte may be in no token.
-    static FewestTokens.@Nullable Covering covering(TokenizerFile file, ModelTokenizer.Spelling spelling) {
+    /// How the tokens of `file` cover a text; null if a byte may be in no token, or if a control token's name in a
+    /// text need not become that token.
+    static FewestTokens.@Nullable Covering covering(
+            TokenizerFile file, EncoderJson.Tokens tokens, ModelTokenizer.Spelling spelling) {
         var normalizers = HubTokenizer.steps(file.part("normalizer"), "normalizers");
         var drops = HubTokenizer.steps(file.part("pre_tokenizer"), "pretokenizers").stream()
                         .anyMatch(step -> step.path("behavior").asText().equals("Removed"))
-                || file.added().values().stream().anyMatch(TokenizerFile.Added::strips);
+                || Stream.concat(tokens.text(), tokens.numbered())
+                        .anyMatch(token ->
+                                token.getValue().leftStrip() || token.getValue().rightStrip())
+                || tokens.control().values().stream()
+                        .anyMatch(token -> token.singleWord() || token.normalized() && !normalizers.isEmpty())
+                || tokens.text()
+                        .anyMatch(text -> tokens.control().keySet().stream().anyMatch(text.getKey()::contains));
         if (drops) {
             return null;
         }
@@ -80,7 +92,7 @@ final class TokenizerParts {
     }
 
     /// Whether a normalizer only writes spaces as SentencePiece does.
-    private static boolean spaces(JsonNode normalizer) {
+    static boolean spaces(JsonNode normalizer) {
         return switch (normalizer.path("type").asText()) {
             case "Prepend" -> normalizer.path("prepend").asText().equals("▁");
             case "Replace" ->

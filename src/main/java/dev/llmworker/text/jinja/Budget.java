@@ -38,8 +38,10 @@ final class Budget {
     void characters(long count) {
         charactersLeft -= count;
         if (charactersLeft < 0) {
-            throw JinjaException.limit(JinjaException.Kind.TOO_LONG, "rendering makes texts of more than "
-                    + (long) limits.characters() * TEXTS_OF_FULL_LENGTH + " characters together, the limit");
+            throw JinjaException.limit(
+                    JinjaException.Kind.TOO_LONG,
+                    "rendering makes texts of more than " + (long) limits.characters() * TEXTS_OF_FULL_LENGTH
+                            + " characters together, the limit");
         }
         work(count);
     }

@@ -3,6 +3,7 @@ package dev.llmworker.text.jinja;
 import static dev.llmworker.text.jinja.Subscripts.lookup;
 
 import dev.llmworker.text.jinja.Arguments.Bound;
+import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -113,7 +114,7 @@ final class Filters {
         }
         var text = Values.text(value);
         var digits = text == null ? "" : digits(budget, text);
-        if (digits.matches("[-+]?\\p{IsDigit}{1,18}")) {
+        if (digits.matches("[-+]?\\p{IsDigit}{1,19}") && new BigInteger(digits).bitLength() < Long.SIZE) {
             return Long.valueOf(digits);
         }
         var real = real(budget, value);

@@ -103,6 +103,28 @@ class ModelConfigTest {
     }
 
     @Test
+    void aFactorOfZeroIsNoScaling() throws Exception {
+        TinyLlama.load(tiny().file.number("llama.rope.scaling.factor", 0), directory, DecoderOptions.cpu(1))
+                .close();
+    }
+
+    @Test
+    void strongerRotationsAreRefused() throws Exception {
+        assertRefused(
+                tiny().file.number("llama.rope.scaling.attn_factor", 1.3f),
+                "metadata llama.rope.scaling.attn_factor is 1.3; supported: 1");
+        TinyLlama.load(tiny().file.number("llama.rope.scaling.attn_factor", 1), directory, DecoderOptions.cpu(1))
+                .close();
+    }
+
+    @Test
+    void textsThatNobodyReadsMayBeAnyBytes() throws Exception {
+        byte[] latin1 = {1, 0, 0, 0, 0, 0, 0, 0, (byte) 0xE9};
+        var file = tiny().file.raw("general.description", 8, latin1);
+        TinyLlama.load(file, directory, DecoderOptions.cpu(1)).close();
+    }
+
+    @Test
     void scaledRotationsAreRefused() {
         assertRefused(
                 tiny().file.string("llama.rope.scaling.type", "yarn"),

@@ -10,6 +10,7 @@ import dev.llmworker.Worker;
 import dev.llmworker.settings.Logging;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.WorkerProcess;
 import java.io.BufferedReader;
@@ -23,6 +24,7 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// What a worker writes to its log, in a JVM of its own.
 class LogsTest {
@@ -134,6 +136,41 @@ class LogsTest {
             var invalid = "id=my-ws route=ws status=400 code=invalid_request";
             assertEquals(List.of(invalid, invalid, "id=my-ws route=ws status=400 code=max_tokens_too_large"), lines);
         }
+    }
+
+    private static List<String> logOf(Path folder, String level) throws Exception {
+        RouteFolder.in(folder)
+                .route(
+                        "said",
+                        "platform-http:/said",
+                        "log: 'a step'",
+                        "log: {message: 'a quiet step', loggingLevel: DEBUG}",
+                        "log: {message: 'a named step', logName: com.acme.Named}",
+                        "to: 'log:com.acme?showBody=true'",
+                        "to: 'log:com.acme.Loud?level=WARN'",
+                        "setBody: {constant: done}");
+        try (var worker = WorkerProcess.start(Worker.class, Map.of("ROUTES", folder.toString(), "LOG_LEVEL", level))) {
+            assertEquals("done", worker.get("/said").body());
+            worker.terminate();
+            worker.exit();
+            return worker.lines.stream()
+                    .map(line -> line.replaceFirst("^\\S+ ", "").replaceFirst("\\[.*", "[…]"))
+                    .filter(line -> line.matches("(INFO|DEBUG|WARN) ++(?!Worker|Requests|YamlDeserializerBase).*"))
+                    .toList();
+        }
+    }
+
+    @Test
+    void whatARouteLogsIsShownAndWhatItsLibrariesSayIsNot(@TempDir Path folder) throws Exception {
+        var debug = List.of(
+                "INFO  said: a step",
+                "DEBUG said: a quiet step",
+                "INFO  Named: a named step",
+                "INFO  acme: Exchange[…]",
+                "WARN  Loud: Exchange[…]");
+        assertTrue(logOf(folder, "debug").containsAll(debug), () -> debug.toString());
+        var info = logOf(folder, "info");
+        assertEquals(debug.stream().filter(line -> !line.startsWith("DEBUG")).toList(), info);
     }
 
     @Test

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.llm;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.FinishReason;
@@ -82,6 +83,52 @@ class LlmStepTest {
             assertEquals(
                     "{\"error\":\"prompt is missing; it must be a string\",\"code\":\"invalid_request\"}",
                     post(worker, "{}").join().body());
+        }
+    }
+
+    @Test
+    void optionsHaveTheirNamesInCamelAndThoseOfTheApi() throws Exception {
+        for (var options : new String[] {
+            "maxTokens=7&topK=3&topP=0.5&minP=0.1&temperature=0.4&seed=9&ignoreEos=true&raw=true",
+            "max_tokens=7&top_k=3&top_p=0.5&min_p=0.1&temperature=0.4&seed=9&ignore_eos=true&raw=true"
+        }) {
+            try (var worker = worker(TO_TEXT, "to: 'llm:generate?" + options + "'")) {
+                var answer = post(worker, "Why?");
+                var script = engine.next();
+                assertEquals(7, script.request.tokenLimit());
+                assertEquals(3, script.request.sampling().topK());
+                assertEquals(0.5f, script.request.sampling().topP());
+                assertEquals(0.4f, script.request.sampling().temperature());
+                assertTrue(script.request.ignoreEos());
+                script.emit("x").finish(FinishReason.STOP);
+                assertEquals("x", answer.join().body());
+            }
+        }
+    }
+
+    @Test
+    void aWrongValueThatARouteTakesFromItsClientIsTheClientsMistake() throws Exception {
+        var routes = RouteFolder.in(folder)
+                .route(
+                        "step",
+                        "platform-http:/step",
+                        "setProperty: {name: n, simple: '${body}'}",
+                        "toD: 'llm:generate?maxTokens=${exchangeProperty.n}'")
+                .route(
+                        "header",
+                        "platform-http:/header",
+                        TO_TEXT,
+                        "setHeader: {name: CamelLlmTopP, simple: '${body}'}",
+                        "to: 'llm:generate'")
+                .path();
+        try (var worker = RunningWorker.with(engine, routes)) {
+            assertEquals(
+                    "{\"error\":\"maxTokens is \\\"many\\\"; it must be a whole number\",\"code\":\"invalid_request\"}",
+                    post(worker, "many").join().body());
+            assertEquals(400, post(worker, "0").join().statusCode());
+            var header = worker.post("/header", "wide");
+            assertEquals(400, header.statusCode());
+            assertTrue(header.body().contains("CamelLlmTopP is"), header.body());
         }
     }
 
@@ -172,7 +219,14 @@ class LlmStepTest {
     void anOptionThatIsWrongIsNamedAtTheStart() throws Exception {
         assertFails("llm:generate?max_tokens=many", "max_tokens is \"many\"; it must be a whole number");
         assertFails("llm:generate?max_tokens=0", "max_tokens is 0; it must be at least 1");
-        assertFails("llm:generate?max_token=5", "Unknown parameters=[{max_token=5}]");
+        assertFails("llm:generate?maxTokens=many", "maxTokens is \"many\"; it must be a whole number");
+        assertFails("llm:generate?topP=2", "top_p is 2.0; it must be ");
+        assertFails("llm:generate?timeout=soon", "timeout is \"soon\"; it must be a time such as 30s");
+        assertFails("llm:generate?maxTokens=5&max_tokens=5", "maxTokens and max_tokens are the same option");
+        assertFails(
+                "llm:generate?max_token=5",
+                ".yaml:6: llm:generate has no option max_token; it has maxTokens, temperature, topK, topP, minP, seed, raw,"
+                        + " ignoreEos, timeout, patience");
         assertFails("llm:chat", "llm:chat is not known; the one there is is llm:generate");
     }
 
@@ -181,6 +235,7 @@ class LlmStepTest {
             var problem = String.valueOf(worker.routeFiles().problems().get(folder.resolve("step.camel.yaml")));
             assertTrue(problem.startsWith(folder + "/step.camel.yaml:6: "), problem);
             assertTrue(problem.contains(message), problem);
+            assertFalse(problem.contains("Failed to resolve"), problem);
         }
     }
 }

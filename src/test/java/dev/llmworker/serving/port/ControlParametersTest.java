@@ -44,13 +44,16 @@ class ControlParametersTest {
 
     @Test
     void aChatTemplateThatAClientSendsIsNotUsed() throws Exception {
-        for (var field : new String[] {"chat_template_kwargs", "template", "documents"}) {
-            var answer = worker.post(
-                    "/v1/chat/completions",
-                    "{\"messages\":[{\"role\":\"user\",\"content\":\"mine\"}],\"" + field
-                            + "\":{\"a\":\"{{ 6 * 7 }}\"},\"chat_template\":\"{{ 6 * 7 }}\"}");
+        var start = "{\"messages\":[{\"role\":\"user\",\"content\":\"mine\"}],";
+        for (var field : new String[] {"chat_template_kwargs", "template"}) {
+            var answer = worker.post("/v1/chat/completions", start + "\"" + field + "\":{\"a\":\"{{ 6 * 7 }}\"}}");
             assertEquals(200, answer.statusCode(), answer.body());
             assertTrue(answer.body().contains("Response to: 'mine'"), answer.body());
+        }
+        for (var field : new String[] {"chat_template", "documents"}) {
+            var answer = worker.post("/v1/chat/completions", start + "\"" + field + "\":\"{{ 6 * 7 }}\"}");
+            assertEquals(400, answer.statusCode(), answer.body());
+            assertTrue(answer.body().contains(field + " is not supported"), answer.body());
         }
     }
 

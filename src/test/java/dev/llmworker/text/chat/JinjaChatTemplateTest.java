@@ -1,108 +1,173 @@
 package dev.llmworker.text.chat;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.text.TinyVocabularies;
-import dev.llmworker.weights.Gguf;
-import dev.llmworker.weights.GgufFile;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.text.hub.HubTokenizer;
+import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.Safetensors;
+import dev.llmworker.weights.SafetensorsFolder;
+import dev.llmworker.weights.StoredModel;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/// What a request may say to a model's chat template, and what becomes of a conversation that it cannot render.
-public class JinjaChatTemplateTest {
-    private static final List<ChatMessage> HELLO = List.of(ChatMessage.user("Hello"));
+/// Templates see what they see in transformers.
+class JinjaChatTemplateTest {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final int QWEN = 3;
+    private static final ChatMessage SYSTEM = new ChatMessage("system", "be brief");
+    private static final ChatMessage USER = ChatMessage.user("say hi");
+    private static final ChatMessage ASSISTANT = new ChatMessage("assistant", "hi");
 
     @TempDir
-    Path folder;
+    private Path directory;
 
-    private ChatTemplate template(String source) throws Exception {
-        return of(source, folder, TinyVocabularies.byteLevel("smollm"));
-    }
+    private final Map<String, @Nullable Object> config = new HashMap<>();
 
-    /// The template of a model that has this one.
-    public static ChatTemplate of(String source, Path folder, TinyVocabularies vocabulary) throws Exception {
-        var file = new GgufFile()
-                .string("general.architecture", "llama")
-                .string("tokenizer.chat_template", source)
-                .write(folder.resolve("template.gguf"));
-        try (var gguf = Gguf.open(file)) {
-            return Objects.requireNonNull(JinjaChatTemplate.of(gguf, vocabulary.tokenizer()));
+    private @Nullable ChatTemplate template() throws IOException {
+        try (var stream = JinjaChatTemplateTest.class.getResourceAsStream("/golden/hub_tokens.json")) {
+            var golden = JSON.readTree(stream).get(QWEN);
+            new SafetensorsFolder(golden.get("size").asInt()).write(directory);
+            JSON.writeValue(directory.resolve("tokenizer.json").toFile(), golden.get("tokenizer"));
+        }
+        JSON.writeValue(directory.resolve("tokenizer_config.json").toFile(), config);
+        try (var model = StoredModel.open(directory)) {
+            return JinjaChatTemplate.of(model, HubTokenizer.of((Safetensors) model));
         }
     }
 
-    @Test
-    void variablesReachTheTemplate() throws Exception {
-        var template = template("{{ messages[0].content }}{% if enable_thinking is defined and not enable_thinking %}"
-                + "!{% endif %}{{ list[1].a if list else '' }}{{ nothing is none }}");
-        assertEquals("HelloFalse", template.render(HELLO, true));
-        var variables = new HashMap<String, @Nullable Object>();
-        variables.put("enable_thinking", false);
-        variables.put("list", List.of(1, Map.of("a", 7)));
-        variables.put("nothing", null);
-        assertEquals("Hello!7True", template.render(HELLO, true, variables));
+    private String rendered(String source, ChatMessage... messages) throws IOException {
+        config.put("chat_template", source);
+        return Objects.requireNonNull(template()).render(List.of(messages), true);
     }
 
     @Test
-    void variablesCannotReplaceWhatTheWorkerSays() throws Exception {
-        var template = template("{{ bos_token }}|{{ messages[0].content }}|{{ add_generation_prompt }}");
-        var rendered = template.render(
-                HELLO, true, Map.of("bos_token", "x", "messages", List.of(), "add_generation_prompt", false));
-        assertEquals("<|im_start|>|Hello|True", rendered);
+    void aMessagesMembersAreInOrder() throws IOException {
+        assertEquals("[{\"role\": \"user\", \"content\": \"say hi\"}]", rendered("{{ messages | tojson }}", USER));
     }
 
     @Test
-    void aNameInAVariableIsNoControlToken() throws Exception {
-        var vocabulary = TinyVocabularies.byteLevel("smollm");
-        var tokenizer = vocabulary.tokenizer();
-        var template = of(
-                "<|im_start|>{{ a }}{% if b %}{{ b.c[0] }}{% for name in b %}{{ name }}{% endfor %}{% endif %}<|im_end|>",
-                folder, vocabulary);
-        var forged = Map.of("a", "<|im_end|>", "b", Map.of("c", List.of("<|im_start|>"), "<|endoftext|>", 1));
-        var ids = new PromptEncoder(tokenizer, template).encode(HELLO, forged, Integer.MAX_VALUE);
+    void toolsAndDocumentsAreNone() throws IOException {
         assertEquals(
-                2,
-                IntStream.of(ids)
-                        .filter(tokenizer.controlTokens()::containsValue)
-                        .count());
-        assertEquals(vocabulary.id("<|im_start|>"), ids[0]);
-        assertEquals(vocabulary.id("<|im_end|>"), ids[ids.length - 1]);
+                "none none defined say hi",
+                rendered(
+                        "{{ 'none' if tools is none }} {{ 'none' if documents is none }}"
+                                + "{{ ' defined' if tools is defined }} {{ messages[0].content }}",
+                        USER));
     }
 
     @Test
-    void aMessageIsWrittenInTheOrderOfItsMembers() throws Exception {
+    void specialTokensHaveTheirNames() throws IOException {
+        config.put("pad_token", "<|endoftext|>");
+        config.put("unk_token", Map.of("__type", "AddedToken", "content", "<|im_start|>"));
+        config.put("eos_token", "<|im_end|>");
+        config.put("additional_special_tokens", List.of("<|im_start|>"));
         assertEquals(
-                "{'role': 'user', 'content': 'Hello'}",
-                template("{{ messages[0] }}").render(HELLO, true));
+                "<|endoftext|> <|im_start|> <|im_end|> False False ['<|im_start|>']",
+                rendered(
+                        "{{ pad_token }} {{ unk_token }} {{ eos_token }} {{ bos_token is defined }}"
+                                + " {{ sep_token is defined }} {{ additional_special_tokens }}",
+                        USER));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{% for message in messages %}[{{ message['content'] }}]{% endfor %}",
+                "{% for message in messages %}[{{ message['content'][0]['text'] }}]{% endfor %}",
+                "{% for message in messages %}[{% for part in message.content %}{{ part.text }}{% endfor %}]{% endfor %}",
+                "{% for message in messages %}[{% for part in message.content %}{% if part.type == 'text' %}"
+                        + "{{ part.text | trim }}{% endif %}{% endfor %}]{% endfor %}",
+                "{% for message in messages %}[{% if message.content is string %}{{ message.content }}{% else %}"
+                        + "{{ message.content[0].text }}{% endif %}]{% endfor %}",
+                "{% for message in messages %}[{{ message.content[0].text if message.role == 'user' else message.content }}]"
+                        + "{% endfor %}",
+                "{% for message in messages %}[{{ message.content if message.role == 'user' else message.content[0].text }}]"
+                        + "{% endfor %}"
+            })
+    void contentHasTheFormThatTheTemplateReads(String source) throws IOException {
+        assertEquals("[be brief][say hi][hi][say hi]", rendered(source, SYSTEM, USER, ASSISTANT, USER));
     }
 
     @Test
-    void whatCannotBeRenderedIsTheConversationsFault() throws Exception {
-        var plain = template("{% for m in messages %}{{ m.content }}{% endfor %}");
-        var tooLong = assertThrows(
-                TemplateLimitException.class,
-                () -> plain.render(List.of(ChatMessage.user("x".repeat((1 << 20) + 1))), true));
-        assertTrue(tooLong.isTooLong());
-        var cubic = template("{% for a in messages %}{% for b in messages %}{% for c in messages %}{{ '' }}"
-                + "{% endfor %}{% endfor %}{% endfor %}");
-        var tooMuch = assertThrows(
-                TemplateLimitException.class, () -> cubic.render(Collections.nCopies(200, HELLO.getFirst()), true));
-        assertFalse(tooMuch.isTooLong());
-        var faulty = template("{% if messages|length > 1 %}{{ messages[1].x.y }}{% endif %}");
-        var fault = assertThrows(
-                IllegalArgumentException.class, () -> faulty.render(List.of(HELLO.getFirst(), HELLO.getFirst()), true));
-        assertTrue(
-                String.valueOf(fault.getMessage()).startsWith("the model's chat template cannot render"),
-                fault.getMessage());
+    void aTemplateMayRefuseSomeConversations() throws IOException {
+        var systemFirst = "{% if messages[0].role != 'system' %}{{ raise_exception('system first!') }}{% endif %}"
+                + "{% for message in messages %}[{{ message.content[0].text }}]{% endfor %}";
+        var refused = assertThrows(IllegalArgumentException.class, () -> rendered(systemFirst, USER));
+        assertEquals("the model's chat template rejects the messages: system first!", refused.getMessage());
+        assertEquals("[be brief][say hi]", rendered(systemFirst, SYSTEM, USER));
+
+        var none = "{{ raise_exception('tools only') }}";
+        assertTrue(String.valueOf(assertThrows(IllegalArgumentException.class, () -> rendered(none, USER))
+                        .getMessage())
+                .endsWith("tools only"));
+
+        var second = "{{ messages[1].content.upper() }}";
+        assertEquals("SAY HI", rendered(second, SYSTEM, USER));
+        assertThrows(IllegalArgumentException.class, () -> rendered(second, USER));
+    }
+
+    @Test
+    void aTemplateThatAlwaysFailsIsRefusedWithTheModel() {
+        config.put("chat_template", "{{ messages | groupby('role') }}");
+        var refused = assertThrows(ModelFileException.class, this::template);
+        assertTrue(String.valueOf(refused.getMessage())
+                .startsWith("tokenizer_config.json: chat_template cannot be used: "));
+    }
+
+    @Test
+    void aTemplateMustNotWriteATokenWithoutAnEmbedding() {
+        config.put("additional_special_tokens", List.of("<a>", "<b>", "<c>", "<d>", "<e>", "<|new|>"));
+        config.put("chat_template", "<|new|>{{ messages[0].content }}");
+        var refused = assertThrows(ModelFileException.class, this::template);
+        assertEquals(
+                "tokenizer_config.json: chat_template writes <|new|>, a token for which the model has no embedding",
+                refused.getMessage());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", " \n"})
+    void anEmptyTemplateIsNone(String source) throws IOException {
+        config.put("chat_template", source);
+        assertNull(template());
+        Files.writeString(directory.resolve("chat_template.jinja"), source);
+        assertNull(template());
+    }
+
+    @Test
+    void ofSeveralTemplatesTheDefaultIsTaken() throws IOException {
+        var plain = Map.of("name", "default", "template", "plain {{ messages[0].content }}");
+        var tools = Map.of("name", "tool_use", "template", "tools {{ messages[0].content }}");
+        config.put("chat_template", List.of(tools, plain));
+        assertEquals("plain say hi", Objects.requireNonNull(template()).render(List.of(USER), true));
+        config.put("chat_template", Map.of("default", "plain", "tool_use", "tools"));
+        assertEquals("plain", Objects.requireNonNull(template()).render(List.of(USER), true));
+        config.put("chat_template", List.of(tools));
+        assertEquals("tools say hi", Objects.requireNonNull(template()).render(List.of(USER), true));
+        config.put("chat_template", Map.of("rag", "rag", "tool_use", "tools"));
+        assertThrows(ModelFileException.class, this::template);
+    }
+
+    @Test
+    void aTemplateMayStandInFilesOfItsOwn() throws IOException {
+        Files.writeString(
+                directory.resolve("chat_template.json"), "{\"chat_template\": \"json {{ messages[0].content }}\"}");
+        assertEquals("json say hi", Objects.requireNonNull(template()).render(List.of(USER), true));
+        assertEquals("config say hi", rendered("config {{ messages[0].content }}", USER));
+        Files.writeString(directory.resolve("chat_template.jinja"), "jinja {{ messages[0].content }}");
+        assertEquals("jinja say hi", Objects.requireNonNull(template()).render(List.of(USER), true));
     }
 }

@@ -95,6 +95,17 @@ class ByteLevelTokenizerTest {
         assertArrayEquals(new int[] {control}, model.tokenizer().encodeWithControlTokens("stop"));
     }
 
+    @Test
+    void aControlTokenThatMergesMakeIsStillPlainText() throws IOException {
+        var model = TinyVocabularies.byteLevel("smollm").control("hello");
+        var tokenizer = model.tokenizer();
+
+        assertArrayEquals(model.ids("hell", "o"), tokenizer.encodeText("hello"));
+        assertArrayEquals(model.ids("hell", "hello"), tokenizer.encodeWithControlTokens("hellhello"));
+        // What the merges would make of it is gone with it.
+        assertArrayEquals(model.ids("Ġ", "hell", "o"), tokenizer.encodeText(" hello"));
+    }
+
     @Seeded
     @Test
     void anyTextComesBackAsItWasAndHoldsNoControlToken() throws IOException {
@@ -161,7 +172,7 @@ class ByteLevelTokenizerTest {
     void chatTemplatesGetTheNamesOfTheTokensAtBothEnds() throws IOException {
         var tokenizer = TinyVocabularies.byteLevel("smollm").tokenizer();
 
-        assertEquals("<|im_start|>", tokenizer.beginOfSequenceName());
-        assertEquals("<|im_end|>", tokenizer.endOfSequenceName());
+        assertEquals("<|im_start|>", tokenizer.specialTokens().get("bos_token"));
+        assertEquals("<|im_end|>", tokenizer.specialTokens().get("eos_token"));
     }
 }

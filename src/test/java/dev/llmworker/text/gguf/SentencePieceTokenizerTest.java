@@ -90,6 +90,36 @@ class SentencePieceTokenizerTest {
         assertArrayEquals("<tool>".getBytes(UTF_8), tokenizer.bytes(model.id("<tool>")));
     }
 
+    @Test
+    void withoutScoresAllPiecesAreAsGood() throws IOException {
+        var model = TinyVocabularies.sentencePiece().without("tokenizer.ggml.scores");
+
+        // The leftmost first: aa, then aaa.
+        assertArrayEquals(model.ids("▁", "aaa", "aa"), model.tokenizer().encodeText("aaaaa"));
+    }
+
+    @Test
+    void theUsualTokenBeginsPromptsIfTheFileNamesNone() throws IOException {
+        var model = TinyVocabularies.sentencePiece()
+                .without("tokenizer.ggml.bos_token_id")
+                .without("tokenizer.ggml.eos_token_id");
+
+        assertEquals(OptionalInt.of(1), model.tokenizer().beginOfSequence());
+        assertEquals("<s>", model.tokenizer().specialTokens().get("bos_token"));
+        assertEquals("</s>", model.tokenizer().specialTokens().get("eos_token"));
+        assertEquals("<unk>", model.tokenizer().specialTokens().get("unk_token"));
+    }
+
+    @Test
+    void controlTokensOfPhi3TakeTheWhiteSpaceAfterThem() throws IOException {
+        var model = TinyVocabularies.sentencePiece().string("general.name", "Phi-3-mini");
+        var text = "<s>\nhello</s>\n hello";
+
+        assertArrayEquals(
+                model.ids("<s>", "▁", "<0x0A>", "hello", "</s>", "▁hello"),
+                model.tokenizer().encodeWithControlTokens(text));
+    }
+
     @Seeded
     @Test
     void anyTextComesBackAsItWasAndHoldsNoControlToken() throws IOException {

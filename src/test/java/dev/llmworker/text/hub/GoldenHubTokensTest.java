@@ -83,7 +83,8 @@ class GoldenHubTokensTest {
     @MethodSource("goldens")
     void answersEndByTheEndToken(Golden golden) throws IOException {
         var tokenizer = tokenizer(golden);
-        var end = Objects.requireNonNull(tokenizer.controlTokens().get(tokenizer.endOfSequenceName()));
+        var end = Objects.requireNonNull(
+                tokenizer.controlTokens().get(tokenizer.specialTokens().get("eos_token")));
         assertEquals(true, tokenizer.isEndOfSequence(end));
         assertEquals(0, tokenizer.bytes(end).length);
         // Rows of the embedding beyond the last token.

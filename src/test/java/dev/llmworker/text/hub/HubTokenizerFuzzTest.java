@@ -25,6 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Damages sound tokenizer files: each makes a tokenizer that encodes a text, or is refused, and never fails otherwise.
@@ -74,13 +75,36 @@ class HubTokenizerFuzzTest {
         var random = new Random(seed);
         var sound = JSON.writeValueAsBytes(sound(kind));
         for (var round = 0; round < Seeds.rounds(300); round++) {
-            var bytes = sound.clone();
-            for (var changes = 1 + random.nextInt(4); changes > 0; changes--) {
-                bytes[random.nextInt(bytes.length)] ^= (byte) (1 << random.nextInt(Byte.SIZE));
-            }
-            read(bytes, "kind " + kind + " seed " + seed + " round " + round);
+            read(damaged(sound, random), "kind " + kind + " seed " + seed + " round " + round);
         }
         assertTrue(refused > 10, made + " made, " + refused + " refused");
+    }
+
+    /// Damage at which the library failed at a client's text.
+    @ParameterizedTest
+    @CsvSource({
+        "0, -2936475378295519443, 240",
+        "0, -8303972703179782545, 120",
+        "1, -7862202350478266369, 191",
+        "1, -7448924164394890091, 24"
+    })
+    void damageThatFailedOnceIsReadOrRefused(int kind, long seed, int round) throws IOException {
+        var random = new Random(seed);
+        var sound = JSON.writeValueAsBytes(sound(kind));
+        for (var i = 0; i <= round; i++) {
+            var bytes = damaged(sound, random);
+            if (i >= round - 1) {
+                read(bytes, "kind " + kind + " seed " + seed + " round " + i);
+            }
+        }
+    }
+
+    private static byte[] damaged(byte[] sound, Random random) {
+        var bytes = sound.clone();
+        for (var changes = 1 + random.nextInt(4); changes > 0; changes--) {
+            bytes[random.nextInt(bytes.length)] ^= (byte) (1 << random.nextInt(Byte.SIZE));
+        }
+        return bytes;
     }
 
     @Test

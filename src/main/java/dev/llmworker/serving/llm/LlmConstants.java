@@ -1,0 +1,41 @@
+package dev.llmworker.serving.llm;
+
+import org.apache.camel.spi.Metadata;
+
+/// Headers of the step `llm:generate`. Those of options override the step's parameters for one message.
+public final class LlmConstants {
+    @Metadata(label = "producer", description = "Overrides maxTokens.", javaType = "Long")
+    public static final String MAX_TOKENS = "CamelLlmMaxTokens";
+
+    @Metadata(label = "producer", description = "Overrides temperature.", javaType = "Double")
+    public static final String TEMPERATURE = "CamelLlmTemperature";
+
+    @Metadata(label = "producer", description = "Overrides topK.", javaType = "Long")
+    public static final String TOP_K = "CamelLlmTopK";
+
+    @Metadata(label = "producer", description = "Overrides topP.", javaType = "Double")
+    public static final String TOP_P = "CamelLlmTopP";
+
+    @Metadata(label = "producer", description = "Overrides minP.", javaType = "Double")
+    public static final String MIN_P = "CamelLlmMinP";
+
+    @Metadata(label = "producer", description = "Overrides seed.", javaType = "Long")
+    public static final String SEED = "CamelLlmSeed";
+
+    @Metadata(label = "producer", description = "Overrides raw.", javaType = "Boolean")
+    public static final String RAW = "CamelLlmRaw";
+
+    @Metadata(label = "producer", description = "Overrides ignoreEos.", javaType = "Boolean")
+    public static final String IGNORE_EOS = "CamelLlmIgnoreEos";
+
+    @Metadata(description = "Why the text ended: stop, or length if maxTokens cut it.", javaType = "String")
+    public static final String FINISH_REASON = "CamelLlmFinishReason";
+
+    @Metadata(description = "The number of tokens of the prompt.", javaType = "Integer")
+    public static final String PROMPT_TOKENS = "CamelLlmPromptTokens";
+
+    @Metadata(description = "The number of generated tokens.", javaType = "Integer")
+    public static final String COMPLETION_TOKENS = "CamelLlmCompletionTokens";
+
+    private LlmConstants() {}
+}
