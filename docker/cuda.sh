@@ -5,7 +5,7 @@ set -euo pipefail
 wheels=$1 target=$2
 scratch=$(mktemp -d)
 for wheel in "$wheels"/*.whl; do
-  python3 -m zipfile -e "$wheel" "$scratch"
+  python3 -I -m zipfile -e "$wheel" "$scratch"
 done
 mkdir -p "$target/torch/lib" "$target/nvidia"
 mv "$scratch"/torch/lib/*.so* "$target/torch/lib/"

@@ -23,7 +23,7 @@ djl=$(basename lib/pytorch-engine-*.jar .jar)
 djl=${djl#pytorch-engine-}
 unpacked=$(mktemp -d)
 for jar in lib/pytorch-jni-*.jar lib/tokenizers-*.jar lib/jna-*.jar; do
-  python3 -m zipfile -e "$jar" "$unpacked"
+  python3 -I -m zipfile -e "$jar" "$unpacked"
 done
 mv "$unpacked/jnilib/linux-x86_64/cu128/libdjl_torch.so" "jni/$djl-libdjl_torch.so"
 mv "$unpacked/native/lib/linux-x86_64/cpu/libtokenizers.so" "$unpacked/com/sun/jna/linux-x86-64/libjnidispatch.so" native/

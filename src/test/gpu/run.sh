@@ -78,7 +78,7 @@ piece() {
     vllm)
       # In an environment of its own: it wants a PyTorch of its own.
       bench_python=${VLLM_PYTHON:-$OUT/vllm/bin/python}
-      [[ -x $bench_python ]] || { python3 -m venv "$OUT/vllm" && "$OUT/vllm/bin/pip" install -q vllm; }
+      [[ -x $bench_python ]] || { python3 -I -m venv "$OUT/vllm" && "$OUT/vllm/bin/pip" install -q vllm; }
       if "$bench_python" -c 'import vllm'; then
         for shape in 1b 8b; do must vllm --shape $shape; done
       else

@@ -19,8 +19,8 @@ cp -r target/lib "$to/lib"
 cp -r routes "$to/routes"
 djl=$(basename "$to"/lib/pytorch-engine-*.jar .jar)
 djl=${djl#pytorch-engine-}
-python3 -m zipfile -e "$to"/lib/tokenizers-*.jar "$work/tokenizers"
-python3 -m zipfile -e "$to"/lib/jna-*.jar "$work/jna"
+python3 -I -m zipfile -e "$to"/lib/tokenizers-*.jar "$work/tokenizers"
+python3 -I -m zipfile -e "$to"/lib/jna-*.jar "$work/jna"
 mv "$work/tokenizers/native/lib/linux-x86_64/cpu/libtokenizers.so" "$work/jna/com/sun/jna/linux-x86-64/libjnidispatch.so" "$to/native/"
 rm -r "$work"/tokenizers/native/lib/*-x86_64 "$work"/tokenizers/native/lib/*-aarch64
 rm "$to"/lib/tokenizers-*.jar "$to"/lib/pytorch-native-cpu-*.jar "$to"/lib/pytorch-jni-*.jar

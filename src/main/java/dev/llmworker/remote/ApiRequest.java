@@ -10,6 +10,7 @@ import dev.llmworker.text.chat.ChatMessage;
 import io.vertx.core.buffer.Buffer;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// A request to a server. It always asks for a stream, so that closing it ends the work there.
@@ -20,12 +21,17 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
     private static final String CHAT = "/chat/completions";
     private static final String TEXT = "/completions";
     private static final String EFFORT = "reasoning_effort";
+    /// What a client asks of the server's scheduler and cache, not of the model. The worker decides who goes first, and
+    /// which requests may share cached prefixes.
+    private static final Set<String> KEPT_BACK = Set.of("priority", "cache_salt", "extra_key", "data_parallel_rank");
+
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /// The request as a client of OpenAI's API wrote it.
+    /// The request as a client of OpenAI's API wrote it, except for the fields in [#KEPT_BACK].
     static ApiRequest of(OpenAiRequest request) {
         var body = new LinkedHashMap<String, Object>();
         request.body().forEach((name, value) -> body.put(String.valueOf(name), value));
+        body.keySet().removeAll(KEPT_BACK);
         streamed(body);
         return new ApiRequest(
                 switch (request.form()) {

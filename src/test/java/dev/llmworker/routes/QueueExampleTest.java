@@ -45,8 +45,10 @@ class QueueExampleTest {
             var answers = session.createConsumer(session.createQueue("answers"));
             var question = session.createTextMessage("Why is the sky blue?");
             question.setJMSCorrelationID("q-7");
-            // A name that would steer the step, from a client of the broker.
-            question.setObjectProperty("CamelLlmMaxTokens", 1);
+            // Names that would steer the step, from a client of the broker. Camel's headers have no case (CVE-2026-40453).
+            for (var name : new String[] {"CamelLlmMaxTokens", "CAmelLlmMaxTokens", "camelllmmaxtokens"}) {
+                question.setObjectProperty(name, 1);
+            }
             session.createProducer(session.createQueue("questions")).send(question);
 
             engine.next().finish(FinishReason.ERROR);

@@ -1,9 +1,11 @@
 package dev.llmworker.serving.camel;
 
 import dev.llmworker.serving.port.ControlNames;
-import java.util.HashSet;
-import java.util.Locale;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import org.apache.camel.Exchange;
 import org.apache.camel.http.base.HttpHeaderFilterStrategy;
 
@@ -21,23 +23,23 @@ public final class AnswerHeaders extends HttpHeaderFilterStrategy {
             return true;
         }
         @SuppressWarnings("unchecked")
-        var sent = (Set<String>) exchange.getProperty(SENT, Set.class);
+        var sent = (Map<String, Set<Object>>) exchange.getProperty(SENT, Map.class);
         if (sent == null) {
-            sent = new HashSet<>();
+            sent = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
             exchange.setProperty(SENT, sent);
         }
-        sent.add(entry(name, value));
+        sent.computeIfAbsent(name, _ -> Collections.newSetFromMap(new IdentityHashMap<>()))
+                .add(value);
         return false;
     }
 
+    /// The values are told apart by their identity, not by their text: a client must not be able to remove a header of
+    /// the route by sending the same one.
     @Override
     public boolean applyFilterToCamelHeaders(String name, Object value, Exchange exchange) {
-        var sent = exchange.getProperty(SENT, Set.class);
         return super.applyFilterToCamelHeaders(name, value, exchange)
-                || (sent != null && sent.contains(entry(name, value)));
-    }
-
-    private static String entry(String name, Object value) {
-        return name.toLowerCase(Locale.ROOT) + '\n' + value;
+                || exchange.getProperty(SENT, Map.class) instanceof Map<?, ?> sent
+                        && sent.get(name) instanceof Set<?> values
+                        && values.contains(value);
     }
 }

@@ -63,7 +63,7 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
         if (!Access.admitsHttp(request.request())) {
             return;
         }
-        if (isSuspended() || getEndpoint().isHttpProxy()) {
+        if (isSuspended()) {
             super.handleRequest(request);
             return;
         }

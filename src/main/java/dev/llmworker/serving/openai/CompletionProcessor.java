@@ -20,7 +20,7 @@ import org.apache.camel.Processor;
 /// The beans `chatCompletions` and `completions`: OpenAI's API over the one model that is loaded. The body is a `Map`
 /// with the fields of a request; the answer is JSON, or server-sent events with `"stream": true`. The
 /// generation stops when the client disconnects. If another server of this API generates, it gets the request
-/// unchanged.
+/// as [RelayedCompletion] passes it on.
 public final class CompletionProcessor implements Processor {
     private final Generations generations;
     private final ServedModel model;

@@ -12,6 +12,7 @@ import dev.llmworker.serving.delivery.SseWriter;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
+import dev.llmworker.serving.wire.UnsupportedFields;
 import java.nio.charset.StandardCharsets;
 import org.apache.camel.Exchange;
 
@@ -28,6 +29,7 @@ final class RelayedCompletion {
 
     void answer(Exchange exchange, HttpClient client, Generations generations) {
         var fields = new RequestFields(request.body());
+        UnsupportedFields.refuseInRelay(fields);
         var caller = Caller.of(exchange);
         if (fields.flag("stream", false)) {
             var usage = new RequestFields(fields.object("stream_options")).flag("include_usage", false);

@@ -63,9 +63,10 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
     @Override
     public void handle(HttpServerRequest sent) {
         identify(sent);
-        var request = healthPaths.contains(sent.path()) && sent instanceof HttpServerRequestInternal health
+        var target = OriginForm.of(sent);
+        var request = healthPaths.contains(target.path()) && target instanceof HttpServerRequestInternal health
                 ? new AsPing(health)
-                : sent;
+                : target;
         if (!pinged && PING.equals(request.path())) {
             pinged = true;
         }

@@ -56,6 +56,25 @@ public final class UnsupportedFields {
     /// Constraints of vLLM's older versions: `guided_json`, `guided_choice`.
     private static final String GUIDED = "guided_";
 
+    /// Of requests that another server answers: what would reach into that server. Its operator chooses the template, and
+    /// decides which code and which other servers it calls. Embeddings are tensors, which some servers unpickle.
+    private static final Set<String> IN_RELAY = Set.of(
+            "chat_template",
+            "prompt_embeds",
+            "input_embeds",
+            "kv_transfer_params",
+            "ec_transfer_params",
+            "bootstrap_host",
+            "bootstrap_port",
+            "bootstrap_room",
+            "logits_processors",
+            "custom_logit_processor");
+
+    /// Servers merge these variables into the arguments of the call that applies the template.
+    private static final String VARIABLES = "chat_template_kwargs";
+
+    private static final Set<String> IN_VARIABLES = Set.of("chat_template", "tokenize");
+
     private static final Map<String, List<?>> IN_CHAT = table(CHAT);
     private static final Map<String, List<?>> IN_RAW = table(RAW);
 
@@ -85,6 +104,25 @@ public final class UnsupportedFields {
             var nothing = name.startsWith(GUIDED) ? List.of() : table.get(name);
             if (nothing != null && !supported.contains(name) && !asksForNothing(value, nothing)) {
                 throw refusal(name, value, nothing);
+            }
+        });
+    }
+
+    /// Refuses what no client may ask of another server through this worker.
+    ///
+    /// @throws RequestException naming the first such field
+    public static void refuseInRelay(RequestFields fields) {
+        refuse(fields.fields(), IN_RELAY, "");
+        if (fields.fields().get(VARIABLES) instanceof Map<?, ?> variables) {
+            refuse(variables, IN_VARIABLES, VARIABLES + ".");
+        }
+    }
+
+    private static void refuse(Map<?, ?> object, Set<String> names, String path) {
+        object.forEach((key, value) -> {
+            var name = String.valueOf(key);
+            if (names.contains(name) && value != null && !List.of().equals(value) && !Map.of().equals(value)) {
+                throw RequestException.invalid(path.isEmpty() ? name : VARIABLES, path + name + " is not supported");
             }
         });
     }

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.openai;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -14,6 +15,8 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// OpenAI's API over another server of it: requests and answers go through as they are.
 class RelayTest {
@@ -61,6 +64,57 @@ class RelayTest {
         expected.put("model", "served-model").put("stream", true);
         expected.putObject("stream_options").put("include_usage", true);
         assertEquals(expected, remote.server().next().body());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "\"chat_template\":\"{{ 6 * 7 }}\"",
+                "\"chat_template\":[{\"name\":\"default\",\"template\":\"x\"}]",
+                "\"prompt_embeds\":\"gASV\"",
+                "\"input_embeds\":[[0.5]]",
+                "\"kv_transfer_params\":{\"remote_host\":\"10.0.0.1\"}",
+                "\"ec_transfer_params\":{\"a\":1}",
+                "\"bootstrap_host\":\"10.0.0.1\"",
+                "\"bootstrap_port\":0",
+                "\"bootstrap_room\":[1]",
+                "\"logits_processors\":[\"os.system\"]",
+                "\"custom_logit_processor\":\"gASV\"",
+                "\"chat_template_kwargs\":{\"chat_template\":\"x\"}",
+                "\"chat_template_kwargs\":{\"tokenize\":true}",
+            })
+    void whatReachesIntoTheServerIsRefusedByName(String field) throws Exception {
+        var name = field.substring(1, field.indexOf('"', 1));
+        for (var request : List.of(
+                new Form(CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],"),
+                new Form("/v1/completions", "{\"prompt\":\"x\","))) {
+            for (var stream : List.of("", ",\"stream\":true")) {
+                var answer = remote.worker().post(request.path, request.start + field + stream + "}");
+                assertEquals(400, answer.statusCode(), answer.body());
+                assertTrue(answer.body().contains(name) && answer.body().contains("is not supported"), answer.body());
+            }
+        }
+        // The next request that arrives is an allowed one.
+        answersWithATool();
+        remote.worker().post(CHAT, "{\"messages\":[],\"chat_template\":null,\"kv_transfer_params\":{},\"first\":1}");
+        assertEquals(1, remote.server().next().body().get("first").asInt());
+    }
+
+    private record Form(String path, String start) {}
+
+    @Test
+    void aClientHasNoSayInTheServersScheduleAndCache() throws Exception {
+        answersWithATool();
+        remote.worker()
+                .post(
+                        CHAT,
+                        "{\"messages\":[],\"priority\":-9,\"cache_salt\":\"x\",\"extra_key\":\"y\","
+                                + "\"data_parallel_rank\":1,\"user\":\"me\"}");
+        var sent = remote.server().next().body();
+        for (var name : List.of("priority", "cache_salt", "extra_key", "data_parallel_rank")) {
+            assertFalse(sent.has(name), sent.toString());
+        }
+        assertEquals("me", sent.get("user").asText());
     }
 
     @Test

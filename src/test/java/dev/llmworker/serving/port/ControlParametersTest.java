@@ -45,20 +45,17 @@ class ControlParametersTest {
 
     @Test
     void aChatTemplateThatAClientSendsIsNotUsed() throws Exception {
+        var start = "{\"messages\":[{\"role\":\"user\",\"content\":\"mine\"}],";
         for (var field : new String[] {"chat_template_kwargs", "template"}) {
-            var answer = chat("\"" + field + "\":{\"a\":\"{{ 6 * 7 }}\"}");
+            var answer = worker.post("/v1/chat/completions", start + "\"" + field + "\":{\"a\":\"{{ 6 * 7 }}\"}}");
             assertEquals(200, answer.statusCode(), answer.body());
             assertTrue(answer.body().contains("Response to: 'mine'"), answer.body());
         }
-        var refused = chat("\"chat_template\":\"{{ 6 * 7 }}\"");
-        assertEquals(400, refused.statusCode(), refused.body());
-        assertTrue(refused.body().contains("chat_template is not supported"), refused.body());
-    }
-
-    private HttpResponse<String> chat(String field) throws Exception {
-        return worker.post(
-                "/v1/chat/completions",
-                "{\"messages\":[{\"role\":\"user\",\"content\":\"mine\"}]," + field + "}");
+        for (var field : new String[] {"chat_template", "documents"}) {
+            var answer = worker.post("/v1/chat/completions", start + "\"" + field + "\":\"{{ 6 * 7 }}\"}");
+            assertEquals(400, answer.statusCode(), answer.body());
+            assertTrue(answer.body().contains(field + " is not supported"), answer.body());
+        }
     }
 
     @Test
