@@ -124,6 +124,23 @@ public final class SettingsTable {
             Setting.whole("MAX_BODY_BYTES", "1048576", 1 << 10, 30 << 20, "max size of a request body, up to 31457280");
     public static final Setting<Integer> MAX_WEBSOCKETS =
             Setting.whole("MAX_WEBSOCKETS", "20000", 1, 1_000_000, "max open WebSockets");
+    public static final Setting<Long> MEMORY_BUDGET = Setting.bytes(
+            "MEMORY_BUDGET",
+            "auto",
+            1 << 20,
+            "max bytes of all requests under way, more get 503; auto: a quarter of the heap");
+    public static final Setting<Integer> MAX_CONNECTIONS = Setting.whole(
+            "MAX_CONNECTIONS",
+            "auto",
+            1,
+            10_000_000,
+            "max open connections, more are closed; auto: three quarters of the open-file limit");
+    public static final Setting<Integer> MAX_CONNECTIONS_PER_ADDRESS = Setting.whole(
+            "MAX_CONNECTIONS_PER_ADDRESS",
+            "",
+            1,
+            10_000_000,
+            "max open connections from one address (default: no limit)");
     public static final Setting<Duration> HEADER_TIMEOUT = Setting.time(
             "HEADER_TIMEOUT", "15s", SECOND, HOUR, "max time from connecting to the end of the request header");
     public static final Setting<Duration> BODY_TIMEOUT =
@@ -184,6 +201,9 @@ public final class SettingsTable {
                             REQUEST_TIMEOUT,
                             MAX_BODY_BYTES,
                             MAX_WEBSOCKETS,
+                            MEMORY_BUDGET,
+                            MAX_CONNECTIONS,
+                            MAX_CONNECTIONS_PER_ADDRESS,
                             HEADER_TIMEOUT,
                             BODY_TIMEOUT,
                             SEND_TIMEOUT,

@@ -3,9 +3,11 @@ package dev.llmworker.serving.camel;
 import io.vertx.core.Future;
 import io.vertx.core.Handler;
 import io.vertx.ext.web.RoutingContext;
+import io.vertx.ext.web.impl.RoutingContextInternal;
 import java.util.List;
 import org.apache.camel.Exchange;
 import org.apache.camel.ExchangePattern;
+import org.apache.camel.Message;
 import org.apache.camel.Processor;
 import org.apache.camel.Route;
 import org.apache.camel.component.platform.http.PlatformHttpEndpoint;
@@ -57,17 +59,40 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
     @Override
     protected void handleRequest(RoutingContext request) {
         if (isSuspended() || getEndpoint().isHttpProxy()) {
+            giveBack(request);
             super.handleRequest(request);
             return;
         }
-        var exchange = createExchange(false);
-        exchange.setPattern(ExchangePattern.InOut);
-        processHttpRequest(exchange, request)
-                .compose(_ -> runsOnEventLoop
-                        ? runHere(exchange)
-                        : request.vertx().executeBlocking(() -> run(exchange), false))
-                .onSuccess(_ -> answer(exchange, request))
-                .onFailure(failure -> fail(exchange, request, failure));
+        try {
+            var exchange = createExchange(false);
+            exchange.setPattern(ExchangePattern.InOut);
+            processHttpRequest(exchange, request)
+                    .compose(_ -> runsOnEventLoop
+                            ? runHere(exchange)
+                            : request.vertx().executeBlocking(() -> run(exchange), false))
+                    .onSuccess(_ -> answer(exchange, request))
+                    .onFailure(failure -> fail(exchange, request, failure));
+        } catch (RuntimeException | Error e) {
+            giveBack(request);
+            throw e;
+        }
+    }
+
+    /// The message has the body now, and steps replace it. The context of the request would hold it until the end.
+    @Override
+    protected Future<Void> populateCamelMessage(RoutingContext request, Exchange exchange, Message message) {
+        return super.populateCamelMessage(request, exchange, message).onSuccess(_ -> {
+            if (request.body().buffer() != null && request instanceof RoutingContextInternal internal) {
+                internal.setBody(null);
+            }
+        });
+    }
+
+    private static void giveBack(RoutingContext request) {
+        var memory = BodyReader.memory(request);
+        if (memory != null) {
+            memory.close();
+        }
     }
 
     private Future<Exchange> runHere(Exchange exchange) {
@@ -118,6 +143,7 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
 
     /// The steps of `onCompletion` run here. They may wait, so only a route that never waits ends on the event loop.
     private void done(Exchange exchange, RoutingContext request) {
+        giveBack(request);
         if (runsOnEventLoop) {
             release(exchange);
         } else {

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.camel;
 
 import dev.llmworker.serving.port.HttpMeter;
+import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestFields;
@@ -8,7 +9,6 @@ import dev.llmworker.serving.wire.RequestId;
 import io.vertx.core.Handler;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
-import io.vertx.ext.web.handler.BodyHandler;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.function.Function;
@@ -38,17 +38,17 @@ public final class PortRouter extends VertxPlatformHttpRouter {
             503, "service unavailable");
 
     private final int maxBodyBytes;
+    private final MemoryBudget memory;
 
     public PortRouter(HttpPort port) {
         super(null, port.vertx(), Router.router(port.vertx()), NAME);
         maxBodyBytes = port.maxBodyBytes();
+        memory = port.memory();
         REASONS.forEach((status, reason) -> answer(status, _ -> JsonError.ofStatus(status, reason)));
         answer(404, PortRouter::notFound);
         answer(405, this::methodNotAllowed);
         answer(413, _ -> JsonError.of(413, "body_too_large", "the body is larger than " + maxBodyBytes + " bytes"));
         answer(500, PortRouter::failed);
-        // The body handler reports a body under status 200 if it breaks off or is not encoded as HTTP requires.
-        answer(200, _ -> JsonError.of(400, "bad_request", "the body is not valid HTTP"));
         route().order(Integer.MIN_VALUE).handler(new HttpMeter(port.stats()));
     }
 
@@ -56,10 +56,9 @@ public final class PortRouter extends VertxPlatformHttpRouter {
         errorHandler(status, request -> error.apply(request).answer(request.request()));
     }
 
-    /// Bodies stay in memory, so that no upload can fill the disk.
     @Override
     public Handler<RoutingContext> bodyHandler() {
-        return BodyHandler.create(false).setBodyLimit(maxBodyBytes);
+        return new BodyReader(memory, maxBodyBytes);
     }
 
     private static JsonError notFound(RoutingContext request) {

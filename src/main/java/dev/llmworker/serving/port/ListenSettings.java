@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// @param maxBodyBytes the largest request body
 /// @param timeouts how long clients may take
 /// @param maxWebSockets the most that may be open
+/// @param capacity what all clients together may take
 /// @param keys what clients must have one of
 /// @param origins the sites whose pages may use the worker
 /// @param workerId RunPod's name of this worker, sent as `X-Worker-Id`; null elsewhere
@@ -26,6 +27,7 @@ public record ListenSettings(
         int maxBodyBytes,
         Timeouts timeouts,
         int maxWebSockets,
+        Capacity capacity,
         ApiKeys keys,
         Origins origins,
         @Nullable String workerId) {}

@@ -5,14 +5,14 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
-import com.fasterxml.jackson.databind.DeserializationFeature;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.llmworker.serving.memory.MemoryBudget;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /// JSON as RFC 8259 has it and nothing more: UTF-8 that is whole, no NaN, no field twice, nothing after the end, at
@@ -22,23 +22,27 @@ public final class StrictJson {
 
     private static final int MAX_NUMBER_CHARACTERS = 100;
     private static final String BYTE_ORDER_MARK = "\uFEFF";
-    private static final ObjectMapper MAPPER = mapper();
+    /// How often the text of a request is in memory while it is parsed: bytes, decoded, and the parser's own.
+    private static final long COPIES = 4;
+    /// How much of the budget a text holds for each of its characters, from when it is read.
+    private static final long SENT_BYTES = 2;
+    private static final MemoryBudget UNLIMITED = MemoryBudget.unlimited();
+    private static final JsonFactory FACTORY = factory();
 
     private StrictJson() {}
 
-    private static ObjectMapper mapper() {
+    private static JsonFactory factory() {
         var constraints = StreamReadConstraints.builder()
                 .maxNestingDepth(MAX_DEPTH)
                 .maxNumberLength(MAX_NUMBER_CHARACTERS)
                 // The size of a whole body or message is bounded before it gets here.
                 .maxStringLength(Integer.MAX_VALUE)
                 .build();
-        var factory = JsonFactory.builder()
+        return JsonFactory.builder()
                 .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                // The names are the client's: the JVM must not keep them.
+                .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
                 .streamReadConstraints(constraints)
-                .build();
-        return JsonMapper.builder(factory)
-                .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
                 .build();
     }
 
@@ -48,31 +52,52 @@ public final class StrictJson {
         Json.text(object("{}", "what is prepared"));
     }
 
-    /// Reads one JSON object.
+    /// Reads one JSON object that is not a request: its memory is not counted.
+    ///
+    /// @param what names the source in errors: `the answer`
+    /// @throws RequestException when it is anything else
+    public static Map<?, ?> object(String text, String what) {
+        try (var memory = UNLIMITED.lease()) {
+            return object(text, what, memory, _ -> true);
+        }
+    }
+
+    /// Reads one JSON object of a request.
     ///
     /// @param what names the source in errors: `the body`
-    /// @throws RequestException when it is anything else
-    public static Map<?, ?> object(byte[] utf8, String what) {
+    /// @param memory takes what the object costs, and what parsing costs; the caller closes it
+    /// @param isRead whether somebody reads a list or an object in this field; if not, it is not built
+    /// @throws RequestException when it is anything else, or does not fit into the budget
+    public static Map<?, ?> object(
+            byte[] utf8, String what, MemoryBudget.Lease memory, Predicate<String> isRead) {
         try {
             return object(
                     StandardCharsets.UTF_8
                             .newDecoder()
                             .decode(ByteBuffer.wrap(utf8))
                             .toString(),
-                    what);
+                    what,
+                    memory,
+                    isRead);
         } catch (CharacterCodingException _) {
             throw notJson(what + " is not valid UTF-8");
         }
     }
 
-    /// As [#object(byte[], String)], of text. One leading byte order mark, as some clients write it, is skipped.
-    public static Map<?, ?> object(String sent, String what) {
+    /// As [#object(byte[], String, MemoryBudget.Lease, Predicate)], of text. One leading byte order mark, as some
+    /// clients write it, is skipped.
+    public static Map<?, ?> object(String sent, String what, MemoryBudget.Lease memory, Predicate<String> isRead) {
         var text = sent.startsWith(BYTE_ORDER_MARK) ? sent.substring(BYTE_ORDER_MARK.length()) : sent;
         if (text.isBlank()) {
             throw notJson(what + " is empty; it must be a JSON object");
         }
-        try {
-            var value = MAPPER.readValue(text, Object.class);
+        var sentBytes = SENT_BYTES * text.length();
+        var copiesBytes = COPIES * text.length();
+        if (!memory.take(copiesBytes)) {
+            throw new RequestException(JsonError.overBudget(memory, sentBytes + copiesBytes));
+        }
+        try (var parser = FACTORY.createParser(text)) {
+            var value = new JsonTree(parser, memory, sentBytes, isRead).whole();
             if (value instanceof Map<?, ?> object) {
                 return object;
             }
@@ -82,6 +107,8 @@ public final class StrictJson {
                     + MAX_NUMBER_CHARACTERS + " digits");
         } catch (JsonProcessingException e) {
             throw notJson(what + " is not JSON: " + reason(e));
+        } catch (IOException e) {
+            throw new IllegalStateException("a text cannot be read", e);
         }
     }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.RawConnection;
+import dev.llmworker.serving.memory.MemoryBudget;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.codec.http.websocketx.WebSocketFrame;
@@ -28,7 +29,7 @@ class StrictFramesTest {
     private final KeepAlive keepAlive = new KeepAlive(() -> nowMillis);
     private final ClosedSocket closed = new ClosedSocket();
     private final EmbeddedChannel channel =
-            new EmbeddedChannel(new StrictFrames(closed.socket(), MAX_FRAME_BYTES, keepAlive));
+            new EmbeddedChannel(new StrictFrames(closed.socket(), MAX_FRAME_BYTES, keepAlive, MemoryBudget.unlimited()));
 
     private void send(byte[] bytes) {
         channel.writeInbound(Unpooled.wrappedBuffer(bytes));
