@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 
 import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
@@ -47,12 +48,15 @@ class QueueExampleTest {
             question.setJMSCorrelationID("q-7");
             // A name that would steer the step, from a client of the broker.
             question.setObjectProperty("CamelLlmMaxTokens", 1);
+            question.setObjectProperty("CAmelLlmTemperature", 2);
+            question.setObjectProperty("camelllmmaxtokens", 1);
             session.createProducer(session.createQueue("questions")).send(question);
 
             engine.next().finish(FinishReason.ERROR);
             var again = engine.next();
             assertEquals("Why is the sky blue?", again.prompt());
             assertEquals(200, again.request.tokenLimit());
+            assertEquals(GenerationRequest.DEFAULT_TEMPERATURE, again.request.sampling().temperature());
             again.emit("Because.").finish(FinishReason.STOP);
             var answer = answers.receive(TIMEOUT_MILLIS);
             assertNotNull(answer, "no answer came");

@@ -6,6 +6,7 @@ import dev.llmworker.serving.camel.AnswerHeaders;
 import dev.llmworker.serving.camel.ClientPolicy;
 import dev.llmworker.serving.camel.ClientWaits;
 import dev.llmworker.serving.camel.DrainBeforeStop;
+import dev.llmworker.serving.camel.OutsideHeaders;
 import dev.llmworker.serving.camel.PortHttpEngine;
 import dev.llmworker.serving.camel.PortRouter;
 import dev.llmworker.serving.camel.PortWebsocketComponent;
@@ -76,6 +77,7 @@ public final class Serving {
         registry.bind("llm", new LlmComponent(generations, port.vertx()));
         registry.bind("mergeFields", new MergeFields());
         registry.bind("routePaths", new RoutePaths(port.pathRules(), port.healthPaths()));
+        registry.bind("outsideHeaders", new OutsideHeaders());
         registry.bind("clientPolicy", new ClientPolicy(port.quietStreams()));
         registry.bind("clientWaits", new ClientWaits());
         registry.bind("virtualThreads", Executors.newVirtualThreadPerTaskExecutor());

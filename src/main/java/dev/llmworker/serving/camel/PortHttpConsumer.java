@@ -24,6 +24,7 @@ import org.apache.camel.model.RouteDefinition;
 /// Threading: called on the event loops.
 final class PortHttpConsumer extends VertxPlatformHttpConsumer {
     private boolean runsOnEventLoop;
+    private DeclaredNames declared = DeclaredNames.NONE;
 
     PortHttpConsumer(
             PlatformHttpEndpoint endpoint,
@@ -36,10 +37,12 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
     @Override
     protected void doStart() throws Exception {
         // Camel sets the route of the consumer that stands in front of this one, not of this one.
-        runsOnEventLoop = getEndpoint().getCamelContext().getRoutes().stream()
-                .anyMatch(route -> route.getConsumer() instanceof PlatformHttpConsumerAware front
-                        && front.getPlatformHttpConsumer() == this
-                        && hasEventLoopStepsOnly(route));
+        var route = getEndpoint().getCamelContext().getRoutes().stream()
+                .filter(it -> it.getConsumer() instanceof PlatformHttpConsumerAware front
+                        && front.getPlatformHttpConsumer() == this)
+                .findFirst();
+        runsOnEventLoop = route.filter(PortHttpConsumer::hasEventLoopStepsOnly).isPresent();
+        declared = route.map(DeclaredNames::of).orElse(DeclaredNames.NONE);
         super.doStart();
     }
 
@@ -81,7 +84,9 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
     /// The message has the body now, and steps replace it. The context of the request would hold it until the end.
     @Override
     protected Future<Void> populateCamelMessage(RoutingContext request, Exchange exchange, Message message) {
-        return super.populateCamelMessage(request, exchange, message).onSuccess(_ -> {
+        var read = super.populateCamelMessage(request, exchange, message);
+        declared.fill(message, request, exchange);
+        return read.onSuccess(_ -> {
             if (request.body().buffer() != null && request instanceof RoutingContextInternal internal) {
                 internal.setBody(null);
             }
