@@ -65,15 +65,16 @@ class ArchitectureTest {
 
     /// Which other rooms of `serving` each of its rooms may use.
     private static final Map<String, List<String>> SERVING_MAY_USE = Map.of(
-            "beans", List.of("openai", "llm", "delivery", "camel", "port", "connection", "access", "wire"),
+            "beans", List.of("openai", "llm", "delivery", "camel", "port", "connection", "access", "wire", "memory"),
             "openai", List.of("delivery", "connection", "wire"),
             "llm", List.of("delivery", "connection", "wire"),
             "delivery", List.of("connection", "wire"),
-            "camel", List.of("port", "connection", "access", "wire"),
-            "port", List.of("connection", "access", "wire"),
-            "connection", List.of("access", "wire"),
+            "camel", List.of("port", "connection", "access", "wire", "memory"),
+            "port", List.of("connection", "access", "wire", "memory"),
+            "connection", List.of("access", "wire", "memory"),
             "access", List.of("wire"),
-            "wire", List.of());
+            "wire", List.of("memory"),
+            "memory", List.of());
 
     private static JavaClasses classes;
 

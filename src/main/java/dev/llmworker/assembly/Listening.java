@@ -1,14 +1,17 @@
 package dev.llmworker.assembly;
 
+import com.sun.management.UnixOperatingSystemMXBean;
 import dev.llmworker.serving.access.AllowedHosts;
 import dev.llmworker.serving.access.ApiKeys;
 import dev.llmworker.serving.access.Origins;
 import dev.llmworker.serving.connection.Timeouts;
+import dev.llmworker.serving.port.Capacity;
 import dev.llmworker.serving.port.ListenSettings;
 import dev.llmworker.settings.Setting;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.settings.SettingsTable;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.Objects;
 import java.util.Set;
@@ -19,6 +22,13 @@ import org.jspecify.annotations.Nullable;
 public final class Listening {
     private static final String PING = "/ping";
     private static final String HEALTH = "/health";
+
+    /// The heap also holds what the budget does not count, and copies that are made on the way.
+    private static final long MEMORY_SHARE = 4;
+
+    private static final long RESERVED_SHARE = 4;
+    private static final long UNKNOWN_DESCRIPTORS = 4096;
+    private static final int MOST_CONNECTIONS = 10_000_000;
 
     private Listening() {}
 
@@ -33,6 +43,7 @@ public final class Listening {
                 settings.get(SettingsTable.MAX_BODY_BYTES),
                 timeouts(settings),
                 settings.get(SettingsTable.MAX_WEBSOCKETS),
+                capacity(settings),
                 list(settings, SettingsTable.API_KEYS, keys -> ApiKeys.of(keys, file == null ? null : Path.of(file))),
                 list(settings, SettingsTable.METRICS_KEYS, ApiKeys::forMetrics),
                 list(settings, SettingsTable.ALLOWED_ORIGINS, Origins::of)
@@ -52,6 +63,24 @@ public final class Listening {
     private static Set<String> healthPaths(Settings settings) {
         var path = settings.orNull(SettingsTable.HEALTH_CHECK_PATH);
         return path == null || path.equals(PING) || path.equals(HEALTH) ? Set.of(HEALTH) : Set.of(HEALTH, path);
+    }
+
+    private static Capacity capacity(Settings settings) {
+        var memoryBytes = settings.orNull(SettingsTable.MEMORY_BUDGET);
+        var connections = settings.orNull(SettingsTable.MAX_CONNECTIONS);
+        var perAddress = settings.orNull(SettingsTable.MAX_CONNECTIONS_PER_ADDRESS);
+        return new Capacity(
+                memoryBytes == null ? Runtime.getRuntime().maxMemory() / MEMORY_SHARE : memoryBytes,
+                connections == null ? connections() : connections,
+                perAddress == null ? 0 : perAddress);
+    }
+
+    /// Leaves a quarter of the descriptors for files, libraries and connections to other servers.
+    private static int connections() {
+        var most = ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
+                ? unix.getMaxFileDescriptorCount()
+                : UNKNOWN_DESCRIPTORS;
+        return (int) Math.clamp(most - most / RESERVED_SHARE, 1, MOST_CONNECTIONS);
     }
 
     private static Timeouts timeouts(Settings settings) {

@@ -58,6 +58,27 @@ public record Setting<T>(String name, String standard, Parser<T> parser, String 
         throw new IllegalArgumentException(limit);
     }
 
+    /// A number of bytes; `auto` stands for the default.
+    static Setting<Long> bytes(String name, String standard, long low, String help) {
+        return new Setting<>(name, standard, text -> byteCount(text, low), help);
+    }
+
+    private static @Nullable Long byteCount(String text, long low) {
+        if (text.equalsIgnoreCase(AUTO)) {
+            return null;
+        }
+        var limit = "a number of bytes, at least " + low;
+        try {
+            var value = Long.parseLong(text);
+            if (value < low) {
+                throw new IllegalArgumentException(limit);
+            }
+            return value;
+        } catch (NumberFormatException _) {
+            throw new IllegalArgumentException(limit);
+        }
+    }
+
     /// `300`, `300s` and `5m` are five minutes.
     static Setting<Duration> time(String name, String standard, Duration low, Duration high, String help) {
         return new Setting<>(name, standard, text -> duration(text, low, high), help);

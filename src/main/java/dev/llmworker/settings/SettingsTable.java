@@ -132,7 +132,9 @@ public final class SettingsTable {
     public static final Setting<String> ALLOWED_ORIGINS = Setting.text(
             "ALLOWED_ORIGINS", "", "web origins that may call from a browser, CORS and WebSocket (default: none)");
     public static final Setting<String> ALLOWED_HOSTS = Setting.text(
-            "ALLOWED_HOSTS", "", "names by which browsers on this machine may reach it, beside localhost (default: none)");
+            "ALLOWED_HOSTS",
+            "",
+            "names by which browsers on this machine may reach it, beside localhost (default: none)");
 
     public static final Setting<Integer> QUEUE_LIMIT =
             Setting.whole("QUEUE_LIMIT", "auto", 0, 100_000, "max waiting requests, more get 503; auto: four per slot");
@@ -142,6 +144,23 @@ public final class SettingsTable {
             Setting.whole("MAX_BODY_BYTES", "1048576", 1 << 10, 30 << 20, "max size of a request body, up to 31457280");
     public static final Setting<Integer> MAX_WEBSOCKETS =
             Setting.whole("MAX_WEBSOCKETS", "20000", 1, 1_000_000, "max open WebSockets");
+    public static final Setting<Long> MEMORY_BUDGET = Setting.bytes(
+            "MEMORY_BUDGET",
+            "auto",
+            1 << 20,
+            "max bytes of all requests under way, more get 503; auto: a quarter of the heap");
+    public static final Setting<Integer> MAX_CONNECTIONS = Setting.whole(
+            "MAX_CONNECTIONS",
+            "auto",
+            1,
+            10_000_000,
+            "max open connections, more are closed; auto: three quarters of the open-file limit");
+    public static final Setting<Integer> MAX_CONNECTIONS_PER_ADDRESS = Setting.whole(
+            "MAX_CONNECTIONS_PER_ADDRESS",
+            "",
+            1,
+            10_000_000,
+            "max open connections from one address (default: no limit)");
     public static final Setting<Duration> HEADER_TIMEOUT = Setting.time(
             "HEADER_TIMEOUT", "15s", SECOND, HOUR, "max time from connecting to the end of the request header");
     public static final Setting<Duration> BODY_TIMEOUT =
@@ -203,6 +222,9 @@ public final class SettingsTable {
                             REQUEST_TIMEOUT,
                             MAX_BODY_BYTES,
                             MAX_WEBSOCKETS,
+                            MEMORY_BUDGET,
+                            MAX_CONNECTIONS,
+                            MAX_CONNECTIONS_PER_ADDRESS,
                             HEADER_TIMEOUT,
                             BODY_TIMEOUT,
                             SEND_TIMEOUT,

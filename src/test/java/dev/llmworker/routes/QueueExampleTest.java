@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 
 import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
@@ -45,7 +46,8 @@ class QueueExampleTest {
             var answers = session.createConsumer(session.createQueue("answers"));
             var question = session.createTextMessage("Why is the sky blue?");
             question.setJMSCorrelationID("q-7");
-            // Names that would steer the step, from a client of the broker. Camel's headers have no case (CVE-2026-40453).
+            // Names that would steer the step, from a client of the broker. Camel's headers have no case
+            // (CVE-2026-40453).
             for (var name : new String[] {"CamelLlmMaxTokens", "CAmelLlmMaxTokens", "camelllmmaxtokens"}) {
                 question.setObjectProperty(name, 1);
             }
@@ -55,6 +57,9 @@ class QueueExampleTest {
             var again = engine.next();
             assertEquals("Why is the sky blue?", again.prompt());
             assertEquals(200, again.request.tokenLimit());
+            assertEquals(
+                    GenerationRequest.DEFAULT_TEMPERATURE,
+                    again.request.sampling().temperature());
             again.emit("Because.").finish(FinishReason.STOP);
             var answer = answers.receive(TIMEOUT_MILLIS);
             assertNotNull(answer, "no answer came");

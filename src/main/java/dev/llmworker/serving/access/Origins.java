@@ -85,7 +85,8 @@ public final class Origins {
         return allowed.stream().anyMatch(entry -> entry.test(lower));
     }
 
-    /// Whether the page that sent `request` may give the worker work, by a POST or a WebSocket. Browsers ask for no leave
+    /// Whether the page that sent `request` may give the worker work, by a POST or a WebSocket. Browsers ask for no
+    /// leave
     /// before they do. Programs send no `Origin`.
     ///
     /// @param loopback whether it arrived at a loopback address

@@ -15,7 +15,11 @@ import org.apache.camel.support.service.ServiceSupport;
 /// The data format `jsonAnswer`: `unmarshal` makes a `Map` of the first JSON object in a generated text, whatever
 /// stands round it, such as a sentence or a Markdown fence.
 final class AnswerJsonFormat extends ServiceSupport implements DataFormat {
-    private final StrictJsonFormat json = new StrictJsonFormat();
+    private final StrictJsonFormat json;
+
+    AnswerJsonFormat(StrictJsonFormat json) {
+        this.json = json;
+    }
 
     @Override
     public void marshal(Exchange exchange, Object body, OutputStream out) throws Exception {

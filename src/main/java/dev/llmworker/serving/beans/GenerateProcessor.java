@@ -8,6 +8,7 @@ import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.SseWriter;
 import dev.llmworker.serving.delivery.WholeAnswer;
 import dev.llmworker.serving.wire.FrameWriter;
+import dev.llmworker.serving.wire.ParsedBody;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.serving.wire.WireFormat;
@@ -64,6 +65,7 @@ final class GenerateProcessor implements Processor {
                 if (asked && client instanceof HttpClient http) {
                     stream(request, details, http, exchange);
                 } else {
+                    ParsedBody.drop(exchange);
                     whole(request, details, exchange);
                 }
             }
@@ -71,6 +73,7 @@ final class GenerateProcessor implements Processor {
     }
 
     private void stream(GenerationRequest request, boolean details, HttpClient client, Exchange exchange) {
+        ParsedBody.drop(exchange);
         SseWriter.stream(generations, request, Caller.of(exchange).route(), client, new FrameWriter(details));
         exchange.setRouteStop(true);
     }

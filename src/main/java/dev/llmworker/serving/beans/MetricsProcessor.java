@@ -28,7 +28,8 @@ final class MetricsProcessor implements Processor {
         if (readers.areWanted() && !readers.has(key)) {
             throw new RequestException(
                     key == null
-                            ? JsonError.of(401, "missing_api_key", "the API key is missing; metrics need a key for metrics")
+                            ? JsonError.of(
+                                    401, "missing_api_key", "the API key is missing; metrics need a key for metrics")
                             : JsonError.of(401, "invalid_api_key", "this API key is not for metrics"));
         }
         var message = exchange.getMessage();

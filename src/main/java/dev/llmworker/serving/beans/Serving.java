@@ -1,10 +1,12 @@
 package dev.llmworker.serving.beans;
 
 import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.serving.camel.AnswerHeaders;
 import dev.llmworker.serving.camel.ClientPolicy;
 import dev.llmworker.serving.camel.ClientWaits;
 import dev.llmworker.serving.camel.DrainBeforeStop;
+import dev.llmworker.serving.camel.OutsideHeaders;
 import dev.llmworker.serving.camel.PortHttpEngine;
 import dev.llmworker.serving.camel.PortRouter;
 import dev.llmworker.serving.camel.PortWebsocketComponent;
@@ -15,6 +17,7 @@ import dev.llmworker.serving.llm.LlmComponent;
 import dev.llmworker.serving.openai.CompletionProcessor;
 import dev.llmworker.serving.openai.ModelsProcessor;
 import dev.llmworker.serving.port.HttpPort;
+import dev.llmworker.serving.wire.ParsedBody;
 import dev.llmworker.stats.PrometheusPage;
 import dev.llmworker.stats.WorkerStats;
 import java.time.InstantSource;
@@ -28,7 +31,8 @@ public final class Serving {
 
     /// Binds the port, the WebSocket component, and the beans that routes are made of: `ping`, `generate`,
     /// `generateOrStream`, `chatCompletions`, `completions`, `models`, `stats`, `metrics`, `page`, `websocket`,
-    /// `errors`, `template`, `answer`, the language `prompt`, the data format `strictJson`, and what
+    /// `errors`, `template`, `answer`, the language `prompt`, the data formats `strictJson` and `requestJson`, and
+    what
     /// `docs/routes.md` lists.
     public static void bind(
             Registry registry, HttpPort port, Generator generator, WorkerStats stats, PrometheusPage metrics) {
@@ -56,21 +60,27 @@ public final class Serving {
         registry.bind("stats", new StatsProcessor(stats));
         registry.bind("metrics", new MetricsProcessor(metrics, port.metricsKeys()));
         registry.bind("page", new PageProcessor());
-        registry.bind("websocket", new WebSocketProcessor(generations));
+        registry.bind("websocket", new WebSocketProcessor(generations, port.memory()));
         registry.bind("errors", new ErrorProcessor());
         registry.bind("template", new TemplateProcessor());
         registry.bind("answer", new AnswerProcessor());
         registry.bind("prompt", new PromptLanguage());
-        registry.bind("strictJson", new StrictJsonFormat());
+        var json = new StrictJsonFormat(port.memory(), _ -> true);
+        registry.bind("strictJson", json);
+        // Another server may read fields that this worker does not know.
+        registry.bind(
+                "requestJson",
+                generator instanceof OpenAiRelay ? json : new StrictJsonFormat(port.memory(), ParsedBody::isRead));
+        registry.bind("jsonAnswer", new AnswerJsonFormat(json));
         bindForRoutes(registry, port, generations);
     }
 
     /// What the routes of users are made of, beside the above.
     private static void bindForRoutes(Registry registry, HttpPort port, Generations generations) {
         registry.bind("llm", new LlmComponent(generations, port.vertx()));
-        registry.bind("jsonAnswer", new AnswerJsonFormat());
         registry.bind("mergeFields", new MergeFields());
         registry.bind("routePaths", new RoutePaths(port.pathRules(), port.healthPaths()));
+        registry.bind("outsideHeaders", new OutsideHeaders());
         registry.bind("clientPolicy", new ClientPolicy(port.quietStreams()));
         registry.bind("clientWaits", new ClientWaits());
         registry.bind("virtualThreads", Executors.newVirtualThreadPerTaskExecutor());

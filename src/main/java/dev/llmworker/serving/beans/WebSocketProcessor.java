@@ -6,14 +6,17 @@ import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.ConnectionPrompts;
+import dev.llmworker.serving.connection.Departure;
 import dev.llmworker.serving.connection.PromptRun;
 import dev.llmworker.serving.connection.WebSocketClient;
 import dev.llmworker.serving.connection.WebSocketConnection;
 import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
+import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.serving.wire.FrameId;
 import dev.llmworker.serving.wire.FrameWriter;
 import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.ParsedBody;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.serving.wire.RequestLog;
@@ -40,9 +43,12 @@ final class WebSocketProcessor implements Processor {
     private static final String CANCEL = "cancel";
 
     private final Generations generations;
+    private final MemoryBudget budget;
 
-    WebSocketProcessor(Generations generations) {
+    /// @param budget has room for the fields of a message, or the message is rejected
+    WebSocketProcessor(Generations generations, MemoryBudget budget) {
         this.generations = generations;
+        this.budget = budget;
     }
 
     @Override
@@ -56,8 +62,9 @@ final class WebSocketProcessor implements Processor {
             return;
         }
         String id = null;
-        try {
-            var fields = new RequestFields(fields(message.getBody()));
+        // Closed when the request is made of the fields: only its texts stay.
+        try (var parsing = budget.lease()) {
+            var fields = new RequestFields(fields(message.getBody(), parsing));
             if (isCancel(fields)) {
                 cancel(fields, connection);
                 return;
@@ -66,7 +73,19 @@ final class WebSocketProcessor implements Processor {
             var writer = new FrameWriter(fields.flag("details", false), id);
             var request = WireFormat.request(fields.fields()).withRequestId(connection.requestId());
             var caller = Caller.of(exchange);
-            take(id, run -> answer(request, new Frames(caller, connection, run, writer)), connection);
+            var memory = client.memory().handOver();
+            // If the connection closes while the prompt waits, nobody runs it.
+            var watch = client.onGone(memory::close);
+            try {
+                take(
+                        id,
+                        run -> answer(request, new Frames(caller, connection, run, writer, memory, watch)),
+                        connection);
+            } catch (RuntimeException | Error e) {
+                watch.close();
+                memory.close();
+                throw e;
+            }
         } catch (RequestException e) {
             RequestLog.refused(connection.requestId(), Caller.of(exchange).route(), e.error());
             var error = new FrameWriter(false, id).failed(e.error());
@@ -76,9 +95,9 @@ final class WebSocketProcessor implements Processor {
         }
     }
 
-    private static Map<?, ?> fields(@Nullable Object body) {
+    private static Map<?, ?> fields(@Nullable Object body, MemoryBudget.Lease parsing) {
         return switch (body) {
-            case String text -> StrictJson.object(text, "the frame");
+            case String text -> StrictJson.object(text, "the frame", parsing, ParsedBody::isRead);
             case Map<?, ?> fields -> fields;
             case null, default ->
                 throw RequestException.invalid("the frame is binary; it must be a JSON object sent as text");
@@ -131,6 +150,13 @@ final class WebSocketProcessor implements Processor {
     }
 
     private void answer(GenerationRequest request, Frames frames) {
+        try (frames.memory;
+                frames.watch) {
+            run(request, frames);
+        }
+    }
+
+    private void run(GenerationRequest request, Frames frames) {
         var connection = frames.connection;
         if (connection.isClosed()) {
             return;
@@ -162,13 +188,25 @@ final class WebSocketProcessor implements Processor {
         final WebSocketConnection connection;
         final PromptRun run;
         final FrameWriter writer;
+        final MemoryBudget.Lease memory;
+        final Departure.Watch watch;
         boolean accepted;
 
-        Frames(Caller caller, WebSocketConnection connection, PromptRun run, FrameWriter writer) {
+        /// @param memory of the prompt
+        /// @param watch gives the memory back if the client disconnects
+        Frames(
+                Caller caller,
+                WebSocketConnection connection,
+                PromptRun run,
+                FrameWriter writer,
+                MemoryBudget.Lease memory,
+                Departure.Watch watch) {
             this.caller = caller;
             this.connection = connection;
             this.run = run;
             this.writer = writer;
+            this.memory = memory;
+            this.watch = watch;
         }
 
         @Override

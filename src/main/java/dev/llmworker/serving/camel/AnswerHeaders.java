@@ -1,6 +1,5 @@
 package dev.llmworker.serving.camel;
 
-import dev.llmworker.serving.port.ControlNames;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.Map;
@@ -9,19 +8,20 @@ import java.util.TreeMap;
 import org.apache.camel.Exchange;
 import org.apache.camel.http.base.HttpHeaderFilterStrategy;
 
-/// Keeps the client's headers out of the answer. Camel answers with the headers of the message, which begin as the
-/// request's headers and parameters. Only those that the route has set or changed leave.
+/// Keeps the client's headers out of the exchange and of the answer. Camel would make a header of each header and each
+/// parameter of a request; [DeclaredNames] passes on those that the route declares. Camel answers with the headers of
+/// the
+/// message. Only those that the route has set or changed leave.
 public final class AnswerHeaders extends HttpHeaderFilterStrategy {
     private static final String SENT = "llmworker.sentHeaders";
 
     @Override
     public boolean applyFilterToExternalHeaders(String name, Object value, Exchange exchange) {
-        // The route sets the answer's type; the request's type must not be taken for it.
-        if (super.applyFilterToExternalHeaders(name, value, exchange)
-                || ControlNames.isControl(name)
-                || name.equalsIgnoreCase("Content-Type")) {
-            return true;
-        }
+        return true;
+    }
+
+    /// The client has sent this header, so it does not go back.
+    static void sent(String name, Object value, Exchange exchange) {
         @SuppressWarnings("unchecked")
         var sent = (Map<String, Set<Object>>) exchange.getProperty(SENT, Map.class);
         if (sent == null) {
@@ -30,7 +30,6 @@ public final class AnswerHeaders extends HttpHeaderFilterStrategy {
         }
         sent.computeIfAbsent(name, _ -> Collections.newSetFromMap(new IdentityHashMap<>()))
                 .add(value);
-        return false;
     }
 
     /// The values are told apart by their identity, not by their text: a client must not be able to remove a header of

@@ -2,6 +2,7 @@ package dev.llmworker.serving.camel;
 
 import dev.llmworker.serving.connection.HttpClient;
 import dev.llmworker.serving.connection.QuietStreams;
+import java.util.Set;
 import org.apache.camel.CamelContext;
 import org.apache.camel.Exchange;
 import org.apache.camel.NamedNode;
@@ -12,14 +13,20 @@ import org.apache.camel.spi.RoutePolicy;
 import org.apache.camel.spi.RoutePolicyFactory;
 import org.apache.camel.support.RoutePolicySupport;
 
-/// Puts the [HttpClient] on each exchange of a route from platform-http. Camel finds this class by its type in the
+/// Puts the [HttpClient] on each exchange of a route from platform-http, and takes the headers of `llm:generate` from
+/// what comes from outside: no broker and no file may set them. Camel finds this class by its type in the
 /// registry.
 public final class ClientPolicy implements RoutePolicyFactory {
+    /// Components by which routes pass exchanges to each other.
+    private static final Set<String> WITHIN_THE_WORKER = Set.of("direct", "seda", "disruptor", "disruptor-vm", "stub");
+
     private final QuietStreams streams;
     private final RoutePolicy policy = new RoutePolicySupport() {
         @Override
         public void onExchangeBegin(Route route, Exchange exchange) {
-            if (route.getEndpoint() instanceof PlatformHttpEndpoint) {
+            if (!(route.getEndpoint() instanceof PlatformHttpEndpoint)) {
+                removeControl(route, exchange);
+            } else {
                 var http = exchange.getMessage(HttpMessage.class);
                 if (http != null) {
                     new HttpClient(http.getRequest(), streams).travelWith(exchange);
@@ -27,6 +34,15 @@ public final class ClientPolicy implements RoutePolicyFactory {
             }
         }
     };
+
+    /// Names are compared in any case, as Camel's map of headers does. Routes that pass an exchange on to each other
+    /// keep the headers.
+    private static void removeControl(Route route, Exchange exchange) {
+        var scheme = route.getEndpoint().getEndpointUri().split(":", 2)[0];
+        if (!WITHIN_THE_WORKER.contains(scheme) && exchange.getMessage().hasHeaders()) {
+            exchange.getMessage().getHeaders().keySet().removeIf(OutsideHeaders::isControl);
+        }
+    }
 
     /// @param streams the event streams of the port
     public ClientPolicy(QuietStreams streams) {

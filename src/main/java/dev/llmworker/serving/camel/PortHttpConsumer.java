@@ -4,9 +4,11 @@ import dev.llmworker.serving.access.Access;
 import io.vertx.core.Future;
 import io.vertx.core.Handler;
 import io.vertx.ext.web.RoutingContext;
+import io.vertx.ext.web.impl.RoutingContextInternal;
 import java.util.List;
 import org.apache.camel.Exchange;
 import org.apache.camel.ExchangePattern;
+import org.apache.camel.Message;
 import org.apache.camel.Processor;
 import org.apache.camel.Route;
 import org.apache.camel.component.platform.http.PlatformHttpEndpoint;
@@ -23,6 +25,7 @@ import org.apache.camel.model.RouteDefinition;
 /// Threading: called on the event loops.
 final class PortHttpConsumer extends VertxPlatformHttpConsumer {
     private boolean runsOnEventLoop;
+    private DeclaredNames declared = DeclaredNames.NONE;
 
     PortHttpConsumer(
             PlatformHttpEndpoint endpoint,
@@ -35,10 +38,12 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
     @Override
     protected void doStart() throws Exception {
         // Camel sets the route of the consumer that stands in front of this one, not of this one.
-        runsOnEventLoop = getEndpoint().getCamelContext().getRoutes().stream()
-                .anyMatch(route -> route.getConsumer() instanceof PlatformHttpConsumerAware front
-                        && front.getPlatformHttpConsumer() == this
-                        && hasEventLoopStepsOnly(route));
+        var route = getEndpoint().getCamelContext().getRoutes().stream()
+                .filter(it -> it.getConsumer() instanceof PlatformHttpConsumerAware front
+                        && front.getPlatformHttpConsumer() == this)
+                .findFirst();
+        runsOnEventLoop = route.filter(PortHttpConsumer::hasEventLoopStepsOnly).isPresent();
+        declared = route.map(DeclaredNames::of).orElse(DeclaredNames.NONE);
         super.doStart();
     }
 
@@ -61,20 +66,46 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
             return;
         }
         if (!Access.admitsHttp(request.request())) {
+            giveBack(request);
             return;
         }
         if (isSuspended()) {
+            giveBack(request);
             super.handleRequest(request);
             return;
         }
-        var exchange = createExchange(false);
-        exchange.setPattern(ExchangePattern.InOut);
-        processHttpRequest(exchange, request)
-                .compose(_ -> runsOnEventLoop
-                        ? runHere(exchange)
-                        : request.vertx().executeBlocking(() -> run(exchange), false))
-                .onSuccess(_ -> answer(exchange, request))
-                .onFailure(failure -> fail(exchange, request, failure));
+        try {
+            var exchange = createExchange(false);
+            exchange.setPattern(ExchangePattern.InOut);
+            processHttpRequest(exchange, request)
+                    .compose(_ -> runsOnEventLoop
+                            ? runHere(exchange)
+                            : request.vertx().executeBlocking(() -> run(exchange), false))
+                    .onSuccess(_ -> answer(exchange, request))
+                    .onFailure(failure -> fail(exchange, request, failure));
+        } catch (RuntimeException | Error e) {
+            giveBack(request);
+            throw e;
+        }
+    }
+
+    /// The message has the body now, and steps replace it. The context of the request would hold it until the end.
+    @Override
+    protected Future<Void> populateCamelMessage(RoutingContext request, Exchange exchange, Message message) {
+        var read = super.populateCamelMessage(request, exchange, message);
+        declared.fill(message, request, exchange);
+        return read.onSuccess(_ -> {
+            if (request.body().buffer() != null && request instanceof RoutingContextInternal internal) {
+                internal.setBody(null);
+            }
+        });
+    }
+
+    private static void giveBack(RoutingContext request) {
+        var memory = BodyReader.memory(request);
+        if (memory != null) {
+            memory.close();
+        }
     }
 
     private Future<Exchange> runHere(Exchange exchange) {
@@ -125,6 +156,7 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
 
     /// The steps of `onCompletion` run here. They may wait, so only a route that never waits ends on the event loop.
     private void done(Exchange exchange, RoutingContext request) {
+        giveBack(request);
         if (runsOnEventLoop) {
             release(exchange);
         } else {

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.camel;
 
+import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.serving.port.HttpMeter;
 import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.wire.JsonError;
@@ -9,7 +10,6 @@ import io.vertx.core.Handler;
 import io.vertx.ext.web.Route;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
-import io.vertx.ext.web.handler.BodyHandler;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -50,6 +50,7 @@ public final class PortRouter extends VertxPlatformHttpRouter {
     private final int maxBodyBytes;
     private final AtomicInteger routes = new AtomicInteger();
     private final Router router;
+    private final MemoryBudget memory;
 
     public PortRouter(HttpPort port) {
         this(port, Router.router(port.vertx()));
@@ -59,13 +60,12 @@ public final class PortRouter extends VertxPlatformHttpRouter {
         super(null, port.vertx(), router, NAME);
         this.router = router;
         maxBodyBytes = port.maxBodyBytes();
+        memory = port.memory();
         REASONS.forEach((status, reason) -> answer(status, _ -> JsonError.ofStatus(status, reason)));
         answer(404, PortRouter::notFound);
         answer(405, this::methodNotAllowed);
         answer(413, _ -> JsonError.of(413, "body_too_large", "the body is larger than " + maxBodyBytes + " bytes"));
         answer(500, PortRouter::failed);
-        // The body handler reports a body under status 200 if it breaks off or is not encoded as HTTP requires.
-        answer(200, _ -> JsonError.of(400, "bad_request", "the body is not valid HTTP"));
         route().order(Integer.MIN_VALUE).handler(new HttpMeter(port.stats()));
     }
 
@@ -101,9 +101,7 @@ public final class PortRouter extends VertxPlatformHttpRouter {
             rank = FIRST_PREFIX_RANK - 1 - Math.min(parameter, FIRST_PREFIX_RANK - 2);
         }
         // Of paths whose first parameters are in the same place, the one with fewer is more exact.
-        return rank * ROUTES_OF_RANK
-                + (int) parameters * ROUTES_OF_COUNT
-                + routes.getAndIncrement() % ROUTES_OF_COUNT;
+        return rank * ROUTES_OF_RANK + (int) parameters * ROUTES_OF_COUNT + routes.getAndIncrement() % ROUTES_OF_COUNT;
     }
 
     /// Whether a route of HTTP takes some methods at this path, but not all.
@@ -115,10 +113,9 @@ public final class PortRouter extends VertxPlatformHttpRouter {
         errorHandler(status, request -> error.apply(request).answer(request.request()));
     }
 
-    /// Bodies stay in memory, so that no upload can fill the disk.
     @Override
     public Handler<RoutingContext> bodyHandler() {
-        return BodyHandler.create(false).setBodyLimit(maxBodyBytes);
+        return new BodyReader(memory, maxBodyBytes);
     }
 
     private static JsonError notFound(RoutingContext request) {

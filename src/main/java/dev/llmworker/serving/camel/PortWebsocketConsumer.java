@@ -6,6 +6,7 @@ import dev.llmworker.serving.connection.MessageAssembler;
 import dev.llmworker.serving.connection.StrictFrames;
 import dev.llmworker.serving.connection.WebSocketClient;
 import dev.llmworker.serving.connection.WebSocketConnection;
+import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.wire.RequestId;
 import dev.llmworker.stats.WorkerStats;
@@ -60,15 +61,22 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
         stats.recordWebSocketOpened();
         port.slowSenders().upgraded(routing.request().connection());
         StrictFrames.install(
-                routing.request().connection(), socket, HttpPort.MAX_MESSAGE_BYTES, connection.keepAlive());
-        // These replace Camel's own handlers.
-        socket.textMessageHandler(null);
-        socket.binaryMessageHandler(null);
-        socket.frameHandler(new MessageAssembler(
+                routing.request().connection(),
                 socket,
                 HttpPort.MAX_MESSAGE_BYTES,
                 connection.keepAlive(),
-                message -> onMessage(key, message, remote, routing)));
+                port.memory());
+        // These replace Camel's own handlers.
+        socket.textMessageHandler(null);
+        socket.binaryMessageHandler(null);
+        var messages = new MessageAssembler(
+                socket, HttpPort.MAX_MESSAGE_BYTES, connection.keepAlive(), port.memory(), (message, memory) -> {
+                    connection.arrived(memory);
+                    onMessage(key, message, remote, routing);
+                });
+        socket.frameHandler(messages);
+        // Tasks run on any thread. The message belongs to the event loop.
+        var _ = connection.onGone(() -> connection.onEventLoop(messages::forget));
         port.webSockets().opened(connection);
         if (routesEvents) {
             super.onOpen(key, remote, routing, socket);
@@ -108,14 +116,24 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
         message.setHeader(VertxWebsocketConstants.EVENT, event);
         var connection = connections.get(key);
         if (connection != null) {
-            new WebSocketClient(connection, !port.drain().hasBegun()).travelWith(exchange);
+            new WebSocketClient(connection, !port.drain().hasBegun(), arrived(connection)).travelWith(exchange);
         }
+    }
+
+    /// The memory of the message that this exchange is for; an event has none.
+    private MemoryBudget.Lease arrived(WebSocketConnection connection) {
+        var memory = connection.takeArrived();
+        return memory == null ? port.memory().lease() : memory;
     }
 
     @Override
     protected void processExchange(Exchange exchange, RoutingContext routing) {
         if (Client.of(exchange) instanceof WebSocketClient client) {
-            client.connection().route(() -> process(exchange));
+            client.connection().route(() -> {
+                try (var _ = client.memory()) {
+                    process(exchange);
+                }
+            });
         }
     }
 

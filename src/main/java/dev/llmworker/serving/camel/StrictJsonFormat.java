@@ -1,19 +1,33 @@
 package dev.llmworker.serving.camel;
 
+import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.ParsedBody;
 import dev.llmworker.serving.wire.StrictJson;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.util.Map;
+import java.util.function.Predicate;
 import org.apache.camel.Exchange;
 import org.apache.camel.spi.DataFormat;
 import org.apache.camel.support.service.ServiceSupport;
 import org.jspecify.annotations.Nullable;
 
-/// The data format `strictJson`. `unmarshal` parses a JSON object into a `Map` and rejects everything else as the
-/// client's mistake. `marshal` writes JSON and sets the answer's content type.
+/// The data formats `strictJson` and `requestJson`. `unmarshal` parses a JSON object into a `Map` and rejects
+/// everything
+/// else as the client's mistake. `marshal` writes JSON and sets the answer's content type.
 public final class StrictJsonFormat extends ServiceSupport implements DataFormat {
+    private final MemoryBudget budget;
+    private final Predicate<String> isRead;
+
+    /// @param budget has room for the `Map`, or the request is rejected
+    /// @param isRead whether somebody reads a list or an object in this field; if not, it is not built
+    public StrictJsonFormat(MemoryBudget budget, Predicate<String> isRead) {
+        this.budget = budget;
+        this.isRead = isRead;
+    }
+
     @Override
     public void marshal(Exchange exchange, Object body, OutputStream out) throws Exception {
         out.write(Json.bytes(body));
@@ -22,7 +36,7 @@ public final class StrictJsonFormat extends ServiceSupport implements DataFormat
 
     @Override
     public Object unmarshal(Exchange exchange, InputStream stream) throws Exception {
-        return StrictJson.object(stream.readAllBytes(), "the body");
+        return object(exchange, stream.readAllBytes());
     }
 
     @Override
@@ -33,6 +47,13 @@ public final class StrictJsonFormat extends ServiceSupport implements DataFormat
         var bytes = body == null
                 ? new byte[0]
                 : exchange.getContext().getTypeConverter().tryConvertTo(byte[].class, exchange, body);
-        return StrictJson.object(bytes == null ? new byte[0] : bytes, "the body");
+        return object(exchange, bytes == null ? new byte[0] : bytes);
+    }
+
+    private Map<?, ?> object(Exchange exchange, byte[] utf8) {
+        var memory = budget.lease();
+        // Whatever happens, the exchange gives the memory back.
+        ParsedBody.holds(exchange, memory);
+        return StrictJson.object(utf8, "the body", memory, isRead);
     }
 }

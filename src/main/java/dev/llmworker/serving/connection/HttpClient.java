@@ -80,7 +80,7 @@ public final class HttpClient implements Client {
         if (response.closed()) {
             return false;
         }
-        window().write(() -> response.write(text));
+        window().write(text.length(), () -> response.write(text));
         return !response.closed();
     }
 

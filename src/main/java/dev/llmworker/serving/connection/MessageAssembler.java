@@ -1,5 +1,6 @@
 package dev.llmworker.serving.connection;
 
+import dev.llmworker.serving.memory.MemoryBudget;
 import io.vertx.core.Handler;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.ServerWebSocket;
@@ -9,7 +10,7 @@ import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CharsetDecoder;
 import java.nio.charset.StandardCharsets;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /// Puts the frames of one connection together to whole messages. Vert.x does it too, but says nothing to a client whose
@@ -20,20 +21,29 @@ import org.jspecify.annotations.Nullable;
 public final class MessageAssembler implements Handler<WebSocketFrame> {
     private static final short NOT_UTF8 = 1007;
     private static final short TOO_BIG = 1009;
+    /// A text as Java has it can take two bytes for each that was sent.
+    private static final long BYTES_PER_BYTE = 2;
 
     private final ServerWebSocket socket;
     private final int maxMessageBytes;
     private final KeepAlive keepAlive;
-    private final Consumer<Object> messages;
+    private final MemoryBudget budget;
+    private final BiConsumer<Object, MemoryBudget.Lease> messages;
     private @Nullable Partial partial;
     private boolean refused;
 
-    /// @param messages takes each message: a `String`, or a `byte[]` if it was sent as binary
+    /// @param budget has room for each message, or the connection is closed with 1013
+    /// @param messages takes each message, a `String` or a `byte[]` if it was sent as binary, and its memory
     public MessageAssembler(
-            ServerWebSocket socket, int maxMessageBytes, KeepAlive keepAlive, Consumer<Object> messages) {
+            ServerWebSocket socket,
+            int maxMessageBytes,
+            KeepAlive keepAlive,
+            MemoryBudget budget,
+            BiConsumer<Object, MemoryBudget.Lease> messages) {
         this.socket = socket;
         this.keepAlive = keepAlive;
         this.maxMessageBytes = maxMessageBytes;
+        this.budget = budget;
         this.messages = messages;
     }
 
@@ -48,19 +58,26 @@ public final class MessageAssembler implements Handler<WebSocketFrame> {
             refuse(TOO_BIG, "a message may have " + maxMessageBytes + " bytes");
             return;
         }
+        var memory = before == null ? budget.lease() : before.memory;
+        if (!memory.take(data.length() * BYTES_PER_BYTE)) {
+            memory.close();
+            refuse((short) WebSockets.TRY_AGAIN_LATER, WebSockets.OUT_OF_MEMORY);
+            return;
+        }
         try {
             if (before == null && frame.isFinal()) {
-                messages.accept(frame.isText() ? text(data.getBytes()) : data.getBytes());
+                messages.accept(frame.isText() ? text(data.getBytes()) : data.getBytes(), memory);
                 return;
             }
-            var message = before == null ? new Partial(frame.isText()) : before;
-            message.append(data, frame.isFinal());
+            var message = before == null ? new Partial(frame.isText(), memory) : before;
             partial = frame.isFinal() ? null : message;
+            message.append(data, frame.isFinal());
             keepAlive.messageBegun(!frame.isFinal());
             if (frame.isFinal()) {
-                messages.accept(message.whole());
+                messages.accept(message.whole(), memory);
             }
         } catch (CharacterCodingException _) {
+            memory.close();
             refuse(NOT_UTF8, "text must be valid UTF-8");
         }
     }
@@ -69,9 +86,18 @@ public final class MessageAssembler implements Handler<WebSocketFrame> {
         return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(utf8)).toString();
     }
 
-    private void refuse(short code, String reason) {
+    /// The connection is being closed: what is there of a message is forgotten, and nothing more is read.
+    public void forget() {
         refused = true;
+        var message = partial;
         partial = null;
+        if (message != null) {
+            message.memory.close();
+        }
+    }
+
+    private void refuse(short code, String reason) {
+        forget();
         socket.close(code, reason);
     }
 
@@ -82,9 +108,11 @@ public final class MessageAssembler implements Handler<WebSocketFrame> {
         private final Buffer binary = Buffer.buffer();
         // The bytes of a character whose end is in the next frame.
         private ByteBuffer rest = ByteBuffer.allocate(0);
+        private final MemoryBudget.Lease memory;
         private int bytes;
 
-        Partial(boolean isText) {
+        Partial(boolean isText, MemoryBudget.Lease memory) {
+            this.memory = memory;
             decoder = isText ? StandardCharsets.UTF_8.newDecoder() : null;
         }
 

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.connection;
 
+import dev.llmworker.serving.memory.MemoryBudget;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.socket.DuplexChannel;
@@ -24,9 +25,11 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
 
     private final ServerWebSocket socket;
     private final KeepAlive keepAlive;
+    /// Of the part of a frame that is there.
+    private final MemoryBudget.Lease memory;
     private boolean refused;
 
-    StrictFrames(ServerWebSocket socket, int maxFrameBytes, KeepAlive keepAlive) {
+    StrictFrames(ServerWebSocket socket, int maxFrameBytes, KeepAlive keepAlive, MemoryBudget budget) {
         super(WebSocketDecoderConfig.newBuilder()
                 .maxFramePayloadLength(maxFrameBytes)
                 .closeOnProtocolViolation(false)
@@ -35,14 +38,21 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
                 .build());
         this.socket = socket;
         this.keepAlive = keepAlive;
+        memory = budget.lease();
     }
 
     /// Called on the connection's event loop, after the handshake and before it reads the first frame.
     public static void install(
-            HttpConnection connection, ServerWebSocket socket, int maxFrameBytes, KeepAlive keepAlive) {
+            HttpConnection connection,
+            ServerWebSocket socket,
+            int maxFrameBytes,
+            KeepAlive keepAlive,
+            MemoryBudget budget) {
         if (connection instanceof Http1xServerConnection http
                 && http.channel().pipeline().get(DECODER) != null) {
-            http.channel().pipeline().replace(DECODER, DECODER, new StrictFrames(socket, maxFrameBytes, keepAlive));
+            http.channel()
+                    .pipeline()
+                    .replace(DECODER, DECODER, new StrictFrames(socket, maxFrameBytes, keepAlive, budget));
         }
     }
 
@@ -60,6 +70,10 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
                 keepAlive.frameBegun(false);
             }
             keepAlive.frameBegun(out.isEmpty() || in.isReadable());
+            if (!memory.resize(in.readableBytes())) {
+                in.skipBytes(in.readableBytes());
+                refuse(ctx, WebSocketCloseStatus.TRY_AGAIN_LATER, WebSockets.OUT_OF_MEMORY);
+            }
             if (!out.isEmpty()
                     && out.getLast() instanceof PingWebSocketFrame ping
                     && !ctx.channel().isWritable()) {
@@ -78,10 +92,17 @@ public final class StrictFrames extends WebSocket13FrameDecoder {
         }
     }
 
+    @Override
+    protected void handlerRemoved0(ChannelHandlerContext ctx) throws Exception {
+        memory.close();
+        super.handlerRemoved0(ctx);
+    }
+
     /// Sends the close frame and then FIN: the client's own close frame cannot be told from what is wrong before it, so
     /// there is nothing to wait for. The connection ends when the client does the same, or at the closing time-out.
     private void refuse(ChannelHandlerContext ctx, WebSocketCloseStatus status, String reason) {
         refused = true;
+        memory.close();
         socket.close((short) status.code(), reason).onComplete(_ -> {
             if (ctx.channel() instanceof DuplexChannel channel) {
                 channel.shutdownOutput();

@@ -1,12 +1,15 @@
 package dev.llmworker.serving.connection;
 
 import dev.llmworker.serving.access.ApiKey;
+import dev.llmworker.serving.memory.MemoryBudget;
 import org.jspecify.annotations.Nullable;
 
 /// The client of one message on a WebSocket.
 ///
 /// @param isAdmitted whether the message came before the worker began to stop
-public record WebSocketClient(WebSocketConnection connection, boolean isAdmitted) implements Client {
+/// @param memory of the message; whoever keeps parts of it takes this over
+public record WebSocketClient(WebSocketConnection connection, boolean isAdmitted, MemoryBudget.Lease memory)
+        implements Client {
     @Override
     public String requestId() {
         return connection.requestId();

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.connection;
 
 import dev.llmworker.serving.access.ApiKey;
+import dev.llmworker.serving.memory.MemoryBudget;
 import io.vertx.core.Context;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.ServerWebSocket;
@@ -31,6 +32,8 @@ public final class WebSocketConnection {
     /// Messages and prompts that are not done with.
     private final AtomicInteger pending = new AtomicInteger();
     private volatile boolean leaving;
+    /// Of the message that is being given to its route; the event loop's.
+    private MemoryBudget.@Nullable Lease arrived;
 
     /// @param requestId of the handshake
     /// @param key its API key; null if it had none
@@ -65,6 +68,18 @@ public final class WebSocketConnection {
 
     public ConnectionPrompts prompts() {
         return prompts;
+    }
+
+    /// The next exchange is for a message that holds this memory. Called on the event loop.
+    public void arrived(MemoryBudget.Lease memory) {
+        arrived = memory;
+    }
+
+    /// The memory of the message that has just arrived; null if none has. Called on the event loop.
+    public MemoryBudget.@Nullable Lease takeArrived() {
+        var memory = arrived;
+        arrived = null;
+        return memory;
     }
 
     /// Routes a message after those before it. Called on the event loop, which stops to read while many wait.
@@ -149,7 +164,7 @@ public final class WebSocketConnection {
         if (departure.isOver()) {
             return false;
         }
-        window.write(() -> socket.writeTextMessage(frame));
+        window.write(frame.length(), () -> socket.writeTextMessage(frame));
         return !departure.isOver();
     }
 
@@ -174,7 +189,12 @@ public final class WebSocketConnection {
     }
 
     /// As [Client#onGone].
-    Departure.Watch onGone(Runnable task) {
+    public Departure.Watch onGone(Runnable task) {
         return departure.add(task);
+    }
+
+    /// Runs `task` on the connection's event loop.
+    public void onEventLoop(Runnable task) {
+        eventLoop.runOnContext(_ -> task.run());
     }
 }

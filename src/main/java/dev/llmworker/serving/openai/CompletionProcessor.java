@@ -10,6 +10,7 @@ import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.SseWriter;
 import dev.llmworker.serving.delivery.WholeAnswer;
 import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.ParsedBody;
 import java.nio.charset.StandardCharsets;
 import java.time.InstantSource;
 import java.util.Map;
@@ -69,6 +70,7 @@ public final class CompletionProcessor implements Processor {
             return;
         }
         var request = kind.reader.apply(body).withRequestId(client.requestId());
+        ParsedBody.drop(exchange);
         var writer = kind.writers.of(request, modelId, clock.instant().getEpochSecond());
         var caller = Caller.of(exchange);
         if (request.stream()) {

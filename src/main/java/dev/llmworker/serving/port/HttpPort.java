@@ -4,11 +4,13 @@ import dev.llmworker.serving.access.Access;
 import dev.llmworker.serving.access.ApiKeys;
 import dev.llmworker.serving.access.PathRules;
 import dev.llmworker.serving.connection.ConnectionClock;
+import dev.llmworker.serving.connection.ConnectionLimit;
 import dev.llmworker.serving.connection.Drain;
 import dev.llmworker.serving.connection.QuietStreams;
 import dev.llmworker.serving.connection.SlowReaders;
 import dev.llmworker.serving.connection.SlowSenders;
 import dev.llmworker.serving.connection.WebSockets;
+import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.serving.wire.StrictJson;
 import dev.llmworker.stats.HttpStats;
 import io.vertx.core.Handler;
@@ -43,6 +45,8 @@ public final class HttpPort implements AutoCloseable {
 
     private static final int MAX_HEADER_BYTES = 16 << 10;
     private static final int BACKLOG = 1024;
+    // Connections to the health port, which also works when the other port has all that it may have.
+    private static final int HEALTH_CONNECTIONS = 32;
     // A changed file of keys is in force after two of these.
     private static final long KEYS_MILLIS = 500;
     // How long a client may take to answer a close frame.
@@ -58,6 +62,8 @@ public final class HttpPort implements AutoCloseable {
     private final QuietStreams quietStreams;
     private final PathRules pathRules = new PathRules();
     private final Drain drain;
+    private final MemoryBudget memory;
+    private final ConnectionClock clock;
     private final Thread keyWatch;
     private final EventLoopWatch loopWatch = new EventLoopWatch(HttpPort::endProcess);
     private final List<HttpServer> servers = new ArrayList<>();
@@ -73,9 +79,10 @@ public final class HttpPort implements AutoCloseable {
         vertx = Vertx.vertx(new VertxOptions()
                 .setFileSystemOptions(
                         new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
-        var clock = clockOf.apply(vertx);
+        clock = clockOf.apply(vertx);
+        memory = new MemoryBudget(settings.capacity().memoryBytes());
         slowSenders = new SlowSenders(clock, settings.timeouts());
-        slowReaders = new SlowReaders(clock, settings.timeouts());
+        slowReaders = new SlowReaders(clock, settings.timeouts(), memory);
         webSockets = new WebSockets(clock, settings.timeouts(), settings.maxWebSockets());
         quietStreams = new QuietStreams(clock);
         drain = new Drain(settings.timeouts(), webSockets, slowSenders, pathRules);
@@ -141,7 +148,8 @@ public final class HttpPort implements AutoCloseable {
     private void warnIfOpen() {
         if (!settings.keys().areWanted() && !isLoopback(settings.host())) {
             LOG.warn(
-                    "no API key is set: everyone who can reach {} can use the worker; set API_KEYS to change that", url());
+                    "no API key is set: everyone who can reach {} can use the worker; set API_KEYS to change that",
+                    url());
         }
     }
 
@@ -155,16 +163,32 @@ public final class HttpPort implements AutoCloseable {
 
     /// Opens `port`, and the health port if it differs.
     private void listen(String host, int port) throws PortException {
-        listen("PORT", host, port, filter);
+        var capacity = settings.capacity();
+        LOG.info(
+                "limits: {} connections, {} MB for all requests under way",
+                capacity.connections(),
+                capacity.memoryBytes() / 1_000_000);
+        listen(
+                "PORT",
+                host,
+                port,
+                new ConnectionLimit(capacity.connections(), capacity.connectionsPerAddress(), clock),
+                filter);
         if (settings.healthPort() != settings.port() && settings.healthPort() != port) {
-            listen("PORT_HEALTH", host, settings.healthPort(), filter::handleHealth);
+            listen(
+                    "PORT_HEALTH",
+                    host,
+                    settings.healthPort(),
+                    new ConnectionLimit(HEALTH_CONNECTIONS, 0, clock),
+                    filter::handleHealth);
         }
     }
 
-    private void listen(String variable, String host, int port, Handler<HttpServerRequest> handler)
+    private void listen(
+            String variable, String host, int port, ConnectionLimit limit, Handler<HttpServerRequest> handler)
             throws PortException {
         var server = vertx.createHttpServer(options())
-                .connectionHandler(this::connected)
+                .connectionHandler(connection -> connected(connection, limit))
                 .invalidRequestHandler(filter::handleInvalid)
                 .requestHandler(request -> {
                     slowSenders.requestBegan(request);
@@ -196,9 +220,12 @@ public final class HttpPort implements AutoCloseable {
                 .setTcpKeepAlive(true);
     }
 
-    private void connected(HttpConnection connection) {
+    private void connected(HttpConnection connection, ConnectionLimit limit) {
         if (connection instanceof Http1xServerConnection http) {
-            StrictRequestDecoder.install(http.channel().pipeline(), options());
+            if (!limit.admits(http.channel())) {
+                return;
+            }
+            StrictRequestDecoder.install(http.channel().pipeline(), options(), memory);
             slowReaders.connected(http.channel());
             loopWatch.add(http.channel().eventLoop());
         }
@@ -240,6 +267,11 @@ public final class HttpPort implements AutoCloseable {
     /// The health port, or 0 if there is none.
     public int healthPort() {
         return servers.size() < 2 ? 0 : servers.getLast().actualPort();
+    }
+
+    /// The budget for the memory of all requests under way.
+    public MemoryBudget memory() {
+        return memory;
     }
 
     public SlowSenders slowSenders() {

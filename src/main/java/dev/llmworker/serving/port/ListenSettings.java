@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// @param maxBodyBytes the largest request body
 /// @param timeouts how long clients may take
 /// @param maxWebSockets the most that may be open
+/// @param capacity what all clients together may take
 /// @param keys what clients must have one of
 /// @param metricsKeys keys that read `/metrics`; if there are none, clients' keys do
 /// @param origins the sites whose pages may use the worker
@@ -27,6 +28,7 @@ public record ListenSettings(
         int maxBodyBytes,
         Timeouts timeouts,
         int maxWebSockets,
+        Capacity capacity,
         ApiKeys keys,
         ApiKeys metricsKeys,
         Origins origins,

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.port;
 
+import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.serving.wire.HeaderLists;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -51,14 +52,19 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
     // Its answer is written, possibly before the whole request is read.
     private boolean written;
     private boolean paused;
+    /// Of what the client has sent ahead.
+    private final MemoryBudget.Lease ahead;
 
-    private StrictRequestDecoder(HttpServerOptions options) {
+    private StrictRequestDecoder(HttpServerOptions options, MemoryBudget budget) {
         super(options);
+        ahead = budget.lease();
     }
 
     /// Called before the connection is read.
-    static void install(ChannelPipeline pipeline, HttpServerOptions options) {
-        var decoder = new StrictRequestDecoder(options);
+    ///
+    /// @param budget if it has no room, a client cannot send ahead
+    static void install(ChannelPipeline pipeline, HttpServerOptions options, MemoryBudget budget) {
+        var decoder = new StrictRequestDecoder(options, budget);
         pipeline.replace(DECODER, DECODER, decoder);
         pipeline.addAfter(ENCODER, null, decoder.answers);
     }
@@ -66,7 +72,8 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
     @Override
     protected void decode(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) throws Exception {
         if (read) {
-            if (in.readableBytes() > MAX_AHEAD_BYTES && !paused) {
+            var hasRoom = ahead.resize(in.readableBytes());
+            if (!paused && (!hasRoom || in.readableBytes() > MAX_AHEAD_BYTES)) {
                 paused = true;
                 ctx.channel().config().setAutoRead(false);
             }
@@ -97,6 +104,7 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
         }
         read = false;
         written = false;
+        ahead.resize(0);
         if (paused) {
             paused = false;
             ctx.channel().config().setAutoRead(true);
@@ -131,6 +139,7 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
     @Override
     protected void handlerRemoved0(ChannelHandlerContext ctx) throws Exception {
         super.handlerRemoved0(ctx);
+        ahead.close();
         // It is gone already if the whole pipeline is being removed.
         if (ctx.pipeline().context(answers) != null) {
             ctx.pipeline().remove(answers);

@@ -2,6 +2,7 @@ package dev.llmworker.serving.wire;
 
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.RefusedException;
+import dev.llmworker.serving.memory.MemoryBudget;
 import io.vertx.core.http.HttpServerRequest;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -56,6 +57,22 @@ public record JsonError(
     public static JsonError failed(GenerationEvent.Finished finished) {
         var failure = finished.failure();
         return failure == null ? internal() : of(502, "engine_failed", failure);
+    }
+
+    /// What is said of work that does not fit into the budget for memory.
+    ///
+    /// @param bytes what the work needs beyond what it holds
+    public static JsonError overBudget(MemoryBudget.Lease memory, long bytes) {
+        return memory.isTooLarge(bytes)
+                ? of(
+                        413,
+                        "body_too_large",
+                        "the request needs more memory than MEMORY_BUDGET, which is " + memory.limitBytes() + " bytes")
+                : new JsonError(
+                        503,
+                        "out_of_memory_budget",
+                        "the requests under way hold all the memory of MEMORY_BUDGET; try again later",
+                        OVERLOADED_RETRY_SECONDS);
     }
 
     public static JsonError internal() {

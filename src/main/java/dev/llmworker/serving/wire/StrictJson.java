@@ -1,22 +1,19 @@
 package dev.llmworker.serving.wire;
 
 import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParseException;
-import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import dev.llmworker.files.TextFile;
+import dev.llmworker.serving.memory.MemoryBudget;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /// JSON as RFC 8259 has it and nothing more: UTF-8 that is whole, no NaN, no field twice, nothing after the end, at
@@ -25,6 +22,11 @@ public final class StrictJson {
     static final int MAX_DEPTH = 64;
 
     private static final int MAX_NUMBER_CHARACTERS = 100;
+    /// How often the text of a request is in memory while it is parsed: bytes, decoded, and the parser's own.
+    private static final long COPIES = 4;
+    /// How much of the budget a text holds for each of its characters, from when it is read.
+    private static final long SENT_BYTES = 2;
+    private static final MemoryBudget UNLIMITED = MemoryBudget.unlimited();
     private static final JsonFactory FACTORY = factory();
 
     private StrictJson() {}
@@ -38,6 +40,8 @@ public final class StrictJson {
                 .build();
         return JsonFactory.builder()
                 .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                // The names are the client's: the JVM must not keep them.
+                .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
                 .streamReadConstraints(constraints)
                 .build();
     }
@@ -48,35 +52,51 @@ public final class StrictJson {
         Json.text(object("{}", "what is prepared"));
     }
 
-    /// Reads one JSON object.
+    /// Reads one JSON object that is not a request: its memory is not counted.
+    ///
+    /// @param what names the source in errors: `the answer`
+    /// @throws RequestException when it is anything else
+    public static Map<?, ?> object(String text, String what) {
+        try (var memory = UNLIMITED.lease()) {
+            return object(text, what, memory, _ -> true);
+        }
+    }
+
+    /// Reads one JSON object of a request.
     ///
     /// @param what names the source in errors: `the body`
-    /// @throws RequestException when it is anything else
-    public static Map<?, ?> object(byte[] utf8, String what) {
+    /// @param memory takes what the object costs, and what parsing costs; the caller closes it
+    /// @param isRead whether somebody reads a list or an object in this field; if not, it is not built
+    /// @throws RequestException when it is anything else, or does not fit into the budget
+    public static Map<?, ?> object(byte[] utf8, String what, MemoryBudget.Lease memory, Predicate<String> isRead) {
         try {
             return object(
                     StandardCharsets.UTF_8
                             .newDecoder()
                             .decode(ByteBuffer.wrap(utf8))
                             .toString(),
-                    what);
+                    what,
+                    memory,
+                    isRead);
         } catch (CharacterCodingException _) {
             throw notJson(what + " is not valid UTF-8");
         }
     }
 
-    /// As [#object(byte[], String)], of text. One leading byte order mark, as some clients write it, is skipped.
-    public static Map<?, ?> object(String sent, String what) {
+    /// As [#object(byte[], String, MemoryBudget.Lease, Predicate)], of text. One leading byte order mark, as some
+    /// clients write it, is skipped.
+    public static Map<?, ?> object(String sent, String what, MemoryBudget.Lease memory, Predicate<String> isRead) {
         var text = TextFile.withoutMark(sent);
         if (text.isBlank()) {
             throw notJson(what + " is empty; it must be a JSON object");
         }
+        var sentBytes = SENT_BYTES * text.length();
+        var copiesBytes = COPIES * text.length();
+        if (!memory.take(copiesBytes)) {
+            throw new RequestException(JsonError.overBudget(memory, sentBytes + copiesBytes));
+        }
         try (var parser = FACTORY.createParser(text)) {
-            parser.nextToken();
-            var value = value(parser);
-            if (parser.nextToken() != null) {
-                throw new JsonParseException(parser, "text after the end");
-            }
+            var value = new JsonTree(parser, memory, sentBytes, isRead).whole();
             if (value instanceof Map<?, ?> object) {
                 return object;
             }
@@ -89,39 +109,6 @@ public final class StrictJson {
         } catch (IOException e) {
             throw new IllegalStateException("a text cannot be read", e);
         }
-    }
-
-    /// The value that begins at the parser's token. A number that Java would write in another way stays as it is
-    /// written.
-    private static @Nullable Object value(JsonParser parser) throws IOException {
-        return switch (parser.currentToken()) {
-            case START_OBJECT -> {
-                var object = new LinkedHashMap<String, @Nullable Object>();
-                for (var name = parser.nextFieldName(); name != null; name = parser.nextFieldName()) {
-                    parser.nextToken();
-                    object.put(name, value(parser));
-                }
-                yield object;
-            }
-            case START_ARRAY -> {
-                var list = new ArrayList<@Nullable Object>();
-                while (parser.nextToken() != JsonToken.END_ARRAY) {
-                    list.add(value(parser));
-                }
-                yield list;
-            }
-            case VALUE_STRING -> parser.getText();
-            case VALUE_NUMBER_INT -> asWritten(parser.getNumberValue(), parser.getText());
-            case VALUE_NUMBER_FLOAT -> asWritten(parser.getDoubleValue(), parser.getText());
-            case VALUE_TRUE -> true;
-            case VALUE_FALSE -> false;
-            case VALUE_NULL -> null;
-            case null, default -> throw new JsonParseException(parser, "no value");
-        };
-    }
-
-    private static Number asWritten(Number number, String text) {
-        return number.toString().equals(text) ? number : new WrittenNumber(text);
     }
 
     // The parser's own words name its classes and options, so only the place is taken from it.

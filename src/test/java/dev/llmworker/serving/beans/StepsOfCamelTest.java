@@ -79,7 +79,10 @@ class StepsOfCamelTest {
             for (var text : List.of(
                     "null", "true", "7", "\"quoted\"", "'quoted'", " a, b) ", "${body}", "*", "java.lang.String")) {
                 assertEquals(
-                        JsonNodeFactory.instance.objectNode().put("summary", text).toString(),
+                        JsonNodeFactory.instance
+                                .objectNode()
+                                .put("summary", text)
+                                .toString(),
                         worker.post("/step", text).body());
             }
         }

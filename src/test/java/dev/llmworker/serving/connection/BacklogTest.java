@@ -1,8 +1,10 @@
 package dev.llmworker.serving.connection;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.testing.ManualClock;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -17,7 +19,8 @@ class BacklogTest {
     private static final Timeouts TIMEOUTS = new Timeouts(UNUSED, UNUSED, LIMIT, UNUSED, UNUSED, UNUSED, UNUSED);
 
     private final ManualClock clock = new ManualClock();
-    private final SlowReaders readers = new SlowReaders(clock, TIMEOUTS);
+    private final MemoryBudget budget = MemoryBudget.unlimited();
+    private final SlowReaders readers = new SlowReaders(clock, TIMEOUTS, budget);
     private final EmbeddedChannel channel = new EmbeddedChannel(new ChannelInboundHandlerAdapter());
 
     /// Leaves bytes that the kernel has not taken: they are written and not flushed.
@@ -59,5 +62,22 @@ class BacklogTest {
         assertTrue(isOpenAfter(Duration.ofHours(1)));
         backlog();
         assertTrue(isOpenAfter(LIMIT));
+    }
+
+    @Test
+    void whatNobodyHasTakenCountsAgainstTheBudget() {
+        readers.connected(channel);
+        backlog();
+        backlog();
+        assertTrue(isOpenAfter(Duration.ofSeconds(1)));
+        assertTrue(budget.usedBytes() >= 200, "it counts " + budget.usedBytes());
+        channel.flush();
+        assertTrue(isOpenAfter(Duration.ofSeconds(1)));
+        assertEquals(0, budget.usedBytes());
+        backlog();
+        assertTrue(isOpenAfter(Duration.ofSeconds(1)));
+        channel.close();
+        channel.runPendingTasks();
+        assertEquals(0, budget.usedBytes());
     }
 }

@@ -3,6 +3,7 @@ package dev.llmworker.serving.connection;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.llmworker.serving.memory.MemoryBudget;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.WebSocketFrame;
 import java.nio.charset.StandardCharsets;
@@ -22,7 +23,8 @@ class MessageAssemblerTest {
     private final KeepAlive keepAlive = new KeepAlive(() -> nowMillis);
     private final ClosedSocket closed = new ClosedSocket();
     private final List<Object> messages = new ArrayList<>();
-    private final MessageAssembler assembler = new MessageAssembler(closed.socket(), 8, keepAlive, messages::add);
+    private final MessageAssembler assembler = new MessageAssembler(
+            closed.socket(), 8, keepAlive, MemoryBudget.unlimited(), (message, _) -> messages.add(message));
 
     private static Buffer bytes(byte[] of, int from, int to) {
         return Buffer.buffer().appendBytes(of, from, to - from);

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.TestSocket;
 import dev.llmworker.testing.WorkerExtension;
-import java.net.http.HttpResponse;
 import java.util.concurrent.CompletionException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;

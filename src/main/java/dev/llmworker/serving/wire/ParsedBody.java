@@ -1,0 +1,70 @@
+package dev.llmworker.serving.wire;
+
+import dev.llmworker.serving.memory.MemoryBudget;
+import java.util.Set;
+import org.apache.camel.Exchange;
+import org.apache.camel.support.SynchronizationAdapter;
+
+/// The parsed body of an exchange, and the memory that it takes: until the exchange is done, or until the step that
+/// made
+/// a request of it drops it.
+public final class ParsedBody {
+    private static final String MEMORY = "llmworker.parsedBody";
+
+    /// The fields of requests whose lists and objects somebody reads, in all dialects. A field that is missing here
+    /// looks as if it had another value, so tests of its reader fail.
+    private static final Set<String> STRUCTURED = Set.of(
+            "prompt",
+            "messages",
+            "system",
+            "input",
+            "stop",
+            "stop_sequences",
+            "stop_token_ids",
+            "logit_bias",
+            "stream_options",
+            "response_format",
+            "structured_outputs",
+            "text",
+            "modalities",
+            "tools",
+            "tool_choice",
+            "functions",
+            "function_call",
+            "reasoning",
+            "thinking",
+            "include",
+            "truncation",
+            "chat_template_kwargs",
+            "params",
+            "documents",
+            "query",
+            "tokens");
+
+    private ParsedBody() {}
+
+    /// Whether the worker's own endpoints read a list or an object in this field.
+    public static boolean isRead(String field) {
+        return STRUCTURED.contains(field);
+    }
+
+    /// The memory stays taken until the body is dropped or the exchange is done.
+    public static void holds(Exchange exchange, MemoryBudget.Lease memory) {
+        exchange.setProperty(MEMORY, memory);
+        exchange.getExchangeExtension().addOnCompletion(new SynchronizationAdapter() {
+            @Override
+            public void onDone(Exchange done) {
+                memory.close();
+            }
+        });
+    }
+
+    /// A request has been made of the body, and nobody reads it again. The exchange must not hold it while the
+    /// generation runs.
+    public static void drop(Exchange exchange) {
+        exchange.getMessage().setBody(null);
+        if (exchange.removeProperty(MEMORY) instanceof MemoryBudget.Lease memory) {
+            memory.close();
+        }
+    }
+}

@@ -1,0 +1,188 @@
+package dev.llmworker.serving.port;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.testing.Await;
+import dev.llmworker.testing.RawConnection;
+import dev.llmworker.testing.ScriptedGenerator;
+import dev.llmworker.testing.TestSocket;
+import dev.llmworker.testing.WorkerExtension;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/// What happens when all requests under way fill `MEMORY_BUDGET`.
+class MemoryLimitTest {
+    private static final int BUDGET_BYTES = 1 << 20;
+    private static final String SHORT = "{\"prompt\":\"x\",\"max_tokens\":1}";
+
+    private final ScriptedGenerator generator = new ScriptedGenerator();
+    private final List<RawConnection> connections = new ArrayList<>();
+
+    @RegisterExtension
+    final WorkerExtension worker = WorkerExtension.of(generator).with("MEMORY_BUDGET", "" + BUDGET_BYTES);
+
+    @AfterEach
+    void close() throws Exception {
+        for (var connection : connections) {
+            connection.close();
+        }
+    }
+
+    private RawConnection connect() throws Exception {
+        var connection = worker.raw();
+        connections.add(connection);
+        return connection;
+    }
+
+    private long usedBytes() {
+        return worker.port().memory().usedBytes();
+    }
+
+    private void awaitNothingIsHeld() {
+        Await.until("nothing is held: " + usedBytes(), () -> usedBytes() == 0);
+    }
+
+    private RawConnection halfSent(String path, int bytes) throws Exception {
+        return connect()
+                .send("POST " + path + " HTTP/1.1\r\nHost: w\r\nContent-Length: 1000000\r\n\r\n" + " ".repeat(bytes));
+    }
+
+    @Test
+    void halfSentBodiesHoldNoMoreThanTheBudget() throws Exception {
+        for (var path : new String[] {"/generate", "/v1/chat/completions"}) {
+            halfSent(path, 250_000);
+        }
+        Await.until("both are there", () -> usedBytes() == 1_000_000);
+        // 24288 bytes of the budget are left, which is half as many of a body.
+        var late = halfSent("/v1/completions", 40_000);
+        var head = late.head();
+        assertTrue(head.startsWith("HTTP/1.1 503 ") && head.contains("\r\nRetry-After: 1\r\n"), head);
+        assertEquals(200, worker.get("/ping").statusCode());
+        assertEquals(200, worker.get("/stats").statusCode());
+        for (var connection : connections) {
+            connection.close();
+        }
+        awaitNothingIsHeld();
+        worker.post("/v1/completions", "{\"prompt\":3}");
+        awaitNothingIsHeld();
+    }
+
+    @Test
+    void chunkedBodiesCountToo() throws Exception {
+        var chunk = "40000\r\n" + " ".repeat(0x40000) + "\r\n";
+        var head = connect()
+                .send("POST /generate HTTP/1.1\r\nHost: w\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk + chunk
+                        + chunk)
+                .head();
+        assertTrue(head.startsWith("HTTP/1.1 413 "), head);
+        awaitNothingIsHeld();
+    }
+
+    @Test
+    void aRequestThatNeedsMoreThanAllIsTooLarge() throws Exception {
+        var nested = "[".repeat(60) + "]".repeat(60);
+        var lists = "[" + (nested + ",").repeat(500) + nested + "]";
+        var answer = worker.post("/generate", "{\"prompt\":\"x\",\"stop\":" + lists + "}");
+        assertEquals(413, answer.statusCode(), answer.body());
+        assertTrue(answer.body().contains("MEMORY_BUDGET"), answer.body());
+        try (var socket = worker.socket("/ws")) {
+            socket.send("{\"prompt\":\"x\",\"stop\":" + lists + "}");
+            assertTrue(socket.next().contains("body_too_large"));
+        }
+        awaitNothingIsHeld();
+    }
+
+    /// Sixteen of these stopped the worker: the parsed body stayed until its generation ended.
+    @Test
+    void fieldsThatNobodyReadsAreNotBuilt() throws Exception {
+        var nested = "[".repeat(60) + "]".repeat(60);
+        var body = "{\"prompt\":\"x\",\"zzz\":[" + (nested + ",").repeat(500) + nested + "]}";
+        for (var path : new String[] {"/generate", "/v1/completions"}) {
+            var answer = CompletableFuture.supplyAsync(() -> status(path, body));
+            var script = generator.next();
+            assertEquals(2L * body.length(), usedBytes(), "while the generation runs, the text alone counts");
+            script.finish(FinishReason.STOP);
+            assertEquals(200, answer.get(), path);
+            awaitNothingIsHeld();
+        }
+    }
+
+    private int status(String path, String body) {
+        try {
+            return worker.post(path, body).statusCode();
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
+    void partsOfMessagesCount() throws Exception {
+        halfSent("/generate", 500_000);
+        Await.until("it is there", () -> usedBytes() == 1_000_000);
+        // Half of a frame, and the first frame of a message.
+        var frame = RawConnection.encoded(0x81, new byte[200_000]);
+        assertEquals(
+                1013,
+                connect().upgrade("/ws").send(Arrays.copyOf(frame, 60_000)).closeCode());
+        assertEquals(
+                1013, connect().upgrade("/ws").frame(0x01, new byte[30_000]).closeCode());
+        connections.forEach(MemoryLimitTest::reset);
+        awaitNothingIsHeld();
+    }
+
+    private static void reset(RawConnection connection) {
+        try {
+            connection.reset();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Test
+    void promptsThatWaitOnAWebSocketCountUntilTheyAreAnsweredOrTheirClientLeaves() throws Exception {
+        var prompt = "{\"prompt\":\"" + "x".repeat(20_000) + "\"}";
+        try (var socket = worker.socket("/ws")) {
+            for (var i = 0; i < 4; i++) {
+                socket.send(prompt);
+            }
+            Await.until("all wait", () -> usedBytes() == 8L * prompt.length());
+            generator.next().finish(FinishReason.STOP);
+            TestSocket.text(socket.answer());
+            Await.until("three are left", () -> usedBytes() == 6L * prompt.length());
+        }
+        awaitNothingIsHeld();
+    }
+
+    @Test
+    void whateverBecomesOfARequestItsMemoryIsGivenBack() throws Exception {
+        for (var path : new String[] {"/generate", "/v1/completions", "/v1/chat/completions", "/stats", "/nothing"}) {
+            for (var body : new String[] {"", "{", "[]", "{\"prompt\":3}", "{\"messages\":3}", "x".repeat(50_000)}) {
+                worker.post(path, body);
+            }
+        }
+        try (var socket = worker.socket("/ws")) {
+            for (var frame : new String[] {"{", "[]", "{\"prompt\":3}", "{\"cancel\":3}", "x".repeat(50_000)}) {
+                socket.send(frame);
+                socket.next();
+            }
+        }
+        generator.failure = new AssertionError("a bug");
+        worker.post("/generate", SHORT);
+        generator.failure = null;
+        var left = connect();
+        left.send("POST /generate HTTP/1.1\r\nHost: w\r\nContent-Length: " + SHORT.length() + "\r\n\r\n" + SHORT);
+        var script = generator.next();
+        left.reset();
+        script.awaitClosed();
+        awaitNothingIsHeld();
+    }
+}
