@@ -383,7 +383,8 @@ class RouteFilesTest {
     void nothingIsLoadedAnewUnlessAskedFor() throws Exception {
         try (var worker = RunningWorker.with(new MockGenerator(), folder)) {
             assertTrue(worker.routeFiles().problems().isEmpty());
-            assertTrue(Thread.getAllStackTraces().keySet().stream()
+            // The thread of an earlier worker may still be ending. One of this worker would stay.
+            Await.until("no thread watches the folder", () -> Thread.getAllStackTraces().keySet().stream()
                     .noneMatch(thread -> thread.getName().contains("FileWatcherReloadStrategy")));
         }
     }
