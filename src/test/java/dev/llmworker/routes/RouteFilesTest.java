@@ -384,8 +384,10 @@ class RouteFilesTest {
         try (var worker = RunningWorker.with(new MockGenerator(), folder)) {
             assertTrue(worker.routeFiles().problems().isEmpty());
             // The thread of an earlier worker may still be ending. One of this worker would stay.
-            Await.until("no thread watches the folder", () -> Thread.getAllStackTraces().keySet().stream()
-                    .noneMatch(thread -> thread.getName().contains("FileWatcherReloadStrategy")));
+            Await.until(
+                    "no thread watches the folder",
+                    () -> Thread.getAllStackTraces().keySet().stream()
+                            .noneMatch(thread -> thread.getName().contains("FileWatcherReloadStrategy")));
         }
     }
 }

@@ -76,6 +76,9 @@ public final class UnsupportedFields {
 
     private static final Set<String> IN_VARIABLES = Set.of("chat_template", "tokenize");
 
+    /// Fields and members whose object is a JSON schema. Even the empty one asks for JSON.
+    private static final Set<String> SCHEMAS = Set.of("json_schema", "guided_json", "json");
+
     private static final Map<String, List<?>> IN_CHAT = table(CHAT);
     private static final Map<String, List<?>> IN_RAW = table(RAW);
 
@@ -103,7 +106,9 @@ public final class UnsupportedFields {
         fields.fields().forEach((key, value) -> {
             var name = String.valueOf(key);
             var nothing = name.startsWith(GUIDED) ? List.of() : table.get(name);
-            if (nothing != null && !supported.contains(name) && !asksForNothing(value, nothing)) {
+            if (nothing != null
+                    && !supported.contains(name)
+                    && (isSchema(name, value) || !asksForNothing(value, nothing))) {
                 throw refusal(name, value, nothing);
             }
         });
@@ -139,6 +144,14 @@ public final class UnsupportedFields {
                         && !(value instanceof Boolean && (nothing.contains(true) || nothing.contains(EITHER_WAY)));
     }
 
+    private static boolean memberAsksForNothing(Object name, @Nullable Object member) {
+        return !isSchema(name, member) && asksForNothing(member);
+    }
+
+    private static boolean isSchema(Object name, @Nullable Object value) {
+        return value instanceof Map && SCHEMAS.contains(name);
+    }
+
     /// Whether a value asks for nothing, whatever its field.
     public static boolean asksForNothing(@Nullable Object value) {
         return switch (value) {
@@ -146,7 +159,8 @@ public final class UnsupportedFields {
             case Boolean flag -> !flag;
             case String text -> text.isEmpty();
             case List<?> list -> list.isEmpty();
-            case Map<?, ?> object -> object.values().stream().allMatch(UnsupportedFields::asksForNothing);
+            case Map<?, ?> object ->
+                object.entrySet().stream().allMatch(member -> memberAsksForNothing(member.getKey(), member.getValue()));
             default -> false;
         };
     }
@@ -159,7 +173,7 @@ public final class UnsupportedFields {
             case Map<?, ?> object -> {
                 var members = new HashMap<Object, Object>();
                 object.forEach((name, member) -> {
-                    if (!asksForNothing(member)) {
+                    if (!memberAsksForNothing(name, member)) {
                         members.put(name, essence(member));
                     }
                 });
