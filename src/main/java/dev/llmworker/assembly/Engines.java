@@ -48,7 +48,7 @@ public final class Engines {
                         new LoadListener() {
                             @Override
                             public void loaded(LanguageModel language) {
-                                report.modelLoaded(() -> model.announce(language));
+                                report.modelLoaded(url -> model.announce(language, url));
                             }
 
                             @Override

@@ -29,6 +29,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.function.LongConsumer;
+import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -38,6 +39,7 @@ import org.slf4j.LoggerFactory;
 public final class LocalModel {
     private static final Logger LOG = LoggerFactory.getLogger(LocalModel.class);
     private static final int REFERENCE_CONTEXT = 1024;
+    private static final Pattern ALL_ADDRESSES = Pattern.compile("//(?:0\\.0\\.0\\.0|\\[::]):");
 
     private final Settings settings;
 
@@ -128,7 +130,9 @@ public final class LocalModel {
     }
 
     /// Logs the facts about a ready worker that an operator needs.
-    void announce(LanguageModel model) {
+    ///
+    /// @param url of the worker
+    void announce(LanguageModel model, String url) {
         var decoder = model.decoder().description();
         LOG.info(
                 "ready: {} ({}, {}) on {}, {} of {} tokens, KV cache {} MB",
@@ -140,8 +144,13 @@ public final class LocalModel {
                 decoder.contextLength(),
                 decoder.kvCacheBytes() / 1_000_000);
         LOG.info(
-                "try: curl http://localhost:{}/generate -d '{\"prompt\":\"Tell me about load balancing\"}'",
-                settings.get(SettingsTable.PORT));
+                "try: curl {}/generate -d '{\"prompt\":\"Tell me about load balancing\"}'",
+                onThisMachine(url));
+    }
+
+    /// The URL by which a program on this machine reaches the worker.
+    static String onThisMachine(String url) {
+        return ALL_ADDRESSES.matcher(url).replaceFirst("//localhost:");
     }
 
     private static <T> FutureTask<T> inBackground(String name, Callable<T> work) {

@@ -1,5 +1,6 @@
 package dev.llmworker.assembly;
 
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -16,8 +17,8 @@ public final class StartReport {
 
     private final boolean atTerminal;
     private final Runnable exit;
-    private boolean routesAreUp;
-    private @Nullable Runnable ending;
+    private @Nullable String url;
+    private @Nullable Consumer<String> ending;
 
     /// @param exit ends the process, if the model fails and a user sits at a terminal
     StartReport(boolean atTerminal, Runnable exit) {
@@ -38,13 +39,13 @@ public final class StartReport {
                 () -> Runtime.getRuntime().halt(FAILED));
     }
 
-    /// @param ready logs the facts about the model
-    void modelLoaded(Runnable ready) {
+    /// @param ready logs the facts about the model, and takes the worker's URL
+    void modelLoaded(Consumer<String> ready) {
         ended(ready);
     }
 
     void modelFailed(String reason) {
-        ended(() -> {
+        ended(_ -> {
             if (atTerminal) {
                 LOG.error("nothing can be served: {}", reason);
                 exit.run();
@@ -54,21 +55,23 @@ public final class StartReport {
         });
     }
 
-    synchronized void routesAreUp() {
-        routesAreUp = true;
+    /// @param url where the worker is reached
+    synchronized void routesAreUp(String url) {
+        this.url = url;
         reportOnce();
     }
 
-    private synchronized void ended(Runnable report) {
+    private synchronized void ended(Consumer<String> report) {
         ending = report;
         reportOnce();
     }
 
     private void reportOnce() {
         var report = ending;
-        if (routesAreUp && report != null) {
+        var reached = url;
+        if (reached != null && report != null) {
             ending = null;
-            report.run();
+            report.accept(reached);
         }
     }
 }

@@ -61,7 +61,7 @@ public record WorkerBeans(
 
     /// The routes serve, and the log says so.
     public void started() {
-        report.routesAreUp();
+        report.routesAreUp(port.url());
     }
 
     @Override

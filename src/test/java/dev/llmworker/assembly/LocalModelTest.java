@@ -7,6 +7,7 @@ import dev.llmworker.model.Kernels;
 import dev.llmworker.model.Precision;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -41,6 +42,16 @@ class LocalModelTest {
         for (var kernels : Kernels.values()) {
             var options = new LocalModel(Settings.of(Map.of("KERNELS", kernels.name()))).options();
             assertEquals(kernels, options.kernels());
+        }
+    }
+
+    @Test
+    void theFirstRequestGoesToAnAddressThatIsServed() {
+        for (var all : List.of("http://0.0.0.0:80", "http://[::]:80")) {
+            assertEquals("http://localhost:80", LocalModel.onThisMachine(all));
+        }
+        for (var one : List.of("http://127.0.0.1:8080", "http://[::1]:80", "http://192.0.2.7:80", "https://host:443")) {
+            assertEquals(one, LocalModel.onThisMachine(one));
         }
     }
 

@@ -14,6 +14,8 @@ import org.slf4j.LoggerFactory;
 
 /// What is said last, in whichever order the model and the routes come.
 class StartReportTest {
+    private static final String URL = "http://127.0.0.1:8080";
+
     private final Logger log = (Logger) LoggerFactory.getLogger("dev.llmworker.Worker");
     private final ListAppender<ILoggingEvent> lines = new ListAppender<>();
     private final List<String> events = new ArrayList<>();
@@ -36,21 +38,21 @@ class StartReportTest {
     @Test
     void aModelThatIsFirstIsReadyOnceTheRoutesAreUp() {
         var report = new StartReport();
-        report.modelLoaded(() -> events.add("ready"));
+        report.modelLoaded(url -> events.add("ready at " + url));
         assertEquals(List.of(), events);
-        report.routesAreUp();
-        assertEquals(List.of("ready"), events);
-        report.routesAreUp();
-        assertEquals(List.of("ready"), events);
+        report.routesAreUp(URL);
+        assertEquals(List.of("ready at " + URL), events);
+        report.routesAreUp(URL);
+        assertEquals(List.of("ready at " + URL), events);
     }
 
     @Test
     void routesThatAreFirstWaitForTheModel() {
         var report = new StartReport();
-        report.routesAreUp();
+        report.routesAreUp(URL);
         assertEquals(List.of(), events);
-        report.modelLoaded(() -> events.add("ready"));
-        assertEquals(List.of("ready"), events);
+        report.modelLoaded(url -> events.add("ready at " + url));
+        assertEquals(List.of("ready at " + URL), events);
     }
 
     @Test
@@ -59,12 +61,12 @@ class StartReportTest {
             lines.list.clear();
             var report = new StartReport(false, () -> events.add("exit"));
             if (routesFirst) {
-                report.routesAreUp();
+                report.routesAreUp(URL);
             }
             report.modelFailed("no such file");
             if (!routesFirst) {
                 assertEquals(List.of(), said());
-                report.routesAreUp();
+                report.routesAreUp(URL);
             }
             assertEquals(List.of("nothing can be served, and /ping answers 503: no such file"), said());
             assertEquals(List.of(), events);
@@ -76,7 +78,7 @@ class StartReportTest {
         var report = new StartReport(true, () -> events.add("exit"));
         report.modelFailed("no such file");
         assertEquals(List.of(), events);
-        report.routesAreUp();
+        report.routesAreUp(URL);
         assertEquals(List.of("nothing can be served: no such file"), said());
         assertEquals(List.of("exit"), events);
     }
