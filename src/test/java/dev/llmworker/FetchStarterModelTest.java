@@ -113,7 +113,9 @@ class FetchStarterModelTest {
     void nothingIsImportedFromTheFolderOfTheCaller() throws Exception {
         var marker = root.resolve("imported");
         for (var module : List.of("pip", "zipfile", "runpy", "shutil")) {
-            Files.writeString(root.resolve(module + ".py"), "open(r'" + marker + "', 'a').write(__name__)\nraise SystemExit(9)\n");
+            Files.writeString(
+                    root.resolve(module + ".py"),
+                    "open(r'" + marker + "', 'a').write(__name__)\nraise SystemExit(9)\n");
         }
         environment.put("STARTER_MODEL_URL", root.resolve("source.whl").toUri().toString());
         assertFetched(run());

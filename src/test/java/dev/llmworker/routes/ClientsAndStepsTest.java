@@ -89,7 +89,8 @@ class ClientsAndStepsTest {
         assertEquals(List.of(), elsewhere.requests());
         assertEquals(0, counter.calls.get(), "a request called a bean");
         assertFalse(
-                backend.requests().stream().anyMatch(request -> request.pathAndQuery().contains(SECRET)),
+                backend.requests().stream()
+                        .anyMatch(request -> request.pathAndQuery().contains(SECRET)),
                 () -> backend.requests().toString());
     }
 
@@ -158,10 +159,7 @@ class ClientsAndStepsTest {
     @Test
     void noClientNamesTheSagaOfARoute() throws Exception {
         RouteFolder.in(folder)
-                .route(
-                        "saga",
-                        "platform-http:/saga",
-                        "setBody: {simple: 'saga=${header.Long-Running-Action}'}");
+                .route("saga", "platform-http:/saga", "setBody: {simple: 'saga=${header.Long-Running-Action}'}");
         try (var worker = RunningWorker.with(new MockGenerator(), folder)) {
             for (var name : List.of("Long-Running-Action", "long-running-ACTION")) {
                 assertEquals(

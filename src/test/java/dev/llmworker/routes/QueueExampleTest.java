@@ -45,7 +45,8 @@ class QueueExampleTest {
             var answers = session.createConsumer(session.createQueue("answers"));
             var question = session.createTextMessage("Why is the sky blue?");
             question.setJMSCorrelationID("q-7");
-            // Names that would steer the step, from a client of the broker. Camel's headers have no case (CVE-2026-40453).
+            // Names that would steer the step, from a client of the broker. Camel's headers have no case
+            // (CVE-2026-40453).
             for (var name : new String[] {"CamelLlmMaxTokens", "CAmelLlmMaxTokens", "camelllmmaxtokens"}) {
                 question.setObjectProperty(name, 1);
             }

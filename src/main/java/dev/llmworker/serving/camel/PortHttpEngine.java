@@ -15,7 +15,8 @@ public final class PortHttpEngine extends VertxPlatformHttpEngine {
                 endpoint, processor, getHandlers(), VertxPlatformHttpRouter.getRouterNameFromPort(getServerPort()));
     }
 
-    /// To Camel 4.22.0, a path that begins with `proxy` and has no slash before it means a proxy that serves every path and
+    /// To Camel 4.22.0, a path that begins with `proxy` and has no slash before it means a proxy that serves every path
+    /// and
     /// forwards to the host that the client names (CVE-2026-85316). The worker has no such proxy.
     private static void refuseProxy(PlatformHttpEndpoint endpoint) {
         if (endpoint.isHttpProxy()) {

@@ -58,7 +58,8 @@ public final class UnsupportedFields {
     /// Constraints of vLLM's older versions: `guided_json`, `guided_choice`.
     private static final String GUIDED = "guided_";
 
-    /// Of requests that another server answers: what would reach into that server. Its operator chooses the template, and
+    /// Of requests that another server answers: what would reach into that server. Its operator chooses the template,
+    /// and
     /// decides which code and which other servers it calls. Embeddings are tensors, which some servers unpickle.
     private static final Set<String> IN_RELAY = Set.of(
             "chat_template",
@@ -123,7 +124,10 @@ public final class UnsupportedFields {
     private static void refuse(Map<?, ?> object, Set<String> names, String path) {
         object.forEach((key, value) -> {
             var name = String.valueOf(key);
-            if (names.contains(name) && value != null && !List.of().equals(value) && !Map.of().equals(value)) {
+            if (names.contains(name)
+                    && value != null
+                    && !List.of().equals(value)
+                    && !Map.of().equals(value)) {
                 throw RequestException.invalid(path.isEmpty() ? name : VARIABLES, path + name + " is not supported");
             }
         });
