@@ -56,7 +56,9 @@ class QueueExampleTest {
             var again = engine.next();
             assertEquals("Why is the sky blue?", again.prompt());
             assertEquals(200, again.request.tokenLimit());
-            assertEquals(GenerationRequest.DEFAULT_TEMPERATURE, again.request.sampling().temperature());
+            assertEquals(
+                    GenerationRequest.DEFAULT_TEMPERATURE,
+                    again.request.sampling().temperature());
             again.emit("Because.").finish(FinishReason.STOP);
             var answer = answers.receive(TIMEOUT_MILLIS);
             assertNotNull(answer, "no answer came");

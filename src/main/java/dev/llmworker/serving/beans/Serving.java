@@ -31,7 +31,8 @@ public final class Serving {
 
     /// Binds the port, the WebSocket component, and the beans that routes are made of: `ping`, `generate`,
     /// `generateOrStream`, `chatCompletions`, `completions`, `models`, `stats`, `metrics`, `page`, `websocket`,
-    /// `errors`, `template`, `answer`, the data formats `strictJson` and `requestJson`, and what `docs/routes.md` lists.
+    /// `errors`, `template`, `answer`, the data formats `strictJson` and `requestJson`, and what `docs/routes.md`
+    /// lists.
     public static void bind(
             Registry registry, HttpPort port, Generator generator, WorkerStats stats, PrometheusPage metrics) {
         registry.bind("vertx", port.vertx());

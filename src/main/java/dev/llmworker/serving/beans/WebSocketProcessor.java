@@ -77,7 +77,10 @@ final class WebSocketProcessor implements Processor {
             // If the connection closes while the prompt waits, nobody runs it.
             var watch = client.onGone(memory::close);
             try {
-                take(id, run -> answer(request, new Frames(caller, connection, run, writer, memory, watch)), connection);
+                take(
+                        id,
+                        run -> answer(request, new Frames(caller, connection, run, writer, memory, watch)),
+                        connection);
             } catch (RuntimeException | Error e) {
                 watch.close();
                 memory.close();

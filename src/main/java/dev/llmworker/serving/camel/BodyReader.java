@@ -13,7 +13,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// Reads the body of a request into memory, as far as `MAX_BODY_BYTES` and the budget for memory allow. The bytes count
-/// until the route is done, because the prompts in them stay in memory for so long. Vert.x's own handler counts nothing,
+/// until the route is done, because the prompts in them stay in memory for so long. Vert.x's own handler counts
+/// nothing,
 /// and writes uploads to the disk.
 ///
 /// Threading: the event loops.
@@ -111,8 +112,8 @@ final class BodyReader implements Handler<RoutingContext> {
             }
             var neededBytes = bytes.length() * BYTES_PER_BYTE;
             if (before.length() + bytes.length() > maxBytes) {
-                fail(new RequestException(JsonError.of(
-                        413, "body_too_large", "the body is larger than " + maxBytes + " bytes")));
+                fail(new RequestException(
+                        JsonError.of(413, "body_too_large", "the body is larger than " + maxBytes + " bytes")));
             } else if (!memory.take(neededBytes)) {
                 fail(new RequestException(JsonError.overBudget(memory, neededBytes)));
             } else {

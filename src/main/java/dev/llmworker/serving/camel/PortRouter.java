@@ -1,7 +1,7 @@
 package dev.llmworker.serving.camel;
 
-import dev.llmworker.serving.port.HttpMeter;
 import dev.llmworker.serving.memory.MemoryBudget;
+import dev.llmworker.serving.port.HttpMeter;
 import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestFields;

@@ -71,11 +71,7 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
         socket.textMessageHandler(null);
         socket.binaryMessageHandler(null);
         var messages = new MessageAssembler(
-                socket,
-                HttpPort.MAX_MESSAGE_BYTES,
-                connection.keepAlive(),
-                port.memory(),
-                (message, memory) -> {
+                socket, HttpPort.MAX_MESSAGE_BYTES, connection.keepAlive(), port.memory(), (message, memory) -> {
                     connection.arrived(memory);
                     onMessage(key, message, remote, routing);
                 });

@@ -68,8 +68,7 @@ public final class StrictJson {
     /// @param memory takes what the object costs, and what parsing costs; the caller closes it
     /// @param isRead whether somebody reads a list or an object in this field; if not, it is not built
     /// @throws RequestException when it is anything else, or does not fit into the budget
-    public static Map<?, ?> object(
-            byte[] utf8, String what, MemoryBudget.Lease memory, Predicate<String> isRead) {
+    public static Map<?, ?> object(byte[] utf8, String what, MemoryBudget.Lease memory, Predicate<String> isRead) {
         try {
             return object(
                     StandardCharsets.UTF_8

@@ -33,7 +33,11 @@ class RouteHeadersTest {
             seen = headers;
         });
         route(routes, "plain", "/plain/{room}", "");
-        route(routes, "declared", "/declared", "    group: header:X-Tenant query:lang header:CamelHttpUri query:from\n");
+        route(
+                routes,
+                "declared",
+                "/declared",
+                "    group: header:X-Tenant query:lang header:CamelHttpUri query:from\n");
         worker.routeFiles().reload();
     }
 
@@ -69,7 +73,9 @@ class RouteHeadersTest {
         assertEquals("mine", seen.get("X-Request-Id"));
         for (var name : seen.keySet()) {
             assertTrue(
-                    name.startsWith("Camel") || List.of("room", "Accept", "X-Request-Id").contains(name), name);
+                    name.startsWith("Camel")
+                            || List.of("room", "Accept", "X-Request-Id").contains(name),
+                    name);
         }
         assertNull(seen.get("CamelHttpQuery"));
         assertFalse(seen.toString().contains("victim"), seen.toString());
@@ -92,7 +98,8 @@ class RouteHeadersTest {
     /// A step `http:` goes where `CamelHttpUri` says.
     @Test
     void anAbsoluteTargetIsServedByItsPathAndTheRouteSeesNoMore() throws Exception {
-        for (var target : List.of("http://elsewhere:81/declared", "/declared", "http://a@elsewhere/x/../declared?b=c")) {
+        for (var target :
+                List.of("http://elsewhere:81/declared", "/declared", "http://a@elsewhere/x/../declared?b=c")) {
             var answer = head(target, "X-Forwarded-Host: elsewhere\r\nForwarded: host=elsewhere\r\n");
             assertTrue(answer.startsWith("HTTP/1.1 204 "), answer);
             assertEquals("/declared", seen.get("CamelHttpUri"), target);

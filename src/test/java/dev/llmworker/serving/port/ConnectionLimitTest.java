@@ -66,8 +66,8 @@ class ConnectionLimitTest {
         var settings = Map.of("MAX_CONNECTIONS", "1", "PORT_HEALTH", "" + free);
         try (var worker = new RunningWorker(new MockGenerator(), settings);
                 var only = worker.raw();
-                var health = new RawConnection(
-                        new Socket(InetAddress.getLoopbackAddress(), worker.port().healthPort()))) {
+                var health = new RawConnection(new Socket(
+                        InetAddress.getLoopbackAddress(), worker.port().healthPort()))) {
             assertTrue(isServed(only) && isServed(health));
         }
     }

@@ -80,7 +80,8 @@ class MemoryLimitTest {
     void chunkedBodiesCountToo() throws Exception {
         var chunk = "40000\r\n" + " ".repeat(0x40000) + "\r\n";
         var head = connect()
-                .send("POST /generate HTTP/1.1\r\nHost: w\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk + chunk + chunk)
+                .send("POST /generate HTTP/1.1\r\nHost: w\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk + chunk
+                        + chunk)
                 .head();
         assertTrue(head.startsWith("HTTP/1.1 413 "), head);
         awaitNothingIsHeld();
@@ -129,8 +130,11 @@ class MemoryLimitTest {
         Await.until("it is there", () -> usedBytes() == 1_000_000);
         // Half of a frame, and the first frame of a message.
         var frame = RawConnection.encoded(0x81, new byte[200_000]);
-        assertEquals(1013, connect().upgrade("/ws").send(Arrays.copyOf(frame, 60_000)).closeCode());
-        assertEquals(1013, connect().upgrade("/ws").frame(0x01, new byte[30_000]).closeCode());
+        assertEquals(
+                1013,
+                connect().upgrade("/ws").send(Arrays.copyOf(frame, 60_000)).closeCode());
+        assertEquals(
+                1013, connect().upgrade("/ws").frame(0x01, new byte[30_000]).closeCode());
         connections.forEach(MemoryLimitTest::reset);
         awaitNothingIsHeld();
     }

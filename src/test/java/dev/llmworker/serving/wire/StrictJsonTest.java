@@ -39,7 +39,8 @@ class StrictJsonTest {
 
     @Test
     void listsAndObjectsThatNobodyReadsAreNotBuilt() {
-        var read = read("{\"zzz\":" + LISTS + ",\"prompt\":[\"x\"],\"a\":{\"b\":" + NESTED + "},\"e\":[],\"o\":{},\"t\":\"x\"}");
+        var read = read("{\"zzz\":" + LISTS + ",\"prompt\":[\"x\"],\"a\":{\"b\":" + NESTED
+                + "},\"e\":[],\"o\":{},\"t\":\"x\"}");
         assertEquals(List.of("x"), read.get("prompt"));
         assertEquals(List.of("…"), read.get("zzz"), "it looks as if it were not empty");
         assertEquals(Map.of("…", "…"), read.get("a"));
@@ -77,8 +78,13 @@ class StrictJsonTest {
     @Test
     void whatIsNotBuiltIsCheckedAllTheSame() {
         for (var wrong : List.of(
-                "{\"zzz\":[1,]}", "{\"zzz\":{\"a\":1,\"a\":2}}", "{\"zzz\":[" + "[".repeat(64) + "]".repeat(64) + "]}",
-                "{\"zzz\":[}", "{\"zzz\":[1]} x", "{\"zzz\":[NaN]}", "{\"zzz\":[")) {
+                "{\"zzz\":[1,]}",
+                "{\"zzz\":{\"a\":1,\"a\":2}}",
+                "{\"zzz\":[" + "[".repeat(64) + "]".repeat(64) + "]}",
+                "{\"zzz\":[}",
+                "{\"zzz\":[1]} x",
+                "{\"zzz\":[NaN]}",
+                "{\"zzz\":[")) {
             var refused = assertThrows(RequestException.class, () -> read(wrong), wrong);
             assertEquals("invalid_json", refused.error().code(), wrong);
         }
