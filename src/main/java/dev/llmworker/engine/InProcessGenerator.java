@@ -4,6 +4,7 @@ import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.model.DecoderDescription;
@@ -116,11 +117,14 @@ public final class InProcessGenerator implements Generator {
         var sequence =
                 current.admissions.sequence(request, submittedNanos, current.waiting, (ended, _) -> finished(ended));
         throughput.began();
-        if (!current.waiting.offer(sequence)) {
-            throughput.withdrawn();
-            throw refusal(current.waiting);
+        try (var present = Lease.of(throughput::withdrawn)) {
+            if (!current.waiting.offer(sequence)) {
+                throw refusal(current.waiting);
+            }
+            // From now on it ends with the sequence.
+            present.keep();
+            return sequence;
         }
-        return sequence;
     }
 
     private RefusedException refusal(WaitingQueue waiting) {

@@ -20,6 +20,7 @@ abstract class AnswerReader<E> {
     private static final ObjectMapper JSON = ExactJson.mapper();
 
     private final BitSet unfinished = new BitSet();
+    private final int choices;
     private FinishReason reason = FinishReason.STOP;
     private @Nullable String failure;
     private int promptTokens;
@@ -29,6 +30,7 @@ abstract class AnswerReader<E> {
 
     /// @param choices the number of choices in the answer
     AnswerReader(int choices) {
+        this.choices = choices;
         unfinished.set(0, choices);
     }
 
@@ -71,10 +73,14 @@ abstract class AnswerReader<E> {
             completionTokens = usage.path("completion_tokens").asInt();
         }
         for (var choice : event.path("choices")) {
+            var index = choice.path("index").asInt();
+            if (index < 0 || index >= choices) {
+                throw new IOException("a choice has the index " + index + ", and the request has " + choices);
+            }
             var why = choice.path("finish_reason").textValue();
             if (FinishReason.isGiven(why)) {
                 finished(why);
-                unfinished.clear(Math.max(0, choice.path("index").asInt()));
+                unfinished.clear(index);
             }
         }
         emit(event, data, event1 -> {

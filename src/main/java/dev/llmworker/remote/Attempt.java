@@ -54,6 +54,8 @@ final class Attempt {
     }
 
     void start(HttpClient client, ApiRequest question, String model, @Nullable String apiKey) {
+        // Before there is a connection that somebody would have to close.
+        var body = question.json(model);
         client.request(options(question, apiKey)).onComplete(opened -> {
             if (opened.failed()) {
                 fail(Failure.unreachable(opened.cause()));
@@ -65,7 +67,7 @@ final class Attempt {
                 return;
             }
             request = sent;
-            sent.send(question.json(model)).onComplete(answered -> {
+            sent.send(body).onComplete(answered -> {
                 if (answered.failed()) {
                     fail(Failure.broken(
                             "the engine's server closed the connection without an answer",

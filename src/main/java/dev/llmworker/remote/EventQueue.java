@@ -1,6 +1,7 @@
 package dev.llmworker.remote;
 
 import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.RelayEvent;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -15,6 +16,8 @@ final class EventQueue<E> implements Iterator<E> {
     // Two marks, so that the source does not stop and resume for each event.
     private static final int HIGH_WATER_EVENTS = 256;
     private static final int LOW_WATER_EVENTS = 64;
+    /// A chunk counts as one more event for each of these.
+    private static final int CHARACTERS_PER_EVENT = 4096;
 
     private final LinkedBlockingQueue<E> events = new LinkedBlockingQueue<>();
     private final AtomicInteger waiting = new AtomicInteger();
@@ -38,11 +41,15 @@ final class EventQueue<E> implements Iterator<E> {
 
     void add(E event) {
         events.add(event);
-        if (waiting.incrementAndGet() >= HIGH_WATER_EVENTS && paused.compareAndSet(false, true)) {
+        if (waiting.addAndGet(weight(event)) >= HIGH_WATER_EVENTS && paused.compareAndSet(false, true)) {
             pause.run();
             // The reader may have taken all events in the meantime.
             resumeWhereFew();
         }
+    }
+
+    private static int weight(Object event) {
+        return event instanceof RelayEvent.Chunk chunk ? 1 + chunk.json().length() / CHARACTERS_PER_EVENT : 1;
     }
 
     /// Adds the last event.
@@ -68,7 +75,7 @@ final class EventQueue<E> implements Iterator<E> {
         }
         var event = take();
         ended = event instanceof GenerationEvent.Finished;
-        waiting.decrementAndGet();
+        waiting.addAndGet(-weight(event));
         resumeWhereFew();
         return event;
     }

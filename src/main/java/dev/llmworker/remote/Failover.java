@@ -24,15 +24,14 @@ final class Failover {
         return tried.getLast();
     }
 
-    /// Reserves a place at the server to try next, after `server` has failed; null if there is none.
+    /// Takes a place at the server to try next, after `server` has failed; null if there is none.
     @Nullable
-    RemoteServer next(Failure failure, RemoteServer server) {
+    Place next(Failure failure, RemoteServer server) {
         var other = failure.elsewhere() ? servers.take(tried) : null;
         if (other == null && failure.again() && !askedAgain) {
             // The server may have closed a kept connection in the meantime, so it is tried again.
             askedAgain = true;
-            server.began();
-            return server;
+            return server.place();
         }
         return other;
     }

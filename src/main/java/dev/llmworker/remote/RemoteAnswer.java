@@ -3,6 +3,7 @@ package dev.llmworker.remote;
 import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.RefusedException;
 import io.vertx.core.Context;
 import io.vertx.core.http.HttpClient;
@@ -44,6 +45,7 @@ class RemoteAnswer<E> implements Answer<E> {
 
     private AnswerReader<E> reader;
     private @Nullable Attempt attempt;
+    private @Nullable Place place;
     private boolean over;
     private long deadline = -1;
     private long usageTimer = -1;
@@ -70,20 +72,46 @@ class RemoteAnswer<E> implements Answer<E> {
         this.reader = readers.get();
     }
 
-    /// @param server a server with a place already reserved
-    void start(RemoteServer server, Duration timeout) {
-        context.runOnContext(_ -> {
-            deadline = context.owner().setTimer(timeout.toMillis(), _ -> end(FinishReason.TIMEOUT));
-            ask(server);
-        });
+    /// @param place is taken over, unless this throws
+    void start(Place place, Duration timeout) {
+        var own = place.handOver();
+        try (var untilItRuns = Lease.of(own::close)) {
+            context.runOnContext(_ -> {
+                deadline = context.owner().setTimer(timeout.toMillis(), _ -> end(FinishReason.TIMEOUT));
+                ask(own);
+            });
+            untilItRuns.keep();
+        }
     }
 
-    private void ask(RemoteServer server) {
-        route.add(server);
-        reader = readers.get();
-        var next = new Attempt(server, context, new Reply());
-        attempt = next;
-        next.start(client, question, Objects.requireNonNull(server.model()), apiKey);
+    /// Asks a server. If that fails in this program, the answer ends.
+    private void ask(Place taken) {
+        try (taken) {
+            var server = taken.server();
+            route.add(server);
+            reader = readers.get();
+            var next = new Attempt(server, context, new Reply());
+            attempt = next;
+            place = taken.handOver();
+            next.start(client, question, Objects.requireNonNull(server.model()), apiKey);
+        } catch (RuntimeException | Error e) {
+            failed(e);
+        }
+    }
+
+    /// A bug, or no memory.
+    private void failed(Throwable cause) {
+        LOG.error("request={} failed", question.requestId(), cause);
+        acceptance.completeExceptionally(cause);
+        end(FinishReason.ERROR);
+    }
+
+    private void leave() {
+        var taken = place;
+        place = null;
+        if (taken != null) {
+            taken.close();
+        }
     }
 
     /// Receives the answer of the current server.
@@ -104,6 +132,9 @@ class RemoteAnswer<E> implements Answer<E> {
                 failure = reader.read(data, events::add);
             } catch (IOException e) {
                 failure = Failure.broken("the engine's server sent an invalid answer", e.getMessage() + "");
+            } catch (RuntimeException | Error e) {
+                RemoteAnswer.this.failed(e);
+                return;
             }
             if (failure != null) {
                 stop(failure);
@@ -165,7 +196,7 @@ class RemoteAnswer<E> implements Answer<E> {
 
     private void failed(Failure failure) {
         var server = current().server();
-        server.ended();
+        leave();
         attempt = null;
         LOG.atLevel(failure.blame() == Failure.Blame.NONE ? Level.INFO : Level.WARN)
                 .log("request={} server={} {}", question.requestId(), server, failure.detail());
@@ -189,7 +220,7 @@ class RemoteAnswer<E> implements Answer<E> {
         attempt = null;
         done.finish();
         done.server().succeeded();
-        done.server().ended();
+        leave();
         end(reader.finished());
     }
 
@@ -204,6 +235,7 @@ class RemoteAnswer<E> implements Answer<E> {
             return;
         }
         over = true;
+        leave();
         var timers = context.owner();
         timers.cancelTimer(deadline);
         timers.cancelTimer(usageTimer);
@@ -211,7 +243,6 @@ class RemoteAnswer<E> implements Answer<E> {
         if (running != null) {
             attempt = null;
             running.abort();
-            running.server().ended();
         }
         events.end(finished);
         acceptance.complete(null);

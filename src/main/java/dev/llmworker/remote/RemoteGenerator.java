@@ -4,6 +4,7 @@ import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.Readiness;
@@ -23,6 +24,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
 /// Generates with servers that speak OpenAI's API.
@@ -94,19 +96,21 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
 
     @Override
     public Generation submit(GenerationRequest request) {
-        return begin(
-                new RemoteGeneration(servers, nextLane(), ApiRequest.of(request), options.apiKey(), running::remove));
+        var question = ApiRequest.of(request);
+        return begin(() -> new RemoteGeneration(servers, nextLane(), question, options.apiKey(), running::remove));
     }
 
     @Override
     public Answer<RelayEvent> relay(OpenAiRequest request) {
-        return begin(new RemoteAnswer<RelayEvent>(
+        var question = ApiRequest.of(request);
+        var choices = request.choices();
+        return begin(() -> new RemoteAnswer<RelayEvent>(
                 servers,
                 nextLane(),
-                ApiRequest.of(request),
+                question,
                 options.apiKey(),
                 finished -> finished,
-                () -> new ChunkReader(request.choices()),
+                () -> new ChunkReader(choices),
                 running::remove));
     }
 
@@ -114,17 +118,22 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
         return lanes.get(Math.floorMod(turn.getAndIncrement(), lanes.size()));
     }
 
-    private <A extends RemoteAnswer<?>> A begin(A answer) {
+    private <A extends RemoteAnswer<?>> A begin(Supplier<A> answers) {
         if (closed) {
             throw new RefusedException(RefusedException.Reason.FAILED, "engine_stopped", "the worker is shutting down");
         }
-        var server = servers.take(List.of());
-        if (server == null) {
-            throw new IllegalStateException("no server was taken or refused");
+        try (var place = servers.take(List.of())) {
+            if (place == null) {
+                throw new IllegalStateException("no server was taken or refused");
+            }
+            var answer = answers.get();
+            running.add(answer);
+            try (var membership = Lease.of(() -> running.remove(answer))) {
+                answer.start(place, options.timeout());
+                membership.keep();
+            }
+            return answer;
         }
-        running.add(answer);
-        answer.start(server, options.timeout());
-        return answer;
     }
 
     /// The number of servers that get requests now.

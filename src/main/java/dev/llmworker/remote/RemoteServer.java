@@ -1,5 +1,6 @@
 package dev.llmworker.remote;
 
+import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.Readiness;
 import java.time.Duration;
 import java.util.function.LongSupplier;
@@ -59,11 +60,13 @@ final class RemoteServer {
         return health instanceof Readiness.Ready && !(ejected && clock.getAsLong() - ejectedUntilNanos < 0);
     }
 
-    synchronized void began() {
+    /// Takes a place for one generation.
+    synchronized Place place() {
         outstanding++;
+        return new Place(this, Lease.of(this::left));
     }
 
-    synchronized void ended() {
+    private synchronized void left() {
         outstanding--;
     }
 

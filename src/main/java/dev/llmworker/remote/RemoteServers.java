@@ -25,12 +25,12 @@ final class RemoteServers {
         this.connections = connections;
     }
 
-    /// Reserves a place at a server, which [RemoteServer#ended] gives back.
+    /// Takes a place at a server.
     ///
     /// @param tried servers that have already failed this generation
     /// @return null if every usable server was tried
     /// @throws RefusedException if none was tried and no server can take the generation
-    synchronized @Nullable RemoteServer take(Collection<RemoteServer> tried) {
+    synchronized @Nullable Place take(Collection<RemoteServer> tried) {
         RemoteServer best = null;
         var ready = 0;
         turn = (turn + 1) % servers.size();
@@ -46,12 +46,10 @@ final class RemoteServers {
                 best = server;
             }
         }
-        if (best != null) {
-            best.began();
-        } else if (tried.isEmpty()) {
+        if (best == null && tried.isEmpty()) {
             throw ready == 0 ? unavailable() : full();
         }
-        return best;
+        return best == null ? null : best.place();
     }
 
     private RefusedException full() {

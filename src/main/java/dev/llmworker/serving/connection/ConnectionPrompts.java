@@ -1,5 +1,6 @@
 package dev.llmworker.serving.connection;
 
+import dev.llmworker.generation.Lease;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -70,7 +71,10 @@ public final class ConnectionPrompts {
             }
             byId.put(id, run);
         }
-        Thread.ofVirtual().name("ws-prompt").start(() -> run(prompt, run));
+        try (var place = Lease.of(run::release)) {
+            Thread.ofVirtual().name("ws-prompt").start(() -> run(prompt, run));
+            place.keep();
+        }
         return Start.STARTED;
     }
 

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.connection;
 
+import dev.llmworker.generation.Lease;
 import java.util.ArrayDeque;
 import java.util.Queue;
 import org.jspecify.annotations.Nullable;
@@ -29,8 +30,11 @@ final class SerialExecutor {
         }
         waiting.add(task);
         if (!running) {
+            try (var place = Lease.of(() -> waiting.remove(task))) {
+                Thread.ofVirtual().name(name).start(this::drain);
+                place.keep();
+            }
             running = true;
-            Thread.ofVirtual().name(name).start(this::drain);
         }
         return true;
     }

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.connection;
 
 import dev.llmworker.serving.access.ApiKey;
+import dev.llmworker.generation.Lease;
 import dev.llmworker.serving.memory.MemoryBudget;
 import io.vertx.core.Context;
 import io.vertx.core.buffer.Buffer;
@@ -89,15 +90,24 @@ public final class WebSocketConnection {
             socket.pause();
         }
         pending.incrementAndGet();
-        routing.run(() -> {
-            try {
-                guarded(message);
-            } finally {
-                if (unrouted.decrementAndGet() == 0) {
-                    eventLoop.runOnContext(_ -> resume());
+        try (var place = Lease.of(this::done);
+                var waiting = Lease.of(this::routed)) {
+            routing.run(() -> {
+                try {
+                    guarded(message);
+                } finally {
+                    routed();
                 }
-            }
-        });
+            });
+            place.keep();
+            waiting.keep();
+        }
+    }
+
+    private void routed() {
+        if (unrouted.decrementAndGet() == 0) {
+            eventLoop.runOnContext(_ -> resume());
+        }
     }
 
     private void resume() {
@@ -112,11 +122,13 @@ public final class WebSocketConnection {
     /// @return whether it was taken; else [ConnectionPrompts#MAX_WAITING] wait already
     public boolean enqueue(Consumer<PromptRun> prompt) {
         pending.incrementAndGet();
-        var taken = prompts.enqueue(run -> guarded(() -> prompt.accept(run)));
-        if (!taken) {
-            done();
+        try (var place = Lease.of(this::done)) {
+            var taken = prompts.enqueue(run -> guarded(() -> prompt.accept(run)));
+            if (taken) {
+                place.keep();
+            }
+            return taken;
         }
-        return taken;
     }
 
     /// Runs a prompt beside the others.
@@ -124,11 +136,13 @@ public final class WebSocketConnection {
     /// @param id as JSON
     public ConnectionPrompts.Start start(String id, Consumer<PromptRun> prompt) {
         pending.incrementAndGet();
-        var start = prompts.start(id, run -> guarded(() -> prompt.accept(run)));
-        if (start != ConnectionPrompts.Start.STARTED) {
-            done();
+        try (var place = Lease.of(this::done)) {
+            var start = prompts.start(id, run -> guarded(() -> prompt.accept(run)));
+            if (start == ConnectionPrompts.Start.STARTED) {
+                place.keep();
+            }
+            return start;
         }
-        return start;
     }
 
     /// A failure here is a bug. The connection is closed with the code for that.

@@ -5,6 +5,7 @@ import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.RefusedException;
@@ -91,8 +92,12 @@ public final class Generations {
             Recipient recipient,
             Predicate<E> reader) {
         try (var answer = submit(submission, caller.client());
+                var withdrawal = Lease.of(stats::recordWithdrawn);
+                var _ = Lease.of(() -> running.remove(answer));
                 var _ = caller.client().onGone(answer::close)) {
             begin(answer, caller, recipient);
+            // From now on it is counted when it has finished.
+            withdrawal.keep();
             Ending ending = null;
             try {
                 recipient.accepted();
@@ -102,7 +107,6 @@ public final class Generations {
                 }
                 return ending;
             } finally {
-                running.remove(answer);
                 var ended = ending == null ? meter.failed() : meter.finished(ending);
                 var key = caller.client().keyLabel();
                 stats.recordFinished(ended);
@@ -113,7 +117,6 @@ public final class Generations {
     }
 
     private void begin(Answer<?> answer, Caller caller, Recipient recipient) {
-        var accepted = false;
         try {
             running.add(answer);
             if (drain.isTimeUp()) {
@@ -121,17 +124,11 @@ public final class Generations {
             }
             recipient.began(answer);
             answer.awaitAccepted();
-            accepted = true;
             stats.recordAccepted();
             stats.keys().recordAccepted(caller.client().keyLabel());
         } catch (RefusedException e) {
             stats.recordRefused(e.reason().name().toLowerCase(Locale.ROOT));
             throw e;
-        } finally {
-            if (!accepted) {
-                running.remove(answer);
-                stats.recordWithdrawn();
-            }
         }
     }
 

@@ -5,6 +5,7 @@ import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.RelayEvent;
+import dev.llmworker.sampling.ParameterException;
 import dev.llmworker.serving.connection.HttpClient;
 import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
@@ -28,12 +29,13 @@ final class RelayedCompletion {
     }
 
     void answer(Exchange exchange, HttpClient client, Generations generations) {
+        var choices = choices();
         var fields = new RequestFields(request.body());
         UnsupportedFields.refuseInRelay(fields);
         var caller = Caller.of(exchange);
         if (fields.flag("stream", false)) {
             var usage = new RequestFields(fields.object("stream_options")).flag("include_usage", false);
-            var writer = new RelayWriter(request.choices(), usage);
+            var writer = new RelayWriter(choices, usage);
             var stream = new SseWriter(client);
             stream.run(() -> generations.relay(relay, request, caller, new Streamed(stream, writer)), writer);
             exchange.setRouteStop(true);
@@ -51,6 +53,14 @@ final class RelayedCompletion {
         var message = exchange.getMessage();
         message.setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
         message.setBody(chunks.answer(ending.openAiReason()).getBytes(StandardCharsets.UTF_8));
+    }
+
+    private int choices() {
+        try {
+            return request.choices();
+        } catch (ParameterException e) {
+            throw RequestException.of(e);
+        }
     }
 
     /// The error of a request that was ended before anything came.

@@ -51,6 +51,11 @@ public final class SamplingFields {
 
     /// `{"50256": -100}`: token ids are strings, as JSON's keys are.
     private static Map<Integer, Float> bias(Map<?, ?> object) {
+        if (object.size() > LogitAdjustment.MAX_BIASED_TOKENS) {
+            throw RequestException.invalid(
+                    "logit_bias",
+                    "logit_bias has " + object.size() + " tokens; the limit is " + LogitAdjustment.MAX_BIASED_TOKENS);
+        }
         var bias = new HashMap<Integer, Float>();
         object.forEach((key, value) -> {
             var name = String.valueOf(key);
