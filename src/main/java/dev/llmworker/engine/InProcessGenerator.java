@@ -5,6 +5,7 @@ import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Lease;
+import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.model.DecoderDescription;
@@ -14,6 +15,7 @@ import dev.llmworker.stats.EngineStats;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -22,7 +24,8 @@ import org.slf4j.LoggerFactory;
 
 /// Generates in this process: one engine thread loads the model, then decodes for all sequences together.
 ///
-/// Threading: any thread submits. The caller's thread encodes a short prompt; [LongPrompts] encodes a long one.
+/// Threading: any thread submits. The caller's thread encodes a short prompt. [LongPrompts] encodes long prompts and those
+/// that a chat template renders.
 /// Only the engine thread touches the decoder.
 public final class InProcessGenerator implements Generator {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
@@ -34,6 +37,7 @@ public final class InProcessGenerator implements Generator {
     private final EngineStats stats;
     private final Throughput throughput;
     private final LongPrompts longPrompts = new LongPrompts();
+    private final LongPrompts conversations = LongPrompts.conversations();
     private final Thread engine;
     private volatile Readiness readiness = new Readiness.Loading();
     private volatile @Nullable Loaded loaded;
@@ -108,14 +112,29 @@ public final class InProcessGenerator implements Generator {
             throw new IllegalStateException("ready without a model");
         }
         long submittedNanos = clock.getAsLong();
-        return LongPrompts.isLong(request.prompt())
-                ? longPrompts.encode(() -> enqueue(request, submittedNanos, current))
-                : enqueue(request, submittedNanos, current);
+        if (LongPrompts.isLong(request.prompt())) {
+            return longPrompts.encode(() -> encodeWhileWanted(request, submittedNanos, current), limits.timeout());
+        }
+        if (request.prompt() instanceof Prompt.Chat && current.model.prompts().rendersTemplate()) {
+            return conversations.encode(() -> encodeWhileWanted(request, submittedNanos, current), limits.timeout());
+        }
+        return enqueue(sequence(request, submittedNanos, current), current);
     }
 
-    private Sequence enqueue(GenerationRequest request, long submittedNanos, Loaded current) {
-        var sequence =
-                current.admissions.sequence(request, submittedNanos, current.waiting, (ended, _) -> finished(ended));
+    /// Runs on a thread that is interrupted when nobody waits for the prompt any more.
+    private Sequence encodeWhileWanted(GenerationRequest request, long submittedNanos, Loaded current) {
+        var sequence = sequence(request, submittedNanos, current);
+        if (Thread.currentThread().isInterrupted()) {
+            throw new CancellationException("the generation ended while its prompt was encoded");
+        }
+        return enqueue(sequence, current);
+    }
+
+    private Sequence sequence(GenerationRequest request, long submittedNanos, Loaded current) {
+        return current.admissions.sequence(request, submittedNanos, current.waiting, (ended, _) -> finished(ended));
+    }
+
+    private Sequence enqueue(Sequence sequence, Loaded current) {
         throughput.began();
         try (var present = Lease.of(throughput::withdrawn)) {
             if (!current.waiting.offer(sequence)) {
@@ -246,6 +265,7 @@ public final class InProcessGenerator implements Generator {
     public void close() {
         closing = true;
         longPrompts.close();
+        conversations.close();
         engine.interrupt();
         boolean interrupted = false;
         try {

@@ -5,30 +5,35 @@ import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.generation.Timings;
+import java.time.Duration;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// A generation whose prompt waits to be encoded or is being encoded. Afterwards it delegates to the resulting
-/// sequence.
+/// sequence. If its client leaves or its deadline passes before, the thread that encodes is interrupted.
 ///
 /// Threading: one thread encodes, another reads, and any thread may close it.
 final class LongPrompt implements Generation, Runnable {
-    private static final Generation NONE = new Cancelled();
+    private static final Generation CANCELLED = new Ended(FinishReason.CANCELLED);
+    private static final Generation TIMED_OUT = new Ended(FinishReason.TIMEOUT);
 
     private final Supplier<Sequence> encoding;
     private final Predicate<LongPrompt> withdraw;
     private final CompletableFuture<Generation> outcome = new CompletableFuture<>();
+    /// The thread that encodes. It is only interrupted while it does, under the lock of this prompt.
+    private @Nullable Thread thread;
 
-    /// The result if the generation was closed before its sequence existed.
-    private static final class Cancelled implements Generation {
+    /// The result if the generation ended before its sequence existed.
+    private record Ended(FinishReason reason) implements Generation {
         @Override
         public Iterator<GenerationEvent> iterator() {
-            return List.<GenerationEvent>of(new GenerationEvent.Finished(FinishReason.CANCELLED, 0, 0))
+            return List.<GenerationEvent>of(new GenerationEvent.Finished(reason, 0, 0))
                     .iterator();
         }
 
@@ -38,14 +43,34 @@ final class LongPrompt implements Generation, Runnable {
 
     /// @param encoding makes the sequence and puts it into the waiting queue
     /// @param withdraw removes this prompt from those that wait to be encoded
-    LongPrompt(Supplier<Sequence> encoding, Predicate<LongPrompt> withdraw) {
+    /// @param left until the deadline
+    LongPrompt(Supplier<Sequence> encoding, Predicate<LongPrompt> withdraw, Duration left) {
         this.encoding = encoding;
         this.withdraw = withdraw;
+        var _ = outcome.completeOnTimeout(TIMED_OUT, left.toNanos(), TimeUnit.NANOSECONDS)
+                .thenAccept(this::stopEncoding);
+    }
+
+    private void stopEncoding(Generation generation) {
+        if (generation instanceof Ended) {
+            var _ = withdraw.test(this);
+            synchronized (this) {
+                if (thread != null) {
+                    thread.interrupt();
+                }
+            }
+        }
+    }
+
+    private synchronized void setThread(@Nullable Thread encoder) {
+        thread = encoder;
     }
 
     @Override
     public void run() {
+        setThread(Thread.currentThread());
         if (outcome.isDone()) {
+            setThread(null);
             return;
         }
         try {
@@ -55,6 +80,10 @@ final class LongPrompt implements Generation, Runnable {
             }
         } catch (Throwable e) {
             outcome.completeExceptionally(e);
+        } finally {
+            setThread(null);
+            // The thread goes on to the next prompt.
+            var _ = Thread.interrupted();
         }
     }
 
@@ -85,9 +114,7 @@ final class LongPrompt implements Generation, Runnable {
 
     @Override
     public void close() {
-        if (outcome.complete(NONE)) {
-            var _ = withdraw.test(this);
-        } else if (!outcome.isCompletedExceptionally()) {
+        if (!outcome.complete(CANCELLED) && !outcome.isCompletedExceptionally()) {
             outcome.join().close();
         }
     }

@@ -3,15 +3,16 @@ package dev.llmworker.engine;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.RefusedException;
+import java.time.Duration;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
-/// Encodes long prompts, a few at a time, on threads of its own. Encoding is native code that cannot be
-/// interrupted and takes seconds for a very long prompt. It would otherwise occupy the threads that serve all
-/// other requests.
+/// Encodes prompts whose encoding may take long, a few at a time, on threads of its own. It would otherwise occupy the
+/// threads that serve all other requests. There is one for long prompts, which take seconds in native code that cannot be
+/// interrupted. Another is for conversations: a model's chat template may take its five seconds for each.
 ///
 /// Threading: any thread.
 final class LongPrompts implements AutoCloseable {
@@ -23,7 +24,11 @@ final class LongPrompts implements AutoCloseable {
     private static final int CORES_EACH = 4;
     private static final int KEEP_SECONDS = 60;
 
+    /// Conversations are short, and their templates are rendered in well under a millisecond.
+    private static final int MAX_CONVERSATIONS_WAITING = 256;
+
     private final ThreadPoolExecutor threads;
+    private final String refusal;
 
     LongPrompts() {
         this(Math.max(1, Runtime.getRuntime().availableProcessors() / CORES_EACH));
@@ -31,13 +36,33 @@ final class LongPrompts implements AutoCloseable {
 
     /// @param count number of threads
     LongPrompts(int count) {
+        this(
+                "long-prompts-",
+                count,
+                MAX_WAITING,
+                MAX_WAITING + " long prompts (at least " + LONG_CHARACTERS + " characters)");
+    }
+
+    /// For conversations that are not long.
+    static LongPrompts conversations() {
+        return new LongPrompts(
+                "conversations-",
+                Math.max(2, Runtime.getRuntime().availableProcessors()),
+                MAX_CONVERSATIONS_WAITING,
+                MAX_CONVERSATIONS_WAITING + " conversations");
+    }
+
+    /// @param waiting how many prompts may wait for a thread
+    /// @param these what the message calls them
+    private LongPrompts(String name, int count, int waiting, String these) {
+        refusal = these + " are already waiting, which is the limit; try again shortly";
         threads = new ThreadPoolExecutor(
                 count,
                 count,
                 KEEP_SECONDS,
                 TimeUnit.SECONDS,
-                new ArrayBlockingQueue<>(MAX_WAITING),
-                Thread.ofPlatform().name("long-prompts-", 0).daemon().factory());
+                new ArrayBlockingQueue<>(waiting),
+                Thread.ofPlatform().name(name, 0).daemon().factory());
         threads.allowCoreThreadTimeOut(true);
     }
 
@@ -53,17 +78,15 @@ final class LongPrompts implements AutoCloseable {
     }
 
     /// @param encoding makes the sequence and puts it into the waiting queue
+    /// @param left until the deadline: then the generation ends, whether or not the prompt is encoded
     /// @throws RefusedException if too many prompts wait already
-    Generation encode(Supplier<Sequence> encoding) {
-        var prompt = new LongPrompt(encoding, threads.getQueue()::remove);
+    Generation encode(Supplier<Sequence> encoding, Duration left) {
+        var prompt = new LongPrompt(encoding, threads.getQueue()::remove, left);
         try {
             threads.execute(prompt);
         } catch (RejectedExecutionException _) {
-            throw new RefusedException(
-                    RefusedException.Reason.OVERLOADED,
-                    "queue_full",
-                    MAX_WAITING + " long prompts (at least " + LONG_CHARACTERS
-                            + " characters) are already waiting, which is the limit; try again shortly");
+            prompt.close();
+            throw new RefusedException(RefusedException.Reason.OVERLOADED, "queue_full", refusal);
         }
         return prompt;
     }

@@ -118,7 +118,7 @@ public final class FewestTokens {
     private String covered(String text) {
         return switch (covering) {
             case AS_IT_IS -> text;
-            case COMPOSED -> Normalizer.normalize(text, Normalizer.Form.NFC);
+            case COMPOSED -> Normalizer.normalize(CanonicalOrder.ordered(text), Normalizer.Form.NFC);
             case SPACED -> text.replace('▁', ' ');
         };
     }

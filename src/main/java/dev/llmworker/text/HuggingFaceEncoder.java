@@ -24,6 +24,9 @@ public final class HuggingFaceEncoder implements TextEncoder {
     public static final String UNKNOWN = "unknown " + Long.toHexString(new Random().nextLong());
     /// The id of [#START]: higher than those of all models.
     public static final int START_ID = 1 << 21;
+    /// The expression by which the byte-level step splits a text.
+    public static final String BYTE_LEVEL_REGEX =
+            "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
     /// The steps of a normalizer that remove what a [NameGuard] put in.
     public static final List<String> UNGUARDING = List.of(
             replacing("" + NameGuard.BREAK, ""),
@@ -37,16 +40,21 @@ public final class HuggingFaceEncoder implements TextEncoder {
     private final long handle;
     private final Path file;
     private final int[] further;
+    private final List<SplitRegex> regexes;
 
     /// @param json a `tokenizer.json`; [#START] and the tokens that its vocabulary lacks are its last added tokens
     /// @param further the ids of these tokens in this order
+    /// @param regexes all regular expressions in the JSON
     /// @param file the file it was made from, for messages
     /// @param problem the message's text if the tokenizer rejects it
-    public HuggingFaceEncoder(String json, int[] further, Path file, String problem) throws IOException {
+    /// @throws ModelFileException also if a regular expression may take too much work
+    public HuggingFaceEncoder(String json, int[] further, List<String> regexes, Path file, String problem)
+            throws IOException {
         // Loaded separately, so that a failure to load the native library is not blamed on the file.
         TokenizerLibrary.load();
         this.further = further;
         this.file = file;
+        this.regexes = checked(regexes, file);
         try {
             handle = LIB.createTokenizerFromString(json);
             CLEANER.register(this, new Deletion(handle));
@@ -56,6 +64,14 @@ public final class HuggingFaceEncoder implements TextEncoder {
             ids(PROBE);
         } catch (RuntimeException e) {
             throw failure(problem + ": ", e);
+        }
+    }
+
+    private static List<SplitRegex> checked(List<String> regexes, Path file) throws ModelFileException {
+        try {
+            return regexes.stream().map(SplitRegex::new).toList();
+        } catch (IllegalArgumentException e) {
+            throw new ModelFileException(file, "the tokenizer's regular expression " + e.getMessage());
         }
     }
 
@@ -82,9 +98,11 @@ public final class HuggingFaceEncoder implements TextEncoder {
         return probe.toString();
     }
 
+    /// @throws IllegalArgumentException if the text is too long for the tokenizer's regular expressions
     /// @throws UncheckedIOException with a [ModelFileException] if the tokenizer fails at this text
     @Override
     public int[] encode(String guarded) {
+        regexes.forEach(regex -> regex.check(guarded));
         try {
             return ids(guarded);
         } catch (RuntimeException e) {

@@ -3,6 +3,7 @@ package dev.llmworker.text;
 import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 
 /// The native library of the Hugging Face tokenizers.
 ///
@@ -20,6 +21,6 @@ public final class TokenizerLibrary {
     /// Loads the library and makes the calls of a tokenizer once, so that later calls are fast.
     public static void link() throws IOException {
         load();
-        new HuggingFaceEncoder(SMALLEST, new int[0], Path.of("none"), "the smallest tokenizer").encode("a");
+        new HuggingFaceEncoder(SMALLEST, new int[0], List.of(), Path.of("none"), "the smallest tokenizer").encode("a");
     }
 }

@@ -15,12 +15,17 @@ import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
+import dev.llmworker.text.Tokenizer;
+import dev.llmworker.text.chat.ChatMessage;
+import dev.llmworker.text.chat.ChatTemplate;
 import dev.llmworker.text.chat.PromptEncoder;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -29,6 +34,8 @@ class LongPromptsTest {
     private static final String LONG = "x".repeat(LongPrompts.LONG_CHARACTERS);
     private static final RefusedException REFUSAL =
             new RefusedException(RefusedException.Reason.INVALID, "context_exceeded", "too long");
+
+    private static final Duration MINUTE = Duration.ofMinutes(1);
 
     private final Semaphore begun = new Semaphore(0);
     private final Semaphore goOn = new Semaphore(0);
@@ -49,14 +56,14 @@ class LongPromptsTest {
     @Test
     void oneIsEncodedAtATimeAndWhoLeavesBeforeItsTurnIsNot() throws Exception {
         try (var prompts = new LongPrompts(1)) {
-            var first = prompts.encode(this::held);
+            var first = prompts.encode(this::held, MINUTE);
             begun.acquire();
             var encoded = new AtomicBoolean();
             var second = prompts.encode(() -> {
                 encoded.set(true);
                 throw REFUSAL;
-            });
-            var third = prompts.encode(this::held);
+            }, MINUTE);
+            var third = prompts.encode(this::held, MINUTE);
             assertFalse(begun.tryAcquire());
             second.close();
             second.awaitAccepted();
@@ -74,17 +81,17 @@ class LongPromptsTest {
     void noMoreWaitThanTheLimit() throws Exception {
         var waiting = new ArrayList<Generation>();
         try (var prompts = new LongPrompts(1)) {
-            waiting.add(prompts.encode(this::held));
+            waiting.add(prompts.encode(this::held, MINUTE));
             begun.acquire();
             for (var i = 0; i < LongPrompts.MAX_WAITING; i++) {
-                waiting.add(prompts.encode(this::held));
+                waiting.add(prompts.encode(this::held, MINUTE));
             }
-            var refused = assertThrows(RefusedException.class, () -> prompts.encode(this::held));
+            var refused = assertThrows(RefusedException.class, () -> prompts.encode(this::held, MINUTE));
             assertEquals(RefusedException.Reason.OVERLOADED, refused.reason());
             assertEquals("queue_full", refused.code());
             // Who leaves makes room.
             waiting.getLast().close();
-            waiting.add(prompts.encode(this::held));
+            waiting.add(prompts.encode(this::held, MINUTE));
         }
         // Nobody waits for ever where the engine is closed.
         goOn.release(waiting.size());
@@ -99,7 +106,7 @@ class LongPromptsTest {
         try (var prompts = new LongPrompts(1)) {
             var generation = prompts.encode(() -> {
                 throw new OutOfMemoryError("of a test");
-            });
+            }, MINUTE);
             assertThrows(IllegalStateException.class, generation::awaitAccepted);
         }
     }
@@ -115,8 +122,13 @@ class LongPromptsTest {
                 return super.encodeText(text);
             }
         };
+        return engine(decoder, tokenizer, null);
+    }
+
+    private static InProcessGenerator engine(
+            FakeDecoder decoder, Tokenizer tokenizer, @Nullable ChatTemplate template) {
         var generator = InProcessGenerator.start(
-                () -> new LanguageModel(decoder, tokenizer, new PromptEncoder(tokenizer, null)),
+                () -> new LanguageModel(decoder, tokenizer, new PromptEncoder(tokenizer, template)),
                 new InProcessGenerator.Limits(null, Duration.ofMinutes(1)),
                 System::nanoTime,
                 new EngineStats(),
@@ -165,5 +177,71 @@ class LongPromptsTest {
                     "prompt is 4096 tokens; this model's context is 4096 tokens, which must hold the prompt and the answer",
                     refused.getMessage());
         }
+    }
+
+    /// Encoding that only an interrupt ends.
+    private static Sequence endless() {
+        while (!Thread.currentThread().isInterrupted()) {
+            Thread.onSpinWait();
+        }
+        throw REFUSAL;
+    }
+
+    @Test
+    void encodingEndsWhenTheClientLeavesOrTheDeadlinePasses() {
+        try (var prompts = new LongPrompts(1)) {
+            var left = prompts.encode(LongPromptsTest::endless, MINUTE);
+            left.close();
+            assertEquals(new Finished(FinishReason.CANCELLED, 0, 0), onlyEvent(left));
+            var late = prompts.encode(LongPromptsTest::endless, Duration.ofMillis(50));
+            late.awaitAccepted();
+            assertEquals(new Finished(FinishReason.TIMEOUT, 0, 0), onlyEvent(late));
+            // The thread is free again, and is not interrupted any more.
+            var interrupted = new AtomicBoolean();
+            var next = prompts.encode(
+                    () -> {
+                        interrupted.set(Thread.currentThread().isInterrupted());
+                        throw REFUSAL;
+                    },
+                    MINUTE);
+            assertThrows(RefusedException.class, next::awaitAccepted);
+            assertFalse(interrupted.get());
+        }
+    }
+
+    /// As many as there are threads for conversations, and some more.
+    @Test
+    void templatesThatDoNotEndHoldUpOnlyConversations() throws Exception {
+        var tokenizer = new LetterTokenizer();
+        var template = new ChatTemplate() {
+            @Override
+            public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
+                begun.release();
+                assertFalse(Thread.currentThread().isVirtual());
+                endless();
+                return "";
+            }
+        };
+        try (var generator = engine(new FakeDecoder(2, 64), tokenizer, template)) {
+            var endless = new ArrayList<Generation>();
+            for (var i = 0; i < Runtime.getRuntime().availableProcessors() + 8; i++) {
+                endless.add(generator.submit(conversation()));
+            }
+            begun.acquire();
+            assertEquals(
+                    FinishReason.LENGTH, end(generator.submit(request("hello"))).reason());
+            for (var generation : endless) {
+                generation.close();
+                assertEquals(new Finished(FinishReason.CANCELLED, 0, 0), end(generation));
+            }
+        }
+    }
+
+    private static GenerationRequest conversation() {
+        return new GenerationRequest(
+                new Prompt.Chat(List.of(ChatMessage.user("hello"))),
+                OptionalInt.of(3),
+                SamplingParameters.greedy(),
+                true);
     }
 }

@@ -13,11 +13,13 @@ import dev.llmworker.text.chat.PromptEncoder;
 import dev.llmworker.text.gguf.GgufTokenizer;
 import dev.llmworker.weights.Gguf;
 import java.io.IOException;
+import java.text.Normalizer;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 class FewestTokensTest {
     private static final List<String> PIECES = List.of(
@@ -174,6 +176,34 @@ class FewestTokensTest {
         @Override
         public Map<String, Integer> controlTokens() {
             return known.controlTokens();
+        }
+    }
+
+    /// A normalizer of the JDK takes minutes for these.
+    @Test
+    @Timeout(60)
+    void longRunsOfCombiningMarksTakeLittleMoreThanLinearTime() throws IOException {
+        var tokenizer = GgufTokenizer.of(TinyVocabularies.byteLevel("qwen2").metadata());
+        var marks = "\u0300\u0323\u0345\u0344\u0f71\u0f72\uD834\uDD65";
+        assertTrue(tokenizer.fewestTokens("e" + marks.repeat(100_000)) > 1);
+        assertTrue(tokenizer.encodeText("e" + marks.repeat(60_000)).length > 60_000);
+    }
+
+    @Test
+    void orderingMarksChangesNoNormalForm() {
+        var seed = Seeds.seed();
+        var random = new Random(seed);
+        var marks = "eé\u0300\u0323\u0345\u0344\u0340\u0f71\u0f72\u0f73\u093e\u0901\u0315\u035c\u20dd".toCharArray();
+        for (var round = 0; round < Seeds.rounds(500); round++) {
+            var text = new StringBuilder();
+            for (var i = random.nextInt(90); i > 0; i--) {
+                text.append(marks[random.nextInt(100) == 0 ? random.nextInt(2) : 2 + random.nextInt(marks.length - 2)]);
+            }
+            var ordered = CanonicalOrder.ordered(text.toString());
+            for (var form : Normalizer.Form.values()) {
+                assertEquals(
+                        Normalizer.normalize(text, form), Normalizer.normalize(ordered, form), "seed " + seed);
+            }
         }
     }
 }

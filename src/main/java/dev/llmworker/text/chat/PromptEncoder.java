@@ -49,6 +49,11 @@ public final class PromptEncoder {
         controlNames = new TokenNames(tokenizer.controlTokens());
     }
 
+    /// Whether the model's own chat template runs for each conversation.
+    public boolean rendersTemplate() {
+        return template != null;
+    }
+
     /// The prompt for the assistant's next turn.
     ///
     /// @throws IllegalArgumentException if the template rejects the messages, or they contain all marks

@@ -22,6 +22,7 @@ final class ByteLevelEncoder {
         return new HuggingFaceEncoder(
                 json,
                 control,
+                preTokenizer.patterns(),
                 metadata.file(),
                 "tokenizer.ggml.merges and tokenizer.ggml.tokens do not make a tokenizer");
     }

@@ -1,5 +1,6 @@
 package dev.llmworker.text.gguf;
 
+import dev.llmworker.text.HuggingFaceEncoder;
 import dev.llmworker.weights.Metadata;
 import dev.llmworker.weights.ModelFileException;
 import java.util.Arrays;
@@ -31,7 +32,7 @@ enum PreTokenizer {
     }
 
     private static final class Patterns {
-        static final String GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+        static final String GPT2 = HuggingFaceEncoder.BYTE_LEVEL_REGEX;
         static final String LLAMA3 = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}"
                 + "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
         static final String QWEN2 = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"

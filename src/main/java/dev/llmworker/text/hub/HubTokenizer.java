@@ -141,7 +141,11 @@ public final class HubTokenizer {
     private HuggingFaceEncoder encoder(boolean guarded) throws IOException {
         var ids = tokens.numbered().mapToInt(token -> token.getValue().id()).toArray();
         return new HuggingFaceEncoder(
-                EncoderJson.of(file, tokens, guarded), ids, file.file(), "does not make a tokenizer");
+                EncoderJson.of(file, tokens, guarded),
+                ids,
+                TokenizerParts.regexes(file),
+                file.file(),
+                "does not make a tokenizer");
     }
 
     /// An encoder for guarded texts, and one that finds control tokens exactly as transformers does: some only in what

@@ -3,8 +3,10 @@ package dev.llmworker.text.hub;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.llmworker.text.ByteAlphabet;
 import dev.llmworker.text.FewestTokens;
+import dev.llmworker.text.HuggingFaceEncoder;
 import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.weights.ModelFileException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -21,6 +23,11 @@ final class TokenizerParts {
             Map.of("normalizer", "normalizers", "pre_tokenizer", "pretokenizers");
     /// Of the model.
     private static final List<String> WITHOUT = List.of("continuing_subword_prefix", "end_of_word_suffix", "dropout");
+
+    /// Characters that a step may put in at one place, and how much longer all steps together may make a text.
+    private static final int MAX_ADDED = 32;
+
+    private static final int MAX_GROWTH = 16;
 
     private TokenizerParts() {}
 
@@ -54,6 +61,48 @@ final class TokenizerParts {
                 }
             }
         }
+        checkReplacements(file);
+    }
+
+    /// Refuses steps that make a long text much longer. The library would need more memory than there is, and end the
+    /// process.
+    private static void checkReplacements(TokenizerFile file) throws ModelFileException {
+        var growth = 1.0;
+        for (var step : HubTokenizer.steps(file.part("normalizer"), "normalizers")) {
+            var added = step.path("prepend").asText().length();
+            if (step.path("type").asText().equals("Replace")) {
+                var replaced = step.path("pattern").path("String");
+                if (replaced.isTextual() && replaced.textValue().isEmpty()) {
+                    throw file.problem("normalizer", "replaces an empty text");
+                }
+                added = step.path("content").asText().length();
+                growth *= Math.max(1.0, (double) added / Math.max(1, replaced.asText().length()));
+            }
+            if (added > MAX_ADDED || growth > MAX_GROWTH) {
+                throw file.problem(
+                        "normalizer",
+                        "makes texts too long: a step may add " + MAX_ADDED + " characters, and all together make a text "
+                                + MAX_GROWTH + " times as long");
+            }
+        }
+    }
+
+    /// The regular expressions of all steps.
+    static List<String> regexes(TokenizerFile file) {
+        var regexes = new ArrayList<String>();
+        for (var part : STEPS.keySet()) {
+            for (var step : HubTokenizer.steps(file.part(part), SEQUENCES.getOrDefault(part, ""))) {
+                var regex = step.path("pattern").path("Regex");
+                if (regex.isTextual()) {
+                    regexes.add(regex.textValue());
+                }
+                if (step.path("type").asText().equals("ByteLevel")
+                        && step.path("use_regex").asBoolean(true)) {
+                    regexes.add(HuggingFaceEncoder.BYTE_LEVEL_REGEX);
+                }
+            }
+        }
+        return regexes;
     }
 
     /// How the tokens of `file` cover a text; null if a byte may be in no token, or if a control token's name in a

@@ -20,6 +20,7 @@ import java.util.function.Supplier;
 /// Parses expressions with jinja2's precedence. From the loosest to the tightest: `if`, `or`, `and`, `not`,
 /// comparisons, `+ -`, `~`, `* / // %`, `**`, signs. Attributes, calls, filters and tests bind tightest.
 final class ExpressionParser {
+    private static final int MAX_SHOWN_DIGITS = 80;
     private static final Expression NONE = literal(None.NONE);
     private static final Expression NO_ELSE =
             literal(new Undefined("the inline if-expression evaluated to false and no else section was defined."));
@@ -260,7 +261,8 @@ final class ExpressionParser {
         try {
             return Long.valueOf(radix == 10 ? digits : digits.substring(2), radix);
         } catch (NumberFormatException e) {
-            throw JinjaException.at(token.line(), digits + " does not fit in 64 bits");
+            var shown = digits.length() <= MAX_SHOWN_DIGITS ? digits : "a number of " + digits.length() + " digits";
+            throw JinjaException.at(token.line(), shown + " does not fit in 64 bits");
         }
     }
 

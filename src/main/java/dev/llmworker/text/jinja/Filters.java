@@ -48,7 +48,7 @@ final class Filters {
         FILTERS.add("capitalize", "", (b, v, _) -> Markup.like(v, PythonText.capitalize(read(b, v))));
         FILTERS.add("title", "", (b, v, _) -> PythonText.titleFilter(read(b, v)));
         FILTERS.add("trim", "chars?", (b, v, a) -> {
-            return Markup.like(v, PythonText.strip(read(b, v), a.optionalText(0), true, true));
+            return Markup.like(v, PythonText.strip(b, read(b, v), a.optionalText(0), true, true));
         });
         FILTERS.add("replace", "old new count?", (b, v, a) -> {
             long count = a.at(2) == None.NONE ? -1 : a.integer(2, -1);
@@ -133,7 +133,7 @@ final class Filters {
         }
         var text = Values.text(value);
         var digits = text == null ? "" : digits(budget, text);
-        if (digits.matches("[-+]?(\\d+\\.?\\d*|\\.\\d+)(e[-+]?\\d+)?")) {
+        if (digits.matches("[-+]?+(?:\\d++\\.?+\\d*+|\\.\\d++)(?:e[-+]?+\\d++)?+")) {
             return Double.valueOf(digits);
         }
         return switch (digits) {
@@ -147,7 +147,7 @@ final class Filters {
     /// The text of a number, without white space around it and underscores between digits.
     private static String digits(Budget budget, String text) {
         budget.characters(text.length());
-        return PythonText.lower(PythonText.strip(text, null, true, true)).replaceAll("(?<=\\d)_(?=\\d)", "");
+        return PythonText.lower(PythonText.strip(text, true, true)).replaceAll("(?<=\\d)_(?=\\d)", "");
     }
 
     private static void addSequence() {
@@ -205,7 +205,7 @@ final class Filters {
     private static Object sort(Budget budget, Object value, Bound arguments) {
         // `type,name` sorts by several attributes.
         var attributes = Values.text(arguments.at(2)) instanceof String text
-                ? List.<Object>of((Object[]) text.split(",", -1))
+                ? PythonText.split(budget, text, ",", -1)
                 : List.of(arguments.at(2));
         var keys = attributes.stream()
                 .map(attribute -> key(budget, attribute, arguments.isTrue(1)))

@@ -71,7 +71,7 @@ final class Lexer {
     private void text(int end, String sign, boolean stripsLine) {
         var text = source.substring(at, end);
         if (sign.equals("-")) {
-            text = PythonText.strip(text, null, false, true);
+            text = PythonText.strip(text, false, true);
         } else if (sign.isEmpty() && stripsLine) {
             int lineStart = text.lastIndexOf('\n') + 1;
             boolean startsLine = lineStart > 0 || at == 0 || source.charAt(at - 1) == '\n';

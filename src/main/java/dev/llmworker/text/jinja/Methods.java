@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// jinja2's immutable sandbox.
 final class Methods {
     private static final Pattern FORMAT_FIELD =
-            Pattern.compile("\\{\\{|\\}\\}|\\{(?<name>\\d{0,9}|[\\p{IsAlphabetic}_]\\w*)\\}|\\{[^{}]*\\}|[{}]");
+            Pattern.compile("\\{\\{|\\}\\}|\\{(?<name>\\d{0,9}+|[\\p{IsAlphabetic}_]\\w*+)\\}|\\{[^{}]*+\\}|[{}]");
     private static final Set<String> CHANGING_LIST =
             Set.of("append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove");
     private static final Set<String> CHANGING_DICT = Set.of("clear", "pop", "popitem", "setdefault", "update");
@@ -26,9 +26,9 @@ final class Methods {
     private static final Builtins<Map<?, ?>> OF_DICT = new Builtins<>("dict.");
 
     static {
-        OF_STRING.add("strip", "chars? /", (_, s, a) -> PythonText.strip(s, a.optionalText(0), true, true));
-        OF_STRING.add("lstrip", "chars? /", (_, s, a) -> PythonText.strip(s, a.optionalText(0), true, false));
-        OF_STRING.add("rstrip", "chars? /", (_, s, a) -> PythonText.strip(s, a.optionalText(0), false, true));
+        OF_STRING.add("strip", "chars? /", (b, s, a) -> PythonText.strip(b, s, a.optionalText(0), true, true));
+        OF_STRING.add("lstrip", "chars? /", (b, s, a) -> PythonText.strip(b, s, a.optionalText(0), true, false));
+        OF_STRING.add("rstrip", "chars? /", (b, s, a) -> PythonText.strip(b, s, a.optionalText(0), false, true));
         OF_STRING.add("upper", "/", (_, s, _) -> PythonText.upper(s));
         OF_STRING.add("lower", "/", (_, s, _) -> PythonText.lower(s));
         OF_STRING.add("title", "/", (_, s, _) -> PythonText.title(s));

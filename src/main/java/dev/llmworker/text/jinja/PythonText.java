@@ -3,10 +3,11 @@ package dev.llmworker.text.jinja;
 import dev.llmworker.text.jinja.Budget.Text;
 import dev.llmworker.text.jinja.Values.None;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.IntFunction;
+import java.util.function.IntPredicate;
 import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -76,21 +77,32 @@ final class PythonText {
                 || codePoint > 0xff && Character.isSpaceChar(codePoint);
     }
 
+    /// Removes white space from the ends.
+    static String strip(String text, boolean left, boolean right) {
+        return strip(text, PythonText::isSpace, left, right);
+    }
+
     /// Removes white space, or any of the given characters, from the ends.
-    static String strip(String text, @Nullable String characters, boolean left, boolean right) {
+    static String strip(Budget budget, String text, @Nullable String characters, boolean left, boolean right) {
+        if (characters == null) {
+            return strip(text, left, right);
+        }
+        budget.characters(characters.length());
+        var cut = new HashSet<Integer>();
+        characters.codePoints().forEach(cut::add);
+        return strip(text, cut::contains, left, right);
+    }
+
+    private static String strip(String text, IntPredicate isCut, boolean left, boolean right) {
         int start = 0;
         int end = text.length();
-        while (left && start < end && isCut(text.codePointAt(start), characters)) {
+        while (left && start < end && isCut.test(text.codePointAt(start))) {
             start += Character.charCount(text.codePointAt(start));
         }
-        while (right && start < end && isCut(text.codePointBefore(end), characters)) {
+        while (right && start < end && isCut.test(text.codePointBefore(end))) {
             end -= Character.charCount(text.codePointBefore(end));
         }
         return text.substring(start, end);
-    }
-
-    private static boolean isCut(int codePoint, @Nullable String characters) {
-        return characters == null ? isSpace(codePoint) : characters.indexOf(codePoint) >= 0;
     }
 
     /// Appends a text with some of its characters replaced.
@@ -157,7 +169,19 @@ final class PythonText {
 
     /// Compares by code points. The order of UTF-16 units is different.
     static int compare(String left, String right) {
-        return Arrays.compare(left.codePoints().toArray(), right.codePoints().toArray());
+        int shared = Math.min(left.length(), right.length());
+        for (int at = 0; at < shared; at++) {
+            if (left.charAt(at) != right.charAt(at)) {
+                return Integer.compare(codePoint(left, at), codePoint(right, at));
+            }
+        }
+        return Integer.compare(left.length(), right.length());
+    }
+
+    /// The character of which the UTF-16 unit at an index is a part.
+    private static int codePoint(String text, int index) {
+        boolean isSecond = index > 0 && Character.isSurrogatePair(text.charAt(index - 1), text.charAt(index));
+        return text.codePointAt(isSecond ? index - 1 : index);
     }
 
     static String upper(String text) {

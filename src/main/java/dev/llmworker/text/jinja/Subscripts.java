@@ -10,12 +10,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
-import java.util.stream.Stream;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// Evaluates `value.name`, `value[key]` and `value[start:stop:step]`.
 final class Subscripts {
     private static final int MAX_SHOWN_CHARACTERS = 80;
+    private static final Pattern INDEX = Pattern.compile("\\d{1,18}+");
 
     private Subscripts() {}
 
@@ -124,7 +125,9 @@ final class Subscripts {
         var text = Values.text(attribute);
         List<Object> path = text == null
                 ? (attribute == None.NONE ? List.of() : List.of(attribute))
-                : Stream.of(text.split("\\.", -1)).map(Subscripts::part).toList();
+                : PythonText.split(budget, text, ".", -1).stream()
+                        .map(Subscripts::part)
+                        .toList();
         return item -> {
             var found = item;
             for (var part : path) {
@@ -139,7 +142,8 @@ final class Subscripts {
     }
 
     /// A part of a path: an index if it is made of digits, else a name.
-    private static Object part(String part) {
-        return part.matches("\\d{1,18}") ? (Object) Long.parseLong(part) : part;
+    private static Object part(Object part) {
+        var isIndex = part instanceof String text && INDEX.matcher(text).matches();
+        return isIndex ? (Object) Long.parseLong((String) part) : part;
     }
 }

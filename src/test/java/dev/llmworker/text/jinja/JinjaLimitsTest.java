@@ -1,10 +1,12 @@
 package dev.llmworker.text.jinja;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Clock;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -117,6 +119,86 @@ class JinjaLimitsTest {
             var loop = "{% set t = 'x' * 16000 %}{% set u = 'x' * 16000 %}{% set d = {u: 1} %}"
                     + "{% for i in range(100000) %}{% if " + expression + " %}{% endif %}{% endfor %}";
             assertTrue(reason(loop, limits).contains("characters together"), expression);
+        }
+    }
+
+    /// Whatever a template does again and again with long texts, it ends soon after its time.
+    @Test
+    void noPrimitiveTakesLong() {
+        var limits = new JinjaLimits(Long.MAX_VALUE / 2, 1 << 20, 500, 50);
+        var texts = List.of("'1' * 1000000", "'a' * 1000000", "'1_' * 500000", "'{' * 1000000", "'\u0345\u0323' * 500000");
+        var slow = new ArrayList<String>();
+        for (var text : texts) {
+            for (var expression : List.of(
+                    "(t ~ 'x')|float",
+                    "(t ~ 'x')|int",
+                    "('{' ~ t).format(1)",
+                    "('{a' ~ t).format(1)",
+                    "('{0[' ~ t).format(1)",
+                    "t.strip(u)",
+                    "t|trim(u)",
+                    "t.rstrip('ab1' ~ u)",
+                    "(t ~ 'x') < (t ~ 'y')",
+                    "[t, 'z', t, 'y']|sort",
+                    "[t, 'z']|sort(attribute=t)",
+                    "[{'a': 1}]|map(attribute=t)|list",
+                    "[{'a': 1}]|sort(attribute='.' * 100000)",
+                    "[t, u]|unique|list",
+                    "t.split(u)",
+                    "t.find(u)",
+                    "t.replace(u, t)",
+                    "u in t",
+                    "t[::-1]",
+                    "t[500000]",
+                    "t * 100",
+                    "t|tojson",
+                    "t.splitlines()",
+                    "t.title()",
+                    "t|title",
+                    "t.upper()",
+                    "t.split()",
+                    "strftime_now(t)",
+                    "1e300 < 9007199254740993",
+                    "(1, t) == (1, u)",
+                    "t|list|length",
+                    "t|indent(8)",
+                    "t|length")) {
+                var begun = System.nanoTime();
+                var source = "{% set t = " + text + " %}{% set u = 'cb' * 250000 ~ t[:500000] %}"
+                        + "{% for i in range(100000) %}{% for j in range(100000) %}{% set x = " + expression
+                        + " %}{% endfor %}{% endfor %}";
+                assertThrows(
+                        JinjaException.class,
+                        () -> JinjaTemplate.parse(source, limits, Clock.systemUTC())
+                                .render(Map.of()),
+                        expression);
+                var millis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun);
+                if (millis > 5_000) {
+                    slow.add(expression + " on " + text + ": " + millis + " ms");
+                }
+            }
+        }
+        assertEquals(List.of(), slow);
+    }
+
+    @Test
+    void longNumbersInATemplateNeedNoStack() throws InterruptedException {
+        var digits = "1".repeat(100_000);
+        for (var number : List.of(digits, "1_".repeat(50_000) + "1", "0x" + digits, "0b" + digits, "0o" + digits)) {
+            assertEquals(
+                    "a number of " + number.replace("_", "").length() + " digits does not fit in 64 bits",
+                    reasonOnSmallStack("{{ " + number + " }}", JinjaLimits.standard()));
+        }
+        for (var source : List.of(
+                "{{ 1." + "1_".repeat(50_000) + "1 }}",
+                "{{ 1e" + digits + " }}",
+                "{{ '" + "\\a".repeat(50_000) + "' }}",
+                "{{ " + "a".repeat(100_000) + " }}",
+                "{# " + "-".repeat(100_000),
+                "{% raw %}" + "{%".repeat(50_000),
+                "{%" + " ".repeat(100_000) + "raw x")) {
+            // It may be refused or rendered.
+            assertNotEquals("the stack ended", reasonOnSmallStack(source, JinjaLimits.standard()));
         }
     }
 
