@@ -68,7 +68,7 @@ public final class InProcessGenerator implements Generator {
     /// Starts the engine thread, which loads the model. Requests are refused until the model is loaded.
     ///
     /// @param stats receives the engine's figures
-    /// @param listener hears when the first request is accepted
+    /// @param listener hears when the first request is accepted, and when the engine has failed
     public static InProcessGenerator start(
             LanguageModel.Loader loader, Limits limits, LongSupplier clock, EngineStats stats, LoadListener listener) {
         var generator = new InProcessGenerator(loader, limits, clock, stats, listener);
@@ -157,6 +157,21 @@ public final class InProcessGenerator implements Generator {
             readiness = new Readiness.Ready();
             listener.loaded(model);
             decodeUntilClosed(scheduler, waiting, decoder);
+        } catch (Throwable e) {
+            // Without this the engine thread would be gone, and the worker would still look ready.
+            failed(e);
+        }
+        if (!closing) {
+            listener.broken("the engine has failed");
+        }
+    }
+
+    private void failed(Throwable e) {
+        readiness = new Readiness.Failed("the engine has failed");
+        LOG.error("the engine failed and serves no further requests", e);
+        var current = loaded;
+        if (current != null) {
+            current.waiting.shut().forEach(sequence -> sequence.finish(FinishReason.ERROR));
         }
     }
 
@@ -191,9 +206,12 @@ public final class InProcessGenerator implements Generator {
         }
         readiness = new Readiness.Failed(
                 reason == FinishReason.ERROR ? "the engine has failed" : "the worker is shutting down");
-        scheduler.endAll(reason);
-        for (var sequence : waiting.shut()) {
-            sequence.finish(reason);
+        try {
+            scheduler.endAll(reason);
+        } finally {
+            for (var sequence : waiting.shut()) {
+                sequence.finish(reason);
+            }
         }
     }
 
