@@ -9,6 +9,7 @@ import dev.llmworker.command.AotTraining;
 import dev.llmworker.command.DeviceCheck;
 import dev.llmworker.command.ModelCheck;
 import dev.llmworker.generation.Generator;
+import dev.llmworker.logs.ProcessEnd;
 import dev.llmworker.routes.CamelApplication;
 import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.port.PortException;
@@ -26,7 +27,7 @@ import sun.misc.Signal;
 
 /// The worker's `main`. The port is opened first, so that `/ping` is answered while the rest still starts.
 public final class Worker {
-    private static final int FAILED = 1;
+    private static final int FAILED = ProcessEnd.FAILED;
     private static final int MISUSED = 2;
     /// The exit status of a shell's child that a signal has ended, less the signal's number.
     private static final int SIGNALLED = 128;
@@ -39,11 +40,13 @@ public final class Worker {
 
     public static void main(String[] args) {
         optOutOfTracking();
+        ProcessEnd.whenMemoryIsOut();
         try {
             perform(List.of(args));
         } catch (SettingsException | PortException e) {
             fail(String.valueOf(e.getMessage()), FAILED);
-        } catch (Exception e) {
+        } catch (Throwable e) {
+            // An error too: the open port would keep the process alive.
             fail("cannot start: " + rootCause(e), FAILED);
         }
     }
@@ -81,7 +84,7 @@ public final class Worker {
     /// crashes.
     private static void haltAtSignal() {
         for (var name : List.of("INT", "TERM")) {
-            Signal.handle(new Signal(name), signal -> Runtime.getRuntime().halt(SIGNALLED + signal.getNumber()));
+            Signal.handle(new Signal(name), signal -> ProcessEnd.halt(SIGNALLED + signal.getNumber()));
         }
     }
 
@@ -102,7 +105,7 @@ public final class Worker {
     private static void run(SettingsSource source) throws Exception {
         var settings = Settings.of(source);
         UnknownSettings.warnings(source).forEach(LoggerFactory.getLogger(Worker.class)::warn);
-        var report = StartReport.ofThisProcess();
+        var report = StartReport.ofThisProcess(settings);
         serve(settings, report, (_, port, stats) -> Engines.start(settings, port.vertx(), stats, report));
     }
 
@@ -145,6 +148,7 @@ public final class Worker {
 
     /// Ends the process even though the event loops still run.
     private static void fail(String message, int status) {
+        ProcessEnd.flushLog();
         System.err.println("worker: " + message);
         System.exit(status);
     }

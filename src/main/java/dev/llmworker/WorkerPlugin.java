@@ -62,7 +62,7 @@ public final class WorkerPlugin implements ContextServicePlugin {
             UnknownSettings.warnings(source).forEach(LoggerFactory.getLogger(WorkerPlugin.class)::warn);
             var stats = new WorkerStats();
             var port = HttpPort.open(Listening.settings(settings));
-            var report = StartReport.ofThisProcess();
+            var report = StartReport.ofThisProcess(settings);
             return WorkerBeans.of(port, Engines.start(settings, port.vertx(), stats, report), stats, report);
         } catch (SettingsException | PortException e) {
             throw new RuntimeCamelException(e.getMessage());

@@ -43,6 +43,7 @@ class ArchitectureTest {
                             "files",
                             "generation",
                             "hub",
+                            "logs",
                             "model",
                             "remote",
                             "serving",
@@ -50,9 +51,9 @@ class ArchitectureTest {
                             "stats",
                             "text",
                             "weights")),
-            Map.entry("settings", List.of("files")),
+            Map.entry("settings", List.of("files", "logs")),
             Map.entry("files", List.of()),
-            Map.entry("serving", List.of("files", "generation", "sampling", "text", "stats")),
+            Map.entry("serving", List.of("files", "generation", "logs", "sampling", "text", "stats")),
             Map.entry("remote", List.of("files", "generation", "sampling", "text", "stats")),
             Map.entry("engine", List.of("generation", "model", "sampling", "text", "stats")),
             Map.entry("generation", List.of("sampling", "text", "stats")),
@@ -61,7 +62,8 @@ class ArchitectureTest {
             Map.entry("hub", List.of("weights", "stats")),
             Map.entry("weights", List.of("stats")),
             Map.entry("sampling", List.of("stats")),
-            Map.entry("stats", List.of()));
+            Map.entry("stats", List.of("logs")),
+            Map.entry("logs", List.of()));
 
     /// Which other rooms of `serving` each of its rooms may use.
     private static final Map<String, List<String>> SERVING_MAY_USE = Map.of(

@@ -117,10 +117,31 @@ class WorkerProcessTest {
     void withoutATerminalAModelThatFailedIsTheLastLineAndPingSaysSo() throws Exception {
         var environment = Map.of("ENGINE", "djl", "MODEL", "/no/such.gguf");
         try (var worker = WorkerProcess.start(Worker.class, environment)) {
-            var last = "ERROR Worker: nothing can be served, and /ping answers 503: the model cannot be loaded:"
-                    + " MODEL=/no/such.gguf: no such file";
+            var last =
+                    "ERROR Worker: nothing can be served, /ping answers 503 and the worker exits in 60 s: the model cannot be loaded:"
+                            + " MODEL=/no/such.gguf: no such file";
             Await.until("it says so", () -> worker.lines.getLast().endsWith(last));
             assertEquals(503, worker.get("/ping").statusCode());
+        }
+    }
+
+    @Test
+    void aModelThatFailedEndsItInOrderAfterItsTime() throws Exception {
+        var environment = Map.of("ENGINE", "djl", "MODEL", "/no/such.gguf", "ENGINE_FAILURE_EXIT", "2");
+        try (var worker = WorkerProcess.start(Worker.class, environment)) {
+            try (var socket = worker.socket("/ws")) {
+                assertEquals(1001, socket.closeCode());
+            }
+            assertEquals(1, worker.exit());
+            var said = worker.lines.stream()
+                    .filter(line -> line.contains(" Worker: the worker ends "))
+                    .toList();
+            assertEquals(1, said.size(), worker.lines::toString);
+            assertTrue(
+                    said.getFirst()
+                            .endsWith("ERROR Worker: the worker ends with status 1, because the model cannot be loaded:"
+                                    + " MODEL=/no/such.gguf: no such file"),
+                    worker.lines::toString);
         }
     }
 

@@ -55,6 +55,11 @@ public final class Engines {
                             public void failed(String reason) {
                                 report.modelFailed(reason);
                             }
+
+                            @Override
+                            public void broken(String reason) {
+                                report.engineFailed(reason);
+                            }
                         });
             }
         };

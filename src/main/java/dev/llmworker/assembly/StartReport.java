@@ -1,5 +1,7 @@
 package dev.llmworker.assembly;
 
+import dev.llmworker.logs.ProcessEnd;
+import dev.llmworker.settings.Settings;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -8,35 +10,39 @@ import org.slf4j.LoggerFactory;
 /// Says how the start ended: once the routes are up, and the model is loaded or has failed. Whichever of them is last,
 /// it is the last line of the start.
 ///
-/// If a model fails, the process stays, and `/ping` tells a load balancer. A user at a terminal gets the terminal back.
+/// If a model fails, `/ping` tells a load balancer, and the process ends later. A user at a terminal gets the terminal
+/// back at once.
 ///
 /// Threading: any thread.
 public final class StartReport {
     private static final Logger LOG = LoggerFactory.getLogger("dev.llmworker.Worker");
-    private static final int FAILED = 1;
 
     private final boolean atTerminal;
-    private final Runnable exit;
+    private final Runnable atOnce;
+    private final FailureExit later;
     private @Nullable String url;
     private @Nullable Consumer<String> ending;
 
-    /// @param exit ends the process, if the model fails and a user sits at a terminal
-    StartReport(boolean atTerminal, Runnable exit) {
+    /// @param atOnce ends the process, if the model fails and a user sits at a terminal
+    /// @param later ends the process, if the model fails elsewhere, or if the engine fails later
+    StartReport(boolean atTerminal, Runnable atOnce, FailureExit later) {
         this.atTerminal = atTerminal;
-        this.exit = exit;
+        this.atOnce = atOnce;
+        this.later = later;
     }
 
-    /// Without a terminal.
+    /// Without a terminal, in a process that stays.
     public StartReport() {
-        this(false, () -> {});
+        this(false, () -> {}, FailureExit.none());
     }
 
-    public static StartReport ofThisProcess() {
+    public static StartReport ofThisProcess(Settings settings) {
         var console = System.console();
         // No request runs that a shutdown would have to wait for.
         return new StartReport(
                 console != null && console.isTerminal(),
-                () -> Runtime.getRuntime().halt(FAILED));
+                () -> ProcessEnd.halt(ProcessEnd.FAILED),
+                FailureExit.ofThisProcess(settings));
     }
 
     /// @param ready logs the facts about the model, and takes the worker's URL
@@ -45,14 +51,24 @@ public final class StartReport {
     }
 
     void modelFailed(String reason) {
+        if (!atTerminal) {
+            later.begin(reason);
+        }
         ended(_ -> {
             if (atTerminal) {
                 LOG.error("nothing can be served: {}", reason);
-                exit.run();
+                atOnce.run();
             } else {
-                LOG.error("nothing can be served, and /ping answers 503: {}", reason);
+                LOG.error("nothing can be served, {}: {}", later.consequence(), reason);
             }
         });
+    }
+
+    /// The engine had been serving.
+    void engineFailed(String reason) {
+        if (later.begin(reason)) {
+            LOG.error("nothing can be served any more, {}: {}", later.consequence(), reason);
+        }
     }
 
     /// @param url where the worker is reached

@@ -24,7 +24,8 @@ import org.slf4j.LoggerFactory;
 
 /// Generates in this process: one engine thread loads the model, then decodes for all sequences together.
 ///
-/// Threading: any thread submits. The caller's thread encodes a short prompt. [LongPrompts] encodes long prompts and those
+/// Threading: any thread submits. The caller's thread encodes a short prompt. [LongPrompts] encodes long prompts and
+/// those
 /// that a chat template renders.
 /// Only the engine thread touches the decoder.
 public final class InProcessGenerator implements Generator {
@@ -78,7 +79,7 @@ public final class InProcessGenerator implements Generator {
     /// Starts the engine thread, which loads the model. Requests are refused until the model is loaded.
     ///
     /// @param stats receives the engine's figures
-    /// @param listener hears when the first request is accepted
+    /// @param listener hears when the first request is accepted, and when the engine has failed
     public static InProcessGenerator start(
             LanguageModel.Loader loader, Limits limits, LongSupplier clock, EngineStats stats, LoadListener listener) {
         var generator = new InProcessGenerator(loader, limits, clock, stats, listener);
@@ -186,6 +187,21 @@ public final class InProcessGenerator implements Generator {
             readiness = new Readiness.Ready();
             listener.loaded(model);
             decodeUntilClosed(scheduler, waiting, decoder);
+        } catch (Throwable e) {
+            // Without this the engine thread would be gone, and the worker would still look ready.
+            failed(e);
+        }
+        if (!closing) {
+            listener.broken("the engine has failed");
+        }
+    }
+
+    private void failed(Throwable e) {
+        readiness = new Readiness.Failed("the engine has failed");
+        LOG.error("the engine failed and serves no further requests", e);
+        var current = loaded;
+        if (current != null) {
+            current.waiting.shut().forEach(sequence -> sequence.finish(FinishReason.ERROR));
         }
     }
 
@@ -220,9 +236,12 @@ public final class InProcessGenerator implements Generator {
         }
         readiness = new Readiness.Failed(
                 reason == FinishReason.ERROR ? "the engine has failed" : "the worker is shutting down");
-        scheduler.endAll(reason);
-        for (var sequence : waiting.shut()) {
-            sequence.finish(reason);
+        try {
+            scheduler.endAll(reason);
+        } finally {
+            for (var sequence : waiting.shut()) {
+                sequence.finish(reason);
+            }
         }
     }
 

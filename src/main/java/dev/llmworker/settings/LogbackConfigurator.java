@@ -10,6 +10,7 @@ import ch.qos.logback.core.ConsoleAppender;
 import ch.qos.logback.core.encoder.Encoder;
 import ch.qos.logback.core.spi.ContextAwareBase;
 import ch.qos.logback.core.status.NopStatusListener;
+import dev.llmworker.logs.LogQueue;
 import net.logstash.logback.encoder.LogstashEncoder;
 import net.logstash.logback.fieldnames.LogstashFieldNames;
 import org.slf4j.Logger;
@@ -34,7 +35,7 @@ public final class LogbackConfigurator extends ContextAwareBase implements Confi
         appender.setEncoder(
                 System.getProperty(Logging.FORMAT, "plain").equals("json") ? json(loggers) : plain(loggers));
         appender.start();
-        loggers.getLogger(Logger.ROOT_LOGGER_NAME).addAppender(appender);
+        loggers.getLogger(Logger.ROOT_LOGGER_NAME).addAppender(LogQueue.before(appender, loggers));
         setLevels(
                 loggers,
                 Level.toLevel(System.getProperty(Logging.LEVEL), Level.INFO),

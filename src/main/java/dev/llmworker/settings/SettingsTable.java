@@ -122,6 +122,12 @@ public final class SettingsTable {
             Pattern.compile("none|/[!-~]*"),
             "a path, such as /health, or none",
             "health check path of those servers; none disables the check");
+    public static final Setting<Duration> ENGINE_FAILURE_EXIT = Setting.time(
+            "ENGINE_FAILURE_EXIT",
+            "60s",
+            Duration.ZERO,
+            HOUR,
+            "time from a final failure of the engine or the load to the worker's exit; 0: never");
 
     public static final Setting<String> API_KEYS =
             Setting.text("API_KEYS", "", "accepted API keys, separated by commas (default: open to all)");
@@ -213,7 +219,8 @@ public final class SettingsTable {
                             ENGINE_MODEL,
                             ENGINE_CA_FILE,
                             ENGINE_CONNECTIONS,
-                            ENGINE_HEALTH_PATH)),
+                            ENGINE_HEALTH_PATH,
+                            ENGINE_FAILURE_EXIT)),
             new Section("Access", List.of(API_KEYS, API_KEYS_FILE, METRICS_KEYS, ALLOWED_ORIGINS, ALLOWED_HOSTS)),
             new Section(
                     "Limits",

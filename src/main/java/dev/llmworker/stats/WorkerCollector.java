@@ -1,5 +1,6 @@
 package dev.llmworker.stats;
 
+import dev.llmworker.logs.LogQueue;
 import io.prometheus.metrics.model.registry.MultiCollector;
 import io.prometheus.metrics.model.snapshots.Labels;
 import io.prometheus.metrics.model.snapshots.MetricSnapshots;
@@ -84,6 +85,10 @@ final class WorkerCollector implements MultiCollector {
                         "llmworker_websocket_connections_opened",
                         "WebSocket connections that were opened",
                         stats.webSocketsOpened())
+                .counter(
+                        "llmworker_log_lines_dropped",
+                        "Log lines that were dropped because the log was not read fast enough",
+                        LogQueue.droppedLines())
                 .histograms(
                         "http_server_request_duration_seconds",
                         "HTTP requests, from the head to the end of the answer",

@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.SynchronousQueue;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -56,10 +58,16 @@ class StartReportTest {
     }
 
     @Test
-    void withoutATerminalAFailedModelIsSaidLastAndTheProcessStays() {
+    void withoutATerminalAFailedModelIsSaidLastAndTheProcessEndsLater() throws Exception {
         for (var routesFirst : List.of(true, false)) {
             lines.list.clear();
-            var report = new StartReport(false, () -> events.add("exit"));
+            var exits = new SynchronousQueue<String>();
+            var time = new SynchronousQueue<Duration>();
+            var report = new StartReport(
+                    false, () -> events.add("exit"), new FailureExit(Duration.ofSeconds(60), time::put, why -> {
+                        events.add(why);
+                        hand(exits, why);
+                    }));
             if (routesFirst) {
                 report.routesAreUp(URL);
             }
@@ -68,14 +76,62 @@ class StartReportTest {
                 assertEquals(List.of(), said());
                 report.routesAreUp(URL);
             }
-            assertEquals(List.of("nothing can be served, and /ping answers 503: no such file"), said());
+            assertEquals(
+                    List.of("nothing can be served, /ping answers 503 and the worker exits in 60 s: no such file"),
+                    said());
+            assertEquals(List.of(), events);
+            assertEquals(Duration.ofSeconds(60), time.take());
+            assertEquals("no such file", exits.take());
+            events.clear();
+        }
+    }
+
+    @Test
+    void anEngineThatFailsLaterEndsTheProcessOnceEvenAtATerminal() throws Exception {
+        for (var atTerminal : List.of(true, false)) {
+            lines.list.clear();
+            var time = new SynchronousQueue<Duration>();
+            var exits = new SynchronousQueue<String>();
+            var report = new StartReport(
+                    atTerminal,
+                    () -> events.add("exit"),
+                    new FailureExit(Duration.ofSeconds(5), time::put, why -> hand(exits, why)));
+            report.modelLoaded(_ -> {});
+            report.routesAreUp("http://127.0.0.1:8080");
+            report.engineFailed("it broke");
+            report.engineFailed("it broke again");
+            assertEquals(
+                    List.of("nothing can be served any more, /ping answers 503 and the worker exits in 5 s: it broke"),
+                    said());
+            assertEquals(Duration.ofSeconds(5), time.take());
+            assertEquals("it broke", exits.take());
             assertEquals(List.of(), events);
         }
     }
 
     @Test
+    void zeroMeansNever() {
+        var report = new StartReport(
+                false,
+                () -> events.add("exit"),
+                new FailureExit(Duration.ZERO, _ -> events.add("waits"), why -> events.add(why)));
+        report.routesAreUp("http://127.0.0.1:8080");
+        report.engineFailed("it broke");
+        assertEquals(List.of("nothing can be served any more, /ping answers 503: it broke"), said());
+        assertEquals(List.of(), events);
+    }
+
+    private static void hand(SynchronousQueue<String> queue, String why) {
+        try {
+            queue.put(why);
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
     void atATerminalAFailedModelEndsTheProcess() {
-        var report = new StartReport(true, () -> events.add("exit"));
+        var report = new StartReport(true, () -> events.add("exit"), FailureExit.none());
         report.modelFailed("no such file");
         assertEquals(List.of(), events);
         report.routesAreUp(URL);

@@ -21,8 +21,10 @@ import dev.llmworker.text.chat.PromptEncoder;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.OptionalInt;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
@@ -46,13 +48,31 @@ class InProcessGeneratorTest {
     }
 
     private InProcessGenerator start(Decoder decoder, @Nullable Integer queueLimit) throws InterruptedException {
+        return start(decoder, queueLimit, new CompletableFuture<>());
+    }
+
+    private static LanguageModel model(Decoder decoder) {
         var tokenizer = new LetterTokenizer();
+        return new LanguageModel(decoder, tokenizer, new PromptEncoder(tokenizer, null));
+    }
+
+    /// @param broken gets the reason if the engine fails
+    private InProcessGenerator start(Decoder decoder, @Nullable Integer queueLimit, CompletableFuture<String> broken)
+            throws InterruptedException {
         var generator = InProcessGenerator.start(
-                () -> new LanguageModel(decoder, tokenizer, new PromptEncoder(tokenizer, null)),
+                () -> model(decoder),
                 new InProcessGenerator.Limits(queueLimit, Duration.ofMinutes(1)),
                 clock,
                 new EngineStats(),
-                _ -> {});
+                new LoadListener() {
+                    @Override
+                    public void loaded(LanguageModel model) {}
+
+                    @Override
+                    public void broken(String reason) {
+                        broken.complete(reason);
+                    }
+                });
         started = generator;
         while (generator.readiness() instanceof Readiness.Loading) {
             Thread.onSpinWait();
@@ -152,7 +172,8 @@ class InProcessGeneratorTest {
                 throw new IllegalStateException("out of device memory");
             }
         };
-        var generator = start(decoder, null);
+        var broken = new CompletableFuture<String>();
+        var generator = start(decoder, null, broken);
         var generations = new ArrayList<Generation>();
         generations.add(generator.submit(request("a", OptionalInt.of(10))));
         decoder.asked.acquire();
@@ -165,6 +186,34 @@ class InProcessGeneratorTest {
         assertEquals(new Readiness.Failed("the engine has failed"), generator.readiness());
         var refused = assertThrows(RefusedException.class, () -> generator.submit(request("c", OptionalInt.of(10))));
         assertEquals(RefusedException.Reason.FAILED, refused.reason());
+        assertEquals("the engine has failed", broken.get());
+    }
+
+    /// What fails beside the decoder must not leave a worker that looks ready without an engine thread.
+    @Test
+    void anyOtherFailureOfTheEngineThreadEndsTheEngineToo() throws Exception {
+        for (var failure : List.of(new OutOfMemoryError("native"), new StackOverflowError(), new LinkageError())) {
+            var broken = new CompletableFuture<String>();
+            var generator = InProcessGenerator.start(
+                    () -> model(new SteppedDecoder()),
+                    new InProcessGenerator.Limits(null, Duration.ofMinutes(1)),
+                    System::nanoTime,
+                    new EngineStats(),
+                    new LoadListener() {
+                        @Override
+                        public void loaded(LanguageModel model) {
+                            throw failure;
+                        }
+
+                        @Override
+                        public void broken(String reason) {
+                            broken.complete(reason);
+                        }
+                    });
+            assertEquals("the engine has failed", broken.get());
+            assertEquals(new Readiness.Failed("the engine has failed"), generator.readiness());
+            generator.close();
+        }
     }
 
     @Test

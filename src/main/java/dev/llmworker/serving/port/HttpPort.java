@@ -1,5 +1,6 @@
 package dev.llmworker.serving.port;
 
+import dev.llmworker.logs.ProcessEnd;
 import dev.llmworker.serving.access.Access;
 import dev.llmworker.serving.access.ApiKeys;
 import dev.llmworker.serving.access.PathRules;
@@ -65,7 +66,7 @@ public final class HttpPort implements AutoCloseable {
     private final MemoryBudget memory;
     private final ConnectionClock clock;
     private final Thread keyWatch;
-    private final EventLoopWatch loopWatch = new EventLoopWatch(HttpPort::endProcess);
+    private final EventLoopWatch loopWatch = new EventLoopWatch(ProcessEnd::halt);
     private final List<HttpServer> servers = new ArrayList<>();
 
     /// Does not listen yet.
@@ -100,12 +101,6 @@ public final class HttpPort implements AutoCloseable {
         loopWatch.start();
     }
 
-    /// Not by `System.exit`: its hooks wait for answers, which nobody can send any more.
-    private static void endProcess(String why) {
-        LOG.error("the worker ends, because {}", why);
-        Runtime.getRuntime().halt(1);
-    }
-
     private void watchKeys() {
         try {
             while (!Thread.currentThread().isInterrupted()) {
@@ -120,7 +115,7 @@ public final class HttpPort implements AutoCloseable {
     private void refreshKeys() {
         try {
             settings.keys().refresh();
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             LOG.error("the API keys were not read again", e);
         }
     }

@@ -12,6 +12,8 @@ import org.slf4j.spi.LoggingEventBuilder;
 public final class RequestLog {
     private static final Logger LOG = LoggerFactory.getLogger("dev.llmworker.Requests");
 
+    private static final LineLimit REFUSALS_WITHOUT_ROUTE = new LineLimit(System::nanoTime);
+
     private final LoggingEventBuilder event = LOG.atInfo();
     private final StringBuilder text;
 
@@ -42,7 +44,7 @@ public final class RequestLog {
 
     /// @param route null if no route took it
     public static void refused(@Nullable String id, @Nullable String route, JsonError error) {
-        if (LOG.isInfoEnabled()) {
+        if (LOG.isInfoEnabled() && (route != null || admits())) {
             new RequestLog("refused")
                     .add("id", id)
                     .add("route", route)
@@ -50,6 +52,15 @@ public final class RequestLog {
                     .add("code", error.code())
                     .log();
         }
+    }
+
+    /// Requests that no route takes cost a client nothing, not even a key. So their lines are limited.
+    private static boolean admits() {
+        var left = REFUSALS_WITHOUT_ROUTE.admit();
+        if (left > 0) {
+            LOG.info("refused {} more requests before any route; not each has a line", left);
+        }
+        return left >= 0;
     }
 
     private RequestLog add(String name, @Nullable String value) {
