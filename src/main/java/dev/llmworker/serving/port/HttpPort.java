@@ -20,6 +20,7 @@ import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.impl.Http1xServerConnection;
+import io.vertx.core.net.KeyCertOptions;
 import io.vertx.core.impl.VertxInternal;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
@@ -27,7 +28,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -43,8 +46,9 @@ public final class HttpPort implements AutoCloseable {
 
     private static final int MAX_HEADER_BYTES = 16 << 10;
     private static final int BACKLOG = 1024;
-    // A changed file of keys is in force after two of these.
-    private static final long KEYS_MILLIS = 500;
+    // A changed file of keys, or a changed certificate, is in force after two of these.
+    private static final long FILES_MILLIS = 500;
+    private static final String LOCAL = "127.0.0.1";
     // How long a client may take to answer a close frame.
     private static final int CLOSING_SECONDS = 3;
 
@@ -58,7 +62,7 @@ public final class HttpPort implements AutoCloseable {
     private final QuietStreams quietStreams;
     private final PathRules pathRules = new PathRules();
     private final Drain drain;
-    private final Thread keyWatch;
+    private final Thread fileWatch;
     private final EventLoopWatch loopWatch = new EventLoopWatch(HttpPort::endProcess);
     private final List<HttpServer> servers = new ArrayList<>();
 
@@ -88,7 +92,7 @@ public final class HttpPort implements AutoCloseable {
         settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
         // A thread, not a timer of an event loop: reading could end after the loop, and its result would have nowhere
         // to go.
-        keyWatch = Thread.ofVirtual().name("api-keys").start(this::watchKeys);
+        fileWatch = Thread.ofVirtual().name("changed-files").start(this::watchFiles);
         ((VertxInternal) vertx).getAcceptorEventLoopGroup().forEach(loopWatch::add);
         loopWatch.start();
     }
@@ -99,11 +103,12 @@ public final class HttpPort implements AutoCloseable {
         Runtime.getRuntime().halt(1);
     }
 
-    private void watchKeys() {
+    private void watchFiles() {
         try {
             while (!Thread.currentThread().isInterrupted()) {
-                Thread.sleep(KEYS_MILLIS);
+                Thread.sleep(FILES_MILLIS);
                 refreshKeys();
+                refreshCertificate();
             }
         } catch (InterruptedException _) {
             // The port is closed.
@@ -115,6 +120,17 @@ public final class HttpPort implements AutoCloseable {
             settings.keys().refresh();
         } catch (RuntimeException e) {
             LOG.error("the API keys were not read again", e);
+        }
+    }
+
+    private void refreshCertificate() {
+        var tls = settings.tls();
+        try {
+            if (tls != null) {
+                tls.refresh(vertx);
+            }
+        } catch (RuntimeException e) {
+            LOG.error("the TLS certificate was not read again", e);
         }
     }
 
@@ -155,15 +171,21 @@ public final class HttpPort implements AutoCloseable {
 
     /// Opens `port`, and the health port if it differs.
     private void listen(String host, int port) throws PortException {
-        listen("PORT", host, port, filter);
+        var tls = settings.tls();
+        var certificate = tls == null ? null : tls.first(vertx);
+        listen("PORT", host, port, options(certificate), filter);
+        var local = settings.localHealthPort();
         if (settings.healthPort() != settings.port() && settings.healthPort() != port) {
-            listen("PORT_HEALTH", host, settings.healthPort(), filter::handleHealth);
+            listen("PORT_HEALTH", host, settings.healthPort(), options(null), filter::handleHealth);
+        } else if (certificate != null && local != null) {
+            listen("PORT_HEALTH_LOCAL", LOCAL, local, options(null), filter::handleHealth);
         }
     }
 
-    private void listen(String variable, String host, int port, Handler<HttpServerRequest> handler)
+    private void listen(
+            String variable, String host, int port, HttpServerOptions options, Handler<HttpServerRequest> handler)
             throws PortException {
-        var server = vertx.createHttpServer(options())
+        var server = vertx.createHttpServer(options)
                 .connectionHandler(this::connected)
                 .invalidRequestHandler(filter::handleInvalid)
                 .requestHandler(request -> {
@@ -178,8 +200,9 @@ public final class HttpPort implements AutoCloseable {
         servers.add(server);
     }
 
-    private static HttpServerOptions options() {
-        return new HttpServerOptions()
+    /// @param certificate for TLS; null for plain HTTP. Nobody chooses another protocol by it: HTTP/1.1 stays the only one
+    private HttpServerOptions options(@Nullable KeyCertOptions certificate) {
+        var options = new HttpServerOptions()
                 .setMaxInitialLineLength(MAX_HEADER_BYTES)
                 .setMaxHeaderSize(MAX_HEADER_BYTES)
                 .setCompressionSupported(false)
@@ -194,11 +217,20 @@ public final class HttpPort implements AutoCloseable {
                 .setTcpNoDelay(true)
                 // Detects peers that vanished silently; an idle WebSocket whose peer is alive is kept.
                 .setTcpKeepAlive(true);
+        if (certificate != null) {
+            options.setSsl(true)
+                    .setUseAlpn(false)
+                    .setKeyCertOptions(certificate)
+                    // The other clocks begin after the handshake.
+                    .setSslHandshakeTimeout(settings.timeouts().header().toMillis())
+                    .setSslHandshakeTimeoutUnit(TimeUnit.MILLISECONDS);
+        }
+        return options;
     }
 
     private void connected(HttpConnection connection) {
         if (connection instanceof Http1xServerConnection http) {
-            StrictRequestDecoder.install(http.channel().pipeline(), options());
+            StrictRequestDecoder.install(http.channel().pipeline(), options(null));
             slowReaders.connected(http.channel());
             loopWatch.add(http.channel().eventLoop());
         }
@@ -221,10 +253,10 @@ public final class HttpPort implements AutoCloseable {
         return settings.host();
     }
 
-    /// Where it is reached: `http://127.0.0.1:8080`, `http://[::1]:8080`.
+    /// Where it is reached: `http://127.0.0.1:8080`, `https://[::1]:8443`.
     public String url() {
         var host = settings.host();
-        return "http://" + (host.indexOf(':') < 0 ? host : "[" + host.replace("%", "%25") + "]") + ":" + port();
+        return (settings.tls() == null ? "http" : "https") + "://" + (host.indexOf(':') < 0 ? host : "[" + host.replace("%", "%25") + "]") + ":" + port();
     }
 
     /// The paths beside `/ping` that are answered as `/ping` is.
@@ -295,7 +327,7 @@ public final class HttpPort implements AutoCloseable {
     /// Closes the ports, all connections, and the event loops.
     @Override
     public void close() {
-        keyWatch.interrupt();
+        fileWatch.interrupt();
         loopWatch.close();
         vertx.close().toCompletionStage().toCompletableFuture().join();
     }
