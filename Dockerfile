@@ -74,6 +74,7 @@ ENV LANG=C.UTF-8 \
     CACHE_DIR=/cache \
     MALLOC_ARENA_MAX=2 \
     GOMP_SPINCOUNT=5000 \
+    PORT_HEALTH_LOCAL=9180 \
     PYTORCH_LIBRARY_PATH=/opt/worker/native/torch/lib \
     PYTORCH_VERSION=2.7.1 \
     RUST_LIBRARY_PATH=/opt/worker/native/libtokenizers.so \

@@ -7,11 +7,13 @@ import dev.llmworker.serving.access.Origins;
 import dev.llmworker.serving.connection.Timeouts;
 import dev.llmworker.serving.port.Capacity;
 import dev.llmworker.serving.port.ListenSettings;
+import dev.llmworker.serving.port.TlsFiles;
 import dev.llmworker.settings.Setting;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.settings.SettingsTable;
 import java.lang.management.ManagementFactory;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Objects;
 import java.util.Set;
@@ -48,6 +50,8 @@ public final class Listening {
                 list(settings, SettingsTable.METRICS_KEYS, ApiKeys::forMetrics),
                 list(settings, SettingsTable.ALLOWED_ORIGINS, Origins::of)
                         .withHosts(list(settings, SettingsTable.ALLOWED_HOSTS, AllowedHosts::of)),
+                tls(settings),
+                settings.orNull(SettingsTable.PORT_HEALTH_LOCAL),
                 settings.orNull(SettingsTable.RUNPOD_POD_ID));
     }
 
@@ -81,6 +85,23 @@ public final class Listening {
                 ? unix.getMaxFileDescriptorCount()
                 : UNKNOWN_DESCRIPTORS;
         return (int) Math.clamp(most - most / RESERVED_SHARE, 1, MOST_CONNECTIONS);
+    }
+
+    private static @Nullable TlsFiles tls(Settings settings) throws SettingsException {
+        var certificate = settings.orNull(SettingsTable.TLS_CERT);
+        var key = settings.orNull(SettingsTable.TLS_KEY);
+        if (certificate == null && key == null) {
+            return null;
+        }
+        if (certificate == null || key == null) {
+            throw new SettingsException(
+                    "TLS needs both TLS_CERT and TLS_KEY; " + (key == null ? "TLS_KEY" : "TLS_CERT") + " is not set");
+        }
+        try {
+            return new TlsFiles(Path.of(certificate), Path.of(key));
+        } catch (InvalidPathException e) {
+            throw new SettingsException("TLS_CERT and TLS_KEY must be files: " + e.getMessage());
+        }
     }
 
     private static Timeouts timeouts(Settings settings) {

@@ -141,6 +141,10 @@ public final class SettingsTable {
             "ALLOWED_HOSTS",
             "",
             "names by which browsers on this machine may reach it, beside localhost (default: none)");
+    public static final Setting<String> TLS_CERT =
+            Setting.text("TLS_CERT", "", "PEM file of the certificate for HTTPS and WSS on PORT, with its chain");
+    public static final Setting<String> TLS_KEY =
+            Setting.text("TLS_KEY", "", "PEM file of its private key; both are reloaded when they change");
 
     public static final Setting<Integer> QUEUE_LIMIT =
             Setting.whole("QUEUE_LIMIT", "auto", 0, 100_000, "max waiting requests, more get 503; auto: four per slot");
@@ -187,6 +191,12 @@ public final class SettingsTable {
     static final Setting<LogLevel> LOG_LEVEL =
             Setting.choice("LOG_LEVEL", LogLevel.INFO, LogLevel.class, "trace, debug, info, warn, error, off");
 
+    public static final Setting<Integer> PORT_HEALTH_LOCAL = Setting.whole(
+            "PORT_HEALTH_LOCAL",
+            "",
+            1,
+            MAX_PORT,
+            "set by the images: port of 127.0.0.1 for their health check, if there is TLS and no PORT_HEALTH");
     public static final Setting<String> RUNPOD_POD_ID =
             Setting.text("RUNPOD_POD_ID", "", "set by RunPod; sent to clients as X-Worker-Id");
     public static final Setting<String> RUNPOD_ENDPOINT_ID =
@@ -221,7 +231,9 @@ public final class SettingsTable {
                             ENGINE_CONNECTIONS,
                             ENGINE_HEALTH_PATH,
                             ENGINE_FAILURE_EXIT)),
-            new Section("Access", List.of(API_KEYS, API_KEYS_FILE, METRICS_KEYS, ALLOWED_ORIGINS, ALLOWED_HOSTS)),
+            new Section(
+                    "Access",
+                    List.of(API_KEYS, API_KEYS_FILE, METRICS_KEYS, ALLOWED_ORIGINS, ALLOWED_HOSTS, TLS_CERT, TLS_KEY)),
             new Section(
                     "Limits",
                     List.of(
@@ -281,14 +293,16 @@ public final class SettingsTable {
                             "GOMP_SPINCOUNT", "", "spins of idle libtorch threads; ./worker and the images set 5000"),
                     Setting.text("OPT_OUT_TRACKING", "", "true: DJL does not report its use; always set"),
                     Setting.text("JDK_JAVA_OPTIONS", "", "more arguments for Java in the images, such as -Xmx2g"),
+                    PORT_HEALTH_LOCAL,
                     RUNPOD_POD_ID,
                     RUNPOD_ENDPOINT_ID,
                     RUNPOD_GPU_COUNT,
                     Setting.text("XDG_CACHE_HOME", "", "replaces ~/.cache"),
                     Setting.text("HOME", "", "replaces ~")));
 
-    /// If one of these is set but empty, a mistake would open the worker to all: the start is refused.
-    static final List<Setting<String>> NEVER_EMPTY = List.of(API_KEYS, API_KEYS_FILE, METRICS_KEYS);
+    /// If one of these is set but empty, a mistake would open the worker to all, or to eavesdroppers: the start is
+    /// refused.
+    static final List<Setting<String>> NEVER_EMPTY = List.of(API_KEYS, API_KEYS_FILE, METRICS_KEYS, TLS_CERT, TLS_KEY);
 
     static final Set<String> NAMES = all().map(Setting::name).collect(Collectors.toUnmodifiableSet());
 

@@ -10,9 +10,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyStore;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
 
 /// An authority and what it has certified, made by the JDK's `keytool` in a folder of the test.
 public final class TestCertificates {
@@ -48,10 +50,46 @@ public final class TestCertificates {
         return folder.resolve("trust.p12");
     }
 
+    /// Files in PEM.
+    public record Pem(Path certificate, Path key) {}
+
+    /// A certificate for `host`, and its private key.
+    public Pem pemFor(String host) throws Exception {
+        var password = PASSWORD.toCharArray();
+        var store = KeyStore.getInstance(storeFor(host).toFile(), password);
+        return new Pem(
+                write(host + ".pem", "CERTIFICATE", store.getCertificate(host).getEncoded()),
+                write(host + ".key", "PRIVATE KEY", store.getKey(host, password).getEncoded()));
+    }
+
+    private Path write(String name, String type, byte[] content) throws IOException {
+        var lines = Base64.getMimeEncoder().encodeToString(content);
+        return Files.writeString(
+                folder.resolve(name), "-----BEGIN " + type + "-----\n" + lines + "\n-----END " + type + "-----\n");
+    }
+
+    /// Clients that trust the authority alone.
+    public SSLContext clients() throws Exception {
+        var trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+        trust.init(KeyStore.getInstance(trustStore().toFile(), PASSWORD.toCharArray()));
+        var context = SSLContext.getInstance("TLS");
+        context.init(null, trust.getTrustManagers(), null);
+        return context;
+    }
+
     /// Listens with a certificate for `host`.
     ///
     /// @param port 0 for any
     public ServerSocket serverFor(String host, int port) throws Exception {
+        var password = PASSWORD.toCharArray();
+        var keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
+        keys.init(KeyStore.getInstance(storeFor(host).toFile(), password), password);
+        var context = SSLContext.getInstance("TLS");
+        context.init(keys.getKeyManagers(), null, null);
+        return context.getServerSocketFactory().createServerSocket(port, 50, InetAddress.getByName("127.0.0.1"));
+    }
+
+    private Path storeFor(String host) throws Exception {
         var store = host + ".p12";
         if (Files.notExists(folder.resolve(store))) {
             keytool(
@@ -79,12 +117,7 @@ public final class TestCertificates {
                     "-destkeystore",
                     store);
         }
-        var password = PASSWORD.toCharArray();
-        var keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
-        keys.init(KeyStore.getInstance(folder.resolve(store).toFile(), password), password);
-        var context = SSLContext.getInstance("TLS");
-        context.init(keys.getKeyManagers(), null, null);
-        return context.getServerSocketFactory().createServerSocket(port, 50, InetAddress.getByName("127.0.0.1"));
+        return folder.resolve(store);
     }
 
     private void keytool(String... arguments) throws IOException, InterruptedException {

@@ -24,13 +24,16 @@ import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.impl.Http1xServerConnection;
 import io.vertx.core.impl.VertxInternal;
+import io.vertx.core.net.KeyCertOptions;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -48,8 +51,9 @@ public final class HttpPort implements AutoCloseable {
     private static final int BACKLOG = 1024;
     // Connections to the health port, which also works when the other port has all that it may have.
     private static final int HEALTH_CONNECTIONS = 32;
-    // A changed file of keys is in force after two of these.
-    private static final long KEYS_MILLIS = 500;
+    // A changed file of keys, or a changed certificate, is in force after two of these.
+    private static final long FILES_MILLIS = 500;
+    private static final String LOCAL = "127.0.0.1";
     // How long a client may take to answer a close frame.
     private static final int CLOSING_SECONDS = 3;
 
@@ -65,7 +69,7 @@ public final class HttpPort implements AutoCloseable {
     private final Drain drain;
     private final MemoryBudget memory;
     private final ConnectionClock clock;
-    private final Thread keyWatch;
+    private final Thread fileWatch;
     private final EventLoopWatch loopWatch = new EventLoopWatch(ProcessEnd::halt);
     private final List<HttpServer> servers = new ArrayList<>();
 
@@ -96,16 +100,17 @@ public final class HttpPort implements AutoCloseable {
         settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
         // A thread, not a timer of an event loop: reading could end after the loop, and its result would have nowhere
         // to go.
-        keyWatch = Thread.ofVirtual().name("api-keys").start(this::watchKeys);
+        fileWatch = Thread.ofVirtual().name("changed-files").start(this::watchFiles);
         ((VertxInternal) vertx).getAcceptorEventLoopGroup().forEach(loopWatch::add);
         loopWatch.start();
     }
 
-    private void watchKeys() {
+    private void watchFiles() {
         try {
             while (!Thread.currentThread().isInterrupted()) {
-                Thread.sleep(KEYS_MILLIS);
+                Thread.sleep(FILES_MILLIS);
                 refreshKeys();
+                refreshCertificate();
             }
         } catch (InterruptedException _) {
             // The port is closed.
@@ -117,6 +122,17 @@ public final class HttpPort implements AutoCloseable {
             settings.keys().refresh();
         } catch (RuntimeException | Error e) {
             LOG.error("the API keys were not read again", e);
+        }
+    }
+
+    private void refreshCertificate() {
+        var tls = settings.tls();
+        try {
+            if (tls != null) {
+                tls.refresh(vertx);
+            }
+        } catch (RuntimeException e) {
+            LOG.error("the TLS certificate was not read again", e);
         }
     }
 
@@ -158,6 +174,8 @@ public final class HttpPort implements AutoCloseable {
 
     /// Opens `port`, and the health port if it differs.
     private void listen(String host, int port) throws PortException {
+        var tls = settings.tls();
+        var certificate = tls == null ? null : tls.first(vertx);
         var capacity = settings.capacity();
         LOG.info(
                 "limits: {} connections, {} MB for all requests under way",
@@ -167,22 +185,36 @@ public final class HttpPort implements AutoCloseable {
                 "PORT",
                 host,
                 port,
+                options(certificate),
                 new ConnectionLimit(capacity.connections(), capacity.connectionsPerAddress(), clock),
                 filter);
+        var local = settings.localHealthPort();
         if (settings.healthPort() != settings.port() && settings.healthPort() != port) {
-            listen(
-                    "PORT_HEALTH",
-                    host,
-                    settings.healthPort(),
-                    new ConnectionLimit(HEALTH_CONNECTIONS, 0, clock),
-                    filter::handleHealth);
+            listenForHealth("PORT_HEALTH", host, settings.healthPort());
+        } else if (certificate != null && local != null) {
+            listenForHealth("PORT_HEALTH_LOCAL", LOCAL, local);
         }
     }
 
+    private void listenForHealth(String variable, String host, int port) throws PortException {
+        listen(
+                variable,
+                host,
+                port,
+                options(null),
+                new ConnectionLimit(HEALTH_CONNECTIONS, 0, clock),
+                filter::handleHealth);
+    }
+
     private void listen(
-            String variable, String host, int port, ConnectionLimit limit, Handler<HttpServerRequest> handler)
+            String variable,
+            String host,
+            int port,
+            HttpServerOptions options,
+            ConnectionLimit limit,
+            Handler<HttpServerRequest> handler)
             throws PortException {
-        var server = vertx.createHttpServer(options())
+        var server = vertx.createHttpServer(options)
                 .connectionHandler(connection -> connected(connection, limit))
                 .invalidRequestHandler(filter::handleInvalid)
                 .requestHandler(request -> {
@@ -197,8 +229,10 @@ public final class HttpPort implements AutoCloseable {
         servers.add(server);
     }
 
-    private static HttpServerOptions options() {
-        return new HttpServerOptions()
+    /// @param certificate for TLS; null for plain HTTP. Nobody chooses another protocol by it: HTTP/1.1 stays the only
+    /// one
+    private HttpServerOptions options(@Nullable KeyCertOptions certificate) {
+        var options = new HttpServerOptions()
                 .setMaxInitialLineLength(MAX_HEADER_BYTES)
                 .setMaxHeaderSize(MAX_HEADER_BYTES)
                 .setCompressionSupported(false)
@@ -213,6 +247,15 @@ public final class HttpPort implements AutoCloseable {
                 .setTcpNoDelay(true)
                 // Detects peers that vanished silently; an idle WebSocket whose peer is alive is kept.
                 .setTcpKeepAlive(true);
+        if (certificate != null) {
+            options.setSsl(true)
+                    .setUseAlpn(false)
+                    .setKeyCertOptions(certificate)
+                    // The other clocks begin after the handshake.
+                    .setSslHandshakeTimeout(settings.timeouts().header().toMillis())
+                    .setSslHandshakeTimeoutUnit(TimeUnit.MILLISECONDS);
+        }
+        return options;
     }
 
     private void connected(HttpConnection connection, ConnectionLimit limit) {
@@ -220,7 +263,7 @@ public final class HttpPort implements AutoCloseable {
             if (!limit.admits(http.channel())) {
                 return;
             }
-            StrictRequestDecoder.install(http.channel().pipeline(), options(), memory);
+            StrictRequestDecoder.install(http.channel().pipeline(), options(null), memory);
             slowReaders.connected(http.channel());
             loopWatch.add(http.channel().eventLoop());
         }
@@ -243,10 +286,11 @@ public final class HttpPort implements AutoCloseable {
         return settings.host();
     }
 
-    /// Where it is reached: `http://127.0.0.1:8080`, `http://[::1]:8080`.
+    /// Where it is reached: `http://127.0.0.1:8080`, `https://[::1]:8443`.
     public String url() {
         var host = settings.host();
-        return "http://" + (host.indexOf(':') < 0 ? host : "[" + host.replace("%", "%25") + "]") + ":" + port();
+        return (settings.tls() == null ? "http" : "https") + "://"
+                + (host.indexOf(':') < 0 ? host : "[" + host.replace("%", "%25") + "]") + ":" + port();
     }
 
     /// The paths beside `/ping` that are answered as `/ping` is.
@@ -322,7 +366,7 @@ public final class HttpPort implements AutoCloseable {
     /// Closes the ports, all connections, and the event loops.
     @Override
     public void close() {
-        keyWatch.interrupt();
+        fileWatch.interrupt();
         loopWatch.close();
         vertx.close().toCompletionStage().toCompletableFuture().join();
     }

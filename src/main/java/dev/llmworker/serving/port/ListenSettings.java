@@ -19,6 +19,9 @@ import org.jspecify.annotations.Nullable;
 /// @param keys what clients must have one of
 /// @param metricsKeys keys that read `/metrics`; if there are none, clients' keys do
 /// @param origins the sites whose pages may use the worker
+/// @param tls the certificate for HTTPS and WSS on `port`; null for plain HTTP
+/// @param localHealthPort another port for `/ping` on 127.0.0.1 alone, opened if `port` has TLS and there is no health
+/// port
 /// @param workerId RunPod's name of this worker, sent as `X-Worker-Id`; null elsewhere
 public record ListenSettings(
         String host,
@@ -32,4 +35,6 @@ public record ListenSettings(
         ApiKeys keys,
         ApiKeys metricsKeys,
         Origins origins,
+        @Nullable TlsFiles tls,
+        @Nullable Integer localHealthPort,
         @Nullable String workerId) {}

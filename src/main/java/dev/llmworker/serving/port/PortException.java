@@ -9,6 +9,10 @@ public final class PortException extends Exception {
         super(message, cause);
     }
 
+    static PortException of(String message, Throwable cause) {
+        return new PortException(message, cause);
+    }
+
     static PortException of(String variable, String host, int port, Throwable cause) {
         var reason = String.valueOf(cause.getMessage());
         var other = port < 1024 ? 8080 : port + 1;

@@ -43,14 +43,16 @@ class ApiKeysTest {
             WorkerExtension.mock().with("API_KEYS", KEY + ", " + OTHER).with("ROUTES", ApiKeysTest::routes);
 
     private static String routes() throws Exception {
-        return RouteFolder.in(folder)
-                .route(
-                        "headers",
-                        "platform-http:/headers",
-                        "setBody: {simple: \"seen: ${headers}\"}",
-                        "removeHeaders: {pattern: \"*\"}")
-                .path()
-                .toString();
+        return RouteFolder.in(folder).write("headers", """
+                        - route:
+                            id: headers
+                            group: query:a query:c query:token header:Authorization header:X-API-Key
+                            from:
+                              uri: platform-http:/headers
+                              steps:
+                                - setBody: {simple: "seen: ${headers}"}
+                                - removeHeaders: {pattern: "*"}
+                        """).path().toString();
     }
 
     private static int status(String path, String... headers) throws Exception {

@@ -2,10 +2,12 @@ package dev.llmworker.serving.openai;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.llmworker.generation.OpenAiRequest;
+import dev.llmworker.sampling.ParameterException;
 import dev.llmworker.testing.ChatEvents;
 import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RemoteExtension;
@@ -265,10 +267,10 @@ class RelayTest {
     }
 
     @Test
-    void choicesWithoutEndAreNoMemory() {
+    void choicesWithoutEndAreRefused() {
         for (var n : List.of(Integer.MAX_VALUE, Long.MAX_VALUE, Double.POSITIVE_INFINITY)) {
             var request = new OpenAiRequest(OpenAiRequest.Form.TEXT, Map.of("n", n, "prompt", List.of("a", "b")), "");
-            assertEquals(65536, request.choices());
+            assertThrows(ParameterException.class, request::choices);
         }
     }
 

@@ -60,6 +60,8 @@ class HttpPortClosingTest {
                     keys,
                     ApiKeys.NONE,
                     Origins.UNLISTED,
+                    null,
+                    null,
                     null));
             var reading = new LinkedBlockingQueue<Thread>();
             keys.whenChanged(() -> hold(reading));
