@@ -143,9 +143,7 @@ public final class LocalModel {
                 Count.of(decoder.slots(), "slot"),
                 decoder.contextLength(),
                 decoder.kvCacheBytes() / 1_000_000);
-        LOG.info(
-                "try: curl {}/generate -d '{\"prompt\":\"Tell me about load balancing\"}'",
-                onThisMachine(url));
+        LOG.info("try: curl {}/generate -d '{\"prompt\":\"Tell me about load balancing\"}'", onThisMachine(url));
     }
 
     /// The URL by which a program on this machine reaches the worker.

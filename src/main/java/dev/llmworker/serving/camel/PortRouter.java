@@ -101,9 +101,7 @@ public final class PortRouter extends VertxPlatformHttpRouter {
             rank = FIRST_PREFIX_RANK - 1 - Math.min(parameter, FIRST_PREFIX_RANK - 2);
         }
         // Of paths whose first parameters are in the same place, the one with fewer is more exact.
-        return rank * ROUTES_OF_RANK
-                + (int) parameters * ROUTES_OF_COUNT
-                + routes.getAndIncrement() % ROUTES_OF_COUNT;
+        return rank * ROUTES_OF_RANK + (int) parameters * ROUTES_OF_COUNT + routes.getAndIncrement() % ROUTES_OF_COUNT;
     }
 
     /// Whether a route of HTTP takes some methods at this path, but not all.
