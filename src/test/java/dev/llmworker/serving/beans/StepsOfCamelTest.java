@@ -54,7 +54,7 @@ class StepsOfCamelTest {
         try (var worker = worker(
                 STRICT_JSON,
                 "bean: {ref: generate}",
-                "bean: {ref: answer, method: \"as('summary', ${body})\"}",
+                "bean: {ref: answer, method: \"as(*, 'summary')\"}",
                 "marshal: {custom: {ref: strictJson}}")) {
             var answer =
                     worker.post("/step", "{\"prompt\":\"x\",\"max_tokens\":3}").body();
@@ -63,7 +63,7 @@ class StepsOfCamelTest {
         try (var worker = worker(
                 "convertBodyTo: {type: String}",
                 "to: 'llm:generate?maxTokens=3'",
-                "to: \"bean:answer?method=as('title', *)\"",
+                "to: \"bean:answer?method=as(*, 'title')\"",
                 "marshal: {json: {}}")) {
             var answer = worker.post("/step", "x").body();
             assertTrue(answer.startsWith("{\"title\":\"Response to: 'x'"), answer);
@@ -74,7 +74,7 @@ class StepsOfCamelTest {
     void theBeanAnswerTakesATextAsItIs() throws Exception {
         try (var worker = worker(
                 "convertBodyTo: {type: String}",
-                "bean: {ref: answer, method: \"as('summary', *)\"}",
+                "bean: {ref: answer, method: \"as(*, 'summary')\"}",
                 "marshal: {custom: {ref: strictJson}}")) {
             for (var text : List.of(
                     "null", "true", "7", "\"quoted\"", "'quoted'", " a, b) ", "${body}", "*", "java.lang.String")) {
