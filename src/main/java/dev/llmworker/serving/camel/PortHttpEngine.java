@@ -20,8 +20,8 @@ public final class PortHttpEngine extends VertxPlatformHttpEngine {
     private static void refuseProxy(PlatformHttpEndpoint endpoint) {
         if (endpoint.isHttpProxy()) {
             throw new IllegalArgumentException(
-                    "platform-http: a path must begin with /; without one, a name that begins with \"proxy\" would make the"
-                            + " worker a proxy for every path");
+                    "platform-http: a path must begin with /; without it, a name that begins with \"proxy\" would make"
+                            + " the worker a proxy for every path");
         }
     }
 }
