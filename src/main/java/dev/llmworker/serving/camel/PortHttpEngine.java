@@ -15,14 +15,13 @@ public final class PortHttpEngine extends VertxPlatformHttpEngine {
                 endpoint, processor, getHandlers(), VertxPlatformHttpRouter.getRouterNameFromPort(getServerPort()));
     }
 
-    /// To Camel 4.22.0, a path that begins with `proxy` and has no slash before it means a proxy that serves every path
-    /// and
-    /// forwards to the host that the client names (CVE-2026-85316). The worker has no such proxy.
+    /// In Camel 4.22.0, a path that begins with `proxy`, without a slash, is a proxy for every path. It forwards to the
+    /// host that the client names (CVE-2026-85316). The worker has no such proxy.
     private static void refuseProxy(PlatformHttpEndpoint endpoint) {
         if (endpoint.isHttpProxy()) {
             throw new IllegalArgumentException(
-                    "platform-http: a path must begin with /; without one, a name that begins with \"proxy\" would make the"
-                            + " worker a proxy for every path");
+                    "platform-http: a path must begin with /; without it, a name that begins with \"proxy\" would make"
+                            + " the worker a proxy for every path");
         }
     }
 }

@@ -56,9 +56,8 @@ public final class UnsupportedFields {
     /// Constraints of vLLM's older versions: `guided_json`, `guided_choice`.
     private static final String GUIDED = "guided_";
 
-    /// Of requests that another server answers: what would reach into that server. Its operator chooses the template,
-    /// and
-    /// decides which code and which other servers it calls. Embeddings are tensors, which some servers unpickle.
+    /// Fields that would reach into the server that answers a relayed request. Its operator chooses the template, the
+    /// code that runs and the other servers that it calls. Embeddings are tensors, which some servers unpickle.
     private static final Set<String> IN_RELAY = Set.of(
             "chat_template",
             "prompt_embeds",
