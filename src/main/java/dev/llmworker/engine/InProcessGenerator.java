@@ -23,7 +23,8 @@ import org.slf4j.LoggerFactory;
 
 /// Generates in this process: one engine thread loads the model, then decodes for all sequences together.
 ///
-/// Threading: any thread submits. The caller's thread encodes a short prompt. [LongPrompts] encodes long prompts and those
+/// Threading: any thread submits. The caller's thread encodes a short prompt. [LongPrompts] encodes long prompts and
+/// those
 /// that a chat template renders.
 /// Only the engine thread touches the decoder.
 public final class InProcessGenerator implements Generator {

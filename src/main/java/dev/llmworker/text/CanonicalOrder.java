@@ -6,7 +6,8 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 
-/// Puts long runs of combining marks into Unicode's canonical order, in little more than linear time. A normalizer sorts
+/// Puts long runs of combining marks into Unicode's canonical order, in little more than linear time. A normalizer
+/// sorts
 /// them by insertion: a run of 100,000 marks takes it seconds. Once they are in order it has nothing to do.
 ///
 /// A text and the ordered text are canonically equivalent: every normalizer makes the same of both.
@@ -56,8 +57,7 @@ final class CanonicalOrder {
         var marks = new ArrayList<String>(run.length());
         // Some marks are two in one.
         var decomposed = new HashMap<Integer, List<String>>();
-        run.codePoints()
-                .forEach(mark -> marks.addAll(decomposed.computeIfAbsent(mark, CanonicalOrder::decomposed)));
+        run.codePoints().forEach(mark -> marks.addAll(decomposed.computeIfAbsent(mark, CanonicalOrder::decomposed)));
         var moves = new HashMap<String, Boolean>();
         for (var start = 0; start < marks.size(); ) {
             var end = start;

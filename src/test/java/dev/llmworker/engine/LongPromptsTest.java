@@ -59,10 +59,12 @@ class LongPromptsTest {
             var first = prompts.encode(this::held, MINUTE);
             begun.acquire();
             var encoded = new AtomicBoolean();
-            var second = prompts.encode(() -> {
-                encoded.set(true);
-                throw REFUSAL;
-            }, MINUTE);
+            var second = prompts.encode(
+                    () -> {
+                        encoded.set(true);
+                        throw REFUSAL;
+                    },
+                    MINUTE);
             var third = prompts.encode(this::held, MINUTE);
             assertFalse(begun.tryAcquire());
             second.close();
@@ -104,9 +106,11 @@ class LongPromptsTest {
     @Test
     void aFailureIsNoRefusal() {
         try (var prompts = new LongPrompts(1)) {
-            var generation = prompts.encode(() -> {
-                throw new OutOfMemoryError("of a test");
-            }, MINUTE);
+            var generation = prompts.encode(
+                    () -> {
+                        throw new OutOfMemoryError("of a test");
+                    },
+                    MINUTE);
             assertThrows(IllegalStateException.class, generation::awaitAccepted);
         }
     }

@@ -201,8 +201,7 @@ class FewestTokensTest {
             }
             var ordered = CanonicalOrder.ordered(text.toString());
             for (var form : Normalizer.Form.values()) {
-                assertEquals(
-                        Normalizer.normalize(text, form), Normalizer.normalize(ordered, form), "seed " + seed);
+                assertEquals(Normalizer.normalize(text, form), Normalizer.normalize(ordered, form), "seed " + seed);
             }
         }
     }

@@ -47,7 +47,8 @@ class SplitRegexTest {
         assertThrows(IllegalArgumentException.class, () -> new SplitRegex(regex), regex);
     }
 
-    /// Of public models: Llama 3, GPT-2, GPT-4o, DeepSeek, Qwen, Kimi, BLOOM, OLMo, cl100k in its newer form, StarCoder.
+    /// Of public models: Llama 3, GPT-2, GPT-4o, DeepSeek, Qwen, Kimi, BLOOM, OLMo, cl100k in its newer form,
+    /// StarCoder.
     @Test
     void theExpressionsOfPublicModelsAreAccepted() {
         var upper = "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]";

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.access;
 
+import dev.llmworker.serving.wire.UsesRegex;
 import dev.llmworker.stats.Count;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -19,6 +20,7 @@ import org.slf4j.LoggerFactory;
 /// Only their hashes are kept.
 ///
 /// Threading: any thread.
+@UsesRegex("the variable API_KEYS")
 public final class ApiKeys {
     /// Nothing is asked for.
     public static final ApiKeys NONE = new ApiKeys(List.of(), null);

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.access;
 
 import dev.llmworker.files.TextFile;
+import dev.llmworker.serving.wire.UsesRegex;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,6 +15,7 @@ import org.slf4j.LoggerFactory;
 /// A file with an API key on each line. What cannot be read has no keys.
 ///
 /// Threading: one thread at a time.
+@UsesRegex("the file of keys")
 final class KeyFile {
     private static final Logger LOG = LoggerFactory.getLogger(ApiKeys.class);
     private static final int MAX_BYTES = 1 << 20;

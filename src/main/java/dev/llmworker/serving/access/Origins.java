@@ -1,5 +1,6 @@
 package dev.llmworker.serving.access;
 
+import dev.llmworker.serving.wire.UsesRegex;
 import io.vertx.core.http.HttpServerRequest;
 import java.util.ArrayList;
 import java.util.List;
@@ -9,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 
 /// The sites whose pages may use the worker from a browser. Without a list no page of another site may read an answer,
 /// and WebSockets are open to all, as they were in the worker that this one replaces.
+@UsesRegex("the variable ALLOWED_ORIGINS")
 public final class Origins {
     /// No list.
     public static final Origins UNLISTED = new Origins(false, List.of());

@@ -14,6 +14,8 @@ import java.util.concurrent.ThreadLocalRandom;
 /// answer: `max_tokens`,
 /// `stop`, `stop_token_ids`.
 public final class SamplingFields {
+    private static final int MAX_TOKEN_DIGITS = 9;
+
     private SamplingFields() {}
 
     /// @param temperature used if the request has none
@@ -55,7 +57,7 @@ public final class SamplingFields {
         var bias = new HashMap<Integer, Float>();
         object.forEach((key, value) -> {
             var name = String.valueOf(key);
-            if (!name.matches("[0-9]{1,9}")) {
+            if (!isTokenId(name)) {
                 throw RequestException.invalid(
                         "logit_bias",
                         "logit_bias has \"" + RequestFields.shortened(name) + "\"; its keys must be token ids");
@@ -66,5 +68,11 @@ public final class SamplingFields {
             bias.put(Integer.valueOf(name), number.floatValue());
         });
         return bias;
+    }
+
+    private static boolean isTokenId(String name) {
+        return !name.isEmpty()
+                && name.length() <= MAX_TOKEN_DIGITS
+                && name.chars().allMatch(digit -> digit >= '0' && digit <= '9');
     }
 }

@@ -76,13 +76,14 @@ final class TokenizerParts {
                     throw file.problem("normalizer", "replaces an empty text");
                 }
                 added = step.path("content").asText().length();
-                growth *= Math.max(1.0, (double) added / Math.max(1, replaced.asText().length()));
+                growth *= Math.max(
+                        1.0, (double) added / Math.max(1, replaced.asText().length()));
             }
             if (added > MAX_ADDED || growth > MAX_GROWTH) {
                 throw file.problem(
                         "normalizer",
-                        "makes texts too long: a step may add " + MAX_ADDED + " characters, and all together make a text "
-                                + MAX_GROWTH + " times as long");
+                        "makes texts too long: a step may add " + MAX_ADDED
+                                + " characters, and all together make a text " + MAX_GROWTH + " times as long");
             }
         }
     }

@@ -49,8 +49,7 @@ class TokenizerAbortTest {
         var command = new ArrayList<>(List.of(
                 ProcessHandle.current().info().command().orElseThrow(), "-Xmx1g", "-XX:-CreateCoredumpOnCrash"));
         command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path")));
-        command.addAll(
-                List.of(Encoding.class.getName(), directory.toString(), part, Integer.toString(times), end));
+        command.addAll(List.of(Encoding.class.getName(), directory.toString(), part, Integer.toString(times), end));
         var child = new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.DISCARD)
                 .directory(directory.toFile())

@@ -126,7 +126,8 @@ class JinjaLimitsTest {
     @Test
     void noPrimitiveTakesLong() {
         var limits = new JinjaLimits(Long.MAX_VALUE / 2, 1 << 20, 500, 50);
-        var texts = List.of("'1' * 1000000", "'a' * 1000000", "'1_' * 500000", "'{' * 1000000", "'\u0345\u0323' * 500000");
+        var texts =
+                List.of("'1' * 1000000", "'a' * 1000000", "'1_' * 500000", "'{' * 1000000", "'\u0345\u0323' * 500000");
         var slow = new ArrayList<String>();
         for (var text : texts) {
             for (var expression : List.of(
