@@ -3,9 +3,15 @@ package dev.llmworker;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
+import com.tngtech.archunit.base.DescribedPredicate;
+import com.tngtech.archunit.core.domain.JavaCall;
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.properties.HasName;
+import com.tngtech.archunit.core.domain.properties.HasOwner;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import dev.llmworker.serving.wire.UsesRegex;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -192,6 +198,30 @@ class ArchitectureTest {
         only("org.apache.camel..", SERVING + "..", ROOT, ROOT + ".assembly", ROOT + ".routes", ROOT + ".command");
         only("io.vertx..", SERVING + "..", ROOT + ".remote..", ROOT, ROOT + ".assembly", ROOT + ".command");
         only("io.netty..", ROOT + ".serving..");
+    }
+
+    /// A regular expression may take the square of a header's length, on the event loop.
+    @Test
+    void noClientsTextMeetsARegularExpressionInServing() {
+        var splitting = JavaCall.Predicates.target(
+                        HasOwner.Predicates.With.<JavaClass>owner(JavaClass.Predicates.type(String.class)))
+                .and(JavaCall.Predicates.target(
+                        HasName.Predicates.nameMatching("split|splitWithDelimiters|matches|replaceAll|replaceFirst")));
+        noClasses()
+                .that()
+                .resideInAPackage(SERVING + "..")
+                .and(DescribedPredicate.describe(
+                        "have no @UsesRegex", type -> !outermost(type).isAnnotatedWith(UsesRegex.class)))
+                .should()
+                .callMethodWhere(splitting)
+                .orShould()
+                .dependOnClassesThat()
+                .resideInAPackage("java.util.regex")
+                .check(classes);
+    }
+
+    private static JavaClass outermost(JavaClass type) {
+        return type.getEnclosingClass().map(ArchitectureTest::outermost).orElse(type);
     }
 
     @Test

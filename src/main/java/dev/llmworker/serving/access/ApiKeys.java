@@ -1,5 +1,6 @@
 package dev.llmworker.serving.access;
 
+import dev.llmworker.serving.wire.UsesRegex;
 import dev.llmworker.stats.Count;
 import java.nio.file.Path;
 import java.util.LinkedHashSet;
@@ -15,6 +16,7 @@ import org.slf4j.LoggerFactory;
 /// Only their hashes are kept.
 ///
 /// Threading: any thread.
+@UsesRegex("the variable API_KEYS")
 public final class ApiKeys {
     /// Nothing is asked for.
     public static final ApiKeys NONE = new ApiKeys("API key", Set.of(), null);

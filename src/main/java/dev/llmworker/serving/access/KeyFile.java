@@ -1,6 +1,7 @@
 package dev.llmworker.serving.access;
 
 import dev.llmworker.files.TextFile;
+import dev.llmworker.serving.wire.UsesRegex;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -19,6 +20,7 @@ import org.slf4j.LoggerFactory;
 ///   many connections would revoke all keys.
 ///
 /// Threading: one thread at a time.
+@UsesRegex("the file of keys")
 final class KeyFile {
     private static final Logger LOG = LoggerFactory.getLogger(ApiKeys.class);
     private static final int MAX_BYTES = 1 << 20;

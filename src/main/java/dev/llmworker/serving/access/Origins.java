@@ -1,6 +1,7 @@
 package dev.llmworker.serving.access;
 
 import io.netty.util.NetUtil;
+import dev.llmworker.serving.wire.UsesRegex;
 import io.vertx.core.http.HttpServerRequest;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// But a page must not drive a worker that only this machine can reach. So what arrives at a loopback address is
 /// checked with and without a list.
+@UsesRegex("the variable ALLOWED_ORIGINS")
 public final class Origins {
     /// No list.
     public static final Origins UNLISTED = new Origins(false, List.of(), AllowedHosts.NONE);

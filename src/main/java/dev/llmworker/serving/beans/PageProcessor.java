@@ -2,6 +2,7 @@ package dev.llmworker.serving.beans;
 
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.HttpClient;
+import dev.llmworker.serving.wire.UsesRegex;
 import io.vertx.core.http.HttpServerResponse;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -16,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 
 /// The bean `page`: a page to try the worker from a browser, in one file of the jar. Its policy lets nothing run but
 /// the page's own script and style, by their hashes, and nothing be reached but this worker.
+@UsesRegex("the worker's own page")
 final class PageProcessor implements Processor {
     private static final String FILE = "page.html";
     private static final Pattern SCRIPT = Pattern.compile("<script>(.*?)</script>", Pattern.DOTALL);

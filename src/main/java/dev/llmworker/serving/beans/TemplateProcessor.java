@@ -2,6 +2,7 @@ package dev.llmworker.serving.beans;
 
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
+import dev.llmworker.serving.wire.UsesRegex;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -13,6 +14,7 @@ import org.apache.camel.Processor;
 /// has set one, else the string in the field `text` of the body, a `Map`, which must be there. The result is the body's
 /// field `prompt`, in the place of the fields that it took; other fields stay, so that a client may send `max_tokens`
 /// and the like.
+@UsesRegex("the text of a route")
 final class TemplateProcessor implements Processor {
     private static final String VARIABLE = "template";
     private static final Pattern FIELD = Pattern.compile("\\{([A-Za-z_][A-Za-z0-9_]*)}");

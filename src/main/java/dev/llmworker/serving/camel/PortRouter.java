@@ -10,12 +10,13 @@ import io.vertx.core.Handler;
 import io.vertx.ext.web.Route;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
+import java.util.BitSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
-import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpRouter;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,7 +31,8 @@ public final class PortRouter extends VertxPlatformHttpRouter {
     public static final String NAME = PLATFORM_HTTP_ROUTER_NAME_ZERO;
 
     private static final Logger LOG = LoggerFactory.getLogger(PortRouter.class);
-    private static final Pattern PATH_PARAMETER = Pattern.compile(":[A-Za-z0-9_]+");
+    /// Stands for a parameter in a path.
+    private static final int PARAMETER = -1;
     private static final Map<Integer, String> REASONS = Map.of(
             400, "bad request",
             401, "unauthorized",
@@ -163,16 +165,50 @@ public final class PortRouter extends VertxPlatformHttpRouter {
     /// Whether a route of `pattern` serves `path`: `/rooms/:room` serves `/rooms/7`.
     ///
     /// @param isExact whether it serves no path that goes on
-    private static boolean matches(String pattern, boolean isExact, String path) {
-        var regex = new StringBuilder();
-        var parameters = PATH_PARAMETER.matcher(pattern);
-        var end = 0;
-        while (parameters.find()) {
-            regex.append(Pattern.quote(pattern.substring(end, parameters.start())))
-                    .append("[^/]+");
-            end = parameters.end();
+    static boolean matches(String pattern, boolean isExact, String path) {
+        var parts = parts(pattern);
+        return matches(parts, isExact, path)
+                || isExact && path.endsWith("/") && matches(parts, true, path.substring(0, path.length() - 1));
+    }
+
+    /// Follows all ways to match at once, so that the time is that of the path's length times the pattern's.
+    private static boolean matches(int[] parts, boolean isExact, String path) {
+        var reached = new BitSet();
+        reached.set(0);
+        for (var i = 0; i < path.length(); i++) {
+            if (!isExact && reached.get(parts.length)) {
+                return true;
+            }
+            var character = path.charAt(i);
+            var next = new BitSet();
+            for (var at = reached.nextSetBit(0); at >= 0 && at < parts.length; at = reached.nextSetBit(at + 1)) {
+                if (parts[at] == PARAMETER && character != '/') {
+                    next.set(at);
+                }
+                if (parts[at] == PARAMETER ? character != '/' : parts[at] == character) {
+                    next.set(at + 1);
+                }
+            }
+            reached = next;
         }
-        regex.append(Pattern.quote(pattern.substring(end)));
-        return path.matches(regex + (isExact ? "/?" : ".*"));
+        return reached.get(parts.length);
+    }
+
+    /// The characters of a path's pattern, with one [#PARAMETER] for each `:name`.
+    private static int[] parts(String pattern) {
+        var parts = IntStream.builder();
+        for (var i = 0; i < pattern.length(); i++) {
+            var end = i + 1;
+            while (pattern.charAt(i) == ':' && end < pattern.length() && isOfName(pattern.charAt(end))) {
+                end++;
+            }
+            parts.add(end > i + 1 ? PARAMETER : pattern.charAt(i));
+            i = end - 1;
+        }
+        return parts.build().toArray();
+    }
+
+    private static boolean isOfName(char character) {
+        return character < 0x80 && Character.isLetterOrDigit(character) || character == '_';
     }
 }

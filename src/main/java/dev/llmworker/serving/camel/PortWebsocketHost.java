@@ -26,6 +26,8 @@ final class PortWebsocketHost extends VertxWebsocketHost {
     private static final short GOING_AWAY = 1001;
     private static final short SERVICE_RESTART = 1012;
     private static final int FULL_RETRY_SECONDS = 5;
+    /// Of `Sec-WebSocket-Key`: 16 bytes in Base64.
+    private static final int KEY_LENGTH = 24;
     private static final String HANDSHAKE = "handshake";
 
     private final CamelContext context;
@@ -52,7 +54,7 @@ final class PortWebsocketHost extends VertxWebsocketHost {
     @Override
     public void connect(VertxWebsocketConsumer consumer) {
         var path = consumer.getEndpoint().getConfiguration().getWebsocketURI().getPath();
-        var pattern = path.replaceAll("\\{([^/}]+)}", ":$1");
+        var pattern = path.replace('{', ':').replace("}", "");
         var handshake = router.handshake(pattern).handler(this::checkHandshake);
         var other = configuredRouter.route(pattern).handler(this::rejectOther);
         handshakes.put(path, List.of(handshake, other));
@@ -127,7 +129,12 @@ final class PortWebsocketHost extends VertxWebsocketHost {
     }
 
     private static boolean isKey(@Nullable String key) {
-        return key != null && key.strip().matches("[A-Za-z0-9+/]{22}==");
+        var text = key == null ? "" : key.strip();
+        return text.length() == KEY_LENGTH
+                && text.endsWith("==")
+                && text.chars()
+                        .limit(KEY_LENGTH - 2)
+                        .allMatch(c -> c < 0x80 && Character.isLetterOrDigit(c) || c == '+' || c == '/');
     }
 
     private static JsonError upgradeRequired(String message) {

@@ -3,6 +3,7 @@ package dev.llmworker.serving.camel;
 import dev.llmworker.serving.access.PathRules;
 import dev.llmworker.serving.access.PathRules.Place;
 import dev.llmworker.serving.access.PathRules.Rule;
+import dev.llmworker.serving.wire.UsesRegex;
 import java.util.Collection;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -19,6 +20,7 @@ import org.slf4j.LoggerFactory;
 
 /// Reads the rules that routes have for their own paths: words in the `group` of a route, such as
 /// `group: keyless served-while-draining`. Camel finds this class by its type in the registry.
+@UsesRegex("the group and the methods of a route")
 public final class RoutePaths extends LifecycleStrategySupport {
     private static final Logger LOG = LoggerFactory.getLogger(RoutePaths.class);
 

@@ -6,6 +6,7 @@ import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.EventWriter;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.UsesRegex;
 import java.util.BitSet;
 import java.util.List;
 import java.util.regex.Pattern;
@@ -15,9 +16,10 @@ import org.jspecify.annotations.Nullable;
 /// example, the last events are made like those before.
 ///
 /// Threading: one answer, one thread.
+@UsesRegex("chunks of the engine; possessive, so it takes linear time")
 final class RelayWriter implements EventWriter {
     private static final String DONE = "[DONE]";
-    private static final Pattern REASON = Pattern.compile("\"finish_reason\"\\s*:\\s*\"");
+    private static final Pattern REASON = Pattern.compile("\"finish_reason\"\\s*+:\\s*+\"");
 
     private final boolean includeUsage;
     private final BitSet unfinished = new BitSet();

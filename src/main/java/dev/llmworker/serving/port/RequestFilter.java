@@ -23,7 +23,6 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// Sees each request first, also while Camel starts. It sets the request's id, rejects what no route should see, and
@@ -33,7 +32,7 @@ import org.jspecify.annotations.Nullable;
 public final class RequestFilter implements Handler<HttpServerRequest> {
 
     private static final String PING = "/ping";
-    private static final Pattern SANE_ID = Pattern.compile("[A-Za-z0-9._-]{1,128}");
+    private static final int MAX_ID_LENGTH = 128;
 
     private final Access access;
     private final Drain drain;
@@ -140,12 +139,18 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
         HttpMeter.record(stats, request, HttpStats.NO_ROUTE);
     }
 
+    private static boolean isSaneId(String id) {
+        return !id.isEmpty()
+                && id.length() <= MAX_ID_LENGTH
+                && id.chars().allMatch(c -> c < 0x80 && Character.isLetterOrDigit(c) || "._-".indexOf(c) >= 0);
+    }
+
     private void identify(HttpServerRequest request) {
         var id = request.getHeader(RequestId.HEADER);
         var headers = request.response().headers();
         headers.set(
                 RequestId.HEADER,
-                id != null && SANE_ID.matcher(id).matches()
+                id != null && isSaneId(id)
                         ? id
                         : HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextLong()));
         if (workerId != null) {

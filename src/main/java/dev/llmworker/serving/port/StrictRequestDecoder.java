@@ -23,7 +23,6 @@ import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.impl.VertxHttpRequestDecoder;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.regex.Pattern;
 
 /// Decodes one request at a time, and keeps `Content-Length` if the request has `Transfer-Encoding` too.
 ///
@@ -44,7 +43,7 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
     private static final String ENCODER = "httpEncoder";
     private static final int MAX_AHEAD_BYTES = 64 << 10;
     /// Characters that browsers leave in a target as they are, and that Java's `URI` does not allow.
-    private static final Pattern NOT_IN_URIS = Pattern.compile("[\"<>\\\\^`{|}]");
+    private static final String NOT_IN_URIS = "\"<>\\^`{|}";
 
     private final Answers answers = new Answers();
     // A request was read to its end and is not answered yet.
@@ -152,11 +151,20 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
         if (!version.equals(HttpVersion.HTTP_1_1.text()) && !version.equals(HttpVersion.HTTP_1_0.text())) {
             throw new IllegalArgumentException("this version of HTTP is not served");
         }
-        var target = NOT_IN_URIS
-                .matcher(initialLine[1])
-                .replaceAll(character -> "%"
-                        + HexFormat.of().toHexDigits((byte) character.group().charAt(0)));
-        return super.createMessage(new String[] {initialLine[0], target, version});
+        return super.createMessage(new String[] {initialLine[0], escaped(initialLine[1]), version});
+    }
+
+    private static String escaped(String target) {
+        var escaped = new StringBuilder(target.length());
+        for (var i = 0; i < target.length(); i++) {
+            var character = target.charAt(i);
+            if (NOT_IN_URIS.indexOf(character) >= 0) {
+                escaped.append('%').append(HexFormat.of().toHexDigits((byte) character));
+            } else {
+                escaped.append(character);
+            }
+        }
+        return escaped.toString();
     }
 
     /// Called when all headers of a message are there, and before the codec looks for the end of its body.

@@ -113,7 +113,14 @@ public record JsonError(
     /// The code that goes with a status nobody has said more about: `method_not_allowed`.
     public static JsonError ofStatus(int status, String reason) {
         var words = reason.toLowerCase(Locale.ROOT);
-        return of(status, words.replaceAll("[^a-z]+", "_"), words);
+        var code = new StringBuilder();
+        for (var character : words.toCharArray()) {
+            var isLetter = character >= 'a' && character <= 'z';
+            if (isLetter || code.isEmpty() || code.charAt(code.length() - 1) != '_') {
+                code.append(isLetter ? character : '_');
+            }
+        }
+        return of(status, code.toString(), words);
     }
 
     /// `{"error","code"}`

@@ -13,6 +13,8 @@ import java.util.concurrent.ThreadLocalRandom;
 /// `min_p`, `seed`, `repetition_penalty`, `presence_penalty`, `frequency_penalty`, `logit_bias`; and what ends an
 /// answer: `max_tokens`, `stop`, `stop_token_ids`.
 public final class SamplingFields {
+    private static final int MAX_TOKEN_DIGITS = 9;
+
     private SamplingFields() {}
 
     /// @param temperature used if the request has none
@@ -59,7 +61,7 @@ public final class SamplingFields {
         var bias = new HashMap<Integer, Float>();
         object.forEach((key, value) -> {
             var name = String.valueOf(key);
-            if (!name.matches("[0-9]{1,9}")) {
+            if (!isTokenId(name)) {
                 throw RequestException.invalid(
                         "logit_bias",
                         "logit_bias has \"" + RequestFields.shortened(name) + "\"; its keys must be token ids");
@@ -70,5 +72,11 @@ public final class SamplingFields {
             bias.put(Integer.valueOf(name), number.floatValue());
         });
         return bias;
+    }
+
+    private static boolean isTokenId(String name) {
+        return !name.isEmpty()
+                && name.length() <= MAX_TOKEN_DIGITS
+                && name.chars().allMatch(digit -> digit >= '0' && digit <= '9');
     }
 }

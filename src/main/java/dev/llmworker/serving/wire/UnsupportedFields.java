@@ -4,6 +4,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.StringTokenizer;
 import org.jspecify.annotations.Nullable;
 
 /// The fields of OpenAI's API, vLLM's and llama.cpp's that would change an answer, and that this worker's own engines
@@ -89,9 +90,9 @@ public final class UnsupportedFields {
             for (var group : groups) {
                 var nothing =
                         group.nothing.stream().map(UnsupportedFields::essence).toList();
-                for (var name : group.names.split("\\s+")) {
-                    table.put(name, nothing);
-                }
+                new StringTokenizer(group.names)
+                        .asIterator()
+                        .forEachRemaining(name -> table.put((String) name, nothing));
             }
         }
         return Map.copyOf(table);

@@ -21,6 +21,7 @@ import java.net.http.HttpRequest;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -357,5 +358,32 @@ class OriginsTest {
                 assertThrows(SettingsException.class, () -> TestSettings.listening(Map.of("ALLOWED_ORIGINS", " , ,")));
         assertEquals(
                 "ALLOWED_ORIGINS: there is no origin in it; one is like https://example.com or *", error.getMessage());
+    }
+
+    /// Each label took stack of the event loop.
+    @Test
+    void anOriginOfManyLabelsIsMatchedWithoutMuchStack() throws Exception {
+        var pattern = OriginPattern.of("https://*.example.com").asMatchPredicate();
+        var outcome = new AtomicReference<Object>();
+        var thread = new Thread(
+                null,
+                () -> {
+                    try {
+                        outcome.set(pattern.test("https://" + "a.".repeat(50_000) + "example.com")
+                                && !pattern.test("https://" + "a.".repeat(50_000) + "example.org"));
+                    } catch (StackOverflowError e) {
+                        outcome.set(e);
+                    }
+                },
+                "small stack",
+                256 * 1024);
+        thread.start();
+        thread.join();
+        assertEquals(true, outcome.get());
+        for (var other : List.of(
+                "https://example.com", "https://a..example.com", "https://.example.com", "https://a/.example.com")) {
+            assertFalse(pattern.test(other), other);
+        }
+        assertTrue(pattern.test("https://a-b.c.example.com"));
     }
 }

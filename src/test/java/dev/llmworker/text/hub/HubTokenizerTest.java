@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -225,6 +226,25 @@ class HubTokenizerTest {
         Files.delete(directory.resolve("tokenizer_config.json"));
         try (var model = StoredModel.open(directory)) {
             assertEquals(OptionalInt.of(1), HubTokenizer.of((Safetensors) model).beginOfSequence());
+        }
+    }
+
+    @Test
+    void aNormalizerThatMakesTextsMuchLongerIsRefused() throws IOException {
+        for (var steps : List.of(
+                "[{'type':'Prepend','prepend':'%s'}]".formatted("x".repeat(100)),
+                "[{'type':'Replace','pattern':{'String':' '},'content':'%s'}]".formatted("x".repeat(100)),
+                "[{'type':'Replace','pattern':{'Regex':'.'},'content':'xxxxxxxxxxxxxxxxxxxx'}]",
+                "[{'type':'Replace','pattern':{'String':''},'content':'x'}]",
+                "[%s]"
+                        .formatted(String.join(
+                                ",",
+                                Collections.nCopies(
+                                        30, "{'type':'Replace','pattern':{'String':'x'},'content':'xx'}"))))) {
+            file.putObject("normalizer")
+                    .put("type", "Sequence")
+                    .set("normalizers", JSON.readTree(steps.replace('\'', '"')));
+            assertThrows(ModelFileException.class, () -> tokenizer(words), steps);
         }
     }
 }
