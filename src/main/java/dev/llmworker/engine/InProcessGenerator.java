@@ -42,8 +42,7 @@ public final class InProcessGenerator implements Generator {
     /// @param timeout from submission to the end
     /// @param rest how long there must be no request before the decoder may release memory
     /// @param sharesPrefixes whether requests reuse cached prefixes of all others, whatever their salt
-    public record Limits(
-            @Nullable Integer queueLimit, Duration timeout, Duration rest, boolean sharesPrefixes) {
+    public record Limits(@Nullable Integer queueLimit, Duration timeout, Duration rest, boolean sharesPrefixes) {
         static final int QUEUE_PER_SLOT = 4;
         private static final Duration REST = Duration.ofMinutes(2);
 
@@ -159,7 +158,8 @@ public final class InProcessGenerator implements Generator {
                     new WaitingQueue(limits.queueLimit(decoder.description().slots()));
             var scheduler = new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock, stats);
             stats.recordReady(description(decoder.description(), waiting.limit()), waiting::size);
-            loaded = new Loaded(model, waiting, new Admissions(model, limits.timeout(), limits.sharesPrefixes(), clock));
+            loaded =
+                    new Loaded(model, waiting, new Admissions(model, limits.timeout(), limits.sharesPrefixes(), clock));
             readiness = new Readiness.Ready();
             listener.loaded(model);
             decodeUntilClosed(scheduler, waiting, decoder);

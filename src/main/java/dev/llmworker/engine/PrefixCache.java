@@ -162,7 +162,8 @@ final class PrefixCache {
     void release(int slot) {
         boolean keep = length(slot) >= LEAST_TOKENS && (!decoder.deterministic() || exact(slot) > 0);
         var owner = owners[slot];
-        pasts[slot] = keep && owner != null ? new Past(owner.ids(), owner.cached(), owner.exact(), owner.cacheSalt()) : null;
+        pasts[slot] =
+                keep && owner != null ? new Past(owner.ids(), owner.cached(), owner.exact(), owner.cacheSalt()) : null;
         owners[slot] = null;
         lastUse[slot] = ++uses;
     }

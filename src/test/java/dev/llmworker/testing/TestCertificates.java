@@ -65,8 +65,7 @@ public final class TestCertificates {
     private Path write(String name, String type, byte[] content) throws IOException {
         var lines = Base64.getMimeEncoder().encodeToString(content);
         return Files.writeString(
-                folder.resolve(name),
-                "-----BEGIN " + type + "-----\n" + lines + "\n-----END " + type + "-----\n");
+                folder.resolve(name), "-----BEGIN " + type + "-----\n" + lines + "\n-----END " + type + "-----\n");
     }
 
     /// Clients that trust the authority alone.

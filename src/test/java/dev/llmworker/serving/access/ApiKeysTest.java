@@ -165,13 +165,24 @@ class ApiKeysTest {
     @Test
     void noRouteSeesTheKeyInWhateverSpelling() throws Exception {
         for (var headers : new String[] {
-            "", "Authorization: Bearer " + KEY, "Authorization: Bearer\t" + KEY, "authorization: " + KEY,
-            "Authorization: Token " + KEY, "Authorization: Basic " + KEY, "Authorization: Bearer x-other"
+            "",
+            "Authorization: Bearer " + KEY,
+            "Authorization: Bearer\t" + KEY,
+            "authorization: " + KEY,
+            "Authorization: Token " + KEY,
+            "Authorization: Basic " + KEY,
+            "Authorization: Bearer x-other"
         }) {
             for (var path : new String[] {
-                "/headers", "/headers?token=" + KEY, "/headers?a=b&t%6Fken=" + KEY + "&c=d", "/headers?a;token=" + KEY,
-                "/headers?TOKEN=" + KEY + "&token=" + KEY, "/headers?token=" + KEY + "#token=" + KEY,
-                "/headers?a=b#?token=" + KEY, "http://worker/headers?token=" + KEY, "/headers?a=b?token=c&token=" + KEY
+                "/headers",
+                "/headers?token=" + KEY,
+                "/headers?a=b&t%6Fken=" + KEY + "&c=d",
+                "/headers?a;token=" + KEY,
+                "/headers?TOKEN=" + KEY + "&token=" + KEY,
+                "/headers?token=" + KEY + "#token=" + KEY,
+                "/headers?a=b#?token=" + KEY,
+                "http://worker/headers?token=" + KEY,
+                "/headers?a=b?token=c&token=" + KEY
             }) {
                 var seen = head(path, "X-API-Key: " + KEY + "\r\n" + (headers.isEmpty() ? "" : headers + "\r\n"));
                 assertTrue(seen.startsWith("HTTP/1.1 200 "), path + headers + seen);
@@ -239,8 +250,10 @@ class ApiKeysTest {
                 assertEquals(401, kept.get(path).statusCode(), path);
             }
             for (var path : new String[] {"/stats", "/v1/models", "/metricsx", "/generate"}) {
-                assertEquals(401, RunningWorker.send(kept.request(path).header("X-API-Key", OTHER))
-                        .statusCode());
+                assertEquals(
+                        401,
+                        RunningWorker.send(kept.request(path).header("X-API-Key", OTHER))
+                                .statusCode());
             }
         }
     }
@@ -251,8 +264,10 @@ class ApiKeysTest {
             assertEquals(200, open.get("/stats").statusCode());
             assertEquals(401, open.get("/metrics").statusCode());
             assertEquals(401, open.get("//metrics").statusCode());
-            assertEquals(200, RunningWorker.send(open.request("/metrics").header("X-API-Key", OTHER))
-                    .statusCode());
+            assertEquals(
+                    200,
+                    RunningWorker.send(open.request("/metrics").header("X-API-Key", OTHER))
+                            .statusCode());
         }
     }
 

@@ -208,7 +208,8 @@ class OriginsTest {
     @Test
     void theWorkersOwnPageIsBelievedOnLoopbackUnderListedNamesOnly() {
         var origins = Origins.UNLISTED.withHosts(AllowedHosts.of("worker.example.com, *.example.net, 192.0.2.1"));
-        for (var host : new String[] {"worker.example.com", "Worker.example.com:8080", "a.example.net", "192.0.2.1:80"}) {
+        for (var host :
+                new String[] {"worker.example.com", "Worker.example.com:8080", "a.example.net", "192.0.2.1:80"}) {
             assertTrue(origins.mayCall("http://" + host, host, true), host);
             assertFalse(origins.mayCall("http://" + host, "other.example.com", true), host);
             assertFalse(origins.mayCall("http://" + host, null, true), host);
@@ -220,7 +221,19 @@ class OriginsTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"http://worker", "worker:8080", "worker/", "*", "a b", "w*r", "worker@", "", " , ", "a..b", "[::1"})
+            strings = {
+                "http://worker",
+                "worker:8080",
+                "worker/",
+                "*",
+                "a b",
+                "w*r",
+                "worker@",
+                "",
+                " , ",
+                "a..b",
+                "[::1"
+            })
     void aHostThatIsNoneIsRefusedAtTheStart(String hosts) {
         assertThrows(IllegalArgumentException.class, () -> AllowedHosts.of(hosts));
     }

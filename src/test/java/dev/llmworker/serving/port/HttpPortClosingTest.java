@@ -49,7 +49,19 @@ class HttpPortClosingTest {
             var file = Files.writeString(folder.resolve("keys"), "the-first-key-of-all");
             var keys = ApiKeys.of(null, file);
             var port = new HttpPort(new ListenSettings(
-                    "127.0.0.1", 0, 0, Set.of(), 1 << 20, Timeouts.DEFAULT, 10, keys, ApiKeys.NONE, Origins.UNLISTED, null, null, null));
+                    "127.0.0.1",
+                    0,
+                    0,
+                    Set.of(),
+                    1 << 20,
+                    Timeouts.DEFAULT,
+                    10,
+                    keys,
+                    ApiKeys.NONE,
+                    Origins.UNLISTED,
+                    null,
+                    null,
+                    null));
             var reading = new LinkedBlockingQueue<Thread>();
             keys.whenChanged(() -> hold(reading));
             Files.writeString(file, "the-second-key-of-all");

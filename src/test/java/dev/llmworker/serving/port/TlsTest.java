@@ -59,8 +59,7 @@ class TlsTest {
     }
 
     private static Map<String, String> tls(Path certificate, Path key, String... more) {
-        var environment =
-                new HashMap<>(Map.of("TLS_CERT", certificate.toString(), "TLS_KEY", key.toString()));
+        var environment = new HashMap<>(Map.of("TLS_CERT", certificate.toString(), "TLS_KEY", key.toString()));
         for (var i = 0; i < more.length; i += 2) {
             environment.put(more[i], more[i + 1]);
         }
@@ -133,8 +132,8 @@ class TlsTest {
             var environment = tls(pem.certificate(), pem.key(), name, Integer.toString(health));
             try (var worker = new RunningWorker(new MockGenerator(), environment)) {
                 assertEquals(health, worker.port.healthPort(), name);
-                var answer = RunningWorker.send(
-                        HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + health + "/ping")));
+                var answer =
+                        RunningWorker.send(HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + health + "/ping")));
                 assertEquals(200, answer.statusCode(), name);
                 var request = HttpRequest.newBuilder(uri("https", worker, "/ping"));
                 assertEquals(
@@ -203,8 +202,8 @@ class TlsTest {
     }
 
     private static String refused(Path certificate, Path key) {
-        var error = assertThrows(
-                PortException.class, () -> HttpPort.open(TestSettings.listening(tls(certificate, key))));
+        var error =
+                assertThrows(PortException.class, () -> HttpPort.open(TestSettings.listening(tls(certificate, key))));
         return String.valueOf(error.getMessage());
     }
 
