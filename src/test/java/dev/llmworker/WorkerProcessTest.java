@@ -117,8 +117,9 @@ class WorkerProcessTest {
     void withoutATerminalAModelThatFailedIsTheLastLineAndPingSaysSo() throws Exception {
         var environment = Map.of("ENGINE", "djl", "MODEL", "/no/such.gguf");
         try (var worker = WorkerProcess.start(Worker.class, environment)) {
-            var last = "ERROR Worker: nothing can be served, /ping answers 503 and the worker exits in 60 s: the model cannot be loaded:"
-                    + " MODEL=/no/such.gguf: no such file";
+            var last =
+                    "ERROR Worker: nothing can be served, /ping answers 503 and the worker exits in 60 s: the model cannot be loaded:"
+                            + " MODEL=/no/such.gguf: no such file";
             Await.until("it says so", () -> worker.lines.getLast().endsWith(last));
             assertEquals(503, worker.get("/ping").statusCode());
         }
@@ -132,7 +133,9 @@ class WorkerProcessTest {
                 assertEquals(1001, socket.closeCode());
             }
             assertEquals(1, worker.exit());
-            var said = worker.lines.stream().filter(line -> line.contains(" Worker: the worker ends ")).toList();
+            var said = worker.lines.stream()
+                    .filter(line -> line.contains(" Worker: the worker ends "))
+                    .toList();
             assertEquals(1, said.size(), worker.lines::toString);
             assertTrue(
                     said.getFirst()

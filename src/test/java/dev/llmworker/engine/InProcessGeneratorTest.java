@@ -57,8 +57,7 @@ class InProcessGeneratorTest {
     }
 
     /// @param broken gets the reason if the engine fails
-    private InProcessGenerator start(
-            Decoder decoder, @Nullable Integer queueLimit, CompletableFuture<String> broken)
+    private InProcessGenerator start(Decoder decoder, @Nullable Integer queueLimit, CompletableFuture<String> broken)
             throws InterruptedException {
         var generator = InProcessGenerator.start(
                 () -> model(decoder),

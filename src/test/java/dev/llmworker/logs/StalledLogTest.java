@@ -55,8 +55,7 @@ class StalledLogTest {
                 .redirectErrorStream(true)
                 .redirectOutput(pipe.toFile());
         builder.environment()
-                .putAll(Map.of(
-                        "ENGINE", "mock", "HOST", "127.0.0.1", "PORT", Integer.toString(port), "API_KEYS", KEY));
+                .putAll(Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", Integer.toString(port), "API_KEYS", KEY));
         return builder.start();
     }
 
@@ -81,7 +80,8 @@ class StalledLogTest {
                     assertEquals(400, status(wrong.POST(HttpRequest.BodyPublishers.ofString("{}"))), "request " + i);
                 }
                 assertEquals(200, status(request("/ping")));
-                var page = RunningWorker.send(request("/metrics").header("X-API-Key", KEY)).body();
+                var page = RunningWorker.send(request("/metrics").header("X-API-Key", KEY))
+                        .body();
                 var dropped = page.lines()
                         .filter(line -> line.startsWith("llmworker_log_lines_dropped_total "))
                         .findFirst()

@@ -15,7 +15,6 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.slf4j.LoggerFactory;
@@ -58,7 +57,8 @@ class LostHandshakeTest {
     private static void leaveWhileTheEventLoopIsBusy(RunningWorker worker) throws Exception {
         var sockets = new Socket[4];
         for (var i = 0; i < sockets.length; i++) {
-            sockets[i] = new Socket(InetAddress.getLoopbackAddress(), worker.port().port());
+            sockets[i] =
+                    new Socket(InetAddress.getLoopbackAddress(), worker.port().port());
             sockets[i].setSoLinger(true, 0);
         }
         for (var socket : sockets) {
