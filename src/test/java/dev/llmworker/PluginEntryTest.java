@@ -29,6 +29,9 @@ class PluginEntryTest {
         var services = Path.of("src/main/resources/META-INF/services", ContextServicePlugin.class.getName());
         assertEquals(PluginEntry.class.getName(), Files.readString(services).strip());
         assertEquals(JAVA_17, classFileVersion("PluginEntry"));
+        // The main class of the jar: `java -jar`.
+        assertEquals(JAVA_17, classFileVersion("JarEntry"));
+        assertTrue(Files.readString(Path.of("pom.xml")).contains("<mainClass>" + JarEntry.class.getName() + "<"));
         assertTrue(classFileVersion("WorkerPlugin") > JAVA_17);
     }
 

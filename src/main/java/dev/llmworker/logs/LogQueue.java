@@ -1,10 +1,10 @@
 package dev.llmworker.logs;
 
 import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.LoggerContext;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.classic.spi.LoggingEvent;
 import ch.qos.logback.core.Appender;
-import ch.qos.logback.core.Context;
 import ch.qos.logback.core.UnsynchronizedAppenderBase;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -24,6 +24,7 @@ public final class LogQueue extends UnsynchronizedAppenderBase<ILoggingEvent> {
     private static volatile @Nullable LogQueue ofThisProcess;
 
     private final Appender<ILoggingEvent> writer;
+    private final LoggerContext loggers;
     private final int capacity;
     private final ArrayDeque<ILoggingEvent> queue = new ArrayDeque<>();
     private final Object lock = new Object();
@@ -35,16 +36,17 @@ public final class LogQueue extends UnsynchronizedAppenderBase<ILoggingEvent> {
     /// How long the threads of a shutdown may still wait for their lines, all together.
     private long patienceNanos = TimeUnit.SECONDS.toNanos(1);
 
-    LogQueue(Appender<ILoggingEvent> writer, Context context, int capacity) {
+    LogQueue(Appender<ILoggingEvent> writer, LoggerContext loggers, int capacity) {
         this.writer = writer;
+        this.loggers = loggers;
         this.capacity = capacity;
-        setContext(context);
+        setContext(loggers);
         setName("queue");
     }
 
     /// The queue of the process. Whatever is logged before the process ends is written, shutdown hooks included.
-    public static LogQueue before(Appender<ILoggingEvent> writer, Context context) {
-        var queue = new LogQueue(writer, context, CAPACITY);
+    public static LogQueue before(Appender<ILoggingEvent> writer, LoggerContext loggers) {
+        var queue = new LogQueue(writer, loggers, CAPACITY);
         queue.start();
         ProcessEnd.flushBy(queue::flush);
         Runtime.getRuntime().addShutdownHook(new Thread(queue::end, "log-end"));
@@ -92,14 +94,10 @@ public final class LogQueue extends UnsynchronizedAppenderBase<ILoggingEvent> {
     }
 
     private ILoggingEvent line(long count) {
-        var event = new LoggingEvent();
-        event.setLoggerName(LogQueue.class.getName());
-        event.setLevel(Level.WARN);
-        event.setThreadName("log");
-        event.setTimeStamp(System.currentTimeMillis());
-        event.setMessage(count + (count == 1 ? " log line was dropped" : " log lines were dropped")
-                + ", because the log was not read fast enough");
-        return event;
+        var message = count + (count == 1 ? " log line was dropped" : " log lines were dropped")
+                + ", because the log was not read fast enough";
+        return new LoggingEvent(
+                LogQueue.class.getName(), loggers.getLogger(LogQueue.class), Level.WARN, message, null, null);
     }
 
     private void write() {

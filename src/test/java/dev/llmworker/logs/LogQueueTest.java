@@ -7,11 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.LoggerContext;
 import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.classic.util.LogbackMDCAdapter;
 import ch.qos.logback.core.AppenderBase;
 import dev.llmworker.testing.Await;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Semaphore;
 import org.junit.jupiter.api.AfterEach;
@@ -29,10 +31,13 @@ class LogQueueTest {
     private final ch.qos.logback.classic.Logger log = loggers.getLogger("x");
 
     LogQueueTest() {
+        loggers.setMDCAdapter(new LogbackMDCAdapter());
         var writer = new AppenderBase<ILoggingEvent>() {
             @Override
             protected void append(ILoggingEvent event) {
                 room.acquireUninterruptibly();
+                // The encoder of JSON reads these of each line.
+                assertEquals(Map.of(), event.getMDCPropertyMap());
                 written.add(event.getFormattedMessage());
             }
         };

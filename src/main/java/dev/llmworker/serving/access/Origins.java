@@ -1,7 +1,7 @@
 package dev.llmworker.serving.access;
 
-import io.netty.util.NetUtil;
 import dev.llmworker.serving.wire.UsesRegex;
+import io.netty.util.NetUtil;
 import io.vertx.core.http.HttpServerRequest;
 import java.util.ArrayList;
 import java.util.List;
