@@ -190,20 +190,22 @@ final class SplitRegex {
     /// The atom that a body without choice consists of, or [#ANY] for several atoms; null if it has a choice.
     private static @Nullable String fixed(Node body) {
         return switch (body) {
-            case Atom(String source) -> source;
-            case Anchor() -> null;
-            case Repeat(var inner, var min, var max, _) -> min == max && max > 0 ? fixed(inner) : null;
-            case Group(var branches, _, var isLook) -> {
-                if (isLook || branches.size() != 1 || branches.getFirst().isEmpty()) {
+            case Atom atom -> atom.source;
+            case Anchor _ -> null;
+            case Repeat repeat -> repeat.min == repeat.max && repeat.max > 0 ? fixed(repeat.body) : null;
+            case Group group -> {
+                if (group.isLook
+                        || group.branches.size() != 1
+                        || group.branches.getFirst().isEmpty()) {
                     yield null;
                 }
                 var atoms = new HashSet<String>();
-                for (var node : branches.getFirst()) {
-                    var atom = fixed(node);
-                    if (atom == null) {
+                for (var node : group.branches.getFirst()) {
+                    var single = fixed(node);
+                    if (single == null) {
                         yield null;
                     }
-                    atoms.add(atom);
+                    atoms.add(single);
                 }
                 yield atoms.size() == 1 ? atoms.iterator().next() : ANY;
             }
@@ -221,13 +223,16 @@ final class SplitRegex {
         };
     }
 
-    /// The characters of which a run may be looked at from each of its places. That is not so if the next branches begin
+    /// The characters of which a run may be looked at from each of its places. That is not so if the next branches
+    /// begin
     /// with the same repetition, and one of them then takes the run.
     private Set<String> inVain(List<List<Node>> branches) {
         var inVain = new HashSet<String>();
         for (var retry : retried) {
             var taken = false;
-            for (var i = retry.branch + 1; !taken && i < branches.size() && beginsWith(branches.get(i), retry.atom); i++) {
+            for (var i = retry.branch + 1;
+                    !taken && i < branches.size() && beginsWith(branches.get(i), retry.atom);
+                    i++) {
                 taken = takes(branches.get(i), retry.atom);
             }
             if (!taken) {
@@ -250,11 +255,11 @@ final class SplitRegex {
     /// Where a branch repeats an atom without an end, after optional atoms; -1 if it does not begin so.
     private static int position(List<Node> sequence, String atom) {
         for (var i = 0; i < sequence.size(); i++) {
-            if (sequence.get(i) instanceof Repeat(Atom(var source), var min, var max, _)) {
-                if (max == MANY && min <= 1 && source.equals(atom)) {
+            if (sequence.get(i) instanceof Repeat repeat && repeat.body instanceof Atom body) {
+                if (repeat.max == MANY && repeat.min <= 1 && body.source.equals(atom)) {
                     return i;
                 }
-                if (min == 0 && max == 1) {
+                if (repeat.min == 0 && repeat.max == 1) {
                     continue;
                 }
             }
