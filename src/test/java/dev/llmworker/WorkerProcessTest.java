@@ -127,22 +127,18 @@ class WorkerProcessTest {
 
     @Test
     void aModelThatFailedEndsItInOrderAfterItsTime() throws Exception {
-        var environment = Map.of("ENGINE", "djl", "MODEL", "/no/such.gguf", "ENGINE_FAILURE_EXIT", "2");
-        try (var worker = WorkerProcess.start(Worker.class, environment)) {
-            try (var socket = worker.socket("/ws")) {
-                assertEquals(1001, socket.closeCode());
-            }
-            assertEquals(1, worker.exit());
-            var said = worker.lines.stream()
-                    .filter(line -> line.contains(" Worker: the worker ends "))
-                    .toList();
-            assertEquals(1, said.size(), worker.lines::toString);
-            assertTrue(
-                    said.getFirst()
-                            .endsWith("ERROR Worker: the worker ends with status 1, because the model cannot be loaded:"
-                                    + " MODEL=/no/such.gguf: no such file"),
-                    worker.lines::toString);
-        }
+        var process = start(Map.of(
+                "ENGINE", "djl", "MODEL", "/no/such.gguf", "HOST", "127.0.0.1", "PORT", "0", "ENGINE_FAILURE_EXIT", "2"));
+        var ends = lines(process).stream()
+                .filter(line -> line.contains(" Worker: the worker ends "))
+                .map(line -> line.replaceFirst(".* Worker: ", ""))
+                .toList();
+        assertEquals(
+                List.of("the worker ends with status 1, because the model cannot be loaded: MODEL=/no/such.gguf:"
+                        + " no such file"),
+                ends);
+        assertTrue(process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS));
+        assertEquals(1, process.exitValue());
     }
 
     /// `script` runs it at a terminal of its own.

@@ -3,7 +3,6 @@ package dev.llmworker.serving.port;
 import dev.llmworker.serving.access.Access;
 import dev.llmworker.serving.connection.Drain;
 import dev.llmworker.serving.wire.ContentType;
-import dev.llmworker.serving.wire.HeaderLists;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.serving.wire.RequestId;
@@ -11,13 +10,10 @@ import dev.llmworker.stats.HttpStats;
 import io.netty.handler.codec.http.QueryStringDecoder;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
-import io.vertx.core.Future;
 import io.vertx.core.Handler;
 import io.vertx.core.MultiMap;
-import io.vertx.core.Promise;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
-import io.vertx.core.http.ServerWebSocket;
 import io.vertx.core.http.impl.HttpServerRequestInternal;
 import io.vertx.core.http.impl.HttpServerRequestWrapper;
 import java.nio.charset.StandardCharsets;
@@ -93,18 +89,11 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
         if (routes == null) {
             handleWhileStarting(admitted);
         } else {
-            routes.handle(asRoutesSeeIt(admitted));
+            routes.handle(
+                    admitted.method() == HttpMethod.HEAD && admitted instanceof HttpServerRequestInternal head
+                            ? new HeadAsGet(head)
+                            : admitted);
         }
-    }
-
-    private static HttpServerRequest asRoutesSeeIt(HttpServerRequest request) {
-        if (!(request instanceof HttpServerRequestInternal sent)) {
-            return request;
-        }
-        if (request.method() == HttpMethod.HEAD) {
-            return new HeadAsGet(sent);
-        }
-        return HeaderLists.asksForWebSocket(request) ? new Handshake(sent) : request;
     }
 
     private static void removeControlNames(MultiMap headers) {
@@ -251,22 +240,6 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
         @Override
         public String uri() {
             return uri;
-        }
-    }
-
-    /// A handshake that never succeeds if the client has disconnected meanwhile. Camel would keep such a WebSocket for
-    /// good, and fail as it adds its handlers.
-    private static final class Handshake extends HttpServerRequestWrapper {
-        Handshake(HttpServerRequestInternal request) {
-            super(request);
-        }
-
-        @Override
-        public Future<ServerWebSocket> toWebSocket() {
-            var upgraded = super.toWebSocket();
-            // Nobody waits for a future that never completes: the connection is gone.
-            return upgraded.compose(socket ->
-                    socket.isClosed() ? Promise.<ServerWebSocket>promise().future() : Future.succeededFuture(socket));
         }
     }
 
