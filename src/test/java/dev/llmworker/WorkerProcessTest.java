@@ -128,7 +128,16 @@ class WorkerProcessTest {
     @Test
     void aModelThatFailedEndsItInOrderAfterItsTime() throws Exception {
         var process = start(Map.of(
-                "ENGINE", "djl", "MODEL", "/no/such.gguf", "HOST", "127.0.0.1", "PORT", "0", "ENGINE_FAILURE_EXIT", "2"));
+                "ENGINE",
+                "djl",
+                "MODEL",
+                "/no/such.gguf",
+                "HOST",
+                "127.0.0.1",
+                "PORT",
+                "0",
+                "ENGINE_FAILURE_EXIT",
+                "2"));
         var ends = lines(process).stream()
                 .filter(line -> line.contains(" Worker: the worker ends "))
                 .map(line -> line.replaceFirst(".* Worker: ", ""))

@@ -10,10 +10,10 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
-/// Encodes prompts whose encoding may take long, a few at a time, on threads of its own. It would otherwise occupy the
-/// threads that serve all other requests. There is one for long prompts, which take seconds in native code that cannot
-/// be
-/// interrupted. Another is for conversations: a model's chat template may take its five seconds for each.
+/// Encodes prompts whose encoding may take long, a few at a time, on threads of its own. It would otherwise
+/// occupy the threads that serve all other requests. There is one for long prompts, which take seconds in
+/// native code that cannot be interrupted. Another is for conversations: a model's chat template may take its
+/// five seconds for each.
 ///
 /// Threading: any thread.
 final class LongPrompts implements AutoCloseable {

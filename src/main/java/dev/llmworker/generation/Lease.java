@@ -3,9 +3,8 @@ package dev.llmworker.generation;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
-/// A place that is taken and must be given back once: at a server, in a queue, among the prompts of a connection. Take
-/// it
-/// in a try-with-resources. Whatever is thrown then gives it back, until it has an owner.
+/// A place that is taken and must be given back once: at a server, in a queue, among the prompts of a
+/// connection. Take it in a try-with-resources. Whatever is thrown then gives it back, until it has an owner.
 ///
 /// ```java
 /// try (var place = take()) {

@@ -11,9 +11,9 @@ import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// Passes log lines to a thread of its own, which writes them. A log that nobody reads blocks only that thread. When
-/// the
-/// queue is full, lines are dropped and counted, until half of the queue is free again. Then a line says how many.
+/// Passes log lines to a thread of its own, which writes them. A log that nobody reads blocks only that thread.
+/// When the queue is full, lines are dropped and counted, until half of the queue is free again. Then a line
+/// says how many.
 ///
 /// Logback's own queue drops lines silently, and loses those of shutdown hooks.
 ///

@@ -6,9 +6,9 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 
-/// Puts long runs of combining marks into Unicode's canonical order, in little more than linear time. A normalizer
-/// sorts
-/// them by insertion: a run of 100,000 marks takes it seconds. Once they are in order it has nothing to do.
+/// Puts long runs of combining marks into Unicode's canonical order, in little more than linear time. A
+/// normalizer sorts them by insertion: a run of 100,000 marks takes it seconds. Once they are in order it has
+/// nothing to do.
 ///
 /// A text and the ordered text are canonically equivalent: every normalizer makes the same of both.
 final class CanonicalOrder {

@@ -223,9 +223,8 @@ final class SplitRegex {
         };
     }
 
-    /// The characters of which a run may be looked at from each of its places. That is not so if the next branches
-    /// begin
-    /// with the same repetition, and one of them then takes the run.
+    /// The characters of which a run may be looked at from each of its places. That is not so if the next
+    /// branches begin with the same repetition, and one of them then takes the run.
     private Set<String> inVain(List<List<Node>> branches) {
         var inVain = new HashSet<String>();
         for (var retry : retried) {

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.access;
 
 import dev.llmworker.serving.wire.RequestFields;
+import dev.llmworker.serving.wire.UsesRegex;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -9,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 
 /// The names under which browsers of this machine may reach the worker, beside loopback names. An attacker's name may
 /// point to this machine, too (DNS rebinding), and its page would look like the worker's own.
+@UsesRegex("the variable ALLOWED_HOSTS; its patterns take linear time, as those of Origins")
 public final class AllowedHosts {
     /// No list.
     public static final AllowedHosts NONE = new AllowedHosts(List.of());

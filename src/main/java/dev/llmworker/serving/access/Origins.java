@@ -87,9 +87,8 @@ public final class Origins {
         return allowed.stream().anyMatch(entry -> entry.test(lower));
     }
 
-    /// Whether the page that sent `request` may give the worker work, by a POST or a WebSocket. Browsers ask for no
-    /// leave
-    /// before they do. Programs send no `Origin`.
+    /// Whether the page that sent `request` may give the worker work, by a POST or a WebSocket. Browsers ask
+    /// for no leave before they do. Programs send no `Origin`.
     ///
     /// @param loopback whether it arrived at a loopback address
     boolean mayCall(HttpServerRequest request, boolean loopback) {

@@ -8,10 +8,9 @@ import java.util.TreeMap;
 import org.apache.camel.Exchange;
 import org.apache.camel.http.base.HttpHeaderFilterStrategy;
 
-/// Keeps the client's headers out of the exchange and of the answer. Camel would make a header of each header and each
-/// parameter of a request; [DeclaredNames] passes on those that the route declares. Camel answers with the headers of
-/// the
-/// message. Only those that the route has set or changed leave.
+/// Keeps the client's headers out of the exchange and of the answer. Camel would make a header of each header
+/// and each parameter of a request; [DeclaredNames] passes on those that the route declares. Camel answers with
+/// the headers of the message. Only those that the route has set or changed leave.
 public final class AnswerHeaders extends HttpHeaderFilterStrategy {
     private static final String SENT = "llmworker.sentHeaders";
 

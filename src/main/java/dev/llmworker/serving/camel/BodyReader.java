@@ -12,10 +12,9 @@ import io.vertx.ext.web.impl.RoutingContextInternal;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/// Reads the body of a request into memory, as far as `MAX_BODY_BYTES` and the budget for memory allow. The bytes count
-/// until the route is done, because the prompts in them stay in memory for so long. Vert.x's own handler counts
-/// nothing,
-/// and writes uploads to the disk.
+/// Reads the body of a request into memory, as far as `MAX_BODY_BYTES` and the budget for memory allow. The
+/// bytes count until the route is done, because the prompts in them stay in memory for so long. Vert.x's own
+/// handler counts nothing, and writes uploads to the disk.
 ///
 /// Threading: the event loops.
 final class BodyReader implements Handler<RoutingContext> {

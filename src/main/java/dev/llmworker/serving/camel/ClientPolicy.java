@@ -38,7 +38,8 @@ public final class ClientPolicy implements RoutePolicyFactory {
     /// Names are compared in any case, as Camel's map of headers does. Routes that pass an exchange on to each other
     /// keep the headers.
     private static void removeControl(Route route, Exchange exchange) {
-        var scheme = route.getEndpoint().getEndpointUri().split(":", 2)[0];
+        var uri = route.getEndpoint().getEndpointUri();
+        var scheme = uri.substring(0, Math.max(0, uri.indexOf(':')));
         if (!WITHIN_THE_WORKER.contains(scheme) && exchange.getMessage().hasHeaders()) {
             exchange.getMessage().getHeaders().keySet().removeIf(OutsideHeaders::isControl);
         }

@@ -2,6 +2,7 @@ package dev.llmworker.serving.camel;
 
 import dev.llmworker.serving.port.ControlNames;
 import dev.llmworker.serving.wire.RequestId;
+import dev.llmworker.serving.wire.UsesRegex;
 import io.netty.handler.codec.http.QueryStringEncoder;
 import io.vertx.core.MultiMap;
 import io.vertx.ext.web.RoutingContext;
@@ -21,6 +22,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// @param headers in any case
 /// @param parameters exactly as written
+@UsesRegex("the group of a route")
 record DeclaredNames(List<String> headers, List<String> parameters) {
     static final DeclaredNames NONE = new DeclaredNames(List.of("Accept"), List.of());
 
@@ -95,6 +97,7 @@ record DeclaredNames(List<String> headers, List<String> parameters) {
         for (var name : parameters) {
             sent.getAll(name).forEach(value -> query.addParam(name, value));
         }
-        return query.toString().replaceFirst("^\\?", "");
+        var text = query.toString();
+        return text.startsWith("?") ? text.substring(1) : text;
     }
 }

@@ -9,10 +9,9 @@ import org.apache.camel.spi.HeaderFilterStrategyAware;
 import org.apache.camel.support.LifecycleStrategySupport;
 import org.jspecify.annotations.Nullable;
 
-/// Keeps the headers of `llm:generate` out of what endpoints receive, in any case of letters: also out of replies and
-/// of
-/// messages that a step fetches. Some components compare cases, and Camel's map of headers does not (CVE-2026-40453).
-/// Camel finds this class by its type in the registry.
+/// Keeps the headers of `llm:generate` out of what endpoints receive, in any case of letters: also out of
+/// replies and of messages that a step fetches. Some components compare cases, and Camel's map of headers does
+/// not (CVE-2026-40453). Camel finds this class by its type in the registry.
 public final class OutsideHeaders extends LifecycleStrategySupport {
     private static final String PREFIX = "camelllm";
 

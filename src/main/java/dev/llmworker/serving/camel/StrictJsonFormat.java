@@ -15,8 +15,7 @@ import org.apache.camel.support.service.ServiceSupport;
 import org.jspecify.annotations.Nullable;
 
 /// The data formats `strictJson` and `requestJson`. `unmarshal` parses a JSON object into a `Map` and rejects
-/// everything
-/// else as the client's mistake. `marshal` writes JSON and sets the answer's content type.
+/// everything else as the client's mistake. `marshal` writes JSON and sets the answer's content type.
 public final class StrictJsonFormat extends ServiceSupport implements DataFormat {
     private final MemoryBudget budget;
     private final Predicate<String> isRead;

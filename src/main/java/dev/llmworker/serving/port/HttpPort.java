@@ -148,7 +148,6 @@ public final class HttpPort implements AutoCloseable {
         var port = new HttpPort(settings, clock);
         try {
             port.listen(settings.host(), settings.port());
-            port.warnIfOpen();
             return port;
         } catch (PortException e) {
             port.close();
@@ -156,7 +155,12 @@ public final class HttpPort implements AutoCloseable {
         }
     }
 
-    private void warnIfOpen() {
+    private void announce() {
+        var capacity = settings.capacity();
+        LOG.info(
+                "limits: {} connections, {} MB for all requests under way",
+                capacity.connections(),
+                capacity.memoryBytes() / 1_000_000);
         if (!settings.keys().areWanted() && !isLoopback(settings.host())) {
             LOG.warn(
                     "no API key is set: everyone who can reach {} can use the worker; set API_KEYS to change that",
@@ -177,10 +181,6 @@ public final class HttpPort implements AutoCloseable {
         var tls = settings.tls();
         var certificate = tls == null ? null : tls.first(vertx);
         var capacity = settings.capacity();
-        LOG.info(
-                "limits: {} connections, {} MB for all requests under way",
-                capacity.connections(),
-                capacity.memoryBytes() / 1_000_000);
         listen(
                 "PORT",
                 host,
@@ -272,6 +272,7 @@ public final class HttpPort implements AutoCloseable {
 
     /// From now on requests go to `router`.
     public void serve(Handler<HttpServerRequest> router) {
+        announce();
         filter.serve(router);
         Thread.ofPlatform().daemon().name("json").start(StrictJson::prepare);
     }

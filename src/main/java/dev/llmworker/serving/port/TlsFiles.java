@@ -24,9 +24,9 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The certificate and the private key of the port, in PEM files that are read again when they change. Two files are
-/// not
-/// replaced at one moment, and may not fit each other in between: the last ones that did stay in use.
+/// The certificate and the private key of the port, in PEM files that are read again when they change. Two
+/// files are not replaced at one moment, and may not fit each other in between: the last ones that did stay in
+/// use.
 ///
 /// Threading: any thread.
 public final class TlsFiles {

@@ -5,9 +5,8 @@ import java.util.Set;
 import org.apache.camel.Exchange;
 import org.apache.camel.support.SynchronizationAdapter;
 
-/// The parsed body of an exchange, and the memory that it takes: until the exchange is done, or until the step that
-/// made
-/// a request of it drops it.
+/// The parsed body of an exchange, and the memory that it takes: until the exchange is done, or until the step
+/// that made a request of it drops it.
 public final class ParsedBody {
     private static final String MEMORY = "llmworker.parsedBody";
 

@@ -258,6 +258,12 @@ class OriginsTest {
                 .toList();
     }
 
+    private static void serve(Map<String, String> settings) throws Exception {
+        try (var port = HttpPort.open(TestSettings.listening(settings))) {
+            port.serve(_ -> {});
+        }
+    }
+
     @Test
     void aWorkerThatIsOpenToOthersSaysSoOnce() throws Exception {
         var log = (Logger) LoggerFactory.getLogger(HttpPort.class);
@@ -265,11 +271,10 @@ class OriginsTest {
         lines.start();
         log.addAppender(lines);
         try {
-            HttpPort.open(TestSettings.listening(Map.of())).close();
-            HttpPort.open(TestSettings.listening(Map.of("HOST", "0.0.0.0", "API_KEYS", KEY)))
-                    .close();
+            serve(Map.of());
+            serve(Map.of("HOST", "0.0.0.0", "API_KEYS", KEY));
             assertEquals(List.of(), warnings(lines));
-            HttpPort.open(TestSettings.listening(Map.of("HOST", "0.0.0.0"))).close();
+            serve(Map.of("HOST", "0.0.0.0"));
             assertEquals(1, warnings(lines).size());
             assertTrue(warnings(lines).getFirst().startsWith("no API key is set: everyone"));
         } finally {

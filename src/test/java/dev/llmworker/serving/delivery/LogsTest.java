@@ -155,8 +155,8 @@ class LogsTest {
             worker.exit();
             return worker.lines.stream()
                     .map(line -> line.replaceFirst("^\\S+ ", "").replaceFirst("\\[.*", "[…]"))
-                    .filter(line ->
-                            line.matches("(INFO|DEBUG|WARN) ++(?!Worker|Requests|Drain|YamlDeserializerBase).*"))
+                    .filter(line -> line.matches(
+                            "(INFO|DEBUG|WARN) ++(?!Worker|Requests|Drain|HttpPort|YamlDeserializerBase).*"))
                     .toList();
         }
     }
