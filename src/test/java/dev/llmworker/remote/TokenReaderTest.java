@@ -2,6 +2,7 @@ package dev.llmworker.remote;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -11,6 +12,7 @@ import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationEvent.Token;
 import dev.llmworker.generation.ScoredToken;
 import java.nio.charset.StandardCharsets;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -73,7 +75,15 @@ class TokenReaderTest {
     void whatIsNoTextIsNoToken() throws Exception {
         read(chat("\"delta\":{\"role\":\"assistant\",\"content\":null}"));
         read(chat("\"delta\":{\"reasoning_content\":\"hm\"}"));
-        read("{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"of another choice\"}}]}");
+        assertEquals(List.of(), tokens);
+    }
+
+    @Test
+    void aChoiceThatNobodyAskedForIsNoAnswer() {
+        for (var index : new int[] {-1, 1, Integer.MAX_VALUE}) {
+            var other = "{\"choices\":[{\"index\":" + index + ",\"delta\":{\"content\":\"of another choice\"}}]}";
+            assertThrows(IOException.class, () -> read(other));
+        }
         assertEquals(List.of(), tokens);
     }
 
