@@ -103,7 +103,7 @@ class ClientsAndStepsTest {
                         "setBody: {simple: '${header.CamelHttpUri} ${header.CamelHttpUrl} ${header.CamelHttpPath}'}");
         try (var worker = RunningWorker.with(new MockGenerator(), folder)) {
             var answer = answer(worker, "http://elsewhere.example:81/seen?a=1");
-            assertTrue(answer.endsWith("/seen?a=1 http://worker/seen?a=1 /seen"), answer);
+            assertTrue(answer.endsWith("/seen /seen /seen"), answer);
             try (var client = worker.raw()
                     .send("GET http://elsewhere.example/ws HTTP/1.1\r\nHost: worker\r\nUpgrade: websocket\r\n"
                             + "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"

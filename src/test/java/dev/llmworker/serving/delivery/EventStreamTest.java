@@ -143,7 +143,7 @@ class EventStreamTest {
             flood.emit(token);
         }
         flood.finish(FinishReason.STOP);
-        Await.until("the stalled client's answer is under way", () -> flood.read.get() > 256);
+        Await.until("the stalled client's answer is under way", () -> flood.read.get() > 16);
         var other = Events.open(worker, "/generate", GENERATE);
         var script = engine.next();
         for (var i = 0; i < 1000; i++) {
@@ -167,7 +167,7 @@ class EventStreamTest {
         for (var i = 0; i < 4_000; i++) {
             flood.emit(token);
         }
-        Await.until("the stalled client's answer is under way", () -> flood.read.get() > 256);
+        Await.until("the stalled client's answer is under way", () -> flood.read.get() > 16);
         stalled.reset();
         flood.awaitClosed();
         Await.until("it is over", () -> worker.stats.runningGenerations() == 0);

@@ -110,8 +110,7 @@ class EventLoopWatchTest {
             worker.get("/ping");
             assertEquals(1, worker.exit());
             assertTrue(
-                    worker.lines.stream()
-                            .anyMatch(line -> line.contains("the worker ends, because an event loop has ended")),
+                    worker.lines.stream().anyMatch(line -> line.contains("because an event loop has ended")),
                     worker.lines::toString);
         }
     }
