@@ -9,7 +9,6 @@ import ch.qos.logback.core.UnsynchronizedAppenderBase;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 
 /// Passes log lines to a thread of its own, which writes them. A log that nobody reads blocks only that thread.
 /// When the queue is full, lines are dropped and counted, until half of the queue is free again. Then a line
@@ -20,8 +19,6 @@ import org.jspecify.annotations.Nullable;
 /// Threading: any thread appends.
 public final class LogQueue extends UnsynchronizedAppenderBase<ILoggingEvent> {
     private static final int CAPACITY = 2048;
-
-    private static volatile @Nullable LogQueue ofThisProcess;
 
     private final Appender<ILoggingEvent> writer;
     private final LoggerContext loggers;
@@ -50,14 +47,8 @@ public final class LogQueue extends UnsynchronizedAppenderBase<ILoggingEvent> {
         queue.start();
         ProcessEnd.flushBy(queue::flush);
         Runtime.getRuntime().addShutdownHook(new Thread(queue::end, "log-end"));
-        ofThisProcess = queue;
+        DroppedLines.countedBy(queue::dropped);
         return queue;
-    }
-
-    /// How many lines of this process were dropped.
-    public static long droppedLines() {
-        var queue = ofThisProcess;
-        return queue == null ? 0 : queue.dropped();
     }
 
     @Override

@@ -1,6 +1,6 @@
 package dev.llmworker.stats;
 
-import dev.llmworker.logs.LogQueue;
+import dev.llmworker.logs.DroppedLines;
 import io.prometheus.metrics.model.registry.MultiCollector;
 import io.prometheus.metrics.model.snapshots.Labels;
 import io.prometheus.metrics.model.snapshots.MetricSnapshots;
@@ -88,7 +88,7 @@ final class WorkerCollector implements MultiCollector {
                 .counter(
                         "llmworker_log_lines_dropped",
                         "Log lines that were dropped because the log was not read fast enough",
-                        LogQueue.droppedLines())
+                        DroppedLines.count())
                 .histograms(
                         "http_server_request_duration_seconds",
                         "HTTP requests, from the head to the end of the answer",
