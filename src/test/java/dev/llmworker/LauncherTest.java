@@ -23,6 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 /// The script `worker` in a checkout of its own, with a Java and a Maven that do as the test says.
 @Timeout(60)
 class LauncherTest {
+    private static final int SIGINT_STATUS = 130;
     private static final int SIGTERM_STATUS = 143;
     private static final int MISUSED_STATUS = 2;
     private static final String FACTS = "src/main/resources/dev/llmworker/hub/starter-model.properties";
@@ -105,6 +106,90 @@ class LauncherTest {
         var next = run();
         assertEquals(0, next.status(), next.said());
         assertTrue(next.said().contains("building, because the last build did not finish"), next.said());
+    }
+
+    /// A compiler is a driver that waits for programs of its own.
+    private void compiler() throws IOException {
+        var compiler =
+                ScriptRun.program(root.resolve("bin"), "slow++", "sleep 60 &\necho $$ $! >compiler; wait\n");
+        environment.put("CXX", compiler.toString());
+        ScriptRun.copy(root, List.of("src/main/native/build.sh"));
+    }
+
+    /// A zombie has ended, too: its parent is gone, and the system's first process may be slow to look.
+    private static boolean hasEnded(String pid) {
+        try {
+            var stat = Files.readString(Path.of("/proc", pid, "stat"));
+            return stat.startsWith("Z", stat.lastIndexOf(')') + 2);
+        } catch (IOException _) {
+            return true;
+        }
+    }
+
+    private void assertBuildIsOver() throws Exception {
+        for (var file : List.of("compiler", "pid")) {
+            if (Files.exists(root.resolve(file))) {
+                for (var pid : Files.readString(root.resolve(file)).strip().split(" ")) {
+                    ScriptRun.await("process " + pid + " of " + file + " has ended", () -> hasEnded(pid));
+                }
+            }
+        }
+        for (var lock : List.of("target/.build.lock", "target/classes/dev/llmworker/model")) {
+            if (Files.exists(root.resolve(lock))) {
+                var taken = new ProcessBuilder("flock", "-n", root.resolve(lock).toString(), "true").start();
+                assertEquals(0, taken.waitFor(), lock + " is still locked");
+            }
+        }
+        assertFalse(Files.exists(root.resolve(LIBRARY + ".new")));
+    }
+
+    @Test
+    void aSignalEndsEveryProgramOfABuildAndFreesItsLocks() throws Exception {
+        for (var signal : Map.of("TERM", SIGTERM_STATUS, "INT", SIGINT_STATUS).entrySet()) {
+            compiler();
+            maven("touch target/worker.jar; sleep 60 &\necho $$ $! >pid; wait\n");
+            // A test that is run in the background would pass on that interrupts are ignored.
+            var run = ScriptRun.start(root, environment, "env", "--default-signal=INT", "./worker");
+            awaitPid();
+            ScriptRun.await(
+                    "it compiles",
+                    () -> Files.exists(root.resolve("compiler"))
+                            && !Files.readString(root.resolve("compiler")).isBlank());
+            new ProcessBuilder("kill", "-" + signal.getKey(), "" + run.process().pid())
+                    .start()
+                    .waitFor();
+            assertEquals(signal.getValue(), run.status(), run.said());
+            assertBuildIsOver();
+            maven(BUILDS);
+            environment.put("CXX", "true");
+            var next = run();
+            assertEquals(0, next.status(), next.said());
+            assertTrue(next.said().contains("building, because the last build did not finish"), next.said());
+            for (var file : List.of("compiler", "pid", "target/worker.jar")) {
+                Files.delete(root.resolve(file));
+            }
+        }
+    }
+
+    @Test
+    void aSignalToTheCompilationAloneEndsTheCompiler() throws Exception {
+        compiler();
+        var folder = Path.of(LIBRARY).getParent().toString();
+        var run = ScriptRun.start(root, environment, "bash", "src/main/native/build.sh", folder);
+        ScriptRun.await(
+                "it compiles",
+                () -> Files.exists(root.resolve("compiler"))
+                        && !Files.readString(root.resolve("compiler")).isBlank());
+        var waiting = ScriptRun.start(root, environment, "bash", "src/main/native/build.sh", folder);
+        // While it waits for the first one, it ends as well.
+        ScriptRun.await(
+                "the second one waits",
+                () -> waiting.process().descendants().count() > 0);
+        waiting.process().destroy();
+        assertEquals(SIGTERM_STATUS, waiting.status(), waiting.said());
+        run.process().destroy();
+        assertEquals(SIGTERM_STATUS, run.status(), run.said());
+        assertBuildIsOver();
     }
 
     @Test

@@ -21,6 +21,9 @@ class TidyTest {
     private static final Pattern MACHINE_PATH =
             Pattern.compile("[\"' (=]/(home|root|tmp|Users|work)/|[\"' (=][A-Z]:\\\\");
 
+    /// Python with an option: alone it takes a script by its path, whose folder is searched and not that of the caller.
+    private static final Pattern PYTHON = Pattern.compile("\\bpython3? +-\\w*");
+
     private static List<Path> files(String folder, String ending) throws IOException {
         try (Stream<Path> files = Files.walk(Path.of(folder))) {
             return files.filter(file -> file.toString().endsWith(ending))
@@ -108,5 +111,38 @@ class TidyTest {
             var info = file.resolveSibling("package-info.java");
             assertFalse(Files.notExists(info), () -> info + " is missing");
         }
+    }
+
+    /// Without `-I`, a `pip.py` or `zipfile.py` in the folder that somebody starts a script from would run in the place of
+    /// Python's own.
+    @Test
+    void scriptsStartPythonIsolated() throws IOException {
+        var calls = 0;
+        var open = new ArrayList<String>();
+        for (var file : scripts()) {
+            var matches = PYTHON.matcher(Files.readString(file));
+            while (matches.find()) {
+                calls++;
+                if (!matches.group().endsWith("-I")) {
+                    open.add(file + ": " + matches.group());
+                }
+            }
+        }
+        assertFalse(calls == 0, "no call of Python was found");
+        assertEquals(List.of(), open);
+    }
+
+    private static List<Path> scripts() throws IOException {
+        var scripts = new ArrayList<>(List.of(
+                Path.of("worker"),
+                Path.of("fetch-connectors"),
+                Path.of("fetch-starter-model"),
+                Path.of("Dockerfile"),
+                Path.of(".ci/run"),
+                Path.of("scaling-tests/run")));
+        for (var folder : List.of("docker", "src", "scaling-tests")) {
+            scripts.addAll(files(folder, ".sh"));
+        }
+        return scripts;
     }
 }
