@@ -5,14 +5,19 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.POJONode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.text.WholeCharacters;
+import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.stream.StreamSupport;
+import org.jspecify.annotations.Nullable;
 
 /// Puts the events of a streamed answer of OpenAI's API together to the answer as it is without a stream: pieces of
 /// text and of the arguments of tools are joined, lists grow, and choices and calls of tools go by their `index`.
@@ -63,6 +68,7 @@ final class ChunkAssembler {
     ///
     /// @param reason why choices have ended that do not say so
     String answer(String reason) {
+        whole(answer);
         if (answer.path("object").asText().equals("chat.completion.chunk")) {
             answer.put("object", "chat.completion");
         }
@@ -78,24 +84,12 @@ final class ChunkAssembler {
             if (!isFinished(object)) {
                 object.put(REASON, reason);
             }
-            endWhole(object);
         }
         return Json.text(answer);
     }
 
     private static boolean isFinished(JsonNode choice) {
         return FinishReason.isGiven(choice.path(REASON).textValue());
-    }
-
-    /// Texts that end within a character end before it.
-    private static void endWhole(JsonNode node) {
-        node.forEach(ChunkAssembler::endWhole);
-        for (var member : node.properties()) {
-            if (member.getValue().isTextual()) {
-                member.setValue(TextNode.valueOf(
-                        WholeCharacters.withoutHalf(member.getValue().textValue())));
-            }
-        }
     }
 
     private static ObjectNode object(String json) {
@@ -116,15 +110,15 @@ final class ChunkAssembler {
             var added = field.getValue();
             var before = into.get(name);
             if (before == null || before.isNull()) {
-                into.set(name, copied(added));
+                into.set(name, growing(added));
             } else if (added instanceof ObjectNode object && before instanceof ObjectNode target) {
                 merge(target, object, pieces || name.equals(DELTA));
-            } else if (added instanceof ArrayNode list && before instanceof ArrayNode target) {
-                list.forEach(element -> merge(target, element, pieces));
-            } else if (added.isTextual() && before.isTextual() && isPiece(name, pieces)) {
-                into.put(name, before.textValue() + added.textValue());
+            } else if (added instanceof ArrayNode list && before instanceof POJONode it && it.getPojo() instanceof Elements all) {
+                list.forEach(element -> all.add(element, pieces));
+            } else if (added.isTextual() && isPiece(name, pieces) && text(before) instanceof StringBuilder text) {
+                into.set(name, new POJONode(text.append(added.textValue())));
             } else if (!added.isNull() && (!name.equals(REASON) || FinishReason.isGiven(added.textValue()))) {
-                into.set(name, added);
+                into.set(name, growing(added));
             }
         });
     }
@@ -133,33 +127,69 @@ final class ChunkAssembler {
         return name.equals("text") || (pieces && !WHOLE.contains(name));
     }
 
-    /// A list of elements with an index, in the order of it, whatever the order they came in.
-    private static JsonNode copied(JsonNode added) {
-        if (!(added instanceof ArrayNode list)) {
-            return added;
-        }
-        var copy = JsonNodeFactory.instance.arrayNode();
-        list.forEach(element -> merge(copy, element, false));
-        return copy;
+    /// A text that may grow; null if it is none.
+    private static @Nullable StringBuilder text(JsonNode node) {
+        return switch (node) {
+            case TextNode text -> new StringBuilder(text.textValue());
+            case POJONode it when it.getPojo() instanceof StringBuilder text -> text;
+            default -> null;
+        };
     }
 
-    private static void merge(ArrayNode into, JsonNode element, boolean pieces) {
-        if (!element.path("index").isInt()) {
-            into.add(element);
-            return;
-        }
-        var index = element.get("index").intValue();
-        for (var i = 0; i < into.size(); i++) {
-            var other = into.get(i).path("index").asInt();
-            if (other == index && into.get(i) instanceof ObjectNode target && element instanceof ObjectNode object) {
-                merge(target, object, pieces);
+    /// What may grow in a part of a chunk is a [StringBuilder] or [Elements], so that a piece costs its own length.
+    private static JsonNode growing(JsonNode added) {
+        return switch (added) {
+            case ArrayNode list -> {
+                var all = new Elements();
+                list.forEach(element -> all.add(element, false));
+                yield new POJONode(all);
+            }
+            case ObjectNode object -> {
+                object.properties().forEach(member -> member.setValue(growing(member.getValue())));
+                yield object;
+            }
+            default -> added;
+        };
+    }
+
+    /// As JSON, once it grows no more. Texts that end within a character end before it.
+    private static JsonNode whole(JsonNode node) {
+        return switch (node) {
+            case ObjectNode object -> {
+                object.properties().forEach(member -> member.setValue(whole(member.getValue())));
+                yield object;
+            }
+            case POJONode it when it.getPojo() instanceof Elements all -> {
+                var list = JsonNodeFactory.instance.arrayNode();
+                all.byIndex.values().forEach(element -> list.add(whole(element)));
+                all.others.forEach(element -> list.add(whole(element)));
+                yield list;
+            }
+            default -> {
+                var text = text(node);
+                yield text == null ? node : TextNode.valueOf(WholeCharacters.withoutHalf(text.toString()));
+            }
+        };
+    }
+
+    /// A list. Elements with an index are in the order of it, whatever the order they came in.
+    private static final class Elements {
+        final SortedMap<Integer, ObjectNode> byIndex = new TreeMap<>();
+        final List<JsonNode> others = new ArrayList<>();
+
+        void add(JsonNode element, boolean pieces) {
+            if (!(element instanceof ObjectNode object) || !object.path("index").isInt()) {
+                others.add(growing(element));
                 return;
             }
-            if (other > index) {
-                into.insert(i, element);
-                return;
+            var index = object.get("index").intValue();
+            var before = byIndex.get(index);
+            if (before == null) {
+                growing(object);
+                byIndex.put(index, object);
+            } else {
+                merge(before, object, pieces);
             }
         }
-        into.add(element);
     }
 }

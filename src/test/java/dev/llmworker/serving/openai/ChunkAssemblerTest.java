@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.BitSet;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /// How the events of a stream become one answer.
 class ChunkAssemblerTest {
@@ -135,6 +136,29 @@ class ChunkAssemblerTest {
                         + "{'index':0,'text':'','logprobs':null,'finish_reason':'timeout'},"
                         + "{'index':2,'text':'','logprobs':null,'finish_reason':'timeout'}]}"),
                 JSON.readTree(ChunkAssembler.ending("{\"object\":\"text_completion\"}", open, "timeout")));
+    }
+
+    /// If each piece cost as much as all before it, this would copy hundreds of gigabytes.
+    @Test
+    @Timeout(30)
+    void aPieceCostsItsOwnLengthHoweverLongTheAnswerIs() throws Exception {
+        var assembler = new ChunkAssembler();
+        var pieces = 300_000;
+        var piece = chunk("{'index':0,'delta':{'content':'0123456789'}}");
+        for (var i = 0; i < pieces; i++) {
+            assembler.add(piece);
+        }
+        var calls = 50_000;
+        for (var i = calls - 1; i >= 0; i--) {
+            assembler.add(chunk("{'index':0,'delta':{'tool_calls':[{'index':" + i + ",'id':'" + i + "'}]}}"));
+        }
+        var message = JSON.readTree(assembler.answer("stop"))
+                .get("choices")
+                .get(0)
+                .get("message");
+        assertEquals(pieces * 10, message.get("content").textValue().length());
+        assertEquals(calls, message.get("tool_calls").size());
+        assertEquals("1", message.get("tool_calls").get(1).get("id").textValue());
     }
 
     @Test
