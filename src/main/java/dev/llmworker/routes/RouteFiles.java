@@ -14,7 +14,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
-import org.apache.camel.CamelContext;
 import org.apache.camel.spi.Resource;
 import org.apache.camel.support.ResourceHelper;
 import org.slf4j.Logger;
@@ -31,7 +30,7 @@ public final class RouteFiles {
     private static final Duration PAUSE_OF_WRITERS = Duration.ofMillis(200);
     private static final int MOST_PAUSES = 25;
 
-    private final CamelContext context;
+    private final WorkerContext context;
     private final Path folder;
     private final Map<Path, Served> served = new TreeMap<>();
     private final Map<Path, String> problems = new TreeMap<>();
@@ -40,7 +39,7 @@ public final class RouteFiles {
     /// A file that is being served.
     private record Served(String text, ParsedRoutes routes) {}
 
-    RouteFiles(CamelContext context, Path folder) {
+    RouteFiles(WorkerContext context, Path folder) {
         this.context = context;
         this.folder = folder;
     }
@@ -109,8 +108,63 @@ public final class RouteFiles {
         }
     }
 
-    /// Reads the folder again: loads new and changed files, and unloads deleted ones.
-    public synchronized void reload() {
+    /// Reads the folder again: loads new and changed files, and unloads deleted ones. It waits for files that are still
+    /// written, while nothing else waits for it.
+    public void reload() {
+        try {
+            apply(settled(changed()));
+        } catch (IOException e) {
+            LOG.error("the folder {} cannot be read", folder, e);
+        } catch (InterruptedException _) {
+            // The worker stops.
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /// The texts of the files whose current version is not served.
+    private synchronized Map<Path, String> changed() throws IOException {
+        var changed = new TreeMap<Path, String>();
+        try (var files = Files.list(folder)) {
+            for (var file : files.filter(RouteFiles::isOne).toList()) {
+                var before = served.get(file);
+                read(file)
+                        .filter(text -> before == null || problems.containsKey(file) || !before.text.equals(text))
+                        .ifPresent(text -> changed.put(file, text));
+            }
+        }
+        return changed;
+    }
+
+    /// What the files have once nobody writes them any more. Editors empty a file before they write it.
+    private Map<Path, String> settled(Map<Path, String> first) throws InterruptedException {
+        var texts = first;
+        for (var i = 0; i < MOST_PAUSES && !texts.isEmpty(); i++) {
+            Thread.sleep(PAUSE_OF_WRITERS);
+            var before = texts;
+            var after = new TreeMap<Path, String>();
+            before.keySet().forEach(file -> read(file).ifPresent(text -> after.put(file, text)));
+            texts = after;
+            if (texts.equals(before)) {
+                break;
+            }
+        }
+        return texts;
+    }
+
+    /// The text of a file; empty if it was deleted just now, or cannot be read, which is reported.
+    private synchronized Optional<String> read(Path file) {
+        try {
+            return Optional.of(TextFile.read(file));
+        } catch (NoSuchFileException _) {
+            return Optional.empty();
+        } catch (IOException e) {
+            report(file, e);
+            return Optional.empty();
+        }
+    }
+
+    /// Serves these texts, and nothing of files that are deleted.
+    synchronized void apply(Map<Path, String> changed) {
         for (var file : List.copyOf(served.keySet())) {
             if (Files.notExists(file)) {
                 forget(file);
@@ -118,74 +172,44 @@ public final class RouteFiles {
             }
         }
         problems.keySet().removeIf(Files::notExists);
-        try (var files = Files.list(folder)) {
-            var changed = new TreeMap<Path, String>();
-            for (var file : files.filter(RouteFiles::isOne).sorted().toList()) {
-                readChanged(file).ifPresent(text -> changed.put(file, text));
+        changed.forEach(this::reload);
+        // A path or an id may have moved from a later file to an earlier one.
+        changed.forEach((file, text) -> {
+            if (problems.containsKey(file)) {
+                reload(file, text);
             }
-            changed.forEach(this::reload);
-            // A path or an id may have moved from a later file to an earlier one.
-            changed.entrySet().removeIf(file -> !problems.containsKey(file.getKey()));
-            changed.forEach(this::reload);
-        } catch (IOException e) {
-            LOG.error("the folder {} cannot be read", folder, e);
-        } catch (InterruptedException _) {
-            // The worker stops.
-            Thread.currentThread().interrupt();
-        }
+        });
         reportPassedOver();
     }
 
-    /// The text of a file whose current version is not served; empty if it is served, or cannot be read.
-    private Optional<String> readChanged(Path file) throws InterruptedException {
-        try {
-            var before = served.get(file);
-            if (before == null || problems.containsKey(file) || !before.text.equals(TextFile.read(file))) {
-                return Optional.of(settled(file));
-            }
-        } catch (NoSuchFileException _) {
-            // It was deleted just now. The next event says so.
-        } catch (IOException e) {
-            report(file, e);
-        }
-        return Optional.empty();
-    }
-
-    /// The text of a file that nobody writes any more. Editors empty a file before they write it.
-    private static String settled(Path file) throws IOException, InterruptedException {
-        var text = TextFile.read(file);
-        for (var i = 0; i < MOST_PAUSES; i++) {
-            Thread.sleep(PAUSE_OF_WRITERS);
-            var before = text;
-            text = TextFile.read(file);
-            if (text.equals(before)) {
-                break;
-            }
-        }
-        return text;
-    }
-
     private void reload(Path file, String text) {
-        var before = served.get(file);
         attempt(file, () -> replace(file, text));
-        if (before != null && !served.containsKey(file)) {
-            attemptAgain(file, before.text);
-        }
     }
 
     private void replace(Path file, String text) throws Exception {
-        // Errors in the text show here, before the old routes are removed.
+        // Errors in the text show here, before anything changes.
         parse(file, text).define(context, others(file));
-        forget(file);
+        var before = served.get(file);
         var candidate = new Served(text, parse(file, text));
-        var configures = candidate.routes.configure(context);
-        serve(file, candidate);
+        if (before != null) {
+            before.routes.removeConfigurations(context);
+        }
+        boolean configures;
+        try {
+            configures = candidate.routes.configure(context);
+            serve(file, candidate);
+        } catch (Exception | LinkageError e) {
+            candidate.routes.removeConfigurations(context);
+            if (before != null) {
+                before.routes.restoreConfigurations(context);
+            }
+            throw e;
+        }
         if (configures) {
             // A configuration applies only to routes that are loaded after it, so all other files are reloaded.
             for (var other : Map.copyOf(served).entrySet()) {
                 if (!other.getKey().equals(file)) {
                     var again = other.getValue().text;
-                    forget(other.getKey());
                     serve(other.getKey(), new Served(again, parse(other.getKey(), again)));
                 }
             }
@@ -193,33 +217,22 @@ public final class RouteFiles {
         LOG.info("{} is loaded: {}", file, String.join(" ", candidate.routes.ids()));
     }
 
-    /// Restores the previous version. If that fails too, it is reported like any other problem.
-    private void attemptAgain(Path file, String text) {
-        try {
-            var candidate = new Served(text, parse(file, text));
-            candidate.routes.configure(context);
-            serve(file, candidate);
-        } catch (Exception | LinkageError e) {
-            LOG.error("{} cannot be restored to its previous version either", file, e);
-        }
-    }
-
+    /// Serves a file in place of its previous version, which serves on if this fails.
     private void serve(Path file, Served candidate) throws Exception {
-        // One of these ids or paths may be another file's, so nothing is removed if this fails.
+        var before = served.get(file);
         candidate.routes.define(context, others(file));
-        try {
-            candidate.routes.start(context);
-            served.put(file, candidate);
-        } catch (Exception | LinkageError e) {
-            candidate.routes.remove(context);
-            throw e;
-        }
+        candidate.routes.start(context, before == null ? null : before.routes);
+        served.put(file, candidate);
     }
 
     private void forget(Path file) {
         var before = served.remove(file);
         if (before != null) {
-            before.routes.remove(context);
+            try {
+                before.routes.remove(context);
+            } catch (Exception e) {
+                LOG.error("{} cannot be unloaded", file, e);
+            }
         }
     }
 

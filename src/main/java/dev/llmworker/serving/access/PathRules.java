@@ -36,7 +36,7 @@ public final class PathRules {
         public static final String WEBSOCKET = "WebSocket";
     }
 
-    private final Map<String, Map<Place, Set<Rule>>> byRoute = new ConcurrentHashMap<>();
+    private final Map<Object, Map<Place, Set<Rule>>> byRoute = new ConcurrentHashMap<>();
 
     public PathRules() {
         // The port itself answers `/ping` until the routes are there.
@@ -44,12 +44,14 @@ public final class PathRules {
     }
 
     /// Replaces what a route has said.
-    public void set(String route, Map<Place, Set<Rule>> rules) {
+    ///
+    /// @param route one version of it: two versions may be there at once
+    public void set(Object route, Map<Place, Set<Rule>> rules) {
         byRoute.put(route, rules);
     }
 
     /// A route is gone.
-    public void remove(String route) {
+    public void remove(Object route) {
         byRoute.remove(route);
     }
 

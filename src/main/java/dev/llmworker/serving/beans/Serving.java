@@ -11,6 +11,7 @@ import dev.llmworker.serving.camel.PortHttpEngine;
 import dev.llmworker.serving.camel.PortRouter;
 import dev.llmworker.serving.camel.PortWebsocketComponent;
 import dev.llmworker.serving.camel.RoutePaths;
+import dev.llmworker.serving.camel.RouteUse;
 import dev.llmworker.serving.camel.StrictJsonFormat;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.llm.LlmComponent;
@@ -82,6 +83,7 @@ public final class Serving {
         registry.bind("outsideHeaders", new OutsideHeaders());
         registry.bind("clientPolicy", new ClientPolicy(port.quietStreams()));
         registry.bind("clientWaits", new ClientWaits());
+        registry.bind("routeUse", new RouteUse.Counters());
         registry.bind("virtualThreads", Executors.newVirtualThreadPerTaskExecutor());
     }
 }

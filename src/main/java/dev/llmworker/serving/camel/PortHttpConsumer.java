@@ -17,15 +17,18 @@ import org.apache.camel.component.platform.http.vertx.VertxPlatformHttpConsumer;
 import org.apache.camel.model.OnExceptionDefinition;
 import org.apache.camel.model.ProcessDefinition;
 import org.apache.camel.model.RouteDefinition;
+import org.jspecify.annotations.Nullable;
 
 /// Runs a route for each HTTP request on a virtual thread, and writes the answer at once. Camel's own consumer sends
 /// each answer through a stream and its own thread, which costs more than the rest together. A route of nothing but
 /// [EventLoopProcessor] steps, such as `/ping`, runs on the event loop itself. `docs/decisions/0011` has the figures.
 ///
 /// Threading: called on the event loops.
-final class PortHttpConsumer extends VertxPlatformHttpConsumer {
+final class PortHttpConsumer extends VertxPlatformHttpConsumer implements PortConsumer {
     private boolean runsOnEventLoop;
     private DeclaredNames declared = DeclaredNames.NONE;
+    private RouteUse use = new RouteUse();
+    private volatile @Nullable PortHttpConsumer newer;
 
     PortHttpConsumer(
             PlatformHttpEndpoint endpoint,
@@ -44,6 +47,7 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
                 .findFirst();
         runsOnEventLoop = route.filter(PortHttpConsumer::hasEventLoopStepsOnly).isPresent();
         declared = route.map(DeclaredNames::of).orElse(DeclaredNames.NONE);
+        use = route.map(RouteUse::of).orElse(use);
         super.doStart();
     }
 
@@ -65,13 +69,25 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
             request.next();
             return;
         }
+        if (!use.begin()) {
+            // Its body may have taken so long that this version was replaced meanwhile.
+            var next = newer;
+            if (next == null) {
+                request.next();
+            } else {
+                next.handleRequest(request);
+            }
+            return;
+        }
         if (!Access.admitsHttp(request.request())) {
             giveBack(request);
+            use.done();
             return;
         }
         if (isSuspended()) {
             giveBack(request);
-            super.handleRequest(request);
+            use.done();
+            request.fail(503);
             return;
         }
         try {
@@ -85,8 +101,21 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
                     .onFailure(failure -> fail(exchange, request, failure));
         } catch (RuntimeException | Error e) {
             giveBack(request);
+            use.done();
             throw e;
         }
+    }
+
+    /// Of one endpoint are one path, one set of methods and one of media types.
+    @Override
+    public boolean isAt(PortConsumer other) {
+        return other instanceof PortHttpConsumer http && http.getEndpoint() == getEndpoint();
+    }
+
+    @Override
+    public void giveWay(@Nullable PortConsumer newer) {
+        this.newer = (PortHttpConsumer) newer;
+        var _ = use.replaced();
     }
 
     /// The message has the body now, and steps replace it. The context of the request would hold it until the end.
@@ -165,8 +194,12 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer {
     }
 
     private Exchange release(Exchange exchange) {
-        doneUoW(exchange);
-        releaseExchange(exchange, false);
+        try {
+            doneUoW(exchange);
+            releaseExchange(exchange, false);
+        } finally {
+            use.done();
+        }
         return exchange;
     }
 }

@@ -1,11 +1,13 @@
 package dev.llmworker.serving.camel;
 
+import dev.llmworker.generation.Lease;
 import dev.llmworker.serving.access.Access;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.MessageAssembler;
 import dev.llmworker.serving.connection.StrictFrames;
 import dev.llmworker.serving.connection.WebSocketClient;
 import dev.llmworker.serving.connection.WebSocketConnection;
+import dev.llmworker.serving.connection.WebSockets;
 import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.wire.RequestId;
@@ -21,20 +23,27 @@ import org.apache.camel.component.vertx.websocket.VertxWebsocketConstants;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketConsumer;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketEndpoint;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketEvent;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Routes the messages of each connection in their order, on virtual threads; Camel's own consumer gives them to a
-/// pool, where they overtake each other. An exchange carries its [WebSocketClient].
+/// pool, where they overtake each other. An exchange carries its [WebSocketClient]. Connections outlast a version of their
+/// route: their next message goes to the newest.
 ///
 /// Threading: called on the event loops.
-public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
+public final class PortWebsocketConsumer extends VertxWebsocketConsumer implements PortConsumer {
     private static final Logger LOG = LoggerFactory.getLogger(PortWebsocketConsumer.class);
+    private static final String RESTARTING = "restarting";
 
     private final boolean routesEvents;
     private final HttpPort port;
     private final WorkerStats stats;
-    private final Map<String, WebSocketConnection> connections = new ConcurrentHashMap<>();
+    private RouteUse use = new RouteUse();
+    /// Of all versions of the route.
+    private volatile Map<String, WebSocketConnection> connections = new ConcurrentHashMap<>();
+    private volatile @Nullable PortWebsocketConsumer newer;
+    private volatile boolean replaced;
 
     /// @param routesEvents whether the route also gets an exchange when a connection opens or closes
     PortWebsocketConsumer(
@@ -47,6 +56,49 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
         this.port = port;
         this.routesEvents = routesEvents;
         this.stats = stats;
+    }
+
+    @Override
+    protected void doStart() throws Exception {
+        use = RouteUse.of(getRoute());
+        super.doStart();
+    }
+
+    @Override
+    public boolean isAt(PortConsumer other) {
+        return other instanceof PortWebsocketConsumer socket
+                && socket.getEndpoint()
+                        .getConfiguration()
+                        .getWebsocketURI()
+                        .equals(getEndpoint().getConfiguration().getWebsocketURI());
+    }
+
+    @Override
+    public void giveWay(@Nullable PortConsumer newer) {
+        if (newer instanceof PortWebsocketConsumer socket) {
+            socket.connections = connections;
+            this.newer = socket;
+        }
+        replaced = true;
+        var _ = use.replaced();
+        getComponent().disconnectConsumer(this);
+        if (newer == null) {
+            connections.values().forEach(connection -> connection.leave(WebSockets.SERVICE_RESTART, RESTARTING));
+        }
+    }
+
+    @Override
+    protected void doStop() throws Exception {
+        super.doStop();
+        if (!replaced) {
+            var context = getEndpoint().getCamelContext();
+            var isStopping = context.isStopping() || context.isStopped();
+            connections
+                    .values()
+                    .forEach(connection -> connection.close(
+                            isStopping ? WebSockets.GOING_AWAY : WebSockets.SERVICE_RESTART,
+                            isStopping ? "stopping" : RESTARTING));
+        }
     }
 
     @Override
@@ -78,7 +130,7 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
         // Tasks run on any thread. The message belongs to the event loop.
         var _ = connection.onGone(() -> connection.onEventLoop(messages::forget));
         port.webSockets().opened(connection);
-        if (routesEvents) {
+        if (newest().routesEvents) {
             super.onOpen(key, remote, routing, socket);
         }
     }
@@ -92,7 +144,7 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
         connection.closed();
         port.webSockets().closed(connection);
         stats.recordWebSocketClosed();
-        if (routesEvents) {
+        if (newest().routesEvents) {
             super.onClose(key, remote, routing);
         }
         connections.remove(key);
@@ -126,14 +178,42 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer {
         return memory == null ? port.memory().lease() : memory;
     }
 
+    private PortWebsocketConsumer newest() {
+        var newest = this;
+        for (var next = newer; next != null; next = next.newer) {
+            newest = next;
+        }
+        return newest;
+    }
+
+    /// The newest version of the route, in which an exchange may begin; null if the route is gone.
+    private @Nullable PortWebsocketConsumer begun() {
+        var version = this;
+        while (version != null && !version.use.begin()) {
+            version = version.newer;
+        }
+        return version;
+    }
+
     @Override
     protected void processExchange(Exchange exchange, RoutingContext routing) {
-        if (Client.of(exchange) instanceof WebSocketClient client) {
+        if (!(Client.of(exchange) instanceof WebSocketClient client)) {
+            return;
+        }
+        var version = begun();
+        if (version == null) {
+            client.memory().close();
+            return;
+        }
+        try (var place = Lease.of(version.use::done)) {
             client.connection().route(() -> {
                 try (var _ = client.memory()) {
-                    process(exchange);
+                    version.process(exchange);
+                } finally {
+                    version.use.done();
                 }
             });
+            place.keep();
         }
     }
 

@@ -11,9 +11,10 @@ import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import java.net.URI;
 import java.net.URISyntaxException;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.apache.camel.CamelContext;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketConsumer;
 import org.apache.camel.component.vertx.websocket.VertxWebsocketHost;
@@ -23,19 +24,16 @@ import org.jspecify.annotations.Nullable;
 
 /// Mounts the WebSocket paths on the [PortRouter]. It does not listen: the [HttpPort] does.
 final class PortWebsocketHost extends VertxWebsocketHost {
-    private static final short GOING_AWAY = 1001;
-    private static final short SERVICE_RESTART = 1012;
     private static final int FULL_RETRY_SECONDS = 5;
     /// Of `Sec-WebSocket-Key`: 16 bytes in Base64.
     private static final int KEY_LENGTH = 24;
     private static final String HANDSHAKE = "handshake";
 
-    private final CamelContext context;
     private final PortRouter router;
     private final VertxWebsocketHostKey key;
     private final Router configuredRouter;
     private final WebSockets sockets;
-    private final Map<String, List<Route>> handshakes = new HashMap<>();
+    private final Map<VertxWebsocketConsumer, List<Route>> mounted = new ConcurrentHashMap<>();
 
     PortWebsocketHost(
             CamelContext context,
@@ -44,7 +42,6 @@ final class PortWebsocketHost extends VertxWebsocketHost {
             HttpPort port,
             PortRouter router) {
         super(context, configuration, key);
-        this.context = context;
         this.router = router;
         this.configuredRouter = configuration.getRouter();
         this.key = key;
@@ -55,10 +52,21 @@ final class PortWebsocketHost extends VertxWebsocketHost {
     public void connect(VertxWebsocketConsumer consumer) {
         var path = consumer.getEndpoint().getConfiguration().getWebsocketURI().getPath();
         var pattern = path.replace('{', ':').replace("}", "");
-        var handshake = router.handshake(pattern).handler(this::checkHandshake);
-        var other = configuredRouter.route(pattern).handler(this::rejectOther);
-        handshakes.put(path, List.of(handshake, other));
+        var before = Set.copyOf(router.getRoutes());
+        router.handshake(pattern).handler(this::checkHandshake);
+        configuredRouter.route(pattern).handler(this::rejectOther);
         super.connect(consumer);
+        mounted.put(
+                consumer,
+                router.getRoutes().stream().filter(it -> !before.contains(it)).toList());
+    }
+
+    /// Two versions of a route may be connected at one path, so the path alone does not say which is to go.
+    void disconnect(VertxWebsocketConsumer consumer) {
+        var routes = mounted.remove(consumer);
+        if (routes != null) {
+            routes.forEach(Route::remove);
+        }
     }
 
     /// Whether a request is a handshake for a WebSocket path. It then goes past the routes of HTTP at the same path.
@@ -141,27 +149,13 @@ final class PortWebsocketHost extends VertxWebsocketHost {
         return JsonError.of(426, "upgrade_required", message);
     }
 
-    @Override
-    public void disconnect(String path) {
-        var handshake = handshakes.remove(path);
-        if (handshake != null) {
-            handshake.forEach(Route::remove);
-        }
-        super.disconnect(path);
-    }
-
     /// The port is open already.
     @Override
     public void start() {}
 
-    /// Closes all connections, because a reloaded route would not know them. The clients connect again.
+    /// The port stays open.
     @Override
-    public void stop() {
-        var code = context.isStopping() || context.isStopped() ? GOING_AWAY : SERVICE_RESTART;
-        List.copyOf(getConnectedPeers())
-                .forEach(peer -> peer.getWebSocket().close(code, code == GOING_AWAY ? "stopping" : "restarting"));
-        getConnectedPeers().clear();
-    }
+    public void stop() {}
 
     @Override
     public boolean isManagedPort(int port) {

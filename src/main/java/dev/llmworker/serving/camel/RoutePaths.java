@@ -44,14 +44,14 @@ public final class RoutePaths extends LifecycleStrategySupport {
             }
             var said = said(route);
             if (!said.isEmpty()) {
-                rules.set(route.getRouteId(), places(route, said));
+                rules.set(route, places(route, said));
             }
         }
     }
 
     @Override
     public void onRoutesRemove(Collection<Route> routes) {
-        routes.forEach(route -> rules.remove(route.getRouteId()));
+        routes.forEach(rules::remove);
     }
 
     private static Set<Rule> said(Route route) {

@@ -32,9 +32,12 @@ public final class WebSocketConnection {
     private final Departure departure = new Departure();
     /// Messages and prompts that are not done with.
     private final AtomicInteger pending = new AtomicInteger();
-    private volatile boolean leaving;
+    private volatile @Nullable Farewell farewell;
     /// Of the message that is being given to its route; the event loop's.
     private MemoryBudget.@Nullable Lease arrived;
+
+    /// How it is closed once all is answered.
+    private record Farewell(int code, String reason) {}
 
     /// @param requestId of the handshake
     /// @param key its API key; null if it had none
@@ -158,16 +161,23 @@ public final class WebSocketConnection {
     }
 
     private void done() {
-        if (pending.decrementAndGet() == 0 && leaving) {
-            close(WebSockets.GOING_AWAY, "the worker is shutting down");
+        if (pending.decrementAndGet() == 0) {
+            leaveIfDue();
         }
     }
 
     /// Closes it as soon as all is answered that has been asked.
-    void leave() {
-        leaving = true;
+    public void leave(int code, String reason) {
+        farewell = new Farewell(code, reason);
         if (pending.get() == 0) {
-            close(WebSockets.GOING_AWAY, "the worker is shutting down");
+            leaveIfDue();
+        }
+    }
+
+    private void leaveIfDue() {
+        var due = farewell;
+        if (due != null) {
+            close(due.code, due.reason);
         }
     }
 
@@ -189,7 +199,7 @@ public final class WebSocketConnection {
     }
 
     /// Closes it from this side, after the frames that are sent already.
-    void close(int code, String reason) {
+    public void close(int code, String reason) {
         departure.happen(() -> socket.close((short) code, reason));
     }
 

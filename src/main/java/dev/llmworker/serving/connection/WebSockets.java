@@ -9,9 +9,10 @@ import java.util.concurrent.ConcurrentHashMap;
 ///
 /// Threading: any thread.
 public final class WebSockets {
-    static final int GOING_AWAY = 1001;
+    public static final int GOING_AWAY = 1001;
     static final int POLICY = 1008;
     static final int INTERNAL_ERROR = 1011;
+    public static final int SERVICE_RESTART = 1012;
     static final int TRY_AGAIN_LATER = 1013;
     static final String OUT_OF_MEMORY = "the requests under way hold all the memory of MEMORY_BUDGET";
 
@@ -54,7 +55,7 @@ public final class WebSockets {
         if (open.size() > limit) {
             connection.close(TRY_AGAIN_LATER, "the worker has " + limit + " WebSockets, which is the limit");
         } else if (leaving) {
-            connection.leave();
+            leave(connection);
         }
     }
 
@@ -81,7 +82,11 @@ public final class WebSockets {
     /// Closes each as soon as it has no answer to give.
     public void leave() {
         leaving = true;
-        open.forEach(WebSocketConnection::leave);
+        open.forEach(WebSockets::leave);
+    }
+
+    private static void leave(WebSocketConnection connection) {
+        connection.leave(GOING_AWAY, "the worker is shutting down");
     }
 
     /// Closes those whose key is good no more.

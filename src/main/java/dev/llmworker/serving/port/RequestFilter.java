@@ -92,7 +92,7 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
             routes.handle(
                     admitted.method() == HttpMethod.HEAD && admitted instanceof HttpServerRequestInternal head
                             ? new HeadAsGet(head)
-                            : admitted);
+                            : LiveHandshake.of(admitted));
         }
     }
 

@@ -37,6 +37,7 @@ public final class StrictJson {
                 .maxNumberLength(MAX_NUMBER_CHARACTERS)
                 // The size of a whole body or message is bounded before it gets here.
                 .maxStringLength(Integer.MAX_VALUE)
+                .maxNameLength(Integer.MAX_VALUE)
                 .build();
         return JsonFactory.builder()
                 .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)

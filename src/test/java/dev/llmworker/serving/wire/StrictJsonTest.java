@@ -68,6 +68,12 @@ class StrictJsonTest {
     }
 
     @Test
+    void aNameMayBeAsLongAsTheBody() {
+        var name = "k".repeat(900_000);
+        assertEquals(Map.of(name, 1), StrictJson.object("{\"" + name + "\":1}", "it"));
+    }
+
+    @Test
     void aFullBudgetRefusesForNow() {
         assertTrue(budget.lease().take(9_990));
         var refused = assertThrows(RequestException.class, () -> read("{\"prompt\":\"a short text\"}"));

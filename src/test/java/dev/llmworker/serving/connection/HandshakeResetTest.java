@@ -1,0 +1,39 @@
+package dev.llmworker.serving.connection;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.testing.Await;
+import dev.llmworker.testing.EventLoops;
+import dev.llmworker.testing.LogLines;
+import dev.llmworker.testing.RunningWorker;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.slf4j.Logger;
+
+/// Clients that reset their connection around the handshake of a WebSocket.
+class HandshakeResetTest {
+    private static final int CLIENTS = 100;
+    private static final String HANDSHAKE = "GET /ws HTTP/1.1\r\nHost: worker\r\nUpgrade: websocket\r\n"
+            + "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+    @Test
+    void aResetLeavesNoLineInTheLog() throws Exception {
+        try (var worker = RunningWorker.with(new MockGenerator());
+                var log = new LogLines(Logger.ROOT_LOGGER_NAME)) {
+            for (var i = 0; i < CLIENTS; i++) {
+                var client = worker.raw();
+                client.send(HANDSHAKE);
+                client.reset();
+            }
+            for (var i = 0; i < CLIENTS / 10; i++) {
+                worker.raw().upgrade("/ws").reset();
+            }
+            // A handshake behind all the others.
+            worker.socket("/ws").close();
+            EventLoops.turn(worker.port.vertx());
+            Await.until("all are gone", () -> worker.port.webSockets().isEmpty());
+            assertEquals(List.of(), log.with(""));
+        }
+    }
+}
