@@ -113,6 +113,7 @@ class LauncherTest {
         var compiler =
                 ScriptRun.program(root.resolve("bin"), "slow++", "sleep 60 &\necho $$ $! >compiler; wait\n");
         environment.put("CXX", compiler.toString());
+        Files.deleteIfExists(root.resolve("src/main/native/build.sh"));
         ScriptRun.copy(root, List.of("src/main/native/build.sh"));
     }
 

@@ -305,6 +305,17 @@ class LiveReloadTest {
     }
 
     @Test
+    void aSuspendedRouteIsUnavailableAndSaysSoAsJson() throws Exception {
+        edit(live("0"));
+        worker.context().getRouteController().suspendRoute("live");
+        var answer = worker.get("/live");
+        assertEquals(503, answer.statusCode());
+        assertTrue(answer.body().contains("\"code\":\""), answer.body());
+        worker.context().getRouteController().resumeRoute("live");
+        assertEquals("200 0", said(worker.get("/live")));
+    }
+
+    @Test
     void filesWithWebSocketsAreReloadedOneAfterTheOther() throws Exception {
         edit(live("0"));
         var ws = folder.resolve("ws.camel.yaml");
