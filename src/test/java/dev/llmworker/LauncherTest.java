@@ -110,8 +110,7 @@ class LauncherTest {
 
     /// A compiler is a driver that waits for programs of its own.
     private void compiler() throws IOException {
-        var compiler =
-                ScriptRun.program(root.resolve("bin"), "slow++", "sleep 60 &\necho $$ $! >compiler; wait\n");
+        var compiler = ScriptRun.program(root.resolve("bin"), "slow++", "sleep 60 &\necho $$ $! >compiler; wait\n");
         environment.put("CXX", compiler.toString());
         Files.deleteIfExists(root.resolve("src/main/native/build.sh"));
         ScriptRun.copy(root, List.of("src/main/native/build.sh"));
@@ -184,8 +183,7 @@ class LauncherTest {
         var waiting = ScriptRun.start(root, environment, "bash", "src/main/native/build.sh", folder);
         // While it waits for the first one, it ends as well.
         ScriptRun.await(
-                "the second one waits",
-                () -> waiting.process().descendants().count() > 0);
+                "the second one waits", () -> waiting.process().descendants().count() > 0);
         waiting.process().destroy();
         assertEquals(SIGTERM_STATUS, waiting.status(), waiting.said());
         run.process().destroy();

@@ -202,7 +202,10 @@ class LiveReloadTest {
                 assertEquals(List.of(), hammer.wrong);
             }
             // Each edit that cannot start is one line.
-            assertEquals(EDITS / 5, log.with("No bean could be found in the registry for: nobody").size());
+            assertEquals(
+                    EDITS / 5,
+                    log.with("No bean could be found in the registry for: nobody")
+                            .size());
         }
         Await.until("the old versions are stopped", () -> mounted("/live") == 1 && mounted("/live-ws") == 3);
     }

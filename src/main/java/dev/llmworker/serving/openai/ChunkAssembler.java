@@ -113,7 +113,9 @@ final class ChunkAssembler {
                 into.set(name, growing(added));
             } else if (added instanceof ObjectNode object && before instanceof ObjectNode target) {
                 merge(target, object, pieces || name.equals(DELTA));
-            } else if (added instanceof ArrayNode list && before instanceof POJONode it && it.getPojo() instanceof Elements all) {
+            } else if (added instanceof ArrayNode list
+                    && before instanceof POJONode it
+                    && it.getPojo() instanceof Elements all) {
                 list.forEach(element -> all.add(element, pieces));
             } else if (added.isTextual() && isPiece(name, pieces) && text(before) instanceof StringBuilder text) {
                 into.set(name, new POJONode(text.append(added.textValue())));
@@ -159,7 +161,8 @@ final class ChunkAssembler {
                 object.properties().forEach(member -> member.setValue(whole(member.getValue())));
                 yield object;
             }
-            case POJONode it when it.getPojo() instanceof Elements all -> {
+            case POJONode it
+            when it.getPojo() instanceof Elements all -> {
                 var list = JsonNodeFactory.instance.arrayNode();
                 all.byIndex.values().forEach(element -> list.add(whole(element)));
                 all.others.forEach(element -> list.add(whole(element)));
