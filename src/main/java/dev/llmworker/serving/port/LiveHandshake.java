@@ -31,9 +31,13 @@ final class LiveHandshake extends HttpServerRequestWrapper {
     @Override
     public Future<ServerWebSocket> toWebSocket() {
         var live = Promise.<ServerWebSocket>promise();
+        if (response().closed()) {
+            LOG.debug("the client disconnected before its WebSocket handshake was answered");
+            return live.future();
+        }
         super.toWebSocket().onComplete(upgrade -> {
             if (upgrade.succeeded() ? upgrade.result().isClosed() : response().closed()) {
-                LOG.debug("the client disconnected during the WebSocket handshake", upgrade.cause());
+                LOG.debug("the client disconnected during its WebSocket handshake", upgrade.cause());
             } else {
                 live.handle(upgrade);
             }
