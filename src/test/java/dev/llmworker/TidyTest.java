@@ -114,8 +114,7 @@ class TidyTest {
     }
 
     /// Without `-I`, a `pip.py` or `zipfile.py` in the folder that somebody starts a script from would run in the place
-    /// of
-    /// Python's own.
+    /// of Python's own.
     @Test
     void scriptsStartPythonIsolated() throws IOException {
         var calls = 0;

@@ -130,8 +130,7 @@ final class ParsedRoutes {
         return all;
     }
 
-    /// Starts the routes. Until the last one has started, those of `before` serve, and they serve on if one cannot
-    /// start.
+    /// Starts the routes. Until the last one has started, those of `before` serve. They serve on if one cannot start.
     ///
     /// @param before the previous version of the file; null if there is none
     /// @throws RouteProblem if a route cannot start

@@ -17,11 +17,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// A Camel context in which two versions of a route may be started at once. Camel has one route for each id and for
-/// each
-/// endpoint, and stops it before it starts another. So an old version is taken out of Camel's lists: it runs on, but
-/// nothing finds it there. The new version starts under the same ids, takes the requests, and the old one is stopped
-/// when
-/// nothing runs in it any more.
+/// each endpoint, and stops it before it starts another. So an old version is taken out of Camel's lists: it runs on,
+/// but nothing finds it there. The new version starts under the same ids and takes the requests. The old one is
+/// stopped when nothing runs in it any more.
 ///
 /// Threading: one thread at a time, except that old versions end on threads of their own.
 final class WorkerContext extends DefaultCamelContext {

@@ -29,8 +29,7 @@ import org.slf4j.LoggerFactory;
 
 /// Routes the messages of each connection in their order, on virtual threads; Camel's own consumer gives them to a
 /// pool, where they overtake each other. An exchange carries its [WebSocketClient]. Connections outlast a version of
-/// their
-/// route: their next message goes to the newest.
+/// their route: the next message goes to the newest.
 ///
 /// Threading: called on the event loops.
 public final class PortWebsocketConsumer extends VertxWebsocketConsumer implements PortConsumer {

@@ -13,8 +13,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// A WebSocket handshake that nobody hears of if its client has disconnected meanwhile. A closed socket takes no
-/// handlers:
-/// Camel's component would throw, and keep the socket for ever.
+/// handlers: Camel's component would throw, and keep the socket for ever.
 final class LiveHandshake extends HttpServerRequestWrapper {
     private static final Logger LOG = LoggerFactory.getLogger(LiveHandshake.class);
 
