@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import dev.llmworker.generation.FinishReason;
+import dev.llmworker.serving.delivery.WholeAnswer;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.text.WholeCharacters;
 import java.util.BitSet;
@@ -19,15 +20,24 @@ import java.util.stream.StreamSupport;
 ///
 /// Threading: one thread.
 final class ChunkAssembler {
+    /// About what a value takes besides its text: the node, and its place in an object or a list.
+    private static final long NODE_BYTES = 64;
+
     private static final String DELTA = "delta";
     private static final String REASON = "finish_reason";
     /// Texts that a server may say again; all others of a delta are pieces.
     private static final Set<String> WHOLE = Set.of("role", "type", "id", "name", "format", REASON);
 
     private final ObjectNode answer = JsonNodeFactory.instance.objectNode();
+    private long heldBytes;
 
     boolean isEmpty() {
         return answer.isEmpty();
+    }
+
+    /// About how many bytes of memory the answer takes by now.
+    long heldBytes() {
+        return heldBytes;
     }
 
     void add(String chunk) {
@@ -110,20 +120,23 @@ final class ChunkAssembler {
     }
 
     /// @param pieces whether the texts of `from` are appended to those of `into`
-    private static void merge(ObjectNode into, ObjectNode from, boolean pieces) {
+    private void merge(ObjectNode into, ObjectNode from, boolean pieces) {
         from.properties().forEach(field -> {
             var name = field.getKey();
             var added = field.getValue();
             var before = into.get(name);
             if (before == null || before.isNull()) {
+                heldBytes += added instanceof ArrayNode ? NODE_BYTES : bytes(added);
                 into.set(name, copied(added));
             } else if (added instanceof ObjectNode object && before instanceof ObjectNode target) {
                 merge(target, object, pieces || name.equals(DELTA));
             } else if (added instanceof ArrayNode list && before instanceof ArrayNode target) {
                 list.forEach(element -> merge(target, element, pieces));
             } else if (added.isTextual() && before.isTextual() && isPiece(name, pieces)) {
+                heldBytes += WholeAnswer.BYTES_PER_CHARACTER * added.textValue().length();
                 into.put(name, before.textValue() + added.textValue());
             } else if (!added.isNull() && (!name.equals(REASON) || FinishReason.isGiven(added.textValue()))) {
+                heldBytes += bytes(added) - bytes(before);
                 into.set(name, added);
             }
         });
@@ -134,7 +147,7 @@ final class ChunkAssembler {
     }
 
     /// A list of elements with an index, in the order of it, whatever the order they came in.
-    private static JsonNode copied(JsonNode added) {
+    private JsonNode copied(JsonNode added) {
         if (!(added instanceof ArrayNode list)) {
             return added;
         }
@@ -143,23 +156,36 @@ final class ChunkAssembler {
         return copy;
     }
 
-    private static void merge(ArrayNode into, JsonNode element, boolean pieces) {
-        if (!element.path("index").isInt()) {
-            into.add(element);
-            return;
-        }
-        var index = element.get("index").intValue();
-        for (var i = 0; i < into.size(); i++) {
+    private void merge(ArrayNode into, JsonNode element, boolean pieces) {
+        var index = element.path("index").isInt() ? element.get("index").intValue() : Integer.MAX_VALUE;
+        for (var i = 0; i < into.size() && index < Integer.MAX_VALUE; i++) {
             var other = into.get(i).path("index").asInt();
             if (other == index && into.get(i) instanceof ObjectNode target && element instanceof ObjectNode object) {
                 merge(target, object, pieces);
                 return;
             }
             if (other > index) {
+                heldBytes += bytes(element);
                 into.insert(i, element);
                 return;
             }
         }
+        heldBytes += bytes(element);
         into.add(element);
+    }
+
+    /// With the JSON that will be written of it.
+    private static long bytes(JsonNode node) {
+        var bytes = NODE_BYTES;
+        if (node.isTextual()) {
+            return bytes + WholeAnswer.BYTES_PER_CHARACTER * node.textValue().length();
+        }
+        for (var member : node.properties()) {
+            bytes += WholeAnswer.BYTES_PER_CHARACTER * member.getKey().length();
+        }
+        for (var child : node) {
+            bytes += bytes(child);
+        }
+        return bytes;
     }
 }
