@@ -51,8 +51,7 @@ public final class TextPieces {
     private final Set<Character> avoided = new HashSet<>();
     private final Map<Integer, Boolean> known = new ConcurrentHashMap<>();
 
-    private TextPieces(
-            List<SplitRegex> regexes, Border border, boolean dropsBlank, Collection<Name> added, int least) {
+    private TextPieces(List<SplitRegex> regexes, Border border, boolean dropsBlank, Collection<Name> added, int least) {
         this.regexes = regexes;
         this.border = border;
         this.dropsBlank = dropsBlank;
@@ -105,8 +104,8 @@ public final class TextPieces {
         return new TextPieces(all, border, false, added, least);
     }
 
-    /// For a tokenizer that spells a blank `▁` and splits no text: cuts are before blanks, if no token has a blank after
-    /// that character.
+    /// For a tokenizer that spells a blank `▁` and splits no text. Cuts are before blanks, and after characters
+    /// that no token has before a blank.
     ///
     /// @param vocabulary all tokens
     /// @param prepends whether a blank is put before each piece

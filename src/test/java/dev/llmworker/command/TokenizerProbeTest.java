@@ -48,15 +48,15 @@ class TokenizerProbeTest {
     }
 
     private String problem(Class<?> main, Duration limit) {
-        return String.valueOf(
-                assertThrows(ModelFileException.class, () -> TokenizerProbe.check(folder, main, limit))
-                        .getMessage());
+        return String.valueOf(assertThrows(ModelFileException.class, () -> TokenizerProbe.check(folder, main, limit))
+                .getMessage());
     }
 
     @Test
     void theTextThatEndsTheProcessIsNamed() {
         assertEquals(
-                folder.getFileName() + ": the tokenizer's library ends the process at a run of blanks: a client could stop the worker so",
+                folder.getFileName()
+                        + ": the tokenizer's library ends the process at a run of blanks: a client could stop the worker so",
                 problem(Aborts.class, LIMIT));
     }
 

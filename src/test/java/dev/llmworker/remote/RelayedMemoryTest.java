@@ -35,15 +35,13 @@ class RelayedMemoryTest {
     }
 
     private void awaitNothingIsHeld() {
-        Await.until(
-                "nothing is held", () -> remote.worker().port().memory().usedBytes() == 0);
+        Await.until("nothing is held", () -> remote.worker().port().memory().usedBytes() == 0);
     }
 
     @Test
     void anAnswerBeyondTheBudgetIsEnded() throws Exception {
-        for (var delta : new String[] {
-            "\"content\":\"" + "x".repeat(5000) + "\"", "\"parts\":[" + "[],".repeat(500) + "[]]"
-        }) {
+        for (var delta :
+                new String[] {"\"content\":\"" + "x".repeat(5000) + "\"", "\"parts\":[" + "[],".repeat(500) + "[]]"}) {
             answers(delta, 100);
             var answer = remote.worker().post("/v1/chat/completions", BODY);
             assertTrue(

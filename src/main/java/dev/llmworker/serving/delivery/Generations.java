@@ -174,7 +174,8 @@ public final class Generations {
         }
     }
 
-    private static <E extends HeldEvent> GenerationEvent.Finished read(Answer<E> answer, Predicate<E> reader, GenerationMeter meter) {
+    private static <E extends HeldEvent> GenerationEvent.Finished read(
+            Answer<E> answer, Predicate<E> reader, GenerationMeter meter) {
         var left = false;
         for (var event : answer) {
             if (event instanceof GenerationEvent.Finished finished) {

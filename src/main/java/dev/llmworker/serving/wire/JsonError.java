@@ -103,12 +103,11 @@ public record JsonError(
 
     static JsonError refused(RefusedException refused) {
         var message = String.valueOf(refused.getMessage());
-        var status =
-                switch (refused.reason()) {
-                    case INVALID -> 400;
-                    case TOO_LARGE -> 413;
-                    case LOADING, OVERLOADED, FAILED -> 503;
-                };
+        var status = switch (refused.reason()) {
+            case INVALID -> 400;
+            case TOO_LARGE -> 413;
+            case LOADING, OVERLOADED, FAILED -> 503;
+        };
         var retryAfterSeconds = refused.retryAfterSeconds() > 0
                 ? refused.retryAfterSeconds()
                 : switch (refused.reason()) {

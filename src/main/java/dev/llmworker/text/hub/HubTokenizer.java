@@ -48,8 +48,7 @@ public final class HubTokenizer {
     private final EncoderJson.Tokens tokens;
     private final int leastPiece;
 
-    private HubTokenizer(TokenizerFile file, HubSettings settings, int size, int leastPiece)
-            throws ModelFileException {
+    private HubTokenizer(TokenizerFile file, HubSettings settings, int size, int leastPiece) throws ModelFileException {
         this.leastPiece = leastPiece;
         this.file = file;
         this.settings = settings;
@@ -196,7 +195,11 @@ public final class HubTokenizer {
             kinds[token.id()] = Kind.CONTROL;
         });
         return new Vocabulary(
-                file.file(), Collections.unmodifiableList(Arrays.asList(names)), kinds, endOfSequence(names), unusable());
+                file.file(),
+                Collections.unmodifiableList(Arrays.asList(names)),
+                kinds,
+                endOfSequence(names),
+                unusable());
     }
 
     private Set<String> unusable() {

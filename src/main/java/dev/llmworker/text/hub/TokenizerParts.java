@@ -109,13 +109,13 @@ final class TokenizerParts {
     }
 
     /// How texts for these tokens may be cut.
-    static TextPieces pieces(
-            TokenizerFile file, EncoderJson.Tokens tokens, ModelTokenizer.Spelling spelling, int least)
+    static TextPieces pieces(TokenizerFile file, EncoderJson.Tokens tokens, ModelTokenizer.Spelling spelling, int least)
             throws ModelFileException {
         var normalizers = HubTokenizer.steps(file.part("normalizer"), "normalizers");
         var steps = HubTokenizer.steps(file.part("pre_tokenizer"), "pretokenizers");
         var names = Stream.concat(tokens.text(), tokens.numbered())
-                .map(token -> new TextPieces.Name(token.getKey(), token.getValue().looksAround()))
+                .map(token ->
+                        new TextPieces.Name(token.getKey(), token.getValue().looksAround()))
                 .toList();
         var regexes = regexes(file);
         return switch (spelling) {
@@ -135,7 +135,8 @@ final class TokenizerParts {
                 if (regexes.isEmpty()
                         && normalizers.stream().allMatch(TokenizerParts::spaces)
                         && steps.stream().allMatch(TokenizerParts::isByOneCharacter)) {
-                    var prepends = normalizers.stream().anyMatch(step -> type(step).equals("Prepend"));
+                    var prepends =
+                            normalizers.stream().anyMatch(step -> type(step).equals("Prepend"));
                     yield TextPieces.byVocabulary(file.vocabulary().keySet(), prepends, names, least);
                 }
                 yield TextPieces.whole(regexes, file.file());
@@ -157,7 +158,8 @@ final class TokenizerParts {
         return switch (type(step)) {
             case "Split" ->
                 step.path("pattern").has("Regex")
-                        && Set.of("Isolated", "Removed").contains(step.path("behavior").asText());
+                        && Set.of("Isolated", "Removed")
+                                .contains(step.path("behavior").asText());
             case "Digits" -> true;
             // The steps after it get other characters.
             case "ByteLevel" -> i == steps.size() - 1;

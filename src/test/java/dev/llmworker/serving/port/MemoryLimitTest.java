@@ -222,7 +222,8 @@ class MemoryLimitTest {
     @Test
     void eventsThatNobodyHasReadCount() throws Exception {
         try (var slow = worker.raw()) {
-            slow.send("POST /generate HTTP/1.1\r\nHost: w\r\nContent-Length: 28\r\n\r\n{\"prompt\":\"x\",\"stream\":true}");
+            slow.send(
+                    "POST /generate HTTP/1.1\r\nHost: w\r\nContent-Length: 28\r\n\r\n{\"prompt\":\"x\",\"stream\":true}");
             var script = generator.next();
             // More than the buffers of the sockets take.
             while (usedBytes() < 16 * BUDGET_BYTES) {

@@ -60,7 +60,8 @@ class TextPiecesTest {
 
     @Seeded
     @ParameterizedTest
-    @ValueSource(strings = {"gpt-2", "default", "smollm", "llama-bpe", "smaug-bpe", "qwen2", "deepseek-r1-qwen", "tekken"})
+    @ValueSource(
+            strings = {"gpt-2", "default", "smollm", "llama-bpe", "smaug-bpe", "qwen2", "deepseek-r1-qwen", "tekken"})
     void piecesHaveTheTokensOfTheWhole(String preTokenizer) throws Exception {
         var metadata = metadata(preTokenizer);
         var cut = GgufTokenizer.of(metadata, SMALLEST);
@@ -99,7 +100,8 @@ class TextPiecesTest {
         var interrupted = THREADS.getThreadCpuTime(thread.threadId());
         thread.interrupt();
         // Not the time that passes: other processes may have the processor.
-        var millis = Duration.ofNanos(ended.get(60, TimeUnit.SECONDS) - interrupted).toMillis();
+        var millis =
+                Duration.ofNanos(ended.get(60, TimeUnit.SECONDS) - interrupted).toMillis();
         assertTrue(millis < SOON.toMillis(), millis + " ms");
     }
 }

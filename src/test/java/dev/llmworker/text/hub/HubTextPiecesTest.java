@@ -69,7 +69,9 @@ class HubTextPiecesTest {
                 "{'type':'Metaspace','replacement':'▁','prepend_scheme':'never','split':false}")) {
             kinds.add(changed(Objects.requireNonNull(byName.get("Mistral")), "pre_tokenizer", steps));
         }
-        kinds.add(changed(Objects.requireNonNull(byName.get("Llama 2")), "pre_tokenizer",
+        kinds.add(changed(
+                Objects.requireNonNull(byName.get("Llama 2")),
+                "pre_tokenizer",
                 "{'type':'Split','pattern':{'String':' '},'behavior':'MergedWithPrevious','invert':false}"));
         return kinds;
     }
