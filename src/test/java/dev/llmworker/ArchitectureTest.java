@@ -76,7 +76,7 @@ class ArchitectureTest {
             "beans", List.of("openai", "llm", "delivery", "camel", "port", "connection", "access", "wire", "memory"),
             "openai", List.of("delivery", "connection", "wire"),
             "llm", List.of("delivery", "connection", "wire"),
-            "delivery", List.of("connection", "wire"),
+            "delivery", List.of("connection", "wire", "memory"),
             "camel", List.of("port", "connection", "access", "wire", "memory"),
             "port", List.of("connection", "access", "wire", "memory"),
             "connection", List.of("access", "wire", "memory"),

@@ -37,8 +37,9 @@ public final class ModelCheck {
         try {
             var located = new ModelLocator(settings::value, Progress.ofThisProcess()).locate();
             try (var stored = StoredModel.open(located.file())) {
-                var prompts = LocalModel.prompts(stored);
                 var summary = ModelSummary.of(stored, new LocalModel(settings).options());
+                TokenizerProbe.check(located.file());
+                var prompts = LocalModel.prompts(stored);
                 report(located.name(), stored, summary, prompts.tokenizer(), out);
             }
             return SOUND;

@@ -167,6 +167,11 @@ public final class InProcessGenerator implements Generator {
         stats.recordReused(sequence.reused());
     }
 
+    /// How many requests wait, run, or have their prompt encoded.
+    int underWay() {
+        return throughput.present() + longPrompts.underWay() + conversations.underWay();
+    }
+
     private void run(LanguageModel.Loader loader, LoadListener listener) {
         LanguageModel model;
         try {

@@ -3,6 +3,7 @@ package dev.llmworker.engine;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.generation.Timings;
 import java.time.Duration;
@@ -26,6 +27,7 @@ final class LongPrompt implements Generation, Runnable {
     private final Supplier<Sequence> encoding;
     private final Predicate<LongPrompt> withdraw;
     private final CompletableFuture<Generation> outcome = new CompletableFuture<>();
+    private HeldMemory memory = HeldMemory.UNCOUNTED;
     /// The thread that encodes. It is only interrupted while it does, under the lock of this prompt.
     private @Nullable Thread thread;
 
@@ -87,10 +89,16 @@ final class LongPrompt implements Generation, Runnable {
         }
     }
 
+    /// The tokens count once they are known.
+    @Override
+    public void countIn(HeldMemory held) {
+        memory = held;
+    }
+
     @Override
     public void awaitAccepted() {
         try {
-            outcome.get();
+            outcome.get().countIn(memory);
         } catch (ExecutionException e) {
             if (e.getCause() instanceof RefusedException refused) {
                 throw refused;

@@ -1,6 +1,7 @@
 package dev.llmworker.engine;
 
 import dev.llmworker.generation.Generation;
+import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.RefusedException;
 import java.time.Duration;
@@ -11,8 +12,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
 /// Encodes prompts whose encoding may take long, a few at a time, on threads of its own. It would otherwise
-/// occupy the threads that serve all other requests. There is one for long prompts, which take seconds in
-/// native code that cannot be interrupted. Another is for conversations: a model's chat template may take its
+/// occupy the threads that serve all other requests. There is one for long prompts, which take
+/// seconds. Another is for conversations: a model's chat template may take its
 /// five seconds for each.
 ///
 /// Threading: any thread.
@@ -83,13 +84,19 @@ final class LongPrompts implements AutoCloseable {
     /// @throws RefusedException if too many prompts wait already
     Generation encode(Supplier<Sequence> encoding, Duration left) {
         var prompt = new LongPrompt(encoding, threads.getQueue()::remove, left);
-        try {
+        try (var place = Lease.of(prompt::close)) {
             threads.execute(prompt);
+            // From now on its caller closes it.
+            place.keep();
+            return prompt;
         } catch (RejectedExecutionException _) {
-            prompt.close();
             throw new RefusedException(RefusedException.Reason.OVERLOADED, "queue_full", refusal);
         }
-        return prompt;
+    }
+
+    /// How many prompts wait or are being encoded.
+    int underWay() {
+        return threads.getQueue().size() + threads.getActiveCount();
     }
 
     @Override

@@ -3,6 +3,9 @@ package dev.llmworker.engine;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.HeldEvents;
+import dev.llmworker.generation.HeldMemory;
+import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.generation.Timings;
 import dev.llmworker.sampling.Logprobs;
@@ -14,7 +17,6 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Set;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -46,7 +48,7 @@ final class Sequence implements Generation {
     private final WaitingQueue queue;
     private final FinishListener listener;
     // Never holds more than tokenLimit + 1 events, so the engine never waits for a reader.
-    private final LinkedBlockingQueue<GenerationEvent> events = new LinkedBlockingQueue<>();
+    private final HeldEvents<GenerationEvent> events = new HeldEvents<>();
 
     /// The prompt's ids, then the generated ones; the array may be longer.
     private int[] ids;
@@ -214,10 +216,12 @@ final class Sequence implements Generation {
     /// Adds the last event. Called once, by the thread that took the sequence out of the queue or out of its
     /// slot.
     void finish(FinishReason reason) {
-        totalNanos = sinceSubmitted();
-        listener.finished(this, reason);
-        outlet.flush();
-        events.add(new GenerationEvent.Finished(reason, promptLength, generated));
+        // From the last to the first, each happens whatever the others throw.
+        try (var _ = Lease.of(() -> events.add(new GenerationEvent.Finished(reason, promptLength, generated)));
+                var _ = Lease.of(outlet::flush);
+                var _ = Lease.of(() -> listener.finished(this, reason))) {
+            totalNanos = sinceSubmitted();
+        }
     }
 
     private long sinceSubmitted() {
@@ -233,6 +237,12 @@ final class Sequence implements Generation {
     }
 
     // --- called by the reader
+
+    @Override
+    public void countIn(HeldMemory memory) {
+        memory.take((long) promptLength * (history == null ? 1 : 2) * Integer.BYTES);
+        events.countIn(memory);
+    }
 
     @Override
     public Timings timings() {

@@ -25,26 +25,38 @@ final class Throughput {
 
     /// A request has started to wait or run.
     synchronized void began() {
-        if (present++ == 0) {
+        if (present == 0) {
             busySinceNanos = clock.getAsLong();
         }
+        present++;
     }
 
     /// A request that began has ended.
     synchronized void ended() {
-        var now = busyNanos();
-        ends[(int) (ended++ % WINDOW)] = now;
-        if (--present == 0) {
-            busyNanos = now;
+        try {
+            ends[(int) (ended % WINDOW)] = busyNanos();
+            ended++;
+        } finally {
+            left();
         }
     }
 
     /// A request that began was refused after all.
     synchronized void withdrawn() {
-        var now = busyNanos();
-        if (--present == 0) {
-            busyNanos = now;
+        left();
+    }
+
+    private void left() {
+        try {
+            busyNanos = present == 1 ? busyNanos() : busyNanos;
+        } finally {
+            present--;
         }
+    }
+
+    /// How many requests wait or run.
+    synchronized int present() {
+        return present;
     }
 
     private long busyNanos() {

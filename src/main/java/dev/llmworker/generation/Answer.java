@@ -8,12 +8,17 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: `close` may be called from any thread, any number of times. The reader then sees the events that
 /// are already there, and a [GenerationEvent.Finished].
-public interface Answer<E> extends Iterable<E>, AutoCloseable {
+public interface Answer<E extends HeldEvent> extends Iterable<E>, AutoCloseable {
     /// Waits until it is certain that the request is served. A generator that forwards to another server learns
     /// this late.
     ///
     /// @throws RefusedException if it is not; the answer is then over
     default void awaitAccepted() {}
+
+    /// From now on it counts what it holds: the tokens of its prompt, and events that nobody has read.
+    ///
+    /// @throws RefusedException if there is no room for its prompt
+    default void countIn(HeldMemory memory) {}
 
     /// Waits for each event. An interrupt of the reading thread closes the answer.
     @Override

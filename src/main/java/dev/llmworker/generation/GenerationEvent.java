@@ -4,7 +4,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// The events of a generation: any number of tokens, then one [Finished].
-public sealed interface GenerationEvent {
+public sealed interface GenerationEvent extends HeldEvent {
     /// One generated token.
     ///
     /// @param index from 0, contiguous
@@ -13,6 +13,15 @@ public sealed interface GenerationEvent {
     record Token(int index, String text, List<ScoredToken> scores) implements GenerationEvent {
         public Token(int index, String text) {
             this(index, text, List.of());
+        }
+
+        @Override
+        public long heldBytes() {
+            var bytes = HeldEvent.of(text);
+            for (var score : scores) {
+                bytes += HeldEvent.of(score.text()) + score.bytes().length;
+            }
+            return bytes;
         }
     }
 
@@ -31,6 +40,11 @@ public sealed interface GenerationEvent {
             @Nullable String failure) implements GenerationEvent, RelayEvent {
         public Finished(FinishReason reason, int promptTokens, int completionTokens) {
             this(reason, promptTokens, completionTokens, null);
+        }
+
+        @Override
+        public long heldBytes() {
+            return HeldEvent.of("");
         }
     }
 }

@@ -6,9 +6,11 @@ public final class RefusedException extends RuntimeException {
     public enum Reason {
         /// The request is wrong: it would be refused again.
         INVALID,
+        /// The request alone needs more memory than there is for all.
+        TOO_LARGE,
         /// The model is still loading.
         LOADING,
-        /// The queue is full.
+        /// The queue is full, or the memory for requests.
         OVERLOADED,
         /// The engine has failed.
         FAILED

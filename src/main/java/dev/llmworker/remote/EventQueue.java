@@ -1,10 +1,12 @@
 package dev.llmworker.remote;
 
 import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.HeldEvent;
+import dev.llmworker.generation.HeldEvents;
+import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.generation.RelayEvent;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
@@ -12,14 +14,14 @@ import java.util.function.Function;
 /// Holds a generation's events for its reader, who waits for each. The source pauses if too many events wait.
 ///
 /// Threading: one thread adds, one reads.
-final class EventQueue<E> implements Iterator<E> {
+final class EventQueue<E extends HeldEvent> implements Iterator<E> {
     // Two marks, so that the source does not stop and resume for each event.
     private static final int HIGH_WATER_EVENTS = 256;
     private static final int LOW_WATER_EVENTS = 64;
     /// A chunk counts as one more event for each of these.
     private static final int CHARACTERS_PER_EVENT = 4096;
 
-    private final LinkedBlockingQueue<E> events = new LinkedBlockingQueue<>();
+    private final HeldEvents<E> events = new HeldEvents<>();
     private final AtomicInteger waiting = new AtomicInteger();
     private final AtomicBoolean paused = new AtomicBoolean();
     private final Function<GenerationEvent.Finished, E> lastEvent;
@@ -50,6 +52,11 @@ final class EventQueue<E> implements Iterator<E> {
 
     private static int weight(Object event) {
         return event instanceof RelayEvent.Chunk chunk ? 1 + chunk.json().length() / CHARACTERS_PER_EVENT : 1;
+    }
+
+    /// From now on, what waits counts there.
+    void countIn(HeldMemory memory) {
+        events.countIn(memory);
     }
 
     /// Adds the last event.

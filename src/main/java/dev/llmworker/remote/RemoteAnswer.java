@@ -3,6 +3,8 @@ package dev.llmworker.remote;
 import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.HeldEvent;
+import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.RefusedException;
 import io.vertx.core.Context;
@@ -26,7 +28,7 @@ import org.slf4j.event.Level;
 ///
 /// Threading: its state belongs to its event loop. One thread reads; any thread may close it. A slow reader makes
 /// the server wait.
-class RemoteAnswer<E> implements Answer<E> {
+class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
     private static final Logger LOG = LoggerFactory.getLogger(RemoteAnswer.class);
     // How long to wait for the usage after the last content.
     private static final long USAGE_MILLIS = 2000;
@@ -263,6 +265,11 @@ class RemoteAnswer<E> implements Answer<E> {
             close();
             Thread.currentThread().interrupt();
         }
+    }
+
+    @Override
+    public void countIn(HeldMemory memory) {
+        events.countIn(memory);
     }
 
     @Override

@@ -100,6 +100,7 @@ public final class FewestTokens {
             prefix = next(prefix, bytes[i]);
         }
         for (var start = 0; start < bytes.length; start++) {
+            TextEncoder.stopIfInterrupted(start);
             var last = start + PREFIX_BYTES - 1;
             var length = PREFIX_BYTES - 1;
             if (last < bytes.length) {

@@ -10,6 +10,7 @@ import java.lang.ref.Reference;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 
 /// The Hugging Face tokenizers, called through DJL's native methods. DJL's own class also fetches words, offsets
 /// and masks for each text, which takes twice as long.
@@ -40,21 +41,20 @@ public final class HuggingFaceEncoder implements TextEncoder {
     private final long handle;
     private final Path file;
     private final int[] further;
-    private final List<SplitRegex> regexes;
+    private final TextPieces pieces;
 
     /// @param json a `tokenizer.json`; [#START] and the tokens that its vocabulary lacks are its last added tokens
     /// @param further the ids of these tokens in this order
-    /// @param regexes all regular expressions in the JSON
+    /// @param pieces how this tokenizer's texts may be cut
     /// @param file the file it was made from, for messages
     /// @param problem the message's text if the tokenizer rejects it
-    /// @throws ModelFileException also if a regular expression may take too much work
-    public HuggingFaceEncoder(String json, int[] further, List<String> regexes, Path file, String problem)
+    public HuggingFaceEncoder(String json, int[] further, TextPieces pieces, Path file, String problem)
             throws IOException {
         // Loaded separately, so that a failure to load the native library is not blamed on the file.
         TokenizerLibrary.load();
         this.further = further;
         this.file = file;
-        this.regexes = checked(regexes, file);
+        this.pieces = pieces;
         try {
             handle = LIB.createTokenizerFromString(json);
             CLEANER.register(this, new Deletion(handle));
@@ -64,14 +64,6 @@ public final class HuggingFaceEncoder implements TextEncoder {
             ids(PROBE);
         } catch (RuntimeException e) {
             throw failure(problem + ": ", e);
-        }
-    }
-
-    private static List<SplitRegex> checked(List<String> regexes, Path file) throws ModelFileException {
-        try {
-            return regexes.stream().map(SplitRegex::new).toList();
-        } catch (IllegalArgumentException e) {
-            throw new ModelFileException(file, "the tokenizer's regular expression " + e.getMessage());
         }
     }
 
@@ -98,13 +90,29 @@ public final class HuggingFaceEncoder implements TextEncoder {
         return probe.toString();
     }
 
-    /// @throws IllegalArgumentException if the text is too long for the tokenizer's regular expressions
+    /// @throws IllegalArgumentException if a piece of the text is too long for the tokenizer's regular expressions
     /// @throws UncheckedIOException with a [ModelFileException] if the tokenizer fails at this text
     @Override
     public int[] encode(String guarded) {
-        regexes.forEach(regex -> regex.check(guarded));
+        var end = pieces.end(guarded, 0);
+        if (end == guarded.length()) {
+            return checkedIds(guarded);
+        }
+        var ids = IntStream.builder();
+        for (var from = 0; from < guarded.length(); from = end) {
+            TextEncoder.stopIfInterrupted();
+            end = pieces.end(guarded, from);
+            for (var id : checkedIds(pieces.piece(guarded, from, end))) {
+                ids.add(id);
+            }
+        }
+        return ids.build().toArray();
+    }
+
+    private int[] checkedIds(String piece) {
+        pieces.check(piece);
         try {
-            return ids(guarded);
+            return ids(piece);
         } catch (RuntimeException e) {
             throw new UncheckedIOException(failure("makes a tokenizer that fails at a text: ", e));
         }

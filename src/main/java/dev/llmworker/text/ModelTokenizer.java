@@ -4,7 +4,6 @@ import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
-import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -12,7 +11,6 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: any thread.
 public final class ModelTokenizer implements Tokenizer {
-    private static final Pattern LONE_SURROGATE = Pattern.compile("\\p{Cs}");
     private static final byte[] NO_BYTES = {};
 
     /// How token names write bytes.
@@ -87,7 +85,7 @@ public final class ModelTokenizer implements Tokenizer {
     }
 
     private static String encodable(String text) {
-        return LONE_SURROGATE.matcher(text).replaceAll("\uFFFD");
+        return WholeCharacters.wellFormed(text);
     }
 
     @Override

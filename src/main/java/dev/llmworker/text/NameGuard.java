@@ -63,6 +63,7 @@ public final class NameGuard {
         var guarded = new StringBuilder(text.length() + 16);
         var breakAt = -1;
         for (var i = 0; i < text.length(); i++) {
+            TextEncoder.stopIfInterrupted(i);
             if (i == breakAt) {
                 guarded.append(BREAK);
             }

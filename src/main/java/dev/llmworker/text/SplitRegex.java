@@ -44,16 +44,17 @@ final class SplitRegex {
             .asMatchPredicate();
 
     /// A part of the expression.
-    private sealed interface Node {}
+    sealed interface Node {}
 
-    private record Atom(String source) implements Node {}
+    record Atom(String source) implements Node {}
 
-    private record Anchor() implements Node {}
+    /// @param isEnd whether it only looks at what follows
+    record Anchor(boolean isEnd) implements Node {}
 
     /// @param isAtomic whether nothing in it is given back: a lookaround or `(?>…)`
-    private record Group(List<List<Node>> branches, boolean isAtomic, boolean isLook) implements Node {}
+    record Group(List<List<Node>> branches, boolean isAtomic, boolean isLook) implements Node {}
 
-    private record Repeat(Node body, int min, int max, boolean isPossessive) implements Node {}
+    record Repeat(Node body, int min, int max, boolean isPossessive) implements Node {}
 
     /// A repetition of which characters are given back or looked at in vain.
     private record Retried(int branch, String atom) {}
@@ -61,6 +62,7 @@ final class SplitRegex {
     private final String regex;
     private final List<Retried> retried = new ArrayList<>();
     private final List<Pattern> runs = new ArrayList<>();
+    private final RegexNeighbours neighbours;
     private int longestText = MANY;
     private int at;
     private int nesting;
@@ -89,9 +91,14 @@ final class SplitRegex {
         if (ways > 0) {
             longestText = (int) (MAX_BACKTRACKS / ways);
         }
+        neighbours = new RegexNeighbours(branches);
         for (var atom : inVain(branches)) {
             runs.add(Pattern.compile(atom.equals(ANY) ? "(?s).++" : "(?Us)(?:" + atom + ")++"));
         }
+    }
+
+    RegexNeighbours neighbours() {
+        return neighbours;
     }
 
     /// @throws IllegalArgumentException with a message for the client if the text is too long, or a run in it of which
@@ -212,7 +219,7 @@ final class SplitRegex {
         };
     }
 
-    private static boolean mayFail(Node node) {
+    static boolean mayFail(Node node) {
         return switch (node) {
             case Atom _, Anchor _ -> true;
             case Group group ->
@@ -298,7 +305,7 @@ final class SplitRegex {
             case '\\' -> escape(true);
             case '^', '$' -> {
                 at++;
-                yield new Anchor();
+                yield new Anchor(regex.charAt(start) == '$');
             }
             case '*', '+', '?' -> throw refused("repeats nothing");
             default -> {
@@ -316,7 +323,7 @@ final class SplitRegex {
         var letter = regex.charAt(start + 1);
         at = regex.offsetByCodePoints(start + 1, 1);
         if (anchors && ANCHORS.indexOf(letter) >= 0) {
-            return new Anchor();
+            return new Anchor(letter == 'z' || letter == 'Z');
         }
         if (letter == 'p' || letter == 'P' || letter == 'x' && regex.startsWith("{", at)) {
             var end = regex.indexOf('}', at);

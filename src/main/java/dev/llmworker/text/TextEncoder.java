@@ -1,6 +1,9 @@
 package dev.llmworker.text;
 
-/// Converts text to token ids.
+import java.util.concurrent.CancellationException;
+
+/// Converts text to token ids. If the thread is interrupted, the conversion of a long text ends with a
+/// [CancellationException].
 ///
 /// Threading: any thread.
 @FunctionalInterface
@@ -15,5 +18,24 @@ public interface TextEncoder {
     /// @param trusted without lone surrogates
     default int[] encodeTrusted(String trusted) {
         return encode(NameGuard.escaped(trusted));
+    }
+
+    /// For loops over a text: looks every 65,536 steps.
+    ///
+    /// @param step counts from 0
+    /// @throws CancellationException if the thread is interrupted
+    static void stopIfInterrupted(int step) {
+        if ((step & 0xFFFF) == 0xFFFF) {
+            stopIfInterrupted();
+        }
+    }
+
+    /// Ends the work on a long text that nobody waits for any more.
+    ///
+    /// @throws CancellationException if the thread is interrupted
+    static void stopIfInterrupted() {
+        if (Thread.currentThread().isInterrupted()) {
+            throw new CancellationException("nobody waits for this text any more");
+        }
     }
 }

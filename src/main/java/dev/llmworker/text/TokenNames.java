@@ -42,6 +42,7 @@ public final class TokenNames {
     @Nullable
     public Match find(String text, int from) {
         for (var start = from; start < text.length(); start++) {
+            TextEncoder.stopIfInterrupted(start);
             var match = at(text, start);
             if (match != null) {
                 return match;

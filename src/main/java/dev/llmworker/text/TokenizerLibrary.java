@@ -21,6 +21,8 @@ public final class TokenizerLibrary {
     /// Loads the library and makes the calls of a tokenizer once, so that later calls are fast.
     public static void link() throws IOException {
         load();
-        new HuggingFaceEncoder(SMALLEST, new int[0], List.of(), Path.of("none"), "the smallest tokenizer").encode("a");
+        var none = Path.of("none");
+        var pieces = TextPieces.whole(List.of(), none);
+        new HuggingFaceEncoder(SMALLEST, new int[0], pieces, none, "the smallest tokenizer").encode("a");
     }
 }

@@ -2,6 +2,7 @@ package dev.llmworker.text;
 
 import dev.llmworker.weights.Metadata;
 import dev.llmworker.weights.ModelFileException;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Collections;
@@ -29,16 +30,35 @@ public final class Vocabulary {
 
     private static final List<Kind> KINDS = List.of(Kind.values());
 
+    /// Longer than the names of all known models. What looks for names in a text, or merges it, takes a time that is
+    /// a multiple of the longest one.
+    private static final int MAX_NAME = 1024;
+    /// Of tokens that are looked for in texts.
+    private static final int MAX_SOUGHT_NAME = 256;
+
     private final List<String> names;
     private final Kind[] kinds;
     private final BitSet endOfSequence;
     private final Map<String, Integer> controlTokens;
     private final Set<String> unusable;
 
+    /// @param file for messages
     /// @param names by id; empty for ids without a name
     /// @param kinds by id
     /// @param unusable the names of control tokens without an embedding
-    public Vocabulary(List<String> names, Kind[] kinds, BitSet endOfSequence, Set<String> unusable) {
+    /// @throws ModelFileException if a name is too long
+    public Vocabulary(Path file, List<String> names, Kind[] kinds, BitSet endOfSequence, Set<String> unusable)
+            throws ModelFileException {
+        for (var id = 0; id < kinds.length; id++) {
+            var isSought = kinds[id] == Kind.CONTROL || kinds[id] == Kind.UNKNOWN || kinds[id] == Kind.USER_DEFINED;
+            var limit = isSought ? MAX_SOUGHT_NAME : MAX_NAME;
+            if (names.get(id).length() > limit) {
+                throw new ModelFileException(
+                        file,
+                        "the name of token " + id + " has " + names.get(id).length() + " characters; supported: up to "
+                                + limit + (isSought ? " for tokens that are looked for in texts" : ""));
+            }
+        }
         this.unusable = unusable;
         this.names = names;
         this.kinds = kinds;
@@ -65,7 +85,7 @@ public final class Vocabulary {
         // forge them.
         endOfSequence.stream().forEach(id -> kinds[id] = Kind.CONTROL);
         endOfSequence.or(EndOfSequenceTokens.byKey(metadata, names.size()));
-        return new Vocabulary(names, kinds, endOfSequence, Set.of());
+        return new Vocabulary(metadata.file(), names, kinds, endOfSequence, Set.of());
     }
 
     private static Kind[] kinds(Metadata metadata, int size) throws ModelFileException {

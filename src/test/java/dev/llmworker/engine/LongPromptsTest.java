@@ -10,11 +10,13 @@ import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
+import dev.llmworker.testing.Await;
 import dev.llmworker.text.Tokenizer;
 import dev.llmworker.text.chat.ChatMessage;
 import dev.llmworker.text.chat.ChatTemplate;
@@ -180,6 +182,35 @@ class LongPromptsTest {
             assertEquals(
                     "prompt is 4096 tokens; this model's context is 4096 tokens, which must hold the prompt and the answer",
                     refused.getMessage());
+        }
+    }
+
+    @Test
+    void theTokensOfAPromptCountAndNeedRoom() {
+        var counted = new ArrayList<Long>();
+        var full = new HeldMemory() {
+            @Override
+            public void take(long bytes) {
+                counted.add(bytes);
+                throw new RefusedException(RefusedException.Reason.OVERLOADED, "out_of_memory_budget", "no room");
+            }
+
+            @Override
+            public void add(long bytes) {}
+        };
+        try (var generator = engine(new FakeDecoder(1, 2 * LONG.length()))) {
+            for (var prompt : List.of("hello", LONG)) {
+                goOn.release();
+                try (var generation = generator.submit(request(prompt))) {
+                    var refused = assertThrows(RefusedException.class, () -> {
+                        generation.countIn(full);
+                        generation.awaitAccepted();
+                    });
+                    assertEquals("out_of_memory_budget", refused.code());
+                    assertEquals((long) prompt.length() * Integer.BYTES, counted.removeLast());
+                }
+                Await.until("it is gone", () -> generator.underWay() == 0);
+            }
         }
     }
 

@@ -2,6 +2,7 @@ package dev.llmworker.testing;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -129,6 +130,15 @@ public final class RawConnection implements AutoCloseable {
 
     public void skip(long bytes) throws IOException {
         socket.getInputStream().skipNBytes(bytes);
+    }
+
+    /// Whether something came that is not read yet.
+    public boolean hasMore() {
+        try {
+            return socket.getInputStream().available() > 0;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     public int readByte() throws IOException {

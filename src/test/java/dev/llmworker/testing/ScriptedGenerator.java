@@ -8,6 +8,8 @@ import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.HeldEvents;
+import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
@@ -73,7 +75,7 @@ public final class ScriptedGenerator implements Generator {
     public static final class Script implements Generation, Iterator<GenerationEvent> {
         public final GenerationRequest request;
         public final AtomicLong read = new AtomicLong();
-        private final BlockingQueue<GenerationEvent> events = new LinkedBlockingQueue<>();
+        private final HeldEvents<GenerationEvent> events = new HeldEvents<>();
         private final CountDownLatch closed = new CountDownLatch(1);
         /// Whether the test says when it ends after it was closed, as an engine in the middle of a step does.
         public volatile boolean lingers;
@@ -125,6 +127,11 @@ public final class ScriptedGenerator implements Generator {
         public boolean readerWaits() {
             var thread = reader;
             return thread != null && !events.isEmpty() && thread.getState() == Thread.State.WAITING;
+        }
+
+        @Override
+        public void countIn(HeldMemory memory) {
+            events.countIn(memory);
         }
 
         @Override

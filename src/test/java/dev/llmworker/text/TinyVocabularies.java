@@ -123,7 +123,7 @@ public final class TinyVocabularies {
         return GgufTokenizer.of(metadata());
     }
 
-    Metadata metadata() throws IOException {
+    public Metadata metadata() throws IOException {
         var file = new GgufFile().string("general.architecture", "llama");
         var lists = new LinkedHashMap<String, Consumer<GgufFile>>();
         lists.put("tokenizer.ggml.tokens", f -> f.strings("tokenizer.ggml.tokens", tokens));

@@ -150,4 +150,26 @@ class VocabularyTest {
         model.keys.remove("tokenizer.ggml.bos_token_id");
         assertRefused("prompts begin with a token, but tokenizer.ggml.bos_token_id is missing", model);
     }
+
+    /// The search for such names took a time that grew by their length for each character of a text.
+    @Test
+    void namesThatAreTooLongAreRefused() throws IOException {
+        var million = "x".repeat(1_000_000);
+        for (var type : List.of(TinyVocabularies.CONTROL, TinyVocabularies.USER_DEFINED, TinyVocabularies.NORMAL)) {
+            var limit = type == TinyVocabularies.NORMAL ? 1024 : 256;
+            var longest = TinyVocabularies.byteLevel("gpt-2");
+            longest.add("x".repeat(limit), type, 0);
+            assertEquals(longest.tokens.size(), longest.tokenizer().vocabularySize());
+            for (var name : List.of("x".repeat(limit + 1), million)) {
+                var model = TinyVocabularies.sentencePiece();
+                var id = model.add(name, type, 0);
+                var refused = assertThrows(ModelFileException.class, model::tokenizer);
+                assertTrue(
+                        String.valueOf(refused.getMessage())
+                                .contains("the name of token " + id + " has " + name.length()
+                                        + " characters; supported: up to " + limit),
+                        refused.getMessage());
+            }
+        }
+    }
 }

@@ -1,11 +1,13 @@
 package dev.llmworker.serving.connection;
 
+import dev.llmworker.generation.Lease;
 import io.netty.channel.Channel;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,6 +35,7 @@ public final class ConnectionLimit {
 
     /// Counts a connection until it closes.
     ///
+    /// @param channel was accepted, and has no event loop yet
     /// @return false if it is one too many, and is closed
     public boolean admits(Channel channel) {
         var count = open.incrementAndGet();
@@ -40,18 +43,27 @@ public final class ConnectionLimit {
                 ? remote.getAddress()
                 : null;
         var fromAddress = address == null ? 0 : openByAddress.merge(address, 1, Integer::sum);
-        channel.closeFuture().addListener(_ -> {
-            open.decrementAndGet();
-            if (address != null) {
-                openByAddress.computeIfPresent(address, (_, before) -> before == 1 ? null : before - 1);
-            }
-        });
+        var place = Lease.of(() -> closed(address));
         if (count <= most && (address == null || fromAddress <= mostPerAddress)) {
+            channel.closeFuture().addListener(_ -> place.close());
             return true;
         }
-        channel.close();
+        place.close();
+        channel.unsafe().closeForcibly();
         warn(count > most ? "MAX_CONNECTIONS, " + most : "MAX_CONNECTIONS_PER_ADDRESS, " + mostPerAddress);
         return false;
+    }
+
+    private void closed(@Nullable InetAddress address) {
+        open.decrementAndGet();
+        if (address != null) {
+            openByAddress.computeIfPresent(address, (_, before) -> before == 1 ? null : before - 1);
+        }
+    }
+
+    /// How many connections are open.
+    public int open() {
+        return open.get();
     }
 
     private synchronized void warn(String limit) {

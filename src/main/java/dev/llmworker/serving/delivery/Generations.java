@@ -5,6 +5,7 @@ import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.HeldEvent;
 import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
@@ -12,6 +13,7 @@ import dev.llmworker.generation.RefusedException;
 import dev.llmworker.generation.RelayEvent;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.Drain;
+import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestLog;
@@ -29,6 +31,7 @@ public final class Generations {
     private final Generator generator;
     private final Drain drain;
     private final WorkerStats stats;
+    private final MemoryBudget budget;
     private final Set<Answer<?>> running = ConcurrentHashMap.newKeySet();
 
     /// Who gets an answer.
@@ -39,6 +42,11 @@ public final class Generations {
 
         /// The request is served.
         default void accepted() {}
+
+        /// About how many bytes it keeps of the answer by now, until the exchange is done.
+        default long keptBytes() {
+            return 0;
+        }
     }
 
     /// Who gets the tokens of a generation.
@@ -53,7 +61,9 @@ public final class Generations {
         boolean chunk(RelayEvent.Chunk chunk);
     }
 
-    public Generations(Generator generator, Drain drain, WorkerStats stats) {
+    /// @param budget has room for the answers, or they are ended
+    public Generations(Generator generator, Drain drain, WorkerStats stats, MemoryBudget budget) {
+        this.budget = budget;
         this.generator = generator;
         this.drain = drain;
         this.stats = stats;
@@ -85,25 +95,31 @@ public final class Generations {
         });
     }
 
-    private <E> Ending run(
+    private <E extends HeldEvent> Ending run(
             Supplier<? extends Answer<E>> submission,
             GenerationMeter meter,
             Caller caller,
             Recipient recipient,
             Predicate<E> reader) {
-        try (var answer = submit(submission, caller.client());
+        try (var memory = budget.lease();
+                var answer = submit(submission, caller.client());
                 var withdrawal = Lease.of(stats::recordWithdrawn);
                 var _ = Lease.of(() -> running.remove(answer));
                 var _ = caller.client().onGone(answer::close)) {
-            begin(answer, caller, recipient);
+            var held = new AnswerMemory(memory);
+            begin(answer, caller, recipient, held);
             // From now on it is counted when it has finished.
             withdrawal.keep();
             Ending ending = null;
             try {
                 recipient.accepted();
-                ending = new Ending(read(answer, reader, meter), meter.timings(answer));
+                var finished = read(answer, new Kept<>(recipient, reader, held), meter);
+                ending = new Ending(finished, meter.timings(answer));
                 if (ending.finished().reason() == FinishReason.CANCELLED && drain.isTimeUp()) {
                     throw new RequestException(Drain.cut());
+                }
+                if (recipient.keptBytes() > 0) {
+                    caller.keep(memory.handOver());
                 }
                 return ending;
             } finally {
@@ -116,12 +132,24 @@ public final class Generations {
         }
     }
 
-    private void begin(Answer<?> answer, Caller caller, Recipient recipient) {
+    /// Counts what the recipient keeps.
+    private record Kept<E>(Recipient recipient, Predicate<E> reader, AnswerMemory memory) implements Predicate<E> {
+        @Override
+        public boolean test(E event) {
+            var before = recipient.keptBytes();
+            var goesOn = reader.test(event);
+            memory.take(recipient.keptBytes() - before);
+            return goesOn;
+        }
+    }
+
+    private void begin(Answer<?> answer, Caller caller, Recipient recipient, AnswerMemory memory) {
         try {
             running.add(answer);
             if (drain.isTimeUp()) {
                 answer.close();
             }
+            answer.countIn(memory);
             recipient.began(answer);
             answer.awaitAccepted();
             stats.recordAccepted();
@@ -146,7 +174,8 @@ public final class Generations {
         }
     }
 
-    private static <E> GenerationEvent.Finished read(Answer<E> answer, Predicate<E> reader, GenerationMeter meter) {
+    private static <E extends HeldEvent> GenerationEvent.Finished read(
+            Answer<E> answer, Predicate<E> reader, GenerationMeter meter) {
         var left = false;
         for (var event : answer) {
             if (event instanceof GenerationEvent.Finished finished) {

@@ -13,9 +13,13 @@ import java.util.List;
 ///
 /// Threading: the request's thread.
 public final class WholeAnswer implements Generations.Reader {
+    /// The text, and its JSON.
+    public static final long BYTES_PER_CHARACTER = 4;
+
     private final Caller caller;
     private final StringBuilder text = new StringBuilder();
     private final List<GenerationEvent.Token> scored = new ArrayList<>(0);
+    private long scoredBytes;
 
     public WholeAnswer(Caller caller) {
         this.caller = caller;
@@ -37,8 +41,14 @@ public final class WholeAnswer implements Generations.Reader {
         text.append(token.text());
         if (!token.scores().isEmpty()) {
             scored.add(token);
+            scoredBytes += token.heldBytes();
         }
         return !caller.client().isGone();
+    }
+
+    @Override
+    public long keptBytes() {
+        return BYTES_PER_CHARACTER * text.length() + scoredBytes;
     }
 
     public String text() {

@@ -5,6 +5,7 @@ import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
+import dev.llmworker.serving.delivery.WholeAnswer;
 import dev.llmworker.serving.wire.Ending;
 import io.vertx.core.Vertx;
 import java.time.Duration;
@@ -54,6 +55,11 @@ final class RouteAnswer implements Generations.Reader {
     public boolean token(GenerationEvent.Token token) {
         text.append(token.text());
         return !timeUp && !isUnwanted();
+    }
+
+    @Override
+    public long keptBytes() {
+        return WholeAnswer.BYTES_PER_CHARACTER * text.length();
     }
 
     /// Whether its client has disconnected.

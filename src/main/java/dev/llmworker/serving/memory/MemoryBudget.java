@@ -86,6 +86,11 @@ public final class MemoryBudget {
             }
         }
 
+        /// Holds `bytes` more from now on, or fewer if negative, even if they do not fit.
+        public synchronized void add(long bytes) {
+            count(held + bytes);
+        }
+
         /// A new lease that holds what this one held. This one is closed.
         public synchronized Lease handOver() {
             var next = new Lease();

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.POJONode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import dev.llmworker.generation.FinishReason;
+import dev.llmworker.serving.delivery.WholeAnswer;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.text.WholeCharacters;
 import java.util.ArrayList;
@@ -24,15 +25,24 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: one thread.
 final class ChunkAssembler {
+    /// About what a value takes besides its text: the node, and its place in an object or a list.
+    private static final long NODE_BYTES = 64;
+
     private static final String DELTA = "delta";
     private static final String REASON = "finish_reason";
     /// Texts that a server may say again; all others of a delta are pieces.
     private static final Set<String> WHOLE = Set.of("role", "type", "id", "name", "format", REASON);
 
     private final ObjectNode answer = JsonNodeFactory.instance.objectNode();
+    private long heldBytes;
 
     boolean isEmpty() {
         return answer.isEmpty();
+    }
+
+    /// About how many bytes of memory the answer takes by now.
+    long heldBytes() {
+        return heldBytes;
     }
 
     void add(String chunk) {
@@ -104,22 +114,28 @@ final class ChunkAssembler {
     }
 
     /// @param pieces whether the texts of `from` are appended to those of `into`
-    private static void merge(ObjectNode into, ObjectNode from, boolean pieces) {
+    private void merge(ObjectNode into, ObjectNode from, boolean pieces) {
         from.properties().forEach(field -> {
             var name = field.getKey();
             var added = field.getValue();
             var before = into.get(name);
             if (before == null || before.isNull()) {
+                heldBytes += bytes(added);
                 into.set(name, growing(added));
             } else if (added instanceof ObjectNode object && before instanceof ObjectNode target) {
                 merge(target, object, pieces || name.equals(DELTA));
             } else if (added instanceof ArrayNode list
                     && before instanceof POJONode it
                     && it.getPojo() instanceof Elements all) {
-                list.forEach(element -> all.add(element, pieces));
+                for (var element : list) {
+                    heldBytes += all.has(element) ? 0 : bytes(element);
+                    all.add(element, pieces);
+                }
             } else if (added.isTextual() && isPiece(name, pieces) && text(before) instanceof StringBuilder text) {
+                heldBytes += WholeAnswer.BYTES_PER_CHARACTER * added.textValue().length();
                 into.set(name, new POJONode(text.append(added.textValue())));
             } else if (!added.isNull() && (!name.equals(REASON) || FinishReason.isGiven(added.textValue()))) {
+                heldBytes += bytes(added) - bytes(before);
                 into.set(name, growing(added));
             }
         });
@@ -139,7 +155,7 @@ final class ChunkAssembler {
     }
 
     /// What may grow in a part of a chunk is a [StringBuilder] or [Elements], so that a piece costs its own length.
-    private static JsonNode growing(JsonNode added) {
+    private JsonNode growing(JsonNode added) {
         return switch (added) {
             case ArrayNode list -> {
                 var all = new Elements();
@@ -176,9 +192,16 @@ final class ChunkAssembler {
     }
 
     /// A list. Elements with an index are in the order of it, whatever the order they came in.
-    private static final class Elements {
+    private final class Elements {
         final SortedMap<Integer, ObjectNode> byIndex = new TreeMap<>();
         final List<JsonNode> others = new ArrayList<>();
+
+        /// Whether an element is a piece of one that is there.
+        boolean has(JsonNode element) {
+            return element instanceof ObjectNode
+                    && element.path("index").isInt()
+                    && byIndex.containsKey(element.get("index").intValue());
+        }
 
         void add(JsonNode element, boolean pieces) {
             if (!(element instanceof ObjectNode object) || !object.path("index").isInt()) {
@@ -194,5 +217,20 @@ final class ChunkAssembler {
                 merge(before, object, pieces);
             }
         }
+    }
+
+    /// With the JSON that will be written of it.
+    private static long bytes(JsonNode node) {
+        var bytes = NODE_BYTES;
+        if (node.isTextual()) {
+            return bytes + WholeAnswer.BYTES_PER_CHARACTER * node.textValue().length();
+        }
+        for (var member : node.properties()) {
+            bytes += WholeAnswer.BYTES_PER_CHARACTER * member.getKey().length();
+        }
+        for (var child : node) {
+            bytes += bytes(child);
+        }
+        return bytes;
     }
 }

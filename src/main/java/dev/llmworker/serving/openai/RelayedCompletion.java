@@ -92,5 +92,10 @@ final class RelayedCompletion {
             chunks.add(chunk.json());
             return !client.isGone();
         }
+
+        @Override
+        public long keptBytes() {
+            return chunks.heldBytes();
+        }
     }
 }

@@ -57,6 +57,7 @@ public final class HttpPort implements AutoCloseable {
     // How long a client may take to answer a close frame.
     private static final int CLOSING_SECONDS = 3;
 
+    private final AcceptGate gate = new AcceptGate();
     private final Vertx vertx;
     private final ListenSettings settings;
     private final HttpStats stats = new HttpStats();
@@ -68,6 +69,7 @@ public final class HttpPort implements AutoCloseable {
     private final PathRules pathRules = new PathRules();
     private final Drain drain;
     private final MemoryBudget memory;
+    private final ConnectionLimit connections;
     private final ConnectionClock clock;
     private final Thread fileWatch;
     private final EventLoopWatch loopWatch = new EventLoopWatch(ProcessEnd::halt);
@@ -81,11 +83,13 @@ public final class HttpPort implements AutoCloseable {
     private HttpPort(ListenSettings settings, Function<Vertx, ConnectionClock> clockOf) {
         this.settings = settings;
         // Nothing is served from the class path, so the file cache would only leave directories behind.
-        vertx = Vertx.vertx(new VertxOptions()
+        vertx = gate.vertx(new VertxOptions()
                 .setFileSystemOptions(
                         new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
         clock = clockOf.apply(vertx);
-        memory = new MemoryBudget(settings.capacity().memoryBytes());
+        var capacity = settings.capacity();
+        memory = new MemoryBudget(capacity.memoryBytes());
+        connections = new ConnectionLimit(capacity.connections(), capacity.connectionsPerAddress(), clock);
         slowSenders = new SlowSenders(clock, settings.timeouts());
         slowReaders = new SlowReaders(clock, settings.timeouts(), memory);
         webSockets = new WebSockets(clock, settings.timeouts(), settings.maxWebSockets());
@@ -180,14 +184,7 @@ public final class HttpPort implements AutoCloseable {
     private void listen(String host, int port) throws PortException {
         var tls = settings.tls();
         var certificate = tls == null ? null : tls.first(vertx);
-        var capacity = settings.capacity();
-        listen(
-                "PORT",
-                host,
-                port,
-                options(certificate),
-                new ConnectionLimit(capacity.connections(), capacity.connectionsPerAddress(), clock),
-                filter);
+        listen("PORT", host, port, options(certificate), connections, filter);
         var local = settings.localHealthPort();
         if (settings.healthPort() != settings.port() && settings.healthPort() != port) {
             listenForHealth("PORT_HEALTH", host, settings.healthPort());
@@ -215,12 +212,13 @@ public final class HttpPort implements AutoCloseable {
             Handler<HttpServerRequest> handler)
             throws PortException {
         var server = vertx.createHttpServer(options)
-                .connectionHandler(connection -> connected(connection, limit))
+                .connectionHandler(this::connected)
                 .invalidRequestHandler(filter::handleInvalid)
                 .requestHandler(request -> {
                     slowSenders.requestBegan(request);
                     handler.handle(request);
                 });
+        gate.limitNext(limit);
         try {
             server.listen(port, host).toCompletionStage().toCompletableFuture().join();
         } catch (CompletionException e) {
@@ -258,11 +256,8 @@ public final class HttpPort implements AutoCloseable {
         return options;
     }
 
-    private void connected(HttpConnection connection, ConnectionLimit limit) {
+    private void connected(HttpConnection connection) {
         if (connection instanceof Http1xServerConnection http) {
-            if (!limit.admits(http.channel())) {
-                return;
-            }
             StrictRequestDecoder.install(http.channel().pipeline(), options(null), memory);
             slowReaders.connected(http.channel());
             loopWatch.add(http.channel().eventLoop());
@@ -312,6 +307,11 @@ public final class HttpPort implements AutoCloseable {
     /// The budget for the memory of all requests under way.
     public MemoryBudget memory() {
         return memory;
+    }
+
+    /// How many connections are open, without those to the health port.
+    public int connections() {
+        return connections.open();
     }
 
     public SlowSenders slowSenders() {

@@ -63,16 +63,20 @@ public record JsonError(
     ///
     /// @param bytes what the work needs beyond what it holds
     public static JsonError overBudget(MemoryBudget.Lease memory, long bytes) {
+        return refused(refusal(memory, bytes));
+    }
+
+    /// As [#overBudget].
+    public static RefusedException refusal(MemoryBudget.Lease memory, long bytes) {
         return memory.isTooLarge(bytes)
-                ? of(
-                        413,
+                ? new RefusedException(
+                        RefusedException.Reason.TOO_LARGE,
                         "body_too_large",
                         "the request needs more memory than MEMORY_BUDGET, which is " + memory.limitBytes() + " bytes")
-                : new JsonError(
-                        503,
+                : new RefusedException(
+                        RefusedException.Reason.OVERLOADED,
                         "out_of_memory_budget",
-                        "the requests under way hold all the memory of MEMORY_BUDGET; try again later",
-                        OVERLOADED_RETRY_SECONDS);
+                        "the requests under way hold all the memory of MEMORY_BUDGET; try again later");
     }
 
     public static JsonError internal() {
@@ -99,11 +103,15 @@ public record JsonError(
 
     static JsonError refused(RefusedException refused) {
         var message = String.valueOf(refused.getMessage());
-        var status = refused.reason() == RefusedException.Reason.INVALID ? 400 : 503;
+        var status = switch (refused.reason()) {
+            case INVALID -> 400;
+            case TOO_LARGE -> 413;
+            case LOADING, OVERLOADED, FAILED -> 503;
+        };
         var retryAfterSeconds = refused.retryAfterSeconds() > 0
                 ? refused.retryAfterSeconds()
                 : switch (refused.reason()) {
-                    case INVALID, FAILED -> 0;
+                    case INVALID, TOO_LARGE, FAILED -> 0;
                     case LOADING -> LOADING_RETRY_SECONDS;
                     case OVERLOADED -> OVERLOADED_RETRY_SECONDS;
                 };

@@ -1,6 +1,7 @@
 package dev.llmworker.text.chat;
 
 import dev.llmworker.text.PromptTooLongException;
+import dev.llmworker.text.TextEncoder;
 import dev.llmworker.text.TokenNames;
 import dev.llmworker.text.Tokenizer;
 import java.util.ArrayList;
@@ -144,6 +145,7 @@ public final class PromptEncoder {
         var trimmedEnd = text.stripTrailing().length();
         var marked = new StringBuilder(text.length());
         for (var i = 0; i < text.length(); i++) {
+            TextEncoder.stopIfInterrupted(i);
             if (controlNames.mayBegin(text, i, text.length()) || controlNames.mayBegin(text, i, trimmedEnd)) {
                 marked.append(mark);
             }

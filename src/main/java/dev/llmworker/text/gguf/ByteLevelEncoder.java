@@ -2,7 +2,9 @@ package dev.llmworker.text.gguf;
 
 import dev.llmworker.text.HuggingFaceEncoder;
 import dev.llmworker.text.TextEncoder;
+import dev.llmworker.text.TextPieces;
 import dev.llmworker.text.Vocabulary;
+import dev.llmworker.text.Vocabulary.Kind;
 import dev.llmworker.weights.Metadata;
 import dev.llmworker.weights.ModelFileException;
 import java.io.IOException;
@@ -13,16 +15,21 @@ final class ByteLevelEncoder {
     private ByteLevelEncoder() {}
 
     /// @throws ModelFileException if merges and vocabulary do not match
-    static TextEncoder of(Metadata metadata, Vocabulary vocabulary, PreTokenizer preTokenizer) throws IOException {
+    /// @param leastPiece the least length of the pieces in which a text is encoded
+    static TextEncoder of(Metadata metadata, Vocabulary vocabulary, PreTokenizer preTokenizer, int leastPiece)
+            throws IOException {
         var merges = merges(metadata);
         var json = TokenizerJson.of(vocabulary, merges, preTokenizer);
         var control = vocabulary.controlTokens().values().stream()
                 .mapToInt(Integer::intValue)
                 .toArray();
+        var added = vocabulary.named(Kind.USER_DEFINED, Kind.CONTROL, Kind.UNKNOWN).keySet().stream()
+                .map(name -> new TextPieces.Name(name, false))
+                .toList();
         return new HuggingFaceEncoder(
                 json,
                 control,
-                preTokenizer.patterns(),
+                TextPieces.byRegexes(preTokenizer.patterns(), false, added, leastPiece, metadata.file()),
                 metadata.file(),
                 "tokenizer.ggml.merges and tokenizer.ggml.tokens do not make a tokenizer");
     }

@@ -4,6 +4,7 @@ import dev.llmworker.text.FewestTokens;
 import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.ModelTokenizer.Ends;
 import dev.llmworker.text.ModelTokenizer.Spelling;
+import dev.llmworker.text.TextPieces;
 import dev.llmworker.text.Vocabulary;
 import dev.llmworker.text.Vocabulary.Kind;
 import dev.llmworker.weights.Metadata;
@@ -45,6 +46,10 @@ public final class GgufTokenizer {
     /// @throws ModelFileException if the metadata contradict themselves, or describe an unsupported tokenizer.
     ///     Supported: `tokenizer.ggml.model` gpt2 with the `tokenizer.ggml.pre` of [PreTokenizer], and llama
     public static ModelTokenizer of(Metadata metadata) throws IOException {
+        return of(metadata, TextPieces.LEAST);
+    }
+
+    static ModelTokenizer of(Metadata metadata, int leastPiece) throws IOException {
         var vocabulary = Vocabulary.of(metadata);
         var model = metadata.string("tokenizer.ggml.model");
         return switch (model) {
@@ -53,7 +58,7 @@ public final class GgufTokenizer {
                 yield new ModelTokenizer(
                         vocabulary,
                         Spelling.BYTE_LEVEL,
-                        ByteLevelEncoder.of(metadata, vocabulary, preTokenizer),
+                        ByteLevelEncoder.of(metadata, vocabulary, preTokenizer, leastPiece),
                         ends(metadata, vocabulary, preTokenizer.beginsSequences(), Map.of()),
                         false,
                         preTokenizer.composes() ? FewestTokens.Covering.COMPOSED : FewestTokens.Covering.AS_IT_IS);

@@ -93,7 +93,8 @@ public final class SentencePieceEncoder implements TextEncoder {
     public int[] encode(String guarded) {
         var ids = IntStream.builder();
         var from = 0;
-        while (from < guarded.length()) {
+        for (var parts = 1; from < guarded.length(); parts++) {
+            TextEncoder.stopIfInterrupted(parts);
             var match = whole.find(guarded, from);
             var end = match == null ? guarded.length() : match.start();
             if (end > from) {
@@ -137,6 +138,7 @@ public final class SentencePieceEncoder implements TextEncoder {
         final int[] end;
         private final int[] previous;
         private final PriorityQueue<Candidate> candidates = new PriorityQueue<>(BEST_FIRST);
+        private int steps;
 
         Symbols(String text) {
             this.text = text;
@@ -144,6 +146,7 @@ public final class SentencePieceEncoder implements TextEncoder {
             previous = new int[text.length()];
             var before = NONE;
             for (var start = 0; start < text.length(); start = end[start]) {
+                TextEncoder.stopIfInterrupted(start);
                 end[start] = start + Character.charCount(text.codePointAt(start));
                 previous[start] = before;
                 before = start;
@@ -175,6 +178,7 @@ public final class SentencePieceEncoder implements TextEncoder {
         }
 
         private void offer(int left, int right) {
+            TextEncoder.stopIfInterrupted(steps++);
             if (left == NONE || right == text.length() || end[right] - left > longestPiece) {
                 return;
             }

@@ -9,6 +9,7 @@ import dev.llmworker.text.ModelTokenizer.Ends;
 import dev.llmworker.text.ModelTokenizer.Spelling;
 import dev.llmworker.text.NameGuard;
 import dev.llmworker.text.TextEncoder;
+import dev.llmworker.text.TextPieces;
 import dev.llmworker.text.Vocabulary;
 import dev.llmworker.text.Vocabulary.Kind;
 import dev.llmworker.text.hub.TokenizerFile.Added;
@@ -45,8 +46,10 @@ public final class HubTokenizer {
     private final int size;
     private final Map<String, Added> added;
     private final EncoderJson.Tokens tokens;
+    private final int leastPiece;
 
-    private HubTokenizer(TokenizerFile file, HubSettings settings, int size) throws ModelFileException {
+    private HubTokenizer(TokenizerFile file, HubSettings settings, int size, int leastPiece) throws ModelFileException {
+        this.leastPiece = leastPiece;
         this.file = file;
         this.settings = settings;
         this.size = size;
@@ -55,6 +58,11 @@ public final class HubTokenizer {
     }
 
     public static ModelTokenizer of(Safetensors model) throws IOException {
+        return of(model, TextPieces.LEAST);
+    }
+
+    /// @param leastPiece the least length of the pieces in which a text is encoded
+    static ModelTokenizer of(Safetensors model, int leastPiece) throws IOException {
         var path = model.file().resolve(TokenizerFile.NAME);
         if (Files.notExists(path)) {
             throw new ModelFileException(
@@ -69,7 +77,7 @@ public final class HubTokenizer {
         }
         var settings = HubSettings.read(model.file());
         var file = TokenizerFile.read(path, settings.declaredSpecial().keySet());
-        return new HubTokenizer(file, settings, (int) embedding.rows()).tokenizer();
+        return new HubTokenizer(file, settings, (int) embedding.rows(), leastPiece).tokenizer();
     }
 
     private ModelTokenizer tokenizer() throws IOException {
@@ -143,7 +151,7 @@ public final class HubTokenizer {
         return new HuggingFaceEncoder(
                 EncoderJson.of(file, tokens, guarded),
                 ids,
-                TokenizerParts.regexes(file),
+                TokenizerParts.pieces(file, tokens, spelling(), leastPiece),
                 file.file(),
                 "does not make a tokenizer");
     }
@@ -187,7 +195,11 @@ public final class HubTokenizer {
             kinds[token.id()] = Kind.CONTROL;
         });
         return new Vocabulary(
-                Collections.unmodifiableList(Arrays.asList(names)), kinds, endOfSequence(names), unusable());
+                file.file(),
+                Collections.unmodifiableList(Arrays.asList(names)),
+                kinds,
+                endOfSequence(names),
+                unusable());
     }
 
     private Set<String> unusable() {

@@ -49,6 +49,10 @@ record TokenizerFile(
                     token.path("normalized").asBoolean(!special));
         }
 
+        boolean looksAround() {
+            return leftStrip || rightStrip || singleWord;
+        }
+
         Added withId(int other) {
             return new Added(other, special, leftStrip, rightStrip, singleWord, normalized);
         }

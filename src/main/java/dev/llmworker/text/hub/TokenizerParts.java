@@ -5,11 +5,13 @@ import dev.llmworker.text.ByteAlphabet;
 import dev.llmworker.text.FewestTokens;
 import dev.llmworker.text.HuggingFaceEncoder;
 import dev.llmworker.text.ModelTokenizer;
+import dev.llmworker.text.TextPieces;
 import dev.llmworker.weights.ModelFileException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -104,6 +106,72 @@ final class TokenizerParts {
             }
         }
         return regexes;
+    }
+
+    /// How texts for these tokens may be cut.
+    static TextPieces pieces(TokenizerFile file, EncoderJson.Tokens tokens, ModelTokenizer.Spelling spelling, int least)
+            throws ModelFileException {
+        var normalizers = HubTokenizer.steps(file.part("normalizer"), "normalizers");
+        var steps = HubTokenizer.steps(file.part("pre_tokenizer"), "pretokenizers");
+        var names = Stream.concat(tokens.text(), tokens.numbered())
+                .map(token ->
+                        new TextPieces.Name(token.getKey(), token.getValue().looksAround()))
+                .toList();
+        var regexes = regexes(file);
+        return switch (spelling) {
+            case BYTE_LEVEL -> {
+                if (normalizers.stream().allMatch(TokenizerParts::composes)
+                        && IntStream.range(0, steps.size()).allMatch(i -> splits(steps, i))) {
+                    var digits = steps.stream().anyMatch(step -> type(step).equals("Digits"));
+                    var all = Stream.concat(regexes.stream(), digits ? Stream.of("\\p{N}+") : Stream.of());
+                    var prefixed = steps.stream()
+                            .anyMatch(step -> type(step).equals("ByteLevel")
+                                    && step.path("add_prefix_space").asBoolean(true));
+                    yield TextPieces.byRegexes(all.toList(), prefixed, names, least, file.file());
+                }
+                yield TextPieces.whole(regexes, file.file());
+            }
+            case SENTENCE_PIECE -> {
+                if (regexes.isEmpty()
+                        && normalizers.stream().allMatch(TokenizerParts::spaces)
+                        && steps.stream().allMatch(TokenizerParts::isByOneCharacter)) {
+                    var prepends =
+                            normalizers.stream().anyMatch(step -> type(step).equals("Prepend"));
+                    yield TextPieces.byVocabulary(file.vocabulary().keySet(), prepends, names, least);
+                }
+                yield TextPieces.whole(regexes, file.file());
+            }
+        };
+    }
+
+    private static String type(JsonNode step) {
+        return step.path("type").asText();
+    }
+
+    private static boolean composes(JsonNode normalizer) {
+        return Set.of("NFC", "NFKC").contains(type(normalizer));
+    }
+
+    /// Whether a step splits at the borders of matches, on the text as it is.
+    private static boolean splits(List<JsonNode> steps, int i) {
+        var step = steps.get(i);
+        return switch (type(step)) {
+            case "Split" ->
+                step.path("pattern").has("Regex")
+                        && Set.of("Isolated", "Removed")
+                                .contains(step.path("behavior").asText());
+            case "Digits" -> true;
+            // The steps after it get other characters.
+            case "ByteLevel" -> i == steps.size() - 1;
+            default -> false;
+        };
+    }
+
+    /// Whether a step looks at single characters.
+    private static boolean isByOneCharacter(JsonNode step) {
+        var pattern = step.path("pattern").path("String").asText();
+        return type(step).equals("Metaspace")
+                || type(step).equals("Split") && pattern.codePointCount(0, pattern.length()) == 1;
     }
 
     /// How the tokens of `file` cover a text; null if a byte may be in no token, or if a control token's name in a

@@ -11,6 +11,7 @@ import dev.llmworker.testing.TestSocket;
 import dev.llmworker.testing.WorkerExtension;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.http.HttpResponse;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -183,6 +184,54 @@ class MemoryLimitTest {
         var script = generator.next();
         left.reset();
         script.awaitClosed();
+        awaitNothingIsHeld();
+    }
+
+    private CompletableFuture<HttpResponse<String>> posted(String path, String body) {
+        return CompletableFuture.supplyAsync(() -> {
+            try {
+                return worker.post(path, body);
+            } catch (Exception e) {
+                throw new IllegalStateException(e);
+            }
+        });
+    }
+
+    @Test
+    void whatIsCollectedOfAnswersCounts() throws Exception {
+        for (var path : List.of("/generate", "/v1/completions")) {
+            var first = posted(path, SHORT);
+            var served = generator.next().emit("x".repeat(BUDGET_BYTES / 8));
+            Await.until("the text counts, and its copies", () -> usedBytes() >= BUDGET_BYTES / 2);
+            var second = posted(path, SHORT);
+            var ended = generator.next().emit("x".repeat(BUDGET_BYTES / 8));
+            var refused = second.get();
+            assertEquals(503, refused.statusCode(), refused.body());
+            assertTrue(refused.body().contains("out_of_memory_budget"), refused.body());
+            ended.awaitClosed();
+            served.finish(FinishReason.STOP);
+            assertEquals(200, first.get().statusCode());
+            awaitNothingIsHeld();
+        }
+        var larger = posted("/generate", SHORT);
+        generator.next().emit("x".repeat(BUDGET_BYTES));
+        assertEquals(413, larger.get().statusCode());
+        awaitNothingIsHeld();
+    }
+
+    @Test
+    void eventsThatNobodyHasReadCount() throws Exception {
+        try (var slow = worker.raw()) {
+            slow.send(
+                    "POST /generate HTTP/1.1\r\nHost: w\r\nContent-Length: 28\r\n\r\n{\"prompt\":\"x\",\"stream\":true}");
+            var script = generator.next();
+            // More than the buffers of the sockets take.
+            while (usedBytes() < 16 * BUDGET_BYTES) {
+                script.emit("x".repeat(10_000));
+            }
+            var refused = worker.post("/generate", SHORT);
+            assertEquals(503, refused.statusCode(), "more fits once they are read");
+        }
         awaitNothingIsHeld();
     }
 }

@@ -244,4 +244,26 @@ class TlsTest {
             });
         }
     }
+
+    /// Vert.x says that there is a connection only after its handshake.
+    @Test
+    void connectionsInTheirHandshakeCount() throws Exception {
+        var environment = tls(pem.certificate(), pem.key(), "MAX_CONNECTIONS", "2");
+        try (var worker = new RunningWorker(new MockGenerator(), environment);
+                var first = worker.raw();
+                var second = worker.raw()) {
+            Await.until("both count", () -> worker.port.connections() == 2);
+            try (var third = worker.raw()) {
+                assertThrows(IOException.class, third::readByte);
+            }
+            first.close();
+            second.close();
+            Await.until("they have left", () -> worker.port.connections() == 0);
+            var request = HttpRequest.newBuilder(uri("https", worker, "/ping"));
+            assertEquals(
+                    200,
+                    client.send(request.build(), HttpResponse.BodyHandlers.discarding())
+                            .statusCode());
+        }
+    }
 }

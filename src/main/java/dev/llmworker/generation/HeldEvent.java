@@ -1,0 +1,14 @@
+package dev.llmworker.generation;
+
+/// An event of an answer that is in memory until somebody reads it.
+public interface HeldEvent {
+    /// About what an event takes besides its texts.
+    long OBJECT_BYTES = 128;
+
+    /// About how many bytes of memory it takes, at most.
+    long heldBytes();
+
+    static long of(String text) {
+        return OBJECT_BYTES + 2L * text.length();
+    }
+}

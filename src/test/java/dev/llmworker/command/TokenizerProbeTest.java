@@ -1,0 +1,83 @@
+package dev.llmworker.command;
+
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import dev.llmworker.weights.ModelFileException;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/// A tokenizer that ends its process is found, and does not end this one.
+@Timeout(120)
+class TokenizerProbeTest {
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+
+    @TempDir
+    private Path folder;
+
+    /// As Rust's runtime does when it cannot unwind.
+    static final class Aborts {
+        private Aborts() {}
+
+        public static void main(String[] arguments) {
+            System.out.println("a run of one letter");
+            System.out.println("a run of blanks");
+            Runtime.getRuntime().halt(134);
+        }
+    }
+
+    static final class AbortsAtOnce {
+        private AbortsAtOnce() {}
+
+        public static void main(String[] arguments) {
+            Runtime.getRuntime().halt(134);
+        }
+    }
+
+    static final class NeverEnds {
+        private NeverEnds() {}
+
+        public static void main(String[] arguments) throws InterruptedException {
+            System.out.println("a run of digits");
+            Thread.currentThread().join();
+        }
+    }
+
+    private String problem(Class<?> main, Duration limit) {
+        return String.valueOf(assertThrows(ModelFileException.class, () -> TokenizerProbe.check(folder, main, limit))
+                .getMessage());
+    }
+
+    @Test
+    void theTextThatEndsTheProcessIsNamed() {
+        assertEquals(
+                folder.getFileName()
+                        + ": the tokenizer's library ends the process at a run of blanks: a client could stop the worker so",
+                problem(Aborts.class, LIMIT));
+    }
+
+    @Test
+    void aTokenizerThatCannotBeMadeIsNamed() {
+        assertEquals(
+                folder.getFileName() + ": the tokenizer cannot be made: its library ends the process",
+                problem(AbortsAtOnce.class, LIMIT));
+    }
+
+    @Test
+    void aTextThatTakesForEverIsNamed() {
+        assertEquals(
+                folder.getFileName() + ": the tokenizer takes longer than 10 s for a run of digits",
+                problem(NeverEnds.class, Duration.ofSeconds(10)));
+    }
+
+    @Test
+    void aSoundTokenizerPasses() throws Exception {
+        var file = folder.resolve("tiny.gguf");
+        TinyModel.write(file);
+        assertDoesNotThrow(() -> TokenizerProbe.check(file));
+    }
+}
