@@ -70,6 +70,7 @@ final class Hostile {
             var code = worker.stop();
             findings.check(code == 0 || code == 143, "SIGTERM ends it with " + code);
         }
+        new Handshakes(log, findings, new Random(seed)).run();
         readLog();
     }
 

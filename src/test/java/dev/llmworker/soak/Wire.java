@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import javax.net.ssl.SSLContext;
 
 /// A TCP connection to the worker: HTTP and WebSocket without a library between, so that it can be used badly.
 final class Wire implements AutoCloseable {
@@ -27,7 +28,7 @@ final class Wire implements AutoCloseable {
     private static final int READ_MILLIS = 120_000;
     private static final int BUFFER_BYTES = 2048;
 
-    private final Socket socket = new Socket();
+    private final Socket socket;
     private final InputStream in;
 
     /// The head of an answer. Names of headers are in small letters.
@@ -57,11 +58,26 @@ final class Wire implements AutoCloseable {
 
     /// @param from the client's own address; all of 127.0.0.0/8 is this machine
     Wire(int port, String from) throws IOException {
+        this(connected(port, from));
+    }
+
+    /// With TLS.
+    Wire(int port, SSLContext tls) throws IOException {
+        this(tls.getSocketFactory().createSocket(connected(port, "127.0.0.1"), "127.0.0.1", port, true));
+    }
+
+    private Wire(Socket socket) throws IOException {
+        this.socket = socket;
+        in = new BufferedInputStream(socket.getInputStream(), BUFFER_BYTES);
+    }
+
+    private static Socket connected(int port, String from) throws IOException {
+        var socket = new Socket();
         socket.bind(new InetSocketAddress(from, 0));
         socket.setTcpNoDelay(true);
         socket.setSoTimeout(READ_MILLIS);
         socket.connect(new InetSocketAddress("127.0.0.1", port), CONNECT_MILLIS);
-        in = new BufferedInputStream(socket.getInputStream(), BUFFER_BYTES);
+        return socket;
     }
 
     /// A request with a JSON body.

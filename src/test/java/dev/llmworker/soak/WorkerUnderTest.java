@@ -51,6 +51,7 @@ final class WorkerUnderTest implements AutoCloseable {
     ///
     /// @param before what the shell does first: `ulimit -n 1024`
     /// @param log where its lines go
+    /// @param environment settings; `PORT_HEALTH` if its port has TLS
     static WorkerUnderTest start(int port, String before, File log, Map<String, String> environment) throws Exception {
         var builder = new ProcessBuilder("bash", "-c", before + "; exec ./worker")
                 .redirectErrorStream(true)
@@ -59,17 +60,17 @@ final class WorkerUnderTest implements AutoCloseable {
         builder.environment().putAll(Map.of("PORT", Integer.toString(port), "HOST", "127.0.0.1"));
         builder.environment().putAll(Map.of("DETERMINISTIC", "true", "API_KEYS", "another-key-0123456789," + Wire.KEY));
         var worker = new WorkerUnderTest(port, builder.start());
-        worker.awaitServing();
+        worker.awaitServing(Integer.parseInt(environment.getOrDefault("PORT_HEALTH", Integer.toString(port))));
         return worker;
     }
 
-    private void awaitServing() throws Exception {
+    private void awaitServing(int healthPort) throws Exception {
         var end = System.nanoTime() + TimeUnit.SECONDS.toNanos(START_SECONDS);
         while (System.nanoTime() < end) {
             if (!process.isAlive()) {
                 throw new IOException("the worker ended with " + process.exitValue());
             }
-            try (var wire = new Wire(port)) {
+            try (var wire = new Wire(healthPort)) {
                 if (wire.send(Wire.get("/ping")).answer().status() == 200) {
                     return;
                 }

@@ -6,11 +6,12 @@ import java.net.InetSocketAddress;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// How many connections a port may have: in all, so that files can still be opened, and from one address. Those beyond
-/// are closed at once.
+/// are closed when they are accepted.
 ///
 /// Threading: any thread.
 public final class ConnectionLimit {
@@ -33,25 +34,27 @@ public final class ConnectionLimit {
 
     /// Counts a connection until it closes.
     ///
-    /// @return false if it is one too many, and is closed
+    /// @return false if it is one too many, and does not count
     public boolean admits(Channel channel) {
         var count = open.incrementAndGet();
         var address = mostPerAddress > 0 && channel.remoteAddress() instanceof InetSocketAddress remote
                 ? remote.getAddress()
                 : null;
         var fromAddress = address == null ? 0 : openByAddress.merge(address, 1, Integer::sum);
-        channel.closeFuture().addListener(_ -> {
-            open.decrementAndGet();
-            if (address != null) {
-                openByAddress.computeIfPresent(address, (_, before) -> before == 1 ? null : before - 1);
-            }
-        });
         if (count <= most && (address == null || fromAddress <= mostPerAddress)) {
+            channel.closeFuture().addListener(_ -> closed(address));
             return true;
         }
-        channel.close();
+        closed(address);
         warn(count > most ? "MAX_CONNECTIONS, " + most : "MAX_CONNECTIONS_PER_ADDRESS, " + mostPerAddress);
         return false;
+    }
+
+    private void closed(@Nullable InetAddress address) {
+        open.decrementAndGet();
+        if (address != null) {
+            openByAddress.computeIfPresent(address, (_, before) -> before == 1 ? null : before - 1);
+        }
     }
 
     private synchronized void warn(String limit) {

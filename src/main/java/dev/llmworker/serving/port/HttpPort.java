@@ -23,6 +23,7 @@ import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.impl.Http1xServerConnection;
+import io.vertx.core.impl.VertxBuilder;
 import io.vertx.core.impl.VertxInternal;
 import io.vertx.core.net.KeyCertOptions;
 import java.net.InetAddress;
@@ -57,6 +58,7 @@ public final class HttpPort implements AutoCloseable {
     // How long a client may take to answer a close frame.
     private static final int CLOSING_SECONDS = 3;
 
+    private final LimitedAccept accept = new LimitedAccept();
     private final Vertx vertx;
     private final ListenSettings settings;
     private final HttpStats stats = new HttpStats();
@@ -81,9 +83,13 @@ public final class HttpPort implements AutoCloseable {
     private HttpPort(ListenSettings settings, Function<Vertx, ConnectionClock> clockOf) {
         this.settings = settings;
         // Nothing is served from the class path, so the file cache would only leave directories behind.
-        vertx = Vertx.vertx(new VertxOptions()
-                .setFileSystemOptions(
-                        new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
+        vertx = new VertxBuilder(new VertxOptions()
+                        .setFileSystemOptions(new FileSystemOptions()
+                                .setFileCachingEnabled(false)
+                                .setClassPathResolvingEnabled(false)))
+                .findTransport(accept)
+                .init()
+                .vertx();
         clock = clockOf.apply(vertx);
         memory = new MemoryBudget(settings.capacity().memoryBytes());
         slowSenders = new SlowSenders(clock, settings.timeouts());
@@ -215,12 +221,13 @@ public final class HttpPort implements AutoCloseable {
             Handler<HttpServerRequest> handler)
             throws PortException {
         var server = vertx.createHttpServer(options)
-                .connectionHandler(connection -> connected(connection, limit))
+                .connectionHandler(this::connected)
                 .invalidRequestHandler(filter::handleInvalid)
                 .requestHandler(request -> {
                     slowSenders.requestBegan(request);
                     handler.handle(request);
                 });
+        accept.limit(limit);
         try {
             server.listen(port, host).toCompletionStage().toCompletableFuture().join();
         } catch (CompletionException e) {
@@ -258,11 +265,8 @@ public final class HttpPort implements AutoCloseable {
         return options;
     }
 
-    private void connected(HttpConnection connection, ConnectionLimit limit) {
+    private void connected(HttpConnection connection) {
         if (connection instanceof Http1xServerConnection http) {
-            if (!limit.admits(http.channel())) {
-                return;
-            }
             StrictRequestDecoder.install(http.channel().pipeline(), options(null), memory);
             slowReaders.connected(http.channel());
             loopWatch.add(http.channel().eventLoop());
