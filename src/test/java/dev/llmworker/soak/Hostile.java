@@ -17,11 +17,18 @@ final class Hostile {
     private static final int RUDE = 2;
     private static final int MAX_CONNECTIONS = 400;
     private static final int MAX_PING_MILLIS = 250;
+    private static final double MAX_GROWTH = 1.25;
+    /// Before, the heap grows to its limit.
+    private static final int TREND_MINUTES = 5;
     private static final int WARM_UP_SECONDS = 15;
     private static final int QUIET_SECONDS = 40;
     private static final int SAMPLE_MILLIS = 1_000;
+    /// The KV cache is small: the system gives it its memory when it is first written, so memory that grows is something
+    /// else.
     private static final Map<String, String> SETTINGS = Map.of(
             "JAVA_OPTS", "-Xmx384m",
+            "MAX_MODEL_LEN", "1024",
+            "MAX_SLOTS", "16",
             "MAX_CONNECTIONS", Integer.toString(MAX_CONNECTIONS),
             "MAX_CONNECTIONS_PER_ADDRESS", "100",
             "HEADER_TIMEOUT", "5s",
@@ -106,14 +113,19 @@ final class Hostile {
             mix.client("rude " + i, client::act);
         }
         var pings = mix.ping();
-        var most = new WorkerUnderTest.Sample(0, 0, 0);
+        var samples = new ArrayList<WorkerUnderTest.Sample>();
         var end = System.nanoTime() + (long) (minutes * 60e9);
         while (System.nanoTime() < end && worker.isAlive()) {
             Thread.sleep(SAMPLE_MILLIS);
-            most = most.max(worker.sample());
+            samples.add(worker.sample());
         }
         mix.stop();
-        findings.note("at most " + most);
+        samples.stream()
+                .reduce(WorkerUnderTest.Sample::max)
+                .ifPresent(most -> findings.note("at most " + most));
+        if (minutes >= TREND_MINUTES) {
+            new Trend(samples, findings).isFlat("RSS in KiB", WorkerUnderTest.Sample::rssKilobytes, MAX_GROWTH, 0);
+        }
         pings.checkPercentile(MAX_PING_MILLIS);
     }
 
@@ -162,6 +174,7 @@ final class Hostile {
             var errors = lines.filter(line -> ERROR.matcher(line).matches()).toList();
             errors.stream().limit(30).forEach(line -> findings.note("log: " + line));
             findings.check(errors.isEmpty(), "the worker's log has " + errors.size() + " lines of errors");
+            findings.note("its log has " + log.length() / 1_000_000 + " MB");
         }
     }
 }

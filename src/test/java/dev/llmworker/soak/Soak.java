@@ -3,10 +3,8 @@ package dev.llmworker.soak;
 import java.io.File;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.function.ToLongFunction;
 
 /// A soak of the worker: random clients, aborts and garbage for some minutes, then crowds, a full disk and `kill -9`.
 /// Or a hostile soak: clients that want to stop the worker. It prints what holds and what does not, and ends with 1 where
@@ -115,32 +113,10 @@ public final class Soak {
         findings.check(
                 heapAfter <= heapBefore * 1.1 + 4096,
                 "live heap " + heapBefore / 1024 + " MiB after the warm-up, " + heapAfter / 1024 + " MiB at the end");
-        flat("threads", samples, WorkerUnderTest.Sample::threads, 1.1, 8);
-        flat("descriptors", samples, WorkerUnderTest.Sample::descriptors, 1.1, 20);
-        flat("RSS in KiB", samples, WorkerUnderTest.Sample::rssKilobytes, 1.1, 0);
-    }
-
-    /// The median of the last third against that of the first.
-    private void flat(
-            String what,
-            List<WorkerUnderTest.Sample> samples,
-            ToLongFunction<WorkerUnderTest.Sample> figure,
-            double factor,
-            long more) {
-        var third = samples.size() / 3;
-        var first = median(samples.subList(0, third), figure);
-        var middle = median(samples.subList(third, samples.size() - third), figure);
-        var last = median(samples.subList(samples.size() - third, samples.size()), figure);
-        findings.check(
-                last <= first * factor + more,
-                what + ": median " + first + " in the first third, " + middle + " in the second, " + last
-                        + " in the last, " + samples.size()
-                        + " samples");
-    }
-
-    private static long median(List<WorkerUnderTest.Sample> samples, ToLongFunction<WorkerUnderTest.Sample> figure) {
-        var sorted = samples.stream().mapToLong(figure).sorted().toArray();
-        return sorted.length == 0 ? 0 : sorted[sorted.length / 2];
+        var trend = new Trend(samples, findings);
+        trend.isFlat("threads", WorkerUnderTest.Sample::threads, 1.1, 8);
+        trend.isFlat("descriptors", WorkerUnderTest.Sample::descriptors, 1.1, 20);
+        trend.isFlat("RSS in KiB", WorkerUnderTest.Sample::rssKilobytes, 1.1, 0);
     }
 
     private void idles(WorkerUnderTest worker) throws Exception {
