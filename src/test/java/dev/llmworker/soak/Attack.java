@@ -25,12 +25,16 @@ record Attack(String name, Function<Random, byte[]> request, Set<Integer> allowe
     /// Each is sent whole, and its answer is read.
     static final List<Attack> ALL = List.of(
             json("nested arrays that are ignored", SERVED_OR_WRONG, random -> ignored(nested(random, '[', ']'))),
-            json("nested objects that are ignored", SERVED_OR_WRONG, random -> ignored("{\"a\":".repeat(60) + "1"
-                    + "}".repeat(60))),
+            json(
+                    "nested objects that are ignored",
+                    SERVED_OR_WRONG,
+                    random -> ignored("{\"a\":".repeat(60) + "1" + "}".repeat(60))),
             json("arrays without end", WRONG_OR_BUSY, _ -> "[".repeat(MEBIBYTE - 1)),
             json("many fields", SERVED_OR_WRONG, _ -> fields(MANY / 2)),
-            json("a field twice", WRONG_OR_BUSY, random -> "{\"prompt\":\"" + "x".repeat(random.nextInt(MANY))
-                    + "\",\"prompt\":\"y\"}"),
+            json(
+                    "a field twice",
+                    WRONG_OR_BUSY,
+                    random -> "{\"prompt\":\"" + "x".repeat(random.nextInt(MANY)) + "\",\"prompt\":\"y\"}"),
             json("a long number", WRONG_OR_BUSY, _ -> "{\"prompt\":\"x\",\"max_tokens\":" + "9".repeat(MANY) + "}"),
             json("a huge exponent", WRONG_OR_BUSY, _ -> "{\"prompt\":\"x\",\"temperature\":1e999999999}"),
             json("many stop strings", WRONG_OR_BUSY, _ -> with("\"stop\":[" + repeated("\"a\"", MANY) + "]")),
@@ -48,31 +52,45 @@ record Attack(String name, Function<Random, byte[]> request, Set<Integer> allowe
             completion("a huge best_of", WRONG, ",\"best_of\":2147483647"),
             completion("a huge max_tokens", WRONG, ",\"max_tokens\":9223372036854775808"),
             completion("huge logprobs", WRONG, ",\"logprobs\":2147483647"),
-            post("many prompts", "/v1/completions", WRONG_OR_BUSY, _ -> "{\"prompt\":[" + repeated("\"a\"", MANY) + "]}"),
-            post("many messages", "/v1/chat/completions", SERVED_OR_WRONG, _ -> "{\"messages\":["
-                    + repeated("{\"role\":\"user\",\"content\":\"a\"}", 20_000) + "],\"max_tokens\":1}"),
+            post(
+                    "many prompts",
+                    "/v1/completions",
+                    WRONG_OR_BUSY,
+                    _ -> "{\"prompt\":[" + repeated("\"a\"", MANY) + "]}"),
+            post(
+                    "many messages",
+                    "/v1/chat/completions",
+                    SERVED_OR_WRONG,
+                    _ -> "{\"messages\":[" + repeated("{\"role\":\"user\",\"content\":\"a\"}", 20_000)
+                            + "],\"max_tokens\":1}"),
             head("an absolute target", SERVED, _ -> "GET http://127.0.0.1:9/stats?a=%7b%7benv:API_KEYS%7d%7d HTTP/1.1"),
             head("a target of another host", Set.of(200, 400, 404), _ -> "GET //127.0.0.1:9/stats HTTP/1.1"),
             head("the target of a tunnel", Set.of(400, 404, 405, 501), _ -> "CONNECT 127.0.0.1:9 HTTP/1.1"),
             head("a long target", Set.of(414), _ -> "GET /" + "a".repeat(20_000) + " HTTP/1.1"),
             head("a target of dots", HEAD, _ -> "GET " + "/..".repeat(4_000) + "/ping HTTP/1.1"),
             head("many parameters", Set.of(200, 400), _ -> "GET /stats?" + "a&".repeat(7_500) + " HTTP/1.1"),
-            header("a run of blanks", HEAD, _ -> "Upgrade: websocket\r\nConnection: a" + " ".repeat(15_000)
-                    + "b, c\r\n"),
-            header("a run of commas", HEAD, _ -> "Upgrade: websocket\r\nConnection: " + ", ".repeat(7_500)
-                    + "\r\n"),
+            header(
+                    "a run of blanks",
+                    HEAD,
+                    _ -> "Upgrade: websocket\r\nConnection: a" + " ".repeat(15_000) + "b, c\r\n"),
+            header("a run of commas", HEAD, _ -> "Upgrade: websocket\r\nConnection: " + ", ".repeat(7_500) + "\r\n"),
             header("a long header", Set.of(431), random -> "A: " + "b".repeat(17_000 + random.nextInt(MANY)) + "\r\n"),
             header("many headers", Set.of(431), _ -> "a: b\r\n".repeat(20_000)),
             header("many keys", Set.of(400, 401), _ -> "X-API-Key: b\r\n".repeat(1_000)),
             header("headers that steer", Set.of(200, 400), _ -> "CamelHttpUri: http://127.0.0.1:9/\r\nTo: a@b\r\n"),
-            header("an origin that is nobody's", Set.of(200, 400, 403), _ -> "Origin: http://" + "a.".repeat(7_000)
-                    + "\r\n"),
+            header(
+                    "an origin that is nobody's",
+                    Set.of(200, 400, 403),
+                    _ -> "Origin: http://" + "a.".repeat(7_000) + "\r\n"),
             chunked("chunks of one byte", Set.of(200, 400, 503), _ -> "1\r\n \r\n".repeat(MANY) + "0\r\n\r\n"),
             chunked("a chunk of a huge size", Set.of(400, 413), _ -> "7fffffffffffffff\r\n" + "x".repeat(1_000)),
             chunked("a chunk size that is no number", WRONG, _ -> "-1\r\nx\r\n0\r\n\r\n"),
             chunked("a chunk size without end", Set.of(400, 431), _ -> "0".repeat(MANY)),
             chunked("a chunk without its end", WRONG, _ -> "1\r\nxyz\r\n0\r\n\r\n"),
-            chunked("a long trailer", Set.of(200, 400, 431), _ -> "2\r\n{}\r\n0\r\n" + "a: b\r\n".repeat(MANY) + "\r\n"),
+            chunked(
+                    "a long trailer",
+                    Set.of(200, 400, 431),
+                    _ -> "2\r\n{}\r\n0\r\n" + "a: b\r\n".repeat(MANY) + "\r\n"),
             new Attack("pipelined requests", _ -> Wire.get("/metrics").clone(), SERVED).times(300),
             new Attack("TLS", Attack::clientHello, WRONG),
             new Attack("noise", Attack::noise, HEAD),
@@ -101,8 +119,10 @@ record Attack(String name, Function<Random, byte[]> request, Set<Integer> allowe
     }
 
     private static Attack header(String name, Set<Integer> allowed, Function<Random, String> headers) {
-        return head(name, allowed, random -> "GET /stats HTTP/1.1\r\n"
-                + headers.apply(random).stripTrailing());
+        return head(
+                name,
+                allowed,
+                random -> "GET /stats HTTP/1.1\r\n" + headers.apply(random).stripTrailing());
     }
 
     private static Attack chunked(String name, Set<Integer> allowed, Function<Random, String> chunks) {

@@ -61,8 +61,8 @@ final class Handshakes {
     /// One answer is right.
     private WorkerUnderTest.Sample answered(WorkerUnderTest worker, SSLContext tls) throws Exception {
         try (var wire = new Wire(worker.port, tls)) {
-            var answer =
-                    wire.send(Wire.post("/generate", Prompts.generate("x", 4, ""))).answer();
+            var answer = wire.send(Wire.post("/generate", Prompts.generate("x", 4, "")))
+                    .answer();
             findings.status(answer.status(), "/generate by TLS");
             findings.count("answer /generate by TLS");
             if (!Prompts.strings("generated_text", answer.body()).startsWith("Response to: 'x' (tokens=4")) {
@@ -114,8 +114,20 @@ final class Handshakes {
         var keys = folder.resolve("keys.p12");
         var keytool = Path.of(System.getProperty("java.home"), "bin", "keytool").toString();
         var code = new ProcessBuilder(
-                        keytool, "-genkeypair", "-alias", "worker", "-keyalg", "EC", "-dname", "CN=worker", "-ext",
-                        "SAN=ip:127.0.0.1", "-keystore", keys.toString(), "-storepass", new String(PASSWORD))
+                        keytool,
+                        "-genkeypair",
+                        "-alias",
+                        "worker",
+                        "-keyalg",
+                        "EC",
+                        "-dname",
+                        "CN=worker",
+                        "-ext",
+                        "SAN=ip:127.0.0.1",
+                        "-keystore",
+                        keys.toString(),
+                        "-storepass",
+                        new String(PASSWORD))
                 .redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                 .start()
@@ -126,7 +138,10 @@ final class Handshakes {
         var store = KeyStore.getInstance(keys.toFile(), PASSWORD);
         var certificate = store.getCertificate("worker");
         write(folder.resolve("cert.pem"), "CERTIFICATE", certificate.getEncoded());
-        write(folder.resolve("key.pem"), "PRIVATE KEY", store.getKey("worker", PASSWORD).getEncoded());
+        write(
+                folder.resolve("key.pem"),
+                "PRIVATE KEY",
+                store.getKey("worker", PASSWORD).getEncoded());
         var trusted = KeyStore.getInstance(KeyStore.getDefaultType());
         trusted.load(null, null);
         trusted.setCertificateEntry("worker", certificate);

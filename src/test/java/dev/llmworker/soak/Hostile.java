@@ -23,7 +23,8 @@ final class Hostile {
     private static final int WARM_UP_SECONDS = 15;
     private static final int QUIET_SECONDS = 40;
     private static final int SAMPLE_MILLIS = 1_000;
-    /// The KV cache is small: the system gives it its memory when it is first written, so memory that grows is something
+    /// The KV cache is small: the system gives it its memory when it is first written, so memory that grows is
+    /// something
     /// else.
     private static final Map<String, String> SETTINGS = Map.of(
             "JAVA_OPTS", "-Xmx384m",
@@ -120,9 +121,7 @@ final class Hostile {
             samples.add(worker.sample());
         }
         mix.stop();
-        samples.stream()
-                .reduce(WorkerUnderTest.Sample::max)
-                .ifPresent(most -> findings.note("at most " + most));
+        samples.stream().reduce(WorkerUnderTest.Sample::max).ifPresent(most -> findings.note("at most " + most));
         if (minutes >= TREND_MINUTES) {
             new Trend(samples, findings).isFlat("RSS in KiB", WorkerUnderTest.Sample::rssKilobytes, MAX_GROWTH, 0);
         }

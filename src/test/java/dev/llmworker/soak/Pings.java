@@ -73,8 +73,9 @@ final class Pings {
         var own = pings.stream().mapToLong(Ping::ownMicros).max().orElse(0) / 1000;
         findings.check(
                 !pings.isEmpty() && own < 1_000,
-                pings.size() + " pings, the slowest " + slowest + " ms; the slowest without what the machine stood still "
-                        + "meanwhile " + own + " ms (below 1000)");
+                pings.size() + " pings, the slowest " + slowest
+                        + " ms; the slowest without what the machine stood still " + "meanwhile " + own
+                        + " ms (below 1000)");
     }
 
     /// The threads have ended: 99 of 100 pings took less than `limitMillis`.

@@ -7,7 +7,8 @@ import java.util.Map;
 import java.util.Random;
 
 /// A soak of the worker: random clients, aborts and garbage for some minutes, then crowds, a full disk and `kill -9`.
-/// Or a hostile soak: clients that want to stop the worker. It prints what holds and what does not, and ends with 1 where
+/// Or a hostile soak: clients that want to stop the worker. It prints what holds and what does not, and ends with 1
+/// where
 /// something does not. From the project's folder:
 ///
 /// ```

@@ -60,8 +60,7 @@ public final class RequestLog {
 
     /// A refusal costs a client next to nothing: some bytes before any route, or a frame. So their lines are limited.
     private static boolean admits(String route) {
-        var left = REFUSALS
-                .computeIfAbsent(route, _ -> new LineLimit(System::nanoTime))
+        var left = REFUSALS.computeIfAbsent(route, _ -> new LineLimit(System::nanoTime))
                 .admit();
         if (left > 0) {
             var place = route.equals(NO_ROUTE) ? "before any route" : "on route " + route;

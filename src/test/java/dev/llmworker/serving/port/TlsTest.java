@@ -97,7 +97,7 @@ class TlsTest {
     void connectionsAmidTheirHandshakeCountForTheLimit() throws Exception {
         try (var worker = new RunningWorker(
                         new MockGenerator(),
-                        tls(pem.certificate(), pem.key(), "MAX_CONNECTIONS", "2", "HEADER_TIMEOUT", "1h"));
+                        tls(pem.certificate(), pem.key(), "MAX_CONNECTIONS", "2", "HEADER_TIMEOUT", "60m"));
                 var silent = worker.raw();
                 var half = worker.raw()) {
             half.send("\u0016\u0003\u0001");
