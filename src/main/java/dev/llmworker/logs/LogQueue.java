@@ -26,6 +26,8 @@ public final class LogQueue extends UnsynchronizedAppenderBase<ILoggingEvent> {
     private final ArrayDeque<ILoggingEvent> queue = new ArrayDeque<>();
     private final Object lock = new Object();
     private boolean writing;
+    /// The thread that writes waits for a line.
+    private boolean idle;
     private boolean dropping;
     private boolean ending;
     private long unreported;
@@ -70,7 +72,10 @@ public final class LogQueue extends UnsynchronizedAppenderBase<ILoggingEvent> {
             }
             reportDropped();
             queue.add(event);
-            lock.notifyAll();
+            if (idle) {
+                // Waking a thread costs more than the rest of this.
+                lock.notifyAll();
+            }
             if (ending) {
                 await(patienceNanos);
             }
@@ -110,8 +115,10 @@ public final class LogQueue extends UnsynchronizedAppenderBase<ILoggingEvent> {
             }
             lock.notifyAll();
             while (queue.isEmpty()) {
+                idle = true;
                 lock.wait();
             }
+            idle = false;
             writing = true;
             return queue.remove();
         }

@@ -100,18 +100,10 @@ final class HonestClient {
             for (var turns = 1 + random.nextInt(3); turns > 0; turns--) {
                 var prompt = prompt();
                 wire.text(Prompts.generate(prompt, Prompts.TOKENS, ""));
-                var frames = new StringBuilder();
-                while (frames.indexOf("\"done\"") < 0 && frames.indexOf("\"error\"") < 0) {
-                    var frame = wire.frame();
-                    if (frame.isText()) {
-                        frames.append(frame.text());
-                    } else if ((frame.first() & 15) == 8) {
-                        throw new IllegalStateException("closed amid an answer");
-                    }
-                }
+                var frames = wire.answerFrames();
                 findings.count("answer /ws");
-                if (frames.indexOf("\"error\"") < 0) {
-                    prompts.check(findings, "/ws", prompt, Prompts.strings("token", frames.toString()));
+                if (!frames.contains("\"error\"")) {
+                    prompts.check(findings, "/ws", prompt, Prompts.strings("token", frames));
                 } else {
                     findings.count("refused /ws");
                 }

@@ -2,18 +2,22 @@ package dev.llmworker.soak;
 
 import java.io.File;
 import java.util.ArrayList;
-import java.util.List;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.Random;
-import java.util.function.ToLongFunction;
 
 /// A soak of the worker: random clients, aborts and garbage for some minutes, then crowds, a full disk and `kill -9`.
-/// It prints what holds and what does not, and ends with 1 where something does not. From the project's folder:
+/// Or a hostile soak: clients that want to stop the worker. It prints what holds and what does not, and ends with 1
+/// where
+/// something does not. From the project's folder:
 ///
 /// ```
 /// java src/test/java/dev/llmworker/soak/Soak.java [minutes] [djl|mock]
+/// java src/test/java/dev/llmworker/soak/Soak.java hostile [minutes] [djl|mock] [seed]
 /// ```
 public final class Soak {
+    private static final int HONEST = 12;
+    private static final int RUDE = 12;
     private static final int SAMPLE_MILLIS = 5_000;
     private static final int WARM_UP_SECONDS = 60;
     private static final int DESCRIPTOR_LIMIT = 1024;
@@ -23,17 +27,27 @@ public final class Soak {
     private final String engine;
     private final Findings findings = new Findings();
     private final File log = File.createTempFile("soak-worker", ".log");
-    private final long seed = new Random().nextLong();
+    private final long seed;
 
-    private Soak(String engine) throws Exception {
+    private Soak(String engine, long seed) throws Exception {
         this.engine = engine;
+        this.seed = seed;
     }
 
-    public static void main(String[] args) throws Exception {
+    public static void main(String[] words) throws Exception {
+        var isHostile = words.length > 0 && words[0].equals("hostile");
+        var args = isHostile ? Arrays.copyOfRange(words, 1, words.length) : words;
         var minutes = args.length > 0 ? Double.parseDouble(args[0]) : 10;
-        var soak = new Soak(args.length > 1 ? args[1] : "djl");
+        var engine = args.length > 1 ? args[1] : "djl";
+        var soak = new Soak(engine, args.length > 2 ? Long.parseLong(args[2]) : new Random().nextLong());
+        System.out.println((isHostile ? "hostile " : "") + "soak: engine " + engine + ", " + minutes + " minutes, seed "
+                + soak.seed + ", worker's log " + soak.log);
         try {
-            soak.run(minutes);
+            if (isHostile) {
+                new Hostile(engine, minutes, soak.seed, soak.log, soak.findings).run();
+            } else {
+                soak.run(minutes);
+            }
         } catch (Exception e) {
             soak.findings.violation("the soak ended early: " + e);
         }
@@ -46,8 +60,6 @@ public final class Soak {
     }
 
     private void run(double minutes) throws Exception {
-        System.out.println(
-                "soak: engine " + engine + ", " + minutes + " minutes, seed " + seed + ", worker's log " + log);
         try (var worker = start(":", log)) {
             mix(worker, minutes);
             new Crowds(worker, findings).churn();
@@ -72,8 +84,18 @@ public final class Soak {
         var longAnswer = engine.equals("mock") ? 300_000 : 400;
         // The system gives the cache its memory when it is first written: what grows from here on is something else.
         new Crowds(worker, findings).fillSlots(longAnswer + LONGEST_PROMPT);
-        var mix = new Mix(worker.port, findings, seed, longAnswer);
-        mix.start();
+        var prompts = new Prompts();
+        prompts.learn(worker.port);
+        var mix = new Mix(worker.port, findings);
+        for (var i = 0; i < HONEST; i++) {
+            var client = new HonestClient(worker.port, prompts, findings, new Random(seed + i), longAnswer);
+            mix.client("honest " + i, client::act);
+        }
+        for (var i = 0; i < RUDE; i++) {
+            var client = new RudeClient(worker.port, findings, new Random(seed - 1 - i), longAnswer);
+            mix.client("rude " + i, client::act);
+        }
+        var pings = mix.ping();
         Thread.sleep(WARM_UP_SECONDS * 1000L);
         var heapBefore = worker.liveHeapKilobytes();
         var samples = new ArrayList<WorkerUnderTest.Sample>();
@@ -84,39 +106,18 @@ public final class Soak {
         }
         var heapAfter = worker.liveHeapKilobytes();
         mix.stop();
+        pings.checkSlowest();
         findings.check(worker.isAlive(), "the worker is alive");
         new Crowds(worker, findings).awaitNone();
         idles(worker);
-        gauges(worker);
+        new Gauges(worker, findings).areZero();
         findings.check(
                 heapAfter <= heapBefore * 1.1 + 4096,
                 "live heap " + heapBefore / 1024 + " MiB after the warm-up, " + heapAfter / 1024 + " MiB at the end");
-        flat("threads", samples, WorkerUnderTest.Sample::threads, 1.1, 8);
-        flat("descriptors", samples, WorkerUnderTest.Sample::descriptors, 1.1, 20);
-        flat("RSS in KiB", samples, WorkerUnderTest.Sample::rssKilobytes, 1.1, 0);
-    }
-
-    /// The median of the last third against that of the first.
-    private void flat(
-            String what,
-            List<WorkerUnderTest.Sample> samples,
-            ToLongFunction<WorkerUnderTest.Sample> figure,
-            double factor,
-            long more) {
-        var third = samples.size() / 3;
-        var first = median(samples.subList(0, third), figure);
-        var middle = median(samples.subList(third, samples.size() - third), figure);
-        var last = median(samples.subList(samples.size() - third, samples.size()), figure);
-        findings.check(
-                last <= first * factor + more,
-                what + ": median " + first + " in the first third, " + middle + " in the second, " + last
-                        + " in the last, " + samples.size()
-                        + " samples");
-    }
-
-    private static long median(List<WorkerUnderTest.Sample> samples, ToLongFunction<WorkerUnderTest.Sample> figure) {
-        var sorted = samples.stream().mapToLong(figure).sorted().toArray();
-        return sorted.length == 0 ? 0 : sorted[sorted.length / 2];
+        var trend = new Trend(samples, findings);
+        trend.isFlat("threads", WorkerUnderTest.Sample::threads, 1.1, 8);
+        trend.isFlat("descriptors", WorkerUnderTest.Sample::descriptors, 1.1, 20);
+        trend.isFlat("RSS in KiB", WorkerUnderTest.Sample::rssKilobytes, 1.1, 0);
     }
 
     private void idles(WorkerUnderTest worker) throws Exception {
@@ -125,24 +126,6 @@ public final class Soak {
         Thread.sleep(5_000);
         var used = worker.cpuMillis() - before;
         findings.check(used < 500, "when all clients have left, 5 s cost " + used + " ms of processor time");
-    }
-
-    /// What must be 0 when nobody is there.
-    private void gauges(WorkerUnderTest worker) throws Exception {
-        try (var wire = new Wire(worker.port)) {
-            var answer = wire.send(Wire.get("/metrics")).answer();
-            var open = answer.body()
-                    .lines()
-                    .filter(line ->
-                            line.matches("llmworker_\\w*(running|waiting|queue|connections|used)\\w*(\\{.*})? .*"))
-                    .filter(line -> !line.matches("\\w*(_limit|_total|_bucket|_sum|_count|_max|_created)\\b.*"))
-                    .toList();
-            var busy =
-                    open.stream().filter(line -> !line.matches(".* 0(\\.0)?")).toList();
-            findings.check(
-                    busy.isEmpty(),
-                    "/metrics answers " + answer.status() + ", gauges " + open.size() + ", not 0: " + busy);
-        }
     }
 
     private void killAndRestart(WorkerUnderTest worker) throws Exception {

@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import javax.net.ssl.SSLContext;
 
 /// A TCP connection to the worker: HTTP and WebSocket without a library between, so that it can be used badly.
 final class Wire implements AutoCloseable {
@@ -27,7 +28,7 @@ final class Wire implements AutoCloseable {
     private static final int READ_MILLIS = 120_000;
     private static final int BUFFER_BYTES = 2048;
 
-    private final Socket socket = new Socket();
+    private final Socket socket;
     private final InputStream in;
 
     /// The head of an answer. Names of headers are in small letters.
@@ -52,10 +53,31 @@ final class Wire implements AutoCloseable {
     }
 
     Wire(int port) throws IOException {
+        this(port, "127.0.0.1");
+    }
+
+    /// @param from the client's own address; all of 127.0.0.0/8 is this machine
+    Wire(int port, String from) throws IOException {
+        this(connected(port, from));
+    }
+
+    /// With TLS.
+    Wire(int port, SSLContext tls) throws IOException {
+        this(tls.getSocketFactory().createSocket(connected(port, "127.0.0.1"), "127.0.0.1", port, true));
+    }
+
+    private Wire(Socket socket) throws IOException {
+        this.socket = socket;
+        in = new BufferedInputStream(socket.getInputStream(), BUFFER_BYTES);
+    }
+
+    private static Socket connected(int port, String from) throws IOException {
+        var socket = new Socket();
+        socket.bind(new InetSocketAddress(from, 0));
         socket.setTcpNoDelay(true);
         socket.setSoTimeout(READ_MILLIS);
         socket.connect(new InetSocketAddress("127.0.0.1", port), CONNECT_MILLIS);
-        in = new BufferedInputStream(socket.getInputStream(), BUFFER_BYTES);
+        return socket;
     }
 
     /// A request with a JSON body.
@@ -101,10 +123,14 @@ final class Wire implements AutoCloseable {
         return send(frame(TEXT, message.getBytes(StandardCharsets.UTF_8)));
     }
 
-    Wire upgrade() throws IOException {
-        send(("GET /ws?token=" + KEY + " HTTP/1.1\r\nHost: worker\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    static byte[] handshake() {
+        return ("GET /ws?token=" + KEY + " HTTP/1.1\r\nHost: worker\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                         + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-                .getBytes(StandardCharsets.UTF_8));
+                .getBytes(StandardCharsets.UTF_8);
+    }
+
+    Wire upgrade() throws IOException {
+        send(handshake());
         var head = head();
         if (head.status() != 101) {
             throw new IOException("no upgrade: " + head);
@@ -157,6 +183,20 @@ final class Wire implements AutoCloseable {
         return frame;
     }
 
+    /// The text of all frames of an answer, or that of an error.
+    String answerFrames() throws IOException {
+        var frames = new StringBuilder();
+        while (frames.indexOf("\"done\"") < 0 && frames.indexOf("\"error\"") < 0) {
+            var frame = frame();
+            if (frame.isText()) {
+                frames.append(frame.text());
+            } else if ((frame.first() & 15) == 8) {
+                throw new IllegalStateException("closed amid an answer");
+            }
+        }
+        return frames.toString();
+    }
+
     private Frame anyFrame() throws IOException {
         var head = bytes(2);
         var length = (long) head[1];
@@ -167,6 +207,11 @@ final class Wire implements AutoCloseable {
                     .getLong(0);
         }
         return new Frame(head[0] & 0xff, bytes((int) length));
+    }
+
+    /// @return -1 at the end of the connection
+    int readByte() throws IOException {
+        return in.read();
     }
 
     private byte[] bytes(int count) throws IOException {
@@ -207,8 +252,10 @@ final class Wire implements AutoCloseable {
     }
 
     void reset() throws IOException {
-        socket.setSoLinger(true, 0);
-        socket.close();
+        if (!socket.isClosed()) {
+            socket.setSoLinger(true, 0);
+            socket.close();
+        }
     }
 
     @Override

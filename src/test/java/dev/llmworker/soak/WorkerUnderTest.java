@@ -14,6 +14,7 @@ import java.util.regex.Pattern;
 /// The worker as a process of its own, and what the system says of it.
 final class WorkerUnderTest implements AutoCloseable {
     private static final int START_SECONDS = 240;
+    private static final int LARGEST = 20;
     private static final Pattern TOTAL = Pattern.compile("(?m)^Total +\\d+ +(\\d+)");
 
     final int port;
@@ -21,6 +22,14 @@ final class WorkerUnderTest implements AutoCloseable {
 
     /// @param rssKilobytes resident memory
     record Sample(int threads, int descriptors, long rssKilobytes) {
+        /// The larger one of each figure.
+        Sample max(Sample other) {
+            return new Sample(
+                    Math.max(threads, other.threads),
+                    Math.max(descriptors, other.descriptors),
+                    Math.max(rssKilobytes, other.rssKilobytes));
+        }
+
         @Override
         public String toString() {
             return threads + " threads, " + descriptors + " descriptors, " + rssKilobytes / 1024 + " MiB";
@@ -42,6 +51,7 @@ final class WorkerUnderTest implements AutoCloseable {
     ///
     /// @param before what the shell does first: `ulimit -n 1024`
     /// @param log where its lines go
+    /// @param environment settings; `PORT_HEALTH` if its port has TLS
     static WorkerUnderTest start(int port, String before, File log, Map<String, String> environment) throws Exception {
         var builder = new ProcessBuilder("bash", "-c", before + "; exec ./worker")
                 .redirectErrorStream(true)
@@ -50,17 +60,17 @@ final class WorkerUnderTest implements AutoCloseable {
         builder.environment().putAll(Map.of("PORT", Integer.toString(port), "HOST", "127.0.0.1"));
         builder.environment().putAll(Map.of("DETERMINISTIC", "true", "API_KEYS", "another-key-0123456789," + Wire.KEY));
         var worker = new WorkerUnderTest(port, builder.start());
-        worker.awaitServing();
+        worker.awaitServing(Integer.parseInt(environment.getOrDefault("PORT_HEALTH", Integer.toString(port))));
         return worker;
     }
 
-    private void awaitServing() throws Exception {
+    private void awaitServing(int healthPort) throws Exception {
         var end = System.nanoTime() + TimeUnit.SECONDS.toNanos(START_SECONDS);
         while (System.nanoTime() < end) {
             if (!process.isAlive()) {
                 throw new IOException("the worker ended with " + process.exitValue());
             }
-            try (var wire = new Wire(port)) {
+            try (var wire = new Wire(healthPort)) {
                 if (wire.send(Wire.get("/ping")).answer().status() == 200) {
                     return;
                 }
@@ -99,11 +109,18 @@ final class WorkerUnderTest implements AutoCloseable {
     /// What a collection leaves in the heap, counted in the same pause: between two commands a busy worker allocates
     /// megabytes.
     long liveHeapKilobytes() throws Exception {
+        // What hangs on soft and phantom references goes with the second collection.
+        jcmd("GC.run");
         var total = TOTAL.matcher(jcmd("GC.class_histogram"));
         if (!total.find()) {
             throw new IllegalStateException("the histogram has no total");
         }
         return Long.parseLong(total.group(1)) / 1024;
+    }
+
+    /// The classes that hold the most of the heap.
+    List<String> largestClasses() throws Exception {
+        return jcmd("GC.class_histogram").lines().limit(LARGEST).toList();
     }
 
     private String jcmd(String command) throws Exception {

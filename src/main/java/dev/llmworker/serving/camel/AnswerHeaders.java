@@ -1,12 +1,8 @@
 package dev.llmworker.serving.camel;
 
-import java.util.Collections;
-import java.util.IdentityHashMap;
-import java.util.Map;
-import java.util.Set;
-import java.util.TreeMap;
 import org.apache.camel.Exchange;
 import org.apache.camel.http.base.HttpHeaderFilterStrategy;
+import org.jspecify.annotations.Nullable;
 
 /// Keeps the client's headers out of the exchange and of the answer. Camel would make a header of each header
 /// and each parameter of a request; [DeclaredNames] passes on those that the route declares. Camel answers with
@@ -21,14 +17,7 @@ public final class AnswerHeaders extends HttpHeaderFilterStrategy {
 
     /// The client has sent this header, so it does not go back.
     static void sent(String name, Object value, Exchange exchange) {
-        @SuppressWarnings("unchecked")
-        var sent = (Map<String, Set<Object>>) exchange.getProperty(SENT, Map.class);
-        if (sent == null) {
-            sent = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
-            exchange.setProperty(SENT, sent);
-        }
-        sent.computeIfAbsent(name, _ -> Collections.newSetFromMap(new IdentityHashMap<>()))
-                .add(value);
+        exchange.setProperty(SENT, new Sent(name, value, exchange.getProperty(SENT, Sent.class)));
     }
 
     /// The values are told apart by their identity, not by their text: a client must not be able to remove a header of
@@ -36,8 +25,18 @@ public final class AnswerHeaders extends HttpHeaderFilterStrategy {
     @Override
     public boolean applyFilterToCamelHeaders(String name, Object value, Exchange exchange) {
         return super.applyFilterToCamelHeaders(name, value, exchange)
-                || exchange.getProperty(SENT, Map.class) instanceof Map<?, ?> sent
-                        && sent.get(name) instanceof Set<?> values
-                        && values.contains(value);
+                || exchange.getProperty(SENT) instanceof Sent sent && sent.has(name, value);
+    }
+
+    /// A header of the client, and those before it. They are few: a route declares each.
+    private record Sent(String name, Object value, @Nullable Sent before) {
+        boolean has(String other, Object theirs) {
+            for (var sent = this; sent != null; sent = sent.before) {
+                if (sent.value == theirs && sent.name.equalsIgnoreCase(other)) {
+                    return true;
+                }
+            }
+            return false;
+        }
     }
 }

@@ -95,9 +95,8 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer implements PortCo
             exchange.setPattern(ExchangePattern.InOut);
             processHttpRequest(exchange, request)
                     .compose(_ -> runsOnEventLoop
-                            ? runHere(exchange)
-                            : request.vertx().executeBlocking(() -> run(exchange), false))
-                    .onSuccess(_ -> answer(exchange, request))
+                            ? runHere(exchange, request)
+                            : request.vertx().executeBlocking(() -> run(exchange, request), false))
                     .onFailure(failure -> fail(exchange, request, failure));
         } catch (RuntimeException | Error e) {
             giveBack(request);
@@ -137,17 +136,19 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer implements PortCo
         }
     }
 
-    private Future<Exchange> runHere(Exchange exchange) {
+    private Future<Exchange> runHere(Exchange exchange, RoutingContext request) {
         try {
-            return Future.succeededFuture(run(exchange));
+            return Future.succeededFuture(run(exchange, request));
         } catch (Exception e) {
             return Future.failedFuture(e);
         }
     }
 
-    private Exchange run(Exchange exchange) throws Exception {
+    /// Runs the route and writes its answer on one thread: each change of threads costs more than most steps.
+    private Exchange run(Exchange exchange, RoutingContext request) throws Exception {
         createUoW(exchange);
         getProcessor().process(exchange);
+        answer(exchange, request);
         return exchange;
     }
 
@@ -186,7 +187,7 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer implements PortCo
     /// The steps of `onCompletion` run here. They may wait, so only a route that never waits ends on the event loop.
     private void done(Exchange exchange, RoutingContext request) {
         giveBack(request);
-        if (runsOnEventLoop) {
+        if (runsOnEventLoop || Thread.currentThread().isVirtual()) {
             release(exchange);
         } else {
             request.vertx().executeBlocking(() -> release(exchange), false);

@@ -12,7 +12,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// How many connections a port may have: in all, so that files can still be opened, and from one address. Those beyond
-/// are closed at once.
+/// are closed when they are accepted.
 ///
 /// Threading: any thread.
 public final class ConnectionLimit {

@@ -155,16 +155,21 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
     }
 
     private static String escaped(String target) {
-        var escaped = new StringBuilder(target.length());
+        StringBuilder escaped = null;
+        var written = 0;
         for (var i = 0; i < target.length(); i++) {
             var character = target.charAt(i);
             if (NOT_IN_URIS.indexOf(character) >= 0) {
-                escaped.append('%').append(HexFormat.of().toHexDigits((byte) character));
-            } else {
-                escaped.append(character);
+                escaped = escaped == null ? new StringBuilder(target.length() + 16) : escaped;
+                escaped.append(target, written, i)
+                        .append('%')
+                        .append(HexFormat.of().toHexDigits((byte) character));
+                written = i + 1;
             }
         }
-        return escaped.toString();
+        return escaped == null
+                ? target
+                : escaped.append(target, written, target.length()).toString();
     }
 
     /// Called when all headers of a message are there, and before the codec looks for the end of its body.

@@ -17,6 +17,8 @@ public final class Json {
             .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
             .build();
 
+    private static final char ASCII = 0x7f;
+
     private Json() {}
 
     /// @param value a `Map`, a `List`, a `String`, a number, a boolean, null, or a tree of Jackson
@@ -40,6 +42,16 @@ public final class Json {
 
     /// JSON that was written elsewhere, with its texts as this class writes them. Only texts can hold these characters.
     public static String sound(String json) {
+        for (var i = 0; i < json.length(); i++) {
+            if (json.charAt(i) > ASCII) {
+                return withoutOthers(json);
+            }
+        }
+        // Most frames of tokens are: one look at each character is enough.
+        return json;
+    }
+
+    private static String withoutOthers(String json) {
         StringBuilder escaped = null;
         var written = 0;
         for (var i = 0; i < json.length(); i++) {

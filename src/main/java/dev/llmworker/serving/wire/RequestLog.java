@@ -1,6 +1,8 @@
 package dev.llmworker.serving.wire;
 
 import dev.llmworker.stats.FinishedGeneration;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -12,7 +14,9 @@ import org.slf4j.spi.LoggingEventBuilder;
 public final class RequestLog {
     private static final Logger LOG = LoggerFactory.getLogger("dev.llmworker.Requests");
 
-    private static final LineLimit REFUSALS_WITHOUT_ROUTE = new LineLimit(System::nanoTime);
+    private static final String NO_ROUTE = "";
+    /// By the id of a route.
+    private static final Map<String, LineLimit> REFUSALS = new ConcurrentHashMap<>();
 
     private final LoggingEventBuilder event = LOG.atInfo();
     private final StringBuilder text;
@@ -44,7 +48,7 @@ public final class RequestLog {
 
     /// @param route null if no route took it
     public static void refused(@Nullable String id, @Nullable String route, JsonError error) {
-        if (LOG.isInfoEnabled() && (route != null || admits())) {
+        if (LOG.isInfoEnabled() && admits(route == null ? NO_ROUTE : route)) {
             new RequestLog("refused")
                     .add("id", id)
                     .add("route", route)
@@ -54,11 +58,13 @@ public final class RequestLog {
         }
     }
 
-    /// Requests that no route takes cost a client nothing, not even a key. So their lines are limited.
-    private static boolean admits() {
-        var left = REFUSALS_WITHOUT_ROUTE.admit();
+    /// A refusal costs a client next to nothing: some bytes before any route, or a frame. So their lines are limited.
+    private static boolean admits(String route) {
+        var left = REFUSALS.computeIfAbsent(route, _ -> new LineLimit(System::nanoTime))
+                .admit();
         if (left > 0) {
-            LOG.info("refused {} more requests before any route; not each has a line", left);
+            var place = route.equals(NO_ROUTE) ? "before any route" : "on route " + route;
+            LOG.info("refused {} more requests {}; not each has a line", left, place);
         }
         return left >= 0;
     }

@@ -9,12 +9,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.RawConnection;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.TestCertificates;
 import dev.llmworker.testing.TestSettings;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.SocketTimeoutException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -87,6 +89,37 @@ class TlsTest {
             return own.getSubjectX500Principal().getName();
         } catch (Exception e) {
             throw new IllegalStateException(e);
+        }
+    }
+
+    /// Half a handshake holds an open file, too.
+    @Test
+    void connectionsAmidTheirHandshakeCountForTheLimit() throws Exception {
+        try (var worker = new RunningWorker(
+                        new MockGenerator(),
+                        tls(pem.certificate(), pem.key(), "MAX_CONNECTIONS", "2", "HEADER_TIMEOUT", "60m"));
+                var silent = worker.raw();
+                var half = worker.raw()) {
+            half.send("\u0016\u0003\u0001");
+            try (var third = worker.raw()) {
+                assertTrue(isCut(third), "it is one too many");
+            }
+            silent.close();
+            Await.until("there is room again", () -> {
+                try {
+                    return served(worker).equals("CN=" + HOST);
+                } catch (IllegalStateException _) {
+                    return false;
+                }
+            });
+        }
+    }
+
+    private static boolean isCut(RawConnection connection) {
+        try {
+            return connection.rest().isEmpty();
+        } catch (IOException e) {
+            return !(e instanceof SocketTimeoutException);
         }
     }
 
