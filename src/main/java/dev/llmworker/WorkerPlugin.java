@@ -27,7 +27,7 @@ public final class WorkerPlugin implements ContextServicePlugin {
         var registry = context.getRegistry();
         var beans = registry.findSingleByType(WorkerBeans.class);
         if (beans == null) {
-            beans = beans();
+            beans = beans(context);
             registry.bind("workerBeans", beans);
             serveWhenStarted(context, beans);
         }
@@ -52,13 +52,15 @@ public final class WorkerPlugin implements ContextServicePlugin {
         }
     }
 
-    private static WorkerBeans beans() {
+    private static WorkerBeans beans(CamelContext context) {
         Worker.optOutOfTracking();
         try {
             var variables = new HashMap<>(System.getenv());
             variables.put(SettingsTable.ROUTES.name(), ".");
             var source = SettingsSource.read(variables);
             var settings = Settings.of(source);
+            // Camel has read the file too. It takes a byte order mark for a part of the first name.
+            source.properties().forEach(context.getPropertiesComponent()::addInitialProperty);
             UnknownSettings.warnings(source).forEach(LoggerFactory.getLogger(WorkerPlugin.class)::warn);
             var stats = new WorkerStats();
             var port = HttpPort.open(Listening.settings(settings));

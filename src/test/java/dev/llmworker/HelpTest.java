@@ -1,5 +1,6 @@
 package dev.llmworker;
 
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,6 +10,10 @@ import dev.llmworker.settings.SettingsTable.Section;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -17,6 +22,7 @@ import org.junit.jupiter.api.Test;
 /// text that belongs there: copy it.
 class HelpTest {
     private static final int MAX_LINE = 120;
+    private static final Pattern ASSIGNMENT = Pattern.compile("\\b([A-Z][A-Z0-9_]+)=([\\w.:/*,-]*[\\w/*])");
     private static final String HELP_ROW = "    %-26s  %s\n";
 
     /// What stands between two lines of a file.
@@ -60,6 +66,27 @@ class HelpTest {
         var expected = SettingsTable.SECTIONS.stream().map(HelpTest::helpOf).collect(Collectors.joining());
         assertTrue(expected.lines().allMatch(line -> line.length() <= MAX_LINE), expected);
         assertSame("worker", expected, between("worker", "\nEnvironment:\n", "\nExamples:\n"));
+    }
+
+    @Test
+    void whatTheDocumentationSetsIsAllowed() throws Exception {
+        var settings = SettingsTable.all().collect(Collectors.toMap(Setting::name, setting -> setting));
+        var checked = new TreeSet<String>();
+        var files = new ArrayList<>(List.of(Path.of("README.md")));
+        try (var pages = Files.walk(Path.of("docs"))) {
+            pages.filter(page -> page.toString().endsWith(".md")).forEach(files::add);
+        }
+        for (var file : files) {
+            var assignments = ASSIGNMENT.matcher(Files.readString(file));
+            while (assignments.find()) {
+                var setting = settings.get(assignments.group(1));
+                if (setting != null) {
+                    assertDoesNotThrow(() -> setting.parse(assignments.group(2)), file::toString);
+                    checked.add(assignments.group());
+                }
+            }
+        }
+        assertTrue(checked.contains("QUEUE_LIMIT=0") && checked.size() > 20, checked::toString);
     }
 
     @Test

@@ -11,6 +11,8 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -19,6 +21,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// The script `worker` in a checkout of its own, with a Java and a Maven that do as the test says.
 @Timeout(60)
@@ -95,13 +99,14 @@ class LauncherTest {
         assertFalse(run.said().contains("fetch-starter-model"), run.said());
     }
 
-    @Test
-    void aSignalEndsTheBuildAndTheNextStartBuildsAgain() throws Exception {
+    @ParameterizedTest
+    @CsvSource({"INT, 130", "TERM, 143", "HUP, 129"})
+    void aSignalEndsTheBuildAndTheNextStartBuildsAgain(String signal, int status) throws Exception {
         maven("touch target/worker.jar; echo $$ >pid; exec sleep 60\n");
-        var run = start();
+        var run = startThatSignalsEnd();
         run.awaitSaying("worker: building");
         awaitPid();
-        end(run);
+        end(run, signal, status);
         maven(BUILDS);
         var next = run();
         assertEquals(0, next.status(), next.said());
@@ -191,12 +196,13 @@ class LauncherTest {
         assertBuildIsOver();
     }
 
-    @Test
-    void aSignalEndsTheAotTrainingAndTheNextStartTrains() throws Exception {
+    @ParameterizedTest
+    @CsvSource({"INT, 130", "TERM, 143", "HUP, 129"})
+    void aSignalEndsTheAotTrainingAndTheNextStartTrains(String signal, int status) throws Exception {
         java("echo $$ >" + root + "/pid; touch target/worker.new.aot; exec sleep 60\n");
-        var run = start();
+        var run = startThatSignalsEnd();
         awaitPid();
-        end(run);
+        end(run, signal, status);
         assertFalse(Files.exists(root.resolve("target/worker.aot")));
         assertFalse(Files.exists(root.resolve("target/worker.new.aot")));
         java(SERVES);
@@ -277,6 +283,42 @@ class LauncherTest {
         } finally {
             other.destroy();
         }
+    }
+
+    @Test
+    void sourcesThatChangeOrAreDeletedLeadToABuild() throws Exception {
+        var folder = Files.createDirectories(root.resolve("src/main/java"));
+        var source = Files.createFile(folder.resolve("A.java"));
+        run();
+        assertFalse(run().said().contains("building"));
+        for (var changed : List.of(source, folder, root.resolve("pom.xml"))) {
+            var later = Instant.now().plusSeconds(5);
+            Files.setLastModifiedTime(changed, FileTime.from(later));
+            var run = run();
+            assertTrue(run.said().contains("building, because its sources are newer than the build"), run.said());
+            Files.setLastModifiedTime(changed, FileTime.from(Instant.EPOCH));
+        }
+        assertFalse(run().said().contains("building"));
+    }
+
+    @Test
+    void aCheckoutThatCannotBeWrittenIsSaidToBe() throws Exception {
+        // Nobody, not even root, can make a folder of this name.
+        Files.createFile(root.resolve("target"));
+        var run = run();
+        assertEquals(1, run.status());
+        assertEquals(
+                "worker: " + root.toRealPath() + " cannot be written by this user, and the worker must be built there,"
+                        + " because it is not built yet. Build it as its owner, or copy it to a folder of yours\n",
+                run.said());
+    }
+
+    @Test
+    void aFullDiskIsNamed() throws Exception {
+        maven("echo '[ERROR] a.class: No space left on device'; exit 1\n");
+        var run = run();
+        assertEquals(1, run.status());
+        assertTrue(run.said().contains("worker: the disk is full\nworker: the build failed; "), run.said());
     }
 
     @Test
@@ -458,10 +500,17 @@ class LauncherTest {
         assertEquals(SIGTERM_STATUS, run.status(), run.said());
     }
 
+    /// A shell ignores a signal for good if the process that starts it does.
+    private ScriptRun startThatSignalsEnd() throws IOException {
+        return ScriptRun.start(root, environment, "env", "--default-signal", "./worker");
+    }
+
     /// Ends the launcher, and sees that what it ran has ended too.
-    private void end(ScriptRun run) throws Exception {
-        run.process().destroy();
-        assertEquals(SIGTERM_STATUS, run.status(), run.said());
+    private void end(ScriptRun run, String signal, int status) throws Exception {
+        var kill = new ProcessBuilder(
+                "kill", "-s", signal, String.valueOf(run.process().pid()));
+        assertEquals(0, kill.start().waitFor());
+        assertEquals(status, run.status(), run.said());
         var pid = Long.parseLong(Files.readString(root.resolve("pid")).strip());
         assertTrue(ProcessHandle.of(pid).filter(ProcessHandle::isAlive).isEmpty(), "what it ran still runs");
     }

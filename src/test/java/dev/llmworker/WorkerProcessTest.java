@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.command.TinyModel;
 import dev.llmworker.serving.camel.PlainCamelMain;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.TestSocket;
 import dev.llmworker.testing.WorkerProcess;
@@ -15,6 +16,8 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -241,14 +244,16 @@ class WorkerProcessTest {
     }
 
     @Test
-    void aCamelThatOnlyHasTheJarServesTheSameRoutes() throws Exception {
+    void aCamelThatOnlyHasTheJarServesTheSameRoutes(@TempDir Path folder) throws Exception {
+        RouteFolder.in(folder).route("greeting", "platform-http:/greeting", "setBody: {simple: '{{greeting}}'}");
+        Files.writeString(folder.resolve("application.properties"), "\uFEFFgreeting = hello\r\nPORT = 1\r\n");
         int port;
         try (var free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             port = free.getLocalPort();
         }
         var process = start(
                 PlainCamelMain.class,
-                Path.of("routes"),
+                folder,
                 Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", Integer.toString(port)));
         try {
             Await.until("it serves", () -> {
@@ -259,6 +264,7 @@ class WorkerProcessTest {
                 var answer = socket.send("{\"prompt\":\"x\",\"max_tokens\":3}").answer();
                 assertEquals(4, answer.size());
             }
+            assertEquals("hello", get(port, "/greeting").body());
             process.destroy();
             assertTrue(process.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS));
             assertEquals(SIGTERM_EXIT, process.exitValue());
@@ -269,11 +275,14 @@ class WorkerProcessTest {
 
     private static int status(int port) {
         try {
-            return RunningWorker.send(HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/ping")))
-                    .statusCode();
+            return get(port, "/ping").statusCode();
         } catch (Exception _) {
             return 0;
         }
+    }
+
+    private static HttpResponse<String> get(int port, String path) throws Exception {
+        return RunningWorker.send(HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path)));
     }
 
     /// The port in the line that says where it serves.

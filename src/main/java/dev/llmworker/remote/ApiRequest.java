@@ -82,8 +82,12 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
         return new ApiRequest(path, body, request.requestId());
     }
 
+    /// The server's template may print a message whole, so the order counts.
     private static Map<String, String> message(ChatMessage message) {
-        return Map.of("role", message.role(), "content", message.content());
+        var members = new LinkedHashMap<String, String>();
+        members.put("role", message.role());
+        members.put("content", message.content());
+        return members;
     }
 
     /// What the request says to the chat template. Servers also use the effort in other ways, so it has its own field.

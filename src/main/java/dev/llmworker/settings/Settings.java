@@ -33,11 +33,12 @@ public final class Settings {
     }
 
     private static Map<String, String> checked(Map<String, String> values) throws SettingsException {
-        for (var setting : SettingsTable.NEVER_EMPTY) {
-            var value = values.get(setting.name());
+        for (var setting : SettingsTable.NEVER_EMPTY.entrySet()) {
+            var name = setting.getKey().name();
+            var value = values.get(name);
             if (value != null && value.isBlank()) {
-                throw new SettingsException(setting.name() + " is set but empty, and would protect nothing; give it a"
-                        + " value, or unset it to open the worker to all");
+                throw new SettingsException(name + " is set but empty, and would protect nothing; give it a value, or"
+                        + " unset it to " + setting.getValue());
             }
         }
         for (var setting : SettingsTable.all().toList()) {

@@ -2,6 +2,7 @@ package dev.llmworker.settings;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -45,6 +46,8 @@ public final class SettingsTable {
     private static final int MAX_PORT = 65_535;
     private static final Duration SECOND = Duration.ofSeconds(1);
     private static final Duration HOUR = Duration.ofHours(1);
+    private static final String OPEN = "open the worker to all";
+    private static final String PLAIN = "serve without TLS";
     private static final List<String> NUMBER_FORMATS = List.of("auto", "fp32", "bf16", "fp16");
 
     public static final Setting<Integer> PORT = Setting.whole(
@@ -300,9 +303,16 @@ public final class SettingsTable {
                     Setting.text("XDG_CACHE_HOME", "", "replaces ~/.cache"),
                     Setting.text("HOME", "", "replaces ~")));
 
-    /// If one of these is set but empty, a mistake would open the worker to all, or to eavesdroppers: the start is
-    /// refused.
-    static final List<Setting<String>> NEVER_EMPTY = List.of(API_KEYS, API_KEYS_FILE, METRICS_KEYS, TLS_CERT, TLS_KEY);
+    /// If one of these is set but empty, a mistake would open the worker: the start is refused. The text says what the
+    /// worker does without the setting.
+    static final Map<Setting<String>, String> NEVER_EMPTY = Map.of(
+            API_KEYS, OPEN,
+            API_KEYS_FILE, OPEN,
+            METRICS_KEYS, "let every API key read /metrics",
+            ALLOWED_ORIGINS, "let the pages of all sites open WebSockets",
+            TLS_CERT, PLAIN,
+            TLS_KEY, PLAIN,
+            ENGINE_CA_FILE, "trust Java's list of authorities");
 
     static final Set<String> NAMES = all().map(Setting::name).collect(Collectors.toUnmodifiableSet());
 

@@ -8,6 +8,8 @@ import dev.llmworker.remote.RemoteOptions;
 import dev.llmworker.remote.ServerAddress;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
+import dev.llmworker.testing.TestCertificates;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -15,6 +17,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class RemoteEngineTest {
     private static RemoteOptions read(Map<String, String> environment) throws SettingsException {
@@ -70,6 +73,17 @@ class RemoteEngineTest {
                     Map.of("ENGINE_BASE_URL", "https://a", "ENGINE_CA_FILE", file),
                     "ENGINE_CA_FILE is \"" + file
                             + "\"; it must be a file of certificates in PEM, which begin with -----BEGIN CERTIFICATE-----");
+        }
+    }
+
+    @Test
+    void anAuthorityFromWindowsIsRead(@TempDir Path folder) throws Exception {
+        var pem = Files.readString(new TestCertificates(folder).authority()).replaceAll("\\R", "\r\n");
+        var file = folder.resolve("windows.pem");
+        for (var encoding : List.of(StandardCharsets.UTF_8, StandardCharsets.UTF_16LE)) {
+            Files.writeString(file, "\uFEFF" + pem, encoding);
+            var options = read(Map.of("ENGINE_BASE_URL", "https://a", "ENGINE_CA_FILE", file.toString()));
+            assertEquals(pem, options.authorities());
         }
     }
 

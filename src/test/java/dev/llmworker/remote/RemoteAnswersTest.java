@@ -42,6 +42,8 @@ class RemoteAnswersTest {
                         + "\"temperature\":0.0,\"stream\":true,\"stream_options\":{\"include_usage\":true},"
                         + "\"model\":\"served-model\"}"),
                 request.body());
+        // A template may print a message whole.
+        assertTrue(request.text().contains("{\"role\":\"user\",\"content\":"), request.text());
     }
 
     @Test

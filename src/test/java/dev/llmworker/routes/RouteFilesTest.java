@@ -10,6 +10,7 @@ import dev.llmworker.testing.LogLines;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import java.net.http.HttpRequest;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -342,7 +343,12 @@ class RouteFilesTest {
     @Test
     void aFileThatCannotBeReadIsReportedAndTheOthersAreReloaded() throws Exception {
         says("mine", "one");
+        says("windows", "notepad");
+        var windows = folder.resolve("windows.camel.yaml");
+        Files.writeString(
+                windows, "\uFEFF" + Files.readString(windows).replace("\n", "\r\n"), StandardCharsets.UTF_16LE);
         try (var worker = worker()) {
+            assertEquals("notepad", worker.get("/windows").body());
             Files.write(folder.resolve("a.camel.yaml"), new byte[] {'#', '\n', (byte) 0xE9});
             Await.until("it is reported", () -> problem(worker, "a").endsWith("a.camel.yaml: line 2 is not UTF-8"));
             says("mine", "two");

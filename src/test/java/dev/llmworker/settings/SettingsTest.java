@@ -145,11 +145,18 @@ class SettingsTest {
     }
 
     @Test
-    void keysThatAreSetButEmptyOpenNothing() throws Exception {
-        for (var name : List.of("API_KEYS", "API_KEYS_FILE")) {
-            var message =
-                    name + " is set but empty, and would protect nothing; give it a value, or unset it to open the"
-                            + " worker to all";
+    void whatProtectsMustNotBeEmpty() throws Exception {
+        var without = Map.of(
+                "API_KEYS", "open the worker to all",
+                "API_KEYS_FILE", "open the worker to all",
+                "METRICS_KEYS", "let every API key read /metrics",
+                "ALLOWED_ORIGINS", "let the pages of all sites open WebSockets",
+                "TLS_CERT", "serve without TLS",
+                "TLS_KEY", "serve without TLS",
+                "ENGINE_CA_FILE", "trust Java's list of authorities");
+        for (var name : without.keySet()) {
+            var message = name + " is set but empty, and would protect nothing; give it a value, or unset it to "
+                    + without.get(name);
             for (var value : List.of("", " \t", "\uFEFF\r")) {
                 assertWrong(name, value, message);
             }

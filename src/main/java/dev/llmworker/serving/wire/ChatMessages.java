@@ -10,14 +10,19 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// Reads the messages of a conversation: each has a `role`, and a `content` that is a string or a list of
-/// `{"type":"text","text":"…"}`, whose texts are lines then.
+/// `{"type":"text","text":"…"}`, whose texts are lines then. A turn of the assistant may have no content: servers
+/// answer
+/// so if nothing was generated, and clients send it back.
 public final class ChatMessages {
     static final int MAX_MESSAGES = 1024;
 
     private static final String FIELD = "messages";
-    private static final Set<String> ROLES = Set.of("system", "user", "assistant");
+    private static final String ASSISTANT = "assistant";
+    private static final Set<String> ROLES = Set.of("system", "user", ASSISTANT);
     /// The newer name of `system`; templates know the older.
     private static final String DEVELOPER = "developer";
+    /// What a message may say in place of its content.
+    private static final List<String> UNSUPPORTED = List.of("refusal", "audio");
 
     private ChatMessages() {}
 
@@ -56,7 +61,12 @@ public final class ChatMessages {
                     at + ".role is \"" + RequestFields.shortened(role)
                             + "\"; it must be system, developer, user or assistant");
         }
-        if (!fields.has("content")) {
+        for (var name : UNSUPPORTED) {
+            if (!UnsupportedFields.asksForNothing(map.get(name))) {
+                throw RequestException.invalid(at + "." + name, at + "." + name + " is not supported");
+            }
+        }
+        if (!fields.has("content") && !role.equals(ASSISTANT)) {
             throw RequestException.invalid(
                     at + ".content", at + ".content is missing; it must be a string or a list of text parts");
         }

@@ -65,12 +65,13 @@ public record HubSettings(
     /// The names of the special tokens, by what chat templates call them, such as `bos_token`.
     Map<String, String> specialTokens() {
         var names = new LinkedHashMap<String, String>();
-        CLASS_TOKENS.getOrDefault(tokenizerClass(), Map.of()).forEach((key, name) -> {
+        var usual = CLASS_TOKENS.getOrDefault(tokenizerClass(), Map.of());
+        for (var key : STANDARD) {
             // A null says that there is none.
-            if (tokenizer.get(key).isMissingNode()) {
-                names.put(key, name);
+            if (usual.containsKey(key) && tokenizer.get(key).isMissingNode()) {
+                names.put(key, usual.get(key));
             }
-        });
+        }
         for (var file : List.of(special, tokenizer)) {
             for (var token : file.root().properties()) {
                 if (token.getKey().endsWith("_token")) {
@@ -110,14 +111,14 @@ public record HubSettings(
     /// All special tokens that the settings name, with their attributes, in the order in which transformers adds them.
     Map<String, JsonNode> declaredSpecial() {
         var tokens = new LinkedHashMap<String, JsonNode>();
+        var names = specialTokens();
         for (var key : STANDARD) {
             for (var file : List.of(tokenizer, special)) {
                 tokens.putIfAbsent(name(file.get(key)), file.get(key));
             }
+            tokens.putIfAbsent(names.getOrDefault(key, ""), MissingNode.getInstance());
         }
-        for (var name : specialTokens().values()) {
-            tokens.putIfAbsent(name, MissingNode.getInstance());
-        }
+        names.values().forEach(name -> tokens.putIfAbsent(name, MissingNode.getInstance()));
         further().forEach(token -> tokens.putIfAbsent(name(token), token));
         tokens.remove("");
         return tokens;

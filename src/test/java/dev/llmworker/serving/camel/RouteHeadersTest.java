@@ -17,6 +17,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// What of a request becomes a header of a route's message.
 class RouteHeadersTest {
@@ -33,6 +35,7 @@ class RouteHeadersTest {
             seen = headers;
         });
         route(routes, "plain", "/plain/{room}", "");
+        route(routes, "typed", "/typed?produces=text/csv", "");
         route(
                 routes,
                 "declared",
@@ -59,6 +62,20 @@ class RouteHeadersTest {
                 .send("GET " + target + " HTTP/1.1\r\nHost: worker\r\n" + headers + "Connection: close\r\n\r\n")) {
             return raw.rest();
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "Accept: text/html, text/csv\r\n",
+                "Accept: text/html\r\nAccept: text/csv\r\n",
+                "accept:\ttext/html\t,,\ttext/csv,\r\n",
+                "Accept:\r\nACCEPT: text/html\r\nAccept:\ttext/csv\r\n",
+            })
+    void whatAClientAcceptsIsOneList(String lines) throws Exception {
+        var answer = head("/typed", lines);
+        assertTrue(answer.startsWith("HTTP/1.1 204 "), answer);
+        assertEquals("text/html, text/csv", seen.get("Accept"));
     }
 
     @Test

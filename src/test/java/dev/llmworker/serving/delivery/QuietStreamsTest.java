@@ -19,11 +19,13 @@ import java.util.Iterator;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// A stream on which nothing comes says every 15 s that it is still there.
+@Timeout(60)
 class QuietStreamsTest {
     private static final String COMMENT = ": keep-alive";
     private static final Duration LIMIT = Duration.ofSeconds(15);

@@ -10,10 +10,12 @@ import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
 import dev.llmworker.testing.WorkerExtension;
+import dev.llmworker.text.chat.ChatMessage;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -175,6 +177,39 @@ class UnsupportedFieldsTest {
     }
 
     @Test
+    void aTurnOfTheAssistantMayHaveNoText() throws Exception {
+        for (var api : List.of("/generate", "/v1/chat/completions")) {
+            for (var turn : List.of("", ",'content':null", ",'content':null,'tool_calls':[],'refusal':null")) {
+                var answer =
+                        posted(api, body("{'messages':[{'role':'assistant'%s},{'role':'user','content':'x'}]}", turn));
+                var script = engine.next();
+                script.finish(FinishReason.STOP);
+                assertEquals(
+                        List.of(new ChatMessage("assistant", ""), ChatMessage.user("x")),
+                        ((Prompt.Chat) script.request.prompt()).messages());
+                assertEquals(200, answer.join().statusCode());
+            }
+            for (var role : List.of("user", "system")) {
+                var answer = worker.post(api, body("{'messages':[{'role':'" + role + "'%s}]}", ",'content':null"));
+                assertEquals(400, answer.statusCode());
+                assertTrue(answer.body().contains("messages[0].content is missing"), answer.body());
+            }
+            for (var instead : List.of("'refusal':'no'", "'audio':{'id':'a'}", "'content':'x','audio':{'id':'a'}")) {
+                var answer = worker.post(api, body("{'messages':[{'role':'assistant',%s}]}", instead));
+                assertTrue(answer.body().contains(" is not supported"), answer.body());
+            }
+        }
+    }
+
+    private CompletableFuture<HttpResponse<String>> posted(String api, String body) {
+        return RunningWorker.HTTP.sendAsync(
+                worker.request(api)
+                        .POST(HttpRequest.BodyPublishers.ofString(body))
+                        .build(),
+                HttpResponse.BodyHandlers.ofString());
+    }
+
+    @Test
     void whatIsForTheTemplateReachesIt() throws Exception {
         var fields =
                 "'reasoning_effort':'high','chat_template_kwargs':{'enable_thinking':false,'a':[1,2.50,null,'x'],'b':{'c':1e2}}";
@@ -184,11 +219,7 @@ class UnsupportedFieldsTest {
             assertEquals(expected, variables());
         }
         for (var api : List.of("/generate", "/v1/chat/completions")) {
-            var answer = RunningWorker.HTTP.sendAsync(
-                    worker.request(api)
-                            .POST(HttpRequest.BodyPublishers.ofString(body(String.valueOf(BODIES.get(api)), fields)))
-                            .build(),
-                    HttpResponse.BodyHandlers.ofString());
+            var answer = posted(api, body(String.valueOf(BODIES.get(api)), fields));
             assertEquals(expected, variables());
             assertEquals(200, answer.join().statusCode());
         }

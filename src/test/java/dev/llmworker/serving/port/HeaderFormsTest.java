@@ -112,7 +112,7 @@ class HeaderFormsTest {
                 "Connection: Upgrade|Upgrade: \"websocket|",
                 "Connection: NoUpgrade|Upgrade: websocket|",
                 "Connection: keep-alive|Upgrade: websocket|",
-                "Connection: \"a, Upgrade\"|Upgrade: websocket|",
+                "Connection: \"a,Upgrade,b\"|Upgrade: websocket|",
                 "Upgrade: websocket|",
             })
     void whatAsksForNoWebSocketIsNoHandshakeForAnyCheck(String lists) throws Exception {

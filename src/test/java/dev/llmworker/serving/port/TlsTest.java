@@ -22,12 +22,15 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.WebSocket;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -238,6 +241,22 @@ class TlsTest {
         var error =
                 assertThrows(PortException.class, () -> HttpPort.open(TestSettings.listening(tls(certificate, key))));
         return String.valueOf(error.getMessage());
+    }
+
+    @Test
+    void filesFromWindowsServe() throws Exception {
+        for (var encoding : List.of(StandardCharsets.UTF_8, StandardCharsets.UTF_16LE)) {
+            var certificate = fromWindows(pem.certificate(), "certificate", encoding);
+            var key = fromWindows(pem.key(), "key", encoding);
+            try (var worker = new RunningWorker(new MockGenerator(), tls(certificate, key))) {
+                assertEquals("CN=" + HOST, served(worker));
+            }
+        }
+    }
+
+    private Path fromWindows(Path file, String name, Charset encoding) throws IOException {
+        var text = "\uFEFF" + Files.readString(file).replaceAll("\\R", "\r\n");
+        return Files.writeString(own.resolve(name), text, encoding);
     }
 
     @Test

@@ -6,7 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.text.TinyVocabularies;
 import dev.llmworker.text.hub.HubTokenizer;
+import dev.llmworker.weights.Gguf;
+import dev.llmworker.weights.GgufFile;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.Safetensors;
 import dev.llmworker.weights.SafetensorsFolder;
@@ -145,6 +148,19 @@ class JinjaChatTemplateTest {
         assertNull(template());
         Files.writeString(directory.resolve("chat_template.jinja"), source);
         assertNull(template());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", " \n"})
+    void anEmptyTemplateOfAGgufIsNoneToo(String source) throws IOException {
+        var file = new GgufFile()
+                .string("general.architecture", "llama")
+                .string("tokenizer.chat_template", source)
+                .write(directory.resolve("empty.gguf"));
+        try (var model = Gguf.open(file)) {
+            assertNull(JinjaChatTemplate.of(
+                    model, TinyVocabularies.byteLevel("smollm").tokenizer()));
+        }
     }
 
     @Test

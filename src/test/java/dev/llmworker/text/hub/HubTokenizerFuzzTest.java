@@ -33,6 +33,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class HubTokenizerFuzzTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int VOCABULARY = 1024;
+    private static final int BYTE_LEVEL = 3;
     private static final List<String> EXTREMES = List.of(
             "-1",
             "0",
@@ -112,6 +113,15 @@ class HubTokenizerFuzzTest {
         var damaged = sound(0);
         ((ObjectNode) damaged.at("/model")).put("unk_token", "<gone>");
         read(JSON.writeValueAsBytes(damaged), "no such unknown token");
+        assertEquals(1, refused);
+    }
+
+    @Test
+    void aTokenizerThatFailsAtSomeTextsIsRefusedBeforeAClientSendsOne() throws IOException {
+        var damaged = sound(BYTE_LEVEL);
+        ((ObjectNode) damaged.at("/model")).put("unk_token", "<gone>");
+        damaged.putNull("pre_tokenizer");
+        read(JSON.writeValueAsBytes(damaged), "characters that are no bytes");
         assertEquals(1, refused);
     }
 

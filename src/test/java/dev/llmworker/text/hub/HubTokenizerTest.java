@@ -128,6 +128,16 @@ class HubTokenizerTest {
     }
 
     @Test
+    void anUnknownTokenWithoutAnEmbeddingStandsForNothing() throws IOException {
+        ((ObjectNode) file.get("model")).put("byte_fallback", false).put("unk_token", "<what>");
+        add(words, "<what>", true);
+        var tokenizer = tokenizer(words);
+
+        assertArrayEquals(tokenizer.encodeText("ab"), tokenizer.encodeText("a\u2603b"));
+        assertPlain(tokenizer, "<what>");
+    }
+
+    @Test
     void olderFilesNameFurtherTokensBesides() throws IOException {
         JSON.writeValue(directory.resolve("added_tokens.json").toFile(), Map.of("<one>", words, "<two>", words + 1));
         JSON.writeValue(
@@ -138,6 +148,21 @@ class HubTokenizerTest {
         assertArrayEquals(new int[] {words}, tokenizer.encodeText("<one>"));
         assertEquals(words + 1, tokenizer.controlTokens().get("<two>"));
         assertEquals(words + 2, tokenizer.controlTokens().get("<three>"));
+    }
+
+    @Test
+    void tokensThatOnlyTheClassNamesHaveTheirIdsInItsOrder() throws IOException {
+        var vocabulary = (ObjectNode) file.at("/model/vocab");
+        for (var name : List.of("<s>", "</s>")) {
+            vocabulary.set("word " + name, vocabulary.remove(name));
+        }
+        ((ArrayNode) file.get("added_tokens")).removeAll();
+        file.putNull("post_processor");
+        config = JSON.createObjectNode().put("tokenizer_class", "LlamaTokenizer");
+        var control = tokenizer(words + 2).controlTokens();
+
+        assertEquals(words, control.get("<s>"));
+        assertEquals(words + 1, control.get("</s>"));
     }
 
     @Test
