@@ -97,3 +97,35 @@ def conversations():
     result.append({**BASE, "messages": chats[0], "documents": [{"title": "T", "text": "Text"}], "tools": []})
     result.append({**BASE, "messages": []})
     return result
+
+
+def switches():
+    """Conversations with what clients put into chat_template_kwargs, for templates of models that think."""
+    rounds = [
+        system("S"),
+        user("Weather?"),
+        assistant("", reasoning_content="I ask.", thinking="I ask.", tool_calls=[call("weather_now", {"place": "Bern", "at": {"lat": 1.5}})]),
+        {"role": "tool", "name": "weather_now", "tool_call_id": "abcdefgh1", "content": "21 °C"},
+        {"role": "tool", "name": "weather_now", "tool_call_id": "abcdefgh2", "content": '{"t": [1, 2.0, null, true]}'},
+        assistant("<think>\nfine\n</think>\n\nIt is 21 °C.", reasoning_content="fine"),
+        user("And tomorrow?"),
+    ]
+    called = [*rounds, assistant(None, thinking="again", tool_calls=[call("no_arguments", {})]),
+              {"role": "tool", "name": "no_arguments", "tool_call_id": "abcdefgh1", "content": "x"}]
+    parts = [user([{"type": "text", "text": "look"}, {"type": "image"}, {"type": "text", "text": "here"}])]
+    documents = [{"title": "A", "text": "First", "doc_id": 1}, {"title": "B", "contents": "Second é", "doc_id": 2}]
+    choices = [
+        {"enable_thinking": True}, {"enable_thinking": False}, {"enable_thinking": None}, {"thinking": True}, {"thinking": False},
+        {"reasoning_effort": "low"}, {"reasoning_effort": "high", "enable_thinking": True}, {"reasoning_effort": "none"},
+        {"reasoning_effort": "low", "builtin_tools": ["browser", "python"], "model_identity": "You are X."},
+        {"documents": documents}, {"documents": documents, "citation_mode": "accurate", "citations": True, "hallucinations": True},
+        {"documents": [], "controls": {"length": "short", "originality": "abstractive"}},
+        {"date_string": "26 Jul 2024", "tools_in_user_message": False}, {"builtin_tools": ["brave_search", "code_interpreter"]},
+        {"preserve_thinking": True, "clear_thinking": False, "keep_past_thinking": True, "truncate_history_thinking": False},
+        {"xml_tools": "<tools></tools>", "python_tools": ["t"], "custom_instructions": "C"}, {"thinking_budget": 512, "thinking_mode": "on"},
+        {"add_generation_prompt": False, "enable_thinking": False}, {"skip_think": True, "add_vision_id": True},
+    ]
+    for messages in ([user("Hello")], [system("/no_think Be brief."), user("Hi /think")], rounds, called, parts):
+        for choice in choices:
+            yield {**BASE, "messages": messages, **choice}
+            yield {**BASE, "messages": messages, "tools": TOOLS, **choice}

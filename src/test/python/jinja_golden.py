@@ -4,7 +4,7 @@
     python jinja_golden.py templates FOLDER OUT.json
 
 `cases` renders the snippets of jinja_snippets.py and seeded random ones. `templates` renders each *.jinja of a folder
-with several conversations, with and without tools; GoldenComparison reads its file. Needs transformers and jinja2.
+with several conversations, tools and switches; GoldenCases compares. Needs transformers and jinja2.
 """
 
 import datetime
@@ -78,7 +78,7 @@ def templates(folder):
     entries = []
     for path in sorted(pathlib.Path(folder).glob("*.jinja")):
         source = path.read_text()
-        for variables in jinja_conversations.conversations():
+        for variables in [*jinja_conversations.conversations(), *jinja_conversations.switches()]:
             entries.append({"name": path.name, **case(source, variables)})
     return {"variables": {}, "cases": entries}
 

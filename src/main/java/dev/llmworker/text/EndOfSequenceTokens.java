@@ -80,6 +80,10 @@ public final class EndOfSequenceTokens {
                 || present.containsAll(Set.of("<|flush|>", "<|calls|>"))) {
             found.remove("<|end|>");
         }
+        // Gemma's vocabularies have HTML's tags as tokens: this one ends a text that is struck out.
+        if (present.contains("<end_of_turn>") || present.contains("<turn|>")) {
+            found.remove("</s>");
+        }
         var ids = new BitSet();
         found.values().forEach(ids::set);
         return ids;

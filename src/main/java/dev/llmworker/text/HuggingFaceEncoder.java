@@ -72,7 +72,8 @@ public final class HuggingFaceEncoder implements TextEncoder {
         return NameGuard.canBreak(name) ? name : START + id;
     }
 
-    private static String replacing(String text, String by) {
+    /// The step of a normalizer that replaces a text.
+    public static String replacing(String text, String by) {
         return "{\"type\":\"Replace\",\"pattern\":{\"String\":\"" + text + "\"},\"content\":\"" + by + "\"}";
     }
 

@@ -50,6 +50,29 @@ public final class TinyVocabularies {
         return model;
     }
 
+    /// BPE with given merges.
+    ///
+    /// @param first control tokens and byte tokens
+    /// @param letters tokens that no merge makes
+    public static TinyVocabularies pairMerging(
+            String model, String preTokenizer, List<String> first, List<String> letters, List<String> merges) {
+        var tiny = new TinyVocabularies();
+        first.forEach(token -> tiny.add(token, token.startsWith("<0x") ? BYTE : CONTROL, 0));
+        letters.forEach(token -> tiny.add(token, NORMAL, 0));
+        for (var merge : merges) {
+            tiny.merges.add(merge);
+            var token = merge.replace(" ", "");
+            if (tiny.id(token) < 0) {
+                tiny.add(token, NORMAL, 0);
+            }
+        }
+        tiny.string("tokenizer.ggml.model", model);
+        tiny.string("tokenizer.ggml.pre", preTokenizer);
+        tiny.integer("tokenizer.ggml.bos_token_id", 0);
+        tiny.integer("tokenizer.ggml.eos_token_id", 1);
+        return tiny;
+    }
+
     /// SentencePiece's BPE with all byte tokens and `▁hello`; its scores fall in the order of the words.
     public static TinyVocabularies sentencePiece() {
         var model = new TinyVocabularies();

@@ -51,6 +51,17 @@ class VocabularyTest {
     }
 
     @Test
+    void gemmasTagForStruckOutTextIsNoEnd() throws IOException {
+        for (var turn : List.of("<end_of_turn>", "<turn|>")) {
+            var model = TinyVocabularies.byteLevel("smollm");
+            model.add(turn, TinyVocabularies.CONTROL, 0);
+            var tag = model.add("</s>", TinyVocabularies.USER_DEFINED, 0);
+            assertEquals(Set.of("<|endoftext|>", "<|im_end|>", turn), ends(model));
+            assertArrayEquals(new int[] {tag}, model.tokenizer().encodeText("</s>"));
+        }
+    }
+
+    @Test
     void anEndThatTheFileTakesForTextIsAControlToken() throws IOException {
         var model = TinyVocabularies.byteLevel("smollm");
         var eot = model.add("<|eot_id|>", TinyVocabularies.NORMAL, 0);
@@ -77,11 +88,18 @@ class VocabularyTest {
     @Test
     void anUnknownModelOrPreTokenizerIsRefusedWithThoseThatWork() {
         assertRefused(
-                "metadata tokenizer.ggml.model is t5; supported: gpt2, llama",
+                "metadata tokenizer.ggml.model is t5; supported: gemma4, gpt2, llama",
                 TinyVocabularies.byteLevel("smollm").string("tokenizer.ggml.model", "t5"));
         assertRefused(
-                "tokenizer.ggml.pre is kimi-k2; supported: deepseek-r1-qwen, default, falcon3, gpt-2, llama-bpe, llama-v3,"
-                        + " llama3, phi-2, qwen2, refact, smaug-bpe, smollm, starcoder, tekken",
+                "tokenizer.ggml.pre is kimi-k2; supported: a.x-4.0, bailingmoe, bailingmoe2, bloom, "
+                        + "chatglm-bpe, codeshell, command-r, dbrx, deepseek-coder, deepseek-llm, deepseek-r1-qwen, "
+                        + "deepseek-v3, default, exaone, exaone4, f2llmv2, falcon, falcon-h1, falcon3, gemma4, "
+                        + "gigachat, glm4, gpt-2, gpt-4o, gpt3-finnish, granite-docling, grok-2, hunyuan, "
+                        + "hunyuan-dense, hy_v4, jais, joyai-llm, kanana2, kormo, laguna, lfm2, llada-moe, llama-bpe, "
+                        + "llama-v3, llama3, llama4, megrez, mellum, mellum2, midm-2.0, minerva-7b, minicpm5, "
+                        + "minimax-m2, mpt, olmo, phi-2, pixtral, poro-chat, qwen2, qwen35, refact, seed-coder, "
+                        + "smaug-bpe, smollm, solar-open, stablelm2, starcoder, superbpe, talkie, tekken, trillion, "
+                        + "ufakzeka, viking",
                 TinyVocabularies.byteLevel("kimi-k2"));
     }
 

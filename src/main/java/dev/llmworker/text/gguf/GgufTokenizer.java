@@ -7,6 +7,7 @@ import dev.llmworker.text.ModelTokenizer.Spelling;
 import dev.llmworker.text.TextPieces;
 import dev.llmworker.text.Vocabulary;
 import dev.llmworker.text.Vocabulary.Kind;
+import dev.llmworker.text.gguf.PreTokenizer.Rule;
 import dev.llmworker.weights.Metadata;
 import dev.llmworker.weights.ModelFileException;
 import java.io.IOException;
@@ -44,7 +45,8 @@ public final class GgufTokenizer {
     private GgufTokenizer() {}
 
     /// @throws ModelFileException if the metadata contradict themselves, or describe an unsupported tokenizer.
-    ///     Supported: `tokenizer.ggml.model` gpt2 with the `tokenizer.ggml.pre` of [PreTokenizer], and llama
+    ///     Supported: `tokenizer.ggml.model` gemma4, llama, and gpt2 with the `tokenizer.ggml.pre` of
+    ///     [PreTokenizer]
     public static ModelTokenizer of(Metadata metadata) throws IOException {
         return of(metadata, TextPieces.LEAST);
     }
@@ -53,16 +55,8 @@ public final class GgufTokenizer {
         var vocabulary = Vocabulary.of(metadata);
         var model = metadata.string("tokenizer.ggml.model");
         return switch (model) {
-            case "gpt2" -> {
-                var preTokenizer = PreTokenizer.of(metadata);
-                yield new ModelTokenizer(
-                        vocabulary,
-                        Spelling.BYTE_LEVEL,
-                        ByteLevelEncoder.of(metadata, vocabulary, preTokenizer, leastPiece),
-                        ends(metadata, vocabulary, preTokenizer.beginsSequences(), Map.of()),
-                        false,
-                        preTokenizer.composes() ? FewestTokens.Covering.COMPOSED : FewestTokens.Covering.AS_IT_IS);
-            }
+            case "gpt2" -> pairMerging(metadata, vocabulary, PreTokenizer.of(metadata), leastPiece);
+            case "gemma4" -> pairMerging(metadata, vocabulary, PreTokenizer.GEMMA4, leastPiece);
             case "llama" -> {
                 var addsLeadingSpace = metadata.flag("tokenizer.ggml.add_space_prefix", true);
                 var stripping = stripping(metadata, vocabulary);
@@ -74,8 +68,26 @@ public final class GgufTokenizer {
                         addsLeadingSpace,
                         stripping.isEmpty() ? FewestTokens.Covering.SPACED : null);
             }
-            default -> throw metadata.problem("tokenizer.ggml.model", "is " + model + "; supported: gpt2, llama");
+            default ->
+                throw metadata.problem("tokenizer.ggml.model", "is " + model + "; supported: gemma4, gpt2, llama");
         };
+    }
+
+    /// A tokenizer of byte pair encoding: it merges the pairs that the file lists.
+    private static ModelTokenizer pairMerging(
+            Metadata metadata, Vocabulary vocabulary, PreTokenizer preTokenizer, int leastPiece)
+            throws IOException {
+        var isSpelledInPieces = preTokenizer.has(Rule.PIECES);
+        var covering = preTokenizer.has(Rule.COMPOSED)
+                ? FewestTokens.Covering.COMPOSED
+                : isSpelledInPieces ? FewestTokens.Covering.SPACED : FewestTokens.Covering.AS_IT_IS;
+        return new ModelTokenizer(
+                vocabulary,
+                isSpelledInPieces ? Spelling.SENTENCE_PIECE : Spelling.BYTE_LEVEL,
+                BpeEncoder.of(metadata, vocabulary, preTokenizer, leastPiece),
+                ends(metadata, vocabulary, preTokenizer.has(Rule.BEGINS), Map.of()),
+                false,
+                covering);
     }
 
     private static Ends ends(

@@ -3,10 +3,11 @@ package dev.llmworker.text.gguf;
 import dev.llmworker.text.HuggingFaceEncoder;
 import dev.llmworker.text.Vocabulary;
 import dev.llmworker.text.Vocabulary.Kind;
+import dev.llmworker.text.gguf.PreTokenizer.Rule;
 import java.util.List;
 import java.util.Set;
 
-/// Writes the Hugging Face `tokenizer.json` of a byte-level BPE model.
+/// Writes the Hugging Face `tokenizer.json` of a BPE model.
 ///
 /// Control tokens are not in its vocabulary, and the merges that would make one are left out: see
 /// [HuggingFaceEncoder]. The JSON is written straight
@@ -24,11 +25,12 @@ final class TokenizerJson {
         writer.json
                 .append(",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[")
                 .append(String.join(",", HuggingFaceEncoder.UNGUARDING))
-                .append(preTokenizer.composes() ? ",{\"type\":\"NFC\"}" : "")
+                .append(preTokenizer.has(Rule.COMPOSED) ? ",{\"type\":\"NFC\"}" : "")
+                .append(preTokenizer.has(Rule.PIECES) ? "," + HuggingFaceEncoder.replacing(" ", "▁") : "")
                 .append("]},");
-        writer.preTokenizer(preTokenizer.patterns());
+        writer.preTokenizer(preTokenizer);
         writer.json.append(",\"post_processor\":null,\"decoder\":null,");
-        writer.model(vocabulary, merges, preTokenizer.takesWholeWords());
+        writer.model(vocabulary, merges, preTokenizer);
         return writer.json.append('}').toString();
     }
 
@@ -58,20 +60,29 @@ final class TokenizerJson {
         json.append(",\"special\":").append(special).append('}');
     }
 
-    private void preTokenizer(List<String> patterns) {
+    private void preTokenizer(PreTokenizer preTokenizer) {
         json.append("\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[");
-        for (var pattern : patterns) {
-            json.append("{\"type\":\"Split\",\"pattern\":{\"Regex\":");
+        var separator = "";
+        for (var pattern : preTokenizer.patterns()) {
+            json.append(separator).append("{\"type\":\"Split\",\"pattern\":{\"Regex\":");
             string(pattern);
-            json.append("},\"behavior\":\"Isolated\",\"invert\":false},");
+            json.append("},\"behavior\":\"Isolated\",\"invert\":false}");
+            separator = ",";
         }
-        json.append("{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":false}]}");
+        if (!preTokenizer.has(Rule.PIECES)) {
+            json.append(separator).append("{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true");
+            json.append(",\"use_regex\":false}");
+        }
+        json.append("]}");
     }
 
-    private void model(Vocabulary vocabulary, List<String> merges, boolean takesWholeWords) {
+    private void model(Vocabulary vocabulary, List<String> merges, PreTokenizer preTokenizer) {
         json.append("\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":null,\"fuse_unk\":false");
-        json.append(",\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null,\"byte_fallback\":false");
-        json.append(",\"ignore_merges\":").append(takesWholeWords).append(",\"vocab\":{");
+        json.append(",\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null");
+        json.append(",\"byte_fallback\":").append(preTokenizer.has(Rule.PIECES));
+        json.append(",\"ignore_merges\":")
+                .append(preTokenizer.has(Rule.WHOLE_WORDS))
+                .append(",\"vocab\":{");
         var control = vocabulary.controlTokens().keySet();
         string(HuggingFaceEncoder.START);
         json.append(':').append(HuggingFaceEncoder.START_ID);

@@ -10,9 +10,9 @@ import dev.llmworker.weights.ModelFileException;
 import java.io.IOException;
 import java.util.List;
 
-/// Byte-level BPE from a GGUF file's metadata, as used by GPT-2, Llama 3, Qwen and SmolLM.
-final class ByteLevelEncoder {
-    private ByteLevelEncoder() {}
+/// BPE from a GGUF file's metadata, as used by GPT-2, Llama 3, Qwen, SmolLM and Gemma 4.
+final class BpeEncoder {
+    private BpeEncoder() {}
 
     /// @throws ModelFileException if merges and vocabulary do not match
     /// @param leastPiece the least length of the pieces in which a text is encoded
