@@ -7,6 +7,7 @@ import io.vertx.core.Handler;
 import io.vertx.core.Promise;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.ServerWebSocket;
+import io.vertx.core.http.impl.Http1xServerConnection;
 import io.vertx.core.http.impl.HttpServerRequestInternal;
 import io.vertx.core.http.impl.HttpServerRequestWrapper;
 import org.slf4j.Logger;
@@ -30,18 +31,24 @@ final class LiveHandshake extends HttpServerRequestWrapper {
     @Override
     public Future<ServerWebSocket> toWebSocket() {
         var live = Promise.<ServerWebSocket>promise();
-        if (response().closed()) {
+        if (isGone()) {
             LOG.debug("the client disconnected before its WebSocket handshake was answered");
             return live.future();
         }
         super.toWebSocket().onComplete(upgrade -> {
-            if (upgrade.succeeded() ? upgrade.result().isClosed() : response().closed()) {
+            if (upgrade.succeeded() ? upgrade.result().isClosed() : isGone()) {
                 LOG.debug("the client disconnected during its WebSocket handshake", upgrade.cause());
             } else {
                 live.handle(upgrade);
             }
         });
         return live.future();
+    }
+
+    /// Asks the channel: Vert.x itself learns of it one handler after the other.
+    private boolean isGone() {
+        return connection() instanceof Http1xServerConnection http
+                && !http.channel().isActive();
     }
 
     @Override

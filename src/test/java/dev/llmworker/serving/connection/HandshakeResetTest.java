@@ -28,7 +28,7 @@ class HandshakeResetTest {
             var router = worker.context().getRegistry().lookupByNameAndType(PortRouter.NAME, PortRouter.class);
             var gate = Objects.requireNonNull(router).route("/ws").order(Integer.MIN_VALUE + 1);
             gate.handler(request -> {
-                request.addEndHandler(_ -> request.next());
+                request.addEndHandler(_ -> request.vertx().runOnContext(_ -> request.next()));
                 reached.release();
             });
             // The worker answers the handshake when the connection is gone.
