@@ -2,6 +2,7 @@ package dev.llmworker.weights;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /// A metadata value. It does not refer to the mapped file, so the metadata outlive it.
 sealed interface Value {
@@ -79,6 +80,11 @@ sealed interface Value {
         /// The count is at most the header's limit in bytes.
         int count() {
             return (int) (raw.byteSize() / type.leastBytes());
+        }
+
+        /// For types whose values fit.
+        int[] integers() {
+            return IntStream.range(0, count()).map(i -> (int) integerAt(i)).toArray();
         }
 
         long integerAt(int index) {

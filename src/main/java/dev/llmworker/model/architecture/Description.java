@@ -1,0 +1,170 @@
+package dev.llmworker.model.architecture;
+
+import dev.llmworker.model.Attention;
+import dev.llmworker.model.Attention.HeadNorm;
+import dev.llmworker.model.FeedForward;
+import dev.llmworker.model.FeedForward.Activation;
+import dev.llmworker.model.FeedForward.Experts;
+import dev.llmworker.model.FeedForward.Experts.Scoring;
+import dev.llmworker.model.Layer;
+import dev.llmworker.model.Layer.Norms;
+import dev.llmworker.model.ModelConfig;
+import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.StoredModel;
+import java.util.ArrayList;
+
+/// A model while its architecture describes it. It starts as what the metadata says by the keys that all
+/// architectures share; an architecture changes what it has otherwise.
+final class Description {
+    /// No known model has more than 300,000 tokens.
+    private static final int MAX_VOCABULARY = 1 << 24;
+    /// The longest contexts known are of 10 million tokens.
+    private static final int MAX_CONTEXT = 1 << 24;
+    /// No known model has more than 1,000.
+    private static final int MAX_EXPERTS = 1 << 12;
+
+    final Keys keys;
+    /// Values of a token between layers.
+    final int hidden;
+    final int layers;
+    /// Whether the tensors are as transformers has them.
+    final boolean fromHub;
+    private final int trainedLength;
+    /// The rotary positions.
+    final Ropes ropes;
+
+    double embeddingScale = 1;
+    double logitScale = 1;
+    double logitCap;
+    double residualScale = 1;
+    boolean normsFromZero;
+    /// The last of so many layers has no window, if any layer has one and the metadata do not say which.
+    int slidingPattern = Integer.MAX_VALUE;
+    Norms norms = Norms.BEFORE;
+    Activation activation = Activation.SILU;
+
+    private Description(StoredModel model, Architecture architecture, int contextLength) throws ModelFileException {
+        keys = new Keys(model, architecture.name());
+        hidden = keys.size("embedding_length", Keys.MAX_SIZE);
+        layers = keys.size("block_count", Keys.MAX_SIZE);
+        fromHub = model.metadata().flag("general.from_hub", false);
+        trainedLength = keys.size("context_length", MAX_CONTEXT);
+        ropes = new Ropes(model, keys, fromHub || architecture.halfSplit(), trainedLength, contextLength);
+    }
+
+    /// @param contextLength that the model will run with; 0 if it is not known yet
+    static ModelConfig of(StoredModel model, Architecture architecture, int contextLength) throws ModelFileException {
+        var description = new Description(model, architecture, contextLength);
+        architecture.describe(description);
+        var layers = new ArrayList<Layer>();
+        for (var i = 0; i < description.layers; i++) {
+            layers.add(architecture.layer(description, i));
+        }
+        var embedding = model.tensor("token_embd.weight");
+        if (embedding.rows() > MAX_VOCABULARY) {
+            throw embedding.problem("has " + embedding.rows() + " rows; the limit is " + MAX_VOCABULARY);
+        }
+        return new ModelConfig(
+                model.metadata().shown("general.name", "unnamed"),
+                architecture.name(),
+                description.hidden,
+                Math.toIntExact(embedding.rows()),
+                description.trainedLength,
+                description.epsilon(),
+                description.embeddingScale,
+                description.logitScale,
+                description.logitCap,
+                description.normsFromZero,
+                layers);
+    }
+
+    // What the shared keys say.
+
+    /// Attention as the metadata have it, with the model's rotary positions.
+    Attention attention(int layer) throws ModelFileException {
+        var heads = keys.size("attention.head_count", layer, Keys.MAX_SIZE, 0);
+        var kvHeads = keys.size("attention.head_count_kv", layer, Keys.MAX_SIZE, heads);
+        if (heads % kvHeads != 0) {
+            throw keys.problem(
+                    "attention.head_count",
+                    "is " + heads + "; it must be a multiple of the " + kvHeads + " key-value heads");
+        }
+        var headDim = headDim(heads);
+        var block = "blk." + layer + ".";
+        return new Attention(
+                heads,
+                kvHeads,
+                headDim,
+                window(layer),
+                ropes.scaled(headDim),
+                keys.positive("attention.scale", 1 / Math.sqrt(headDim)),
+                0,
+                null,
+                HeadNorm.NONE,
+                keys.hasTensor(block + "attn_q.bias") || keys.hasTensor(block + "attn_qkv.bias"),
+                keys.hasTensor(block + "attn_output.bias"),
+                false);
+    }
+
+    private int headDim(int heads) throws ModelFileException {
+        var headDim = keys.count("attention.key_length", Integer.MAX_VALUE, hidden / heads);
+        var valueLength = keys.count("attention.value_length", Integer.MAX_VALUE, headDim);
+        if (headDim < 2 || headDim % 2 != 0 || headDim > Keys.MAX_SIZE || valueLength != headDim) {
+            throw new ModelFileException(
+                    keys.metadata().file(),
+                    "the heads have keys of " + headDim + " and values of " + valueLength
+                            + "; supported: both the same, even, 2 to " + Keys.MAX_SIZE);
+        }
+        if ((long) heads * headDim > Keys.MAX_SIZE) {
+            throw new ModelFileException(
+                    keys.metadata().file(),
+                    heads + " heads of " + headDim + " values are " + (long) heads * headDim
+                            + " together; the limit is " + Keys.MAX_SIZE);
+        }
+        return headDim;
+    }
+
+    /// One block for all tokens.
+    FeedForward feedForward(int layer) throws ModelFileException {
+        var width = keys.size("feed_forward_length", layer, Keys.MAX_SIZE, 0);
+        return new FeedForward(width, activation, keys.hasTensor("blk." + layer + ".ffn_down.bias"), null);
+    }
+
+    /// A block of experts of the width that the metadata gives them.
+    FeedForward experts(Scoring scoring, boolean normalised) throws ModelFileException {
+        var count = keys.size("expert_count", MAX_EXPERTS);
+        var used = keys.size("expert_used_count", count);
+        var width = keys.size("expert_feed_forward_length", Keys.MAX_SIZE, keys.size("feed_forward_length", Keys.MAX_SIZE, 1));
+        var scale = keys.positive("expert_weights_scale", 1);
+        return new FeedForward(
+                width,
+                activation,
+                keys.hasTensor("blk.0.ffn_down_exps.bias"),
+                new Experts(count, used, scoring, normalised, scale, keys.hasTensor("blk.0.ffn_gate_inp.bias")));
+    }
+
+    /// How many positions a layer sees; 0 is all. A window as long as the context makes no difference.
+    private int window(int layer) throws ModelFileException {
+        var window = keys.count("attention.sliding_window", Integer.MAX_VALUE, 0);
+        return window < trainedLength && slides(layer) ? window : 0;
+    }
+
+    /// Whether a layer has a window: a list in the metadata says so of each.
+    private boolean slides(int layer) throws ModelFileException {
+        var key = "attention.sliding_window_pattern";
+        var every = keys.has(key) && !keys.isList(key) ? keys.size(key, Integer.MAX_VALUE) : slidingPattern;
+        return keys.flag(key, layer, layer % every < every - 1);
+    }
+
+    Layer layer(Attention attention, FeedForward feedForward) {
+        return new Layer(attention, feedForward, norms, residualScale);
+    }
+
+    private float epsilon() throws ModelFileException {
+        var epsilon = keys.number("attention.layer_norm_rms_epsilon", Double.NaN);
+        if (!(epsilon >= 0 && epsilon < 1)) {
+            throw keys.problem("attention.layer_norm_rms_epsilon", "is " + epsilon + "; expected 0 to 1");
+        }
+        return (float) epsilon;
+    }
+}
