@@ -9,7 +9,7 @@ import java.util.Map;
 ///
 /// @param block what the names begin with: `blk.0.`
 /// @param joinedAttention whether queries, keys and values are one matrix, `attn_qkv`
-/// @param joinedFeedForward whether gate and values are one matrix, `ffn_up`
+/// @param joinedFeedForward whether gate and values are one matrix, `ffn_up`, or `ffn_gate_up_exps` of all experts
 /// @param separateExperts whether each expert's matrices are tensors of their own: `ffn_up.0`
 public record LayerTensors(
         String block,
@@ -18,6 +18,9 @@ public record LayerTensors(
         boolean separateExperts,
         Map<String, long[]> shapes) {
 
+    private static final String FEED_FORWARD_NORM = "ffn_norm.weight";
+    private static final String FEED_FORWARD_NORM_OF_GPT_OSS = "post_attention_norm.weight";
+
     public static LayerTensors of(StoredModel model, ModelConfig config, int index) {
         var block = "blk." + index + ".";
         var has = model.tensors();
@@ -25,10 +28,12 @@ public record LayerTensors(
         var tensors = new LayerTensors(
                 block,
                 has.containsKey(block + "attn_qkv.weight"),
-                layer.feedForward().experts() == null && !has.containsKey(block + "ffn_gate.weight"),
+                layer.feedForward().experts() == null
+                        ? !has.containsKey(block + "ffn_gate.weight")
+                        : has.containsKey(block + "ffn_gate_up_exps.weight"),
                 layer.feedForward().experts() != null && has.containsKey(block + "ffn_up.0.weight"),
                 new LinkedHashMap<>());
-        tensors.addNorms(layer.norms(), config.hidden());
+        tensors.addNorms(layer.norms(), config.hidden(), has.containsKey(block + "ffn_norm.weight"));
         tensors.addAttention(layer.attention(), config.hidden());
         if (layer.feedForward().experts() == null) {
             tensors.addFeedForward(layer.feedForward(), config.hidden());
@@ -38,15 +43,20 @@ public record LayerTensors(
         return tensors;
     }
 
-    private void addNorms(Layer.Norms norms, int hidden) {
+    private void addNorms(Layer.Norms norms, int hidden, boolean usual) {
         if (norms.before()) {
             add("attn_norm.weight", hidden);
-            add("ffn_norm.weight", hidden);
+            add(usual || norms.after() ? FEED_FORWARD_NORM : FEED_FORWARD_NORM_OF_GPT_OSS, hidden);
         }
         if (norms.after()) {
             add("post_attention_norm.weight", hidden);
             add("post_ffw_norm.weight", hidden);
         }
+    }
+
+    /// The norm before the feed-forward block.
+    public String feedForwardNorm() {
+        return shapes.containsKey(block + FEED_FORWARD_NORM) ? FEED_FORWARD_NORM : FEED_FORWARD_NORM_OF_GPT_OSS;
     }
 
     private void addAttention(Attention attention, int hidden) {
@@ -106,9 +116,13 @@ public record LayerTensors(
             add("ffn_up." + expert + ".weight", hidden, width);
             add("ffn_down." + expert + ".weight", width, hidden);
         }
-        if (!separateExperts) {
+        if (!separateExperts && joinedFeedForward) {
+            add("ffn_gate_up_exps.weight", hidden, 2 * width, count);
+        } else if (!separateExperts) {
             add("ffn_gate_exps.weight", hidden, width, count);
             add("ffn_up_exps.weight", hidden, width, count);
+        }
+        if (!separateExperts) {
             add("ffn_down_exps.weight", width, hidden, count);
         }
         if (block.biased()) {

@@ -35,7 +35,12 @@ public record Tensor(Path file, String name, TensorType type, long[] shape, Memo
     /// One of `count` equal parts along the last dimension.
     public Tensor slice(int index, int count) {
         var bytes = data.byteSize() / count;
-        return new Tensor(file, name, type, Arrays.copyOf(shape, shape.length - 1), data.asSlice(index * bytes, bytes));
+        return new Tensor(
+                file,
+                name + "[" + index + "]",
+                type,
+                Arrays.copyOf(shape, shape.length - 1),
+                data.asSlice(index * bytes, bytes));
     }
 
     public long elements() {

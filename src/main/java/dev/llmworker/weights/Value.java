@@ -60,6 +60,14 @@ sealed interface Value {
         return new Scalar(ValueType.BOOL, MemorySegment.ofArray(new byte[] {(byte) (value ? 1 : 0)}));
     }
 
+    static Scalars flags(boolean[] flags) {
+        var bytes = new byte[flags.length];
+        for (var i = 0; i < flags.length; i++) {
+            bytes[i] = (byte) (flags[i] ? 1 : 0);
+        }
+        return new Scalars(ValueType.BOOL, MemorySegment.ofArray(bytes));
+    }
+
     /// An array of strings, unmodifiable.
     ///
     /// @param malformedAt where the first string that is not UTF-8 begins in the file; -1 if all are

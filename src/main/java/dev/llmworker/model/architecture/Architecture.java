@@ -12,9 +12,10 @@ interface Architecture {
     /// Models of the family, for messages.
     String models();
 
-    /// Whether GGUF files have the rows of queries and keys in the order of [dev.llmworker.model.Rope#halfSplit()].
-    /// Files of transformers always have.
-    default boolean halfSplit() {
+    /// Whether queries and keys have their rows in the order of [dev.llmworker.model.Rope#halfSplit()].
+    ///
+    /// @param fromHub whether in files of transformers, or in GGUF files
+    default boolean halfSplit(boolean fromHub) {
         return true;
     }
 

@@ -8,7 +8,21 @@ import java.util.stream.Collectors;
 
 /// The supported architectures.
 public final class Architectures {
-    private static final List<Architecture> ALL = List.of(new Llama(), new Qwen2(), new Qwen3(), new Gemma3());
+    private static final List<Architecture> ALL = List.of(
+            new Llama(),
+            new Qwen2(),
+            new Qwen3(),
+            new Qwen3Moe(),
+            new SmolLm3(),
+            new Granite(),
+            new Olmo2(),
+            new Phi3(),
+            new Glm4(),
+            new Exaone4(),
+            new Mistral3(),
+            new Gemma2(),
+            new Gemma3(),
+            new GptOss());
 
     private Architectures() {}
 

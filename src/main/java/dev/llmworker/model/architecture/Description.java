@@ -11,7 +11,9 @@ import dev.llmworker.model.Layer.Norms;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
+import dev.llmworker.model.Rope;
 import java.util.ArrayList;
+import org.jspecify.annotations.Nullable;
 
 /// A model while its architecture describes it. It starts as what the metadata says by the keys that all
 /// architectures share; an architecture changes what it has otherwise.
@@ -35,11 +37,21 @@ final class Description {
 
     double embeddingScale = 1;
     double logitScale = 1;
+    /// Caps of models whose metadata have none.
     double logitCap;
+
+    double scoreCap;
     double residualScale = 1;
     boolean normsFromZero;
     /// The last of so many layers has no window, if any layer has one and the metadata do not say which.
     int slidingPattern = Integer.MAX_VALUE;
+    /// The last of so many layers has no rotary positions, if the metadata do not say which.
+    int turningPattern = Integer.MAX_VALUE;
+    /// Whether layers with a window never scale their rotary positions.
+    boolean slidingUnscaled;
+    /// The base of their rotary positions if the metadata have none; 0 is that of other layers.
+    double slidingBase;
+    HeadNorm headNorm = HeadNorm.NONE;
     Norms norms = Norms.BEFORE;
     Activation activation = Activation.SILU;
 
@@ -49,13 +61,14 @@ final class Description {
         layers = keys.size("block_count", Keys.MAX_SIZE);
         fromHub = model.metadata().flag("general.from_hub", false);
         trainedLength = keys.size("context_length", MAX_CONTEXT);
-        ropes = new Ropes(model, keys, fromHub || architecture.halfSplit(), trainedLength, contextLength);
+        ropes = new Ropes(model, keys, architecture.halfSplit(fromHub), trainedLength, contextLength);
     }
 
     /// @param contextLength that the model will run with; 0 if it is not known yet
     static ModelConfig of(StoredModel model, Architecture architecture, int contextLength) throws ModelFileException {
         var description = new Description(model, architecture, contextLength);
         architecture.describe(description);
+        description.checkActivation();
         var layers = new ArrayList<Layer>();
         for (var i = 0; i < description.layers; i++) {
             layers.add(architecture.layer(description, i));
@@ -73,7 +86,7 @@ final class Description {
                 description.epsilon(),
                 description.embeddingScale,
                 description.logitScale,
-                description.logitCap,
+                description.keys.number("final_logit_softcapping", description.logitCap),
                 description.normsFromZero,
                 layers);
     }
@@ -96,14 +109,24 @@ final class Description {
                 kvHeads,
                 headDim,
                 window(layer),
-                ropes.scaled(headDim),
+                rope(layer, headDim),
                 keys.positive("attention.scale", 1 / Math.sqrt(headDim)),
-                0,
+                keys.number("attn_logit_softcapping", scoreCap),
                 null,
-                HeadNorm.NONE,
+                headNorm,
                 keys.hasTensor(block + "attn_q.bias") || keys.hasTensor(block + "attn_qkv.bias"),
                 keys.hasTensor(block + "attn_output.bias"),
                 false);
+    }
+
+    private @Nullable Rope rope(int layer, int headDim) throws ModelFileException {
+        var pattern = turningPattern;
+        if (!keys.flag("attention.rope_pattern", layer, layer % pattern < pattern - 1)) {
+            return null;
+        }
+        return slides(layer)
+                ? ropes.ofSliding(headDim, slidingBase, slidingUnscaled)
+                : ropes.of(headDim);
     }
 
     private int headDim(int heads) throws ModelFileException {
@@ -130,8 +153,10 @@ final class Description {
         return new FeedForward(width, activation, keys.hasTensor("blk." + layer + ".ffn_down.bias"), null);
     }
 
-    /// A block of experts of the width that the metadata gives them.
-    FeedForward experts(Scoring scoring, boolean normalised) throws ModelFileException {
+    /// A block of experts of the width that the metadata gives them. Their weights are divided by their sum, unless the
+    /// metadata say that they are not.
+    FeedForward experts(Scoring scoring) throws ModelFileException {
+        var normalised = keys.flag("expert_weights_norm", true);
         var count = keys.size("expert_count", MAX_EXPERTS);
         var used = keys.size("expert_used_count", count);
         var width = keys.size("expert_feed_forward_length", Keys.MAX_SIZE, keys.size("feed_forward_length", Keys.MAX_SIZE, 1));
@@ -149,8 +174,15 @@ final class Description {
         return window < trainedLength && slides(layer) ? window : 0;
     }
 
-    /// Whether a layer has a window: a list in the metadata says so of each.
-    private boolean slides(int layer) throws ModelFileException {
+    boolean hasWindows() throws ModelFileException {
+        return keys.count("attention.sliding_window", Integer.MAX_VALUE, 0) > 0;
+    }
+
+    /// Whether a layer has a window, even one that is as long as the context. A list in the metadata says so of each.
+    boolean slides(int layer) throws ModelFileException {
+        if (!hasWindows()) {
+            return false;
+        }
         var key = "attention.sliding_window_pattern";
         var every = keys.has(key) && !keys.isList(key) ? keys.size(key, Integer.MAX_VALUE) : slidingPattern;
         return keys.flag(key, layer, layer % every < every - 1);
@@ -158,6 +190,15 @@ final class Description {
 
     Layer layer(Attention attention, FeedForward feedForward) {
         return new Layer(attention, feedForward, norms, residualScale);
+    }
+
+    /// A file of transformers names the function that gates the feed-forward block.
+    private void checkActivation() throws ModelFileException {
+        var named = keys.text("activation");
+        var expected = activation == Activation.GELU ? "gelu_pytorch_tanh" : "silu";
+        if (named != null && !named.equals(expected)) {
+            throw keys.problem("activation", "is \"" + named + "\"; supported: " + expected);
+        }
     }
 
     private float epsilon() throws ModelFileException {

@@ -1,15 +1,15 @@
 package dev.llmworker.model.architecture;
 
 import dev.llmworker.model.Attention.HeadNorm;
-import dev.llmworker.model.FeedForward.Activation;
 import dev.llmworker.model.Layer;
-import dev.llmworker.model.Layer.Norms;
 import dev.llmworker.weights.ModelFileException;
 
-/// Five layers of six have a window, and rotary positions of their own.
+/// Five layers of six have a window, and rotary positions of their own, which are not scaled.
 final class Gemma3 implements Architecture {
     private static final int PATTERN = 6;
     private static final double LOCAL_BASE = 10_000;
+    /// The 27B model, as in [Gemma2].
+    private static final int LAYERS_OF_27B = 62;
 
     @Override
     public String name() {
@@ -23,20 +23,15 @@ final class Gemma3 implements Architecture {
 
     @Override
     public void describe(Description model) {
-        model.embeddingScale = Math.sqrt(model.hidden);
-        model.normsFromZero = model.fromHub;
-        model.norms = Norms.AROUND;
-        model.activation = Activation.GELU;
+        Gemma2.describeGemma(model);
+        model.headNorm = HeadNorm.EACH;
         model.slidingPattern = PATTERN;
+        model.slidingBase = LOCAL_BASE;
+        model.slidingUnscaled = true;
     }
 
     @Override
     public Layer layer(Description model, int index) throws ModelFileException {
-        var attention = model.attention(index).withNorm(HeadNorm.EACH);
-        if (attention.window() > 0) {
-            attention = attention.withRope(
-                    model.ropes.unscaled(attention.headDim(), "rope.freq_base_swa", LOCAL_BASE));
-        }
-        return model.layer(attention, model.feedForward(index));
+        return Gemma2.layer(model, index, LAYERS_OF_27B);
     }
 }

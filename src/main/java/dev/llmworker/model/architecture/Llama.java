@@ -12,19 +12,18 @@ final class Llama implements Architecture {
 
     @Override
     public String models() {
-        return "Llama 2 and 3, SmolLM2, TinyLlama, Mistral, Mixtral, Granite Code, InternLM";
+        return "Llama 2 and 3, SmolLM2, TinyLlama, Mistral, Mixtral, Granite Code, InternLM 3";
     }
 
     @Override
-    public boolean halfSplit() {
-        return false;
+    public boolean halfSplit(boolean fromHub) {
+        return fromHub;
     }
 
     @Override
     public Layer layer(Description model, int index) throws ModelFileException {
         var mixed = model.keys.count("expert_count", Keys.MAX_SIZE, 0) > 0;
         return model.layer(
-                model.attention(index),
-                mixed ? model.experts(Scoring.SOFTMAX, true) : model.feedForward(index));
+                model.attention(index), mixed ? model.experts(Scoring.SOFTMAX) : model.feedForward(index));
     }
 }

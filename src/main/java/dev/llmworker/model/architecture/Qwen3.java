@@ -1,8 +1,6 @@
 package dev.llmworker.model.architecture;
 
 import dev.llmworker.model.Attention.HeadNorm;
-import dev.llmworker.model.Layer;
-import dev.llmworker.weights.ModelFileException;
 
 final class Qwen3 implements Architecture {
     @Override
@@ -16,7 +14,7 @@ final class Qwen3 implements Architecture {
     }
 
     @Override
-    public Layer layer(Description model, int index) throws ModelFileException {
-        return model.layer(model.attention(index).withNorm(HeadNorm.EACH), model.feedForward(index));
+    public void describe(Description model) {
+        model.headNorm = HeadNorm.EACH;
     }
 }

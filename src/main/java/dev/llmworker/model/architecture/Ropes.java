@@ -22,6 +22,8 @@ final class Ropes {
     private final boolean halfSplit;
     private final int trainedLength;
     private final int contextLength;
+    /// Whether YaRN rounds the pairs between which it mixes, if the metadata do not say.
+    boolean truncated = true;
 
     /// @param halfSplit the order of pairs unless the file says otherwise
     /// @param trainedLength the longest context that the model was trained for
@@ -36,9 +38,23 @@ final class Ropes {
     }
 
     /// Rotary positions as the metadata have them.
-    Rope scaled(int headDim) throws ModelFileException {
+    Rope of(int headDim) throws ModelFileException {
+        return scaled(headDim, base("rope.freq_base", DEFAULT_BASE));
+    }
+
+    /// Rotary positions of layers with a window.
+    ///
+    /// @param localBase if the metadata have none; 0 is the base of other layers
+    /// @param unscaled whether they are never scaled
+    Rope ofSliding(int headDim, double localBase, boolean unscaled) throws ModelFileException {
+        var base = base("rope.freq_base_swa", localBase == 0 ? base("rope.freq_base", DEFAULT_BASE) : localBase);
+        return unscaled || keys.flag("rope.unscaled_swa", false)
+                ? rope(base, turning(headDim), _ -> 1, 1)
+                : scaled(headDim, base);
+    }
+
+    private Rope scaled(int headDim, double base) throws ModelFileException {
         var turning = turning(headDim);
-        var base = base("rope.freq_base");
         var factors = factors(turning / 2);
         return switch (scaling()) {
             case "none", "longrope" -> rope(base, turning, factors, strength());
@@ -54,13 +70,6 @@ final class Ropes {
                 throw keys.problem(
                         "rope.scaling.type", "is " + scaling() + "; supported: none, linear, yarn, longrope");
         };
-    }
-
-    /// Rotary positions that are never scaled.
-    ///
-    /// @param key of their base
-    Rope unscaled(int headDim, String key, double base) throws ModelFileException {
-        return rope(keys.has(key) ? base(key) : base, turning(headDim), _ -> 1, 1);
     }
 
     private Rope rope(double base, int turning, IntToDoubleFunction slowdown, double strength) {
@@ -80,8 +89,8 @@ final class Ropes {
         return turning;
     }
 
-    private double base(String key) throws ModelFileException {
-        var base = keys.number(key, DEFAULT_BASE);
+    private double base(String key, double fallback) throws ModelFileException {
+        var base = keys.number(key, fallback);
         if (!(base > 1)) {
             throw keys.problem(key, "is " + base + "; it must be above 1");
         }
@@ -118,7 +127,7 @@ final class Ropes {
         var original = originalLength();
         var fast = keys.positive("rope.scaling.yarn_beta_fast", DEFAULT_FAST);
         var slow = keys.positive("rope.scaling.yarn_beta_slow", DEFAULT_SLOW);
-        var whole = keys.flag("rope.scaling.yarn_truncate", true);
+        var whole = keys.flag("rope.scaling.yarn_truncate", truncated);
         var first = pairThatTurns(fast, base, turning, original);
         var last = pairThatTurns(slow, base, turning, original);
         var low = Math.max(whole ? Math.floor(first) : first, 0);
@@ -149,7 +158,8 @@ final class Ropes {
         return factor <= 1 ? 1 : 0.1 * multiplier * Math.log(factor) + 1;
     }
 
-    private int originalLength() throws ModelFileException {
+    /// The context before it was extended.
+    int originalLength() throws ModelFileException {
         return keys.size("rope.scaling.original_context_length", Integer.MAX_VALUE, trainedLength);
     }
 

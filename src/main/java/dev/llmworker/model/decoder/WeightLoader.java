@@ -80,7 +80,7 @@ final class WeightLoader {
         var tensors = LayerTensors.of(model, config, index);
         if (layer.norms().before()) {
             putVectors(index, "attention_norm", tensors, "attn_norm.weight");
-            putVectors(index, "feed_forward_norm", tensors, "ffn_norm.weight");
+            putVectors(index, "feed_forward_norm", tensors, tensors.feedForwardNorm());
         }
         if (layer.norms().after()) {
             putVectors(index, "attention_post_norm", tensors, "post_attention_norm.weight");
@@ -181,11 +181,15 @@ final class WeightLoader {
             putVectors(layer, "router_bias", tensors, "ffn_gate_inp.bias");
         }
         for (var expert = 0; expert < experts.count(); expert++) {
-            putMatrix(
-                    layer,
-                    "gate_up",
-                    expert(tensors, "ffn_gate", expert, experts),
-                    expert(tensors, "ffn_up", expert, experts));
+            if (tensors.joinedFeedForward()) {
+                putMatrix(layer, "gate_up", expert(tensors, "ffn_gate_up", expert, experts));
+            } else {
+                putMatrix(
+                        layer,
+                        "gate_up",
+                        expert(tensors, "ffn_gate", expert, experts),
+                        expert(tensors, "ffn_up", expert, experts));
+            }
             putMatrix(layer, "down", expert(tensors, "ffn_down", expert, experts));
         }
         if (block.biased()) {
