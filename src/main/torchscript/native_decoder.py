@@ -12,6 +12,7 @@ from torch import Tensor
 
 import gguf_types
 import native_formats
+import program
 from gguf_blocks import rows_per_piece, unpack
 from gguf_quants import quants
 from program import DecoderProgram, Layer
@@ -129,7 +130,7 @@ class NativeDecoder(DecoderProgram):
         torch.ops.llmworker.put_vector(self.native, layer, self.vector_roles.index(role), values.contiguous())
 
     def add_output_norm(self, weights: Tensor) -> None:
-        self.add_vector(-1, "output_norm", weights)
+        self.add_vector(program.HEAD, "output_norm", weights)
 
     @torch.jit.export
     def put_matrix(

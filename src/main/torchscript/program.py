@@ -3,7 +3,7 @@
 Shapes: n rows (tokens) of `hidden` H values; A query heads and G key-value heads of D values; V token ids.
 """
 
-from typing import List, NamedTuple, Tuple
+from typing import Final, List, NamedTuple, Tuple
 
 import torch
 from torch import Tensor
@@ -23,6 +23,9 @@ METHODS = {
     "dense.pt": COMMON_METHODS + ["placement"],
     "native.pt": COMMON_METHODS + ["close", "use_threads", "is_finite"],
 }
+# The layer of the last matrix, `head`.
+HEAD: Final[int] = -1
+
 
 class Layer(NamedTuple):
     """What a layer does. The worker's records `Attention` and `FeedForward` describe it."""
