@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gguf_blocks import unpack
 from sampling import Sampling, sample
-from steering import count, marked, penalised, report, weighted, without
+from steering import count, marked, only, penalised, report, weighted, without
 
 # The methods that the worker calls (`ExportedProgram` and its three kinds), by the file of the exported program.
 # `export.py` and a test of the worker check that each program has them.
@@ -375,6 +375,8 @@ class DecoderProgram(torch.nn.Module):
         factors: List[float],
         places: List[List[int]],
         bias: List[float],
+        bounded: List[int],
+        allowed: List[Tensor],
         vocabulary: int,
         top: int,
     ) -> Tensor:
@@ -386,6 +388,8 @@ class DecoderProgram(torch.nn.Module):
         places: of m rows, tokens of prompt and answer, tokens of the answer, biased tokens; then of n rows, forbidden
             tokens; then for each forbidden token, for how many steps it is forbidden
         bias: of the biased tokens
+        bounded: [k], rows that may only take some tokens in the first step; allowed: of each, uint8 on the host, a bit for
+            each token, the lowest first
         """
         n, m = len(integers) // 3, len(adjusted)
         max_position = max(integers[n : 2 * n])
@@ -408,6 +412,8 @@ class DecoderProgram(torch.nn.Module):
             self.clear_chunks()
             logits = penalised(raw, rows, penalties, known, generated, biases) if m > 0 else raw
             logits = without(logits, forbidden, forbidden_steps, step)
+            if step == 0 and len(bounded) > 0:
+                logits = only(logits, bounded, allowed)
             sampling = Sampling(f[0], i[2], f[1], f[2], f[3 + step], any_sampled, any_filtered)
             tokens, own = self.choose_and_report(raw, logits, sampling, top)
             found.append(own)

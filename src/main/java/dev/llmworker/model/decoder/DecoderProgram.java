@@ -282,6 +282,8 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                         processing.factors(),
                         processing.places(),
                         processing.bias(),
+                        processing.bounded(),
+                        processing.allowed(),
                         processing.vocabulary(),
                         processing.top());
     }
