@@ -44,7 +44,7 @@ public final class MockGenerator implements Generator {
         if (format != null) {
             throw new RefusedException(
                     RefusedException.Reason.INVALID,
-                    "unsupported_format",
+                    "invalid_request",
                     format.field() + " is not supported by the mock, which has no model");
         }
         var prompt = switch (request.prompt()) {

@@ -204,4 +204,29 @@ class SteeredDecodeTest {
             assertArrayEquals(new int[] {33, 33}, Arrays.copyOfRange(tokens, 3, 5));
         }
     }
+
+    /// Also in a batch with a row that may take any token, whose result stays as it is alone.
+    @ParameterizedTest
+    @EnumSource
+    void aRowTakesOnlyTokensThatItMay(ProgramKind program) throws Exception {
+        try (var decoder = load(program)) {
+            var prompt = new int[] {1, 2, 3};
+            decoder.prefill(0, new int[] {1, 2}, 0);
+            decoder.prefill(1, new int[] {1, 2}, 0);
+            var raw = decoder.decodeLogits(new int[] {3, 3}, new int[] {2, 2});
+            var bounded = new TokenHistory(prompt, 0, NO_ENDS);
+            // Tokens without a bit, from 128 on, are not allowed.
+            bounded.allow(new long[] {1L << 5 | 1L << 63, 1L << (100 - 64)});
+            var batch = new DecodeBatch(2);
+            batch.add(3, 2, greedy(LogitAdjustment.NONE, -1), bounded);
+            batch.add(3, 2, greedy(LogitAdjustment.NONE, -1));
+            var tokens = decoder.decode(batch, 1);
+            var best = Arrays.stream(new Integer[] {5, 63, 100})
+                    .max(Comparator.comparing(token -> raw[token]))
+                    .orElseThrow();
+            assertEquals(best, tokens[0]);
+            assertEquals(
+                    expected(Arrays.copyOf(raw, VOCABULARY), LogitAdjustment.NONE, prompt, 3), tokens[1]);
+        }
+    }
 }
