@@ -23,8 +23,7 @@ METHODS = {
     "dense.pt": COMMON_METHODS + ["placement"],
     "native.pt": COMMON_METHODS + ["close", "use_threads", "is_finite"],
 }
-
-# The layer that the head is put in as. Its only matrix, `head`, comes last.
+# The layer of the last matrix, `head`.
 HEAD: Final[int] = -1
 
 
@@ -252,7 +251,7 @@ class DecoderProgram(torch.nn.Module):
         many_from: int,
     ) -> None:
         """The next matrix: for each layer qkv, attention_output, router if there are experts, and for each expert or once
-        gate_up and down; then the head.
+        gate_up and down; then `head`, of layer -1.
 
         parts: uint8, the bytes of the file's matrices whose rows it joins; types, rows: of each part
         few, many: the layouts for steps and for at least `many_from` rows; only `decoder.py` has more than one
