@@ -14,6 +14,7 @@ import dev.llmworker.weights.TensorType;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.Comparator;
 import java.util.stream.IntStream;
 
@@ -232,7 +233,7 @@ final class NaiveModel {
             return times(values(tensors.block() + part + "." + index + ".weight"), x);
         }
         var weights = values(tensors.block() + part + "_exps.weight");
-        var size = weights.length / block.experts().count();
+        var size = weights.length / Objects.requireNonNull(block.experts()).count();
         var product = times(Arrays.copyOfRange(weights, index * size, (index + 1) * size), x);
         if (block.biased()) {
             var bias = values(tensors.block() + part + "_exps.bias");
