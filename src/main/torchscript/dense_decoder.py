@@ -38,6 +38,7 @@ class DenseLayer(NamedTuple):
     rotation: int
     growth: int
     sight: int
+    norm_before: bool
     keys: Tensor  # [slots, length, G, D]
     values: Tensor
     qkv: Tensor
@@ -73,10 +74,14 @@ def kind_of(kinds: List[List[float]], kind: List[float]) -> int:
     return len(kinds) - 1
 
 
+def name(layer: int, role: str) -> str:
+    return str(layer) + "." + role
+
+
 class DenseDecoder(Types, DecoderProgram):
     """In deterministic mode each step has as many rows, so that each product is the same kernel."""
 
-    tensors: List[Dict[str, Tensor]]
+    tensors: Dict[str, Tensor]
     run_layers: List[DenseLayer]
     all_keys: List[Tensor]
     all_values: List[Tensor]
@@ -94,8 +99,8 @@ class DenseDecoder(Types, DecoderProgram):
         none = torch.zeros(0)
         # The type of the residual stream. float16 ends at 65504, and the sums of some models are larger.
         self.residual_dtype = torch.float32
-        # While weights are loaded: those of each layer, by role.
-        self.tensors = []
+        # While weights are loaded: those of each layer by `name`.
+        self.tensors = {}
         self.next_expert = 0
         self.run_layers = []
         self.output_norm = none
@@ -136,8 +141,6 @@ class DenseDecoder(Types, DecoderProgram):
         self.length = self.bucket(self.max_length + 1)
         counts: List[int] = []
         for d in self.described:
-            none: Dict[str, Tensor] = {}
-            self.tensors.append(none)
             kind = kind_of(self.cache_kinds, [float(d.kv_heads), float(d.head_dim)])
             if kind == len(counts):
                 counts.append(0)
@@ -197,7 +200,7 @@ class DenseDecoder(Types, DecoderProgram):
             assert role == "router_bias", "dense.pt has no " + role
         if d.experts > 0 and (role == "gate_up_bias" or role == "down_bias"):
             values = values.view(d.experts, -1)
-        self.tensors[layer][role] = values
+        self.tensors[name(layer, role)] = values
 
     def added_factor(self, d: Layer) -> float:
         """Factor of the matrix whose result a half adds. If a norm follows, the factor is part of its weights."""
@@ -253,15 +256,15 @@ class DenseDecoder(Types, DecoderProgram):
         if d.experts > 0 and (role == "gate_up" or role == "down"):
             self.put_expert(layer, role, whole)
         else:
-            self.tensors[layer][role] = whole
+            self.tensors[name(layer, role)] = whole
 
     def put_expert(self, layer: int, role: str, matrix: Tensor) -> None:
         """All experts of a layer are one tensor: gate_up and down of the first, of the second and so on."""
         experts = self.described[layer].experts
         if self.next_expert == 0:
             shape = [experts, matrix.size(0), matrix.size(1)]
-            self.tensors[layer][role] = torch.empty(shape, dtype=self.compute_dtype, device=self.device)
-        self.tensors[layer][role][self.next_expert].copy_(matrix)
+            self.tensors[name(layer, role)] = torch.empty(shape, dtype=self.compute_dtype, device=self.device)
+        self.tensors[name(layer, role)][self.next_expert].copy_(matrix)
         if role == "down":
             self.next_expert = (self.next_expert + 1) % experts
 
@@ -276,7 +279,7 @@ class DenseDecoder(Types, DecoderProgram):
         elif role == "down":
             factor = self.added_factor(d) * d.experts_scale
         elif d.norms != "after":
-            return self.tensors[layer]["attention_norm" if role == "qkv" else "feed_forward_norm"]
+            return self.tensors[name(layer, "attention_norm" if role == "qkv" else "feed_forward_norm")]
         return torch.full([1], factor, device=self.device)
 
     def unpack_scaled(self, raw: Tensor, gguf_type: int, factors: Tensor, out: Tensor) -> None:
@@ -299,11 +302,12 @@ class DenseDecoder(Types, DecoderProgram):
             cache = kind_of(self.cache_kinds, [float(d.kv_heads), float(d.head_dim)])
             keys, values = self.all_keys[cache][used[cache]], self.all_values[cache][used[cache]]
             used[cache] += 1
-            self.run_layers.append(self.built(d, self.tensors[i], keys, values))
-            self.whole_length = self.whole_length or self.deterministic and (d.cap > 0.0 or "sinks" in self.tensors[i])
+            layer = self.built(i, d, keys, values)
+            self.run_layers.append(layer)
+            self.whole_length = self.whole_length or self.deterministic and (d.cap > 0.0 or layer.sinks is not None)
         self.tensors.clear()
 
-    def built(self, d: Layer, t: Dict[str, Tensor], keys: Tensor, values: Tensor) -> DenseLayer:
+    def built(self, i: int, d: Layer, keys: Tensor, values: Tensor) -> DenseLayer:
         rotation, growth = -1, -1
         if d.rope >= 0:
             rotation = kind_of(self.rotation_kinds, [float(d.rope), float(d.head_dim)])
@@ -320,23 +324,24 @@ class DenseDecoder(Types, DecoderProgram):
             rotation=rotation,
             growth=growth,
             sight=kind_of(self.sight_kinds, [float(d.window), float(d.heads // d.kv_heads)]),
+            norm_before=d.norms != "after",
             keys=keys,
             values=values,
-            qkv=t["qkv"],
-            qkv_bias=t.get("qkv_bias"),
-            head_norms=t.get("head_norms"),
+            qkv=self.tensors[name(i, "qkv")],
+            qkv_bias=self.tensors.get(name(i, "qkv_bias")),
+            head_norms=self.tensors.get(name(i, "head_norms")),
             head_norm_epsilon=self.head_norm_roots(d) * self.epsilon**0.5,
-            sinks=t.get("sinks"),
-            output=t["attention_output"],
-            output_bias=t.get("attention_output_bias"),
-            attention_post_norm=t.get("attention_post_norm"),
-            router=t.get("router"),
-            router_bias=t.get("router_bias"),
-            gate_up=t["gate_up"],
-            gate_up_bias=t.get("gate_up_bias"),
-            down=t["down"],
-            down_bias=t.get("down_bias"),
-            feed_forward_post_norm=t.get("feed_forward_post_norm"),
+            sinks=self.tensors.get(name(i, "sinks")),
+            output=self.tensors[name(i, "attention_output")],
+            output_bias=self.tensors.get(name(i, "attention_output_bias")),
+            attention_post_norm=self.tensors.get(name(i, "attention_post_norm")),
+            router=self.tensors.get(name(i, "router")),
+            router_bias=self.tensors.get(name(i, "router_bias")),
+            gate_up=self.tensors[name(i, "gate_up")],
+            gate_up_bias=self.tensors.get(name(i, "gate_up_bias")),
+            down=self.tensors[name(i, "down")],
+            down_bias=self.tensors.get(name(i, "down_bias")),
+            feed_forward_post_norm=self.tensors.get(name(i, "feed_forward_post_norm")),
         )
 
     def add_turns(self, frequencies: List[float], strength: float, dim: int) -> None:
@@ -404,7 +409,8 @@ class DenseDecoder(Types, DecoderProgram):
         found[:, 0].copy_(tokens)
         return found.to("cpu")
 
-    # The parts of a layer. x [n, H + 8] is the residual stream.
+    # The parts of a layer. x [n, H + 8] is the residual stream. The host pays for each call of a method and for each
+    # dimension of a slice too, so that there are few.
 
     def embed(self, tokens: Tensor) -> Tensor:
         return self.embedding.index_select(0, tokens).to(self.residual_dtype)
@@ -421,24 +427,20 @@ class DenseDecoder(Types, DecoderProgram):
         """RMSNorm without its weights and the square root of H: [n, H]."""
         out = torch.empty([x.size(0), self.hidden], dtype=self.compute_dtype, device=self.device)
         length = torch.linalg.vector_norm(x, 2, [1], True, dtype=torch.float32)
-        torch.div(x[:, : self.hidden], length, out=out)
+        torch.div(x.narrow(1, 0, self.hidden), length, out=out)
         return out
-
-    def inputs(self, x: Tensor, layer: DenseLayer) -> Tensor:
-        """What a half of a layer computes with: [n, H]."""
-        return x[:, : self.hidden].to(self.compute_dtype) if layer.described.norms == "after" else self.norm(x)
 
     def add_product(
         self, x: Tensor, inputs: Tensor, matrix: Tensor, bias: Optional[Tensor], post_norm: Optional[Tensor]
     ) -> None:
         """Adds a product to the residual stream."""
         if self.residual_dtype == self.compute_dtype and bias is None and post_norm is None:
-            x[:, : self.hidden].addmm_(inputs, matrix.t())
+            x.narrow(1, 0, self.hidden).addmm_(inputs, matrix.t())
         else:
             self.add_result(x, F.linear(inputs, matrix, bias), post_norm)
 
     def add_result(self, x: Tensor, result: Tensor, post_norm: Optional[Tensor]) -> None:
-        stream = x[:, : self.hidden]
+        stream = x.narrow(1, 0, self.hidden)
         if post_norm is None:
             stream.add_(result)
         else:
@@ -458,8 +460,9 @@ class DenseDecoder(Types, DecoderProgram):
         """Queries and keys with rotary positions, [n, A + G, D], and values [n, G, D], in the cache's type."""
         d = layer.described
         turning = d.heads + d.kv_heads
-        qkv = F.linear(self.inputs(x, layer), layer.qkv, layer.qkv_bias).view(x.size(0), -1, d.head_dim)
-        qk, head_norms = qkv[:, :turning], layer.head_norms
+        inputs = self.norm(x) if layer.norm_before else x.narrow(1, 0, self.hidden).to(self.compute_dtype)
+        qkv = F.linear(inputs, layer.qkv, layer.qkv_bias).view(x.size(0), -1, d.head_dim)
+        qk, head_norms = qkv.narrow(1, 0, turning), layer.head_norms
         if head_norms is not None:
             normed = torch.empty(qk.size(), dtype=self.compute_dtype, device=self.device)
             qk = torch.div(qk, torch.hypot(self.head_lengths(qk, d), layer.head_norm_epsilon))
@@ -467,12 +470,13 @@ class DenseDecoder(Types, DecoderProgram):
         if layer.rotation >= 0:
             qk = torch.bmm(qk, turns.rotations[layer.rotation])
         if layer.growth >= 0:
-            qk[:, : d.heads].mul_(turns.growths[layer.growth])
-        return qk.to(self.cache_dtype), qkv[:, turning:].to(self.cache_dtype)
+            qk.narrow(1, 0, d.heads).mul_(turns.growths[layer.growth])
+        return qk.to(self.cache_dtype), qkv.narrow(1, turning, d.kv_heads).to(self.cache_dtype)
 
     def feed_forward(self, x: Tensor, layer: DenseLayer, apart: bool) -> None:
         """apart: each row's experts run for it alone"""
-        d, inputs, router = layer.described, self.inputs(x, layer), layer.router
+        d, router = layer.described, layer.router
+        inputs = self.norm(x) if layer.norm_before else x.narrow(1, 0, self.hidden).to(self.compute_dtype)
         if router is None:
             between = activated(F.linear(inputs, layer.gate_up, layer.gate_up_bias), d.activation)
             self.add_product(x, between, layer.down, layer.down_bias, layer.feed_forward_post_norm)
@@ -535,9 +539,9 @@ class DenseDecoder(Types, DecoderProgram):
         the length and its window."""
         n, d = v.size(0), layer.described
         at: List[Optional[Tensor]] = [self.slot_numbers[:n], positions]
-        layer.keys.index_put_(at, qk[:, d.heads :])
+        layer.keys.index_put_(at, qk.narrow(1, d.heads, d.kv_heads))
         layer.values.index_put_(at, v)
-        q = qk[:, : d.heads].view(n, d.heads // d.kv_heads, d.kv_heads, d.head_dim).transpose(1, 2)
+        q = qk.narrow(1, 0, d.heads).view(n, -1, d.kv_heads, d.head_dim).transpose(1, 2)
         mask: Optional[Tensor] = None
         first = 0
         if len(masks) > 0:
@@ -563,9 +567,10 @@ class DenseDecoder(Types, DecoderProgram):
         x, turns = self.embed(x_tokens), self.turned_by(x_positions)
         for layer in self.run_layers:
             qk, v = self.attention_inputs(x, layer, turns)
-            attention = self.decode_attention(qk[:n], v[:n], layer, positions, length, masks)
-            if len(chunk_masks) > 0:
-                all = [attention]
+            if len(chunk_masks) == 0:
+                attention = self.decode_attention(qk, v, layer, positions, length, masks)
+            else:
+                all = [self.decode_attention(qk[:n], v[:n], layer, positions, length, masks)]
                 first = n
                 for i, place in enumerate(self.chunk_places):
                     slot, start, chunk_length = place
