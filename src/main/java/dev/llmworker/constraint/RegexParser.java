@@ -134,9 +134,6 @@ final class RegexParser {
         } else if (!takes('*')) {
             return atom;
         }
-        if (atom instanceof Start || atom instanceof End) {
-            throw malformed("repeats an anchor");
-        }
         // A lazy quantifier has the same texts.
         takes('?');
         if (sees('+') || sees('*') || sees('?')) {

@@ -30,7 +30,7 @@ final class Shape {
     /// The properties that the schemas do not name.
     ///
     /// @param names null for any name
-    /// @param isFree whether nothing is said about the names but that they are other ones
+    /// @param isFree whether nothing is said about the names but what they are not
     record Others(@Nullable Dfa names, boolean isFree, List<Place> value) {}
 
     /// How deep [#isEmpty()] looks; further down it takes a value for possible.
@@ -351,7 +351,7 @@ final class Shape {
             }
             var names = otherNames(List.copyOf(patterns.values()), bits);
             if (names == null || !names.isEmpty()) {
-                found.add(new Others(names, patterns.isEmpty() && propertyNames().isEmpty(), value));
+                found.add(new Others(names, bits == 0 && propertyNames().isEmpty(), value));
             }
         }
         return found;
