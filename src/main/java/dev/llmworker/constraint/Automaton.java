@@ -167,12 +167,12 @@ final class Automaton {
     private static final State[] NONE = {};
     private static final int MAX_AFTER_PLAIN = 16;
     private static final int STATE_BYTES = 250;
-    private static final int TABLE_BYTES = 1040;
     /// Any byte that begins a plain character.
     private static final long[] PLAIN_STARTS = plainStarts();
 
     private final Grammar grammar;
     private final TokenTrie tokens;
+    private final long maxBytes;
     private Map<State, State> states = new HashMap<>();
     private Map<Stack, Stack> stacks = new HashMap<>();
     private long bytes;
@@ -184,7 +184,9 @@ final class Automaton {
 
     private final Stack bottom = new Stack(new long[0], new Stack[0], true);
 
-    Automaton(Grammar grammar, TokenTrie tokens) {
+    /// @param maxBytes of states and masks that are kept
+    Automaton(Grammar grammar, TokenTrie tokens, long maxBytes) {
+        this.maxBytes = maxBytes;
         this.grammar = grammar;
         this.tokens = tokens;
         dead = new State(new int[0], new Stack[0], false, 0);
@@ -250,7 +252,7 @@ final class Automaton {
 
     /// Drops the states if they take more than the limit. Whoever holds one goes on with [#current].
     void trim() {
-        if (bytes > Limits.STATE_BYTES) {
+        if (bytes > maxBytes) {
             states = new HashMap<>();
             stacks = new HashMap<>();
             bytes = 0;
@@ -262,7 +264,7 @@ final class Automaton {
     @Nullable State step(State state, int b) {
         var table = state.next;
         if (table != null) {
-            var known = table[b];
+            var known = table[grammar.byteClass[b]];
             if (known != null) {
                 return known == dead ? null : known;
             }
@@ -271,9 +273,9 @@ final class Automaton {
             return null;
         }
         if (table == null) {
-            table = new State[256];
+            table = new State[grammar.classes];
             state.next = table;
-            bytes += TABLE_BYTES;
+            bytes += 16 + 4L * grammar.classes;
         }
         var closure = new Closure();
         for (var i = 0; i < state.places.length; i++) {
@@ -289,7 +291,7 @@ final class Automaton {
         if (next.places.length == 0 && !next.accepts) {
             next = dead;
         }
-        table[b] = next;
+        table[grammar.byteClass[b]] = next;
         return next == dead ? null : next;
     }
 
@@ -536,7 +538,7 @@ final class Automaton {
         }
         var found = new LinkedHashSet<State>();
         for (var b = ' '; b < 0x7F; b++) {
-            if (TokenTrie.isPlain(b) && !addStep(state, b, found)) {
+            if (TokenTrie.isPlain(b) && !addSteps(state, b, b, found)) {
                 return NONE;
             }
         }
@@ -554,18 +556,14 @@ final class Automaton {
     /// Adds the states after the characters of one form; false if one of them is not allowed.
     private boolean after(State state, int low, int high, Set<State> found, int... continuation) {
         Set<State> level = new LinkedHashSet<>();
-        for (var b = low; b <= high; b++) {
-            if (!addStep(state, b, level)) {
-                return false;
-            }
+        if (!addSteps(state, low, high, level)) {
+            return false;
         }
         for (var i = 0; i < continuation.length; i += 2) {
             var next = new LinkedHashSet<State>();
             for (var one : level) {
-                for (var b = continuation[i]; b <= continuation[i + 1]; b++) {
-                    if (!addStep(one, b, next)) {
-                        return false;
-                    }
+                if (!addSteps(one, continuation[i], continuation[i + 1], next)) {
+                    return false;
                 }
             }
             level = next;
@@ -574,11 +572,16 @@ final class Automaton {
         return true;
     }
 
-    private boolean addStep(State state, int b, Set<State> found) {
-        var next = step(state, b);
-        if (next != null) {
-            found.add(next);
+    private boolean addSteps(State state, int low, int high, Set<State> found) {
+        for (var b = low; b <= high; b++) {
+            if (b == low || grammar.byteClass[b] != grammar.byteClass[b - 1]) {
+                var next = step(state, b);
+                if (next == null) {
+                    return false;
+                }
+                found.add(next);
+            }
         }
-        return next != null;
+        return true;
     }
 }

@@ -17,9 +17,14 @@ public final class Constraint {
 
     /// @throws ConstraintException if it cannot be enforced
     public Constraint(Expression expression, TokenTrie tokens) {
+        this(expression, tokens, Limits.STATE_BYTES);
+    }
+
+    /// @param maxBytes of what it finds out and keeps
+    Constraint(Expression expression, TokenTrie tokens, long maxBytes) {
         this.tokens = tokens;
         grammar = ExpressionCompiler.compile(expression);
-        automaton = new Automaton(grammar, tokens);
+        automaton = new Automaton(grammar, tokens, maxBytes);
         start = automaton.start();
         settle();
     }

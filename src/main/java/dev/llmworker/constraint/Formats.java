@@ -14,7 +14,7 @@ final class Formats {
     private static final String DATE = "(?:" + YEAR + "-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
             + "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|" + LEAP + "-02-29)";
     private static final String TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?"
-            + "(?:[zZ]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])";
+            + "(?:Z|[+-](?:0[0-9]|1[0-7]):[0-5][0-9])";
     private static final String BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
     private static final String IPV4 = "(?:" + BYTE + "\\.){3}" + BYTE;
     private static final String LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
@@ -35,7 +35,7 @@ final class Formats {
     private static final Map<String, String> PATTERNS = new TreeMap<>(Map.ofEntries(
             Map.entry("date", DATE),
             Map.entry("time", TIME),
-            Map.entry("date-time", DATE + "[tT]" + TIME),
+            Map.entry("date-time", DATE + "T" + TIME),
             Map.entry(
                     "duration",
                     "P(?:(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)(?:" + TIME_OF_DURATION + ")?|"

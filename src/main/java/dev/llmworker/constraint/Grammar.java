@@ -31,6 +31,9 @@ final class Grammar {
     final int[] least;
     final int[] most;
     final boolean[] isEnd;
+    /// By byte: bytes of the same class lead to the same nodes from each node. Classes are ranges, in ascending order.
+    final int[] byteClass = new int[256];
+    final int classes;
 
     private Grammar(Builder from, boolean[] live, int root) {
         this.root = root;
@@ -62,6 +65,21 @@ final class Grammar {
             }
         }
         first[nodes] = at;
+        classes = classify(at);
+    }
+
+    private int classify(int edges) {
+        var begins = new boolean[257];
+        for (var edge = 0; edge < edges; edge++) {
+            if (kind[edge] >= 0) {
+                begins[kind[edge] & 0xFF] = true;
+                begins[(kind[edge] >> 8) + 1] = true;
+            }
+        }
+        for (var b = 1; b < 256; b++) {
+            byteClass[b] = byteClass[b - 1] + (begins[b] ? 1 : 0);
+        }
+        return byteClass[255] + 1;
     }
 
     long bytes() {

@@ -1,6 +1,7 @@
 package dev.llmworker.constraint;
 
 import dev.llmworker.constraint.Expression.Spacing;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,12 +14,30 @@ final class JsonGrammar {
 
     private record Lengths(int least, int most) {}
 
-    private record Escaped(CodePoints set, int to) {}
+    private record Escaped(CodePoints set, boolean general, int to) {}
+
+    private record Digits(int low, int high, int bits, int index, int to) {}
+
+    /// How a number is written in hexadecimal digits.
+    ///
+    /// @param bits below each digit
+    /// @param base is added to each digit
+    /// @param before the text before each digit
+    private record Shifts(int[] bits, int[] base, String[] before) {}
+
+    private static final Shifts BASIC =
+            new Shifts(new int[] {12, 8, 4, 0}, new int[4], new String[] {"", "", "", ""});
+    /// The ten bits of a high surrogate after D8, and those of a low one after DC.
+    private static final Shifts SURROGATES = new Shifts(
+            new int[] {20, 18, 14, 10, 10, 8, 4, 0},
+            new int[] {0xD, 8, 0, 0, 0xD, 0xC, 0, 0},
+            new String[] {"", "", "", "", "\\u", "", "", ""});
 
     final Grammar.Builder grammar;
     private final int space;
     private final Map<Lengths, Integer> strings = new HashMap<>();
     private final Map<Escaped, Integer> escapes = new HashMap<>();
+    private final Map<Digits, Integer> digits = new HashMap<>();
     private int character = -1;
     private int scalar = -1;
     private int container = -1;
@@ -77,18 +96,21 @@ final class JsonGrammar {
 
     /// A string whose text an automaton accepts. Only characters that need it are escaped.
     void string(int from, Dfa texts, int to) {
+        string(from, texts, false, to);
+    }
+
+    /// @param general whether characters that need no escape may have one too, as `\\u` and digits
+    void string(int from, Dfa texts, boolean general, int to) {
         var nodes = new int[texts.states()];
-        for (var state = 0; state < nodes.length; state++) {
-            nodes[state] = grammar.node();
-        }
+        Arrays.setAll(nodes, _ -> grammar.node());
         grammar.bytes(from, '"', '"', nodes[0]);
         for (var state = 0; state < nodes.length; state++) {
             var node = nodes[state];
             texts.targets(state).forEach((target, set) -> {
                 grammar.characters(node, set.and(PLAIN), nodes[target]);
-                var escaped = set.minus(PLAIN);
+                var escaped = general ? set : set.minus(PLAIN);
                 if (!escaped.isEmpty()) {
-                    grammar.bytes(node, '\\', '\\', escape(escaped, nodes[target]));
+                    grammar.bytes(node, '\\', '\\', escape(escaped, general, nodes[target]));
                 }
             });
             if (texts.accepts(state)) {
@@ -98,29 +120,74 @@ final class JsonGrammar {
     }
 
     /// The node after a backslash, before what escapes a character of the set.
-    private int escape(CodePoints set, int to) {
-        return escapes.computeIfAbsent(new Escaped(set, to), _ -> {
+    private int escape(CodePoints set, boolean general, int to) {
+        return escapes.computeIfAbsent(new Escaped(set, general, to), _ -> {
             var start = grammar.node();
-            var high = new HashMap<Integer, Integer>();
-            var unicode = grammar.node();
-            for (var i = 0; i < set.bounds().length; i += 2) {
-                for (var c = set.bounds()[i]; c <= set.bounds()[i + 1]; c++) {
-                    var known = SHORT_ESCAPED.indexOf(c);
-                    if (known >= 0) {
-                        grammar.bytes(start, SHORT_ESCAPES.charAt(known), SHORT_ESCAPES.charAt(known), to);
-                    }
-                    if (known < 0 || c < ' ') {
-                        var digit = high.computeIfAbsent(c >> 4, _ -> grammar.node());
-                        hex(digit, c & 15, c & 15, to);
-                    }
+            for (var i = 0; i < SHORT_ESCAPED.length(); i++) {
+                if (set.contains(SHORT_ESCAPED.charAt(i))) {
+                    grammar.bytes(start, SHORT_ESCAPES.charAt(i), SHORT_ESCAPES.charAt(i), to);
                 }
             }
-            if (!high.isEmpty()) {
-                grammar.text(start, "u00", unicode);
-                high.forEach((digit, node) -> hex(unicode, digit, digit, node));
+            if (general && set.contains('/')) {
+                grammar.bytes(start, '/', '/', to);
+            }
+            var long_ = general ? set : set.minus(CodePoints.anyOf(SHORT_ESCAPED));
+            if (!long_.isEmpty()) {
+                var unicode = grammar.node();
+                grammar.bytes(start, 'u', 'u', unicode);
+                unicode(unicode, long_, to);
             }
             return start;
         });
+    }
+
+    /// The digits of a character of the set after `\\u`, or those of its two surrogates.
+    private void unicode(int from, CodePoints set, int to) {
+        var basic = set.and(CodePoints.of(0, 0xFFFF));
+        for (var i = 0; i < basic.bounds().length; i += 2) {
+            digits(from, basic.bounds()[i], basic.bounds()[i + 1], BASIC, 0, to);
+        }
+        var rest = set.and(CodePoints.of(0x10000, CodePoints.LAST));
+        for (var i = 0; i < rest.bounds().length; i += 2) {
+            digits(from, rest.bounds()[i] - 0x10000, rest.bounds()[i + 1] - 0x10000, SURROGATES, 0, to);
+        }
+    }
+
+    /// The numbers from `low` to `high` as hexadecimal digits, from the digit at an index on.
+    private void digits(int from, int low, int high, Shifts shifts, int index, int to) {
+        if (index == shifts.bits.length) {
+            grammar.jump(from, to);
+            return;
+        }
+        var bits = shifts.bits[index];
+        var mask = (1 << bits) - 1;
+        var first = low >> bits;
+        var last = high >> bits;
+        if (first < last && (low & mask) != 0) {
+            digits(from, low, low | mask, shifts, index, to);
+            digits(from, (low | mask) + 1, high, shifts, index, to);
+        } else if (first < last && (high & mask) != mask) {
+            digits(from, low, (high & ~mask) - 1, shifts, index, to);
+            digits(from, high & ~mask, high, shifts, index, to);
+        } else {
+            var marked = grammar.node();
+            grammar.text(from, shifts.before[index], marked);
+            var next = index + 1 == shifts.bits.length ? to : rest(low & mask, high & mask, shifts, index + 1, to);
+            hex(marked, shifts.base[index] + first, shifts.base[index] + last, next);
+        }
+    }
+
+    /// A node before the digits from an index on; the same one for the same digits.
+    private int rest(int low, int high, Shifts shifts, int index, int to) {
+        var key = new Digits(low, high, shifts.bits[index], index, to);
+        var known = digits.get(key);
+        if (known != null) {
+            return known;
+        }
+        var node = grammar.node();
+        digits(node, low, high, shifts, index, to);
+        digits.put(key, node);
+        return node;
     }
 
     private void hex(int from, int low, int high, int to) {
@@ -163,37 +230,7 @@ final class JsonGrammar {
     /// A character as it is or escaped. Surrogates come in pairs, because nothing else is text.
     private void anyCharacter(int from, int to) {
         grammar.characters(from, PLAIN, to);
-        var escape = grammar.node();
-        grammar.bytes(from, '\\', '\\', escape);
-        for (var c : (SHORT_ESCAPES + "/").toCharArray()) {
-            grammar.bytes(escape, c, c, to);
-        }
-        var unicode = grammar.node();
-        grammar.bytes(escape, 'u', 'u', unicode);
-        var third = grammar.node();
-        var fourth = grammar.node();
-        hex(third, 0, 15, fourth);
-        hex(fourth, 0, 15, to);
-        var second = grammar.node();
-        hex(second, 0, 15, third);
-        hex(unicode, 0, 12, second);
-        hex(unicode, 14, 15, second);
-        var surrogate = grammar.node();
-        hex(unicode, 13, 13, surrogate);
-        hex(surrogate, 0, 7, third);
-        var high = grammar.node();
-        hex(surrogate, 8, 11, high);
-        var low = grammar.node();
-        var highEnd = grammar.node();
-        hex(high, 0, 15, highEnd);
-        hex(highEnd, 0, 15, low);
-        var lowSecond = grammar.node();
-        var lowFirst = grammar.node();
-        grammar.text(low, "\\u", lowFirst);
-        var lowDigit = grammar.node();
-        hex(lowFirst, 13, 13, lowDigit);
-        hex(lowDigit, 12, 15, lowSecond);
-        hex(lowSecond, 0, 15, fourth);
+        grammar.bytes(from, '\\', '\\', escape(CodePoints.ALL, true, to));
     }
 
     /// Any JSON value. Objects and arrays nest to a limited depth, so that a model cannot open them for ever.

@@ -262,7 +262,7 @@ final class JsonSchema {
                     if (other.names() == null) {
                         json.string(before[i][count], 0, Integer.MAX_VALUE, colon);
                     } else {
-                        json.string(before[i][count], other.names(), colon);
+                        json.string(before[i][count], other.names(), other.isFree(), colon);
                     }
                     value(json.mark(colon, ':'), other.value(), after[i][next]);
                 }

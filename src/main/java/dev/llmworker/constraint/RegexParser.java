@@ -27,7 +27,9 @@ final class RegexParser {
 
     private static final CodePoints DIGIT = CodePoints.of('0', '9');
     private static final CodePoints WORD = CodePoints.of('0', '9', 'A', 'Z', '_', '_', 'a', 'z');
-    private static final CodePoints SPACE = CodePoints.anyOf("\t\n\u000B\f\r \u00A0\u1680\u2028\u2029\u202F\u205F\u3000\uFEFF")
+    /// Dialects disagree about white space beyond ASCII, so it is neither what all call white space nor what all do not.
+    private static final CodePoints SPACE = CodePoints.anyOf("\t\n\u000B\f\r ");
+    private static final CodePoints ANY_SPACE = CodePoints.anyOf("\t\n\u000B\f\r\u001C\u001D\u001E\u001F \u0085\u00A0\u1680\u2028\u2029\u202F\u205F\u3000\uFEFF")
             .or(CodePoints.of(0x2000, 0x200A));
     private static final CodePoints DOT = CodePoints.ALL.minus(CodePoints.anyOf("\n\r\u2028\u2029"));
     private static final String LOOKAROUND = "look-around";
@@ -131,9 +133,6 @@ final class RegexParser {
             most = bounds[1];
         } else if (!takes('*')) {
             return atom;
-        }
-        if (atom instanceof Start || atom instanceof End) {
-            throw malformed("repeats an anchor");
         }
         // A lazy quantifier has the same texts.
         takes('?');
@@ -254,7 +253,7 @@ final class RegexParser {
             case 'w' -> WORD;
             case 'W' -> WORD.not();
             case 's' -> SPACE;
-            case 'S' -> SPACE.not();
+            case 'S' -> ANY_SPACE.not();
             case 'p' -> property();
             case 'P' -> property().not();
             case 't' -> CodePoints.of('\t', '\t');

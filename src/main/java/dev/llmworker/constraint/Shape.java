@@ -30,7 +30,8 @@ final class Shape {
     /// The properties that the schemas do not name.
     ///
     /// @param names null for any name
-    record Others(@Nullable Dfa names, List<Place> value) {}
+    /// @param isFree whether nothing is said about the names but what they are not
+    record Others(@Nullable Dfa names, boolean isFree, List<Place> value) {}
 
     /// How deep [#isEmpty()] looks; further down it takes a value for possible.
     private static final int EMPTY_DEPTH = 4;
@@ -350,7 +351,7 @@ final class Shape {
             }
             var names = otherNames(List.copyOf(patterns.values()), bits);
             if (names == null || !names.isEmpty()) {
-                found.add(new Others(names, value));
+                found.add(new Others(names, bits == 0 && propertyNames().isEmpty(), value));
             }
         }
         return found;
