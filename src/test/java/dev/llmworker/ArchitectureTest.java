@@ -63,7 +63,7 @@ class ArchitectureTest {
             Map.entry("files", List.of()),
             Map.entry("serving", List.of("files", "generation", "logs", "sampling", "text", "stats")),
             Map.entry("remote", List.of("files", "generation", "sampling", "text", "stats")),
-            Map.entry("engine", List.of("generation", "model", "sampling", "text", "stats")),
+            Map.entry("engine", List.of("constraint", "generation", "model", "sampling", "text", "stats")),
             Map.entry("generation", List.of("sampling", "text", "stats")),
             Map.entry("model", List.of("weights", "sampling", "stats")),
             Map.entry("text", List.of("weights", "stats")),

@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// Runs a grammar over bytes. Where the grammar leaves several ways open, all are followed at once, so a state is a set of
@@ -247,7 +248,7 @@ final class Automaton {
                 copies.put(top, top == bottom ? bottom : unique(new Stack(top.frames, below, top.isBottom)));
             }
         }
-        return copies.get(stack);
+        return Objects.requireNonNull(copies.get(stack));
     }
 
     /// Drops the states if they take more than the limit. Whoever holds one goes on with [#current].
@@ -319,7 +320,7 @@ final class Automaton {
         State state() {
             while (!queue.isEmpty()) {
                 var key = queue.remove();
-                follow((int) (long) key, (int) (key >> 32), seen.get(key));
+                follow((int) (long) key, (int) (key >> 32), Objects.requireNonNull(seen.get(key)));
             }
             var keys = new long[seen.size()];
             var count = 0;

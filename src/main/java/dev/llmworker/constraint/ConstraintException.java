@@ -1,5 +1,7 @@
 package dev.llmworker.constraint;
 
+import java.util.Objects;
+
 /// Is thrown if a constraint cannot be enforced: it is malformed, uses what is not supported, allows no answer, or is
 /// larger than a limit. The message names the place and the limit.
 public final class ConstraintException extends IllegalArgumentException {
@@ -10,6 +12,11 @@ public final class ConstraintException extends IllegalArgumentException {
     public ConstraintException(String path, String problem) {
         super(path + ' ' + problem);
         this.path = path;
+    }
+
+    @Override
+    public String getMessage() {
+        return Objects.requireNonNull(super.getMessage());
     }
 
     /// The place in the schema.

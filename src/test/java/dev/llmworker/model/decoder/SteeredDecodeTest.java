@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
 import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.Precision;
 import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
@@ -42,7 +43,9 @@ class SteeredDecodeTest {
     }
 
     private TorchDecoder load(ProgramKind program) throws Exception {
-        var options = new DecoderOptions(Precision.FP32, Precision.FP32, 8, 192, 1, "cpu", true);
+        var weights = program == ProgramKind.NATIVE ? Precision.AUTO : Precision.FP32;
+        assertNull(NativeLibrary.problem());
+        var options = new DecoderOptions(weights, Precision.FP32, 8, 192, 1, "cpu", true);
         return TinyLlama.of(TensorType.F32, new Random(SEED)).load(directory, options, program);
     }
 
