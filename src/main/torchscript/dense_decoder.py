@@ -409,7 +409,8 @@ class DenseDecoder(Types, DecoderProgram):
         found[:, 0].copy_(tokens)
         return found.to("cpu")
 
-    # The parts of a layer. x [n, H + 8] is the residual stream.
+    # The parts of a layer. x [n, H + 8] is the residual stream. The host pays for each call of a method and for each
+    # dimension of a slice too, so that there are few.
 
     def embed(self, tokens: Tensor) -> Tensor:
         return self.embedding.index_select(0, tokens).to(self.residual_dtype)
@@ -422,32 +423,24 @@ class DenseDecoder(Types, DecoderProgram):
             rotations.append(turned.addcmul_(turns[:, 1], self.quarter_turns[i]).to(self.compute_dtype))
         return Turns(rotations, [growth.index_select(0, positions) for growth in self.growths])
 
-    def stream(self, x: Tensor) -> Tensor:
-        # A slice of two dimensions would be two operators.
-        return x.narrow(1, 0, self.hidden)
-
     def norm(self, x: Tensor) -> Tensor:
         """RMSNorm without its weights and the square root of H: [n, H]."""
         out = torch.empty([x.size(0), self.hidden], dtype=self.compute_dtype, device=self.device)
         length = torch.linalg.vector_norm(x, 2, [1], True, dtype=torch.float32)
-        torch.div(self.stream(x), length, out=out)
+        torch.div(x.narrow(1, 0, self.hidden), length, out=out)
         return out
-
-    def inputs(self, x: Tensor, layer: DenseLayer) -> Tensor:
-        """What a half of a layer computes with: [n, H]."""
-        return self.norm(x) if layer.norm_before else self.stream(x).to(self.compute_dtype)
 
     def add_product(
         self, x: Tensor, inputs: Tensor, matrix: Tensor, bias: Optional[Tensor], post_norm: Optional[Tensor]
     ) -> None:
         """Adds a product to the residual stream."""
         if self.residual_dtype == self.compute_dtype and bias is None and post_norm is None:
-            self.stream(x).addmm_(inputs, matrix.t())
+            x.narrow(1, 0, self.hidden).addmm_(inputs, matrix.t())
         else:
             self.add_result(x, F.linear(inputs, matrix, bias), post_norm)
 
     def add_result(self, x: Tensor, result: Tensor, post_norm: Optional[Tensor]) -> None:
-        stream = self.stream(x)
+        stream = x.narrow(1, 0, self.hidden)
         if post_norm is None:
             stream.add_(result)
         else:
@@ -467,7 +460,8 @@ class DenseDecoder(Types, DecoderProgram):
         """Queries and keys with rotary positions, [n, A + G, D], and values [n, G, D], in the cache's type."""
         d = layer.described
         turning = d.heads + d.kv_heads
-        qkv = F.linear(self.inputs(x, layer), layer.qkv, layer.qkv_bias).view(x.size(0), -1, d.head_dim)
+        inputs = self.norm(x) if layer.norm_before else x.narrow(1, 0, self.hidden).to(self.compute_dtype)
+        qkv = F.linear(inputs, layer.qkv, layer.qkv_bias).view(x.size(0), -1, d.head_dim)
         qk, head_norms = qkv.narrow(1, 0, turning), layer.head_norms
         if head_norms is not None:
             normed = torch.empty(qk.size(), dtype=self.compute_dtype, device=self.device)
@@ -481,7 +475,8 @@ class DenseDecoder(Types, DecoderProgram):
 
     def feed_forward(self, x: Tensor, layer: DenseLayer, apart: bool) -> None:
         """apart: each row's experts run for it alone"""
-        d, inputs, router = layer.described, self.inputs(x, layer), layer.router
+        d, router = layer.described, layer.router
+        inputs = self.norm(x) if layer.norm_before else x.narrow(1, 0, self.hidden).to(self.compute_dtype)
         if router is None:
             between = activated(F.linear(inputs, layer.gate_up, layer.gate_up_bias), d.activation)
             self.add_product(x, between, layer.down, layer.down_bias, layer.feed_forward_post_norm)

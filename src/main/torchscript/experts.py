@@ -10,15 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from program import Layer
-from weights import swiglu
 
 
 def activated(gate_up: Tensor, activation: str) -> Tensor:
     """Gates and values [n, 2 · width] to [n, width], as the worker's `FeedForward.Activation` describes it."""
-    if activation == "silu":
-        return swiglu(gate_up)
     half = gate_up.size(1) // 2
-    gate, values = gate_up[:, :half], gate_up[:, half:]
+    gate, values = gate_up.narrow(1, 0, half), gate_up.narrow(1, half, half)
+    if activation == "silu":
+        return F.silu(gate).mul_(values)
     if activation == "gelu":
         return F.gelu(gate, approximate="tanh").mul_(values)
     assert activation == "clamped", "no activation is called " + activation

@@ -84,14 +84,15 @@ final class HubFields {
         this.json = json;
         nested = json.get(TEXT).isObject();
         text = nested ? json.get(TEXT) : json.root();
-        name = nested ? nameOf(text.path("model_type").asText(), "_text") : nameOf(className(), CLASS_END);
+        name = nested
+                ? without("_text", text.path("model_type").asText()).replace("_", "")
+                : without(CLASS_END, className()).toLowerCase(Locale.ROOT);
         defaults = JSON.valueToTree(DEFAULTS.getOrDefault(name, Map.of()));
     }
 
     /// `Qwen3MoeForCausalLM` and `qwen3_moe` are both `qwen3moe`.
-    private static String nameOf(String given, String end) {
-        var name = given.endsWith(end) ? given.substring(0, given.length() - end.length()) : given;
-        return name.replace("_", "").toLowerCase(Locale.ROOT);
+    private static String without(String end, String name) {
+        return name.endsWith(end) ? name.substring(0, name.length() - end.length()) : name;
     }
 
     private String className() throws ModelFileException {

@@ -43,7 +43,8 @@ public final class Architectures {
         throw model.metadata().problem("general.architecture", "is " + name + "; supported: " + supported());
     }
 
-    private static String supported() {
+    /// The names of all, with the models of each.
+    public static String supported() {
         return ALL.stream()
                 .map(architecture -> architecture.name() + " (" + architecture.models() + ")")
                 .collect(Collectors.joining(", "));

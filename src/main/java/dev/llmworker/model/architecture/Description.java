@@ -95,8 +95,10 @@ final class Description {
 
     /// Attention as the metadata have it, with the model's rotary positions.
     Attention attention(int layer) throws ModelFileException {
-        var heads = keys.size("attention.head_count", layer, Keys.MAX_SIZE, 0);
-        var kvHeads = keys.size("attention.head_count_kv", layer, Keys.MAX_SIZE, heads);
+        var heads = keys.sizeOf(layer, "attention.head_count", Keys.MAX_SIZE);
+        var kvHeads = keys.has("attention.head_count_kv")
+                ? keys.sizeOf(layer, "attention.head_count_kv", Keys.MAX_SIZE)
+                : heads;
         if (heads % kvHeads != 0) {
             throw keys.problem(
                     "attention.head_count",
@@ -149,7 +151,7 @@ final class Description {
 
     /// One block for all tokens.
     FeedForward feedForward(int layer) throws ModelFileException {
-        var width = keys.size("feed_forward_length", layer, Keys.MAX_SIZE, 0);
+        var width = keys.sizeOf(layer, "feed_forward_length", Keys.MAX_SIZE);
         return new FeedForward(width, activation, keys.hasTensor("blk." + layer + ".ffn_down.bias"), null);
     }
 

@@ -49,11 +49,8 @@ final class Keys {
     }
 
     /// A size of one layer: the key has one for all layers, or a list of one for each.
-    int size(String key, int layer, int limit, int fallback) throws ModelFileException {
-        if (!isList(key)) {
-            return size(key, limit, fallback);
-        }
-        return checked(key, listed(key, layer), 1, limit);
+    int sizeOf(int layer, String key, int limit) throws ModelFileException {
+        return isList(key) ? checked(key, listed(key, layer), 1, limit) : size(key, limit);
     }
 
     /// A flag of one layer, from a list of flags or integers; the fallback if there is no list.

@@ -17,6 +17,7 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.IntStream;
 
 /// A described model computed in doubles by plain loops over the formulas, without a cache. It shows whether a
@@ -221,7 +222,7 @@ final class NaiveModel {
 
     private double[] expert(double[] x, FeedForward block, LayerTensors tensors, int index) throws ModelFileException {
         try (var arena = Arena.ofConfined()) {
-            var count = block.experts().count();
+            var count = Objects.requireNonNull(block.experts()).count();
             var matrices = new ExpertMatrices(model, tensors, count, arena);
             var gateUp = times(joined(matrices.gateUp(index)), x);
             if (block.biased()) {
