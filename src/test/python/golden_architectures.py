@@ -294,7 +294,8 @@ def cases() -> list[Case]:
         Case("OLMo 3", "Olmo3", num_hidden_layers=4, num_key_value_heads=4, sliding_window=20,
              rope_parameters={FULL: YARN, SLIDING: rope()}),
         Case("OLMo 3, config of transformers 4", "Olmo3", gguf=False, num_hidden_layers=4, sliding_window=20, edit=old_olmo3,
-             rope_parameters={FULL: YARN, SLIDING: rope()}),
+             # transformers 5 takes this base for layers with a window, whatever an old file says.
+             rope_parameters={FULL: {**YARN, "rope_theta": 500_000.0}, SLIDING: rope(theta=500_000.0)}),
         Case("Phi 3 with a window", "Phi3", gguf=False, sliding_window=24, original_max_position_embeddings=128),
         Case("Phi 4", "Phi3", sliding_window=None, hidden_size=80, original_max_position_embeddings=128),
         Case("Phi 3.5, long", "Phi3", hidden_size=96, num_key_value_heads=4, sliding_window=None, edit=old_rope,

@@ -11,11 +11,13 @@ import java.util.Map;
 /// @param joinedAttention whether queries, keys and values are one matrix, `attn_qkv`
 /// @param joinedFeedForward whether gate and values are one matrix, `ffn_up`, or `ffn_gate_up_exps` of all experts
 /// @param separateExperts whether each expert's matrices are tensors of their own: `ffn_up.0`
+/// @param transposedExperts whether the matrices of all experts are column by column, gates and values by turns
 public record LayerTensors(
         String block,
         boolean joinedAttention,
         boolean joinedFeedForward,
         boolean separateExperts,
+        boolean transposedExperts,
         Map<String, long[]> shapes) {
 
     private static final String FEED_FORWARD_NORM = "ffn_norm.weight";
@@ -32,6 +34,7 @@ public record LayerTensors(
                         ? !has.containsKey(block + "ffn_gate.weight")
                         : has.containsKey(block + "ffn_gate_up_exps.weight"),
                 layer.feedForward().experts() != null && has.containsKey(block + "ffn_up.0.weight"),
+                has.containsKey(block + "ffn_gate_up_exps_transposed.weight"),
                 new LinkedHashMap<>());
         tensors.addNorms(layer.norms(), config.hidden(), has.containsKey(block + "ffn_norm.weight"));
         tensors.addAttention(layer.attention(), config.hidden());
@@ -111,23 +114,32 @@ public record LayerTensors(
         if (experts.routerBiased()) {
             add("ffn_gate_inp.bias", count);
         }
-        for (var expert = 0; separateExperts && expert < count; expert++) {
-            add("ffn_gate." + expert + ".weight", hidden, width);
-            add("ffn_up." + expert + ".weight", hidden, width);
-            add("ffn_down." + expert + ".weight", width, hidden);
-        }
-        if (!separateExperts && joinedFeedForward) {
+        if (transposedExperts) {
+            add("ffn_gate_up_exps_transposed.weight", 2 * width, hidden, count);
+            add("ffn_down_exps_transposed.weight", hidden, width, count);
+        } else if (separateExperts) {
+            for (var expert = 0; expert < count; expert++) {
+                add("ffn_gate." + expert + ".weight", hidden, width);
+                add("ffn_up." + expert + ".weight", hidden, width);
+                add("ffn_down." + expert + ".weight", width, hidden);
+            }
+        } else if (joinedFeedForward) {
             add("ffn_gate_up_exps.weight", hidden, 2 * width, count);
-        } else if (!separateExperts) {
+            add("ffn_down_exps.weight", width, hidden, count);
+        } else {
             add("ffn_gate_exps.weight", hidden, width, count);
             add("ffn_up_exps.weight", hidden, width, count);
-        }
-        if (!separateExperts) {
             add("ffn_down_exps.weight", width, hidden, count);
         }
-        if (block.biased()) {
+        if (block.biased() && transposedExperts) {
+            add("ffn_gate_up_exps_transposed.bias", 2 * width, count);
+        } else if (block.biased() && joinedFeedForward) {
+            add("ffn_gate_up_exps.bias", 2 * width, count);
+        } else if (block.biased()) {
             add("ffn_gate_exps.bias", width, count);
             add("ffn_up_exps.bias", width, count);
+        }
+        if (block.biased()) {
             add("ffn_down_exps.bias", hidden, count);
         }
     }

@@ -5,9 +5,9 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// Converts `config.json` into the metadata that a GGUF file of the model would have.
@@ -110,7 +110,9 @@ final class HubConfig {
             if (fields.has(only.getKey()) && !only.getValue().contains(value.toString())) {
                 throw fields.problem(
                         only.getKey(),
-                        "is " + value + "; supported: " + String.join(", ", only.getValue()) + " or none");
+                        "is " + value + "; supported: "
+                                + only.getValue().stream().map(some -> some + " or ").collect(Collectors.joining())
+                                + "none");
             }
         }
     }
@@ -130,8 +132,8 @@ final class HubConfig {
     /// Which layers have the window. There is none if no layer has it.
     private void windows() throws ModelFileException {
         var size = prefix + "attention.sliding_window";
-        var used = fields.get("use_sliding_window");
-        if (!used.isMissingNode() && !used.asBoolean() || fields.get("sliding_window").asInt() == 0) {
+        var used = fields.mayHaveWindows() && fields.get("use_sliding_window").asBoolean(true);
+        if (!used || fields.get("sliding_window").asInt() == 0) {
             values.remove(size);
             return;
         }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 
 /// The fields of `config.json` that describe the text model. A model that also sees or hears has them in `text_config`.
 final class HubFields {
@@ -20,6 +21,9 @@ final class HubFields {
             "olmo3", "olmo2",
             "gptoss", "gpt-oss");
 
+    /// Models whose layers never have a window, whatever their files say.
+    private static final Set<String> WITHOUT_WINDOWS = Set.of("llama", "internlm3", "granite", "olmo2", "glm4");
+
     private static final Map<String, ?> NO_WINDOW = Map.of("use_sliding_window", false);
     private static final Map<String, ?> QWEN =
             Map.of("use_sliding_window", false, "sliding_window", 4096, "max_window_layers", 28);
@@ -33,8 +37,6 @@ final class HubFields {
 
     /// What transformers takes for fields that are missing, by its name of the model. Source: its configuration classes.
     private static final Map<String, Map<String, ?>> DEFAULTS = Map.ofEntries(
-            Map.entry("llama", NO_WINDOW),
-            Map.entry("internlm3", NO_WINDOW),
             Map.entry("mistral", Map.of("sliding_window", 4096)),
             Map.entry("qwen2", QWEN),
             Map.entry("qwen3", with(QWEN, Map.of("head_dim", 128))),
@@ -61,13 +63,11 @@ final class HubFields {
                                     1_000_000.0,
                                     "rope_local_base_freq",
                                     10_000.0))),
-            Map.entry("granite", NO_WINDOW),
-            Map.entry("olmo2", NO_WINDOW),
             Map.entry("olmo3", Map.of("sliding_window", 4096)),
             Map.entry(
                     "smollm3",
                     with(NO_WINDOW, Map.of("no_rope_layer_interval", 4, "rope_theta", 2e6, "tie_word_embeddings", true))),
-            Map.entry("glm4", with(NO_WINDOW, Map.of("head_dim", 128, "partial_rotary_factor", 0.5))),
+            Map.entry("glm4", Map.of("head_dim", 128, "partial_rotary_factor", 0.5)),
             Map.entry("exaone4", Map.of("sliding_window", 4096)),
             Map.entry("gptoss", Map.of("head_dim", 64, "sliding_window", 128)));
 
@@ -84,14 +84,15 @@ final class HubFields {
         this.json = json;
         nested = json.get(TEXT).isObject();
         text = nested ? json.get(TEXT) : json.root();
-        name = nested ? nameOf(text.path("model_type").asText(), "_text") : nameOf(className(), CLASS_END);
+        name = nested
+                ? without("_text", text.path("model_type").asText()).replace("_", "")
+                : without(CLASS_END, className()).toLowerCase(Locale.ROOT);
         defaults = JSON.valueToTree(DEFAULTS.getOrDefault(name, Map.of()));
     }
 
     /// `Qwen3MoeForCausalLM` and `qwen3_moe` are both `qwen3moe`.
-    private static String nameOf(String given, String end) {
-        var name = given.endsWith(end) ? given.substring(0, given.length() - end.length()) : given;
-        return name.replace("_", "").toLowerCase(Locale.ROOT);
+    private static String without(String end, String name) {
+        return name.endsWith(end) ? name.substring(0, name.length() - end.length()) : name;
     }
 
     private String className() throws ModelFileException {
@@ -114,6 +115,10 @@ final class HubFields {
     /// GGUF's name of the architecture.
     String architecture() {
         return RENAMED.getOrDefault(name, name);
+    }
+
+    boolean mayHaveWindows() {
+        return !WITHOUT_WINDOWS.contains(name);
     }
 
     /// Where the file says what the model is.

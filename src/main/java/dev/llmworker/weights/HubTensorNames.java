@@ -31,6 +31,12 @@ final class HubTensorNames {
 
     private static final Map<String, String> OUTSIDE_BLOCKS =
             Map.of("embed_tokens.weight", EMBEDDING, "norm.weight", "output_norm.weight", "lm_head.weight", HEAD);
+    private static final String GATE_UP = "ffn_gate_up_exps";
+    private static final String DOWN = "ffn_down_exps";
+    /// gpt-oss has the matrices of experts column by column, and gates and values by turns. GGUF has no such tensors.
+    private static final String TRANSPOSED = "_transposed";
+
+    private static final String GATE_UP_BIAS_OF_GPT_OSS = "mlp.experts.gate_up_proj_bias";
     private static final String AFTER_ATTENTION = "post_attention_layernorm";
     private static final String AFTER_FEED_FORWARD = "post_feedforward_layernorm";
     private static final Map<String, String> IN_BLOCKS = Map.ofEntries(
@@ -55,8 +61,8 @@ final class HubTensorNames {
             Map.entry("mlp.gate", "ffn_gate_inp"),
             Map.entry("mlp.router", "ffn_gate_inp"),
             Map.entry("block_sparse_moe.gate", "ffn_gate_inp"),
-            Map.entry("mlp.experts.gate_up_proj", "ffn_gate_up_exps"),
-            Map.entry("mlp.experts.down_proj", "ffn_down_exps"));
+            Map.entry("mlp.experts.gate_up_proj", GATE_UP),
+            Map.entry("mlp.experts.down_proj", DOWN));
     private static final Map<String, String> EXPERTS = Map.of(
             "gate_proj", "ffn_gate",
             "up_proj", "ffn_up",
@@ -70,9 +76,12 @@ final class HubTensorNames {
     /// Whether the norm after attention comes before the sum.
     private final boolean normsBeforeSum;
 
+    private final boolean ofGptOss;
+
     /// @param names of all tensors of the model
     HubTensorNames(Set<String> names) {
         normsBeforeSum = names.stream().anyMatch(name -> name.endsWith(AFTER_FEED_FORWARD + ".weight"));
+        ofGptOss = names.stream().anyMatch(name -> name.endsWith(GATE_UP_BIAS_OF_GPT_OSS));
     }
 
     /// Empty if GGUF has no name for the tensor.
@@ -86,7 +95,13 @@ final class HubTensorNames {
             return Optional.empty();
         }
         var kind = block.group("kind") != null && block.group("kind").endsWith("bias") ? ".bias" : ".weight";
-        return part(block.group("part")).map(part -> "blk." + block.group("block") + "." + part + kind);
+        return part(block.group("part"))
+                .map(part -> part + (isTransposed(part, kind) ? TRANSPOSED : "") + kind)
+                .map(part -> "blk." + block.group("block") + "." + part);
+    }
+
+    private boolean isTransposed(String part, String kind) {
+        return ofGptOss && (part.equals(GATE_UP) || part.equals(DOWN) && kind.equals(".weight"));
     }
 
     private Optional<String> part(String part) {

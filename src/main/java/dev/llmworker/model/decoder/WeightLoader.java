@@ -181,27 +181,19 @@ final class WeightLoader {
             putVectors(layer, "router_bias", tensors, "ffn_gate_inp.bias");
         }
         for (var expert = 0; expert < experts.count(); expert++) {
-            if (tensors.joinedFeedForward()) {
-                putMatrix(layer, "gate_up", expert(tensors, "ffn_gate_up", expert, experts));
-            } else {
-                putMatrix(
-                        layer,
-                        "gate_up",
-                        expert(tensors, "ffn_gate", expert, experts),
-                        expert(tensors, "ffn_up", expert, experts));
+            try (var arena = Arena.ofConfined()) {
+                var matrices = new ExpertMatrices(model, tensors, experts.count(), arena);
+                putMatrix(layer, "gate_up", matrices.gateUp(expert).toArray(Tensor[]::new));
+                putMatrix(layer, "down", matrices.down(expert));
             }
-            putMatrix(layer, "down", expert(tensors, "ffn_down", expert, experts));
         }
         if (block.biased()) {
-            putVectors(layer, "gate_up_bias", tensors, "ffn_gate_exps.bias", "ffn_up_exps.bias");
+            try (var arena = Arena.ofConfined()) {
+                var matrices = new ExpertMatrices(model, tensors, experts.count(), arena);
+                putVectors(layer, "gate_up_bias", matrices.gateUpBiases());
+            }
             putVectors(layer, "down_bias", tensors, "ffn_down_exps.bias");
         }
-    }
-
-    private Tensor expert(LayerTensors tensors, String part, int expert, Experts experts) throws ModelFileException {
-        return tensors.separateExperts()
-                ? tensor(tensors, part + "." + expert + ".weight")
-                : tensor(tensors, part + "_exps.weight").slice(expert, experts.count());
     }
 
     private Tensor tensor(LayerTensors tensors, String part) throws ModelFileException {

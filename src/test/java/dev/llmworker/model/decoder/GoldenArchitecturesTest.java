@@ -170,7 +170,7 @@ class GoldenArchitecturesTest {
     private static Stream<ProgramKind> programs(Golden golden) {
         var architecture = (String) golden.metadata().get("general.architecture");
         var programs = Stream.of(ProgramKind.DENSE);
-        if (Set.of("llama", "qwen2", "qwen3").contains(architecture) && !golden.name().matches(".*(biases|YaRN).*")) {
+        if (Set.of("llama", "qwen2", "qwen3").contains(architecture) && !golden.name().matches("Mixtral|.*(biases|YaRN).*")) {
             programs = Stream.concat(programs, Stream.of(ProgramKind.QUANTISED));
         }
         // It takes heads of a multiple of 8 values.

@@ -11,11 +11,13 @@ import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
 import dev.llmworker.weights.TensorType;
+import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
-import java.util.Objects;
 import java.util.Comparator;
+import java.util.List;
+import java.util.Objects;
 import java.util.stream.IntStream;
 
 /// A described model computed in doubles by plain loops over the formulas, without a cache. It shows whether a
@@ -219,29 +221,31 @@ final class NaiveModel {
     }
 
     private double[] expert(double[] x, FeedForward block, LayerTensors tensors, int index) throws ModelFileException {
-        var gateUp = tensors.joinedFeedForward()
-                ? expertTimes(tensors, "ffn_gate_up", block, index, x)
-                : joined(
-                        expertTimes(tensors, "ffn_gate", block, index, x),
-                        expertTimes(tensors, "ffn_up", block, index, x));
-        return expertTimes(tensors, "ffn_down", block, index, gated(gateUp, block));
+        try (var arena = Arena.ofConfined()) {
+            var count = Objects.requireNonNull(block.experts()).count();
+            var matrices = new ExpertMatrices(model, tensors, count, arena);
+            var gateUp = times(joined(matrices.gateUp(index)), x);
+            if (block.biased()) {
+                var at = 0;
+                for (var biases : matrices.gateUpBiases()) {
+                    at = addPart(gateUp, at, values(biases), index, count);
+                }
+            }
+            var result = times(values(matrices.down(index)), gated(gateUp, block));
+            if (block.biased()) {
+                addPart(result, 0, values(tensors.block() + "ffn_down_exps.bias"), index, count);
+            }
+            return result;
+        }
     }
 
-    private double[] expertTimes(LayerTensors tensors, String part, FeedForward block, int index, double[] x)
-            throws ModelFileException {
-        if (tensors.separateExperts()) {
-            return times(values(tensors.block() + part + "." + index + ".weight"), x);
+    /// Adds the part of one of `count` experts to the values from `at` on. Returns where the next ones begin.
+    private static int addPart(double[] x, int at, double[] ofAll, int index, int count) {
+        var size = ofAll.length / count;
+        for (var i = 0; i < size; i++) {
+            x[at + i] += ofAll[index * size + i];
         }
-        var weights = values(tensors.block() + part + "_exps.weight");
-        var size = weights.length / Objects.requireNonNull(block.experts()).count();
-        var product = times(Arrays.copyOfRange(weights, index * size, (index + 1) * size), x);
-        if (block.biased()) {
-            var bias = values(tensors.block() + part + "_exps.bias");
-            for (var i = 0; i < product.length; i++) {
-                product[i] += bias[index * product.length + i];
-            }
-        }
-        return product;
+        return at + size;
     }
 
     private static double[] gated(double[] gateUp, FeedForward block) {
@@ -292,6 +296,10 @@ final class NaiveModel {
         return product;
     }
 
+    private static double[] joined(List<Tensor> parts) {
+        return joined(parts.stream().map(NaiveModel::values).toArray(double[][]::new));
+    }
+
     private static double[] joined(double[]... parts) {
         return Arrays.stream(parts).flatMapToDouble(Arrays::stream).toArray();
     }
@@ -303,7 +311,10 @@ final class NaiveModel {
     }
 
     private double[] values(String name) throws ModelFileException {
-        var tensor = model.tensor(name);
+        return values(model.tensor(name));
+    }
+
+    private static double[] values(Tensor tensor) {
         return IntStream.range(0, (int) tensor.elements()).mapToDouble(i -> value(tensor, i)).toArray();
     }
 
