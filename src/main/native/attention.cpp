@@ -25,9 +25,11 @@ struct Partial {
   float* values;
 };
 
-// The next queries of a key-value head of a slot, and for each the number of positions that it sees.
+// The next queries of a key-value head of a slot, and for each the positions of the piece that it sees: from `unseen` on, up to
+// `seen`, exclusive.
 struct Queries {
   const float* q[TILE];
+  int unseen[TILE];
   int seen[TILE];
   Partial* partials[TILE];
 };
@@ -54,19 +56,27 @@ inline void score(const Queries& queries, const Number* keys, int dim, float* sc
   }
 }
 
-// Turns the first `seen` scores into e^(score - largest) and the others into 0.
-void exponentials(float* scores, int count, int seen, Partial& partial) {
+// Bounds scores to cap · tanh(score / cap).
+void bound(float* scores, int first, int count, float cap) {
+  const F32x8 one = splat(1.0f), two = splat(2.0f), limit = splat(cap), factor = splat(2.0f / cap);
+  for (int at = first; at < count; at += 8) {
+    store8(scores + at, limit * (one - two / (exp8(load8(scores + at) * factor) + one)));
+  }
+}
+
+// Turns the scores from `unseen` to `seen` into e^(score - largest) and the others from `first` on into 0.
+void exponentials(float* scores, int first, int count, int unseen, int seen, Partial& partial) {
   const F32x8 below = splat(-INFINITY);
   F32x8 largest = below;
-  for (int at = 0; at < count; at += 8) {
-    const F32x8 s = first_lanes(seen - at, load8(scores + at), below);
+  for (int at = first; at < count; at += 8) {
+    const F32x8 s = first_lanes(unseen - at, below, first_lanes(seen - at, load8(scores + at), below));
     store8(scores + at, s);
     largest = maximum(largest, s);
   }
   partial.largest = max8(largest);
   const F32x8 top = splat(partial.largest);
   F32x8 sum{};
-  for (int at = 0; at < count; at += 8) {
+  for (int at = first; at < count; at += 8) {
     const F32x8 e = exp8(load8(scores + at) - top);
     store8(scores + at, e);
     sum = sum + e;
@@ -76,11 +86,11 @@ void exponentials(float* scores, int count, int seen, Partial& partial) {
 
 // Values weighted with the scores of Q queries, for V times eight of their numbers.
 template <typename Number, int Q, int V>
-inline void weigh(const Queries& queries, const Number* values, int dim, int count, const float* scores, int d) {
+inline void weigh(const Queries& queries, const Number* values, int dim, int first, int count, const float* scores, int d) {
   F32x8 sums[Q * V];
 #pragma GCC unroll 8
   for (int i = 0; i < Q * V; i++) sums[i] = F32x8{};
-  for (int at = 0; at < count; at++) {
+  for (int at = first; at < count; at++) {
     F32x8 v[V];
 #pragma GCC unroll 4
     for (int j = 0; j < V; j++) v[j] = load8(values + static_cast<size_t>(at) * dim + d + 8 * j);
@@ -98,37 +108,40 @@ inline void weigh(const Queries& queries, const Number* values, int dim, int cou
 
 // Q queries over one piece. keys, values: of the piece's first position
 template <typename Number, int Q>
-void piece(const Queries& queries, const Number* keys, const Number* values, int dim) {
+void piece(const Queries& queries, const Number* keys, const Number* values, int dim, float cap) {
   // At least two vectors of keys side by side, so that the sums do not wait for each other.
   constexpr int B = Q <= 2 ? 4 : 2;
   float scores[Q * PIECE];
   const int most = *std::max_element(queries.seen, queries.seen + Q);
-  const int count = (most + 7) / 8 * 8;
-  int at = 0;
+  const int first = *std::min_element(queries.unseen, queries.unseen + Q) / 8 * 8, count = (most + 7) / 8 * 8;
+  int at = first;
   for (; at + 8 * B <= count; at += 8 * B) score<Number, Q, B>(queries, keys + at * dim, dim, scores + at);
   for (; at < count; at += 8) score<Number, Q, 1>(queries, keys + at * dim, dim, scores + at);
-  for (int i = 0; i < Q; i++) exponentials(scores + i * PIECE, count, queries.seen[i], *queries.partials[i]);
+  for (int i = 0; i < Q; i++) {
+    if (cap > 0) bound(scores + i * PIECE, first, count, cap);
+    exponentials(scores + i * PIECE, first, count, queries.unseen[i], queries.seen[i], *queries.partials[i]);
+  }
   int d = 0;
-  for (; d + 16 <= dim; d += 16) weigh<Number, Q, 2>(queries, values, dim, most, scores, d);
-  if (d < dim) weigh<Number, Q, 1>(queries, values, dim, most, scores, d);
+  for (; d + 16 <= dim; d += 16) weigh<Number, Q, 2>(queries, values, dim, first, most, scores, d);
+  if (d < dim) weigh<Number, Q, 1>(queries, values, dim, first, most, scores, d);
 }
 
 template <typename Number>
-void tile(const Queries& queries, int count, const uint8_t* keys, const uint8_t* values, int dim, int first) {
+void tile(const Queries& queries, int count, const uint8_t* keys, const uint8_t* values, int dim, float cap, int first) {
   const size_t skipped = static_cast<size_t>(first) * dim;
   const Number* k = reinterpret_cast<const Number*>(keys) + skipped;
   const Number* v = reinterpret_cast<const Number*>(values) + skipped;
   switch (count) {
-    case 1: return piece<Number, 1>(queries, k, v, dim);
-    case 2: return piece<Number, 2>(queries, k, v, dim);
-    case 3: return piece<Number, 3>(queries, k, v, dim);
-    default: return piece<Number, 4>(queries, k, v, dim);
+    case 1: return piece<Number, 1>(queries, k, v, dim, cap);
+    case 2: return piece<Number, 2>(queries, k, v, dim, cap);
+    case 3: return piece<Number, 3>(queries, k, v, dim, cap);
+    default: return piece<Number, 4>(queries, k, v, dim, cap);
   }
 }
 
-// Combines the pieces of one query.
-void join(const Partial* partials, int pieces, int dim, float* out) {
-  float largest = partials[0].largest;
+// Combines the pieces of one query. sink: the score that adds nothing; -infinity: none
+void join(const Partial* partials, int pieces, float sink, int dim, float* out) {
+  float largest = std::max(sink, partials[0].largest);
   for (int i = 1; i < pieces; i++) largest = std::max(largest, partials[i].largest);
   float sum = 0;
   for (int d = 0; d < dim; d += 8) store8(out + d, F32x8{});
@@ -140,19 +153,27 @@ void join(const Partial* partials, int pieces, int dim, float* out) {
       store8(out + d, multiply_add(load8(partials[i].values + d), factors, load8(out + d)));
     }
   }
+  if (sink > -INFINITY) sum += std::exp(sink - largest);
   const F32x8 whole = splat(sum);
   for (int d = 0; d < dim; d += 8) store8(out + d, load8(out + d) / whole);
 }
 
-// Rows with neighbouring positions of a sequence, or one row. partials: index of the first partial result of their queries.
+// The first position that a token at `position` sees.
+int first_seen(const Attention& attention, int position) {
+  return attention.window == 0 ? 0 : std::max(0, position + 1 - attention.window);
+}
+
+// Rows with neighbouring positions of a sequence, or one row, and the pieces that some of them see. partials: index of the first
+// partial result of their queries.
 struct Run {
   int first;
   int rows;
+  int first_piece;
   int pieces;
   size_t partials;
 };
 
-std::vector<Run> runs(const std::vector<Place>& places, int heads) {
+std::vector<Run> runs(const std::vector<Place>& places, const Attention& attention) {
   std::vector<Run> found;
   size_t partials = 0;
   const int n = static_cast<int>(places.size());
@@ -162,9 +183,10 @@ std::vector<Run> runs(const std::vector<Place>& places, int heads) {
            places[end].position == places[end - 1].position + 1) {
       end++;
     }
-    const int pieces = places[end - 1].position / PIECE + 1;
-    found.push_back({i, end - i, pieces, partials});
-    partials += static_cast<size_t>(end - i) * heads * pieces;
+    const int first_piece = first_seen(attention, places[i].position) / PIECE;
+    const int pieces = places[end - 1].position / PIECE + 1 - first_piece;
+    found.push_back({i, end - i, first_piece, pieces, partials});
+    partials += static_cast<size_t>(end - i) * attention.heads * pieces;
     i = end;
   }
   return found;
@@ -172,11 +194,12 @@ std::vector<Run> runs(const std::vector<Place>& places, int heads) {
 
 }  // namespace
 
-void attend(const KvCache& cache, int layer, const std::vector<Place>& places, int heads, int kv_heads, int dim,
-            const float* q, int stride, float* out, Threads& threads) {
+void attend(const KvCache& cache, int layer, const Attention& attention, const std::vector<Place>& places, const float* q,
+            int stride, float* out, Threads& threads) {
   static thread_local std::vector<Partial> partials;
   static thread_local std::vector<float> values;
-  const std::vector<Run> all = runs(places, heads);
+  const int heads = attention.heads, kv_heads = attention.kv_heads, dim = attention.dim;
+  const std::vector<Run> all = runs(places, attention);
   const Run& last = all.back();
   const size_t count = last.partials + static_cast<size_t>(last.rows) * heads * last.pieces;
   if (partials.size() < count) partials.resize(count);
@@ -192,26 +215,28 @@ void attend(const KvCache& cache, int layer, const std::vector<Place>& places, i
     const size_t r = std::upper_bound(starts.begin(), starts.end(), task) - starts.begin() - 1;
     const Run& run = all[r];
     const int head = (task - starts[r]) / run.pieces, at = (task - starts[r]) % run.pieces;
-    const int slot = places[run.first].slot;
+    const int slot = places[run.first].slot, begin = (run.first_piece + at) * PIECE;
     const uint8_t *keys = cache.keys(layer, slot, head), *its_values = cache.values(layer, slot, head);
     Queries queries;
     int filled = 0;
     const auto flush = [&] {
       if (filled == 0) return;
       switch (cache.type()) {
-        case CacheType::F32: tile<float>(queries, filled, keys, its_values, dim, at * PIECE); break;
-        case CacheType::F16: tile<Half>(queries, filled, keys, its_values, dim, at * PIECE); break;
-        case CacheType::BF16: tile<Bfloat>(queries, filled, keys, its_values, dim, at * PIECE); break;
+        case CacheType::F32: tile<float>(queries, filled, keys, its_values, dim, attention.cap, begin); break;
+        case CacheType::F16: tile<Half>(queries, filled, keys, its_values, dim, attention.cap, begin); break;
+        case CacheType::BF16: tile<Bfloat>(queries, filled, keys, its_values, dim, attention.cap, begin); break;
       }
       filled = 0;
     };
     for (int row = run.first; row < run.first + run.rows; row++) {
-      const int seen = std::min(PIECE, places[row].position + 1 - at * PIECE);
-      if (seen <= 0) continue;
+      const int position = places[row].position;
+      const int seen = std::min(PIECE, position + 1 - begin), unseen = std::max(0, first_seen(attention, position) - begin);
+      if (unseen >= seen) continue;
       for (int h = head * group; h < (head + 1) * group; h++) {
         const size_t place = run.partials + (static_cast<size_t>(row - run.first) * heads + h) * run.pieces + at;
         found[place].values = found_values + place * dim;
         queries.q[filled] = q + static_cast<size_t>(row) * stride + static_cast<size_t>(h) * dim;
+        queries.unseen[filled] = unseen;
         queries.seen[filled] = seen;
         queries.partials[filled] = found + place;
         if (++filled == TILE) flush();
@@ -223,11 +248,13 @@ void attend(const KvCache& cache, int layer, const std::vector<Place>& places, i
   threads.run(static_cast<int>(all.size()), [&](int r) {
     const Run& run = all[r];
     for (int row = 0; row < run.rows; row++) {
-      const int pieces = places[run.first + row].position / PIECE + 1;
+      const int position = places[run.first + row].position;
+      const int first = first_seen(attention, position) / PIECE, pieces = position / PIECE + 1 - first;
       for (int h = 0; h < heads; h++) {
         const size_t query = static_cast<size_t>(row) * heads + h;
-        float* to = out + (static_cast<size_t>(run.first) * heads + query) * dim;
-        join(found + run.partials + query * run.pieces, pieces, dim, to);
+        const Partial* const its = found + run.partials + query * run.pieces + (first - run.first_piece);
+        const float sink = attention.sinks == nullptr ? -INFINITY : attention.sinks[h];
+        join(its, pieces, sink, dim, out + (static_cast<size_t>(run.first) * heads + query) * dim);
       }
     }
   });

@@ -14,10 +14,20 @@ struct Place {
   int position;
 };
 
-// For all rows i, queries [heads, dim] at q + i · stride attend to all positions up to their own, which are in the cache
-// already. The result [heads, dim] goes to out + i · heads · dim. The caller has scaled the queries. Other rows do not change
-// a row's result by a bit.
-void attend(const KvCache& cache, int layer, const std::vector<Place>& places, int heads, int kv_heads, int dim,
-            const float* q, int stride, float* out, Threads& threads);
+// How a layer attends.
+struct Attention {
+  int heads;
+  int kv_heads;
+  int dim;
+  int window = 0;                // the positions that a token sees, itself included; 0: all
+  float cap = 0;                 // scores become cap · tanh(score / cap); 0: they stay
+  const float* sinks = nullptr;  // [heads], a score of each head that takes weight and adds nothing
+};
+
+// For all rows i, queries [heads, dim] at q + i · stride attend to positions up to their own, which are in the cache already.
+// The result [heads, dim] goes to out + i · heads · dim. The caller has scaled the queries. Other rows do not change a row's
+// result by a bit.
+void attend(const KvCache& cache, int layer, const Attention& attention, const std::vector<Place>& places, const float* q,
+            int stride, float* out, Threads& threads);
 
 }  // namespace llmworker

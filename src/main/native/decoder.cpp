@@ -42,22 +42,26 @@ void rms_norm(const float* x, const float* norm, int size, float epsilon, float*
 }
 
 // Rows of matrices and activations are counted in ints, so they are bounded here for all that follows.
-const Sizes& checked(const Sizes& s) {
-  for (const int size : {s.layers, s.hidden, s.heads, s.kv_heads, s.dim, s.feed_forward, s.slots, s.length}) {
+void check_sizes(std::initializer_list<int> sizes) {
+  for (const int size : sizes) {
     if (size < 1) throw std::invalid_argument("a size of the decoder is " + std::to_string(size) + "; it must be at least 1");
   }
+}
+
+void check_width(int64_t width) {
+  if (width > WIDEST_ROW) {
+    throw std::invalid_argument("a row of " + std::to_string(width) + " values is too long; the limit is " +
+                                std::to_string(WIDEST_ROW));
+  }
+}
+
+const Sizes& checked(const Sizes& s) {
+  check_sizes({s.hidden, s.vocabulary, s.slots, s.length});
+  check_width(s.hidden);
   if (s.slots > MOST_SLOTS || s.length > MOST_POSITIONS) {
     throw std::invalid_argument(std::to_string(s.slots) + " slots of " + std::to_string(s.length) +
                                 " positions are too many; the limits are " + std::to_string(MOST_SLOTS) + " and " +
                                 std::to_string(MOST_POSITIONS));
-  }
-  if (s.heads % s.kv_heads != 0) {
-    throw std::invalid_argument(std::to_string(s.heads) + " heads are no multiple of " + std::to_string(s.kv_heads));
-  }
-  const int64_t widest = std::max((int64_t{s.heads} + 2 * int64_t{s.kv_heads}) * s.dim, 2 * int64_t{s.feed_forward});
-  if (widest > WIDEST_ROW || s.hidden > WIDEST_ROW) {
-    throw std::invalid_argument("a row of " + std::to_string(std::max<int64_t>(widest, s.hidden)) +
-                                " values is too long; the limit is " + std::to_string(WIDEST_ROW));
   }
   return s;
 }
@@ -70,18 +74,117 @@ void expect(const char* what, size_t found, size_t expected) {
   if (found != expected) throw std::logic_error(described(what, found, expected));
 }
 
-void expect_vectors(const char* what, const std::vector<std::vector<float>>& vectors, size_t count, size_t size) {
-  expect(what, vectors.size(), count);
-  for (const std::vector<float>& vector : vectors) expect(what, vector.size(), size);
+// A vector may be missing if it is optional.
+void expect_vector(const char* what, const std::vector<float>& vector, size_t size, bool optional = false) {
+  if (!optional || !vector.empty()) expect(what, vector.size(), size);
+}
+
+void expect_matrix(const Weights& weights, size_t rows, size_t columns) {
+  for (const Matrix& part : weights.parts) expect("columns of a matrix", part.columns(), columns);
+  expect("rows of a matrix", weights.rows, rows);
+}
+
+// The activation of 8 gates g and values u.
+template <Activation ACTIVATION>
+inline F32x8 activated(F32x8 g, F32x8 u) {
+  const F32x8 one = splat(1.0f);
+  if constexpr (ACTIVATION == Activation::SILU) {
+    const F32x8 silu = g / (one + exp8(F32x8{} - g));
+    return silu * u;
+  } else if (ACTIVATION == Activation::GELU) {
+    // 1 + tanh(z) is 2 / (1 + e^(-2 z)), and z is √(2 / π) · (g + 0.044715 · g³).
+    const F32x8 z = multiply_add(g * g * g, splat(0.044715f), g) * splat(-1.5957691216f);
+    return g / (one + exp8(z)) * u;
+  } else {
+    const F32x8 most = splat(7.0f), gate = minimum(g, most);
+    const F32x8 value = maximum(minimum(u, most), F32x8{} - most);
+    return gate / (one + exp8(gate * splat(-1.702f))) * (value + one);
+  }
+}
+
+// Gates [size], with the values behind them, become the activation's result.
+template <Activation ACTIVATION>
+void activate(float* gates, const float* up, int size) {
+  int j = 0;
+  for (; j + 8 <= size; j += 8) store8(gates + j, activated<ACTIVATION>(load8(gates + j), load8(up + j)));
+  if (j == size) return;
+  float g[8] = {}, u[8] = {};
+  std::copy(gates + j, gates + size, g);
+  std::copy(up + j, up + size, u);
+  store8(g, activated<ACTIVATION>(load8(g), load8(u)));
+  std::copy(g, g + size - j, gates + j);
 }
 
 }  // namespace
 
 Decoder::Decoder(const Sizes& sizes, float epsilon, CacheType cache, int threads)
-    : sizes_(checked(sizes)),
-      epsilon_(epsilon),
-      cache_(cache, sizes.layers, sizes.slots, sizes.kv_heads, sizes.dim, sizes.length),
-      threads_(new Threads(threads)) {}
+    : sizes_(checked(sizes)), epsilon_(epsilon), cache_type_(cache), threads_(new Threads(threads)) {}
+
+void Decoder::add_rope(Rope rope) { ropes_.push_back(std::move(rope)); }
+
+void Decoder::add_layer(const LayerShape& s) {
+  check_sizes({s.heads, s.kv_heads, s.dim, s.width, s.growth_length});
+  if (s.heads % s.kv_heads != 0) {
+    throw std::invalid_argument(std::to_string(s.heads) + " heads are no multiple of " + std::to_string(s.kv_heads));
+  }
+  if (s.window < 0 || s.experts < 0 || s.used_experts < 0 || s.used_experts > s.experts || (s.experts > 0 && s.used_experts == 0)) {
+    throw std::invalid_argument("a window of " + std::to_string(s.window) + " or " + std::to_string(s.used_experts) + " of " +
+                                std::to_string(s.experts) + " experts is impossible");
+  }
+  check_width((int64_t{s.heads} + 2 * int64_t{s.kv_heads}) * s.dim);
+  check_width(2 * int64_t{s.width});
+  check_width(s.experts);
+  if (s.rope >= static_cast<int>(ropes_.size()) || (s.rope >= 0 && 2 * ropes_[s.rope].frequencies.size() > static_cast<size_t>(s.dim))) {
+    throw std::invalid_argument("a head of " + std::to_string(s.dim) + " values has no rotary positions of number " +
+                                std::to_string(s.rope));
+  }
+  layers_.emplace_back().shape = s;
+  checked_ = false;
+}
+
+void Decoder::allocate() {
+  std::vector<KvCache::Layer> layers;
+  for (const Layer& layer : layers_) layers.push_back({layer.shape.kv_heads, layer.shape.dim});
+  cache_.reset(new KvCache(cache_type_, layers, sizes_.slots, sizes_.length));
+}
+
+KvCache& Decoder::cache() {
+  if (cache_ == nullptr) throw std::logic_error("the cache is not allocated");
+  return *cache_;
+}
+
+void Decoder::put_vector(int layer, VectorRole role, std::vector<float> values) {
+  checked_ = false;
+  if (role == VectorRole::OUTPUT_NORM) {
+    output_norm_ = std::move(values);
+  } else {
+    layers_.at(layer).vectors[static_cast<size_t>(role)] = std::move(values);
+  }
+}
+
+Weights& Decoder::begin_matrix(int layer, MatrixRole role) {
+  checked_ = false;
+  if (role == MatrixRole::HEAD) {
+    filling_ = &head_;
+  } else {
+    Layer& to = layers_.at(layer);
+    switch (role) {
+      case MatrixRole::QKV: filling_ = &to.qkv; break;
+      case MatrixRole::ATTENTION_OUTPUT: filling_ = &to.attention_output; break;
+      case MatrixRole::ROUTER: filling_ = &to.router; break;
+      case MatrixRole::GATE_UP: filling_ = &to.gate_up.emplace_back(); break;
+      case MatrixRole::DOWN: filling_ = &to.down.emplace_back(); break;
+      case MatrixRole::HEAD: break;
+    }
+  }
+  return *filling_;
+}
+
+Weights& Decoder::last_matrix() {
+  if (filling_ == nullptr) throw std::logic_error("a part belongs to no matrix");
+  checked_ = false;
+  return *filling_;
+}
 
 void Decoder::use_threads(int count) {
   if (count != threads_->count()) threads_.reset(new Threads(count));
@@ -93,108 +196,257 @@ void Decoder::for_rows(int n, Row&& row) {
   for (int i = 0; i < n; i++) row(i);
 }
 
-// Normalises the rows of x into the activations of the next product.
-void Decoder::normalise(const float* x, const std::vector<float>& norm, int n) {
+// Makes the rows of x, normalised if there is a norm, the activations of the next product. `normal_` has them too.
+void Decoder::take(const float* x, int n, const std::vector<float>* norm) {
   const int hidden = sizes_.hidden;
   float* out = grown(normal_, static_cast<size_t>(n) * hidden);
   activations_.resize(n, hidden);
   for_rows(n, [&](int i) {
     float* row = out + static_cast<size_t>(i) * hidden;
-    rms_norm(x + static_cast<size_t>(i) * hidden, norm.data(), hidden, epsilon_, row);
+    const float* from = x + static_cast<size_t>(i) * hidden;
+    if (norm == nullptr) {
+      std::copy(from, from + hidden, row);
+    } else {
+      rms_norm(from, norm->data(), hidden, epsilon_, row);
+    }
     activations_.put(i, row);
   });
 }
 
-void Decoder::project(int matrix, float* out, int stride, bool add) {
-  for (const Matrix& part : weights[matrix].parts) {
-    multiply(activations_, part, out, stride, add, *threads_);
+void Decoder::project(const Activations& from, const Weights& matrix, float* out, int stride, bool add) {
+  for (const Matrix& part : matrix.parts) {
+    multiply(from, part, out, stride, add, *threads_);
     out += part.rows();
   }
 }
 
+// Adds what a half of a layer gives to x.
+void Decoder::add_result(const Layer& layer, const Activations& from, const Weights& weights, VectorRole bias, VectorRole norm,
+                         float* x) {
+  const LayerShape& s = layer.shape;
+  if (layer.vector(bias).empty() && !s.norm_after && s.residual_scale == 1.0f) {
+    return project(from, weights, x, sizes_.hidden, true);
+  }
+  const int n = from.rows();
+  float* result = grown(result_, static_cast<size_t>(n) * sizes_.hidden);
+  project(from, weights, result, sizes_.hidden, false);
+  add_rows(layer, result, layer.vector(bias), norm, x, n);
+}
+
+// Adds rows [n, hidden] to x, with their bias, norm and scale.
+void Decoder::add_rows(const Layer& layer, const float* rows, const std::vector<float>& bias, VectorRole norm, float* x, int n) {
+  const int hidden = sizes_.hidden;
+  for_rows(n, [&](int i) {
+    const float* from = rows + static_cast<size_t>(i) * hidden;
+    float* to = x + static_cast<size_t>(i) * hidden;
+    static thread_local std::vector<float> row;
+    float* own = grown(row, hidden);
+    for (int j = 0; j < hidden; j++) own[j] = bias.empty() ? from[j] : from[j] + bias[j];
+    if (layer.shape.norm_after) rms_norm(own, layer.vector(norm).data(), hidden, epsilon_, own);
+    for (int j = 0; j < hidden; j++) to[j] += own[j] * layer.shape.residual_scale;
+  });
+}
+
+// Computes cosines and sines of all places.
+void Decoder::turn(const std::vector<Place>& places) {
+  const int n = static_cast<int>(places.size());
+  rotations_.resize(ropes_.size());
+  for (size_t r = 0; r < ropes_.size(); r++) {
+    const Rope& rope = ropes_[r];
+    const size_t pairs = rope.frequencies.size();
+    float* to = grown(rotations_[r], n * 2 * pairs);
+    for_rows(n, [&](int i) {
+      for (size_t j = 0; j < pairs; j++) {
+        const double angle = places[i].position * rope.frequencies[j];
+        to[(i * pairs + j) * 2] = static_cast<float>(std::cos(angle)) * rope.strength;
+        to[(i * pairs + j) * 2 + 1] = static_cast<float>(std::sin(angle)) * rope.strength;
+      }
+    });
+  }
+}
+
+namespace {
+
+// Rotates the pairs of a head, and scales all of it. pairs: of cosines and sines
+void rotate_head(float* head, int dim, const float* rotation, int pairs, float factor) {
+  for (int j = 0; j < 2 * pairs; j += 2) {
+    const float a = head[j] * factor, b = head[j + 1] * factor;
+    head[j] = a * rotation[j] - b * rotation[j + 1];
+    head[j + 1] = a * rotation[j + 1] + b * rotation[j];
+  }
+  for (int j = 2 * pairs; j < dim; j++) head[j] *= factor;
+}
+
+}  // namespace
+
 // Adds biases, applies head norms, rotates queries and keys by their positions, and puts keys and values into the cache.
-void Decoder::rotate(int layer, const std::vector<Place>& places) {
-  const int dim = sizes_.dim, heads = sizes_.heads, kv_heads = sizes_.kv_heads, turning = heads + kv_heads;
-  const int stride = qkv_stride();
-  const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
+void Decoder::rotate(int index, const std::vector<Place>& places) {
+  const Layer& layer = layers_[index];
+  const LayerShape& s = layer.shape;
+  const std::vector<float>&biases = layer.vector(VectorRole::QKV_BIAS), &norms = layer.vector(VectorRole::HEAD_NORMS);
+  const int dim = s.dim, stride = s.qkv_width(), queries = s.query_width(), keys = s.kv_heads * dim;
+  const int pairs = s.rope < 0 ? 0 : static_cast<int>(ropes_[s.rope].frequencies.size());
   for_rows(static_cast<int>(places.size()), [&](int i) {
     float* row = qkv_.data() + static_cast<size_t>(i) * stride;
     if (!biases.empty()) {
-      for (int j = 0; j < stride; j++) row[j] += biases[layer][j];
+      for (int j = 0; j < stride; j++) row[j] += biases[j];
     }
-    const float* rotation = rotations_.data() + static_cast<size_t>(i) * dim;
-    for (int h = 0; h < turning; h++) {
+    if (s.head_norm == HeadNorm::WHOLE) {
+      rms_norm(row, norms.data(), queries, epsilon_, row);
+      rms_norm(row + queries, norms.data() + queries, keys, epsilon_, row + queries);
+    }
+    const float* rotation = pairs == 0 ? nullptr : rotations_[s.rope].data() + static_cast<size_t>(i) * 2 * pairs;
+    float scale = s.scale;
+    if (s.growth_beta != 0) {
+      scale *= static_cast<float>(1 + s.growth_beta * std::log(1.0 + places[i].position / s.growth_length));
+    }
+    for (int h = 0; h < s.heads + s.kv_heads; h++) {
       float* head = row + h * dim;
-      if (!head_norms.empty()) rms_norm(head, head_norms[layer].data() + h * dim, dim, epsilon_, head);
-      const float factor = h < heads ? scale : 1.0f;
-      for (int j = 0; j < dim; j += 2) {
-        const float a = head[j] * factor, b = head[j + 1] * factor;
-        head[j] = a * rotation[j] - b * rotation[j + 1];
-        head[j + 1] = a * rotation[j + 1] + b * rotation[j];
-      }
+      if (s.head_norm == HeadNorm::EACH) rms_norm(head, norms.data() + h * dim, dim, epsilon_, head);
+      rotate_head(head, dim, rotation, pairs, h < s.heads ? scale : 1.0f);
     }
-    for (int h = 0; h < kv_heads; h++) {
-      const float* key = row + (heads + h) * dim;
-      cache_.put(layer, places[i].slot, h, places[i].position, key, key + kv_heads * dim);
+    for (int h = 0; h < s.kv_heads; h++) {
+      const float* key = row + queries + h * dim;
+      cache_->put(index, places[i].slot, h, places[i].position, key, key + keys);
     }
   });
 }
 
-// Computes the activations of a layer's last product: SiLU of the gates times the values of `up`.
-void Decoder::gate(int n) {
-  const int size = sizes_.feed_forward;
-  activations_.resize(n, size);
+// Computes the input of the last product of a feed-forward block: the activation of gates and values [n, 2 · width] in `gate_up_`.
+void Decoder::gate(const Layer& layer, const float* bias, int n, Activations& out) {
+  const int size = layer.shape.width;
+  out.resize(n, size);
   for_rows(n, [&](int i) {
     float* gates = gate_up_.data() + static_cast<size_t>(i) * 2 * size;
-    const float* up = gates + size;
-    const F32x8 one = splat(1.0f);
-    int j = 0;
-    for (; j + 8 <= size; j += 8) {
-      const F32x8 g = load8(gates + j);
-      const F32x8 silu = g / (one + exp8(F32x8{} - g));
-      store8(gates + j, silu * load8(up + j));
+    if (bias != nullptr) {
+      for (int j = 0; j < 2 * size; j++) gates[j] += bias[j];
     }
-    for (; j < size; j++) gates[j] = gates[j] / (1.0f + std::exp(-gates[j])) * up[j];
-    activations_.put(i, gates);
+    switch (layer.shape.activation) {
+      case Activation::SILU: activate<Activation::SILU>(gates, gates + size, size); break;
+      case Activation::GELU: activate<Activation::GELU>(gates, gates + size, size); break;
+      case Activation::CLAMPED: activate<Activation::CLAMPED>(gates, gates + size, size); break;
+    }
+    out.put(i, gates);
   });
 }
 
 // Attention and feed-forward of a layer. All keys and values are in the cache.
-void Decoder::finish(int layer, float* x, const float* qkv, const std::vector<Place>& places) {
-  const int n = static_cast<int>(places.size()), out = sizes_.heads * sizes_.dim;
-  attend(cache_, layer, places, sizes_.heads, sizes_.kv_heads, sizes_.dim, qkv, qkv_stride(), attention_.data(), *threads_);
+void Decoder::finish(int index, float* x, const float* qkv, const std::vector<Place>& places) {
+  const Layer& layer = layers_[index];
+  const LayerShape& s = layer.shape;
+  const int n = static_cast<int>(places.size()), out = s.query_width();
+  const std::vector<float>& sinks = layer.vector(VectorRole::SINKS);
+  const Attention attention{s.heads, s.kv_heads, s.dim, s.window, s.cap, sinks.empty() ? nullptr : sinks.data()};
+  attend(*cache_, index, attention, places, qkv, s.qkv_width(), attention_.data(), *threads_);
   activations_.resize(n, out);
   for_rows(n, [&](int i) { activations_.put(i, attention_.data() + static_cast<size_t>(i) * out); });
-  project(4 * layer + 1, x, sizes_.hidden, true);
-  normalise(x, norms[2 * layer + 1], n);
-  project(4 * layer + 2, gate_up_.data(), 2 * sizes_.feed_forward, false);
-  gate(n);
-  project(4 * layer + 3, x, sizes_.hidden, true);
+  add_result(layer, activations_, layer.attention_output, VectorRole::ATTENTION_OUTPUT_BIAS, VectorRole::ATTENTION_POST_NORM, x);
+  feed_forward(layer, x, n);
 }
 
-// Everything that a call reads is there, in its size. This takes some hundred comparisons, so each call does it.
-void Decoder::check_loaded() const {
-  const size_t layers = sizes_.layers, hidden = sizes_.hidden, dim = sizes_.dim;
-  const size_t stride = qkv_stride(), out = static_cast<size_t>(sizes_.heads) * dim, feed_forward = sizes_.feed_forward;
-  expect("matrices", weights.size(), 4 * layers + 1);
-  const struct {
-    size_t rows, columns;
-  } shapes[] = {{stride, hidden}, {hidden, out}, {2 * feed_forward, hidden}, {hidden, feed_forward}};
-  for (size_t i = 0; i < weights.size(); i++) {
-    size_t rows = 0;
-    for (const Matrix& part : weights[i].parts) {
-      expect("columns of a matrix", part.columns(), i < 4 * layers ? shapes[i % 4].columns : hidden);
-      rows += part.rows();
+void Decoder::feed_forward(const Layer& layer, float* x, int n) {
+  const LayerShape& s = layer.shape;
+  take(x, n, s.norm_before ? &layer.vector(VectorRole::FEED_FORWARD_NORM) : nullptr);
+  grown(gate_up_, static_cast<size_t>(n) * 2 * s.width);
+  if (s.experts > 0) return experts(layer, x, n);
+  project(activations_, layer.gate_up[0], gate_up_.data(), 2 * s.width, false);
+  const std::vector<float>& bias = layer.vector(VectorRole::GATE_UP_BIAS);
+  gate(layer, bias.empty() ? nullptr : bias.data(), n, activations_);
+  add_result(layer, activations_, layer.down[0], VectorRole::DOWN_BIAS, VectorRole::FEED_FORWARD_POST_NORM, x);
+}
+
+// Asks the router which experts each row takes, and with which weights.
+void Decoder::choose(const Layer& layer, int n) {
+  const LayerShape& s = layer.shape;
+  float* routed = grown(routed_, static_cast<size_t>(n) * s.experts);
+  project(activations_, layer.router, routed, s.experts, false);
+  chosen_.resize(s.experts);
+  for (std::vector<std::pair<int, float>>& rows : chosen_) rows.clear();
+  const std::vector<float>& bias = layer.vector(VectorRole::ROUTER_BIAS);
+  std::vector<int> order(s.experts);
+  for (int i = 0; i < n; i++) {
+    float* logits = routed + static_cast<size_t>(i) * s.experts;
+    for (int e = 0; e < s.experts; e++) {
+      order[e] = e;
+      if (!bias.empty()) logits[e] += bias[e];
     }
-    expect("rows of a matrix", rows, i < 4 * layers ? shapes[i % 4].rows : weights[i].rows);
+    // Ties go to the lower number, so that the choice does not depend on the order of the sort.
+    const auto above = [&](int a, int b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; };
+    std::partial_sort(order.begin(), order.begin() + s.used_experts, order.end(), above);
+    const float largest = logits[order[0]];
+    const int summed = s.softmax_of_chosen ? s.used_experts : s.experts;
+    float all = 0, chosen = 0;
+    for (int e = 0; e < summed; e++) all += std::exp(logits[s.softmax_of_chosen ? order[e] : e] - largest);
+    for (int e = 0; e < s.used_experts; e++) chosen += std::exp(logits[order[e]] - largest);
+    const float divisor = s.normalised ? chosen : all;
+    for (int e = 0; e < s.used_experts; e++) {
+      chosen_[order[e]].emplace_back(i, std::exp(logits[order[e]] - largest) / divisor * s.experts_scale);
+    }
   }
-  expect_vectors("norms", norms, 2 * layers + 1, hidden);
-  if (!biases.empty()) expect_vectors("biases", biases, layers, stride);
-  if (!head_norms.empty()) expect_vectors("head norms", head_norms, layers, static_cast<size_t>(sizes_.heads + sizes_.kv_heads) * dim);
-  expect("frequencies", frequencies.size(), dim / 2);
 }
 
-void Decoder::check(const std::vector<Place>& places, int first, int count) const {
+// A feed-forward block of experts. Their input is in `normal_`. A row adds up its experts in the order of their numbers.
+void Decoder::experts(const Layer& layer, float* x, int n) {
+  const LayerShape& s = layer.shape;
+  const int hidden = sizes_.hidden;
+  choose(layer, n);
+  float* sum = grown(sum_, static_cast<size_t>(n) * hidden);
+  float* result = grown(result_, static_cast<size_t>(n) * hidden);
+  std::fill(sum, sum + static_cast<size_t>(n) * hidden, 0.0f);
+  const std::vector<float>&up_bias = layer.vector(VectorRole::GATE_UP_BIAS), &down_bias = layer.vector(VectorRole::DOWN_BIAS);
+  for (int e = 0; e < s.experts; e++) {
+    const std::vector<std::pair<int, float>>& rows = chosen_[e];
+    const int m = static_cast<int>(rows.size());
+    if (m == 0) continue;
+    gathered_.resize(m, hidden);
+    for_rows(m, [&](int i) { gathered_.put(i, normal_.data() + static_cast<size_t>(rows[i].first) * hidden); });
+    project(gathered_, layer.gate_up[e], gate_up_.data(), 2 * s.width, false);
+    gate(layer, up_bias.empty() ? nullptr : up_bias.data() + static_cast<size_t>(e) * 2 * s.width, m, gathered_);
+    project(gathered_, layer.down[e], result, hidden, false);
+    const float* bias = down_bias.empty() ? nullptr : down_bias.data() + static_cast<size_t>(e) * hidden;
+    for_rows(m, [&](int i) {
+      const float* from = result + static_cast<size_t>(i) * hidden;
+      float* to = sum + static_cast<size_t>(rows[i].first) * hidden;
+      for (int j = 0; j < hidden; j++) to[j] += rows[i].second * (bias == nullptr ? from[j] : from[j] + bias[j]);
+    });
+  }
+  add_rows(layer, sum, {}, VectorRole::FEED_FORWARD_POST_NORM, x, n);
+}
+
+void Decoder::check_layer(const Layer& layer) const {
+  const LayerShape& s = layer.shape;
+  const size_t hidden = sizes_.hidden, blocks = std::max(1, s.experts), width = s.width;
+  expect_matrix(layer.qkv, s.qkv_width(), hidden);
+  expect_matrix(layer.attention_output, hidden, s.query_width());
+  expect("matrices of gates", layer.gate_up.size(), blocks);
+  expect("matrices down", layer.down.size(), blocks);
+  for (const Weights& weights : layer.gate_up) expect_matrix(weights, 2 * width, hidden);
+  for (const Weights& weights : layer.down) expect_matrix(weights, hidden, width);
+  expect_matrix(layer.router, s.experts, hidden);
+  expect_vector("a norm", layer.vector(VectorRole::ATTENTION_NORM), s.norm_before ? hidden : 0);
+  expect_vector("a norm", layer.vector(VectorRole::FEED_FORWARD_NORM), s.norm_before ? hidden : 0);
+  expect_vector("a norm", layer.vector(VectorRole::ATTENTION_POST_NORM), s.norm_after ? hidden : 0);
+  expect_vector("a norm", layer.vector(VectorRole::FEED_FORWARD_POST_NORM), s.norm_after ? hidden : 0);
+  expect_vector("head norms", layer.vector(VectorRole::HEAD_NORMS), s.is_normed() ? (s.heads + s.kv_heads) * size_t(s.dim) : 0);
+  expect_vector("biases", layer.vector(VectorRole::QKV_BIAS), s.qkv_width(), true);
+  expect_vector("biases", layer.vector(VectorRole::ATTENTION_OUTPUT_BIAS), hidden, true);
+  expect_vector("biases", layer.vector(VectorRole::ROUTER_BIAS), s.experts, true);
+  expect_vector("biases", layer.vector(VectorRole::GATE_UP_BIAS), blocks * 2 * width, true);
+  expect_vector("biases", layer.vector(VectorRole::DOWN_BIAS), blocks * hidden, true);
+  expect_vector("sinks", layer.vector(VectorRole::SINKS), s.heads, true);
+}
+
+// Everything that a call reads is there, in its size.
+void Decoder::check_loaded() {
+  if (checked_) return;
+  for (const Layer& layer : layers_) check_layer(layer);
+  expect_vector("a norm", output_norm_, sizes_.hidden);
+  expect_matrix(head_, sizes_.vocabulary, sizes_.hidden);
+  cache();
+  checked_ = true;
+}
+
+void Decoder::check(const std::vector<Place>& places, int first, int count) {
   check_loaded();
   const int n = static_cast<int>(places.size());
   if (first < 0 || count < 0 || first > n || count > n - first) {
@@ -213,36 +465,29 @@ void Decoder::check(const std::vector<Place>& places, int first, int count) cons
 void Decoder::forward(float* x, const std::vector<Place>& places, int first, int count) {
   check(places, first, count);
   if (places.empty()) return;
-  const int n = static_cast<int>(places.size()), hidden = sizes_.hidden, dim = sizes_.dim, stride = qkv_stride();
-  float* qkv = grown(qkv_, static_cast<size_t>(n) * stride);
-  grown(attention_, static_cast<size_t>(n) * sizes_.heads * dim);
-  grown(gate_up_, static_cast<size_t>(n) * 2 * sizes_.feed_forward);
-  float* rotations = grown(rotations_, static_cast<size_t>(n) * dim);
-  for_rows(n, [&](int i) {
-    for (int j = 0; j < dim / 2; j++) {
-      const double angle = places[i].position * frequencies[j];
-      rotations[static_cast<size_t>(i) * dim + 2 * j] = static_cast<float>(std::cos(angle));
-      rotations[static_cast<size_t>(i) * dim + 2 * j + 1] = static_cast<float>(std::sin(angle));
-    }
-  });
-  for (int layer = 0; layer < sizes_.layers; layer++) {
-    normalise(x, norms[2 * layer], n);
-    project(4 * layer, qkv, stride, false);
-    rotate(layer, places);
-    if (layer + 1 < sizes_.layers) {
-      finish(layer, x, qkv, places);
+  const int n = static_cast<int>(places.size()), hidden = sizes_.hidden;
+  turn(places);
+  for (int index = 0; index < static_cast<int>(layers_.size()); index++) {
+    const Layer& layer = layers_[index];
+    const int stride = layer.shape.qkv_width();
+    float* qkv = grown(qkv_, static_cast<size_t>(n) * stride);
+    grown(attention_, static_cast<size_t>(n) * layer.shape.query_width());
+    take(x, n, layer.shape.norm_before ? &layer.vector(VectorRole::ATTENTION_NORM) : nullptr);
+    project(activations_, layer.qkv, qkv, stride, false);
+    rotate(index, places);
+    if (index + 1 < static_cast<int>(layers_.size())) {
+      finish(index, x, qkv, places);
     } else if (count > 0) {
       const auto start = places.begin() + first;
-      finish(layer, x + static_cast<size_t>(first) * hidden, qkv + static_cast<size_t>(first) * stride, {start, start + count});
+      finish(index, x + static_cast<size_t>(first) * hidden, qkv + static_cast<size_t>(first) * stride, {start, start + count});
     }
   }
 }
 
 void Decoder::head(const float* x, int n, float* logits) {
   check({}, 0, 0);
-  normalise(x, norms[2 * sizes_.layers], n);
-  const Weights& last = weights[4 * sizes_.layers];
-  project(4 * sizes_.layers, logits, last.rows, false);
+  take(x, n, &output_norm_);
+  project(activations_, head_, logits, sizes_.vocabulary, false);
   threads_->rest();
 }
 

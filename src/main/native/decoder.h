@@ -1,6 +1,7 @@
-// A decoder of the Llama family on a CPU: the layers of `decoder.py`, over quantised weights.
+// A decoder on a CPU: layers that are described one by one, over quantised weights.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -13,14 +14,39 @@
 namespace llmworker {
 
 struct Sizes {
-  int layers;
   int hidden;
-  int heads;
-  int kv_heads;
-  int dim;  // of a head
-  int feed_forward;
+  int vocabulary;
   int slots;
   int length;  // positions of a slot
+};
+
+// What a layer does. `Layer` in program.py has the same members.
+struct LayerShape {
+  int heads;
+  int kv_heads;
+  int dim;     // of a head
+  int window;  // positions that a token sees; 0: all
+  int rope;    // which rotary positions; -1: none
+  // Queries at position p are multiplied by 1 + growth_beta · ln(1 + floor(p / growth_length)).
+  int growth_length;
+  HeadNorm head_norm;
+  bool norm_before;
+  bool norm_after;
+  Activation activation;
+  int width;    // of the feed-forward block, or of each expert
+  int experts;  // 0: one block for all tokens
+  int used_experts;
+  bool softmax_of_chosen;
+  bool normalised;  // the weights of the chosen experts are divided by their sum
+  float scale;      // of the scores
+  float cap;        // of the scores; 0: none
+  double growth_beta;
+  float residual_scale;  // of what each half adds
+  float experts_scale;
+
+  int qkv_width() const { return (heads + 2 * kv_heads) * dim; }
+  int query_width() const { return heads * dim; }
+  bool is_normed() const { return head_norm != HeadNorm::NONE; }
 };
 
 // The weights of one product: one matrix, or several with rows of different formats.
@@ -29,35 +55,51 @@ struct Weights {
   int rows = 0;
 };
 
+struct Layer {
+  LayerShape shape;
+  Weights qkv, attention_output, router;
+  // Of each expert, or one.
+  std::vector<Weights> gate_up, down;
+  // By role; empty if the layer has none.
+  std::array<std::vector<float>, static_cast<size_t>(VectorRole::OUTPUT_NORM)> vectors;
+
+  const std::vector<float>& vector(VectorRole role) const { return vectors[static_cast<size_t>(role)]; }
+};
+
 // Rotary positions rotate neighbouring values as complex pairs. GGUF orders a Llama's query and key rows so; the loader reorders
 // those of other models.
-//
+struct Rope {
+  std::vector<double> frequencies;  // the angle by which each pair turns from one position to the next, in radians
+  float strength;                   // factor of all values that turn
+};
+
 // Threading: one thread makes all calls.
 class Decoder {
  public:
-  // Throws if a size is not positive, or if a product of sizes does not fit.
+  // Throws if a size is not positive or too large.
   Decoder(const Sizes& sizes, float epsilon, CacheType cache, int threads);
 
+  // Loading: ropes and layers, then `allocate`, then weights.
+
+  void add_rope(Rope rope);
+  // Throws if a size is not positive, or if a product of sizes does not fit.
+  void add_layer(const LayerShape& shape);
+  void allocate();
+  void put_vector(int layer, VectorRole role, std::vector<float> values);
+  // The matrix whose parts come next.
+  Weights& begin_matrix(int layer, MatrixRole role);
+
   const Sizes& sizes() const { return sizes_; }
-  KvCache& cache() { return cache_; }
-  // The rows of the head's matrix; 0 if no weights are loaded.
-  int vocabulary() const { return weights.empty() ? 0 : weights.back().rows; }
+  KvCache& cache();
+  const Weights& head() const { return head_; }
+  // The matrix that was begun last.
+  Weights& last_matrix();
   void use_threads(int count);
 
   // Holds the weights.
   Memory memory;
   // Whether all scales and offsets of matrices from GGUF blocks are finite.
   bool finite = true;
-
-  // Matrices in the order of use: for each layer query|key|value, attention output, gate|up, down; then the head's.
-  std::vector<Weights> weights;
-  // For each layer those of attention and feed-forward, then the head's: [hidden].
-  std::vector<std::vector<float>> norms;
-  // If the model has them, for each layer: biases of query|key|value, and norms of query and key heads [heads + kv_heads, dim].
-  std::vector<std::vector<float>> biases;
-  std::vector<std::vector<float>> head_norms;
-  // [dim / 2], the angle by which each pair turns from one position to the next, in radians.
-  std::vector<double> frequencies;
 
   // Runs embedded tokens x [n, hidden] at their places through all layers, and adds their keys and values to the cache. Only
   // `count` rows from `first` on become the head's input: for the others, the last layer computes keys and values alone.
@@ -68,31 +110,50 @@ class Decoder {
   void head(const float* x, int n, float* logits);
 
  private:
-  void check_loaded() const;
-  void check(const std::vector<Place>& places, int first, int count) const;
-  void normalise(const float* x, const std::vector<float>& norm, int n);
-  void project(int matrix, float* out, int stride, bool add);
+  void check_loaded();
+  void check_layer(const Layer& layer) const;
+  void check(const std::vector<Place>& places, int first, int count);
+  void take(const float* x, int n, const std::vector<float>* norm);
+  void project(const Activations& from, const Weights& weights, float* out, int stride, bool add);
+  void add_result(const Layer& layer, const Activations& from, const Weights& weights, VectorRole bias, VectorRole norm, float* x);
+  void add_rows(const Layer& layer, const float* rows, const std::vector<float>& bias, VectorRole norm, float* x, int n);
+  void turn(const std::vector<Place>& places);
   void rotate(int layer, const std::vector<Place>& places);
   void finish(int layer, float* x, const float* qkv, const std::vector<Place>& places);
-  void gate(int n);
+  void feed_forward(const Layer& layer, float* x, int n);
+  void gate(const Layer& layer, const float* bias, int n, Activations& out);
+  void choose(const Layer& layer, int n);
+  void experts(const Layer& layer, float* x, int n);
   // Calls row(i) for 0 to n - 1, on several threads if there are enough rows.
   template <typename Row>
   void for_rows(int n, Row&& row);
 
-  int qkv_stride() const { return (sizes_.heads + 2 * sizes_.kv_heads) * sizes_.dim; }
-
   Sizes sizes_;
   float epsilon_;
-  KvCache cache_;
+  CacheType cache_type_;
+  std::unique_ptr<KvCache> cache_;
   std::unique_ptr<Threads> threads_;
+  std::vector<Rope> ropes_;
+  std::vector<Layer> layers_;
+  std::vector<float> output_norm_;
+  Weights head_;
+  Weights* filling_ = nullptr;
+  // Whether everything was checked since the weights changed.
+  bool checked_ = false;
 
   // Buffers of a call. They grow as needed and are kept between calls.
   Activations activations_;
-  std::vector<float> normal_;     // [n, hidden]
-  std::vector<float> qkv_;        // [n, (heads + 2 · kv_heads) · dim]
-  std::vector<float> attention_;  // [n, heads · dim]
-  std::vector<float> gate_up_;    // [n, 2 · feed_forward]
-  std::vector<float> rotations_;  // [n, dim / 2] cosines and sines
+  Activations gathered_;                       // of the rows that an expert works on
+  std::vector<float> normal_;                  // [n, hidden]
+  std::vector<float> qkv_;                     // [n, (heads + 2 · kv_heads) · dim]
+  std::vector<float> attention_;               // [n, heads · dim]
+  std::vector<float> gate_up_;                 // [n, 2 · width]
+  std::vector<float> result_;                  // [n, hidden], what a half adds
+  std::vector<float> sum_;                     // [n, hidden], of all experts
+  std::vector<float> routed_;                  // [n, experts], logits
+  std::vector<std::vector<float>> rotations_;  // by rope: [n, 2 · pairs] cosines and sines
+  // By expert the rows that chose it, with the weight of each.
+  std::vector<std::vector<std::pair<int, float>>> chosen_;
 };
 
 }  // namespace llmworker

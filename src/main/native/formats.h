@@ -17,8 +17,34 @@ enum class CacheType { F32 = 0, F16 = 1, BF16 = 2 };
 // The types of a GGUF file whose blocks `put_blocks` takes as they are.
 enum class GgufType { Q4_0 = 2, Q4_1 = 3, Q8_0 = 8 };
 
-// Which vectors `put_vector` adds to: see Decoder.
-enum class VectorKind { NORM = 0, BIAS = 1, HEAD_NORM = 2 };
+// The vectors of a layer, [hidden] unless said otherwise, and the one before the head.
+enum class VectorRole {
+  ATTENTION_NORM = 0,
+  ATTENTION_POST_NORM = 1,
+  FEED_FORWARD_NORM = 2,
+  FEED_FORWARD_POST_NORM = 3,
+  QKV_BIAS = 4,               // [(heads + 2 · kv_heads) · dim]
+  HEAD_NORMS = 5,             // [(heads + kv_heads) · dim]
+  SINKS = 6,                  // [heads]
+  ATTENTION_OUTPUT_BIAS = 7,
+  ROUTER_BIAS = 8,            // [experts]
+  GATE_UP_BIAS = 9,           // [2 · width], of one expert after the other
+  DOWN_BIAS = 10,             // [hidden], likewise
+  OUTPUT_NORM = 11,
+};
+
+// The matrices of a layer, and the one that makes logits.
+enum class MatrixRole { QKV = 0, ATTENTION_OUTPUT = 1, ROUTER = 2, GATE_UP = 3, DOWN = 4, HEAD = 5 };
+
+// RMS norms of queries and keys: none, one of each head, or one of all heads together.
+enum class HeadNorm { NONE = 0, EACH = 1, WHOLE = 2 };
+
+// What the gate g does to the values u.
+enum class Activation {
+  SILU = 0,     // u · g · sigmoid(g)
+  GELU = 1,     // u · gelu(g), with the approximation by tanh
+  CLAMPED = 2,  // (u + 1) · g · sigmoid(1.702 · g), with g at most 7 and u from -7 to 7
+};
 
 // The enumerator with this number.
 template <typename Enum>
@@ -28,16 +54,40 @@ Enum enumerator(int64_t number);
   throw std::invalid_argument("no " + std::string(what) + " has the number " + std::to_string(number));
 }
 
+template <typename Enum>
+Enum up_to(Enum last, const char* what, int64_t number) {
+  if (number < 0 || number > static_cast<int>(last)) refuse(what, number);
+  return static_cast<Enum>(number);
+}
+
 template <>
 inline Format enumerator<Format>(int64_t number) {
-  if (number < 0 || number > static_cast<int>(Format::BF16)) refuse("weight format", number);
-  return static_cast<Format>(number);
+  return up_to(Format::BF16, "weight format", number);
 }
 
 template <>
 inline CacheType enumerator<CacheType>(int64_t number) {
-  if (number < 0 || number > static_cast<int>(CacheType::BF16)) refuse("cache type", number);
-  return static_cast<CacheType>(number);
+  return up_to(CacheType::BF16, "cache type", number);
+}
+
+template <>
+inline VectorRole enumerator<VectorRole>(int64_t number) {
+  return up_to(VectorRole::OUTPUT_NORM, "role of a vector", number);
+}
+
+template <>
+inline MatrixRole enumerator<MatrixRole>(int64_t number) {
+  return up_to(MatrixRole::HEAD, "role of a matrix", number);
+}
+
+template <>
+inline HeadNorm enumerator<HeadNorm>(int64_t number) {
+  return up_to(HeadNorm::WHOLE, "norm of heads", number);
+}
+
+template <>
+inline Activation enumerator<Activation>(int64_t number) {
+  return up_to(Activation::CLAMPED, "activation", number);
 }
 
 template <>
@@ -45,12 +95,6 @@ inline GgufType enumerator<GgufType>(int64_t number) {
   const auto type = static_cast<GgufType>(number);
   if (type != GgufType::Q4_0 && type != GgufType::Q4_1 && type != GgufType::Q8_0) refuse("GGUF type of blocks", number);
   return type;
-}
-
-template <>
-inline VectorKind enumerator<VectorKind>(int64_t number) {
-  if (number < 0 || number > static_cast<int>(VectorKind::HEAD_NORM)) refuse("kind of vector", number);
-  return static_cast<VectorKind>(number);
 }
 
 }  // namespace llmworker

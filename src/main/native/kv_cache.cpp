@@ -30,16 +30,19 @@ void put_numbers(uint8_t* keys, uint8_t* values, int dim, int position, const fl
 
 }  // namespace
 
-KvCache::KvCache(CacheType type, int layers, int slots, int heads, int dim, int length)
-    : type_(type), layers_(layers), slots_(slots), heads_(heads), dim_(dim), length_((length + STRIDE - 1) / STRIDE * STRIDE) {
-  if (dim % 8 != 0) throw std::invalid_argument("heads have " + std::to_string(dim) + " values; expected a multiple of 8");
+KvCache::KvCache(CacheType type, const std::vector<Layer>& layers, int slots, int length)
+    : type_(type), layers_(layers), slots_(slots), length_((length + STRIDE - 1) / STRIDE * STRIDE) {
   number_bytes_ = type == CacheType::F32 ? 4 : 2;
-  size_t all = 2;
-  for (const size_t factor : {number_bytes_, static_cast<size_t>(dim), static_cast<size_t>(length_), static_cast<size_t>(layers),
-                              static_cast<size_t>(slots), static_cast<size_t>(heads)}) {
-    if (__builtin_mul_overflow(all, factor, &all)) throw std::bad_alloc();
+  for (const Layer& layer : layers_) {
+    if (layer.dim % 8 != 0) throw std::invalid_argument("heads have " + std::to_string(layer.dim) + " values; expected a multiple of 8");
+    size_t all = 2;
+    for (const size_t factor : {number_bytes_, static_cast<size_t>(layer.dim), static_cast<size_t>(length_),
+                                static_cast<size_t>(slots), static_cast<size_t>(layer.heads)}) {
+      if (__builtin_mul_overflow(all, factor, &all)) throw std::bad_alloc();
+    }
+    starts_.push_back(bytes_);
+    if (__builtin_add_overflow(bytes_, all, &bytes_)) throw std::bad_alloc();
   }
-  head_bytes_ = number_bytes_ * dim_ * length_;
   lanes_.resize(slots);
   std::iota(lanes_.begin(), lanes_.end(), 0);
   // The system allocates a page when it is first written to, so a slot that is never used takes no memory.
@@ -52,15 +55,12 @@ KvCache::~KvCache() { munmap(data_, bytes()); }
 
 void KvCache::put(int layer, int slot, int head, int position, const float* key, const float* value) {
   uint8_t *k = keys(layer, slot, head), *v = values(layer, slot, head);
+  const int dim = layers_[layer].dim;
   switch (type_) {
-    case CacheType::F32: return put_numbers<float>(k, v, dim_, position, key, value);
-    case CacheType::F16: return put_numbers<Half>(k, v, dim_, position, key, value);
-    case CacheType::BF16: return put_numbers<Bfloat>(k, v, dim_, position, key, value);
+    case CacheType::F32: return put_numbers<float>(k, v, dim, position, key, value);
+    case CacheType::F16: return put_numbers<Half>(k, v, dim, position, key, value);
+    case CacheType::BF16: return put_numbers<Bfloat>(k, v, dim, position, key, value);
   }
-}
-
-size_t KvCache::used_bytes(int positions) const {
-  return number_bytes_ * dim_ * std::min(length_, (positions + STRIDE - 1) / STRIDE * STRIDE);
 }
 
 void KvCache::check_slot(int slot) const {
@@ -79,9 +79,10 @@ void KvCache::copy(int source, int target, int length) {
   check_slot(source);
   check_slot(target);
   if (length < 0) throw std::out_of_range(std::to_string(length) + " positions cannot be copied");
-  const size_t used = used_bytes(length);
-  for (int layer = 0; layer < layers_; layer++) {
-    for (int head = 0; head < heads_; head++) {
+  const size_t positions = std::min(length_, (length + STRIDE - 1) / STRIDE * STRIDE);
+  for (int layer = 0; layer < static_cast<int>(layers_.size()); layer++) {
+    const size_t used = number_bytes_ * layers_[layer].dim * positions;
+    for (int head = 0; head < layers_[layer].heads; head++) {
       std::memcpy(keys(layer, target, head), keys(layer, source, head), used);
       std::memcpy(values(layer, target, head), values(layer, source, head), used);
     }

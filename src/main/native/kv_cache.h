@@ -16,8 +16,14 @@ class KvCache {
  public:
   static constexpr int STRIDE = 8;
 
+  // Key-value heads of a layer, and the numbers of each.
+  struct Layer {
+    int heads;
+    int dim;
+  };
+
   // length: the most positions of a slot
-  KvCache(CacheType type, int layers, int slots, int heads, int dim, int length);
+  KvCache(CacheType type, const std::vector<Layer>& layers, int slots, int length);
   ~KvCache();
   KvCache(const KvCache&) = delete;
   KvCache& operator=(const KvCache&) = delete;
@@ -25,10 +31,10 @@ class KvCache {
   CacheType type() const { return type_; }
   int length() const { return length_; }
   int slots() const { return slots_; }
-  size_t bytes() const { return 2 * head_bytes_ * layers_ * slots_ * heads_; }
+  size_t bytes() const { return bytes_; }
 
   uint8_t* keys(int layer, int slot, int head) const { return place(layer, slot, head); }
-  uint8_t* values(int layer, int slot, int head) const { return place(layer, slot, head) + head_bytes_; }
+  uint8_t* values(int layer, int slot, int head) const { return place(layer, slot, head) + head_bytes(layer); }
 
   // Puts a key and a value [dim] at a position.
   void put(int layer, int slot, int head, int position, const float* key, const float* value);
@@ -40,15 +46,19 @@ class KvCache {
 
  private:
   void check_slot(int slot) const;
+  // The keys of a head, or its values.
+  size_t head_bytes(int layer) const { return number_bytes_ * layers_[layer].dim * length_; }
   uint8_t* place(int layer, int slot, int head) const {
-    return data_ + 2 * head_bytes_ * ((static_cast<size_t>(layer) * slots_ + lanes_[slot]) * heads_ + head);
+    return data_ + starts_[layer] + 2 * head_bytes(layer) * (static_cast<size_t>(lanes_[slot]) * layers_[layer].heads + head);
   }
-  size_t used_bytes(int positions) const;
 
   CacheType type_;
-  int layers_, slots_, heads_, dim_, length_;
+  std::vector<Layer> layers_;
+  int slots_, length_;
   size_t number_bytes_;
-  size_t head_bytes_;
+  // Where each layer begins, in bytes.
+  std::vector<size_t> starts_;
+  size_t bytes_ = 0;
   // The place of each slot in memory.
   std::vector<int> lanes_;
   uint8_t* data_;

@@ -154,13 +154,39 @@ Decoder& decoder(const Tensor& tensor) {
 
 void open(Value* stack) {
   const Tensor target(stack[0]), sizes(stack[1]);
-  check_elements(sizes, 8, "sizes");
+  check_elements(sizes, 4, "sizes");
   const int64_t* s = sizes.data<int64_t>();
-  const auto at = [&](int i) { return integer(s[i]); };
-  const Sizes all{at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)};
+  const Sizes all{integer(s[0]), integer(s[1]), integer(s[2]), integer(s[3])};
   *target.data<int64_t>() = reinterpret_cast<int64_t>(
       new Decoder(all, static_cast<float>(number(stack[2])), enumerator<CacheType>(integer(stack[3])), integer(stack[4])));
 }
+
+void add_rope(Value* stack) {
+  const Tensor target(stack[0]), frequencies(stack[1]);
+  const std::span<const double> values = frequencies.numbers<double>();
+  decoder(target).add_rope({{values.begin(), values.end()}, static_cast<float>(number(stack[2]))});
+}
+
+// `add_layer` in native_decoder.py passes the members in this order.
+void add_layer(Value* stack) {
+  const Tensor target(stack[0]), integers(stack[1]), numbers(stack[2]);
+  check_elements(integers, 15, "integers");
+  check_elements(numbers, 5, "numbers");
+  const int64_t* at = integers.data<int64_t>();
+  const double* number = numbers.data<double>();
+  LayerShape s{};
+  for (int* member : {&s.heads, &s.kv_heads, &s.dim, &s.window, &s.rope, &s.growth_length, &s.width, &s.experts, &s.used_experts}) {
+    *member = integer(*at++);
+  }
+  for (bool* member : {&s.norm_before, &s.norm_after, &s.softmax_of_chosen, &s.normalised}) *member = *at++ != 0;
+  s.head_norm = enumerator<HeadNorm>(*at++);
+  s.activation = enumerator<Activation>(*at++);
+  for (float* member : {&s.scale, &s.cap, &s.residual_scale, &s.experts_scale}) *member = static_cast<float>(*number++);
+  s.growth_beta = *number;
+  decoder(target).add_layer(s);
+}
+
+void allocate(Value* stack) { decoder(Tensor(stack[0])).allocate(); }
 
 void close(Value* stack) {
   const Tensor target(stack[0]);
@@ -171,30 +197,19 @@ void close(Value* stack) {
 void use_threads(Value* stack) { decoder(Tensor(stack[0])).use_threads(integer(stack[1])); }
 
 void put_vector(Value* stack) {
-  const Tensor target(stack[0]), values(stack[2]);
-  Decoder& to = decoder(target);
-  const float* data = values.data<float>();
-  const std::vector<float> vector(data, data + values.elements());
-  switch (enumerator<VectorKind>(integer(stack[1]))) {
-    case VectorKind::NORM: to.norms.push_back(vector); break;
-    case VectorKind::BIAS: to.biases.push_back(vector); break;
-    case VectorKind::HEAD_NORM: to.head_norms.push_back(vector); break;
-  }
+  const Tensor target(stack[0]), values(stack[3]);
+  const std::span<const float> numbers = values.numbers<float>();
+  decoder(target).put_vector(integer(stack[1]), enumerator<VectorRole>(integer(stack[2])), {numbers.begin(), numbers.end()});
 }
 
-void put_frequencies(Value* stack) {
-  const Tensor target(stack[0]), values(stack[1]);
-  const double* data = values.data<double>();
-  decoder(target).frequencies.assign(data, data + values.elements());
+void begin_matrix(Value* stack) {
+  decoder(Tensor(stack[0])).begin_matrix(integer(stack[1]), enumerator<MatrixRole>(integer(stack[2])));
 }
-
-void begin_matrix(Value* stack) { decoder(Tensor(stack[0])).weights.emplace_back(); }
 
 void begin_part(Value* stack) {
   const Tensor target(stack[0]);
   Decoder& to = decoder(target);
-  if (to.weights.empty()) throw std::logic_error("a part belongs to no matrix");
-  Weights& last = to.weights.back();
+  Weights& last = to.last_matrix();
   const int rows = integer(stack[2]), all = integer(int64_t{last.rows} + rows);
   last.parts.emplace_back(enumerator<Format>(integer(stack[1])), rows, integer(stack[3]), to.memory);
   last.rows = all;
@@ -202,9 +217,9 @@ void begin_part(Value* stack) {
 
 // The last part that was begun.
 Matrix& part(const Tensor& target) {
-  std::vector<Weights>& weights = decoder(target).weights;
-  if (weights.empty() || weights.back().parts.empty()) throw std::logic_error("no part of a matrix was begun");
-  return weights.back().parts.back();
+  std::vector<Matrix>& parts = decoder(target).last_matrix().parts;
+  if (parts.empty()) throw std::logic_error("no part of a matrix was begun");
+  return parts.back();
 }
 
 void put_blocks(Value* stack) {
@@ -233,7 +248,9 @@ void is_finite(Value* stack) {
 
 void embed(Value* stack) {
   const Tensor target(stack[0]), tokens(stack[1]), x(stack[2]);
-  const Matrix& head = part(target);
+  const std::vector<Matrix>& parts = decoder(target).head().parts;
+  if (parts.size() != 1) throw std::logic_error("the head is no single matrix");
+  const Matrix& head = parts[0];
   check_elements(x, tokens.elements() * head.columns(), "x");
   const int64_t* const token = tokens.data<int64_t>();
   for (int64_t i = 0; i < tokens.elements(); i++) {
@@ -257,7 +274,7 @@ void head(Value* stack) {
   const Tensor target(stack[0]), x(stack[1]), logits(stack[2]);
   Decoder& from = decoder(target);
   const int64_t n = x.elements() / from.sizes().hidden;
-  check_elements(logits, n * from.vocabulary(), "logits");
+  check_elements(logits, n * from.sizes().vocabulary, "logits");
   from.head(x.data<float>(), static_cast<int>(n), logits.data<float>());
 }
 
@@ -282,9 +299,11 @@ constexpr Operator OPERATORS[] = {
     {"open", "Tensor(a!) decoder, Tensor sizes, float epsilon, int cache, int threads", kernel<open>},
     {"close", "Tensor(a!) decoder", kernel<close>},
     {"use_threads", "Tensor(a!) decoder, int count", kernel<use_threads>},
-    {"put_vector", "Tensor(a!) decoder, int kind, Tensor values", kernel<put_vector>},
-    {"put_frequencies", "Tensor(a!) decoder, Tensor values", kernel<put_frequencies>},
-    {"begin_matrix", "Tensor(a!) decoder", kernel<begin_matrix>},
+    {"add_rope", "Tensor(a!) decoder, Tensor frequencies, float strength", kernel<add_rope>},
+    {"add_layer", "Tensor(a!) decoder, Tensor integers, Tensor numbers", kernel<add_layer>},
+    {"allocate", "Tensor(a!) decoder", kernel<allocate>},
+    {"put_vector", "Tensor(a!) decoder, int layer, int role, Tensor values", kernel<put_vector>},
+    {"begin_matrix", "Tensor(a!) decoder, int layer, int role", kernel<begin_matrix>},
     {"begin_part", "Tensor(a!) decoder, int format, int rows, int columns", kernel<begin_part>},
     {"put_blocks", "Tensor(a!) decoder, Tensor bytes, int type, int first, int count", kernel<put_blocks>},
     {"put_quants", "Tensor(a!) decoder, Tensor quants, Tensor scales, Tensor offsets, int first, int count",

@@ -18,7 +18,7 @@ import layouts
 from gguf_blocks import repack, rows_per_piece, unpack, unpack_int4, unpack_matrix
 from kv_cache import KvCache
 from program import DecoderProgram
-from weights import Weights, bytes_of, rope_angles, swiglu
+from weights import Types, bytes_of, rope_angles, swiglu
 
 
 def matmul_dense(x: Tensor, w: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ def pack_bfloat16(w: Tensor) -> Tensor:
     return torch.ops.mkldnn._reorder_linear_weight(w, 128)
 
 
-class Decoder(Weights, DecoderProgram):
+class Decoder(Types, DecoderProgram):
     few_weights: List[Tensor]
     few_scales: List[Tensor]
     few_layouts: List[int]
@@ -67,6 +67,9 @@ class Decoder(Weights, DecoderProgram):
     many_layouts: List[int]
     many_from: List[int]
     packs: List[bool]
+    norms: List[Tensor]
+    biases: List[Tensor]
+    head_norms: List[Tensor]
 
     def __init__(self):
         super().__init__()
@@ -98,14 +101,29 @@ class Decoder(Weights, DecoderProgram):
         self.lone = KvCache()
         self.lone_from = 0
         self.lone_to = 0
+        self.heads = 0
+        self.kv_heads = 0
+        self.head_dim = 0
+        # For each layer attention and feed-forward, then the head's: [H] float32, times the square root of H.
+        self.norms = []
+        # If the model has them, for each layer: of query|key|value, [(A + 2 · G) · D]; and of the heads of queries and
+        # keys, [A + G, D] float32, times the square root of D.
+        self.biases = []
+        self.head_norms = []
+        self.head_norm_epsilon = none  # [1, 1, 1], times the square root of D
         self.rotations = none  # complex [max_length, D / 2]
         self.norm_epsilon = none  # [1, 1], times the square root of H
 
     # Loading.
 
-    def allocate(self, epsilon: float, compute: str, cache: str) -> None:
-        self.set_types(epsilon, compute, cache)
-        self.norm_epsilon = torch.full([1, 1], (self.hidden * epsilon) ** 0.5, device=self.device)
+    @torch.jit.export
+    def allocate(self) -> None:
+        """All layers are as those of Llama, Qwen 2 or Qwen 3, and are the same."""
+        first = self.described[0]
+        self.heads, self.kv_heads, self.head_dim = first.heads, first.kv_heads, first.head_dim
+        self.set_types()
+        self.head_norm_epsilon = torch.full([1, 1, 1], (self.head_dim * self.epsilon) ** 0.5, device=self.device)
+        self.norm_epsilon = torch.full([1, 1], (self.hidden * self.epsilon) ** 0.5, device=self.device)
         layers, heads, dim = self.layers, self.kv_heads, self.head_dim
         self.cache.allocate(layers, self.slots, heads, dim, self.max_length, 256, self.cache_dtype, self.device)
         # One block for all positions takes the fewest operators.
@@ -129,12 +147,30 @@ class Decoder(Weights, DecoderProgram):
         """Whether oneDNN multiplies bfloat16 on this machine."""
         return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
-    def add_attention_bias(self, q: Tensor, k: Tensor, v: Tensor) -> None:
-        self.biases.append(torch.cat([q, k, v]))
+    def add_vector(self, layer: int, role: str, values: Tensor) -> None:
+        if role == "qkv_bias":
+            self.biases.append(values)
+        elif role == "head_norms":
+            self.head_norms.append(values.view(-1, self.head_dim) * float(self.head_dim) ** 0.5)
+        else:
+            assert role.endswith("norm"), "decoder.pt has no " + role
+            self.norms.append(values * float(self.hidden) ** 0.5)
+
+    def add_output_norm(self, weights: Tensor) -> None:
+        self.norms.append(weights * float(self.hidden) ** 0.5)
 
     @torch.jit.export
     def put_matrix(
-        self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, few: int, many: int, many_from: int
+        self,
+        layer: int,
+        role: str,
+        parts: List[Tensor],
+        types: List[int],
+        rows: List[int],
+        columns: int,
+        few: int,
+        many: int,
+        many_from: int,
     ) -> None:
         """If bfloat16 is wanted beside int4, `pack` makes it later."""
         w, s = self.hold(parts, types, rows, columns, few)
@@ -170,8 +206,10 @@ class Decoder(Weights, DecoderProgram):
         return whole, torch.cat(scales, 1) if len(scales) > 0 else torch.zeros(0)
 
     @torch.jit.export
-    def build(self, frequencies: List[float]) -> None:
-        angles = rope_angles(self.max_length, frequencies)
+    def build(self) -> None:
+        angles = rope_angles(self.max_length, self.ropes[0].frequencies)
+        # Values that do not turn.
+        angles = F.pad(angles, [0, self.head_dim // 2 - angles.size(1)])
         # Queries and keys are both scaled by the fourth root of 1/D, so that scores are scaled by its square root.
         turns = torch.polar(torch.full_like(angles, self.head_dim**-0.25), angles)
         self.rotations = turns.to(torch.complex64).to(self.device)

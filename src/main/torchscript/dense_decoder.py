@@ -2,74 +2,154 @@
 makes one copy to the device and one back for each call. It also runs on a CPU, where the tests check it.
 
 All matrices are dense and of one type. The host takes about 5 µs to launch a kernel, so the number of kernels decides
-how long a step takes. A layer has 14, five of which are products. To get there:
+how long a step takes. A layer of Llama has 14, five of which are products. To get there:
 
 - A norm's weights are part of the matrix that follows it, and its epsilon is a column of the residual stream.
+- Factors of what a layer adds are part of the matrix or norm that makes it.
 - Rotary positions are applied by a product, with a step's rotations as matrices.
 - Products add to the residual stream themselves.
 - Query heads are in the order [A / G, G]. Attention then takes the group of a key head as its query positions, and
   leaves its result as the next product reads it.
 
-Shapes: n rows (tokens) of `hidden` H values; A query heads and G key-value heads of D values; V token ids.
+A layer runs what its description has, and no kernel for what it has not.
+
+Shapes: n rows (tokens) of `hidden` H values; A query heads and G key-value heads of D values; V token ids; E experts.
 """
 
-from typing import List, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gguf_blocks import unpack, unpack_matrix
-from program import DecoderProgram
+import program
+from experts import activated, routed, run_experts
+from gguf_blocks import unpack
+from program import DecoderProgram, Layer
 from sampling import Sampling, sample, sample_at_once
 from steering import report
-from weights import Weights, bytes_of, rope_angles, swiglu
+from weights import Types, bytes_of, rope_angles
+
+class DenseLayer(NamedTuple):
+    """A layer as it runs. Vectors that are multiplied with rows are float32, biases are of the type of the matrices."""
+
+    described: Layer
+    # Which of the rotations, growths and sights of a step it takes; -1: none.
+    rotation: int
+    growth: int
+    sight: int
+    norm_before: bool
+    keys: Tensor  # [slots, length, G, D]
+    values: Tensor
+    qkv: Tensor
+    qkv_bias: Optional[Tensor]
+    head_norms: Optional[Tensor]  # [A + G, D], times the square root of the number of values in a norm
+    head_norm_epsilon: Tensor  # [1 or A + G, 1], times that root
+    sinks: Optional[Tensor]  # [G, A / G, 1]
+    output: Tensor
+    output_bias: Optional[Tensor]
+    attention_post_norm: Optional[Tensor]  # [H], times the square root of H
+    router: Optional[Tensor]  # [E, H] float32
+    router_bias: Optional[Tensor]
+    gate_up: Tensor  # [2 · width, H]; with experts one more dimension at the front of each of these
+    gate_up_bias: Optional[Tensor]
+    down: Tensor  # [H, width]
+    down_bias: Optional[Tensor]
+    feed_forward_post_norm: Optional[Tensor]
 
 
-class DenseDecoder(Weights, DecoderProgram):
+class Turns(NamedTuple):
+    """What the positions of some rows do to queries and keys, by the numbers that layers have."""
+
+    rotations: List[Tensor]  # [n, D, D]
+    growths: List[Tensor]  # factors of queries, [n, 1, 1] float32
+
+
+def kind_of(kinds: List[List[float]], kind: List[float]) -> int:
+    """The number of a kind, which is added if it is new."""
+    for i, known in enumerate(kinds):
+        if known == kind:
+            return i
+    kinds.append(kind)
+    return len(kinds) - 1
+
+
+def name(layer: int, role: str) -> str:
+    return str(layer) + "." + role
+
+
+class DenseDecoder(Types, DecoderProgram):
     """In deterministic mode each step has as many rows, so that each product is the same kernel."""
 
-    weights: List[Tensor]
-    keys: List[Tensor]
-    values: List[Tensor]
+    tensors: Dict[str, Tensor]
+    run_layers: List[DenseLayer]
+    all_keys: List[Tensor]
+    all_values: List[Tensor]
+    cache_kinds: List[List[float]]
+    rotation_kinds: List[List[float]]
+    growth_kinds: List[List[float]]
+    sight_kinds: List[List[float]]
+    turns: List[Tensor]
+    unturned: List[Tensor]
+    quarter_turns: List[Tensor]
+    growths: List[Tensor]
 
     def __init__(self):
         super().__init__()
         none = torch.zeros(0)
         # The type of the residual stream. float16 ends at 65504, and the sums of some models are larger.
         self.residual_dtype = torch.float32
-        # For each layer query|key|value, attention output, gate|up, down; then the head.
-        self.weights = []
+        # While weights are loaded: those of each layer by `name`.
+        self.tensors = {}
+        self.next_expert = 0
+        self.run_layers = []
+        self.output_norm = none
+        self.head_matrix = none
         # `embedding` is [V, H + 8]: column H is what a norm adds for its epsilon, the others are padding.
         self.pad_value = 0.0
-        # [layers, slots, length, G, D] and by layer. Idle rows write to position max_length, which nothing reads.
-        self.all_keys = none
-        self.all_values = none
-        self.keys = []
-        self.values = []
+        self.norm_epsilon = none  # [1, 1], times the square root of H
+        # Layers with heads alike are one tensor, [layers, slots, length, G, D]. Idle rows write to position max_length,
+        # which nothing reads.
+        self.all_keys = []
+        self.all_values = []
         self.length = 0
-        # Cosines and sines by position, each twice: [length, 2, 1, D]; and the matrices [D, D] that they multiply.
-        self.turns = none
-        self.unturned = none
-        self.quarter_turn = none
+        # G and D; kind of rotary positions and D; beta and length of a growth; window and A / G.
+        self.cache_kinds = []
+        self.rotation_kinds = []
+        self.growth_kinds = []
+        self.sight_kinds = []
+        # Of each kind of rotary positions: cosines and sines by position, each twice, [length, 2, 1, D], and the
+        # matrices [D, D] that they multiply. Of each growth the factors by position, [length, 1, 1].
+        self.turns = []
+        self.unturned = []
+        self.quarter_turns = []
+        self.growths = []
+        # Whether a step attends to the whole length, however short its sequences are.
+        self.whole_length = False
         integers = torch.zeros(0, dtype=torch.int64)
         self.slot_numbers = integers
         self.idle_rows = integers
 
     # Loading.
 
-    def allocate(self, epsilon: float, compute: str, cache: str) -> None:
-        self.set_types(epsilon, compute, cache)
-        self.residual_dtype = torch.float32 if compute == "fp16" else self.compute_dtype
-        self.pad_value = (self.hidden * epsilon) ** 0.5
+    @torch.jit.export
+    def allocate(self) -> None:
+        self.set_types()
+        self.residual_dtype = torch.float32 if self.compute == "fp16" else self.compute_dtype
+        self.pad_value = (self.hidden * self.epsilon) ** 0.5
+        self.norm_epsilon = torch.full([1, 1], self.pad_value, device=self.device)
         self.length = self.bucket(self.max_length + 1)
-        # Zeros, because a weight of 0 does not remove a NaN.
-        shape = [self.layers, self.slots, self.length, self.kv_heads, self.head_dim]
-        self.all_keys = torch.zeros(shape, dtype=self.cache_dtype, device=self.device)
-        self.all_values = torch.zeros(shape, dtype=self.cache_dtype, device=self.device)
-        for i in range(self.layers):
-            self.keys.append(self.all_keys[i])
-            self.values.append(self.all_values[i])
+        counts: List[int] = []
+        for d in self.described:
+            kind = kind_of(self.cache_kinds, [float(d.kv_heads), float(d.head_dim)])
+            if kind == len(counts):
+                counts.append(0)
+            counts[kind] += 1
+        for i, kind in enumerate(self.cache_kinds):
+            shape = [counts[i], self.slots, self.length, int(kind[0]), int(kind[1])]
+            # Zeros, because a weight of 0 does not remove a NaN.
+            self.all_keys.append(torch.zeros(shape, dtype=self.cache_dtype, device=self.device))
+            self.all_values.append(torch.zeros(shape, dtype=self.cache_dtype, device=self.device))
 
     def bucket(self, length: int) -> int:
         """A length rounded up to whole pieces of 64 positions, which kernels for attention read. Masks are then aligned."""
@@ -78,80 +158,217 @@ class DenseDecoder(Weights, DecoderProgram):
     @torch.jit.export
     def placement(self) -> str:
         """The device of weights and cache; both devices if they differ."""
-        weights, cache = str(self.weights[0].device), str(self.all_keys.device)
+        weights, cache = str(self.head_matrix.device), str(self.all_keys[0].device)
         return weights if weights == cache else weights + " and " + cache
 
     @torch.jit.export
     def put_embedding(self, parts: List[Tensor], gguf_type: int, rows: int) -> None:
         total = sum([part.size(0) for part in parts])
-        own: List[Tensor] = []
+        whole = torch.empty([rows, self.hidden + 8], dtype=self.compute_dtype, device=self.device)
+        factor = torch.full([1], self.embedding_scale, device=self.device)
+        first = 0
         for part in parts:
-            raw = part.to(self.device)
-            own.append(unpack_matrix(raw, gguf_type, rows * part.size(0) // total, self.hidden, self.compute_dtype))
-        whole = torch.cat(own) if len(own) > 1 else own[0]
-        self.embedding = F.pad(F.pad(whole, [0, 1], "constant", self.pad_value), [0, 7])
+            last = first + rows * part.size(0) // total
+            self.unpack_scaled(part, gguf_type, factor, whole[first:last, : self.hidden])
+            first = last
+        whole[:, self.hidden] = self.pad_value
+        whole[:, self.hidden + 1 :] = 0.0
+        self.embedding = whole
 
-    def add_attention_bias(self, q: Tensor, k: Tensor, v: Tensor) -> None:
-        self.biases.append(torch.cat([self.by_group(q.unsqueeze(1)).squeeze(1), k, v]).to(self.compute_dtype))
+    def add_output_norm(self, weights: Tensor) -> None:
+        self.output_norm = weights * float(self.hidden) ** 0.5
 
-    def by_group(self, rows: Tensor) -> Tensor:
+    def add_vector(self, layer: int, role: str, values: Tensor) -> None:
+        d, root = self.described[layer], float(self.hidden) ** 0.5
+        if role == "attention_norm" or role == "feed_forward_norm":
+            values = values * root
+        elif role == "attention_post_norm" or role == "feed_forward_post_norm":
+            values = values * (root * d.residual_scale)
+        elif role == "qkv_bias":
+            values = self.by_group_and_keys(values.unsqueeze(1), d).squeeze(1).to(self.compute_dtype)
+        elif role == "head_norms":
+            values = self.by_group_and_keys(values.unsqueeze(1), d).view(-1, d.head_dim) * self.head_norm_roots(d)
+        elif role == "sinks":
+            values = values.view(d.kv_heads, -1, 1)
+        elif role == "attention_output_bias":
+            values = (values * self.added_factor(d)).to(self.compute_dtype)
+        elif role == "down_bias":
+            values = (values * (self.added_factor(d) * d.experts_scale)).to(self.compute_dtype)
+        elif role == "gate_up_bias":
+            values = values.to(self.compute_dtype)
+        else:
+            assert role == "router_bias", "dense.pt has no " + role
+        if d.experts > 0 and (role == "gate_up_bias" or role == "down_bias"):
+            values = values.view(d.experts, -1)
+        self.tensors[name(layer, role)] = values
+
+    def added_factor(self, d: Layer) -> float:
+        """Factor of the matrix whose result a half adds. If a norm follows, the factor is part of its weights."""
+        return d.residual_scale if d.norms == "before" else 1.0
+
+    def head_norm_roots(self, d: Layer) -> Tensor:
+        """The square roots of how many values the norm of each head is about: [1 or A + G, 1]."""
+        if d.head_norm == "whole":
+            queries = torch.full([d.heads, 1], float(d.heads * d.head_dim) ** 0.5)
+            keys = torch.full([d.kv_heads, 1], float(d.kv_heads * d.head_dim) ** 0.5)
+            return torch.cat([queries, keys]).to(self.device)
+        return torch.full([1, 1], float(d.head_dim) ** 0.5, device=self.device)
+
+    def by_group(self, rows: Tensor, d: Layer) -> Tensor:
         """Rows [A · D, …] of query heads from the order [G, A / G] to [A / G, G]."""
-        split = rows.view(self.kv_heads, self.heads // self.kv_heads, self.head_dim, -1)
+        split = rows.view(d.kv_heads, d.heads // d.kv_heads, d.head_dim, -1)
         return split.transpose(0, 1).reshape(rows.size(0), -1)
+
+    def by_group_and_keys(self, rows: Tensor, d: Layer) -> Tensor:
+        """Rows of query heads `by_group`, and what follows them."""
+        queries = d.heads * d.head_dim
+        return torch.cat([self.by_group(rows[:queries], d), rows[queries:]])
 
     @torch.jit.export
     def put_matrix(
-        self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, few: int, many: int, many_from: int
+        self,
+        layer: int,
+        role: str,
+        parts: List[Tensor],
+        types: List[int],
+        rows: List[int],
+        columns: int,
+        few: int,
+        many: int,
+        many_from: int,
     ) -> None:
         """There is one layout, for any number of rows."""
-        place, layer = len(self.weights) % 4, len(self.weights) // 4
-        own: List[Tensor] = []
+        dtype = torch.float32 if role == "router" else self.compute_dtype
+        whole = torch.empty([sum(rows), columns], dtype=dtype, device=self.device)
+        factors = self.column_factors(layer, role)
+        first = 0
         for i in range(len(parts)):
-            raw = parts[i].to(self.device)
-            if place == 0 or place == 2 or layer == self.layers:
-                norm = self.norms[-1] if layer == self.layers else self.norms[2 * layer + place // 2]
-                # In float32, so that the product is rounded once.
-                own.append(self.scaled(raw, types[i], rows[i], columns, norm))
-            else:
-                own.append(unpack_matrix(raw, types[i], rows[i], columns, self.compute_dtype))
-        whole = torch.cat(own) if len(own) > 1 else own[0]
-        if layer < self.layers and place == 0:
-            queries = self.heads * self.head_dim
-            whole = torch.cat([self.by_group(whole[:queries]), whole[queries:]])
-        elif place == 1:
-            whole = self.by_group(whole.t()).t().contiguous()
-        self.weights.append(whole)
+            self.unpack_scaled(parts[i], types[i], factors, whole[first : first + rows[i]])
+            first += rows[i]
+        if layer == program.HEAD:
+            self.head_matrix = whole
+            return
+        d = self.described[layer]
+        if role == "qkv":
+            whole = self.by_group_and_keys(whole, d)
+        elif role == "attention_output":
+            whole = self.by_group(whole.t(), d).t().contiguous()
+        if d.experts > 0 and (role == "gate_up" or role == "down"):
+            self.put_expert(layer, role, whole)
+        else:
+            self.tensors[name(layer, role)] = whole
 
-    def scaled(self, raw: Tensor, gguf_type: int, rows: int, columns: int, norm: Tensor) -> Tensor:
-        """A matrix that includes the weights of the norm before it, made some rows at a time."""
-        raw = raw.view(rows, -1)
-        out = torch.empty([rows, columns], dtype=self.compute_dtype, device=self.device)
+    def put_expert(self, layer: int, role: str, matrix: Tensor) -> None:
+        """All experts of a layer are one tensor: gate_up and down of the first, of the second and so on."""
+        experts = self.described[layer].experts
+        if self.next_expert == 0:
+            shape = [experts, matrix.size(0), matrix.size(1)]
+            self.tensors[name(layer, role)] = torch.empty(shape, dtype=self.compute_dtype, device=self.device)
+        self.tensors[name(layer, role)][self.next_expert].copy_(matrix)
+        if role == "down":
+            self.next_expert = (self.next_expert + 1) % experts
+
+    def column_factors(self, layer: int, role: str) -> Tensor:
+        """What the columns of a matrix are multiplied with: the norm before it [columns], or one factor [1]."""
+        if layer == program.HEAD:
+            return self.output_norm
+        d = self.described[layer]
+        factor = 1.0
+        if role == "attention_output":
+            factor = self.added_factor(d)
+        elif role == "down":
+            factor = self.added_factor(d) * d.experts_scale
+        elif d.norms != "after":
+            return self.tensors[name(layer, "attention_norm" if role == "qkv" else "feed_forward_norm")]
+        return torch.full([1], factor, device=self.device)
+
+    def unpack_scaled(self, raw: Tensor, gguf_type: int, factors: Tensor, out: Tensor) -> None:
+        """Rows times the factors of their columns, in float32, so that they are rounded once; some rows at a time."""
+        rows = out.size(0)
+        raw = raw.to(self.device).view(rows, -1)
         for first in range(0, rows, 1024):
             last = min(rows, first + 1024)
-            out[first:last].copy_(unpack(raw[first:last], gguf_type).mul_(norm))
-        return out
+            out[first:last].copy_(unpack(raw[first:last], gguf_type).mul_(factors))
 
     @torch.jit.export
-    def build(self, frequencies: List[float]) -> None:
-        angles = rope_angles(self.length, frequencies).repeat_interleave(2, 1)
-        self.turns = torch.stack([angles.cos(), angles.sin()], 1).unsqueeze(2).float().to(self.device)
-        unturned = torch.eye(self.head_dim)
-        # A pair (a, b) turns to (a · cos - b · sin, a · sin + b · cos).
-        quarter = torch.zeros_like(unturned)
-        for i in range(0, self.head_dim, 2):
-            quarter[i, i + 1] = 1.0
-            quarter[i + 1, i] = -1.0
-        self.unturned = unturned.to(self.device)
-        self.quarter_turn = quarter.to(self.device)
+    def build(self) -> None:
         self.places = torch.arange(self.length, device=self.device)
         self.slot_numbers = torch.arange(self.slots, device=self.device)
         # Token 0 at the position that nothing reads.
         idle = torch.tensor([0, self.max_length]).view(2, 1).expand(2, self.slots)
         self.idle_rows = idle.contiguous().to(self.device)
+        used = [0 for _ in self.cache_kinds]
+        for i, d in enumerate(self.described):
+            cache = kind_of(self.cache_kinds, [float(d.kv_heads), float(d.head_dim)])
+            keys, values = self.all_keys[cache][used[cache]], self.all_values[cache][used[cache]]
+            used[cache] += 1
+            layer = self.built(i, d, keys, values)
+            self.run_layers.append(layer)
+            self.whole_length = self.whole_length or self.deterministic and (d.cap > 0.0 or layer.sinks is not None)
+        self.tensors.clear()
+
+    def built(self, i: int, d: Layer, keys: Tensor, values: Tensor) -> DenseLayer:
+        rotation, growth = -1, -1
+        if d.rope >= 0:
+            rotation = kind_of(self.rotation_kinds, [float(d.rope), float(d.head_dim)])
+            if rotation == len(self.turns):
+                self.add_turns(self.ropes[d.rope].frequencies, self.ropes[d.rope].strength, d.head_dim)
+        if d.growth_beta != 0.0:
+            growth = kind_of(self.growth_kinds, [d.growth_beta, float(d.growth_length)])
+            if growth == len(self.growths):
+                times = torch.arange(self.length) // d.growth_length
+                factors = 1.0 + d.growth_beta * torch.log1p(times.double())
+                self.growths.append(factors.float().view(-1, 1, 1).to(self.device))
+        return DenseLayer(
+            described=d,
+            rotation=rotation,
+            growth=growth,
+            sight=kind_of(self.sight_kinds, [float(d.window), float(d.heads // d.kv_heads)]),
+            norm_before=d.norms != "after",
+            keys=keys,
+            values=values,
+            qkv=self.tensors[name(i, "qkv")],
+            qkv_bias=self.tensors.get(name(i, "qkv_bias")),
+            head_norms=self.tensors.get(name(i, "head_norms")),
+            head_norm_epsilon=self.head_norm_roots(d) * self.epsilon**0.5,
+            sinks=self.tensors.get(name(i, "sinks")),
+            output=self.tensors[name(i, "attention_output")],
+            output_bias=self.tensors.get(name(i, "attention_output_bias")),
+            attention_post_norm=self.tensors.get(name(i, "attention_post_norm")),
+            router=self.tensors.get(name(i, "router")),
+            router_bias=self.tensors.get(name(i, "router_bias")),
+            gate_up=self.tensors[name(i, "gate_up")],
+            gate_up_bias=self.tensors.get(name(i, "gate_up_bias")),
+            down=self.tensors[name(i, "down")],
+            down_bias=self.tensors.get(name(i, "down_bias")),
+            feed_forward_post_norm=self.tensors.get(name(i, "feed_forward_post_norm")),
+        )
+
+    def add_turns(self, frequencies: List[float], strength: float, dim: int) -> None:
+        """Tables for heads of `dim` values, of which the first ones turn."""
+        angles = rope_angles(self.length, frequencies).repeat_interleave(2, 1)
+        left = dim - angles.size(1)
+        cosines, sines = F.pad(angles.cos() * strength, [0, left], "constant", 1.0), F.pad(angles.sin() * strength, [0, left])
+        self.turns.append(torch.stack([cosines, sines], 1).unsqueeze(2).float().to(self.device))
+        unturned = torch.eye(dim)
+        # A pair (a, b) turns to (a · cos - b · sin, a · sin + b · cos).
+        quarter = torch.zeros_like(unturned)
+        for i in range(0, angles.size(1), 2):
+            quarter[i, i + 1] = 1.0
+            quarter[i + 1, i] = -1.0
+        self.unturned.append(unturned.to(self.device))
+        self.quarter_turns.append(quarter.to(self.device))
 
     @torch.jit.export
     def step_bytes(self) -> int:
-        return bytes_of(self.weights)
+        bytes = bytes_of([self.head_matrix])
+        for layer in self.run_layers:
+            block = bytes_of([layer.gate_up, layer.down])
+            router = layer.router
+            if router is not None:
+                block = block // layer.described.experts * layer.described.used_experts + bytes_of([router])
+            bytes += bytes_of([layer.qkv, layer.output]) + block
+        return bytes
 
     # To the device and back.
 
@@ -192,112 +409,177 @@ class DenseDecoder(Weights, DecoderProgram):
         found[:, 0].copy_(tokens)
         return found.to("cpu")
 
-    # The parts of a layer. x [n, H + 8] is the residual stream.
+    # The parts of a layer. x [n, H + 8] is the residual stream. The host pays for each call of a method and for each
+    # dimension of a slice too, so that there are few.
 
     def embed(self, tokens: Tensor) -> Tensor:
         return self.embedding.index_select(0, tokens).to(self.residual_dtype)
 
-    def rotations(self, positions: Tensor) -> Tensor:
-        """Matrices [n, D, D] that apply the rotary positions to a row of D values."""
-        turns = self.turns.index_select(0, positions)
-        turned = turns[:, 0] * self.unturned
-        return turned.addcmul_(turns[:, 1], self.quarter_turn).to(self.compute_dtype)
+    def turned_by(self, positions: Tensor) -> Turns:
+        rotations: List[Tensor] = []
+        for i in range(len(self.turns)):
+            turns = self.turns[i].index_select(0, positions)
+            turned = turns[:, 0] * self.unturned[i]
+            rotations.append(turned.addcmul_(turns[:, 1], self.quarter_turns[i]).to(self.compute_dtype))
+        return Turns(rotations, [growth.index_select(0, positions) for growth in self.growths])
 
     def norm(self, x: Tensor) -> Tensor:
         """RMSNorm without its weights and the square root of H: [n, H]."""
         out = torch.empty([x.size(0), self.hidden], dtype=self.compute_dtype, device=self.device)
         length = torch.linalg.vector_norm(x, 2, [1], True, dtype=torch.float32)
-        torch.div(x[:, : self.hidden], length, out=out)
+        torch.div(x.narrow(1, 0, self.hidden), length, out=out)
         return out
 
-    def add_product(self, x: Tensor, inputs: Tensor, matrix: int) -> None:
+    def add_product(
+        self, x: Tensor, inputs: Tensor, matrix: Tensor, bias: Optional[Tensor], post_norm: Optional[Tensor]
+    ) -> None:
         """Adds a product to the residual stream."""
-        stream = x[:, : self.hidden]
-        if self.residual_dtype == self.compute_dtype:
-            stream.addmm_(inputs, self.weights[matrix].t())
+        if self.residual_dtype == self.compute_dtype and bias is None and post_norm is None:
+            x.narrow(1, 0, self.hidden).addmm_(inputs, matrix.t())
         else:
-            stream.add_(F.linear(inputs, self.weights[matrix]))
+            self.add_result(x, F.linear(inputs, matrix, bias), post_norm)
 
-    def apply_rope(self, qk: Tensor, rotations: Tensor) -> Tensor:
-        """Queries and keys [n, A + G, D], turned by the rotations of their positions."""
-        return torch.bmm(qk, rotations)
+    def add_result(self, x: Tensor, result: Tensor, post_norm: Optional[Tensor]) -> None:
+        stream = x.narrow(1, 0, self.hidden)
+        if post_norm is None:
+            stream.add_(result)
+        else:
+            length = torch.linalg.vector_norm(result, 2, [1], True, dtype=torch.float32)
+            stream.addcmul_(torch.div(result, torch.hypot(length, self.norm_epsilon)), post_norm)
 
-    def attention_inputs(self, x: Tensor, layer: int, rotations: Tensor) -> Tuple[Tensor, Tensor]:
+    def head_lengths(self, qk: Tensor, d: Layer) -> Tensor:
+        """The lengths of heads, or of all heads of queries and of keys, in float32: [n, A + G, 1]."""
+        each = torch.linalg.vector_norm(qk, 2, [2], True, dtype=torch.float32)
+        if d.head_norm == "each":
+            return each
+        queries = torch.linalg.vector_norm(each[:, : d.heads], 2, [1], True).expand(-1, d.heads, -1)
+        keys = torch.linalg.vector_norm(each[:, d.heads :], 2, [1], True).expand(-1, d.kv_heads, -1)
+        return torch.cat([queries, keys], 1)
+
+    def attention_inputs(self, x: Tensor, layer: DenseLayer, turns: Turns) -> Tuple[Tensor, Tensor]:
         """Queries and keys with rotary positions, [n, A + G, D], and values [n, G, D], in the cache's type."""
-        bias: Optional[Tensor] = None
-        if len(self.biases) > 0:
-            bias = self.biases[layer]
-        turning = self.heads + self.kv_heads
-        qkv = F.linear(self.norm(x), self.weights[4 * layer], bias).view(x.size(0), -1, self.head_dim)
-        qk = qkv[:, :turning]
-        if len(self.head_norms) > 0:
-            length = torch.linalg.vector_norm(qk, 2, [2], True, dtype=torch.float32)
+        d = layer.described
+        turning = d.heads + d.kv_heads
+        inputs = self.norm(x) if layer.norm_before else x.narrow(1, 0, self.hidden).to(self.compute_dtype)
+        qkv = F.linear(inputs, layer.qkv, layer.qkv_bias).view(x.size(0), -1, d.head_dim)
+        qk, head_norms = qkv.narrow(1, 0, turning), layer.head_norms
+        if head_norms is not None:
             normed = torch.empty(qk.size(), dtype=self.compute_dtype, device=self.device)
-            qk = torch.div(qk, torch.hypot(length, self.head_norm_epsilon))
-            qk = torch.mul(qk, self.head_norms[layer], out=normed)
-        return self.apply_rope(qk, rotations).to(self.cache_dtype), qkv[:, turning:].to(self.cache_dtype)
+            qk = torch.div(qk, torch.hypot(self.head_lengths(qk, d), layer.head_norm_epsilon))
+            qk = torch.mul(qk, head_norms, out=normed)
+        if layer.rotation >= 0:
+            qk = torch.bmm(qk, turns.rotations[layer.rotation])
+        if layer.growth >= 0:
+            qk.narrow(1, 0, d.heads).mul_(turns.growths[layer.growth])
+        return qk.to(self.cache_dtype), qkv.narrow(1, turning, d.kv_heads).to(self.cache_dtype)
 
-    def feed_forward_block(self, x: Tensor, layer: int) -> None:
-        gate_up = F.linear(self.norm(x), self.weights[4 * layer + 2])
-        self.add_product(x, swiglu(gate_up), 4 * layer + 3)
+    def feed_forward(self, x: Tensor, layer: DenseLayer, apart: bool) -> None:
+        """apart: each row's experts run for it alone"""
+        d, router = layer.described, layer.router
+        inputs = self.norm(x) if layer.norm_before else x.narrow(1, 0, self.hidden).to(self.compute_dtype)
+        if router is None:
+            between = activated(F.linear(inputs, layer.gate_up, layer.gate_up_bias), d.activation)
+            self.add_product(x, between, layer.down, layer.down_bias, layer.feed_forward_post_norm)
+        else:
+            weights, chosen = routed(F.linear(inputs.float(), router, layer.router_bias), d)
+            gate_up, down = (layer.gate_up, layer.gate_up_bias), (layer.down, layer.down_bias)
+            result = run_experts(inputs, weights, chosen, gate_up, down, d.activation, apart)
+            self.add_result(x, result, layer.feed_forward_post_norm)
 
     def head(self, x: Tensor) -> Tensor:
-        return F.linear(self.norm(x), self.weights[4 * self.layers]).float()
+        return self.bounded(F.linear(self.norm(x), self.head_matrix).float())
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Optional[Tensor]) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Optional[Tensor], layer: DenseLayer) -> Tensor:
         """q [b, G, m, D] to k and v [b, G, length, D]: [b, m, G · D]."""
-        out = F.scaled_dot_product_attention(q, k, v, mask, 0.0, False, scale=self.head_dim**-0.5)
+        d, sinks = layer.described, layer.sinks
+        if sinks is None and d.cap == 0.0:
+            out = F.scaled_dot_product_attention(q, k, v, mask, 0.0, False, scale=d.scale)
+        else:
+            out = torch.matmul(self.attention_weights(q, k, mask, layer), v)
         return out.transpose(1, 2).reshape(q.size(0), q.size(2), -1).to(self.compute_dtype)
+
+    def attention_weights(self, q: Tensor, k: Tensor, mask: Optional[Tensor], layer: DenseLayer) -> Tensor:
+        """The weights of positions, [b, G, m, length], of scores that no kernel for attention has."""
+        d, sinks = layer.described, layer.sinks
+        scores = torch.matmul(q, k.transpose(2, 3)).float().mul_(d.scale)
+        if d.cap > 0.0:
+            scores = scores.div_(d.cap).tanh_().mul_(d.cap)
+        if mask is not None:
+            scores = scores.add_(mask)
+        if sinks is None:
+            return scores.softmax(3).to(q.dtype)
+        # A column for the sinks of each head, the positions of a chunk one after the other.
+        column = sinks.repeat(1, q.size(2) // sinks.size(1), 1).unsqueeze(0).expand(q.size(0), -1, -1, -1)
+        return torch.cat([scores, column], 3).softmax(3)[..., :-1].to(q.dtype)
 
     # Decode steps: one token for each of the sequences in slots 0 to n - 1.
 
-    def decode_mask(self, positions: Tensor, length: int) -> Tensor:
-        """0 up to a row's position and -inf behind it: [n, 1, A / G, length]."""
-        behind = self.places[:length] > positions.view(-1, 1, 1, 1)
-        shape = [positions.size(0), 1, self.heads // self.kv_heads, length]
-        return torch.zeros(shape, dtype=self.cache_dtype, device=self.device).masked_fill_(behind, float("-inf"))
+    def decode_masks(self, positions: Tensor, length: int) -> List[Tensor]:
+        """For each sight, the `mask` of the rows of a step: [n, 1, A / G, length]."""
+        masks: List[Tensor] = []
+        last = positions.view(-1, 1, 1, 1)
+        for window, group in self.sight_kinds:
+            shape = [positions.size(0), 1, int(group), length]
+            masks.append(self.mask(shape, self.places[:length], last, int(window)))
+        return masks
+
+    def mask(self, shape: List[int], places: Tensor, last: Tensor, window: int) -> Tensor:
+        """What is added to the scores of places for a row at position `last`: 0 for those that it sees. The others get a
+        number whose exponential is 0 in any type. It is finite, because some kernels for attention make NaN of a piece
+        of positions none of which a row sees."""
+        unseen = places > last
+        if window > 0:
+            unseen = unseen.logical_or_(places <= last - window)
+        return torch.zeros(shape, dtype=self.cache_dtype, device=self.device).masked_fill_(unseen, -30000.0)
 
     def decode_attention(
-        self, qk: Tensor, v: Tensor, layer: int, positions: Tensor, length: int, mask: Optional[Tensor]
+        self, qk: Tensor, v: Tensor, layer: DenseLayer, positions: Tensor, length: int, masks: List[Tensor]
     ) -> Tensor:
-        """Writes a step's keys and values to the cache and attends: [n, A · D]."""
-        n = v.size(0)
-        keys, values = self.keys[layer], self.values[layer]
+        """Writes a step's keys and values to the cache and attends: [n, A · D]. A single row without a mask sees all of
+        the length and its window."""
+        n, d = v.size(0), layer.described
         at: List[Optional[Tensor]] = [self.slot_numbers[:n], positions]
-        keys.index_put_(at, qk[:, self.heads :])
-        values.index_put_(at, v)
-        q = qk[:, : self.heads].view(n, self.heads // self.kv_heads, self.kv_heads, self.head_dim).transpose(1, 2)
-        k, v = keys[:n, :length].transpose(1, 2), values[:n, :length].transpose(1, 2)
-        return self.attend(q, k, v, mask).view(n, -1)
+        layer.keys.index_put_(at, qk.narrow(1, d.heads, d.kv_heads))
+        layer.values.index_put_(at, v)
+        q = qk.narrow(1, 0, d.heads).view(n, -1, d.kv_heads, d.head_dim).transpose(1, 2)
+        mask: Optional[Tensor] = None
+        first = 0
+        if len(masks) > 0:
+            mask = masks[layer.sight]
+        elif d.window > 0:
+            first = max(0, length - d.window)
+        k, v = layer.keys[:n, first:length].transpose(1, 2), layer.values[:n, first:length].transpose(1, 2)
+        return self.attend(q, k, v, mask, layer).view(n, -1)
 
     def layers_of_step(
-        self, tokens: Tensor, positions: Tensor, chunk_tokens: Tensor, length: int, mask: Optional[Tensor]
+        self, tokens: Tensor, positions: Tensor, chunk_tokens: Tensor, length: int, masks: List[Tensor]
     ) -> Tensor:
         """The rows [n] of a step, and the chunks that run with it: [n, H + 8]."""
         n = tokens.size(0)
         x_tokens, x_positions = tokens, positions
-        masks: List[Tensor] = []
+        chunk_masks: List[List[Tensor]] = []
         if chunk_tokens.size(0) > 0:
             places = [positions]
             for _slot, start, chunk_length in self.chunk_places:
                 places.append(self.places[start : start + chunk_length])
-                masks.append(self.prefill_mask(start, chunk_length))
+                chunk_masks.append(self.prefill_masks(start, chunk_length))
             x_tokens, x_positions = torch.cat([tokens, chunk_tokens]), torch.cat(places)
-        x, rotations = self.embed(x_tokens), self.rotations(x_positions)
-        for layer in range(self.layers):
-            qk, v = self.attention_inputs(x, layer, rotations)
-            attention = self.decode_attention(qk[:n], v[:n], layer, positions, length, mask)
-            if len(masks) > 0:
-                all = [attention]
+        x, turns = self.embed(x_tokens), self.turned_by(x_positions)
+        for layer in self.run_layers:
+            qk, v = self.attention_inputs(x, layer, turns)
+            if len(chunk_masks) == 0:
+                attention = self.decode_attention(qk, v, layer, positions, length, masks)
+            else:
+                all = [self.decode_attention(qk[:n], v[:n], layer, positions, length, masks)]
                 first = n
                 for i, place in enumerate(self.chunk_places):
                     slot, start, chunk_length = place
                     last = first + chunk_length
-                    all.append(self.prefill_attention(qk[first:last], v[first:last], layer, slot, start, masks[i]))
+                    all.append(self.prefill_attention(qk[first:last], v[first:last], layer, slot, start, chunk_masks[i]))
                     first = last
                 attention = torch.cat(all)
-            self.add_product(x, attention, 4 * layer + 1)
-            self.feed_forward_block(x, layer)
+            self.add_product(x, attention, layer.output, layer.output_bias, layer.attention_post_norm)
+            self.feed_forward(x, layer, self.deterministic)
         return x[:n]
 
     def decode_step(self, tokens: Tensor, positions: Tensor, chunk_tokens: Tensor, max_position: int) -> Tensor:
@@ -306,67 +588,79 @@ class DenseDecoder(Weights, DecoderProgram):
             tokens = torch.cat([tokens, self.idle_rows[0, n:]])
             positions = torch.cat([positions, self.idle_rows[1, n:]])
         if tokens.size(0) == 1:
-            x = self.layers_of_step(tokens, positions, chunk_tokens, max_position + 1, None)
+            none: List[Tensor] = []
+            x = self.layers_of_step(tokens, positions, chunk_tokens, max_position + 1, none)
         else:
-            length = self.bucket(max_position + 1)
-            x = self.layers_of_step(tokens, positions, chunk_tokens, length, self.decode_mask(positions, length))
+            length = self.length if self.whole_length else self.bucket(max_position + 1)
+            x = self.layers_of_step(tokens, positions, chunk_tokens, length, self.decode_masks(positions, length))
         return self.head(x)[:n]
 
     @torch.jit.export
     def captured_step(self, numbers: Tensor, length: int, sampled: bool) -> Tensor:
-        """A step as a CUDA graph can hold it: the same kernels for any numbers, and no copies. Only the benchmark uses it.
+        """A step as a CUDA graph can hold it: the same kernels for any numbers, and no copies. Layers with experts copy
+        their numbers to the host and cannot be held. Only the benchmark uses it.
 
         numbers: float64 on the device, the integers and floats of `decode`: [3 · n + 4 · n]
         length: positions that are attended to at most, a multiple of 64
         """
         n = numbers.size(0) // 7
         i, f = numbers[: 3 * n].view(3, n).long(), numbers[3 * n :].view(4, n).float()
-        x = self.layers_of_step(i[0], i[1], self.places[:0], length, self.decode_mask(i[1], length))
+        x = self.layers_of_step(i[0], i[1], self.places[:0], length, self.decode_masks(i[1], length))
         return sample_at_once(self.head(x), Sampling(f[0], i[2], f[1], f[2], f[3], sampled, False))
 
     # Prompts: a chunk of one sequence.
 
-    def prefill_mask(self, start: int, n: int) -> Tensor:
-        """0 up to each row's position and -inf behind it: [1, 1, n · A / G, length]."""
-        length = self.bucket(start + n)
-        group = self.heads // self.kv_heads
-        behind = self.places[:length] > self.places[start : start + n].view(n, 1, 1)
-        mask = torch.zeros([n, group, length], dtype=self.cache_dtype, device=self.device)
-        return mask.masked_fill_(behind, float("-inf")).view(1, 1, n * group, length)
+    def prefill_masks(self, start: int, n: int) -> List[Tensor]:
+        """For each sight, the `mask` of the rows of a chunk: [1, 1, n · A / G, length]. The positions end
+        where the chunk does, and begin with the window of its first row."""
+        masks: List[Tensor] = []
+        last = self.places[start : start + n].view(n, 1, 1)
+        for size, a_group in self.sight_kinds:
+            window, group = int(size), int(a_group)
+            first = max(0, start + 1 - window) // 64 * 64 if window > 0 else 0
+            places = self.places[first : self.bucket(start + n)]
+            mask = self.mask([n, group, places.size(0)], places, last, window)
+            masks.append(mask.view(1, 1, n * group, places.size(0)))
+        return masks
 
-    def prefill_attention(self, qk: Tensor, v: Tensor, layer: int, slot: int, start: int, mask: Tensor) -> Tensor:
-        """Writes a chunk's keys and values to the cache and attends to all up to each row: [n, A · D]."""
-        n, group = v.size(0), self.heads // self.kv_heads
-        keys, values = self.keys[layer][slot], self.values[layer][slot]
-        keys[start : start + n].copy_(qk[:, self.heads :])
+    def prefill_attention(
+        self, qk: Tensor, v: Tensor, layer: DenseLayer, slot: int, start: int, masks: List[Tensor]
+    ) -> Tensor:
+        """Writes a chunk's keys and values to the cache and attends to what each row sees: [n, A · D]."""
+        n, d, mask = v.size(0), layer.described, masks[layer.sight]
+        group = d.heads // d.kv_heads
+        keys, values = layer.keys[slot], layer.values[slot]
+        keys[start : start + n].copy_(qk[:, d.heads :])
         values[start : start + n].copy_(v)
-        length = mask.size(3)
-        q = qk[:, : self.heads].reshape(1, n * group, self.kv_heads, self.head_dim).transpose(1, 2)
-        k, v = keys[:length].transpose(0, 1).unsqueeze(0), values[:length].transpose(0, 1).unsqueeze(0)
-        return self.attend(q, k, v, mask).view(n, -1)
+        last = self.bucket(start + n)
+        first = last - mask.size(3)
+        q = qk[:, : d.heads].reshape(1, n * group, d.kv_heads, d.head_dim).transpose(1, 2)
+        k, v = keys[first:last].transpose(0, 1).unsqueeze(0), values[first:last].transpose(0, 1).unsqueeze(0)
+        return self.attend(q, k, v, mask, layer).view(n, -1)
 
     def run_chunk(self, tokens: Tensor, slot: int, start: int, first: int) -> Tensor:
         n = tokens.size(0)
-        x, rotations = self.embed(tokens), self.rotations(self.places[start : start + n])
-        mask = self.prefill_mask(start, n)
-        for layer in range(self.layers):
-            qk, v = self.attention_inputs(x, layer, rotations)
-            self.add_product(x, self.prefill_attention(qk, v, layer, slot, start, mask), 4 * layer + 1)
-            self.feed_forward_block(x, layer)
+        x, turns = self.embed(tokens), self.turned_by(self.places[start : start + n])
+        masks = self.prefill_masks(start, n)
+        for layer in self.run_layers:
+            qk, v = self.attention_inputs(x, layer, turns)
+            attention = self.prefill_attention(qk, v, layer, slot, start, masks)
+            self.add_product(x, attention, layer.output, layer.output_bias, layer.attention_post_norm)
+            self.feed_forward(x, layer, False)
         return x[first:]
 
     # Slots.
 
     @torch.jit.export
     def copy_slot(self, source: int, target: int, length: int) -> None:
-        self.all_keys[:, target, :length].copy_(self.all_keys[:, source, :length])
-        self.all_values[:, target, :length].copy_(self.all_values[:, source, :length])
+        for cache in self.all_keys + self.all_values:
+            cache[:, target, :length].copy_(cache[:, source, :length])
 
     @torch.jit.export
     def swap_slots(self, a: int, b: int, length: int) -> None:
         """Layer by layer, to bound the temporaries."""
-        for i in range(self.layers):
-            for cache in [self.keys[i], self.values[i]]:
+        for layer in self.run_layers:
+            for cache in [layer.keys, layer.values]:
                 kept = cache[a, :length].clone()
                 cache[a, :length].copy_(cache[b, :length])
                 cache[b, :length].copy_(kept)

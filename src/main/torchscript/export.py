@@ -33,7 +33,7 @@ def without_debug_records(archive: bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target:
         for name in sorted(source.namelist()):
-            if name.endswith(".debug_pkl") or "/.data/" in name:
+            if name.endswith((".debug_pkl", "/.data/serialization_id")):
                 continue
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             start = out.tell() + 30 + len(name.encode()) + 4

@@ -12,18 +12,21 @@ from torch import Tensor
 
 import gguf_types
 import native_formats
+import program
 from gguf_blocks import rows_per_piece, unpack
 from gguf_quants import quants
-from program import DecoderProgram
+from program import DecoderProgram, Layer
 
 # The same as in ops.cpp. The first argument holds the address of the C++ object.
 OPERATORS = """
 open(Tensor(a!) decoder, Tensor sizes, float epsilon, int cache, int threads) -> ()
 close(Tensor(a!) decoder) -> ()
 use_threads(Tensor(a!) decoder, int count) -> ()
-put_vector(Tensor(a!) decoder, int kind, Tensor values) -> ()
-put_frequencies(Tensor(a!) decoder, Tensor values) -> ()
-begin_matrix(Tensor(a!) decoder) -> ()
+add_rope(Tensor(a!) decoder, Tensor frequencies, float strength) -> ()
+add_layer(Tensor(a!) decoder, Tensor integers, Tensor numbers) -> ()
+allocate(Tensor(a!) decoder) -> ()
+put_vector(Tensor(a!) decoder, int layer, int role, Tensor values) -> ()
+begin_matrix(Tensor(a!) decoder, int layer, int role) -> ()
 begin_part(Tensor(a!) decoder, int format, int rows, int columns) -> ()
 put_blocks(Tensor(a!) decoder, Tensor bytes, int type, int first, int count) -> ()
 put_quants(Tensor(a!) decoder, Tensor quants, Tensor scales, Tensor offsets, int first, int count) -> ()
@@ -73,25 +76,47 @@ def is_plain(gguf_type: int) -> bool:
 
 
 class NativeDecoder(DecoderProgram):
+    vector_roles: List[str]
+    matrix_roles: List[str]
+    head_norms: List[str]
+    activations: List[str]
+
     def __init__(self):
         super().__init__()
+        # TorchScript sees lists of its modules, but not of others.
+        self.vector_roles, self.matrix_roles = native_formats.VECTOR_ROLES, native_formats.MATRIX_ROLES
+        self.head_norms, self.activations = native_formats.HEAD_NORMS, native_formats.ACTIVATIONS
         self.rows_are_independent = True
         self.native = torch.zeros([1], dtype=torch.int64)
-        self.vocabulary = 0
         self.stored_bytes = 0
 
     # Loading.
 
-    def allocate(self, epsilon: float, compute: str, cache: str) -> None:
+    @torch.jit.export
+    def allocate(self) -> None:
         cache_type = native_formats.CACHE_BF16
-        if cache == "fp32":
+        if self.cache_type == "fp32":
             cache_type = native_formats.CACHE_F32
-        elif cache == "fp16":
+        elif self.cache_type == "fp16":
             cache_type = native_formats.CACHE_F16
-        sizes = [self.layers, self.hidden, self.heads, self.kv_heads, self.head_dim, self.feed_forward]
-        sizes += [self.slots, self.max_length]
+        sizes = torch.tensor([self.hidden, self.vocabulary, self.slots, self.max_length])
         # One thread loads the weights.
-        torch.ops.llmworker.open(self.native, torch.tensor(sizes), epsilon, cache_type, 1)
+        torch.ops.llmworker.open(self.native, sizes, self.epsilon, cache_type, 1)
+        for rope in self.ropes:
+            frequencies = torch.tensor(rope.frequencies, dtype=torch.float64)
+            torch.ops.llmworker.add_rope(self.native, frequencies, rope.strength)
+        for layer in self.described:
+            self.add_native_layer(layer)
+        torch.ops.llmworker.allocate(self.native)
+
+    def add_native_layer(self, d: Layer) -> None:
+        """In the order in which ops.cpp reads the members."""
+        integers = [d.heads, d.kv_heads, d.head_dim, d.window, d.rope, d.growth_length, d.width, d.experts]
+        integers += [d.used_experts, int(d.norms != "after"), int(d.norms != "before")]
+        integers += [int(d.softmax_of_chosen), int(d.normalised)]
+        integers += [self.head_norms.index(d.head_norm), self.activations.index(d.activation)]
+        numbers = [d.scale, d.cap, d.residual_scale, d.experts_scale, d.growth_beta]
+        torch.ops.llmworker.add_layer(self.native, torch.tensor(integers), torch.tensor(numbers, dtype=torch.float64))
 
     @torch.jit.export
     def close(self) -> None:
@@ -101,21 +126,30 @@ class NativeDecoder(DecoderProgram):
     def use_threads(self, count: int) -> None:
         torch.ops.llmworker.use_threads(self.native, count)
 
-    def add_norm(self, weights: Tensor) -> None:
-        torch.ops.llmworker.put_vector(self.native, native_formats.NORM, weights)
+    def add_vector(self, layer: int, role: str, values: Tensor) -> None:
+        torch.ops.llmworker.put_vector(self.native, layer, self.vector_roles.index(role), values.contiguous())
 
-    def add_attention_bias(self, q: Tensor, k: Tensor, v: Tensor) -> None:
-        torch.ops.llmworker.put_vector(self.native, native_formats.ATTENTION_BIAS, torch.cat([q, k, v]))
-
-    def add_head_norms(self, weights: Tensor) -> None:
-        torch.ops.llmworker.put_vector(self.native, native_formats.HEAD_NORMS, weights.view(-1))
+    def add_output_norm(self, weights: Tensor) -> None:
+        self.add_vector(program.HEAD, "output_norm", weights)
 
     @torch.jit.export
     def put_matrix(
-        self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, few: int, many: int, many_from: int
+        self,
+        layer: int,
+        role: str,
+        parts: List[Tensor],
+        types: List[int],
+        rows: List[int],
+        columns: int,
+        few: int,
+        many: int,
+        many_from: int,
     ) -> None:
         """There is one layout, for any number of rows. Adjacent parts of the same format are put in as one."""
-        torch.ops.llmworker.begin_matrix(self.native)
+        torch.ops.llmworker.begin_matrix(self.native, layer, self.matrix_roles.index(role))
+        # Of the experts a step reads a part.
+        experts = self.described[layer].experts if role == "gate_up" or role == "down" else 0
+        used = self.described[layer].used_experts if experts > 0 else 1
         i = 0
         while i < len(parts):
             held, end, count = native_format(types[i]), i, 0
@@ -126,16 +160,9 @@ class NativeDecoder(DecoderProgram):
             first = 0
             for j in range(i, end):
                 self.put_rows(parts[j], types[j], first, rows[j], columns)
-                self.stored_bytes += parts[j].numel()
+                self.stored_bytes += parts[j].numel() * used // max(1, experts)
                 first += rows[j]
             i = end
-
-    @torch.jit.export
-    def put_head(
-        self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, few: int, many: int, many_from: int
-    ) -> None:
-        self.put_matrix(parts, types, rows, columns, few, many, many_from)
-        self.vocabulary = sum(rows)
 
     def put_rows(self, raw: Tensor, gguf_type: int, first: int, count: int, columns: int) -> None:
         if has_native_blocks(gguf_type):
@@ -160,8 +187,7 @@ class NativeDecoder(DecoderProgram):
         return bool(answer.item() == 1)
 
     @torch.jit.export
-    def build(self, frequencies: List[float]) -> None:
-        torch.ops.llmworker.put_frequencies(self.native, torch.tensor(frequencies, dtype=torch.float64))
+    def build(self) -> None:
         self.places = torch.arange(self.max_length)
 
     @torch.jit.export
@@ -174,15 +200,16 @@ class NativeDecoder(DecoderProgram):
     def embed(self, tokens: Tensor) -> Tensor:
         """If the model has no embedding of its own, the rows of the head."""
         if self.embedding.numel() > 0:
-            return unpack(self.embedding.index_select(0, tokens), self.embedding_type)
-        x = torch.empty([tokens.size(0), self.hidden])
-        torch.ops.llmworker.embed(self.native, tokens.contiguous(), x)
-        return x
+            x = unpack(self.embedding.index_select(0, tokens), self.embedding_type)
+        else:
+            x = torch.empty([tokens.size(0), self.hidden])
+            torch.ops.llmworker.embed(self.native, tokens.contiguous(), x)
+        return x if self.embedding_scale == 1.0 else x.mul_(self.embedding_scale)
 
     def head(self, x: Tensor) -> Tensor:
         logits = torch.empty([x.size(0), self.vocabulary])
         torch.ops.llmworker.head(self.native, x, logits)
-        return logits
+        return self.bounded(logits)
 
     def decode_step(self, tokens: Tensor, positions: Tensor, chunk_tokens: Tensor, max_position: int) -> Tensor:
         n = tokens.size(0)

@@ -1,6 +1,6 @@
 """The numbers that the operators in `src/main/native` take."""
 
-from typing import Final
+from typing import Final, List
 
 # `Format` in matrix.h: how a matrix is held.
 Q4: Final[int] = 0
@@ -16,7 +16,23 @@ CACHE_F32: Final[int] = 0
 CACHE_F16: Final[int] = 1
 CACHE_BF16: Final[int] = 2
 
-# What `put_vector` takes.
-NORM: Final[int] = 0
-ATTENTION_BIAS: Final[int] = 1
-HEAD_NORMS: Final[int] = 2
+# `VectorRole` and `MatrixRole` in formats.h, in the order of their numbers.
+VECTOR_ROLES: Final[List[str]] = [
+    "attention_norm",
+    "attention_post_norm",
+    "feed_forward_norm",
+    "feed_forward_post_norm",
+    "qkv_bias",
+    "head_norms",
+    "sinks",
+    "attention_output_bias",
+    "router_bias",
+    "gate_up_bias",
+    "down_bias",
+    "output_norm",
+]
+MATRIX_ROLES: Final[List[str]] = ["qkv", "attention_output", "router", "gate_up", "down", "head"]
+
+# `HeadNorm` and `Activation`, likewise.
+HEAD_NORMS: Final[List[str]] = ["none", "each", "whole"]
+ACTIVATIONS: Final[List[str]] = ["silu", "gelu", "clamped"]

@@ -3,19 +3,19 @@
 Shapes: n rows (tokens) of `hidden` H values; A query heads and G key-value heads of D values; V token ids.
 """
 
-from typing import List, Tuple
+from typing import Final, List, NamedTuple, Tuple
 
 import torch
 from torch import Tensor
 
 from gguf_blocks import unpack
 from sampling import Sampling, sample
-from steering import count, marked, penalised, report, weighted, without
+from steering import count, marked, only, penalised, report, weighted, without
 
 # The methods that the worker calls (`ExportedProgram` and its three kinds), by the file of the exported program.
 # `export.py` and a test of the worker check that each program has them.
 COMMON_METHODS = """
-configure put_embedding put_norm put_attention_bias put_head_norms put_matrix put_head build step_bytes source_sha256
+configure add_rope add_layer allocate put_embedding put_vector put_output_norm put_matrix build step_bytes source_sha256
 prefill prefill_last prefill_logits add_chunk decode decode_steered decode_logits copy_slot swap_slots
 """.split()
 METHODS = {
@@ -23,14 +23,47 @@ METHODS = {
     "dense.pt": COMMON_METHODS + ["placement"],
     "native.pt": COMMON_METHODS + ["close", "use_threads", "is_finite"],
 }
+# The layer of the last matrix, `head`.
+HEAD: Final[int] = -1
+
+
+class Layer(NamedTuple):
+    """What a layer does. The worker's records `Attention` and `FeedForward` describe it."""
+
+    heads: int
+    kv_heads: int
+    head_dim: int
+    window: int  # positions that a token sees; 0: all
+    rope: int  # which rotary positions; -1: none
+    scale: float  # of the scores
+    cap: float  # of the scores; 0: none
+    growth_beta: float
+    growth_length: int
+    head_norm: str  # none, each or whole
+    norms: str  # before, after or around
+    residual_scale: float
+    activation: str  # silu, gelu or clamped
+    width: int  # of the feed-forward block
+    experts: int  # 0: one block for all tokens
+    used_experts: int
+    softmax_of_chosen: bool
+    normalised: bool  # the weights of the chosen experts
+    experts_scale: float
+
+
+class Rope(NamedTuple):
+    frequencies: List[float]  # the angle of each pair from one position to the next, in radians
+    strength: float  # factor of all values that turn
 
 
 class DecoderProgram(torch.nn.Module):
     """A program overrides the methods that raise NotImplementedError. The worker calls the exported ones.
 
-    Loading: configure, then embedding, norms and matrices in the order of use, then build.
+    Loading: configure, add_rope and add_layer for each, allocate, then the embedding, vectors and matrices by layer, build.
     """
 
+    described: List[Layer]
+    ropes: List[Rope]
     chunk_ids: List[int]
     chunk_places: List[List[int]]
 
@@ -45,14 +78,21 @@ class DecoderProgram(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.layers = 0
+        self.described = []
+        self.ropes = []
         self.hidden = 0
-        self.heads = 0
-        self.kv_heads = 0
-        self.head_dim = 0
-        self.feed_forward = 0
+        self.vocabulary = 0
         self.slots = 0
         self.max_length = 0
         self.lone_length = 0
+        self.epsilon = 0.0
+        # What is added to the weights of RMS norms.
+        self.norm_offset = 0.0
+        self.embedding_scale = 1.0
+        self.logit_scale = 1.0
+        self.logit_cap = 0.0
+        self.compute = "fp32"
+        self.cache_type = "fp32"
         # In deterministic mode a row's result never depends on the other rows, to the bit.
         self.deterministic = False
         # Whether this holds without deterministic mode too.
@@ -75,32 +115,87 @@ class DecoderProgram(torch.nn.Module):
     @torch.jit.export
     def configure(
         self,
-        layers: int,
         hidden: int,
-        heads: int,
-        kv_heads: int,
-        head_dim: int,
-        feed_forward: int,
+        vocabulary: int,
         slots: int,
         max_length: int,
         lone_length: int,
         epsilon: float,
+        norms_from_zero: bool,
+        embedding_scale: float,
+        logit_scale: float,
+        logit_cap: float,
         compute: str,
         cache: str,
         device: str,
         deterministic: bool,
     ) -> None:
-        """feed_forward: values between the two matrices of a feed-forward block
-        lone_length: positions of the float32 copy of slot 0; only `decoder.py` has one
+        """lone_length: positions of the float32 copy of slot 0; only `decoder.py` has one
+        norms_from_zero: whether the file has the weights of RMS norms less 1
+        logit_cap: bounds the logits by a tanh; 0: no bound
         compute, cache: fp32, bf16 or fp16, the type of dense matrices and of the KV cache
         """
-        self.layers, self.hidden, self.heads, self.kv_heads, self.head_dim = layers, hidden, heads, kv_heads, head_dim
-        self.feed_forward, self.slots, self.max_length, self.lone_length = feed_forward, slots, max_length, lone_length
+        self.hidden, self.vocabulary = hidden, vocabulary
+        self.slots, self.max_length, self.lone_length = slots, max_length, lone_length
+        self.epsilon, self.norm_offset = epsilon, 1.0 if norms_from_zero else 0.0
+        self.embedding_scale, self.logit_scale, self.logit_cap = embedding_scale, logit_scale, logit_cap
+        self.compute, self.cache_type = compute, cache
         self.device = torch.device(device)
         self.deterministic = deterministic
-        self.allocate(epsilon, compute, cache)
 
-    def allocate(self, epsilon: float, compute: str, cache: str) -> None:
+    @torch.jit.export
+    def add_rope(self, frequencies: List[float], strength: float) -> None:
+        self.ropes.append(Rope(frequencies, strength))
+
+    @torch.jit.export
+    def add_layer(
+        self,
+        heads: int,
+        kv_heads: int,
+        head_dim: int,
+        window: int,
+        rope: int,
+        scale: float,
+        cap: float,
+        growth_beta: float,
+        growth_length: int,
+        head_norm: str,
+        norms: str,
+        residual_scale: float,
+        activation: str,
+        width: int,
+        experts: int,
+        used_experts: int,
+        softmax_of_chosen: bool,
+        normalised: bool,
+        experts_scale: float,
+    ) -> None:
+        layer = Layer(
+            heads,
+            kv_heads,
+            head_dim,
+            window,
+            rope,
+            scale,
+            cap,
+            growth_beta,
+            growth_length,
+            head_norm,
+            norms,
+            residual_scale,
+            activation,
+            width,
+            experts,
+            used_experts,
+            softmax_of_chosen,
+            normalised,
+            experts_scale,
+        )
+        self.described.append(layer)
+        self.layers += 1
+
+    @torch.jit.export
+    def allocate(self) -> None:
         """Takes memory for the cache, and whatever else depends on the sizes."""
         raise NotImplementedError
 
@@ -111,39 +206,52 @@ class DecoderProgram(torch.nn.Module):
         self.embedding_type = gguf_type
 
     @torch.jit.export
-    def put_norm(self, parts: List[Tensor], gguf_type: int) -> None:
-        """For each layer the norm before attention and the one before the feed-forward block, then the head's."""
-        self.add_norm(self.vector(parts[0], gguf_type))
+    def put_output_norm(self, parts: List[Tensor], gguf_type: int) -> None:
+        self.add_output_norm(self.vector(parts[0], gguf_type) + self.norm_offset)
 
-    def add_norm(self, weights: Tensor) -> None:
+    def add_output_norm(self, weights: Tensor) -> None:
         """weights: [H] float32"""
         raise NotImplementedError
 
     @torch.jit.export
-    def put_attention_bias(self, parts: List[Tensor], types: List[int]) -> None:
-        """Of the next layer's queries, keys and values."""
-        q, k, v = self.vector(parts[0], types[0]), self.vector(parts[1], types[1]), self.vector(parts[2], types[2])
-        self.add_attention_bias(q, k, v)
+    def put_vector(self, layer: int, role: str, parts: List[Tensor], types: List[int]) -> None:
+        """A vector of a layer, joined from its parts: attention_norm, attention_post_norm, feed_forward_norm,
+        feed_forward_post_norm [H]; qkv_bias; head_norms, of each head of queries and keys or of all; sinks [A];
+        attention_output_bias [H]; router_bias; gate_up_bias and down_bias, of all experts."""
+        own: List[Tensor] = []
+        for i in range(len(parts)):
+            own.append(self.vector(parts[i], types[i]))
+        d = self.described[layer]
+        if role == "head_norms":
+            if d.head_norm == "each":
+                own = [own[0].repeat(d.heads), own[1].repeat(d.kv_heads)]
+        elif role == "gate_up_bias":
+            blocks = max(1, d.experts)
+            own = [torch.cat([part.view(blocks, -1) for part in own], 1).view(-1)]
+        whole = torch.cat(own) if len(own) > 1 else own[0]
+        if role.endswith("norm") or role.endswith("norms"):
+            whole = whole + self.norm_offset
+        self.add_vector(layer, role, whole)
 
-    def add_attention_bias(self, q: Tensor, k: Tensor, v: Tensor) -> None:
-        """q: [A · D]; k, v: [G · D], float32"""
-        raise NotImplementedError
-
-    @torch.jit.export
-    def put_head_norms(self, parts: List[Tensor], types: List[int]) -> None:
-        """Of each head of the next layer's queries and of its keys, [D] both."""
-        q, k = self.vector(parts[0], types[0]), self.vector(parts[1], types[1])
-        self.add_head_norms(torch.cat([q.expand(self.heads, -1), k.expand(self.kv_heads, -1)]))
-
-    def add_head_norms(self, weights: Tensor) -> None:
-        """weights: [A + G, D] float32"""
+    def add_vector(self, layer: int, role: str, values: Tensor) -> None:
+        """values: float32; head_norms [(A + G) · D], gate_up_bias expert by expert"""
         raise NotImplementedError
 
     @torch.jit.export
     def put_matrix(
-        self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, few: int, many: int, many_from: int
+        self,
+        layer: int,
+        role: str,
+        parts: List[Tensor],
+        types: List[int],
+        rows: List[int],
+        columns: int,
+        few: int,
+        many: int,
+        many_from: int,
     ) -> None:
-        """The next matrix: for each layer query|key|value, attention output, gate|up and down; then the head.
+        """The next matrix: for each layer qkv, attention_output, router if there are experts, and for each expert or once
+        gate_up and down; then `head`, of layer -1.
 
         parts: uint8, the bytes of the file's matrices whose rows it joins; types, rows: of each part
         few, many: the layouts for steps and for at least `many_from` rows; only `decoder.py` has more than one
@@ -151,15 +259,8 @@ class DecoderProgram(torch.nn.Module):
         raise NotImplementedError
 
     @torch.jit.export
-    def put_head(
-        self, parts: List[Tensor], types: List[int], rows: List[int], columns: int, few: int, many: int, many_from: int
-    ) -> None:
-        """As `put_matrix`, for the matrix [V, H] that makes logits. It comes last."""
-        self.put_matrix(parts, types, rows, columns, few, many, many_from)
-
-    @torch.jit.export
-    def build(self, frequencies: List[float]) -> None:
-        """Ends loading. frequencies: [D / 2], the angle of each pair from one position to the next, in radians"""
+    def build(self) -> None:
+        """Ends loading."""
         raise NotImplementedError
 
     @torch.jit.export
@@ -174,6 +275,14 @@ class DecoderProgram(torch.nn.Module):
 
     def embed(self, tokens: Tensor) -> Tensor:
         return unpack(self.embedding.index_select(0, tokens), self.embedding_type)
+
+    def bounded(self, logits: Tensor) -> Tensor:
+        """Logits of the head's product, which may be overwritten, with the model's scale and cap."""
+        if self.logit_scale != 1.0:
+            logits = logits.mul_(self.logit_scale)
+        if self.logit_cap > 0.0:
+            logits = logits.div_(self.logit_cap).tanh_().mul_(self.logit_cap)
+        return logits
 
     def decode_step(self, tokens: Tensor, positions: Tensor, chunk_tokens: Tensor, max_position: int) -> Tensor:
         """Runs tokens [n] at their positions [n] through the model, in slots 0 to n - 1: logits [n, V].
@@ -266,6 +375,8 @@ class DecoderProgram(torch.nn.Module):
         factors: List[float],
         places: List[List[int]],
         bias: List[float],
+        bounded: List[int],
+        allowed: List[Tensor],
         vocabulary: int,
         top: int,
     ) -> Tensor:
@@ -277,6 +388,8 @@ class DecoderProgram(torch.nn.Module):
         places: of m rows, tokens of prompt and answer, tokens of the answer, biased tokens; then of n rows, forbidden
             tokens; then for each forbidden token, for how many steps it is forbidden
         bias: of the biased tokens
+        bounded: [k], rows that may only take some tokens in the first step; allowed: of each, uint8 on the host, a bit for
+            each token, the lowest first
         """
         n, m = len(integers) // 3, len(adjusted)
         max_position = max(integers[n : 2 * n])
@@ -299,6 +412,8 @@ class DecoderProgram(torch.nn.Module):
             self.clear_chunks()
             logits = penalised(raw, rows, penalties, known, generated, biases) if m > 0 else raw
             logits = without(logits, forbidden, forbidden_steps, step)
+            if step == 0 and len(bounded) > 0:
+                logits = only(logits, bounded, allowed)
             sampling = Sampling(f[0], i[2], f[1], f[2], f[3 + step], any_sampled, any_filtered)
             tokens, own = self.choose_and_report(raw, logits, sampling, top)
             found.append(own)

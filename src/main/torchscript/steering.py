@@ -4,7 +4,10 @@ neither keep their bits.
 Places are indexes into a flattened [rows, V]: row · V + token.
 """
 
+from typing import List
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sampling import likeliest
@@ -42,6 +45,20 @@ def without(logits: Tensor, places: Tensor, steps: Tensor, step: int) -> Tensor:
     # All places get an addend. To select some, the host would have to wait for the GPU.
     added = torch.zeros(places.size(), device=logits.device).masked_fill_(steps > step, float("-inf"))
     return logits.flatten().index_add(0, places, added).view_as(logits)
+
+
+def only(logits: Tensor, rows: List[int], allowed: List[Tensor]) -> Tensor:
+    """Logits with -inf at the tokens that `rows` may not take.
+
+    allowed: for each of the rows uint8 [bytes] on the host, a bit for each token, the lowest first; tokens without one are
+        not allowed
+    """
+    bits = torch.stack(allowed).to(logits.device).unsqueeze(2)
+    each = bits.bitwise_right_shift(torch.arange(8, dtype=torch.uint8, device=logits.device)).bitwise_and_(1)
+    may = each.view(len(rows), -1)[:, : logits.size(1)] > 0
+    may = F.pad(may, [0, logits.size(1) - may.size(1)])
+    at = torch.tensor(rows, device=logits.device)
+    return logits.index_copy(0, at, logits.index_select(0, at).masked_fill(~may, float("-inf")))
 
 
 def count(tokens: Tensor, known: Tensor, generated: Tensor) -> None:

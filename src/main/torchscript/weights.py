@@ -34,33 +34,14 @@ def swiglu(gate_up: Tensor) -> Tensor:
     return F.silu(gate_up[:, :half]).mul_(gate_up[:, half:])
 
 
-class Weights:
-    """A mixin for a `DecoderProgram`: the weights that are no matrices, and the types of matrices and cache."""
-
-    norms: List[Tensor]
-    biases: List[Tensor]
-    head_norms: List[Tensor]
+class Types:
+    """A mixin for a `DecoderProgram`: the types of matrices and cache."""
 
     def __init__(self):
         super().__init__()
-        none = torch.zeros(0)
         self.compute_dtype = torch.float32
         self.cache_dtype = torch.float32
-        # For each layer attention and feed-forward, then the head's: [H] float32, times the square root of H.
-        self.norms = []
-        # If the model has them, for each layer: of query|key|value, [(A + 2 · G) · D]; and of the heads of queries and
-        # keys, [A + G, D] float32, times the square root of D.
-        self.biases = []
-        self.head_norms = []
-        self.head_norm_epsilon = none  # [1, 1, 1], times the square root of D
 
-    def set_types(self, epsilon: float, compute: str, cache: str) -> None:
-        self.compute_dtype = dtype_of(compute)
-        self.cache_dtype = dtype_of(cache)
-        self.head_norm_epsilon = torch.full([1, 1, 1], (self.head_dim * epsilon) ** 0.5, device=self.device)
-
-    def add_norm(self, weights: Tensor) -> None:
-        self.norms.append(weights * float(self.hidden) ** 0.5)
-
-    def add_head_norms(self, weights: Tensor) -> None:
-        self.head_norms.append(weights * float(self.head_dim) ** 0.5)
+    def set_types(self) -> None:
+        self.compute_dtype = dtype_of(self.compute)
+        self.cache_dtype = dtype_of(self.cache_type)

@@ -23,9 +23,10 @@ from pathlib import Path
 
 import torch
 
-PROGRAM = Path(__file__).resolve().parents[2] / "main/resources/dev/llmworker/model/dense.pt"
-F32, BF16 = 0, 30  # GGUF's numbers of the types
-DENSE = 1  # the layout of a matrix, as in layouts.py
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
+from programs import PROGRAMS, configure, layer, put_embedding, put_head, put_matrix, put_output_norm, put_vector, rope
+
+PROGRAM = PROGRAMS / "dense.pt"
 #        layers, hidden, heads, kv heads, head dim, feed-forward, vocabulary
 SHAPES = {
     "tiny": (2, 128, 4, 2, 32, 256, 512),
@@ -73,7 +74,7 @@ class Bench:
         return statistics.median(times)
 
     def matrices(self):
-        """Random weights in the order of the program, as bfloat16 on the device: (name, tensor)."""
+        """Random weights in the order of the program, as bfloat16 on the device: (layer, role, tensor)."""
         layers, hidden, heads, groups, dim, feed_forward, vocabulary = self.shape
         random = torch.Generator(self.device).manual_seed(7)
 
@@ -82,16 +83,16 @@ class Bench:
             return (w * columns**-0.5).to(torch.bfloat16)
 
         norm = lambda: torch.rand([hidden], generator=random, device=self.device) + 0.5
-        yield "embedding", matrix(vocabulary, hidden)
-        for _ in range(layers):
-            yield "norm", norm()
-            yield "norm", norm()
-            yield "matrix", matrix((heads + 2 * groups) * dim, hidden)
-            yield "matrix", matrix(hidden, heads * dim)
-            yield "matrix", matrix(2 * feed_forward, hidden)
-            yield "matrix", matrix(hidden, feed_forward)
-        yield "norm", norm()
-        yield "head", matrix(vocabulary, hidden)
+        yield 0, "embedding", matrix(vocabulary, hidden)
+        for i in range(layers):
+            yield i, "attention_norm", norm()
+            yield i, "feed_forward_norm", norm()
+            yield i, "qkv", matrix((heads + 2 * groups) * dim, hidden)
+            yield i, "attention_output", matrix(hidden, heads * dim)
+            yield i, "gate_up", matrix(2 * feed_forward, hidden)
+            yield i, "down", matrix(hidden, feed_forward)
+        yield 0, "output_norm", norm()
+        yield 0, "head", matrix(vocabulary, hidden)
 
     def slots(self, length):
         """As many as the device's free memory has room for, beside the weights."""
@@ -112,21 +113,20 @@ class Bench:
         programs = []
         for dtype, device, some in kinds:
             program = torch.jit.load(PROGRAM, map_location=device)
-            sizes = layers, hidden, heads, groups, dim, feed_forward, some, length, 0
-            program.configure(*sizes, EPSILON, dtype, dtype, str(device), False)
+            described, ropes = [layer(heads, groups, dim, feed_forward)] * layers, [(rope(BASE, dim), 1.0)]
+            types = dict(compute=dtype, cache=dtype, device=str(device))
+            configure(program, hidden, vocabulary, some, length, described, ropes, epsilon=EPSILON, **types)
             programs.append(program)
-        for kind, w in self.matrices():
+        of_model = dict(embedding=put_embedding, output_norm=put_output_norm, head=put_head)
+        for i, role, w in self.matrices():
             for program, (_, device, _) in zip(programs, kinds):
-                raw = w.to(device).contiguous().view(torch.uint8).view(-1)
-                if kind == "embedding":
-                    program.put_embedding([raw], BF16, vocabulary)
-                elif kind == "norm":
-                    program.put_norm([raw], F32)
+                if role in of_model:
+                    of_model[role](program, w.to(device))
                 else:
-                    put = program.put_head if kind == "head" else program.put_matrix
-                    put([raw], [BF16], [w.size(0)], w.size(1), DENSE, DENSE, 1 << 30)
+                    put = put_vector if role.endswith("norm") else put_matrix
+                    put(program, i, role, w.to(device))
         for program, (_, device, _) in zip(programs, kinds):
-            program.build([BASE ** (-i / dim) for i in range(0, dim, 2)])
+            program.build()
             assert program.placement() == str(device), program.placement()
         return programs
 

@@ -11,10 +11,6 @@ using namespace llmworker;
 
 namespace {
 
-struct AttentionShape {
-  int heads, kv_heads, dim;
-};
-
 // What a cache of this type makes of a number.
 float rounded(CacheType type, float value) {
   switch (type) {
@@ -27,14 +23,15 @@ float rounded(CacheType type, float value) {
 
 // Keys and values [slots, length, kv_heads, dim] as the cache holds them, and by plain loops.
 struct Kept {
-  static constexpr int LAYERS = 2, SLOTS = 3, LENGTH = 610;
+  static constexpr int SLOTS = 3, LENGTH = 610;
 
-  AttentionShape shape;
+  Attention shape;
   KvCache cache;
   std::vector<float> keys, values;
 
-  Kept(CacheType type, AttentionShape s, Random& random)
-      : shape(s), cache(type, LAYERS, SLOTS, s.kv_heads, s.dim, LENGTH) {
+  // The first layer has other heads.
+  Kept(CacheType type, Attention s, Random& random)
+      : shape(s), cache(type, {{s.kv_heads + 1, s.dim + 8}, {s.kv_heads, s.dim}}, SLOTS, LENGTH) {
     const size_t count = size_t{SLOTS} * LENGTH * s.kv_heads * s.dim;
     keys = normal(random, count);
     values = normal(random, count);
@@ -55,15 +52,18 @@ struct Kept {
   }
 
   // Attention of one query, by plain loops: [dim].
-  std::vector<double> attend(const float* q, int slot, int position, int head) const {
+  std::vector<double> attend(const float* q, int slot, int position, int query_head) const {
+    const int head = query_head / (shape.heads / shape.kv_heads);
+    const int first = shape.window == 0 ? 0 : std::max(0, position + 1 - shape.window);
     std::vector<double> scores(position + 1), out(shape.dim, 0.0);
-    double sum = 0.0;
-    for (int p = 0; p <= position; p++) {
+    double sum = shape.sinks == nullptr ? 0.0 : std::exp(double{shape.sinks[query_head]});
+    for (int p = first; p <= position; p++) {
       double score = 0.0;
       for (int d = 0; d < shape.dim; d++) score += double{q[d]} * keys[place(slot, p, head) + d];
+      if (shape.cap > 0) score = shape.cap * std::tanh(score / shape.cap);
       sum += scores[p] = std::exp(score);
     }
-    for (int p = 0; p <= position; p++) {
+    for (int p = first; p <= position; p++) {
       for (int d = 0; d < shape.dim; d++) out[d] += scores[p] / sum * values[place(slot, p, head) + d];
     }
     return out;
@@ -75,55 +75,123 @@ const std::vector<Place> PLACES = {{0, 0},   {1, 255}, {2, 256}, {0, 7},   {1, 5
                                    {1, 595}, {1, 596}, {1, 597}, {1, 598}, {1, 599}, {2, 609}, {0, 511}, {0, 512}, {0, 100}};
 
 void check_attention(const Kept& kept, const int (&slots)[3], Threads& threads, Random& random) {
-  const AttentionShape s = kept.shape;
+  const Attention s = kept.shape;
   const int n = static_cast<int>(PLACES.size()), stride = (s.heads + 2 * s.kv_heads) * s.dim;
   const std::vector<float> q = normal(random, static_cast<size_t>(n) * stride, 0.5f);
   std::vector<float> out(static_cast<size_t>(n) * s.heads * s.dim);
-  attend(kept.cache, 1, PLACES, s.heads, s.kv_heads, s.dim, q.data(), stride, out.data(), threads);
+  attend(kept.cache, 1, s, PLACES, q.data(), stride, out.data(), threads);
   for (int i = 0; i < n; i++) {
     for (int h = 0; h < s.heads; h++) {
       const auto expected = kept.attend(q.data() + static_cast<size_t>(i) * stride + h * s.dim, slots[PLACES[i].slot],
-                                        PLACES[i].position, h / (s.heads / s.kv_heads));
+                                        PLACES[i].position, h);
       const float* found = out.data() + (static_cast<size_t>(i) * s.heads + h) * s.dim;
       for (int d = 0; d < s.dim; d++) {
         check(std::abs(found[d] - expected[d]) < 2e-5, "attention of row " + std::to_string(i) + " is wrong");
       }
     }
     std::vector<float> alone(static_cast<size_t>(s.heads) * s.dim);
-    attend(kept.cache, 1, {PLACES[i]}, s.heads, s.kv_heads, s.dim, q.data() + static_cast<size_t>(i) * stride, stride, alone.data(),
-           threads);
+    attend(kept.cache, 1, s, {PLACES[i]}, q.data() + static_cast<size_t>(i) * stride, stride, alone.data(), threads);
     check(std::memcmp(alone.data(), out.data() + i * alone.size(), 4 * alone.size()) == 0,
           "attention of row " + std::to_string(i) + " depends on the others");
   }
 }
 
-constexpr Sizes SIZES{2, 96, 6, 2, 16, 160, 3, 70};
 constexpr int VOCABULARY = 53;
+constexpr Sizes SIZES{96, VOCABULARY, 3, 70};
+
+LayerShape plain_layer() {
+  LayerShape s{};
+  s.heads = 6;
+  s.kv_heads = 2;
+  s.dim = 16;
+  s.growth_length = 1;
+  s.norm_before = true;
+  s.width = 160;
+  s.scale = 0.25f;
+  s.residual_scale = 1;
+  s.experts_scale = 1;
+  return s;
+}
+
+// Layers that have everything between them.
+std::vector<LayerShape> layer_shapes() {
+  std::vector<LayerShape> all(5, plain_layer());
+  all[1].heads = 4;
+  all[1].dim = 32;
+  all[1].head_norm = HeadNorm::EACH;
+  all[1].window = 9;
+  all[1].rope = 1;
+  all[1].norm_after = true;
+  all[1].activation = Activation::GELU;
+  all[2].head_norm = HeadNorm::WHOLE;
+  all[2].rope = -1;
+  all[2].norm_before = false;
+  all[2].norm_after = true;
+  all[2].cap = 20;
+  all[3].experts = 5;
+  all[3].used_experts = 2;
+  all[3].softmax_of_chosen = true;
+  all[3].normalised = true;
+  all[3].activation = Activation::CLAMPED;
+  all[3].growth_beta = 0.1;
+  all[3].growth_length = 16;
+  all[3].residual_scale = 0.5f;
+  all[4].experts = 4;
+  all[4].used_experts = 3;
+  all[4].width = 32;
+  all[4].window = 1;
+  return all;
+}
 
 // A decoder with random weights of all formats.
 std::unique_ptr<Decoder> random_decoder(CacheType cache, int threads) {
   Random random(5);
   auto decoder = std::make_unique<Decoder>(SIZES, 1e-5f, cache, threads);
   int next = 0;
-  const auto add = [&](std::vector<int> rows, int columns) {
-    decoder->weights.emplace_back();
+  const auto add = [&](int layer, MatrixRole role, std::vector<int> rows, int columns) {
+    Weights& weights = decoder->begin_matrix(layer, role);
     for (int count : rows) {
       const Format format = ALL_FORMATS[next++ % 7];
-      decoder->weights.back().parts.push_back(random_matrix(format, count, columns, decoder->memory, random).matrix);
-      decoder->weights.back().rows += count;
+      weights.parts.push_back(random_matrix(format, count, columns, decoder->memory, random).matrix);
+      weights.rows += count;
     }
   };
-  for (int layer = 0; layer < SIZES.layers; layer++) {
-    add({SIZES.heads * SIZES.dim, SIZES.kv_heads * SIZES.dim, SIZES.kv_heads * SIZES.dim}, SIZES.hidden);
-    add({SIZES.hidden}, SIZES.heads * SIZES.dim);
-    add({SIZES.feed_forward, SIZES.feed_forward}, SIZES.hidden);
-    add({SIZES.hidden}, SIZES.feed_forward);
-    decoder->biases.push_back(normal(random, (SIZES.heads + 2 * SIZES.kv_heads) * SIZES.dim));
-    decoder->head_norms.push_back(normal(random, (SIZES.heads + SIZES.kv_heads) * SIZES.dim));
+  const auto put = [&](int layer, VectorRole role, int size) { decoder->put_vector(layer, role, normal(random, size, 0.5f)); };
+  for (const int turning : {16, 8}) {
+    Rope rope{{}, turning == 8 ? 1.2f : 1.0f};
+    for (int i = 0; i < turning / 2; i++) rope.frequencies.push_back(std::pow(10000.0, -2.0 * i / turning));
+    decoder->add_rope(rope);
   }
-  add({VOCABULARY}, SIZES.hidden);
-  for (int i = 0; i < 2 * SIZES.layers + 1; i++) decoder->norms.push_back(normal(random, SIZES.hidden));
-  for (int i = 0; i < SIZES.dim / 2; i++) decoder->frequencies.push_back(std::pow(10000.0, -2.0 * i / SIZES.dim));
+  const std::vector<LayerShape> shapes = layer_shapes();
+  for (const LayerShape& s : shapes) decoder->add_layer(s);
+  decoder->allocate();
+  for (int layer = 0; layer < static_cast<int>(shapes.size()); layer++) {
+    const LayerShape& s = shapes[layer];
+    const int blocks = std::max(1, s.experts);
+    add(layer, MatrixRole::QKV, {s.query_width(), s.kv_heads * s.dim, s.kv_heads * s.dim}, SIZES.hidden);
+    add(layer, MatrixRole::ATTENTION_OUTPUT, {SIZES.hidden}, s.query_width());
+    if (s.experts > 0) add(layer, MatrixRole::ROUTER, {s.experts}, SIZES.hidden);
+    for (int i = 0; i < blocks; i++) {
+      add(layer, MatrixRole::GATE_UP, {s.width, s.width}, SIZES.hidden);
+      add(layer, MatrixRole::DOWN, {SIZES.hidden}, s.width);
+    }
+    for (const VectorRole norm : {VectorRole::ATTENTION_NORM, VectorRole::FEED_FORWARD_NORM}) {
+      if (s.norm_before) put(layer, norm, SIZES.hidden);
+    }
+    for (const VectorRole norm : {VectorRole::ATTENTION_POST_NORM, VectorRole::FEED_FORWARD_POST_NORM}) {
+      if (s.norm_after) put(layer, norm, SIZES.hidden);
+    }
+    if (s.is_normed()) put(layer, VectorRole::HEAD_NORMS, (s.heads + s.kv_heads) * s.dim);
+    if (layer % 2 == 0) continue;
+    put(layer, VectorRole::QKV_BIAS, s.qkv_width());
+    put(layer, VectorRole::ATTENTION_OUTPUT_BIAS, SIZES.hidden);
+    put(layer, VectorRole::SINKS, s.heads);
+    put(layer, VectorRole::GATE_UP_BIAS, blocks * 2 * s.width);
+    put(layer, VectorRole::DOWN_BIAS, blocks * SIZES.hidden);
+    if (s.experts > 0) put(layer, VectorRole::ROUTER_BIAS, s.experts);
+  }
+  decoder->put_vector(-1, VectorRole::OUTPUT_NORM, normal(random, SIZES.hidden));
+  add(-1, MatrixRole::HEAD, {VOCABULARY}, SIZES.hidden);
   return decoder;
 }
 
@@ -150,7 +218,9 @@ void test_attention() {
   Random random(4);
   Threads threads(3);
   for (CacheType type : {CacheType::F32, CacheType::F16, CacheType::BF16}) {
-    for (AttentionShape shape : {AttentionShape{1, 1, 8}, {6, 2, 24}, {9, 3, 64}, {5, 1, 16}}) {
+    const float sinks[] = {0.5f, -3.0f, 2.0f, 7.0f, 0.0f, 1.0f};
+    for (Attention shape : {Attention{1, 1, 8}, {6, 2, 24}, {9, 3, 64}, {5, 1, 16}, {6, 2, 24, 1}, {4, 2, 16, 100}, {2, 1, 8, 256},
+                            {6, 3, 16, 0, 2.0f}, {6, 3, 16, 300, 0, sinks}, {5, 1, 32, 12, 3.0f, sinks}}) {
       Kept kept(type, shape, random);
       check_attention(kept, {0, 1, 2}, threads, random);
       kept.cache.swap(0, 2);
@@ -207,20 +277,36 @@ void test_errors() {
   check_throws<std::invalid_argument>("no weight format has the number 7", [] { enumerator<Format>(7); });
   check_throws<std::invalid_argument>("no cache type has the number -1", [] { enumerator<CacheType>(-1); });
   check_throws<std::invalid_argument>("no GGUF type of blocks has the number 6", [] { enumerator<GgufType>(6); });
-  check_throws<std::invalid_argument>("no kind of vector has the number 3", [] { enumerator<VectorKind>(3); });
-  check_throws<std::invalid_argument>("multiple of 8", [] { KvCache(CacheType::F16, 1, 1, 1, 12, 8); });
-  KvCache cache(CacheType::F16, 1, 2, 1, 8, 8);
+  check_throws<std::invalid_argument>("no role of a vector has the number 12", [] { enumerator<VectorRole>(12); });
+  check_throws<std::invalid_argument>("no role of a matrix has the number 6", [] { enumerator<MatrixRole>(6); });
+  check_throws<std::invalid_argument>("no norm of heads has the number 3", [] { enumerator<HeadNorm>(3); });
+  check_throws<std::invalid_argument>("no activation has the number -1", [] { enumerator<Activation>(-1); });
+  check_throws<std::invalid_argument>("multiple of 8", [] { KvCache(CacheType::F16, {{1, 12}}, 1, 8); });
+  KvCache cache(CacheType::F16, {{1, 8}}, 2, 8);
   check_throws<std::out_of_range>("slot 2", [&] { cache.copy(0, 2, 8); });
   check_throws<std::out_of_range>("slot -1", [&] { cache.swap(-1, 0); });
   check_throws<std::out_of_range>("-5 positions", [&] { cache.copy(0, 1, -5); });
 
   std::vector<float> rows(2 * SIZES.hidden), scores(VOCABULARY);
-  // The query heads of this one have 2^32 + 8192 values together.
-  const Sizes overflowing{1, 32, 524289, 1, 8192, 32, 1, 64};
-  check_throws<std::invalid_argument>("too long", [&] { Decoder(overflowing, 1e-5f, CacheType::F16, 1); });
-  check_throws<std::bad_alloc>("", [] { KvCache(CacheType::F16, 1 << 20, 1 << 20, 1 << 20, 8, 1 << 20); });
-  check_throws<std::bad_alloc>("", [&] { Matrix(Format::F32, 2147483647, 2147483647, memory); });
   Decoder empty(SIZES, 1e-5f, CacheType::F16, 1);
+  const auto refused = [&](const char* why, auto&& change) {
+    LayerShape shape = plain_layer();
+    shape.rope = -1;
+    change(shape);
+    check_throws<std::invalid_argument>(why, [&] { empty.add_layer(shape); });
+  };
+  // The query heads of this one have 2^32 + 8192 values together.
+  refused("too long", [](LayerShape& s) { s.heads = 524289, s.kv_heads = 1, s.dim = 8192; });
+  refused("no multiple", [](LayerShape& s) { s.heads = 7; });
+  refused("at least 1", [](LayerShape& s) { s.width = 0; });
+  refused("too long", [](LayerShape& s) { s.width = 1 << 30; });
+  refused("impossible", [](LayerShape& s) { s.experts = 2; });
+  refused("impossible", [](LayerShape& s) { s.experts = 2, s.used_experts = 3; });
+  refused("rotary positions of number 0", [](LayerShape& s) { s.rope = 0; });
+  check_throws<std::bad_alloc>("", [] {
+    KvCache(CacheType::F16, std::vector<KvCache::Layer>(1 << 10, {1 << 20, 8}), 1 << 20, 1 << 20);
+  });
+  check_throws<std::bad_alloc>("", [&] { Matrix(Format::F32, 2147483647, 2147483647, memory); });
   check_throws<std::logic_error>("not loaded", [&] { empty.forward(rows.data(), {{0, 0}}, 0, 1); });
   check_throws<std::logic_error>("not loaded", [&] { empty.head(rows.data(), 1, scores.data()); });
   const auto decoder = random_decoder(CacheType::F16, 1);
@@ -242,58 +328,94 @@ int damaged(int size, Random& random) {
   }
 }
 
+// A matrix of damaged sizes, filled as far as that is possible here.
+void add_damaged(Decoder& decoder, int layer, MatrixRole role, const std::vector<int>& rows, int columns, Random& random) {
+  Weights& weights = decoder.begin_matrix(layer, role);
+  for (int all : rows) {
+    const Format format = ALL_FORMATS[below(random, 7)];
+    const int count = damaged(all, random), width = damaged(columns, random);
+    Matrix matrix(format, count, width, decoder.memory);
+    // A damaged size may be too large to be filled here.
+    if (count > 0 && width > 0 && int64_t{count} * width < 1 << 16) {
+      const int from = damaged(count, random), first = static_cast<int>(std::max(-2147483648L, int64_t{count} - from));
+      const size_t quants = static_cast<size_t>(std::max(0, damaged(count * width, random)));
+      if (is_quantised(format)) {
+        const std::vector<float> figures(quants / (BLOCK / scales_a_block(format)), 0.01f);
+        matrix.put_quants(std::vector<uint8_t>(quants, 3), figures, figures, first, from);
+      } else {
+        matrix.put_plain(std::vector<uint8_t>(quants * number_bytes(format)), first, from);
+      }
+    }
+    weights.parts.push_back(matrix);
+    weights.rows = static_cast<int>(std::min<int64_t>(int64_t{weights.rows} + count, 2147483647));
+  }
+}
+
+LayerShape damaged_shape(Random& random) {
+  LayerShape s = plain_layer();
+  s.kv_heads = 1 + below(random, 3);
+  s.heads = damaged(s.kv_heads * (1 + below(random, 3)), random);
+  s.kv_heads = damaged(s.kv_heads, random);
+  s.dim = damaged(8 * (1 + below(random, 4)), random);
+  s.window = below(random, 2) == 0 ? 0 : damaged(1 + below(random, 9), random);
+  s.rope = damaged(below(random, 2) - 1, random);
+  s.head_norm = static_cast<HeadNorm>(below(random, 3));
+  s.norm_before = below(random, 2) == 0;
+  s.norm_after = below(random, 2) == 0;
+  s.activation = static_cast<Activation>(below(random, 3));
+  s.width = damaged(32 * (1 + below(random, 3)), random);
+  s.experts = below(random, 3) == 0 ? damaged(1 + below(random, 4), random) : 0;
+  s.used_experts = s.experts == 0 ? 0 : damaged(1 + below(random, s.experts > 0 && s.experts < 9 ? s.experts : 1), random);
+  return s;
+}
+
 // Loads and runs a model in which some sizes are not what they should be.
 void run_damaged_model(Random& random) {
   const auto size = [&](int most) { return damaged(1 + below(random, most), random); };
-  const int kv_heads = 1 + below(random, 3);
-  const Sizes sizes{size(3), damaged(32 * (1 + below(random, 3)), random), damaged(kv_heads * (1 + below(random, 3)), random),
-                    damaged(kv_heads, random), damaged(8 * (1 + below(random, 4)), random),
-                    damaged(32 * (1 + below(random, 3)), random), size(3), size(40)};
+  const Sizes sizes{damaged(32 * (1 + below(random, 3)), random), damaged(VOCABULARY, random), size(3), size(40)};
   Decoder decoder(sizes, 1e-5f, static_cast<CacheType>(below(random, 3)), 1);
-  const int out = sizes.heads * sizes.dim, kv = sizes.kv_heads * sizes.dim;
-  // Filling these would take long, and finds nothing more.
-  if (sizes.layers > 8 || out + 2 * kv > 4096 || sizes.hidden > 4096 || sizes.feed_forward > 4096) return;
-  const auto add = [&](std::vector<int> rows, int columns) {
-    decoder.weights.emplace_back();
-    for (int all : rows) {
-      const Format format = ALL_FORMATS[below(random, 7)];
-      const int count = damaged(all, random), width = damaged(columns, random);
-      Matrix matrix(format, count, width, decoder.memory);
-      // A damaged size may be too large to be filled here.
-      if (count > 0 && width > 0 && int64_t{count} * width < 1 << 16) {
-        const int from = damaged(count, random), first = static_cast<int>(std::max(-2147483648L, int64_t{count} - from)), scales = BLOCK / scales_a_block(format);
-        const size_t quants = static_cast<size_t>(std::max(0, damaged(count * width, random)));
-        if (is_quantised(format)) {
-          const std::vector<float> figures(quants / scales, 0.01f);
-          matrix.put_quants(std::vector<uint8_t>(quants, 3), figures, figures, first, from);
-        } else {
-          matrix.put_plain(std::vector<uint8_t>(quants * number_bytes(format)), first, from);
-        }
-      }
-      decoder.weights.back().parts.push_back(matrix);
-      decoder.weights.back().rows = static_cast<int>(std::min<int64_t>(int64_t{decoder.weights.back().rows} + count, 2147483647));
-    }
-  };
-  const auto vectors = [&](std::vector<std::vector<float>>& to, int count, int length) {
-    for (int i = 0; i < count; i++) to.emplace_back(std::clamp(damaged(length, random), 0, 1 << 16), 0.5f);
-  };
-  for (int layer = 0; layer < sizes.layers; layer++) {
-    add({out, kv, kv}, sizes.hidden);
-    add({sizes.hidden}, out);
-    add({sizes.feed_forward, sizes.feed_forward}, sizes.hidden);
-    add({sizes.hidden}, sizes.feed_forward);
+  decoder.add_rope({std::vector<double>(std::clamp(damaged(4, random), 0, 1 << 16), 0.1), 1.0f});
+  std::vector<LayerShape> shapes;
+  for (int i = below(random, 3); i >= 0; i--) {
+    const LayerShape s = damaged_shape(random);
+    decoder.add_layer(s);
+    // Filling these would take long, and finds nothing more.
+    if (s.qkv_width() > 4096 || s.width > 4096 || s.experts > 9) return;
+    shapes.push_back(s);
   }
-  add({VOCABULARY}, sizes.hidden);
-  vectors(decoder.norms, damaged(2 * sizes.layers + 1, random) % 100, sizes.hidden);
-  if (below(random, 2) == 0) vectors(decoder.biases, damaged(sizes.layers, random) % 100, out + 2 * kv);
-  if (below(random, 2) == 0) vectors(decoder.head_norms, damaged(sizes.layers, random) % 100, out + kv);
-  decoder.frequencies.assign(std::clamp(damaged(sizes.dim / 2, random), 0, 1 << 16), 0.1);
+  if (sizes.hidden > 4096) return;
+  decoder.allocate();
+  const auto put = [&](int layer, VectorRole role, int length) {
+    decoder.put_vector(layer, role, std::vector<float>(std::clamp(damaged(length, random), 0, 1 << 16), 0.5f));
+  };
+  for (int i = 0; i < static_cast<int>(shapes.size()); i++) {
+    const LayerShape& s = shapes[i];
+    const int keys = s.kv_heads * s.dim, blocks = std::max(1, s.experts);
+    add_damaged(decoder, i, MatrixRole::QKV, {s.query_width(), keys, keys}, sizes.hidden, random);
+    add_damaged(decoder, i, MatrixRole::ATTENTION_OUTPUT, {sizes.hidden}, s.query_width(), random);
+    if (s.experts > 0) add_damaged(decoder, i, MatrixRole::ROUTER, {s.experts}, sizes.hidden, random);
+    for (int e = 0; e < blocks; e++) {
+      add_damaged(decoder, i, MatrixRole::GATE_UP, {s.width, s.width}, sizes.hidden, random);
+      add_damaged(decoder, i, MatrixRole::DOWN, {sizes.hidden}, s.width, random);
+    }
+    put(i, VectorRole::ATTENTION_NORM, s.norm_before ? sizes.hidden : 0);
+    put(i, VectorRole::FEED_FORWARD_NORM, s.norm_before ? sizes.hidden : 0);
+    put(i, VectorRole::ATTENTION_POST_NORM, s.norm_after ? sizes.hidden : 0);
+    put(i, VectorRole::FEED_FORWARD_POST_NORM, s.norm_after ? sizes.hidden : 0);
+    put(i, VectorRole::HEAD_NORMS, s.is_normed() ? s.query_width() + keys : 0);
+    if (below(random, 2) == 0) put(i, VectorRole::QKV_BIAS, s.qkv_width());
+    if (below(random, 2) == 0) put(i, VectorRole::SINKS, s.heads);
+    if (below(random, 2) == 0) put(i, VectorRole::GATE_UP_BIAS, blocks * 2 * s.width);
+    if (below(random, 2) == 0) put(i, VectorRole::DOWN_BIAS, blocks * sizes.hidden);
+  }
+  put(-1, VectorRole::OUTPUT_NORM, sizes.hidden);
+  add_damaged(decoder, -1, MatrixRole::HEAD, {VOCABULARY}, sizes.hidden, random);
   const int n = 1 + below(random, 5);
   std::vector<Place> places;
   for (int i = 0; i < n; i++) places.push_back({damaged(0, random), damaged(i, random)});
   std::vector<float> rows(static_cast<size_t>(n) * sizes.hidden, 0.1f), logits(static_cast<size_t>(n) * VOCABULARY);
   decoder.forward(rows.data(), places, damaged(0, random), damaged(n, random));
-  if (decoder.vocabulary() == VOCABULARY) decoder.head(rows.data(), n, logits.data());
+  if (sizes.vocabulary == VOCABULARY) decoder.head(rows.data(), n, logits.data());
 }
 
 }  // namespace

@@ -10,17 +10,16 @@ attention to a long context, and sorts. `src/test/gpu` counts the kernels of a r
 
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "main/torchscript"))
+from programs import HEAD, configure, layer, put_raw_matrix, rope  # finds the programs' sources
+
 import decoder as for_cpus
 import dense_decoder as for_gpus
 import gguf_types
-import layouts
 
 LAUNCHES_A_LAYER = 14
 LAUNCHES_BESIDE = 12
@@ -77,32 +76,43 @@ def attention_in_one():
 class OnMeta:
     """A decoder in bfloat16 on the device, without values."""
 
-    def __init__(self, kind, layers, biased=False, head_norms=False, deterministic=False, slots=32, length=2048):
+    def __init__(self, kind, layers, biased=False, deterministic=False, slots=32, length=2048, **described):
         self.decoder = decoder = kind()
-        sizes = layers, HIDDEN, HEADS, GROUPS, DIM, FEED_FORWARD, slots, length, 0
-        decoder.configure(*sizes, 1e-5, "bf16", "bf16", "meta", deterministic)
-        raw = lambda size: torch.empty([2 * size], dtype=torch.uint8, device="meta")
-        vector = lambda size: torch.empty([4 * size], dtype=torch.uint8, device="meta")
-        bf16, dense = gguf_types.BF16, layouts.DENSE
+        own = layer(HEADS, GROUPS, DIM, FEED_FORWARD, **described)
+        types = dict(compute="bf16", cache="bf16", device="meta", deterministic=deterministic)
+        configure(decoder, HIDDEN, VOCABULARY, slots, length, [own] * layers, [(rope(10000.0, DIM), 1.0)], **types)
+        decoder.put_embedding([self.bytes(VOCABULARY * HIDDEN, 2)], gguf_types.BF16, VOCABULARY)
+        for i in range(layers):
+            for role, there in (("attention_norm", own.norms != "after"), ("feed_forward_norm", own.norms != "after"),
+                                ("attention_post_norm", own.norms != "before"), ("feed_forward_post_norm", own.norms != "before")):
+                if there:
+                    self.vector(i, role, HIDDEN)
+            self.put_attention(i, own, biased)
+            if own.experts:
+                self.matrix(i, "router", own.experts, HIDDEN)
+            for _ in range(max(1, own.experts)):
+                self.matrix(i, "gate_up", 2 * FEED_FORWARD, HIDDEN)
+                self.matrix(i, "down", HIDDEN, FEED_FORWARD)
+        decoder.put_output_norm([self.bytes(HIDDEN, 4)], gguf_types.F32)
+        self.matrix(HEAD, "head", VOCABULARY, HIDDEN)
+        decoder.build()
 
-        def matrix(rows, columns, put=decoder.put_matrix):
-            put([raw(rows * columns)], [bf16], [rows], columns, dense, dense, 1 << 30)
+    def put_attention(self, i, own, biased):
+        self.matrix(i, "qkv", (HEADS + 2 * GROUPS) * DIM, HIDDEN)
+        if biased:
+            self.vector(i, "qkv_bias", HEADS * DIM, GROUPS * DIM, GROUPS * DIM)
+        if own.head_norm == "each":
+            self.vector(i, "head_norms", DIM, DIM)
+        self.matrix(i, "attention_output", HIDDEN, HEADS * DIM)
 
-        decoder.put_embedding([raw(VOCABULARY * HIDDEN)], bf16, VOCABULARY)
-        for _ in range(layers):
-            decoder.put_norm([vector(HIDDEN)], gguf_types.F32)
-            decoder.put_norm([vector(HIDDEN)], gguf_types.F32)
-            matrix((HEADS + 2 * GROUPS) * DIM, HIDDEN)
-            if biased:
-                decoder.put_attention_bias([vector(HEADS * DIM), vector(GROUPS * DIM), vector(GROUPS * DIM)], [gguf_types.F32] * 3)
-            if head_norms:
-                decoder.put_head_norms([vector(DIM), vector(DIM)], [gguf_types.F32] * 2)
-            matrix(HIDDEN, HEADS * DIM)
-            matrix(2 * FEED_FORWARD, HIDDEN)
-            matrix(HIDDEN, FEED_FORWARD)
-        decoder.put_norm([vector(HIDDEN)], gguf_types.F32)
-        matrix(VOCABULARY, HIDDEN, decoder.put_head)
-        decoder.build([1.0] * (DIM // 2))
+    def bytes(self, count, width):
+        return torch.empty([count * width], dtype=torch.uint8, device="meta")
+
+    def vector(self, i, role, *sizes):
+        self.decoder.put_vector(i, role, [self.bytes(size, 4) for size in sizes], [gguf_types.F32] * len(sizes))
+
+    def matrix(self, i, role, rows, columns):
+        put_raw_matrix(self.decoder, i, role, [self.bytes(rows * columns, 2)], [gguf_types.BF16], [rows], columns)
 
     def run(self, method, *arguments):
         with torch.no_grad(), attention_in_one(), Launches() as launches:
@@ -150,7 +160,9 @@ def main() -> None:
     row("a step of 32 rows with top_k, top_p or min_p", lambda d: d.decode(32, 100, True, True), beside_bound=160)
     row("a step of 2 rows with penalties and log-probabilities", lambda d: d.steered())
     row("a step of 32 rows with biases (Qwen 2)", lambda d: d.decode(32, 100), biased=True)
-    row("a step of 32 rows with head norms (Qwen 3)", lambda d: d.decode(32, 100), 18, head_norms=True)
+    row("a step of 32 rows with head norms (Qwen 3)", lambda d: d.decode(32, 100), 18, head_norm="each")
+    gemma = dict(norms="around", head_norm="each", activation="gelu", window=512)
+    row("a step of 32 rows of Gemma 3's layers", lambda d: d.decode(32, 100), 26, **gemma)
     row("a step of 16 rows and 32 tokens of a prompt", lambda d: d.beside(), 19)
     row("a prompt's 128 tokens", lambda d: d.run("prefill", [1] * 128, 3, 0), 15, down=0)
     sampling = [0, [0.5, 0.9, 0.1, 0.5], True, True]

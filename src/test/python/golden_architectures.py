@@ -1,39 +1,46 @@
-"""Writes src/test/resources/golden/architectures.json and safetensors.json: what transformers makes of a tiny model of
-each architecture in float32.
+"""Writes src/test/resources/golden/architectures.json and safetensors.json: what transformers makes of tiny models of
+each architecture in float32, and what llama.cpp's converter makes of their files.
 
-    python src/test/python/golden_architectures.py    # torch, transformers
+    python src/test/python/golden_architectures.py LLAMA_CPP [NAME…]    # torch, transformers 5, gguf; llama.cpp's source
 
 A case has the metadata of a GGUF file or the `config.json` of a folder, its tensors, the ids of a prompt, the logits
-after it and the greedy continuation.
-The weights are not written down: `value` says what they are, here and in GoldenArchitecturesTest.
+after it and the greedy continuation. With names, only the cases whose names begin with one of them are run, and nothing
+is written.
+
+The weights are not written down: `value` says what they are, here and in GoldenWeights. The metadata and the tensors'
+names and shapes of a GGUF file are those that the converter writes. `Converter` finds out where the converter puts each
+number, so that a case can choose the numbers of the GGUF file and give transformers the same ones.
 """
 
 import json
 import math
+import os
+import sys
+import tempfile
 from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 import numpy as np
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
-from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+import transformers
+from safetensors.torch import load_file, save_file
 
 OUT = Path(__file__).resolve().parents[1] / "resources/golden"
-LAYERS, HIDDEN, HEADS, KV_HEADS, FEED_FORWARD, VOCABULARY, CONTEXT = 2, 64, 4, 2, 128, 128, 128
-PROMPT = [(7 * i * i + 3 * i + 11) % VOCABULARY for i in range(40)]
-NEW_TOKENS = 24
-NAMES = {
-    "attn_norm": "input_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_q_norm": "self_attn.q_norm",
-    "attn_k_norm": "self_attn.k_norm",
-    "attn_output": "self_attn.o_proj",
-    "ffn_norm": "post_attention_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-}
+VOCABULARY = 96
+PROMPT_TOKENS, NEW_TOKENS = 40, 24
+SIZES = dict(
+    hidden_size=64,
+    intermediate_size=128,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    num_hidden_layers=2,
+    vocab_size=VOCABULARY,
+    max_position_embeddings=128,
+    pad_token_id=0,
+    tie_word_embeddings=False,
+)
+DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
 def fnv1a(text: str) -> int:
@@ -53,182 +60,291 @@ def value(name: str, count: int, base: float, scale: float) -> np.ndarray:
     return (base + ((z >> np.uint64(48)).astype(np.float64) / 2**15 - 1) * scale).astype(np.float32)
 
 
-def llama3_factors(dim: int, theta: float, rope: dict) -> list[float]:
-    """The divisors of the frequencies that llama.cpp's converter writes to rope_freqs.weight."""
-    low, high, original = rope["low_freq_factor"], rope["high_freq_factor"], rope["original_max_position_embeddings"]
-    factors = []
-    for i in range(dim // 2):
-        wavelength = 2 * math.pi * theta ** (2 * i / dim)
-        if wavelength < original / high:
-            factors.append(1.0)
-        elif wavelength > original / low:
-            factors.append(rope["factor"])
-        else:
-            smooth = (original / wavelength - low) / (high - low)
-            factors.append(1 / ((1 - smooth) / rope["factor"] + smooth))
-    return [float(np.float32(f)) for f in factors]
+def spread(name: str, norm_base: float) -> tuple[float, float]:
+    """The base and the scale of a tensor's elements, by its name in GGUF or in transformers."""
+    if "norm" in name:
+        return norm_base, 0.5
+    if name.endswith("bias") or "sinks" in name:
+        return 0, 0.5
+    if "embd" in name or "embed" in name:
+        return 0, 1
+    return 0, 0.125 if "down" in name or ".w2." in name else 0.25
+
+
+class Converter:
+    """llama.cpp's `convert_hf_to_gguf.py`, for models without a tokenizer."""
+
+    def __init__(self, llama_cpp: Path):
+        sys.path[:0] = [str(llama_cpp), str(llama_cpp / "gguf-py")]
+        import conversion
+        import gguf
+        from conversion.base import ModelBase
+
+        self.gguf, self.class_of, self.read_config = gguf, conversion.get_model_class, ModelBase.load_hparams
+
+    def convert(self, folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
+        """The metadata and the tensors of the GGUF file."""
+        model = self.class_of(self.read_config(folder, False)["architectures"][0])
+        # This is all that needs a tokenizer. One class hands everything to one that it holds.
+        for kind in [model, getattr(model, "Ministral3Model", model)]:
+            kind.set_vocab = lambda self: None
+        file = folder / "model.gguf"
+        with torch.inference_mode():
+            model(folder, self.gguf.LlamaFileType.ALL_F32, file, eager=True).write()
+        reader = self.gguf.GGUFReader(file)
+        fields = {key: field.contents() for key, field in reader.fields.items()}
+        metadata = {
+            key: content
+            for key, content in fields.items()
+            if key == "general.architecture" or not key.startswith(("general.", "GGUF.", "tokenizer."))
+        }
+        return metadata, {tensor.name: np.array(tensor.data) for tensor in reader.tensors}
 
 
 class Case:
-    def __init__(self, name, architecture, config, model, *, half_split, dim, tied=False, theta=10_000.0, epsilon=1e-5,
-                 bias=False, head_norms=False, rope=None, metadata=None, dtype="F32", old_config=False, more={}):
-        self.dtype, self.old_config = dtype, old_config
-        self.name, self.half_split, self.dim, self.tied = name, half_split, dim, tied
-        rope = rope or {"rope_type": "default"}
-        sizes = dict(num_hidden_layers=LAYERS, hidden_size=HIDDEN, intermediate_size=FEED_FORWARD, vocab_size=VOCABULARY)
-        sizes.update(num_attention_heads=HEADS, num_key_value_heads=KV_HEADS, head_dim=dim)
-        sizes.update(max_position_embeddings=CONTEXT)
-        self.config = config(**sizes, rms_norm_eps=epsilon, tie_word_embeddings=tied,
-                             rope_parameters={"rope_theta": theta, **rope}, **more)
-        self.model = model(self.config).eval()
-        key = lambda k: f"{architecture}.{k}"
-        self.metadata = {
-            "general.architecture": architecture,
-            key("block_count"): LAYERS,
-            key("embedding_length"): HIDDEN,
-            key("attention.head_count"): HEADS,
-            key("attention.head_count_kv"): KV_HEADS,
-            key("attention.key_length"): dim,
-            key("attention.value_length"): dim,
-            key("feed_forward_length"): FEED_FORWARD,
-            key("context_length"): CONTEXT,
-            key("rope.freq_base"): theta,
-            key("attention.layer_norm_rms_epsilon"): epsilon,
-            **(metadata or {}),
-        }
-        self.tensors = []
-        self.add("token_embd.weight", [HIDDEN, VOCABULARY], 0, 1)
-        for layer in range(LAYERS):
-            self.add_layer(f"blk.{layer}.", bias, head_norms)
-        self.add("output_norm.weight", [HIDDEN], 1, 0.5)
-        if not tied:
-            self.add("output.weight", [HIDDEN, VOCABULARY], 0, 0.25)
-        self.factors = llama3_factors(dim, theta, rope) if rope["rope_type"] == "llama3" else []
+    """A tiny model.
 
-    def add(self, name, shape, base, scale):
-        self.tensors.append({"name": name, "shape": shape, "base": base, "scale": scale})
+    family: transformers' classes begin with it
+    dtype: of the safetensors file
+    edit: changes `config.json` from what this version of transformers writes
+    gguf, hub: whether there is a case of this kind
+    """
 
-    def add_layer(self, block, bias, head_norms):
-        queries, keys = HEADS * self.dim, KV_HEADS * self.dim
-        for part, rows in {"attn_q": queries, "attn_k": keys, "attn_v": keys}.items():
-            self.add(f"{block}{part}.weight", [HIDDEN, rows], 0, 0.25)
-            if bias:
-                self.add(f"{block}{part}.bias", [rows], 0, 1)
-        if head_norms:
-            self.add(block + "attn_q_norm.weight", [self.dim], 1, 0.5)
-            self.add(block + "attn_k_norm.weight", [self.dim], 1, 0.5)
-        self.add(block + "attn_norm.weight", [HIDDEN], 1, 0.5)
-        self.add(block + "ffn_norm.weight", [HIDDEN], 1, 0.5)
-        self.add(block + "attn_output.weight", [queries, HIDDEN], 0, 0.25)
-        self.add(block + "ffn_gate.weight", [HIDDEN, FEED_FORWARD], 0, 0.25)
-        self.add(block + "ffn_up.weight", [HIDDEN, FEED_FORWARD], 0, 0.25)
-        self.add(block + "ffn_down.weight", [FEED_FORWARD, HIDDEN], 0, 0.125)
+    def __init__(self, name, family, *, dtype="F32", edit=None, gguf=True, hub=True, **config):
+        self.name, self.family, self.dtype, self.edit, self.gguf, self.hub = name, family, dtype, edit, gguf, hub
+        kind = family + ("Text" if family == "Gemma3" else "")
+        self.config = getattr(transformers, kind + "Config")(**{**SIZES, **config})
+        self.norm_base = 0 if family.startswith("Gemma") else 1
 
-    def hub_config(self) -> dict:
-        """`config.json` as this version of transformers writes it, or as those before 5 did."""
+    def model_class(self):
+        return getattr(transformers, self.family + "ForCausalLM")
+
+    def config_json(self) -> dict:
         config = json.loads(self.config.to_json_string(use_diff=True))
-        config["architectures"] = [type(self.model).__name__]
-        if self.old_config:
-            rope = config.pop("rope_parameters")
-            config["rope_theta"] = rope.pop("rope_theta")
-            config["rope_scaling"] = None if rope["rope_type"] == "default" else rope
-        return config
+        config["architectures"] = [self.family + "ForCausalLM"]
+        for noise in ["transformers_version", "use_cache", "initializer_range", "attention_dropout", "dtype"]:
+            config.pop(noise, None)
+        return self.edit(config) if self.edit else config
 
-    def hub_name(self, name: str) -> str:
-        outside = {"token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight"}
-        outside["output.weight"] = "lm_head.weight"
-        if name in outside:
-            return outside[name]
-        _, layer, part, kind = name.split(".")
-        return f"model.layers.{layer}.{NAMES[part]}.{kind}"
+    def write(self, folder: Path, state: dict[str, torch.Tensor]) -> None:
+        (folder / "config.json").write_text(json.dumps(self.config_json()))
+        vocabulary = {str(i): i for i in range(VOCABULARY)}
+        (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}, "added_tokens": []}))
+        save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
 
-    def state(self) -> dict[str, torch.Tensor]:
-        """The weights as transformers has them: by its names, and rotary pairs half a head apart."""
-        state = {}
-        for tensor in self.tensors:
-            name, shape = tensor["name"], tensor["shape"][::-1]
-            w = torch.from_numpy(value(name, math.prod(shape), tensor["base"], tensor["scale"])).view(shape)
-            if not self.half_split and (".attn_q." in name or ".attn_k." in name):
-                w = w.view(-1, self.dim // 2, 2, *shape[1:]).swapaxes(1, 2).reshape(shape)
-            w = w.to({"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}[self.dtype]).float()
-            state[self.hub_name(name)] = w
-        if self.tied:
-            state["lm_head.weight"] = state["model.embed_tokens.weight"]
-        return state
+    def shapes(self) -> dict[str, list[int]]:
+        """The tensors that transformers saves."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.model_class()(self.config).save_pretrained(folder)
+            return {name: list(w.shape) for name, w in load_file(folder + "/model.safetensors").items()}
 
-    def gguf(self) -> dict:
-        return self.golden({"metadata": self.metadata, "tensors": self.tensors, "factors": self.factors})
-
-    def safetensors(self) -> dict:
-        tensors = [{**tensor, "hubName": self.hub_name(tensor["name"])} for tensor in self.tensors]
-        return self.golden({"config": self.hub_config(), "dtype": self.dtype, "tensors": tensors})
-
-    def golden(self, described: dict) -> dict:
-        self.model.load_state_dict(self.state(), strict=True)
-        ids = list(PROMPT)
-        gaps = []
-        with torch.inference_mode():
-            logits = self.model(torch.tensor([ids])).logits[0, -1]
-            for _ in range(NEW_TOKENS):
-                # By hand, so that no generation default of the model takes part.
-                best = self.model(torch.tensor([ids])).logits[0, -1].topk(2)
+    def run(self, folder: Path, described: dict) -> dict:
+        model = self.model_class().from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+        for attempt in range(20):
+            prompt = [(7 * i * i + 3 * i + 11 + attempt) % VOCABULARY for i in range(PROMPT_TOKENS)]
+            ids, gaps, first = list(prompt), [], torch.zeros(0)
+            # By hand, so that no generation default of the model takes part. Two tokens that are as likely would make a
+            # test that fails by rounding.
+            while len(ids) < PROMPT_TOKENS + NEW_TOKENS and min(gaps, default=1) > 4e-3:
+                with torch.inference_mode():
+                    logits = model(torch.tensor([ids]), use_cache=False).logits[0, -1]
+                first = logits if not gaps else first
+                best = logits.topk(2)
                 gaps.append(float(best.values[0] - best.values[1]))
                 ids.append(int(best.indices[0]))
-        assert min(gaps) > 2e-3, f"{self.name}: two tokens are as likely, {min(gaps)}"
+            if min(gaps) > 4e-3:
+                break
+        else:
+            raise AssertionError(f"{self.name}: two tokens are as likely for each prompt, {min(gaps)}")
         return {
             "name": self.name,
             **described,
-            "ids": PROMPT,
-            "greedy": ids[len(PROMPT) :],
-            "logits": [round(float(logit), 5) for logit in logits],
+            "ids": prompt,
+            "greedy": ids[PROMPT_TOKENS:],
+            "logits": [round(float(logit), 4) for logit in first],
         }
 
+    def safetensors(self) -> dict:
+        state, described = {}, {}
+        for name, shape in self.shapes().items():
+            base, scale = spread(name, self.norm_base)
+            w = torch.from_numpy(value(name, math.prod(shape), base, scale)).view(shape)
+            state[name] = w.to(DTYPES[self.dtype])
+            described[name] = [base, scale, *shape]
+        with tempfile.TemporaryDirectory() as folder:
+            self.write(Path(folder), state)
+            return self.run(
+                Path(folder), {"config": self.config_json(), "dtype": self.dtype, "tensors": grouped(described)}
+            )
 
-LLAMA, MISTRAL = (LlamaConfig, LlamaForCausalLM), (MistralConfig, MistralForCausalLM)
-QWEN2, QWEN3 = (Qwen2Config, Qwen2ForCausalLM), (Qwen3Config, Qwen3ForCausalLM)
-LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
-LLAMA3["original_max_position_embeddings"] = 32
+    def gguf_file(self, converter: Converter) -> dict:
+        shapes = self.shapes()
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            # Which number comes from which: the numbers are their own places. Norms of Gemma are raised by 1.
+            places, at = {}, 1
+            for name, shape in shapes.items():
+                count = math.prod(shape)
+                places[name] = torch.arange(at, at + count, dtype=torch.float32).view(shape) * 4
+                at += count
+            assert at * 4 < 2**24, "float32 cannot count so far"
+            self.write(folder, places)
+            metadata, found = converter.convert(folder)
+            flat, described, factors = np.zeros(at, dtype=np.float32), {}, {}
+            for name, numbers in found.items():
+                if name.startswith("rope_"):
+                    factors[name] = [float(f) for f in numbers]
+                    continue
+                base, scale = spread(name, 1)
+                chosen = value(name, numbers.size, base, scale)
+                flat[(numbers.ravel() // 4).astype(np.int64)] = chosen - numbers.ravel() % 4
+                described[name] = [base, scale, *numbers.shape[::-1]]
+            state = {n: torch.from_numpy(flat[(w / 4).long().numpy()]).view(shapes[n]) for n, w in places.items()}
+            self.write(folder, state)
+            for name, numbers in converter.convert(folder)[1].items():
+                if not name.startswith("rope_"):
+                    base, scale = described[name][:2]
+                    assert np.array_equal(numbers.ravel(), value(name, numbers.size, base, scale)), name
+            return self.run(folder, {"metadata": metadata, "tensors": grouped(described), "factors": factors})
 
 
-def hub_cases() -> list[Case]:
-    """In the order of transformers, and as its files have them."""
-    def case(name, architecture, classes, dim, **more):
-        return Case(name, architecture, *classes, half_split=True, dim=dim, **more)
+def grouped(tensors: dict[str, list]) -> dict[str, list]:
+    """One entry for the tensors of the same part of all layers, and of all experts of a layer: their numbers become a
+    count, as in `blk.{2}.attn_q.weight`."""
+    counts: dict[str, list] = {}
+    for name, described in tensors.items():
+        parts = name.split(".")
+        pattern = ".".join("{}" if part.isdigit() else part for part in parts)
+        numbers = [int(part) + 1 for part in parts if part.isdigit()]
+        assert pattern not in counts or counts[pattern][1] == described, name
+        known = counts.setdefault(pattern, [numbers, described])
+        known[0] = [max(pair) for pair in zip(known[0], numbers)]
+    return {pattern.replace("{}", "{{{}}}").format(*numbers): described for pattern, (numbers, described) in counts.items()}
 
-    qwen = dict(theta=1_000_000.0, epsilon=1e-6)
-    return [
-        case("Llama 2 in F16, config of transformers 4", "llama", LLAMA, 16, dtype="F16", old_config=True),
-        case("Llama 3 in BF16, tied", "llama", LLAMA, 32, dtype="BF16", tied=True, theta=5000.0, rope=LLAMA3),
-        case("Llama 3, config of transformers 4", "llama", LLAMA, 32, theta=5000.0, rope=LLAMA3, old_config=True),
-        case("Llama with linear scaling", "llama", LLAMA, 16, rope={"rope_type": "linear", "factor": 4.0}),
-        case("Llama with dynamic scaling", "llama", LLAMA, 16, rope={"rope_type": "dynamic", "factor": 4.0}),
-        case("Mistral in BF16", "llama", MISTRAL, 32, dtype="BF16", theta=1_000_000.0, more={"sliding_window": None}),
-        case("Mistral with a window", "llama", MISTRAL, 16, more={"sliding_window": 96}),
-        case("Qwen 2, tied", "qwen2", QWEN2, 16, tied=True, bias=True, **qwen),
-        case("Qwen 2 in BF16", "qwen2", QWEN2, 16, dtype="BF16", bias=True, **qwen),
-        case("Qwen 3", "qwen3", QWEN3, 32, head_norms=True, **qwen),
-        case("Qwen 3 in F16, tied", "qwen3", QWEN3, 32, dtype="F16", tied=True, head_norms=True, **qwen),
-    ]
+
+def old_rope(config: dict) -> dict:
+    """As transformers wrote it before version 5."""
+    rope = config.pop("rope_parameters")
+    config["rope_theta"] = rope.pop("rope_theta")
+    config["rope_scaling"] = None if rope["rope_type"] == "default" else rope
+    return config
+
+
+def old_gemma3(config: dict) -> dict:
+    ropes = config.pop("rope_parameters")
+    config["rope_theta"] = ropes["full_attention"]["rope_theta"]
+    config["rope_local_base_freq"] = ropes["sliding_attention"]["rope_theta"]
+    config["rope_scaling"] = {"rope_type": "linear", "factor": ropes["full_attention"]["factor"]}
+    config["sliding_window_pattern"] = config.pop("_sliding_window_pattern")
+    del config["layer_types"]
+    return config
+
+
+def rope(kind="default", theta=10_000.0, **more) -> dict:
+    return {"rope_type": kind, "rope_theta": theta, **more}
+
+
+LLAMA3 = rope("llama3", 5000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32)
+YARN = rope("yarn", factor=4.0, original_max_position_embeddings=32)
+FULL, SLIDING = "full_attention", "sliding_attention"
+
+
+def long_rope(pairs: int) -> dict:
+    # The factors of short contexts are near 1, the others grow with the pair.
+    short = [1.0 + i / 64 for i in range(pairs)]
+    return {"rope_type": "longrope", "short_factor": short, "long_factor": [1.5 + i / 2 for i in range(pairs)]}
 
 
 def cases() -> list[Case]:
-    linear = {"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 4.0}
+    qwen = dict(rope_parameters=rope(theta=1_000_000.0))
     return [
-        Case("Llama 2", "llama", *LLAMA, half_split=False, dim=16),
-        Case("Llama 3", "llama", *LLAMA, half_split=False, dim=32, tied=True, theta=5000.0, rope=LLAMA3),
-        Case("Llama with linear scaling", "llama", *LLAMA, half_split=False, dim=16,
-             rope={"rope_type": "linear", "factor": 4.0}, metadata=linear),
-        Case("Llama in the order of transformers", "llama", *LLAMA, half_split=True, dim=16,
-             metadata={"llama.rope.half_split": True}),
-        Case("Mistral", "llama", *MISTRAL, half_split=False, dim=32, theta=1_000_000.0),
-        Case("Qwen 2", "qwen2", *QWEN2, half_split=True, dim=16, tied=True, theta=1_000_000.0, epsilon=1e-6, bias=True),
-        Case("Qwen 3", "qwen3", *QWEN3, half_split=True, dim=32, theta=1_000_000.0, epsilon=1e-6, head_norms=True),
+        Case("Llama 2 in F16, config of transformers 4", "Llama", dtype="F16", edit=old_rope, head_dim=16),
+        Case("Llama 3 in BF16, tied", "Llama", dtype="BF16", head_dim=32, tie_word_embeddings=True, rope_parameters=LLAMA3),
+        Case("Llama 3, config of transformers 4", "Llama", gguf=False, edit=old_rope, head_dim=32, rope_parameters=LLAMA3),
+        Case("Llama with linear scaling", "Llama", head_dim=16, rope_parameters=rope("linear", factor=4.0)),
+        Case("Llama with dynamic scaling", "Llama", gguf=False, head_dim=16, rope_parameters=rope("dynamic", factor=4.0)),
+        Case("Llama with YaRN", "Llama", head_dim=24, rope_parameters=YARN),
+        Case("Llama with YaRN of other strength", "Llama", gguf=False, head_dim=24, edit=old_rope, num_key_value_heads=1,
+             rope_parameters={**YARN, "mscale": 0.7, "mscale_all_dim": 0.4, "beta_fast": 16.0, "beta_slow": 2.0}),
+        Case("Llama with YaRN of stated strength", "Llama", gguf=False, head_dim=16,
+             rope_parameters={**YARN, "attention_factor": 1.3, "truncate": False}),
+        Case("Llama with biases", "Llama", head_dim=16, attention_bias=True, mlp_bias=True, tie_word_embeddings=True),
+        Case("Mistral in BF16", "Mistral", dtype="BF16", head_dim=32, sliding_window=None, rope_parameters=rope(theta=1e6)),
+        Case("Mistral with a window", "Mistral", gguf=False, head_dim=16, sliding_window=24),
+        Case("Mixtral", "Mixtral", head_dim=16, num_local_experts=5, num_experts_per_tok=2, intermediate_size=96),
+        Case("Qwen 2, tied", "Qwen2", tie_word_embeddings=True, **qwen),
+        Case("Qwen 2 in BF16", "Qwen2", gguf=False, dtype="BF16", **qwen),
+        Case("Qwen 2 with windows in some layers", "Qwen2", gguf=False, num_hidden_layers=3, use_sliding_window=True,
+             sliding_window=20, max_window_layers=1, **qwen),
+        Case("Qwen 3", "Qwen3", head_dim=32, **qwen),
+        Case("Qwen 3 in F16, tied", "Qwen3", gguf=False, dtype="F16", head_dim=32, tie_word_embeddings=True, **qwen),
+        Case("Qwen 3 with YaRN", "Qwen3", head_dim=40, num_key_value_heads=4, rope_parameters=YARN),
+        Case("Qwen 3 with experts", "Qwen3Moe", head_dim=24, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=32,
+             norm_topk_prob=True, **qwen),
+        Case("Qwen 3 with experts, weights as they are", "Qwen3Moe", gguf=False, head_dim=16, num_experts=4,
+             num_experts_per_tok=2, moe_intermediate_size=64, norm_topk_prob=False, tie_word_embeddings=True),
+        Case("SmolLM3, tied", "SmolLM3", num_hidden_layers=4, tie_word_embeddings=True),
+        Case("SmolLM3 with biases", "SmolLM3", gguf=False, num_hidden_layers=3, no_rope_layers=[1, 0, 1],
+             attention_bias=True, mlp_bias=True),
+        Case("Granite 3, tied", "Granite", tie_word_embeddings=True, embedding_multiplier=2.5, attention_multiplier=0.2,
+             residual_multiplier=0.4, logits_scaling=1.7),
+        Case("Granite 3 with biases", "Granite", num_attention_heads=8, attention_bias=True, mlp_bias=True,
+             embedding_multiplier=3.0, attention_multiplier=0.3, residual_multiplier=0.6, logits_scaling=0.5),
+        Case("OLMo 2", "Olmo2", rope_parameters=rope(theta=500_000.0)),
+        Case("OLMo 3", "Olmo3", num_hidden_layers=4, num_key_value_heads=4, sliding_window=20,
+             rope_parameters={FULL: YARN, SLIDING: rope()}),
+        Case("OLMo 3, config of transformers 4", "Olmo3", gguf=False, num_hidden_layers=4, sliding_window=20, edit=old_olmo3,
+             # transformers 5 takes this base for layers with a window, whatever an old file says.
+             rope_parameters={FULL: {**YARN, "rope_theta": 500_000.0}, SLIDING: rope(theta=500_000.0)}),
+        Case("Phi 3 with a window", "Phi3", gguf=False, sliding_window=24, original_max_position_embeddings=128),
+        Case("Phi 4", "Phi3", sliding_window=None, hidden_size=80, original_max_position_embeddings=128),
+        Case("Phi 3.5, long", "Phi3", hidden_size=96, num_key_value_heads=4, sliding_window=None, edit=old_rope,
+             original_max_position_embeddings=32, rope_parameters={"rope_theta": 10_000.0, **long_rope(12)}),
+        Case("Phi 4 mini, short, tied", "Phi3", gguf=False, hidden_size=96, sliding_window=None, tie_word_embeddings=True,
+             original_max_position_embeddings=128, partial_rotary_factor=0.75,
+             rope_parameters={"rope_theta": 10_000.0, "partial_rotary_factor": 0.75, **long_rope(9)}),
+        Case("GLM 4", "Glm4", head_dim=24, attention_bias=True, rope_parameters=rope(partial_rotary_factor=0.5)),
+        Case("GLM 4 without biases", "Glm4", gguf=False, head_dim=32, attention_bias=False, num_key_value_heads=1,
+             rope_parameters=rope(partial_rotary_factor=0.5)),
+        Case("EXAONE 4, tied", "Exaone4", sliding_window=None, layer_types=[FULL] * 2, tie_word_embeddings=True,
+             rope_parameters={**LLAMA3, "factor": 16.0}),
+        Case("EXAONE 4 with windows", "Exaone4", num_hidden_layers=4, sliding_window=20, num_key_value_heads=4,
+             sliding_window_pattern=4),
+        Case("Ministral 3", "Ministral3", head_dim=24, sliding_window=None, rope_parameters=rope(
+            "yarn", factor=8.0, original_max_position_embeddings=16, beta_fast=32.0, beta_slow=1.0, mscale=1.0,
+            mscale_all_dim=1.0, llama_4_scaling_beta=0.1)),
+        Case("Gemma 2", "Gemma2", head_dim=24, sliding_window=20, query_pre_attn_scalar=24, num_hidden_layers=4,
+             tie_word_embeddings=True, hidden_act="gelu_pytorch_tanh"),
+        Case("Gemma 2 with other caps", "Gemma2", gguf=False, head_dim=16, sliding_window=20, query_pre_attn_scalar=10,
+             tie_word_embeddings=True, attn_logit_softcapping=5.0, final_logit_softcapping=8.0, num_key_value_heads=4),
+        Case("Gemma 3", "Gemma3", head_dim=24, sliding_window=20, query_pre_attn_scalar=24, num_hidden_layers=6,
+             hidden_size=32, intermediate_size=64, tie_word_embeddings=True,
+             rope_parameters={FULL: rope("linear", 1e6, factor=8.0), SLIDING: rope()}),
+        Case("Gemma 3, config of transformers 4", "Gemma3", gguf=False, head_dim=16, sliding_window=20, hidden_size=32,
+             query_pre_attn_scalar=40, num_hidden_layers=6, tie_word_embeddings=True, edit=old_gemma3,
+             rope_parameters={FULL: rope("linear", 1e6, factor=8.0), SLIDING: rope()}),
+        Case("gpt-oss", "GptOss", head_dim=16, num_local_experts=5, num_experts_per_tok=2, intermediate_size=96,
+             sliding_window=20, rope_parameters=rope("yarn", 150_000.0, factor=4.0, original_max_position_embeddings=32,
+                                                     beta_fast=32.0, beta_slow=1.0, truncate=False)),
     ]
 
 
+def old_olmo3(config: dict) -> dict:
+    ropes = config.pop("rope_parameters")
+    config["rope_theta"] = ropes[FULL].pop("rope_theta")
+    config["rope_scaling"] = ropes[FULL]
+    return config
+
+
 def main() -> None:
-    write("architectures.json", [case.gguf() for case in cases()])
-    write("safetensors.json", [case.safetensors() for case in hub_cases()])
+    torch.set_num_threads(1)
+    converter = Converter(Path(sys.argv[1]))
+    chosen = [case for case in cases() if len(sys.argv) == 2 or case.name.startswith(tuple(sys.argv[2:]))]
+    ggufs = [case.gguf_file(converter) for case in chosen if case.gguf]
+    hubs = [case.safetensors() for case in chosen if case.hub]
+    if len(sys.argv) == 2:
+        write("architectures.json", ggufs)
+        write("safetensors.json", hubs)
 
 
 def write(name: str, goldens: list[dict]) -> None:

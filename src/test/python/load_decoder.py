@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from gguf import GGUFReader
+from programs import HEAD, PROGRAMS, configure, layer, put_raw_matrix, rope
 
-PROGRAMS = Path(__file__).resolve().parents[2] / "main/resources/dev/llmworker/model"
 DENSE, PACKED, INT4, PAIR = 1, 2, 3, 4
 
 
@@ -42,36 +42,36 @@ def load(
     if native:
         torch.ops.load_library(str(native))
     decoder = torch.jit.load(PROGRAMS / ("dense.pt" if dense else "native.pt" if native else "decoder.pt"))
-    sizes = [layers, hidden, heads, field("attention.head_count_kv"), dim, slots, length]
-    sizes.append(lone if lone is not None else 0 if deterministic or cache == "fp32" else length)
-    sizes += [field("feed_forward_length")] if native else []
-    decoder.configure(sizes, field("attention.layer_norm_rms_epsilon"), dense or "fp32", cache, device, deterministic)
+    if lone is None:
+        lone = 0 if deterministic or cache == "fp32" else length
+    own = layer(heads, field("attention.head_count_kv"), dim, field("feed_forward_length"))
+    embedding = tensors["token_embd.weight"]
+    ropes = [(rope(field("rope.freq_base"), dim), 1.0)]
+    others = dict(lone_length=lone, epsilon=field("attention.layer_norm_rms_epsilon"), deterministic=deterministic)
+    others |= dict(compute=dense or "fp32", cache=cache, device=device)
+    configure(decoder, hidden, int(embedding.shape[1]), slots, length, [own] * layers, ropes, **others)
     raw = lambda name: torch.from_numpy(np.array(tensors[name].data).view(np.uint8).reshape(-1))
     kind = lambda form, types: {"int4": quantised_kind(types), "bf16": PACKED, "fp32": DENSE}[form]
 
-    def put_matrix(names):
+    def put_matrix(i, role, *names):
         types = [int(tensors[n].tensor_type) for n in names]
         rows = [int(tensors[n].shape[1]) for n in names]
         columns = int(tensors[names[0]].shape[0])
-        decoder.put_matrix([raw(n) for n in names], types, rows, columns, kind(few, types), kind(many, types), many_from)
+        layouts = kind(few, types), kind(many, types), many_from
+        put_raw_matrix(decoder, i, role, [raw(n) for n in names], types, rows, columns, *layouts)
 
-    def put_norm(name):
-        decoder.put_norm([raw(name)], int(tensors[name].tensor_type))
-
-    embedding = tensors["token_embd.weight"]
     decoder.put_embedding([raw(embedding.name)], int(embedding.tensor_type), int(embedding.shape[1]))
     for i in range(layers):
         name = lambda part: f"blk.{i}.{part}.weight"
-        put_norm(name("attn_norm"))
-        put_norm(name("ffn_norm"))
-        put_matrix([name("attn_q"), name("attn_k"), name("attn_v")])
-        put_matrix([name("attn_output")])
-        put_matrix([name("ffn_gate"), name("ffn_up")])
-        put_matrix([name("ffn_down")])
-    put_norm("output_norm.weight")
-    put_matrix(["output.weight" if "output.weight" in tensors else embedding.name])
-    base = field("rope.freq_base")
-    decoder.build([base ** (-i / dim) for i in range(0, dim, 2)])
+        for role, norm in (("attention_norm", name("attn_norm")), ("feed_forward_norm", name("ffn_norm"))):
+            decoder.put_vector(i, role, [raw(norm)], [int(tensors[norm].tensor_type)])
+        put_matrix(i, "qkv", name("attn_q"), name("attn_k"), name("attn_v"))
+        put_matrix(i, "attention_output", name("attn_output"))
+        put_matrix(i, "gate_up", name("ffn_gate"), name("ffn_up"))
+        put_matrix(i, "down", name("ffn_down"))
+    decoder.put_output_norm([raw("output_norm.weight")], int(tensors["output_norm.weight"].tensor_type))
+    put_matrix(HEAD, "head", "output.weight" if "output.weight" in tensors else embedding.name)
+    decoder.build()
     if not native:
         decoder.pack(1 << 62)
     return decoder

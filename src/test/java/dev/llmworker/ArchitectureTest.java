@@ -58,10 +58,12 @@ class ArchitectureTest {
                             "text",
                             "weights")),
             Map.entry("settings", List.of("files", "logs")),
+            // Structured output sees a vocabulary as bytes by token id.
+            Map.entry("constraint", List.of()),
             Map.entry("files", List.of()),
             Map.entry("serving", List.of("files", "generation", "logs", "sampling", "text", "stats")),
             Map.entry("remote", List.of("files", "generation", "sampling", "text", "stats")),
-            Map.entry("engine", List.of("generation", "model", "sampling", "text", "stats")),
+            Map.entry("engine", List.of("constraint", "generation", "model", "sampling", "text", "stats")),
             Map.entry("generation", List.of("sampling", "text", "stats")),
             Map.entry("model", List.of("weights", "sampling", "stats")),
             Map.entry("text", List.of("weights", "stats")),
@@ -229,6 +231,7 @@ class ArchitectureTest {
         only(
                 "com.fasterxml.jackson..",
                 ROOT + ".serving..",
+                ROOT + ".constraint..",
                 ROOT + ".hub..",
                 ROOT + ".text..",
                 ROOT + ".weights..",

@@ -124,6 +124,50 @@ class StarterModelEndToEndTest {
         }
     }
 
+    private String chat(String format, int seed) throws Exception {
+        var body = """
+                {"messages":[{"role":"user","content":"Describe a person."}],"temperature":1.5,"seed":%d,
+                 "max_tokens":200,%s}""".formatted(seed, format.replace('\'', '"'));
+        var response = worker.post("/v1/chat/completions", body);
+        assertEquals(200, response.statusCode(), response.body());
+        var choice = JSON.readTree(response.body()).path("choices").path(0);
+        assertEquals("stop", choice.path("finish_reason").asText(), response.body());
+        return choice.path("message").path("content").asText();
+    }
+
+    /// At a temperature at which the model says nonsense, and beside streams that may say anything.
+    @Test
+    void anAnswerHasTheFormatThatIsAskedFor() throws Exception {
+        var schema = """
+                'response_format':{'type':'json_schema','json_schema':{'name':'person','schema':{'type':'object',
+                 'properties':{'name':{'type':'string','maxLength':12},'age':{'type':'integer','minimum':0,
+                 'maximum':150},'role':{'enum':['admin','guest']},'tags':{'type':'array','maxItems':2,
+                 'items':{'type':'string','pattern':'^[a-z]{2,5}$'}}},
+                 'required':['name','age','role','tags'],'additionalProperties':false}}}""";
+        for (var seed = 0; seed < 6; seed++) {
+            var person = JSON.readTree(chat(schema, seed));
+            assertEquals(4, person.size(), person::toString);
+            assertTrue(person.get("name").asText().codePointCount(0, person.get("name").asText().length()) <= 12);
+            assertTrue(person.get("age").isInt() && person.get("age").asInt() <= 150, person::toString);
+            assertTrue(List.of("admin", "guest").contains(person.get("role").asText()), person::toString);
+            person.get("tags").forEach(tag -> assertTrue(tag.asText().matches("[a-z]{2,5}"), person::toString));
+            var choice = chat("'structured_outputs':{'choice':['yes','no, never','maybe']}", seed);
+            assertTrue(List.of("yes", "no, never", "maybe").contains(choice), choice);
+            var date = chat("'structured_outputs':{'regex':'(19|20)[0-9]{2}-[01][0-9]'}", seed);
+            assertTrue(date.matches("(19|20)[0-9]{2}-[01][0-9]"), date);
+        }
+    }
+
+    @Test
+    void whatASchemaAsksForAndCannotGetIsRefusedByName() throws Exception {
+        var response = worker.post("/v1/chat/completions", """
+                {"messages":[{"role":"user","content":"Hi"}],"response_format":{"type":"json_schema","json_schema":
+                 {"name":"x","schema":{"type":"object","properties":{"a":{"type":"array","uniqueItems":true}}}}}}""");
+        assertEquals(400, response.statusCode(), response.body());
+        var message = JSON.readTree(response.body()).path("error").path("message").asText();
+        assertTrue(message.startsWith("response_format.json_schema.schema: $.properties.a"), message);
+    }
+
     @Test
     void whatTheContextCannotHoldIsRefusedWithTheFigures() throws Exception {
         var response = worker.post("/generate", "{\"prompt\":\"Hi\",\"max_tokens\":1000000}");

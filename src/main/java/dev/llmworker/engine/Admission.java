@@ -1,5 +1,6 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.constraint.ConstraintState;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import java.util.List;
@@ -12,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 /// @param cacheSalt cached prefixes are reused only of requests with the same salt
 /// @param stopTokens tokens that end the text, and are no part of it
 /// @param history given to the decoder; null if logits are not adjusted and log-probabilities are not requested
+/// @param constraint which tokens the answer may take; null if it may be any text
 /// @param scorer turns log-probabilities into text; null if they are not requested
 record Admission(
         long id,
@@ -25,7 +27,8 @@ record Admission(
         List<String> stop,
         Set<Integer> stopTokens,
         @Nullable TokenHistory history,
-        @Nullable TokenScorer scorer) {
+        @Nullable TokenScorer scorer,
+        @Nullable ConstraintState constraint) {
     /// A request without options that change its logits, read their scores or end its text.
     Admission(
             long id,
@@ -35,7 +38,7 @@ record Admission(
             SamplingParameters sampling,
             long timeout,
             String cacheSalt) {
-        this(id, prompt, tokenLimit, ignoreEos, sampling, timeout, cacheSalt, 0, List.of(), Set.of(), null, null);
+        this(id, prompt, tokenLimit, ignoreEos, sampling, timeout, cacheSalt, 0, List.of(), Set.of(), null, null, null);
     }
 
     Admission(long id, int[] prompt, int tokenLimit, boolean ignoreEos, SamplingParameters sampling, long timeout) {

@@ -1,6 +1,12 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.constraint.ConstraintException;
+import dev.llmworker.constraint.ConstraintState;
+import dev.llmworker.constraint.Constraints;
+import dev.llmworker.constraint.Expression;
+import dev.llmworker.constraint.TokenTrie;
 import dev.llmworker.engine.Sequence.FinishListener;
+import dev.llmworker.generation.AnswerFormat;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.RefusedException;
@@ -12,6 +18,7 @@ import dev.llmworker.text.chat.PromptEncoder;
 import dev.llmworker.text.chat.TemplateLimitException;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.Objects;
@@ -19,17 +26,22 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /// Turns requests into sequences: encodes each prompt and checks the request against the model.
 ///
 /// Threading: any thread.
 final class Admissions {
+    /// What compiled formats may take together.
+    private static final long CONSTRAINT_BYTES = 128L << 20;
+
     private final LanguageModel model;
     private final Duration timeout;
     private final boolean sharesPrefixes;
     private final LongSupplier clock;
     private final TokenScorer scorer;
     private final int[] endTokens;
+    private @Nullable Constraints constraints;
     private final AtomicLong ids = new AtomicLong();
 
     /// @param sharesPrefixes whether requests reuse cached prefixes of all others, whatever their salt
@@ -92,7 +104,15 @@ final class Admissions {
         var forbidden = IntStream.concat(ends, stopTokens.stream().mapToInt(Integer::intValue))
                 .toArray();
         var minTokens = forbidden.length == 0 ? 0 : request.minTokens();
-        var plain = !scored && minTokens == 0 && request.sampling().adjustment().isNone();
+        var constraint = constraint(request.format());
+        var plain = !scored
+                && minTokens == 0
+                && constraint == null
+                && request.sampling().adjustment().isNone();
+        var history = plain ? null : new TokenHistory(prompt, minTokens, forbidden);
+        if (history != null && constraint != null) {
+            history.allow(constraint.mask());
+        }
         return new Admission(
                 ids.incrementAndGet(),
                 prompt,
@@ -104,8 +124,41 @@ final class Admissions {
                 request.minTokens(),
                 request.stop(),
                 stopTokens,
-                plain ? null : new TokenHistory(prompt, minTokens, forbidden),
-                scored ? scorer : null);
+                history,
+                scored ? scorer : null,
+                constraint);
+    }
+
+    private @Nullable ConstraintState constraint(@Nullable AnswerFormat format) {
+        if (format == null) {
+            return null;
+        }
+        try {
+            return constraints().get(expression(format)).begin();
+        } catch (ConstraintException e) {
+            throw invalid("invalid_request", format.field() + ": " + e.getMessage());
+        }
+    }
+
+    private static Expression expression(AnswerFormat format) {
+        return switch (format) {
+            case AnswerFormat.Json(_, var schema) -> new Expression.Json(schema);
+            case AnswerFormat.Pattern(_, var regex) -> new Expression.Pattern(regex);
+            case AnswerFormat.Choice(_, var options) -> Expression.choice(options);
+        };
+    }
+
+    /// Made for the first request that needs them: the tokens of a large vocabulary take a moment to sort.
+    private synchronized Constraints constraints() {
+        if (constraints == null) {
+            var tokenizer = model.tokenizer();
+            var controls = new BitSet();
+            tokenizer.controlTokens().values().forEach(controls::set);
+            var ends = Arrays.stream(endTokens).boxed().toList();
+            var tokens = new TokenTrie(tokenizer.vocabularySize(), tokenizer::bytes, controls, ends);
+            constraints = new Constraints(tokens, CONSTRAINT_BYTES);
+        }
+        return constraints;
     }
 
     private void checkTokens(String field, Collection<Integer> ids) {

@@ -1,5 +1,7 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.constraint.ConstraintException;
+import dev.llmworker.constraint.ConstraintState;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
@@ -19,6 +21,8 @@ import java.util.NoSuchElementException;
 import java.util.Set;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A request being decoded: its prompt, its cached part, and what has been generated.
 ///
@@ -29,6 +33,8 @@ final class Sequence implements Generation {
     interface FinishListener {
         void finished(Sequence sequence, FinishReason reason);
     }
+
+    private static final Logger LOG = LoggerFactory.getLogger(Sequence.class);
 
     private final long id;
     private final int promptLength;
@@ -44,6 +50,7 @@ final class Sequence implements Generation {
     private final @Nullable TokenHistory history;
     private final Detokenizer detokenizer;
     private final @Nullable TokenScorer scorer;
+    private final @Nullable ConstraintState constraint;
     private final StopFilter outlet;
     private final WaitingQueue queue;
     private final FinishListener listener;
@@ -79,6 +86,7 @@ final class Sequence implements Generation {
         this.deadlineNanos = submittedNanos + admission.timeoutNanos();
         this.history = admission.history();
         this.scorer = admission.scorer();
+        this.constraint = admission.constraint();
         this.detokenizer = detokenizer;
         this.outlet = new StopFilter(admission.stop(), events::add);
         this.queue = queue;
@@ -188,7 +196,8 @@ final class Sequence implements Generation {
     /// @return why the sequence ends with this token, or null if it continues
     @Nullable
     FinishReason accept(int token, boolean endOfSequence, @Nullable Logprobs logprobs) {
-        if (endOfSequence && !ignoreEos || stopTokens.contains(token)) {
+        // A format says itself where the answer may end.
+        if (endOfSequence && (!ignoreEos || constraint != null) || stopTokens.contains(token)) {
             return FinishReason.STOP;
         }
         if (generated == 0) {
@@ -210,7 +219,31 @@ final class Sequence implements Generation {
         if (outlet.add(event, generated >= minTokens)) {
             return FinishReason.STOP;
         }
+        var ended = endOfFormat(token);
+        if (ended != null) {
+            return ended;
+        }
         return last ? FinishReason.LENGTH : null;
+    }
+
+    /// Why the answer ends here because of its format. If it goes on, the history gets the tokens that may follow.
+    private @Nullable FinishReason endOfFormat(int token) {
+        if (constraint == null || history == null) {
+            return null;
+        }
+        if (!constraint.advance(token)) {
+            throw new IllegalStateException("token " + token + " is not in the format that was asked for");
+        }
+        if (constraint.isFinished()) {
+            return FinishReason.STOP;
+        }
+        try {
+            history.allow(constraint.mask());
+            return null;
+        } catch (ConstraintException e) {
+            LOG.warn("an answer ended because of its format: {}", e.getMessage());
+            return FinishReason.ERROR;
+        }
     }
 
     /// Adds the last event. Called once, by the thread that took the sequence out of the queue or out of its

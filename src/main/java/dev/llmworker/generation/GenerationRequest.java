@@ -4,6 +4,7 @@ import dev.llmworker.sampling.ParameterException;
 import dev.llmworker.sampling.SamplingParameters;
 import java.util.List;
 import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
 
 /// A request for text. All limits that do not depend on the model have been checked.
 ///
@@ -20,6 +21,7 @@ import java.util.OptionalInt;
 ///     [#DEFAULT_MAX_TOKENS]
 /// @param requestId the request's id in logs, here and in other servers; empty if the client sent none
 /// @param cacheSalt the request reuses cached prefixes only of requests with the same salt
+/// @param format what the answer must look like; null if it may be any text
 public record GenerationRequest(
         Prompt prompt,
         OptionalInt maxTokens,
@@ -30,7 +32,8 @@ public record GenerationRequest(
         List<Integer> stopTokens,
         boolean fillsContext,
         String requestId,
-        String cacheSalt) {
+        String cacheSalt,
+        @Nullable AnswerFormat format) {
     public static final int DEFAULT_MAX_TOKENS = 100;
     public static final float DEFAULT_TEMPERATURE = 0.7f;
     public static final int MAX_STOPS = 8;
@@ -67,7 +70,7 @@ public record GenerationRequest(
             int minTokens,
             List<String> stop,
             boolean fillsContext) {
-        this(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, List.of(), fillsContext, "", "");
+        this(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, List.of(), fillsContext, "", "", null);
     }
 
     /// A request that ends at the model's end token or at its length.
@@ -77,17 +80,23 @@ public record GenerationRequest(
 
     public GenerationRequest withRequestId(String id) {
         return new GenerationRequest(
-                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, stopTokens, fillsContext, id, cacheSalt);
+                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, stopTokens, fillsContext, id, cacheSalt, format);
     }
 
     public GenerationRequest withStopTokens(List<Integer> ids) {
         return new GenerationRequest(
-                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, ids, fillsContext, requestId, cacheSalt);
+                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, ids, fillsContext, requestId, cacheSalt, format);
     }
 
     public GenerationRequest withCacheSalt(String salt) {
         return new GenerationRequest(
-                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, stopTokens, fillsContext, requestId, salt);
+                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, stopTokens, fillsContext, requestId, salt, format);
+    }
+
+    public GenerationRequest withFormat(@Nullable AnswerFormat format) {
+        return new GenerationRequest(
+                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, stopTokens, fillsContext, requestId, cacheSalt,
+                format);
     }
 
     /// The most tokens to generate, including the default; the context may hold fewer.

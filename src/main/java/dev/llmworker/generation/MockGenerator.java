@@ -40,6 +40,13 @@ public final class MockGenerator implements Generator {
                     "max_tokens_too_large",
                     "max_tokens is " + maxTokens + "; the mock generates at most " + MAX_TOKENS);
         }
+        var format = request.format();
+        if (format != null) {
+            throw new RefusedException(
+                    RefusedException.Reason.INVALID,
+                    "invalid_request",
+                    format.field() + " is not supported by the mock, which has no model");
+        }
         var prompt = switch (request.prompt()) {
             case Prompt.Raw(var text) -> text;
             case Prompt.Chat chat ->

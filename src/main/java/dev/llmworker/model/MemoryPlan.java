@@ -76,8 +76,7 @@ public record MemoryPlan(
                 contextLength,
                 spare,
                 bytesPerToken,
-                "2 × " + config.layers() + " layers × " + config.kvHeads() + " heads × " + config.headDim() + " × "
-                        + needs.numberBytes() + " bytes");
+                config.cacheArithmetic(needs.numberBytes()));
         // Not the product of all: that of a hostile file could overflow.
         if (contextLength + spare > left / bytesPerToken / slots) {
             throw new IllegalArgumentException("the KV cache does not fit: " + plan.arithmetic() + "; " + plan.room()

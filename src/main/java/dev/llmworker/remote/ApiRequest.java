@@ -2,6 +2,8 @@ package dev.llmworker.remote;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.util.RawValue;
+import dev.llmworker.generation.AnswerFormat;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.Prompt;
@@ -77,9 +79,30 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
         if (request.minTokens() > 0) {
             body.put("min_tokens", request.minTokens());
         }
+        format(request.format(), body);
         sampling(request.sampling(), body);
         streamed(body);
         return new ApiRequest(path, body, request.requestId());
+    }
+
+    /// In OpenAI's form, or in vLLM's if OpenAI has none.
+    private static void format(@Nullable AnswerFormat format, Map<String, Object> body) {
+        switch (format) {
+            case null -> {}
+            case AnswerFormat.Json json when json.isAnyObject() ->
+                body.put("response_format", Map.of("type", "json_object"));
+            case AnswerFormat.Json json ->
+                body.put(
+                        "response_format",
+                        Map.of(
+                                "type",
+                                "json_schema",
+                                "json_schema",
+                                Map.of("name", "answer", "strict", true, "schema", new RawValue(json.schema()))));
+            case AnswerFormat.Pattern pattern ->
+                body.put("structured_outputs", Map.of("regex", pattern.regex()));
+            case AnswerFormat.Choice choice -> body.put("structured_outputs", Map.of("choice", choice.options()));
+        }
     }
 
     /// The server's template may print a message whole, so the order counts.

@@ -1,8 +1,10 @@
 package dev.llmworker.sampling;
 
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
-/// The tokens of one sequence so far. Penalties need them, and so does the minimum length of an answer.
+/// The tokens of one sequence so far, and which may come next. Penalties need them, and so do the minimum length of an
+/// answer and its format.
 ///
 /// Threading: one thread at a time.
 public final class TokenHistory {
@@ -11,6 +13,7 @@ public final class TokenHistory {
     private final int promptLength;
     private int[] ids;
     private int length;
+    private long @Nullable [] allowed;
 
     /// @param minTokens how many tokens the answer must have before one of `endTokens` is allowed
     public TokenHistory(int[] prompt, int minTokens, int[] endTokens) {
@@ -41,6 +44,15 @@ public final class TokenHistory {
     /// The position at which the answer begins.
     public int promptLength() {
         return promptLength;
+    }
+
+    /// The tokens that may come next: bit `id % 64` of word `id / 64`. Null if all may.
+    public long @Nullable [] allowed() {
+        return allowed;
+    }
+
+    public void allow(long[] tokens) {
+        allowed = tokens;
     }
 
     /// The tokens that are forbidden for the next [#forbiddenSteps()] steps.

@@ -6,6 +6,8 @@ import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// Converts `config.json` into the metadata that a GGUF file of the model would have.
@@ -13,134 +15,206 @@ final class HubConfig {
     static final String NAME = "config.json";
 
     private static final int MAX_BYTES = 4 << 20;
-    private static final Map<String, String> ARCHITECTURES = Map.of(
-            "LlamaForCausalLM", "llama",
-            "MistralForCausalLM", "llama",
-            "Qwen2ForCausalLM", "qwen2",
-            "Qwen3ForCausalLM", "qwen3");
-    /// The names in `config.json` by GGUF's key after the architecture's name.
-    private static final Map<String, String> FIELDS = Map.ofEntries(
-            Map.entry("block_count", "num_hidden_layers"),
-            Map.entry("embedding_length", "hidden_size"),
-            Map.entry("feed_forward_length", "intermediate_size"),
-            Map.entry("attention.head_count", "num_attention_heads"),
-            Map.entry("attention.head_count_kv", "num_key_value_heads"),
-            Map.entry("attention.key_length", "head_dim"),
-            Map.entry("attention.layer_norm_rms_epsilon", "rms_norm_eps"),
-            Map.entry("context_length", "max_position_embeddings"),
-            Map.entry("attention.sliding_window", "sliding_window"),
-            Map.entry("vocab_size", "vocab_size"));
-    private static final double DEFAULT_EPSILON = 1e-6;
-    /// The window if the configuration does not say.
-    private static final int DEFAULT_WINDOW = 4096;
-    /// Qwen's first layers that have no window, if its configuration does not say.
-    private static final int DEFAULT_FULL_LAYERS = 28;
+    /// The names in `config.json` by GGUF's key after the architecture's name. If it has several, the first one counts.
+    private static final Map<String, String[]> FIELDS = Map.ofEntries(
+            field("block_count", "num_hidden_layers"),
+            field("embedding_length", "hidden_size"),
+            field("feed_forward_length", "intermediate_size"),
+            field("attention.head_count", "num_attention_heads"),
+            field("attention.head_count_kv", "num_key_value_heads"),
+            field("attention.key_length", "head_dim"),
+            field("attention.layer_norm_rms_epsilon", "rms_norm_eps"),
+            field("attention.scale", "attention_multiplier"),
+            field("attention.sliding_window", "sliding_window"),
+            field("attn_logit_softcapping", "attn_logit_softcapping"),
+            field("final_logit_softcapping", "final_logit_softcapping"),
+            field("embedding_scale", "embedding_multiplier"),
+            field("residual_scale", "residual_multiplier"),
+            field("logit_scale", "logits_scaling"),
+            field("expert_count", "num_local_experts", "num_experts"),
+            field("expert_used_count", "num_experts_per_tok"),
+            field("expert_feed_forward_length", "moe_intermediate_size"),
+            field("expert_weights_norm", "norm_topk_prob"),
+            field("expert_weights_scale", "routed_scaling_factor"),
+            field("activation", "hidden_activation", "hidden_act"),
+            field("context_length", "max_position_embeddings"),
+            field("vocab_size", "vocab_size"));
+    /// Fields that change what a model computes, and the only values that are supported.
+    private static final Map<String, Set<String>> ONLY = Map.ofEntries(
+            Map.entry("use_bidirectional_attention", Set.of("false")),
+            Map.entry("is_causal", Set.of("true")),
+            Map.entry("position_embedding_type", Set.of("\"rope\"")),
+            Map.entry("alibi", Set.of("false")),
+            Map.entry("clip_qkv", Set.of()),
+            Map.entry("attention_chunk_size", Set.of()),
+            Map.entry("attn_output_gate", Set.of("false")),
+            Map.entry("kv_lora_rank", Set.of()),
+            Map.entry("num_kv_shared_layers", Set.of("0")),
+            Map.entry("hidden_size_per_layer_input", Set.of("0")),
+            Map.entry("decoder_sparse_step", Set.of("1")),
+            Map.entry("mlp_only_layers", Set.of("[]")),
+            Map.entry("first_k_dense_replace", Set.of("0")),
+            Map.entry("n_shared_experts", Set.of("0")),
+            Map.entry("shared_expert_intermediate_size", Set.of("0")),
+            Map.entry("scoring_func", Set.of("\"softmax\"")),
+            Map.entry("swiglu_alpha", Set.of("1.702")),
+            Map.entry("swiglu_limit", Set.of("7.0", "7")));
 
-    private final JsonFile json;
+    private static final double DEFAULT_EPSILON = 1e-6;
+
+    private final HubFields fields;
     private final String prefix;
     private final Map<String, Value> values = new HashMap<>();
     private final Map<String, Metadata.Source> sources = new HashMap<>();
     private final Metadata metadata;
 
-    private HubConfig(JsonFile json, String architecture) {
-        this.json = json;
-        prefix = architecture + ".";
-        metadata = new Metadata(json.file(), values, sources);
+    private HubConfig(HubFields fields) {
+        this.fields = fields;
+        prefix = fields.architecture() + ".";
+        metadata = new Metadata(fields.file().file(), values, sources);
+    }
+
+    private static Map.Entry<String, String[]> field(String key, String... names) {
+        return Map.entry(key, names);
     }
 
     static HubConfig read(Path file) throws IOException {
-        var json = JsonFile.read(file, MAX_BYTES);
-        var named = architecture(json);
-        var config = new HubConfig(json, ARCHITECTURES.getOrDefault(named, named));
-        config.values.put("general.architecture", new Value.Text(ARCHITECTURES.getOrDefault(named, named)));
-        config.sources.put("general.architecture", new Metadata.Source(file, "architectures"));
+        var fields = new HubFields(JsonFile.read(file, MAX_BYTES));
+        var config = new HubConfig(fields);
+        config.values.put("general.architecture", new Value.Text(fields.architecture()));
+        config.sources.put("general.architecture", new Metadata.Source(file, fields.architectureSource()));
+        config.values.put("general.from_hub", Value.flag(true));
         config.checkParts();
         for (var field : FIELDS.entrySet()) {
-            config.put(field.getKey(), field.getValue(), json.get(field.getValue()));
+            var name = fields.first(field.getValue());
+            config.put(field.getKey(), name, fields.get(name));
         }
         config.values.putIfAbsent(config.prefix + "attention.layer_norm_rms_epsilon", Value.number(DEFAULT_EPSILON));
-        config.window(named);
-        new HubRope(json, config.prefix).put(config);
-        // The file does not say so, but transformers stores all models in this order.
-        config.values.put(config.prefix + "rope.half_split", Value.flag(true));
+        config.scale();
+        config.windows();
+        config.positions();
+        new HubRope(fields, config.metadata, config.prefix).put(config);
         return config;
-    }
-
-    private static String architecture(JsonFile json) throws ModelFileException {
-        var named = json.get("architectures");
-        if (named.size() != 1 || !named.get(0).isTextual()) {
-            throw json.problem(
-                    "architectures",
-                    "is " + (named.isMissingNode() ? "missing" : named)
-                            + "; expected one name, such as LlamaForCausalLM");
-        }
-        return named.get(0).textValue();
     }
 
     /// Rejects settings that would change the computation but do not show in the tensors' names.
     private void checkParts() throws ModelFileException {
-        if (json.has("quantization_config")) {
-            throw json.problem(
+        if (fields.has("quantization_config")) {
+            throw fields.problem(
                     "quantization_config",
-                    "has quant_method " + json.get("quantization_config").path("quant_method")
+                    "has quant_method " + fields.get("quantization_config").path("quant_method")
                             + "; supported: weights in F32, F16 and BF16, and quantised ones in GGUF files");
         }
-        var activation = json.get("hidden_act");
-        if (!activation.isMissingNode() && !activation.asText().equals("silu")) {
-            throw json.problem("hidden_act", "is " + activation + "; supported: silu");
-        }
-        var turning = json.get("partial_rotary_factor");
-        if (!turning.isMissingNode() && turning.asDouble() != 1) {
-            throw json.problem("partial_rotary_factor", "is " + turning + "; supported: 1");
-        }
-    }
-
-    /// Removes a window that no layer has, and adds the usual one if the file does not say.
-    private void window(String architecture) throws ModelFileException {
-        var key = prefix + "attention.sliding_window";
-        var slides = switch (architecture) {
-            case "MistralForCausalLM" -> true;
-            case "Qwen2ForCausalLM", "Qwen3ForCausalLM" ->
-                json.get("use_sliding_window").asBoolean() && aLayerSlides();
-            default -> false;
-        };
-        if (!slides) {
-            values.remove(key);
-        } else if (json.get("sliding_window").isMissingNode()) {
-            values.put(key, Value.integer(DEFAULT_WINDOW));
-        }
-    }
-
-    /// Whether a layer of a Qwen model uses the window.
-    private boolean aLayerSlides() throws ModelFileException {
-        var layers = metadata.integer(prefix + "block_count", 1);
-        var types = json.get("layer_types");
-        if (!types.isArray()) {
-            return json.get("max_window_layers").asInt(DEFAULT_FULL_LAYERS) < layers;
-        }
-        var slides = false;
-        for (var layer = 0; layer < Math.min(layers, types.size()); layer++) {
-            switch (types.get(layer).asText()) {
-                case "full_attention" -> {}
-                case "sliding_attention" -> slides = true;
-                default ->
-                    throw json.problem(
-                            "layer_types",
-                            "has " + types.get(layer) + "; supported: full_attention, sliding_attention");
+        for (var only : ONLY.entrySet()) {
+            var value = fields.get(only.getKey());
+            if (fields.has(only.getKey()) && !only.getValue().contains(value.toString())) {
+                throw fields.problem(
+                        only.getKey(),
+                        "is " + value + "; supported: "
+                                + only.getValue().stream().map(some -> some + " or ").collect(Collectors.joining())
+                                + "none");
             }
         }
-        return slides;
+    }
+
+    /// Gemma's scores are divided by the root of a number that the file has.
+    private void scale() throws ModelFileException {
+        var field = "query_pre_attn_scalar";
+        if (fields.has(field)) {
+            var scalar = fields.get(field).asDouble();
+            if (!(scalar > 0)) {
+                throw fields.problem(field, "is " + fields.get(field) + "; it must be above 0");
+            }
+            put("attention.scale", field, Value.number(1 / Math.sqrt(scalar)));
+        }
+    }
+
+    /// Which layers have the window. There is none if no layer has it.
+    private void windows() throws ModelFileException {
+        var size = prefix + "attention.sliding_window";
+        var used = fields.mayHaveWindows() && fields.get("use_sliding_window").asBoolean(true);
+        if (!used || fields.get("sliding_window").asInt() == 0) {
+            values.remove(size);
+            return;
+        }
+        var layers = layers();
+        var name = fields.first("layer_types", "sliding_window_pattern", "_sliding_window_pattern", "max_window_layers");
+        if (!fields.has(name)) {
+            return;
+        }
+        var slide = new boolean[layers];
+        var some = false;
+        for (var layer = 0; layer < layers; layer++) {
+            slide[layer] = slides(name, fields.get(name), layer);
+            some |= slide[layer];
+        }
+        if (some) {
+            put("attention.sliding_window_pattern", name, Value.flags(slide));
+        } else {
+            values.remove(size);
+        }
+    }
+
+    private boolean slides(String name, JsonNode node, int layer) throws ModelFileException {
+        return switch (name) {
+            case "layer_types" ->
+                switch (node.path(layer).asText()) {
+                    case "full_attention" -> false;
+                    case "sliding_attention" -> true;
+                    default ->
+                        throw fields.problem(
+                                name,
+                                "has " + node.path(layer) + "; supported: full_attention, sliding_attention");
+                };
+            case "max_window_layers" -> layer >= node.asInt();
+            default ->
+                node.isTextual() && !node.textValue().isEmpty()
+                        // For example LLLG: three local layers, then a global one.
+                        ? node.textValue().charAt(layer % node.textValue().length()) == 'L'
+                        : node.asInt() > 0 && (layer + 1) % node.asInt() != 0;
+        };
+    }
+
+    /// Which layers have rotary positions.
+    private void positions() throws ModelFileException {
+        var name = fields.first("no_rope_layers", "no_rope_layer_interval");
+        if (!fields.has(name)) {
+            return;
+        }
+        var node = fields.get(name);
+        var turn = new boolean[layers()];
+        for (var layer = 0; layer < turn.length; layer++) {
+            turn[layer] = node.isArray()
+                    ? node.path(layer).asInt(1) != 0
+                    : node.asInt() <= 0 || (layer + 1) % node.asInt() != 0;
+        }
+        put("attention.rope_pattern", name, Value.flags(turn));
+    }
+
+    private int layers() throws ModelFileException {
+        var key = prefix + "block_count";
+        var layers = metadata.integer(key, 1);
+        if (layers < 1 || layers > Gguf.MAX_BLOCKS) {
+            throw metadata.problem(key, "is " + layers + "; expected 1 to " + Gguf.MAX_BLOCKS);
+        }
+        return layers;
     }
 
     /// @param key GGUF's key after the architecture's name
     /// @param name the name in the file, for messages
     /// @param node null in JSON counts as missing
     void put(String key, String name, JsonNode node) throws ModelFileException {
-        sources.put(prefix + key, new Metadata.Source(json.file(), name));
         var value = value(name, node);
-        if (value != null) {
-            values.put(prefix + key, value);
+        if (value == null) {
+            sources.put(prefix + key, new Metadata.Source(fields.file().file(), name));
+        } else {
+            put(key, name, value);
         }
+    }
+
+    void put(String key, String name, Value value) {
+        sources.put(prefix + key, new Metadata.Source(fields.file().file(), name));
+        values.put(prefix + key, value);
     }
 
     private @Nullable Value value(String name, JsonNode node) throws ModelFileException {
@@ -153,7 +227,7 @@ final class HubConfig {
                         ? Value.integer(node.longValue())
                         : Value.number(node.doubleValue());
             case ARRAY, OBJECT, BINARY, POJO ->
-                throw json.problem(name, "is an " + node.getNodeType() + "; expected a number, text or flag");
+                throw fields.problem(name, "is an " + node.getNodeType() + "; expected a number, text or flag");
         };
     }
 
@@ -161,25 +235,20 @@ final class HubConfig {
     ///
     /// @param arena holds the added tensors
     void complete(Map<String, Tensor> tensors, Arena arena) throws ModelFileException {
-        var tied = json.get("tie_word_embeddings");
+        var tied = fields.get("tie_word_embeddings");
         if (tied.asBoolean()) {
             // Some files have the head although it is a copy of the embedding.
             tensors.remove(HubTensorNames.HEAD);
         } else if (tied.isBoolean() && !tensors.containsKey(HubTensorNames.HEAD)) {
-            throw json.problem("tie_word_embeddings", "is false, but the files have no tensor lm_head.weight");
+            throw fields.problem("tie_word_embeddings", "is false, but the files have no tensor lm_head.weight");
         }
         var embedding = tensors.get(HubTensorNames.EMBEDDING);
         var vocabulary = metadata.integer(prefix + "vocab_size", 0);
         if (embedding != null && vocabulary != 0 && embedding.rows() != vocabulary) {
             throw embedding.problem("has " + embedding.rows() + " rows; vocab_size in config.json is " + vocabulary);
         }
-        var blocks = metadata.integer(prefix + "block_count", 1);
-        if (blocks < 1 || blocks > Gguf.MAX_BLOCKS) {
-            throw metadata.problem(prefix + "block_count", "is " + blocks + "; expected 1 to " + Gguf.MAX_BLOCKS);
-        }
-        var rotation = new HubRope(json, prefix);
-        if (rotation.isLlama3()) {
-            var factors = rotation.llama3Factors(metadata, arena);
+        layers();
+        for (var factors : new HubRope(fields, metadata, prefix).factors(arena)) {
             tensors.put(factors.name(), factors);
         }
     }

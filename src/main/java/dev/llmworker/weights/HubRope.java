@@ -2,83 +2,227 @@ package dev.llmworker.weights;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.lang.foreign.Arena;
+import java.util.List;
+import java.util.Set;
 
 /// Reads the rotary positions in `config.json`: `rope_theta` and `rope_scaling`. Later versions of transformers
-/// have both in `rope_parameters`.
+/// have both in `rope_parameters`, for all layers or for each of the two kinds of layers.
+///
+/// Source: `modeling_rope_utils.py` of transformers.
 final class HubRope {
     private static final double DEFAULT_BASE = 10_000;
     private static final int MAX_HEAD_DIM = 1 << 20;
+    private static final String FULL = "full_attention";
+    private static final String SLIDING = "sliding_attention";
+    private static final Set<String> KNOWN = Set.of(
+            "rope_type",
+            "type",
+            "rope_theta",
+            "partial_rotary_factor",
+            "factor",
+            "original_max_position_embeddings",
+            "max_position_embeddings",
+            "low_freq_factor",
+            "high_freq_factor",
+            "attention_factor",
+            "beta_fast",
+            "beta_slow",
+            "truncate",
+            "mscale",
+            "mscale_all_dim",
+            "long_factor",
+            "short_factor",
+            "llama_4_scaling_beta",
+            "finetuned");
 
-    private final JsonFile json;
+    private final HubFields fields;
+    private final Metadata metadata;
     private final String prefix;
     private final String name;
+    /// Of all layers, or of those without a window.
     private final JsonNode parameters;
+    /// Of layers with a window, if they have their own.
+    private final JsonNode sliding;
 
-    HubRope(JsonFile json, String prefix) {
-        this.json = json;
+    /// @param metadata has the sizes of the heads
+    HubRope(HubFields fields, Metadata metadata, String prefix) {
+        this.fields = fields;
+        this.metadata = metadata;
         this.prefix = prefix;
-        name = json.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
-        parameters = json.get(name);
+        var field = fields.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
+        var all = fields.get(field);
+        var nested = all.has(FULL);
+        name = nested ? field + "." + FULL : field;
+        parameters = nested ? all.get(FULL) : all;
+        sliding = all.path(SLIDING);
     }
 
     /// Adds to the metadata what a GGUF file would have.
     void put(HubConfig config) throws ModelFileException {
         for (var parameter : parameters.properties()) {
-            if (parameter.getValue().isContainerNode()) {
-                throw json.problem(
-                        name + "." + parameter.getKey(),
-                        "is neither a number nor text; supported: one rotation for all layers");
+            if (!KNOWN.contains(parameter.getKey())) {
+                throw problem(parameter.getKey(), "is not supported");
             }
         }
+        bases(config);
+        var partial = parameters.has("partial_rotary_factor")
+                ? parameters.get("partial_rotary_factor")
+                : fields.get("partial_rotary_factor");
+        if (partial.isNumber()) {
+            var turning = (int) (headDim() * partial.asDouble());
+            config.put("rope.dimension_count", "partial_rotary_factor", Value.integer(turning));
+        }
+        config.put("attention.temperature_scale", name + ".llama_4_scaling_beta", parameters.path("llama_4_scaling_beta"));
+        switch (type(parameters)) {
+            // The dynamic kind only differs beyond the context that the model was trained for.
+            case "default", "dynamic", "llama3" -> {}
+            case "linear" -> {
+                config.put("rope.scaling.type", name + ".rope_type", new Value.Text("linear"));
+                config.put("rope.scaling.factor", name + ".factor", parameters.path("factor"));
+            }
+            case "yarn" -> yarn(config);
+            case "longrope", "su" -> longRope(config);
+            default ->
+                throw problem(
+                        "rope_type",
+                        "is " + type(parameters) + "; supported: default, linear, dynamic, llama3, yarn, longrope");
+        }
+    }
+
+    private void bases(HubConfig config) throws ModelFileException {
         var inside = parameters.hasNonNull("rope_theta");
         config.put(
                 "rope.freq_base",
                 inside ? name + ".rope_theta" : "rope_theta",
-                inside ? parameters.get("rope_theta") : json.get("rope_theta"));
-        switch (type()) {
-            // The dynamic kind only differs beyond the context that the model was trained for.
-            case "default", "dynamic", "llama3" -> {}
-            case "linear" -> config.put("rope.scaling.factor", name + ".factor", parameters.path("factor"));
-            default ->
-                throw json.problem(
-                        name + ".rope_type", "is " + type() + "; supported: default, linear, dynamic, llama3");
+                inside ? parameters.get("rope_theta") : fields.get("rope_theta"));
+        var key = "rope.freq_base_swa";
+        if (sliding.isMissingNode()) {
+            config.put(key, "rope_local_base_freq", fields.get("rope_local_base_freq"));
+            return;
+        }
+        config.put(key, SLIDING + ".rope_theta", sliding.path("rope_theta"));
+        if (type(sliding).equals("default")) {
+            config.put("rope.unscaled_swa", SLIDING, Value.flag(true));
+        } else if (!type(sliding).equals(type(parameters)) || !sliding.path("factor").equals(parameters.path("factor"))) {
+            throw fields.problem(SLIDING, "is " + sliding + "; supported: as " + FULL + ", or not scaled");
         }
     }
 
-    private String type() {
+    private static String type(JsonNode parameters) {
         var type = parameters.path("rope_type");
         return type.isMissingNode() ? parameters.path("type").asText("default") : type.asText();
     }
 
-    boolean isLlama3() {
-        return type().equals("llama3");
+    private void yarn(HubConfig config) throws ModelFileException {
+        var original = original();
+        var factor = parameters.hasNonNull("factor") ? number("factor") : trained() / original;
+        config.put("rope.scaling.type", name + ".rope_type", new Value.Text("yarn"));
+        config.put("rope.scaling.factor", name + ".factor", Value.number(factor));
+        config.put("rope.scaling.original_context_length", name, Value.integer((long) original));
+        config.put("rope.scaling.yarn_beta_fast", name + ".beta_fast", parameters.path("beta_fast"));
+        config.put("rope.scaling.yarn_beta_slow", name + ".beta_slow", parameters.path("beta_slow"));
+        config.put("rope.scaling.yarn_truncate", name + ".truncate", parameters.path("truncate"));
+        config.put("rope.scaling.strength", name + ".attention_factor", Value.number(yarnStrength(factor)));
+        // As in vLLM, the scaled context is the one that counts.
+        if (original * factor > trained()) {
+            config.put("context_length", name + ".factor", Value.integer((long) (original * factor)));
+        }
     }
 
-    /// The factor by which each pair of a head turns slower than without scaling: `rope_freqs.weight`, as
-    /// llama.cpp's converter writes it. Only low frequencies are scaled: only they exceed the trained range.
-    Tensor llama3Factors(Metadata metadata, Arena arena) throws ModelFileException {
+    private double yarnStrength(double factor) throws ModelFileException {
+        if (parameters.hasNonNull("attention_factor")) {
+            return number("attention_factor");
+        }
+        var multiplier = parameters.path("mscale").asDouble(0);
+        var all = parameters.path("mscale_all_dim").asDouble(0);
+        return multiplier == 0 || all == 0
+                ? yarnStrength(factor, 1)
+                : yarnStrength(factor, multiplier) / yarnStrength(factor, all);
+    }
+
+    private static double yarnStrength(double factor, double multiplier) {
+        return factor <= 1 ? 1 : 0.1 * multiplier * Math.log(factor) + 1;
+    }
+
+    private void longRope(HubConfig config) throws ModelFileException {
+        var original = original();
+        var factor = parameters.hasNonNull("factor") ? number("factor") : trained() / original;
+        var strength = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
+        config.put("rope.scaling.type", name + ".rope_type", new Value.Text("longrope"));
+        config.put("rope.scaling.original_context_length", name, Value.integer((long) original));
+        config.put(
+                "rope.scaling.attn_factor",
+                name + ".attention_factor",
+                Value.number(parameters.hasNonNull("attention_factor") ? number("attention_factor") : strength));
+    }
+
+    private double trained() throws ModelFileException {
+        return metadata.integer(prefix + "context_length");
+    }
+
+    /// The context before it was extended.
+    private double original() throws ModelFileException {
+        var field = "original_max_position_embeddings";
+        if (parameters.hasNonNull(field)) {
+            return number(field);
+        }
+        return fields.has(field) ? fields.get(field).asDouble() : trained();
+    }
+
+    /// The tensors that GGUF has of these numbers: by which factor each pair of a head turns slower.
+    List<Tensor> factors(Arena arena) throws ModelFileException {
+        return switch (type(parameters)) {
+            case "llama3" -> List.of(llama3Factors(arena));
+            case "longrope", "su" ->
+                List.of(
+                        listed("rope_factors_long.weight", "long_factor", arena),
+                        listed("rope_factors_short.weight", "short_factor", arena));
+            default -> List.of();
+        };
+    }
+
+    /// As llama.cpp's converter writes them. Only low frequencies are scaled: only they exceed the trained range.
+    private Tensor llama3Factors(Arena arena) throws ModelFileException {
         var factor = number("factor");
         var low = number("low_freq_factor");
         var high = number("high_freq_factor");
         var trained = number("original_max_position_embeddings");
         if (!(high > low)) {
-            throw json.problem(
-                    name + ".high_freq_factor", "is " + high + "; it must be above low_freq_factor, which is " + low);
+            throw problem("high_freq_factor", "is " + high + "; it must be above low_freq_factor, which is " + low);
         }
         var base = metadata.number(prefix + "rope.freq_base", (float) DEFAULT_BASE);
-        var headDim = headDim(metadata);
-        var data = arena.allocate((long) headDim / 2 * Float.BYTES);
-        for (var i = 0; i < headDim / 2; i++) {
-            var wavelength = 2 * Math.PI * Math.pow(base, 2.0 * i / headDim);
+        var turning = metadata.integer(prefix + "rope.dimension_count", headDim());
+        var slowdowns = new float[turning / 2];
+        for (var i = 0; i < slowdowns.length; i++) {
+            var wavelength = 2 * Math.PI * Math.pow(base, 2.0 * i / turning);
             var turns = trained / wavelength;
             var share = Math.clamp((turns - low) / (high - low), 0, 1);
-            var slowdown = 1 / ((1 - share) / factor + share);
-            data.set(ValueType.INT, (long) i * Float.BYTES, Float.floatToRawIntBits((float) slowdown));
+            slowdowns[i] = (float) (1 / ((1 - share) / factor + share));
         }
-        return new Tensor(json.file(), "rope_freqs.weight", TensorType.F32, new long[] {headDim / 2}, data);
+        return vector("rope_freqs.weight", slowdowns, arena);
     }
 
-    private int headDim(Metadata metadata) throws ModelFileException {
+    private Tensor listed(String tensor, String parameter, Arena arena) throws ModelFileException {
+        var list = parameters.path(parameter);
+        if (list.isEmpty() || list.size() > MAX_HEAD_DIM) {
+            throw problem(parameter, "has " + list.size() + " numbers; expected one for each pair of a head");
+        }
+        var factors = new float[list.size()];
+        for (var i = 0; i < factors.length; i++) {
+            factors[i] = (float) list.get(i).asDouble();
+        }
+        return vector(tensor, factors, arena);
+    }
+
+    private Tensor vector(String tensor, float[] values, Arena arena) {
+        var data = arena.allocate((long) values.length * Float.BYTES);
+        for (var i = 0; i < values.length; i++) {
+            data.set(ValueType.INT, (long) i * Float.BYTES, Float.floatToRawIntBits(values[i]));
+        }
+        return new Tensor(fields.file().file(), tensor, TensorType.F32, new long[] {values.length}, data);
+    }
+
+    private int headDim() throws ModelFileException {
         var heads = metadata.integer(prefix + "attention.head_count");
         if (heads < 1) {
             throw metadata.problem(prefix + "attention.head_count", "is " + heads + "; expected 1 or more");
@@ -94,10 +238,14 @@ final class HubRope {
     private double number(String parameter) throws ModelFileException {
         var number = parameters.path(parameter).asDouble(0);
         if (!parameters.path(parameter).isNumber() || !(number > 0) || !Double.isFinite(number)) {
-            throw json.problem(
-                    name + "." + parameter,
-                    "is " + parameters.path(parameter) + "; Llama 3's scaling takes a number above 0");
+            throw problem(
+                    parameter,
+                    "is " + parameters.path(parameter) + "; " + type(parameters) + " takes a number above 0");
         }
         return number;
+    }
+
+    private ModelFileException problem(String parameter, String problem) {
+        return fields.problem(name + "." + parameter, problem);
     }
 }

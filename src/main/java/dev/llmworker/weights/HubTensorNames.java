@@ -1,74 +1,156 @@
 package dev.llmworker.weights;
 
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Pattern;
 
-/// The names of tensors of Llama, Mistral and Qwen models, in transformers and in GGUF.
+/// The names of tensors in transformers and in GGUF. One name means one thing for all families, except for the norm
+/// after attention: it may come before the feed-forward block or before the sum.
 final class HubTensorNames {
     static final String EMBEDDING = "token_embd.weight";
     static final String HEAD = "output.weight";
 
-    private static final Map<String, String> OUTSIDE_BLOCKS = Map.of(
-            "model.embed_tokens.weight", EMBEDDING, "model.norm.weight", "output_norm.weight", "lm_head.weight", HEAD);
+    /// What text models have before their names, also within a model that sees or hears.
+    private static final String PREFIX = "(?:(?:language_|text_)?model\\.)*";
+    private static final Pattern OUTSIDE = Pattern.compile(PREFIX + "(?<name>(?:embed_tokens|norm|lm_head)\\.weight)");
+    private static final Pattern HUB_BLOCK =
+            Pattern.compile(PREFIX + "layers\\.(?<block>0|[1-9]\\d{0,3})\\.(?<part>.+?)(?<kind>\\.weight|\\.bias|_bias)?");
+    private static final Pattern HUB_EXPERT = Pattern.compile(
+            "(?:mlp|block_sparse_moe)\\.experts\\.(?<expert>0|[1-9]\\d{0,3})\\.(?<part>gate_proj|up_proj|down_proj|w[123])");
+    private static final Pattern GGUF_BLOCK =
+            Pattern.compile("blk\\.(?<block>\\d+)\\.(?<part>\\w+)(?<expert>\\.\\d+)?\\.(?<kind>weight|bias)");
+    /// Tensors that follow from the configuration; older checkpoints store them.
+    private static final Pattern COMPUTED =
+            Pattern.compile(PREFIX + "layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq");
+    /// Parts for pictures and sound. Text does without.
+    private static final Pattern TOWER = Pattern.compile("(?:model\\.)?(?:vision_tower|vision_model|vision_encoder|visual"
+            + "|vision_projection|multi_modal_projector|audio_tower|audio_encoder|embed_vision|embed_audio)\\..+");
+
+    private static final Map<String, String> OUTSIDE_BLOCKS =
+            Map.of("embed_tokens.weight", EMBEDDING, "norm.weight", "output_norm.weight", "lm_head.weight", HEAD);
+    private static final String GATE_UP = "ffn_gate_up_exps";
+    private static final String DOWN = "ffn_down_exps";
+    /// gpt-oss has the matrices of experts column by column, and gates and values by turns. GGUF has no such tensors.
+    private static final String TRANSPOSED = "_transposed";
+
+    private static final String GATE_UP_BIAS_OF_GPT_OSS = "mlp.experts.gate_up_proj_bias";
+    private static final String AFTER_ATTENTION = "post_attention_layernorm";
+    private static final String AFTER_FEED_FORWARD = "post_feedforward_layernorm";
     private static final Map<String, String> IN_BLOCKS = Map.ofEntries(
             Map.entry("input_layernorm", "attn_norm"),
             Map.entry("self_attn.q_proj", "attn_q"),
             Map.entry("self_attn.k_proj", "attn_k"),
             Map.entry("self_attn.v_proj", "attn_v"),
+            Map.entry("self_attn.qkv_proj", "attn_qkv"),
             Map.entry("self_attn.o_proj", "attn_output"),
             Map.entry("self_attn.q_norm", "attn_q_norm"),
             Map.entry("self_attn.k_norm", "attn_k_norm"),
-            Map.entry("post_attention_layernorm", "ffn_norm"),
+            Map.entry("self_attn.sinks", "attn_sinks"),
+            Map.entry(AFTER_ATTENTION, "ffn_norm"),
+            Map.entry("pre_feedforward_layernorm", "ffn_norm"),
+            Map.entry(AFTER_FEED_FORWARD, "post_ffw_norm"),
+            Map.entry("post_self_attn_layernorm", "post_attention_norm"),
+            Map.entry("post_mlp_layernorm", "post_ffw_norm"),
             Map.entry("mlp.gate_proj", "ffn_gate"),
             Map.entry("mlp.up_proj", "ffn_up"),
-            Map.entry("mlp.down_proj", "ffn_down"));
-    private static final Map<String, String> BACK_OUTSIDE = reversed(OUTSIDE_BLOCKS);
-    private static final Map<String, String> BACK_IN_BLOCKS = reversed(IN_BLOCKS);
+            Map.entry("mlp.gate_up_proj", "ffn_up"),
+            Map.entry("mlp.down_proj", "ffn_down"),
+            Map.entry("mlp.gate", "ffn_gate_inp"),
+            Map.entry("mlp.router", "ffn_gate_inp"),
+            Map.entry("block_sparse_moe.gate", "ffn_gate_inp"),
+            Map.entry("mlp.experts.gate_up_proj", GATE_UP),
+            Map.entry("mlp.experts.down_proj", DOWN));
+    private static final Map<String, String> EXPERTS = Map.of(
+            "gate_proj", "ffn_gate",
+            "up_proj", "ffn_up",
+            "down_proj", "ffn_down",
+            "w1", "ffn_gate",
+            "w3", "ffn_up",
+            "w2", "ffn_down");
+    /// For messages: of several names, the most common one.
+    private static final Map<String, String> BACK_IN_BLOCKS = back();
 
-    private static final Pattern HUB_BLOCK =
-            Pattern.compile("model\\.layers\\.(?<block>0|[1-9]\\d{0,3})\\.(?<part>.+)\\.(?<kind>weight|bias)");
-    private static final Pattern GGUF_BLOCK =
-            Pattern.compile("blk\\.(?<block>\\d+)\\.(?<part>\\w+)\\.(?<kind>weight|bias)");
-    /// Tensors that follow from the configuration; older checkpoints store them.
-    private static final Pattern COMPUTED =
-            Pattern.compile("model\\.layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq");
+    /// Whether the norm after attention comes before the sum.
+    private final boolean normsBeforeSum;
 
-    private HubTensorNames() {}
+    private final boolean ofGptOss;
+
+    /// @param names of all tensors of the model
+    HubTensorNames(Set<String> names) {
+        normsBeforeSum = names.stream().anyMatch(name -> name.endsWith(AFTER_FEED_FORWARD + ".weight"));
+        ofGptOss = names.stream().anyMatch(name -> name.endsWith(GATE_UP_BIAS_OF_GPT_OSS));
+    }
 
     /// Empty if GGUF has no name for the tensor.
-    static Optional<String> toGguf(String name) {
-        var outside = OUTSIDE_BLOCKS.get(name);
-        if (outside != null) {
-            return Optional.of(outside);
+    Optional<String> toGguf(String name) {
+        var outside = OUTSIDE.matcher(name);
+        if (outside.matches()) {
+            return Optional.ofNullable(OUTSIDE_BLOCKS.get(outside.group("name")));
         }
         var block = HUB_BLOCK.matcher(name);
         if (!block.matches()) {
             return Optional.empty();
         }
-        return Optional.ofNullable(IN_BLOCKS.get(block.group("part")))
-                .map(part -> "blk." + block.group("block") + "." + part + "." + block.group("kind"));
+        var kind = block.group("kind") != null && block.group("kind").endsWith("bias") ? ".bias" : ".weight";
+        return part(block.group("part"))
+                .map(part -> part + (isTransposed(part, kind) ? TRANSPOSED : "") + kind)
+                .map(part -> "blk." + block.group("block") + "." + part);
+    }
+
+    private boolean isTransposed(String part, String kind) {
+        return ofGptOss && (part.equals(GATE_UP) || part.equals(DOWN) && kind.equals(".weight"));
+    }
+
+    private Optional<String> part(String part) {
+        var expert = HUB_EXPERT.matcher(part);
+        if (expert.matches()) {
+            return Optional.of(EXPERTS.get(expert.group("part")) + "." + expert.group("expert"));
+        }
+        return Optional.ofNullable(
+                part.equals(AFTER_ATTENTION) && normsBeforeSum ? "post_attention_norm" : IN_BLOCKS.get(part));
     }
 
     /// The name itself if transformers has none for it.
     static String fromGguf(String name) {
+        for (var outside : OUTSIDE_BLOCKS.entrySet()) {
+            if (outside.getValue().equals(name)) {
+                return (name.equals(HEAD) ? "" : "model.") + outside.getKey();
+            }
+        }
         var block = GGUF_BLOCK.matcher(name);
-        if (!block.matches()) {
-            return BACK_OUTSIDE.getOrDefault(name, name);
+        if (!block.matches() || !BACK_IN_BLOCKS.containsKey(block.group("part"))) {
+            return name;
         }
         var part = BACK_IN_BLOCKS.get(block.group("part"));
-        return part == null ? name : "model.layers." + block.group("block") + "." + part + "." + block.group("kind");
+        var expert = block.group("expert");
+        return "model.layers." + block.group("block") + "."
+                + (expert == null ? part : part.replace("mlp.", "mlp.experts" + expert + ".")) + "."
+                + block.group("kind");
     }
 
-    /// Whether the tensor only repeats what follows from the configuration.
-    static boolean isComputed(String name) {
-        return COMPUTED.matcher(name).matches();
+    /// Whether the tensor is not needed: it only repeats what follows from the configuration, or is not for text.
+    static boolean isLeftOut(String name) {
+        return COMPUTED.matcher(name).matches() || isOfTower(name);
     }
 
-    private static Map<String, String> reversed(Map<String, String> names) {
-        var reversed = new HashMap<String, String>();
-        names.forEach((from, to) -> reversed.put(to, from));
-        return reversed;
+    /// Whether the tensor is for pictures or sound.
+    static boolean isOfTower(String name) {
+        return TOWER.matcher(name).matches();
+    }
+
+    private static Map<String, String> back() {
+        var back = new HashMap<String, String>();
+        IN_BLOCKS.forEach((from, to) -> back.put(to, from));
+        var common = new LinkedHashMap<String, String>();
+        common.put("ffn_norm", AFTER_ATTENTION);
+        common.put("post_attention_norm", AFTER_ATTENTION);
+        common.put("post_ffw_norm", AFTER_FEED_FORWARD);
+        common.put("ffn_up", "mlp.up_proj");
+        common.put("ffn_gate_inp", "mlp.gate");
+        back.putAll(common);
+        return Map.copyOf(back);
     }
 }

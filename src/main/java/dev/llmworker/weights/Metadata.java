@@ -138,6 +138,16 @@ public final class Metadata {
         return integers;
     }
 
+    public boolean isList(String key) {
+        return values.get(key) instanceof Value.Scalars;
+    }
+
+    /// An array of integers or flags; a flag is 0 or 1.
+    public int[] list(String key) throws ModelFileException {
+        var scalars = scalars(key, "an array of integers or flags");
+        return scalars.type() == ValueType.BOOL ? scalars.integers() : integers(key);
+    }
+
     /// An array of numbers of any type, rounded to floats, which may be infinite or NaN.
     public float[] numbers(String key) throws ModelFileException {
         var scalars = scalars(key, "an array of numbers");

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /// A model as transformers saves it: `config.json`, and the weights in `model.safetensors` or in the files that
 /// `model.safetensors.index.json` lists. Files are untrusted: opening them checks everything except the values of
@@ -119,7 +120,7 @@ public final class Safetensors implements StoredModel {
         }
         for (var entry : index.shards().entrySet()) {
             var shard = shards.get(entry.getValue());
-            if (shard == null || !shard.containsKey(entry.getKey()) && !HubTensorNames.isComputed(entry.getKey())) {
+            if (shard == null || !shard.containsKey(entry.getKey()) && !HubTensorNames.isLeftOut(entry.getKey())) {
                 throw new ModelFileException(
                         index.file(),
                         "weight_map has tensor " + entry.getKey() + " in " + entry.getValue() + ", which lacks it");
@@ -131,14 +132,16 @@ public final class Safetensors implements StoredModel {
     private static Map<String, Tensor> of(Path file, Arena arena) throws IOException {
         var mapping = MappedFile.map(file, arena);
         return SafetensorsLayout.place(
-                file, mapping, SafetensorsHeader.read(file, mapping), HubTensorNames::isComputed);
+                file, mapping, SafetensorsHeader.read(file, mapping), HubTensorNames::isLeftOut);
     }
 
     private static Map<String, Tensor> named(List<Map<String, Tensor>> shards) throws ModelFileException {
+        var names = new HubTensorNames(
+                shards.stream().flatMap(shard -> shard.keySet().stream()).collect(Collectors.toSet()));
         var tensors = new LinkedHashMap<String, Tensor>();
         for (var shard : shards) {
             for (var tensor : shard.values()) {
-                var name = HubTensorNames.toGguf(tensor.name()).orElseGet(() -> UNNAMED + tensor.name());
+                var name = names.toGguf(tensor.name()).orElseGet(() -> UNNAMED + tensor.name());
                 var other = tensors.putIfAbsent(name, tensor);
                 if (other != null) {
                     throw tensor.problem("is in " + other.file().getFileName() + " as well");

@@ -2,6 +2,7 @@ package dev.llmworker.weights;
 
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.Arrays;
 
 /// A tensor of a model file. Equality compares the identity of the array and segment, so it means nothing.
 ///
@@ -29,6 +30,17 @@ public record Tensor(Path file, String name, TensorType type, long[] shape, Memo
     /// The product of all dimensions but the first; 1 for a vector.
     public long rows() {
         return elements() / shape[0];
+    }
+
+    /// One of `count` equal parts along the last dimension.
+    public Tensor slice(int index, int count) {
+        var bytes = data.byteSize() / count;
+        return new Tensor(
+                file,
+                name + "[" + index + "]",
+                type,
+                Arrays.copyOf(shape, shape.length - 1),
+                data.asSlice(index * bytes, bytes));
     }
 
     public long elements() {

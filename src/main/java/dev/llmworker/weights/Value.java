@@ -2,6 +2,7 @@ package dev.llmworker.weights;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /// A metadata value. It does not refer to the mapped file, so the metadata outlive it.
 sealed interface Value {
@@ -59,6 +60,14 @@ sealed interface Value {
         return new Scalar(ValueType.BOOL, MemorySegment.ofArray(new byte[] {(byte) (value ? 1 : 0)}));
     }
 
+    static Scalars flags(boolean[] flags) {
+        var bytes = new byte[flags.length];
+        for (var i = 0; i < flags.length; i++) {
+            bytes[i] = (byte) (flags[i] ? 1 : 0);
+        }
+        return new Scalars(ValueType.BOOL, MemorySegment.ofArray(bytes));
+    }
+
     /// An array of strings, unmodifiable.
     ///
     /// @param malformedAt where the first string that is not UTF-8 begins in the file; -1 if all are
@@ -79,6 +88,11 @@ sealed interface Value {
         /// The count is at most the header's limit in bytes.
         int count() {
             return (int) (raw.byteSize() / type.leastBytes());
+        }
+
+        /// For types whose values fit.
+        int[] integers() {
+            return IntStream.range(0, count()).map(i -> (int) integerAt(i)).toArray();
         }
 
         long integerAt(int index) {

@@ -4,25 +4,23 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Collections;
 import org.junit.jupiter.api.Test;
 
 class MemoryPlanTest {
     private static final long GB = 1_000_000_000;
     /// 32,768 bytes a token at 2 bytes a number.
-    private static final ModelConfig SHAPE = new ModelConfig(
-            "m",
-            Architecture.LLAMA,
-            16,
-            2048,
-            32,
-            8,
-            64,
-            8192,
-            128_256,
-            131_072,
-            1e-5f,
-            false,
-            new Rope(new double[32], 64, false));
+    private static final ModelConfig SHAPE = shape(16, 8, 64, 131_072);
+
+    private static ModelConfig shape(int layers, int kvHeads, int headDim, int contextLength) {
+        var rope = new Rope(new double[headDim / 2], 1, false);
+        var attention = new Attention(
+                kvHeads, kvHeads, headDim, 0, rope, 1, 0, null, Attention.HeadNorm.NONE, false, false, false);
+        var feedForward = new FeedForward(8192, FeedForward.Activation.SILU, false, null);
+        var layer = new Layer(attention, feedForward, Layer.Norms.BEFORE, 1);
+        return new ModelConfig(
+                "m", "llama", 2048, 128_256, contextLength, 1e-5f, 1, 1, 0, false, Collections.nCopies(layers, layer));
+    }
 
     /// 10 GB are left beside weights and work, 5 GB of them for a cache that nobody chose.
     private static MemoryPlan plan(int slots, int contextLength) {
@@ -46,21 +44,7 @@ class MemoryPlanTest {
     /// 2^70 bytes in all, which is 0 as a long.
     @Test
     void aCacheWhoseSizeOverflowsIsRefused() {
-        var shape = new ModelConfig(
-                "m",
-                Architecture.LLAMA,
-                1 << 12,
-                32,
-                1 << 18,
-                1 << 18,
-                4,
-                32,
-                100,
-                1 << 24,
-                1e-5f,
-                false,
-                new Rope(new double[2], 4, false));
-        var needs = new MemoryPlan.Needs(shape, 4, GB, GB, 0, 0.5);
+        var needs = new MemoryPlan.Needs(shape(1 << 12, 1 << 18, 4, 1 << 24), 4, GB, GB, 0, 0.5);
         var memory = new DeviceMemory(16 * GB, 15 * GB, "this machine");
         assertThrows(IllegalArgumentException.class, () -> MemoryPlan.of(memory, needs, 1024, 1 << 24));
     }

@@ -85,6 +85,12 @@ public final class GgufFile {
         return raw(key, ValueType.ARRAY.ordinal(), bytes.toByteArray());
     }
 
+    public GgufFile flags(String key, List<Boolean> values) {
+        var bytes = new Bytes().int32(ValueType.BOOL.ordinal()).int64(values.size());
+        values.forEach(value -> bytes.write(value ? 1 : 0));
+        return raw(key, ValueType.ARRAY.ordinal(), bytes.toByteArray());
+    }
+
     public GgufFile numbers(String key, float... values) {
         var bytes = new Bytes().int32(ValueType.FLOAT32.ordinal()).int64(values.length);
         bytes.writeBytes(floats(values));

@@ -1,5 +1,6 @@
 package dev.llmworker.weights;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
@@ -12,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// A window counts only if a layer has one, as in transformers.
+/// What transformers makes of `config.json` in GGUF's words.
 class HubConfigTest {
     private static final int NONE = 0;
 
@@ -75,5 +76,85 @@ class HubConfigTest {
     @Test
     void llamaHasNone() throws IOException {
         assertEquals(NONE, window("Llama", used("max_window_layers", 0)));
+    }
+
+    private StoredModel model(Map<String, ?> config) throws IOException {
+        var folder = new SafetensorsFolder();
+        folder.config.put("num_hidden_layers", 4);
+        folder.config.putAll(config);
+        return StoredModel.open(folder.write(directory));
+    }
+
+    @Test
+    void namesOfClassesAndTypesAreThoseOfGguf() throws IOException {
+        for (var name : Map.of(
+                        "MixtralForCausalLM", "llama",
+                        "Qwen3MoeForCausalLM", "qwen3moe",
+                        "Olmo3ForCausalLM", "olmo2",
+                        "GptOssForCausalLM", "gpt-oss",
+                        "SmolLM3ForCausalLM", "smollm3")
+                .entrySet()) {
+            try (var model = model(Map.of("architectures", List.of(name.getKey())))) {
+                assertEquals(name.getValue(), model.metadata().string("general.architecture"));
+            }
+        }
+        var text = Map.of("model_type", "ministral3", "num_hidden_layers", 3);
+        var config = Map.of("architectures", List.of("Mistral3ForConditionalGeneration"), "text_config", text);
+        try (var model = model(config)) {
+            assertEquals("mistral3", model.metadata().string("general.architecture"));
+            assertEquals(3, model.metadata().integer("mistral3.block_count"));
+        }
+    }
+
+    @Test
+    void windowsMayHaveAPattern() throws IOException {
+        for (var pattern : List.of(4, "LLLG")) {
+            try (var model = model(Map.of(
+                    "architectures", List.of("Exaone4ForCausalLM"), "sliding_window", 32, "sliding_window_pattern", pattern))) {
+                assertArrayEquals(
+                        new int[] {1, 1, 1, 0}, model.metadata().list("exaone4.attention.sliding_window_pattern"));
+            }
+        }
+    }
+
+    @Test
+    void layersMayHaveNoPositions() throws IOException {
+        var name = Map.of("architectures", List.of("SmolLM3ForCausalLM"));
+        try (var model = model(name)) {
+            assertArrayEquals(new int[] {1, 1, 1, 0}, model.metadata().list("smollm3.attention.rope_pattern"));
+        }
+        try (var model = model(
+                Map.of("architectures", List.of("SmolLM3ForCausalLM"), "no_rope_layers", List.of(0, 1, 1, 0)))) {
+            assertArrayEquals(new int[] {0, 1, 1, 0}, model.metadata().list("smollm3.attention.rope_pattern"));
+        }
+    }
+
+    @Test
+    void yarnExtendsTheContextThatItStartsFrom() throws IOException {
+        var yarn = Map.of("type", "yarn", "factor", 4, "original_max_position_embeddings", 64);
+        try (var model = model(Map.of("max_position_embeddings", 64, "rope_parameters", yarn))) {
+            assertEquals(256, model.metadata().integer("llama.context_length"));
+        }
+        try (var model = model(Map.of("max_position_embeddings", 256, "rope_parameters", yarn))) {
+            assertEquals(256, model.metadata().integer("llama.context_length"));
+        }
+    }
+
+    @Test
+    void gemmasDefaultsAreThoseOfItsClass() throws IOException {
+        var folder = new SafetensorsFolder();
+        folder.config.clear();
+        folder.config.putAll(Map.of(
+                "architectures",
+                List.of("Gemma3ForConditionalGeneration"),
+                "text_config",
+                Map.of("model_type", "gemma3_text", "num_hidden_layers", 2, "hidden_size", 8)));
+        try (var model = StoredModel.open(folder.write(directory))) {
+            assertEquals(8, model.metadata().integer("gemma3.attention.head_count"));
+            assertEquals(256, model.metadata().integer("gemma3.attention.key_length"));
+            assertEquals(1 / 16f, model.metadata().number("gemma3.attention.scale"));
+            assertEquals(1e6f, model.metadata().number("gemma3.rope.freq_base"));
+            assertEquals(1e4f, model.metadata().number("gemma3.rope.freq_base_swa"));
+        }
     }
 }

@@ -38,6 +38,16 @@ public final class SafetensorsFile {
         return this;
     }
 
+    public int dataBytes() {
+        return data.size();
+    }
+
+    /// Data of a tensor that is only declared.
+    public SafetensorsFile append(byte... bytes) {
+        data.writeBytes(bytes);
+        return this;
+    }
+
     public SafetensorsFile metadata(Map<String, String> metadata) {
         header.put("__metadata__", metadata);
         return this;

@@ -173,17 +173,23 @@ class SafetensorsRefusalTest {
             value = {
                 "architectures | [] | architectures is []; expected one name, such as LlamaForCausalLM",
                 "quantization_config | {\"quant_method\":\"gptq\"} | quantization_config has quant_method \"gptq\"",
-                "hidden_act | \"gelu\" | hidden_act is \"gelu\"; supported: silu",
                 "hidden_size | [8] | hidden_size is an ARRAY; expected a number, text or flag",
                 "num_hidden_layers | 5000 | num_hidden_layers is 5000; expected 1 to 1024",
                 "num_hidden_layers | \"two\" | num_hidden_layers is a STRING; expected an integer",
                 "vocab_size | 33 | tensor model.embed_tokens.weight has 32 rows; vocab_size in config.json is 33",
                 "tie_word_embeddings | false | tie_word_embeddings is false, but the files have no tensor lm_head.weight",
-                "partial_rotary_factor | 0.5 | partial_rotary_factor is 0.5; supported: 1",
-                "rope_parameters | {\"rope_type\":\"yarn\",\"factor\":4} | rope_parameters.rope_type is yarn; supported:"
-                        + " default, linear, dynamic, llama3",
+                "use_bidirectional_attention | true | use_bidirectional_attention is true; supported: false or none",
+                "mlp_only_layers | [0] | mlp_only_layers is [0]; supported: [] or none",
+                "kv_lora_rank | 512 | kv_lora_rank is 512; supported: none",
+                "query_pre_attn_scalar | 0 | query_pre_attn_scalar is 0; it must be above 0",
+                "rope_parameters | {\"rope_type\":\"mrope\"} | rope_parameters.rope_type is mrope; supported:"
+                        + " default, linear, dynamic, llama3, yarn, longrope",
+                "rope_parameters | {\"mrope_section\":[1]} | rope_parameters.mrope_section is not supported",
+                "rope_parameters | {\"rope_type\":\"yarn\",\"factor\":-1} | rope_parameters.factor is -1; yarn takes",
+                "rope_parameters | {\"rope_type\":\"longrope\"} | rope_parameters.long_factor has 0 numbers",
                 "rope_parameters | {\"rope_type\":\"llama3\",\"factor\":4} | rope_parameters.low_freq_factor is ;",
-                "rope_parameters | {\"full_attention\":{\"rope_type\":\"default\"}} | supported: one rotation for all",
+                "rope_parameters | {\"full_attention\":{},\"sliding_attention\":{\"rope_type\":\"linear\",\"factor\":2}} |"
+                        + " supported: as full_attention, or not scaled",
                 "num_attention_heads | 0 | num_attention_heads is 0; expected 1 or more",
                 "head_dim | 100000000 | head_dim is 100000000; expected 2 to 1048576",
             })

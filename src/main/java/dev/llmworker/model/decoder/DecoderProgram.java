@@ -3,19 +3,24 @@ package dev.llmworker.model.decoder;
 import ai.djl.Device;
 import ai.djl.pytorch.jni.JniUtils;
 import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.FeedForward.Experts.Scoring;
+import dev.llmworker.model.Layer;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
+import dev.llmworker.model.Rope;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
 import dev.llmworker.weights.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
 
 /// A decoder program: its methods with their types, and what differs between the kinds. `program.py` has the
 /// table of the methods and describes them.
 ///
-/// Loading: [#configure], then embedding, norms and matrices in the order of use, then [#build] and [#loaded].
+/// Loading: [#configure], then the embedding, vectors and matrices by layer, then [#build] and [#loaded].
 ///
 /// Threading: as [ExportedProgram].
 sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, DenseProgram, NativeProgram {
@@ -96,20 +101,61 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
         exported()
                 .run(
                         "configure",
-                        config.layers(),
                         config.hidden(),
-                        config.heads(),
-                        config.kvHeads(),
-                        config.headDim(),
-                        config.feedForward(),
+                        config.vocabulary(),
                         slots,
                         contextLength,
                         loneLength(config, cache, contextLength, deterministic),
                         (double) config.epsilon(),
+                        config.normsFromZero(),
+                        config.embeddingScale(),
+                        config.logitScale(),
+                        config.logitCap(),
                         compute.inLowerCase(),
                         cache.inLowerCase(),
                         device,
                         deterministic);
+        var ropes = config.layers().stream()
+                .map(layer -> layer.attention().rope())
+                .filter(Objects::nonNull)
+                .distinct()
+                .toList();
+        for (var rope : ropes) {
+            exported().run("add_rope", rope.frequencies(), rope.strength());
+        }
+        for (var layer : config.layers()) {
+            addLayer(layer, ropes);
+        }
+        exported().run("allocate");
+    }
+
+    private void addLayer(Layer layer, List<Rope> ropes) {
+        var attention = layer.attention();
+        var block = layer.feedForward();
+        var experts = block.experts();
+        var growth = attention.growth();
+        exported()
+                .run(
+                        "add_layer",
+                        attention.heads(),
+                        attention.kvHeads(),
+                        attention.headDim(),
+                        attention.window(),
+                        attention.rope() == null ? -1 : ropes.indexOf(attention.rope()),
+                        attention.scale(),
+                        attention.cap(),
+                        growth == null ? 0.0 : growth.beta(),
+                        growth == null ? 1 : growth.length(),
+                        attention.norm().name().toLowerCase(Locale.ROOT),
+                        layer.norms().name().toLowerCase(Locale.ROOT),
+                        layer.residualScale(),
+                        block.activation().name().toLowerCase(Locale.ROOT),
+                        block.width(),
+                        experts == null ? 0 : experts.count(),
+                        experts == null ? 0 : experts.used(),
+                        experts != null && experts.scoring() == Scoring.SOFTMAX_OF_CHOSEN,
+                        experts != null && experts.normalised(),
+                        experts == null ? 1.0 : experts.scale());
     }
 
     /// @param pieces the embedding's bytes
@@ -117,33 +163,28 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
         exported().run("put_embedding", pieces, type.ggufId(), rows);
     }
 
-    default void putNorm(List<MemorySegment> pieces, TensorType type) {
-        exported().run("put_norm", pieces, type.ggufId());
+    /// Of the norm before the head.
+    default void putOutputNorm(Tensor norm) {
+        exported().run("put_output_norm", MatrixParts.pieces(norm), norm.type().ggufId());
     }
 
-    /// @param vectors of queries, keys and values
-    default void putAttentionBias(List<Tensor> vectors) {
-        exported().run("put_attention_bias", data(vectors), types(vectors));
+    /// @param role of the vector in its layer, as `program.py` lists them
+    /// @param parts that are joined
+    default void putVector(int layer, String role, List<Tensor> parts) {
+        exported().run("put_vector", layer, role, data(parts), types(parts));
     }
 
-    /// @param vectors of queries and keys
-    default void putHeadNorms(List<Tensor> vectors) {
-        exported().run("put_head_norms", data(vectors), types(vectors));
-    }
-
-    default void putMatrix(MatrixParts parts, WeightLayout few, WeightLayout many) {
-        putMatrix("put_matrix", parts, few, many);
-    }
-
-    /// As [#putMatrix], for the last matrix, which makes logits.
-    default void putHead(MatrixParts parts, WeightLayout few, WeightLayout many) {
-        putMatrix("put_head", parts, few, many);
-    }
-
-    private void putMatrix(String method, MatrixParts parts, WeightLayout few, WeightLayout many) {
+    /// A matrix of a layer. A layer's experts come one after the other.
+    ///
+    /// @param layer -1 for the head, which makes logits and comes last
+    /// @param role of the matrix in its layer, as `program.py` lists them
+    default void putMatrix(
+            int layer, String role, MatrixParts parts, WeightLayout few, WeightLayout many) {
         exported()
                 .run(
-                        method,
+                        "put_matrix",
+                        layer,
+                        role,
                         parts.pieces(),
                         parts.types(),
                         parts.rows(),
@@ -153,8 +194,8 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                         few.manyRowsFrom());
     }
 
-    default void build(double[] frequencies) {
-        exported().run("build", frequencies);
+    default void build() {
+        exported().run("build");
     }
 
     /// Ends loading; called after [#build].
@@ -241,6 +282,8 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                         processing.factors(),
                         processing.places(),
                         processing.bias(),
+                        processing.bounded(),
+                        processing.allowed(),
                         processing.vocabulary(),
                         processing.top());
     }

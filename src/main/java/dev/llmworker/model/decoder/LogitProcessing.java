@@ -2,6 +2,11 @@ package dev.llmworker.model.decoder;
 
 import dev.llmworker.sampling.Logprobs;
 import dev.llmworker.sampling.TokenHistory;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.stream.DoubleStream;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
@@ -14,8 +19,18 @@ final class LogitProcessing {
     /// @param places tokens of prompt and answer, tokens of the answer, biased tokens, forbidden tokens; then for
     ///     each forbidden token, for how many steps
     /// @param bias of the biased tokens
+    /// @param bounded rows [k] that may only take some tokens
+    /// @param allowed for each of these rows a bit for each token, the lowest first
     /// @param top how many of the likeliest tokens are reported
-    record Arguments(long[] adjusted, double[] factors, long[][] places, double[] bias, int vocabulary, int top) {}
+    record Arguments(
+            long[] adjusted,
+            double[] factors,
+            long[][] places,
+            double[] bias,
+            long[] bounded,
+            List<MemorySegment> allowed,
+            int vocabulary,
+            int top) {}
 
     private final DecodeBatch batch;
     private final int vocabulary;
@@ -30,6 +45,8 @@ final class LogitProcessing {
     private final DoubleStream.Builder bias = DoubleStream.builder();
     private final LongStream.Builder forbidden = LongStream.builder();
     private final LongStream.Builder forbiddenSteps = LongStream.builder();
+    private final LongStream.Builder bounded = LongStream.builder();
+    private final List<MemorySegment> allowed = new ArrayList<>();
 
     LogitProcessing(DecodeBatch batch, int vocabulary) {
         this.batch = batch;
@@ -43,6 +60,7 @@ final class LogitProcessing {
                 continue;
             }
             forbid(row, history);
+            bound(row, history.allowed());
             if (!batch.sampling(row).adjustment().isNone()) {
                 adjust(row, (long) vocabulary * adjustedRows++, history);
             }
@@ -57,6 +75,16 @@ final class LogitProcessing {
                 forbiddenSteps.add(history.forbiddenSteps());
             }
         }
+    }
+
+    private void bound(int row, long @Nullable [] tokens) {
+        if (tokens == null) {
+            return;
+        }
+        var bits = ByteBuffer.allocateDirect(tokens.length * Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        bits.asLongBuffer().put(tokens);
+        bounded.add(row);
+        allowed.add(MemorySegment.ofBuffer(bits));
     }
 
     private void adjust(int row, long start, TokenHistory history) {
@@ -90,6 +118,8 @@ final class LogitProcessing {
                     forbiddenSteps.build().toArray()
                 },
                 bias.build().toArray(),
+                bounded.build().toArray(),
+                allowed,
                 vocabulary,
                 top);
     }

@@ -9,6 +9,7 @@ import dev.llmworker.model.MemoryPlan;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.TensorCheck;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
 import dev.llmworker.weights.TensorType;
@@ -34,13 +35,16 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
     private static final int PROMPT_ROWS = 128;
 
     DecoderDescription load(LongConsumer progress) throws IOException, InterruptedException {
-        var config = ModelConfig.of(model);
+        var planned = Architectures.describe(model, options.contextLength());
         var weights = program.weights(options, device);
         var cache = cachePrecision(weights);
         var memory = DeviceMemory.of(device);
-        var loader = new WeightLoader(model, config, program, weights, memory.total(), progress);
-        var plan = plan(config, memory, loader, cache);
+        var plan = plan(
+                planned, memory, new WeightLoader(model, planned, program, weights, memory.total(), progress), cache);
         LOG.info("{}", plan);
+        // Some models turn positions otherwise in longer contexts.
+        var config = Architectures.describe(model, plan.contextLength());
+        var loader = new WeightLoader(model, config, program, weights, memory.total(), progress);
         program.configure(
                 config,
                 plan.slots(),
@@ -50,11 +54,11 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
                 Devices.name(device),
                 options.deterministic());
         loader.load();
-        program.build(config.rope().frequencies());
+        program.build();
         program.loaded(model, device, options.deterministic());
         return new DecoderDescription(
                 config.name(),
-                config.architecture().ggufName(),
+                config.architecture(),
                 config.vocabulary(),
                 plan.contextLength(),
                 plan.slots(),
@@ -66,7 +70,7 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
 
     /// Checks everything that [#load] needs, and reads each tensor, but loads nothing.
     ModelSummary check() throws IOException {
-        var config = ModelConfig.of(model);
+        var config = Architectures.describe(model, options.contextLength());
         var weights = program.weights(options, device);
         var cache = cachePrecision(weights);
         TensorCheck.allKnown(model, config);

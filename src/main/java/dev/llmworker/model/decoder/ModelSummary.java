@@ -55,11 +55,10 @@ public record ModelSummary(
             types.merge(tensor.type(), tensor.data().byteSize(), Long::sum);
             parameters += tensor.elements();
         }
-        var sizes = config.layers() + " layers of " + config.hidden() + ", " + config.heads() + " heads of "
-                + config.headDim() + " (" + config.kvHeads() + " for keys and values), feed-forward "
-                + config.feedForward() + ", trained for " + config.contextLength() + " tokens";
+        var sizes = config.layers().size() + " layers of " + config.hidden() + ": " + config.kinds()
+                + "; trained for " + config.contextLength() + " tokens";
         return new ModelSummary(
-                config.architecture().ggufName(),
+                config.architecture(),
                 sizes,
                 config.vocabulary(),
                 types,

@@ -6,6 +6,7 @@ import dev.llmworker.model.Kernels;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.Precision;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import org.jspecify.annotations.Nullable;
@@ -23,13 +24,16 @@ final class ProgramChoice {
     /// @throws IllegalArgumentException if native kernels are asked for and cannot run
     static ProgramKind of(StoredModel model, DecoderOptions options, Device device)
             throws ModelFileException, InterruptedException {
-        var torch = device.isGpu() ? ProgramKind.DENSE : ProgramKind.QUANTISED;
+        var config = Architectures.describe(model);
+        var torch = device.isGpu() || !config.isPlain() ? ProgramKind.DENSE : ProgramKind.QUANTISED;
         if (options.kernels() == Kernels.TORCH) {
             return torch;
         }
-        var problem = nativeProblem(ModelConfig.of(model), options, device);
+        var problem = nativeProblem(config, options, device);
         if (problem == null) {
-            return isTorchFaster(options, NativeLibrary.isAmxUsable()) ? torch : ProgramKind.NATIVE;
+            return config.isPlain() && isTorchFaster(options, NativeLibrary.isAmxUsable())
+                    ? torch
+                    : ProgramKind.NATIVE;
         }
         if (options.kernels() == Kernels.NATIVE) {
             throw new IllegalArgumentException("KERNELS is native, which cannot be: " + problem);
@@ -55,8 +59,11 @@ final class ProgramChoice {
         if (options.weights() != Precision.AUTO) {
             return "it takes weights as they are stored (DTYPE=auto)";
         }
-        if (config.headDim() % NATIVE_HEAD_MULTIPLE != 0) {
-            return "heads have " + config.headDim() + " values; it takes multiples of " + NATIVE_HEAD_MULTIPLE;
+        for (var layer : config.layers()) {
+            var headDim = layer.attention().headDim();
+            if (headDim % NATIVE_HEAD_MULTIPLE != 0) {
+                return "heads have " + headDim + " values; it takes multiples of " + NATIVE_HEAD_MULTIPLE;
+            }
         }
         return NativeLibrary.problem();
     }

@@ -1,5 +1,10 @@
 package dev.llmworker.model.decoder;
 
+import dev.llmworker.model.Attention;
+import dev.llmworker.model.Attention.HeadNorm;
+import dev.llmworker.model.FeedForward;
+import dev.llmworker.model.FeedForward.Experts;
+import dev.llmworker.model.LayerTensors;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.TensorCheck;
@@ -7,6 +12,7 @@ import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -16,6 +22,8 @@ import java.util.function.LongConsumer;
 final class WeightLoader {
     private static final String EMBEDDING = "token_embd.weight";
     private static final String OWN_HEAD = "output.weight";
+    /// The layer of the last matrix, which makes logits.
+    private static final int HEAD = -1;
     /// The bfloat16 copy for many rows may take at most a quarter of the memory.
     private static final int MANY_ROWS_MEMORY_SHARE = 4;
 
@@ -56,22 +64,44 @@ final class WeightLoader {
             program.putEmbedding(MatrixParts.pieces(embedding), embedding.type(), config.vocabulary());
             done(List.of(embedding));
         }
-        for (var layer = 0; layer < config.layers(); layer++) {
-            var block = "blk." + layer + ".";
-            putNorm(block + "attn_norm.weight");
-            putNorm(block + "ffn_norm.weight");
-            putAttention(block);
-            putMatrix(model.tensor(block + "attn_output.weight"));
-            putMatrix(model.tensor(block + "ffn_gate.weight"), model.tensor(block + "ffn_up.weight"));
-            putMatrix(model.tensor(block + "ffn_down.weight"));
+        for (var layer = 0; layer < config.layers().size(); layer++) {
+            putLayer(layer);
         }
-        putNorm("output_norm.weight");
+        var norm = List.of(model.tensor("output_norm.weight"));
+        checkFinite(norm);
+        program.putOutputNorm(norm.getFirst());
+        done(norm);
         // A model without a head of its own uses the embedding.
-        var head = List.of(model.tensor(hasOwnHead() ? OWN_HEAD : EMBEDDING));
-        checkFinite(head);
-        var few = program.fewRows(head, weights);
-        program.putHead(MatrixParts.of(head), few, program.manyRows(few, weights, copyFits));
-        done(head);
+        putMatrix(HEAD, "head", model.tensor(hasOwnHead() ? OWN_HEAD : EMBEDDING));
+    }
+
+    private void putLayer(int index) throws ModelFileException, InterruptedException {
+        var layer = config.layers().get(index);
+        var tensors = LayerTensors.of(model, config, index);
+        if (layer.norms().before()) {
+            putVectors(index, "attention_norm", tensors, "attn_norm.weight");
+            putVectors(index, "feed_forward_norm", tensors, tensors.feedForwardNorm());
+        }
+        if (layer.norms().after()) {
+            putVectors(index, "attention_post_norm", tensors, "post_attention_norm.weight");
+            putVectors(index, "feed_forward_post_norm", tensors, "post_ffw_norm.weight");
+        }
+        putAttention(index, layer.attention(), tensors);
+        var block = layer.feedForward();
+        if (block.experts() != null) {
+            putExperts(index, block, block.experts(), tensors);
+            return;
+        }
+        if (tensors.joinedFeedForward()) {
+            putMatrix(index, "gate_up", tensor(tensors, "ffn_up.weight"));
+        } else {
+            putMatrix(index, "gate_up", tensor(tensors, "ffn_gate.weight"), tensor(tensors, "ffn_up.weight"));
+        }
+        putMatrix(index, "down", tensor(tensors, "ffn_down.weight"));
+        if (block.biased()) {
+            putVectors(index, "gate_up_bias", tensors, "ffn_gate.bias", "ffn_up.bias");
+            putVectors(index, "down_bias", tensors, "ffn_down.bias");
+        }
     }
 
     private boolean hasOwnHead() {
@@ -99,48 +129,98 @@ final class WeightLoader {
         return needed;
     }
 
-    /// Queries, keys and values: one matrix, then the biases and head norms, which come before the rotary positions.
-    private void putAttention(String block) throws ModelFileException, InterruptedException {
+    /// Queries, keys and values: one matrix. Its rows, and what is added to or multiplied with its results, are in the
+    /// order that the rotary positions need.
+    private void putAttention(int layer, Attention attention, LayerTensors tensors)
+            throws ModelFileException, InterruptedException {
         try (var arena = Arena.ofConfined()) {
-            putMatrix(
-                    inPairs(block + "attn_q.weight", arena),
-                    inPairs(block + "attn_k.weight", arena),
-                    model.tensor(block + "attn_v.weight"));
-            if (config.biased()) {
-                var biases = List.of(
-                        inPairs(block + "attn_q.bias", arena),
-                        inPairs(block + "attn_k.bias", arena),
-                        model.tensor(block + "attn_v.bias"));
-                checkFinite(biases);
-                program.putAttentionBias(biases);
-                done(biases);
+            var ordered = new HeadOrder(attention, arena);
+            if (tensors.joinedAttention()) {
+                putMatrix(layer, "qkv", ordered.joined(tensor(tensors, "attn_qkv.weight")));
+            } else {
+                putMatrix(
+                        layer,
+                        "qkv",
+                        ordered.heads(tensor(tensors, "attn_q.weight")),
+                        ordered.heads(tensor(tensors, "attn_k.weight")),
+                        tensor(tensors, "attn_v.weight"));
             }
-            if (config.architecture().normalisesHeads()) {
-                var norms = List.of(
-                        inPairs(block + "attn_q_norm.weight", arena), inPairs(block + "attn_k_norm.weight", arena));
-                checkFinite(norms);
-                program.putHeadNorms(norms);
-                done(norms);
+            if (attention.biased() && tensors.joinedAttention()) {
+                putVectors(layer, "qkv_bias", List.of(ordered.joined(tensor(tensors, "attn_qkv.bias"))));
+            } else if (attention.biased()) {
+                putVectors(
+                        layer,
+                        "qkv_bias",
+                        List.of(
+                                ordered.heads(tensor(tensors, "attn_q.bias")),
+                                ordered.heads(tensor(tensors, "attn_k.bias")),
+                                tensor(tensors, "attn_v.bias")));
             }
+            if (attention.norm() != HeadNorm.NONE) {
+                putVectors(
+                        layer,
+                        "head_norms",
+                        List.of(
+                                ordered.heads(tensor(tensors, "attn_q_norm.weight")),
+                                ordered.heads(tensor(tensors, "attn_k_norm.weight"))));
+            }
+        }
+        if (attention.sinks()) {
+            putVectors(layer, "sinks", tensors, "attn_sinks.weight");
+        }
+        putMatrix(layer, "attention_output", tensor(tensors, "attn_output.weight"));
+        if (attention.outputBiased()) {
+            putVectors(layer, "attention_output_bias", tensors, "attn_output.bias");
         }
     }
 
-    private Tensor inPairs(String name, Arena arena) throws ModelFileException {
-        return config.rope().inPairs(model.tensor(name), config.headDim(), arena);
+    private void putExperts(int layer, FeedForward block, Experts experts, LayerTensors tensors)
+            throws ModelFileException, InterruptedException {
+        putMatrix(layer, "router", tensor(tensors, "ffn_gate_inp.weight"));
+        if (experts.routerBiased()) {
+            putVectors(layer, "router_bias", tensors, "ffn_gate_inp.bias");
+        }
+        for (var expert = 0; expert < experts.count(); expert++) {
+            try (var arena = Arena.ofConfined()) {
+                var matrices = new ExpertMatrices(model, tensors, experts.count(), arena);
+                putMatrix(layer, "gate_up", matrices.gateUp(expert).toArray(Tensor[]::new));
+                putMatrix(layer, "down", matrices.down(expert));
+            }
+        }
+        if (block.biased()) {
+            try (var arena = Arena.ofConfined()) {
+                var matrices = new ExpertMatrices(model, tensors, experts.count(), arena);
+                putVectors(layer, "gate_up_bias", matrices.gateUpBiases());
+            }
+            putVectors(layer, "down_bias", tensors, "ffn_down_exps.bias");
+        }
     }
 
-    private void putNorm(String name) throws ModelFileException, InterruptedException {
-        var tensor = model.tensor(name);
-        checkFinite(List.of(tensor));
-        program.putNorm(MatrixParts.pieces(tensor), tensor.type());
-        done(List.of(tensor));
+    private Tensor tensor(LayerTensors tensors, String part) throws ModelFileException {
+        return model.tensor(tensors.block() + part);
     }
 
-    private void putMatrix(Tensor... tensors) throws ModelFileException, InterruptedException {
+    private void putVectors(int layer, String role, LayerTensors tensors, String... parts)
+            throws ModelFileException, InterruptedException {
+        var vectors = new ArrayList<Tensor>();
+        for (var part : parts) {
+            vectors.add(tensor(tensors, part));
+        }
+        putVectors(layer, role, vectors);
+    }
+
+    private void putVectors(int layer, String role, List<Tensor> vectors)
+            throws ModelFileException, InterruptedException {
+        checkFinite(vectors);
+        program.putVector(layer, role, vectors);
+        done(vectors);
+    }
+
+    private void putMatrix(int layer, String role, Tensor... tensors) throws ModelFileException, InterruptedException {
         var parts = List.of(tensors);
         checkFinite(parts);
         var few = program.fewRows(parts, weights);
-        program.putMatrix(MatrixParts.of(parts), few, program.manyRows(few, weights, copyFits));
+        program.putMatrix(layer, role, MatrixParts.of(parts), few, program.manyRows(few, weights, copyFits));
         done(parts);
     }
 

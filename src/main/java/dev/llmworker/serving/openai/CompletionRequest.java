@@ -3,6 +3,7 @@ package dev.llmworker.serving.openai;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.serving.wire.AnswerFormats;
 import dev.llmworker.serving.wire.ChatMessages;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
@@ -92,7 +93,8 @@ record CompletionRequest(GenerationRequest generation, boolean stream, boolean i
                                     fields.whole("min_tokens").orElse(0),
                                     SamplingFields.stops(fields),
                                     true)
-                            .withStopTokens(SamplingFields.stopTokens(fields)),
+                            .withStopTokens(SamplingFields.stopTokens(fields))
+                            .withFormat(AnswerFormats.read(fields)),
                     stream,
                     options.flag("include_usage", false));
         } catch (IllegalArgumentException e) {

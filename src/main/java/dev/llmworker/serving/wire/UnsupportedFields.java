@@ -21,7 +21,7 @@ public final class UnsupportedFields {
             new Group(List.of(), """
                     tools functions audio suffix web_search_options echo documents chat_template prompt_embeds
                     multi_modal_data mm_processor_kwargs media_io_kwargs image_data logits_processors vllm_xargs
-                    structured_outputs structural_tag grammar json_schema regex ebnf bad_words allowed_token_ids
+                    structural_tag grammar json_schema regex ebnf bad_words allowed_token_ids
                     use_beam_search early_stopping truncate_prompt_tokens prompt_logprobs return_token_ids
                     return_tokens return_tokens_as_token_ids kv_transfer_params ec_transfer_params
                     repetition_detection include_stop_str_in_output continue_final_message samplers sampler_seq
@@ -43,8 +43,7 @@ public final class UnsupportedFields {
             new Group(List.of(-1, 64), "repeat_last_n"),
             new Group(List.of("none", "auto"), "tool_choice function_call reasoning_format"),
             new Group(List.of("medium"), "verbosity"),
-            new Group(List.of(List.of("text")), "modalities"),
-            new Group(List.of(Map.of("type", "text")), "response_format"));
+            new Group(List.of(List.of("text")), "modalities"));
 
     /// Of prompts that go through the model's chat template. The template writes the special tokens.
     private static final List<Group> CHAT = List.of(new Group(List.of(false), "add_special_tokens"));
@@ -54,7 +53,7 @@ public final class UnsupportedFields {
             new Group(List.of(true), "add_special_tokens"),
             new Group(List.of(), "chat_template_kwargs reasoning_effort"));
 
-    /// Constraints of vLLM's older versions: `guided_json`, `guided_choice`.
+    /// Constraints of vLLM's older versions that [AnswerFormats] does not read: `guided_grammar`.
     private static final String GUIDED = "guided_";
 
     /// Fields that would reach into the server that answers a relayed request. Its operator chooses the template, the
@@ -77,7 +76,7 @@ public final class UnsupportedFields {
     private static final Set<String> IN_VARIABLES = Set.of("chat_template", "tokenize");
 
     /// Fields and members whose object is a JSON schema. Even the empty one asks for JSON.
-    private static final Set<String> SCHEMAS = Set.of("json_schema", "guided_json", "json");
+    private static final Set<String> SCHEMAS = Set.of("json_schema", "json");
 
     private static final Map<String, List<?>> IN_CHAT = table(CHAT);
     private static final Map<String, List<?>> IN_RAW = table(RAW);
@@ -105,7 +104,7 @@ public final class UnsupportedFields {
         var table = isRaw ? IN_RAW : IN_CHAT;
         fields.fields().forEach((key, value) -> {
             var name = String.valueOf(key);
-            var nothing = name.startsWith(GUIDED) ? List.of() : table.get(name);
+            var nothing = name.startsWith(GUIDED) && !AnswerFormats.FIELDS.contains(name) ? List.of() : table.get(name);
             if (nothing != null
                     && !supported.contains(name)
                     && (isSchema(name, value) || !asksForNothing(value, nothing))) {

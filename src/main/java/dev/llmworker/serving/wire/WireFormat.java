@@ -30,7 +30,8 @@ public final class WireFormat {
                             fields.whole("min_tokens").orElse(0),
                             SamplingFields.stops(fields),
                             false)
-                    .withStopTokens(SamplingFields.stopTokens(fields));
+                    .withStopTokens(SamplingFields.stopTokens(fields))
+                            .withFormat(AnswerFormats.read(fields));
         } catch (IllegalArgumentException e) {
             throw fields.refusal(e);
         }

@@ -1,15 +1,44 @@
 package dev.llmworker.model.decoder;
 
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
-import org.jspecify.annotations.Nullable;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
 
 /// A tensor of a golden case: not written down, but computed as `value` in `golden_architectures.py` does.
 ///
-/// @param name as GGUF has it; the values depend on it
-/// @param hubName as transformers has it, in the cases that are files of transformers
-/// @param shape columns first
-record GoldenWeights(String name, @Nullable String hubName, long[] shape, float base, float scale) {
+/// @param name as in the file; the values depend on it
+/// @param shape columns first in GGUF, rows first in files of transformers
+record GoldenWeights(String name, float base, float scale, long[] shape) {
+    /// A number of layers or experts that have the same tensor: `blk.{2}.attn_q.weight`.
+    private static final Pattern COUNT = Pattern.compile("\\{(\\d+)}");
+
+    /// @param described base, scale and shape by name
+    static List<GoldenWeights> of(Map<String, double[]> described) {
+        var weights = new ArrayList<GoldenWeights>();
+        described.forEach((name, numbers) -> {
+            var shape = Arrays.stream(numbers).skip(2).mapToLong(size -> (long) size).toArray();
+            for (var each : counted(name)) {
+                weights.add(new GoldenWeights(each, (float) numbers[0], (float) numbers[1], shape));
+            }
+        });
+        return weights;
+    }
+
+    private static List<String> counted(String name) {
+        var count = COUNT.matcher(name);
+        if (!count.find()) {
+            return List.of(name);
+        }
+        var names = new ArrayList<String>();
+        for (var i = 0; i < Integer.parseInt(count.group(1)); i++) {
+            names.addAll(counted(name.substring(0, count.start()) + i + name.substring(count.end())));
+        }
+        return names;
+    }
+
     float[] values() {
         var hash = 0xCBF2_9CE4_8422_2325L;
         for (var character : name.getBytes(StandardCharsets.UTF_8)) {
@@ -24,9 +53,5 @@ record GoldenWeights(String name, @Nullable String hubName, long[] shape, float 
             values[i] = base + ((z >>> 48) / 32_768f - 1) * scale;
         }
         return values;
-    }
-
-    long[] rowsFirst() {
-        return shape.length == 1 ? shape.clone() : new long[] {shape[1], shape[0]};
     }
 }

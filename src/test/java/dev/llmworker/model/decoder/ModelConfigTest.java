@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.weights.GgufFile;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.TensorType;
@@ -22,30 +23,29 @@ class ModelConfigTest {
     @Test
     void anotherArchitectureIsRefusedByName() {
         assertRefused(
-                new GgufFile().string("general.architecture", "gemma3"),
-                "metadata general.architecture is gemma3; supported: llama (Llama 2 and 3, SmolLM2, TinyLlama, Mistral),"
-                        + " qwen2 (Qwen 2 and 2.5), qwen3 (Qwen 3)");
+                new GgufFile().string("general.architecture", "mamba"),
+                "metadata general.architecture is mamba; supported: " + Architectures.supported());
     }
 
     @Test
     void aPartThatTheProgramWouldLeaveOutIsRefused() {
         assertRefused(
-                tiny().file.floats("blk.1.attn_output.bias", new float[TinyLlama.HIDDEN], TinyLlama.HIDDEN),
-                "tensor blk.1.attn_output.bias is not of a llama model as it is supported");
+                tiny().file.floats("blk.1.attn_sinks.weight", new float[TinyLlama.HEADS], TinyLlama.HEADS),
+                "tensor blk.1.attn_sinks.weight is not of a llama model as it is supported");
         assertRefused(
                 tiny().file.floats("blk.0.attn_q_norm.weight", new float[TinyLlama.HEAD_DIM], TinyLlama.HEAD_DIM),
                 "tensor blk.0.attn_q_norm.weight is not of a llama model as it is supported");
     }
 
     @Test
-    void attentionWithinAWindowLimitsTheContextToIt() throws Exception {
+    void attentionWithinAWindowDoesNotLimitTheContext() throws Exception {
         try (var decoder = TinyLlama.load(
                 tiny().file.integer("llama.attention.sliding_window", 192), directory, DecoderOptions.cpu(1))) {
-            assertEquals(192, decoder.description().contextLength());
+            assertEquals(512, decoder.description().contextLength());
         }
         assertRefused(
                 tiny().file.integer("llama.attention.sliding_window", -1),
-                "metadata llama.attention.sliding_window is -1; expected 1 to 2147483647");
+                "metadata llama.attention.sliding_window is -1; expected 0 to 2147483647");
     }
 
     @Test
@@ -109,11 +109,11 @@ class ModelConfigTest {
     }
 
     @Test
-    void strongerRotationsAreRefused() throws Exception {
+    void rotationsHaveAStrengthAboveZero() throws Exception {
         assertRefused(
-                tiny().file.number("llama.rope.scaling.attn_factor", 1.3f),
-                "metadata llama.rope.scaling.attn_factor is 1.3; supported: 1");
-        TinyLlama.load(tiny().file.number("llama.rope.scaling.attn_factor", 1), directory, DecoderOptions.cpu(1))
+                tiny().file.number("llama.rope.scaling.attn_factor", 0),
+                "metadata llama.rope.scaling.attn_factor is 0.0; it must be above 0");
+        TinyLlama.load(tiny().file.number("llama.rope.scaling.attn_factor", 1.3f), directory, DecoderOptions.cpu(1))
                 .close();
     }
 
@@ -125,24 +125,31 @@ class ModelConfigTest {
     }
 
     @Test
-    void scaledRotationsAreRefused() {
+    void anUnknownScalingIsRefused() {
         assertRefused(
-                tiny().file.string("llama.rope.scaling.type", "yarn"),
-                "metadata llama.rope.scaling.type is yarn; supported: none, linear, and Llama 3's rope_freqs.weight");
+                tiny().file.string("llama.rope.scaling.type", "twisted"),
+                "metadata llama.rope.scaling.type is twisted; supported: none, linear, yarn, longrope");
     }
 
     @Test
-    void expertsAreRefused() {
+    void expertsAreCountedBeforeTheySizeAnything() {
         assertRefused(
-                tiny().file.integer("llama.expert_count", 8),
-                "metadata llama.expert_count is 8; supported: 0 (dense models)");
+                tiny().file.integer("llama.expert_count", 8), "metadata llama.expert_used_count is missing");
+        assertRefused(
+                tiny().file.integer("llama.expert_count", 8).integer("llama.expert_used_count", 9),
+                "metadata llama.expert_used_count is 9; expected 1 to 8");
+        assertRefused(
+                tiny().file.integer("llama.expert_count", 1 << 20).integer("llama.expert_used_count", 1),
+                "metadata llama.expert_count is 1048576; expected 1 to 4096");
     }
 
     @Test
     void headsThatDoNotShareTheKeysEvenlyAreRefused() {
         var file = new GgufFile()
                 .string("general.architecture", "llama")
+                .integer("llama.block_count", 1)
                 .integer("llama.embedding_length", 64)
+                .integer("llama.context_length", 64)
                 .integer("llama.attention.head_count", 4)
                 .integer("llama.attention.head_count_kv", 3);
         assertRefused(file, "metadata llama.attention.head_count is 4; it must be a multiple of the 3 key-value heads");

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
 import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.Precision;
 import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
@@ -42,7 +43,9 @@ class SteeredDecodeTest {
     }
 
     private TorchDecoder load(ProgramKind program) throws Exception {
-        var options = new DecoderOptions(Precision.FP32, Precision.FP32, 8, 192, 1, "cpu", true);
+        var weights = program == ProgramKind.NATIVE ? Precision.AUTO : Precision.FP32;
+        assertNull(NativeLibrary.problem());
+        var options = new DecoderOptions(weights, Precision.FP32, 8, 192, 1, "cpu", true);
         return TinyLlama.of(TensorType.F32, new Random(SEED)).load(directory, options, program);
     }
 
@@ -202,6 +205,31 @@ class SteeredDecodeTest {
             assertEquals(
                     3, Arrays.stream(tokens, 0, 3).filter(token -> token != 33).count());
             assertArrayEquals(new int[] {33, 33}, Arrays.copyOfRange(tokens, 3, 5));
+        }
+    }
+
+    /// Also in a batch with a row that may take any token, whose result stays as it is alone.
+    @ParameterizedTest
+    @EnumSource
+    void aRowTakesOnlyTokensThatItMay(ProgramKind program) throws Exception {
+        try (var decoder = load(program)) {
+            var prompt = new int[] {1, 2, 3};
+            decoder.prefill(0, new int[] {1, 2}, 0);
+            decoder.prefill(1, new int[] {1, 2}, 0);
+            var raw = decoder.decodeLogits(new int[] {3, 3}, new int[] {2, 2});
+            var bounded = new TokenHistory(prompt, 0, NO_ENDS);
+            // Tokens without a bit, from 128 on, are not allowed.
+            bounded.allow(new long[] {1L << 5 | 1L << 63, 1L << (100 - 64)});
+            var batch = new DecodeBatch(2);
+            batch.add(3, 2, greedy(LogitAdjustment.NONE, -1), bounded);
+            batch.add(3, 2, greedy(LogitAdjustment.NONE, -1));
+            var tokens = decoder.decode(batch, 1);
+            var best = Arrays.stream(new Integer[] {5, 63, 100})
+                    .max(Comparator.comparing(token -> raw[token]))
+                    .orElseThrow();
+            assertEquals(best, tokens[0]);
+            assertEquals(
+                    expected(Arrays.copyOf(raw, VOCABULARY), LogitAdjustment.NONE, prompt, 3), tokens[1]);
         }
     }
 }

@@ -58,7 +58,6 @@ class OpenAiErrorsTest {
         var fields = Map.of(
                 "tools", "[{}]",
                 "functions", "[{}]",
-                "response_format", "{\"type\":\"json_object\"}",
                 "modalities", "[\"text\",\"audio\"]",
                 "audio", "{\"voice\":\"alloy\"}");
         for (var field : fields.entrySet()) {

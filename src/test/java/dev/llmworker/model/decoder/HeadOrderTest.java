@@ -1,8 +1,10 @@
-package dev.llmworker.model;
+package dev.llmworker.model.decoder;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 
+import dev.llmworker.model.Attention;
+import dev.llmworker.model.Rope;
 import dev.llmworker.weights.GgufFile;
 import dev.llmworker.weights.Tensor;
 import dev.llmworker.weights.TensorType;
@@ -13,14 +15,14 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
-class RopeTest {
+class HeadOrderTest {
     private static final int HEAD_DIM = 8;
 
     @Test
     void eachHeadsHalvesAreInterleavedAndWhatDoesNotTurnStays() {
         var bias = tensor(2 * HEAD_DIM);
         try (var arena = Arena.ofConfined()) {
-            var reordered = new Rope(new double[4], 6, true).inPairs(bias, HEAD_DIM, arena);
+            var reordered = order(3, true, arena).heads(bias);
             assertArrayEquals(
                     new float[] {0, 3, 1, 4, 2, 5, 6, 7, 8, 11, 9, 12, 10, 13, 14, 15},
                     reordered.data().toArray(ValueLayout.JAVA_FLOAT_UNALIGNED));
@@ -31,7 +33,7 @@ class RopeTest {
     void rowsOfAMatrixMoveAsAWhole() {
         var matrix = tensor(2, HEAD_DIM);
         try (var arena = Arena.ofConfined()) {
-            var reordered = new Rope(new double[4], HEAD_DIM, true).inPairs(matrix, HEAD_DIM, arena);
+            var reordered = order(4, true, arena).heads(matrix);
             assertArrayEquals(
                     new float[] {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15},
                     reordered.data().toArray(ValueLayout.JAVA_FLOAT_UNALIGNED));
@@ -42,8 +44,25 @@ class RopeTest {
     void whatLiesInPairsIsNotCopied() {
         var matrix = tensor(2, HEAD_DIM);
         try (var arena = Arena.ofConfined()) {
-            assertSame(matrix, new Rope(new double[4], HEAD_DIM, false).inPairs(matrix, HEAD_DIM, arena));
+            assertSame(matrix, order(4, false, arena).heads(matrix));
         }
+    }
+
+    @Test
+    void valuesThatAreJoinedToThemStay() {
+        var joined = tensor(4 * HEAD_DIM);
+        try (var arena = Arena.ofConfined()) {
+            var reordered = order(4, true, arena).joined(joined).data().toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
+            assertArrayEquals(new float[] {16, 20, 17, 21, 18, 22, 19, 23}, Arrays.copyOfRange(reordered, 16, 24));
+            assertArrayEquals(new float[] {24, 25, 26, 27, 28, 29, 30, 31}, Arrays.copyOfRange(reordered, 24, 32));
+        }
+    }
+
+    /// Two heads of queries, one of keys.
+    private static HeadOrder order(int pairs, boolean halfSplit, Arena arena) {
+        var rope = new Rope(new double[pairs], 1, halfSplit);
+        return new HeadOrder(
+                new Attention(2, 1, HEAD_DIM, 0, rope, 1, 0, null, Attention.HeadNorm.NONE, false, false, false), arena);
     }
 
     /// 0, 1, 2, …

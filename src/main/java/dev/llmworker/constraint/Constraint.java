@@ -1,0 +1,159 @@
+package dev.llmworker.constraint;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/// What an answer must look like, compiled for the tokens of a model. Generations share it, and what it has found out for
+/// one of them serves the others.
+///
+/// Threading: any thread. Masks of the same constraint are computed one after the other.
+public final class Constraint {
+    private final TokenTrie tokens;
+    private final Grammar grammar;
+    private final Automaton automaton;
+    private final Automaton.State start;
+    private volatile long bytes;
+
+    /// @throws ConstraintException if it cannot be enforced
+    public Constraint(Expression expression, TokenTrie tokens) {
+        this(expression, tokens, Limits.STATE_BYTES);
+    }
+
+    /// @param maxBytes of what it finds out and keeps
+    Constraint(Expression expression, TokenTrie tokens, long maxBytes) {
+        this.tokens = tokens;
+        grammar = ExpressionCompiler.compile(expression);
+        automaton = new Automaton(grammar, tokens, maxBytes);
+        start = automaton.start();
+        settle();
+    }
+
+    /// The state of a generation before its first token.
+    public ConstraintState begin() {
+        return new ConstraintState(this, start);
+    }
+
+    /// The length of a mask.
+    public int words() {
+        return tokens.words();
+    }
+
+    /// An estimate of the memory that it takes now.
+    long bytes() {
+        return bytes;
+    }
+
+    private void settle() {
+        automaton.trim();
+        bytes = grammar.bytes() + automaton.bytes();
+    }
+
+    void mask(Automaton.State state, long[] bits) {
+        if (bits.length != words()) {
+            throw new IllegalArgumentException("a mask of " + bits.length + " words; expected " + words());
+        }
+        synchronized (automaton) {
+            automaton.mask(automaton.current(state), bits);
+            settle();
+        }
+        for (var word : bits) {
+            if (word != 0) {
+                return;
+            }
+        }
+        throw new ConstraintException(
+                "the answer",
+                "cannot go on: it nests deeper than " + Limits.DEPTH + ", or the model has no token for the next byte");
+    }
+
+    boolean isEndOfSequence(int token) {
+        return tokens.isEndOfSequence(token);
+    }
+
+    /// Null if the token may not follow.
+    Automaton.@Nullable State after(Automaton.State state, int token) {
+        if (token < 0 || token >= tokens.size()) {
+            throw new IllegalArgumentException("token " + token + " of a vocabulary of " + tokens.size());
+        }
+        var bytes = tokens.bytes(token);
+        if (bytes.length == 0) {
+            return null;
+        }
+        synchronized (automaton) {
+            var at = automaton.current(state);
+            for (var b : bytes) {
+                var next = automaton.step(at, b & 0xFF);
+                if (next == null) {
+                    return null;
+                }
+                at = next;
+            }
+            settle();
+            return at;
+        }
+    }
+
+    byte[] forcedBytes(Automaton.State state) {
+        var found = new byte[16];
+        var count = 0;
+        synchronized (automaton) {
+            var at = automaton.current(state);
+            while (count < Limits.FORCED_BYTES && !at.accepts) {
+                var only = at.onlyByte();
+                // A control token is no text.
+                var next = only < 0 || only == TokenTrie.CONTROL ? null : automaton.step(at, only);
+                if (next == null) {
+                    break;
+                }
+                if (count == found.length) {
+                    found = Arrays.copyOf(found, 2 * count);
+                }
+                found[count++] = (byte) only;
+                at = next;
+            }
+            settle();
+        }
+        return Arrays.copyOf(found, count);
+    }
+
+    /// The longest tokens that make up the beginning of `forced`. It ends before a token that could be a longer one, depending
+    /// on what follows.
+    int[] forcedTokens(byte[] forced) {
+        var found = new ArrayList<Integer>();
+        var trie = tokens.all();
+        for (var at = 0; at < forced.length; ) {
+            var node = -1;
+            var token = -1;
+            var length = 0;
+            var i = at;
+            for (; i < forced.length; i++) {
+                node = child(trie, node, forced[i]);
+                if (node < 0) {
+                    break;
+                }
+                if (trie.token()[node] >= 0) {
+                    token = trie.token()[node];
+                    length = i + 1 - at;
+                }
+            }
+            var mayBeLonger = i == forced.length && node >= 0 && trie.end()[node] > node + 1;
+            if (token < 0 || mayBeLonger) {
+                break;
+            }
+            found.add(token);
+            at += length;
+        }
+        return found.stream().mapToInt(id -> id).toArray();
+    }
+
+    private static int child(TokenTrie.Trie trie, int node, byte label) {
+        var end = node < 0 ? trie.label().length : trie.end()[node];
+        for (var i = node + 1; i < end; i = trie.end()[i]) {
+            if (trie.label()[i] == label) {
+                return i;
+            }
+        }
+        return -1;
+    }
+}

@@ -1,0 +1,330 @@
+package dev.llmworker.constraint;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.function.Predicate;
+
+/// A deterministic automaton over code points. State 0 is the first; each other state leads to an accepting one.
+///
+/// Threading: any thread.
+final class Dfa {
+    /// From a state, by the code points from `low` to `high`.
+    record Edge<S>(int low, int high, S target) {}
+
+    /// Which texts of two automata the combination has.
+    enum Operation {
+        AND,
+        OR,
+        MINUS;
+
+        boolean accepts(boolean first, boolean second) {
+            return switch (this) {
+                case AND -> first && second;
+                case OR -> first || second;
+                case MINUS -> first && !second;
+            };
+        }
+
+        boolean lives(boolean first, boolean second) {
+            return switch (this) {
+                case AND -> first && second;
+                case OR -> first || second;
+                case MINUS -> first;
+            };
+        }
+    }
+
+    private record Pair(int first, int second) {}
+
+    private static final int DEAD = -1;
+
+    static final Dfa ALL = explore("", 0, _ -> true, _ -> edges(CodePoints.ALL, 0));
+
+    private final boolean[] accepts;
+    /// By state: the low and high code point and the target of each edge, ascending.
+    private final int[][] edges;
+
+    private Dfa(boolean[] accepts, int[][] edges) {
+        this.accepts = accepts;
+        this.edges = edges;
+    }
+
+    static <S> List<Edge<S>> edges(CodePoints set, S target) {
+        var found = new ArrayList<Edge<S>>();
+        for (var i = 0; i < set.bounds().length; i += 2) {
+            found.add(new Edge<>(set.bounds()[i], set.bounds()[i + 1], target));
+        }
+        return found;
+    }
+
+    /// The automaton whose states `step` finds, starting with `start`.
+    ///
+    /// @param path the place in the schema, for the exception
+    /// @throws ConstraintException if there are more states than the limit
+    static <S> Dfa explore(String path, S start, Predicate<S> isAccepting, Function<S, List<Edge<S>>> step) {
+        var ids = new HashMap<S, Integer>();
+        var found = new ArrayList<S>();
+        var edges = new ArrayList<int[]>();
+        ids.put(start, 0);
+        found.add(start);
+        for (var i = 0; i < found.size(); i++) {
+            var out = step.apply(found.get(i));
+            var row = new int[3 * out.size()];
+            var at = 0;
+            for (var edge : out) {
+                var id = ids.get(edge.target);
+                if (id == null) {
+                    id = found.size();
+                    ids.put(edge.target, id);
+                    found.add(edge.target);
+                    if (id >= Limits.AUTOMATON_STATES) {
+                        throw new ConstraintException(
+                                path,
+                                "needs more than " + Limits.AUTOMATON_STATES
+                                        + " states; the limit bounds patterns, their lengths and ranges of numbers");
+                    }
+                }
+                row[at++] = edge.low;
+                row[at++] = edge.high;
+                row[at++] = id;
+            }
+            edges.add(row);
+        }
+        var accepts = new boolean[found.size()];
+        for (var i = 0; i < accepts.length; i++) {
+            accepts[i] = isAccepting.test(found.get(i));
+        }
+        return new Dfa(accepts, edges.toArray(int[][]::new)).trimmed();
+    }
+
+    /// Exactly these texts.
+    static Dfa literals(String path, Collection<String> texts) {
+        var root = new Trie();
+        for (var text : texts) {
+            var node = root;
+            for (var c : text.codePoints().toArray()) {
+                node = node.next.computeIfAbsent(c, _ -> new Trie());
+            }
+            node.ends = true;
+        }
+        return explore(path, root, node -> node.ends, node -> node.next.entrySet().stream()
+                .map(entry -> new Edge<>(entry.getKey(), entry.getKey(), entry.getValue()))
+                .toList());
+    }
+
+    private static final class Trie {
+        final Map<Integer, Trie> next = new TreeMap<>();
+        boolean ends;
+    }
+
+    /// All texts of `least` to `most` code points.
+    static Dfa length(String path, int least, int most) {
+        var end = most == Integer.MAX_VALUE ? least : most;
+        return explore(path, 0, n -> n >= least, n -> {
+            if (n < end) {
+                return edges(CodePoints.ALL, n + 1);
+            }
+            return most == Integer.MAX_VALUE ? edges(CodePoints.ALL, n) : List.<Edge<Integer>>of();
+        });
+    }
+
+    /// All texts up to and with the first `end` in them.
+    static Dfa until(String end) {
+        var characters = end.codePoints().toArray();
+        return explore("end", 0, n -> n == characters.length, n -> {
+            if (n == characters.length) {
+                return List.of();
+            }
+            var byTarget = new TreeMap<Integer, CodePoints>();
+            var rest = CodePoints.ALL;
+            for (var c : Arrays.stream(characters).distinct().toArray()) {
+                var one = CodePoints.of(c, c);
+                byTarget.merge(overlap(characters, n, c), one, CodePoints::or);
+                rest = rest.minus(one);
+            }
+            byTarget.merge(0, rest, CodePoints::or);
+            return sorted(byTarget);
+        });
+    }
+
+    /// How much of the beginning of `text` ends `text[0..n] + c`.
+    private static int overlap(int[] text, int n, int c) {
+        for (var length = n + 1; length > 0; length--) {
+            if (text[length - 1] == c && Arrays.equals(text, 0, length - 1, text, n - length + 1, n)) {
+                return length;
+            }
+        }
+        return 0;
+    }
+
+    static <S> List<Edge<S>> sorted(Map<S, CodePoints> byTarget) {
+        var found = new ArrayList<Edge<S>>();
+        byTarget.forEach((target, set) -> found.addAll(edges(set, target)));
+        found.sort((a, b) -> Integer.compare(a.low, b.low));
+        return found;
+    }
+
+    Dfa combine(String path, Operation operation, Dfa other) {
+        return explore(
+                path,
+                new Pair(0, 0),
+                pair -> operation.accepts(accepts(pair.first), other.accepts(pair.second)),
+                pair -> {
+                    var found = new ArrayList<Edge<Pair>>();
+                    var left = row(pair.first);
+                    var right = other.row(pair.second);
+                    var low = 0;
+                    // The ranges between all bounds of both.
+                    for (int i = 0, j = 0; i < left.length || j < right.length; ) {
+                        var startsLeft = i < left.length && left[i] <= low;
+                        var startsRight = j < right.length && right[j] <= low;
+                        var high = Math.min(bound(left, i, startsLeft), bound(right, j, startsRight));
+                        var first = startsLeft ? left[i + 2] : DEAD;
+                        var second = startsRight ? right[j + 2] : DEAD;
+                        if (operation.lives(first != DEAD, second != DEAD)) {
+                            found.add(new Edge<>(low, high, new Pair(first, second)));
+                        }
+                        low = high + 1;
+                        i += i < left.length && left[i + 1] < low ? 3 : 0;
+                        j += j < right.length && right[j + 1] < low ? 3 : 0;
+                    }
+                    return found;
+                });
+    }
+
+    private static int bound(int[] row, int i, boolean inside) {
+        return i >= row.length ? CodePoints.LAST : inside ? row[i + 1] : row[i] - 1;
+    }
+
+    private static final int[] NO_EDGES = {};
+
+    private int[] row(int state) {
+        return state == DEAD ? NO_EDGES : edges[state];
+    }
+
+    boolean accepts(int state) {
+        return state != DEAD && accepts[state];
+    }
+
+    int states() {
+        return accepts.length;
+    }
+
+    /// The edges of a state by target.
+    Map<Integer, CodePoints> targets(int state) {
+        var found = new TreeMap<Integer, int[]>();
+        var row = edges[state];
+        for (var i = 0; i < row.length; i += 3) {
+            var low = row[i];
+            var high = row[i + 1];
+            found.merge(row[i + 2], new int[] {low, high}, Dfa::joined);
+        }
+        var sets = new TreeMap<Integer, CodePoints>();
+        found.forEach((target, bounds) -> sets.put(target, new CodePoints(bounds)));
+        return sets;
+    }
+
+    /// Ranges and one that comes after them.
+    private static int[] joined(int[] ranges, int[] next) {
+        var touches = ranges[ranges.length - 1] + 1 == next[0];
+        var result = Arrays.copyOf(ranges, ranges.length + (touches ? 0 : 2));
+        result[result.length - 1] = next[1];
+        if (!touches) {
+            result[result.length - 2] = next[0];
+        }
+        return result;
+    }
+
+    boolean matches(String text) {
+        var state = 0;
+        for (var c : text.codePoints().toArray()) {
+            state = next(state, c);
+            if (state == DEAD) {
+                return false;
+            }
+        }
+        return accepts[state];
+    }
+
+    private int next(int state, int c) {
+        var row = edges[state];
+        for (var i = 0; i < row.length; i += 3) {
+            if (c >= row[i] && c <= row[i + 1]) {
+                return row[i + 2];
+            }
+        }
+        return DEAD;
+    }
+
+    /// Whether it has no text at all.
+    boolean isEmpty() {
+        return !accepts[0] && edges[0].length == 0;
+    }
+
+    /// Without the edges to states from which no text is accepted. Such states stay, without edges to them.
+    private Dfa trimmed() {
+        var into = new ArrayList<List<Integer>>();
+        for (var i = 0; i < edges.length; i++) {
+            into.add(new ArrayList<>());
+        }
+        for (var state = 0; state < edges.length; state++) {
+            for (var i = 2; i < edges[state].length; i += 3) {
+                into.get(edges[state][i]).add(state);
+            }
+        }
+        var live = new boolean[edges.length];
+        var queue = new ArrayDeque<Integer>();
+        for (var state = 0; state < edges.length; state++) {
+            if (accepts[state]) {
+                live[state] = true;
+                queue.add(state);
+            }
+        }
+        while (!queue.isEmpty()) {
+            for (var from : into.get(queue.remove())) {
+                if (!live[from]) {
+                    live[from] = true;
+                    queue.add(from);
+                }
+            }
+        }
+        return kept(live);
+    }
+
+    private Dfa kept(boolean[] live) {
+        var ids = new int[live.length];
+        var count = 1;
+        for (var state = 1; state < live.length; state++) {
+            ids[state] = live[state] ? count++ : DEAD;
+        }
+        ids[0] = live[0] ? 0 : DEAD;
+        var newAccepts = new boolean[count];
+        var newEdges = new int[count][];
+        for (var state = 0; state < live.length; state++) {
+            if (state > 0 && !live[state]) {
+                continue;
+            }
+            var row = new int[edges[state].length];
+            var at = 0;
+            for (var i = 0; i < row.length; i += 3) {
+                var target = ids[edges[state][i + 2]];
+                if (target != DEAD) {
+                    row[at++] = edges[state][i];
+                    row[at++] = edges[state][i + 1];
+                    row[at++] = target;
+                }
+            }
+            var id = state == 0 ? 0 : ids[state];
+            newAccepts[id] = accepts[state];
+            newEdges[id] = Arrays.copyOf(row, at);
+        }
+        return new Dfa(newAccepts, newEdges);
+    }
+}

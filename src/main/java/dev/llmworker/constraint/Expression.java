@@ -1,0 +1,95 @@
+package dev.llmworker.constraint;
+
+import java.util.List;
+
+/// What an answer must look like. Formats of tool calls are put together from these.
+///
+/// Expressions are values: two of the same parts are equal, and compile to the same cached [Constraint].
+public sealed interface Expression {
+    /// White space between the elements of JSON.
+    enum Spacing {
+        /// One space, or the end of a line and an indent. So a model may write JSON in one line or in many, as it has
+        /// learnt it, but not white space for ever.
+        LIMITED,
+        /// None.
+        NONE
+    }
+
+    /// Exactly this text.
+    record Literal(String text) implements Expression {}
+
+    /// A control token, such as the one that begins a tool call. It has no text.
+    record ControlToken(int id) implements Expression {}
+
+    /// A JSON value that a schema allows.
+    ///
+    /// @param schema a JSON schema as JSON text
+    record Json(String schema, Spacing spacing) implements Expression {
+        public Json(String schema) {
+            this(schema, Spacing.LIMITED);
+        }
+    }
+
+    /// A text that a regular expression matches as a whole.
+    record Pattern(String regex) implements Expression {}
+
+    /// Any text up to and with the first `end` in it.
+    record TextUntil(String end) implements Expression {
+        public TextUntil {
+            if (end.isEmpty()) {
+                throw new IllegalArgumentException("the end of a text is empty");
+            }
+        }
+    }
+
+    /// One after the other.
+    record Sequence(List<Expression> parts) implements Expression {
+        public Sequence {
+            parts = List.copyOf(parts);
+        }
+    }
+
+    /// One of them.
+    record Choice(List<Expression> options) implements Expression {
+        public Choice {
+            options = List.copyOf(options);
+        }
+    }
+
+    /// Several times.
+    ///
+    /// @param most [Integer#MAX_VALUE] for no limit
+    record Repeat(Expression body, int least, int most) implements Expression {
+        public Repeat {
+            if (least < 0 || most < least) {
+                throw new IllegalArgumentException("repeats from " + least + " to " + most + " times");
+            }
+        }
+    }
+
+    static Expression literal(String text) {
+        return new Literal(text);
+    }
+
+    static Expression sequence(Expression... parts) {
+        return new Sequence(List.of(parts));
+    }
+
+    static Expression choice(Expression... options) {
+        return new Choice(List.of(options));
+    }
+
+    /// One of these texts.
+    static Expression choice(List<String> texts) {
+        return new Choice(texts.stream().<Expression>map(Literal::new).toList());
+    }
+
+    static Expression optional(Expression body) {
+        return new Repeat(body, 0, 1);
+    }
+
+    /// Any JSON object.
+    static Expression jsonObject() {
+        return new Json("{\"type\":\"object\"}");
+    }
+}

@@ -1,0 +1,39 @@
+package dev.llmworker.constraint;
+
+/// What bounds the time and the memory of a constraint.
+final class Limits {
+    /// A schema's length.
+    static final int SCHEMA_CHARACTERS = 1 << 20;
+    /// How deep the JSON of a schema nests.
+    static final int SCHEMA_DEPTH = 128;
+    /// Nodes of a compiled grammar, all its schemas together.
+    static final int GRAMMAR_NODES = 400_000;
+    /// States of one deterministic automaton: a pattern, a range of numbers, the names of an object.
+    static final int AUTOMATON_STATES = 20_000;
+    /// Nodes that a regular expression becomes, its counted repetitions written out.
+    static final int REGEX_NODES = 20_000;
+    static final int REGEX_DEPTH = 100;
+    /// Steps of making an automaton deterministic.
+    static final int AUTOMATON_WORK = 10_000_000;
+    /// Ways in which the branches of `anyOf`, `oneOf` and `allOf` combine at one place.
+    static final int ALTERNATIVES = 2_000;
+    /// Places of a schema that the compiler reads, with repetition.
+    static final int SCHEMA_WORK = 2_000_000;
+    /// Digits of a bound of numbers.
+    static final int NUMBER_DIGITS = 100;
+    /// The size of the numbers that `multipleOf` counts in.
+    static final int MULTIPLE = 10_000;
+    /// White space after the end of a line, between two elements of JSON.
+    static final int INDENT = 40;
+    /// Calls within calls of the grammar at which free JSON opens no more objects and arrays.
+    static final int FREE_DEPTH = 200;
+    /// Calls within calls of the grammar.
+    static final int DEPTH = 2_000;
+    /// Places of the grammar at which an answer may be at once.
+    static final int PLACES = 20_000;
+    /// Bytes of an automaton's states and masks that are kept.
+    static final long STATE_BYTES = 48L << 20;
+    static final int FORCED_BYTES = 4_096;
+
+    private Limits() {}
+}

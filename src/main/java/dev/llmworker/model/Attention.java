@@ -1,0 +1,90 @@
+package dev.llmworker.model;
+
+import org.jspecify.annotations.Nullable;
+
+/// How a layer attends to earlier tokens.
+///
+/// @param heads of queries; a multiple of `kvHeads`
+/// @param headDim values of a head of queries, keys or values
+/// @param window how many positions a token sees, itself included; 0 is all of them
+/// @param rope null if the layer does not know positions
+/// @param scale factor of the scores
+/// @param cap scores are bounded by `cap * tanh(score / cap)`; 0 is no bound
+/// @param growth by how much queries grow with their position; null is not at all
+/// @param norm of queries and keys, before the rotary positions
+/// @param biased whether queries, keys and values have a bias
+/// @param outputBiased whether the result has one
+/// @param sinks whether each head has a score beside those of the positions, which takes weight and adds nothing
+public record Attention(
+        int heads,
+        int kvHeads,
+        int headDim,
+        int window,
+        @Nullable Rope rope,
+        double scale,
+        double cap,
+        @Nullable Growth growth,
+        HeadNorm norm,
+        boolean biased,
+        boolean outputBiased,
+        boolean sinks) {
+    /// RMS norms of queries and keys: none, one of each head, or one of all heads together.
+    public enum HeadNorm {
+        NONE,
+        EACH,
+        WHOLE
+    }
+
+    /// The queries at position `p` are multiplied by `1 + beta * ln(1 + floor(p / length))`.
+    public record Growth(double beta, int length) {}
+
+    /// Values of all query heads of a token.
+    public int queryWidth() {
+        return heads * headDim;
+    }
+
+    /// Values of all key heads of a token, and of all value heads.
+    public int keyWidth() {
+        return kvHeads * headDim;
+    }
+
+    public Attention withWindow(int window) {
+        return new Attention(
+                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, sinks);
+    }
+
+    public Attention withRope(@Nullable Rope rope) {
+        return new Attention(
+                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, sinks);
+    }
+
+    public Attention withScale(double scale) {
+        return new Attention(
+                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, sinks);
+    }
+
+    public Attention withCap(double cap) {
+        return new Attention(
+                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, sinks);
+    }
+
+    public Attention withGrowth(@Nullable Growth growth) {
+        return new Attention(
+                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, sinks);
+    }
+
+    public Attention withNorm(HeadNorm norm) {
+        return new Attention(
+                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, sinks);
+    }
+
+    public Attention withBiases(boolean biased, boolean outputBiased) {
+        return new Attention(
+                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, sinks);
+    }
+
+    public Attention withSinks() {
+        return new Attention(
+                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, true);
+    }
+}

@@ -1,0 +1,58 @@
+package dev.llmworker.model;
+
+/// One layer: attention, then feed-forward. Each adds its result to what came in.
+///
+/// @param residualScale factor of what each half adds
+public record Layer(Attention attention, FeedForward feedForward, Norms norms, double residualScale) {
+    /// Where the RMS norms are: before each half, after it (before its result is added), or both.
+    public enum Norms {
+        BEFORE(true, false),
+        AFTER(false, true),
+        AROUND(true, true);
+
+        private final boolean before;
+        private final boolean after;
+
+        Norms(boolean before, boolean after) {
+            this.before = before;
+            this.after = after;
+        }
+
+        public boolean before() {
+            return before;
+        }
+
+        public boolean after() {
+            return after;
+        }
+    }
+
+    /// In words: `9 heads of 64 (3 for keys and values), feed-forward 1536`.
+    String description() {
+        var experts = feedForward.experts();
+        return attention.heads() + " heads of " + attention.headDim() + " (" + attention.kvHeads()
+                + " for keys and values)"
+                + (attention.window() == 0 ? "" : ", a window of " + attention.window())
+                + (attention.rope() == null ? ", no positions" : "")
+                + ", feed-forward " + feedForward.width()
+                + (experts == null ? "" : " of " + experts.used() + " of " + experts.count() + " experts");
+    }
+
+    /// Whether it has nothing but what Llama, Qwen 2 and Qwen 3 have.
+    public boolean isPlain() {
+        return norms == Norms.BEFORE
+                && residualScale == 1
+                && attention.window() == 0
+                && attention.rope() != null
+                && attention.rope().strength() == 1
+                && attention.cap() == 0
+                && attention.growth() == null
+                && attention.norm() != Attention.HeadNorm.WHOLE
+                && !attention.outputBiased()
+                && !attention.sinks()
+                && attention.scale() == 1 / Math.sqrt(attention.headDim())
+                && feedForward.activation() == FeedForward.Activation.SILU
+                && !feedForward.biased()
+                && feedForward.experts() == null;
+    }
+}

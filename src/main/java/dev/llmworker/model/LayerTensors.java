@@ -1,0 +1,150 @@
+package dev.llmworker.model;
+
+import dev.llmworker.model.Attention.HeadNorm;
+import dev.llmworker.weights.StoredModel;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/// The tensors of a layer, by GGUF's names, and their shapes. A file may have some matrices joined.
+///
+/// @param block what the names begin with: `blk.0.`
+/// @param joinedAttention whether queries, keys and values are one matrix, `attn_qkv`
+/// @param joinedFeedForward whether gate and values are one matrix, `ffn_up`, or `ffn_gate_up_exps` of all experts
+/// @param separateExperts whether each expert's matrices are tensors of their own: `ffn_up.0`
+/// @param transposedExperts whether the matrices of all experts are column by column, gates and values by turns
+public record LayerTensors(
+        String block,
+        boolean joinedAttention,
+        boolean joinedFeedForward,
+        boolean separateExperts,
+        boolean transposedExperts,
+        Map<String, long[]> shapes) {
+
+    private static final String FEED_FORWARD_NORM = "ffn_norm.weight";
+    private static final String FEED_FORWARD_NORM_OF_GPT_OSS = "post_attention_norm.weight";
+
+    public static LayerTensors of(StoredModel model, ModelConfig config, int index) {
+        var block = "blk." + index + ".";
+        var has = model.tensors();
+        var layer = config.layers().get(index);
+        var tensors = new LayerTensors(
+                block,
+                has.containsKey(block + "attn_qkv.weight"),
+                layer.feedForward().experts() == null
+                        ? !has.containsKey(block + "ffn_gate.weight")
+                        : has.containsKey(block + "ffn_gate_up_exps.weight"),
+                layer.feedForward().experts() != null && has.containsKey(block + "ffn_up.0.weight"),
+                has.containsKey(block + "ffn_gate_up_exps_transposed.weight"),
+                new LinkedHashMap<>());
+        tensors.addNorms(layer.norms(), config.hidden(), has.containsKey(block + "ffn_norm.weight"));
+        tensors.addAttention(layer.attention(), config.hidden());
+        if (layer.feedForward().experts() == null) {
+            tensors.addFeedForward(layer.feedForward(), config.hidden());
+        } else {
+            tensors.addExperts(layer.feedForward(), layer.feedForward().experts(), config.hidden());
+        }
+        return tensors;
+    }
+
+    private void addNorms(Layer.Norms norms, int hidden, boolean usual) {
+        if (norms.before()) {
+            add("attn_norm.weight", hidden);
+            add(usual || norms.after() ? FEED_FORWARD_NORM : FEED_FORWARD_NORM_OF_GPT_OSS, hidden);
+        }
+        if (norms.after()) {
+            add("post_attention_norm.weight", hidden);
+            add("post_ffw_norm.weight", hidden);
+        }
+    }
+
+    /// The norm before the feed-forward block.
+    public String feedForwardNorm() {
+        return shapes.containsKey(block + FEED_FORWARD_NORM) ? FEED_FORWARD_NORM : FEED_FORWARD_NORM_OF_GPT_OSS;
+    }
+
+    private void addAttention(Attention attention, int hidden) {
+        long queries = attention.queryWidth(), keys = attention.keyWidth();
+        if (joinedAttention) {
+            add("attn_qkv.weight", hidden, queries + 2 * keys);
+        } else {
+            add("attn_q.weight", hidden, queries);
+            add("attn_k.weight", hidden, keys);
+            add("attn_v.weight", hidden, keys);
+        }
+        if (attention.biased() && joinedAttention) {
+            add("attn_qkv.bias", queries + 2 * keys);
+        } else if (attention.biased()) {
+            add("attn_q.bias", queries);
+            add("attn_k.bias", keys);
+            add("attn_v.bias", keys);
+        }
+        if (attention.norm() != HeadNorm.NONE) {
+            var each = attention.norm() == HeadNorm.EACH;
+            add("attn_q_norm.weight", each ? attention.headDim() : queries);
+            add("attn_k_norm.weight", each ? attention.headDim() : keys);
+        }
+        if (attention.sinks()) {
+            add("attn_sinks.weight", attention.heads());
+        }
+        add("attn_output.weight", queries, hidden);
+        if (attention.outputBiased()) {
+            add("attn_output.bias", hidden);
+        }
+    }
+
+    private void addFeedForward(FeedForward block, int hidden) {
+        var width = block.width();
+        if (joinedFeedForward) {
+            add("ffn_up.weight", hidden, 2L * width);
+        } else {
+            add("ffn_gate.weight", hidden, width);
+            add("ffn_up.weight", hidden, width);
+        }
+        add("ffn_down.weight", width, hidden);
+        if (block.biased()) {
+            add("ffn_gate.bias", width);
+            add("ffn_up.bias", width);
+            add("ffn_down.bias", hidden);
+        }
+    }
+
+    private void addExperts(FeedForward block, FeedForward.Experts experts, int hidden) {
+        long width = block.width(), count = experts.count();
+        add("ffn_gate_inp.weight", hidden, count);
+        if (experts.routerBiased()) {
+            add("ffn_gate_inp.bias", count);
+        }
+        if (transposedExperts) {
+            add("ffn_gate_up_exps_transposed.weight", 2 * width, hidden, count);
+            add("ffn_down_exps_transposed.weight", hidden, width, count);
+        } else if (separateExperts) {
+            for (var expert = 0; expert < count; expert++) {
+                add("ffn_gate." + expert + ".weight", hidden, width);
+                add("ffn_up." + expert + ".weight", hidden, width);
+                add("ffn_down." + expert + ".weight", width, hidden);
+            }
+        } else if (joinedFeedForward) {
+            add("ffn_gate_up_exps.weight", hidden, 2 * width, count);
+            add("ffn_down_exps.weight", width, hidden, count);
+        } else {
+            add("ffn_gate_exps.weight", hidden, width, count);
+            add("ffn_up_exps.weight", hidden, width, count);
+            add("ffn_down_exps.weight", width, hidden, count);
+        }
+        if (block.biased() && transposedExperts) {
+            add("ffn_gate_up_exps_transposed.bias", 2 * width, count);
+        } else if (block.biased() && joinedFeedForward) {
+            add("ffn_gate_up_exps.bias", 2 * width, count);
+        } else if (block.biased()) {
+            add("ffn_gate_exps.bias", width, count);
+            add("ffn_up_exps.bias", width, count);
+        }
+        if (block.biased()) {
+            add("ffn_down_exps.bias", hidden, count);
+        }
+    }
+
+    private void add(String part, long... shape) {
+        shapes.put(block + part, shape);
+    }
+}

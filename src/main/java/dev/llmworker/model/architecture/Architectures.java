@@ -1,0 +1,52 @@
+package dev.llmworker.model.architecture;
+
+import dev.llmworker.model.ModelConfig;
+import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.StoredModel;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/// The supported architectures.
+public final class Architectures {
+    private static final List<Architecture> ALL = List.of(
+            new Llama(),
+            new Qwen2(),
+            new Qwen3(),
+            new Qwen3Moe(),
+            new SmolLm3(),
+            new Granite(),
+            new Olmo2(),
+            new Phi3(),
+            new Glm4(),
+            new Exaone4(),
+            new Mistral3(),
+            new Gemma2(),
+            new Gemma3(),
+            new GptOss());
+
+    private Architectures() {}
+
+    /// As [#describe(StoredModel, int)], for a context of any length.
+    public static ModelConfig describe(StoredModel model) throws ModelFileException {
+        return describe(model, 0);
+    }
+
+    /// @param contextLength that the model will run with; 0 if it is not known yet
+    /// @throws ModelFileException if the model is of another family or has a part that is not supported
+    public static ModelConfig describe(StoredModel model, int contextLength) throws ModelFileException {
+        var name = model.metadata().string("general.architecture");
+        for (var architecture : ALL) {
+            if (architecture.name().equals(name)) {
+                return Description.of(model, architecture, contextLength);
+            }
+        }
+        throw model.metadata().problem("general.architecture", "is " + name + "; supported: " + supported());
+    }
+
+    /// The names of all, with the models of each.
+    public static String supported() {
+        return ALL.stream()
+                .map(architecture -> architecture.name() + " (" + architecture.models() + ")")
+                .collect(Collectors.joining(", "));
+    }
+}

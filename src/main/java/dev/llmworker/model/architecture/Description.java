@@ -1,0 +1,213 @@
+package dev.llmworker.model.architecture;
+
+import dev.llmworker.model.Attention;
+import dev.llmworker.model.Attention.HeadNorm;
+import dev.llmworker.model.FeedForward;
+import dev.llmworker.model.FeedForward.Activation;
+import dev.llmworker.model.FeedForward.Experts;
+import dev.llmworker.model.FeedForward.Experts.Scoring;
+import dev.llmworker.model.Layer;
+import dev.llmworker.model.Layer.Norms;
+import dev.llmworker.model.ModelConfig;
+import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.StoredModel;
+import dev.llmworker.model.Rope;
+import java.util.ArrayList;
+import org.jspecify.annotations.Nullable;
+
+/// A model while its architecture describes it. It starts as what the metadata says by the keys that all
+/// architectures share; an architecture changes what it has otherwise.
+final class Description {
+    /// No known model has more than 300,000 tokens.
+    private static final int MAX_VOCABULARY = 1 << 24;
+    /// The longest contexts known are of 10 million tokens.
+    private static final int MAX_CONTEXT = 1 << 24;
+    /// No known model has more than 1,000.
+    private static final int MAX_EXPERTS = 1 << 12;
+
+    final Keys keys;
+    /// Values of a token between layers.
+    final int hidden;
+    final int layers;
+    /// Whether the tensors are as transformers has them.
+    final boolean fromHub;
+    private final int trainedLength;
+    /// The rotary positions.
+    final Ropes ropes;
+
+    double embeddingScale = 1;
+    double logitScale = 1;
+    /// Caps of models whose metadata have none.
+    double logitCap;
+
+    double scoreCap;
+    double residualScale = 1;
+    boolean normsFromZero;
+    /// The last of so many layers has no window, if any layer has one and the metadata do not say which.
+    int slidingPattern = Integer.MAX_VALUE;
+    /// The last of so many layers has no rotary positions, if the metadata do not say which.
+    int turningPattern = Integer.MAX_VALUE;
+    /// Whether layers with a window never scale their rotary positions.
+    boolean slidingUnscaled;
+    /// The base of their rotary positions if the metadata have none; 0 is that of other layers.
+    double slidingBase;
+    HeadNorm headNorm = HeadNorm.NONE;
+    Norms norms = Norms.BEFORE;
+    Activation activation = Activation.SILU;
+
+    private Description(StoredModel model, Architecture architecture, int contextLength) throws ModelFileException {
+        keys = new Keys(model, architecture.name());
+        hidden = keys.size("embedding_length", Keys.MAX_SIZE);
+        layers = keys.size("block_count", Keys.MAX_SIZE);
+        fromHub = model.metadata().flag("general.from_hub", false);
+        trainedLength = keys.size("context_length", MAX_CONTEXT);
+        ropes = new Ropes(model, keys, architecture.halfSplit(fromHub), trainedLength, contextLength);
+    }
+
+    /// @param contextLength that the model will run with; 0 if it is not known yet
+    static ModelConfig of(StoredModel model, Architecture architecture, int contextLength) throws ModelFileException {
+        var description = new Description(model, architecture, contextLength);
+        architecture.describe(description);
+        description.checkActivation();
+        var layers = new ArrayList<Layer>();
+        for (var i = 0; i < description.layers; i++) {
+            layers.add(architecture.layer(description, i));
+        }
+        var embedding = model.tensor("token_embd.weight");
+        if (embedding.rows() > MAX_VOCABULARY) {
+            throw embedding.problem("has " + embedding.rows() + " rows; the limit is " + MAX_VOCABULARY);
+        }
+        return new ModelConfig(
+                model.metadata().shown("general.name", "unnamed"),
+                architecture.name(),
+                description.hidden,
+                Math.toIntExact(embedding.rows()),
+                description.trainedLength,
+                description.epsilon(),
+                description.embeddingScale,
+                description.logitScale,
+                description.keys.number("final_logit_softcapping", description.logitCap),
+                description.normsFromZero,
+                layers);
+    }
+
+    // What the shared keys say.
+
+    /// Attention as the metadata have it, with the model's rotary positions.
+    Attention attention(int layer) throws ModelFileException {
+        var heads = keys.sizeOf(layer, "attention.head_count", Keys.MAX_SIZE);
+        var kvHeads = keys.has("attention.head_count_kv")
+                ? keys.sizeOf(layer, "attention.head_count_kv", Keys.MAX_SIZE)
+                : heads;
+        if (heads % kvHeads != 0) {
+            throw keys.problem(
+                    "attention.head_count",
+                    "is " + heads + "; it must be a multiple of the " + kvHeads + " key-value heads");
+        }
+        var headDim = headDim(heads);
+        var block = "blk." + layer + ".";
+        return new Attention(
+                heads,
+                kvHeads,
+                headDim,
+                window(layer),
+                rope(layer, headDim),
+                keys.positive("attention.scale", 1 / Math.sqrt(headDim)),
+                keys.number("attn_logit_softcapping", scoreCap),
+                null,
+                headNorm,
+                keys.hasTensor(block + "attn_q.bias") || keys.hasTensor(block + "attn_qkv.bias"),
+                keys.hasTensor(block + "attn_output.bias"),
+                false);
+    }
+
+    private @Nullable Rope rope(int layer, int headDim) throws ModelFileException {
+        var pattern = turningPattern;
+        if (!keys.flag("attention.rope_pattern", layer, layer % pattern < pattern - 1)) {
+            return null;
+        }
+        return slides(layer)
+                ? ropes.ofSliding(headDim, slidingBase, slidingUnscaled)
+                : ropes.of(headDim);
+    }
+
+    private int headDim(int heads) throws ModelFileException {
+        var headDim = keys.count("attention.key_length", Integer.MAX_VALUE, hidden / heads);
+        var valueLength = keys.count("attention.value_length", Integer.MAX_VALUE, headDim);
+        if (headDim < 2 || headDim % 2 != 0 || headDim > Keys.MAX_SIZE || valueLength != headDim) {
+            throw new ModelFileException(
+                    keys.metadata().file(),
+                    "the heads have keys of " + headDim + " and values of " + valueLength
+                            + "; supported: both the same, even, 2 to " + Keys.MAX_SIZE);
+        }
+        if ((long) heads * headDim > Keys.MAX_SIZE) {
+            throw new ModelFileException(
+                    keys.metadata().file(),
+                    heads + " heads of " + headDim + " values are " + (long) heads * headDim
+                            + " together; the limit is " + Keys.MAX_SIZE);
+        }
+        return headDim;
+    }
+
+    /// One block for all tokens.
+    FeedForward feedForward(int layer) throws ModelFileException {
+        var width = keys.sizeOf(layer, "feed_forward_length", Keys.MAX_SIZE);
+        return new FeedForward(width, activation, keys.hasTensor("blk." + layer + ".ffn_down.bias"), null);
+    }
+
+    /// A block of experts of the width that the metadata gives them. Their weights are divided by their sum, unless the
+    /// metadata say that they are not.
+    FeedForward experts(Scoring scoring) throws ModelFileException {
+        var normalised = keys.flag("expert_weights_norm", true);
+        var count = keys.size("expert_count", MAX_EXPERTS);
+        var used = keys.size("expert_used_count", count);
+        var width = keys.size("expert_feed_forward_length", Keys.MAX_SIZE, keys.size("feed_forward_length", Keys.MAX_SIZE, 1));
+        var scale = keys.positive("expert_weights_scale", 1);
+        return new FeedForward(
+                width,
+                activation,
+                keys.hasTensor("blk.0.ffn_down_exps.bias"),
+                new Experts(count, used, scoring, normalised, scale, keys.hasTensor("blk.0.ffn_gate_inp.bias")));
+    }
+
+    /// How many positions a layer sees; 0 is all. A window as long as the context makes no difference.
+    private int window(int layer) throws ModelFileException {
+        var window = keys.count("attention.sliding_window", Integer.MAX_VALUE, 0);
+        return window < trainedLength && slides(layer) ? window : 0;
+    }
+
+    boolean hasWindows() throws ModelFileException {
+        return keys.count("attention.sliding_window", Integer.MAX_VALUE, 0) > 0;
+    }
+
+    /// Whether a layer has a window, even one that is as long as the context. A list in the metadata says so of each.
+    boolean slides(int layer) throws ModelFileException {
+        if (!hasWindows()) {
+            return false;
+        }
+        var key = "attention.sliding_window_pattern";
+        var every = keys.has(key) && !keys.isList(key) ? keys.size(key, Integer.MAX_VALUE) : slidingPattern;
+        return keys.flag(key, layer, layer % every < every - 1);
+    }
+
+    Layer layer(Attention attention, FeedForward feedForward) {
+        return new Layer(attention, feedForward, norms, residualScale);
+    }
+
+    /// A file of transformers names the function that gates the feed-forward block.
+    private void checkActivation() throws ModelFileException {
+        var named = keys.text("activation");
+        var expected = activation == Activation.GELU ? "gelu_pytorch_tanh" : "silu";
+        if (named != null && !named.equals(expected)) {
+            throw keys.problem("activation", "is \"" + named + "\"; supported: " + expected);
+        }
+    }
+
+    private float epsilon() throws ModelFileException {
+        var epsilon = keys.number("attention.layer_norm_rms_epsilon", Double.NaN);
+        if (!(epsilon >= 0 && epsilon < 1)) {
+            throw keys.problem("attention.layer_norm_rms_epsilon", "is " + epsilon + "; expected 0 to 1");
+        }
+        return (float) epsilon;
+    }
+}

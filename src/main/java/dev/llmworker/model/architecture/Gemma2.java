@@ -1,0 +1,55 @@
+package dev.llmworker.model.architecture;
+
+import dev.llmworker.model.FeedForward.Activation;
+import dev.llmworker.model.Layer;
+import dev.llmworker.model.Layer.Norms;
+import dev.llmworker.weights.ModelFileException;
+
+/// Every other layer has a window. Scores and logits have caps.
+final class Gemma2 implements Architecture {
+    private static final int PATTERN = 2;
+    private static final double SCORE_CAP = 50;
+    private static final double LOGIT_CAP = 30;
+    /// The 27B model, whose scores have a scale of their own. GGUF files do not have it.
+    private static final int LAYERS_OF_27B = 46;
+
+    @Override
+    public String name() {
+        return "gemma2";
+    }
+
+    @Override
+    public String models() {
+        return "Gemma 2";
+    }
+
+    @Override
+    public void describe(Description model) {
+        describeGemma(model);
+        model.slidingPattern = PATTERN;
+        model.scoreCap = SCORE_CAP;
+        model.logitCap = LOGIT_CAP;
+    }
+
+    @Override
+    public Layer layer(Description model, int index) throws ModelFileException {
+        return layer(model, index, LAYERS_OF_27B);
+    }
+
+    /// What Gemma 2 and 3 have in common.
+    static void describeGemma(Description model) {
+        model.embeddingScale = Math.sqrt(model.hidden);
+        model.normsFromZero = model.fromHub;
+        model.norms = Norms.AROUND;
+        model.activation = Activation.GELU;
+    }
+
+    /// @param ownScale the number of layers of the model whose scores are scaled by the values that a head could have
+    static Layer layer(Description model, int index, int ownScale) throws ModelFileException {
+        var attention = model.attention(index);
+        if (model.layers == ownScale && !model.keys.has("attention.scale")) {
+            attention = attention.withScale(1 / Math.sqrt((double) model.hidden / attention.heads()));
+        }
+        return model.layer(attention, model.feedForward(index));
+    }
+}

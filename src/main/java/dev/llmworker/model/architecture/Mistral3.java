@@ -1,0 +1,30 @@
+package dev.llmworker.model.architecture;
+
+import dev.llmworker.model.Attention.Growth;
+import dev.llmworker.model.Layer;
+import dev.llmworker.weights.ModelFileException;
+
+/// Llama whose queries grow with their position.
+final class Mistral3 implements Architecture {
+    @Override
+    public String name() {
+        return "mistral3";
+    }
+
+    @Override
+    public String models() {
+        return "Ministral 3";
+    }
+
+    @Override
+    public boolean halfSplit(boolean fromHub) {
+        return fromHub;
+    }
+
+    @Override
+    public Layer layer(Description model, int index) throws ModelFileException {
+        var beta = model.keys.number("attention.temperature_scale", 0);
+        var growth = beta == 0 ? null : new Growth(beta, model.ropes.originalLength());
+        return model.layer(model.attention(index).withGrowth(growth), model.feedForward(index));
+    }
+}

@@ -1,0 +1,74 @@
+package dev.llmworker.model.decoder;
+
+import dev.llmworker.model.LayerTensors;
+import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/// The matrices and biases of a layer's experts, row by row, whatever form the file has them in.
+///
+/// @param count of experts
+/// @param arena for the copies that are made
+record ExpertMatrices(StoredModel model, LayerTensors tensors, int count, Arena arena) {
+    private static final String GATE_UP_TRANSPOSED = "ffn_gate_up_exps_transposed";
+
+    /// The parts of the matrix whose rows are first gates, then values.
+    List<Tensor> gateUp(int expert) throws ModelFileException {
+        if (tensors.transposedExperts()) {
+            var both = sliced(GATE_UP_TRANSPOSED, expert);
+            return List.of(columns(both, 0, 2), columns(both, 1, 2));
+        }
+        return tensors.joinedFeedForward()
+                ? List.of(sliced("ffn_gate_up_exps", expert))
+                : List.of(stored("ffn_gate", expert), stored("ffn_up", expert));
+    }
+
+    Tensor down(int expert) throws ModelFileException {
+        return tensors.transposedExperts()
+                ? columns(sliced("ffn_down_exps_transposed", expert), 0, 1)
+                : stored("ffn_down", expert);
+    }
+
+    /// The biases of all experts: of gates and values in one vector for each expert, or in two.
+    List<Tensor> gateUpBiases() throws ModelFileException {
+        if (tensors.transposedExperts()) {
+            var both = tensor(GATE_UP_TRANSPOSED + ".bias");
+            var flat = new Tensor(both.file(), both.name(), both.type(), new long[] {both.elements()}, both.data());
+            return List.of(columns(flat, 0, 2), columns(flat, 1, 2));
+        }
+        return tensors.joinedFeedForward()
+                ? List.of(tensor("ffn_gate_up_exps.bias"))
+                : List.of(tensor("ffn_gate_exps.bias"), tensor("ffn_up_exps.bias"));
+    }
+
+    private Tensor stored(String part, int expert) throws ModelFileException {
+        return tensors.separateExperts() ? tensor(part + "." + expert + ".weight") : sliced(part + "_exps", expert);
+    }
+
+    private Tensor sliced(String part, int expert) throws ModelFileException {
+        return tensor(part + ".weight").slice(expert, count);
+    }
+
+    private Tensor tensor(String part) throws ModelFileException {
+        return model.tensor(tensors.block() + part);
+    }
+
+    /// Every `step`th column of a matrix that is not quantised, as rows.
+    private Tensor columns(Tensor matrix, int first, int step) {
+        var size = matrix.type().blockBytes();
+        long columns = matrix.columns(), rows = matrix.rows();
+        var taken = (columns - first + step - 1) / step;
+        var to = arena.allocate(taken * rows * size);
+        for (var i = 0L; i < taken; i++) {
+            for (var row = 0L; row < rows; row++) {
+                var from = (row * columns + first + i * step) * size;
+                MemorySegment.copy(matrix.data(), from, to, (i * rows + row) * size, size);
+            }
+        }
+        var shape = rows == 1 ? new long[] {taken} : new long[] {rows, taken};
+        return new Tensor(matrix.file(), matrix.name() + "/" + first, matrix.type(), shape, to);
+    }
+}

@@ -1,0 +1,159 @@
+package dev.llmworker.weights;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/// The fields of `config.json` that describe the text model. A model that also sees or hears has them in `text_config`.
+final class HubFields {
+    private static final String TEXT = "text_config";
+    private static final String CLASS_END = "ForCausalLM";
+
+    /// Names of transformers whose models are of an architecture that GGUF calls otherwise.
+    private static final Map<String, String> RENAMED = Map.of(
+            "mistral", "llama",
+            "mixtral", "llama",
+            "internlm3", "llama",
+            "ministral3", "mistral3",
+            "olmo3", "olmo2",
+            "gptoss", "gpt-oss");
+
+    /// Models whose layers never have a window, whatever their files say.
+    private static final Set<String> WITHOUT_WINDOWS = Set.of("llama", "internlm3", "granite", "olmo2", "glm4");
+
+    private static final Map<String, ?> NO_WINDOW = Map.of("use_sliding_window", false);
+    private static final Map<String, ?> QWEN =
+            Map.of("use_sliding_window", false, "sliding_window", 4096, "max_window_layers", 28);
+    private static final Map<String, ?> GEMMA = Map.of(
+            "num_attention_heads", 8,
+            "num_key_value_heads", 4,
+            "head_dim", 256,
+            "query_pre_attn_scalar", 256,
+            "sliding_window", 4096,
+            "tie_word_embeddings", true);
+
+    /// What transformers takes for fields that are missing, by its name of the model. Source: its configuration classes.
+    private static final Map<String, Map<String, ?>> DEFAULTS = Map.ofEntries(
+            Map.entry("mistral", Map.of("sliding_window", 4096)),
+            Map.entry("qwen2", QWEN),
+            Map.entry("qwen3", with(QWEN, Map.of("head_dim", 128))),
+            Map.entry("qwen3moe", with(NO_WINDOW, Map.of("norm_topk_prob", false))),
+            Map.entry(
+                    "gemma2",
+                    with(
+                            GEMMA,
+                            Map.of(
+                                    "max_position_embeddings",
+                                    8192,
+                                    "attn_logit_softcapping",
+                                    50.0,
+                                    "final_logit_softcapping",
+                                    30.0))),
+            Map.entry(
+                    "gemma3",
+                    with(
+                            GEMMA,
+                            Map.of(
+                                    "max_position_embeddings",
+                                    131_072,
+                                    "rope_theta",
+                                    1_000_000.0,
+                                    "rope_local_base_freq",
+                                    10_000.0))),
+            Map.entry("olmo3", Map.of("sliding_window", 4096)),
+            Map.entry(
+                    "smollm3",
+                    with(NO_WINDOW, Map.of("no_rope_layer_interval", 4, "rope_theta", 2e6, "tie_word_embeddings", true))),
+            Map.entry("glm4", Map.of("head_dim", 128, "partial_rotary_factor", 0.5)),
+            Map.entry("exaone4", Map.of("sliding_window", 4096)),
+            Map.entry("gptoss", Map.of("head_dim", 64, "sliding_window", 128)));
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    private final JsonFile json;
+    private final JsonNode text;
+    private final boolean nested;
+    private final String name;
+    private final JsonNode defaults;
+
+    /// @throws ModelFileException if the file names no model
+    HubFields(JsonFile json) throws ModelFileException {
+        this.json = json;
+        nested = json.get(TEXT).isObject();
+        text = nested ? json.get(TEXT) : json.root();
+        name = nested
+                ? without("_text", text.path("model_type").asText()).replace("_", "")
+                : without(CLASS_END, className()).toLowerCase(Locale.ROOT);
+        defaults = JSON.valueToTree(DEFAULTS.getOrDefault(name, Map.of()));
+    }
+
+    /// `Qwen3MoeForCausalLM` and `qwen3_moe` are both `qwen3moe`.
+    private static String without(String end, String name) {
+        return name.endsWith(end) ? name.substring(0, name.length() - end.length()) : name;
+    }
+
+    private String className() throws ModelFileException {
+        var named = json.get("architectures");
+        if (named.size() != 1 || !named.get(0).isTextual()) {
+            throw json.problem(
+                    "architectures",
+                    "is " + (named.isMissingNode() ? "missing" : named)
+                            + "; expected one name, such as LlamaForCausalLM");
+        }
+        return named.get(0).textValue();
+    }
+
+    private static Map<String, ?> with(Map<String, ?> some, Map<String, ?> more) {
+        var all = new HashMap<String, Object>(some);
+        all.putAll(more);
+        return Map.copyOf(all);
+    }
+
+    /// GGUF's name of the architecture.
+    String architecture() {
+        return RENAMED.getOrDefault(name, name);
+    }
+
+    boolean mayHaveWindows() {
+        return !WITHOUT_WINDOWS.contains(name);
+    }
+
+    /// Where the file says what the model is.
+    String architectureSource() {
+        return nested ? TEXT + ".model_type" : "architectures";
+    }
+
+    JsonFile file() {
+        return json;
+    }
+
+    boolean has(String field) {
+        return !get(field).isNull() && !get(field).isMissingNode();
+    }
+
+    /// A field, or what transformers takes if it is missing. A field that is null is not missing.
+    JsonNode get(String field) {
+        if (text.has(field)) {
+            return text.get(field);
+        }
+        return json.root().has(field) ? json.get(field) : defaults.path(field);
+    }
+
+    /// The first of some fields that the model has; the last one if it has none.
+    String first(String... fields) {
+        for (var field : fields) {
+            if (has(field)) {
+                return field;
+            }
+        }
+        return fields[fields.length - 1];
+    }
+
+    /// @param problem what is wrong with the value of `field`
+    ModelFileException problem(String field, String problem) {
+        return json.problem(nested && text.has(field) ? TEXT + "." + field : field, problem);
+    }
+}

@@ -1,0 +1,236 @@
+package dev.llmworker.constraint;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.constraint.Expression.ControlToken;
+import dev.llmworker.constraint.Expression.Json;
+import dev.llmworker.constraint.Expression.Pattern;
+import dev.llmworker.constraint.Expression.Repeat;
+import dev.llmworker.constraint.Expression.Spacing;
+import dev.llmworker.constraint.Expression.TextUntil;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+
+/// A generation's way through its constraint.
+class ConstraintTest {
+    private static final TokenTrie TRIE = TestVocabulary.trie();
+    private static final String SCHEMA =
+            "{\"type\":\"object\",\"properties\":{\"name\":{\"enum\":[\"red\",\"green\"]}},\"required\":[\"name\"],\"additionalProperties\":false}";
+
+    private static ConstraintState begin(Expression expression) {
+        return new Constraint(expression, TRIE).begin();
+    }
+
+    private static void advance(ConstraintState state, String text) {
+        for (var id : TestVocabulary.bytes(text)) {
+            assertTrue(state.advance(id), text);
+        }
+    }
+
+    private static String forced(ConstraintState state) {
+        return new String(state.forcedBytes(), StandardCharsets.UTF_8);
+    }
+
+    @Test
+    void anAnswerEndsExactlyIfItIsComplete() {
+        var state = begin(Expression.choice(List.of("a", "ab")));
+        assertFalse(state.isComplete());
+        assertFalse(state.advance(TestVocabulary.END));
+        advance(state, "a");
+        assertTrue(state.isComplete());
+        assertFalse(state.isFinished());
+        assertTrue(TestVocabulary.has(state.mask(), TestVocabulary.END));
+        var other = state.copy();
+        advance(other, "b");
+        assertTrue(other.isFinished());
+        assertTrue(state.advance(TestVocabulary.END));
+        assertTrue(state.isFinished());
+        assertFalse(state.advance(2 + 'b'));
+        assertThrows(IllegalStateException.class, state::mask);
+    }
+
+    @Test
+    void aRejectedTokenChangesNothing() {
+        var state = begin(new Json(SCHEMA));
+        advance(state, "{\"na");
+        var mask = state.mask();
+        assertFalse(state.advance(2 + 'x'));
+        assertArrayEquals(mask, state.mask());
+        assertThrows(IllegalArgumentException.class, () -> state.advance(TRIE.size()));
+    }
+
+    @Test
+    void forcedTextIsWhatMustFollow() {
+        var state = begin(new Json(SCHEMA, Spacing.NONE));
+        assertEquals("{\"name\":\"", forced(state));
+        var tokens = state.forcedTokens();
+        var text = new StringBuilder();
+        for (var id : tokens) {
+            text.append(new String(TRIE.bytes(id), StandardCharsets.UTF_8));
+            assertTrue(state.advance(id));
+        }
+        assertEquals("{\"name\":\"", text.toString());
+        assertEquals("", forced(state));
+        advance(state, "g");
+        assertEquals("reen\"}", forced(state));
+        advance(state, "reen\"}");
+        assertEquals("", forced(state));
+        assertEquals("", forced(begin(new Pattern("a?"))));
+    }
+
+    @Test
+    void aForcedTokenIsLeftOutIfItMayBecomeALongerOne() {
+        var state = begin(new Pattern("xa[bc]d"));
+        assertEquals("xa", forced(state));
+        // There is a token `ab`.
+        assertArrayEquals(new int[] {2 + 'x'}, state.forcedTokens());
+    }
+
+    @Test
+    void forcedTextEndsWhereTheAnswerMay() {
+        assertEquals("ab", forced(begin(Expression.choice(List.of("ab", "abc")))));
+        assertEquals("é", forced(begin(new Pattern("é.*"))));
+        assertEquals(Limits.FORCED_BYTES, forced(begin(new Pattern("a{5000}"))).length());
+    }
+
+    @Test
+    void controlTokensAreAllowedIfTheyAreNamed() {
+        var call = begin(Expression.sequence(
+                Expression.optional(new ControlToken(TestVocabulary.CONTROL)), Expression.literal("call")));
+        assertTrue(TestVocabulary.has(call.mask(), TestVocabulary.CONTROL));
+        assertEquals("", forced(call));
+        assertTrue(call.advance(TestVocabulary.CONTROL));
+        assertFalse(TestVocabulary.has(call.mask(), TestVocabulary.CONTROL));
+        advance(call, "call");
+        var text = begin(new TextUntil("</x>"));
+        assertFalse(TestVocabulary.has(text.mask(), TestVocabulary.CONTROL));
+        assertFalse(text.advance(TestVocabulary.CONTROL));
+        // A byte alone is never taken for the beginning of a control token.
+        assertFalse(TestVocabulary.has(call.mask(), 2 + 0xFF));
+    }
+
+    @Test
+    void anEndTokenThatTheFormatNamesIsPartOfIt() {
+        var state = begin(Expression.sequence(new ControlToken(TestVocabulary.END), Expression.literal("a")));
+        assertTrue(state.advance(TestVocabulary.END));
+        assertFalse(state.isFinished());
+        advance(state, "a");
+        assertTrue(state.advance(TestVocabulary.END));
+        assertTrue(state.isFinished());
+    }
+
+    @Test
+    void textEndsWithTheFirstEnd() {
+        for (var text : new String[] {"aab", "xaab", "aaab", "a\n\"aab", "abaab"}) {
+            assertTrue(TestVocabulary.accepts(new Constraint(new TextUntil("aab"), TRIE), text), text);
+        }
+        for (var text : new String[] {"", "aa", "aabx", "aabaab"}) {
+            assertFalse(TestVocabulary.accepts(new Constraint(new TextUntil("aab"), TRIE), text), text);
+        }
+    }
+
+    @Test
+    void repeatsAreCounted() {
+        var body = Expression.sequence(Expression.literal("a"), Expression.optional(Expression.literal("b")));
+        var constraint = new Constraint(new Repeat(body, 2, 3), TRIE);
+        for (var text : new String[] {"aa", "aba", "ababab", "aaa"}) {
+            assertTrue(TestVocabulary.accepts(constraint, text), text);
+        }
+        for (var text : new String[] {"", "a", "aaaa", "bb"}) {
+            assertFalse(TestVocabulary.accepts(constraint, text), text);
+        }
+        var some = new Constraint(new Repeat(new Pattern("x*"), 0, Integer.MAX_VALUE), TRIE);
+        assertTrue(TestVocabulary.accepts(some, ""));
+        assertTrue(TestVocabulary.accepts(some, "xxx"));
+        assertThrows(
+                IllegalArgumentException.class, () -> new Constraint(new Repeat(new Pattern("x*"), 1, 2), TRIE));
+    }
+
+    /// A call as many models write it, with a choice of tools, each with its own arguments.
+    @Test
+    void aFormatOfToolCallsIsPutTogether() {
+        var search = tool("search", "{\"type\":\"object\",\"properties\":{\"q\":{\"type\":\"string\"}},\"required\":[\"q\"],\"additionalProperties\":false}");
+        var stop = tool("stop", "{\"type\":\"object\",\"additionalProperties\":false}");
+        var constraint = new Constraint(new Repeat(Expression.choice(search, stop), 1, 2), TRIE);
+        var calls = "<tool_call>\n{\"name\": \"search\", \"arguments\": {\"q\": \"x\"}}\n</tool_call>"
+                + "<tool_call>\n{\"name\": \"stop\", \"arguments\": {}}\n</tool_call>";
+        assertTrue(TestVocabulary.accepts(constraint, calls));
+        assertFalse(TestVocabulary.accepts(constraint, calls.replace("stop", "halt")));
+        assertFalse(TestVocabulary.accepts(constraint, calls.replace("{}", "{\"q\":\"x\"}")));
+    }
+
+    private static Expression tool(String name, String schema) {
+        return Expression.sequence(
+                Expression.literal("<tool_call>\n{\"name\": \"" + name + "\", \"arguments\": "),
+                new Json(schema),
+                Expression.literal("}\n</tool_call>"));
+    }
+
+    @Test
+    void constraintsAreKeptWhileThereIsRoom() {
+        var roomy = new Constraints(TRIE, Long.MAX_VALUE);
+        assertSame(roomy.get(new Json(SCHEMA)), roomy.get(new Json(SCHEMA)));
+        assertNotSame(roomy.get(new Json(SCHEMA)), roomy.get(new Json(SCHEMA, Spacing.NONE)));
+        var small = new Constraints(TRIE, 1);
+        var first = small.get(new Json(SCHEMA));
+        small.get(Expression.jsonObject());
+        assertEquals(1, small.size());
+        assertNotSame(first, small.get(new Json(SCHEMA)));
+        assertThrows(ConstraintException.class, () -> small.get(new Pattern("(")));
+    }
+
+    @Test
+    void theMemoryOfAConstraintIsBounded() {
+        var constraint = new Constraint(new Json("{\"type\":\"string\",\"maxLength\":1000000}"), TRIE, 1 << 20);
+        var state = constraint.begin();
+        advance(state, "\"");
+        for (var i = 0; i < 5000; i++) {
+            state.mask();
+            advance(state, "é");
+            assertTrue(constraint.bytes() < 2 << 20, () -> "took " + constraint.bytes());
+        }
+    }
+
+    @Test
+    void generationsShareAConstraint() throws Exception {
+        var constraint = new Constraint(Expression.jsonObject(), TRIE, 1 << 16);
+        var expected = masks(constraint);
+        try (var threads = Executors.newFixedThreadPool(4)) {
+            var results = new ArrayList<Future<List<long[]>>>();
+            IntStream.range(0, 8).forEach(_ -> results.add(threads.submit(() -> masks(constraint))));
+            for (var result : results) {
+                assertArrayEquals(expected.toArray(), result.get().toArray());
+            }
+        }
+    }
+
+    private static List<long[]> masks(Constraint constraint) {
+        var state = constraint.begin();
+        var found = new ArrayList<long[]>();
+        for (var id : TestVocabulary.bytes("{\"a\":[1,2.5,{\"é\":\"\\u00e9x\"}],\"b\":null}")) {
+            found.add(state.mask());
+            assertTrue(state.advance(id));
+        }
+        return found;
+    }
+
+    /// A vocabulary without the byte that must follow.
+    @Test
+    void anAnswerThatCannotGoOnIsAnException() {
+        var tokens = TestVocabulary.trie(List.of(new byte[0], new byte[0], new byte[] {'a'}));
+        var state = new Constraint(Expression.literal("ab"), tokens).begin();
+        assertTrue(state.advance(2));
+        assertThrows(ConstraintException.class, state::mask);
+    }
+}

@@ -1,0 +1,328 @@
+package dev.llmworker.model.decoder;
+
+import dev.llmworker.model.Attention;
+import dev.llmworker.model.Attention.HeadNorm;
+import dev.llmworker.model.FeedForward;
+import dev.llmworker.model.FeedForward.Experts.Scoring;
+import dev.llmworker.model.LayerTensors;
+import dev.llmworker.model.ModelConfig;
+import dev.llmworker.model.Rope;
+import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.TensorType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.IntStream;
+
+/// A described model computed in doubles by plain loops over the formulas, without a cache. It shows whether a
+/// description is right without any of the programs.
+final class NaiveModel {
+    private static final ValueLayout.OfFloat FLOAT =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfShort SHORT =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final StoredModel model;
+    private final ModelConfig config;
+
+    NaiveModel(StoredModel model, ModelConfig config) {
+        this.model = model;
+        this.config = config;
+    }
+
+    /// The logits after the last of `ids`.
+    double[] logits(int... ids) throws ModelFileException {
+        var embedding = values("token_embd.weight");
+        var x = new double[ids.length][config.hidden()];
+        for (var i = 0; i < ids.length; i++) {
+            for (var j = 0; j < config.hidden(); j++) {
+                x[i][j] = embedding[ids[i] * config.hidden() + j] * config.embeddingScale();
+            }
+        }
+        for (var index = 0; index < config.layers().size(); index++) {
+            layer(x, index);
+        }
+        var last = normalised(x[ids.length - 1], norm("output_norm.weight"));
+        var head = model.tensors().containsKey("output.weight") ? "output.weight" : "token_embd.weight";
+        var logits = times(values(head), last);
+        for (var i = 0; i < logits.length; i++) {
+            logits[i] = capped(logits[i] * config.logitScale(), config.logitCap());
+        }
+        return logits;
+    }
+
+    private static double capped(double x, double cap) {
+        return cap == 0 ? x : cap * Math.tanh(x / cap);
+    }
+
+    private void layer(double[][] x, int index) throws ModelFileException {
+        var layer = config.layers().get(index);
+        var tensors = LayerTensors.of(model, config, index);
+        var block = tensors.block();
+        var inputs = new double[x.length][];
+        for (var i = 0; i < x.length; i++) {
+            inputs[i] = layer.norms().before() ? normalised(x[i], norm(block + "attn_norm.weight")) : x[i];
+        }
+        var attended = attention(inputs, layer.attention(), tensors);
+        for (var i = 0; i < x.length; i++) {
+            var result = attended[i];
+            if (layer.norms().after()) {
+                result = normalised(result, norm(block + "post_attention_norm.weight"));
+            }
+            add(x[i], result, layer.residualScale());
+            var input = layer.norms().before() ? normalised(x[i], norm(block + tensors.feedForwardNorm())) : x[i];
+            result = feedForward(input, layer.feedForward(), tensors);
+            if (layer.norms().after()) {
+                result = normalised(result, norm(block + "post_ffw_norm.weight"));
+            }
+            add(x[i], result, layer.residualScale());
+        }
+    }
+
+    // Attention.
+
+    private double[][] attention(double[][] inputs, Attention attention, LayerTensors tensors)
+            throws ModelFileException {
+        var block = tensors.block();
+        int queries = attention.queryWidth(), keys = attention.keyWidth();
+        var joined = new double[inputs.length][];
+        for (var i = 0; i < inputs.length; i++) {
+            joined[i] = tensors.joinedAttention()
+                    ? projected(block + "attn_qkv", inputs[i], attention.biased())
+                    : joined(
+                            projected(block + "attn_q", inputs[i], attention.biased()),
+                            projected(block + "attn_k", inputs[i], attention.biased()),
+                            projected(block + "attn_v", inputs[i], attention.biased()));
+        }
+        var q = new double[inputs.length][];
+        var k = new double[inputs.length][];
+        for (var i = 0; i < inputs.length; i++) {
+            q[i] = positioned(Arrays.copyOf(joined[i], queries), block + "attn_q_norm.weight", attention, i);
+            k[i] = positioned(
+                    Arrays.copyOfRange(joined[i], queries, queries + keys),
+                    block + "attn_k_norm.weight",
+                    attention,
+                    i);
+            if (attention.growth() != null) {
+                var growth = attention.growth();
+                var factor = 1 + growth.beta() * Math.log1p(Math.floorDiv(i, growth.length()));
+                q[i] = Arrays.stream(q[i]).map(value -> value * factor).toArray();
+            }
+        }
+        var sinks = attention.sinks() ? values(block + "attn_sinks.weight") : null;
+        var attended = new double[inputs.length][];
+        for (var i = 0; i < inputs.length; i++) {
+            var result = new double[queries];
+            for (var head = 0; head < attention.heads(); head++) {
+                var sink = sinks == null ? Double.NEGATIVE_INFINITY : sinks[head];
+                attend(attention, q[i], k, joined, i, head, sink, result);
+            }
+            attended[i] = projected(block + "attn_output", result, attention.outputBiased());
+        }
+        return attended;
+    }
+
+    private static void attend(
+            Attention attention,
+            double[] query,
+            double[][] keys,
+            double[][] joined,
+            int position,
+            int head,
+            double sink,
+            double[] result) {
+        var dim = attention.headDim();
+        var kvHead = head / (attention.heads() / attention.kvHeads());
+        var first = attention.window() == 0 ? 0 : Math.max(0, position - attention.window() + 1);
+        var weights = new double[position + 1];
+        var total = Math.exp(sink);
+        for (var j = first; j <= position; j++) {
+            var score = 0.0;
+            for (var d = 0; d < dim; d++) {
+                score += query[head * dim + d] * keys[j][kvHead * dim + d];
+            }
+            weights[j] = Math.exp(capped(score * attention.scale(), attention.cap()));
+            total += weights[j];
+        }
+        var values = attention.queryWidth() + attention.keyWidth() + kvHead * dim;
+        for (var j = first; j <= position; j++) {
+            for (var d = 0; d < dim; d++) {
+                result[head * dim + d] += weights[j] / total * joined[j][values + d];
+            }
+        }
+    }
+
+    /// Queries or keys with their norms and their rotary positions.
+    private double[] positioned(double[] x, String norm, Attention attention, int position) throws ModelFileException {
+        var dim = attention.headDim();
+        var heads = x.length / dim;
+        if (attention.norm() == HeadNorm.WHOLE) {
+            x = normalised(x, norm(norm));
+        }
+        for (var head = 0; head < heads; head++) {
+            var own = Arrays.copyOfRange(x, head * dim, (head + 1) * dim);
+            if (attention.norm() == HeadNorm.EACH) {
+                own = normalised(own, norm(norm));
+            }
+            if (attention.rope() != null) {
+                turn(own, attention.rope(), position);
+            }
+            System.arraycopy(own, 0, x, head * dim, dim);
+        }
+        return x;
+    }
+
+    private static void turn(double[] head, Rope rope, int position) {
+        var pairs = rope.frequencies().length;
+        for (var i = 0; i < pairs; i++) {
+            int a = rope.halfSplit() ? i : 2 * i, b = rope.halfSplit() ? i + pairs : 2 * i + 1;
+            var angle = position * rope.frequencies()[i];
+            double cos = Math.cos(angle) * rope.strength(), sin = Math.sin(angle) * rope.strength();
+            double first = head[a], second = head[b];
+            head[a] = first * cos - second * sin;
+            head[b] = first * sin + second * cos;
+        }
+    }
+
+    // The feed-forward block.
+
+    private double[] feedForward(double[] x, FeedForward block, LayerTensors tensors) throws ModelFileException {
+        var name = tensors.block();
+        if (block.experts() == null) {
+            var gateUp = tensors.joinedFeedForward()
+                    ? times(values(name + "ffn_up.weight"), x)
+                    : joined(
+                            projected(name + "ffn_gate", x, block.biased()),
+                            projected(name + "ffn_up", x, block.biased()));
+            return projected(name + "ffn_down", gated(gateUp, block), block.biased());
+        }
+        var experts = block.experts();
+        var scores = projected(name + "ffn_gate_inp", x, experts.routerBiased());
+        var chosen = IntStream.range(0, experts.count())
+                .boxed()
+                .sorted(Comparator.comparingDouble(i -> -scores[i]))
+                .limit(experts.used())
+                .toList();
+        var all = experts.scoring() == Scoring.SOFTMAX ? Arrays.stream(scores) : chosen.stream().mapToDouble(i -> scores[i]);
+        var total = all.map(Math::exp).sum();
+        var sum = chosen.stream().mapToDouble(i -> Math.exp(scores[i]) / total).sum();
+        var result = new double[x.length];
+        for (var i : chosen) {
+            var weight = Math.exp(scores[i]) / total / (experts.normalised() ? sum : 1) * experts.scale();
+            add(result, expert(x, block, tensors, i), weight);
+        }
+        return result;
+    }
+
+    private double[] expert(double[] x, FeedForward block, LayerTensors tensors, int index) throws ModelFileException {
+        try (var arena = Arena.ofConfined()) {
+            var count = Objects.requireNonNull(block.experts()).count();
+            var matrices = new ExpertMatrices(model, tensors, count, arena);
+            var gateUp = times(joined(matrices.gateUp(index)), x);
+            if (block.biased()) {
+                var at = 0;
+                for (var biases : matrices.gateUpBiases()) {
+                    at = addPart(gateUp, at, values(biases), index, count);
+                }
+            }
+            var result = times(values(matrices.down(index)), gated(gateUp, block));
+            if (block.biased()) {
+                addPart(result, 0, values(tensors.block() + "ffn_down_exps.bias"), index, count);
+            }
+            return result;
+        }
+    }
+
+    /// Adds the part of one of `count` experts to the values from `at` on. Returns where the next ones begin.
+    private static int addPart(double[] x, int at, double[] ofAll, int index, int count) {
+        var size = ofAll.length / count;
+        for (var i = 0; i < size; i++) {
+            x[at + i] += ofAll[index * size + i];
+        }
+        return at + size;
+    }
+
+    private static double[] gated(double[] gateUp, FeedForward block) {
+        var gated = new double[block.width()];
+        for (var i = 0; i < gated.length; i++) {
+            double gate = gateUp[i], up = gateUp[gated.length + i];
+            gated[i] = switch (block.activation()) {
+                case SILU -> up * gate / (1 + Math.exp(-gate));
+                case GELU ->
+                    up * 0.5 * gate * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (gate + 0.044715 * gate * gate * gate)));
+                case CLAMPED -> {
+                    var bounded = Math.min(gate, 7);
+                    yield (Math.clamp(up, -7, 7) + 1) * bounded / (1 + Math.exp(-1.702 * bounded));
+                }
+            };
+        }
+        return gated;
+    }
+
+    // Arithmetic.
+
+    private double[] projected(String name, double[] x, boolean biased) throws ModelFileException {
+        var product = times(values(name + ".weight"), x);
+        if (biased) {
+            add(product, values(name + ".bias"), 1);
+        }
+        return product;
+    }
+
+    private double[] normalised(double[] x, double[] weights) {
+        var squares = Arrays.stream(x).map(value -> value * value).sum();
+        var scale = 1 / Math.sqrt(squares / x.length + config.epsilon());
+        return IntStream.range(0, x.length).mapToDouble(i -> x[i] * scale * weights[i]).toArray();
+    }
+
+    private double[] norm(String name) throws ModelFileException {
+        var offset = config.normsFromZero() ? 1 : 0;
+        return Arrays.stream(values(name)).map(value -> value + offset).toArray();
+    }
+
+    private static double[] times(double[] weights, double[] x) {
+        var product = new double[weights.length / x.length];
+        for (var row = 0; row < product.length; row++) {
+            for (var i = 0; i < x.length; i++) {
+                product[row] += weights[row * x.length + i] * x[i];
+            }
+        }
+        return product;
+    }
+
+    private static double[] joined(List<Tensor> parts) {
+        return joined(parts.stream().map(NaiveModel::values).toArray(double[][]::new));
+    }
+
+    private static double[] joined(double[]... parts) {
+        return Arrays.stream(parts).flatMapToDouble(Arrays::stream).toArray();
+    }
+
+    private static void add(double[] x, double[] y, double factor) {
+        for (var i = 0; i < x.length; i++) {
+            x[i] += factor * y[i];
+        }
+    }
+
+    private double[] values(String name) throws ModelFileException {
+        return values(model.tensor(name));
+    }
+
+    private static double[] values(Tensor tensor) {
+        return IntStream.range(0, (int) tensor.elements()).mapToDouble(i -> value(tensor, i)).toArray();
+    }
+
+    private static double value(Tensor tensor, int i) {
+        if (tensor.type() == TensorType.F32) {
+            return tensor.data().getAtIndex(FLOAT, i);
+        }
+        var bits = tensor.data().getAtIndex(SHORT, i);
+        return tensor.type() == TensorType.F16 ? Float.float16ToFloat(bits) : Float.intBitsToFloat(bits << 16);
+    }
+}
