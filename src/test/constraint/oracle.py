@@ -35,18 +35,18 @@ SPACE = r"\x20|\r?\n[\x20\t]{0,40}"
 # of the text with the token, which must match something that ends within the token.
 DEVIATIONS = [
     ("JSON allows an escaped slash, and models write it", True, r"", rb"(?<!\\)(?:\\\\)*\\/"),
-    ("a dot is no end of a line, as ECMA-262 has it", False, r"\"pattern\".*\.", rb"\\r|\xe2"),
-    ("white space of a pattern is ASCII, where all dialects agree", False, r"\"pattern\".*\\s", rb"[\xc2\xe1\xe2\xe3]"),
-    ("llguidance escapes a quote that a pattern excludes", False, r"\"pattern\".*\[\^", rb"\\[\"\\]"),
-    ("listed values have the short escapes only", False, r"\"enum\".*\\t", rb"\\u"),
-    ("validators reject the 60th second, a small z, and zones", False, r"\"format\": \"(date-)?t?i?m?e?", rb":6|[tz]|[+-](1[89]|2)"),
-    ("the 29th of February is of leap years; no year is 0000", False, r"\"format\": \"date", rb"-29|-2$|-0*2-2|0000"),
-    ("an address is at a host name", False, r"\"format\": \"email\"", rb"@\["),
-    ("a part of a host name has 63 characters at most", False, r"\"format\": \"email\"", rb"[\w-]{60}"),
-    ("hosts of the future are none", False, r"\"format\": \"uri\"", rb"\[v"),
-    ("a number at its bound may have zeros at its end", True, r"\"(min|max)imum\": -?\d+\.", rb"\.\d*0"),
-    ("a number may have fewer decimals than its bound", True, r"\"(min|max)imum\": -?\d+\.", rb""),
-    ("a multiple may have fewer decimals than its divisor", True, r"\"multipleOf\": 0\.", rb""),
+    ("a dot is no end of a line, as ECMA-262 has it", False, r'"pattern".*\.', rb"\\r|\xe2"),
+    ("white space of a pattern is ASCII, where all dialects agree", False, r'"pattern".*\\s', rb"[\xc2\xe1\xe2\xe3]"),
+    ("llguidance escapes a quote that a pattern excludes", False, r'"pattern".*\[\^', rb"\\[\"\\]"),
+    ("listed values have the short escapes only", False, r'"enum".*\\t', rb"\\u"),
+    ("validators reject the 60th second, a small z, and far zones", False, r'"(date-)?time"', rb":6|[tz]|[+-](1[89]|2)"),
+    ("the 29th of February is of leap years; no year is 0000", False, r'"format": "date', rb"-29|-2$|-0*2-2|0000"),
+    ("an address is at a host name", False, r'"format": "email"', rb"@\["),
+    ("a part of a host name has 63 characters at most", False, r'"format": "email"', rb"[\w-]{60}"),
+    ("hosts of the future are none", False, r'"format": "uri"', rb"\[v"),
+    ("a number at its bound may have zeros at its end", True, r'"(min|max)imum": -?\d+\.', rb"\.\d*0"),
+    ("a number may have fewer decimals than its bound", True, r'"(min|max)imum": -?\d+\.', rb""),
+    ("a multiple may have fewer decimals than its divisor", True, r'"multipleOf": 0\.', rb""),
 ]
 
 
@@ -257,7 +257,7 @@ def agrees(own, i, token, forced):
     return has(own, i) and (forced.startswith(token) or token.startswith(forced))
 
 
-def compare_text(written, ours, theirs, vocabulary, text, counts):
+def compare_text(schema, ours, theirs, vocabulary, text, counts):
     """Compares the masks at each token of an answer; returns the first unexplained difference."""
     ours.ask("begin")
     before = b""
@@ -327,7 +327,7 @@ def walk(ours, counts):
         counts["walks"] += 1
         try:
             value = json.loads(bytes.fromhex(answer).decode())
-            validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+            validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
             validator.validate(value)
         except (ValueError, jsonschema.ValidationError) as e:
             failures += 1

@@ -1,5 +1,6 @@
 package dev.llmworker.constraint;
 
+import java.io.ByteArrayOutputStream;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -177,6 +178,8 @@ final class Automaton {
     private Map<State, State> states = new HashMap<>();
     private Map<Stack, Stack> stacks = new HashMap<>();
     private long bytes;
+    /// Since the last [#trim()].
+    private int steps;
     private int epoch;
     private final State dead;
     /// For [#walk]: the states and the trie's nodes on the way.
@@ -253,6 +256,7 @@ final class Automaton {
 
     /// Drops the states if they take more than the limit. Whoever holds one goes on with [#current].
     void trim() {
+        steps = 0;
         if (bytes > maxBytes) {
             states = new HashMap<>();
             stacks = new HashMap<>();
@@ -296,6 +300,29 @@ final class Automaton {
         return next == dead ? null : next;
     }
 
+    /// Null if the bytes may not follow.
+    @Nullable State after(State state, byte[] bytes) {
+        @Nullable State at = state;
+        for (var i = 0; i < bytes.length && at != null; i++) {
+            at = step(at, bytes[i] & 0xFF);
+        }
+        return at;
+    }
+
+    /// The bytes that must follow. A control token is not among them, as it is no text.
+    byte[] forced(State state) {
+        var found = new ByteArrayOutputStream();
+        @Nullable State at = state;
+        while (at != null && !at.accepts && found.size() < Limits.FORCED_BYTES) {
+            var only = at.onlyByte();
+            at = only < 0 || only == TokenTrie.CONTROL ? null : step(at, only);
+            if (at != null) {
+                found.write(only);
+            }
+        }
+        return found.toByteArray();
+    }
+
     /// The places that jumps, calls and returns reach without a byte.
     private final class Closure {
         private final Map<Long, Stack> seen = new HashMap<>();
@@ -304,6 +331,10 @@ final class Automaton {
 
         /// Adds a place; if it is there already, with another stack, its stack becomes both.
         void add(int node, int count, Stack stack) {
+            if (++steps > Limits.TOKEN_STEPS) {
+                throw new ConstraintException(
+                        "the schema", "takes more than " + Limits.TOKEN_STEPS + " steps for one token; the limit bounds time");
+            }
             var key = (long) count << 32 | node;
             var known = seen.get(key);
             var both = known == null ? stack : union(known, stack);

@@ -1,7 +1,6 @@
 package dev.llmworker.constraint;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /// What an answer must look like, compiled for the tokens of a model. Generations share it, and what it has found out for
@@ -54,8 +53,11 @@ public final class Constraint {
             throw new IllegalArgumentException("a mask of " + bits.length + " words; expected " + words());
         }
         synchronized (automaton) {
-            automaton.mask(automaton.current(state), bits);
-            settle();
+            try {
+                automaton.mask(automaton.current(state), bits);
+            } finally {
+                settle();
+            }
         }
         for (var word : bits) {
             if (word != 0) {
@@ -81,40 +83,22 @@ public final class Constraint {
             return null;
         }
         synchronized (automaton) {
-            var at = automaton.current(state);
-            for (var b : bytes) {
-                var next = automaton.step(at, b & 0xFF);
-                if (next == null) {
-                    return null;
-                }
-                at = next;
+            try {
+                return automaton.after(automaton.current(state), bytes);
+            } finally {
+                settle();
             }
-            settle();
-            return at;
         }
     }
 
     byte[] forcedBytes(Automaton.State state) {
-        var found = new byte[16];
-        var count = 0;
         synchronized (automaton) {
-            var at = automaton.current(state);
-            while (count < Limits.FORCED_BYTES && !at.accepts) {
-                var only = at.onlyByte();
-                // A control token is no text.
-                var next = only < 0 || only == TokenTrie.CONTROL ? null : automaton.step(at, only);
-                if (next == null) {
-                    break;
-                }
-                if (count == found.length) {
-                    found = Arrays.copyOf(found, 2 * count);
-                }
-                found[count++] = (byte) only;
-                at = next;
+            try {
+                return automaton.forced(automaton.current(state));
+            } finally {
+                settle();
             }
-            settle();
         }
-        return Arrays.copyOf(found, count);
     }
 
     /// The longest tokens that make up the beginning of `forced`. It ends before a token that could be a longer one, depending

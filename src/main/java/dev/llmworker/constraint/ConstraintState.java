@@ -23,7 +23,7 @@ public final class ConstraintState {
     /// The tokens that may come next: bit `id % 64` of word `id / 64`. A token that ends the answer is allowed exactly if
     /// [#isComplete()].
     ///
-    /// @throws ConstraintException if none may
+    /// @throws ConstraintException if none may, or if a limit on time is reached
     public long[] mask() {
         var bits = new long[constraint.words()];
         mask(bits);
@@ -39,6 +39,8 @@ public final class ConstraintState {
     }
 
     /// Goes on with a token. False if it is not allowed; then nothing has changed.
+    ///
+    /// @throws ConstraintException if a limit on time is reached
     public boolean advance(int token) {
         if (hasEnded) {
             return false;

@@ -45,7 +45,7 @@ final class Dfa {
 
     private static final int DEAD = -1;
 
-    static final Dfa ALL = explore("", 0, _ -> true, _ -> edges(CodePoints.ALL, 0));
+    static final Dfa ALL = explore(new Work("$"), 0, _ -> true, _ -> edges(CodePoints.ALL, 0));
 
     private final boolean[] accepts;
     /// By state: the low and high code point and the target of each edge, ascending.
@@ -66,9 +66,8 @@ final class Dfa {
 
     /// The automaton whose states `step` finds, starting with `start`.
     ///
-    /// @param path the place in the schema, for the exception
-    /// @throws ConstraintException if there are more states than the limit
-    static <S> Dfa explore(String path, S start, Predicate<S> isAccepting, Function<S, List<Edge<S>>> step) {
+    /// @throws ConstraintException if there are more states or steps than the limits
+    static <S> Dfa explore(Work work, S start, Predicate<S> isAccepting, Function<S, List<Edge<S>>> step) {
         var ids = new HashMap<S, Integer>();
         var found = new ArrayList<S>();
         var edges = new ArrayList<int[]>();
@@ -76,6 +75,7 @@ final class Dfa {
         found.add(start);
         for (var i = 0; i < found.size(); i++) {
             var out = step.apply(found.get(i));
+            work.spend(1 + out.size());
             var row = new int[3 * out.size()];
             var at = 0;
             for (var edge : out) {
@@ -85,9 +85,7 @@ final class Dfa {
                     ids.put(edge.target, id);
                     found.add(edge.target);
                     if (id >= Limits.AUTOMATON_STATES) {
-                        throw new ConstraintException(
-                                path,
-                                "needs more than " + Limits.AUTOMATON_STATES
+                        throw work.rejected("needs more than " + Limits.AUTOMATON_STATES
                                         + " states; the limit bounds patterns, their lengths and ranges of numbers");
                     }
                 }
@@ -105,7 +103,7 @@ final class Dfa {
     }
 
     /// Exactly these texts.
-    static Dfa literals(String path, Collection<String> texts) {
+    static Dfa literals(Work work, Collection<String> texts) {
         var root = new Trie();
         for (var text : texts) {
             var node = root;
@@ -114,7 +112,7 @@ final class Dfa {
             }
             node.ends = true;
         }
-        return explore(path, root, node -> node.ends, node -> node.next.entrySet().stream()
+        return explore(work, root, node -> node.ends, node -> node.next.entrySet().stream()
                 .map(entry -> new Edge<>(entry.getKey(), entry.getKey(), entry.getValue()))
                 .toList());
     }
@@ -125,9 +123,9 @@ final class Dfa {
     }
 
     /// All texts of `least` to `most` code points.
-    static Dfa length(String path, int least, int most) {
+    static Dfa length(Work work, int least, int most) {
         var end = most == Integer.MAX_VALUE ? least : most;
-        return explore(path, 0, n -> n >= least, n -> {
+        return explore(work, 0, n -> n >= least, n -> {
             if (n < end) {
                 return edges(CodePoints.ALL, n + 1);
             }
@@ -138,7 +136,7 @@ final class Dfa {
     /// All texts up to and with the first `end` in them.
     static Dfa until(String end) {
         var characters = end.codePoints().toArray();
-        return explore("end", 0, n -> n == characters.length, n -> {
+        return explore(new Work("end"), 0, n -> n == characters.length, n -> {
             if (n == characters.length) {
                 return List.of();
             }
@@ -171,9 +169,9 @@ final class Dfa {
         return found;
     }
 
-    Dfa combine(String path, Operation operation, Dfa other) {
+    Dfa combine(Work work, Operation operation, Dfa other) {
         return explore(
-                path,
+                work,
                 new Pair(0, 0),
                 pair -> operation.accepts(accepts(pair.first), other.accepts(pair.second)),
                 pair -> {

@@ -34,7 +34,7 @@ final class ExpressionCompiler {
             case ControlToken(var id) -> grammar.bytes(from, TokenTrie.controlBytes(id), to);
             case Json(var schema, var spacing) ->
                 new JsonSchema(json.computeIfAbsent(spacing, s -> new JsonGrammar(grammar, s)), schema).emit(from, to);
-            case Pattern(var regex) -> grammar.texts(from, Regex.whole("regex", regex), to);
+            case Pattern(var regex) -> grammar.texts(from, Regex.whole(new Work("regex"), regex), to);
             case TextUntil(var end) -> grammar.texts(from, Dfa.until(end), to);
             case Sequence(var parts) -> {
                 var at = from;
@@ -56,7 +56,7 @@ final class ExpressionCompiler {
                 .map(option -> ((Literal) option).text())
                 .toList();
         if (!texts.isEmpty()) {
-            grammar.texts(from, Dfa.literals("choice", texts), to);
+            grammar.texts(from, Dfa.literals(new Work("choice"), texts), to);
         }
         options.stream().filter(option -> !(option instanceof Literal)).forEach(option -> emit(option, from, to));
     }
@@ -81,7 +81,7 @@ final class ExpressionCompiler {
         return switch (expression) {
             case Literal(var text) -> text.isEmpty();
             case ControlToken _, Json _, TextUntil _ -> false;
-            case Pattern(var regex) -> Regex.whole("regex", regex).accepts(0);
+            case Pattern(var regex) -> Regex.whole(new Work("regex"), regex).accepts(0);
             case Sequence(var parts) -> parts.stream().allMatch(ExpressionCompiler::isEmptyAllowed);
             case Choice(var options) -> options.stream().anyMatch(ExpressionCompiler::isEmptyAllowed);
             case Repeat repeat -> repeat.least() == 0 || isEmptyAllowed(repeat.body());

@@ -73,6 +73,6 @@ final class Formats {
     /// Null for a format that is not enforced.
     static @Nullable Dfa find(String name) {
         var pattern = PATTERNS.get(name);
-        return pattern == null ? null : COMPILED.computeIfAbsent(name, _ -> Regex.whole("format " + name, pattern));
+        return pattern == null ? null : COMPILED.computeIfAbsent(name, _ -> Regex.whole(new Work("format " + name), pattern));
     }
 }

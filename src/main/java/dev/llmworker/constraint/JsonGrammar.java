@@ -91,7 +91,7 @@ final class JsonGrammar {
 
     /// Exactly this string, in quotes and escaped as JSON writers do it.
     void quoted(int from, String text, int to) {
-        string(from, Dfa.literals("$", List.of(text)), to);
+        string(from, Dfa.literals(new Work("$"), List.of(text)), to);
     }
 
     /// A string whose text an automaton accepts. Only characters that need it are escaped.
@@ -249,7 +249,7 @@ final class JsonGrammar {
 
     private void scalars(int from, int to) {
         string(from, 0, Integer.MAX_VALUE, to);
-        grammar.texts(from, Numbers.ALL.texts("$"), to);
+        grammar.texts(from, Numbers.ALL.texts(new Work("$")), to);
         for (var word : new String[] {"true", "false", "null"}) {
             grammar.text(from, word, to);
         }

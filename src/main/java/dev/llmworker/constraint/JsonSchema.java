@@ -86,7 +86,7 @@ final class JsonSchema {
                     grammar.text(from, "true", to);
                     grammar.text(from, "false", to);
                 }
-                case NUMBER -> grammar.texts(from, shape.numbers().texts(shape.path()), to);
+                case NUMBER -> grammar.texts(from, shape.numbers().texts(document.work(shape.path())), to);
                 case STRING -> string(shape, from, to);
                 case ARRAY -> array(shape, from, to);
                 case OBJECT -> new ObjectParts(shape).emit(from, to);
@@ -97,7 +97,7 @@ final class JsonSchema {
     private void literals(String path, List<JsonNode> values, int from, int to) {
         var strings = values.stream().filter(JsonNode::isTextual).map(JsonNode::asText).toList();
         if (!strings.isEmpty()) {
-            json.string(from, Dfa.literals(path, strings), to);
+            json.string(from, Dfa.literals(document.work(path), strings), to);
         }
         values.stream().filter(value -> !value.isTextual()).forEach(value -> literal(value, from, to));
     }

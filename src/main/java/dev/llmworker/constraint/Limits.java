@@ -13,12 +13,14 @@ final class Limits {
     /// Nodes that a regular expression becomes, its counted repetitions written out.
     static final int REGEX_NODES = 20_000;
     static final int REGEX_DEPTH = 100;
-    /// Steps of making an automaton deterministic.
-    static final int AUTOMATON_WORK = 10_000_000;
+    /// Steps of compiling a constraint, some second in all.
+    static final int COMPILE_STEPS = 20_000_000;
+    /// Steps of finding one mask or taking one token.
+    static final int TOKEN_STEPS = 4_000_000;
     /// Ways in which the branches of `anyOf`, `oneOf` and `allOf` combine at one place.
     static final int ALTERNATIVES = 2_000;
-    /// Places of a schema that the compiler reads, with repetition.
-    static final int SCHEMA_WORK = 2_000_000;
+    /// How many schemas refer to each other for the same value.
+    static final int REFERENCES = 500;
     /// Digits of a bound of numbers.
     static final int NUMBER_DIGITS = 100;
     /// The size of the numbers that `multipleOf` counts in.

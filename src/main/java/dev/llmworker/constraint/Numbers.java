@@ -27,8 +27,8 @@ record Numbers(
         }
     }
 
-    private static final Dfa INTEGERS = Regex.whole("", "-?(0|[1-9][0-9]*)");
-    private static final Dfa NUMBERS = Regex.whole("", "-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?");
+    private static final Dfa INTEGERS = Regex.whole(new Work("$"), "-?(0|[1-9][0-9]*)");
+    private static final Dfa NUMBERS = Regex.whole(new Work("$"), "-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?");
 
     private enum Part {
         START,
@@ -84,16 +84,16 @@ record Numbers(
         return bound == null || (bound.isExclusive ? order > 0 : order >= 0);
     }
 
-    Dfa texts(String path) {
+    Dfa texts(Work work) {
         if (least == null && most == null && multiple == null) {
             return isInteger ? INTEGERS : NUMBERS;
         }
         var positive = most == null || most.value.signum() >= 0
-                ? new Magnitudes(path, isInteger, least == null || least.value.signum() < 0 ? null : least, most, multiple)
+                ? new Magnitudes(work, isInteger, least == null || least.value.signum() < 0 ? null : least, most, multiple)
                 : null;
         var negative = least == null || least.value.signum() < 0
                 ? new Magnitudes(
-                        path,
+                        work,
                         isInteger,
                         most == null || most.value.signum() > 0 || isZero(most) ? exclusiveZero(most) : most.negated(),
                         least == null ? null : least.negated(),
@@ -101,7 +101,7 @@ record Numbers(
                 : null;
         var start = new Signed(positive == null ? null : positive.start(), null, true);
         return Dfa.explore(
-                path,
+                work,
                 start,
                 state -> state.positive != null && !state.isStart && positive != null && positive.accepts(state.positive)
                         || state.negative != null && negative != null && negative.accepts(state.negative),
@@ -143,18 +143,18 @@ record Numbers(
         private final int maxFraction;
 
         Magnitudes(
-                String path,
+                Work work,
                 boolean isInteger,
                 @Nullable Bound least,
                 @Nullable Bound most,
                 @Nullable BigDecimal multiple) {
-            this.least = least == null ? null : Digits.of(path, least);
-            this.most = most == null ? null : Digits.of(path, most);
+            this.least = least == null ? null : Digits.of(work, least);
+            this.most = most == null ? null : Digits.of(work, most);
             var divisor = multiple == null ? BigDecimal.ONE : multiple.stripTrailingZeros();
             divisor = divisor.scale() < 0 ? divisor.setScale(0) : divisor;
             if (divisor.unscaledValue().compareTo(BigInteger.valueOf(Limits.MULTIPLE)) > 0 || divisor.scale() > 9) {
-                throw new ConstraintException(
-                        path, "has a multipleOf with more digits than the limit of " + Limits.MULTIPLE + " allows");
+                throw work.rejected(
+                        "has a multipleOf with more digits than the limit of " + Limits.MULTIPLE + " allows");
             }
             modulus = divisor.unscaledValue().intValue();
             modulusDecimals = multiple == null ? 0 : divisor.scale();
@@ -241,11 +241,11 @@ record Numbers(
 
     /// A bound's digits, with which those of a number are compared.
     private record Digits(String integer, String fraction, boolean isExclusive) {
-        static Digits of(String path, Bound bound) {
+        static Digits of(Work work, Bound bound) {
             var value = bound.value.signum() == 0 ? BigDecimal.ZERO : bound.value.stripTrailingZeros();
             if (value.precision() - (long) value.scale() > Limits.NUMBER_DIGITS || value.scale() > Limits.NUMBER_DIGITS) {
-                throw new ConstraintException(
-                        path, "has a bound with more than " + Limits.NUMBER_DIGITS + " digits before or after the point");
+                throw work.rejected(
+                        "has a bound with more than " + Limits.NUMBER_DIGITS + " digits before or after the point");
             }
             var text = value.toPlainString();
             var point = text.indexOf('.');

@@ -28,24 +28,23 @@ final class Regex {
     /// @param nodes ascending
     private record Subset(List<Integer> nodes, boolean isStart) {}
 
-    private final String path;
+    private final Work work;
     /// By node: pairs of a set's index, or a free step's kind, and the target.
     private final List<List<int[]>> edges = new ArrayList<>();
     private final Map<CodePoints, Integer> sets = new LinkedHashMap<>();
-    private int work;
 
-    private Regex(String path) {
-        this.path = path;
+    private Regex(Work work) {
+        this.work = work;
     }
 
     /// The texts that match as a whole.
-    static Dfa whole(String path, String pattern) {
-        return new Regex(path).compile(RegexParser.parse(path, pattern), false);
+    static Dfa whole(Work work, String pattern) {
+        return new Regex(work).compile(RegexParser.parse(work.path(), pattern), false);
     }
 
     /// The texts with a match somewhere in them.
-    static Dfa search(String path, String pattern) {
-        return new Regex(path).compile(RegexParser.parse(path, pattern), true);
+    static Dfa search(Work work, String pattern) {
+        return new Regex(work).compile(RegexParser.parse(work.path(), pattern), true);
     }
 
     private Dfa compile(RegexParser.Node pattern, boolean anywhere) {
@@ -65,8 +64,8 @@ final class Regex {
 
     private int node() {
         if (edges.size() >= Limits.REGEX_NODES) {
-            throw new ConstraintException(
-                    path, "becomes more than " + Limits.REGEX_NODES + " nodes with its repetitions written out");
+            throw work.rejected(
+                    "becomes more than " + Limits.REGEX_NODES + " nodes with its repetitions written out");
         }
         edges.add(new ArrayList<>(2));
         return edges.size() - 1;
@@ -128,7 +127,7 @@ final class Regex {
         var classes = classes();
         var first = new Subset(closure(Set.of(start), true, false), true);
         return Dfa.explore(
-                path,
+                work,
                 first,
                 subset -> closure(subset.nodes, subset.isStart, true).contains(end),
                 subset -> step(subset, classes));
@@ -139,8 +138,8 @@ final class Regex {
         classes.forEach((members, set) -> {
             var targets = new LinkedHashSet<Integer>();
             for (var node : subset.nodes) {
+                work.spend(edges.get(node).size());
                 for (var edge : edges.get(node)) {
-                    work++;
                     if (edge[0] >= 0 && members.get(edge[0])) {
                         targets.add(edge[1]);
                     }
@@ -187,10 +186,7 @@ final class Regex {
                 continue;
             }
             seen.set(node);
-            if (++work > Limits.AUTOMATON_WORK) {
-                throw new ConstraintException(
-                        path, "takes more than " + Limits.AUTOMATON_WORK + " steps to compile; simplify it");
-            }
+            work.spend(1);
             for (var edge : edges.get(node)) {
                 if (edge[0] == FREE || edge[0] == AT_START && atStart || edge[0] == AT_END && atEnd) {
                     queue.add(edge[1]);

@@ -129,7 +129,7 @@ final class SchemaDocument {
     private final JsonNode root;
     private final Map<String, Dfa> patterns = new HashMap<>();
     private final Set<JsonNode> checked = Collections.newSetFromMap(new IdentityHashMap<>());
-    private int work;
+    private final Work work = new Work("$");
 
     /// @throws ConstraintException if it is not JSON, or too large
     SchemaDocument(String text) {
@@ -145,6 +145,11 @@ final class SchemaDocument {
         if (!root.isObject() && !root.isBoolean()) {
             throw new ConstraintException("$", "is not a JSON schema: it must be an object or a boolean");
         }
+    }
+
+    /// What compiling a place spends its steps from.
+    Work work(String path) {
+        return work.at(path);
     }
 
     Place root() {
@@ -185,7 +190,7 @@ final class SchemaDocument {
     Dfa pattern(String path, String pattern) {
         var known = patterns.get(pattern);
         if (known == null) {
-            known = Regex.search(path, pattern);
+            known = Regex.search(work.at(path), pattern);
             patterns.put(pattern, known);
         }
         return known;
@@ -204,9 +209,7 @@ final class SchemaDocument {
     private void expand(Branch branch, Deque<Place> open, boolean checksOneOf, List<List<Place>> found) {
         while (!open.isEmpty()) {
             var place = open.removeFirst();
-            if (++work > Limits.SCHEMA_WORK) {
-                throw new ConstraintException("$", "takes more than " + Limits.SCHEMA_WORK + " steps to compile");
-            }
+            work.at(place.path).spend(1);
             if (place.schema.isBoolean()) {
                 if (place.schema.booleanValue()) {
                     continue;
@@ -233,6 +236,7 @@ final class SchemaDocument {
             requireDisjoint(branch, choice);
         }
         for (var option : choice.options) {
+            work.at(option.path).spend(branch.places.size() + branch.choices.size());
             expand(branch.copy(), new ArrayDeque<>(List.of(option)), checksOneOf, found);
         }
     }
@@ -277,7 +281,12 @@ final class SchemaDocument {
         if (!place.schema.isObject()) {
             throw new ConstraintException(place.path, "is not a JSON schema: it must be an object or a boolean");
         }
+        var references = 0;
         for (var via = place.via; via != null; via = via.via) {
+            if (++references > Limits.REFERENCES) {
+                throw new ConstraintException(
+                        place.path, "is referred to through more schemas than the limit of " + Limits.REFERENCES);
+            }
             if (via.schema == place.schema) {
                 throw new ConstraintException(place.path, "refers to itself without a value in between");
             }

@@ -30,7 +30,7 @@ final class Shape {
     /// The properties that the schemas do not name.
     ///
     /// @param names null for any name
-    /// @param isFree whether nothing is said about the names but what they are not
+    /// @param isFree whether characters of the names may be escaped without need
     record Others(@Nullable Dfa names, boolean isFree, List<Place> value) {}
 
     /// How deep [#isEmpty()] looks; further down it takes a value for possible.
@@ -66,6 +66,10 @@ final class Shape {
 
     String path() {
         return places.isEmpty() ? "$" : places.getFirst().path();
+    }
+
+    private Work work() {
+        return document.work(path());
     }
 
     boolean allowsAnything() {
@@ -149,6 +153,7 @@ final class Shape {
     }
 
     private void limit(List<JsonNode> allowed) {
+        work().spend(values == null ? 0 : (long) values.size() * allowed.size());
         values = values == null
                 ? allowed
                 : values.stream()
@@ -236,11 +241,11 @@ final class Shape {
         }
         var all = texts.getFirst();
         for (var other : texts.subList(1, texts.size())) {
-            all = all.combine(path(), Dfa.Operation.AND, other);
+            all = all.combine(work(), Dfa.Operation.AND, other);
         }
         return minLength == 0 && maxLength == Integer.MAX_VALUE
                 ? all
-                : all.combine(path(), Dfa.Operation.AND, Dfa.length(path(), minLength, maxLength));
+                : all.combine(work(), Dfa.Operation.AND, Dfa.length(work(), minLength, maxLength));
     }
 
     /// The values that are listed and allowed; null if none are listed.
@@ -300,6 +305,7 @@ final class Shape {
     }
 
     private List<Place> property(BiFunction<Place, String, Boolean> matches, @Nullable String name) {
+        work().spend(places.size());
         var found = new ArrayList<Place>();
         for (var place : places) {
             var own = new ArrayList<Place>();
@@ -351,7 +357,7 @@ final class Shape {
             }
             var names = otherNames(List.copyOf(patterns.values()), bits);
             if (names == null || !names.isEmpty()) {
-                found.add(new Others(names, bits == 0 && propertyNames().isEmpty(), value));
+                found.add(new Others(names, propertyNames().isEmpty(), value));
             }
         }
         return found;
@@ -365,14 +371,14 @@ final class Shape {
         names = names == null ? Dfa.ALL : names;
         for (var i = 0; i < patterns.size(); i++) {
             names = names.combine(
-                    path(), (chosen >> i & 1) == 1 ? Dfa.Operation.AND : Dfa.Operation.MINUS, patterns.get(i));
+                    work(), (chosen >> i & 1) == 1 ? Dfa.Operation.AND : Dfa.Operation.MINUS, patterns.get(i));
         }
-        return names.combine(path(), Dfa.Operation.MINUS, Dfa.literals(path(), names()));
+        return names.combine(work(), Dfa.Operation.MINUS, Dfa.literals(work(), names()));
     }
 
     /// The strings that schemas allow.
     private Dfa strings(List<Place> schemas) {
-        var all = Dfa.literals(path(), List.of());
+        var all = Dfa.literals(work(), List.of());
         for (var way : document.alternatives(schemas)) {
             var shape = new Shape(document, way);
             if (!shape.types.contains(Type.STRING)) {
@@ -381,9 +387,9 @@ final class Shape {
             var values = shape.values();
             var strings = shape.strings();
             var own = values != null
-                    ? Dfa.literals(path(), values.stream().map(JsonNode::asText).toList())
-                    : strings != null ? strings : Dfa.length(path(), shape.minLength, shape.maxLength);
-            all = all.combine(path(), Dfa.Operation.OR, own);
+                    ? Dfa.literals(work(), values.stream().map(JsonNode::asText).toList())
+                    : strings != null ? strings : Dfa.length(work(), shape.minLength, shape.maxLength);
+            all = all.combine(work(), Dfa.Operation.OR, own);
         }
         return all;
     }
@@ -445,7 +451,7 @@ final class Shape {
     private boolean isEmpty(Type type, int depth) {
         return switch (type) {
             case NULL, BOOLEAN -> false;
-            case NUMBER -> numbers.texts(path()).isEmpty();
+            case NUMBER -> numbers.texts(work()).isEmpty();
             case STRING -> {
                 var strings = strings();
                 yield minLength > maxLength || strings != null && strings.isEmpty();

@@ -202,6 +202,26 @@ class ConstraintTest {
         }
     }
 
+    /// Each of many patterns is at another place, so each token of a large vocabulary takes many steps.
+    @Test
+    void theTimeOfAMaskIsBounded() {
+        var patterns = new ArrayList<String>();
+        for (var i = 2; i < 500; i++) {
+            patterns.add("{\"type\":\"string\",\"pattern\":\"^([a-z]{" + i % 50 + "}x)*y{" + i + "}\"}");
+        }
+        var tokens = TestVocabulary.tokens();
+        for (var i = 0; i < 26 * 26 * 26; i++) {
+            tokens.add(new byte[] {(byte) ('a' + i / 676), (byte) ('a' + i / 26 % 26), (byte) ('a' + i % 26)});
+        }
+        var constraint = new Constraint(new Json("{\"anyOf\":" + patterns + "}"), TestVocabulary.trie(tokens));
+        var state = constraint.begin();
+        assertTrue(state.advance(2 + '"'));
+        assertTrue(assertThrows(ConstraintException.class, state::mask).getMessage().contains("steps for one token"));
+        // It is no lasting failure.
+        assertTrue(constraint.begin().mask().length > 0);
+        assertTrue(state.advance(2 + 'y'));
+    }
+
     @Test
     void generationsShareAConstraint() throws Exception {
         var constraint = new Constraint(Expression.jsonObject(), TRIE, 1 << 16);

@@ -19,6 +19,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -289,6 +290,26 @@ class JsonSchemaTest {
         assertTrue(rejected("{\"type\":\"integer\",\"multipleOf\":100003}").getMessage().contains("multipleOf"));
         assertTrue(rejected("{\"pattern\":\"^a*$\",\"maxLength\":1000000}").getMessage().contains("states"));
         assertTrue(rejected("{\"type\":\"object\",\"maxProperties\":1000000}").getMessage().contains("limited"));
+    }
+
+    /// Each part is small, but there are many of them, or they refer to each other for ever.
+    @Test
+    void theTimeToCompileIsBoundedAsAWhole() {
+        var patterns = new ArrayList<String>();
+        var names = new ArrayList<String>();
+        var chain = new ArrayList<String>();
+        for (var i = 0; i < 3000; i++) {
+            patterns.add("\"p" + i + "\":{\"pattern\":\"(a|b)*a(a|b){9}x{" + i % 90 + "}\"}");
+            names.add("{\"properties\":{\"n" + i + "\":{},\"m" + i + "\":{}}}");
+            chain.add("\"d" + i + "\":{\"anyOf\":[{\"$ref\":\"#/$defs/d" + (i + 1) + "\"},{}]}");
+        }
+        assertTrue(rejected("{\"properties\":{" + String.join(",", patterns) + "}}").getMessage().contains("steps"));
+        assertTrue(rejected("{\"allOf\":" + names + "}").getMessage().contains("steps"));
+        var lists = "{\"enum\":" + IntStream.range(0, 9000).boxed().toList() + "}";
+        assertTrue(rejected("{\"allOf\":[" + lists + "," + lists + "]}").getMessage().contains("steps"));
+        assertTrue(rejected("{\"$ref\":\"#/$defs/d0\",\"$defs\":{" + String.join(",", chain) + ",\"d3000\":{}}}")
+                .getMessage()
+                .contains("limit"));
     }
 
     @Test

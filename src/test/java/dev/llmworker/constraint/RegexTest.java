@@ -48,8 +48,8 @@ class RegexTest {
         for (var round = 0; round < Seeds.rounds(1500); round++) {
             var pattern = pattern(random, 0);
             var java = Pattern.compile(pattern);
-            var search = Regex.search("$", pattern);
-            var whole = Regex.whole("$", pattern);
+            var search = Regex.search(new Work("$"), pattern);
+            var whole = Regex.whole(new Work("$"), pattern);
             for (var i = 0; i < 12; i++) {
                 var text = text(random);
                 assertEquals(java.matcher(text).find(), search.matches(text), () -> pattern + " in " + text);
@@ -84,7 +84,7 @@ class RegexTest {
                 "^[+--]$ , true"
             })
     void theDialectIsThatOfEcmaScript(String pattern, String text, boolean matches) {
-        assertEquals(matches, Regex.search("$", pattern).matches(text), pattern);
+        assertEquals(matches, Regex.search(new Work("$"), pattern).matches(text), pattern);
     }
 
     @ParameterizedTest
@@ -118,7 +118,7 @@ class RegexTest {
                 "a\\ ends"
             })
     void whatIsNotSupportedIsNamed(String pattern, String word) {
-        var e = assertThrows(ConstraintException.class, () -> Regex.search("$.pattern", pattern), pattern);
+        var e = assertThrows(ConstraintException.class, () -> Regex.search(new Work("$.pattern"), pattern), pattern);
         assertEquals("$.pattern", e.path());
         assertTrue(e.getMessage().contains(word), e.getMessage());
     }
@@ -132,7 +132,7 @@ class RegexTest {
             var most = random.nextInt(4) == 0 ? null : bound(random);
             var multiple = random.nextInt(3) == 0 ? BigDecimal.valueOf(1 + random.nextInt(30), random.nextInt(2)) : null;
             var numbers = new Numbers(random.nextBoolean(), least, most, multiple);
-            var texts = numbers.texts("$");
+            var texts = numbers.texts(new Work("$"));
             for (var i = -250; i <= 250; i++) {
                 check(numbers, texts, String.valueOf(i));
                 check(numbers, texts, i + "." + random.nextInt(10));
@@ -165,7 +165,7 @@ class RegexTest {
 
     @Test
     void numbersAreJson() {
-        var numbers = Numbers.ALL.texts("$");
+        var numbers = Numbers.ALL.texts(new Work("$"));
         for (var text : new String[] {"0", "-0", "10", "-1.50", "1e5", "1E+05", "0.1e-3"}) {
             assertTrue(numbers.matches(text), text);
         }
