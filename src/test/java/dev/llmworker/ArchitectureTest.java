@@ -74,17 +74,30 @@ class ArchitectureTest {
             Map.entry("logs", List.of()));
 
     /// Which other rooms of `serving` each of its rooms may use.
-    private static final Map<String, List<String>> SERVING_MAY_USE = Map.of(
-            "beans", List.of("openai", "llm", "delivery", "camel", "port", "connection", "access", "wire", "memory"),
-            "openai", List.of("delivery", "connection", "wire"),
-            "llm", List.of("delivery", "connection", "wire"),
-            "delivery", List.of("connection", "wire", "memory"),
-            "camel", List.of("port", "connection", "access", "wire", "memory"),
-            "port", List.of("connection", "access", "wire", "memory"),
-            "connection", List.of("access", "wire", "memory"),
-            "access", List.of("wire"),
-            "wire", List.of("memory"),
-            "memory", List.of());
+    private static final Map<String, List<String>> SERVING_MAY_USE = Map.ofEntries(
+            Map.entry(
+                    "beans",
+                    List.of(
+                            "openai",
+                            "llm",
+                            "request",
+                            "delivery",
+                            "camel",
+                            "port",
+                            "connection",
+                            "access",
+                            "wire",
+                            "memory")),
+            Map.entry("openai", List.of("request", "delivery", "connection", "wire")),
+            Map.entry("llm", List.of("request", "delivery", "connection", "wire")),
+            Map.entry("request", List.of("wire")),
+            Map.entry("delivery", List.of("connection", "wire", "memory")),
+            Map.entry("camel", List.of("port", "connection", "access", "wire", "memory")),
+            Map.entry("port", List.of("connection", "access", "wire", "memory")),
+            Map.entry("connection", List.of("access", "wire", "memory")),
+            Map.entry("access", List.of("wire")),
+            Map.entry("wire", List.of("memory")),
+            Map.entry("memory", List.of()));
 
     private static JavaClasses classes;
 

@@ -1,8 +1,8 @@
 package dev.llmworker.serving.llm;
 
+import dev.llmworker.serving.request.WireFormat;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
-import dev.llmworker.serving.wire.WireFormat;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -10,10 +10,10 @@ import dev.llmworker.serving.connection.HttpClient;
 import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.SseWriter;
+import dev.llmworker.serving.request.UnsupportedFields;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
-import dev.llmworker.serving.wire.UnsupportedFields;
 import java.nio.charset.StandardCharsets;
 import org.apache.camel.Exchange;
 

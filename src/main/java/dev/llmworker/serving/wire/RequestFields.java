@@ -89,7 +89,7 @@ public record RequestFields(Map<?, ?> fields) {
         };
     }
 
-    float decimal(String name, float absent) {
+    public float decimal(String name, float absent) {
         return switch (fields.get(name)) {
             case null -> absent;
             case Number value -> value.floatValue();
@@ -132,7 +132,7 @@ public record RequestFields(Map<?, ?> fields) {
         return OptionalInt.of((int) value);
     }
 
-    OptionalLong wholeLong(String name) {
+    public OptionalLong wholeLong(String name) {
         return switch (fields.get(name)) {
             case null -> OptionalLong.empty();
             case Integer value -> OptionalLong.of(value);
@@ -164,7 +164,7 @@ public record RequestFields(Map<?, ?> fields) {
                 : fields.get(parameter);
     }
 
-    static RequestException wrong(String name, @Nullable Object value, String limit) {
+    public static RequestException wrong(String name, @Nullable Object value, String limit) {
         return RequestException.invalid(name, name + " is " + shown(value) + "; it must be " + limit);
     }
 

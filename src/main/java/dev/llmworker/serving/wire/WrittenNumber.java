@@ -2,7 +2,7 @@ package dev.llmworker.serving.wire;
 
 /// A number of JSON that Java would write in another way, such as `1.10`, `1e400` or `-0`. It is written back character
 /// by character, by [Json] and by every writer of Jackson.
-final class WrittenNumber extends Number {
+public final class WrittenNumber extends Number {
     private static final long serialVersionUID = 1L;
 
     private final String text;

@@ -1,4 +1,4 @@
-package dev.llmworker.serving.wire;
+package dev.llmworker.serving.request;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.generation.AnswerFormat;
+import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.serving.wire.RequestFields;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

@@ -1,7 +1,10 @@
-package dev.llmworker.serving.wire;
+package dev.llmworker.serving.request;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import dev.llmworker.generation.AnswerFormat;
+import dev.llmworker.serving.wire.Json;
+import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.serving.wire.RequestFields;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

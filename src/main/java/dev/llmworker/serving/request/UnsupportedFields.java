@@ -1,5 +1,7 @@
-package dev.llmworker.serving.wire;
+package dev.llmworker.serving.request;
 
+import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.serving.wire.RequestFields;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;

@@ -1,5 +1,7 @@
-package dev.llmworker.serving.wire;
+package dev.llmworker.serving.request;
 
+import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.text.chat.ChatMessage;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,7 +1,9 @@
-package dev.llmworker.serving.wire;
+package dev.llmworker.serving.request;
 
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Prompt;
+import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.text.chat.ChatMessage;
 import java.util.List;
 import java.util.Map;

@@ -1,5 +1,9 @@
-package dev.llmworker.serving.wire;
+package dev.llmworker.serving.request;
 
+import dev.llmworker.serving.wire.Json;
+import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.serving.wire.RequestFields;
+import dev.llmworker.serving.wire.WrittenNumber;
 import dev.llmworker.text.WholeCharacters;
 import java.math.BigInteger;
 import java.util.ArrayList;

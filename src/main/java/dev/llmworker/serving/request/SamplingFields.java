@@ -1,8 +1,10 @@
-package dev.llmworker.serving.wire;
+package dev.llmworker.serving.request;
 
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.serving.wire.RequestFields;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
