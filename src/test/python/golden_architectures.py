@@ -323,6 +323,7 @@ def cases() -> list[Case]:
         Case("Gemma 3, config of transformers 4", "Gemma3", gguf=False, head_dim=16, sliding_window=20, hidden_size=32,
              query_pre_attn_scalar=40, num_hidden_layers=6, tie_word_embeddings=True, edit=old_gemma3,
              rope_parameters={FULL: rope("linear", 1e6, factor=8.0), SLIDING: rope()}),
+        Case("ERNIE 4.5, tied", "Ernie4_5", head_dim=24, tie_word_embeddings=True, use_bias=True),
         Case("gpt-oss", "GptOss", head_dim=16, num_local_experts=5, num_experts_per_tok=2, intermediate_size=96,
              sliding_window=20, rope_parameters=rope("yarn", 150_000.0, factor=4.0, original_max_position_embeddings=32,
                                                      beta_fast=32.0, beta_slow=1.0, truncate=False)),

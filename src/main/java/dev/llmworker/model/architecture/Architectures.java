@@ -22,7 +22,8 @@ public final class Architectures {
             new Mistral3(),
             new Gemma2(),
             new Gemma3(),
-            new GptOss());
+            new GptOss(),
+            new Ernie45());
 
     private Architectures() {}
 
