@@ -16,3 +16,4 @@ Q4_K: Final[int] = 12
 Q5_K: Final[int] = 13
 Q6_K: Final[int] = 14
 BF16: Final[int] = 30
+MXFP4: Final[int] = 39

@@ -56,6 +56,8 @@ def native_format(gguf_type: int) -> int:
         return native_formats.Q8
     if gguf_type == gguf_types.Q5_0 or gguf_type == gguf_types.Q5_1 or gguf_type == gguf_types.Q5_K:
         return native_formats.Q8_OFFSET
+    if gguf_type == gguf_types.MXFP4:
+        return native_formats.Q8_OFFSET
     if gguf_type == gguf_types.Q6_K:
         return native_formats.Q8_HALF_BLOCKS
     if gguf_type == gguf_types.F32:

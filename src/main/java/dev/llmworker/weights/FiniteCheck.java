@@ -1,6 +1,7 @@
 package dev.llmworker.weights;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Optional;
 
 /// Finds NaN and infinity in a tensor's data. In quantised blocks it checks only the scales, because the quants
@@ -9,6 +10,10 @@ final class FiniteCheck {
     private static final long FLOAT16_EXPONENT = 0x7C00;
     private static final long BFLOAT16_EXPONENT = 0x7F80;
     private static final long FLOAT32_EXPONENT = 0x7F80_0000;
+    /// Of MXFP4's scales.
+    private static final int EXPONENT_BIAS = 127;
+
+    private static final int MOST_EXPONENT = 12;
 
     private FiniteCheck() {}
 
@@ -17,6 +22,7 @@ final class FiniteCheck {
         var data = tensor.data();
         return switch (tensor.type()) {
             case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K -> scales(tensor);
+            case MXFP4 -> exponents(tensor);
             case F16 -> element(data, Short.BYTES, FLOAT16_EXPONENT).map(at -> elementProblem(tensor, at));
             case BF16 -> element(data, Short.BYTES, BFLOAT16_EXPONENT).map(at -> elementProblem(tensor, at));
             case F32 -> element(data, Integer.BYTES, FLOAT32_EXPONENT).map(at -> elementProblem(tensor, at));
@@ -33,6 +39,19 @@ final class FiniteCheck {
                     var value = Float.float16ToFloat(data.get(ValueType.SHORT, at));
                     return Optional.of("has a scale of " + value + " in block " + at / type.blockBytes());
                 }
+            }
+        }
+        return Optional.empty();
+    }
+
+    /// Scales are powers of two. The programs hold 12 half scales as a float16; no model has such large weights.
+    private static Optional<String> exponents(Tensor tensor) {
+        var data = tensor.data();
+        for (var at = 0L; at < data.byteSize(); at += tensor.type().blockBytes()) {
+            var exponent = Byte.toUnsignedInt(data.get(ValueLayout.JAVA_BYTE, at)) - EXPONENT_BIAS;
+            if (exponent > MOST_EXPONENT) {
+                return Optional.of("has a scale of 2^" + exponent + " in block "
+                        + at / tensor.type().blockBytes() + ", above 2^" + MOST_EXPONENT);
             }
         }
         return Optional.empty();
@@ -65,7 +84,7 @@ final class FiniteCheck {
             case F16 -> Float.float16ToFloat(data.get(ValueType.SHORT, index * Short.BYTES));
             case BF16 -> Float.intBitsToFloat(data.get(ValueType.SHORT, index * Short.BYTES) << Short.SIZE);
             case F32 -> Float.intBitsToFloat(data.get(ValueType.INT, index * Integer.BYTES));
-            case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K ->
+            case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, MXFP4 ->
                 throw new IllegalStateException(tensor.type() + " has scales");
         };
         return "has " + value + " at element " + index;

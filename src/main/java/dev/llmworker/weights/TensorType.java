@@ -15,6 +15,7 @@ import java.util.stream.Collectors;
 /// - Q8_0: `w = d * q`
 /// - Q5_0 and Q5_1: a fifth bit for each quant lies between scales and quants
 /// - Q4_K and Q5_K: `w = d * sc * q - dmin * m`, where each group of a block has small integers for scales
+/// - MXFP4: `w = 2^(e - 127) * f`, where `e` is the block's first byte and `f` a float of 4 bits
 /// - Q6_K: `w = d * sc * (q - 32)`, likewise; `d` comes last in the block
 ///
 /// Source: `ggml-common.h` of llama.cpp.
@@ -27,6 +28,7 @@ public enum TensorType {
     Q4_K(12, 256, 144, 2, 0),
     Q5_K(13, 256, 176, 2, 0),
     Q6_K(14, 256, 210, 1, 208),
+    MXFP4(39, 32, 17, 0, 0),
     F16(1, 1, 2, 0, 0),
     BF16(30, 1, 2, 0, 0),
     F32(0, 1, 4, 0, 0);
@@ -52,8 +54,7 @@ public enum TensorType {
             Map.entry(28, "F64"),
             Map.entry(29, "IQ1_M"),
             Map.entry(34, "TQ1_0"),
-            Map.entry(35, "TQ2_0"),
-            Map.entry(39, "MXFP4"));
+            Map.entry(35, "TQ2_0"));
 
     private final int ggufId;
     private final int blockElements;
@@ -83,7 +84,7 @@ public enum TensorType {
         return blockBytes;
     }
 
-    /// The number of adjacent float16 values in a block; 0 for the types that are not quantised.
+    /// The number of adjacent float16 values in a block; 0 for the types that have none.
     int blockScales() {
         return blockScales;
     }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -59,6 +60,13 @@ class FiniteCheckTest {
         }
     }
 
+    @Test
+    void aScaleOfTwoToTheThirteenthIsTooLarge() throws IOException {
+        var data = new byte[2 * TensorType.MXFP4.blockBytes()];
+        data[TensorType.MXFP4.blockBytes()] = (byte) (127 + 13);
+        assertRefused("has a scale of 2^13 in block 1, above 2^12", TensorType.MXFP4, data, 64);
+    }
+
     @ParameterizedTest
     @EnumSource
     void theLargestFiniteFiguresPass(TensorType type) throws IOException {
@@ -67,6 +75,7 @@ class FiniteCheckTest {
             case F32 -> new byte[] {-1, -1, 0x7F, 0x7F, -1, -1, 0x7F, -1};
             case BF16 -> new byte[] {0x7F, 0x7F, 0x7F, -1};
             case F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K -> new byte[] {-1, 0x7B, -1, -5};
+            case MXFP4 -> new byte[] {(byte) (127 + 12)};
         };
         var data = new byte[4 * type.blockBytes()];
         for (var block = 0; block < data.length; block += type.blockBytes()) {

@@ -76,14 +76,14 @@ final class QuantisedProgram implements DecoderProgram {
             case Q4_0, Q4_1, Q4_K -> int4 ? "int4" : unquantised;
             case Q5_0, Q5_1, Q5_K -> int4 ? "int5" : unquantised;
             case Q8_0 -> int4 ? "int8" : unquantised;
-            case Q6_K, F16, BF16, F32 -> unquantised;
+            case Q6_K, MXFP4, F16, BF16, F32 -> unquantised;
         };
     }
 
     private static boolean isFourBit(TensorType type) {
         return switch (type) {
             case Q4_0, Q4_1, Q4_K -> true;
-            case Q5_0, Q5_1, Q8_0, Q5_K, Q6_K, F16, BF16, F32 -> false;
+            case Q5_0, Q5_1, Q8_0, Q5_K, Q6_K, MXFP4, F16, BF16, F32 -> false;
         };
     }
 
@@ -91,7 +91,7 @@ final class QuantisedProgram implements DecoderProgram {
     private static boolean isPairOfFourBits(TensorType type) {
         return switch (type) {
             case Q5_0, Q5_1, Q8_0, Q5_K -> true;
-            case Q4_0, Q4_1, Q4_K, Q6_K, F16, BF16, F32 -> false;
+            case Q4_0, Q4_1, Q4_K, Q6_K, MXFP4, F16, BF16, F32 -> false;
         };
     }
 

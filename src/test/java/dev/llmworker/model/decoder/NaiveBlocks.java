@@ -23,6 +23,7 @@ final class NaiveBlocks {
                 case Q4_K -> naive.grouped(naive.groupNibble(16, i), i / 32);
                 case Q5_K -> naive.grouped(naive.groupNibble(48, i) + 16 * naive.bit(16 + i % 32, i / 32), i / 32);
                 case Q6_K -> naive.half(208) * naive.block.get(192 + i / 16) * (naive.sixBits(i) - 32);
+                case MXFP4 -> naive.float4(i) * (float) Math.pow(2, naive.unsigned(0) - 127);
                 case Q4_0, Q4_1, Q8_0, F16, BF16, F32 -> throw new IllegalArgumentException(type + " is not here");
             };
         }
@@ -33,6 +34,14 @@ final class NaiveBlocks {
     private int fiveBits(int at, int i) {
         var nibble = i < 16 ? unsigned(at + 4 + i) & 15 : unsigned(at + 4 + i - 16) >> 4;
         return nibble + 16 * (block.getInt(at) >>> i & 1);
+    }
+
+    /// A sign, two bits of an exponent and one of a mantissa.
+    private float float4(int i) {
+        var bits = i < 16 ? unsigned(1 + i) & 15 : unsigned(1 + i - 16) >> 4;
+        int exponent = bits >> 1 & 3, mantissa = bits & 1;
+        var size = exponent == 0 ? mantissa * 0.5f : (1 + mantissa * 0.5f) * (1 << (exponent - 1));
+        return bits >= 8 ? -size : size;
     }
 
     /// 32 bytes for each 64 elements: the first 32 in the low halves, the others in the high ones.

@@ -75,7 +75,7 @@ class NativeDecoderTest {
     }
 
     @ParameterizedTest
-    @EnumSource(names = {"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "Q5_1", "Q6_K"})
+    @EnumSource(names = {"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "Q5_1", "Q6_K", "MXFP4"})
     void aRowsBitsDependOnItsOwnSequenceAlone(TensorType type) throws Exception {
         var seed = 229 + type.ordinal();
         var random = new Random(seed);
@@ -177,7 +177,7 @@ class NativeDecoderTest {
     private static double tolerance(TensorType type) {
         return switch (type) {
             case Q4_K, Q5_K, Q6_K -> K_FORMATS_TOLERANCE;
-            case F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 -> FLOAT32_CACHE_TOLERANCE;
+            case F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, MXFP4 -> FLOAT32_CACHE_TOLERANCE;
         };
     }
 

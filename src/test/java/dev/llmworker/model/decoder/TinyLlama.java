@@ -171,6 +171,7 @@ final class TinyLlama {
             case Q4_K -> random(type, bytes, weights, start, scale / 400, 7.5f * scale / 400);
             case Q5_K -> random(type, bytes, weights, start, scale / 800, 15.5f * scale / 800);
             case Q6_K -> random(type, bytes, weights, start, scale / 1370);
+            case MXFP4 -> exponents(bytes, weights, start, scale / 3);
         }
     }
 
@@ -187,6 +188,16 @@ final class TinyLlama {
         }
         bytes.put(block);
         System.arraycopy(NaiveBlocks.values(type, block), 0, weights, start, type.blockElements());
+    }
+
+    /// A block of MXFP4, whose scale is a power of two.
+    private void exponents(ByteBuffer bytes, float[] weights, int start, float scale) {
+        var block = new byte[TensorType.MXFP4.blockBytes()];
+        random.nextBytes(block);
+        block[0] = (byte) (127 + Math.getExponent(scale) + random.nextInt(2));
+        bytes.put(block);
+        var values = NaiveBlocks.values(TensorType.MXFP4, block);
+        System.arraycopy(values, 0, weights, start, values.length);
     }
 
     private void nibbles(ByteBuffer bytes, float d, float offset, float[] weights, int start) {
