@@ -131,8 +131,7 @@ public final class Safetensors implements StoredModel {
 
     private static Map<String, Tensor> of(Path file, Arena arena) throws IOException {
         var mapping = MappedFile.map(file, arena);
-        return SafetensorsLayout.place(
-                file, mapping, SafetensorsHeader.read(file, mapping), HubTensorNames::isLeftOut);
+        return SafetensorsLayout.place(file, mapping, SafetensorsHeader.read(file, mapping), HubTensorNames::isLeftOut);
     }
 
     private static Map<String, Tensor> named(List<Map<String, Tensor>> shards) throws ModelFileException {
