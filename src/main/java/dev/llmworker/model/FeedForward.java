@@ -8,7 +8,11 @@ import org.jspecify.annotations.Nullable;
 /// @param width values between the matrices; of each expert if there are some
 /// @param biased whether the matrices have biases
 /// @param experts null if there is one feed-forward block for all tokens
-public record FeedForward(int width, Activation activation, boolean biased, @Nullable Experts experts) {
+public record FeedForward(
+        int width,
+        Activation activation,
+        boolean biased,
+        @Nullable Experts experts) {
     /// What the gate `g` does to the values `u`.
     public enum Activation {
         /// `u * g * sigmoid(g)`.

@@ -38,12 +38,17 @@ public record ModelConfig(
     ///
     /// @param numberBytes bytes of a number
     public long cacheBytesPerToken(int numberBytes) {
-        return layers.stream().mapToLong(layer -> 2L * layer.attention().keyWidth() * numberBytes).sum();
+        return layers.stream()
+                .mapToLong(layer -> 2L * layer.attention().keyWidth() * numberBytes)
+                .sum();
     }
 
     /// How [#cacheBytesPerToken] comes about, for messages.
     public String cacheArithmetic(int numberBytes) {
-        return counted(layer -> layer.attention().kvHeads() + " heads × " + layer.attention().headDim()).entrySet().stream()
+        return counted(layer -> layer.attention().kvHeads() + " heads × "
+                        + layer.attention().headDim())
+                .entrySet()
+                .stream()
                 .map(kind -> "2 × " + kind.getValue() + " layers × " + kind.getKey() + " × " + numberBytes + " bytes")
                 .collect(Collectors.joining(" + "));
     }
@@ -59,8 +64,7 @@ public record ModelConfig(
     }
 
     private Map<String, Long> counted(Function<Layer, String> description) {
-        return layers.stream()
-                .collect(Collectors.groupingBy(description, LinkedHashMap::new, Collectors.counting()));
+        return layers.stream().collect(Collectors.groupingBy(description, LinkedHashMap::new, Collectors.counting()));
     }
 
     /// Bytes of what a program computes for a row between two layers, in float32.

@@ -28,8 +28,7 @@ public final class TensorCheck {
 
     /// Refuses a tensor that the programs do not use: without it the model would write nonsense.
     public static void allKnown(StoredModel model, ModelConfig config) throws ModelFileException {
-        var known = new HashSet<>(
-                Set.of(EMBEDDING, OUTPUT_NORM, HEAD, ROPE_FACTORS, LONG_FACTORS, SHORT_FACTORS));
+        var known = new HashSet<>(Set.of(EMBEDDING, OUTPUT_NORM, HEAD, ROPE_FACTORS, LONG_FACTORS, SHORT_FACTORS));
         for (var i = 0; i < config.layers().size(); i++) {
             known.addAll(LayerTensors.of(model, config, i).shapes().keySet());
         }

@@ -111,7 +111,9 @@ final class HubConfig {
                 throw fields.problem(
                         only.getKey(),
                         "is " + value + "; supported: "
-                                + only.getValue().stream().map(some -> some + " or ").collect(Collectors.joining())
+                                + only.getValue().stream()
+                                        .map(some -> some + " or ")
+                                        .collect(Collectors.joining())
                                 + "none");
             }
         }
@@ -138,7 +140,8 @@ final class HubConfig {
             return;
         }
         var layers = layers();
-        var name = fields.first("layer_types", "sliding_window_pattern", "_sliding_window_pattern", "max_window_layers");
+        var name =
+                fields.first("layer_types", "sliding_window_pattern", "_sliding_window_pattern", "max_window_layers");
         if (!fields.has(name)) {
             return;
         }
@@ -163,8 +166,7 @@ final class HubConfig {
                     case "sliding_attention" -> true;
                     default ->
                         throw fields.problem(
-                                name,
-                                "has " + node.path(layer) + "; supported: full_attention, sliding_attention");
+                                name, "has " + node.path(layer) + "; supported: full_attention, sliding_attention");
                 };
             case "max_window_layers" -> layer >= node.asInt();
             default ->

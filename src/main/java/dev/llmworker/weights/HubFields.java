@@ -35,7 +35,8 @@ final class HubFields {
             "sliding_window", 4096,
             "tie_word_embeddings", true);
 
-    /// What transformers takes for fields that are missing, by its name of the model. Source: its configuration classes.
+    /// What transformers takes for fields that are missing, by its name of the model. Source: its configuration
+    /// classes.
     private static final Map<String, Map<String, ?>> DEFAULTS = Map.ofEntries(
             Map.entry("mistral", Map.of("sliding_window", 4096)),
             Map.entry("qwen2", QWEN),
@@ -66,7 +67,9 @@ final class HubFields {
             Map.entry("olmo3", Map.of("sliding_window", 4096)),
             Map.entry(
                     "smollm3",
-                    with(NO_WINDOW, Map.of("no_rope_layer_interval", 4, "rope_theta", 2e6, "tie_word_embeddings", true))),
+                    with(
+                            NO_WINDOW,
+                            Map.of("no_rope_layer_interval", 4, "rope_theta", 2e6, "tie_word_embeddings", true))),
             Map.entry("glm4", Map.of("head_dim", 128, "partial_rotary_factor", 0.5)),
             Map.entry("exaone4", Map.of("sliding_window", 4096)),
             Map.entry("gptoss", Map.of("head_dim", 64, "sliding_window", 128)));

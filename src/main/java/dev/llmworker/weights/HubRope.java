@@ -72,7 +72,8 @@ final class HubRope {
             var turning = (int) (headDim() * partial.asDouble());
             config.put("rope.dimension_count", "partial_rotary_factor", Value.integer(turning));
         }
-        config.put("attention.temperature_scale", name + ".llama_4_scaling_beta", parameters.path("llama_4_scaling_beta"));
+        config.put(
+                "attention.temperature_scale", name + ".llama_4_scaling_beta", parameters.path("llama_4_scaling_beta"));
         switch (type(parameters)) {
             // The dynamic kind only differs beyond the context that the model was trained for.
             case "default", "dynamic", "llama3" -> {}
@@ -103,7 +104,8 @@ final class HubRope {
         config.put(key, SLIDING + ".rope_theta", sliding.path("rope_theta"));
         if (type(sliding).equals("default")) {
             config.put("rope.unscaled_swa", SLIDING, Value.flag(true));
-        } else if (!type(sliding).equals(type(parameters)) || !sliding.path("factor").equals(parameters.path("factor"))) {
+        } else if (!type(sliding).equals(type(parameters))
+                || !sliding.path("factor").equals(parameters.path("factor"))) {
             throw fields.problem(SLIDING, "is " + sliding + "; supported: as " + FULL + ", or not scaled");
         }
     }

@@ -16,8 +16,8 @@ final class HubTensorNames {
     /// What text models have before their names, also within a model that sees or hears.
     private static final String PREFIX = "(?:(?:language_|text_)?model\\.)*";
     private static final Pattern OUTSIDE = Pattern.compile(PREFIX + "(?<name>(?:embed_tokens|norm|lm_head)\\.weight)");
-    private static final Pattern HUB_BLOCK =
-            Pattern.compile(PREFIX + "layers\\.(?<block>0|[1-9]\\d{0,3})\\.(?<part>.+?)(?<kind>\\.weight|\\.bias|_bias)?");
+    private static final Pattern HUB_BLOCK = Pattern.compile(
+            PREFIX + "layers\\.(?<block>0|[1-9]\\d{0,3})\\.(?<part>.+?)(?<kind>\\.weight|\\.bias|_bias)?");
     private static final Pattern HUB_EXPERT = Pattern.compile(
             "(?:mlp|block_sparse_moe)\\.experts\\.(?<expert>0|[1-9]\\d{0,3})\\.(?<part>gate_proj|up_proj|down_proj|w[123])");
     private static final Pattern GGUF_BLOCK =
@@ -26,8 +26,9 @@ final class HubTensorNames {
     private static final Pattern COMPUTED =
             Pattern.compile(PREFIX + "layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq");
     /// Parts for pictures and sound. Text does without.
-    private static final Pattern TOWER = Pattern.compile("(?:model\\.)?(?:vision_tower|vision_model|vision_encoder|visual"
-            + "|vision_projection|multi_modal_projector|audio_tower|audio_encoder|embed_vision|embed_audio)\\..+");
+    private static final Pattern TOWER = Pattern.compile(
+            "(?:model\\.)?(?:vision_tower|vision_model|vision_encoder|visual"
+                    + "|vision_projection|multi_modal_projector|audio_tower|audio_encoder|embed_vision|embed_audio)\\..+");
 
     private static final Map<String, String> OUTSIDE_BLOCKS =
             Map.of("embed_tokens.weight", EMBEDDING, "norm.weight", "output_norm.weight", "lm_head.weight", HEAD);

@@ -13,6 +13,8 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A model as transformers saves it: `config.json`, and the weights in `model.safetensors` or in the files that
 /// `model.safetensors.index.json` lists. Files are untrusted: opening them checks everything except the values of
@@ -20,6 +22,8 @@ import java.util.stream.Collectors;
 public final class Safetensors implements StoredModel {
     /// Put before names that GGUF does not have, so that none of them equals one of GGUF's.
     private static final String UNNAMED = "?";
+    private static final Logger LOG = LoggerFactory.getLogger(Safetensors.class);
+
     private static final String SUFFIX = ".safetensors";
     private static final String SINGLE = "model" + SUFFIX;
     private static final Pattern SHARD = Pattern.compile(".*-\\d{5}-of-\\d{5}\\.safetensors");
@@ -131,8 +135,14 @@ public final class Safetensors implements StoredModel {
 
     private static Map<String, Tensor> of(Path file, Arena arena) throws IOException {
         var mapping = MappedFile.map(file, arena);
-        return SafetensorsLayout.place(
-                file, mapping, SafetensorsHeader.read(file, mapping), HubTensorNames::isLeftOut);
+        var header = SafetensorsHeader.read(file, mapping);
+        var towers = header.tensors().stream()
+                .filter(tensor -> HubTensorNames.isOfTower(tensor.name()))
+                .count();
+        if (towers > 0) {
+            LOG.info("{}: {} tensors for pictures or sound are left out", file.getFileName(), towers);
+        }
+        return SafetensorsLayout.place(file, mapping, header, HubTensorNames::isLeftOut);
     }
 
     private static Map<String, Tensor> named(List<Map<String, Tensor>> shards) throws ModelFileException {

@@ -110,7 +110,12 @@ class HubConfigTest {
     void windowsMayHaveAPattern() throws IOException {
         for (var pattern : List.of(4, "LLLG")) {
             try (var model = model(Map.of(
-                    "architectures", List.of("Exaone4ForCausalLM"), "sliding_window", 32, "sliding_window_pattern", pattern))) {
+                    "architectures",
+                    List.of("Exaone4ForCausalLM"),
+                    "sliding_window",
+                    32,
+                    "sliding_window_pattern",
+                    pattern))) {
                 assertArrayEquals(
                         new int[] {1, 1, 1, 0}, model.metadata().list("exaone4.attention.sliding_window_pattern"));
             }
@@ -123,8 +128,8 @@ class HubConfigTest {
         try (var model = model(name)) {
             assertArrayEquals(new int[] {1, 1, 1, 0}, model.metadata().list("smollm3.attention.rope_pattern"));
         }
-        try (var model = model(
-                Map.of("architectures", List.of("SmolLM3ForCausalLM"), "no_rope_layers", List.of(0, 1, 1, 0)))) {
+        try (var model =
+                model(Map.of("architectures", List.of("SmolLM3ForCausalLM"), "no_rope_layers", List.of(0, 1, 1, 0)))) {
             assertArrayEquals(new int[] {0, 1, 1, 0}, model.metadata().list("smollm3.attention.rope_pattern"));
         }
     }

@@ -9,9 +9,9 @@ import dev.llmworker.model.FeedForward.Experts.Scoring;
 import dev.llmworker.model.Layer;
 import dev.llmworker.model.Layer.Norms;
 import dev.llmworker.model.ModelConfig;
+import dev.llmworker.model.Rope;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
-import dev.llmworker.model.Rope;
 import java.util.ArrayList;
 import org.jspecify.annotations.Nullable;
 
@@ -126,9 +126,7 @@ final class Description {
         if (!keys.flag("attention.rope_pattern", layer, layer % pattern < pattern - 1)) {
             return null;
         }
-        return slides(layer)
-                ? ropes.ofSliding(headDim, slidingBase, slidingUnscaled)
-                : ropes.of(headDim);
+        return slides(layer) ? ropes.ofSliding(headDim, slidingBase, slidingUnscaled) : ropes.of(headDim);
     }
 
     private int headDim(int heads) throws ModelFileException {
@@ -161,7 +159,8 @@ final class Description {
         var normalised = keys.flag("expert_weights_norm", true);
         var count = keys.size("expert_count", MAX_EXPERTS);
         var used = keys.size("expert_used_count", count);
-        var width = keys.size("expert_feed_forward_length", Keys.MAX_SIZE, keys.size("feed_forward_length", Keys.MAX_SIZE, 1));
+        var width = keys.size(
+                "expert_feed_forward_length", Keys.MAX_SIZE, keys.size("feed_forward_length", Keys.MAX_SIZE, 1));
         var scale = keys.positive("expert_weights_scale", 1);
         return new FeedForward(
                 width,

@@ -178,8 +178,7 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
     ///
     /// @param layer -1 for the head, which makes logits and comes last
     /// @param role of the matrix in its layer, as `program.py` lists them
-    default void putMatrix(
-            int layer, String role, MatrixParts parts, WeightLayout few, WeightLayout many) {
+    default void putMatrix(int layer, String role, MatrixParts parts, WeightLayout few, WeightLayout many) {
         exported()
                 .run(
                         "put_matrix",

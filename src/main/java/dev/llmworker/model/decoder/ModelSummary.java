@@ -55,17 +55,10 @@ public record ModelSummary(
             types.merge(tensor.type(), tensor.data().byteSize(), Long::sum);
             parameters += tensor.elements();
         }
-        var sizes = config.layers().size() + " layers of " + config.hidden() + ": " + config.kinds()
-                + "; trained for " + config.contextLength() + " tokens";
+        var sizes = config.layers().size() + " layers of " + config.hidden() + ": " + config.kinds() + "; trained for "
+                + config.contextLength() + " tokens";
         return new ModelSummary(
-                config.architecture(),
-                sizes,
-                config.vocabulary(),
-                types,
-                parameters,
-                device,
-                weightFormat,
-                memory);
+                config.architecture(), sizes, config.vocabulary(), types, parameters, device, weightFormat, memory);
     }
 
     /// `134.5 million in Q4_1 84.1 MB, F32 0.1 MB`.

@@ -31,9 +31,7 @@ final class ProgramChoice {
         }
         var problem = nativeProblem(config, options, device);
         if (problem == null) {
-            return config.isPlain() && isTorchFaster(options, NativeLibrary.isAmxUsable())
-                    ? torch
-                    : ProgramKind.NATIVE;
+            return config.isPlain() && isTorchFaster(options, NativeLibrary.isAmxUsable()) ? torch : ProgramKind.NATIVE;
         }
         if (options.kernels() == Kernels.NATIVE) {
             throw new IllegalArgumentException("KERNELS is native, which cannot be: " + problem);

@@ -151,7 +151,8 @@ class GoldenArchitecturesTest {
                 case Integer integer -> file.integer(key, integer);
                 case Boolean flag -> file.flag(key, flag);
                 case Number number -> file.number(key, number.floatValue());
-                case List<?> flags -> file.flags(key, flags.stream().map(Boolean.TRUE::equals).toList());
+                case List<?> flags ->
+                    file.flags(key, flags.stream().map(Boolean.TRUE::equals).toList());
                 default -> throw new IllegalArgumentException(key + " is " + value);
             }
         });
@@ -163,14 +164,14 @@ class GoldenArchitecturesTest {
     }
 
     private static Stream<Arguments> goldensAndPrograms() throws IOException {
-        return goldens().stream()
-                .flatMap(golden -> programs(golden).map(program -> Arguments.of(golden, program)));
+        return goldens().stream().flatMap(golden -> programs(golden).map(program -> Arguments.of(golden, program)));
     }
 
     private static Stream<ProgramKind> programs(Golden golden) {
         var architecture = (String) golden.metadata().get("general.architecture");
         var programs = Stream.of(ProgramKind.DENSE);
-        if (Set.of("llama", "qwen2", "qwen3").contains(architecture) && !golden.name().matches("Mixtral|.*(biases|YaRN).*")) {
+        if (Set.of("llama", "qwen2", "qwen3").contains(architecture)
+                && !golden.name().matches("Mixtral|.*(biases|YaRN).*")) {
             programs = Stream.concat(programs, Stream.of(ProgramKind.QUANTISED));
         }
         // It takes heads of a multiple of 8 values.

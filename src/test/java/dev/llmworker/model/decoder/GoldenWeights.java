@@ -19,7 +19,10 @@ record GoldenWeights(String name, float base, float scale, long[] shape) {
     static List<GoldenWeights> of(Map<String, double[]> described) {
         var weights = new ArrayList<GoldenWeights>();
         described.forEach((name, numbers) -> {
-            var shape = Arrays.stream(numbers).skip(2).mapToLong(size -> (long) size).toArray();
+            var shape = Arrays.stream(numbers)
+                    .skip(2)
+                    .mapToLong(size -> (long) size)
+                    .toArray();
             for (var each : counted(name)) {
                 weights.add(new GoldenWeights(each, (float) numbers[0], (float) numbers[1], shape));
             }

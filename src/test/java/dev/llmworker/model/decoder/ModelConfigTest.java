@@ -133,8 +133,7 @@ class ModelConfigTest {
 
     @Test
     void expertsAreCountedBeforeTheySizeAnything() {
-        assertRefused(
-                tiny().file.integer("llama.expert_count", 8), "metadata llama.expert_used_count is missing");
+        assertRefused(tiny().file.integer("llama.expert_count", 8), "metadata llama.expert_used_count is missing");
         assertRefused(
                 tiny().file.integer("llama.expert_count", 8).integer("llama.expert_used_count", 9),
                 "metadata llama.expert_used_count is 9; expected 1 to 8");

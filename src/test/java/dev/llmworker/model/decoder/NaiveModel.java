@@ -105,10 +105,7 @@ final class NaiveModel {
         for (var i = 0; i < inputs.length; i++) {
             q[i] = positioned(Arrays.copyOf(joined[i], queries), block + "attn_q_norm.weight", attention, i);
             k[i] = positioned(
-                    Arrays.copyOfRange(joined[i], queries, queries + keys),
-                    block + "attn_k_norm.weight",
-                    attention,
-                    i);
+                    Arrays.copyOfRange(joined[i], queries, queries + keys), block + "attn_k_norm.weight", attention, i);
             if (attention.growth() != null) {
                 var growth = attention.growth();
                 var factor = 1 + growth.beta() * Math.log1p(Math.floorDiv(i, growth.length()));
@@ -209,7 +206,9 @@ final class NaiveModel {
                 .sorted(Comparator.comparingDouble(i -> -scores[i]))
                 .limit(experts.used())
                 .toList();
-        var all = experts.scoring() == Scoring.SOFTMAX ? Arrays.stream(scores) : chosen.stream().mapToDouble(i -> scores[i]);
+        var all = experts.scoring() == Scoring.SOFTMAX
+                ? Arrays.stream(scores)
+                : chosen.stream().mapToDouble(i -> scores[i]);
         var total = all.map(Math::exp).sum();
         var sum = chosen.stream().mapToDouble(i -> Math.exp(scores[i]) / total).sum();
         var result = new double[x.length];
@@ -278,7 +277,9 @@ final class NaiveModel {
     private double[] normalised(double[] x, double[] weights) {
         var squares = Arrays.stream(x).map(value -> value * value).sum();
         var scale = 1 / Math.sqrt(squares / x.length + config.epsilon());
-        return IntStream.range(0, x.length).mapToDouble(i -> x[i] * scale * weights[i]).toArray();
+        return IntStream.range(0, x.length)
+                .mapToDouble(i -> x[i] * scale * weights[i])
+                .toArray();
     }
 
     private double[] norm(String name) throws ModelFileException {
@@ -315,7 +316,9 @@ final class NaiveModel {
     }
 
     private static double[] values(Tensor tensor) {
-        return IntStream.range(0, (int) tensor.elements()).mapToDouble(i -> value(tensor, i)).toArray();
+        return IntStream.range(0, (int) tensor.elements())
+                .mapToDouble(i -> value(tensor, i))
+                .toArray();
     }
 
     private static double value(Tensor tensor, int i) {
