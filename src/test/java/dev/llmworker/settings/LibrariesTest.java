@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 class LibrariesTest {
     /// Libraries of tests alone.
     private static final String TESTS =
-            "(org\\.(junit|opentest4j|apiguardian|mockito|objenesis)|com\\.tngtech|net\\.bytebuddy"
+            "(com\\.(networknt|ethlo)|org\\.(junit|opentest4j|apiguardian|mockito|objenesis)|com\\.tngtech|net\\.bytebuddy"
                     + "|kotlin|okhttp3|okio|retrofit2)(\\..*)?";
 
     private static LoggerContext loggers(String level) {
