@@ -142,9 +142,9 @@ final class Admissions {
 
     private static Expression expression(AnswerFormat format) {
         return switch (format) {
-            case AnswerFormat.Json(_, var schema) -> new Expression.Json(schema);
-            case AnswerFormat.Pattern(_, var regex) -> new Expression.Pattern(regex);
-            case AnswerFormat.Choice(_, var options) -> Expression.choice(options);
+            case AnswerFormat.Json json -> new Expression.Json(json.schema());
+            case AnswerFormat.Pattern pattern -> new Expression.Pattern(pattern.regex());
+            case AnswerFormat.Choice choice -> Expression.choice(choice.options());
         };
     }
 

@@ -162,7 +162,7 @@ final class RegexNeighbours {
             }
             return switch (branch.get(i)) {
                 case Atom(var source) -> source;
-                case Repeat(Atom(var source), var min, _, _) when min == 1 -> source;
+                case Repeat repeat when repeat.min() == 1 && repeat.body() instanceof Atom(var source) -> source;
                 default -> null;
             };
         }
