@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -174,6 +175,7 @@ final class Automaton {
     private final Grammar grammar;
     private final TokenTrie tokens;
     private final long maxBytes;
+    private final int maxSteps;
     private Map<State, State> states = new HashMap<>();
     private Map<Stack, Stack> stacks = new HashMap<>();
     private long bytes;
@@ -188,7 +190,9 @@ final class Automaton {
     private final Stack bottom = new Stack(new long[0], new Stack[0], true);
 
     /// @param maxBytes of states and masks that are kept
-    Automaton(Grammar grammar, TokenTrie tokens, long maxBytes) {
+    /// @param maxSteps for one mask or token
+    Automaton(Grammar grammar, TokenTrie tokens, long maxBytes, int maxSteps) {
+        this.maxSteps = maxSteps;
         this.maxBytes = maxBytes;
         this.grammar = grammar;
         this.tokens = tokens;
@@ -246,11 +250,11 @@ final class Automaton {
             if (!missing) {
                 open.pop();
                 var below = new Stack[top.below.length];
-                Arrays.setAll(below, i -> copies.get(top.below[i]));
+                Arrays.setAll(below, i -> Objects.requireNonNull(copies.get(top.below[i])));
                 copies.put(top, top == bottom ? bottom : unique(new Stack(top.frames, below, top.isBottom)));
             }
         }
-        return copies.get(stack);
+        return Objects.requireNonNull(copies.get(stack));
     }
 
     /// Drops the states if they take more than the limit. Whoever holds one goes on with [#current].
@@ -330,9 +334,9 @@ final class Automaton {
 
         /// Adds a place; if it is there already, with another stack, its stack becomes both.
         void add(int node, int count, Stack stack) {
-            if (++steps > Limits.TOKEN_STEPS) {
+            if (++steps > maxSteps) {
                 throw new ConstraintException(
-                        "the schema", "takes more than " + Limits.TOKEN_STEPS + " steps for one token; the limit bounds time");
+                        "the schema", "takes more than " + maxSteps + " steps for one token; the limit bounds time");
             }
             var key = (long) count << 32 | node;
             var known = seen.get(key);
@@ -350,7 +354,7 @@ final class Automaton {
         State state() {
             while (!queue.isEmpty()) {
                 var key = queue.remove();
-                follow((int) (long) key, (int) (key >> 32), seen.get(key));
+                follow((int) (long) key, (int) (key >> 32), Objects.requireNonNull(seen.get(key)));
             }
             var keys = new long[seen.size()];
             var count = 0;
@@ -364,7 +368,7 @@ final class Automaton {
             var held = new Stack[count];
             for (var i = 0; i < count; i++) {
                 places[i] = (int) keys[i];
-                held[i] = seen.get(keys[i]);
+                held[i] = Objects.requireNonNull(seen.get(keys[i]));
             }
             return unique(new State(places, held, accepts, epoch));
         }

@@ -16,14 +16,15 @@ public final class Constraint {
 
     /// @throws ConstraintException if it cannot be enforced
     public Constraint(Expression expression, TokenTrie tokens) {
-        this(expression, tokens, Limits.STATE_BYTES);
+        this(expression, tokens, Limits.STATE_BYTES, Limits.TOKEN_STEPS);
     }
 
     /// @param maxBytes of what it finds out and keeps
-    Constraint(Expression expression, TokenTrie tokens, long maxBytes) {
+    /// @param maxSteps for one mask or token
+    Constraint(Expression expression, TokenTrie tokens, long maxBytes, int maxSteps) {
         this.tokens = tokens;
         grammar = ExpressionCompiler.compile(expression);
-        automaton = new Automaton(grammar, tokens, maxBytes);
+        automaton = new Automaton(grammar, tokens, maxBytes, maxSteps);
         start = automaton.start();
         settle();
     }

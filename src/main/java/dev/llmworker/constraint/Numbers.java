@@ -61,7 +61,7 @@ record Numbers(
         if (a == null || b == null) {
             return a == null ? b : a;
         }
-        var order = a.value.compareTo(b.value) * sign;
+        var order = Integer.signum(a.value.compareTo(b.value)) * sign;
         return order > 0 || order == 0 && a.isExclusive ? a : b;
     }
 
@@ -80,7 +80,7 @@ record Numbers(
     }
 
     private static boolean isWithin(BigDecimal value, @Nullable Bound bound, int sign) {
-        var order = bound == null ? 1 : value.compareTo(bound.value) * sign;
+        var order = bound == null ? 1 : Integer.signum(value.compareTo(bound.value)) * sign;
         return bound == null || (bound.isExclusive ? order > 0 : order >= 0);
     }
 

@@ -80,6 +80,8 @@ class JsonSchemaTest {
     }
 
     private static int walk(JsonNode schema, Random random) throws IOException {
+        // As MAPPER reads the answer, so that numbers are compared by their values.
+        var exact = MAPPER.readTree(schema.toString());
         Constraint constraint;
         try {
             constraint = new Constraint(new Json(schema.toString()), TRIE);
@@ -97,7 +99,7 @@ class JsonSchemaTest {
         // A number's exponent may be too large for a validator.
         if (!text.matches("(?s).*[0-9][eE][+-]?[0-9]{3,}.*")) {
             var value = MAPPER.readTree(text);
-            assertTrue(isValid(schema, value), () -> schema + " does not allow " + text);
+            assertTrue(isValid(exact, value), () -> schema + " does not allow " + text);
         }
         return 1;
     }
@@ -298,16 +300,16 @@ class JsonSchemaTest {
         var patterns = new ArrayList<String>();
         var names = new ArrayList<String>();
         var chain = new ArrayList<String>();
-        for (var i = 0; i < 3000; i++) {
+        for (var i = 0; i < 5000; i++) {
             patterns.add("\"p" + i + "\":{\"pattern\":\"(a|b)*a(a|b){9}x{" + i % 90 + "}\"}");
-            names.add("{\"properties\":{\"n" + i + "\":{},\"m" + i + "\":{}}}");
+            names.add("{\"minProperties\":0,\"properties\":{\"n" + i + "\":{},\"m" + i + "\":{}}}");
             chain.add("\"d" + i + "\":{\"anyOf\":[{\"$ref\":\"#/$defs/d" + (i + 1) + "\"},{}]}");
         }
         assertTrue(rejected("{\"properties\":{" + String.join(",", patterns) + "}}").getMessage().contains("steps"));
         assertTrue(rejected("{\"allOf\":" + names + "}").getMessage().contains("steps"));
         var lists = "{\"enum\":" + IntStream.range(0, 9000).boxed().toList() + "}";
         assertTrue(rejected("{\"allOf\":[" + lists + "," + lists + "]}").getMessage().contains("steps"));
-        assertTrue(rejected("{\"$ref\":\"#/$defs/d0\",\"$defs\":{" + String.join(",", chain) + ",\"d3000\":{}}}")
+        assertTrue(rejected("{\"$ref\":\"#/$defs/d0\",\"$defs\":{" + String.join(",", chain) + ",\"d5000\":{}}}")
                 .getMessage()
                 .contains("limit"));
     }

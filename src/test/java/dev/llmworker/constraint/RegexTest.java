@@ -227,7 +227,7 @@ class RegexTest {
             if (set.isEmpty()) {
                 continue;
             }
-            var automaton = new Automaton(grammar.build(root), TestVocabulary.trie(), Long.MAX_VALUE);
+            var automaton = new Automaton(grammar.build(root), TestVocabulary.trie(), Long.MAX_VALUE, Integer.MAX_VALUE);
             for (var i = 0; i < 100; i++) {
                 var c = Math.clamp(low + random.nextInt(0xA000) - 0x800L, 0, CodePoints.LAST);
                 if (CodePoints.ALL.contains(c)) {
