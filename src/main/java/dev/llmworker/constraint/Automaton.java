@@ -10,9 +10,9 @@ import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// Runs a grammar over bytes. Where the grammar leaves several ways open, all are followed at once, so a state is a set of
-/// places with the calls that led there. States and their steps are made when they are first needed, and kept for the
-/// next time: what is walked twice costs a look into a table.
+/// Runs a grammar over bytes. Where the grammar leaves several ways open, all are followed at once, so a state
+/// is a set of places with the calls that led there. States and their steps are made when they are first
+/// needed, and kept for the next time: what is walked twice costs a look into a table.
 ///
 /// Threading: one thread at a time.
 final class Automaton {
@@ -269,7 +269,8 @@ final class Automaton {
     }
 
     /// Null if the byte may not follow.
-    @Nullable State step(State state, int b) {
+    @Nullable
+    State step(State state, int b) {
         var table = state.next;
         if (table != null) {
             var known = table[grammar.byteClass[b]];
@@ -304,7 +305,8 @@ final class Automaton {
     }
 
     /// Null if the bytes may not follow.
-    @Nullable State after(State state, byte[] bytes) {
+    @Nullable
+    State after(State state, byte[] bytes) {
         @Nullable State at = state;
         for (var i = 0; i < bytes.length && at != null; i++) {
             at = step(at, bytes[i] & 0xFF);
@@ -344,7 +346,8 @@ final class Automaton {
             if (both != known) {
                 if (known == null && seen.size() >= Limits.PLACES) {
                     throw new ConstraintException(
-                            "the schema", "leaves more than " + Limits.PLACES + " ways open at once; the limit bounds time");
+                            "the schema",
+                            "leaves more than " + Limits.PLACES + " ways open at once; the limit bounds time");
                 }
                 seen.put(key, both);
                 queue.add(key);
@@ -444,8 +447,7 @@ final class Automaton {
                 below[count++] = union(a.below[i++], b.below[j++]);
             }
         }
-        return unique(new Stack(
-                Arrays.copyOf(frames, count), Arrays.copyOf(below, count), a.isBottom || b.isBottom));
+        return unique(new Stack(Arrays.copyOf(frames, count), Arrays.copyOf(below, count), a.isBottom || b.isBottom));
     }
 
     private Stack unique(Stack stack) {

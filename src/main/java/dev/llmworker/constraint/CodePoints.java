@@ -8,8 +8,7 @@ import java.util.function.IntPredicate;
 record CodePoints(int... bounds) {
     static final int LAST = Character.MAX_CODE_POINT;
     static final CodePoints NONE = new CodePoints();
-    static final CodePoints ALL =
-            new CodePoints(0, Character.MIN_SURROGATE - 1, Character.MAX_SURROGATE + 1, LAST);
+    static final CodePoints ALL = new CodePoints(0, Character.MIN_SURROGATE - 1, Character.MAX_SURROGATE + 1, LAST);
 
     static CodePoints of(int... bounds) {
         return new CodePoints(bounds);

@@ -20,8 +20,8 @@ public final class ConstraintState {
         return copy;
     }
 
-    /// The tokens that may come next: bit `id % 64` of word `id / 64`. A token that ends the answer is allowed exactly if
-    /// [#isComplete()].
+    /// The tokens that may come next: bit `id % 64` of word `id / 64`. A token that ends the answer is allowed
+    /// exactly if [#isComplete()].
     ///
     /// @throws ConstraintException if none may, or if a limit on time is reached
     public long[] mask() {

@@ -86,7 +86,7 @@ final class Dfa {
                     found.add(edge.target);
                     if (id >= Limits.AUTOMATON_STATES) {
                         throw work.rejected("needs more than " + Limits.AUTOMATON_STATES
-                                        + " states; the limit bounds patterns, their lengths and ranges of numbers");
+                                + " states; the limit bounds patterns, their lengths and ranges of numbers");
                     }
                 }
                 row[at++] = edge.low;
@@ -112,9 +112,13 @@ final class Dfa {
             }
             node.ends = true;
         }
-        return explore(work, root, node -> node.ends, node -> node.next.entrySet().stream()
-                .map(entry -> new Edge<>(entry.getKey(), entry.getKey(), entry.getValue()))
-                .toList());
+        return explore(
+                work,
+                root,
+                node -> node.ends,
+                node -> node.next.entrySet().stream()
+                        .map(entry -> new Edge<>(entry.getKey(), entry.getKey(), entry.getValue()))
+                        .toList());
     }
 
     private static final class Trie {

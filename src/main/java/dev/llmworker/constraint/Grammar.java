@@ -105,7 +105,8 @@ final class Grammar {
         int node() {
             if (nodes >= Limits.GRAMMAR_NODES) {
                 throw new ConstraintException(
-                        "the schema", "becomes more than " + Limits.GRAMMAR_NODES + " nodes; the limit bounds its size");
+                        "the schema",
+                        "becomes more than " + Limits.GRAMMAR_NODES + " nodes; the limit bounds its size");
             }
             if (nodes == head.length) {
                 head = Arrays.copyOf(head, 2 * nodes);

@@ -95,7 +95,10 @@ final class JsonSchema {
     }
 
     private void literals(String path, List<JsonNode> values, int from, int to) {
-        var strings = values.stream().filter(JsonNode::isTextual).map(JsonNode::asText).toList();
+        var strings = values.stream()
+                .filter(JsonNode::isTextual)
+                .map(JsonNode::asText)
+                .toList();
         if (!strings.isEmpty()) {
             json.string(from, Dfa.literals(document.work(path), strings), to);
         }

@@ -110,8 +110,8 @@ final class SchemaDocument {
             "writeOnly",
             "xml");
     /// These change nothing with this value.
-    private static final Map<String, Boolean> WITHOUT_EFFECT = Map.of(
-            "uniqueItems", false, "unevaluatedProperties", true, "unevaluatedItems", true);
+    private static final Map<String, Boolean> WITHOUT_EFFECT =
+            Map.of("uniqueItems", false, "unevaluatedProperties", true, "unevaluatedItems", true);
 
     private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
@@ -158,7 +158,8 @@ final class SchemaDocument {
 
     /// The path of a member, such as `$.properties["a b"]`.
     static String child(String path, String name) {
-        var isWord = !name.isEmpty() && name.chars().allMatch(c -> Character.isLetterOrDigit(c) || c == '_' || c == '$');
+        var isWord =
+                !name.isEmpty() && name.chars().allMatch(c -> Character.isLetterOrDigit(c) || c == '_' || c == '$');
         var shown = name.length() > 100 ? name.substring(0, 100) + "…" : name;
         return isWord ? path + '.' + shown : path + "[\"" + shown + "\"]";
     }
@@ -227,7 +228,8 @@ final class SchemaDocument {
             if (found.size() > Limits.ALTERNATIVES) {
                 throw new ConstraintException(
                         branch.places.getFirst().path,
-                        "combines in more than " + Limits.ALTERNATIVES + " ways; the limit bounds anyOf, oneOf and allOf");
+                        "combines in more than " + Limits.ALTERNATIVES
+                                + " ways; the limit bounds anyOf, oneOf and allOf");
             }
             return;
         }

@@ -154,14 +154,15 @@ class ConstraintTest {
         var some = new Constraint(new Repeat(new Pattern("x*"), 0, Integer.MAX_VALUE), TRIE);
         assertTrue(TestVocabulary.accepts(some, ""));
         assertTrue(TestVocabulary.accepts(some, "xxx"));
-        assertThrows(
-                IllegalArgumentException.class, () -> new Constraint(new Repeat(new Pattern("x*"), 1, 2), TRIE));
+        assertThrows(IllegalArgumentException.class, () -> new Constraint(new Repeat(new Pattern("x*"), 1, 2), TRIE));
     }
 
     /// A call as many models write it, with a choice of tools, each with its own arguments.
     @Test
     void aFormatOfToolCallsIsPutTogether() {
-        var search = tool("search", "{\"type\":\"object\",\"properties\":{\"q\":{\"type\":\"string\"}},\"required\":[\"q\"],\"additionalProperties\":false}");
+        var search = tool(
+                "search",
+                "{\"type\":\"object\",\"properties\":{\"q\":{\"type\":\"string\"}},\"required\":[\"q\"],\"additionalProperties\":false}");
         var stop = tool("stop", "{\"type\":\"object\",\"additionalProperties\":false}");
         var constraint = new Constraint(new Repeat(Expression.choice(search, stop), 1, 2), TRIE);
         var calls = "<tool_call>\n{\"name\": \"search\", \"arguments\": {\"q\": \"x\"}}\n</tool_call>"
@@ -193,7 +194,8 @@ class ConstraintTest {
 
     @Test
     void theMemoryOfAConstraintIsBounded() {
-        var constraint = new Constraint(new Json("{\"type\":\"string\",\"maxLength\":1000000}"), TRIE, 1 << 20, Integer.MAX_VALUE);
+        var constraint = new Constraint(
+                new Json("{\"type\":\"string\",\"maxLength\":1000000}"), TRIE, 1 << 20, Integer.MAX_VALUE);
         var state = constraint.begin();
         advance(state, "\"");
         for (var i = 0; i < 5000; i++) {

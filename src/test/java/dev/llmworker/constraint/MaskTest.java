@@ -8,6 +8,7 @@ import dev.llmworker.constraint.Expression.Json;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -82,7 +83,7 @@ class MaskTest {
                     break;
                 }
                 assertTrue(state.advance(chosen));
-                reference = reference.after(TRIE.bytes(chosen));
+                reference = Objects.requireNonNull(reference.after(TRIE.bytes(chosen)));
             }
         }
     }
