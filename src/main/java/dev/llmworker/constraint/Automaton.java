@@ -16,8 +16,9 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: one thread at a time.
 final class Automaton {
-    /// Where calls return to. Frames of the same kind are one, so a stack is a tree whose branches are the ways that
-    /// led here; a grammar that leaves two ways open at each of a hundred levels has a stack of a hundred frames.
+    /// Where calls return to. Frames of the same kind are one, so a stack is a tree whose branches are the ways
+    /// that led here; a grammar that leaves two ways open at each of a hundred levels has a stack of a hundred
+    /// frames.
     private static final class Stack {
         /// The node, and above 32 bits the count of a repetition; ascending.
         final long[] frames;

@@ -3,8 +3,8 @@ package dev.llmworker.constraint;
 import java.util.Arrays;
 import java.util.function.IntPredicate;
 
-/// A set of code points: the bounds of its ranges, both inclusive, ascending and apart from each other. Surrogates are
-/// in no set, because UTF-8 has none.
+/// A set of code points: the bounds of its ranges, both inclusive, ascending and apart from each other.
+/// Surrogates are in no set, because UTF-8 has none.
 record CodePoints(int... bounds) {
     static final int LAST = Character.MAX_CODE_POINT;
     static final CodePoints NONE = new CodePoints();

@@ -1,7 +1,7 @@
 package dev.llmworker.constraint;
 
-/// Is thrown if a constraint cannot be enforced: it is malformed, uses what is not supported, allows no answer, or is
-/// larger than a limit. The message names the place and the limit.
+/// Is thrown if a constraint cannot be enforced: it is malformed, uses what is not supported, allows no answer,
+/// or is larger than a limit. The message names the place and the limit.
 public final class ConstraintException extends IllegalArgumentException {
     private final String path;
     private final String message;

@@ -69,8 +69,8 @@ public final class ConstraintState {
         return hasEnded ? new byte[0] : constraint.forcedBytes(state);
     }
 
-    /// [#forcedBytes()] as the longest tokens. What may become part of a longer token is left out. The caller advances
-    /// with each of them.
+    /// [#forcedBytes()] as the longest tokens. What may become part of a longer token is left out. The caller
+    /// advances with each of them.
     public int[] forcedTokens() {
         return constraint.forcedTokens(forcedBytes());
     }

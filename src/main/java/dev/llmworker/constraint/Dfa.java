@@ -11,7 +11,8 @@ import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.function.Predicate;
 
-/// A deterministic automaton over code points. State 0 is the first; each other state leads to an accepting one.
+/// A deterministic automaton over code points. State 0 is the first; each other state leads to an accepting
+/// one.
 ///
 /// Threading: any thread.
 final class Dfa {

@@ -28,8 +28,8 @@ final class RegexParser {
 
     private static final CodePoints DIGIT = CodePoints.of('0', '9');
     private static final CodePoints WORD = CodePoints.of('0', '9', 'A', 'Z', '_', '_', 'a', 'z');
-    /// Dialects disagree about white space beyond ASCII, so it is neither what all call white space nor what all do
-    /// not.
+    /// Dialects disagree about white space beyond ASCII, so it is neither what all call white space nor what
+    /// all do not.
     private static final CodePoints SPACE = CodePoints.anyOf("\t\n\u000B\f\r ");
     private static final CodePoints ANY_SPACE = CodePoints.anyOf(
                     "\t\n\u000B\f\r\u001C\u001D\u001E\u001F \u0085\u00A0\u1680\u2028\u2029\u202F\u205F\u3000\uFEFF")

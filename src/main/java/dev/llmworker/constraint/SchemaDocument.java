@@ -197,10 +197,11 @@ final class SchemaDocument {
         return known;
     }
 
-    /// The ways in which schemas can hold together: in each, all its schemas hold, and none has branches any more. An
-    /// empty list means that no value is allowed.
+    /// The ways in which schemas can hold together: in each, all its schemas hold, and none has branches any
+    /// more. An empty list means that no value is allowed.
     ///
-    /// @throws ConstraintException if a schema uses what is not supported, or branches of `oneOf` may hold together
+    /// @throws ConstraintException if a schema uses what is not supported, or branches of `oneOf` may hold
+    ///     together
     List<List<Place>> alternatives(List<Place> together) {
         var found = new ArrayList<List<Place>>();
         expand(new Branch(), new ArrayDeque<>(together), true, found);

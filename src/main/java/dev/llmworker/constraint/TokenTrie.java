@@ -7,8 +7,9 @@ import java.util.function.IntFunction;
 
 /// The tokens of a vocabulary as bytes, sorted into tries. It is made once per model.
 ///
-/// A control token has no text. Its bytes here are [#CONTROL], which no UTF-8 has, and its id, so that a grammar can
-/// name it. A mask never has a control token that the grammar does not name, nor a token without bytes.
+/// A control token has no text. Its bytes here are [#CONTROL], which no UTF-8 has, and its id, so that a
+/// grammar can name it. A mask never has a control token that the grammar does not name, nor a token without
+/// bytes.
 ///
 /// A token is plain if it may be part of a JSON string as it is: whole characters, without quotes, backslashes
 /// and control characters. Within strings nearly all tokens are allowed, and most of those are plain. So there
