@@ -371,7 +371,7 @@ final class Shape {
             }
             var names = otherNames(List.copyOf(patterns.values()), bits);
             if (names == null || !names.isEmpty()) {
-                found.add(new Others(names, propertyNames().isEmpty(), value));
+                found.add(new Others(names, bits == 0 && propertyNames().isEmpty(), value));
             }
         }
         return found;
