@@ -38,6 +38,7 @@ DEVIATIONS = [
     ("a dot is no end of a line, as ECMA-262 has it", False, r'"pattern".*\.', rb"\\r|\xe2"),
     ("white space of a pattern is ASCII, where all dialects agree", False, r'"pattern".*\\s', rb"[\xc2\xe1\xe2\xe3]"),
     ("llguidance escapes a quote that a pattern excludes", False, r'"pattern".*\[\^', rb"\\[\"\\]"),
+    ("names with a pattern have the escapes that they need", False, r'"patternProperties".*"additionalProperties": \{', rb"\\u"),
     ("listed values have the short escapes only", False, r'"enum".*\\t', rb"\\u"),
     ("validators reject the 60th second, a small z, and far zones", False, r'"(date-)?time"', rb":6|[tz]|[+-](1[89]|2)"),
     ("the 29th of February is of leap years; no year is 0000", False, r'"format": "date', rb"-29|-2$|-0*2-2|0000"),

@@ -6,18 +6,20 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/// Runs a grammar over bytes. Where the grammar leaves several ways open, all are followed at once, so a state is a set of
-/// places with the calls that led there. States and their steps are made when they are first needed, and kept for the
-/// next time: what is walked twice costs a look into a table.
+/// Runs a grammar over bytes. Where the grammar leaves several ways open, all are followed at once, so a state
+/// is a set of places with the calls that led there. States and their steps are made when they are first
+/// needed, and kept for the next time: what is walked twice costs a look into a table.
 ///
 /// Threading: one thread at a time.
 final class Automaton {
-    /// Where calls return to. Frames of the same kind are one, so a stack is a tree whose branches are the ways that
-    /// led here; a grammar that leaves two ways open at each of a hundred levels has a stack of a hundred frames.
+    /// Where calls return to. Frames of the same kind are one, so a stack is a tree whose branches are the ways
+    /// that led here; a grammar that leaves two ways open at each of a hundred levels has a stack of a hundred
+    /// frames.
     private static final class Stack {
         /// The node, and above 32 bits the count of a repetition; ascending.
         final long[] frames;
@@ -175,6 +177,7 @@ final class Automaton {
     private final Grammar grammar;
     private final TokenTrie tokens;
     private final long maxBytes;
+    private final int maxSteps;
     private Map<State, State> states = new HashMap<>();
     private Map<Stack, Stack> stacks = new HashMap<>();
     private long bytes;
@@ -189,7 +192,9 @@ final class Automaton {
     private final Stack bottom = new Stack(new long[0], new Stack[0], true);
 
     /// @param maxBytes of states and masks that are kept
-    Automaton(Grammar grammar, TokenTrie tokens, long maxBytes) {
+    /// @param maxSteps for one mask or token
+    Automaton(Grammar grammar, TokenTrie tokens, long maxBytes, int maxSteps) {
+        this.maxSteps = maxSteps;
         this.maxBytes = maxBytes;
         this.grammar = grammar;
         this.tokens = tokens;
@@ -247,7 +252,7 @@ final class Automaton {
             if (!missing) {
                 open.pop();
                 var below = new Stack[top.below.length];
-                Arrays.setAll(below, i -> copies.get(top.below[i]));
+                Arrays.setAll(below, i -> Objects.requireNonNull(copies.get(top.below[i])));
                 copies.put(top, top == bottom ? bottom : unique(new Stack(top.frames, below, top.isBottom)));
             }
         }
@@ -266,7 +271,8 @@ final class Automaton {
     }
 
     /// Null if the byte may not follow.
-    @Nullable State step(State state, int b) {
+    @Nullable
+    State step(State state, int b) {
         var table = state.next;
         if (table != null) {
             var known = table[grammar.byteClass[b]];
@@ -301,7 +307,8 @@ final class Automaton {
     }
 
     /// Null if the bytes may not follow.
-    @Nullable State after(State state, byte[] bytes) {
+    @Nullable
+    State after(State state, byte[] bytes) {
         @Nullable State at = state;
         for (var i = 0; i < bytes.length && at != null; i++) {
             at = step(at, bytes[i] & 0xFF);
@@ -331,9 +338,9 @@ final class Automaton {
 
         /// Adds a place; if it is there already, with another stack, its stack becomes both.
         void add(int node, int count, Stack stack) {
-            if (++steps > Limits.TOKEN_STEPS) {
+            if (++steps > maxSteps) {
                 throw new ConstraintException(
-                        "the schema", "takes more than " + Limits.TOKEN_STEPS + " steps for one token; the limit bounds time");
+                        "the schema", "takes more than " + maxSteps + " steps for one token; the limit bounds time");
             }
             var key = (long) count << 32 | node;
             var known = seen.get(key);
@@ -341,7 +348,8 @@ final class Automaton {
             if (both != known) {
                 if (known == null && seen.size() >= Limits.PLACES) {
                     throw new ConstraintException(
-                            "the schema", "leaves more than " + Limits.PLACES + " ways open at once; the limit bounds time");
+                            "the schema",
+                            "leaves more than " + Limits.PLACES + " ways open at once; the limit bounds time");
                 }
                 seen.put(key, both);
                 queue.add(key);
@@ -365,7 +373,7 @@ final class Automaton {
             var held = new Stack[count];
             for (var i = 0; i < count; i++) {
                 places[i] = (int) keys[i];
-                held[i] = seen.get(keys[i]);
+                held[i] = Objects.requireNonNull(seen.get(keys[i]));
             }
             return unique(new State(places, held, accepts, epoch));
         }
@@ -441,8 +449,7 @@ final class Automaton {
                 below[count++] = union(a.below[i++], b.below[j++]);
             }
         }
-        return unique(new Stack(
-                Arrays.copyOf(frames, count), Arrays.copyOf(below, count), a.isBottom || b.isBottom));
+        return unique(new Stack(Arrays.copyOf(frames, count), Arrays.copyOf(below, count), a.isBottom || b.isBottom));
     }
 
     private Stack unique(Stack stack) {

@@ -3,13 +3,12 @@ package dev.llmworker.constraint;
 import java.util.Arrays;
 import java.util.function.IntPredicate;
 
-/// A set of code points: the bounds of its ranges, both inclusive, ascending and apart from each other. Surrogates are
-/// in no set, because UTF-8 has none.
+/// A set of code points: the bounds of its ranges, both inclusive, ascending and apart from each other.
+/// Surrogates are in no set, because UTF-8 has none.
 record CodePoints(int... bounds) {
     static final int LAST = Character.MAX_CODE_POINT;
     static final CodePoints NONE = new CodePoints();
-    static final CodePoints ALL =
-            new CodePoints(0, Character.MIN_SURROGATE - 1, Character.MAX_SURROGATE + 1, LAST);
+    static final CodePoints ALL = new CodePoints(0, Character.MIN_SURROGATE - 1, Character.MAX_SURROGATE + 1, LAST);
 
     static CodePoints of(int... bounds) {
         return new CodePoints(bounds);

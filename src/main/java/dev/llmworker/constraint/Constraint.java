@@ -3,8 +3,8 @@ package dev.llmworker.constraint;
 import java.util.ArrayList;
 import org.jspecify.annotations.Nullable;
 
-/// What an answer must look like, compiled for the tokens of a model. Generations share it, and what it has found out for
-/// one of them serves the others.
+/// What an answer must look like, compiled for the tokens of a model. Generations share it, and what it has
+/// found out for one of them serves the others.
 ///
 /// Threading: any thread. Masks of the same constraint are computed one after the other.
 public final class Constraint {
@@ -16,14 +16,15 @@ public final class Constraint {
 
     /// @throws ConstraintException if it cannot be enforced
     public Constraint(Expression expression, TokenTrie tokens) {
-        this(expression, tokens, Limits.STATE_BYTES);
+        this(expression, tokens, Limits.STATE_BYTES, Limits.TOKEN_STEPS);
     }
 
     /// @param maxBytes of what it finds out and keeps
-    Constraint(Expression expression, TokenTrie tokens, long maxBytes) {
+    /// @param maxSteps for one mask or token
+    Constraint(Expression expression, TokenTrie tokens, long maxBytes, int maxSteps) {
         this.tokens = tokens;
         grammar = ExpressionCompiler.compile(expression);
-        automaton = new Automaton(grammar, tokens, maxBytes);
+        automaton = new Automaton(grammar, tokens, maxBytes, maxSteps);
         start = automaton.start();
         settle();
     }
@@ -101,8 +102,8 @@ public final class Constraint {
         }
     }
 
-    /// The longest tokens that make up the beginning of `forced`. It ends before a token that could be a longer one, depending
-    /// on what follows.
+    /// The longest tokens that make up the beginning of `forced`. It ends before a token that could be a longer
+    /// one, depending on what follows.
     int[] forcedTokens(byte[] forced) {
         var found = new ArrayList<Integer>();
         var trie = tokens.all();

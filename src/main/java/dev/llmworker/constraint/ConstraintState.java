@@ -20,8 +20,8 @@ public final class ConstraintState {
         return copy;
     }
 
-    /// The tokens that may come next: bit `id % 64` of word `id / 64`. A token that ends the answer is allowed exactly if
-    /// [#isComplete()].
+    /// The tokens that may come next: bit `id % 64` of word `id / 64`. A token that ends the answer is allowed
+    /// exactly if [#isComplete()].
     ///
     /// @throws ConstraintException if none may, or if a limit on time is reached
     public long[] mask() {
@@ -69,8 +69,8 @@ public final class ConstraintState {
         return hasEnded ? new byte[0] : constraint.forcedBytes(state);
     }
 
-    /// [#forcedBytes()] as the longest tokens. What may become part of a longer token is left out. The caller advances
-    /// with each of them.
+    /// [#forcedBytes()] as the longest tokens. What may become part of a longer token is left out. The caller
+    /// advances with each of them.
     public int[] forcedTokens() {
         return constraint.forcedTokens(forcedBytes());
     }

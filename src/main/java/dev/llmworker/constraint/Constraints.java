@@ -2,8 +2,8 @@ package dev.llmworker.constraint;
 
 import java.util.LinkedHashMap;
 
-/// The constraints of one model, compiled when they are first needed. Those that were not used for longest are forgotten
-/// if all together take more than a limit.
+/// The constraints of one model, compiled when they are first needed. Those that were not used for longest are
+/// forgotten if all together take more than a limit.
 ///
 /// Threading: any thread.
 public final class Constraints {

@@ -11,7 +11,8 @@ import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.function.Predicate;
 
-/// A deterministic automaton over code points. State 0 is the first; each other state leads to an accepting one.
+/// A deterministic automaton over code points. State 0 is the first; each other state leads to an accepting
+/// one.
 ///
 /// Threading: any thread.
 final class Dfa {
@@ -86,7 +87,7 @@ final class Dfa {
                     found.add(edge.target);
                     if (id >= Limits.AUTOMATON_STATES) {
                         throw work.rejected("needs more than " + Limits.AUTOMATON_STATES
-                                        + " states; the limit bounds patterns, their lengths and ranges of numbers");
+                                + " states; the limit bounds patterns, their lengths and ranges of numbers");
                     }
                 }
                 row[at++] = edge.low;
@@ -112,9 +113,13 @@ final class Dfa {
             }
             node.ends = true;
         }
-        return explore(work, root, node -> node.ends, node -> node.next.entrySet().stream()
-                .map(entry -> new Edge<>(entry.getKey(), entry.getKey(), entry.getValue()))
-                .toList());
+        return explore(
+                work,
+                root,
+                node -> node.ends,
+                node -> node.next.entrySet().stream()
+                        .map(entry -> new Edge<>(entry.getKey(), entry.getKey(), entry.getValue()))
+                        .toList());
     }
 
     private static final class Trie {

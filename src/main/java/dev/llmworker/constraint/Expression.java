@@ -8,8 +8,8 @@ import java.util.List;
 public sealed interface Expression {
     /// White space between the elements of JSON.
     enum Spacing {
-        /// One space, or the end of a line and an indent. So a model may write JSON in one line or in many, as it has
-        /// learnt it, but not white space for ever.
+        /// One space, or the end of a line and an indent. So a model may write JSON in one line or in many, as
+        /// it has learnt it, but not white space for ever.
         LIMITED,
         /// None.
         NONE

@@ -13,8 +13,8 @@ final class Formats {
             "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)";
     private static final String DATE = "(?:" + YEAR + "-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
             + "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|" + LEAP + "-02-29)";
-    private static final String TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?"
-            + "(?:Z|[+-](?:0[0-9]|1[0-7]):[0-5][0-9])";
+    private static final String TIME =
+            "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?" + "(?:Z|[+-](?:0[0-9]|1[0-7]):[0-5][0-9])";
     private static final String BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
     private static final String IPV4 = "(?:" + BYTE + "\\.){3}" + BYTE;
     private static final String LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
@@ -26,8 +26,8 @@ final class Formats {
     private static final String QUERY = "(?:\\?(?:" + PATH + "|[/?])*)?(?:#(?:" + PATH + "|[/?])*)?";
     private static final String AUTHORITY = "//" + USER + HOST + "(?::[0-9]*)?(?:/" + PATH + "*)*";
     private static final String ABSOLUTE = "/(?:" + PATH + "+(?:/" + PATH + "*)*)?";
-    private static final String URI = "[a-zA-Z][a-zA-Z0-9+.-]*:(?:" + AUTHORITY + "|" + ABSOLUTE + "|" + PATH + "+(?:/"
-            + PATH + "*)*|)" + QUERY;
+    private static final String URI =
+            "[a-zA-Z][a-zA-Z0-9+.-]*:(?:" + AUTHORITY + "|" + ABSOLUTE + "|" + PATH + "+(?:/" + PATH + "*)*|)" + QUERY;
     private static final String URI_REFERENCE = "(?:" + URI + "|(?:" + AUTHORITY + "|" + ABSOLUTE + "|"
             + PATH.replace(":@", "@") + "+(?:/" + PATH + "*)*|)" + QUERY + ")";
     private static final String TIME_OF_DURATION = "T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)";
@@ -60,7 +60,9 @@ final class Formats {
         for (var before = 0; before <= 7; before++) {
             var head = before == 0 ? "" : group + (before == 1 ? "" : "(?::" + group + "){" + (before - 1) + "}");
             var after = 7 - before;
-            var tail = after == 0 ? "" : "(?:" + group + (after == 1 ? "" : "(?::" + group + "){0," + (after - 1) + "}") + ")?";
+            var tail = after == 0
+                    ? ""
+                    : "(?:" + group + (after == 1 ? "" : "(?::" + group + "){0," + (after - 1) + "}") + ")?";
             all.append('|').append(head).append("::").append(tail);
         }
         return all.append(')').toString();
@@ -73,6 +75,8 @@ final class Formats {
     /// Null for a format that is not enforced.
     static @Nullable Dfa find(String name) {
         var pattern = PATTERNS.get(name);
-        return pattern == null ? null : COMPILED.computeIfAbsent(name, _ -> Regex.whole(new Work("format " + name), pattern));
+        return pattern == null
+                ? null
+                : COMPILED.computeIfAbsent(name, _ -> Regex.whole(new Work("format " + name), pattern));
     }
 }

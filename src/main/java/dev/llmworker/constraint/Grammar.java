@@ -6,8 +6,8 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 
-/// A recursive automaton over bytes: nodes with edges, some of which call other parts of the grammar. A part ends at a
-/// node that is an end. From each node an end can be reached.
+/// A recursive automaton over bytes: nodes with edges, some of which call other parts of the grammar. A part
+/// ends at a node that is an end. From each node an end can be reached.
 ///
 /// Threading: any thread.
 final class Grammar {
@@ -31,7 +31,8 @@ final class Grammar {
     final int[] least;
     final int[] most;
     final boolean[] isEnd;
-    /// By byte: bytes of the same class lead to the same nodes from each node. Classes are ranges, in ascending order.
+    /// By byte: bytes of the same class lead to the same nodes from each node. Classes are ranges, in ascending
+    /// order.
     final int[] byteClass = new int[256];
     final int classes;
 
@@ -105,7 +106,8 @@ final class Grammar {
         int node() {
             if (nodes >= Limits.GRAMMAR_NODES) {
                 throw new ConstraintException(
-                        "the schema", "becomes more than " + Limits.GRAMMAR_NODES + " nodes; the limit bounds its size");
+                        "the schema",
+                        "becomes more than " + Limits.GRAMMAR_NODES + " nodes; the limit bounds its size");
             }
             if (nodes == head.length) {
                 head = Arrays.copyOf(head, 2 * nodes);

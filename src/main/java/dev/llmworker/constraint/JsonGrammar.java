@@ -25,13 +25,12 @@ final class JsonGrammar {
     /// @param before the text before each digit
     private record Shifts(int[] bits, int[] base, String[] before) {}
 
-    private static final Shifts BASIC =
-            new Shifts(new int[] {12, 8, 4, 0}, new int[4], new String[] {"", "", "", ""});
+    private static final Shifts BASIC = new Shifts(new int[] {12, 8, 4, 0}, new int[4], new String[] {"", "", "", ""});
     /// The ten bits of a high surrogate after D8, and those of a low one after DC.
-    private static final Shifts SURROGATES = new Shifts(
-            new int[] {20, 18, 14, 10, 10, 8, 4, 0},
-            new int[] {0xD, 8, 0, 0, 0xD, 0xC, 0, 0},
-            new String[] {"", "", "", "", "\\u", "", "", ""});
+    private static final Shifts SURROGATES =
+            new Shifts(new int[] {20, 18, 14, 10, 10, 8, 4, 0}, new int[] {0xD, 8, 0, 0, 0xD, 0xC, 0, 0}, new String[] {
+                "", "", "", "", "\\u", "", "", ""
+            });
 
     final Grammar.Builder grammar;
     private final int space;
@@ -203,20 +202,23 @@ final class JsonGrammar {
 
     /// Any string of a number of characters.
     void string(int from, int least, int most, int to) {
-        grammar.call(from, strings.computeIfAbsent(new Lengths(least, most), lengths -> {
-            var start = grammar.node();
-            var inside = grammar.node();
-            grammar.bytes(start, '"', '"', inside);
-            var last = grammar.node();
-            if (lengths.most == Integer.MAX_VALUE) {
-                grammar.repeat(inside, character(), lengths.least, lengths.least, last);
-                anyCharacter(last, last);
-            } else {
-                grammar.repeat(inside, character(), lengths.least, lengths.most, last);
-            }
-            grammar.bytes(last, '"', '"', grammar.end());
-            return start;
-        }), to);
+        grammar.call(
+                from,
+                strings.computeIfAbsent(new Lengths(least, most), lengths -> {
+                    var start = grammar.node();
+                    var inside = grammar.node();
+                    grammar.bytes(start, '"', '"', inside);
+                    var last = grammar.node();
+                    if (lengths.most == Integer.MAX_VALUE) {
+                        grammar.repeat(inside, character(), lengths.least, lengths.least, last);
+                        anyCharacter(last, last);
+                    } else {
+                        grammar.repeat(inside, character(), lengths.least, lengths.most, last);
+                    }
+                    grammar.bytes(last, '"', '"', grammar.end());
+                    return start;
+                }),
+                to);
     }
 
     private int character() {

@@ -12,8 +12,8 @@ import java.util.Queue;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// Adds the JSON texts that a schema allows to a grammar. Schemas that hold together for a value, and that may be met
-/// again below it, are one part of the grammar, so recursion is a call.
+/// Adds the JSON texts that a schema allows to a grammar. Schemas that hold together for a value, and that may
+/// be met again below it, are one part of the grammar, so recursion is a call.
 ///
 /// `docs/structured-output.md` says what is enforced. Properties are written in the schema's order.
 final class JsonSchema {
@@ -95,7 +95,10 @@ final class JsonSchema {
     }
 
     private void literals(String path, List<JsonNode> values, int from, int to) {
-        var strings = values.stream().filter(JsonNode::isTextual).map(JsonNode::asText).toList();
+        var strings = values.stream()
+                .filter(JsonNode::isTextual)
+                .map(JsonNode::asText)
+                .toList();
         if (!strings.isEmpty()) {
             json.string(from, Dfa.literals(document.work(path), strings), to);
         }
@@ -185,8 +188,8 @@ final class JsonSchema {
         return start;
     }
 
-    /// The properties of an object: a node for each property that may come next and each number of properties so far,
-    /// as far as their number is limited.
+    /// The properties of an object: a node for each property that may come next and each number of properties
+    /// so far, as far as their number is limited.
     private final class ObjectParts {
         private final Shape shape;
         private final List<String> names;

@@ -89,7 +89,8 @@ record Numbers(
             return isInteger ? INTEGERS : NUMBERS;
         }
         var positive = most == null || most.value.signum() >= 0
-                ? new Magnitudes(work, isInteger, least == null || least.value.signum() < 0 ? null : least, most, multiple)
+                ? new Magnitudes(
+                        work, isInteger, least == null || least.value.signum() < 0 ? null : least, most, multiple)
                 : null;
         var negative = least == null || least.value.signum() < 0
                 ? new Magnitudes(
@@ -103,8 +104,9 @@ record Numbers(
         return Dfa.explore(
                 work,
                 start,
-                state -> state.positive != null && !state.isStart && positive != null && positive.accepts(state.positive)
-                        || state.negative != null && negative != null && negative.accepts(state.negative),
+                state ->
+                        state.positive != null && !state.isStart && positive != null && positive.accepts(state.positive)
+                                || state.negative != null && negative != null && negative.accepts(state.negative),
                 state -> step(state, positive, negative));
     }
 
@@ -124,10 +126,12 @@ record Numbers(
             found.add(new Dfa.Edge<>('-', '-', new Signed(null, negative.start(), false)));
         }
         if (state.positive != null && positive != null) {
-            positive.step(state.positive).forEach((c, next) -> found.add(new Dfa.Edge<>(c, c, new Signed(next, null, false))));
+            positive.step(state.positive)
+                    .forEach((c, next) -> found.add(new Dfa.Edge<>(c, c, new Signed(next, null, false))));
         }
         if (state.negative != null && negative != null) {
-            negative.step(state.negative).forEach((c, next) -> found.add(new Dfa.Edge<>(c, c, new Signed(null, next, false))));
+            negative.step(state.negative)
+                    .forEach((c, next) -> found.add(new Dfa.Edge<>(c, c, new Signed(null, next, false))));
         }
         return found;
     }
@@ -243,7 +247,8 @@ record Numbers(
     private record Digits(String integer, String fraction, boolean isExclusive) {
         static Digits of(Work work, Bound bound) {
             var value = bound.value.signum() == 0 ? BigDecimal.ZERO : bound.value.stripTrailingZeros();
-            if (value.precision() - (long) value.scale() > Limits.NUMBER_DIGITS || value.scale() > Limits.NUMBER_DIGITS) {
+            if (value.precision() - (long) value.scale() > Limits.NUMBER_DIGITS
+                    || value.scale() > Limits.NUMBER_DIGITS) {
                 throw work.rejected(
                         "has a bound with more than " + Limits.NUMBER_DIGITS + " digits before or after the point");
             }

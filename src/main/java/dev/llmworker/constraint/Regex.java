@@ -64,8 +64,7 @@ final class Regex {
 
     private int node() {
         if (edges.size() >= Limits.REGEX_NODES) {
-            throw work.rejected(
-                    "becomes more than " + Limits.REGEX_NODES + " nodes with its repetitions written out");
+            throw work.rejected("becomes more than " + Limits.REGEX_NODES + " nodes with its repetitions written out");
         }
         edges.add(new ArrayList<>(2));
         return edges.size() - 1;

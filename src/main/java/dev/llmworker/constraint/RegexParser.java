@@ -7,8 +7,9 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
-/// Reads a regular expression as ECMA-262 has it with the flag `u`, which is what JSON schemas mean by `pattern`. Look-around,
-/// back-references and word boundaries are no regular language or cost too much, so they are rejected by name.
+/// Reads a regular expression as ECMA-262 has it with the flag `u`, which is what JSON schemas mean by
+/// `pattern`. Look-around, back-references and word boundaries are no regular language or cost too much, so
+/// they are rejected by name.
 final class RegexParser {
     sealed interface Node {}
 
@@ -27,9 +28,11 @@ final class RegexParser {
 
     private static final CodePoints DIGIT = CodePoints.of('0', '9');
     private static final CodePoints WORD = CodePoints.of('0', '9', 'A', 'Z', '_', '_', 'a', 'z');
-    /// Dialects disagree about white space beyond ASCII, so it is neither what all call white space nor what all do not.
+    /// Dialects disagree about white space beyond ASCII, so it is neither what all call white space nor what
+    /// all do not.
     private static final CodePoints SPACE = CodePoints.anyOf("\t\n\u000B\f\r ");
-    private static final CodePoints ANY_SPACE = CodePoints.anyOf("\t\n\u000B\f\r\u001C\u001D\u001E\u001F \u0085\u00A0\u1680\u2028\u2029\u202F\u205F\u3000\uFEFF")
+    private static final CodePoints ANY_SPACE = CodePoints.anyOf(
+                    "\t\n\u000B\f\r\u001C\u001D\u001E\u001F \u0085\u00A0\u1680\u2028\u2029\u202F\u205F\u3000\uFEFF")
             .or(CodePoints.of(0x2000, 0x200A));
     private static final CodePoints DOT = CodePoints.ALL.minus(CodePoints.anyOf("\n\r\u2028\u2029"));
     private static final String LOOKAROUND = "look-around";
@@ -369,7 +372,8 @@ final class RegexParser {
 
     private static int categories(String name) {
         // In the order of Character.getType.
-        var all = "Cn Lu Ll Lt Lm Lo Mn Me Mc Nd Nl No -- Zs Zl Zp Cc Cf -- Co Cs Pd Ps Pe Pc Po Sm Sc Sk So Pi Pf".split(" ");
+        var all = "Cn Lu Ll Lt Lm Lo Mn Me Mc Nd Nl No -- Zs Zl Zp Cc Cf -- Co Cs Pd Ps Pe Pc Po Sm Sc Sk So Pi Pf"
+                .split(" ");
         var wanted = LONG_NAMES.getOrDefault(name, name);
         var mask = 0;
         for (var type = 0; type < all.length; type++) {

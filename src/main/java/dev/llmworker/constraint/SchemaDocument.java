@@ -110,8 +110,8 @@ final class SchemaDocument {
             "writeOnly",
             "xml");
     /// These change nothing with this value.
-    private static final Map<String, Boolean> WITHOUT_EFFECT = Map.of(
-            "uniqueItems", false, "unevaluatedProperties", true, "unevaluatedItems", true);
+    private static final Map<String, Boolean> WITHOUT_EFFECT =
+            Map.of("uniqueItems", false, "unevaluatedProperties", true, "unevaluatedItems", true);
 
     private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
@@ -158,7 +158,8 @@ final class SchemaDocument {
 
     /// The path of a member, such as `$.properties["a b"]`.
     static String child(String path, String name) {
-        var isWord = !name.isEmpty() && name.chars().allMatch(c -> Character.isLetterOrDigit(c) || c == '_' || c == '$');
+        var isWord =
+                !name.isEmpty() && name.chars().allMatch(c -> Character.isLetterOrDigit(c) || c == '_' || c == '$');
         var shown = name.length() > 100 ? name.substring(0, 100) + "…" : name;
         return isWord ? path + '.' + shown : path + "[\"" + shown + "\"]";
     }
@@ -196,10 +197,11 @@ final class SchemaDocument {
         return known;
     }
 
-    /// The ways in which schemas can hold together: in each, all its schemas hold, and none has branches any more. An
-    /// empty list means that no value is allowed.
+    /// The ways in which schemas can hold together: in each, all its schemas hold, and none has branches any
+    /// more. An empty list means that no value is allowed.
     ///
-    /// @throws ConstraintException if a schema uses what is not supported, or branches of `oneOf` may hold together
+    /// @throws ConstraintException if a schema uses what is not supported, or branches of `oneOf` may hold
+    ///     together
     List<List<Place>> alternatives(List<Place> together) {
         var found = new ArrayList<List<Place>>();
         expand(new Branch(), new ArrayDeque<>(together), true, found);
@@ -227,7 +229,8 @@ final class SchemaDocument {
             if (found.size() > Limits.ALTERNATIVES) {
                 throw new ConstraintException(
                         branch.places.getFirst().path,
-                        "combines in more than " + Limits.ALTERNATIVES + " ways; the limit bounds anyOf, oneOf and allOf");
+                        "combines in more than " + Limits.ALTERNATIVES
+                                + " ways; the limit bounds anyOf, oneOf and allOf");
             }
             return;
         }

@@ -196,7 +196,8 @@ final class Shape {
 
     private static int count(Place place, String keyword) {
         var value = decimal(place, keyword);
-        if (value.signum() < 0 || value.signum() > 0 && value.stripTrailingZeros().scale() > 0) {
+        if (value.signum() < 0
+                || value.signum() > 0 && value.stripTrailingZeros().scale() > 0) {
             throw place.rejected(keyword, "must be a whole number that is not negative");
         }
         return value.min(BigDecimal.valueOf(Integer.MAX_VALUE)).intValue();
@@ -219,7 +220,8 @@ final class Shape {
             bound(new Bound(new BigDecimal(bounds[0]), false), new Bound(new BigDecimal(bounds[1]), false));
         } else if (!NUMBER_FORMATS.contains(format)) {
             throw place.rejected(
-                    "format", "is \"" + format + "\", which is not supported; supported: " + String.join(", ", Formats.names()));
+                    "format",
+                    "is \"" + format + "\", which is not supported; supported: " + String.join(", ", Formats.names()));
         }
     }
 
@@ -235,7 +237,8 @@ final class Shape {
     }
 
     /// The strings; null for any of the length.
-    @Nullable Dfa strings() {
+    @Nullable
+    Dfa strings() {
         if (texts.isEmpty()) {
             return null;
         }
@@ -249,7 +252,8 @@ final class Shape {
     }
 
     /// The values that are listed and allowed; null if none are listed.
-    @Nullable List<JsonNode> values() {
+    @Nullable
+    List<JsonNode> values() {
         return values == null ? null : values.stream().filter(this::matches).toList();
     }
 
@@ -261,7 +265,9 @@ final class Shape {
     private static int prefix(Place place) {
         return place.schema().has("prefixItems")
                 ? place.schema().get("prefixItems").size()
-                : place.schema().path("items").isArray() ? place.schema().get("items").size() : 0;
+                : place.schema().path("items").isArray()
+                        ? place.schema().get("items").size()
+                        : 0;
     }
 
     /// What the item at an index must be.
@@ -300,8 +306,10 @@ final class Shape {
 
     /// What the value of a property must be.
     List<Place> property(String name) {
-        return property((place, pattern) -> document.pattern(place.path() + ".patternProperties", pattern)
-                .matches(name), name);
+        return property(
+                (place, pattern) -> document.pattern(place.path() + ".patternProperties", pattern)
+                        .matches(name),
+                name);
     }
 
     private List<Place> property(BiFunction<Place, String, Boolean> matches, @Nullable String name) {
@@ -340,24 +348,30 @@ final class Shape {
     List<Others> others() {
         var patterns = new LinkedHashMap<String, Dfa>();
         for (var place : places) {
-            place.schema().path("patternProperties").fieldNames().forEachRemaining(pattern ->
-                    patterns.put(pattern, document.pattern(place.path() + ".patternProperties", pattern)));
+            place.schema()
+                    .path("patternProperties")
+                    .fieldNames()
+                    .forEachRemaining(pattern ->
+                            patterns.put(pattern, document.pattern(place.path() + ".patternProperties", pattern)));
         }
         if (patterns.size() > MAX_PATTERNS) {
             throw new ConstraintException(
-                    path() + ".patternProperties", "has " + patterns.size() + " patterns; the limit is " + MAX_PATTERNS);
+                    path() + ".patternProperties",
+                    "has " + patterns.size() + " patterns; the limit is " + MAX_PATTERNS);
         }
         var texts = List.copyOf(patterns.keySet());
         var found = new ArrayList<Others>();
         for (var chosen = 0; chosen < 1 << patterns.size(); chosen++) {
             var bits = chosen;
             var value = property((_, pattern) -> (bits >> texts.indexOf(pattern) & 1) == 1, null);
-            if (value.stream().anyMatch(place -> place.schema().isBoolean() && !place.schema().booleanValue())) {
+            if (value.stream()
+                    .anyMatch(place ->
+                            place.schema().isBoolean() && !place.schema().booleanValue())) {
                 continue;
             }
             var names = otherNames(List.copyOf(patterns.values()), bits);
             if (names == null || !names.isEmpty()) {
-                found.add(new Others(names, propertyNames().isEmpty(), value));
+                found.add(new Others(names, bits == 0 && propertyNames().isEmpty(), value));
             }
         }
         return found;
@@ -434,8 +448,8 @@ final class Shape {
                 && object.size() <= maxProperties
                 && required().stream().allMatch(object::has)
                 && object.properties().stream()
-                        .allMatch(field -> isNameAllowed(field.getKey())
-                                && matches(field.getValue(), property(field.getKey())));
+                        .allMatch(field ->
+                                isNameAllowed(field.getKey()) && matches(field.getValue(), property(field.getKey())));
     }
 
     /// Whether it is certain that no value is allowed.
@@ -464,14 +478,14 @@ final class Shape {
                 }
                 yield minItems > maxItems;
             }
-            case OBJECT -> minProperties > maxProperties
-                    || required().stream().anyMatch(name -> !isNameAllowed(name) || isEmpty(property(name), depth));
+            case OBJECT ->
+                minProperties > maxProperties
+                        || required().stream().anyMatch(name -> !isNameAllowed(name) || isEmpty(property(name), depth));
         };
     }
 
     private boolean isEmpty(List<Place> schemas, int depth) {
         return depth > 0
-                && document.alternatives(schemas).stream()
-                        .allMatch(way -> new Shape(document, way).isEmpty(depth - 1));
+                && document.alternatives(schemas).stream().allMatch(way -> new Shape(document, way).isEmpty(depth - 1));
     }
 }

@@ -7,12 +7,13 @@ import java.util.function.IntFunction;
 
 /// The tokens of a vocabulary as bytes, sorted into tries. It is made once per model.
 ///
-/// A control token has no text. Its bytes here are [#CONTROL], which no UTF-8 has, and its id, so that a grammar can
-/// name it. A mask never has a control token that the grammar does not name, nor a token without bytes.
+/// A control token has no text. Its bytes here are [#CONTROL], which no UTF-8 has, and its id, so that a
+/// grammar can name it. A mask never has a control token that the grammar does not name, nor a token without
+/// bytes.
 ///
-/// A token is plain if it may be part of a JSON string as it is: whole characters, without quotes, backslashes and
-/// control characters. Within strings nearly all tokens are allowed, and most of those are plain. So there are masks of the
-/// plain tokens by their length, and tries of the other ones, which are much smaller.
+/// A token is plain if it may be part of a JSON string as it is: whole characters, without quotes, backslashes
+/// and control characters. Within strings nearly all tokens are allowed, and most of those are plain. So there
+/// are masks of the plain tokens by their length, and tries of the other ones, which are much smaller.
 ///
 /// Threading: any thread.
 public final class TokenTrie {
@@ -168,7 +169,8 @@ public final class TokenTrie {
         var count = 0;
         for (var at = offsets[id]; at < offsets[id + 1]; count++) {
             var first = text[at] & 0xFF;
-            var length = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+            var length =
+                    first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
             if (length == 0 || at + length > offsets[id + 1] || length == 1 && !isPlain(first)) {
                 return -1;
             }

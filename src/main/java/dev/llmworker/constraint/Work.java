@@ -35,7 +35,8 @@ final class Work {
     void spend(long steps) {
         spent.steps += steps;
         if (spent.steps > Limits.COMPILE_STEPS) {
-            throw rejected("takes more than " + Limits.COMPILE_STEPS + " steps to compile, which is the limit; simplify it");
+            throw rejected(
+                    "takes more than " + Limits.COMPILE_STEPS + " steps to compile, which is the limit; simplify it");
         }
     }
 

@@ -15,8 +15,9 @@ import java.util.Random;
 ///     dev.llmworker.constraint.ConstraintBenchmark vocabulary.bin
 /// ```
 ///
-/// `src/test/constraint/oracle.py --write-vocabulary` makes the file. Prints for each schema the time to compile it, and the
-/// median, the 99th percentile and the maximum of masks along random answers: of the first answers, and of later ones.
+/// `src/test/constraint/oracle.py --write-vocabulary` makes the file. Prints for each schema the time to
+/// compile it, and the median, the 99th percentile and the maximum of masks along random answers: of the first
+/// answers, and of later ones.
 final class ConstraintBenchmark {
     private static final int ANSWERS = 40;
     private static final int WARM_UP = 5;
@@ -57,7 +58,11 @@ final class ConstraintBenchmark {
         }
         text.append("],\"properties\":{");
         for (var i = 0; i < count; i++) {
-            text.append(i == 0 ? "" : ",").append("\"property_").append(i).append("\":").append(kinds[i % kinds.length]);
+            text.append(i == 0 ? "" : ",")
+                    .append("\"property_")
+                    .append(i)
+                    .append("\":")
+                    .append(kinds[i % kinds.length]);
         }
         return text.append("}}").toString();
     }
@@ -84,7 +89,11 @@ final class ConstraintBenchmark {
         if (shown) {
             print(
                     "%-22s compiled in %5.1f ms; first answer %s; all %s; %.1f MB",
-                    schema[0], compiled / 1e6, shares(times, 0, first), shares(times, 0, count), constraint.bytes() / 1e6);
+                    schema[0],
+                    compiled / 1e6,
+                    shares(times, 0, first),
+                    shares(times, 0, count),
+                    constraint.bytes() / 1e6);
         }
     }
 

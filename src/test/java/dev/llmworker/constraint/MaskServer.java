@@ -18,9 +18,9 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
 
-/// Masks for `src/test/constraint/oracle.py`, which compares them with another implementation's. The argument is a file with a
-/// vocabulary: the number of tokens, the one that ends answers, and per token its length and bytes; length 65535 is a
-/// control token.
+/// Masks for `src/test/constraint/oracle.py`, which compares them with another implementation's. The argument
+/// is a file with a vocabulary: the number of tokens, the one that ends answers, and per token its length and
+/// bytes; length 65535 is a control token.
 ///
 /// It reads a command a line and answers each:
 ///

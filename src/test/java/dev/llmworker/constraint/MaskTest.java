@@ -101,7 +101,7 @@ class MaskTest {
     void forgottenStatesComeBack() {
         for (var schema : SchemaCases.schemas()) {
             var keeps = new Constraint(new Json(schema), TRIE);
-            var forgets = new Constraint(new Json(schema), TRIE, 0);
+            var forgets = new Constraint(new Json(schema), TRIE, 0, Integer.MAX_VALUE);
             var random = new Random(1);
             var first = keeps.begin();
             var second = forgets.begin();

@@ -4,7 +4,8 @@ import java.io.ByteArrayOutputStream;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
 
-/// A generation that takes random tokens of its masks, and after a while those that end strings, objects and arrays.
+/// A generation that takes random tokens of its masks, and after a while those that end strings, objects and
+/// arrays.
 final class RandomWalk {
     private static final String CLOSING = "\"}],";
     private static final int TRIES = 200;

@@ -28,7 +28,8 @@ final class ReferenceAcceptor {
     }
 
     /// Null if the byte may not follow.
-    @Nullable ReferenceAcceptor after(int b) {
+    @Nullable
+    ReferenceAcceptor after(int b) {
         var next = new HashSet<Place>();
         for (var place : places) {
             for (var edge = grammar.first[place.node]; edge < grammar.first[place.node + 1]; edge++) {
@@ -41,7 +42,8 @@ final class ReferenceAcceptor {
         return next.isEmpty() ? null : new ReferenceAcceptor(grammar, next);
     }
 
-    @Nullable ReferenceAcceptor after(byte[] bytes) {
+    @Nullable
+    ReferenceAcceptor after(byte[] bytes) {
         var at = this;
         for (var b : bytes) {
             at = at.after(b & 0xFF);

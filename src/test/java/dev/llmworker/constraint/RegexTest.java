@@ -31,13 +31,19 @@ class RegexTest {
     private static String pattern(Random random, int depth) {
         return switch (random.nextInt(depth > 3 ? 4 : 10)) {
             case 0, 1 -> LETTERS.substring(random.nextInt(4)).substring(0, 1);
-            case 2 -> List.of(".", "[ab]", "[^a]", "\\d", "\\w", "[a-b0]", "\\u00e9", "[^b\\d]").get(random.nextInt(8));
+            case 2 ->
+                List.of(".", "[ab]", "[^a]", "\\d", "\\w", "[a-b0]", "\\u00e9", "[^b\\d]")
+                        .get(random.nextInt(8));
             case 3 -> random.nextInt(4) == 0 ? List.of("^", "$").get(random.nextInt(2)) : "a";
             case 4, 5 -> pattern(random, depth + 1) + pattern(random, depth + 1);
             case 6 -> "(?:" + pattern(random, depth + 1) + "|" + pattern(random, depth + 1) + ")";
-            case 7 -> "(" + pattern(random, depth + 1) + ")" + List.of("*", "+", "?", "*?", "+?").get(random.nextInt(5));
-            case 8 -> "(?:" + pattern(random, depth + 1) + "){" + random.nextInt(3) + "," + (2 + random.nextInt(3)) + "}";
-            default -> "(?<n" + random.nextInt(1 << 30) + ">" + pattern(random, depth + 1) + "){" + random.nextInt(3) + "}";
+            case 7 ->
+                "(" + pattern(random, depth + 1) + ")"
+                        + List.of("*", "+", "?", "*?", "+?").get(random.nextInt(5));
+            case 8 ->
+                "(?:" + pattern(random, depth + 1) + "){" + random.nextInt(3) + "," + (2 + random.nextInt(3)) + "}";
+            default ->
+                "(?<n" + random.nextInt(1 << 30) + ">" + pattern(random, depth + 1) + "){" + random.nextInt(3) + "}";
         };
     }
 
@@ -130,7 +136,8 @@ class RegexTest {
         for (var round = 0; round < Seeds.rounds(150); round++) {
             var least = random.nextInt(4) == 0 ? null : bound(random);
             var most = random.nextInt(4) == 0 ? null : bound(random);
-            var multiple = random.nextInt(3) == 0 ? BigDecimal.valueOf(1 + random.nextInt(30), random.nextInt(2)) : null;
+            var multiple =
+                    random.nextInt(3) == 0 ? BigDecimal.valueOf(1 + random.nextInt(30), random.nextInt(2)) : null;
             var numbers = new Numbers(random.nextBoolean(), least, most, multiple);
             var texts = numbers.texts(new Work("$"));
             for (var i = -250; i <= 250; i++) {
@@ -160,7 +167,9 @@ class RegexTest {
     /// Multiples have no more decimals than the divisor.
     private static boolean isDecimal(Numbers numbers, String text) {
         var multiple = numbers.multiple();
-        return multiple == null || text.length() - text.indexOf('.') - 1 <= Math.max(0, multiple.stripTrailingZeros().scale());
+        return multiple == null
+                || text.length() - text.indexOf('.') - 1
+                        <= Math.max(0, multiple.stripTrailingZeros().scale());
     }
 
     @Test
@@ -227,7 +236,8 @@ class RegexTest {
             if (set.isEmpty()) {
                 continue;
             }
-            var automaton = new Automaton(grammar.build(root), TestVocabulary.trie(), Long.MAX_VALUE);
+            var automaton =
+                    new Automaton(grammar.build(root), TestVocabulary.trie(), Long.MAX_VALUE, Integer.MAX_VALUE);
             for (var i = 0; i < 100; i++) {
                 var c = Math.clamp(low + random.nextInt(0xA000) - 0x800L, 0, CodePoints.LAST);
                 if (CodePoints.ALL.contains(c)) {

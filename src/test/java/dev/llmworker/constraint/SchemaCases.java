@@ -9,7 +9,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.StreamSupport;
 
-/// Schemas with values that they allow and values that they do not. The comparison with llguidance has the same ones.
+/// Schemas with values that they allow and values that they do not. The comparison with llguidance has the same
+/// ones.
 final class SchemaCases {
     private static final Path FILE = Path.of("src/test/resources/constraint/schemas.json");
     static final ObjectMapper MAPPER = new ObjectMapper();
