@@ -167,7 +167,7 @@ final class WebSocketProcessor implements Processor {
             end = ending.finished().reason() == FinishReason.ERROR
                     ? frames.writer.failed(JsonError.failed(ending.finished()))
                     : frames.writer.done(ending);
-        } catch (RuntimeException | Error e) {
+        } catch (RuntimeException e) {
             var error = JsonError.of(e);
             if (error == null) {
                 LOG.error("failed on a WebSocket request={}", connection.requestId(), e);

@@ -38,8 +38,6 @@ class UnsupportedFieldsTest {
             "'suffix':'x'",
             "'json_schema':{}",
             "'guided_grammar':'x'",
-            "'structured_outputs':{'grammar':'x'}",
-            "'response_format':{'type':'xml'}",
             "'guided_decoding_backend':'x'",
             "'grammar':'root ::= [a]'",
             "'json_schema':{'type':'object'}",
