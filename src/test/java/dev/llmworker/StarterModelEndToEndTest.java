@@ -147,7 +147,10 @@ class StarterModelEndToEndTest {
         for (var seed = 0; seed < 6; seed++) {
             var person = JSON.readTree(chat(schema, seed));
             assertEquals(4, person.size(), person::toString);
-            assertTrue(person.get("name").asText().codePointCount(0, person.get("name").asText().length()) <= 12);
+            assertTrue(person.get("name")
+                            .asText()
+                            .codePointCount(0, person.get("name").asText().length())
+                    <= 12);
             assertTrue(person.get("age").isInt() && person.get("age").asInt() <= 150, person::toString);
             assertTrue(List.of("admin", "guest").contains(person.get("role").asText()), person::toString);
             person.get("tags").forEach(tag -> assertTrue(tag.asText().matches("[a-z]{2,5}"), person::toString));
@@ -164,7 +167,8 @@ class StarterModelEndToEndTest {
                 {"messages":[{"role":"user","content":"Hi"}],"response_format":{"type":"json_schema","json_schema":
                  {"name":"x","schema":{"type":"object","properties":{"a":{"type":"array","uniqueItems":true}}}}}}""");
         assertEquals(400, response.statusCode(), response.body());
-        var message = JSON.readTree(response.body()).path("error").path("message").asText();
+        var message =
+                JSON.readTree(response.body()).path("error").path("message").asText();
         assertTrue(message.startsWith("response_format.json_schema.schema: $.properties.a"), message);
     }
 

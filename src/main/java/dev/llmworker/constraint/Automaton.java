@@ -8,7 +8,6 @@ import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// Runs a grammar over bytes. Where the grammar leaves several ways open, all are followed at once, so a state

@@ -80,22 +80,61 @@ public record GenerationRequest(
 
     public GenerationRequest withRequestId(String id) {
         return new GenerationRequest(
-                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, stopTokens, fillsContext, id, cacheSalt, format);
+                prompt,
+                maxTokens,
+                sampling,
+                ignoreEos,
+                minTokens,
+                stop,
+                stopTokens,
+                fillsContext,
+                id,
+                cacheSalt,
+                format);
     }
 
     public GenerationRequest withStopTokens(List<Integer> ids) {
         return new GenerationRequest(
-                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, ids, fillsContext, requestId, cacheSalt, format);
+                prompt,
+                maxTokens,
+                sampling,
+                ignoreEos,
+                minTokens,
+                stop,
+                ids,
+                fillsContext,
+                requestId,
+                cacheSalt,
+                format);
     }
 
     public GenerationRequest withCacheSalt(String salt) {
         return new GenerationRequest(
-                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, stopTokens, fillsContext, requestId, salt, format);
+                prompt,
+                maxTokens,
+                sampling,
+                ignoreEos,
+                minTokens,
+                stop,
+                stopTokens,
+                fillsContext,
+                requestId,
+                salt,
+                format);
     }
 
     public GenerationRequest withFormat(@Nullable AnswerFormat format) {
         return new GenerationRequest(
-                prompt, maxTokens, sampling, ignoreEos, minTokens, stop, stopTokens, fillsContext, requestId, cacheSalt,
+                prompt,
+                maxTokens,
+                sampling,
+                ignoreEos,
+                minTokens,
+                stop,
+                stopTokens,
+                fillsContext,
+                requestId,
+                cacheSalt,
                 format);
     }
 

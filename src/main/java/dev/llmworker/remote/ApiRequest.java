@@ -89,8 +89,8 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
     private static void format(@Nullable AnswerFormat format, Map<String, Object> body) {
         switch (format) {
             case null -> {}
-            case AnswerFormat.Json json when json.isAnyObject() ->
-                body.put("response_format", Map.of("type", "json_object"));
+            case AnswerFormat.Json json
+            when json.isAnyObject() -> body.put("response_format", Map.of("type", "json_object"));
             case AnswerFormat.Json json ->
                 body.put(
                         "response_format",
@@ -99,8 +99,7 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
                                 "json_schema",
                                 "json_schema",
                                 Map.of("name", "answer", "strict", true, "schema", new RawValue(json.schema()))));
-            case AnswerFormat.Pattern pattern ->
-                body.put("structured_outputs", Map.of("regex", pattern.regex()));
+            case AnswerFormat.Pattern pattern -> body.put("structured_outputs", Map.of("regex", pattern.regex()));
             case AnswerFormat.Choice choice -> body.put("structured_outputs", Map.of("choice", choice.options()));
         }
     }

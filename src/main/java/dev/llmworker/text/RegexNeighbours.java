@@ -81,8 +81,7 @@ final class RegexNeighbours {
 
     private boolean matches(String atom, int character) {
         var pattern = patterns.get(atom);
-        return pattern != null
-                && pattern.matcher(Character.toString(character)).matches();
+        return pattern != null && pattern.matcher(Character.toString(character)).matches();
     }
 
     private Ends ends(List<Node> sequence) {

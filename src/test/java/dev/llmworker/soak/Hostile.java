@@ -24,8 +24,7 @@ final class Hostile {
     private static final int QUIET_SECONDS = 40;
     private static final int SAMPLE_MILLIS = 1_000;
     /// The KV cache is small: the system gives it its memory when it is first written, so memory that grows is
-    /// something
-    /// else.
+    /// something else.
     private static final Map<String, String> SETTINGS = Map.of(
             "JAVA_OPTS", "-Xmx384m",
             "MAX_MODEL_LEN", "1024",

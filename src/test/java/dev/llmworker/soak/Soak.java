@@ -6,10 +6,9 @@ import java.util.Arrays;
 import java.util.Map;
 import java.util.Random;
 
-/// A soak of the worker: random clients, aborts and garbage for some minutes, then crowds, a full disk and `kill -9`.
-/// Or a hostile soak: clients that want to stop the worker. It prints what holds and what does not, and ends with 1
-/// where
-/// something does not. From the project's folder:
+/// A soak of the worker: random clients, aborts and garbage for some minutes, then crowds, a full disk and
+/// `kill -9`. Or a hostile soak: clients that want to stop the worker. It prints what holds and what does not,
+/// and ends with 1 where something does not. From the project's folder:
 ///
 /// ```
 /// java src/test/java/dev/llmworker/soak/Soak.java [minutes] [djl|mock]

@@ -12,9 +12,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// Reads the messages of a conversation: each has a `role`, and a `content` that is a string or a list of
-/// `{"type":"text","text":"…"}`, whose texts are lines then. A turn of the assistant may have no content: servers
-/// answer
-/// so if nothing was generated, and clients send it back.
+/// `{"type":"text","text":"…"}`, whose texts are lines then. A turn of the assistant may have no content:
+/// servers answer so if nothing was generated, and clients send it back.
 public final class ChatMessages {
     static final int MAX_MESSAGES = 1024;
 

@@ -33,7 +33,7 @@ public final class WireFormat {
                             SamplingFields.stops(fields),
                             false)
                     .withStopTokens(SamplingFields.stopTokens(fields))
-                            .withFormat(AnswerFormats.read(fields));
+                    .withFormat(AnswerFormats.read(fields));
         } catch (IllegalArgumentException e) {
             throw fields.refusal(e);
         }

@@ -75,8 +75,7 @@ public final class GgufTokenizer {
 
     /// A tokenizer of byte pair encoding: it merges the pairs that the file lists.
     private static ModelTokenizer pairMerging(
-            Metadata metadata, Vocabulary vocabulary, PreTokenizer preTokenizer, int leastPiece)
-            throws IOException {
+            Metadata metadata, Vocabulary vocabulary, PreTokenizer preTokenizer, int leastPiece) throws IOException {
         var isSpelledInPieces = preTokenizer.has(Rule.PIECES);
         var covering = preTokenizer.has(Rule.COMPOSED)
                 ? FewestTokens.Covering.COMPOSED

@@ -228,8 +228,7 @@ class SteeredDecodeTest {
                     .max(Comparator.comparing(token -> raw[token]))
                     .orElseThrow();
             assertEquals(best, tokens[0]);
-            assertEquals(
-                    expected(Arrays.copyOf(raw, VOCABULARY), LogitAdjustment.NONE, prompt, 3), tokens[1]);
+            assertEquals(expected(Arrays.copyOf(raw, VOCABULARY), LogitAdjustment.NONE, prompt, 3), tokens[1]);
         }
     }
 }

@@ -18,8 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class AnswerFormatsTest {
     private static @Nullable AnswerFormat read(String body) throws Exception {
-        return AnswerFormats.read(
-                new RequestFields(new ObjectMapper().readValue(body.replace('\'', '"'), Map.class)));
+        return AnswerFormats.read(new RequestFields(new ObjectMapper().readValue(body.replace('\'', '"'), Map.class)));
     }
 
     @ParameterizedTest
