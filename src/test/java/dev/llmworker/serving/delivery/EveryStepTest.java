@@ -35,6 +35,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// connections.
 @Timeout(120)
 class EveryStepTest {
+    /// FIN, and the opcode of a close frame.
+    private static final int CLOSE = 0x88;
     private static final int CONNECTIONS = 3;
 
     private final Steps steps = new Steps();
@@ -163,10 +165,11 @@ class EveryStepTest {
     private void prompt(String body) throws Exception {
         try (var connection = worker.raw()) {
             connection.upgrade("/ws").text(body);
-            var frame = connection.frame().text();
-            while (!frame.contains("done") && !frame.contains("error")) {
-                frame = connection.frame().text();
+            var frame = connection.frame();
+            while (frame.first() != CLOSE && !frame.text().contains("done") && !frame.text().contains("error")) {
+                frame = connection.frame();
             }
+            assertTrue(frame.first() != CLOSE || frame.closeCode() == 1011, "closed with " + frame.closeCode());
         }
     }
 
