@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compares the masks of structured output with llguidance's on the vocabularies of Qwen 3, Llama 3.1, Gemma 3 and the starter model.
-# Needs target/test-classes, npm, and Python with llguidance==1.9.1, jsonschema, rfc3339-validator, numpy and gguf (PYTHON names it,
+# Needs target/test-classes, Java 25 (JAVA_HOME names it), npm, and Python with llguidance==1.9.1, jsonschema, rfc3339-validator, numpy and gguf (PYTHON names it,
 # default python3).
 # usage: src/test/constraint/run.sh
 set -euo pipefail
