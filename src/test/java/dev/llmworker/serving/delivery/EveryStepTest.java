@@ -166,7 +166,9 @@ class EveryStepTest {
         try (var connection = worker.raw()) {
             connection.upgrade("/ws").text(body);
             var frame = connection.frame();
-            while (frame.first() != CLOSE && !frame.text().contains("done") && !frame.text().contains("error")) {
+            while (frame.first() != CLOSE
+                    && !frame.text().contains("done")
+                    && !frame.text().contains("error")) {
                 frame = connection.frame();
             }
             assertTrue(frame.first() != CLOSE || frame.closeCode() == 1011, "closed with " + frame.closeCode());
