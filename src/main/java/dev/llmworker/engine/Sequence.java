@@ -231,13 +231,13 @@ final class Sequence implements Generation {
         if (constraint == null || history == null) {
             return null;
         }
-        if (!constraint.advance(token)) {
-            throw new IllegalStateException("token " + token + " is not in the format that was asked for");
-        }
-        if (constraint.isFinished()) {
-            return FinishReason.STOP;
-        }
         try {
+            if (!constraint.advance(token)) {
+                throw new IllegalStateException("token " + token + " is not in the format that was asked for");
+            }
+            if (constraint.isFinished()) {
+                return FinishReason.STOP;
+            }
             history.allow(constraint.mask());
             return null;
         } catch (ConstraintException e) {
