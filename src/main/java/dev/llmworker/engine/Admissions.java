@@ -110,8 +110,8 @@ final class Admissions {
                 && constraint == null
                 && request.sampling().adjustment().isNone();
         var history = plain ? null : new TokenHistory(prompt, minTokens, forbidden);
-        if (history != null && constraint != null) {
-            history.allow(constraint.mask());
+        if (history != null && constraint != null && request.format() != null) {
+            history.allow(firstTokens(request.format(), constraint));
         }
         return new Admission(
                 ids.incrementAndGet(),
@@ -136,8 +136,20 @@ final class Admissions {
         try {
             return constraints().get(expression(format)).begin();
         } catch (ConstraintException e) {
-            throw invalid("invalid_request", format.field() + ": " + e.getMessage());
+            throw refused(format, e);
         }
+    }
+
+    private static long[] firstTokens(AnswerFormat format, ConstraintState constraint) {
+        try {
+            return constraint.mask();
+        } catch (ConstraintException e) {
+            throw refused(format, e);
+        }
+    }
+
+    private static RefusedException refused(AnswerFormat format, ConstraintException problem) {
+        return invalid("invalid_request", format.field() + ": " + problem.getMessage());
     }
 
     private static Expression expression(AnswerFormat format) {
