@@ -196,8 +196,7 @@ final class Sequence implements Generation {
     /// @return why the sequence ends with this token, or null if it continues
     @Nullable
     FinishReason accept(int token, boolean endOfSequence, @Nullable Logprobs logprobs) {
-        // A format says itself where the answer may end.
-        if (endOfSequence && (!ignoreEos || constraint != null) || stopTokens.contains(token)) {
+        if (endOfSequence && !ignoreEos || stopTokens.contains(token)) {
             return FinishReason.STOP;
         }
         if (generated == 0) {
@@ -219,7 +218,7 @@ final class Sequence implements Generation {
         if (outlet.add(event, generated >= minTokens)) {
             return FinishReason.STOP;
         }
-        var ended = endOfFormat(token);
+        var ended = endOfFormat(token, last);
         if (ended != null) {
             return ended;
         }
@@ -227,21 +226,24 @@ final class Sequence implements Generation {
     }
 
     /// Why the answer ends here because of its format. If it goes on, the history gets the tokens that may follow.
-    private @Nullable FinishReason endOfFormat(int token) {
+    private @Nullable FinishReason endOfFormat(int token, boolean last) {
         if (constraint == null || history == null) {
             return null;
         }
         try {
             if (!constraint.advance(token)) {
-                throw new IllegalStateException("token " + token + " is not in the format that was asked for");
+                LOG.error("sequence {} took token {}, which its format does not allow", id, token);
+                return FinishReason.ERROR;
             }
             if (constraint.isFinished()) {
                 return FinishReason.STOP;
             }
-            history.allow(constraint.mask());
+            if (!last) {
+                history.allow(constraint.mask());
+            }
             return null;
         } catch (ConstraintException e) {
-            LOG.warn("an answer ended because of its format: {}", e.getMessage());
+            LOG.warn("sequence {} ended because of its format: {}", id, e.getMessage());
             return FinishReason.ERROR;
         }
     }

@@ -49,6 +49,12 @@ public record GenerationRequest(
         if (minTokens < 0 || (maxTokens.isPresent() && minTokens > maxTokens.getAsInt())) {
             throw new ParameterException("min_tokens", minTokens, "from 0 to max_tokens");
         }
+        if (format != null && (ignoreEos || minTokens > 0)) {
+            throw new ParameterException(
+                    ignoreEos ? "ignore_eos" : "min_tokens",
+                    (ignoreEos ? "ignore_eos" : "min_tokens") + " and " + format.field()
+                            + " are both there; a format says itself where its answer ends");
+        }
         if (stop.size() > MAX_STOPS) {
             throw new ParameterException("stop", "stop has " + stop.size() + " sequences; the limit is " + MAX_STOPS);
         }

@@ -7,6 +7,7 @@ import dev.llmworker.generation.AnswerFormat;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.Prompt;
+import dev.llmworker.generation.RefusedException;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.text.chat.ChatMessage;
 import io.vertx.core.buffer.Buffer;
@@ -85,23 +86,28 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
         return new ApiRequest(path, body, request.requestId());
     }
 
-    /// In OpenAI's form, or in vLLM's if OpenAI has none.
+    /// In OpenAI's form. What it does not have is refused: a server that does not know the field would answer with any
+    /// text.
     private static void format(@Nullable AnswerFormat format, Map<String, Object> body) {
-        switch (format) {
-            case null -> {}
-            case AnswerFormat.Json json
-            when json.isAnyObject() -> body.put("response_format", Map.of("type", "json_object"));
-            case AnswerFormat.Json json ->
-                body.put(
-                        "response_format",
-                        Map.of(
+        if (format == null) {
+            return;
+        }
+        if (!(format instanceof AnswerFormat.Json json) || !body.containsKey("messages")) {
+            throw new RefusedException(
+                    RefusedException.Reason.INVALID,
+                    "invalid_request",
+                    format.field() + " is not supported here with ENGINE=openai, only a JSON format of a conversation; "
+                            + "/v1/chat/completions and /v1/completions pass on what the server behind it supports");
+        }
+        body.put(
+                "response_format",
+                json.isAnyObject()
+                        ? Map.of("type", "json_object")
+                        : Map.of(
                                 "type",
                                 "json_schema",
                                 "json_schema",
-                                Map.of("name", "answer", "strict", true, "schema", new RawValue(json.schema()))));
-            case AnswerFormat.Pattern pattern -> body.put("structured_outputs", Map.of("regex", pattern.regex()));
-            case AnswerFormat.Choice choice -> body.put("structured_outputs", Map.of("choice", choice.options()));
-        }
+                                Map.of("name", "answer", "schema", new RawValue(json.schema()))));
     }
 
     /// The server's template may print a message whole, so the order counts.

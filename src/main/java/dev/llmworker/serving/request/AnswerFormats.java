@@ -80,7 +80,7 @@ public final class AnswerFormats {
             switch (String.valueOf(key)) {
                 case "json", "regex", "choice" -> add(name, value, found);
                 case "json_object" -> {
-                    if (Boolean.TRUE.equals(value)) {
+                    if (new RequestFields(outputs).flag("json_object", false)) {
                         found.add(AnswerFormat.Json.object(name));
                     }
                 }
