@@ -133,6 +133,10 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer implemen
         if (newest().routesEvents) {
             super.onOpen(key, remote, routing, socket);
         }
+        if (newest().replaced) {
+            // Its route went between the handshake and here.
+            connection.leave(WebSockets.SERVICE_RESTART, RESTARTING);
+        }
     }
 
     @Override
