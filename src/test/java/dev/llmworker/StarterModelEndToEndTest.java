@@ -165,7 +165,7 @@ class StarterModelEndToEndTest {
     @Test
     void aFormatSaysItselfWhereItsAnswerEnds() throws Exception {
         assertEquals("", chat("'structured_outputs':{'regex':'()'}", 1));
-        assertEquals("", chat("'guided_regex':'a*','stop_token_ids':[66]", 1).replace("a", ""));
+        assertEquals("", chat("'guided_regex':'a{0,9}','stop_token_ids':[66]", 1).replace("a", ""));
         for (var field : List.of("'min_tokens':2", "'ignore_eos':true")) {
             var response = worker.post("/generate", ("{'prompt':'x','guided_regex':'a*'," + field + "}").replace('\'', '"'));
             assertEquals(400, response.statusCode(), response.body());
