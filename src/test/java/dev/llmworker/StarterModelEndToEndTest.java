@@ -165,13 +165,17 @@ class StarterModelEndToEndTest {
     @Test
     void aFormatSaysItselfWhereItsAnswerEnds() throws Exception {
         assertEquals("", chat("'structured_outputs':{'regex':'()'}", 1));
-        assertEquals("", chat("'guided_regex':'a{0,9}','stop_token_ids':[66]", 1).replace("a", ""));
+        assertEquals(
+                "", chat("'guided_regex':'a{0,9}','stop_token_ids':[66]", 1).replace("a", ""));
         for (var field : List.of("'min_tokens':2", "'ignore_eos':true")) {
-            var response = worker.post("/generate", ("{'prompt':'x','guided_regex':'a*'," + field + "}").replace('\'', '"'));
+            var response =
+                    worker.post("/generate", ("{'prompt':'x','guided_regex':'a*'," + field + "}").replace('\'', '"'));
             assertEquals(400, response.statusCode(), response.body());
             assertTrue(response.body().contains("a format says itself where its answer ends"), response.body());
         }
-        assertEquals(200, worker.post("/generate", "{\"prompt\":\"x\",\"max_tokens\":2}").statusCode());
+        assertEquals(
+                200,
+                worker.post("/generate", "{\"prompt\":\"x\",\"max_tokens\":2}").statusCode());
     }
 
     @Test
