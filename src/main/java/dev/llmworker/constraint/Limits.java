@@ -24,7 +24,9 @@ final class Limits {
     /// Steps of compiling a constraint, some second in all.
     static final int COMPILE_STEPS = 20_000_000;
     /// Steps of finding one mask or taking one token.
-    static final int TOKEN_STEPS = 4_000_000;
+    static final int TOKEN_STEPS = 100_000;
+    /// Bytes of states that one mask or token may add.
+    static final long TOKEN_BYTES = 16L << 20;
     /// Ways in which the branches of `anyOf`, `oneOf` and `allOf` combine at one place.
     static final int ALTERNATIVES = 2_000;
     /// How many schemas refer to each other for the same value.
@@ -42,7 +44,9 @@ final class Limits {
     /// Places of the grammar at which an answer may be at once.
     static final int PLACES = 20_000;
     /// Bytes of an automaton's states and masks that are kept.
-    static final long STATE_BYTES = 48L << 20;
+    static final long STATE_BYTES = 16L << 20;
+    /// Constraints that are kept.
+    static final int KEPT_CONSTRAINTS = 256;
     static final int FORCED_BYTES = 4_096;
 
     private Limits() {}

@@ -6,7 +6,6 @@ import dev.llmworker.constraint.RegexParser.End;
 import dev.llmworker.constraint.RegexParser.Repeat;
 import dev.llmworker.constraint.RegexParser.Sequence;
 import dev.llmworker.constraint.RegexParser.Start;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.HashMap;
@@ -28,6 +27,8 @@ final class Regex {
     /// By node: pairs of a set's index, or a free step's kind, and the target.
     private final List<List<int[]>> edges = new ArrayList<>();
     private int edgeCount;
+    /// For [#closure]: the nodes to follow, each once.
+    private int[] open = {};
     private final Map<CodePoints, Integer> sets = new LinkedHashMap<>();
 
     private Regex(Work work) {
@@ -125,6 +126,7 @@ final class Regex {
 
     private Dfa deterministic(int start, int end) {
         var classes = classes();
+        open = new int[edges.size()];
         var from = new BitSet();
         from.set(start);
         var first = new Subset(closure(from, true, false), true);
@@ -191,16 +193,18 @@ final class Regex {
     /// The nodes that free steps reach.
     private BitSet closure(BitSet from, boolean atStart, boolean atEnd) {
         var seen = (BitSet) from.clone();
-        var queue = new ArrayDeque<Integer>();
-        from.stream().forEach(queue::add);
-        while (!queue.isEmpty()) {
-            var node = queue.remove();
+        var count = 0;
+        for (var node = from.nextSetBit(0); node >= 0; node = from.nextSetBit(node + 1)) {
+            open[count++] = node;
+        }
+        while (count > 0) {
+            var node = open[--count];
             work.spend(1 + edges.get(node).size());
             for (var edge : edges.get(node)) {
                 var isFree = edge[0] == FREE || edge[0] == AT_START && atStart || edge[0] == AT_END && atEnd;
                 if (isFree && !seen.get(edge[1])) {
                     seen.set(edge[1]);
-                    queue.add(edge[1]);
+                    open[count++] = edge[1];
                 }
             }
         }

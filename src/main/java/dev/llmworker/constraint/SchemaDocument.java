@@ -114,7 +114,7 @@ final class SchemaDocument {
             Map.of("uniqueItems", false, "unevaluatedProperties", true, "unevaluatedItems", true);
 
     /// What it takes to compare two branches of `oneOf`, besides what their schemas take.
-    private static final int PAIR_STEPS = 5;
+    private static final int PAIR_STEPS = 20;
 
     private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)

@@ -343,7 +343,7 @@ final class Shape {
     }
 
     private List<Place> property(BiFunction<Place, String, Boolean> matches, @Nullable String name) {
-        work().spend(places.size());
+        work().spend(4L * places.size());
         var found = new ArrayList<Place>();
         for (var place : places) {
             var own = new ArrayList<Place>();
