@@ -18,10 +18,7 @@ record CodePoints(int... bounds) {
 
     /// The characters of a text.
     static CodePoints anyOf(String characters) {
-        return union(characters
-                .codePoints()
-                .mapToObj(c -> new CodePoints(c, c))
-                .toList());
+        return union(characters.codePoints().mapToObj(c -> new CodePoints(c, c)).toList());
     }
 
     /// All that some of the sets have.

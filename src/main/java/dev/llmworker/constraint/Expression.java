@@ -72,12 +72,12 @@ public sealed interface Expression {
         return switch (this) {
             case Literal(var text) -> text.length();
             case ControlToken _ -> 0;
-            case Json(var schema, _) -> schema.length();
+            case Json json -> json.schema().length();
             case Pattern(var regex) -> regex.length();
             case TextUntil(var end) -> end.length();
             case Sequence(var parts) -> parts.stream().mapToLong(Expression::characters).sum();
             case Choice(var options) -> options.stream().mapToLong(Expression::characters).sum();
-            case Repeat(var body, _, _) -> body.characters();
+            case Repeat repeat -> repeat.body().characters();
         };
     }
 

@@ -373,8 +373,7 @@ final class RegexParser {
         }
         var category = name.replaceFirst("^(General_Category|gc)=", "");
         var mask = category.equals("Any") ? -1 : categories(category);
-        return PROPERTIES.computeIfAbsent(
-                mask, _ -> CodePoints.where(c -> (mask >>> Character.getType(c) & 1) == 1));
+        return PROPERTIES.computeIfAbsent(mask, _ -> CodePoints.where(c -> (mask >>> Character.getType(c) & 1) == 1));
     }
 
     private static int categories(String name) {

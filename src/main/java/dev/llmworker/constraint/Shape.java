@@ -301,8 +301,7 @@ final class Shape {
             // Before 2020 a list of items was what prefixItems is now.
             var rest = place.schema().path("items").isArray() ? "additionalItems" : "items";
             if (index < prefix(place)) {
-                found.add(prefixes
-                        .computeIfAbsent(place.schema(), _ -> SchemaDocument.list(place, keyword, null))
+                found.add(prefixes.computeIfAbsent(place.schema(), _ -> SchemaDocument.list(place, keyword, null))
                         .get(index));
             } else if (place.schema().has(rest)) {
                 found.add(SchemaDocument.member(place, rest));

@@ -385,7 +385,8 @@ class JsonSchemaTest {
     @Timeout(20)
     void whatGrowsWithTheSquareOfASchemaIsBounded() {
         var many = IntStream.range(0, 20_000).boxed().toList();
-        assertTrue(rejected("{\"oneOf\":" + many.stream().map(i -> "{\"const\":" + i % 9 + "}").toList() + "}")
+        assertTrue(rejected("{\"oneOf\":"
+                        + many.stream().map(i -> "{\"const\":" + i % 9 + "}").toList() + "}")
                 .getMessage()
                 .contains("branches; the limit is 2000"));
         var items = many.stream().map(_ -> "{}").toList();
