@@ -75,8 +75,10 @@ public sealed interface Expression {
             case Json json -> json.schema().length();
             case Pattern(var regex) -> regex.length();
             case TextUntil(var end) -> end.length();
-            case Sequence(var parts) -> parts.stream().mapToLong(Expression::characters).sum();
-            case Choice(var options) -> options.stream().mapToLong(Expression::characters).sum();
+            case Sequence(var parts) ->
+                parts.stream().mapToLong(Expression::characters).sum();
+            case Choice(var options) ->
+                options.stream().mapToLong(Expression::characters).sum();
             case Repeat repeat -> repeat.body().characters();
         };
     }
