@@ -240,6 +240,7 @@ final class Automaton {
         var open = new ArrayDeque<Stack>();
         open.push(stack);
         while (!open.isEmpty()) {
+            spend();
             var top = open.peek();
             var missing = false;
             for (var below : top.below) {
@@ -266,6 +267,21 @@ final class Automaton {
             stacks = new HashMap<>();
             bytes = 0;
             epoch++;
+        }
+    }
+
+    /// Counts a step of the token.
+    ///
+    /// @throws ConstraintException if it takes too many, or too much memory
+    private void spend() {
+        if (++steps > maxSteps) {
+            throw new ConstraintException(
+                    "the schema", "takes more than " + maxSteps + " steps for one token; the limit bounds time");
+        }
+        if (bytes - maxBytes > Limits.TOKEN_BYTES) {
+            throw new ConstraintException(
+                    "the schema",
+                    "takes more than " + Limits.TOKEN_BYTES + " bytes for one token; the limit bounds memory");
         }
     }
 
@@ -337,10 +353,7 @@ final class Automaton {
 
         /// Adds a place; if it is there already, with another stack, its stack becomes both.
         void add(int node, int count, Stack stack) {
-            if (++steps > maxSteps) {
-                throw new ConstraintException(
-                        "the schema", "takes more than " + maxSteps + " steps for one token; the limit bounds time");
-            }
+            spend();
             var key = (long) count << 32 | node;
             var known = seen.get(key);
             var both = known == null ? stack : union(known, stack);
@@ -431,12 +444,14 @@ final class Automaton {
         if (a == b) {
             return a;
         }
+        spend();
         var frames = new long[a.frames.length + b.frames.length];
         var below = new Stack[frames.length];
         var count = 0;
         var i = 0;
         var j = 0;
         while (i < a.frames.length || j < b.frames.length) {
+            spend();
             if (j == b.frames.length || i < a.frames.length && a.frames[i] < b.frames[j]) {
                 frames[count] = a.frames[i];
                 below[count++] = a.below[i++];
@@ -613,6 +628,7 @@ final class Automaton {
     private boolean addSteps(State state, int low, int high, Set<State> found) {
         for (var b = low; b <= high; b++) {
             if (b == low || grammar.byteClass[b] != grammar.byteClass[b - 1]) {
+                spend();
                 var next = step(state, b);
                 if (next == null) {
                     return false;

@@ -1,7 +1,9 @@
 package dev.llmworker.constraint;
 
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.function.IntPredicate;
+import java.util.stream.IntStream;
 
 /// A set of code points: the bounds of its ranges, both inclusive, ascending and apart from each other.
 /// Surrogates are in no set, because UTF-8 has none.
@@ -16,11 +18,33 @@ record CodePoints(int... bounds) {
 
     /// The characters of a text.
     static CodePoints anyOf(String characters) {
-        var set = NONE;
-        for (var c : characters.codePoints().toArray()) {
-            set = set.or(new CodePoints(c, c));
+        return union(characters.codePoints().mapToObj(c -> new CodePoints(c, c)).toList());
+    }
+
+    /// All that some of the sets have.
+    static CodePoints union(Collection<CodePoints> sets) {
+        if (sets.size() == 1) {
+            return sets.iterator().next();
         }
-        return set;
+        // The bounds in one number each, so that they sort as ranges.
+        var ranges = sets.stream()
+                .flatMapToLong(set -> IntStream.range(0, set.bounds.length / 2)
+                        .mapToLong(i -> (long) set.bounds[2 * i] << 32 | set.bounds[2 * i + 1]))
+                .sorted()
+                .toArray();
+        var joined = new int[2 * ranges.length];
+        var count = 0;
+        for (var range : ranges) {
+            var low = (int) (range >> 32);
+            var high = (int) range;
+            if (count > 0 && low <= joined[count - 1] + 1) {
+                joined[count - 1] = Math.max(joined[count - 1], high);
+            } else {
+                joined[count++] = low;
+                joined[count++] = high;
+            }
+        }
+        return new CodePoints(Arrays.copyOf(joined, count));
     }
 
     static CodePoints where(IntPredicate member) {

@@ -10,8 +10,13 @@ import org.jspecify.annotations.Nullable;
 public final class Constraint {
     private final TokenTrie tokens;
     private final Grammar grammar;
-    private final Automaton automaton;
+    /// Is locked while it is used.
+    final Automaton automaton;
     private final Automaton.State start;
+    /// The first mask, so that a generation begins without waiting for others.
+    private final long[] startMask;
+    /// What the expression takes, which a cache keeps as its key.
+    private final long keyBytes;
     private volatile long bytes;
 
     /// @throws ConstraintException if it cannot be enforced
@@ -23,9 +28,13 @@ public final class Constraint {
     /// @param maxSteps for one mask or token
     Constraint(Expression expression, TokenTrie tokens, long maxBytes, int maxSteps) {
         this.tokens = tokens;
+        keyBytes = 2 * expression.characters();
         grammar = ExpressionCompiler.compile(expression);
         automaton = new Automaton(grammar, tokens, maxBytes, maxSteps);
         start = automaton.start();
+        startMask = new long[tokens.words()];
+        automaton.mask(start, startMask);
+        requireSome(startMask);
         settle();
     }
 
@@ -46,12 +55,16 @@ public final class Constraint {
 
     private void settle() {
         automaton.trim();
-        bytes = grammar.bytes() + automaton.bytes();
+        bytes = grammar.bytes() + automaton.bytes() + 8L * startMask.length + keyBytes;
     }
 
     void mask(Automaton.State state, long[] bits) {
         if (bits.length != words()) {
             throw new IllegalArgumentException("a mask of " + bits.length + " words; expected " + words());
+        }
+        if (state == start) {
+            System.arraycopy(startMask, 0, bits, 0, bits.length);
+            return;
         }
         synchronized (automaton) {
             try {
@@ -60,6 +73,10 @@ public final class Constraint {
                 settle();
             }
         }
+        requireSome(bits);
+    }
+
+    private static void requireSome(long[] bits) {
         for (var word : bits) {
             if (word != 0) {
                 return;

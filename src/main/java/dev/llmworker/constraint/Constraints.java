@@ -1,47 +1,79 @@
 package dev.llmworker.constraint;
 
 import java.util.LinkedHashMap;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
-/// The constraints of one model, compiled when they are first needed. Those that were not used for longest are
-/// forgotten if all together take more than a limit.
+/// The constraints of one model, compiled when they are first needed, one at a time. Those that were not used
+/// for longest are forgotten if there are more than a limit, or all together take more than one.
 ///
 /// Threading: any thread.
 public final class Constraints {
-    private final TokenTrie tokens;
+    private final Function<Expression, Constraint> compiler;
     private final long maxBytes;
+    /// Is held while a constraint is compiled, so that many requests for one compile it once.
+    private final ReentrantLock compiling = new ReentrantLock();
     /// The one used last comes last.
     private final LinkedHashMap<Expression, Constraint> byExpression = new LinkedHashMap<>(16, 0.75f, true);
 
     /// @param maxBytes an estimate of the memory that constraints take while no generation uses them
     public Constraints(TokenTrie tokens, long maxBytes) {
-        this.tokens = tokens;
+        this(expression -> new Constraint(expression, tokens), maxBytes);
+    }
+
+    Constraints(Function<Expression, Constraint> compiler, long maxBytes) {
+        this.compiler = compiler;
         this.maxBytes = maxBytes;
     }
 
     /// @throws ConstraintException if it cannot be enforced
+    /// @throws CancellationException if the thread is interrupted; it stays so
     public Constraint get(Expression expression) {
+        var known = find(expression);
+        if (known != null) {
+            return known;
+        }
+        try {
+            compiling.lockInterruptibly();
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+            throw new CancellationException("interrupted while another format was compiled");
+        }
+        try {
+            known = find(expression);
+            return known == null ? add(expression, compiler.apply(expression)) : known;
+        } finally {
+            compiling.unlock();
+        }
+    }
+
+    private @Nullable Constraint find(Expression expression) {
         synchronized (byExpression) {
             var known = byExpression.get(expression);
             if (known != null) {
                 evict();
-                return known;
             }
-        }
-        // Compiling may take a while; others do not wait for it.
-        var compiled = new Constraint(expression, tokens);
-        synchronized (byExpression) {
-            var known = byExpression.putIfAbsent(expression, compiled);
-            evict();
-            return known == null ? compiled : known;
+            return known;
         }
     }
 
+    private Constraint add(Expression expression, Constraint compiled) {
+        synchronized (byExpression) {
+            byExpression.put(expression, compiled);
+            evict();
+            return compiled;
+        }
+    }
+
+    /// Constraints grow while they are used, so their sizes are summed up anew.
     private void evict() {
-        var total = byExpression.values().stream().mapToLong(Constraint::bytes).sum();
-        var oldest = byExpression.values().iterator();
-        while (total > maxBytes && byExpression.size() > 1) {
-            total -= oldest.next().bytes();
-            oldest.remove();
+        var total = byExpression.sequencedValues().stream()
+                .mapToLong(Constraint::bytes)
+                .sum();
+        while (byExpression.size() > 1 && (byExpression.size() > Limits.KEPT_CONSTRAINTS || total > maxBytes)) {
+            total -= byExpression.pollFirstEntry().getValue().bytes();
         }
     }
 

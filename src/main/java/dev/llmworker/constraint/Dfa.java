@@ -72,11 +72,17 @@ final class Dfa {
         var ids = new HashMap<S, Integer>();
         var found = new ArrayList<S>();
         var edges = new ArrayList<int[]>();
+        var edgeCount = 0;
         ids.put(start, 0);
         found.add(start);
         for (var i = 0; i < found.size(); i++) {
             var out = step.apply(found.get(i));
             work.spend(1 + out.size());
+            edgeCount += out.size();
+            if (edgeCount > Limits.AUTOMATON_EDGES) {
+                throw work.rejected("needs more than " + Limits.AUTOMATON_EDGES
+                        + " edges; the limit bounds patterns, their lengths and sets of characters");
+            }
             var row = new int[3 * out.size()];
             var at = 0;
             for (var edge : out) {
@@ -86,8 +92,7 @@ final class Dfa {
                     ids.put(edge.target, id);
                     found.add(edge.target);
                     if (id >= Limits.AUTOMATON_STATES) {
-                        throw work.rejected("needs more than " + Limits.AUTOMATON_STATES
-                                + " states; the limit bounds patterns, their lengths and ranges of numbers");
+                        throw tooLarge(work);
                     }
                 }
                 row[at++] = edge.low;
@@ -103,13 +108,26 @@ final class Dfa {
         return new Dfa(accepts, edges.toArray(int[][]::new)).trimmed();
     }
 
+    private static ConstraintException tooLarge(Work work) {
+        return work.rejected("needs more than " + Limits.AUTOMATON_STATES
+                + " states; the limit bounds patterns, their lengths, listed texts and ranges of numbers");
+    }
+
     /// Exactly these texts.
     static Dfa literals(Work work, Collection<String> texts) {
         var root = new Trie();
+        var count = 1;
         for (var text : texts) {
+            work.spend(1 + text.length());
             var node = root;
             for (var c : text.codePoints().toArray()) {
-                node = node.next.computeIfAbsent(c, _ -> new Trie());
+                var known = node.next.get(c);
+                if (known == null && ++count > Limits.AUTOMATON_STATES) {
+                    throw tooLarge(work);
+                }
+                known = known == null ? new Trie() : known;
+                node.next.put(c, known);
+                node = known;
             }
             node.ends = true;
         }
@@ -222,27 +240,14 @@ final class Dfa {
 
     /// The edges of a state by target.
     Map<Integer, CodePoints> targets(int state) {
-        var found = new TreeMap<Integer, int[]>();
+        var found = new TreeMap<Integer, List<CodePoints>>();
         var row = edges[state];
         for (var i = 0; i < row.length; i += 3) {
-            var low = row[i];
-            var high = row[i + 1];
-            found.merge(row[i + 2], new int[] {low, high}, Dfa::joined);
+            found.computeIfAbsent(row[i + 2], _ -> new ArrayList<>()).add(CodePoints.of(row[i], row[i + 1]));
         }
         var sets = new TreeMap<Integer, CodePoints>();
-        found.forEach((target, bounds) -> sets.put(target, new CodePoints(bounds)));
+        found.forEach((target, ranges) -> sets.put(target, CodePoints.union(ranges)));
         return sets;
-    }
-
-    /// Ranges and one that comes after them.
-    private static int[] joined(int[] ranges, int[] next) {
-        var touches = ranges[ranges.length - 1] + 1 == next[0];
-        var result = Arrays.copyOf(ranges, ranges.length + (touches ? 0 : 2));
-        result[result.length - 1] = next[1];
-        if (!touches) {
-            result[result.length - 2] = next[0];
-        }
-        return result;
     }
 
     boolean matches(String text) {
@@ -258,9 +263,16 @@ final class Dfa {
 
     private int next(int state, int c) {
         var row = edges[state];
-        for (var i = 0; i < row.length; i += 3) {
-            if (c >= row[i] && c <= row[i + 1]) {
-                return row[i + 2];
+        var low = 0;
+        var high = row.length / 3 - 1;
+        while (low <= high) {
+            var middle = (low + high) / 2;
+            if (c < row[3 * middle]) {
+                high = middle - 1;
+            } else if (c > row[3 * middle + 1]) {
+                low = middle + 1;
+            } else {
+                return row[3 * middle + 2];
             }
         }
         return DEAD;

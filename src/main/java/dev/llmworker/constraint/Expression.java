@@ -67,6 +67,22 @@ public sealed interface Expression {
         }
     }
 
+    /// The length of its texts.
+    default long characters() {
+        return switch (this) {
+            case Literal(var text) -> text.length();
+            case ControlToken _ -> 0;
+            case Json json -> json.schema().length();
+            case Pattern(var regex) -> regex.length();
+            case TextUntil(var end) -> end.length();
+            case Sequence(var parts) ->
+                parts.stream().mapToLong(Expression::characters).sum();
+            case Choice(var options) ->
+                options.stream().mapToLong(Expression::characters).sum();
+            case Repeat repeat -> repeat.body().characters();
+        };
+    }
+
     static Expression literal(String text) {
         return new Literal(text);
     }

@@ -124,6 +124,11 @@ final class Grammar {
         }
 
         private void edge(int from, int what, int to, int called, int min, int max) {
+            if (edges >= Limits.GRAMMAR_EDGES) {
+                throw new ConstraintException(
+                        "the schema",
+                        "becomes more than " + Limits.GRAMMAR_EDGES + " edges; the limit bounds its size");
+            }
             if (edges == next.length) {
                 next = Arrays.copyOf(next, 2 * edges);
                 kind = Arrays.copyOf(kind, 2 * edges);

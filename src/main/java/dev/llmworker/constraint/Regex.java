@@ -6,16 +6,13 @@ import dev.llmworker.constraint.RegexParser.End;
 import dev.llmworker.constraint.RegexParser.Repeat;
 import dev.llmworker.constraint.RegexParser.Sequence;
 import dev.llmworker.constraint.RegexParser.Start;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.stream.IntStream;
 
 /// A regular expression as an automaton: first with free steps, then deterministic.
 final class Regex {
@@ -24,13 +21,14 @@ final class Regex {
     private static final int AT_END = -3;
 
     /// What the deterministic automaton's state stands for.
-    ///
-    /// @param nodes ascending
-    private record Subset(List<Integer> nodes, boolean isStart) {}
+    private record Subset(BitSet nodes, boolean isStart) {}
 
     private final Work work;
     /// By node: pairs of a set's index, or a free step's kind, and the target.
     private final List<List<int[]>> edges = new ArrayList<>();
+    private int edgeCount;
+    /// For [#closure]: the nodes to follow, each once.
+    private int[] open = {};
     private final Map<CodePoints, Integer> sets = new LinkedHashMap<>();
 
     private Regex(Work work) {
@@ -39,12 +37,12 @@ final class Regex {
 
     /// The texts that match as a whole.
     static Dfa whole(Work work, String pattern) {
-        return new Regex(work).compile(RegexParser.parse(work.path(), pattern), false);
+        return new Regex(work).compile(RegexParser.parse(work, pattern), false);
     }
 
     /// The texts with a match somewhere in them.
     static Dfa search(Work work, String pattern) {
-        return new Regex(work).compile(RegexParser.parse(work.path(), pattern), true);
+        return new Regex(work).compile(RegexParser.parse(work, pattern), true);
     }
 
     private Dfa compile(RegexParser.Node pattern, boolean anywhere) {
@@ -77,6 +75,10 @@ final class Regex {
     }
 
     private void edge(int from, int kind, int to) {
+        if (++edgeCount > Limits.REGEX_EDGES) {
+            throw work.rejected("becomes more than " + Limits.REGEX_EDGES + " edges with its repetitions written out");
+        }
+        work.spend(1);
         edges.get(from).add(new int[] {kind, to});
     }
 
@@ -124,74 +126,88 @@ final class Regex {
 
     private Dfa deterministic(int start, int end) {
         var classes = classes();
-        var first = new Subset(closure(Set.of(start), true, false), true);
+        open = new int[edges.size()];
+        var from = new BitSet();
+        from.set(start);
+        var first = new Subset(closure(from, true, false), true);
         return Dfa.explore(
                 work,
                 first,
-                subset -> closure(subset.nodes, subset.isStart, true).contains(end),
+                subset -> closure(subset.nodes, subset.isStart, true).get(end),
                 subset -> step(subset, classes));
     }
 
     private List<Dfa.Edge<Subset>> step(Subset subset, Map<BitSet, CodePoints> classes) {
-        var byTarget = new HashMap<Subset, CodePoints>();
+        var byTarget = new HashMap<Subset, List<CodePoints>>();
         classes.forEach((members, set) -> {
-            var targets = new LinkedHashSet<Integer>();
-            for (var node : subset.nodes) {
-                work.spend(edges.get(node).size());
+            var targets = new BitSet();
+            work.spend(1 + set.bounds().length);
+            for (var node = subset.nodes.nextSetBit(0); node >= 0; node = subset.nodes.nextSetBit(node + 1)) {
+                work.spend(1 + edges.get(node).size());
                 for (var edge : edges.get(node)) {
                     if (edge[0] >= 0 && members.get(edge[0])) {
-                        targets.add(edge[1]);
+                        targets.set(edge[1]);
                     }
                 }
             }
             if (!targets.isEmpty()) {
-                byTarget.merge(new Subset(closure(targets, false, false), false), set, CodePoints::or);
+                var target = new Subset(closure(targets, false, false), false);
+                byTarget.computeIfAbsent(target, _ -> new ArrayList<>()).add(set);
             }
         });
-        return Dfa.sorted(byTarget);
+        var joined = new HashMap<Subset, CodePoints>();
+        byTarget.forEach((target, sets) -> joined.put(target, CodePoints.union(sets)));
+        return Dfa.sorted(joined);
     }
 
-    /// The code points that no set of this expression tells apart, by the sets that have them.
+    /// The code points that no set of this expression tells apart, by the sets that have them; without those
+    /// that no set has.
     private Map<BitSet, CodePoints> classes() {
-        var classes = new LinkedHashMap<BitSet, CodePoints>();
-        classes.put(new BitSet(), CodePoints.ALL);
-        sets.forEach((set, id) -> {
-            for (var known : new ArrayList<>(classes.entrySet())) {
-                var inside = known.getValue().and(set);
-                if (inside.isEmpty()) {
-                    continue;
+        // Where a set begins or ends, in one number each.
+        var borders = sets.entrySet().stream()
+                .flatMapToLong(set -> IntStream.range(0, set.getKey().bounds().length)
+                        .mapToLong(i -> (long) (set.getKey().bounds()[i] + i % 2) << 32 | set.getValue()))
+                .sorted()
+                .toArray();
+        var ranges = new LinkedHashMap<BitSet, List<CodePoints>>();
+        var members = new BitSet();
+        for (var i = 0; i + 1 < borders.length; i++) {
+            work.spend(1 + sets.size() / Long.SIZE);
+            members.flip((int) borders[i]);
+            var low = (int) (borders[i] >> 32);
+            var next = (int) (borders[i + 1] >> 32);
+            if (low < next && !members.isEmpty()) {
+                var known = ranges.get(members);
+                if (known == null) {
+                    known = new ArrayList<>();
+                    ranges.put((BitSet) members.clone(), known);
                 }
-                var outside = known.getValue().minus(set);
-                classes.remove(known.getKey());
-                if (!outside.isEmpty()) {
-                    classes.put(known.getKey(), outside);
-                }
-                var members = (BitSet) known.getKey().clone();
-                members.set(id);
-                classes.put(members, inside);
+                known.add(CodePoints.of(low, next - 1));
             }
-        });
+        }
+        var classes = new LinkedHashMap<BitSet, CodePoints>();
+        ranges.forEach((key, parts) -> classes.put(key, CodePoints.union(parts)));
         return classes;
     }
 
     /// The nodes that free steps reach.
-    private List<Integer> closure(Iterable<Integer> from, boolean atStart, boolean atEnd) {
-        var seen = new BitSet();
-        var queue = new ArrayDeque<Integer>();
-        from.forEach(queue::add);
-        while (!queue.isEmpty()) {
-            var node = queue.remove();
-            if (seen.get(node)) {
-                continue;
-            }
-            seen.set(node);
-            work.spend(1);
+    private BitSet closure(BitSet from, boolean atStart, boolean atEnd) {
+        var seen = (BitSet) from.clone();
+        var count = 0;
+        for (var node = from.nextSetBit(0); node >= 0; node = from.nextSetBit(node + 1)) {
+            open[count++] = node;
+        }
+        while (count > 0) {
+            var node = open[--count];
+            work.spend(1 + edges.get(node).size());
             for (var edge : edges.get(node)) {
-                if (edge[0] == FREE || edge[0] == AT_START && atStart || edge[0] == AT_END && atEnd) {
-                    queue.add(edge[1]);
+                var isFree = edge[0] == FREE || edge[0] == AT_START && atStart || edge[0] == AT_END && atEnd;
+                if (isFree && !seen.get(edge[1])) {
+                    seen.set(edge[1]);
+                    open[count++] = edge[1];
                 }
             }
         }
-        return Arrays.stream(seen.stream().toArray()).boxed().toList();
+        return seen;
     }
 }

@@ -2,7 +2,6 @@ package dev.llmworker.constraint;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
@@ -36,20 +35,25 @@ final class RegexParser {
             .or(CodePoints.of(0x2000, 0x200A));
     private static final CodePoints DOT = CodePoints.ALL.minus(CodePoints.anyOf("\n\r\u2028\u2029"));
     private static final String LOOKAROUND = "look-around";
-    private static final Map<String, CodePoints> PROPERTIES = new ConcurrentHashMap<>();
+    /// By script, or by the bits of general categories: not by their names, of which there are many spellings.
+    private static final Map<Object, CodePoints> PROPERTIES = new ConcurrentHashMap<>();
 
-    private final String path;
+    private final Work work;
     private final int[] text;
     private int at;
     private int depth;
 
-    private RegexParser(String path, String pattern) {
-        this.path = path;
+    private RegexParser(Work work, String pattern) {
+        this.work = work;
         text = pattern.codePoints().toArray();
     }
 
-    static Node parse(String path, String pattern) {
-        var parser = new RegexParser(path, pattern);
+    static Node parse(Work work, String pattern) {
+        if (pattern.length() > Limits.REGEX_CHARACTERS) {
+            throw work.rejected("is a regular expression of " + pattern.length() + " characters; the limit is "
+                    + Limits.REGEX_CHARACTERS);
+        }
+        var parser = new RegexParser(work, pattern);
         var node = parser.either();
         if (parser.at < parser.text.length) {
             throw parser.malformed("has a ')' too many");
@@ -58,7 +62,7 @@ final class RegexParser {
     }
 
     private ConstraintException malformed(String problem) {
-        return new ConstraintException(path, problem + " (at character " + (at + 1) + " of the regular expression)");
+        return work.rejected(problem + " (at character " + (at + 1) + " of the regular expression)");
     }
 
     private ConstraintException unsupported(String what) {
@@ -219,7 +223,7 @@ final class RegexParser {
 
     private CodePoints characterClass() {
         var negative = takes('^');
-        var set = CodePoints.NONE;
+        var members = new ArrayList<CodePoints>();
         while (!takes(']')) {
             var first = classMember();
             if (sees('-') && at + 1 < text.length && text[at + 1] != ']' && isOne(first)) {
@@ -234,8 +238,10 @@ final class RegexParser {
                     first = first.or(last).or(CodePoints.of('-', '-'));
                 }
             }
-            set = set.or(first);
+            members.add(first);
         }
+        work.spend(members.stream().mapToInt(member -> member.bounds().length).sum());
+        var set = CodePoints.union(members);
         return negative ? set.not() : set;
     }
 
@@ -349,7 +355,9 @@ final class RegexParser {
             name.appendCodePoint(c);
         }
         try {
-            return PROPERTIES.computeIfAbsent(name.toString(), RegexParser::named);
+            var set = named(name.toString());
+            work.spend(set.bounds().length);
+            return set;
         } catch (IllegalArgumentException _) {
             throw unsupported("the property \\p{" + name + '}');
         }
@@ -357,17 +365,15 @@ final class RegexParser {
 
     /// General categories by their short names, and scripts, by `Script=`.
     private static CodePoints named(String name) {
-        var script = name.replaceFirst("^(Script|sc|Script_Extensions|scx)=", "");
+        var script = name.replaceFirst("^(Script|sc)=", "");
         if (!script.equals(name)) {
-            if (name.toLowerCase(Locale.ROOT).contains("x")) {
-                throw new IllegalArgumentException(name);
-            }
             var wanted = Character.UnicodeScript.forName(script);
-            return CodePoints.where(c -> Character.UnicodeScript.of(c) == wanted);
+            return PROPERTIES.computeIfAbsent(
+                    wanted, _ -> CodePoints.where(c -> Character.UnicodeScript.of(c) == wanted));
         }
         var category = name.replaceFirst("^(General_Category|gc)=", "");
         var mask = category.equals("Any") ? -1 : categories(category);
-        return CodePoints.where(c -> (mask >>> Character.getType(c) & 1) == 1);
+        return PROPERTIES.computeIfAbsent(mask, _ -> CodePoints.where(c -> (mask >>> Character.getType(c) & 1) == 1));
     }
 
     private static int categories(String name) {

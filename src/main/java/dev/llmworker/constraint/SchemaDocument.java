@@ -113,6 +113,9 @@ final class SchemaDocument {
     private static final Map<String, Boolean> WITHOUT_EFFECT =
             Map.of("uniqueItems", false, "unevaluatedProperties", true, "unevaluatedItems", true);
 
+    /// What it takes to compare two branches of `oneOf`, besides what their schemas take.
+    private static final int PAIR_STEPS = 20;
+
     private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
@@ -263,8 +266,13 @@ final class SchemaDocument {
 
     private void requireDisjoint(Branch branch, Choice choice) {
         var options = choice.options;
+        if (options.size() > Limits.ALTERNATIVES) {
+            throw choice.place.rejected(
+                    "oneOf", "has " + options.size() + " branches; the limit is " + Limits.ALTERNATIVES);
+        }
         for (var i = 0; i < options.size(); i++) {
             for (var j = i + 1; j < options.size(); j++) {
+                work.at(choice.place.path).spend(PAIR_STEPS + branch.places.size());
                 var both = branch.copy();
                 both.choices.clear();
                 var ways = new ArrayList<List<Place>>();
@@ -294,6 +302,7 @@ final class SchemaDocument {
                 throw new ConstraintException(place.path, "refers to itself without a value in between");
             }
         }
+        work.at(place.path).spend(references);
         if (!checked.add(place.schema)) {
             return;
         }

@@ -1,16 +1,17 @@
 package dev.llmworker.constraint;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.TextNode;
 import dev.llmworker.constraint.Numbers.Bound;
 import dev.llmworker.constraint.SchemaDocument.Place;
 import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.stream.StreamSupport;
@@ -47,6 +48,12 @@ final class Shape {
     private @Nullable List<JsonNode> values;
     private Numbers numbers = Numbers.ALL;
     private final List<Dfa> texts = new ArrayList<>();
+    /// By schema: the list of items that have schemas of their own.
+    private final Map<JsonNode, List<Place>> prefixes = new IdentityHashMap<>();
+    private @Nullable Set<String> required;
+    private @Nullable List<Place> propertyNames;
+    /// The strings that [#propertyNames] allows.
+    private @Nullable Dfa allowedNames;
     int minLength;
     int maxLength = Integer.MAX_VALUE;
     int minItems;
@@ -60,6 +67,7 @@ final class Shape {
         this.document = document;
         this.places = places;
         for (var place : places) {
+            work().spend(1 + place.schema().size());
             place.schema().properties().forEach(field -> read(place, field.getKey(), field.getValue()));
         }
     }
@@ -100,10 +108,13 @@ final class Shape {
                 }
             }
             case "multipleOf" -> {
-                if (decimal(place, keyword).signum() <= 0) {
+                var divisor = decimal(place, keyword);
+                if (divisor.signum() <= 0) {
                     throw place.rejected(keyword, "must be above 0");
                 }
-                numbers = numbers.and(new Numbers(false, null, null, decimal(place, keyword)));
+                numbers = numbers.and(new Numbers(false, null, null, divisor));
+                // The least common multiple of several.
+                exact(place.path(), Objects.requireNonNull(numbers.multiple()));
             }
             case "minLength" -> minLength = Math.max(minLength, least(place, keyword));
             case "maxLength" -> maxLength = Math.min(maxLength, count(place, keyword));
@@ -183,7 +194,18 @@ final class Shape {
         if (!value.isNumber()) {
             throw place.rejected(keyword, "must be a number");
         }
-        return value.decimalValue();
+        return exact(SchemaDocument.child(place.path(), keyword), value.decimalValue());
+    }
+
+    /// A number that is small enough to compute with.
+    private static BigDecimal exact(String path, BigDecimal value) {
+        if (value.precision() > Limits.NUMBER_DIGITS || Math.abs((long) value.scale()) > Limits.NUMBER_DIGITS) {
+            throw new ConstraintException(
+                    path,
+                    "has a number with more than " + Limits.NUMBER_DIGITS
+                            + " digits, or as many before or after the point; the limit bounds time");
+        }
+        return value;
     }
 
     private static String text(Place place, String keyword) {
@@ -272,13 +294,15 @@ final class Shape {
 
     /// What the item at an index must be.
     List<Place> item(int index) {
+        work().spend(1 + places.size());
         var found = new ArrayList<Place>();
         for (var place : places) {
             var keyword = place.schema().has("prefixItems") ? "prefixItems" : "items";
             // Before 2020 a list of items was what prefixItems is now.
             var rest = place.schema().path("items").isArray() ? "additionalItems" : "items";
             if (index < prefix(place)) {
-                found.add(SchemaDocument.list(place, keyword, null).get(index));
+                found.add(prefixes.computeIfAbsent(place.schema(), _ -> SchemaDocument.list(place, keyword, null))
+                        .get(index));
             } else if (place.schema().has(rest)) {
                 found.add(SchemaDocument.member(place, rest));
             }
@@ -297,11 +321,16 @@ final class Shape {
     }
 
     Set<String> required() {
-        var names = new LinkedHashSet<String>();
-        for (var place : places) {
-            place.schema().path("required").forEach(name -> names.add(name.asText()));
+        if (required == null) {
+            required = new LinkedHashSet<>();
+            for (var place : places) {
+                for (var name : place.schema().path("required")) {
+                    required.add(name.asText());
+                }
+            }
+            work().spend(required.size());
         }
-        return names;
+        return required;
     }
 
     /// What the value of a property must be.
@@ -313,7 +342,7 @@ final class Shape {
     }
 
     private List<Place> property(BiFunction<Place, String, Boolean> matches, @Nullable String name) {
-        work().spend(places.size());
+        work().spend(4L * places.size());
         var found = new ArrayList<Place>();
         for (var place : places) {
             var own = new ArrayList<Place>();
@@ -334,14 +363,28 @@ final class Shape {
     }
 
     boolean isNameAllowed(String name) {
-        return propertyNames().isEmpty() || matches(TextNode.valueOf(name), propertyNames());
+        if (propertyNames().isEmpty()) {
+            return true;
+        }
+        work().spend(name.length());
+        return allowedNames().matches(name);
+    }
+
+    private Dfa allowedNames() {
+        if (allowedNames == null) {
+            allowedNames = strings(propertyNames());
+        }
+        return allowedNames;
     }
 
     private List<Place> propertyNames() {
-        return places.stream()
-                .filter(place -> place.schema().has("propertyNames"))
-                .map(place -> SchemaDocument.member(place, "propertyNames"))
-                .toList();
+        if (propertyNames == null) {
+            propertyNames = places.stream()
+                    .filter(place -> place.schema().has("propertyNames"))
+                    .map(place -> SchemaDocument.member(place, "propertyNames"))
+                    .toList();
+        }
+        return propertyNames;
     }
 
     /// The properties without a name in the schemas, by the patterns that their names match.
@@ -378,7 +421,7 @@ final class Shape {
     }
 
     private @Nullable Dfa otherNames(List<Dfa> patterns, int chosen) {
-        var names = propertyNames().isEmpty() ? null : strings(propertyNames());
+        var names = propertyNames().isEmpty() ? null : allowedNames();
         if (names == null && patterns.isEmpty() && names().isEmpty()) {
             return null;
         }
@@ -401,7 +444,12 @@ final class Shape {
             var values = shape.values();
             var strings = shape.strings();
             var own = values != null
-                    ? Dfa.literals(work(), values.stream().map(JsonNode::asText).toList())
+                    ? Dfa.literals(
+                            work(),
+                            values.stream()
+                                    .filter(JsonNode::isTextual)
+                                    .map(JsonNode::asText)
+                                    .toList())
                     : strings != null ? strings : Dfa.length(work(), shape.minLength, shape.maxLength);
             all = all.combine(work(), Dfa.Operation.OR, own);
         }
@@ -409,8 +457,10 @@ final class Shape {
     }
 
     private boolean matches(JsonNode value, List<Place> schemas) {
+        work().spend(1);
         return document.alternatives(schemas).stream().anyMatch(way -> {
             var shape = new Shape(document, way);
+            work().spend(shape.values == null ? 0 : shape.values.size());
             return (shape.values == null || shape.values.stream().anyMatch(other -> isSame(value, other)))
                     && shape.matches(value);
         });
@@ -421,7 +471,7 @@ final class Shape {
         return switch (value.getNodeType()) {
             case NULL -> types.contains(Type.NULL);
             case BOOLEAN -> types.contains(Type.BOOLEAN);
-            case NUMBER -> types.contains(Type.NUMBER) && numbers.has(value.decimalValue());
+            case NUMBER -> types.contains(Type.NUMBER) && numbers.has(exact(path(), value.decimalValue()));
             case STRING -> types.contains(Type.STRING) && matches(value.asText());
             case ARRAY -> types.contains(Type.ARRAY) && matchesItems(value);
             case OBJECT -> types.contains(Type.OBJECT) && matchesProperties(value);
@@ -430,6 +480,7 @@ final class Shape {
     }
 
     private boolean matches(String text) {
+        work().spend((long) text.length() * (1 + texts.size()));
         var length = text.codePointCount(0, text.length());
         return length >= minLength && length <= maxLength && texts.stream().allMatch(dfa -> dfa.matches(text));
     }
@@ -444,6 +495,7 @@ final class Shape {
     }
 
     private boolean matchesProperties(JsonNode object) {
+        work().spend(required().size());
         return object.size() >= minProperties
                 && object.size() <= maxProperties
                 && required().stream().allMatch(object::has)

@@ -18,10 +18,14 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /// A generation's way through its constraint.
 class ConstraintTest {
@@ -190,6 +194,103 @@ class ConstraintTest {
         assertEquals(1, small.size());
         assertNotSame(first, small.get(new Json(SCHEMA)));
         assertThrows(ConstraintException.class, () -> small.get(new Pattern("(")));
+    }
+
+    @Test
+    void theKeysAndTheNumberOfConstraintsAreBounded() {
+        var short_ = new Constraint(new Json("{\"type\":\"null\"}"), TRIE).bytes();
+        var long_ = new Constraint(new Json("{\"type\":\"null\"" + " ".repeat(100_000) + "}"), TRIE).bytes();
+        assertEquals(200_000, long_ - short_);
+        var many = new Constraints(TRIE, Long.MAX_VALUE);
+        for (var i = 0; i < Limits.KEPT_CONSTRAINTS + 10; i++) {
+            many.get(Expression.literal("a" + i));
+        }
+        assertEquals(Limits.KEPT_CONSTRAINTS, many.size());
+    }
+
+    @Test
+    @Timeout(20)
+    void requestsThatWaitForTheSameConstraintCompileItOnce() throws Exception {
+        var compiled = new AtomicInteger();
+        var atOnce = new AtomicInteger();
+        var begun = new CountDownLatch(4);
+        var constraints = new Constraints(
+                expression -> {
+                    assertEquals(1, atOnce.incrementAndGet());
+                    compiled.incrementAndGet();
+                    try {
+                        begun.await();
+                    } catch (InterruptedException e) {
+                        throw new AssertionError(e);
+                    }
+                    atOnce.decrementAndGet();
+                    return new Constraint(expression, TRIE);
+                },
+                Long.MAX_VALUE);
+        try (var threads = Executors.newFixedThreadPool(4)) {
+            var results = new ArrayList<Future<Constraint>>();
+            for (var i = 0; i < 4; i++) {
+                var text = i < 3 ? "a" : "b";
+                results.add(threads.submit(() -> {
+                    begun.countDown();
+                    return constraints.get(Expression.literal(text));
+                }));
+            }
+            for (var result : results) {
+                result.get();
+            }
+        }
+        assertEquals(2, compiled.get());
+    }
+
+    @Test
+    void whoWaitsForAnotherConstraintCanBeInterrupted() {
+        Thread.currentThread().interrupt();
+        try {
+            var constraints = new Constraints(TRIE, Long.MAX_VALUE);
+            assertThrows(CancellationException.class, () -> constraints.get(Expression.literal("a")));
+            assertTrue(Thread.currentThread().isInterrupted());
+        } finally {
+            Thread.interrupted();
+        }
+    }
+
+    /// A generation begins even while another one computes a mask of the same constraint.
+    @Test
+    @Timeout(20)
+    void theFirstMaskWaitsForNoOther() throws Exception {
+        var constraint = new Constraint(new Json(SCHEMA), TRIE);
+        try (var threads = Executors.newSingleThreadExecutor()) {
+            long[] mask;
+            synchronized (constraint.automaton) {
+                mask = threads.submit(() -> constraint.begin().mask()).get();
+            }
+            assertTrue(TestVocabulary.has(mask, 2 + '{'));
+            assertArrayEquals(mask, constraint.begin().mask());
+        }
+    }
+
+    @Test
+    void aFormatWithoutAFirstTokenIsRejected() {
+        var tokens = TestVocabulary.trie(List.of(new byte[0], new byte[0], new byte[] {'a'}));
+        assertThrows(ConstraintException.class, () -> new Constraint(Expression.literal("b"), tokens));
+    }
+
+    /// Each token of two letters leads to a state of its own, because each `a` may be the one that counts.
+    @Test
+    @Timeout(20)
+    void theStepsAndTheMemoryOfOneMaskAreBounded() {
+        var texts = new ArrayList<byte[]>(List.of(new byte[0], new byte[0]));
+        for (var i = 1 << 15; i < 1 << 16; i++) {
+            var letters = Integer.toBinaryString(i).replace('0', 'b').replace('1', 'a');
+            texts.add(letters.getBytes(StandardCharsets.UTF_8));
+        }
+        var trie = TestVocabulary.trie(texts);
+        var wide = Expression.sequence(new Pattern("[ab]*"), new Pattern("a[ab]{20}"));
+        var steps = assertThrows(ConstraintException.class, () -> new Constraint(wide, trie));
+        assertTrue(steps.getMessage().contains("100000 steps"), steps.getMessage());
+        var bytes = assertThrows(ConstraintException.class, () -> new Constraint(wide, trie, 0, Integer.MAX_VALUE));
+        assertTrue(bytes.getMessage().contains("bytes for one token"), bytes.getMessage());
     }
 
     @Test

@@ -19,8 +19,10 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Random;
+import java.util.concurrent.CancellationException;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -331,7 +333,7 @@ class JsonSchemaTest {
         var patterns = new ArrayList<String>();
         var names = new ArrayList<String>();
         var chain = new ArrayList<String>();
-        for (var i = 0; i < 5000; i++) {
+        for (var i = 0; i < 4000; i++) {
             patterns.add("\"p" + i + "\":{\"pattern\":\"(a|b)*a(a|b){9}x{" + i % 90 + "}\"}");
             names.add("{\"minProperties\":0,\"properties\":{\"n" + i + "\":{},\"m" + i + "\":{}}}");
             chain.add("\"d" + i + "\":{\"anyOf\":[{\"$ref\":\"#/$defs/d" + (i + 1) + "\"},{}]}");
@@ -344,9 +346,72 @@ class JsonSchemaTest {
         assertTrue(rejected("{\"allOf\":[" + lists + "," + lists + "]}")
                 .getMessage()
                 .contains("steps"));
-        assertTrue(rejected("{\"$ref\":\"#/$defs/d0\",\"$defs\":{" + String.join(",", chain) + ",\"d5000\":{}}}")
+        assertTrue(rejected("{\"$ref\":\"#/$defs/d0\",\"$defs\":{" + String.join(",", chain) + ",\"d4000\":{}}}")
                 .getMessage()
                 .contains("limit"));
+    }
+
+    /// Short numbers whose digits would fill the memory if they were written out.
+    @ParameterizedTest
+    @Timeout(20)
+    @ValueSource(
+            strings = {
+                "{\"type\":\"number\",\"multipleOf\":1e600000000}",
+                "{\"type\":\"number\",\"multipleOf\":7e-99999999}",
+                "{\"allOf\":[{\"multipleOf\":7e-99999999},{\"multipleOf\":3}]}",
+                "{\"const\":1,\"multipleOf\":1e-99999999}",
+                "{\"const\":1e600000000,\"multipleOf\":3}",
+                "{\"enum\":[1,1e-600000000],\"type\":\"integer\"}",
+                "{\"minimum\":1e600000000}",
+                "{\"exclusiveMaximum\":-1e-600000000}",
+                "{\"maxLength\":1e600000000}",
+                "{\"minItems\":1e-600000000}"
+            })
+    void numbersOfTooManyDigitsAreRejected(String schema) {
+        assertTrue(rejected(schema).getMessage().contains("100 digits"), schema);
+    }
+
+    @Test
+    @Timeout(20)
+    void theLeastCommonMultipleIsLimited() {
+        var many = IntStream.range(1, 5000)
+                .mapToObj(i -> "{\"multipleOf\":" + (10_000_019 + 2 * i) + "}")
+                .toList();
+        assertTrue(rejected("{\"allOf\":" + many + "}").getMessage().contains("100 digits"));
+    }
+
+    /// What was looked up again for each item, name or pair of branches.
+    @Test
+    @Timeout(20)
+    void whatGrowsWithTheSquareOfASchemaIsBounded() {
+        var many = IntStream.range(0, 20_000).boxed().toList();
+        assertTrue(rejected("{\"oneOf\":"
+                        + many.stream().map(i -> "{\"const\":" + i % 9 + "}").toList() + "}")
+                .getMessage()
+                .contains("branches; the limit is 2000"));
+        var items = many.stream().map(_ -> "{}").toList();
+        new Constraint(new Json("{\"type\":\"array\",\"items\":false,\"prefixItems\":" + items + "}"), TRIE);
+        var names = IntStream.range(0, 6000).mapToObj(i -> "\"" + i + "\"").toList();
+        var all = "{\"type\":\"object\",\"propertyNames\":{\"enum\":" + names + "},\"required\":" + names + "}";
+        new Constraint(new Json("{\"oneOf\":[" + all + ",{\"type\":\"null\"}]}"), TRIE);
+    }
+
+    @Test
+    void compilingEndsIfTheThreadIsInterrupted() {
+        Thread.currentThread().interrupt();
+        try {
+            assertThrows(CancellationException.class, () -> accepts("{\"pattern\":\"a{5000}\"}", "1"));
+            assertTrue(Thread.currentThread().isInterrupted());
+        } finally {
+            Thread.interrupted();
+        }
+    }
+
+    @Test
+    void aListedNameIsAString() {
+        var schema = "{\"type\":\"object\",\"propertyNames\":{\"enum\":[1,\"a\"]}}";
+        assertTrue(accepts(schema, "{\"a\":0}"));
+        assertFalse(accepts(schema, "{\"1\":0}"));
     }
 
     @Test

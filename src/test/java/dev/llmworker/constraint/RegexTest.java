@@ -1,6 +1,8 @@
 package dev.llmworker.constraint;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -11,10 +13,16 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Random;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /// Regular expressions, formats and ranges of numbers as automata.
 class RegexTest {
@@ -78,6 +86,7 @@ class RegexTest {
                 "^\\P{L}$ 1 true",
                 "^\\p{Letter}+$ aÉ漢 true",
                 "^\\p{Script=Greek}$ λ true",
+                "^\\p{sc=Xsux}$ 𒀀 true",
                 "^[\\w-]+$ a-b true",
                 "^a{2}$ aa true",
                 "^a{,2}$ a{,2} true",
@@ -117,6 +126,7 @@ class RegexTest {
                 "a{3,2} order",
                 "\\p{Nope} \\p{Nope}",
                 "\\p{Script=Nope} \\p{Script=Nope}",
+                "\\p{scx=Greek} \\p{scx=Greek}",
                 "\\A \\A",
                 "\\x4g hexadecimal",
                 "\\ud83d code",
@@ -127,6 +137,57 @@ class RegexTest {
         var e = assertThrows(ConstraintException.class, () -> Regex.search(new Work("$.pattern"), pattern), pattern);
         assertEquals("$.pattern", e.path());
         assertTrue(e.getMessage().contains(word), e.getMessage());
+    }
+
+    /// Short expressions that are large once their repetitions are written out.
+    @ParameterizedTest
+    @Timeout(20)
+    @MethodSource
+    void aLargeExpressionIsRejectedByItsLimit(String pattern, String limit) {
+        var e = assertThrows(ConstraintException.class, () -> Regex.whole(new Work("regex"), pattern));
+        assertTrue(e.getMessage().contains(limit), e.getMessage());
+    }
+
+    static Stream<Arguments> aLargeExpressionIsRejectedByItsLimit() {
+        var distinct = IntStream.range(0, 4000)
+                .mapToObj(i -> Character.toString(0x4E00 + i))
+                .collect(Collectors.joining());
+        return Stream.of(
+                Arguments.of("(" + "|".repeat(10_000) + "){10000}", "100000 edges"),
+                Arguments.of("(" + "a|".repeat(5_000) + "b){10000}", "100000 edges"),
+                Arguments.of("(" + "()|".repeat(2_000) + "b){10000}", "100000 edges"),
+                Arguments.of("\\p{L}{15000}", "1000000 edges"),
+                Arguments.of("(" + distinct + "){4}", "limit"),
+                Arguments.of("a".repeat(16_385), "characters; the limit is 16384"));
+    }
+
+    @Test
+    @Timeout(20)
+    void aLargeSetOfCharactersIsReadInOneGo() {
+        var members = IntStream.range(0, 8000)
+                .mapToObj(i -> Character.toString(0x3000 + 2 * i))
+                .collect(Collectors.joining());
+        var set = Regex.whole(new Work("regex"), "[" + members + "]");
+        assertTrue(set.matches("\u3000"));
+        assertFalse(set.matches("\u3001"));
+    }
+
+    /// However a property is spelt, its set is kept once.
+    @Test
+    void aPropertyIsKeptOnce() {
+        var set = RegexParser.parse(new Work("regex"), "\\p{sc=latin}");
+        for (var spelling : new String[] {"\\p{sc=LATIN}", "\\p{Script=lAtin}", "\\p{sc=Latn}"}) {
+            assertSame(
+                    ((RegexParser.Characters) set).set(),
+                    ((RegexParser.Characters) RegexParser.parse(new Work("regex"), spelling)).set());
+        }
+    }
+
+    @Test
+    void listedTextsAreLimited() {
+        var text = "a".repeat(30_000);
+        var e = assertThrows(ConstraintException.class, () -> Dfa.literals(new Work("choice"), List.of(text)));
+        assertTrue(e.getMessage().contains("20000 states"), e.getMessage());
     }
 
     @Seeded
