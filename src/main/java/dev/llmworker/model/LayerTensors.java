@@ -40,7 +40,10 @@ public record LayerTensors(
                 layer.feedForward().experts() != null && hasSeparateExperts(has, index),
                 has.containsKey(block + "ffn_gate_up_exps_transposed.weight"),
                 new LinkedHashMap<>());
-        tensors.addNorms(layer.norms(), config.hidden(), has.containsKey(block + FEED_FORWARD_NORM_OF_GPT_OSS) && !has.containsKey(block + FEED_FORWARD_NORM));
+        tensors.addNorms(
+                layer.norms(),
+                config.hidden(),
+                has.containsKey(block + FEED_FORWARD_NORM_OF_GPT_OSS) && !has.containsKey(block + FEED_FORWARD_NORM));
         tensors.addAttention(layer.attention(), config.hidden());
         if (layer.feedForward().experts() == null) {
             tensors.addFeedForward(layer.feedForward(), config.hidden());

@@ -201,8 +201,7 @@ final class HubConfig {
     private void checkLength(String name, int layers) throws ModelFileException {
         var values = fields.get(name).size();
         if (values != layers) {
-            throw fields.problem(
-                    name, "has " + values + " values; expected one for each of the " + layers + " layers");
+            throw fields.problem(name, "has " + values + " values; expected one for each of the " + layers + " layers");
         }
     }
 

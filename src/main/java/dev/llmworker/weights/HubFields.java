@@ -75,8 +75,7 @@ final class HubFields {
             Map.entry("phi3", Map.of(EPSILON, 1e-5, "original_max_position_embeddings", 4096)),
             Map.entry("granite", Map.of("attention_multiplier", 1.0)),
             Map.entry(
-                    "ernie4_5",
-                    Map.of(EPSILON, 1e-5, "head_dim", 128, "rope_theta", 5e5, "tie_word_embeddings", true)),
+                    "ernie4_5", Map.of(EPSILON, 1e-5, "head_dim", 128, "rope_theta", 5e5, "tie_word_embeddings", true)),
             Map.entry(
                     "smollm3",
                     with(

@@ -27,6 +27,7 @@ class TensorTest {
         var second = tensor(2, 3, 2, 2, 1).slice(1, 3, 2, 2);
         assertArrayEquals(new long[] {3, 2}, second.shape());
         assertEquals(6 * Float.BYTES, second.data().byteSize());
-        assertArrayEquals(GgufFile.floats(6), second.data().asSlice(0, Float.BYTES).toArray(ValueLayout.JAVA_BYTE));
+        assertArrayEquals(
+                GgufFile.floats(6), second.data().asSlice(0, Float.BYTES).toArray(ValueLayout.JAVA_BYTE));
     }
 }

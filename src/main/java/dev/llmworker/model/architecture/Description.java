@@ -7,8 +7,8 @@ import dev.llmworker.model.FeedForward.Activation;
 import dev.llmworker.model.FeedForward.Experts;
 import dev.llmworker.model.FeedForward.Experts.Scoring;
 import dev.llmworker.model.Layer;
-import dev.llmworker.model.LayerTensors;
 import dev.llmworker.model.Layer.Norms;
+import dev.llmworker.model.LayerTensors;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Rope;
 import dev.llmworker.weights.ModelFileException;
@@ -190,7 +190,8 @@ final class Description {
             throw keys.problem(
                     "expert_count",
                     "is " + count + ": the layers up to " + layer + " would have " + separateTensors
-                            + " tensors of single experts; there are " + keys.tensors().size() + " tensors");
+                            + " tensors of single experts; there are "
+                            + keys.tensors().size() + " tensors");
         }
     }
 

@@ -50,7 +50,8 @@ record ExpertMatrices(StoredModel model, LayerTensors tensors, Arena arena) {
 
     private Tensor sliced(String part, int expert) throws ModelFileException {
         var name = tensors.block() + part + ".weight";
-        return model.tensor(name).slice(expert, Objects.requireNonNull(tensors.shapes().get(name), name));
+        return model.tensor(name)
+                .slice(expert, Objects.requireNonNull(tensors.shapes().get(name), name));
     }
 
     private Tensor tensor(String part) throws ModelFileException {

@@ -12,7 +12,6 @@ import dev.llmworker.model.Precision;
 import dev.llmworker.model.TensorCheck;
 import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.weights.StoredModel;
-import dev.llmworker.weights.Tensor;
 import dev.llmworker.weights.TensorType;
 import java.io.IOException;
 import java.util.Comparator;

@@ -124,10 +124,10 @@ class ArchitecturesTest {
     /// A rope for each layer of a hostile file would take gigabytes.
     @Test
     void layersOfAKindShareTheirRope() throws IOException {
-        for (var file : List.of(
-                dense("llama"), dense("exaone4").integer("exaone4.attention.sliding_window", 8))) {
+        for (var file : List.of(dense("llama"), dense("exaone4").integer("exaone4.attention.sliding_window", 8))) {
             var layers = describe(file).layers();
-            assertSame(layers.get(0).attention().rope(), layers.get(1).attention().rope());
+            assertSame(
+                    layers.get(0).attention().rope(), layers.get(1).attention().rope());
         }
     }
 
@@ -161,10 +161,8 @@ class ArchitecturesTest {
         Arrays.fill(sound, 1);
         String longer = TensorCheck.LONG_FACTORS, shorter = TensorCheck.SHORT_FACTORS;
         describe(factors(factors(dense("phi3"), longer, sound), shorter, sound));
-        assertRefused(
-                factors(dense("phi3"), longer, sound), "tensor " + shorter + " is missing among 2 tensors");
-        assertRefused(
-                factors(dense("phi3"), shorter, sound), "tensor " + longer + " is missing among 2 tensors");
+        assertRefused(factors(dense("phi3"), longer, sound), "tensor " + shorter + " is missing among 2 tensors");
+        assertRefused(factors(dense("phi3"), shorter, sound), "tensor " + longer + " is missing among 2 tensors");
         assertRefused(
                 factors(factors(dense("phi3"), longer, sound), shorter, bad),
                 "tensor " + shorter + " has 0.0 at 0; it must be above 0");
@@ -213,8 +211,7 @@ class ArchitecturesTest {
 
     @Test
     void aMissingNormHasTheNameThatMostModelsGiveIt() {
-        assertTensorRefused(
-                attention(dense("llama")), "tensor blk.0.ffn_norm.weight is missing among 16 tensors");
+        assertTensorRefused(attention(dense("llama")), "tensor blk.0.ffn_norm.weight is missing among 16 tensors");
     }
 
     @Test
@@ -235,8 +232,7 @@ class ArchitecturesTest {
                 .floats("blk.0.ffn_gate_exps.bias", new float[WIDTH * count], WIDTH, count)
                 .floats("blk.0.ffn_up_exps.bias", new float[WIDTH * count], WIDTH, count);
         quantised(file, "blk.0.ffn_down_exps.bias", HIDDEN, count);
-        assertTensorRefused(
-                file, "tensor blk.0.ffn_down_exps.bias is Q8_0; supported here: F32, F16, BF16");
+        assertTensorRefused(file, "tensor blk.0.ffn_down_exps.bias is Q8_0; supported here: F32, F16, BF16");
     }
 
     @Test
@@ -247,8 +243,7 @@ class ArchitecturesTest {
         quantised(file, "blk.0.ffn_gate_up_exps_transposed.weight", 2 * WIDTH, HIDDEN, count);
         quantised(file, "blk.0.ffn_down_exps_transposed.weight", HIDDEN, WIDTH, count);
         assertTensorRefused(
-                file,
-                "tensor blk.0.ffn_gate_up_exps_transposed.weight is Q8_0; supported here: F32, F16, BF16");
+                file, "tensor blk.0.ffn_gate_up_exps_transposed.weight is Q8_0; supported here: F32, F16, BF16");
     }
 
     private static void quantised(GgufFile file, String name, long... shape) {
