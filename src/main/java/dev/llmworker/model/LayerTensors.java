@@ -2,6 +2,7 @@ package dev.llmworker.model;
 
 import dev.llmworker.model.Attention.HeadNorm;
 import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.Tensor;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -11,7 +12,7 @@ import java.util.Map;
 /// @param joinedAttention whether queries, keys and values are one matrix, `attn_qkv`
 /// @param joinedFeedForward whether gate and values are one matrix, `ffn_up`, or `ffn_gate_up_exps` of all experts
 /// @param separateExperts whether each expert's matrices are tensors of their own: `ffn_up.0`
-/// @param transposedExperts whether the matrices of all experts are column by column, gates and values by turns
+/// @param transposedExperts whether the matrices of all experts are column by column, gates and values alternating
 public record LayerTensors(
         String block,
         boolean joinedAttention,
@@ -19,6 +20,9 @@ public record LayerTensors(
         boolean separateExperts,
         boolean transposedExperts,
         Map<String, long[]> shapes) {
+
+    /// Tensors of an expert that is stored on its own.
+    public static final int MATRICES_OF_EXPERT = 3;
 
     private static final String FEED_FORWARD_NORM = "ffn_norm.weight";
     private static final String FEED_FORWARD_NORM_OF_GPT_OSS = "post_attention_norm.weight";
@@ -31,12 +35,15 @@ public record LayerTensors(
                 block,
                 has.containsKey(block + "attn_qkv.weight"),
                 layer.feedForward().experts() == null
-                        ? !has.containsKey(block + "ffn_gate.weight")
+                        ? joins(model, block, layer.feedForward().width())
                         : has.containsKey(block + "ffn_gate_up_exps.weight"),
-                layer.feedForward().experts() != null && has.containsKey(block + "ffn_up.0.weight"),
+                layer.feedForward().experts() != null && hasSeparateExperts(has, index),
                 has.containsKey(block + "ffn_gate_up_exps_transposed.weight"),
                 new LinkedHashMap<>());
-        tensors.addNorms(layer.norms(), config.hidden(), has.containsKey(block + "ffn_norm.weight"));
+        tensors.addNorms(
+                layer.norms(),
+                config.hidden(),
+                has.containsKey(block + FEED_FORWARD_NORM_OF_GPT_OSS) && !has.containsKey(block + FEED_FORWARD_NORM));
         tensors.addAttention(layer.attention(), config.hidden());
         if (layer.feedForward().experts() == null) {
             tensors.addFeedForward(layer.feedForward(), config.hidden());
@@ -46,10 +53,26 @@ public record LayerTensors(
         return tensors;
     }
 
-    private void addNorms(Layer.Norms norms, int hidden, boolean usual) {
+    /// Whether gate and values are one matrix.
+    private static boolean joins(StoredModel model, String block, int width) {
+        var up = model.tensors().get(block + "ffn_up.weight");
+        return !model.tensors().containsKey(block + "ffn_gate.weight") && up != null && up.rows() == 2L * width;
+    }
+
+    /// Whether a layer has a tensor for each matrix of each expert, as old files do.
+    public static boolean hasSeparateExperts(Map<String, Tensor> tensors, int layer) {
+        return tensors.containsKey("blk." + layer + ".ffn_up.0.weight");
+    }
+
+    /// Whether a tensor has a part for each expert.
+    public static boolean isOfAllExperts(String name) {
+        return name.contains("_exps");
+    }
+
+    private void addNorms(Layer.Norms norms, int hidden, boolean ofGptOss) {
         if (norms.before()) {
             add("attn_norm.weight", hidden);
-            add(usual || norms.after() ? FEED_FORWARD_NORM : FEED_FORWARD_NORM_OF_GPT_OSS, hidden);
+            add(ofGptOss && !norms.after() ? FEED_FORWARD_NORM_OF_GPT_OSS : FEED_FORWARD_NORM, hidden);
         }
         if (norms.after()) {
             add("post_attention_norm.weight", hidden);

@@ -56,9 +56,18 @@ public final class TensorCheck {
     private static void check(StoredModel model, String name, long... expected) throws ModelFileException {
         var tensor = model.tensor(name);
         shape(tensor, expected);
-        if (expected.length == 1 && tensor.type().blockElements() > 1) {
+        if (isNeverQuantised(name) && tensor.type().blockElements() > 1) {
             throw tensor.problem("is " + tensor.type() + "; supported here: F32, F16, BF16");
         }
+    }
+
+    /// Vectors are not quantised. Neither are matrices that are copied column by column, element by element. The rank
+    /// does not tell: the biases of all experts are a table.
+    private static boolean isNeverQuantised(String name) {
+        return name.endsWith(".bias")
+                || name.endsWith("_norm.weight")
+                || name.endsWith("_sinks.weight")
+                || name.endsWith("_transposed.weight");
     }
 
     /// An element of an F32 vector.

@@ -79,6 +79,11 @@ public final class Gguf implements StoredModel {
         return metadata;
     }
 
+    @Override
+    public boolean fromHub() {
+        return false;
+    }
+
     /// The tensors in file order.
     @Override
     public Map<String, Tensor> tensors() {

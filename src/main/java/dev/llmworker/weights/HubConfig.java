@@ -83,7 +83,6 @@ final class HubConfig {
         var config = new HubConfig(fields);
         config.values.put("general.architecture", new Value.Text(fields.architecture()));
         config.sources.put("general.architecture", new Metadata.Source(file, fields.architectureSource()));
-        config.values.put("general.from_hub", Value.flag(true));
         config.checkParts();
         for (var field : FIELDS.entrySet()) {
             var name = fields.first(field.getValue());
@@ -142,8 +141,11 @@ final class HubConfig {
         var layers = layers();
         var name =
                 fields.first("layer_types", "sliding_window_pattern", "_sliding_window_pattern", "max_window_layers");
-        if (!fields.has(name)) {
+        if (!fields.mayHavePattern() || !fields.has(name)) {
             return;
+        }
+        if (name.equals("layer_types")) {
+            checkLength(name, layers);
         }
         var slide = new boolean[layers];
         var some = false;
@@ -185,12 +187,22 @@ final class HubConfig {
         }
         var node = fields.get(name);
         var turn = new boolean[layers()];
+        if (name.equals("no_rope_layers")) {
+            checkLength(name, turn.length);
+        }
         for (var layer = 0; layer < turn.length; layer++) {
             turn[layer] = node.isArray()
                     ? node.path(layer).asInt(1) != 0
                     : node.asInt() <= 0 || (layer + 1) % node.asInt() != 0;
         }
         put("attention.rope_pattern", name, Value.flags(turn));
+    }
+
+    private void checkLength(String name, int layers) throws ModelFileException {
+        var values = fields.get(name).size();
+        if (values != layers) {
+            throw fields.problem(name, "has " + values + " values; expected one for each of the " + layers + " layers");
+        }
     }
 
     private int layers() throws ModelFileException {

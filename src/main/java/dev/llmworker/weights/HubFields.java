@@ -24,6 +24,10 @@ final class HubFields {
     /// Models whose layers never have a window, whatever their files say.
     private static final Set<String> WITHOUT_WINDOWS = Set.of("llama", "internlm3", "granite", "olmo2", "glm4");
 
+    /// Models whose layers all have the window if one has it, whatever their files say.
+    private static final Set<String> WITHOUT_PATTERNS = Set.of("qwen3moe", "mixtral");
+
+    private static final String EPSILON = "rms_norm_eps";
     private static final Map<String, ?> NO_WINDOW = Map.of("use_sliding_window", false);
     private static final Map<String, ?> QWEN =
             Map.of("use_sliding_window", false, "sliding_window", 4096, "max_window_layers", 28);
@@ -64,15 +68,22 @@ final class HubFields {
                                     1_000_000.0,
                                     "rope_local_base_freq",
                                     10_000.0))),
-            Map.entry("olmo3", Map.of("sliding_window", 4096)),
+            Map.entry("olmo2", Map.of(EPSILON, 1e-5)),
+            Map.entry("olmo3", Map.of(EPSILON, 1e-5, "sliding_window", 4096)),
+            Map.entry("mixtral", Map.of(EPSILON, 1e-5, "rope_theta", 1e6)),
+            Map.entry("ministral3", Map.of(EPSILON, 1e-5, "head_dim", 128)),
+            Map.entry("phi3", Map.of(EPSILON, 1e-5, "original_max_position_embeddings", 4096)),
+            Map.entry("granite", Map.of("attention_multiplier", 1.0)),
+            Map.entry(
+                    "ernie4_5", Map.of(EPSILON, 1e-5, "head_dim", 128, "rope_theta", 5e5, "tie_word_embeddings", true)),
             Map.entry(
                     "smollm3",
                     with(
                             NO_WINDOW,
                             Map.of("no_rope_layer_interval", 4, "rope_theta", 2e6, "tie_word_embeddings", true))),
-            Map.entry("glm4", Map.of("head_dim", 128, "partial_rotary_factor", 0.5)),
-            Map.entry("exaone4", Map.of("sliding_window", 4096)),
-            Map.entry("gptoss", Map.of("head_dim", 64, "sliding_window", 128)));
+            Map.entry("glm4", Map.of(EPSILON, 1.5625e-7, "head_dim", 128, "partial_rotary_factor", 0.5)),
+            Map.entry("exaone4", Map.of(EPSILON, 1e-5, "sliding_window", 4096)),
+            Map.entry("gptoss", Map.of(EPSILON, 1e-5, "rope_theta", 1.5e5, "head_dim", 64, "sliding_window", 128)));
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -122,6 +133,11 @@ final class HubFields {
 
     boolean mayHaveWindows() {
         return !WITHOUT_WINDOWS.contains(name);
+    }
+
+    /// Whether some layers may have a window and others none.
+    boolean mayHavePattern() {
+        return !WITHOUT_PATTERNS.contains(name);
     }
 
     /// Where the file says what the model is.

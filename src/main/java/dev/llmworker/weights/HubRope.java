@@ -1,9 +1,11 @@
 package dev.llmworker.weights;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.Set;
+import java.util.TreeSet;
 
 /// Reads the rotary positions in `config.json`: `rope_theta` and `rope_scaling`. Later versions of transformers
 /// have both in `rope_parameters`, for all layers or for each of the two kinds of layers.
@@ -14,6 +16,10 @@ final class HubRope {
     private static final int MAX_HEAD_DIM = 1 << 20;
     private static final String FULL = "full_attention";
     private static final String SLIDING = "sliding_attention";
+    private static final String PARTIAL = "partial_rotary_factor";
+    /// What layers with a window have of their own.
+    private static final Set<String> OWN = Set.of("rope_type", "type", "rope_theta");
+
     private static final Set<String> KNOWN = Set.of(
             "rope_type",
             "type",
@@ -65,13 +71,7 @@ final class HubRope {
             }
         }
         bases(config);
-        var partial = parameters.has("partial_rotary_factor")
-                ? parameters.get("partial_rotary_factor")
-                : fields.get("partial_rotary_factor");
-        if (partial.isNumber()) {
-            var turning = (int) (headDim() * partial.asDouble());
-            config.put("rope.dimension_count", "partial_rotary_factor", Value.integer(turning));
-        }
+        partial(config);
         config.put(
                 "attention.temperature_scale", name + ".llama_4_scaling_beta", parameters.path("llama_4_scaling_beta"));
         switch (type(parameters)) {
@@ -79,7 +79,7 @@ final class HubRope {
             case "default", "dynamic", "llama3" -> {}
             case "linear" -> {
                 config.put("rope.scaling.type", name + ".rope_type", new Value.Text("linear"));
-                config.put("rope.scaling.factor", name + ".factor", parameters.path("factor"));
+                config.put("rope.scaling.factor", name + ".factor", Value.number(number("factor")));
             }
             case "yarn" -> yarn(config);
             case "longrope", "su" -> longRope(config);
@@ -88,6 +88,26 @@ final class HubRope {
                         "rope_type",
                         "is " + type(parameters) + "; supported: default, linear, dynamic, llama3, yarn, longrope");
         }
+    }
+
+    /// How many values of a head turn, if not all.
+    private void partial(HubConfig config) throws ModelFileException {
+        var share = partial(parameters);
+        if (isNone(share)) {
+            return;
+        }
+        var headDim = headDim();
+        var turning = share.isNumber() ? (int) (headDim * share.asDouble()) : 0;
+        if (turning < 2 || turning % 2 != 0 || turning > headDim) {
+            throw fields.problem(
+                    PARTIAL,
+                    "is " + share + "; of the " + headDim + " values of a head, an even number from 2 on must turn");
+        }
+        config.put("rope.dimension_count", PARTIAL, Value.integer(turning));
+    }
+
+    private JsonNode partial(JsonNode kind) {
+        return kind.has(PARTIAL) ? kind.get(PARTIAL) : fields.get(PARTIAL);
     }
 
     private void bases(HubConfig config) throws ModelFileException {
@@ -102,12 +122,50 @@ final class HubRope {
             return;
         }
         config.put(key, SLIDING + ".rope_theta", sliding.path("rope_theta"));
-        if (type(sliding).equals("default")) {
-            config.put("rope.unscaled_swa", SLIDING, Value.flag(true));
-        } else if (!type(sliding).equals(type(parameters))
-                || !sliding.path("factor").equals(parameters.path("factor"))) {
+        var unscaled = type(sliding).equals("default");
+        if (!unscaled && !type(sliding).equals(type(parameters))) {
             throw fields.problem(SLIDING, "is " + sliding + "; supported: as " + FULL + ", or not scaled");
         }
+        var names = new TreeSet<String>();
+        sliding.fieldNames().forEachRemaining(names::add);
+        if (unscaled) {
+            config.put("rope.unscaled_swa", SLIDING, Value.flag(true));
+        } else {
+            parameters.fieldNames().forEachRemaining(names::add);
+        }
+        names.add(PARTIAL);
+        names.removeAll(OWN);
+        for (var parameter : names) {
+            checkSliding(parameter, unscaled);
+        }
+    }
+
+    /// Layers with a window may have a base of their own, but no other parameter.
+    private void checkSliding(String parameter, boolean unscaled) throws ModelFileException {
+        var own = parameter.equals(PARTIAL) ? partial(sliding) : sliding.path(parameter);
+        var others = parameter.equals(PARTIAL) ? partial(parameters) : parameters.path(parameter);
+        // Without scaling, the other parameters mean nothing, so there should be none.
+        var expected = unscaled && !parameter.equals(PARTIAL) ? MissingNode.getInstance() : others;
+        if (!same(own, expected)) {
+            throw fields.problem(
+                    SLIDING + "." + parameter,
+                    "is " + shown(own) + "; supported here: " + shown(expected) + ", and any rope_theta");
+        }
+    }
+
+    /// Whether two parameters mean the same. Each that is missing is 1 where it is a factor.
+    private static boolean same(JsonNode one, JsonNode other) {
+        var missing = isNone(one) && isNone(other);
+        var numbers = (isNone(one) || one.isNumber()) && (isNone(other) || other.isNumber());
+        return missing || (numbers ? one.asDouble(1) == other.asDouble(1) : one.equals(other));
+    }
+
+    private static boolean isNone(JsonNode node) {
+        return node.isMissingNode() || node.isNull();
+    }
+
+    private static String shown(JsonNode node) {
+        return isNone(node) ? "none" : node.toString();
     }
 
     private static String type(JsonNode parameters) {

@@ -173,6 +173,11 @@ public final class Safetensors implements StoredModel {
     }
 
     @Override
+    public boolean fromHub() {
+        return true;
+    }
+
+    @Override
     public Map<String, Tensor> tensors() {
         return tensors;
     }

@@ -22,6 +22,9 @@ public sealed interface StoredModel extends AutoCloseable permits Gguf, Safetens
 
     Metadata metadata();
 
+    /// Whether the tensors are as transformers has them.
+    boolean fromHub();
+
     /// The tensors by name, unmodifiable. A tensor without a name in GGUF has a name that no other tensor can
     /// have.
     Map<String, Tensor> tensors();

@@ -32,14 +32,16 @@ public record Tensor(Path file, String name, TensorType type, long[] shape, Memo
         return elements() / shape[0];
     }
 
-    /// One of `count` equal parts along the last dimension.
-    public Tensor slice(int index, int count) {
-        var bytes = data.byteSize() / count;
+    /// One of the equal parts along the last dimension.
+    ///
+    /// @param whole the shape to cut. The file's own may have more or fewer ones at its end
+    public Tensor slice(int index, long... whole) {
+        var bytes = data.byteSize() / whole[whole.length - 1];
         return new Tensor(
                 file,
                 name + "[" + index + "]",
                 type,
-                Arrays.copyOf(shape, shape.length - 1),
+                Arrays.copyOf(whole, whole.length - 1),
                 data.asSlice(index * bytes, bytes));
     }
 

@@ -51,10 +51,6 @@ class HubConfigTest {
     void qwensLayersMayBeListed() throws IOException {
         assertEquals(NONE, window("Qwen3", used("layer_types", List.of("full_attention", "full_attention"))));
         assertEquals(32, window("Qwen3", used("layer_types", List.of("full_attention", "sliding_attention"))));
-        // Only the first two are layers of this model.
-        assertEquals(
-                NONE,
-                window("Qwen3", used("layer_types", List.of("full_attention", "full_attention", "sliding_attention"))));
         var refused = assertThrows(
                 ModelFileException.class,
                 () -> window("Qwen3", used("layer_types", List.of("full_attention", "chunked_attention"))));
@@ -76,6 +72,39 @@ class HubConfigTest {
     @Test
     void llamaHasNone() throws IOException {
         assertEquals(NONE, window("Llama", used("max_window_layers", 0)));
+    }
+
+    @Test
+    void allLayersOfQwensExpertsHaveTheWindow() throws IOException {
+        assertEquals(32, window("Qwen3Moe", used("max_window_layers", 2)));
+        assertEquals(32, window("Qwen3Moe", used("layer_types", List.of("full_attention", "full_attention"))));
+        assertEquals(NONE, window("Qwen3Moe", Map.of("sliding_window", 32)));
+    }
+
+    @Test
+    void fieldsThatAreMissingAreThoseOfTheClass() throws IOException {
+        assertDefault("GptOss", "gpt-oss.attention.layer_norm_rms_epsilon", 1e-5f);
+        assertDefault("GptOss", "gpt-oss.rope.freq_base", 150_000);
+        assertDefault("Olmo2", "olmo2.attention.layer_norm_rms_epsilon", 1e-5f);
+        assertDefault("Olmo3", "olmo2.attention.layer_norm_rms_epsilon", 1e-5f);
+        assertDefault("Phi3", "phi3.attention.layer_norm_rms_epsilon", 1e-5f);
+        assertDefault("Exaone4", "exaone4.attention.layer_norm_rms_epsilon", 1e-5f);
+        assertDefault("Mixtral", "llama.attention.layer_norm_rms_epsilon", 1e-5f);
+        assertDefault("Mixtral", "llama.rope.freq_base", 1e6f);
+        assertDefault("Glm4", "glm4.attention.layer_norm_rms_epsilon", 1.5625e-7f);
+        assertDefault("Granite", "granite.attention.scale", 1);
+        assertDefault("Ernie4_5", "ernie4_5.rope.freq_base", 500_000);
+        assertDefault("Llama", "llama.attention.layer_norm_rms_epsilon", 1e-6f);
+    }
+
+    private void assertDefault(String model, String key, float value) throws IOException {
+        var folder = new SafetensorsFolder();
+        folder.config.remove("rms_norm_eps");
+        folder.config.remove("rope_parameters");
+        folder.config.put("architectures", List.of(model + "ForCausalLM"));
+        try (var stored = StoredModel.open(folder.write(directory))) {
+            assertEquals(value, stored.metadata().number(key), model);
+        }
     }
 
     private StoredModel model(Map<String, ?> config) throws IOException {

@@ -190,6 +190,19 @@ class SafetensorsRefusalTest {
                 "rope_parameters | {\"rope_type\":\"llama3\",\"factor\":4} | rope_parameters.low_freq_factor is ;",
                 "rope_parameters | {\"full_attention\":{},\"sliding_attention\":{\"rope_type\":\"linear\",\"factor\":2}} |"
                         + " supported: as full_attention, or not scaled",
+                "rope_parameters | {\"rope_type\":\"linear\"} | rope_parameters.factor is ; linear takes a number above 0",
+                "rope_parameters | {\"rope_type\":\"linear\",\"factor\":0} | rope_parameters.factor is 0; linear takes a",
+                "rope_parameters | {\"full_attention\":{},\"sliding_attention\":{\"partial_rotary_factor\":0.5}} |"
+                        + " sliding_attention.partial_rotary_factor is 0.5; supported here: none, and any rope_theta",
+                "rope_parameters | {\"full_attention\":{},\"sliding_attention\":{\"beta_fast\":8}} |"
+                        + " sliding_attention.beta_fast is 8; supported here: none",
+                "rope_parameters | {\"full_attention\":{\"rope_type\":\"yarn\",\"factor\":2,\"beta_slow\":2},"
+                        + "\"sliding_attention\":{\"rope_type\":\"yarn\",\"factor\":2}} |"
+                        + " sliding_attention.beta_slow is none; supported here: 2",
+                "partial_rotary_factor | -1 | partial_rotary_factor is -1; of the 4 values of a head, an even number",
+                "partial_rotary_factor | 1e9 | partial_rotary_factor is 1.0E9; of the 4 values of a head, an even number",
+                "partial_rotary_factor | 0.8 | partial_rotary_factor is 0.8; of the 4 values of a head, an even number",
+                "partial_rotary_factor | \"half\" | partial_rotary_factor is \"half\"; of the 4 values of a head",
                 "num_attention_heads | 0 | num_attention_heads is 0; expected 1 or more",
                 "head_dim | 100000000 | head_dim is 100000000; expected 2 to 1048576",
             })
@@ -197,6 +210,26 @@ class SafetensorsRefusalTest {
         folder.config.put(field, new ObjectMapper().readTree(value));
         folder.write(directory);
         assertTrue(refusal().contains(problem), this::refusal);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "SmolLM3 | no_rope_layers | [1,1,0]",
+                "SmolLM3 | no_rope_layers | [1,1]",
+                "SmolLM3 | no_rope_layers | []",
+                "GptOss | layer_types | [\"full_attention\",\"full_attention\"]",
+                "GptOss | layer_types | []",
+            })
+    void aListOfAnotherLengthThanTheLayersIsRefused(String model, String field, String list) throws IOException {
+        var values = new ObjectMapper().readTree(list);
+        folder.config.put("architectures", new String[] {model + "ForCausalLM"});
+        folder.config.put(field, values);
+        folder.write(directory);
+        assertEquals(
+                "config.json: " + field + " has " + values.size() + " values; expected one for each of the 1 layers",
+                refusal());
     }
 
     @Test

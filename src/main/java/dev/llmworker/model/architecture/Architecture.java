@@ -3,7 +3,7 @@ package dev.llmworker.model.architecture;
 import dev.llmworker.model.Layer;
 import dev.llmworker.weights.ModelFileException;
 
-/// A family of models: says of each layer what it does, from the metadata of a file. What it does not say is as
+/// A family of models. It describes what each layer does, from the metadata of a file. What it leaves out is as
 /// [Description] has it.
 interface Architecture {
     /// As in `general.architecture` and before each of its keys.

@@ -8,6 +8,7 @@ import dev.llmworker.model.FeedForward.Experts;
 import dev.llmworker.model.FeedForward.Experts.Scoring;
 import dev.llmworker.model.Layer;
 import dev.llmworker.model.Layer.Norms;
+import dev.llmworker.model.LayerTensors;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Rope;
 import dev.llmworker.weights.ModelFileException;
@@ -54,12 +55,14 @@ final class Description {
     HeadNorm headNorm = HeadNorm.NONE;
     Norms norms = Norms.BEFORE;
     Activation activation = Activation.SILU;
+    /// Of the layers so far, those that have a tensor for each expert.
+    private long separateTensors;
 
     private Description(StoredModel model, Architecture architecture, int contextLength) throws ModelFileException {
         keys = new Keys(model, architecture.name());
         hidden = keys.size("embedding_length", Keys.MAX_SIZE);
-        layers = keys.size("block_count", Keys.MAX_SIZE);
-        fromHub = model.metadata().flag("general.from_hub", false);
+        layers = keys.layers();
+        fromHub = model.fromHub();
         trainedLength = keys.size("context_length", MAX_CONTEXT);
         ropes = new Ropes(model, keys, architecture.halfSplit(fromHub), trainedLength, contextLength);
     }
@@ -86,7 +89,7 @@ final class Description {
                 description.epsilon(),
                 description.embeddingScale,
                 description.logitScale,
-                description.keys.number("final_logit_softcapping", description.logitCap),
+                description.keys.notNegative("final_logit_softcapping", description.logitCap),
                 description.normsFromZero,
                 layers);
     }
@@ -113,7 +116,7 @@ final class Description {
                 window(layer),
                 rope(layer, headDim),
                 keys.positive("attention.scale", 1 / Math.sqrt(headDim)),
-                keys.number("attn_logit_softcapping", scoreCap),
+                keys.notNegative("attn_logit_softcapping", scoreCap),
                 null,
                 headNorm,
                 keys.hasTensor(block + "attn_q.bias") || keys.hasTensor(block + "attn_qkv.bias"),
@@ -155,18 +158,41 @@ final class Description {
 
     /// A block of experts of the width that the metadata gives them. Their weights are divided by their sum, unless the
     /// metadata say that they are not.
-    FeedForward experts(Scoring scoring) throws ModelFileException {
+    FeedForward experts(int layer, Scoring scoring) throws ModelFileException {
         var normalised = keys.flag("expert_weights_norm", true);
         var count = keys.size("expert_count", MAX_EXPERTS);
         var used = keys.size("expert_used_count", count);
-        var width = keys.size(
-                "expert_feed_forward_length", Keys.MAX_SIZE, keys.size("feed_forward_length", Keys.MAX_SIZE, 1));
+        checkSeparate(layer, count);
+        var width = expertWidth();
         var scale = keys.positive("expert_weights_scale", 1);
         return new FeedForward(
                 width,
                 activation,
                 keys.hasTensor("blk.0.ffn_down_exps.bias"),
                 new Experts(count, used, scoring, normalised, scale, keys.hasTensor("blk.0.ffn_gate_inp.bias")));
+    }
+
+    private int expertWidth() throws ModelFileException {
+        var own = "expert_feed_forward_length";
+        var shared = "feed_forward_length";
+        if (!keys.has(own) && !keys.has(shared)) {
+            throw keys.problem(own, "is missing, and so is " + shared);
+        }
+        return keys.size(keys.has(own) ? own : shared, Keys.MAX_SIZE);
+    }
+
+    /// Refuses a count of experts before it makes names of tensors that the file cannot have.
+    private void checkSeparate(int layer, int count) throws ModelFileException {
+        if (LayerTensors.hasSeparateExperts(keys.tensors(), layer)) {
+            separateTensors += (long) LayerTensors.MATRICES_OF_EXPERT * count;
+        }
+        if (separateTensors > keys.tensors().size()) {
+            throw keys.problem(
+                    "expert_count",
+                    "is " + count + ": the layers up to " + layer + " would have " + separateTensors
+                            + " tensors of single experts; there are "
+                            + keys.tensors().size() + " tensors");
+        }
     }
 
     /// How many positions a layer sees; 0 is all. A window as long as the context makes no difference.

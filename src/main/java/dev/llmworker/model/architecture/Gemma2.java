@@ -27,8 +27,11 @@ final class Gemma2 implements Architecture {
     public void describe(Description model) {
         describeGemma(model);
         model.slidingPattern = PATTERN;
-        model.scoreCap = SCORE_CAP;
-        model.logitCap = LOGIT_CAP;
+        // In config.json, null means that there is no cap.
+        if (!model.fromHub) {
+            model.scoreCap = SCORE_CAP;
+            model.logitCap = LOGIT_CAP;
+        }
     }
 
     @Override

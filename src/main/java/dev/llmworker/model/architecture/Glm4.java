@@ -24,7 +24,7 @@ final class Glm4 implements Architecture {
     public void describe(Description model) throws ModelFileException {
         model.norms = Norms.AROUND;
         if (model.keys.has("rope.dimension_sections")) {
-            throw model.keys.problem("rope.dimension_sections", "is there; supported: models for text alone");
+            throw model.keys.problem("rope.dimension_sections", "is set; only text models are supported");
         }
     }
 }

@@ -29,6 +29,6 @@ final class GptOss implements Architecture {
 
     @Override
     public Layer layer(Description model, int index) throws ModelFileException {
-        return model.layer(model.attention(index).withSinks(), model.experts(Scoring.SOFTMAX_OF_CHOSEN));
+        return model.layer(model.attention(index).withSinks(), model.experts(index, Scoring.SOFTMAX_OF_CHOSEN));
     }
 }

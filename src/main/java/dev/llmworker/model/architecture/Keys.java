@@ -3,6 +3,9 @@ package dev.llmworker.model.architecture;
 import dev.llmworker.weights.Metadata;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.Tensor;
+import java.util.HashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /// The metadata of a model under the name of its architecture, and which tensors there are. Each value is checked.
@@ -12,10 +15,22 @@ final class Keys {
 
     private final StoredModel model;
     private final String prefix;
+    private final int layers;
+    /// The lists that were read, by key.
+    private final Map<String, int[]> lists = new HashMap<>();
 
-    Keys(StoredModel model, String architecture) {
+    Keys(StoredModel model, String architecture) throws ModelFileException {
         this.model = model;
         prefix = architecture + ".";
+        layers = size("block_count", MAX_SIZE);
+    }
+
+    int layers() {
+        return layers;
+    }
+
+    Map<String, Tensor> tensors() {
+        return model.tensors();
     }
 
     Metadata metadata() {
@@ -59,9 +74,14 @@ final class Keys {
     }
 
     private int listed(String key, int layer) throws ModelFileException {
-        var list = metadata().list(prefix + key);
-        if (layer >= list.length) {
-            throw problem(key, "has " + list.length + " values; expected one for each layer");
+        var list = lists.get(key);
+        if (list == null) {
+            list = metadata().list(prefix + key);
+            if (list.length != layers) {
+                throw problem(
+                        key, "has " + list.length + " values; expected one for each of the " + layers + " layers");
+            }
+            lists.put(key, list);
         }
         return list[layer];
     }
@@ -75,6 +95,15 @@ final class Keys {
 
     double number(String key, double fallback) throws ModelFileException {
         return has(key) ? metadata().number(prefix + key) : fallback;
+    }
+
+    /// A number from 0 on.
+    double notNegative(String key, double fallback) throws ModelFileException {
+        var number = number(key, fallback);
+        if (!(number >= 0)) {
+            throw problem(key, "is " + number + "; it must not be below 0");
+        }
+        return number;
     }
 
     /// A number above 0.

@@ -23,6 +23,7 @@ final class Llama implements Architecture {
     @Override
     public Layer layer(Description model, int index) throws ModelFileException {
         var mixed = model.keys.count("expert_count", Keys.MAX_SIZE, 0) > 0;
-        return model.layer(model.attention(index), mixed ? model.experts(Scoring.SOFTMAX) : model.feedForward(index));
+        return model.layer(
+                model.attention(index), mixed ? model.experts(index, Scoring.SOFTMAX) : model.feedForward(index));
     }
 }

@@ -23,7 +23,7 @@ final class Mistral3 implements Architecture {
 
     @Override
     public Layer layer(Description model, int index) throws ModelFileException {
-        var beta = model.keys.number("attention.temperature_scale", 0);
+        var beta = model.keys.notNegative("attention.temperature_scale", 0);
         var growth = beta == 0 ? null : new Growth(beta, model.ropes.originalLength());
         return model.layer(model.attention(index).withGrowth(growth), model.feedForward(index));
     }

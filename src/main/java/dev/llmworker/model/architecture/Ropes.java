@@ -5,6 +5,8 @@ import dev.llmworker.model.TensorCheck;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.function.IntToDoubleFunction;
 
 /// The rotary positions of a model: by which base pairs turn, and how they are scaled for long contexts.
@@ -22,24 +24,32 @@ final class Ropes {
     private final boolean halfSplit;
     private final int trainedLength;
     private final int contextLength;
+    /// One for all layers whose heads are of the same size: together, those of each layer could fill the memory.
+    private final Map<Integer, Rope> ropes = new HashMap<>();
+    /// Likewise of layers with a window.
+    private final Map<Integer, Rope> slidingRopes = new HashMap<>();
     /// Whether YaRN rounds the pairs between which it mixes, if the metadata do not say.
     boolean truncated = true;
 
-    /// @param halfSplit the order of pairs unless the file says otherwise
+    /// @param halfSplit the order of pairs
     /// @param trainedLength the longest context that the model was trained for
     /// @param contextLength that the model will run with; 0 is the longest
-    Ropes(StoredModel model, Keys keys, boolean halfSplit, int trainedLength, int contextLength)
-            throws ModelFileException {
+    Ropes(StoredModel model, Keys keys, boolean halfSplit, int trainedLength, int contextLength) {
         this.model = model;
         this.keys = keys;
-        this.halfSplit = keys.flag("rope.half_split", halfSplit);
+        this.halfSplit = halfSplit;
         this.trainedLength = trainedLength;
         this.contextLength = contextLength == 0 ? trainedLength : contextLength;
     }
 
     /// Rotary positions as the metadata have them.
     Rope of(int headDim) throws ModelFileException {
-        return scaled(headDim, base("rope.freq_base", DEFAULT_BASE));
+        var known = ropes.get(headDim);
+        if (known == null) {
+            known = scaled(headDim, base("rope.freq_base", DEFAULT_BASE));
+            ropes.put(headDim, known);
+        }
+        return known;
     }
 
     /// Rotary positions of layers with a window.
@@ -47,10 +57,15 @@ final class Ropes {
     /// @param localBase if the metadata have none; 0 is the base of other layers
     /// @param unscaled whether they are never scaled
     Rope ofSliding(int headDim, double localBase, boolean unscaled) throws ModelFileException {
-        var base = base("rope.freq_base_swa", localBase == 0 ? base("rope.freq_base", DEFAULT_BASE) : localBase);
-        return unscaled || keys.flag("rope.unscaled_swa", false)
-                ? rope(base, turning(headDim), _ -> 1, 1)
-                : scaled(headDim, base);
+        var known = slidingRopes.get(headDim);
+        if (known == null) {
+            var base = base("rope.freq_base_swa", localBase == 0 ? base("rope.freq_base", DEFAULT_BASE) : localBase);
+            known = unscaled || keys.flag("rope.unscaled_swa", false)
+                    ? rope(base, turning(headDim), _ -> 1, 1)
+                    : scaled(headDim, base);
+            slidingRopes.put(headDim, known);
+        }
+        return known;
     }
 
     private Rope scaled(int headDim, double base) throws ModelFileException {
@@ -150,7 +165,7 @@ final class Ropes {
             return keys.positive("rope.scaling.strength", 1);
         }
         var factor = slowdown();
-        var all = keys.number("rope.scaling.yarn_log_multiplier", 0);
+        var all = keys.notNegative("rope.scaling.yarn_log_multiplier", 0);
         return strength() * strength(factor, 1) / (all == 0 ? 1 : strength(factor, all));
     }
 
@@ -166,14 +181,16 @@ final class Ropes {
     /// By how much each pair turns slower: of Llama 3, or of longrope, which has other factors for contexts that are
     /// longer than the original one.
     private IntToDoubleFunction factors(int pairs) throws ModelFileException {
-        var name = TensorCheck.ROPE_FACTORS;
-        if (keys.hasTensor(TensorCheck.LONG_FACTORS)) {
-            name = contextLength > originalLength() ? TensorCheck.LONG_FACTORS : TensorCheck.SHORT_FACTORS;
+        if (keys.hasTensor(TensorCheck.LONG_FACTORS) || keys.hasTensor(TensorCheck.SHORT_FACTORS)) {
+            var longer = factors(TensorCheck.LONG_FACTORS, pairs);
+            var shorter = factors(TensorCheck.SHORT_FACTORS, pairs);
+            return contextLength > originalLength() ? longer : shorter;
         }
-        var factors = model.tensors().get(name);
-        if (factors == null) {
-            return _ -> 1;
-        }
+        return keys.hasTensor(TensorCheck.ROPE_FACTORS) ? factors(TensorCheck.ROPE_FACTORS, pairs) : _ -> 1;
+    }
+
+    private IntToDoubleFunction factors(String name, int pairs) throws ModelFileException {
+        var factors = model.tensor(name);
         TensorCheck.shape(factors, pairs);
         var values = new double[pairs];
         for (var i = 0; i < pairs; i++) {

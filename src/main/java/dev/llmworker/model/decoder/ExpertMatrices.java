@@ -7,12 +7,12 @@ import dev.llmworker.weights.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Objects;
 
 /// The matrices and biases of a layer's experts, row by row, whatever form the file has them in.
 ///
-/// @param count of experts
 /// @param arena for the copies that are made
-record ExpertMatrices(StoredModel model, LayerTensors tensors, int count, Arena arena) {
+record ExpertMatrices(StoredModel model, LayerTensors tensors, Arena arena) {
     private static final String GATE_UP_TRANSPOSED = "ffn_gate_up_exps_transposed";
 
     /// The parts of the matrix whose rows are first gates, then values.
@@ -49,7 +49,9 @@ record ExpertMatrices(StoredModel model, LayerTensors tensors, int count, Arena 
     }
 
     private Tensor sliced(String part, int expert) throws ModelFileException {
-        return tensor(part + ".weight").slice(expert, count);
+        var name = tensors.block() + part + ".weight";
+        return model.tensor(name)
+                .slice(expert, Objects.requireNonNull(tensors.shapes().get(name), name));
     }
 
     private Tensor tensor(String part) throws ModelFileException {

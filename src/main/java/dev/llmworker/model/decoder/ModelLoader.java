@@ -5,13 +5,13 @@ import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.DeviceMemory;
 import dev.llmworker.model.Devices;
+import dev.llmworker.model.LayerTensors;
 import dev.llmworker.model.MemoryPlan;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.TensorCheck;
 import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.weights.StoredModel;
-import dev.llmworker.weights.Tensor;
 import dev.llmworker.weights.TensorType;
 import java.io.IOException;
 import java.util.Comparator;
@@ -86,9 +86,9 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
 
     private MemoryPlan plan(ModelConfig config, DeviceMemory memory, WeightLoader loader, Precision cache)
             throws IOException {
-        // A tensor is unpacked to float32 on its way.
-        var largest = model.tensors().values().stream()
-                .mapToLong(Tensor::elements)
+        // A matrix is unpacked to float32 on its way.
+        var largest = model.tensors().entrySet().stream()
+                .mapToLong(entry -> entry.getValue().elements() / parts(entry.getKey(), config))
                 .max()
                 .orElse(0);
         var working = largest * Precision.FP32.bytes()
@@ -100,6 +100,12 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
         var spare = program.spareTokens();
         var needs = new MemoryPlan.Needs(config, cache.bytes(), loader.bytesNeeded(), working, spare, share);
         return MemoryPlan.of(memory, needs, options.slots(), options.contextLength());
+    }
+
+    /// In how many parts a tensor is loaded: experts come one by one.
+    private static int parts(String name, ModelConfig config) {
+        var experts = config.layers().getFirst().feedForward().experts();
+        return experts != null && LayerTensors.isOfAllExperts(name) ? experts.count() : 1;
     }
 
     /// What the largest step computes beside the cache: activations, and two copies of the logits.

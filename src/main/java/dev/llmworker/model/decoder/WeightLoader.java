@@ -182,14 +182,14 @@ final class WeightLoader {
         }
         for (var expert = 0; expert < experts.count(); expert++) {
             try (var arena = Arena.ofConfined()) {
-                var matrices = new ExpertMatrices(model, tensors, experts.count(), arena);
+                var matrices = new ExpertMatrices(model, tensors, arena);
                 putMatrix(layer, "gate_up", matrices.gateUp(expert).toArray(Tensor[]::new));
                 putMatrix(layer, "down", matrices.down(expert));
             }
         }
         if (block.biased()) {
             try (var arena = Arena.ofConfined()) {
-                var matrices = new ExpertMatrices(model, tensors, experts.count(), arena);
+                var matrices = new ExpertMatrices(model, tensors, arena);
                 putVectors(layer, "gate_up_bias", matrices.gateUpBiases());
             }
             putVectors(layer, "down_bias", tensors, "ffn_down_exps.bias");

@@ -97,8 +97,7 @@ class DecoderFormatsTest {
     @EnumSource(names = {"Q4_1", "Q8_0", "Q4_K", "Q6_K"})
     void queriesAndKeysWhosePairsAreHalfAHeadApartAreReordered(TensorType type) throws Exception {
         var seed = 97 + type.ordinal();
-        var tiny = TinyLlama.of(type, new Random(seed));
-        tiny.file.flag("llama.rope.half_split", true);
+        var tiny = TinyLlama.halfSplit(type, new Random(seed));
         for (var layer = 0; layer < TinyLlama.LAYERS; layer++) {
             for (var name : List.of("blk." + layer + ".attn_q.weight", "blk." + layer + ".attn_k.weight")) {
                 tiny.values.put(name, inPairs(tiny.weights(name)));

@@ -221,9 +221,9 @@ final class NaiveModel {
 
     private double[] expert(double[] x, FeedForward block, LayerTensors tensors, int index) throws ModelFileException {
         try (var arena = Arena.ofConfined()) {
-            var count = Objects.requireNonNull(block.experts()).count();
-            var matrices = new ExpertMatrices(model, tensors, count, arena);
+            var matrices = new ExpertMatrices(model, tensors, arena);
             var gateUp = times(joined(matrices.gateUp(index)), x);
+            var count = Objects.requireNonNull(block.experts()).count();
             if (block.biased()) {
                 var at = 0;
                 for (var biases : matrices.gateUpBiases()) {

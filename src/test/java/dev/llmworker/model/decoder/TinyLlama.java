@@ -38,10 +38,20 @@ final class TinyLlama {
     /// @param feedForward a multiple of 32; of 64 for the int4 layout
     /// @param vocabulary likewise; the embedding's rows
     TinyLlama(TensorType type, int feedForward, int vocabulary, boolean ownHead, RandomGenerator random) {
+        this("llama", type, feedForward, vocabulary, ownHead, random);
+    }
+
+    private TinyLlama(
+            String architecture,
+            TensorType type,
+            int feedForward,
+            int vocabulary,
+            boolean ownHead,
+            RandomGenerator random) {
         this.feedForward = feedForward;
         this.vocabulary = vocabulary;
         this.random = random;
-        metadata();
+        metadata(architecture);
         matrix("token_embd.weight", type, vocabulary, HIDDEN, 1);
         for (var layer = 0; layer < LAYERS; layer++) {
             var block = "blk." + layer + ".";
@@ -64,6 +74,11 @@ final class TinyLlama {
     /// Of sizes that every form of matrix takes.
     static TinyLlama of(TensorType type, RandomGenerator random) {
         return new TinyLlama(type, 128, 192, true, random);
+    }
+
+    /// As [#of], but queries and keys of the file have their pairs half a head apart.
+    static TinyLlama halfSplit(TensorType type, RandomGenerator random) {
+        return new TinyLlama("phi3", type, 128, 192, true, random);
     }
 
     TorchDecoder load(Path directory, DecoderOptions options) throws IOException, InterruptedException {
@@ -95,20 +110,20 @@ final class TinyLlama {
         return Objects.requireNonNull(values.get(name), name);
     }
 
-    private void metadata() {
-        file.string("general.architecture", "llama")
+    private void metadata(String architecture) {
+        file.string("general.architecture", architecture)
                 .string("general.name", "tiny")
-                .integer("llama.block_count", LAYERS)
-                .integer("llama.embedding_length", HIDDEN)
-                .integer("llama.attention.head_count", HEADS)
-                .integer("llama.attention.head_count_kv", KV_HEADS)
-                .integer("llama.attention.key_length", HEAD_DIM)
-                .integer("llama.attention.value_length", HEAD_DIM)
-                .integer("llama.feed_forward_length", feedForward)
-                .integer("llama.context_length", CONTEXT)
-                .integer("llama.rope.dimension_count", HEAD_DIM)
-                .number("llama.rope.freq_base", 10_000)
-                .number("llama.attention.layer_norm_rms_epsilon", EPSILON);
+                .integer(architecture + ".block_count", LAYERS)
+                .integer(architecture + ".embedding_length", HIDDEN)
+                .integer(architecture + ".attention.head_count", HEADS)
+                .integer(architecture + ".attention.head_count_kv", KV_HEADS)
+                .integer(architecture + ".attention.key_length", HEAD_DIM)
+                .integer(architecture + ".attention.value_length", HEAD_DIM)
+                .integer(architecture + ".feed_forward_length", feedForward)
+                .integer(architecture + ".context_length", CONTEXT)
+                .integer(architecture + ".rope.dimension_count", HEAD_DIM)
+                .number(architecture + ".rope.freq_base", 10_000)
+                .number(architecture + ".attention.layer_norm_rms_epsilon", EPSILON);
     }
 
     private void norm(String name) {

@@ -1,0 +1,254 @@
+package dev.llmworker.model.architecture;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import dev.llmworker.model.ModelConfig;
+import dev.llmworker.model.Rope;
+import dev.llmworker.model.TensorCheck;
+import dev.llmworker.weights.Gguf;
+import dev.llmworker.weights.GgufFile;
+import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.SafetensorsFolder;
+import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.TensorType;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// What the metadata of a file say of a model, before any weights are loaded.
+class ArchitecturesTest {
+    private static final int LAYERS = 3;
+    private static final int HIDDEN = 32;
+    private static final int WIDTH = 64;
+    private static final int HEAD_DIM = 16;
+
+    @TempDir
+    private Path directory;
+
+    /// The metadata of three layers of two heads, and the embedding.
+    private static GgufFile file(String architecture) {
+        var prefix = architecture + ".";
+        return new GgufFile()
+                .string("general.architecture", architecture)
+                .integer(prefix + "block_count", LAYERS)
+                .integer(prefix + "embedding_length", HIDDEN)
+                .integer(prefix + "attention.head_count", 2)
+                .integer(prefix + "context_length", 128)
+                .number(prefix + "attention.layer_norm_rms_epsilon", 1e-5f)
+                .floats("token_embd.weight", new float[10 * HIDDEN], HIDDEN, 10);
+    }
+
+    private static GgufFile dense(String architecture) {
+        return file(architecture).integer(architecture + ".feed_forward_length", WIDTH);
+    }
+
+    private static GgufFile experts(int count) {
+        return dense("llama").integer("llama.expert_count", count).integer("llama.expert_used_count", 1);
+    }
+
+    private ModelConfig describe(GgufFile file) throws IOException {
+        try (var model = Gguf.open(file.write(directory.resolve("model.gguf")))) {
+            return Architectures.describe(model);
+        }
+    }
+
+    private void assertRefused(GgufFile file, String problem) {
+        var thrown = assertThrows(ModelFileException.class, () -> describe(file));
+        assertEquals("model.gguf: " + problem, thrown.getMessage());
+    }
+
+    /// Of a Gemma 2 as transformers saves it.
+    private ModelConfig gemma(@Nullable Object cap, boolean set) throws IOException {
+        var folder = new SafetensorsFolder();
+        folder.config.put("architectures", new String[] {"Gemma2ForCausalLM"});
+        if (set) {
+            folder.config.put("attn_logit_softcapping", cap);
+            folder.config.put("final_logit_softcapping", cap);
+        }
+        folder.config.put("hidden_activation", "gelu_pytorch_tanh");
+        try (var model = StoredModel.open(folder.write(directory.resolve("gemma")))) {
+            return Architectures.describe(model);
+        }
+    }
+
+    @Test
+    void capsOfNullAreNone() throws IOException {
+        var none = gemma(null, true);
+        assertEquals(0, none.logitCap());
+        assertEquals(0, none.layers().getFirst().attention().cap());
+        var missing = gemma(null, false);
+        assertEquals(30, missing.logitCap());
+        assertEquals(50, missing.layers().getFirst().attention().cap());
+        assertEquals(20, gemma(20, true).logitCap());
+        assertEquals(30, describe(dense("gemma2")).logitCap());
+    }
+
+    @Test
+    void capsBelowZeroAreRefused() {
+        for (var key : List.of("attn_logit_softcapping", "final_logit_softcapping")) {
+            assertRefused(
+                    dense("gemma2").number("gemma2." + key, -1),
+                    "metadata gemma2." + key + " is -1.0; it must not be below 0");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 2, 4})
+    void aListOfAnotherLengthThanTheLayersIsRefused(int length) {
+        var list = new int[length];
+        Arrays.fill(list, 2);
+        var problem = " has " + length + " values; expected one for each of the 3 layers";
+        assertRefused(
+                file("llama").integers("llama.feed_forward_length", list),
+                "metadata llama.feed_forward_length" + problem);
+        assertRefused(
+                dense("llama").integers("llama.attention.rope_pattern", list),
+                "metadata llama.attention.rope_pattern" + problem);
+        assertRefused(
+                dense("gemma3")
+                        .integer("gemma3.attention.sliding_window", 8)
+                        .integers("gemma3.attention.sliding_window_pattern", list),
+                "metadata gemma3.attention.sliding_window_pattern" + problem);
+    }
+
+    /// A rope for each layer of a hostile file would take gigabytes.
+    @Test
+    void layersOfAKindShareTheirRope() throws IOException {
+        for (var file : List.of(dense("llama"), dense("exaone4").integer("exaone4.attention.sliding_window", 8))) {
+            var layers = describe(file).layers();
+            assertSame(
+                    layers.get(0).attention().rope(), layers.get(1).attention().rope());
+        }
+    }
+
+    @Test
+    void expertsThatTheFileCannotHaveAreRefusedBeforeTheirTensorsAreNamed() throws IOException {
+        var file = experts(4096);
+        for (var layer = 0; layer < LAYERS; layer++) {
+            file.floats("blk." + layer + ".ffn_up.0.weight", new float[HIDDEN * WIDTH], HIDDEN, WIDTH);
+        }
+        assertRefused(
+                file,
+                "metadata llama.expert_count is 4096: the layers up to 0 would have 12288 tensors of single experts;"
+                        + " there are 4 tensors");
+        describe(experts(4096));
+    }
+
+    @Test
+    void aModelWithoutAnyWidthOfExpertsSaysSo() {
+        assertRefused(
+                file("qwen3moe").integer("qwen3moe.expert_count", 4).integer("qwen3moe.expert_used_count", 2),
+                "metadata qwen3moe.expert_feed_forward_length is missing, and so is feed_forward_length");
+    }
+
+    private static GgufFile factors(GgufFile file, String name, float... values) {
+        return file.floats(name, values, values.length);
+    }
+
+    @Test
+    void bothListsOfFactorsAreThereAndSound() throws IOException {
+        float[] sound = new float[HEAD_DIM / 2], bad = new float[HEAD_DIM / 2];
+        Arrays.fill(sound, 1);
+        String longer = TensorCheck.LONG_FACTORS, shorter = TensorCheck.SHORT_FACTORS;
+        describe(factors(factors(dense("phi3"), longer, sound), shorter, sound));
+        assertRefused(factors(dense("phi3"), longer, sound), "tensor " + shorter + " is missing among 2 tensors");
+        assertRefused(factors(dense("phi3"), shorter, sound), "tensor " + longer + " is missing among 2 tensors");
+        assertRefused(
+                factors(factors(dense("phi3"), longer, sound), shorter, bad),
+                "tensor " + shorter + " has 0.0 at 0; it must be above 0");
+        assertRefused(
+                factors(factors(dense("phi3"), longer, bad), shorter, sound),
+                "tensor " + longer + " has 0.0 at 0; it must be above 0");
+    }
+
+    /// These are no keys of GGUF: whether the order is another one follows from the architecture alone.
+    @Test
+    void noKeyOfAGgufFileChangesTheOrderOfItsTensors() throws IOException {
+        var file = dense("llama").flag("general.from_hub", true).flag("llama.rope.half_split", true);
+        Rope rope = describe(file).layers().getFirst().attention().rope();
+        assertFalse(Objects.requireNonNull(rope).halfSplit());
+        assertFalse(describe(dense("gemma2").flag("general.from_hub", true)).normsFromZero());
+    }
+
+    // Which tensors there must be.
+
+    private void assertTensorRefused(GgufFile file, String problem) {
+        var thrown = assertThrows(ModelFileException.class, () -> {
+            try (var model = Gguf.open(file.write(directory.resolve("model.gguf")))) {
+                TensorCheck.allThere(model, Architectures.describe(model));
+            }
+        });
+        assertEquals("model.gguf: " + problem, thrown.getMessage());
+    }
+
+    private static GgufFile attention(GgufFile file) {
+        var square = new float[HIDDEN * HIDDEN];
+        for (var layer = 0; layer < LAYERS; layer++) {
+            file.floats("blk." + layer + ".attn_norm.weight", new float[HIDDEN], HIDDEN);
+            for (var part : List.of("q", "k", "v", "output")) {
+                file.floats("blk." + layer + ".attn_" + part + ".weight", square, HIDDEN, HIDDEN);
+            }
+        }
+        return file;
+    }
+
+    private static GgufFile withNorms(GgufFile file) {
+        for (var layer = 0; layer < LAYERS; layer++) {
+            file.floats("blk." + layer + ".ffn_norm.weight", new float[HIDDEN], HIDDEN);
+        }
+        return file;
+    }
+
+    @Test
+    void aMissingNormHasTheNameThatMostModelsGiveIt() {
+        assertTensorRefused(attention(dense("llama")), "tensor blk.0.ffn_norm.weight is missing among 16 tensors");
+    }
+
+    @Test
+    void onlyAMatrixOfTwiceTheWidthIsGateAndValues() {
+        var file = withNorms(attention(dense("llama")))
+                .floats("blk.0.ffn_up.weight", new float[HIDDEN * WIDTH], HIDDEN, WIDTH);
+        assertTensorRefused(file, "tensor blk.0.ffn_gate.weight is missing among 20 tensors");
+    }
+
+    @Test
+    void biasesOfExpertsAreNeverQuantised() {
+        var count = 2;
+        var file = withNorms(attention(experts(count)))
+                .floats("blk.0.ffn_gate_inp.weight", new float[HIDDEN * count], HIDDEN, count)
+                .floats("blk.0.ffn_gate_exps.weight", new float[HIDDEN * WIDTH * count], HIDDEN, WIDTH, count)
+                .floats("blk.0.ffn_up_exps.weight", new float[HIDDEN * WIDTH * count], HIDDEN, WIDTH, count)
+                .floats("blk.0.ffn_down_exps.weight", new float[WIDTH * HIDDEN * count], WIDTH, HIDDEN, count)
+                .floats("blk.0.ffn_gate_exps.bias", new float[WIDTH * count], WIDTH, count)
+                .floats("blk.0.ffn_up_exps.bias", new float[WIDTH * count], WIDTH, count);
+        quantised(file, "blk.0.ffn_down_exps.bias", HIDDEN, count);
+        assertTensorRefused(file, "tensor blk.0.ffn_down_exps.bias is Q8_0; supported here: F32, F16, BF16");
+    }
+
+    @Test
+    void columnsOfExpertsAreNeverQuantised() {
+        var count = 2;
+        var file = withNorms(attention(experts(count)))
+                .floats("blk.0.ffn_gate_inp.weight", new float[HIDDEN * count], HIDDEN, count);
+        quantised(file, "blk.0.ffn_gate_up_exps_transposed.weight", 2 * WIDTH, HIDDEN, count);
+        quantised(file, "blk.0.ffn_down_exps_transposed.weight", HIDDEN, WIDTH, count);
+        assertTensorRefused(
+                file, "tensor blk.0.ffn_gate_up_exps_transposed.weight is Q8_0; supported here: F32, F16, BF16");
+    }
+
+    private static void quantised(GgufFile file, String name, long... shape) {
+        var elements = Arrays.stream(shape).reduce(1, (a, b) -> a * b);
+        var blocks = (int) elements / TensorType.Q8_0.blockElements();
+        file.tensor(name, TensorType.Q8_0, new byte[blocks * TensorType.Q8_0.blockBytes()], shape);
+    }
+}
