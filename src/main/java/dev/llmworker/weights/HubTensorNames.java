@@ -34,7 +34,7 @@ final class HubTensorNames {
             Map.of("embed_tokens.weight", EMBEDDING, "norm.weight", "output_norm.weight", "lm_head.weight", HEAD);
     private static final String GATE_UP = "ffn_gate_up_exps";
     private static final String DOWN = "ffn_down_exps";
-    /// gpt-oss has the matrices of experts column by column, and gates and values alternating. GGUF has no such tensors.
+    /// gpt-oss has the matrices of experts column by column, gates and values alternating. GGUF has no such tensors.
     private static final String TRANSPOSED = "_transposed";
 
     private static final String GATE_UP_BIAS_OF_GPT_OSS = "mlp.experts.gate_up_proj_bias";
