@@ -125,7 +125,7 @@ class OnMeta:
     def steered(self):
         places = [[1, 2], [2], [3], [4], [1]]
         lists = [0], [1.0, 0.0, 0.0], places, [1.0]
-        return self.run("decode_steered", [1] * 6, [0.5] * 8, 1, True, False, *lists, VOCABULARY, 5)
+        return self.run("decode_steered", [1] * 6, [0.5] * 8, 1, True, False, *lists, [], [], VOCABULARY, 5)
 
     def beside(self):
         self.decoder.add_chunk([1] * 32, 20, 64)
