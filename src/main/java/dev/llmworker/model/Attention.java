@@ -47,44 +47,4 @@ public record Attention(
     public int keyWidth() {
         return kvHeads * headDim;
     }
-
-    public Attention withWindow(int window) {
-        return new Attention(
-                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, sinks);
-    }
-
-    public Attention withRope(@Nullable Rope rope) {
-        return new Attention(
-                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, sinks);
-    }
-
-    public Attention withScale(double scale) {
-        return new Attention(
-                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, sinks);
-    }
-
-    public Attention withCap(double cap) {
-        return new Attention(
-                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, sinks);
-    }
-
-    public Attention withGrowth(@Nullable Growth growth) {
-        return new Attention(
-                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, sinks);
-    }
-
-    public Attention withNorm(HeadNorm norm) {
-        return new Attention(
-                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, sinks);
-    }
-
-    public Attention withBiases(boolean biased, boolean outputBiased) {
-        return new Attention(
-                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, sinks);
-    }
-
-    public Attention withSinks() {
-        return new Attention(
-                heads, kvHeads, headDim, window, rope, scale, cap, growth, norm, biased, outputBiased, true);
-    }
 }

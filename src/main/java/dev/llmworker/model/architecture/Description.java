@@ -1,6 +1,7 @@
 package dev.llmworker.model.architecture;
 
 import dev.llmworker.model.Attention;
+import dev.llmworker.model.Attention.Growth;
 import dev.llmworker.model.Attention.HeadNorm;
 import dev.llmworker.model.FeedForward;
 import dev.llmworker.model.FeedForward.Activation;
@@ -52,7 +53,17 @@ final class Description {
     boolean slidingUnscaled;
     /// The base of their rotary positions if the metadata have none; 0 is that of other layers.
     double slidingBase;
+    /// Whether layers without a window have no rotary positions, if any layer has a window.
+    boolean turnsInWindowsOnly;
     HeadNorm headNorm = HeadNorm.NONE;
+    /// Whether queries, keys and values always have a bias; otherwise they have one if it is in the file.
+    boolean biased;
+    boolean sinks;
+
+    @Nullable
+    Growth growth;
+    /// Factor of the scores if the metadata have none; 0 is what the values of a head give.
+    double scale;
     Norms norms = Norms.BEFORE;
     Activation activation = Activation.SILU;
     /// Of the layers so far, those that have a tensor for each expert.
@@ -115,18 +126,21 @@ final class Description {
                 headDim,
                 window(layer),
                 rope(layer, headDim),
-                keys.positive("attention.scale", 1 / Math.sqrt(headDim)),
+                keys.positive("attention.scale", scale == 0 ? 1 / Math.sqrt(headDim) : scale),
                 keys.notNegative("attn_logit_softcapping", scoreCap),
-                null,
+                growth,
                 headNorm,
-                keys.hasTensor(block + "attn_q.bias") || keys.hasTensor(block + "attn_qkv.bias"),
+                biased || keys.hasTensor(block + "attn_q.bias") || keys.hasTensor(block + "attn_qkv.bias"),
                 keys.hasTensor(block + "attn_output.bias"),
-                false);
+                sinks);
     }
 
     private @Nullable Rope rope(int layer, int headDim) throws ModelFileException {
         var pattern = turningPattern;
         if (!keys.flag("attention.rope_pattern", layer, layer % pattern < pattern - 1)) {
+            return null;
+        }
+        if (turnsInWindowsOnly && hasWindows() && !slides(layer)) {
             return null;
         }
         return slides(layer) ? ropes.ofSliding(headDim, slidingBase, slidingUnscaled) : ropes.of(headDim);

@@ -1,9 +1,7 @@
 package dev.llmworker.model.architecture;
 
 import dev.llmworker.model.Attention.HeadNorm;
-import dev.llmworker.model.Layer;
 import dev.llmworker.model.Layer.Norms;
-import dev.llmworker.weights.ModelFileException;
 
 /// Norms come after each half of a layer. In the 32B model three layers of four have a window, and only these know
 /// positions.
@@ -25,12 +23,6 @@ final class Exaone4 implements Architecture {
         model.norms = Norms.AFTER;
         model.headNorm = HeadNorm.EACH;
         model.slidingPattern = PATTERN;
-    }
-
-    @Override
-    public Layer layer(Description model, int index) throws ModelFileException {
-        var attention = model.attention(index);
-        var global = model.hasWindows() && !model.slides(index);
-        return model.layer(global ? attention.withRope(null) : attention, model.feedForward(index));
+        model.turnsInWindowsOnly = true;
     }
 }

@@ -1,7 +1,6 @@
 package dev.llmworker.model.architecture;
 
 import dev.llmworker.model.FeedForward.Activation;
-import dev.llmworker.model.Layer;
 import dev.llmworker.model.Layer.Norms;
 import dev.llmworker.weights.ModelFileException;
 
@@ -24,8 +23,8 @@ final class Gemma2 implements Architecture {
     }
 
     @Override
-    public void describe(Description model) {
-        describeGemma(model);
+    public void describe(Description model) throws ModelFileException {
+        describeGemma(model, LAYERS_OF_27B);
         model.slidingPattern = PATTERN;
         // In config.json, null means that there is no cap.
         if (!model.fromHub) {
@@ -34,25 +33,17 @@ final class Gemma2 implements Architecture {
         }
     }
 
-    @Override
-    public Layer layer(Description model, int index) throws ModelFileException {
-        return layer(model, index, LAYERS_OF_27B);
-    }
-
     /// What Gemma 2 and 3 have in common.
-    static void describeGemma(Description model) {
+    ///
+    /// @param ownScale layers of the model whose scores are scaled by the values that a head could have
+    static void describeGemma(Description model, int ownScale) throws ModelFileException {
         model.embeddingScale = Math.sqrt(model.hidden);
         model.normsFromZero = model.fromHub;
         model.norms = Norms.AROUND;
         model.activation = Activation.GELU;
-    }
-
-    /// @param ownScale the number of layers of the model whose scores are scaled by the values that a head could have
-    static Layer layer(Description model, int index, int ownScale) throws ModelFileException {
-        var attention = model.attention(index);
-        if (model.layers == ownScale && !model.keys.has("attention.scale")) {
-            attention = attention.withScale(1 / Math.sqrt((double) model.hidden / attention.heads()));
+        if (model.layers == ownScale) {
+            var heads = model.keys.sizeOf(0, "attention.head_count", Keys.MAX_SIZE);
+            model.scale = 1 / Math.sqrt((double) model.hidden / heads);
         }
-        return model.layer(attention, model.feedForward(index));
     }
 }

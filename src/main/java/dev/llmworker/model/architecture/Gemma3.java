@@ -1,7 +1,6 @@
 package dev.llmworker.model.architecture;
 
 import dev.llmworker.model.Attention.HeadNorm;
-import dev.llmworker.model.Layer;
 import dev.llmworker.weights.ModelFileException;
 
 /// Five layers of six have a window, and rotary positions of their own, which are not scaled.
@@ -22,16 +21,11 @@ final class Gemma3 implements Architecture {
     }
 
     @Override
-    public void describe(Description model) {
-        Gemma2.describeGemma(model);
+    public void describe(Description model) throws ModelFileException {
+        Gemma2.describeGemma(model, LAYERS_OF_27B);
         model.headNorm = HeadNorm.EACH;
         model.slidingPattern = PATTERN;
         model.slidingBase = LOCAL_BASE;
         model.slidingUnscaled = true;
-    }
-
-    @Override
-    public Layer layer(Description model, int index) throws ModelFileException {
-        return Gemma2.layer(model, index, LAYERS_OF_27B);
     }
 }

@@ -23,12 +23,13 @@ final class GptOss implements Architecture {
     public void describe(Description model) {
         model.activation = Activation.CLAMPED;
         model.slidingPattern = PATTERN;
+        model.sinks = true;
         // The model's own code has it so, but GGUF has no key for it.
         model.ropes.truncated = false;
     }
 
     @Override
     public Layer layer(Description model, int index) throws ModelFileException {
-        return model.layer(model.attention(index).withSinks(), model.experts(index, Scoring.SOFTMAX_OF_CHOSEN));
+        return model.layer(model.attention(index), model.experts(index, Scoring.SOFTMAX_OF_CHOSEN));
     }
 }

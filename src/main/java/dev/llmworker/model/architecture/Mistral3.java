@@ -1,7 +1,6 @@
 package dev.llmworker.model.architecture;
 
 import dev.llmworker.model.Attention.Growth;
-import dev.llmworker.model.Layer;
 import dev.llmworker.weights.ModelFileException;
 
 /// Llama whose queries grow with their position.
@@ -22,9 +21,8 @@ final class Mistral3 implements Architecture {
     }
 
     @Override
-    public Layer layer(Description model, int index) throws ModelFileException {
+    public void describe(Description model) throws ModelFileException {
         var beta = model.keys.notNegative("attention.temperature_scale", 0);
-        var growth = beta == 0 ? null : new Growth(beta, model.ropes.originalLength());
-        return model.layer(model.attention(index).withGrowth(growth), model.feedForward(index));
+        model.growth = beta == 0 ? null : new Growth(beta, model.ropes.originalLength());
     }
 }

@@ -1,8 +1,5 @@
 package dev.llmworker.model.architecture;
 
-import dev.llmworker.model.Layer;
-import dev.llmworker.weights.ModelFileException;
-
 final class Qwen2 implements Architecture {
     @Override
     public String name() {
@@ -15,7 +12,7 @@ final class Qwen2 implements Architecture {
     }
 
     @Override
-    public Layer layer(Description model, int index) throws ModelFileException {
-        return model.layer(model.attention(index).withBiases(true, false), model.feedForward(index));
+    public void describe(Description model) {
+        model.biased = true;
     }
 }
