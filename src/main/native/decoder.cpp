@@ -115,6 +115,16 @@ void activate(float* gates, const float* up, int size) {
   std::copy(g, g + size - j, gates + j);
 }
 
+// Rotates the pairs of a head, and scales all of it. pairs: of cosines and sines
+void rotate_head(float* head, int dim, const float* rotation, int pairs, float factor) {
+  for (int j = 0; j < 2 * pairs; j += 2) {
+    const float a = head[j] * factor, b = head[j + 1] * factor;
+    head[j] = a * rotation[j] - b * rotation[j + 1];
+    head[j + 1] = a * rotation[j + 1] + b * rotation[j];
+  }
+  for (int j = 2 * pairs; j < dim; j++) head[j] *= factor;
+}
+
 }  // namespace
 
 Decoder::Decoder(const Sizes& sizes, float epsilon, CacheType cache, int threads)
@@ -264,20 +274,6 @@ void Decoder::turn(const std::vector<Place>& places) {
     });
   }
 }
-
-namespace {
-
-// Rotates the pairs of a head, and scales all of it. pairs: of cosines and sines
-void rotate_head(float* head, int dim, const float* rotation, int pairs, float factor) {
-  for (int j = 0; j < 2 * pairs; j += 2) {
-    const float a = head[j] * factor, b = head[j + 1] * factor;
-    head[j] = a * rotation[j] - b * rotation[j + 1];
-    head[j + 1] = a * rotation[j + 1] + b * rotation[j];
-  }
-  for (int j = 2 * pairs; j < dim; j++) head[j] *= factor;
-}
-
-}  // namespace
 
 // Adds biases, applies head norms, rotates queries and keys by their positions, and puts keys and values into the cache.
 void Decoder::rotate(int index, const std::vector<Place>& places) {
