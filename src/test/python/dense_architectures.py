@@ -148,7 +148,7 @@ def put_experts(program, i: int, of: dict, count: int) -> None:
         put_vector(program, i, "router_bias", of["mlp.router.bias"])
     for e in range(count):
         if joined:
-            # Gates and values by turns, columns first.
+            # Alternating gates and values, columns first.
             gate_up = of["mlp.experts.gate_up_proj"][e].t()
             put_matrix(program, i, "gate_up", gate_up[::2], gate_up[1::2])
             put_matrix(program, i, "down", of["mlp.experts.down_proj"][e].t())

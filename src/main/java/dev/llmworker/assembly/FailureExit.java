@@ -24,7 +24,7 @@ final class FailureExit {
     }
 
     /// @param delay zero for never
-    /// @param exit is told why the process ends
+    /// @param exit takes the reason why the process ends
     FailureExit(Duration delay, Sleep sleep, Consumer<String> exit) {
         this.delay = delay;
         this.sleep = sleep;

@@ -16,7 +16,7 @@ import java.util.concurrent.TimeUnit;
 /// Encodes long runs with a model's tokenizer, in a process of its own: some texts make a tokenizer library end the
 /// whole process.
 public final class TokenizerProbe {
-    /// The library takes a tenth of a second for so many. What grows by the square ends the process long before.
+    /// The library takes a tenth of a second for so many. A quadratic algorithm ends the process long before.
     private static final int CHARACTERS = 1 << 16;
     /// Of names, which are many.
     private static final int NAMES_CHARACTERS = 1 << 14;
@@ -48,7 +48,7 @@ public final class TokenizerProbe {
             new Probe("letters with combining marks", MARKS),
             new Probe("a run of Chinese characters", "\u4e2d\u6587"),
             new Probe("a run of emoji", "\ud83d\ude00\u200d"),
-            new Probe("letters and blanks by turns", "x "),
+            new Probe("alternating letters and blanks", "x "),
             new Probe("characters that no text has", "\ufdd0\ufdd1\uffff"));
 
     private TokenizerProbe() {}

@@ -67,7 +67,7 @@ public final class Constraints {
         }
     }
 
-    /// Constraints grow while they are used, so their sizes are summed up anew.
+    /// Constraints grow while they are used, so their sizes are added up each time.
     private void evict() {
         var total = byExpression.sequencedValues().stream()
                 .mapToLong(Constraint::bytes)

@@ -14,7 +14,7 @@ final class Grammar {
     /// What an edge does. A number from 0 is a range of bytes: the low one, and the high one times 256.
     static final int JUMP = -1;
     static final int CALL = -2;
-    /// A call that is left out if the calls nest too deep. Only used where there is another way.
+    /// A call that is left out if calls nest too deep. It stands only where the grammar has another way.
     static final int FREE_CALL = -3;
     /// Calls a part several times; the node counts.
     static final int REPEAT = -4;
