@@ -13,6 +13,7 @@ import dev.llmworker.serving.camel.PortWebsocketComponent;
 import dev.llmworker.serving.camel.RoutePaths;
 import dev.llmworker.serving.camel.RouteUse;
 import dev.llmworker.serving.camel.StrictJsonFormat;
+import dev.llmworker.serving.camel.ThrownErrors;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.llm.LlmComponent;
 import dev.llmworker.serving.openai.CompletionProcessor;
@@ -82,6 +83,7 @@ public final class Serving {
         registry.bind("routePaths", new RoutePaths(port.pathRules(), port.healthPaths()));
         registry.bind("outsideHeaders", new OutsideHeaders());
         registry.bind("clientPolicy", new ClientPolicy(port.quietStreams()));
+        registry.bind("thrownErrors", new ThrownErrors());
         registry.bind("clientWaits", new ClientWaits());
         registry.bind("routeUse", new RouteUse.Counters());
         registry.bind("virtualThreads", Executors.newVirtualThreadPerTaskExecutor());

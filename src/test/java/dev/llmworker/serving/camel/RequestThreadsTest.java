@@ -10,6 +10,7 @@ import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.testing.RouteFolder;
+import dev.llmworker.testing.Await;
 import dev.llmworker.testing.RunningWorker;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -115,6 +116,7 @@ class RequestThreadsTest {
         for (var path : List.of("/generate", "/v1/completions")) {
             try (var worker = RunningWorker.with(new Broken())) {
                 assertEquals(500, worker.post(path, "{\"prompt\":\"x\"}").statusCode());
+                assertNothingRuns(worker);
             }
         }
     }
@@ -123,7 +125,15 @@ class RequestThreadsTest {
     void anErrorThatABugThrowsOnTheEventLoopIsAnswered() throws Exception {
         try (var worker = RunningWorker.with(new Broken())) {
             assertEquals(500, worker.get("/ping").statusCode());
+            assertNothingRuns(worker);
         }
+    }
+
+    /// Camel would keep the exchange in memory, and wait for it when the route stops.
+    private static void assertNothingRuns(RunningWorker worker) {
+        var running = worker.context().getInflightRepository();
+        Await.until("nothing runs in the route", () -> worker.context().getRoutes().stream()
+                .allMatch(route -> running.size(route.getRouteId()) == 0));
     }
 
     private record Broken() implements Generator {

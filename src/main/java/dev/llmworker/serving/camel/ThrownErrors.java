@@ -1,0 +1,56 @@
+package dev.llmworker.serving.camel;
+
+import org.apache.camel.AsyncCallback;
+import org.apache.camel.CamelContext;
+import org.apache.camel.Exchange;
+import org.apache.camel.NamedNode;
+import org.apache.camel.Processor;
+import org.apache.camel.spi.InterceptStrategy;
+import org.apache.camel.support.processor.DelegateAsyncProcessor;
+
+/// An [Error] that a step throws ends its exchange as an exception does. Camel lets it through instead, and then counts
+/// the exchange as running in its route for ever: the exchange stays in memory, and the route waits for it when it
+/// stops. Camel finds this class by its type in the registry.
+public final class ThrownErrors implements InterceptStrategy {
+    @Override
+    public Processor wrapProcessorInInterceptors(
+            CamelContext context, NamedNode step, Processor target, Processor next) {
+        return new DelegateAsyncProcessor(target) {
+            @Override
+            public boolean process(Exchange exchange, AsyncCallback callback) {
+                var later = new Later(callback);
+                try {
+                    if (!super.process(exchange, later)) {
+                        return false;
+                    }
+                } catch (Error e) {
+                    exchange.setException(e);
+                    if (later.told) {
+                        return false;
+                    }
+                }
+                callback.done(true);
+                return true;
+            }
+        };
+    }
+
+    /// Tells of the end of a step that ends on another thread. Camel says that a step has ended on this one before the
+    /// Error of the step arrives, so that is told by [ThrownErrors] once the step has returned.
+    private static final class Later implements AsyncCallback {
+        private final AsyncCallback callback;
+        private volatile boolean told;
+
+        Later(AsyncCallback callback) {
+            this.callback = callback;
+        }
+
+        @Override
+        public void done(boolean sync) {
+            if (!sync) {
+                told = true;
+                callback.done(false);
+            }
+        }
+    }
+}
