@@ -5,7 +5,6 @@ import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,7 +18,7 @@ import org.slf4j.LoggerFactory;
 /// A model as transformers saves it: `config.json`, and the weights in `model.safetensors` or in the files that
 /// `model.safetensors.index.json` lists. Files are untrusted: opening them checks everything except the values of
 /// the weights, which [Tensor#checkFinite()] checks.
-public final class Safetensors implements StoredModel {
+public final class Safetensors extends StoredModel {
     /// Put before names that GGUF does not have, so that none of them equals one of GGUF's.
     private static final String UNNAMED = "?";
     private static final Logger LOG = LoggerFactory.getLogger(Safetensors.class);
@@ -28,16 +27,8 @@ public final class Safetensors implements StoredModel {
     private static final String SINGLE = "model" + SUFFIX;
     private static final Pattern SHARD = Pattern.compile(".*-\\d{5}-of-\\d{5}\\.safetensors");
 
-    private final Path folder;
-    private final Arena arena;
-    private final Metadata metadata;
-    private final Map<String, Tensor> tensors;
-
     private Safetensors(Path folder, Arena arena, Metadata metadata, Map<String, Tensor> tensors) {
-        this.folder = folder;
-        this.arena = arena;
-        this.metadata = metadata;
-        this.tensors = tensors;
+        super(folder, arena, metadata, tensors);
     }
 
     /// Whether a path is a safetensors model: a folder, or a file by its name.
@@ -47,34 +38,23 @@ public final class Safetensors implements StoredModel {
                 || path.toString().endsWith(ShardIndex.NAME);
     }
 
-    /// Opens a model. The arena is closed here if the files are rejected, and by `close` otherwise.
-    ///
     /// @param path the folder, or a weights file with the other files beside it; one of several weights files
     ///     stands for all
     /// @throws ModelFileException if they are not valid files of a model whose tensors all have supported types
     /// @throws IOException if they cannot be read
-    @SuppressWarnings("MustBeClosedChecker")
     public static Safetensors open(Path path) throws IOException {
         var folder = Files.isDirectory(path)
                 ? path
                 : Objects.requireNonNull(path.toAbsolutePath().getParent());
         if (!Files.isDirectory(path)) {
-            MappedFile.requireRegular(path);
+            requireRegular(path);
         }
         var config = HubConfig.read(folder.resolve(HubConfig.NAME));
-        var arena = Arena.ofShared();
-        var opened = false;
-        try {
+        return opened(arena -> {
             var tensors = tensors(path, folder, arena);
             config.complete(tensors, arena);
-            var model = new Safetensors(folder, arena, config.metadata(), Collections.unmodifiableMap(tensors));
-            opened = true;
-            return model;
-        } finally {
-            if (!opened) {
-                arena.close();
-            }
-        }
+            return new Safetensors(folder, arena, config.metadata(), tensors);
+        });
     }
 
     private static Map<String, Tensor> tensors(Path path, Path folder, Arena arena) throws IOException {
@@ -134,15 +114,13 @@ public final class Safetensors implements StoredModel {
     }
 
     private static Map<String, Tensor> of(Path file, Arena arena) throws IOException {
-        var mapping = MappedFile.map(file, arena);
-        var header = SafetensorsHeader.read(file, mapping);
-        var towers = header.tensors().stream()
-                .filter(tensor -> HubTensorNames.isOfTower(tensor.name()))
-                .count();
+        var mapping = map(file, arena);
+        var shard = SafetensorsShard.read(file, mapping);
+        var towers = shard.names().filter(HubTensorNames::isOfTower).count();
         if (towers > 0) {
             LOG.info("{}: {} tensors for pictures or sound are left out", file.getFileName(), towers);
         }
-        return SafetensorsLayout.place(file, mapping, header, HubTensorNames::isLeftOut);
+        return shard.tensors(HubTensorNames::isLeftOut);
     }
 
     private static Map<String, Tensor> named(List<Map<String, Tensor>> shards) throws ModelFileException {
@@ -159,43 +137,5 @@ public final class Safetensors implements StoredModel {
             }
         }
         return tensors;
-    }
-
-    /// The folder of the model's files.
-    @Override
-    public Path file() {
-        return folder;
-    }
-
-    @Override
-    public Metadata metadata() {
-        return metadata;
-    }
-
-    @Override
-    public boolean fromHub() {
-        return true;
-    }
-
-    @Override
-    public Map<String, Tensor> tensors() {
-        return tensors;
-    }
-
-    @Override
-    public Tensor tensor(String name) throws ModelFileException {
-        if (!tensors.containsKey(name)) {
-            throw new ModelFileException(
-                    folder,
-                    "tensor " + HubTensorNames.fromGguf(name) + " is missing among " + tensors.size() + " tensors");
-        }
-        return StoredModel.super.tensor(name);
-    }
-
-    @Override
-    public synchronized void close() {
-        if (arena.scope().isAlive()) {
-            arena.close();
-        }
     }
 }
