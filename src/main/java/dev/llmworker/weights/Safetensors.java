@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
@@ -25,6 +26,12 @@ public final class Safetensors extends StoredModel {
 
     private static final String SUFFIX = ".safetensors";
     private static final String SINGLE = "model" + SUFFIX;
+    private static final String INDEX = SINGLE + ".index.json";
+    private static final int MAX_INDEX_BYTES = 16 << 20;
+    private static final int MAX_SHARDS = 1024;
+    /// A name without a path: shards are in the index's folder.
+    private static final Pattern SHARD_NAME =
+            Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}\\.safetensors");
     private static final Pattern SHARD = Pattern.compile(".*-\\d{5}-of-\\d{5}\\.safetensors");
 
     private Safetensors(Path folder, Arena arena, Metadata metadata, Map<String, Tensor> tensors) {
@@ -35,7 +42,7 @@ public final class Safetensors extends StoredModel {
     public static boolean isOne(Path path) {
         return Files.isDirectory(path)
                 || path.toString().endsWith(SUFFIX)
-                || path.toString().endsWith(ShardIndex.NAME);
+                || path.toString().endsWith(INDEX);
     }
 
     /// @param path the folder, or a weights file with the other files beside it; one of several weights files
@@ -58,7 +65,7 @@ public final class Safetensors extends StoredModel {
     }
 
     private static Map<String, Tensor> tensors(Path path, Path folder, Arena arena) throws IOException {
-        var index = folder.resolve(ShardIndex.NAME);
+        var index = folder.resolve(INDEX);
         if (Files.isDirectory(path)) {
             var single = folder.resolve(SINGLE);
             // The same order as in transformers.
@@ -66,12 +73,12 @@ public final class Safetensors extends StoredModel {
                 return single(single, arena);
             }
             if (Files.exists(index)) {
-                return sharded(ShardIndex.read(index), arena);
+                return sharded(index, arena);
             }
-            throw new ModelFileException(folder, "has neither " + SINGLE + " nor " + ShardIndex.NAME + others(folder));
+            throw new ModelFileException(folder, "has neither " + SINGLE + " nor " + INDEX + others(folder));
         }
         var isPart = SHARD.matcher(path.getFileName().toString()).matches() && Files.exists(index);
-        return isPart || path.endsWith(ShardIndex.NAME) ? sharded(ShardIndex.read(index), arena) : single(path, arena);
+        return isPart || path.endsWith(INDEX) ? sharded(index, arena) : single(path, arena);
     }
 
     private static String others(Path folder) throws IOException {
@@ -90,27 +97,53 @@ public final class Safetensors extends StoredModel {
     ///
     /// @param index `model.safetensors.index.json`
     public static Set<String> shards(Path index) throws IOException {
-        return ShardIndex.read(index).files();
+        return new TreeSet<>(fileByTensor(index).values());
     }
 
     private static Map<String, Tensor> single(Path file, Arena arena) throws IOException {
         return named(List.of(of(file, arena)));
     }
 
-    private static Map<String, Tensor> sharded(ShardIndex index, Arena arena) throws IOException {
+    private static Map<String, Tensor> sharded(Path index, Arena arena) throws IOException {
+        var fileByTensor = fileByTensor(index);
         var shards = new LinkedHashMap<String, Map<String, Tensor>>();
-        for (var name : index.files()) {
-            shards.put(name, of(index.file().resolveSibling(name), arena));
+        for (var name : new TreeSet<>(fileByTensor.values())) {
+            shards.put(name, of(index.resolveSibling(name), arena));
         }
-        for (var entry : index.shards().entrySet()) {
+        for (var entry : fileByTensor.entrySet()) {
             var shard = shards.get(entry.getValue());
             if (shard == null || !shard.containsKey(entry.getKey()) && !HubTensorNames.isLeftOut(entry.getKey())) {
                 throw new ModelFileException(
-                        index.file(),
+                        index,
                         "weight_map has tensor " + entry.getKey() + " in " + entry.getValue() + ", which lacks it");
             }
         }
         return named(new ArrayList<>(shards.values()));
+    }
+
+    /// Reads the index: which file has which tensor. All are in its folder.
+    private static Map<String, String> fileByTensor(Path index) throws IOException {
+        var json = JsonFile.read(index, MAX_INDEX_BYTES);
+        var map = json.get("weight_map");
+        if (!map.isObject() || map.isEmpty()) {
+            throw json.problem("weight_map", "is " + (map.isMissingNode() ? "missing" : "not an object with tensors"));
+        }
+        var shards = new LinkedHashMap<String, String>();
+        for (var entry : map.properties()) {
+            var shard = entry.getValue().isTextual() ? entry.getValue().textValue() : "";
+            if (!SHARD_NAME.matcher(shard).matches() || shard.contains("..")) {
+                throw json.problem(
+                        "weight_map",
+                        "has " + entry.getValue() + " for tensor " + entry.getKey()
+                                + "; expected the name of a .safetensors file beside it");
+            }
+            shards.put(entry.getKey(), shard);
+        }
+        var files = new TreeSet<>(shards.values()).size();
+        if (files > MAX_SHARDS) {
+            throw json.problem("weight_map", "names " + files + " files; the limit is " + MAX_SHARDS);
+        }
+        return shards;
     }
 
     private static Map<String, Tensor> of(Path file, Arena arena) throws IOException {
