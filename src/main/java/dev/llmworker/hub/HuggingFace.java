@@ -92,30 +92,29 @@ final class HuggingFace {
         var token = CacheFolder.nonBlank(environment.apply("HF_TOKEN"));
         var credential = token == null ? null : new WebClient.Credential(hub, token);
         try (var web = new WebClient(credential)) {
-            var files = files(id, own, hub, web);
+            var listing = listing(id, hub, web);
+            var files = new HubFiles(id, listing, own, hub, new Downloader(web, backoff, progress));
             var named = id.file();
             if (SafetensorsFiles.isNamed(named) || named == null && files.areSafetensors()) {
                 var folder = files.fetchSafetensors();
-                own.makeCurrent(id, files.revision());
+                own.makeCurrent(id, listing.revision());
                 return named == null ? folder : folder.resolve(named);
             }
-            var name = named != null ? named : files.onlyGguf();
+            var name = named != null ? named : GgufChoice.only(listing.names(), id.repository(), ":");
             GgufChoice.requireWhole(name, id.toString());
             var destination = files.fetch(name);
-            own.makeCurrent(id, files.revision());
+            own.makeCurrent(id, listing.revision());
             return destination;
         }
     }
 
-    private HubFiles files(HubId id, SnapshotCache own, URI hub, WebClient web)
-            throws IOException, InterruptedException {
-        var downloader = new Downloader(web, backoff, progress);
+    private HubListing listing(HubId id, URI hub, WebClient web) throws IOException, InterruptedException {
         var address = URI.create(hub + "/api/models/" + id.repository() + "?blobs=true");
         for (var failures = 1; ; failures++) {
             try (var answer = web.get(address, Map.of())) {
                 switch (answer.status()) {
                     case 200 -> {
-                        return HubFiles.parse(WebClient.text(answer, MAX_LISTING_BYTES), id, own, hub, downloader);
+                        return HubListing.parse(WebClient.text(answer, MAX_LISTING_BYTES), id.repository());
                     }
                     case 401, 403, 404 ->
                         throw new ModelUnavailableException("MODEL=" + id + ": the hub answered HTTP "
