@@ -49,7 +49,7 @@ final class WorkerCollector implements MultiCollector {
     }
 
     private void about(Snapshots metrics) {
-        var engine = stats.engine().description();
+        var engine = stats.engine().description;
         var model = Labels.of("model", model(), "architecture", engine.architecture());
         var state = identity.state().get();
         var states = new LinkedHashMap<Labels, Integer>();
@@ -164,15 +164,15 @@ final class WorkerCollector implements MultiCollector {
 
     private void engine(Snapshots metrics) {
         var engine = stats.engine();
-        var capacity = engine.description();
+        var capacity = engine.description;
         metrics.gauge("llmworker_slots", "Sequences that can be decoded together", capacity.slots());
-        metrics.gauge("llmworker_slots_used", "Sequences that have a slot", engine.running());
+        metrics.gauge("llmworker_slots_used", "Sequences that have a slot", engine.running);
         metrics.gauge("llmworker_queue_limit", "Generations that may wait", capacity.queueLimit());
         metrics.gauge("llmworker_kv_cache_positions", "Positions of the KV cache", capacity.cachePositions());
         metrics.gauge(
                 "llmworker_kv_cache_used_positions",
                 "Positions of the KV cache that running sequences fill",
-                engine.cachePositions());
+                engine.cachePositions);
         metrics.gauge("llmworker_kv_cache_bytes", "Size of the whole KV cache", capacity.cacheBytes());
         metrics.counter("llmworker_engine_steps", "Steps that the engine has made", engine.steps.sum());
         metrics.counter(
