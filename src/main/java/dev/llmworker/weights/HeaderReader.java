@@ -75,7 +75,7 @@ final class HeaderReader {
         var tensorCount = count("tensors", LEAST_ENTRY_BYTES, MAX_TENSORS);
         var keyCount = count("metadata keys", LEAST_PAIR_BYTES, MAX_KEYS);
         var metadata = new Metadata(file, values(keyCount));
-        return new Header(metadata, entries(tensorCount), offset());
+        return new Header(metadata, entries(tensorCount), header.position());
     }
 
     private void checkVersion(int version) throws ModelFileException {
@@ -196,9 +196,9 @@ final class HeaderReader {
     }
 
     private String name(int limitBytes) throws ModelFileException {
-        var start = offset();
+        var start = header.position();
         var name = string();
-        var bytes = offset() - start - LEAST_STRING_BYTES;
+        var bytes = header.position() - start - LEAST_STRING_BYTES;
         if (bytes < 1 || bytes > limitBytes) {
             throw failure(
                     "has a name of " + bytes + " bytes at byte " + start + "; expected 1 to " + limitBytes);
@@ -207,10 +207,6 @@ final class HeaderReader {
             throw failure("has a name with an unprintable character at byte " + start);
         }
         return name;
-    }
-
-    private long offset() {
-        return header.position();
     }
 
     private int int32() throws ModelFileException {
@@ -226,9 +222,9 @@ final class HeaderReader {
 
     /// A count of things that take at least `leastBytes` each and must fit into the rest of the file.
     private int count(String things, int leastBytes, int limit) throws ModelFileException {
-        var start = offset();
+        var start = header.position();
         var count = int64();
-        var room = Math.min(limit, (fileBytes - offset()) / leastBytes);
+        var room = Math.min(limit, (fileBytes - header.position()) / leastBytes);
         if (count < 0 || count > room) {
             var reason = room == limit
                     ? "the limit is " + limit
@@ -249,9 +245,9 @@ final class HeaderReader {
 
     /// Like [#string()], but whoever reads the text refuses it if it is not UTF-8: many texts are read by nobody.
     private Value.Text text() throws ModelFileException {
-        var start = offset();
+        var start = header.position();
         var length = int64();
-        if (length < 0 || length > fileBytes - offset()) {
+        if (length < 0 || length > fileBytes - header.position()) {
             throw failure("has a string of " + Long.toUnsignedString(length) + " bytes at byte " + start
                     + "; the file ends at byte " + fileBytes);
         }
@@ -287,11 +283,11 @@ final class HeaderReader {
         if (bytes <= header.remaining()) {
             return;
         }
-        var end = offset() + bytes;
+        var end = header.position() + bytes;
         if (end > fileBytes) {
             throw new ModelFileException(
                     file,
-                    "is truncated: it ends at byte " + fileBytes + ", and " + part + " needs bytes " + offset() + " to "
+                    "is truncated: it ends at byte " + fileBytes + ", and " + part + " needs bytes " + header.position() + " to "
                             + end);
         }
         throw failure("reaches to byte " + end + "; the limit of a header is " + MAX_HEADER_BYTES + " bytes");
