@@ -138,9 +138,8 @@ final class HealthCheck {
     }
 
     private Future<Answer> get(String path) {
-        var request = server.address()
-                .request(HttpMethod.GET, path, options.apiKey())
-                .setTimeout(LIMIT.toMillis());
+        var request =
+                server.address().request(HttpMethod.GET, path, options.apiKey()).setTimeout(LIMIT.toMillis());
         return client.request(request)
                 .compose(sent -> sent.send()
                         .compose(response -> response.body().map(body -> new Answer(response.statusCode(), body))));

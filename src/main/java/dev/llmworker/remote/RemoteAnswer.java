@@ -220,8 +220,8 @@ class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
         }
     }
 
-    /// Takes a place at the server to try next; null if there is none. Each is tried once, and one of them twice if its
-    /// connection broke.
+    /// Takes a place at the server to try next; null if there is none. Each is tried once, and one of them
+    /// twice if its connection broke.
     private @Nullable Place next(Failure failure, RemoteServer server) {
         var other = failure.elsewhere() ? servers.take(tried) : null;
         if (other == null && failure.again() && !askedAgain) {

@@ -123,8 +123,12 @@ final class WorkerCollector implements MultiCollector {
             if (shown.test(label)) {
                 var key = Labels.of("key", label);
                 requests.put(key, usage.requests().sum());
-                tokens.put(key.add("gen_ai_token_type", "input"), usage.promptTokens().sum());
-                tokens.put(key.add("gen_ai_token_type", "output"), usage.generatedTokens().sum());
+                tokens.put(
+                        key.add("gen_ai_token_type", "input"),
+                        usage.promptTokens().sum());
+                tokens.put(
+                        key.add("gen_ai_token_type", "output"),
+                        usage.generatedTokens().sum());
             }
         });
         var metrics = new Snapshots();
@@ -182,9 +186,7 @@ final class WorkerCollector implements MultiCollector {
                 "Tokens of prompts that went through the model",
                 engine.prefilledTokens.sum());
         metrics.counter(
-                "llmworker_engine_decoded_tokens",
-                "Tokens that the model has sampled",
-                engine.decodedTokens.sum());
+                "llmworker_engine_decoded_tokens", "Tokens that the model has sampled", engine.decodedTokens.sum());
     }
 
     /// The current values of metrics. The names of counters are without `_total`.
@@ -208,8 +210,8 @@ final class WorkerCollector implements MultiCollector {
 
         void gauges(String name, String help, Map<Labels, ? extends Number> values) {
             var gauge = GaugeSnapshot.builder().name(name).help(help);
-            values.forEach((labels, value) ->
-                    gauge.dataPoint(new GaugeDataPointSnapshot(value.doubleValue(), labels, null)));
+            values.forEach(
+                    (labels, value) -> gauge.dataPoint(new GaugeDataPointSnapshot(value.doubleValue(), labels, null)));
             all.add(gauge.build());
         }
 

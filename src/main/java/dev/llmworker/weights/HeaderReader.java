@@ -13,8 +13,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/// Reads a GGUF file's header: counts, metadata, the list of tensors. Every read and every allocation is first checked
-/// against the remaining bytes of the file. Source: `docs/gguf.md` of ggml.
+/// Reads a GGUF file's header: counts, metadata, the list of tensors. Every read and every allocation is first
+/// checked against the remaining bytes of the file. Source: `docs/gguf.md` of ggml.
 final class HeaderReader {
     private static final int MAX_KEYS = 65_536;
     private static final int MAX_TENSORS = 65_536;
@@ -181,8 +181,8 @@ final class HeaderReader {
         for (var i = 0; i < dimensions; i++) {
             shape[i] = int64();
             if (shape[i] < 1) {
-                throw failure("has size " + Long.toUnsignedString(shape[i]) + " in dimension " + i
-                        + "; expected 1 to " + Long.MAX_VALUE);
+                throw failure("has size " + Long.toUnsignedString(shape[i]) + " in dimension " + i + "; expected 1 to "
+                        + Long.MAX_VALUE);
             }
         }
         return shape;
@@ -191,8 +191,7 @@ final class HeaderReader {
     private TensorType tensorType() throws ModelFileException {
         var id = int32();
         return TensorType.of(id)
-                .orElseThrow(
-                        () -> failure("is " + TensorType.nameOf(id) + "; supported: " + TensorType.supported()));
+                .orElseThrow(() -> failure("is " + TensorType.nameOf(id) + "; supported: " + TensorType.supported()));
     }
 
     private String name(int limitBytes) throws ModelFileException {
@@ -200,8 +199,7 @@ final class HeaderReader {
         var name = string();
         var bytes = header.position() - start - LEAST_STRING_BYTES;
         if (bytes < 1 || bytes > limitBytes) {
-            throw failure(
-                    "has a name of " + bytes + " bytes at byte " + start + "; expected 1 to " + limitBytes);
+            throw failure("has a name of " + bytes + " bytes at byte " + start + "; expected 1 to " + limitBytes);
         }
         if (ModelFileException.UNPRINTABLE.matcher(name).find()) {
             throw failure("has a name with an unprintable character at byte " + start);
@@ -287,8 +285,8 @@ final class HeaderReader {
         if (end > fileBytes) {
             throw new ModelFileException(
                     file,
-                    "is truncated: it ends at byte " + fileBytes + ", and " + part + " needs bytes " + header.position() + " to "
-                            + end);
+                    "is truncated: it ends at byte " + fileBytes + ", and " + part + " needs bytes " + header.position()
+                            + " to " + end);
         }
         throw failure("reaches to byte " + end + "; the limit of a header is " + MAX_HEADER_BYTES + " bytes");
     }

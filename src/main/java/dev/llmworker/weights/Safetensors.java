@@ -30,8 +30,7 @@ public final class Safetensors extends StoredModel {
     private static final int MAX_INDEX_BYTES = 16 << 20;
     private static final int MAX_SHARDS = 1024;
     /// A name without a path: shards are in the index's folder.
-    private static final Pattern SHARD_NAME =
-            Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}\\.safetensors");
+    private static final Pattern SHARD_NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}\\.safetensors");
     private static final Pattern SHARD = Pattern.compile(".*-\\d{5}-of-\\d{5}\\.safetensors");
 
     private Safetensors(Path folder, Arena arena, Metadata metadata, Map<String, Tensor> tensors) {

@@ -18,9 +18,9 @@ import java.util.Optional;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 
-/// A mapped safetensors file. Its header is a length in 8 bytes, then a JSON object with the type, shape and offsets of
-/// each tensor. The format requires the tensors' data back to back from the first byte to the last, so nothing can
-/// overlap or be hidden. Source: the README of huggingface/safetensors.
+/// A mapped safetensors file. Its header is a length in 8 bytes, then a JSON object with the type, shape and
+/// offsets of each tensor. The format requires the tensors' data back to back from the first byte to the last,
+/// so nothing can overlap or be hidden. Source: the README of huggingface/safetensors.
 final class SafetensorsShard {
     /// A tensor as the file declares it.
     ///
@@ -28,7 +28,8 @@ final class SafetensorsShard {
     /// @param typeName the type's name in the file
     /// @param shape 0 to 4 sizes, each at least 1, rows first
     /// @param begin the first byte of its data, from the start of all data; unchecked
-    private record Entry(String name, Optional<TensorType> type, String typeName, List<Long> shape, long begin, long end) {}
+    private record Entry(
+            String name, Optional<TensorType> type, String typeName, List<Long> shape, long begin, long end) {}
 
     static final int LENGTH_BYTES = Long.BYTES;
     /// The longest known headers have about 100 KB.
@@ -195,8 +196,7 @@ final class SafetensorsShard {
 
     private void checkPlaces() throws ModelFileException {
         var sorted = new ArrayList<>(entries);
-        sorted.sort(Comparator.comparingLong(Entry::begin)
-                .thenComparingLong(Entry::end));
+        sorted.sort(Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
         var end = 0L;
         for (var entry : sorted) {
             if (entry.end() < entry.begin() || entry.end() > data.byteSize()) {

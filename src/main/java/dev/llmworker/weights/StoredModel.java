@@ -87,8 +87,8 @@ public abstract sealed class StoredModel implements AutoCloseable permits Gguf, 
         return this instanceof Safetensors;
     }
 
-    /// The tensors by name, in file order, unmodifiable. A tensor without a name in GGUF has a name that no other
-    /// tensor can have.
+    /// The tensors by name, in file order, unmodifiable. A tensor without a name in GGUF has a name that no
+    /// other tensor can have.
     public Map<String, Tensor> tensors() {
         return tensors;
     }
@@ -105,8 +105,7 @@ public abstract sealed class StoredModel implements AutoCloseable permits Gguf, 
         var tensor = tensors.get(name);
         if (tensor == null) {
             var shown = fromHub() ? HubTensorNames.fromGguf(name) : name;
-            throw new ModelFileException(
-                    file, "tensor " + shown + " is missing among " + tensors.size() + " tensors");
+            throw new ModelFileException(file, "tensor " + shown + " is missing among " + tensors.size() + " tensors");
         }
         return tensor;
     }

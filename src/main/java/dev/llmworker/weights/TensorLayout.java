@@ -29,7 +29,8 @@ final class TensorLayout {
     }
 
     /// The tensors by name, in file order.
-    static Map<String, Tensor> place(Path file, MemorySegment mapping, HeaderReader.Header header) throws ModelFileException {
+    static Map<String, Tensor> place(Path file, MemorySegment mapping, HeaderReader.Header header)
+            throws ModelFileException {
         var layout = new TensorLayout(file, mapping, alignment(file, header.metadata()), header.end());
         var tensors = new LinkedHashMap<String, Tensor>();
         for (var entry : header.tensors()) {

@@ -44,8 +44,11 @@ public final class WebClient implements AutoCloseable {
     ///
     /// @param announcedSha256 the hash that the first server gave for the file; null if it gave none
     public record Answer(
-            int status, HttpHeaders headers, InputStream body, Duration limit, @Nullable String announcedSha256)
-            implements AutoCloseable {
+            int status,
+            HttpHeaders headers,
+            InputStream body,
+            Duration limit,
+            @Nullable String announcedSha256) implements AutoCloseable {
         /// The next bytes; none at the end.
         ///
         /// @throws TransferException if the connection drops or stalls
@@ -209,5 +212,4 @@ public final class WebClient implements AutoCloseable {
         var standardPort = "https".equalsIgnoreCase(address.getScheme()) ? 443 : 80;
         return address.getPort() == -1 || address.getPort() == standardPort ? origin : origin + ":" + address.getPort();
     }
-
 }

@@ -8,8 +8,8 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
-/// Counts the bytes of work such as a download or a check, and shows the count from time to time: as a bar that redraws
-/// itself on one line of a terminal, or as lines of a log.
+/// Counts the bytes of work such as a download or a check, and shows the count from time to time: as a bar that
+/// redraws itself on one line of a terminal, or as lines of a log.
 ///
 /// Threading: called by the one thread that works.
 public class Progress {

@@ -38,8 +38,8 @@ public final class Origins {
         this.hosts = List.copyOf(hosts);
     }
 
-    /// The same list, and the names by which browsers of this machine may reach the worker. An attacker's name may point
-    /// to this machine, too (DNS rebinding), and its page would look like the worker's own.
+    /// The same list, and the names by which browsers of this machine may reach the worker. An attacker's name
+    /// may point to this machine, too (DNS rebinding), and its page would look like the worker's own.
     ///
     /// @param names of [#hosts]
     public Origins withHosts(List<Predicate<String>> names) {
@@ -82,8 +82,7 @@ public final class Origins {
     /// @param list such as `https://example.com, http://localhost:*`, or `*`; null for none
     /// @throws IllegalArgumentException naming the entry that no browser sends, and what to write instead
     public static Origins of(@Nullable String list) {
-        var allowed = entries(
-                list, Origins::site, "there is no origin in it; one is like https://example.com or *");
+        var allowed = entries(list, Origins::site, "there is no origin in it; one is like https://example.com or *");
         return new Origins(allowed.stream().anyMatch(entry -> entry.test(ALL)), allowed, List.of());
     }
 

@@ -82,7 +82,8 @@ public final class Serving {
     private static void bindForRoutes(Registry registry, HttpPort port, Generations generations) {
         registry.bind("llm", new LlmComponent(generations, port.vertx()));
         registry.bind("mergeFields", new MergeFields());
-        registry.bind("routePaths", new RoutePaths(port.pathRules(), port.settings().healthPaths()));
+        registry.bind(
+                "routePaths", new RoutePaths(port.pathRules(), port.settings().healthPaths()));
         registry.bind("outsideHeaders", new OutsideHeaders());
         registry.bind("clientPolicy", new ClientPolicy(port.quietStreams()));
         registry.bind("clientWaits", (Predicate) Serving::clientWaits);
@@ -107,8 +108,8 @@ public final class Serving {
         return notifier;
     }
 
-    /// Whether an exchange came by HTTP or WebSocket, so that a client gets the error. Otherwise the source of the route
-    /// gets the failure: a file stays, a message goes back to its queue.
+    /// Whether an exchange came by HTTP or WebSocket, so that a client gets the error. Otherwise the source of
+    /// the route gets the failure: a file stays, a message goes back to its queue.
     private static boolean clientWaits(Exchange exchange) {
         var source = exchange.getFromEndpoint();
         var uri = source == null ? "" : source.getEndpointUri();

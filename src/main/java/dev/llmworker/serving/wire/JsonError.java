@@ -146,8 +146,8 @@ public record JsonError(
         return Json.text(fields());
     }
 
-    /// As clients of the path expect it. It goes by path and not by route, because what is refused in front of the routes,
-    /// and what has no route, needs it too.
+    /// As clients of the path expect it. It goes by path and not by route, because what is refused in front of
+    /// the routes, and what has no route, needs it too.
     ///
     /// @param path null if none is known
     public String jsonFor(@Nullable String path) {

@@ -12,12 +12,12 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Set;
 
-/// BPE from a GGUF file's metadata, as used by GPT-2, Llama 3, Qwen, SmolLM and Gemma 4: writes the Hugging Face
-/// `tokenizer.json` of the model.
+/// BPE from a GGUF file's metadata, as used by GPT-2, Llama 3, Qwen, SmolLM and Gemma 4: writes the Hugging
+/// Face `tokenizer.json` of the model.
 ///
 /// Control tokens are not in its vocabulary, and the merges that would make one are left out: see
-/// [HuggingFaceEncoder]. The JSON is written straight into a buffer, because a tree of a hundred thousand nodes takes
-/// longer than the rest of the loading.
+/// [HuggingFaceEncoder]. The JSON is written straight into a buffer, because a tree of a hundred thousand nodes
+/// takes longer than the rest of the loading.
 final class BpeEncoder {
     private final StringBuilder json = new StringBuilder(1 << 21);
 

@@ -63,8 +63,7 @@ interface Expression {
                 if (argument.name() == null) {
                     positional.add(value);
                 } else if (named.put(argument.name(), value) != null) {
-                    throw new JinjaException(
-                            "got multiple values for keyword argument '" + argument.name() + "'");
+                    throw new JinjaException("got multiple values for keyword argument '" + argument.name() + "'");
                 }
             }
             return new Arguments(positional, named);

@@ -7,8 +7,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// A macro as a function that returns its text. It reads the variables of the scope that defines it, with the values
-/// that they have during the call.
+/// A macro as a function that returns its text. It reads the variables of the scope that defines it, with the
+/// values that they have during the call.
 record Macro(String name, List<Parameter> parameters, Block body, Scope scope) implements Invocable {
     /// @param whenLeftOut the default value, or null if there is none
     record Parameter(String name, @Nullable Expression whenLeftOut) {}
