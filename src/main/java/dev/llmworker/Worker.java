@@ -133,7 +133,7 @@ public final class Worker {
     private static void hurryAtSecondSignal(HttpPort port) {
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             for (var name : List.of("TERM", "INT")) {
-                Signal.handle(new Signal(name), _ -> port.hurry());
+                Signal.handle(new Signal(name), _ -> port.drain().hurry());
             }
         }));
     }

@@ -1,7 +1,6 @@
 package dev.llmworker.assembly;
 
 import com.sun.management.UnixOperatingSystemMXBean;
-import dev.llmworker.serving.access.AllowedHosts;
 import dev.llmworker.serving.access.ApiKeys;
 import dev.llmworker.serving.access.Origins;
 import dev.llmworker.serving.connection.Timeouts;
@@ -49,7 +48,7 @@ public final class Listening {
                 list(settings, SettingsTable.API_KEYS, keys -> ApiKeys.of(keys, file == null ? null : Path.of(file))),
                 list(settings, SettingsTable.METRICS_KEYS, ApiKeys::forMetrics),
                 list(settings, SettingsTable.ALLOWED_ORIGINS, Origins::of)
-                        .withHosts(list(settings, SettingsTable.ALLOWED_HOSTS, AllowedHosts::of)),
+                        .withHosts(list(settings, SettingsTable.ALLOWED_HOSTS, Origins::hosts)),
                 tls(settings),
                 settings.orNull(SettingsTable.PORT_HEALTH_LOCAL),
                 settings.orNull(SettingsTable.RUNPOD_POD_ID));

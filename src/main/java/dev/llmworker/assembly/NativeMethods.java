@@ -1,6 +1,6 @@
 package dev.llmworker.assembly;
 
-import dev.llmworker.text.TokenizerLibrary;
+import dev.llmworker.text.HuggingFaceEncoder;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -42,7 +42,7 @@ final class NativeMethods {
             new WeakReference<>(MESSAGE).clear();
             var _ = System.console();
             var _ = switchOverTypes(MESSAGE);
-            TokenizerLibrary.link();
+            HuggingFaceEncoder.link();
         } catch (IOException | RuntimeException | LinkageError e) {
             LOG.debug("native methods", e);
         }

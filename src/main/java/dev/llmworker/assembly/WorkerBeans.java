@@ -28,7 +28,7 @@ public record WorkerBeans(
     public static WorkerBeans of(HttpPort port, Generator generator, WorkerStats stats, StartReport report) {
         var identity = new WorkerIdentity(
                 version(),
-                () -> port.isDraining() ? "draining" : state(generator),
+                () -> port.drain().hasBegun() ? "draining" : state(generator),
                 () -> generator.modelId().orElse(""));
         return new WorkerBeans(port, generator, stats, new PrometheusPage(stats, port.stats(), identity), report);
     }

@@ -1,6 +1,5 @@
 package dev.llmworker.command;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -8,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 
@@ -36,11 +36,13 @@ public final class TinyModel {
     private static final int F32 = 0;
     private static final int Q8_0 = 8;
     private static final int ALIGNMENT = 32;
+    /// More than the whole file takes.
+    private static final int CAPACITY = 1 << 18;
 
     private final Random random = new Random(1);
-    private final Bytes metadata = new Bytes();
-    private final Bytes descriptions = new Bytes();
-    private final Bytes data = new Bytes();
+    private final ByteBuffer metadata = buffer();
+    private final ByteBuffer descriptions = buffer();
+    private final ByteBuffer data = buffer();
     private int keys;
     private int tensors;
 
@@ -51,18 +53,20 @@ public final class TinyModel {
         model.architecture();
         model.tokenizer();
         model.weights();
-        var bytes = new Bytes().int32(0x46554747).int32(3).int64(model.tensors).int64(model.keys);
-        bytes.writeBytes(model.metadata.toByteArray());
-        bytes.writeBytes(model.descriptions.toByteArray());
-        bytes.pad();
-        bytes.writeBytes(model.data.toByteArray());
-        Files.write(file, bytes.toByteArray());
+        var bytes = buffer().putInt(0x46554747).putInt(3).putLong(model.tensors).putLong(model.keys);
+        bytes.put(model.metadata.flip()).put(model.descriptions.flip());
+        pad(bytes).put(model.data.flip());
+        Files.write(file, Arrays.copyOf(bytes.array(), bytes.position()));
+    }
+
+    private static ByteBuffer buffer() {
+        return ByteBuffer.allocate(CAPACITY).order(ByteOrder.LITTLE_ENDIAN);
     }
 
     private void architecture() {
-        key("general.architecture", STRING).string("llama");
-        key("general.name", STRING).string("tiny");
-        key("tokenizer.chat_template", STRING).string(TEMPLATE);
+        text("general.architecture", "llama");
+        text("general.name", "tiny");
+        text("tokenizer.chat_template", TEMPLATE);
         integer("llama.block_count", LAYERS);
         integer("llama.embedding_length", HIDDEN);
         integer("llama.feed_forward_length", FEED_FORWARD);
@@ -70,8 +74,8 @@ public final class TinyModel {
         integer("llama.attention.head_count_kv", 1);
         integer("llama.context_length", 512);
         integer("llama.rope.dimension_count", HIDDEN / HEADS);
-        key("llama.rope.freq_base", FLOAT32).number(10_000);
-        key("llama.attention.layer_norm_rms_epsilon", FLOAT32).number(1e-5f);
+        key("llama.rope.freq_base", FLOAT32).putFloat(10_000);
+        key("llama.attention.layer_norm_rms_epsilon", FLOAT32).putFloat(1e-5f);
     }
 
     /// The vocabulary: GPT-2's byte alphabet, one merge, and ChatML's control tokens.
@@ -86,12 +90,12 @@ public final class TinyModel {
         for (var i = names.size(); i < VOCABULARY; i++) {
             names.add("<unused" + i + ">");
         }
-        key("tokenizer.ggml.model", STRING).string("gpt2");
-        key("tokenizer.ggml.pre", STRING).string("default");
+        text("tokenizer.ggml.model", "gpt2");
+        text("tokenizer.ggml.pre", "default");
         strings("tokenizer.ggml.tokens", names);
         strings("tokenizer.ggml.merges", List.of("h e"));
-        var types = key("tokenizer.ggml.token_type", ARRAY).int32(INT32).int64(names.size());
-        names.forEach(name -> types.int32(name.length() > 2 ? 3 : 1));
+        var types = key("tokenizer.ggml.token_type", ARRAY).putInt(INT32).putLong(names.size());
+        names.forEach(name -> types.putInt(name.length() > 2 ? 3 : 1));
         integer("tokenizer.ggml.eos_token_id", names.indexOf("<|im_end|>"));
         integer("tokenizer.ggml.bos_token_id", names.indexOf("<|im_start|>"));
     }
@@ -116,9 +120,9 @@ public final class TinyModel {
     private void norm(String name) {
         describe(name, F32, HIDDEN);
         for (var i = 0; i < HIDDEN; i++) {
-            data.number(1);
+            data.putFloat(1);
         }
-        data.pad();
+        pad(data);
     }
 
     private void matrix(String name, int rows, int columns) {
@@ -126,63 +130,46 @@ public final class TinyModel {
         var block = new byte[32];
         for (var i = 0; i < rows * columns / block.length; i++) {
             // A scale of 2⁻¹⁰ in float16, then the block's values.
-            data.write(0x00);
-            data.write(0x14);
+            data.putShort((short) 0x1400);
             random.nextBytes(block);
-            data.writeBytes(block);
+            data.put(block);
         }
-        data.pad();
+        pad(data);
     }
 
     private void describe(String name, int type, int... shape) {
         tensors++;
-        descriptions.string(name).int32(shape.length);
+        string(descriptions, name).putInt(shape.length);
         for (var size : shape) {
-            descriptions.int64(size);
+            descriptions.putLong(size);
         }
-        descriptions.int32(type).int64(data.size());
+        descriptions.putInt(type).putLong(data.position());
     }
 
     private void integer(String name, int value) {
-        key(name, UINT32).int32(value);
+        key(name, UINT32).putInt(value);
     }
 
     private void strings(String name, List<String> values) {
-        var array = key(name, ARRAY).int32(STRING).int64(values.size());
-        values.forEach(array::string);
+        var array = key(name, ARRAY).putInt(STRING).putLong(values.size());
+        values.forEach(value -> string(array, value));
     }
 
-    private Bytes key(String name, int type) {
+    private void text(String name, String value) {
+        string(key(name, STRING), value);
+    }
+
+    private ByteBuffer key(String name, int type) {
         keys++;
-        return metadata.string(name).int32(type);
+        return string(metadata, name).putInt(type);
     }
 
-    /// A buffer with little-endian numbers.
-    private static final class Bytes extends ByteArrayOutputStream {
-        Bytes int32(int value) {
-            writeBytes(ByteBuffer.allocate(Integer.BYTES)
-                    .order(ByteOrder.LITTLE_ENDIAN)
-                    .putInt(value)
-                    .array());
-            return this;
-        }
+    private static ByteBuffer string(ByteBuffer bytes, String text) {
+        var utf8 = text.getBytes(StandardCharsets.UTF_8);
+        return bytes.putLong(utf8.length).put(utf8);
+    }
 
-        Bytes int64(long value) {
-            return int32((int) value).int32((int) (value >> Integer.SIZE));
-        }
-
-        Bytes number(float value) {
-            return int32(Float.floatToRawIntBits(value));
-        }
-
-        Bytes string(String text) {
-            var bytes = text.getBytes(StandardCharsets.UTF_8);
-            int64(bytes.length).writeBytes(bytes);
-            return this;
-        }
-
-        void pad() {
-            writeBytes(new byte[Math.floorMod(-size(), ALIGNMENT)]);
-        }
+    private static ByteBuffer pad(ByteBuffer bytes) {
+        return bytes.put(new byte[Math.floorMod(-bytes.position(), ALIGNMENT)]);
     }
 }

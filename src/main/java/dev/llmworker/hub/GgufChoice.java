@@ -11,6 +11,9 @@ final class GgufChoice {
     private static final Pattern PART = Pattern.compile(".*-\\d{5}-of-(\\d{5})\\.gguf");
     private static final int MAX_LISTED = 30;
 
+    /// A text that means itself in a shell.
+    private static final Pattern PLAIN = Pattern.compile("[A-Za-z0-9_./:@%+=,-]+");
+
     private GgufChoice() {}
 
     /// The only GGUF file among `names`.
@@ -27,7 +30,7 @@ final class GgufChoice {
         if (candidates.size() > 1) {
             var listed = candidates.stream()
                     .limit(MAX_LISTED)
-                    .map(name -> "\n  MODEL=" + ShellWord.of(model + separator + name))
+                    .map(name -> "\n  MODEL=" + shellWord(model + separator + name))
                     .collect(Collectors.joining());
             var rest = candidates.size() > MAX_LISTED ? "\n  and " + (candidates.size() - MAX_LISTED) + " more" : "";
             throw new ModelUnavailableException(
@@ -45,5 +48,10 @@ final class GgufChoice {
                     + Integer.parseInt(part.group(1)) + " parts; join them into one file: `llama-gguf-split --merge "
                     + first + " model.gguf`");
         }
+    }
+
+    /// A text as a user must write it in a shell: itself if it means itself, or else in single quotes.
+    static String shellWord(String text) {
+        return PLAIN.matcher(text).matches() ? text : "'" + text.replace("'", "'\\''") + "'";
     }
 }

@@ -91,7 +91,8 @@ public final class ModelLocator {
     private String hint(String model) {
         if (model.startsWith(HOME_FOLDER)) {
             var meant = CacheFolder.home(environment).resolve(model.substring(HOME_FOLDER.length()));
-            return ". A shell replaces ~ only if it is not in quotes; write MODEL=" + ShellWord.of(meant.toString());
+            return ". A shell replaces ~ only if it is not in quotes; write MODEL="
+                    + GgufChoice.shellWord(meant.toString());
         }
         return looksLikePath(model) ? "" : ", and not a Hugging Face id (org/name or org/name:file.gguf)";
     }

@@ -1,6 +1,7 @@
 package dev.llmworker.logs;
 
 import java.time.Duration;
+import java.util.function.Consumer;
 import org.slf4j.LoggerFactory;
 
 /// Ends the process, once the log is written.
@@ -13,23 +14,18 @@ public final class ProcessEnd {
     /// How long an orderly end may take beyond the time for running requests.
     private static final Duration MOST_STOPPING = Duration.ofSeconds(60);
 
-    private static volatile Flush flush = _ -> {};
+    private static volatile Consumer<Duration> flush = _ -> {};
 
     private ProcessEnd() {}
 
-    /// Waits until all lines are written, or until the time is up.
-    @FunctionalInterface
-    interface Flush {
-        void within(Duration most);
-    }
-
-    static void flushBy(Flush flush) {
+    /// @param flush waits until all lines are written, or until the time is up
+    static void flushBy(Consumer<Duration> flush) {
         ProcessEnd.flush = flush;
     }
 
     /// Waits until the log is written.
     public static void flushLog() {
-        flush.within(MOST_FLUSHING);
+        flush.accept(MOST_FLUSHING);
     }
 
     /// Ends the process without its shutdown hooks.
@@ -81,15 +77,11 @@ public final class ProcessEnd {
         Thread.setDefaultUncaughtExceptionHandler((thread, failure) -> uncaught(thread, failure, ProcessEnd::halt));
     }
 
-    interface Halt {
-        void because(String why);
-    }
-
-    static void uncaught(Thread thread, Throwable failure, Halt halt) {
+    static void uncaught(Thread thread, Throwable failure, Consumer<String> halt) {
         LoggerFactory.getLogger("dev.llmworker.Worker")
                 .error("the thread {} has ended by a failure", thread.getName(), failure);
         if (failure instanceof OutOfMemoryError) {
-            halt.because("memory is out: " + failure.getMessage());
+            halt.accept("memory is out: " + failure.getMessage());
         }
     }
 }

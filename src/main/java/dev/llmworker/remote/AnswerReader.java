@@ -1,7 +1,10 @@
 package dev.llmworker.remote;
 
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.BooleanNode;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
@@ -17,7 +20,11 @@ import org.jspecify.annotations.Nullable;
 /// @param <E> the answer's events
 abstract class AnswerReader<E> {
     private static final String LAST = "[DONE]";
-    private static final ObjectMapper JSON = ExactJson.mapper();
+    /// Each number can be written again with all its digits.
+    private static final ObjectMapper JSON = JsonMapper.builder()
+            .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
+            .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
+            .build();
 
     private final BitSet unfinished = new BitSet();
     private final int choices;

@@ -81,17 +81,9 @@ final class Attempt {
 
     private RequestOptions options(ApiRequest question, @Nullable String apiKey) {
         var address = server.address();
-        var options = new RequestOptions()
-                .setMethod(HttpMethod.POST)
-                .setSsl(address.tls())
-                .setHost(address.host())
-                .setPort(address.port())
-                .setURI(address.apiPath() + question.path())
+        var options = address.request(HttpMethod.POST, address.apiPath() + question.path(), apiKey)
                 .putHeader("Content-Type", "application/json")
                 .putHeader("Accept", STREAM);
-        if (apiKey != null) {
-            options.putHeader("Authorization", "Bearer " + apiKey);
-        }
         if (!question.requestId().isEmpty()) {
             options.putHeader("X-Request-Id", question.requestId());
         }

@@ -7,7 +7,6 @@ import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClient;
 import io.vertx.core.http.HttpMethod;
-import io.vertx.core.http.RequestOptions;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.security.cert.CertificateException;
@@ -139,17 +138,8 @@ final class HealthCheck {
     }
 
     private Future<Answer> get(String path) {
-        var address = server.address();
-        var request = new RequestOptions()
-                .setMethod(HttpMethod.GET)
-                .setSsl(address.tls())
-                .setHost(address.host())
-                .setPort(address.port())
-                .setURI(path)
-                .setTimeout(LIMIT.toMillis());
-        if (options.apiKey() != null) {
-            request.putHeader("Authorization", "Bearer " + options.apiKey());
-        }
+        var request =
+                server.address().request(HttpMethod.GET, path, options.apiKey()).setTimeout(LIMIT.toMillis());
         return client.request(request)
                 .compose(sent -> sent.send()
                         .compose(response -> response.body().map(body -> new Answer(response.statusCode(), body))));

@@ -7,11 +7,14 @@ import dev.llmworker.generation.HeldEvent;
 import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.RefusedException;
+import dev.llmworker.remote.RemoteServer.Place;
 import io.vertx.core.Context;
 import io.vertx.core.http.HttpClient;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -34,7 +37,6 @@ class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
     private static final long USAGE_MILLIS = 2000;
 
     private final RemoteServers servers;
-    private final Failover route;
     private final HttpClient client;
     private final ApiRequest question;
     private final @Nullable String apiKey;
@@ -45,6 +47,8 @@ class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
     private final EventQueue<E> events;
     private final CompletableFuture<Void> acceptance = new CompletableFuture<>();
 
+    private final List<RemoteServer> tried = new ArrayList<>(1);
+    private boolean askedAgain;
     private AnswerReader<E> reader;
     private @Nullable Attempt attempt;
     private @Nullable Place place;
@@ -63,7 +67,6 @@ class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
             Supplier<AnswerReader<E>> readers,
             Consumer<RemoteAnswer<E>> whenOver) {
         this.servers = servers;
-        this.route = new Failover(servers);
         this.client = lane.client();
         this.context = lane.context();
         this.question = question;
@@ -90,7 +93,7 @@ class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
     private void ask(Place taken) {
         try (taken) {
             var server = taken.server();
-            route.add(server);
+            tried.add(server);
             reader = readers.get();
             var next = new Attempt(server, context, new Reply());
             attempt = next;
@@ -207,7 +210,7 @@ class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
             case FAILED -> server.failed(servers.hasOther(server));
             case GONE -> server.unhealthy(failure.detail(), true);
         }
-        var next = reader.emitted() > 0 ? null : route.next(failure, server);
+        var next = reader.emitted() > 0 ? null : next(failure, server);
         if (next != null) {
             ask(next);
         } else if (acceptance.completeExceptionally(failure.refusal())) {
@@ -215,6 +218,18 @@ class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
         } else {
             end(reader.ended(FinishReason.ERROR, failure.refusal().getMessage()));
         }
+    }
+
+    /// Takes a place at the server to try next; null if there is none. Each is tried once, and one of them
+    /// twice if its connection broke.
+    private @Nullable Place next(Failure failure, RemoteServer server) {
+        var other = failure.elsewhere() ? servers.take(tried) : null;
+        if (other == null && failure.again() && !askedAgain) {
+            // The server may have closed a kept connection in the meantime, so it is tried again.
+            askedAgain = true;
+            return server.place();
+        }
+        return other;
     }
 
     private void complete() {
@@ -249,7 +264,7 @@ class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
         events.end(finished);
         acceptance.complete(null);
         whenOver.accept(this);
-        LOG.debug("request={} server={} reason={}", question.requestId(), route.last(), finished.reason());
+        LOG.debug("request={} server={} reason={}", question.requestId(), tried.getLast(), finished.reason());
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.llmworker.remote;
 
 import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.Generation;
+import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Lease;
@@ -97,7 +98,7 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
     @Override
     public Generation submit(GenerationRequest request) {
         var question = ApiRequest.of(request);
-        return begin(() -> new RemoteGeneration(servers, nextLane(), question, options.apiKey(), running::remove));
+        return begin(() -> new RemoteGeneration(question));
     }
 
     @Override
@@ -112,6 +113,20 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
                 finished -> finished,
                 () -> new ChunkReader(choices),
                 running::remove));
+    }
+
+    /// A server's answer as tokens.
+    private final class RemoteGeneration extends RemoteAnswer<GenerationEvent> implements Generation {
+        RemoteGeneration(ApiRequest question) {
+            super(
+                    servers,
+                    nextLane(),
+                    question,
+                    options.apiKey(),
+                    finished -> finished,
+                    TokenReader::new,
+                    running::remove);
+        }
     }
 
     private Lane nextLane() {

@@ -24,9 +24,6 @@ public record RemoteOptions(
         Duration timeout) {
     public RemoteOptions {
         servers = List.copyOf(servers);
-        if (servers.isEmpty()) {
-            throw new IllegalArgumentException("at least one server is required");
-        }
         if (healthPath == null && model == null) {
             throw new IllegalArgumentException("without health checks the model's name is required");
         }

@@ -2,6 +2,7 @@ package dev.llmworker.remote;
 
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
+import dev.llmworker.remote.RemoteServer.Place;
 import dev.llmworker.stats.Count;
 import java.util.Collection;
 import java.util.List;

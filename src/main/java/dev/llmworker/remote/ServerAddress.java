@@ -1,7 +1,10 @@
 package dev.llmworker.remote;
 
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.RequestOptions;
 import java.net.URI;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /// The base URL of a server's API, as OpenAI clients write it: `http://host:8000/v1`. A URL without a path means
 /// `/v1`.
@@ -37,6 +40,19 @@ public record ServerAddress(boolean tls, String host, int port, String apiPath, 
 
     private static IllegalArgumentException wrong() {
         return new IllegalArgumentException("http:// or https:// with a host, such as http://localhost:8000/v1");
+    }
+
+    /// A request to the server.
+    ///
+    /// @param path from the server's own root
+    RequestOptions request(HttpMethod method, String path, @Nullable String apiKey) {
+        var request = new RequestOptions()
+                .setMethod(method)
+                .setSsl(tls)
+                .setHost(host)
+                .setPort(port)
+                .setURI(path);
+        return apiKey == null ? request : request.putHeader("Authorization", "Bearer " + apiKey);
     }
 
     @Override

@@ -34,14 +34,13 @@ public record Setting<T>(String name, String standard, Parser<T> parser, String 
 
     /// `auto` stands for the default.
     static Setting<Integer> whole(String name, String standard, int low, int high, String help) {
-        return new Setting<>(name, standard, text -> wholeNumber(text, low, high), help);
+        var limit = "a whole number from " + low + " to " + high;
+        return new Setting<>(name, standard, text -> auto(text, Integer::valueOf, low, high, limit), help);
     }
 
-    private static @Nullable Integer wholeNumber(String text, int low, int high) {
-        if (text.equalsIgnoreCase(AUTO)) {
-            return null;
-        }
-        return within(text, Integer::valueOf, low, high, "a whole number from " + low + " to " + high);
+    private static <T extends Comparable<T>> @Nullable T auto(
+            String text, Function<String, T> parse, T low, T high, String limit) {
+        return text.equalsIgnoreCase(AUTO) ? null : within(text, parse, low, high, limit);
     }
 
     /// @param limit says what a text that does not give a value from `low` to `high` must be
@@ -60,23 +59,8 @@ public record Setting<T>(String name, String standard, Parser<T> parser, String 
 
     /// A number of bytes; `auto` stands for the default.
     static Setting<Long> bytes(String name, String standard, long low, String help) {
-        return new Setting<>(name, standard, text -> byteCount(text, low), help);
-    }
-
-    private static @Nullable Long byteCount(String text, long low) {
-        if (text.equalsIgnoreCase(AUTO)) {
-            return null;
-        }
         var limit = "a number of bytes, at least " + low;
-        try {
-            var value = Long.parseLong(text);
-            if (value < low) {
-                throw new IllegalArgumentException(limit);
-            }
-            return value;
-        } catch (NumberFormatException _) {
-            throw new IllegalArgumentException(limit);
-        }
+        return new Setting<>(name, standard, text -> auto(text, Long::valueOf, low, Long.MAX_VALUE, limit), help);
     }
 
     /// `300`, `300s` and `5m` are five minutes.

@@ -12,10 +12,10 @@ public final class EngineStats {
     final LongAdder reusedTokens = new LongAdder();
     final LongAdder prefilledTokens = new LongAdder();
     final LongAdder decodedTokens = new LongAdder();
-    private volatile Description description = new Description("", "", "", 0, 0, 0, 0);
+    volatile Description description = new Description("", "", "", 0, 0, 0, 0);
     private volatile IntSupplier waiting = () -> 0;
-    private volatile int running;
-    private volatile int cachePositions;
+    volatile int running;
+    volatile int cachePositions;
 
     /// The model's and the engine's properties and capacity.
     ///
@@ -71,19 +71,7 @@ public final class EngineStats {
         reusedTokens.add(positions);
     }
 
-    Description description() {
-        return description;
-    }
-
     int waiting() {
         return waiting.getAsInt();
-    }
-
-    int running() {
-        return running;
-    }
-
-    int cachePositions() {
-        return cachePositions;
     }
 }

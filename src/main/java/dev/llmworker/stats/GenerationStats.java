@@ -1,8 +1,5 @@
 package dev.llmworker.stats;
 
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
-
 /// The durations and token counts of generations, in the histograms of OpenTelemetry's GenAI conventions with the
 /// recommended buckets.
 ///
@@ -25,11 +22,16 @@ final class GenerationStats {
 
     record TokenKind(String operation, String type) {}
 
-    final Map<Outcome, Histogram> durations = new ConcurrentHashMap<>();
-    final Map<String, Histogram> firstTokens = new ConcurrentHashMap<>();
-    final Map<String, Histogram> perToken = new ConcurrentHashMap<>();
-    final Map<TokenKind, Histogram> tokens = new ConcurrentHashMap<>();
-    final Histogram queued = new Histogram(FIRST_TOKENS);
+    final Histogram<Outcome> durations = new Histogram<>(DURATIONS);
+    final Histogram<String> firstTokens = new Histogram<>(FIRST_TOKENS);
+    final Histogram<String> perToken = new Histogram<>(PER_TOKEN);
+    final Histogram<TokenKind> tokens = new Histogram<>(TOKENS);
+    /// Has one key, which is empty.
+    final Histogram<String> queued = new Histogram<>(FIRST_TOKENS);
+
+    GenerationStats() {
+        var _ = queued.of("");
+    }
 
     void record(FinishedGeneration ended) {
         var operation = ended.operation();
@@ -37,27 +39,18 @@ final class GenerationStats {
             case "timeout", "error" -> ended.reason();
             default -> "";
         };
-        durations
-                .computeIfAbsent(new Outcome(operation, errorType), _ -> new Histogram(DURATIONS))
-                .record(ended.totalNanos() / NANOS);
-        recordTokens(new TokenKind(operation, "input"), ended.promptTokens());
-        recordTokens(new TokenKind(operation, "output"), ended.completionTokens());
+        durations.record(new Outcome(operation, errorType), ended.totalNanos() / NANOS);
+        tokens.record(new TokenKind(operation, "input"), ended.promptTokens());
+        tokens.record(new TokenKind(operation, "output"), ended.completionTokens());
         if (ended.queuedNanos() >= 0) {
-            queued.record(ended.queuedNanos() / NANOS);
+            queued.record("", ended.queuedNanos() / NANOS);
         }
         if (ended.firstTokenNanos() >= 0) {
-            firstTokens
-                    .computeIfAbsent(operation, _ -> new Histogram(FIRST_TOKENS))
-                    .record(ended.firstTokenNanos() / NANOS);
+            firstTokens.record(operation, ended.firstTokenNanos() / NANOS);
+            int more = ended.completionTokens() - 1;
+            if (more > 0) {
+                perToken.record(operation, (ended.totalNanos() - ended.firstTokenNanos()) / NANOS / more);
+            }
         }
-        int more = ended.completionTokens() - 1;
-        if (more > 0 && ended.firstTokenNanos() >= 0) {
-            perToken.computeIfAbsent(operation, _ -> new Histogram(PER_TOKEN))
-                    .record((ended.totalNanos() - ended.firstTokenNanos()) / NANOS / more);
-        }
-    }
-
-    private void recordTokens(TokenKind kind, int count) {
-        tokens.computeIfAbsent(kind, _ -> new Histogram(TOKENS)).record(count);
     }
 }

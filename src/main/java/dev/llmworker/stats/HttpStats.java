@@ -1,8 +1,6 @@
 package dev.llmworker.stats;
 
-import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 
 /// Counts HTTP requests by method, route and status. Labels have no values that clients can choose freely:
 /// methods that HTTP does not define share one label, and so do paths without a route.
@@ -22,7 +20,7 @@ public final class HttpStats {
 
     public record Answer(String method, String route, int status) {}
 
-    final Map<Answer, Histogram> durations = new ConcurrentHashMap<>();
+    final Histogram<Answer> durations = new Histogram<>(DURATIONS);
 
     /// A request was answered, or its client disconnected.
     ///
@@ -30,6 +28,6 @@ public final class HttpStats {
     /// @param durationNanos from the request's head to the end of the answer
     public void recordAnswered(String method, String route, int status, long durationNanos) {
         var answer = new Answer(METHODS.contains(method) ? method : OTHER_METHOD, route, status);
-        durations.computeIfAbsent(answer, _ -> new Histogram(DURATIONS)).record(durationNanos / NANOS);
+        durations.record(answer, durationNanos / NANOS);
     }
 }

@@ -28,7 +28,7 @@ public final class PrometheusPage implements AutoCloseable {
     private final WorkerStats stats;
     private final HttpStats http;
     private final WorkerIdentity identity;
-    private volatile @Nullable Registries registries;
+    private @Nullable Registries registries;
 
     public PrometheusPage(WorkerStats stats, HttpStats http, WorkerIdentity identity) {
         this.stats = stats;
@@ -66,19 +66,13 @@ public final class PrometheusPage implements AutoCloseable {
     private record Registries(
             PrometheusRegistry prometheus, PrometheusMeterRegistry meters, ExpositionFormats formats) {}
 
-    private Registries registries() {
+    private synchronized Registries registries() {
         var made = registries;
-        if (made != null) {
-            return made;
+        if (made == null) {
+            made = make();
+            registries = made;
         }
-        synchronized (this) {
-            made = registries;
-            if (made == null) {
-                made = make();
-                registries = made;
-            }
-            return made;
-        }
+        return made;
     }
 
     private Registries make() {
@@ -98,10 +92,9 @@ public final class PrometheusPage implements AutoCloseable {
     }
 
     @Override
-    public void close() {
-        var made = registries;
-        if (made != null) {
-            made.meters.close();
+    public synchronized void close() {
+        if (registries != null) {
+            registries.meters.close();
         }
     }
 }

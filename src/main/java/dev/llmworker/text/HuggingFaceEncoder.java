@@ -2,6 +2,7 @@ package dev.llmworker.text;
 
 import static ai.djl.huggingface.tokenizers.jni.TokenizersLibrary.LIB;
 
+import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import dev.llmworker.weights.ModelFileException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -34,6 +35,8 @@ public final class HuggingFaceEncoder implements TextEncoder {
             replacing("" + NameGuard.ESCAPE + NameGuard.ESCAPED_BREAK, "" + NameGuard.BREAK),
             replacing("" + NameGuard.ESCAPE + NameGuard.ESCAPED_ESCAPE, "" + NameGuard.ESCAPE));
 
+    private static final String SMALLEST =
+            "{\"version\":\"1.0\",\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}";
     private static final Cleaner CLEANER = Cleaner.create();
     /// Has each byte that UTF-8 can have, and characters that hardly any vocabulary has.
     private static final String PROBE = probe();
@@ -51,7 +54,7 @@ public final class HuggingFaceEncoder implements TextEncoder {
     public HuggingFaceEncoder(String json, int[] further, TextPieces pieces, Path file, String problem)
             throws IOException {
         // Loaded separately, so that a failure to load the native library is not blamed on the file.
-        TokenizerLibrary.load();
+        LibUtils.checkStatus();
         this.further = further;
         this.file = file;
         this.pieces = pieces;
@@ -65,6 +68,13 @@ public final class HuggingFaceEncoder implements TextEncoder {
         } catch (RuntimeException e) {
             throw failure(problem + ": ", e);
         }
+    }
+
+    /// Loads the library and makes the calls of a tokenizer once, so that later calls are fast.
+    public static void link() throws IOException {
+        var none = Path.of("none");
+        var pieces = TextPieces.whole(List.of(), none);
+        new HuggingFaceEncoder(SMALLEST, new int[0], pieces, none, "the smallest tokenizer").encode("a");
     }
 
     /// The name by which a tokenizer of guarded texts looks for a control token.

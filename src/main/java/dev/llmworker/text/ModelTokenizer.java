@@ -94,17 +94,19 @@ public final class ModelTokenizer implements Tokenizer {
         return switch (vocabulary.kind(id)) {
             case CONTROL, UNKNOWN -> NO_BYTES;
             case USER_DEFINED -> name.getBytes(StandardCharsets.UTF_8);
-            case BYTE ->
+            case BYTE, UNDEFINED, NORMAL, UNUSED ->
                 switch (spelling) {
                     case BYTE_LEVEL -> ByteAlphabet.bytes(name);
-                    case SENTENCE_PIECE -> SentencePieceAlphabet.byteOf(name);
-                };
-            case UNDEFINED, NORMAL, UNUSED ->
-                switch (spelling) {
-                    case BYTE_LEVEL -> ByteAlphabet.bytes(name);
-                    case SENTENCE_PIECE -> SentencePieceAlphabet.bytes(name);
+                    case SENTENCE_PIECE -> sentencePieceBytes(id, name);
                 };
         };
+    }
+
+    /// A byte token has a name such as `<0x0A>`. Elsewhere `▁` stands for a space.
+    private byte[] sentencePieceBytes(int id, String name) {
+        return vocabulary.kind(id) == Vocabulary.Kind.BYTE
+                ? new byte[] {(byte) Integer.parseInt(name, 3, 5, 16)}
+                : name.replace('▁', ' ').getBytes(StandardCharsets.UTF_8);
     }
 
     @Override

@@ -2,53 +2,30 @@ package dev.llmworker.weights;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Map;
 
 /// A GGUF model file of version 2 or 3, mapped read-only. Files are untrusted: opening one checks everything
 /// except the values of the weights, which [Tensor#checkFinite()] checks.
-public final class Gguf implements StoredModel {
+public final class Gguf extends StoredModel {
     /// The largest known models have 126 blocks.
     static final int MAX_BLOCKS = 1024;
 
-    private final Path file;
-    private final Arena arena;
-    private final Metadata metadata;
-    private final Map<String, Tensor> tensors;
-
     private Gguf(Path file, Arena arena, Metadata metadata, Map<String, Tensor> tensors) {
-        this.file = file;
-        this.arena = arena;
-        this.metadata = metadata;
-        this.tensors = tensors;
+        super(file, arena, metadata, tensors);
     }
 
-    /// Opens a file. The arena is closed here if the file is rejected, and by `close` otherwise.
-    ///
     /// @param file a regular file or a link to one
     /// @throws ModelFileException if it is not a valid GGUF file whose tensors all have supported types
     /// @throws IOException if it cannot be read
-    @SuppressWarnings("MustBeClosedChecker")
     public static Gguf open(Path file) throws IOException {
-        var arena = Arena.ofShared();
-        var opened = false;
-        try {
-            var gguf = read(file, arena, MappedFile.map(file, arena));
-            opened = true;
-            return gguf;
-        } finally {
-            if (!opened) {
-                arena.close();
-            }
-        }
-    }
-
-    private static Gguf read(Path file, Arena arena, MemorySegment mapping) throws ModelFileException {
-        var header = HeaderReader.read(file, mapping);
-        checkParts(file, header.metadata());
-        checkBlocks(file, header.metadata());
-        return new Gguf(file, arena, header.metadata(), TensorLayout.place(file, mapping, header));
+        return opened(arena -> {
+            var mapping = map(file, arena);
+            var header = HeaderReader.read(file, mapping);
+            checkParts(file, header.metadata());
+            checkBlocks(file, header.metadata());
+            return new Gguf(file, arena, header.metadata(), TensorLayout.place(file, mapping, header));
+        });
     }
 
     private static void checkParts(Path file, Metadata metadata) throws ModelFileException {
@@ -66,34 +43,6 @@ public final class Gguf implements StoredModel {
         var blocks = metadata.integer(key, 1);
         if (blocks < 1 || blocks > MAX_BLOCKS) {
             throw new ModelFileException(file, "metadata " + key + " is " + blocks + "; expected 1 to " + MAX_BLOCKS);
-        }
-    }
-
-    @Override
-    public Path file() {
-        return file;
-    }
-
-    @Override
-    public Metadata metadata() {
-        return metadata;
-    }
-
-    @Override
-    public boolean fromHub() {
-        return false;
-    }
-
-    /// The tensors in file order.
-    @Override
-    public Map<String, Tensor> tensors() {
-        return tensors;
-    }
-
-    @Override
-    public synchronized void close() {
-        if (arena.scope().isAlive()) {
-            arena.close();
         }
     }
 }

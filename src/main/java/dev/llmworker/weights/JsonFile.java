@@ -55,7 +55,7 @@ public record JsonFile(Path file, JsonNode root) {
 
     /// The bytes of a file of limited length.
     public static byte[] bytes(Path file, int maxBytes) throws IOException {
-        MappedFile.requireRegular(file);
+        StoredModel.requireRegular(file);
         if (!Files.isReadable(file)) {
             throw new ModelFileException(file, "is not readable by this user");
         }

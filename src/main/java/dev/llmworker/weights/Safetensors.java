@@ -5,12 +5,12 @@ import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
@@ -19,66 +19,52 @@ import org.slf4j.LoggerFactory;
 /// A model as transformers saves it: `config.json`, and the weights in `model.safetensors` or in the files that
 /// `model.safetensors.index.json` lists. Files are untrusted: opening them checks everything except the values of
 /// the weights, which [Tensor#checkFinite()] checks.
-public final class Safetensors implements StoredModel {
+public final class Safetensors extends StoredModel {
     /// Put before names that GGUF does not have, so that none of them equals one of GGUF's.
     private static final String UNNAMED = "?";
     private static final Logger LOG = LoggerFactory.getLogger(Safetensors.class);
 
     private static final String SUFFIX = ".safetensors";
     private static final String SINGLE = "model" + SUFFIX;
+    private static final String INDEX = SINGLE + ".index.json";
+    private static final int MAX_INDEX_BYTES = 16 << 20;
+    private static final int MAX_SHARDS = 1024;
+    /// A name without a path: shards are in the index's folder.
+    private static final Pattern SHARD_NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}\\.safetensors");
     private static final Pattern SHARD = Pattern.compile(".*-\\d{5}-of-\\d{5}\\.safetensors");
 
-    private final Path folder;
-    private final Arena arena;
-    private final Metadata metadata;
-    private final Map<String, Tensor> tensors;
-
     private Safetensors(Path folder, Arena arena, Metadata metadata, Map<String, Tensor> tensors) {
-        this.folder = folder;
-        this.arena = arena;
-        this.metadata = metadata;
-        this.tensors = tensors;
+        super(folder, arena, metadata, tensors);
     }
 
     /// Whether a path is a safetensors model: a folder, or a file by its name.
     public static boolean isOne(Path path) {
         return Files.isDirectory(path)
                 || path.toString().endsWith(SUFFIX)
-                || path.toString().endsWith(ShardIndex.NAME);
+                || path.toString().endsWith(INDEX);
     }
 
-    /// Opens a model. The arena is closed here if the files are rejected, and by `close` otherwise.
-    ///
     /// @param path the folder, or a weights file with the other files beside it; one of several weights files
     ///     stands for all
     /// @throws ModelFileException if they are not valid files of a model whose tensors all have supported types
     /// @throws IOException if they cannot be read
-    @SuppressWarnings("MustBeClosedChecker")
     public static Safetensors open(Path path) throws IOException {
         var folder = Files.isDirectory(path)
                 ? path
                 : Objects.requireNonNull(path.toAbsolutePath().getParent());
         if (!Files.isDirectory(path)) {
-            MappedFile.requireRegular(path);
+            requireRegular(path);
         }
         var config = HubConfig.read(folder.resolve(HubConfig.NAME));
-        var arena = Arena.ofShared();
-        var opened = false;
-        try {
+        return opened(arena -> {
             var tensors = tensors(path, folder, arena);
             config.complete(tensors, arena);
-            var model = new Safetensors(folder, arena, config.metadata(), Collections.unmodifiableMap(tensors));
-            opened = true;
-            return model;
-        } finally {
-            if (!opened) {
-                arena.close();
-            }
-        }
+            return new Safetensors(folder, arena, config.metadata(), tensors);
+        });
     }
 
     private static Map<String, Tensor> tensors(Path path, Path folder, Arena arena) throws IOException {
-        var index = folder.resolve(ShardIndex.NAME);
+        var index = folder.resolve(INDEX);
         if (Files.isDirectory(path)) {
             var single = folder.resolve(SINGLE);
             // The same order as in transformers.
@@ -86,12 +72,12 @@ public final class Safetensors implements StoredModel {
                 return single(single, arena);
             }
             if (Files.exists(index)) {
-                return sharded(ShardIndex.read(index), arena);
+                return sharded(index, arena);
             }
-            throw new ModelFileException(folder, "has neither " + SINGLE + " nor " + ShardIndex.NAME + others(folder));
+            throw new ModelFileException(folder, "has neither " + SINGLE + " nor " + INDEX + others(folder));
         }
         var isPart = SHARD.matcher(path.getFileName().toString()).matches() && Files.exists(index);
-        return isPart || path.endsWith(ShardIndex.NAME) ? sharded(ShardIndex.read(index), arena) : single(path, arena);
+        return isPart || path.endsWith(INDEX) ? sharded(index, arena) : single(path, arena);
     }
 
     private static String others(Path folder) throws IOException {
@@ -110,39 +96,63 @@ public final class Safetensors implements StoredModel {
     ///
     /// @param index `model.safetensors.index.json`
     public static Set<String> shards(Path index) throws IOException {
-        return ShardIndex.read(index).files();
+        return new TreeSet<>(fileByTensor(index).values());
     }
 
     private static Map<String, Tensor> single(Path file, Arena arena) throws IOException {
         return named(List.of(of(file, arena)));
     }
 
-    private static Map<String, Tensor> sharded(ShardIndex index, Arena arena) throws IOException {
+    private static Map<String, Tensor> sharded(Path index, Arena arena) throws IOException {
+        var fileByTensor = fileByTensor(index);
         var shards = new LinkedHashMap<String, Map<String, Tensor>>();
-        for (var name : index.files()) {
-            shards.put(name, of(index.file().resolveSibling(name), arena));
+        for (var name : new TreeSet<>(fileByTensor.values())) {
+            shards.put(name, of(index.resolveSibling(name), arena));
         }
-        for (var entry : index.shards().entrySet()) {
+        for (var entry : fileByTensor.entrySet()) {
             var shard = shards.get(entry.getValue());
             if (shard == null || !shard.containsKey(entry.getKey()) && !HubTensorNames.isLeftOut(entry.getKey())) {
                 throw new ModelFileException(
-                        index.file(),
+                        index,
                         "weight_map has tensor " + entry.getKey() + " in " + entry.getValue() + ", which lacks it");
             }
         }
         return named(new ArrayList<>(shards.values()));
     }
 
+    /// Reads the index: which file has which tensor. All are in its folder.
+    private static Map<String, String> fileByTensor(Path index) throws IOException {
+        var json = JsonFile.read(index, MAX_INDEX_BYTES);
+        var map = json.get("weight_map");
+        if (!map.isObject() || map.isEmpty()) {
+            throw json.problem("weight_map", "is " + (map.isMissingNode() ? "missing" : "not an object with tensors"));
+        }
+        var shards = new LinkedHashMap<String, String>();
+        for (var entry : map.properties()) {
+            var shard = entry.getValue().isTextual() ? entry.getValue().textValue() : "";
+            if (!SHARD_NAME.matcher(shard).matches() || shard.contains("..")) {
+                throw json.problem(
+                        "weight_map",
+                        "has " + entry.getValue() + " for tensor " + entry.getKey()
+                                + "; expected the name of a .safetensors file beside it");
+            }
+            shards.put(entry.getKey(), shard);
+        }
+        var files = new TreeSet<>(shards.values()).size();
+        if (files > MAX_SHARDS) {
+            throw json.problem("weight_map", "names " + files + " files; the limit is " + MAX_SHARDS);
+        }
+        return shards;
+    }
+
     private static Map<String, Tensor> of(Path file, Arena arena) throws IOException {
-        var mapping = MappedFile.map(file, arena);
-        var header = SafetensorsHeader.read(file, mapping);
-        var towers = header.tensors().stream()
-                .filter(tensor -> HubTensorNames.isOfTower(tensor.name()))
-                .count();
+        var mapping = map(file, arena);
+        var shard = SafetensorsShard.read(file, mapping);
+        var towers = shard.names().filter(HubTensorNames::isOfTower).count();
         if (towers > 0) {
             LOG.info("{}: {} tensors for pictures or sound are left out", file.getFileName(), towers);
         }
-        return SafetensorsLayout.place(file, mapping, header, HubTensorNames::isLeftOut);
+        return shard.tensors(HubTensorNames::isLeftOut);
     }
 
     private static Map<String, Tensor> named(List<Map<String, Tensor>> shards) throws ModelFileException {
@@ -159,43 +169,5 @@ public final class Safetensors implements StoredModel {
             }
         }
         return tensors;
-    }
-
-    /// The folder of the model's files.
-    @Override
-    public Path file() {
-        return folder;
-    }
-
-    @Override
-    public Metadata metadata() {
-        return metadata;
-    }
-
-    @Override
-    public boolean fromHub() {
-        return true;
-    }
-
-    @Override
-    public Map<String, Tensor> tensors() {
-        return tensors;
-    }
-
-    @Override
-    public Tensor tensor(String name) throws ModelFileException {
-        if (!tensors.containsKey(name)) {
-            throw new ModelFileException(
-                    folder,
-                    "tensor " + HubTensorNames.fromGguf(name) + " is missing among " + tensors.size() + " tensors");
-        }
-        return StoredModel.super.tensor(name);
-    }
-
-    @Override
-    public synchronized void close() {
-        if (arena.scope().isAlive()) {
-            arena.close();
-        }
     }
 }

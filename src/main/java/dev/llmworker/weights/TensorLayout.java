@@ -4,7 +4,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -29,8 +28,9 @@ final class TensorLayout {
         this.dataStart = Math.ceilDiv(headerEnd, alignment) * (long) alignment;
     }
 
-    /// The tensors by name, in file order, unmodifiable.
-    static Map<String, Tensor> place(Path file, MemorySegment mapping, Header header) throws ModelFileException {
+    /// The tensors by name, in file order.
+    static Map<String, Tensor> place(Path file, MemorySegment mapping, HeaderReader.Header header)
+            throws ModelFileException {
         var layout = new TensorLayout(file, mapping, alignment(file, header.metadata()), header.end());
         var tensors = new LinkedHashMap<String, Tensor>();
         for (var entry : header.tensors()) {
@@ -38,7 +38,7 @@ final class TensorLayout {
             tensors.put(entry.name(), new Tensor(file, entry.name(), entry.type(), entry.shape(), data));
         }
         layout.checkOverlaps(List.copyOf(tensors.values()));
-        return Collections.unmodifiableMap(tensors);
+        return tensors;
     }
 
     private static int alignment(Path file, Metadata metadata) throws ModelFileException {
@@ -53,7 +53,7 @@ final class TensorLayout {
     }
 
     /// The tensor's first byte in the file. Also checks its last byte.
-    private long start(Header.Entry entry) throws ModelFileException {
+    private long start(HeaderReader.Entry entry) throws ModelFileException {
         var offset = entry.offset();
         if (offset % alignment != 0) {
             throw failure(
@@ -72,7 +72,7 @@ final class TensorLayout {
         return dataStart + offset;
     }
 
-    private long bytes(Header.Entry entry) throws ModelFileException {
+    private long bytes(HeaderReader.Entry entry) throws ModelFileException {
         var type = entry.type();
         var columns = entry.shape()[0];
         if (columns % type.blockElements() != 0) {
@@ -110,7 +110,7 @@ final class TensorLayout {
         return tensor.data().address() - mapping.address();
     }
 
-    private ModelFileException failure(Header.Entry entry, String problem) {
+    private ModelFileException failure(HeaderReader.Entry entry, String problem) {
         return new ModelFileException(file, "tensor " + entry.name() + " " + problem);
     }
 }

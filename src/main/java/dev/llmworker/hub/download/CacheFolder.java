@@ -1,6 +1,6 @@
 package dev.llmworker.hub.download;
 
-import dev.llmworker.hub.progress.ByteCount;
+import dev.llmworker.hub.progress.Progress;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -46,8 +46,8 @@ public final class CacheFolder {
     public static void requireSpace(Path folder, long bytes, String what) throws IOException {
         var free = Files.getFileStore(folder).getUsableSpace();
         if (bytes > free - RESERVE_BYTES) {
-            throw new ModelUnavailableException(what + " needs " + ByteCount.text(bytes) + " in " + folder
-                    + "; " + ByteCount.text(free) + ", of which " + ByteCount.text(RESERVE_BYTES)
+            throw new ModelUnavailableException(what + " needs " + Progress.amount(bytes) + " in " + folder
+                    + "; " + Progress.amount(free) + ", of which " + Progress.amount(RESERVE_BYTES)
                     + " are reserved. Free some space, or set CACHE_DIR to a folder on a larger disk");
         }
     }

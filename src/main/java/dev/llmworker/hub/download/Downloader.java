@@ -83,7 +83,7 @@ public record Downloader(WebClient web, Backoff backoff, Progress progress) {
                     part.open(start, answer.headers().firstValue("ETag").orElse(null))) {
                 progress.stage("downloading " + file.name(), total);
                 progress.advanced(start);
-                copy(answer.body(), channel, file, total);
+                copy(answer, channel, file, total);
             } finally {
                 progress.done();
             }
@@ -157,18 +157,16 @@ public record Downloader(WebClient web, Backoff backoff, Progress progress) {
         return length.isPresent() ? OptionalLong.of(start + length.getAsLong()) : length;
     }
 
-    private void copy(TimedBody body, FileChannel channel, RemoteFile file, long total)
+    private void copy(WebClient.Answer answer, FileChannel channel, RemoteFile file, long total)
             throws IOException, InterruptedException {
-        for (var buffers = body.next(); !buffers.isEmpty(); buffers = body.next()) {
-            for (var buffer : buffers) {
-                if (channel.position() + buffer.remaining() > total) {
-                    throw new ModelUnavailableException(
-                            shown(file.address()) + " sends more than the " + total + " bytes expected");
-                }
-                progress.advanced(buffer.remaining());
-                while (buffer.hasRemaining()) {
-                    channel.write(buffer);
-                }
+        for (var buffer = answer.next(); buffer.hasRemaining(); buffer = answer.next()) {
+            if (channel.position() + buffer.remaining() > total) {
+                throw new ModelUnavailableException(
+                        shown(file.address()) + " sends more than the " + total + " bytes expected");
+            }
+            progress.advanced(buffer.remaining());
+            while (buffer.hasRemaining()) {
+                channel.write(buffer);
             }
         }
         if (channel.position() < total) {

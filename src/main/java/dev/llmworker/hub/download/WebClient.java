@@ -2,6 +2,7 @@ package dev.llmworker.hub.download;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.ConnectException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -15,6 +16,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import javax.net.ssl.SSLHandshakeException;
@@ -24,6 +26,7 @@ import org.jspecify.annotations.Nullable;
 /// token must stay with its own host. The hub gives a file's hash in the redirect, not in the final response.
 public final class WebClient implements AutoCloseable {
     private static final int MAX_REDIRECTS = 10;
+    private static final int CHUNK_BYTES = 16 << 10;
 
     /// A bearer token, and the URL of the only server that may receive it.
     public record Credential(URI server, String token) {
@@ -37,14 +40,34 @@ public final class WebClient implements AutoCloseable {
         }
     }
 
+    /// A response. Its body is read with a limit on stalls: the client's own input stream would wait for ever.
+    ///
     /// @param announcedSha256 the hash that the first server gave for the file; null if it gave none
     public record Answer(
             int status,
             HttpHeaders headers,
-            TimedBody body,
+            InputStream body,
+            Duration limit,
             @Nullable String announcedSha256) implements AutoCloseable {
+        /// The next bytes; none at the end.
+        ///
+        /// @throws TransferException if the connection drops or stalls
+        ByteBuffer next() throws IOException, InterruptedException {
+            var chunk = new byte[CHUNK_BYTES];
+            var reading = new FutureTask<>(() -> body.read(chunk));
+            Thread.ofVirtual().name("download").start(reading);
+            try {
+                return ByteBuffer.wrap(chunk, 0, Math.max(0, reading.get(limit.toMillis(), TimeUnit.MILLISECONDS)));
+            } catch (ExecutionException e) {
+                throw new TransferException("the connection dropped: " + e.getCause(), e);
+            } catch (TimeoutException e) {
+                throw new TransferException("no bytes for " + limit.toSeconds() + " s", e);
+            }
+        }
+
+        /// Closes the connection; the rest of the body is not read.
         @Override
-        public void close() {
+        public void close() throws IOException {
             body.close();
         }
     }
@@ -85,7 +108,7 @@ public final class WebClient implements AutoCloseable {
                 announced = announcedSha256(response.headers());
             }
             if (!isRedirect(response.statusCode())) {
-                return new Answer(response.statusCode(), response.headers(), response.body(), announced);
+                return new Answer(response.statusCode(), response.headers(), response.body(), limit, announced);
             }
             response.body().close();
             hop = redirectTarget(hop, response.headers());
@@ -96,12 +119,8 @@ public final class WebClient implements AutoCloseable {
     /// Reads the whole body as text.
     public static String text(Answer answer, int maxBytes) throws IOException, InterruptedException {
         var bytes = new ByteArrayOutputStream();
-        for (var buffers = answer.body().next();
-                !buffers.isEmpty();
-                buffers = answer.body().next()) {
-            for (var buffer : buffers) {
-                bytes.writeBytes(array(buffer));
-            }
+        for (var buffer = answer.next(); buffer.hasRemaining(); buffer = answer.next()) {
+            bytes.write(buffer.array(), 0, buffer.remaining());
             if (bytes.size() > maxBytes) {
                 throw new ModelUnavailableException("an answer is longer than " + maxBytes + " bytes");
             }
@@ -119,14 +138,14 @@ public final class WebClient implements AutoCloseable {
         client.shutdownNow();
     }
 
-    private HttpResponse<TimedBody> send(URI hop, Map<String, String> headers)
+    private HttpResponse<InputStream> send(URI hop, Map<String, String> headers)
             throws IOException, InterruptedException {
         var request = HttpRequest.newBuilder(hop).header("User-Agent", "camel-llm-worker");
         headers.forEach(request::header);
         if (credential != null && credential.isFor(hop)) {
             request.header("Authorization", "Bearer " + credential.token());
         }
-        var answer = client.sendAsync(request.build(), _ -> new TimedBody(limit));
+        var answer = client.sendAsync(request.build(), HttpResponse.BodyHandlers.ofInputStream());
         try {
             // Not the request's own timeout: from JDK 26 on that also covers the body, even if it keeps flowing.
             return answer.get(limit.toMillis(), TimeUnit.MILLISECONDS);
@@ -192,11 +211,5 @@ public final class WebClient implements AutoCloseable {
         var origin = (address.getScheme() + "://" + address.getHost()).toLowerCase(Locale.ROOT);
         var standardPort = "https".equalsIgnoreCase(address.getScheme()) ? 443 : 80;
         return address.getPort() == -1 || address.getPort() == standardPort ? origin : origin + ":" + address.getPort();
-    }
-
-    private static byte[] array(ByteBuffer buffer) {
-        var bytes = new byte[buffer.remaining()];
-        buffer.get(bytes);
-        return bytes;
     }
 }

@@ -1,11 +1,13 @@
 package dev.llmworker.serving.access;
 
+import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.serving.wire.UsesRegex;
 import io.netty.util.NetUtil;
 import io.vertx.core.http.HttpServerRequest;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -14,53 +16,80 @@ import org.jspecify.annotations.Nullable;
 ///
 /// But a page must not drive a worker that only this machine can reach. So what arrives at a loopback address is
 /// checked with and without a list.
-@UsesRegex("the variable ALLOWED_ORIGINS")
+@UsesRegex("the variables ALLOWED_ORIGINS and ALLOWED_HOSTS")
 public final class Origins {
     /// No list.
-    public static final Origins UNLISTED = new Origins(false, List.of(), AllowedHosts.NONE);
+    public static final Origins UNLISTED = new Origins(false, List.of(), List.of());
 
     private static final String LOCALHOST = "localhost";
+    private static final String SCHEME = "http://";
     private static final String ALL = "*";
     // Sent by pages without a site: files, and frames that are sandboxed.
     private static final String NULL = "null";
 
     private final boolean all;
     private final List<Predicate<String>> allowed;
-    private final AllowedHosts hosts;
+    /// The names under which browsers of this machine may reach the worker, beside loopback names.
+    private final List<Predicate<String>> hosts;
 
-    private Origins(boolean all, List<Predicate<String>> allowed, AllowedHosts hosts) {
+    private Origins(boolean all, List<Predicate<String>> allowed, List<Predicate<String>> hosts) {
         this.all = all;
         this.allowed = List.copyOf(allowed);
-        this.hosts = hosts;
+        this.hosts = List.copyOf(hosts);
     }
 
-    /// The same list, and the names by which browsers of this machine may reach the worker.
-    public Origins withHosts(AllowedHosts names) {
+    /// The same list, and the names by which browsers of this machine may reach the worker. An attacker's name
+    /// may point to this machine, too (DNS rebinding), and its page would look like the worker's own.
+    ///
+    /// @param names of [#hosts]
+    public Origins withHosts(List<Predicate<String>> names) {
         return new Origins(all, allowed, names);
+    }
+
+    /// @param list such as `worker.example.com, *.example.net`; null for none
+    /// @throws IllegalArgumentException naming the entry that is no host name
+    public static List<Predicate<String>> hosts(@Nullable String list) {
+        return entries(list, Origins::host, "there is no host in it; one is like worker.example.com");
+    }
+
+    private static Predicate<String> host(String host) {
+        try {
+            return OriginPattern.of(SCHEME + host + ":*").asMatchPredicate();
+        } catch (IllegalArgumentException _) {
+            throw new IllegalArgumentException("\"" + RequestFields.shortened(host)
+                    + "\" is no host; write a name or an address, like worker.example.com, without http:// and without a"
+                    + " port");
+        }
+    }
+
+    /// @param none what is wrong with a list without entries
+    private static List<Predicate<String>> entries(
+            @Nullable String list, Function<String, Predicate<String>> parse, String none) {
+        if (list == null) {
+            return List.of();
+        }
+        var entries = Arrays.stream(list.split(","))
+                .map(String::strip)
+                .filter(entry -> !entry.isEmpty())
+                .map(parse)
+                .toList();
+        if (entries.isEmpty()) {
+            throw new IllegalArgumentException(none);
+        }
+        return entries;
     }
 
     /// @param list such as `https://example.com, http://localhost:*`, or `*`; null for none
     /// @throws IllegalArgumentException naming the entry that no browser sends, and what to write instead
     public static Origins of(@Nullable String list) {
-        if (list == null) {
-            return UNLISTED;
-        }
-        var all = false;
-        var allowed = new ArrayList<Predicate<String>>();
-        for (var part : list.split(",")) {
-            var entry = part.strip();
-            if (!entry.isEmpty()) {
-                all = all || entry.equals(ALL);
-                allowed.add(
-                        entry.equals(ALL) || entry.equals(NULL)
-                                ? entry::equals
-                                : OriginPattern.of(entry).asMatchPredicate());
-            }
-        }
-        if (allowed.isEmpty()) {
-            throw new IllegalArgumentException("there is no origin in it; one is like https://example.com or *");
-        }
-        return new Origins(all, allowed, AllowedHosts.NONE);
+        var allowed = entries(list, Origins::site, "there is no origin in it; one is like https://example.com or *");
+        return new Origins(allowed.stream().anyMatch(entry -> entry.test(ALL)), allowed, List.of());
+    }
+
+    private static Predicate<String> site(String entry) {
+        return entry.equals(ALL) || entry.equals(NULL)
+                ? entry::equals
+                : OriginPattern.of(entry).asMatchPredicate();
     }
 
     boolean areListed() {
@@ -106,7 +135,12 @@ public final class Origins {
         if (!loopback) {
             return own || allowed.isEmpty();
         }
-        return isOfThisMachine(origin) || host != null && own && hosts.allows(host);
+        return isOfThisMachine(origin) || host != null && own && isHost(host);
+    }
+
+    private boolean isHost(String host) {
+        var origin = SCHEME + host.toLowerCase(Locale.ROOT);
+        return hosts.stream().anyMatch(entry -> entry.test(origin));
     }
 
     /// Whether it is a page of the worker's own.

@@ -3,7 +3,6 @@ package dev.llmworker.serving.beans;
 import com.fasterxml.jackson.core.JacksonException;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.HttpClient;
-import dev.llmworker.serving.connection.Nobody;
 import dev.llmworker.serving.connection.WebSocketClient;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestLog;
@@ -28,7 +27,7 @@ final class ErrorProcessor implements Processor {
         }
         var client = Client.of(exchange);
         if (error == null) {
-            var id = client instanceof Nobody ? exchange.getExchangeId() : client.requestId();
+            var id = client instanceof Client.Nobody ? exchange.getExchangeId() : client.requestId();
             LOG.error("failed route={} request={}", exchange.getFromRouteId(), id, failure);
             error = JsonError.internal();
         }

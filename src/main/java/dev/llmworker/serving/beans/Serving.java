@@ -4,8 +4,6 @@ import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.serving.camel.AnswerHeaders;
 import dev.llmworker.serving.camel.ClientPolicy;
-import dev.llmworker.serving.camel.ClientWaits;
-import dev.llmworker.serving.camel.DrainBeforeStop;
 import dev.llmworker.serving.camel.OutsideHeaders;
 import dev.llmworker.serving.camel.PortHttpEngine;
 import dev.llmworker.serving.camel.PortRouter;
@@ -24,8 +22,13 @@ import dev.llmworker.stats.PrometheusPage;
 import dev.llmworker.stats.WorkerStats;
 import java.time.InstantSource;
 import java.util.concurrent.Executors;
+import org.apache.camel.Exchange;
+import org.apache.camel.Predicate;
 import org.apache.camel.component.platform.http.PlatformHttpComponent;
+import org.apache.camel.spi.CamelEvent;
+import org.apache.camel.spi.EventNotifier;
 import org.apache.camel.spi.Registry;
+import org.apache.camel.support.SimpleEventNotifierSupport;
 
 /// What YAML routes find by name.
 public final class Serving {
@@ -46,7 +49,7 @@ public final class Serving {
         registry.bind("platform-http", http);
         registry.bind("vertx-websocket", new PortWebsocketComponent(port, router, stats));
         var generations = new Generations(generator, port.drain(), stats, port.memory());
-        registry.bind("drainBeforeStop", new DrainBeforeStop(() -> port.drain().run(stats, generations::endAll)));
+        registry.bind("drainBeforeStop", drainBeforeStop(() -> port.drain().run(stats, generations::endAll)));
         registry.bind("ping", new PingProcessor(generator));
         registry.bind("generate", new GenerateProcessor(generations, GenerateProcessor.Mode.WHOLE));
         registry.bind("stream", new GenerateProcessor(generations, GenerateProcessor.Mode.STREAM));
@@ -59,7 +62,7 @@ public final class Serving {
                 "completions", new CompletionProcessor(CompletionProcessor.Kind.TEXT, generations, generator, clock));
         registry.bind("models", new ModelsProcessor(generator, clock));
         registry.bind("stats", new StatsProcessor(stats));
-        registry.bind("metrics", new MetricsProcessor(metrics, port.metricsKeys()));
+        registry.bind("metrics", new MetricsProcessor(metrics, port.settings().metricsKeys()));
         registry.bind("page", new PageProcessor());
         registry.bind("websocket", new WebSocketProcessor(generations, port.memory()));
         registry.bind("errors", new ErrorProcessor());
@@ -80,12 +83,38 @@ public final class Serving {
     private static void bindForRoutes(Registry registry, HttpPort port, Generations generations) {
         registry.bind("llm", new LlmComponent(generations, port.vertx()));
         registry.bind("mergeFields", new MergeFields());
-        registry.bind("routePaths", new RoutePaths(port.pathRules(), port.healthPaths()));
+        registry.bind(
+                "routePaths", new RoutePaths(port.pathRules(), port.settings().healthPaths()));
         registry.bind("outsideHeaders", new OutsideHeaders());
         registry.bind("clientPolicy", new ClientPolicy(port.quietStreams()));
         registry.bind("thrownErrors", new ThrownErrors());
-        registry.bind("clientWaits", new ClientWaits());
+        registry.bind("clientWaits", (Predicate) Serving::clientWaits);
         registry.bind("routeUse", new RouteUse.Counters());
         registry.bind("virtualThreads", Executors.newVirtualThreadPerTaskExecutor());
+    }
+
+    /// Camel waits until the drain returns, and then stops its routes.
+    private static EventNotifier drainBeforeStop(Runnable drain) {
+        var notifier = new SimpleEventNotifierSupport() {
+            @Override
+            public boolean isEnabled(CamelEvent event) {
+                return event instanceof CamelEvent.CamelContextStoppingEvent;
+            }
+
+            @Override
+            public void notify(CamelEvent event) {
+                drain.run();
+            }
+        };
+        notifier.setIgnoreCamelContextEvents(false);
+        return notifier;
+    }
+
+    /// Whether an exchange came by HTTP or WebSocket, so that a client gets the error. Otherwise the source of
+    /// the route gets the failure: a file stays, a message goes back to its queue.
+    private static boolean clientWaits(Exchange exchange) {
+        var source = exchange.getFromEndpoint();
+        var uri = source == null ? "" : source.getEndpointUri();
+        return uri.startsWith("platform-http:") || uri.startsWith("vertx-websocket:");
     }
 }

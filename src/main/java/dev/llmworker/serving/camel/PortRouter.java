@@ -61,7 +61,7 @@ public final class PortRouter extends VertxPlatformHttpRouter {
     private PortRouter(HttpPort port, Router router) {
         super(null, port.vertx(), router, NAME);
         this.router = router;
-        maxBodyBytes = port.maxBodyBytes();
+        maxBodyBytes = port.settings().maxBodyBytes();
         memory = port.memory();
         REASONS.forEach((status, reason) -> answer(status, _ -> JsonError.ofStatus(status, reason)));
         answer(404, PortRouter::notFound);

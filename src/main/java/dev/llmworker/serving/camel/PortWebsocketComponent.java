@@ -33,7 +33,7 @@ public final class PortWebsocketComponent extends VertxWebsocketComponent {
 
     @Override
     protected Endpoint createEndpoint(String uri, String remaining, Map<String, Object> parameters) throws Exception {
-        setDefaultHost(port.host());
+        setDefaultHost(port.settings().host());
         setDefaultPort(port.port());
         return super.createEndpoint(uri, remaining, parameters);
     }

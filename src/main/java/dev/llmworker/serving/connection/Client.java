@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /// `convertBodyTo` among them, replace the message that knows the response.
 ///
 /// Threading: any thread.
-public sealed interface Client permits HttpClient, WebSocketClient, Nobody {
+public sealed interface Client permits HttpClient, WebSocketClient, Client.Nobody {
     String PROPERTY = "llmworker.client";
 
     /// The client of an exchange: [Nobody] if the exchange came from a queue, a folder or a timer.
@@ -52,4 +52,34 @@ public sealed interface Client permits HttpClient, WebSocketClient, Nobody {
     ///
     /// @return cancels that
     Departure.Watch onGone(Runnable task);
+
+    /// No client waits: the exchange came from a queue, a folder or a timer.
+    enum Nobody implements Client {
+        INSTANCE;
+
+        @Override
+        public String requestId() {
+            return "";
+        }
+
+        @Override
+        public @Nullable ApiKey key() {
+            return null;
+        }
+
+        @Override
+        public boolean isAdmitted() {
+            return false;
+        }
+
+        @Override
+        public boolean isGone() {
+            return false;
+        }
+
+        @Override
+        public Departure.Watch onGone(Runnable task) {
+            return () -> {};
+        }
+    }
 }

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.connection;
 
+import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.Lease;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -8,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Queue;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// The prompts of one connection: those without an id one after the other, those with one side by side.
 ///
@@ -109,5 +111,45 @@ public final class ConnectionPrompts {
     void close() {
         lane.clear();
         endRunning();
+    }
+
+    /// One prompt of a WebSocket, from when it is taken to its end.
+    public static final class PromptRun {
+        private final Consumer<PromptRun> release;
+        private @Nullable Answer<?> answer;
+        private boolean over;
+
+        /// @param release forgets it
+        PromptRun(Consumer<PromptRun> release) {
+            this.release = release;
+        }
+
+        /// It runs no more, and its id is free. Called before its client is told.
+        public void release() {
+            release.accept(this);
+        }
+
+        /// Names the answer that ends with it.
+        public void began(Answer<?> begun) {
+            synchronized (this) {
+                answer = begun;
+                if (!over) {
+                    return;
+                }
+            }
+            begun.close();
+        }
+
+        /// Ends its answer, now or when it begins.
+        void end() {
+            Answer<?> begun;
+            synchronized (this) {
+                over = true;
+                begun = answer;
+            }
+            if (begun != null) {
+                begun.close();
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@ package dev.llmworker.serving.connection;
 
 import dev.llmworker.generation.Lease;
 import dev.llmworker.serving.access.ApiKey;
+import dev.llmworker.serving.connection.ConnectionPrompts.PromptRun;
 import dev.llmworker.serving.memory.MemoryBudget;
 import io.vertx.core.Context;
 import io.vertx.core.buffer.Buffer;

@@ -2,8 +2,8 @@ package dev.llmworker.serving.delivery;
 
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.memory.MemoryBudget;
+import dev.llmworker.serving.wire.ParsedBody;
 import org.apache.camel.Exchange;
-import org.apache.camel.support.SynchronizationAdapter;
 import org.jspecify.annotations.Nullable;
 
 /// Who asks for a generation.
@@ -25,13 +25,8 @@ public record Caller(Client client, String route, @Nullable Exchange exchange) {
     void keep(MemoryBudget.Lease memory) {
         if (exchange == null) {
             memory.close();
-            return;
+        } else {
+            ParsedBody.closeAfter(exchange, memory);
         }
-        exchange.getExchangeExtension().addOnCompletion(new SynchronizationAdapter() {
-            @Override
-            public void onDone(Exchange done) {
-                memory.close();
-            }
-        });
     }
 }

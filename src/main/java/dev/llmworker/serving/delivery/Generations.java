@@ -6,6 +6,7 @@ import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.HeldEvent;
+import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
@@ -15,6 +16,7 @@ import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.Drain;
 import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.serving.wire.Ending;
+import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestLog;
 import dev.llmworker.stats.WorkerStats;
@@ -140,6 +142,24 @@ public final class Generations {
             var goesOn = reader.test(event);
             memory.take(recipient.keptBytes() - before);
             return goesOn;
+        }
+    }
+
+    /// The memory of one answer, as a part of the budget of all requests.
+    private record AnswerMemory(MemoryBudget.Lease lease) implements HeldMemory {
+        @Override
+        public void take(long bytes) {
+            if (bytes <= 0) {
+                // Needs no room, even if others hold more than there is.
+                lease.add(bytes);
+            } else if (!lease.take(bytes)) {
+                throw JsonError.refusal(lease, bytes);
+            }
+        }
+
+        @Override
+        public void add(long bytes) {
+            lease.add(bytes);
         }
     }
 

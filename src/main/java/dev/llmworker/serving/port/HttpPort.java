@@ -2,7 +2,6 @@ package dev.llmworker.serving.port;
 
 import dev.llmworker.logs.ProcessEnd;
 import dev.llmworker.serving.access.Access;
-import dev.llmworker.serving.access.ApiKeys;
 import dev.llmworker.serving.access.PathRules;
 import dev.llmworker.serving.connection.ConnectionClock;
 import dev.llmworker.serving.connection.ConnectionLimit;
@@ -29,7 +28,6 @@ import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
@@ -277,21 +275,11 @@ public final class HttpPort implements AutoCloseable {
         return filter.wasPinged();
     }
 
-    /// The address that is bound.
-    public String host() {
-        return settings.host();
-    }
-
     /// Where it is reached: `http://127.0.0.1:8080`, `https://[::1]:8443`.
     public String url() {
         var host = settings.host();
         return (settings.tls() == null ? "http" : "https") + "://"
                 + (host.indexOf(':') < 0 ? host : "[" + host.replace("%", "%25") + "]") + ":" + port();
-    }
-
-    /// The paths beside `/ping` that are answered as `/ping` is.
-    public Set<String> healthPaths() {
-        return settings.healthPaths();
     }
 
     /// The port that is open, or 0 if none is.
@@ -327,16 +315,6 @@ public final class HttpPort implements AutoCloseable {
         return pathRules;
     }
 
-    /// Whether the worker is stopping and accepts no more work.
-    public boolean isDraining() {
-        return drain.hasBegun();
-    }
-
-    /// Makes a stopping worker wait no longer for what runs.
-    public void hurry() {
-        drain.hurry();
-    }
-
     public QuietStreams quietStreams() {
         return quietStreams;
     }
@@ -355,13 +333,9 @@ public final class HttpPort implements AutoCloseable {
         return vertx;
     }
 
-    /// The keys that read `/metrics`.
-    public ApiKeys metricsKeys() {
-        return settings.metricsKeys();
-    }
-
-    public int maxBodyBytes() {
-        return settings.maxBodyBytes();
+    /// How it listens.
+    public ListenSettings settings() {
+        return settings;
     }
 
     /// Closes the ports, all connections, and the event loops.

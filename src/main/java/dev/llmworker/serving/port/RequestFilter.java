@@ -10,10 +10,16 @@ import dev.llmworker.stats.HttpStats;
 import io.netty.handler.codec.http.QueryStringDecoder;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
+import io.vertx.core.AsyncResult;
+import io.vertx.core.Future;
 import io.vertx.core.Handler;
 import io.vertx.core.MultiMap;
+import io.vertx.core.Promise;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.HttpVersion;
+import io.vertx.core.http.ServerWebSocket;
+import io.vertx.core.http.impl.Http1xServerConnection;
 import io.vertx.core.http.impl.HttpServerRequestInternal;
 import io.vertx.core.http.impl.HttpServerRequestWrapper;
 import java.nio.charset.StandardCharsets;
@@ -24,6 +30,8 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Sees each request first, also while Camel starts. It sets the request's id, rejects what no route should see, and
 /// removes headers that Camel would take for its own.
@@ -31,8 +39,11 @@ import org.jspecify.annotations.Nullable;
 /// Threading: the event loops.
 public final class RequestFilter implements Handler<HttpServerRequest> {
 
+    private static final Logger LOG = LoggerFactory.getLogger(RequestFilter.class);
     private static final String PING = "/ping";
     private static final int MAX_ID_LENGTH = 128;
+    /// Of two keys one reader would take the first, another the last.
+    private static final List<String> AT_MOST_ONCE = List.of("Authorization", "X-API-Key");
 
     private final Access access;
     private final Drain drain;
@@ -172,7 +183,7 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
     }
 
     private static @Nullable JsonError refusal(HttpServerRequest request) {
-        var head = HeadRules.refusal(request);
+        var head = headRefusal(request);
         if (head != null) {
             return head;
         }
@@ -182,6 +193,62 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
             return refusal;
         }
         return contentTypeRefusal(request);
+    }
+
+    /// Checks a request's head beyond what the codec checks. It rejects a head that two readers could understand
+    /// differently: for which host it is, or where the next request begins.
+    private static @Nullable JsonError headRefusal(HttpServerRequest request) {
+        var headers = request.headers();
+        var framing = framing(request.version(), headers);
+        if (framing != null) {
+            // It is unclear where the body ends, so nothing after it can be read.
+            var response = request.response();
+            response.putHeader("Connection", "close")
+                    .endHandler(_ -> request.connection().close());
+            return bad(framing);
+        }
+        if (headers.contains("")) {
+            return bad("a header has no name");
+        }
+        var hosts = headers.getAll("Host").size();
+        if (hosts > 1 || hosts == 0 && request.version() == HttpVersion.HTTP_1_1) {
+            return bad("the request has " + hosts + " Host headers; it must have one");
+        }
+        for (var name : AT_MOST_ONCE) {
+            var lines = headers.getAll(name).size();
+            if (lines > 1) {
+                return bad("the request has " + lines + " " + name + " headers; it may have one");
+            }
+        }
+        var encoding = headers.get("Content-Encoding");
+        if (encoding != null && !encoding.strip().equalsIgnoreCase("identity")) {
+            return JsonError.of(
+                    415,
+                    "unsupported_media_type",
+                    "Content-Encoding is \"" + RequestFields.shortened(encoding) + "\"; bodies must not be encoded");
+        }
+        return null;
+    }
+
+    private static @Nullable String framing(HttpVersion version, MultiMap headers) {
+        var coding = headers.get("Transfer-Encoding");
+        if (coding == null) {
+            return null;
+        }
+        if (headers.contains("Content-Length")) {
+            return "the request has both Content-Length and Transfer-Encoding; it must have one";
+        }
+        if (version == HttpVersion.HTTP_1_0) {
+            return "HTTP/1.0 has no Transfer-Encoding";
+        }
+        if (!coding.strip().equalsIgnoreCase("chunked")) {
+            return "Transfer-Encoding is \"" + RequestFields.shortened(coding) + "\"; it must be chunked";
+        }
+        return null;
+    }
+
+    private static JsonError bad(String message) {
+        return JsonError.of(400, "bad_request", message);
     }
 
     private static @Nullable JsonError queryRefusal(String query) {
@@ -252,6 +319,48 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
         @Override
         public HttpMethod method() {
             return HttpMethod.GET;
+        }
+    }
+
+    /// A WebSocket handshake that nobody hears of if its client has disconnected meanwhile. A closed socket takes no
+    /// handlers: Camel's component would throw, and keep the socket for ever.
+    private static final class LiveHandshake extends HttpServerRequestWrapper {
+        private LiveHandshake(HttpServerRequestInternal request) {
+            super(request);
+        }
+
+        static HttpServerRequest of(HttpServerRequest request) {
+            return request instanceof HttpServerRequestInternal handshake && Access.isHandshake(request)
+                    ? new LiveHandshake(handshake)
+                    : request;
+        }
+
+        @Override
+        public Future<ServerWebSocket> toWebSocket() {
+            var live = Promise.<ServerWebSocket>promise();
+            if (isGone()) {
+                LOG.debug("the client disconnected before its WebSocket handshake was answered");
+                return live.future();
+            }
+            super.toWebSocket().onComplete(upgrade -> {
+                if (upgrade.succeeded() ? upgrade.result().isClosed() : isGone()) {
+                    LOG.debug("the client disconnected during its WebSocket handshake", upgrade.cause());
+                } else {
+                    live.handle(upgrade);
+                }
+            });
+            return live.future();
+        }
+
+        /// Asks the channel: Vert.x itself learns of it one handler after the other.
+        private boolean isGone() {
+            return connection() instanceof Http1xServerConnection http
+                    && !http.channel().isActive();
+        }
+
+        @Override
+        public void toWebSocket(Handler<AsyncResult<ServerWebSocket>> handler) {
+            toWebSocket().onComplete(handler);
         }
     }
 }

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.wire;
 
+import com.fasterxml.jackson.core.io.JsonStringEncoder;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import java.util.LinkedHashMap;
@@ -31,7 +32,18 @@ public final class FrameWriter implements EventWriter.OfTokens {
 
     public String frame(GenerationEvent.Token token) {
         frames++;
-        return JsonText.tokenFrame(opening, token.text(), token.index());
+        return tokenFrame(opening, token.text(), token.index());
+    }
+
+    /// The frame of one token. It is written by hand, because there is one for each token.
+    ///
+    /// @param opening the brace, and members before the others
+    static String tokenFrame(String opening, String token, int index) {
+        var json = new StringBuilder(opening.length() + token.length() + 32)
+                .append(opening)
+                .append("\"token\":\"");
+        JsonStringEncoder.getInstance().quoteAsString(token, json);
+        return Json.sound(json.append("\",\"index\":").append(index).append('}').toString());
     }
 
     @Override

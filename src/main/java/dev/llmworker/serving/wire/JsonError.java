@@ -29,6 +29,9 @@ public record JsonError(
         @Nullable String parameter) {
     public static final String CONTENT_TYPE = "application/json";
 
+    /// The prefix of the paths of OpenAI's API.
+    private static final String OPENAI = "/v1/";
+
     private static final int LOADING_RETRY_SECONDS = 5;
     private static final int OVERLOADED_RETRY_SECONDS = 1;
 
@@ -143,15 +146,23 @@ public record JsonError(
         return Json.text(fields());
     }
 
-    /// As clients of the path expect it.
+    /// As clients of the path expect it. It goes by path and not by route, because what is refused in front of
+    /// the routes, and what has no route, needs it too.
     ///
     /// @param path null if none is known
     public String jsonFor(@Nullable String path) {
-        return Json.text(ErrorFormat.of(path).fields(this));
+        return path != null && path.startsWith(OPENAI) ? openAiJson() : json();
     }
 
+    /// `{"error":{"message","type","param","code"}}`
     public String openAiJson() {
-        return Json.text(ErrorFormat.OPENAI.fields(this));
+        var fields = new LinkedHashMap<String, Object>();
+        fields.put("message", message);
+        fields.put("type", status < 500 ? "invalid_request_error" : "server_error");
+        fields.put("param", parameter);
+        // The one code of theirs that clients look for: it says that a shorter prompt would do.
+        fields.put("code", code.equals("context_exceeded") ? "context_length_exceeded" : code);
+        return Json.text(Map.of("error", fields));
     }
 
     /// Answers `request`, unless an answer has been begun.

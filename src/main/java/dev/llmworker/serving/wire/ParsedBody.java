@@ -50,6 +50,11 @@ public final class ParsedBody {
     /// The memory stays taken until the body is dropped or the exchange is done.
     public static void holds(Exchange exchange, MemoryBudget.Lease memory) {
         exchange.setProperty(MEMORY, memory);
+        closeAfter(exchange, memory);
+    }
+
+    /// The memory stays taken until the exchange is done.
+    public static void closeAfter(Exchange exchange, MemoryBudget.Lease memory) {
         exchange.getExchangeExtension().addOnCompletion(new SynchronizationAdapter() {
             @Override
             public void onDone(Exchange done) {

@@ -1,7 +1,6 @@
 package dev.llmworker.text.gguf;
 
 import dev.llmworker.text.NameGuard;
-import dev.llmworker.text.SentencePieceAlphabet;
 import dev.llmworker.text.TextEncoder;
 import dev.llmworker.text.TokenNames;
 import dev.llmworker.text.Vocabulary;
@@ -115,7 +114,7 @@ public final class SentencePieceEncoder implements TextEncoder {
     }
 
     private void encodePiecewise(String text, IntStream.Builder ids) {
-        var escaped = (addsLeadingSpace ? " " + text : text).replace(' ', SentencePieceAlphabet.SPACE);
+        var escaped = (addsLeadingSpace ? " " + text : text).replace(' ', '▁');
         var symbols = new Symbols(escaped);
         symbols.merge();
         for (var start = 0; start < escaped.length(); start = symbols.end[start]) {

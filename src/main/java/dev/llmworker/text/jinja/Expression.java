@@ -4,7 +4,7 @@ import dev.llmworker.text.jinja.Values.Invocable;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// A part of a template that has a value.
 @FunctionalInterface
@@ -37,13 +37,7 @@ interface Expression {
     record Call(Expression callee, List<Argument> arguments) implements Expression {
         @Override
         public Object evaluate(Scope scope) {
-            return call(scope, Map.of());
-        }
-
-        /// @param more named arguments beside those in parentheses
-        Object call(Scope scope, Map<String, Object> more) {
             var given = Argument.values(arguments, scope);
-            given.named().putAll(more);
             return switch (Values.defined(callee.value(scope))) {
                 case Invocable function -> function.call(given);
                 case Object other ->
@@ -59,29 +53,20 @@ interface Expression {
         }
     }
 
-    /// @param kind `=` for a named argument, `*` and `**` for a list and a dict of arguments, or empty
-    record Argument(String kind, String name, Expression value) {
+    /// @param name null for a positional argument
+    record Argument(@Nullable String name, Expression value) {
         static Arguments values(List<Argument> arguments, Scope scope) {
             var positional = new ArrayList<Object>(arguments.size());
             var named = new LinkedHashMap<String, Object>();
             for (var argument : arguments) {
                 var value = argument.value().value(scope);
-                switch (argument.kind()) {
-                    case "*" -> positional.addAll(Values.items(scope.budget(), value));
-                    case "**" ->
-                        Values.dict(scope.budget(), value)
-                                .forEach((name, item) -> put(named, Printing.str(scope.budget(), name), item));
-                    case "=" -> put(named, argument.name(), value);
-                    default -> positional.add(value);
+                if (argument.name() == null) {
+                    positional.add(value);
+                } else if (named.put(argument.name(), value) != null) {
+                    throw new JinjaException("got multiple values for keyword argument '" + argument.name() + "'");
                 }
             }
             return new Arguments(positional, named);
-        }
-
-        private static void put(Map<String, Object> named, String name, Object value) {
-            if (named.put(name, value) != null) {
-                throw new JinjaException("got multiple values for keyword argument '" + name + "'");
-            }
         }
     }
 }

@@ -9,8 +9,6 @@ import dev.llmworker.text.jinja.Values.None;
 import dev.llmworker.text.jinja.Values.Sequence;
 import dev.llmworker.text.jinja.Values.Undefined;
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,7 +16,7 @@ import java.util.Set;
 import java.util.function.Supplier;
 
 /// Parses expressions with jinja2's precedence. From the loosest to the tightest: `if`, `or`, `and`, `not`,
-/// comparisons, `+ -`, `~`, `* / // %`, `**`, signs. Attributes, calls, filters and tests bind tightest.
+/// comparisons, `+ -`, `~`, `* / // %`, signs. Attributes, calls, filters and tests bind tightest.
 final class ExpressionParser {
     private static final int MAX_SHOWN_DIGITS = 80;
     private static final Expression NONE = literal(None.NONE);
@@ -29,23 +27,12 @@ final class ExpressionParser {
     private static final Set<String> RELATIONS = Set.of("==", "!=", "<", "<=", ">", ">=", "in");
     /// Operators of two operands, from the loosest to the tightest.
     private static final List<Set<String>> OPERATORS =
-            List.of(Set.of("+", "-"), Set.of("~"), Set.of("*", "/", "//", "%"), Set.of("**"));
-    /// After which kinds of arguments each kind cannot come.
-    private static final Map<String, Set<String>> OUT_OF_ORDER =
-            Map.of("", Set.of("=", "*", "**"), "=", Set.of("**"), "*", Set.of("*", "**"), "**", Set.of("**"));
+            List.of(Set.of("+", "-"), Set.of("~"), Set.of("*", "/", "//", "%"));
 
     private final Tokens tokens;
-    private Set<String> namesRead = new HashSet<>();
 
     ExpressionParser(Tokens tokens) {
         this.tokens = tokens;
-    }
-
-    /// Starts a new set of names that expressions read, and returns the old one. A macro's body has its own set.
-    Set<String> exchangeNamesRead(Set<String> names) {
-        var read = namesRead;
-        namesRead = names;
-        return read;
     }
 
     private static Expression literal(Object value) {
@@ -237,7 +224,6 @@ final class ExpressionParser {
         if (constant != null) {
             return literal(constant);
         }
-        namesRead.add(name);
         return scope -> scope.variable(name);
     }
 
@@ -252,14 +238,8 @@ final class ExpressionParser {
 
     private static Long integer(Token token) {
         var digits = token.text();
-        int radix = switch (digits.length() < 2 ? ' ' : digits.charAt(1)) {
-            case 'x', 'X' -> 16;
-            case 'o', 'O' -> 8;
-            case 'b', 'B' -> 2;
-            default -> 10;
-        };
         try {
-            return Long.valueOf(radix == 10 ? digits : digits.substring(2), radix);
+            return Long.valueOf(digits);
         } catch (NumberFormatException e) {
             var shown = digits.length() <= MAX_SHOWN_DIGITS ? digits : "a number of " + digits.length() + " digits";
             throw JinjaException.at(token.line(), shown + " does not fit in 64 bits");
@@ -378,7 +358,7 @@ final class ExpressionParser {
             if (tokens.current().is("is")) {
                 throw tokens.fault("You cannot chain multiple tests with is");
             }
-            arguments = List.of(new Argument("", "", followed(primary())));
+            arguments = List.of(new Argument(null, followed(primary())));
         }
         var given = arguments;
         return scope -> {
@@ -398,21 +378,22 @@ final class ExpressionParser {
 
     private List<Argument> arguments() {
         tokens.expect("(");
-        var kinds = new HashSet<String>();
-        return list(")", () -> argument(kinds));
+        var arguments = list(")", this::argument);
+        for (int i = 1; i < arguments.size(); i++) {
+            if (arguments.get(i).name() == null && arguments.get(i - 1).name() != null) {
+                throw tokens.fault("invalid syntax for function call expression");
+            }
+        }
+        return arguments;
     }
 
-    /// Parses one argument. The kinds of arguments must come in Python's order.
-    private Argument argument(Set<String> kindsBefore) {
+    private Argument argument() {
         boolean named =
                 tokens.current().kind() == Kind.NAME && tokens.following().is("=");
-        boolean spread = tokens.current().is("*") || tokens.current().is("**");
-        var name = named || spread ? tokens.next().text() : "";
-        var kind = named ? tokens.next().text() : name;
-        if (!Collections.disjoint(kindsBefore, OUT_OF_ORDER.getOrDefault(kind, Set.of()))) {
-            throw tokens.fault("invalid syntax for function call expression");
+        var name = named ? tokens.next().text() : null;
+        if (named) {
+            tokens.expect("=");
         }
-        kindsBefore.add(kind);
-        return new Argument(kind, name, expression());
+        return new Argument(name, expression());
     }
 }

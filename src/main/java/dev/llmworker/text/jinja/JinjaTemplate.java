@@ -16,8 +16,8 @@ import java.util.Map;
 /// - A loop or block can read a variable before the template sets it. It then has the value that the template was
 ///   given; in jinja2 it is undefined.
 /// - Only what public chat templates use is supported. [Filters], [Tests], [Methods] and [Globals] list the names.
-///   There are no recursive loops, inheritance, imports or includes, no `%` on a str, and no format specifiers such as
-///   `{:>5}`.
+///   There are no recursive loops, inheritance, imports or includes, no `call` and `with` blocks, no `**`, no `%` on a
+///   str, and no format specifiers such as `{:>5}`.
 ///
 /// Threading: immutable; any number of threads can render at once.
 public final class JinjaTemplate {

@@ -23,10 +23,10 @@ final class Lexer {
     private static final String DIGITS = "\\d++(?:_\\d++)*+";
     private static final Pattern TOKEN = Pattern.compile(
             "(?<float>(?<!\\.)DIGITS(?:(?:\\.DIGITS)?[eE][-+]?DIGITS|\\.DIGITS))".replace("DIGITS", DIGITS)
-                    + "|(?<integer>0[bB](?:_?[01])++|0[oO](?:_?[0-7])++|0[xX](?:_?[0-9a-fA-F])++|[1-9](?:_?\\d)*+|0(?:_?0)*+)"
+                    + "|(?<integer>[1-9](?:_?\\d)*+|0(?:_?0)*+)"
                     + "|(?<name>[\\p{L}_][\\p{L}\\p{Nd}_]*+)"
                     + "|(?<string>'(?:[^'\\\\]++|\\\\.)*+'|\"(?:[^\"\\\\]++|\\\\.)*+\")"
-                    + "|(?<operator>//|\\*\\*|[=!<>]=|[-+/*%~\\[\\](){}<>=.:|,;])",
+                    + "|(?<operator>//|[=!<>]=|[-+/*%~\\[\\](){}<>=.:|,;])",
             Pattern.DOTALL);
     private static final Pattern ESCAPE =
             Pattern.compile("\\\\(?:(?<octal>[0-7]{1,3})|x.{0,2}|u.{0,4}|U.{0,8}|(?<one>.))", Pattern.DOTALL);

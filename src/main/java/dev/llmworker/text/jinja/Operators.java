@@ -13,7 +13,7 @@ import java.util.Map;
 final class Operators {
     private Operators() {}
 
-    /// @param operator `+`, `-`, `*`, `/`, `//`, `%` or `**`
+    /// @param operator `+`, `-`, `*`, `/`, `//` or `%`
     static Object calculate(Budget budget, String operator, Object left, Object right) {
         if (operator.equals("%") && Values.text(left) != null) {
             throw new JinjaException("formatting a str with % is not supported");
@@ -58,27 +58,11 @@ final class Operators {
                 case "*" -> Math.multiplyExact(left, right);
                 case "/" -> (double) left / right;
                 case "//" -> Math.floorDiv(left, right);
-                case "%" -> Math.floorMod(left, right);
-                default -> right < 0 ? floating(operator, left, right) : (Object) power(left, right);
+                default -> Math.floorMod(left, right);
             };
         } catch (ArithmeticException e) {
             throw new JinjaException(left + " " + operator + " " + right + " does not fit in 64 bits");
         }
-    }
-
-    private static long power(long base, long exponent) {
-        if (base == 0 || base == 1) {
-            return exponent == 0 ? 1 : base;
-        }
-        if (base == -1) {
-            return exponent % 2 == 0 ? 1 : -1;
-        }
-        long power = 1;
-        // Any other base overflows within 63 rounds.
-        for (long i = 0; i < exponent; i++) {
-            power = Math.multiplyExact(power, base);
-        }
-        return power;
     }
 
     private static Object floating(String operator, double left, double right) {
@@ -91,8 +75,7 @@ final class Operators {
             case "*" -> left * right;
             case "/" -> left / right;
             case "//" -> floorDivided(left, right);
-            case "%" -> modulo(left, right);
-            default -> power(left, right);
+            default -> modulo(left, right);
         };
     }
 
@@ -108,15 +91,6 @@ final class Operators {
             return Math.copySign(0.0, right);
         }
         return remainder < 0 != right < 0 ? remainder + right : remainder;
-    }
-
-    private static double power(double base, double exponent) {
-        double power = Math.pow(base, exponent);
-        boolean finite = Double.isFinite(base) && Double.isFinite(exponent);
-        if (finite && !Double.isFinite(power) || base == 0 && exponent < 0) {
-            throw new JinjaException(base + " ** " + exponent + " is not a float");
-        }
-        return power;
     }
 
     private static Object sum(Budget budget, Object left, Object right) {

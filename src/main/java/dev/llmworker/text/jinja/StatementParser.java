@@ -1,6 +1,5 @@
 package dev.llmworker.text.jinja;
 
-import dev.llmworker.text.jinja.Expression.Call;
 import dev.llmworker.text.jinja.Expression.Filter;
 import dev.llmworker.text.jinja.Macro.Parameter;
 import dev.llmworker.text.jinja.Statement.Block;
@@ -10,9 +9,7 @@ import dev.llmworker.text.jinja.Statement.Target;
 import dev.llmworker.text.jinja.Tokens.Kind;
 import dev.llmworker.text.jinja.Values.Loop;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -87,21 +84,12 @@ final class StatementParser {
             case "if" -> condition();
             case "for" -> loop();
             case "set" -> assignment();
-            case "macro" -> {
-                var name = name();
-                var macro = macro(name, parameters(), "endmacro");
-                yield (scope, _) -> {
-                    scope.set(name, new Macro(macro, scope));
-                    return Flow.ON;
-                };
-            }
-            case "call" -> callBlock(line);
+            case "macro" -> macro();
             case "filter" -> {
                 var filters = new ArrayList<>(List.of(expressions.filter()));
                 filters.addAll(filters());
                 yield output(filtered(filters, block("endfilter")));
             }
-            case "with" -> with();
             // Marks text for training. Here it is only a scope.
             case "generation" -> output(filtered(List.of(), block("endgeneration")));
             case "break", "continue" -> {
@@ -224,37 +212,17 @@ final class StatementParser {
         };
     }
 
-    private Statement with() {
-        record Binding(Target target, Expression value) {}
-        var bindings = new ArrayList<Binding>();
-        while (tokens.current().kind() != Kind.TAG_END) {
-            if (!bindings.isEmpty()) {
-                tokens.expect(",");
-            }
-            var target = single(false);
-            tokens.expect("=");
-            bindings.add(new Binding(target, expressions.expression()));
-        }
-        var body = block("endwith");
-        return (scope, out) -> {
-            var inner = new Scope(scope);
-            bindings.forEach(
-                    binding -> binding.target().set(inner, binding.value().value(scope)));
-            return body.execute(inner, out);
-        };
-    }
-
-    private Macro.Definition macro(String name, List<Parameter> parameters, String end) {
+    private Statement macro() {
+        var name = name();
+        var parameters = parameters();
         int outerLoops = loops;
-        var outerNames = expressions.exchangeNamesRead(new HashSet<>());
         loops = 0;
-        var body = block(end);
+        var body = block("endmacro");
         loops = outerLoops;
-        var names = expressions.exchangeNamesRead(outerNames);
-        outerNames.addAll(names);
-        names.retainAll(Set.of("caller", "varargs", "kwargs"));
-        parameters.forEach(parameter -> names.remove(parameter.name()));
-        return new Macro.Definition(name, parameters, names, body);
+        return (scope, _) -> {
+            scope.set(name, new Macro(name, parameters, body, scope));
+            return Flow.ON;
+        };
     }
 
     private List<Parameter> parameters() {
@@ -274,16 +242,6 @@ final class StatementParser {
             parameters.add(new Parameter(name, whenLeftOut));
         }
         return parameters;
-    }
-
-    /// `{% call(…) macro(…) %}…{% endcall %}`.
-    private Statement callBlock(int line) {
-        List<Parameter> parameters = tokens.current().is("(") ? parameters() : List.of();
-        if (!(expressions.expression() instanceof Call call)) {
-            throw JinjaException.at(line, "expected call");
-        }
-        var caller = macro("caller", parameters, "endcall");
-        return output(scope -> call.call(scope, Map.of("caller", new Macro(caller, scope))));
     }
 
     /// The name of a macro, parameter or variable that is set.

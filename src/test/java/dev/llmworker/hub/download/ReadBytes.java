@@ -5,10 +5,14 @@ import java.io.IOException;
 import java.util.concurrent.TimeUnit;
 
 /// How far a client has read the file that it downloads.
-public final class ReadBytes implements Progress {
+public final class ReadBytes extends Progress {
     private static final long LIMIT_NANOS = TimeUnit.SECONDS.toNanos(30);
 
     private long bytes;
+
+    public ReadBytes() {
+        super(null, _ -> {}, System::nanoTime);
+    }
 
     @Override
     public synchronized void stage(String name, long totalBytes) {

@@ -198,7 +198,7 @@ class OriginsTest {
                 "localhost | no | yes | no | no",
             })
     void whichPagesMayCall(String origin, String here, String elsewhere, String listedHere, String listedElsewhere) {
-        var hosts = AllowedHosts.of("*.example.net");
+        var hosts = Origins.hosts("*.example.net");
         var open = Origins.UNLISTED.withHosts(hosts);
         var listed = Origins.of(SITE).withHosts(hosts);
         var host = "worker:8080";
@@ -210,7 +210,7 @@ class OriginsTest {
 
     @Test
     void theWorkersOwnPageIsBelievedOnLoopbackUnderListedNamesOnly() {
-        var origins = Origins.UNLISTED.withHosts(AllowedHosts.of("worker.example.com, *.example.net, 192.0.2.1"));
+        var origins = Origins.UNLISTED.withHosts(Origins.hosts("worker.example.com, *.example.net, 192.0.2.1"));
         for (var host :
                 new String[] {"worker.example.com", "Worker.example.com:8080", "a.example.net", "192.0.2.1:80"}) {
             assertTrue(origins.mayCall("http://" + host, host, true), host);
@@ -238,7 +238,7 @@ class OriginsTest {
                 "[::1"
             })
     void aHostThatIsNoneIsRefusedAtTheStart(String hosts) {
-        assertThrows(IllegalArgumentException.class, () -> AllowedHosts.of(hosts));
+        assertThrows(IllegalArgumentException.class, () -> Origins.hosts(hosts));
     }
 
     @Test

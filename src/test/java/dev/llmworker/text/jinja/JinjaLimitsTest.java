@@ -185,7 +185,7 @@ class JinjaLimitsTest {
     @Test
     void longNumbersInATemplateNeedNoStack() throws InterruptedException {
         var digits = "1".repeat(100_000);
-        for (var number : List.of(digits, "1_".repeat(50_000) + "1", "0x" + digits, "0b" + digits, "0o" + digits)) {
+        for (var number : List.of(digits, "1_".repeat(50_000) + "1")) {
             assertEquals(
                     "a number of " + number.replace("_", "").length() + " digits does not fit in 64 bits",
                     reasonOnSmallStack("{{ " + number + " }}", JinjaLimits.standard()));
@@ -227,7 +227,6 @@ class JinjaLimitsTest {
     @Test
     void integersAndRangesAreLimited() {
         assertTrue(reason("{{ 9223372036854775807 + 1 }}").contains("64 bits"));
-        assertTrue(reason("{{ 2 ** 1000000000000 }}").contains("64 bits"));
         assertTrue(reason("{{ range(0, 9223372036854775807, 3) }}").contains("limit is 100000"));
         assertTrue(
                 reason("{{ range(-9223372036854775807, 9223372036854775807) }}").contains("limit is 100000"));
@@ -267,8 +266,6 @@ class JinjaLimitsTest {
                 "{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}",
                 "{% macro m(n) %}{% for x in [1] %}{% if n %}{{ [m(n + 1)]|map('upper')|list }}{% endif %}{% endfor %}"
                         + "{% endmacro %}{{ m(1) }}",
-                "{% macro m() %}{% call m() %}{{ caller() }}{% endcall %}{{ caller }}{% endmacro %}"
-                        + "{% call m() %}{% endcall %}",
                 "{% macro m() %}{% set x %}{{ (1 if m() else 2) }}{% endset %}{% endmacro %}{{ m() }}",
                 nest + "{{ ns.v }}",
                 nest + "{{ ns.v|tojson }}",

@@ -10,24 +10,26 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 
-/// Reads a safetensors file's header: its length in 8 bytes, then a JSON object with the type, shape and offsets
-/// of each tensor. Source: the README of huggingface/safetensors.
-final class SafetensorsHeader {
+/// A mapped safetensors file. Its header is a length in 8 bytes, then a JSON object with the type, shape and
+/// offsets of each tensor. The format requires the tensors' data back to back from the first byte to the last,
+/// so nothing can overlap or be hidden. Source: the README of huggingface/safetensors.
+final class SafetensorsShard {
     /// A tensor as the file declares it.
     ///
     /// @param type empty if it is not supported
     /// @param typeName the type's name in the file
     /// @param shape 0 to 4 sizes, each at least 1, rows first
     /// @param begin the first byte of its data, from the start of all data; unchecked
-    record Entry(String name, Optional<TensorType> type, String typeName, List<Long> shape, long begin, long end) {}
-
-    /// @param tensors in file order, with distinct names
-    /// @param dataStart the first byte after the header
-    record Header(List<Entry> tensors, long dataStart) {}
+    private record Entry(
+            String name, Optional<TensorType> type, String typeName, List<Long> shape, long begin, long end) {}
 
     static final int LENGTH_BYTES = Long.BYTES;
     /// The longest known headers have about 100 KB.
@@ -41,19 +43,25 @@ final class SafetensorsHeader {
             Map.of("F32", TensorType.F32, "F16", TensorType.F16, "BF16", TensorType.BF16);
 
     private final Path file;
+    private final MemorySegment data;
     private final JsonParser json;
+    /// In file order, with distinct names.
+    private final List<Entry> entries;
+
     private String part = "the header";
 
-    private SafetensorsHeader(Path file, JsonParser json) {
+    private SafetensorsShard(Path file, MemorySegment data, JsonParser json) throws IOException {
         this.file = file;
+        this.data = data;
         this.json = json;
+        entries = entries();
     }
 
-    static Header read(Path file, MemorySegment mapping) throws IOException {
+    static SafetensorsShard read(Path file, MemorySegment mapping) throws IOException {
         var bytes = length(file, mapping);
         var buffer = mapping.asSlice(LENGTH_BYTES, bytes).asByteBuffer();
         try (var json = JsonFile.FACTORY.createParser(new ByteBufferBackedInputStream(buffer))) {
-            return new Header(new SafetensorsHeader(file, json).entries(), LENGTH_BYTES + bytes);
+            return new SafetensorsShard(file, mapping.asSlice(LENGTH_BYTES + bytes), json);
         } catch (JsonProcessingException | CharConversionException e) {
             throw new ModelFileException(file, "the header is not valid JSON: " + JsonFile.reason(e));
         }
@@ -167,5 +175,80 @@ final class SafetensorsHeader {
 
     private ModelFileException failure(String problem) {
         return new ModelFileException(file, part + " " + problem);
+    }
+
+    Stream<String> names() {
+        return entries.stream().map(Entry::name);
+    }
+
+    /// The tensors by their names in the file, in file order. A tensor of an unsupported type is left out if
+    /// `ignored` has its name, and rejected otherwise.
+    Map<String, Tensor> tensors(Predicate<String> ignored) throws ModelFileException {
+        checkPlaces();
+        var tensors = new LinkedHashMap<String, Tensor>();
+        for (var entry : entries) {
+            if (!ignored.test(entry.name())) {
+                tensors.put(entry.name(), tensor(entry));
+            }
+        }
+        return tensors;
+    }
+
+    private void checkPlaces() throws ModelFileException {
+        var sorted = new ArrayList<>(entries);
+        sorted.sort(Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
+        var end = 0L;
+        for (var entry : sorted) {
+            if (entry.end() < entry.begin() || entry.end() > data.byteSize()) {
+                throw failure(
+                        entry,
+                        "takes bytes " + entry.begin() + " to " + entry.end() + " of the data, which has "
+                                + data.byteSize() + (entry.end() > data.byteSize() ? ": the file is truncated" : ""));
+            }
+            if (entry.begin() != end) {
+                throw failure(
+                        entry,
+                        "starts at byte " + entry.begin() + " of the data; the tensor before it ends at byte " + end);
+            }
+            end = entry.end();
+        }
+        if (end != data.byteSize()) {
+            throw new ModelFileException(file, "has " + data.byteSize() + " bytes of data; its tensors take " + end);
+        }
+    }
+
+    private Tensor tensor(Entry entry) throws ModelFileException {
+        var type = entry.type()
+                .orElseThrow(() -> failure(entry, "is " + entry.typeName() + "; supported: F32, F16, BF16"));
+        var bytes = bytes(entry, type);
+        if (bytes != entry.end() - entry.begin()) {
+            throw failure(
+                    entry,
+                    "has " + (entry.end() - entry.begin()) + " bytes; " + type + " of shape " + entry.shape()
+                            + " takes " + bytes);
+        }
+        return new Tensor(file, entry.name(), type, columnsFirst(entry.shape()), data.asSlice(entry.begin(), bytes));
+    }
+
+    private long bytes(Entry entry, TensorType type) throws ModelFileException {
+        try {
+            return entry.shape().stream().reduce((long) type.blockBytes(), Math::multiplyExact);
+        } catch (ArithmeticException _) {
+            throw failure(
+                    entry,
+                    "of shape " + entry.shape() + " takes more than " + Long.MAX_VALUE + " bytes; the file has "
+                            + data.byteSize());
+        }
+    }
+
+    /// A single number becomes a vector with one element.
+    private static long[] columnsFirst(List<Long> rowsFirst) {
+        return rowsFirst.isEmpty()
+                ? new long[] {1}
+                : rowsFirst.reversed().stream().mapToLong(Long::longValue).toArray();
+    }
+
+    private ModelFileException failure(Entry entry, String problem) {
+        return new ModelFileException(file, "tensor " + entry.name() + " " + problem);
     }
 }

@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
-class JsonTextTest {
+class FrameWriterTest {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     @Seeded
@@ -25,7 +25,7 @@ class JsonTextTest {
                 var c = random.nextInt(Math.min(1 << bits, Character.MAX_CODE_POINT)) + 0;
                 token.appendCodePoint(Character.isSurrogate((char) c) && c <= 0xffff ? 'x' : c);
             }
-            var frame = JSON.readTree(JsonText.tokenFrame("{", token.toString(), round));
+            var frame = JSON.readTree(FrameWriter.tokenFrame("{", token.toString(), round));
             assertEquals(token.toString(), frame.path("token").asText(), "seed " + seed);
             assertEquals(round, frame.path("index").asInt());
             assertEquals(2, frame.size());
@@ -36,14 +36,14 @@ class JsonTextTest {
     void lineEndsOfUnicodeAreEscapedByBothWriters() {
         assertEquals(
                 "{\"token\":\"a\\u0085b\\u2028c\\u2029\",\"index\":7}",
-                JsonText.tokenFrame("{", "a\u0085b\u2028c\u2029", 7));
+                FrameWriter.tokenFrame("{", "a\u0085b\u2028c\u2029", 7));
         assertEquals("{\"\\u2028\":[\"\\u0085\ufffd\"]}", Json.text(Map.of("\u2028", List.of("\u0085\ud83d"))));
     }
 
     @Test
     void whatJsonCannotHoldIsEscapedAndHalfAPairReplaced() {
         assertEquals(
-                "{\"token\":\"a\\\"b\\\\c\\n\\t\\r\\u0000\\u001f/é\ufffd😀\",\"index\":7}",
-                JsonText.tokenFrame("{", "a\"b\\c\n\t\r\u0000\u001f/é\ud83d😀", 7));
+                "{\"token\":\"a\\\"b\\\\c\\n\\t\\r\\u0000\\u001F/é\ufffd😀\",\"index\":7}",
+                FrameWriter.tokenFrame("{", "a\"b\\c\n\t\r\u0000\u001f/é\ud83d😀", 7));
     }
 }

@@ -9,13 +9,13 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-class ThrottledProgressTest {
+class ProgressTest {
     private long nowNanos = -7;
 
     @Test
     void aLogGetsALineEveryFiveSecondsAndOneAtTheEnd() {
         var lines = new ArrayList<String>();
-        var progress = new ThrottledProgress(null, lines::add, () -> nowNanos);
+        var progress = new Progress(null, lines::add, () -> nowNanos);
 
         progress.stage("downloading x.gguf", 98_362_432);
         for (var second = 1; second <= 12; second++) {
@@ -35,7 +35,7 @@ class ThrottledProgressTest {
     @Test
     void aStageThatEndsEarlySaysHowFarItCame() {
         var lines = new ArrayList<String>();
-        var progress = new ThrottledProgress(null, lines::add, () -> nowNanos);
+        var progress = new Progress(null, lines::add, () -> nowNanos);
 
         progress.stage("downloading x.gguf", 5_000_000_000L);
         progress.advanced(999);
@@ -47,7 +47,7 @@ class ThrottledProgressTest {
     @Test
     void aTerminalGetsOneLineThatIsDrawnOverItself() {
         var terminal = new StringWriter();
-        var progress = new ThrottledProgress(new PrintWriter(terminal), _ -> {}, () -> nowNanos);
+        var progress = new Progress(new PrintWriter(terminal), _ -> {}, () -> nowNanos);
 
         progress.stage("x", 2_000);
         pass(Duration.ofMillis(99));
