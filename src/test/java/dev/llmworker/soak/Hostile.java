@@ -57,15 +57,15 @@ final class Hostile {
         environment.put("ENGINE", engine);
         try (var worker =
                 WorkerUnderTest.start(WorkerUnderTest.freePort(), "ulimit -n 1024", log, Map.copyOf(environment))) {
-            var prompts = new Prompts();
+            var prompts = new Prompts(!engine.equals("mock"));
             prompts.learn(worker.port);
             warmUp(worker, prompts);
-            var before = quiet(worker);
+            var before = quiet(worker, prompts);
             var heapBefore = worker.liveHeapKilobytes();
             attack(worker, prompts);
             beyondAllConnections(worker, prompts);
             findings.check(worker.isAlive(), "the worker is alive");
-            awaitFloor(worker, before);
+            awaitFloor(worker, prompts, before);
             var heapAfter = worker.liveHeapKilobytes();
             var isFloor = heapAfter <= heapBefore * 1.1 + 4096;
             findings.check(
@@ -94,8 +94,11 @@ final class Hostile {
         mix.stop();
     }
 
-    private WorkerUnderTest.Sample quiet(WorkerUnderTest worker) throws Exception {
+    private WorkerUnderTest.Sample quiet(WorkerUnderTest worker, Prompts prompts) throws Exception {
         new Crowds(worker, findings).awaitNone();
+        if (prompts.hasFormats()) {
+            Formats.forget(worker.port, findings);
+        }
         return worker.sample();
     }
 
@@ -152,9 +155,9 @@ final class Hostile {
     }
 
     /// Nobody is there any more: what clients have taken comes back, some of it when a time-out ends.
-    private void awaitFloor(WorkerUnderTest worker, WorkerUnderTest.Sample before) throws Exception {
-        new Crowds(worker, findings).awaitNone();
-        var after = worker.sample();
+    private void awaitFloor(WorkerUnderTest worker, Prompts prompts, WorkerUnderTest.Sample before)
+            throws Exception {
+        var after = quiet(worker, prompts);
         for (var i = 0; i < QUIET_SECONDS && !isFloor(after, before); i++) {
             Thread.sleep(1_000);
             after = worker.sample();
