@@ -67,7 +67,7 @@ final class Hostile {
             findings.check(worker.isAlive(), "the worker is alive");
             awaitFloor(worker, prompts, before);
             var heapAfter = worker.liveHeapKilobytes();
-            var isFloor = heapAfter <= heapBefore * 1.1 + 4096;
+            var isFloor = isHeapFloor(heapAfter, heapBefore);
             findings.check(
                     isFloor, "live heap " + heapBefore / 1024 + " MiB before, " + heapAfter / 1024 + " MiB after");
             if (!isFloor) {
@@ -165,14 +165,22 @@ final class Hostile {
         findings.check(isFloor(after, before), "before " + before + "; after " + after);
     }
 
-    private static boolean isFloor(WorkerUnderTest.Sample after, WorkerUnderTest.Sample before) {
+    static boolean isHeapFloor(long afterKilobytes, long beforeKilobytes) {
+        return afterKilobytes <= beforeKilobytes * 1.1 + 4096;
+    }
+
+    static boolean isFloor(WorkerUnderTest.Sample after, WorkerUnderTest.Sample before) {
         return after.descriptors() <= before.descriptors() + 4 && after.threads() <= before.threads() + 8;
+    }
+
+    static boolean isError(String line) {
+        return ERROR.matcher(line).matches();
     }
 
     /// No error that nobody has explained.
     private void readLog() throws IOException {
         try (var lines = Files.lines(log.toPath())) {
-            var errors = lines.filter(line -> ERROR.matcher(line).matches()).toList();
+            var errors = lines.filter(Hostile::isError).toList();
             errors.stream().limit(30).forEach(line -> findings.note("log: " + line));
             findings.check(errors.isEmpty(), "the worker's log has " + errors.size() + " lines of errors");
             findings.note("its log has " + log.length() / 1_000_000 + " MB");

@@ -55,7 +55,7 @@ final class HostileClient {
     }
 
     /// All of the port's answers to an attack are as they may be.
-    private void attack(Attack attack) throws Exception {
+    void attack(Attack attack) throws Exception {
         var bytes = attack.request().apply(random);
         try (var wire = open()) {
             send(wire, bytes);
