@@ -2,9 +2,8 @@ package dev.llmworker.serving.connection;
 
 import dev.llmworker.serving.memory.MemoryBudget;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFuture;
-import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.ChannelPromise;
 import java.util.Set;
@@ -48,11 +47,12 @@ public final class SlowReaders {
 
     /// What a connection has been given and has not taken. The kernel's buffers are full then, too.
     ///
-    /// Threading: the event loop writes; the clock's thread looks.
-    private final class Backlog extends ChannelOutboundHandlerAdapter implements ChannelFutureListener {
+    /// Threading: the connection's event loop, but for the look at whether anything waits.
+    private final class Backlog extends ChannelOutboundHandlerAdapter {
         private final Channel channel;
         private final MemoryBudget.Lease memory = budget.lease();
-        private volatile long leftWrites;
+        private long writes;
+        private long flushedWrites;
 
         /// At the last look. Null if nothing waited then.
         private @Nullable Left last;
@@ -60,27 +60,40 @@ public final class SlowReaders {
         /// When this was first seen.
         private long sinceMillis;
 
+        private volatile boolean hasWaited;
+
         Backlog(Channel channel) {
             this.channel = channel;
         }
 
         @Override
         public void write(ChannelHandlerContext context, Object message, ChannelPromise promise) {
-            context.write(message, promise.unvoid().addListener(this));
+            writes++;
+            context.write(message, promise);
         }
 
         @Override
-        @SuppressWarnings("NonAtomicVolatileUpdate") // Only the event loop writes it.
-        public void operationComplete(ChannelFuture write) {
-            leftWrites++;
+        public void flush(ChannelHandlerContext context) {
+            flushedWrites = writes;
+            context.flush();
+        }
+
+        /// Called on any thread. Most connections have nothing that waits.
+        void look(long nowMillis) {
+            var buffer = channel.unsafe().outboundBuffer();
+            if (hasWaited || buffer != null && buffer.totalPendingWriteBytes() > 0) {
+                channel.eventLoop().execute(() -> check(channel.unsafe().outboundBuffer(), nowMillis));
+            }
         }
 
         /// The number of bytes that wait does not tell: as many may have come as have left.
-        void look(long nowMillis) {
-            var buffer = channel.unsafe().outboundBuffer();
+        private void check(@Nullable ChannelOutboundBuffer buffer, long nowMillis) {
             var bytes = buffer == null ? 0 : buffer.totalPendingWriteBytes();
             memory.count(bytes);
-            var left = buffer == null || bytes == 0 ? null : new Left(leftWrites, buffer.currentProgress());
+            hasWaited = bytes > 0;
+            var left = buffer == null || bytes == 0
+                    ? null
+                    : new Left(flushedWrites - buffer.size(), buffer.currentProgress());
             if (left == null || !left.equals(last)) {
                 last = left;
                 sinceMillis = nowMillis;
