@@ -65,6 +65,8 @@ final class Sequence implements Generation {
     private int exact;
     private volatile int generated;
     private int newestToken;
+    /// What is wrong with the request, if that shows only now.
+    private @Nullable String fault;
     private long queuedNanos = -1;
     private long firstTokenNanos = -1;
     private long totalNanos;
@@ -243,7 +245,7 @@ final class Sequence implements Generation {
             }
             return null;
         } catch (ConstraintException e) {
-            LOG.warn("sequence {} ended because of its format: {}", id, e.getMessage());
+            fault = "the answer's format cannot be enforced any further: " + e.getMessage();
             return FinishReason.ERROR;
         }
     }
@@ -252,11 +254,15 @@ final class Sequence implements Generation {
     /// slot.
     void finish(FinishReason reason) {
         // From the last to the first, each happens whatever the others throw.
-        try (var _ = Lease.of(() -> events.add(new GenerationEvent.Finished(reason, promptLength, generated)));
+        try (var _ = Lease.of(() -> events.add(ended(reason)));
                 var _ = Lease.of(outlet::flush);
                 var _ = Lease.of(() -> listener.finished(this, reason))) {
             totalNanos = sinceSubmitted();
         }
+    }
+
+    private GenerationEvent.Finished ended(FinishReason reason) {
+        return new GenerationEvent.Finished(reason, promptLength, generated, fault, fault != null);
     }
 
     private long sinceSubmitted() {

@@ -33,13 +33,19 @@ public sealed interface GenerationEvent extends HeldEvent {
     ///     another server counted, which may put several tokens into one event
     /// @param failure what went wrong, in words for a client; null if nothing did, or if only the log has the
     ///     reason
+    /// @param isFault whether the request is what went wrong
     record Finished(
             FinishReason reason,
             int promptTokens,
             int completionTokens,
-            @Nullable String failure) implements GenerationEvent, RelayEvent {
+            @Nullable String failure,
+            boolean isFault) implements GenerationEvent, RelayEvent {
         public Finished(FinishReason reason, int promptTokens, int completionTokens) {
             this(reason, promptTokens, completionTokens, null);
+        }
+
+        public Finished(FinishReason reason, int promptTokens, int completionTokens, @Nullable String failure) {
+            this(reason, promptTokens, completionTokens, failure, false);
         }
 
         @Override

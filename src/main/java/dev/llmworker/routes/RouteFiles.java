@@ -206,15 +206,28 @@ public final class RouteFiles {
             throw e;
         }
         if (configures) {
-            // A configuration applies only to routes that are loaded after it, so all other files are reloaded.
-            for (var other : Map.copyOf(served).entrySet()) {
-                if (!other.getKey().equals(file)) {
-                    var again = other.getValue().text;
-                    serve(other.getKey(), new Served(again, parse(other.getKey(), again)));
+            Map.copyOf(served).forEach((other, routes) -> {
+                if (!other.equals(file)) {
+                    loadAgain(other, routes.text, file);
                 }
-            }
+            });
         }
         LOG.info("{} is loaded: {}", file, String.join(" ", candidate.routes.ids()));
+    }
+
+    /// A configuration applies only to routes that are loaded after it. If one of them fails with it, the routes go on
+    /// as they were.
+    private void loadAgain(Path file, String text, Path configuration) {
+        try {
+            serve(file, new Served(text, parse(file, text)));
+        } catch (Exception | LinkageError e) {
+            report(
+                    file,
+                    new RouteProblem(
+                            0,
+                            "it cannot be loaded with the configuration of " + configuration.getFileName() + ": "
+                                    + RouteProblem.reason(e)));
+        }
     }
 
     /// Serves a file in place of its previous version, which serves on if this fails.

@@ -101,21 +101,23 @@ public final class HuggingFaceEncoder implements TextEncoder {
         return probe.toString();
     }
 
-    /// @throws IllegalArgumentException if a piece of the text is too long for the tokenizer's regular expressions
+    /// @throws IllegalArgumentException if a piece of the text is too long to be encoded in one call, or for the
+    ///     tokenizer's regular expressions
     /// @throws UncheckedIOException with a [ModelFileException] if the tokenizer fails at this text
     @Override
     public int[] encode(String guarded) {
-        var end = pieces.end(guarded, 0);
-        if (end == guarded.length()) {
+        var ends = pieces.ends(guarded);
+        if (ends.length == 1) {
             return checkedIds(guarded);
         }
         var ids = IntStream.builder();
-        for (var from = 0; from < guarded.length(); from = end) {
+        var from = 0;
+        for (var end : ends) {
             TextEncoder.stopIfInterrupted();
-            end = pieces.end(guarded, from);
             for (var id : checkedIds(pieces.piece(guarded, from, end))) {
                 ids.add(id);
             }
+            from = end;
         }
         return ids.build().toArray();
     }

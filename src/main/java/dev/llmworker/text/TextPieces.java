@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.IntStream;
 
 /// Where a long text may be cut, so that its pieces have the same tokens as the whole. One call of the tokenizers
 /// library cannot be interrupted, so a long text is encoded piece by piece.
@@ -19,12 +20,15 @@ import java.util.concurrent.ConcurrentHashMap;
 /// - The tokenizer splits the text there, or no token joins the two.
 /// - No added token lies across the cut.
 ///
-/// If a text has no such place, it is one piece.
+/// If a text has no such place, it is one piece. A text with a piece of more than [#MOST] characters is refused.
 ///
 /// Threading: any thread.
 public final class TextPieces {
     /// A piece has at least so many characters. The library takes some milliseconds for it.
     public static final int LEAST = 8192;
+    /// A piece has at most so many characters. The library takes up to ten microseconds for each of a word of Chinese
+    /// characters, one to three for each of other words, and meanwhile nothing can end its call.
+    public static final int MOST = 1 << 18;
     /// Bounds the memory for what is known of pairs of characters.
     private static final int MAX_KNOWN_PAIRS = 1 << 16;
     /// Parts of Korean syllables.
@@ -122,8 +126,27 @@ public final class TextPieces {
         return new TextPieces(List.of(), border, prepends, added, least);
     }
 
+    /// The ends of the pieces of a text, the last one being the text's.
+    ///
+    /// @throws IllegalArgumentException with a message for the client if a piece is too long
+    int[] ends(String text) {
+        var ends = IntStream.builder();
+        var from = 0;
+        do {
+            var end = end(text, from);
+            if (end - from > MOST) {
+                throw new IllegalArgumentException("prompt has " + (end - from)
+                        + " characters in a row that this model's tokenizer cannot be given in parts; the limit is "
+                        + MOST);
+            }
+            ends.add(end);
+            from = end;
+        } while (from < text.length());
+        return ends.build().toArray();
+    }
+
     /// The end of the piece that begins at `from`.
-    int end(String text, int from) {
+    private int end(String text, int from) {
         for (var at = (long) from + least; at + 1 < text.length(); at++) {
             TextEncoder.stopIfInterrupted((int) at);
             if (mayCut(text, (int) at)) {

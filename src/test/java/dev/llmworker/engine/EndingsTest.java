@@ -2,7 +2,9 @@ package dev.llmworker.engine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.generation.AnswerFormat;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
@@ -11,6 +13,7 @@ import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
@@ -64,8 +67,11 @@ class EndingsTest {
     }
 
     private Answer answer(String prompt, int maxTokens, int minTokens, SamplingParameters sampling, String... stop) {
-        var request = new GenerationRequest(
-                new Prompt.Raw(prompt), OptionalInt.of(maxTokens), sampling, true, minTokens, List.of(stop), false);
+        return answer(new GenerationRequest(
+                new Prompt.Raw(prompt), OptionalInt.of(maxTokens), sampling, true, minTokens, List.of(stop), false));
+    }
+
+    private Answer answer(GenerationRequest request) {
         var tokens = new ArrayList<String>();
         try (var generation = generator.submit(request)) {
             for (var event : generation) {
@@ -86,6 +92,21 @@ class EndingsTest {
 
     private Answer answer(String prompt, int maxTokens, String... stop) {
         return answer(prompt, maxTokens, 0, SamplingParameters.greedy(), stop);
+    }
+
+    /// It is no failure of the worker, and no reason to look at its log.
+    @Test
+    void aFormatThatCannotBeEnforcedAnyFurtherIsTheRequestsFault() {
+        var first = answer("x", 1).text();
+        var request = new GenerationRequest(
+                        new Prompt.Raw("x"), OptionalInt.of(10), SamplingParameters.greedy(), false)
+                .withFormat(new AnswerFormat.Pattern("guided_regex", first + "é"));
+        var end = answer(request).end();
+        assertEquals(FinishReason.ERROR, end.reason());
+        assertTrue(end.isFault());
+        var error = JsonError.failed(end);
+        assertEquals(400, error.status());
+        assertTrue(error.message().startsWith("the answer's format cannot be enforced any further: "), error.message());
     }
 
     @Seeded

@@ -143,6 +143,36 @@ class RouteFilesTest {
         }
     }
 
+    @Test
+    void aFileThatAConfigurationBreaksIsNamedAndServedAsItWas() throws Exception {
+        says("mine", "one");
+        var errors = """
+                - routeConfiguration:
+                    onException:
+                      - onException:
+                          exception:
+                            - java.lang.Exception
+                          steps:
+                            - process:
+                                ref: BEAN
+                """;
+        try (var worker = worker()) {
+            awaitAnswer(worker, "/mine", 200, "one");
+            routes.write("errors", errors.replace("BEAN", "nobody"));
+            Await.until("it is reported", () -> problem(worker, "mine").contains("nobody"));
+            assertTrue(
+                    problem(worker, "mine")
+                            .startsWith("mine.camel.yaml: it cannot be loaded with the configuration of"
+                                    + " errors.camel.yaml: "),
+                    problem(worker, "mine"));
+            assertEquals("null", problem(worker, "errors"));
+            assertEquals("one", worker.get("/mine").body());
+            routes.write("errors", errors.replace("BEAN", "ping"));
+            Await.until("all is well", () -> worker.routeFiles().problems().isEmpty());
+            awaitAnswer(worker, "/mine", 200, "one");
+        }
+    }
+
     private static void assertTaken(String problem, String file, String path, String owner) {
         assertTrue(problem.matches(file + "[.]camel[.]yaml:\\d+: .*"), problem);
         assertTrue(problem.contains(path + " is already served by " + owner + ".camel.yaml; "), problem);

@@ -1,5 +1,6 @@
 package dev.llmworker.soak;
 
+import java.util.List;
 import java.util.Map;
 import java.util.Queue;
 import java.util.TreeMap;
@@ -51,6 +52,10 @@ final class Findings {
         note("answers by status: " + new TreeMap<>(statuses));
         violations.stream().limit(SHOWN).forEach(violation -> note("wrong: " + violation));
         check(violations.isEmpty(), violations.size() + " answers or connections were not as they must be");
+    }
+
+    List<String> violations() {
+        return List.copyOf(violations);
     }
 
     boolean failed() {

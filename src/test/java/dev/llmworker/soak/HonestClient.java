@@ -35,7 +35,7 @@ final class HonestClient {
 
     /// One thing that clients do.
     void act() throws Exception {
-        switch (random.nextInt(12)) {
+        switch (random.nextInt(prompts.hasFormats() ? 14 : 12)) {
             case 0, 1 -> answer("/generate", "generated_text", false);
             case 2 -> answer("/v1/chat/completions", "content", true);
             case 3, 4 -> stream("/generate", "token");
@@ -44,7 +44,8 @@ final class HonestClient {
             case 8 -> sideBySide();
             case 9 -> look();
             case 10 -> withoutKey();
-            default -> wrong();
+            case 11 -> wrong();
+            default -> inFormat();
         }
     }
 
@@ -71,6 +72,24 @@ final class HonestClient {
             findings.count("answer " + path);
             if (answer.status() == 200) {
                 prompts.check(findings, path, prompt, Prompts.strings(field, answer.body()));
+            } else {
+                refused(path, answer.head());
+            }
+        }
+    }
+
+    private void inFormat() throws Exception {
+        var prompt = prompt();
+        var wanted = Formats.WANTED.get(random.nextInt(Formats.WANTED.size()));
+        var path = "/generate";
+        try (var wire = new Wire(port)) {
+            var body = Prompts.generate(prompt, Prompts.FORMAT_TOKENS, wanted.fields());
+            var answer = wire.send(Wire.post(path, body)).answer();
+            findings.status(answer.status(), path);
+            findings.count("answer " + path + " in a format");
+            if (answer.status() == 200) {
+                prompts.check(
+                        findings, path, prompt, wanted, Prompts.strings("generated_text", answer.body()));
             } else {
                 refused(path, answer.head());
             }

@@ -57,17 +57,17 @@ final class Hostile {
         environment.put("ENGINE", engine);
         try (var worker =
                 WorkerUnderTest.start(WorkerUnderTest.freePort(), "ulimit -n 1024", log, Map.copyOf(environment))) {
-            var prompts = new Prompts();
+            var prompts = new Prompts(!engine.equals("mock"));
             prompts.learn(worker.port);
             warmUp(worker, prompts);
-            var before = quiet(worker);
+            var before = quiet(worker, prompts);
             var heapBefore = worker.liveHeapKilobytes();
             attack(worker, prompts);
             beyondAllConnections(worker, prompts);
             findings.check(worker.isAlive(), "the worker is alive");
-            awaitFloor(worker, before);
+            awaitFloor(worker, prompts, before);
             var heapAfter = worker.liveHeapKilobytes();
-            var isFloor = heapAfter <= heapBefore * 1.1 + 4096;
+            var isFloor = isHeapFloor(heapAfter, heapBefore);
             findings.check(
                     isFloor, "live heap " + heapBefore / 1024 + " MiB before, " + heapAfter / 1024 + " MiB after");
             if (!isFloor) {
@@ -94,8 +94,11 @@ final class Hostile {
         mix.stop();
     }
 
-    private WorkerUnderTest.Sample quiet(WorkerUnderTest worker) throws Exception {
+    private WorkerUnderTest.Sample quiet(WorkerUnderTest worker, Prompts prompts) throws Exception {
         new Crowds(worker, findings).awaitNone();
+        if (prompts.hasFormats()) {
+            Formats.forget(worker.port, findings);
+        }
         return worker.sample();
     }
 
@@ -152,9 +155,9 @@ final class Hostile {
     }
 
     /// Nobody is there any more: what clients have taken comes back, some of it when a time-out ends.
-    private void awaitFloor(WorkerUnderTest worker, WorkerUnderTest.Sample before) throws Exception {
-        new Crowds(worker, findings).awaitNone();
-        var after = worker.sample();
+    private void awaitFloor(WorkerUnderTest worker, Prompts prompts, WorkerUnderTest.Sample before)
+            throws Exception {
+        var after = quiet(worker, prompts);
         for (var i = 0; i < QUIET_SECONDS && !isFloor(after, before); i++) {
             Thread.sleep(1_000);
             after = worker.sample();
@@ -162,14 +165,22 @@ final class Hostile {
         findings.check(isFloor(after, before), "before " + before + "; after " + after);
     }
 
-    private static boolean isFloor(WorkerUnderTest.Sample after, WorkerUnderTest.Sample before) {
+    static boolean isHeapFloor(long afterKilobytes, long beforeKilobytes) {
+        return afterKilobytes <= beforeKilobytes * 1.1 + 4096;
+    }
+
+    static boolean isFloor(WorkerUnderTest.Sample after, WorkerUnderTest.Sample before) {
         return after.descriptors() <= before.descriptors() + 4 && after.threads() <= before.threads() + 8;
+    }
+
+    static boolean isError(String line) {
+        return ERROR.matcher(line).matches();
     }
 
     /// No error that nobody has explained.
     private void readLog() throws IOException {
         try (var lines = Files.lines(log.toPath())) {
-            var errors = lines.filter(line -> ERROR.matcher(line).matches()).toList();
+            var errors = lines.filter(Hostile::isError).toList();
             errors.stream().limit(30).forEach(line -> findings.note("log: " + line));
             findings.check(errors.isEmpty(), "the worker's log has " + errors.size() + " lines of errors");
             findings.note("its log has " + log.length() / 1_000_000 + " MB");

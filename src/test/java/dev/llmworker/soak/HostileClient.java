@@ -38,13 +38,14 @@ final class HostileClient {
     }
 
     void act() throws Exception {
-        switch (random.nextInt(16)) {
+        switch (random.nextInt(19)) {
             case 0, 1 -> halfBodies();
             case 2 -> slowReader();
             case 3, 4 -> frames();
             case 5 -> crowd();
             case 6, 7 -> halfHandshake();
             case 8 -> drip();
+            case 9, 10, 11 -> attack(Formats.ATTACKS.get(random.nextInt(Formats.ATTACKS.size())));
             default -> attack(Attack.ALL.get(random.nextInt(Attack.ALL.size())));
         }
     }
@@ -54,7 +55,7 @@ final class HostileClient {
     }
 
     /// All of the port's answers to an attack are as they may be.
-    private void attack(Attack attack) throws Exception {
+    void attack(Attack attack) throws Exception {
         var bytes = attack.request().apply(random);
         try (var wire = open()) {
             send(wire, bytes);

@@ -46,8 +46,13 @@ final class Pings {
             var micros = (System.nanoTime() - began) / 1000;
             pause(PAUSE_MILLIS);
             // The pause is long enough for the other thread to have told.
-            pings.add(new Ping(micros, micros - lateMicros.getAndSet(0)));
+            took(micros, lateMicros.getAndSet(0));
         }
+    }
+
+    /// One ping, and how long the machine stood still meanwhile.
+    void took(long micros, long late) {
+        pings.add(new Ping(micros, micros - late));
     }
 
     /// What a thread that only sleeps wakes late is the machine's doing, and no worker's: other work has the cores.

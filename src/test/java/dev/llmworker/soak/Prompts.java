@@ -9,6 +9,8 @@ import java.util.regex.Pattern;
 /// The greedy requests of the soak, and the text that each had when nothing else ran.
 final class Prompts {
     static final int TOKENS = 16;
+    /// Enough for each of the formats.
+    static final int FORMAT_TOKENS = 60;
     static final List<String> ALL = List.of(
             "Tell me about load balancing",
             "Name three colours of the sea",
@@ -22,6 +24,16 @@ final class Prompts {
     private static final Pattern ESCAPE = Pattern.compile("\\\\(u[0-9a-fA-F]{4}|.)", Pattern.DOTALL);
 
     private final Map<String, String> alone = new HashMap<>();
+    private final boolean hasFormats;
+
+    /// @param hasFormats whether the engine has structured output
+    Prompts(boolean hasFormats) {
+        this.hasFormats = hasFormats;
+    }
+
+    boolean hasFormats() {
+        return hasFormats;
+    }
 
     static String generate(String prompt, int tokens, String more) {
         return "{\"prompt\":\"" + prompt + "\",\"max_tokens\":" + tokens + ",\"temperature\":0" + more + "}";
@@ -32,14 +44,32 @@ final class Prompts {
                 + ",\"temperature\":0" + more + "}";
     }
 
-    /// Asks for each text once, one after the other.
+    /// Asks for each text once, one after the other, and once in each format.
     void learn(int port) throws Exception {
+        for (var wanted : hasFormats ? Formats.WANTED : List.<Formats.Wanted>of()) {
+            for (var prompt : ALL) {
+                try (var wire = new Wire(port)) {
+                    var answer = wire.send(Wire.post("/generate", generate(prompt, FORMAT_TOKENS, wanted.fields())))
+                            .answer();
+                    alone.put(prompt + wanted.fields(), strings("generated_text", answer.body()));
+                }
+            }
+        }
         for (var prompt : ALL) {
             try (var wire = new Wire(port)) {
                 var answer = wire.send(Wire.post("/generate", generate(prompt, TOKENS, "")))
                         .answer();
                 alone.put(prompt, normal(strings("generated_text", answer.body())));
             }
+        }
+    }
+
+    /// It is wrong where `text` is not what the prompt had alone in this format, or has another form.
+    void check(Findings findings, String path, String prompt, Formats.Wanted wanted, String text) {
+        var before = alone.get(prompt + wanted.fields());
+        if (!text.equals(before) || !wanted.allows(text)) {
+            findings.violation(path + ": \"" + prompt + "\" got \"" + text + "\", alone \"" + before + "\", in the format "
+                    + wanted.regex());
         }
     }
 

@@ -83,7 +83,7 @@ public final class Soak {
         var longAnswer = engine.equals("mock") ? 300_000 : 400;
         // The system gives the cache its memory when it is first written: what grows from here on is something else.
         new Crowds(worker, findings).fillSlots(longAnswer + LONGEST_PROMPT);
-        var prompts = new Prompts();
+        var prompts = new Prompts(!engine.equals("mock"));
         prompts.learn(worker.port);
         var mix = new Mix(worker.port, findings);
         for (var i = 0; i < HONEST; i++) {

@@ -15,6 +15,8 @@ import org.apache.camel.support.RoutePolicySupport;
 ///
 /// Threading: any thread.
 public final class RouteUse extends RoutePolicySupport {
+    private static final String PROPERTY = RouteUse.class.getName();
+
     private final CompletableFuture<Void> unused = new CompletableFuture<>();
     private int running;
     private boolean replaced;
@@ -27,12 +29,13 @@ public final class RouteUse extends RoutePolicySupport {
         }
     }
 
+    /// The same one for a route each time, whether or not it has a policy.
     static RouteUse of(Route route) {
         return Objects.requireNonNullElse(route.getRoutePolicyList(), List.<RoutePolicy>of()).stream()
                 .filter(RouteUse.class::isInstance)
                 .map(RouteUse.class::cast)
                 .findFirst()
-                .orElseGet(RouteUse::new);
+                .orElseGet(() -> (RouteUse) route.getProperties().computeIfAbsent(PROPERTY, _ -> new RouteUse()));
     }
 
     /// Something that the port took for this version begins.

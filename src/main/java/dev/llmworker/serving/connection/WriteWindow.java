@@ -1,7 +1,6 @@
 package dev.llmworker.serving.connection;
 
 import io.vertx.core.Future;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -12,15 +11,14 @@ import java.util.function.Supplier;
 ///
 /// Threading: any thread writes, and waits while the window is full; the event loop reports what is written.
 final class WriteWindow {
+    /// What a message counts beside its characters.
+    private static final int MESSAGE_WEIGHT = 1 << 10;
     // A writer that has to wait sleeps until the low mark, so that it does not sleep and wake for each message.
-    private static final int HIGH_WATER_MESSAGES = 256;
-    private static final int LOW_WATER_MESSAGES = 64;
-    private static final long HIGH_WATER_CHARACTERS = 256 << 10;
-    private static final long LOW_WATER_CHARACTERS = 64 << 10;
+    private static final long HIGH_WATER = 256L << 10;
+    private static final long LOW_WATER = 64L << 10;
 
     private final Runnable whenSlow;
-    private final AtomicInteger unwritten = new AtomicInteger();
-    private final AtomicLong unwrittenCharacters = new AtomicLong();
+    private final AtomicLong unwritten = new AtomicLong();
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition drained = lock.newCondition();
     private volatile boolean closed;
@@ -34,10 +32,10 @@ final class WriteWindow {
     ///
     /// @param characters how long it is
     void write(int characters, Supplier<Future<Void>> message) {
-        unwritten.incrementAndGet();
-        unwrittenCharacters.addAndGet(characters);
-        message.get().onComplete(_ -> messageWritten(characters));
-        if (unwritten.get() >= HIGH_WATER_MESSAGES || unwrittenCharacters.get() >= HIGH_WATER_CHARACTERS) {
+        var weight = MESSAGE_WEIGHT + characters;
+        unwritten.addAndGet(weight);
+        message.get().onComplete(_ -> messageWritten(weight));
+        if (unwritten.get() >= HIGH_WATER) {
             awaitDrained();
         }
     }
@@ -54,18 +52,15 @@ final class WriteWindow {
     }
 
     private boolean isLow() {
-        return unwritten.get() <= LOW_WATER_MESSAGES && unwrittenCharacters.get() <= LOW_WATER_CHARACTERS;
+        return unwritten.get() <= LOW_WATER;
     }
 
-    private void messageWritten(int characters) {
-        var left = unwritten.decrementAndGet();
-        var leftCharacters = unwrittenCharacters.addAndGet(-characters);
-        if (left >= LOW_WATER_MESSAGES) {
+    private void messageWritten(int weight) {
+        var left = unwritten.addAndGet(-weight);
+        if (left >= LOW_WATER) {
             whenSlow.run();
         }
-        var becameLow = left == LOW_WATER_MESSAGES
-                || leftCharacters <= LOW_WATER_CHARACTERS && leftCharacters + characters > LOW_WATER_CHARACTERS;
-        if (becameLow && isLow()) {
+        if (left <= LOW_WATER && left + weight > LOW_WATER) {
             wakeWriters();
         }
     }

@@ -140,7 +140,10 @@ public final class Generations {
         public boolean test(E event) {
             var before = recipient.keptBytes();
             var goesOn = reader.test(event);
-            memory.take(recipient.keptBytes() - before);
+            var more = recipient.keptBytes() - before;
+            if (more != 0) {
+                memory.take(more);
+            }
             return goesOn;
         }
     }

@@ -59,7 +59,10 @@ public record JsonError(
     /// What is said of a generation that ended by an error.
     public static JsonError failed(GenerationEvent.Finished finished) {
         var failure = finished.failure();
-        return failure == null ? internal() : of(502, "engine_failed", failure);
+        if (failure == null) {
+            return internal();
+        }
+        return finished.isFault() ? invalid(failure) : of(502, "engine_failed", failure);
     }
 
     /// What is said of work that does not fit into the budget for memory.

@@ -1,14 +1,21 @@
 package dev.llmworker.serving.connection;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.FinishReason;
+import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.ManualClock;
 import dev.llmworker.testing.RawConnection;
 import dev.llmworker.testing.ScriptedGenerator;
 import dev.llmworker.testing.WorkerExtension;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelOutboundBuffer;
+import io.netty.channel.ChannelOutboundHandlerAdapter;
+import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
@@ -81,6 +88,80 @@ class SlowReadersTest {
                 }
             });
         }
+    }
+
+    /// A connection whose client takes as many bytes as a test says.
+    private static final class SlowChannel extends EmbeddedChannel {
+        private long room;
+
+        SlowChannel() {
+            super(new ChannelOutboundHandlerAdapter());
+        }
+
+        @Override
+        protected void doWrite(ChannelOutboundBuffer buffer) {
+            while (room > 0 && buffer.current() instanceof ByteBuf next) {
+                var taken = Math.min(room, next.readableBytes());
+                room -= taken;
+                buffer.removeBytes(taken);
+            }
+        }
+
+        /// The checks run on the channel's event loop.
+        boolean isOpenAfter(ManualClock clock, Duration duration) {
+            for (var seconds = duration.toSeconds(); seconds > 0; seconds--) {
+                clock.advance(SECOND);
+                runPendingTasks();
+            }
+            return isOpen();
+        }
+
+        void given(int bytes) {
+            writeAndFlush(Unpooled.buffer(bytes).writeZero(bytes));
+        }
+
+        void takes(int bytes) {
+            room = bytes;
+            flush();
+        }
+    }
+
+    private static void watch(ManualClock clock, SlowChannel channel) {
+        new SlowReaders(clock, Timeouts.DEFAULT, MemoryBudget.unlimited()).connected(channel);
+    }
+
+    @Test
+    void aReaderOfAsMuchAsItIsGivenIsSlowAndNotStalled() {
+        var channel = new SlowChannel();
+        watch(clock, channel);
+        channel.given(1_000);
+        for (var i = 0; i < 100; i++) {
+            assertTrue(channel.isOpenAfter(clock, Timeouts.DEFAULT.send()), "after " + i);
+            channel.given(1_000);
+            channel.takes(1_000);
+        }
+    }
+
+    @Test
+    void aReaderOfALargePieceIsSlowAndNotStalled() {
+        var channel = new SlowChannel();
+        watch(clock, channel);
+        channel.given(1_000);
+        for (var i = 0; i < 100; i++) {
+            assertTrue(channel.isOpenAfter(clock, Timeouts.DEFAULT.send()), "after " + i);
+            channel.takes(1);
+        }
+        assertFalse(channel.isOpenAfter(clock, Timeouts.DEFAULT.send().plusSeconds(2)));
+    }
+
+    @Test
+    void aReaderIsStalledOnlyFromWhenItIsGivenSomething() {
+        var channel = new SlowChannel();
+        watch(clock, channel);
+        assertTrue(channel.isOpenAfter(clock, Timeouts.DEFAULT.send().multipliedBy(3)));
+        channel.given(1);
+        assertTrue(channel.isOpenAfter(clock, Timeouts.DEFAULT.send()));
+        assertFalse(channel.isOpenAfter(clock, Duration.ofSeconds(2)));
     }
 
     @Test

@@ -1,6 +1,8 @@
 package dev.llmworker.text.gguf;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.hub.StarterModelFile;
@@ -9,6 +11,7 @@ import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.RandomTexts;
+import dev.llmworker.text.TextPieces;
 import dev.llmworker.text.TinyVocabularies;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.Metadata;
@@ -75,6 +78,19 @@ class TextPiecesTest {
             isCut += pieces(cut, text) - 1;
         }
         assertTrue(isCut > 70, isCut + " texts are cut");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gpt-2", "llama-bpe", "qwen2", "tekken"})
+    void aWordHasALimitAndATextOfWordsHasNone(String preTokenizer) throws Exception {
+        var tokenizer = GgufTokenizer.of(metadata(preTokenizer));
+        var word = "x".repeat(TextPieces.MOST + 1);
+        var refused = assertThrows(IllegalArgumentException.class, () -> tokenizer.encodeText(word));
+        assertEquals(
+                "prompt has 262145 characters in a row that this model's tokenizer cannot be given in parts; the limit is"
+                        + " 262144",
+                refused.getMessage());
+        assertTrue(tokenizer.encodeText("word ".repeat(TextPieces.MOST / 4)).length > 0);
     }
 
     @ParameterizedTest

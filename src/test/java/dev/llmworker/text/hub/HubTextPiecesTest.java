@@ -1,6 +1,7 @@
 package dev.llmworker.text.hub;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -10,6 +11,7 @@ import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.RandomTexts;
+import dev.llmworker.text.TextPieces;
 import dev.llmworker.weights.Safetensors;
 import dev.llmworker.weights.SafetensorsFolder;
 import dev.llmworker.weights.StoredModel;
@@ -100,6 +102,18 @@ class HubTextPiecesTest {
             return true;
         } finally {
             var _ = Thread.interrupted();
+        }
+    }
+
+    /// One call of the library takes its time whoever waits, so none gets more.
+    @ParameterizedTest
+    @MethodSource("kinds")
+    void aRunThatCannotBeCutHasALimit(Kind kind) throws IOException {
+        var tokenizer = tokenizer(kind, TextPieces.LEAST);
+        var run = "x".repeat(TextPieces.MOST + 1);
+        for (var text : List.of(run, "a b. ".repeat(10) + run + " c", "\u0301".repeat(TextPieces.MOST + 1))) {
+            var refused = assertThrows(IllegalArgumentException.class, () -> tokenizer.encodeText(text));
+            assertTrue(String.valueOf(refused.getMessage()).contains("the limit is 262144"), refused.toString());
         }
     }
 
