@@ -22,7 +22,8 @@ class OpenAiRequestTest {
         for (var tooMany : new OpenAiRequest[] {request(65, 16), request(1025, 1), request(1 << 28, 16)}) {
             var refused = assertThrows(ParameterException.class, tooMany::choices);
             assertEquals(
-                    "choices; the limit is 1024", String.valueOf(refused.getMessage()).replaceFirst(".* which is \\d+ ", ""));
+                    "choices; the limit is 1024",
+                    String.valueOf(refused.getMessage()).replaceFirst(".* which is \\d+ ", ""));
         }
     }
 }

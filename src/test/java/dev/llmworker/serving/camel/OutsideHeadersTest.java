@@ -4,10 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 
 import org.apache.camel.component.seda.SedaComponent;
+import org.apache.camel.component.seda.SedaEndpoint;
 import org.apache.camel.impl.DefaultCamelContext;
 import org.apache.camel.spi.HeaderFilterStrategy;
 import org.apache.camel.spi.HeaderFilterStrategyAware;
-import org.apache.camel.component.seda.SedaEndpoint;
 import org.apache.camel.support.DefaultExchange;
 import org.apache.camel.support.DefaultHeaderFilterStrategy;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -49,8 +49,7 @@ class OutsideHeadersTest {
             new OutsideHeaders().onEndpointAdd(endpoint);
             var strategy = endpoint.getHeaderFilterStrategy();
             assertNotNull(strategy);
-            assertEquals(
-                    isRemoved, strategy.applyFilterToExternalHeaders(name, "1", new DefaultExchange(context)));
+            assertEquals(isRemoved, strategy.applyFilterToExternalHeaders(name, "1", new DefaultExchange(context)));
         }
     }
 }

@@ -49,8 +49,7 @@ class OriginFormTest {
                                 .getBytes(StandardCharsets.US_ASCII));
                 var answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
                 assertTrue(answer.startsWith("HTTP/1.1 200 "), answer);
-                assertEquals(
-                        seen + " http://worker" + seen, answer.substring(answer.indexOf("\r\n\r\n") + 4));
+                assertEquals(seen + " http://worker" + seen, answer.substring(answer.indexOf("\r\n\r\n") + 4));
             }
         }
     }
