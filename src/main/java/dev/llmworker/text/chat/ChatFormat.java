@@ -28,30 +28,24 @@ public final class ChatFormat {
 
     private final ToolFormat tools;
     private final @Nullable ReasoningForm reasoning;
-    private final Wrapping wrapping;
+    private final String before;
     private final Markers markers;
     private final Map<List<Boolean>, List<Mark>> marks = new LinkedHashMap<>();
 
-    /// What a model writes around the text for the user.
-    ///
-    /// @param before the text; required if the answer is constrained
-    /// @param skipped is no part of the answer
-    record Wrapping(String before, List<String> skipped) {
-        static final Wrapping NONE = new Wrapping("", List.of());
-    }
-
     /// @param controls the ids of the model's control tokens, by name
-    ChatFormat(
-            ToolFormat tools, @Nullable ReasoningForm reasoning, Wrapping wrapping, Map<String, Integer> controls) {
+    ChatFormat(ChatForms forms, Map<String, Integer> controls) {
         markers = new Markers(controls);
-        this.tools = tools.map(markers::bind);
-        this.reasoning = reasoning == null ? null : reasoning.map(markers::bind);
-        this.wrapping = new Wrapping(
-                markers.bind(wrapping.before),
-                wrapping.skipped.stream().map(markers::bind).toList());
+        tools = forms.tools().map(markers::bind);
+        reasoning = forms.reasoning() == null ? null : forms.reasoning().map(markers::bind);
+        before = markers.bind(forms.before());
+        var skipped = forms.skipped().stream()
+                .map(text -> new Mark(Mark.Kind.SKIPPED, markers.bind(text), 0, false))
+                .toList();
         for (var mayReason : List.of(true, false)) {
             for (var hasTools : List.of(true, false)) {
-                marks.put(List.of(mayReason, hasTools), marksOf(mayReason, hasTools));
+                var found = new ArrayList<>(marksOf(mayReason, hasTools));
+                found.addAll(skipped);
+                marks.put(List.of(mayReason, hasTools), List.copyOf(found));
             }
         }
     }
@@ -65,8 +59,7 @@ public final class ChatFormat {
             var one = tools.forms().get(form);
             found.add(new Mark(Mark.Kind.CALL, tools.triggerOf(one), form, one.isFirst()));
         }
-        wrapping.skipped.forEach(text -> found.add(new Mark(Mark.Kind.SKIPPED, text, 0, false)));
-        return List.copyOf(found);
+        return found;
     }
 
     /// The name of the format of calls, as in `TOOL_FORMAT`.
@@ -119,7 +112,7 @@ public final class ChatFormat {
         if (format == null) {
             return null;
         }
-        var text = Expression.sequence(markers.expression(wrapping.before), format);
+        var text = Expression.sequence(markers.expression(before), format);
         if (use.callable().isEmpty()) {
             return text;
         }

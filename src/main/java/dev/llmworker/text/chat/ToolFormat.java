@@ -5,6 +5,7 @@ import dev.llmworker.text.chat.CallForm.Parameters;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /// How a family of models writes calls of tools. `docs/agents.md` has the list.
 ///
@@ -20,7 +21,7 @@ record ToolFormat(
         String hint,
         String trigger,
         String begin,
-        @org.jspecify.annotations.Nullable String separator,
+        @Nullable String separator,
         String end,
         List<CallForm> forms) {
     private static final String TOOL_CALL = "<tool_call>";
@@ -33,7 +34,6 @@ record ToolFormat(
 
     /// The first of them whose call a template writes is the template's.
     private static final List<ToolFormat> ALL = List.of(
-            hermes("hermes", TOOL_CALL),
             parameters(
                     "qwen3-coder",
                     "<function=",
@@ -101,7 +101,7 @@ record ToolFormat(
                             "\n</invoke>"))),
             new ToolFormat(
                     "deepseek-v3",
-                    DEEPSEEK_CALL + "function",
+                    DEEPSEEK_CALL,
                     DEEPSEEK,
                     DEEPSEEK,
                     "\n",
@@ -112,7 +112,7 @@ record ToolFormat(
                             "\n```<｜tool▁call▁end｜>"))),
             new ToolFormat(
                     "deepseek-v3.1",
-                    DEEPSEEK_CALL,
+                    "",
                     DEEPSEEK,
                     DEEPSEEK,
                     "",
@@ -167,7 +167,7 @@ record ToolFormat(
             list("nemotron", "<TOOLCALL>", "<TOOLCALL>[", "]</TOOLCALL>"),
             new ToolFormat(
                     "llama3",
-                    "\"parameters\": ",
+                    "",
                     "",
                     "",
                     "; ",
@@ -177,6 +177,7 @@ record ToolFormat(
                             NamedJson.object("<|python_tag|>", "parameters", "", false),
                             new NamedJson(
                                     "{\"type\": \"function\", \"name\": \"", "\", \"parameters\": ", "}", true))),
+            hermes("hermes", TOOL_CALL),
             GENERIC);
 
     private static ToolFormat hermes(String name, String hint) {
@@ -250,5 +251,44 @@ record ToolFormat(
     /// The format with at most one call in an answer.
     ToolFormat single() {
         return new ToolFormat(name, hint, trigger, begin, null, end, forms);
+    }
+
+    /// Calls as a model writes them.
+    String written(List<ToolCall> calls) {
+        var text = new StringBuilder(begin);
+        for (var i = 0; i < calls.size(); i++) {
+            var form = forms.getFirst();
+            text.append(i == 0 ? "" : separator == null ? "\n" : separator);
+            text.append(written(form, calls.get(i))).append(form.after());
+        }
+        return text.append(end).toString();
+    }
+
+    /// Whether a text has a call in one of the forms.
+    boolean isIn(String text, ToolCall call, UnaryOperator<String> change) {
+        return forms.stream()
+                .map(form -> (form.isFirst() ? "" : begin) + written(form, call))
+                .anyMatch(written -> change.apply(text).contains(change.apply(written)));
+    }
+
+    /// A call without what is after its arguments.
+    private static String written(CallForm form, ToolCall call) {
+        var text = new StringBuilder(form.before()).append(call.name());
+        switch (form) {
+            case NamedJson(var _, var between, var _, var _) ->
+                text.append(between.replace(String.valueOf(CallForm.ID), call.id())).append(call.arguments());
+            case Parameters parameters -> {
+                text.append(parameters.between());
+                ToolSchema.members(call.arguments()).forEach((name, value) -> {
+                    var isText = value.isTextual();
+                    text.append(parameters.key())
+                            .append(name)
+                            .append(isText ? parameters.text() : parameters.json())
+                            .append(isText ? value.asText() : value.toString())
+                            .append(parameters.end());
+                });
+            }
+        }
+        return text.toString();
     }
 }

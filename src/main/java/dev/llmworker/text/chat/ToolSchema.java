@@ -8,12 +8,14 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.llmworker.text.WholeCharacters;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
@@ -22,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 /// that they are, or names none.
 final class ToolSchema {
     private static final int MAX_DEPTH = 128;
+    private static final int MAX_SHOWN = 100;
     private static final int MAX_REFERENCES = 20;
     private static final String ADDITIONAL = "additionalProperties";
     private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
@@ -163,8 +166,67 @@ final class ToolSchema {
     }
 
     /// JSON as templates read it.
-    static @Nullable Object plain(String json) throws JsonProcessingException {
-        return plain(JSON.readTree(json));
+    ///
+    /// @throws IllegalArgumentException if it is no JSON
+    static @Nullable Object plain(String json) {
+        return plain(read(json));
+    }
+
+    /// The members of a JSON object. A blank text is an empty object.
+    ///
+    /// @throws IllegalArgumentException if it is none
+    static Map<String, JsonNode> members(String json) {
+        if (json.isBlank()) {
+            return Map.of();
+        }
+        if (!(read(json) instanceof ObjectNode object)) {
+            throw new IllegalArgumentException("the arguments of a tool call are no JSON object: " + shortened(json));
+        }
+        var members = new LinkedHashMap<String, JsonNode>();
+        object.properties().forEach(member -> members.put(member.getKey(), member.getValue()));
+        return members;
+    }
+
+    /// The arguments of a call as templates read them.
+    static Map<String, @Nullable Object> arguments(String json) {
+        var arguments = new LinkedHashMap<String, @Nullable Object>();
+        members(json).forEach((name, value) -> arguments.put(name, plain(value)));
+        return arguments;
+    }
+
+    /// JSON with its names and strings changed.
+    static String changed(String json, UnaryOperator<String> change) {
+        return json.isBlank() ? json : changed(read(json), change).toString();
+    }
+
+    private static JsonNode changed(JsonNode node, UnaryOperator<String> change) {
+        if (node.isTextual()) {
+            return JSON.getNodeFactory().textNode(change.apply(node.asText()));
+        }
+        if (node.isArray()) {
+            var items = JSON.createArrayNode();
+            node.forEach(item -> items.add(changed(item, change)));
+            return items;
+        }
+        if (node.isObject()) {
+            var members = JSON.createObjectNode();
+            node.properties()
+                    .forEach(member -> members.set(change.apply(member.getKey()), changed(member.getValue(), change)));
+            return members;
+        }
+        return node;
+    }
+
+    private static JsonNode read(String json) {
+        try {
+            return JSON.readTree(json);
+        } catch (JsonProcessingException _) {
+            throw new IllegalArgumentException("a tool call or a tool has text that is no JSON: " + shortened(json));
+        }
+    }
+
+    private static String shortened(String text) {
+        return text.length() > MAX_SHOWN ? WholeCharacters.beginning(text, MAX_SHOWN) + "…" : text;
     }
 
     private static @Nullable Object plain(JsonNode node) {
