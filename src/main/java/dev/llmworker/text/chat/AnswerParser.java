@@ -150,12 +150,13 @@ public final class AnswerParser {
     }
 
     /// Which form the call has that is being written.
-    int form() {
+    public int form() {
         return formIndex;
     }
 
-    /// After the reasoning has ended or a call has begun: the text since, that of the call with its trigger.
-    String since() {
+    /// After the reasoning has ended or a call has begun: the text since, that of the call with its trigger. It is for
+    /// [ChatFormat#expression].
+    public String since() {
         return since;
     }
 

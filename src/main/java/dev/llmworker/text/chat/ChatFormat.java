@@ -135,6 +135,11 @@ public final class ChatFormat {
         return Expression.sequence(SPACE, markers.expression(after), answer);
     }
 
+    /// The constraint of a part of an answer, as [AnswerParser#since()] has it.
+    public Expression expression(String part) {
+        return markers.expression(part);
+    }
+
     /// The marker that ends the reasoning.
     public Expression endOfReasoning() {
         return markers.expression(Objects.requireNonNull(reasoning).end());
