@@ -150,6 +150,15 @@ public final class JinjaChatTemplate implements ChatTemplate {
         }
     }
 
+    /// A template from its source alone.
+    ///
+    /// @param specialTokens names of special tokens, by what templates call them
+    /// @param toolFormat the name of a format of calls, or [#AUTO]
+    /// @throws JinjaException if it cannot be used
+    public static ChatTemplate of(String source, Map<String, Object> specialTokens, String toolFormat) {
+        return bestTrial(JinjaTemplate.parse(source), specialTokens).template().withTools(source, toolFormat);
+    }
+
     /// What came of the probes.
     ///
     /// @param rendered those that the template did not refuse
