@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
 import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.Precision;
 import dev.llmworker.sampling.LogitAdjustment;
@@ -43,6 +44,7 @@ class SteeredDecodeTest {
     }
 
     private TorchDecoder load(ProgramKind program) throws Exception {
+        Libtorch.await();
         var weights = program == ProgramKind.NATIVE ? Precision.AUTO : Precision.FP32;
         assertNull(NativeLibrary.problem());
         var options = new DecoderOptions(weights, Precision.FP32, 8, 192, 1, "cpu", true);
