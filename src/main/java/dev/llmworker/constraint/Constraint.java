@@ -76,6 +76,15 @@ public final class Constraint {
         requireSome(bits);
     }
 
+    /// Null if it has to be computed.
+    long @Nullable [] knownMask(Automaton.State state) {
+        if (state == start) {
+            return startMask.clone();
+        }
+        var bits = new long[words()];
+        return state.copyMask(bits) ? bits : null;
+    }
+
     private static void requireSome(long[] bits) {
         for (var word : bits) {
             if (word != 0) {

@@ -111,7 +111,8 @@ final class Admissions {
                 && request.sampling().adjustment().isNone();
         var history = plain ? null : new TokenHistory(prompt, minTokens, forbidden);
         if (history != null && constraint != null && request.format() != null) {
-            history.allow(firstTokens(request.format(), constraint));
+            var first = firstTokens(request.format(), constraint);
+            history.allow(() -> first);
         }
         return new Admission(
                 ids.incrementAndGet(),

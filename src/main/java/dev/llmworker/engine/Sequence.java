@@ -1,7 +1,6 @@
 package dev.llmworker.engine;
 
 import dev.llmworker.constraint.ConstraintException;
-import dev.llmworker.constraint.ConstraintState;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
@@ -19,6 +18,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Set;
+import java.util.concurrent.Executor;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -50,7 +50,7 @@ final class Sequence implements Generation {
     private final @Nullable TokenHistory history;
     private final Detokenizer detokenizer;
     private final @Nullable TokenScorer scorer;
-    private final @Nullable ConstraintState constraint;
+    private final @Nullable FormatProgress format;
     private final StopFilter outlet;
     private final WaitingQueue queue;
     private final FinishListener listener;
@@ -86,7 +86,8 @@ final class Sequence implements Generation {
         this.deadlineNanos = submittedNanos + admission.timeoutNanos();
         this.history = admission.history();
         this.scorer = admission.scorer();
-        this.constraint = admission.constraint();
+        var constraint = admission.constraint();
+        this.format = constraint == null || history == null ? null : new FormatProgress(constraint, history);
         this.detokenizer = detokenizer;
         this.outlet = new StopFilter(admission.stop(), events::add);
         this.queue = queue;
@@ -196,6 +197,9 @@ final class Sequence implements Generation {
     /// @return why the sequence ends with this token, or null if it continues
     @Nullable
     FinishReason accept(int token, boolean endOfSequence, @Nullable Logprobs logprobs) {
+        if (format != null && format.problem() instanceof ConstraintException problem) {
+            return endedByFormat(problem);
+        }
         if (endOfSequence && !ignoreEos || stopTokens.contains(token)) {
             return FinishReason.STOP;
         }
@@ -218,33 +222,41 @@ final class Sequence implements Generation {
         if (outlet.add(event, generated >= minTokens)) {
             return FinishReason.STOP;
         }
-        var ended = endOfFormat(token, last);
+        var ended = endOfFormat(token);
         if (ended != null) {
             return ended;
         }
         return last ? FinishReason.LENGTH : null;
     }
 
-    /// Why the answer ends here because of its format. If it goes on, the history gets the tokens that may follow.
-    private @Nullable FinishReason endOfFormat(int token, boolean last) {
-        if (constraint == null || history == null) {
+    /// Why the answer ends here because of its format; null if it goes on.
+    private @Nullable FinishReason endOfFormat(int token) {
+        if (format == null) {
             return null;
         }
         try {
-            if (!constraint.advance(token)) {
+            if (!format.advance(token)) {
                 LOG.error("sequence {} took token {}, which its format does not allow", id, token);
                 return FinishReason.ERROR;
             }
-            if (constraint.isFinished()) {
-                return FinishReason.STOP;
-            }
-            if (!last) {
-                history.allow(constraint.mask());
-            }
-            return null;
+            return format.isFinished() ? FinishReason.STOP : null;
         } catch (ConstraintException e) {
-            LOG.warn("sequence {} ended because of its format: {}", id, e.getMessage());
-            return FinishReason.ERROR;
+            return endedByFormat(e);
+        }
+    }
+
+    private FinishReason endedByFormat(ConstraintException problem) {
+        LOG.warn("sequence {} ended because of its format: {}", id, problem.getMessage());
+        return FinishReason.ERROR;
+    }
+
+    /// Prepares the next step. Called for each running sequence when all have taken their tokens: from then on, the
+    /// engine thread needs no format until the next tokens are chosen.
+    ///
+    /// @param threads compute the mask of a format if it is not known yet
+    void prepareStep(Executor threads) {
+        if (format != null) {
+            format.computeMask(threads);
         }
     }
 

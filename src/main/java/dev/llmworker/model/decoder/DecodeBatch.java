@@ -67,8 +67,7 @@ public final class DecodeBatch {
         return sampling[row];
     }
 
-    @Nullable
-    TokenHistory history(int row) {
+    public @Nullable TokenHistory history(int row) {
         return histories[row];
     }
 

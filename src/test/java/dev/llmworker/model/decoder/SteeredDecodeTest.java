@@ -221,7 +221,7 @@ class SteeredDecodeTest {
             var raw = decoder.decodeLogits(new int[] {3, 3}, new int[] {2, 2});
             var bounded = new TokenHistory(prompt, 0, NO_ENDS);
             // Tokens without a bit, from 128 on, are not allowed.
-            bounded.allow(new long[] {1L << 5 | 1L << 63, 1L << (100 - 64)});
+            bounded.allow(() -> new long[] {1L << 5 | 1L << 63, 1L << (100 - 64)});
             var batch = new DecodeBatch(2);
             batch.add(3, 2, greedy(LogitAdjustment.NONE, -1), bounded);
             batch.add(3, 2, greedy(LogitAdjustment.NONE, -1));
