@@ -15,6 +15,11 @@ public final class ConstraintState {
         this.state = state;
     }
 
+    /// What the generation must keep to.
+    public Constraint constraint() {
+        return constraint;
+    }
+
     /// A state at the same place that goes its own way, for instance to try tokens out.
     public ConstraintState copy() {
         var copy = new ConstraintState(constraint, state);

@@ -216,6 +216,7 @@ final class Scheduler {
         batch.clear();
         for (int row = 0; row < rows; row++) {
             var sequence = runningAt(row);
+            sequence.prepareStep(maskThreads);
             batch.add(sequence.newestToken(), sequence.newestPosition(), sequence.sampling(), sequence.history());
         }
         int promptTokens = beside.stream().mapToInt(PrefillQueue.Part::count).sum();
@@ -230,9 +231,6 @@ final class Scheduler {
             if (reason != null) {
                 retire(slot, reason);
             }
-        }
-        for (int row = 0; row < rows; row++) {
-            runningAt(row).prepareStep(maskThreads);
         }
         beside.stream()
                 .map(PrefillQueue.Part::sequence)

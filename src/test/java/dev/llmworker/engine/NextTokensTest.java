@@ -9,6 +9,7 @@ import dev.llmworker.constraint.Expression;
 import dev.llmworker.constraint.TokenTrie;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.model.decoder.DecodeBatch;
 import dev.llmworker.model.decoder.PromptPart;
 import dev.llmworker.sampling.SamplingParameters;
@@ -30,7 +31,7 @@ import org.junit.jupiter.api.Timeout;
 
 /// Answers with a format, from the letters `a` to `z` only, by a decoder that says what its script says.
 @Timeout(20)
-class FormatProgressTest {
+class NextTokensTest {
     private static final int SLOTS = 4;
     private static final TokenTrie LETTERS = new TokenTrie(
             26, id -> Character.toString('a' + id).getBytes(StandardCharsets.US_ASCII), new BitSet(), Set.of());
@@ -104,7 +105,8 @@ class FormatProgressTest {
                 Set.of(),
                 history,
                 null,
-                constraint);
+                constraint,
+                null);
         var sequence = new Sequence(
                 admission, new Detokenizer(new LetterTokenizer()), waiting, System::nanoTime, (_, _) -> {});
         assertTrue(waiting.offer(sequence));
@@ -170,5 +172,45 @@ class FormatProgressTest {
         var wrong = submit(pattern("a[bc]").begin(), "ax", 10);
         while (scheduler.step()) {}
         assertTrue(answer(wrong).endsWith(" " + FinishReason.ERROR));
+    }
+
+    /// A constraint that several generations use counts once, with the oldest of them.
+    @Test
+    void theMemoryOfAFormatCountsWhileAGenerationUsesIt() {
+        var constraint = pattern("(a[bc][de]f)+");
+        var one = new Counted();
+        var other = new Counted();
+        var first = submit(constraint.begin(), "abdfacefabdf", 8);
+        var second = submit(constraint.begin(), "abdfacefabdf", 12);
+        first.countIn(one);
+        second.countIn(other);
+        assertTrue(one.bytes > 1000, one.bytes + " bytes");
+        assertTrue(other.bytes < 1000, other.bytes + " bytes");
+        var begun = one.bytes;
+        for (var i = 0; i < 4; i++) {
+            scheduler.step();
+        }
+        assertTrue(one.bytes > begun, "it has grown: " + one.bytes);
+        while (scheduler.step() && scheduler.running() == 2) {}
+        assertTrue(other.bytes >= begun, "the other one counts it now: " + other.bytes);
+        while (scheduler.step()) {}
+        answer(first);
+        answer(second);
+        assertEquals(2 * 2 * Integer.BYTES, one.bytes, "the prompt, and its copy");
+        assertEquals(2 * 2 * Integer.BYTES, other.bytes);
+    }
+
+    private static final class Counted implements HeldMemory {
+        long bytes;
+
+        @Override
+        public void take(long more) {
+            bytes += more;
+        }
+
+        @Override
+        public void add(long more) {
+            bytes += more;
+        }
     }
 }
