@@ -66,8 +66,12 @@ final class Admissions {
     /// @param submittedNanos the time from which its deadline counts
     /// @throws RefusedException if the model cannot serve the request
     Sequence sequence(GenerationRequest request, long submittedNanos, WaitingQueue waiting, FinishListener listener) {
-        var detokenizer = detokenizer(request.prompt(), model.tokenizer());
-        return new Sequence(admit(request, submittedNanos), detokenizer, waiting, clock, listener);
+        var admission = admit(request, submittedNanos);
+        // Each byte of an answer with a format counts, also a space at its start.
+        var detokenizer = admission.constraint() == null
+                ? detokenizer(request.prompt(), model.tokenizer())
+                : Detokenizer.continuing(model.tokenizer());
+        return new Sequence(admission, detokenizer, waiting, clock, listener);
     }
 
     /// The tokens that a request ends its answer with: by their ids, or by the name of a control token as a stop
@@ -119,7 +123,8 @@ final class Admissions {
                 && request.sampling().adjustment().isNone();
         var history = plain ? null : new TokenHistory(prompt, minTokens, forbidden);
         if (history != null && constraint != null) {
-            history.allow(firstTokens(request, constraint));
+            var first = firstTokens(request, constraint);
+            history.allow(() -> first);
         }
         return new Admission(
                 ids.incrementAndGet(),
