@@ -1,10 +1,12 @@
 package dev.llmworker.text.chat;
 
+import dev.llmworker.text.chat.CallForm.Listed;
 import dev.llmworker.text.chat.CallForm.NamedJson;
 import dev.llmworker.text.chat.CallForm.Parameters;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// How a family of models writes calls of tools. `docs/agents.md` has the list.
@@ -162,6 +164,14 @@ record ToolFormat(
                                     ""),
                             new NamedJson(
                                     " to=functions.", "<|channel|>commentary json<|message|>", "", true))),
+            new ToolFormat(
+                    "gemma4",
+                    "<|tool_call>",
+                    "<|tool_call>",
+                    "",
+                    "",
+                    "",
+                    List.of(new Listed("<|tool_call>call:", "{", "<|\"|>", "}<tool_call|>"))),
             list("granite", "<|tool_call|>", "<|tool_call|>[", "]"),
             list("apriel", "<tool_calls>[", "<tool_calls>[", "]</tool_calls>"),
             list("nemotron", "<TOOLCALL>", "<TOOLCALL>[", "]</TOOLCALL>"),
@@ -277,6 +287,7 @@ record ToolFormat(
         switch (form) {
             case NamedJson(var _, var between, var _, var _) ->
                 text.append(between.replace(String.valueOf(CallForm.ID), call.id())).append(call.arguments());
+            case Listed list -> text.append(list.between()).append(listed(list, call.arguments()));
             case Parameters parameters -> {
                 text.append(parameters.between());
                 ToolSchema.members(call.arguments()).forEach((name, value) -> {
@@ -290,5 +301,14 @@ record ToolFormat(
             }
         }
         return text.toString();
+    }
+
+    private static String listed(Listed form, String arguments) {
+        return ToolSchema.members(arguments).entrySet().stream()
+                .map(argument -> argument.getKey() + Listed.COLON
+                        + (argument.getValue().isTextual()
+                                ? form.quote() + argument.getValue().asText() + form.quote()
+                                : argument.getValue().toString()))
+                .collect(Collectors.joining(Listed.COMMA));
     }
 }

@@ -234,6 +234,19 @@ class ChatFormatTest {
                         "clock {}"),
                 harmony("<|channel|>final<|message|>Text to=functions.clock", "", "Text to=functions.clock"),
                 sample(
+                        "gemma4",
+                        List.of("<|tool_call>", "<tool_call|>", "<|\"|>"),
+                        "Yes<|tool_call>call:get_weather{place:<|\"|>" + text
+                                + "<|\"|>,days:2}<tool_call|><|tool_call>call:clock{}<tool_call|>",
+                        "Yes",
+                        both),
+                sample(
+                        "gemma4",
+                        List.of(),
+                        "<|tool_call>call:get_weather{place:<|\"|>a, {b}<|\"|>,unit:null,at:{\"lat\": 1.5}}<tool_call|>",
+                        "",
+                        "get_weather {\"place\":\"a, {b}\",\"unit\":null,\"at\":{\"lat\":1.5}}"),
+                sample(
                         "granite",
                         List.of("<|tool_call|>"),
                         "<|tool_call|>[{\"name\": \"get_weather\", \"arguments\": " + json
