@@ -60,8 +60,22 @@ final class Admissions {
     /// @param submittedNanos the time from which its deadline counts
     /// @throws RefusedException if the model cannot serve the request
     Sequence sequence(GenerationRequest request, long submittedNanos, WaitingQueue waiting, FinishListener listener) {
+        int context = model.decoder().description().contextLength();
+        var prompt = encode(request.prompt(), model.prompts(), context);
+        var left = timeout.toNanos() - (clock.getAsLong() - submittedNanos);
+        return sequence(admit(request, prompt, left), request, waiting, listener);
+    }
+
+    /// Another answer to the prompt of `first`, until the same deadline.
+    Sequence choice(GenerationRequest request, Sequence first, WaitingQueue waiting, FinishListener listener) {
+        var left = first.deadlineNanos() - clock.getAsLong();
+        return sequence(admit(request, first.prompt(), left), request, waiting, listener);
+    }
+
+    private Sequence sequence(
+            Admission admission, GenerationRequest request, WaitingQueue waiting, FinishListener listener) {
         var detokenizer = detokenizer(request.prompt(), model.tokenizer());
-        return new Sequence(admit(request, submittedNanos), detokenizer, waiting, clock, listener);
+        return new Sequence(admission, detokenizer, waiting, clock, listener);
     }
 
     /// The tokens that a request ends its answer with: by their ids, or by the name of a control token as a stop
@@ -77,9 +91,8 @@ final class Admissions {
         return ids;
     }
 
-    private Admission admit(GenerationRequest request, long submittedNanos) {
+    private Admission admit(GenerationRequest request, int[] prompt, long timeoutNanos) {
         int context = model.decoder().description().contextLength();
-        var prompt = encode(request.prompt(), model.prompts(), context);
         if (prompt.length == 0) {
             throw invalid("prompt_empty", "prompt is empty");
         }
@@ -119,7 +132,7 @@ final class Admissions {
                 Math.min(request.tokenLimit(), left),
                 request.ignoreEos(),
                 request.sampling(),
-                timeout.toNanos() - (clock.getAsLong() - submittedNanos),
+                timeoutNanos,
                 sharesPrefixes ? "" : request.cacheSalt(),
                 request.minTokens(),
                 request.stop(),

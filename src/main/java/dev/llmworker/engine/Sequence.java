@@ -37,6 +37,7 @@ final class Sequence implements Generation {
     private static final Logger LOG = LoggerFactory.getLogger(Sequence.class);
 
     private final long id;
+    private final int[] prompt;
     private final int promptLength;
     private final String cacheSalt;
     private final int tokenLimit;
@@ -72,7 +73,8 @@ final class Sequence implements Generation {
 
     Sequence(Admission admission, Detokenizer detokenizer, WaitingQueue queue, LongSupplier clock, FinishListener end) {
         this.id = admission.id();
-        this.ids = admission.prompt();
+        this.prompt = admission.prompt();
+        this.ids = prompt;
         this.promptLength = ids.length;
         this.newestToken = ids[promptLength - 1];
         this.cacheSalt = admission.cacheSalt();
@@ -269,6 +271,17 @@ final class Sequence implements Generation {
 
     boolean isClosed() {
         return closed;
+    }
+
+    // --- called by any thread
+
+    /// The ids of the prompt; they never change.
+    int[] prompt() {
+        return prompt;
+    }
+
+    long deadlineNanos() {
+        return deadlineNanos;
     }
 
     // --- called by the reader

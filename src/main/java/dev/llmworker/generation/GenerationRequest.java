@@ -84,6 +84,22 @@ public record GenerationRequest(
         this(prompt, maxTokens, sampling, ignoreEos, 0, List.of(), false);
     }
 
+    /// As one of several choices, each with a seed of its own.
+    public GenerationRequest withChoice(Prompt prompt, long seed) {
+        return new GenerationRequest(
+                prompt,
+                maxTokens,
+                sampling.withSeed(seed),
+                ignoreEos,
+                minTokens,
+                stop,
+                stopTokens,
+                fillsContext,
+                requestId,
+                cacheSalt,
+                format);
+    }
+
     public GenerationRequest withRequestId(String id) {
         return new GenerationRequest(
                 prompt,

@@ -27,11 +27,14 @@ public record Caller(Client client, String route, @Nullable Exchange exchange) {
             memory.close();
             return;
         }
-        exchange.getExchangeExtension().addOnCompletion(new SynchronizationAdapter() {
-            @Override
-            public void onDone(Exchange done) {
-                memory.close();
-            }
-        });
+        // The answer may have several choices, whose threads all come here.
+        synchronized (exchange) {
+            exchange.getExchangeExtension().addOnCompletion(new SynchronizationAdapter() {
+                @Override
+                public void onDone(Exchange done) {
+                    memory.close();
+                }
+            });
+        }
     }
 }

@@ -12,7 +12,7 @@ import java.util.List;
 /// Collects an answer that is sent as a whole.
 ///
 /// Threading: the request's thread.
-public final class WholeAnswer implements Generations.Reader {
+public final class WholeAnswer implements Choices.Reader {
     /// The text, and its JSON.
     public static final long BYTES_PER_CHARACTER = 4;
 

@@ -19,11 +19,11 @@ final class ChatWriter extends CompletionWriter {
     }
 
     @Override
-    public List<String> began() {
+    List<String> began(int choice) {
         var delta = new LinkedHashMap<String, Object>();
         delta.put("role", "assistant");
         delta.put("content", "");
-        return List.of(event(Map.of("delta", delta), null, null));
+        return List.of(event(choice, Map.of("delta", delta), null, null));
     }
 
     @Override
@@ -46,7 +46,7 @@ final class ChatWriter extends CompletionWriter {
     }
 
     @Override
-    Map<String, ?> logprobs(List<GenerationEvent.Token> tokens) {
+    Map<String, ?> logprobs(int choice, List<GenerationEvent.Token> tokens) {
         return Map.of("content", tokens.stream().map(ChatWriter::scores).toList());
     }
 

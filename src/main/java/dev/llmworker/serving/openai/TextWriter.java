@@ -13,11 +13,12 @@ final class TextWriter extends CompletionWriter {
     /// Marks a key as bytes, for tokens that are part of a character.
     private static final String BYTES = "bytes:";
 
-    /// Characters of the answer before the tokens whose scores are written next.
-    private int offset;
+    /// Characters of each choice before the tokens whose scores are written next.
+    private final int[] offsets;
 
     TextWriter(CompletionRequest request, String modelId, long createdSeconds) {
         super("cmpl-", "text_completion", modelId, createdSeconds, request.includeUsage());
+        offsets = new int[request.choices()];
     }
 
     @Override
@@ -36,11 +37,11 @@ final class TextWriter extends CompletionWriter {
     }
 
     @Override
-    Map<String, ?> logprobs(List<GenerationEvent.Token> tokens) {
-        var offsets = new ArrayList<Integer>();
+    Map<String, ?> logprobs(int choice, List<GenerationEvent.Token> tokens) {
+        var begins = new ArrayList<Integer>();
         for (var token : tokens) {
-            offsets.add(offset);
-            offset += token.text().length();
+            begins.add(offsets[choice]);
+            offsets[choice] += token.text().length();
         }
         var members = new LinkedHashMap<String, Object>();
         members.put("tokens", tokens.stream().map(token -> key(chosen(token))).toList());
@@ -48,7 +49,7 @@ final class TextWriter extends CompletionWriter {
                 "token_logprobs",
                 tokens.stream().map(token -> finite(chosen(token).logprob())).toList());
         members.put("top_logprobs", tokens.stream().map(TextWriter::likeliest).toList());
-        members.put("text_offset", offsets);
+        members.put("text_offset", begins);
         return members;
     }
 
