@@ -86,7 +86,7 @@ class DeterministicTextTest {
         for (var sequence : sequences) {
             var text = new StringBuilder();
             for (var event : sequence) {
-                if (event instanceof Token(int _, String piece, var _)) {
+                if (event instanceof Token(int _, String piece, var _, var _)) {
                     text.append(piece);
                 }
             }

@@ -64,7 +64,7 @@ class SchedulerTest {
     private static void assertText(int[] prompt, int tokens, Sequence sequence) {
         var text = new StringBuilder();
         for (var event : sequence) {
-            if (event instanceof Token(int _, String piece, var _)) {
+            if (event instanceof Token(int _, String piece, var _, var _)) {
                 text.append(piece);
             }
         }

@@ -42,7 +42,7 @@ final class LlmProducer extends DefaultProducer {
         var answer = new RouteAnswer(exchange, vertx, options.timeout());
         var ending = patiently(request, answer, exchange);
         switch (ending.finished().reason()) {
-            case STOP, LENGTH -> {}
+            case STOP, TOOL_CALLS, LENGTH -> {}
             case ERROR -> throw new IllegalStateException("the engine failed at this prompt; the log has the cause");
             case TIMEOUT -> throw timedOut(exchange, began);
             case CANCELLED -> {

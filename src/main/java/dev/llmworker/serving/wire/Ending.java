@@ -42,6 +42,7 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
     public String openAiReason() {
         return switch (finished.reason()) {
             case STOP -> "stop";
+            case TOOL_CALLS -> "tool_calls";
             case LENGTH, TIMEOUT, CANCELLED -> "length";
             case ERROR -> throw new IllegalStateException("an answer that failed has no reason but an error");
         };
