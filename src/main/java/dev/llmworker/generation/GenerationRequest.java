@@ -105,7 +105,8 @@ public record GenerationRequest(
                 fillsContext,
                 requestId,
                 cacheSalt,
-                format);
+                format,
+                parts);
     }
 
     public GenerationRequest withRequestId(String id) {

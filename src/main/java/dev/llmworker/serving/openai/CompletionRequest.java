@@ -1,5 +1,6 @@
 package dev.llmworker.serving.openai;
 
+import dev.llmworker.generation.AnswerParts;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.Prompt;
@@ -7,6 +8,7 @@ import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.serving.request.AnswerFormats;
 import dev.llmworker.serving.request.ChatMessages;
 import dev.llmworker.serving.request.SamplingFields;
+import dev.llmworker.serving.request.ToolFields;
 import dev.llmworker.serving.request.UnsupportedFields;
 import dev.llmworker.serving.request.WireFormat;
 import dev.llmworker.serving.wire.RequestException;
@@ -15,6 +17,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// A request of OpenAI's API. What would change the answer and is not supported is refused by name; fields that are not
 /// known are ignored.
@@ -34,6 +40,11 @@ record CompletionRequest(
     private static final String LOGPROBS = "logprobs";
     private static final String TOP_LOGPROBS = "top_logprobs";
     private static final String STREAM_OPTIONS = "stream_options";
+    private static final String MAX_REASONING = "max_reasoning_tokens";
+    private static final Set<String> OF_CHAT = Stream.of(
+                    ToolFields.FIELDS, Set.of(CHOICES, LOGPROBS, TOP_LOGPROBS, MAX_REASONING))
+            .flatMap(Set::stream)
+            .collect(Collectors.toUnmodifiableSet());
 
     CompletionRequest withRequestId(String id) {
         return new CompletionRequest(generation.withRequestId(id), prompts, perPrompt, stream, includeUsage);
@@ -55,19 +66,21 @@ record CompletionRequest(
     /// @throws RequestException naming the field, its value and its limit
     static CompletionRequest chat(Map<?, ?> body) {
         var fields = new RequestFields(body);
-        UnsupportedFields.refuse(fields, false, Set.of(CHOICES, LOGPROBS, TOP_LOGPROBS));
+        UnsupportedFields.refuse(fields, false, OF_CHAT);
         var top = fields.whole(TOP_LOGPROBS).orElse(0);
         var wanted = fields.flag(LOGPROBS, false);
         if (top != 0 && !wanted) {
             throw RequestException.invalid(TOP_LOGPROBS, "top_logprobs needs \"logprobs\": true");
         }
         checkLogprobs(TOP_LOGPROBS, top, SamplingParameters.MAX_LOGPROBS);
+        var tools = ToolFields.read(fields);
         return of(
                 fields,
                 OpenAiRequest.Form.CHAT,
                 List.of(WireFormat.chat(ChatMessages.read(fields), fields)),
                 SamplingFields.maxTokens(fields),
-                wanted ? OptionalInt.of(top) : OptionalInt.empty());
+                wanted ? OptionalInt.of(top) : OptionalInt.empty(),
+                () -> new AnswerParts(tools, fields.whole(MAX_REASONING)));
     }
 
     /// `/v1/completions`
@@ -94,7 +107,8 @@ record CompletionRequest(
                 OpenAiRequest.Form.TEXT,
                 prompts.stream().<Prompt>map(Prompt.Raw::new).toList(),
                 limit.isPresent() ? limit : OptionalInt.of(DEFAULT_TEXT_TOKENS),
-                logprobs);
+                logprobs,
+                () -> null);
     }
 
     private static CompletionRequest of(
@@ -102,7 +116,8 @@ record CompletionRequest(
             OpenAiRequest.Form form,
             List<Prompt> prompts,
             OptionalInt maxTokens,
-            OptionalInt logprobs) {
+            OptionalInt logprobs,
+            Supplier<@Nullable AnswerParts> parts) {
         var stream = fields.flag("stream", false);
         checkStreamOptions(fields, stream);
         var options = new RequestFields(fields.object(STREAM_OPTIONS));
@@ -122,7 +137,8 @@ record CompletionRequest(
                                     SamplingFields.stops(fields),
                                     true)
                             .withStopTokens(SamplingFields.stopTokens(fields))
-                            .withFormat(AnswerFormats.read(fields)),
+                            .withFormat(AnswerFormats.read(fields))
+                            .withParts(parts.get()),
                     prompts,
                     perPrompt,
                     stream,

@@ -7,6 +7,7 @@ import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.EventWriter;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.text.chat.AnswerPart;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -62,14 +63,17 @@ public abstract class CompletionWriter implements EventWriter {
         return Json.text(event);
     }
 
-    /// The members of a choice that carry a piece of text.
-    abstract Map<String, ?> piece(String text);
+    /// The members of a choice that carry a part of the answer.
+    abstract Map<String, ?> piece(AnswerPart part);
 
     /// The members of the last choice of a stream, which carries no text.
     abstract Map<String, ?> end();
 
     /// The members of the choice of a whole answer.
-    abstract Map<String, ?> whole(String text);
+    abstract Map<String, ?> whole(WholeAnswer answer);
+
+    /// Token counts.
+    abstract Map<String, ?> usage(Ending all);
 
     /// Log-probabilities of tokens of a choice in their order.
     abstract Map<String, ?> logprobs(int choice, List<GenerationEvent.Token> tokens);
@@ -85,11 +89,11 @@ public abstract class CompletionWriter implements EventWriter {
             var choice = choices.get(index);
             var scores = logprobs ? logprobs(index, choice.scored()) : null;
             list.add(
-                    choice(index, whole(choice.text()), scores, endings.get(index).openAiReason()));
+                    choice(index, whole(choice), scores, endings.get(index).openAiReason()));
         }
         var answer = new LinkedHashMap<>(head);
         answer.put("choices", list);
-        answer.put("usage", all.usage());
+        answer.put("usage", usage(all));
         return Json.text(answer);
     }
 
@@ -100,16 +104,27 @@ public abstract class CompletionWriter implements EventWriter {
 
     final List<String> token(int choice, GenerationEvent.Token token) {
         var scored = !token.scores().isEmpty();
+        var parts = token.parts();
         // A token that adds nothing to see needs no event.
-        if (token.text().isEmpty() && !scored) {
-            return List.of();
+        if (parts.isEmpty() && (scored || !token.text().isEmpty())) {
+            parts = List.of(new AnswerPart.Content(token.text()));
         }
-        return List.of(event(choice, piece(token.text()), scored ? logprobs(choice, List.of(token)) : null, null));
+        var events = new ArrayList<String>(1);
+        for (var part : parts) {
+            var scores = scored && events.isEmpty() ? logprobs(choice, List.of(token)) : null;
+            events.add(event(choice, piece(part), scores, null));
+        }
+        return events;
     }
 
     /// Sent when a choice has ended.
     final List<String> finished(int choice, Ending ending) {
-        return List.of(event(choice, end(), null, ending.openAiReason()));
+        var events = new ArrayList<String>(1);
+        for (var part : ending.finished().parts()) {
+            events.add(event(choice, piece(part), null, null));
+        }
+        events.add(event(choice, end(), null, ending.openAiReason()));
+        return events;
     }
 
     @Override
@@ -119,7 +134,7 @@ public abstract class CompletionWriter implements EventWriter {
         }
         var usage = new LinkedHashMap<>(head);
         usage.put("choices", List.of());
-        usage.put("usage", all.usage());
+        usage.put("usage", usage(all));
         return List.of(Json.text(usage), LAST_EVENT);
     }
 

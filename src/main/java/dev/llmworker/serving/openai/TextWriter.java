@@ -2,6 +2,9 @@ package dev.llmworker.serving.openai;
 
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.ScoredToken;
+import dev.llmworker.serving.delivery.WholeAnswer;
+import dev.llmworker.serving.wire.Ending;
+import dev.llmworker.text.chat.AnswerPart;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -22,18 +25,27 @@ final class TextWriter extends CompletionWriter {
     }
 
     @Override
-    Map<String, ?> piece(String text) {
+    Map<String, ?> piece(AnswerPart part) {
+        return text(part instanceof AnswerPart.Content(var text) ? text : "");
+    }
+
+    private static Map<String, ?> text(String text) {
         return Map.of("text", text);
     }
 
     @Override
     Map<String, ?> end() {
-        return piece("");
+        return text("");
     }
 
     @Override
-    Map<String, ?> whole(String text) {
-        return piece(text);
+    Map<String, ?> whole(WholeAnswer answer) {
+        return text(answer.text());
+    }
+
+    @Override
+    Map<String, ?> usage(Ending all) {
+        return all.usage();
     }
 
     @Override

@@ -18,10 +18,11 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
     /// @param perPrompt how many consecutive choices have the same prompt
     public static Ending of(List<Ending> choices, int perPrompt) {
         var first = choices.getFirst();
-        int prompt = 0, cached = 0, completion = 0;
+        int prompt = 0, cached = 0, completion = 0, reasoning = 0;
         for (var index = 0; index < choices.size(); index++) {
             var choice = choices.get(index);
             completion += choice.finished.completionTokens();
+            reasoning += choice.finished.reasoningTokens();
             if (index % perPrompt == 0) {
                 prompt += choice.finished.promptTokens();
                 cached += choice.timings.cachedTokens();
@@ -29,7 +30,8 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
         }
         var timings = first.timings;
         return new Ending(
-                new GenerationEvent.Finished(first.finished.reason(), prompt, completion),
+                new GenerationEvent.Finished(
+                        first.finished.reason(), prompt, completion, null, reasoning, List.of()),
                 new Timings(cached, timings.queuedNanos(), timings.firstTokenNanos(), timings.totalNanos()));
     }
 
@@ -60,6 +62,13 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
         usage.put("completion_tokens", finished.completionTokens());
         usage.put("total_tokens", finished.promptTokens() + finished.completionTokens());
         usage.put("prompt_tokens_details", Map.of("cached_tokens", timings.cachedTokens()));
+        return usage;
+    }
+
+    /// As [#usage()], of an answer that has its reasoning apart.
+    public Map<String, Object> usageWithReasoning() {
+        var usage = usage();
+        usage.put("completion_tokens_details", Map.of("reasoning_tokens", finished.reasoningTokens()));
         return usage;
     }
 

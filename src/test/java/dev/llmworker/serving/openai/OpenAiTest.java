@@ -73,7 +73,9 @@ class OpenAiTest {
                         + "\"logprobs\":null,\"finish_reason\":\"stop\"}]",
                 body.get("choices").toString());
         assertEquals(
-                "{\"prompt_tokens\":3,\"completion_tokens\":3,\"total_tokens\":6}",
+                "{\"prompt_tokens\":3,\"completion_tokens\":3,\"total_tokens\":6,"
+                        + "\"prompt_tokens_details\":{\"cached_tokens\":0},"
+                        + "\"completion_tokens_details\":{\"reasoning_tokens\":0}}",
                 body.get("usage").toString());
         assertEquals(
                 "application/json",
