@@ -96,6 +96,9 @@ public final class Choices {
             Choice ofPrompt = null;
             for (var index = 0; index < endings.length; index++) {
                 places.acquire();
+                if (isOver() || caller.client().isGone()) {
+                    return;
+                }
                 var lead = index % perPrompt == 0;
                 var choice = new Choice(index, lead ? first : ofPrompt);
                 threads.execute(() -> {
@@ -106,9 +109,6 @@ public final class Choices {
                     ofPrompt = choice;
                     first = first == null ? choice : first;
                     choice.awaitBegun();
-                }
-                if (isOver() || caller.client().isGone()) {
-                    return;
                 }
             }
         } catch (InterruptedException _) {
