@@ -1,5 +1,7 @@
 package dev.llmworker.constraint;
 
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import org.jspecify.annotations.Nullable;
 
@@ -41,6 +43,27 @@ public final class Constraint {
     /// The state of a generation before its first token.
     public ConstraintState begin() {
         return new ConstraintState(this, start);
+    }
+
+    /// The state of a generation that has begun with a text; null if the constraint does not allow that.
+    ///
+    /// @param text of [Expression.Literal]s and [Expression.ControlToken]s
+    public @Nullable ConstraintState begin(Expression text) {
+        var after = after(start, bytes(text));
+        return after == null ? null : new ConstraintState(this, after);
+    }
+
+    private static byte[] bytes(Expression text) {
+        return switch (text) {
+            case Expression.Literal(var literal) -> literal.getBytes(StandardCharsets.UTF_8);
+            case Expression.ControlToken(var id) -> TokenTrie.controlBytes(id);
+            case Expression.Sequence(var parts) -> {
+                var all = new ByteArrayOutputStream();
+                parts.forEach(part -> all.writeBytes(bytes(part)));
+                yield all.toByteArray();
+            }
+            default -> throw new IllegalArgumentException("no text: " + text);
+        };
     }
 
     /// The length of a mask.
@@ -97,9 +120,10 @@ public final class Constraint {
             throw new IllegalArgumentException("token " + token + " of a vocabulary of " + tokens.size());
         }
         var bytes = tokens.bytes(token);
-        if (bytes.length == 0) {
-            return null;
-        }
+        return bytes.length == 0 ? null : after(state, bytes);
+    }
+
+    private Automaton.@Nullable State after(Automaton.State state, byte[] bytes) {
         synchronized (automaton) {
             try {
                 return automaton.after(automaton.current(state), bytes);

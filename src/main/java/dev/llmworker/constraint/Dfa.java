@@ -159,7 +159,17 @@ final class Dfa {
     /// All texts up to and with the first `end` in them.
     static Dfa until(String end) {
         var characters = end.codePoints().toArray();
-        return explore(new Work("end"), 0, n -> n == characters.length, n -> {
+        return explore(new Work("end"), 0, n -> n == characters.length, n -> afterFirst(characters, n));
+    }
+
+    /// All texts without `part` in them.
+    static Dfa without(String part) {
+        var characters = part.codePoints().toArray();
+        return explore(new Work("end"), 0, n -> n < characters.length, n -> afterFirst(characters, n));
+    }
+
+    /// What follows the first `n` characters of a text that is looked for; nothing if it has been found.
+    private static List<Edge<Integer>> afterFirst(int[] characters, int n) {
             if (n == characters.length) {
                 return List.of();
             }
@@ -172,7 +182,6 @@ final class Dfa {
             }
             byTarget.merge(0, rest, CodePoints::or);
             return sorted(byTarget);
-        });
     }
 
     /// How much of the beginning of `text` ends `text[0..n] + c`.

@@ -14,6 +14,7 @@ import dev.llmworker.sampling.Logprobs;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.text.Detokenizer;
+import dev.llmworker.text.chat.PromptEncoder;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
@@ -37,7 +38,7 @@ final class Sequence implements Generation {
     private static final Logger LOG = LoggerFactory.getLogger(Sequence.class);
 
     private final long id;
-    private final int[] prompt;
+    private final PromptEncoder.Conversation conversation;
     private final int promptLength;
     private final String cacheSalt;
     private final int tokenLimit;
@@ -48,16 +49,17 @@ final class Sequence implements Generation {
     private final long deadlineNanos;
     private final LongSupplier clock;
     private final long submittedNanos;
-    private final @Nullable TokenHistory history;
     private final Detokenizer detokenizer;
     private final @Nullable TokenScorer scorer;
-    private final @Nullable ConstraintState constraint;
+    private final @Nullable PartedAnswer answer;
     private final StopFilter outlet;
     private final WaitingQueue queue;
     private final FinishListener listener;
     // Never holds more than tokenLimit + 1 events, so the engine never waits for a reader.
     private final HeldEvents<GenerationEvent> events = new HeldEvents<>();
 
+    private @Nullable TokenHistory history;
+    private @Nullable ConstraintState constraint;
     /// The prompt's ids, then the generated ones; the array may be longer.
     private int[] ids;
 
@@ -73,8 +75,8 @@ final class Sequence implements Generation {
 
     Sequence(Admission admission, Detokenizer detokenizer, WaitingQueue queue, LongSupplier clock, FinishListener end) {
         this.id = admission.id();
-        this.prompt = admission.prompt();
-        this.ids = prompt;
+        this.conversation = new PromptEncoder.Conversation(admission.prompt(), admission.start());
+        this.ids = admission.prompt();
         this.promptLength = ids.length;
         this.newestToken = ids[promptLength - 1];
         this.cacheSalt = admission.cacheSalt();
@@ -89,6 +91,7 @@ final class Sequence implements Generation {
         this.history = admission.history();
         this.scorer = admission.scorer();
         this.constraint = admission.constraint();
+        this.answer = admission.answer();
         this.detokenizer = detokenizer;
         this.outlet = new StopFilter(admission.stop(), events::add);
         this.queue = queue;
@@ -212,31 +215,62 @@ final class Sequence implements Generation {
         ids[length] = token;
         var last = generated + 1 == tokenLimit;
         var scores = scorer == null || logprobs == null ? List.<ScoredToken>of() : scorer.scores(token, logprobs);
-        var event = new GenerationEvent.Token(generated, detokenizer.push(token), scores);
-        generated = generated + 1;
         if (history != null) {
             history.add(token);
         }
+        var event = event(token, scores);
+        if (event == null) {
+            return FinishReason.ERROR;
+        }
+        generated = generated + 1;
         if (outlet.add(event, generated >= minTokens)) {
             return FinishReason.STOP;
         }
-        var ended = endOfFormat(token, last);
+        var ended = endOfFormat(last);
         if (ended != null) {
             return ended;
         }
         return last ? FinishReason.LENGTH : null;
     }
 
+    /// The token as its reader gets it; null if its format does not allow it, or cannot go on.
+    private GenerationEvent.@Nullable Token event(int token, List<ScoredToken> scores) {
+        try {
+            if (constraint != null && !constraint.advance(token)) {
+                LOG.error("sequence {} took token {}, which its format does not allow", id, token);
+                return null;
+            }
+            var text = detokenizer.push(token);
+            if (answer == null) {
+                return new GenerationEvent.Token(generated, text, scores);
+            }
+            var parts = answer.push(token, text);
+            steer(answer.constraint());
+            return new GenerationEvent.Token(generated, PartedAnswer.content(parts), scores, parts);
+        } catch (ConstraintException e) {
+            endedByFormat(e);
+            return null;
+        }
+    }
+
+    /// From now on another constraint holds for the tokens; null for none.
+    private void steer(@Nullable ConstraintState next) {
+        if (next == constraint) {
+            return;
+        }
+        constraint = next;
+        if (history == null) {
+            history = new TokenHistory(Arrays.copyOf(ids, promptLength + generated + 1), 0, new int[0]);
+        }
+        history.allow(null);
+    }
+
     /// Why the answer ends here because of its format. If it goes on, the history gets the tokens that may follow.
-    private @Nullable FinishReason endOfFormat(int token, boolean last) {
+    private @Nullable FinishReason endOfFormat(boolean last) {
         if (constraint == null || history == null) {
             return null;
         }
         try {
-            if (!constraint.advance(token)) {
-                LOG.error("sequence {} took token {}, which its format does not allow", id, token);
-                return FinishReason.ERROR;
-            }
             if (constraint.isFinished()) {
                 return FinishReason.STOP;
             }
@@ -245,16 +279,33 @@ final class Sequence implements Generation {
             }
             return null;
         } catch (ConstraintException e) {
-            LOG.warn("sequence {} ended because of its format: {}", id, e.getMessage());
-            return FinishReason.ERROR;
+            return endedByFormat(e);
         }
+    }
+
+    private FinishReason endedByFormat(ConstraintException problem) {
+        LOG.warn("sequence {} ended because of its format: {}", id, problem.getMessage());
+        return FinishReason.ERROR;
+    }
+
+    private GenerationEvent.Finished finished(FinishReason reason) {
+        if (answer == null) {
+            return new GenerationEvent.Finished(reason, promptLength, generated);
+        }
+        return new GenerationEvent.Finished(
+                reason == FinishReason.STOP && answer.hasCalls() ? FinishReason.TOOL_CALLS : reason,
+                promptLength,
+                generated,
+                null,
+                answer.reasoningTokens(),
+                outlet.last(answer.end()));
     }
 
     /// Adds the last event. Called once, by the thread that took the sequence out of the queue or out of its
     /// slot.
     void finish(FinishReason reason) {
         // From the last to the first, each happens whatever the others throw.
-        try (var _ = Lease.of(() -> events.add(new GenerationEvent.Finished(reason, promptLength, generated)));
+        try (var _ = Lease.of(() -> events.add(finished(reason)));
                 var _ = Lease.of(outlet::flush);
                 var _ = Lease.of(() -> listener.finished(this, reason))) {
             totalNanos = sinceSubmitted();
@@ -275,9 +326,9 @@ final class Sequence implements Generation {
 
     // --- called by any thread
 
-    /// The ids of the prompt; they never change.
-    int[] prompt() {
-        return prompt;
+    /// The prompt, which never changes.
+    PromptEncoder.Conversation conversation() {
+        return conversation;
     }
 
     long deadlineNanos() {

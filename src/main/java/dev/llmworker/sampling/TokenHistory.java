@@ -51,7 +51,8 @@ public final class TokenHistory {
         return allowed;
     }
 
-    public void allow(long[] tokens) {
+    /// @param tokens null if all may come next
+    public void allow(long @Nullable [] tokens) {
         allowed = tokens;
     }
 

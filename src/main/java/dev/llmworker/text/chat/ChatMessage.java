@@ -37,6 +37,10 @@ public record ChatMessage(
         return new ChatMessage("tool", content, List.of(), "", toolCallId, name);
     }
 
+    ChatMessage withContent(String text) {
+        return new ChatMessage(role, text, toolCalls, reasoning, toolCallId, name);
+    }
+
     /// All of its texts.
     Stream<String> texts() {
         return Stream.concat(
