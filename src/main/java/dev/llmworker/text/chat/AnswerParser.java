@@ -450,7 +450,8 @@ public final class AnswerParser {
             state = State.NAME;
             return true;
         }
-        if (next.startsWith(buffer.toString()) && !buffer.toString().equals(tools.end())) {
+        var mayFollow = !next.isEmpty() && next.startsWith(buffer.toString());
+        if (mayFollow && (tools.end().isEmpty() || !startsWith(tools.end()))) {
             return false;
         }
         return follows(tools.end(), () -> state = State.END);

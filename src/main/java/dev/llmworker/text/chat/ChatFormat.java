@@ -191,6 +191,7 @@ public final class ChatFormat {
                 parts.add(markers.expression(after));
             }
             case CallForm.Parameters parameters -> {
+                schema.requireSeparate(name);
                 parts.add(markers.expression(parameters.between()));
                 schema.arguments().forEach(argument -> parts.add(argument(parameters, schema, argument)));
                 parts.add(markers.expression(parameters.after()));

@@ -150,6 +150,15 @@ public final class JinjaChatTemplate implements ChatTemplate {
         }
     }
 
+    /// A template from its source alone.
+    ///
+    /// @param specialTokens names of special tokens, by what templates call them
+    /// @param toolFormat the name of a format of calls, or [#AUTO]
+    /// @throws JinjaException if it cannot be used
+    public static ChatTemplate of(String source, Map<String, Object> specialTokens, String toolFormat) {
+        return bestTrial(JinjaTemplate.parse(source), specialTokens).template().withTools(source, toolFormat);
+    }
+
     /// What came of the probes.
     ///
     /// @param rendered those that the template did not refuse
@@ -219,12 +228,17 @@ public final class JinjaChatTemplate implements ChatTemplate {
     /// The template itself, with what it does with tools found out.
     private JinjaChatTemplate withTools(String source, String toolFormat) {
         var hasSystem = appears(List.of(new ChatMessage("system", "probe0"), ChatMessage.user("probe1")), "probe0");
-        var variable = TOOL_VARIABLES.stream()
+        @Nullable String variable = TOOL_VARIABLES.stream()
                 .filter(name -> with(traits.with(name)).knowsTools())
                 .findFirst()
                 .orElse(null);
-        var reads = with(traits.with(variable)).bestCalls();
-        var format = ToolFormat.named(toolFormat).orElseGet(() -> reads.format(source));
+        var best = with(traits.with(variable)).bestCalls();
+        var format = ToolFormat.named(toolFormat).orElseGet(() -> best.format(source));
+        if (format == ToolFormat.GENERIC) {
+            // The template may know tools, but its model's calls could not be read.
+            variable = null;
+        }
+        var reads = format == ToolFormat.GENERIC ? best.with(best.traits.with(Calls.WRITTEN, false)) : best;
         var hasTwo = reads.traits.calls == Calls.WRITTEN || reads.appears(called(List.of(PROBE_CALL, SECOND_CALL)), "second");
         var written = hasTwo || format.separator() == null ? format : format.single();
         var found = reads.traits;
@@ -262,7 +276,8 @@ public final class JinjaChatTemplate implements ChatTemplate {
 
     /// The format in which the template writes a call; if it writes none, that of which it has a hint.
     private ToolFormat format(String source) {
-        var text = probed(called(List.of(PROBE_CALL)));
+        // Calls that the template does not write are in the text, in whatever form.
+        var text = traits.calls == Calls.WRITTEN ? "" : probed(called(List.of(PROBE_CALL)));
         for (var change : List.<UnaryOperator<String>>of(UnaryOperator.identity(), JinjaChatTemplate::withoutSpace)) {
             for (var format : ToolFormat.all()) {
                 if (format != ToolFormat.GENERIC && format.isIn(text, PROBE_CALL, change)) {

@@ -36,7 +36,7 @@ record ToolFormat(
     private static final List<ToolFormat> ALL = List.of(
             parameters(
                     "qwen3-coder",
-                    "<function=",
+                    "<parameter=",
                     TOOL_CALL,
                     new Parameters(
                             "<tool_call>\n<function=",

@@ -16,17 +16,19 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.UnaryOperator;
-import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 
-/// The JSON schema of a tool's arguments: an object's. Arguments that it does not name are not allowed, unless it says
-/// that they are, or names none.
+/// The JSON schema of a tool's arguments: an object's. If it names arguments, others are not allowed, unless it says that
+/// they are.
 final class ToolSchema {
     private static final int MAX_DEPTH = 128;
     private static final int MAX_SHOWN = 100;
     private static final int MAX_REFERENCES = 20;
     private static final String ADDITIONAL = "additionalProperties";
+    /// Keywords that say something about an object beside its properties.
+    private static final List<String> COMBINING = List.of(
+            "$ref", "allOf", "anyOf", "oneOf", "patternProperties", "propertyNames", "minProperties", "maxProperties");
     private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
                     .streamReadConstraints(StreamReadConstraints.builder()
                             .maxNestingDepth(MAX_DEPTH)
@@ -85,11 +87,28 @@ final class ToolSchema {
             throw new IllegalArgumentException(
                     "the parameters of " + tool.name() + " have the type " + object.get("type") + "; it must be object");
         }
-        if (!object.path("properties").isEmpty() && !object.has(ADDITIONAL) && !object.has("patternProperties")
-                && Stream.of("$ref", "allOf", "anyOf", "oneOf").noneMatch(object::has)) {
+        if (object.has("properties") && !object.has(ADDITIONAL) && COMBINING.stream().noneMatch(object::has)) {
             object.put(ADDITIONAL, false);
         }
         return object;
+    }
+
+    /// Requires that each argument can be written by itself: nothing is said about several of them.
+    ///
+    /// @throws IllegalArgumentException if something is
+    void requireSeparate(String tool) {
+        var unknown = StreamSupport.stream(root.path("required").spliterator(), false)
+                .map(JsonNode::asText)
+                .filter(name -> !arguments.containsKey(name))
+                .findFirst();
+        if (unknown.isPresent()) {
+            throw new IllegalArgumentException(
+                    "the parameters of " + tool + " require " + unknown.get() + ", which is not among the properties");
+        }
+        COMBINING.stream().filter(root::has).findFirst().ifPresent(keyword -> {
+            throw new IllegalArgumentException("the parameters of " + tool + ": $." + keyword
+                    + " is not supported by this model's format of calls, which writes each argument by itself");
+        });
     }
 
     /// The schema as text.

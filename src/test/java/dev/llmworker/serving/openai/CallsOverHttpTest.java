@@ -9,10 +9,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.llmworker.generation.Generator;
-import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RunningWorker;
-import dev.llmworker.testing.ScriptedModel;
 import dev.llmworker.testing.ScriptedWorker;
 import java.util.Map;
 import java.util.TreeMap;
@@ -35,13 +33,12 @@ class CallsOverHttpTest {
     private static final String CALL =
             "<tool_call>\n{\"name\": \"add\", \"arguments\": {\"a\": 2, \"b\": 3}}\n</tool_call>";
 
-    private final WorkerStats stats = new WorkerStats();
-    private final Generator generator = ScriptedWorker.generator(stats);
+    private final Generator generator = ScriptedWorker.generator();
     private RunningWorker worker;
 
     @BeforeAll
     void start() throws Exception {
-        worker = new RunningWorker(generator, Map.of(), stats);
+        worker = new RunningWorker(generator, Map.of());
     }
 
     @AfterAll
@@ -53,7 +50,7 @@ class CallsOverHttpTest {
     /// A request whose answer is `says`.
     private static ObjectNode request(String says) throws Exception {
         var request = JSON.createObjectNode();
-        request.putArray("messages").addObject().put("role", "user").put("content", ScriptedModel.SAY + says);
+        request.putArray("messages").addObject().put("role", "user").put("content", ScriptedWorker.SAY + says);
         request.set("tools", JSON.readTree(ADD));
         return request;
     }
@@ -169,7 +166,7 @@ class CallsOverHttpTest {
     @Test
     void onOtherRoutesThinkingIsPartOfTheText() throws Exception {
         var text = "<think>\nhm\n</think>\n\nFive.";
-        var body = JSON.createObjectNode().put("prompt", ScriptedModel.SAY + text).put("details", true);
+        var body = JSON.createObjectNode().put("prompt", ScriptedWorker.SAY + text).put("details", true);
         var answer = Events.json(worker.post("/generate", body.toString()).body());
         assertEquals(text, answer.get("generated_text").asText());
         assertTrue(answer.at("/usage/prompt_tokens_details").has("cached_tokens"), answer.toString());
