@@ -16,8 +16,9 @@ import java.util.concurrent.CompletableFuture;
 ///
 /// usage: `java AiService.java BASE_URL SCRIPTED_URL`, of a worker with a real model, and of testing.ScriptedWorker
 public class AiService {
+    /// Java does not keep the names of parameters here.
     private static final String QUESTION =
-            "SAY I add.\n<tool_call>\n{\"name\": \"add\", \"arguments\": {\"a\": 2, \"b\": 3}}\n</tool_call>";
+            "SAY I add.\n<tool_call>\n{\"name\": \"add\", \"arguments\": {\"arg0\": 2, \"arg1\": 3}}\n</tool_call>";
 
     interface Assistant {
         String chat(String message);

@@ -2,7 +2,9 @@ package dev.llmworker.constraint;
 
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /// What an answer must look like, compiled for the tokens of a model. Generations share it, and what it has
@@ -20,6 +22,9 @@ public final class Constraint {
     /// What the expression takes, which a cache keeps as its key.
     private final long keyBytes;
     private volatile long bytes;
+    /// Those that use it. The first one counts its memory, so that it counts once.
+    private final ArrayDeque<LongConsumer> users = new ArrayDeque<>();
+    private long counted;
 
     /// @throws ConstraintException if it cannot be enforced
     public Constraint(Expression expression, TokenTrie tokens) {
@@ -79,6 +84,39 @@ public final class Constraint {
     private void settle() {
         automaton.trim();
         bytes = grammar.bytes() + automaton.bytes() + 8L * startMask.length + keyBytes;
+        synchronized (users) {
+            count();
+        }
+    }
+
+    /// Tells a user how many bytes the constraint takes, and how many more or fewer whenever that changes. If several
+    /// use it, one of them is told at a time.
+    public void use(LongConsumer memory) {
+        synchronized (users) {
+            users.add(memory);
+            count();
+        }
+    }
+
+    /// Ends [#use]; what the user was told is taken back.
+    public void release(LongConsumer memory) {
+        synchronized (users) {
+            if (users.peek() == memory) {
+                memory.accept(-counted);
+                counted = 0;
+            }
+            users.remove(memory);
+            count();
+        }
+    }
+
+    private void count() {
+        var first = users.peek();
+        var change = bytes - counted;
+        if (first != null && change != 0) {
+            first.accept(change);
+            counted = bytes;
+        }
     }
 
     void mask(Automaton.State state, long[] bits) {
@@ -97,6 +135,15 @@ public final class Constraint {
             }
         }
         requireSome(bits);
+    }
+
+    /// Null if it has to be computed.
+    long @Nullable [] knownMask(Automaton.State state) {
+        if (state == start) {
+            return startMask.clone();
+        }
+        var bits = new long[words()];
+        return state.copyMask(bits) ? bits : null;
     }
 
     private static void requireSome(long[] bits) {

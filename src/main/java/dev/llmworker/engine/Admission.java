@@ -1,11 +1,13 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.constraint.Constraint;
 import dev.llmworker.constraint.ConstraintState;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.text.chat.ChatFormat;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// A request that was checked against the model.
@@ -63,5 +65,12 @@ record Admission(
 
     Admission(long id, int[] prompt, int tokenLimit, boolean ignoreEos, SamplingParameters sampling, long timeout) {
         this(id, prompt, tokenLimit, ignoreEos, sampling, timeout, "");
+    }
+
+    /// All that the answer may have to keep to.
+    List<Constraint> constraints() {
+        var first = constraint == null ? Stream.<Constraint>of() : Stream.of(constraint.constraint());
+        var later = answer == null ? Stream.<Constraint>of() : answer.constraints().stream();
+        return Stream.concat(first, later).toList();
     }
 }

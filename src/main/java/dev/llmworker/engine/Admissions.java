@@ -80,7 +80,10 @@ final class Admissions {
 
     private Sequence sequence(
             Admission admission, GenerationRequest request, WaitingQueue waiting, FinishListener listener) {
-        var detokenizer = detokenizer(request.prompt(), model.tokenizer());
+        // Each byte of an answer with a format counts, also a space at its start.
+        var detokenizer = admission.constraint() == null
+                ? detokenizer(request.prompt(), model.tokenizer())
+                : Detokenizer.continuing(model.tokenizer());
         return new Sequence(admission, detokenizer, waiting, clock, listener);
     }
 
@@ -132,7 +135,8 @@ final class Admissions {
                 && request.sampling().adjustment().isNone();
         var history = plain ? null : new TokenHistory(prompt, minTokens, forbidden);
         if (history != null && constraint != null) {
-            history.allow(firstTokens(request, constraint));
+            var first = firstTokens(request, constraint);
+            history.allow(() -> first);
         }
         return new Admission(
                 ids.incrementAndGet(),

@@ -17,6 +17,8 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ThreadFactory;
 import java.util.function.BiPredicate;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +33,12 @@ public final class InProcessGenerator implements Generator {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
     /// The system may run some other thread first, so one yield for each hop is not always enough.
     private static final int YIELDS = 4;
+    /// They compute masks while the decoder's threads run, so they take a part of the processors only.
+    private static final int MASK_THREADS =
+            Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 8);
+
+    private static final ThreadFactory MASK_THREAD =
+            Thread.ofPlatform().name("mask-", 0).daemon().factory();
 
     private final Limits limits;
     private final LongSupplier clock;
@@ -223,10 +231,12 @@ public final class InProcessGenerator implements Generator {
             loadFailed(e, listener);
             return;
         }
-        try (var decoder = model.decoder()) {
+        try (var decoder = model.decoder();
+                var maskThreads = Executors.newFixedThreadPool(MASK_THREADS, MASK_THREAD)) {
             var waiting =
                     new WaitingQueue(limits.queueLimit(decoder.description().slots()));
-            var scheduler = new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock, stats);
+            var scheduler =
+                    new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock, stats, maskThreads);
             stats.recordReady(description(decoder.description(), waiting.limit()), waiting::size);
             loaded =
                     new Loaded(model, waiting, new Admissions(model, limits.timeout(), limits.sharesPrefixes(), clock));

@@ -8,8 +8,10 @@ import dev.llmworker.text.chat.AnswerPart;
 import dev.llmworker.text.chat.ChatFormat;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// An answer that is wanted in parts, while it is generated: it takes the tokens apart, and says which constraint holds
@@ -31,7 +33,14 @@ final class PartedAnswer {
             List<Constraint> calls,
             @Nullable Constraint endOfReasoning,
             int maxReasoningTokens,
-            Set<Integer> controlTokens) {}
+            Set<Integer> controlTokens) {
+        List<Constraint> constraints() {
+            return Stream.concat(calls.stream(), Stream.of(afterReasoning, endOfReasoning))
+                    .filter(Objects::nonNull)
+                    .map(Objects::requireNonNull)
+                    .toList();
+        }
+    }
 
     private final Rules rules;
     private final AnswerParser parser;
@@ -103,6 +112,11 @@ final class PartedAnswer {
     @Nullable
     ConstraintState constraint() {
         return constraint;
+    }
+
+    /// All that may hold later.
+    List<Constraint> constraints() {
+        return rules.constraints();
     }
 
     /// The text for the user among some parts.

@@ -20,6 +20,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Set;
+import java.util.concurrent.Executor;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -52,6 +53,8 @@ final class Sequence implements Generation {
     private final Detokenizer detokenizer;
     private final @Nullable TokenScorer scorer;
     private final @Nullable PartedAnswer answer;
+    private final NextTokens nextTokens = new NextTokens();
+    private final FormatMemory formatMemory;
     private final StopFilter outlet;
     private final WaitingQueue queue;
     private final FinishListener listener;
@@ -92,6 +95,7 @@ final class Sequence implements Generation {
         this.scorer = admission.scorer();
         this.constraint = admission.constraint();
         this.answer = admission.answer();
+        this.formatMemory = new FormatMemory(admission.constraints());
         this.detokenizer = detokenizer;
         this.outlet = new StopFilter(admission.stop(), events::add);
         this.queue = queue;
@@ -201,6 +205,9 @@ final class Sequence implements Generation {
     /// @return why the sequence ends with this token, or null if it continues
     @Nullable
     FinishReason accept(int token, boolean endOfSequence, @Nullable Logprobs logprobs) {
+        if (nextTokens.problem() instanceof ConstraintException problem) {
+            return endedByFormat(problem);
+        }
         if (endOfSequence && !ignoreEos || stopTokens.contains(token)) {
             return FinishReason.STOP;
         }
@@ -226,9 +233,8 @@ final class Sequence implements Generation {
         if (outlet.add(event, generated >= minTokens)) {
             return FinishReason.STOP;
         }
-        var ended = endOfFormat(last);
-        if (ended != null) {
-            return ended;
+        if (constraint != null && constraint.isFinished()) {
+            return FinishReason.STOP;
         }
         return last ? FinishReason.LENGTH : null;
     }
@@ -262,24 +268,16 @@ final class Sequence implements Generation {
         if (history == null) {
             history = new TokenHistory(Arrays.copyOf(ids, promptLength + generated + 1), 0, new int[0]);
         }
-        history.allow(null);
+        history.allow(() -> null);
     }
 
-    /// Why the answer ends here because of its format. If it goes on, the history gets the tokens that may follow.
-    private @Nullable FinishReason endOfFormat(boolean last) {
-        if (constraint == null || history == null) {
-            return null;
-        }
-        try {
-            if (constraint.isFinished()) {
-                return FinishReason.STOP;
-            }
-            if (!last) {
-                history.allow(constraint.mask());
-            }
-            return null;
-        } catch (ConstraintException e) {
-            return endedByFormat(e);
+    /// Finds which tokens its constraint allows in the next step. Called for each running sequence: until the tokens of
+    /// that step are taken, the engine thread does not use the constraints.
+    ///
+    /// @param threads compute a mask that is not known yet
+    void prepareStep(Executor threads) {
+        if (constraint != null && history != null) {
+            nextTokens.find(constraint, history, threads);
         }
     }
 
@@ -307,6 +305,7 @@ final class Sequence implements Generation {
         // From the last to the first, each happens whatever the others throw.
         try (var _ = Lease.of(() -> events.add(finished(reason)));
                 var _ = Lease.of(outlet::flush);
+                var _ = Lease.of(formatMemory::end);
                 var _ = Lease.of(() -> listener.finished(this, reason))) {
             totalNanos = sinceSubmitted();
         }
@@ -341,6 +340,7 @@ final class Sequence implements Generation {
     public void countIn(HeldMemory memory) {
         memory.take((long) promptLength * (history == null ? 1 : 2) * Integer.BYTES);
         events.countIn(memory);
+        formatMemory.countIn(memory);
     }
 
     @Override

@@ -32,7 +32,7 @@ class SchedulerTest {
     }
 
     private Scheduler scheduler() {
-        return new Scheduler(decoder, _ -> false, waiting, () -> nowNanos, new EngineStats());
+        return new Scheduler(decoder, _ -> false, waiting, () -> nowNanos, new EngineStats(), Runnable::run);
     }
 
     private Sequence submit(int[] prompt, int tokens) {

@@ -30,6 +30,11 @@ public interface ChatTemplate {
         return render(messages, true, variables);
     }
 
+    /// Whether it describes tools to the model.
+    default boolean knowsTools() {
+        return false;
+    }
+
     /// How the model writes its answers.
     default ChatForms forms() {
         return ChatForms.GENERIC;

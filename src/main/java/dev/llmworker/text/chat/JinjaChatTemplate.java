@@ -229,7 +229,7 @@ public final class JinjaChatTemplate implements ChatTemplate {
     private JinjaChatTemplate withTools(String source, String toolFormat) {
         var hasSystem = appears(List.of(new ChatMessage("system", "probe0"), ChatMessage.user("probe1")), "probe0");
         @Nullable String variable = TOOL_VARIABLES.stream()
-                .filter(name -> with(traits.with(name)).knowsTools())
+                .filter(name -> with(traits.with(name)).writesTools())
                 .findFirst()
                 .orElse(null);
         var best = with(traits.with(variable)).bestCalls();
@@ -255,7 +255,7 @@ public final class JinjaChatTemplate implements ChatTemplate {
         return with(known);
     }
 
-    private boolean knowsTools() {
+    private boolean writesTools() {
         return appears(List.of(ChatMessage.user("probe0")), PROBE_TOOL.name());
     }
 
@@ -326,8 +326,8 @@ public final class JinjaChatTemplate implements ChatTemplate {
     }
 
     @Override
-    public String toString() {
-        return "calls as " + traits.forms.tools().name() + (traits.toolVariable == null ? ", described in the text" : "");
+    public boolean knowsTools() {
+        return traits.toolVariable != null;
     }
 
     // --- rendering

@@ -66,6 +66,18 @@ public final class PromptEncoder {
         return format;
     }
 
+    /// Null if the model has none.
+    public @Nullable ChatTemplate template() {
+        return template;
+    }
+
+    /// How the model calls tools, in words for people.
+    public String tools() {
+        return "written as " + format.name()
+                + (template == null || !template.knowsTools() ? "; the prompt describes the tools" : "")
+                + (format.thinks() ? "; reasoning is told apart" : "");
+    }
+
     /// Whether the model's own chat template runs for each conversation.
     public boolean rendersTemplate() {
         return template != null;
