@@ -1,8 +1,8 @@
 import dev.langchain4j.agent.tool.Tool;
+import dev.langchain4j.agent.tool.ToolSpecifications;
 import dev.langchain4j.data.message.UserMessage;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ToolChoice;
-import dev.langchain4j.agent.tool.ToolSpecifications;
 import dev.langchain4j.model.openai.OpenAiChatModel;
 import dev.langchain4j.model.openai.OpenAiStreamingChatModel;
 import dev.langchain4j.service.AiServices;
@@ -73,7 +73,8 @@ public class AiService {
                 .build()
                 .chat(QUESTION)
                 .onPartialResponse(_ -> {})
-                .onCompleteResponse(response -> text.complete(response.aiMessage().text()))
+                .onCompleteResponse(
+                        response -> text.complete(response.aiMessage().text()))
                 .onError(text::completeExceptionally)
                 .start();
         check(text.get().equals("The tool says: 5"), text.get());

@@ -34,8 +34,7 @@ public final class InProcessGenerator implements Generator {
     /// The system may run some other thread first, so one yield for each hop is not always enough.
     private static final int YIELDS = 4;
     /// They compute masks while the decoder's threads run, so they take a part of the processors only.
-    private static final int MASK_THREADS =
-            Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 8);
+    private static final int MASK_THREADS = Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 8);
 
     private static final ThreadFactory MASK_THREAD =
             Thread.ofPlatform().name("mask-", 0).daemon().factory();
@@ -169,10 +168,7 @@ public final class InProcessGenerator implements Generator {
 
     /// Runs on a thread that is interrupted when nobody waits for the prompt any more.
     private Sequence encodeWhileWanted(
-            GenerationRequest request,
-            long submittedNanos,
-            Loaded current,
-            BiPredicate<WaitingQueue, Sequence> offer) {
+            GenerationRequest request, long submittedNanos, Loaded current, BiPredicate<WaitingQueue, Sequence> offer) {
         var sequence = sequence(request, submittedNanos, current);
         if (Thread.currentThread().isInterrupted()) {
             throw new CancellationException("the generation ended while its prompt was encoded");

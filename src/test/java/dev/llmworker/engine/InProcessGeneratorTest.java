@@ -118,7 +118,9 @@ class InProcessGeneratorTest {
             var text = new StringBuilder();
             try (choice) {
                 assertEquals(new Finished(FinishReason.LENGTH, prompt.length(), 6), read(choice, text));
-                assertEquals(Scheduler.GRID_TOKENS, Objects.requireNonNull(choice.timings()).cachedTokens());
+                assertEquals(
+                        Scheduler.GRID_TOKENS,
+                        Objects.requireNonNull(choice.timings()).cachedTokens());
             }
             assertTrue(text.toString().startsWith(firstText.toString()), "the same greedy text");
             assertEquals(2 * prompt.length() - Scheduler.GRID_TOKENS, decoder.promptTokens);

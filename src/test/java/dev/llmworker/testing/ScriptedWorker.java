@@ -18,24 +18,25 @@ public final class ScriptedWorker {
 
     /// As Qwen 3's.
     private static final String TEMPLATE = """
-            {%- if tools %}<|im_start|>system
-            {% for tool in tools %}{{ tool | tojson }}
-            {% endfor %}<|im_end|>
-            {% endif %}
-            {%- for message in messages %}<|im_start|>{{ message.role }}
-            {% if message.reasoning_content %}<think>
-            {{ message.reasoning_content }}
-            </think>
+        {%- if tools %}<|im_start|>system
+        {% for tool in tools %}{{ tool | tojson }}
+        {% endfor %}<|im_end|>
+        {% endif %}
+        {%- for message in messages %}<|im_start|>{{ message.role }}
+        {% if message.reasoning_content %}<think>
+        {{ message.reasoning_content }}
+        </think>
 
-            {% endif %}{{ message.content }}
-            {%- for call in message.tool_calls %}
-            <tool_call>
-            {"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
-            </tool_call>
-            {%- endfor %}<|im_end|>
-            {% endfor %}
-            {%- if add_generation_prompt %}<|im_start|>assistant
-            {% endif %}""";
+        {% endif %}{{ message.content }}
+        {%- for call in message.tool_calls %}
+        <tool_call>
+        {"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
+        </tool_call>
+        {%- endfor %}<|im_end|>
+        {% endfor %}
+        {%- if add_generation_prompt %}<|im_start|>assistant
+        {% endif %}\
+        """;
 
     private ScriptedWorker() {}
 

@@ -100,8 +100,7 @@ public final class CompletionProcessor implements Processor {
         message.setBody(writer.answer(choices, endings, all, logprobs).getBytes(StandardCharsets.UTF_8));
     }
 
-    private List<Ending> run(
-            CompletionRequest request, Caller caller, IntFunction<? extends Choices.Reader> readers) {
+    private List<Ending> run(CompletionRequest request, Caller caller, IntFunction<? extends Choices.Reader> readers) {
         return new Choices(generations, caller, request.choices(), request.perPrompt(), request::choice, readers).run();
     }
 

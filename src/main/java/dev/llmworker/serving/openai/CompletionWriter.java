@@ -88,8 +88,7 @@ public abstract class CompletionWriter implements EventWriter {
         for (var index = 0; index < choices.size(); index++) {
             var choice = choices.get(index);
             var scores = logprobs ? logprobs(index, choice.scored()) : null;
-            list.add(
-                    choice(index, whole(choice), scores, endings.get(index).openAiReason()));
+            list.add(choice(index, whole(choice), scores, endings.get(index).openAiReason()));
         }
         var answer = new LinkedHashMap<>(head);
         answer.put("choices", list);

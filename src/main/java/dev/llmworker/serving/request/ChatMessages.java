@@ -141,7 +141,8 @@ public final class ChatMessages {
             throw RequestFields.wrong(place, value, "a list of objects");
         }
         if (list.size() > MAX_CALLS) {
-            throw RequestException.invalid(place, place + " has " + list.size() + " entries; the limit is " + MAX_CALLS);
+            throw RequestException.invalid(
+                    place, place + " has " + list.size() + " entries; the limit is " + MAX_CALLS);
         }
         var calls = new LinkedHashMap<String, ToolCall>();
         for (var index = 0; index < list.size(); index++) {

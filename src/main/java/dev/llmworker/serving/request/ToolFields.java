@@ -84,7 +84,8 @@ public final class ToolFields {
         if (!type.equals(FUNCTION)) {
             throw RequestException.invalid(
                     at + ".type",
-                    at + ".type is \"" + RequestFields.shortened(type) + "\", which is not supported; it must be function");
+                    at + ".type is \"" + RequestFields.shortened(type)
+                            + "\", which is not supported; it must be function");
         }
     }
 

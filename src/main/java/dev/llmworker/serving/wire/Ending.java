@@ -30,8 +30,7 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
         }
         var timings = first.timings;
         return new Ending(
-                new GenerationEvent.Finished(
-                        first.finished.reason(), prompt, completion, null, reasoning, List.of()),
+                new GenerationEvent.Finished(first.finished.reason(), prompt, completion, null, reasoning, List.of()),
                 new Timings(cached, timings.queuedNanos(), timings.firstTokenNanos(), timings.totalNanos()));
     }
 

@@ -27,9 +27,10 @@ class CallsOverHttpTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String CHAT = "/v1/chat/completions";
     private static final String ADD = """
-            [{"type":"function","function":{"name":"add","description":"Adds.","parameters":{"type":"object",
-              "properties":{"a":{"type":"integer"},"b":{"type":"integer"}},"required":["a","b"],
-              "additionalProperties":false}}}]""";
+        [{"type":"function","function":{"name":"add","description":"Adds.","parameters":{"type":"object",
+          "properties":{"a":{"type":"integer"},"b":{"type":"integer"}},"required":["a","b"],
+          "additionalProperties":false}}}]\
+        """;
     private static final String CALL =
             "<tool_call>\n{\"name\": \"add\", \"arguments\": {\"a\": 2, \"b\": 3}}\n</tool_call>";
 
@@ -73,7 +74,8 @@ class CallsOverHttpTest {
             var delta = choice.get("delta");
             for (var name : new String[] {"content", "reasoning_content"}) {
                 if (delta.has(name)) {
-                    message.put(name, message.path(name).asText() + delta.get(name).asText());
+                    message.put(
+                            name, message.path(name).asText() + delta.get(name).asText());
                 }
             }
             for (var call : delta.path("tool_calls")) {
@@ -166,7 +168,8 @@ class CallsOverHttpTest {
     @Test
     void onOtherRoutesThinkingIsPartOfTheText() throws Exception {
         var text = "<think>\nhm\n</think>\n\nFive.";
-        var body = JSON.createObjectNode().put("prompt", ScriptedWorker.SAY + text).put("details", true);
+        var body =
+                JSON.createObjectNode().put("prompt", ScriptedWorker.SAY + text).put("details", true);
         var answer = Events.json(worker.post("/generate", body.toString()).body());
         assertEquals(text, answer.get("generated_text").asText());
         assertTrue(answer.at("/usage/prompt_tokens_details").has("cached_tokens"), answer.toString());
@@ -202,7 +205,9 @@ class CallsOverHttpTest {
     @Test
     void aSchemaThatCannotBeEnforcedIsRefusedByItsTool() throws Exception {
         var request = request(CALL);
-        ((ObjectNode) request.at("/tools/0/function/parameters")).putObject("not").put("type", "string");
+        ((ObjectNode) request.at("/tools/0/function/parameters"))
+                .putObject("not")
+                .put("type", "string");
         var answer = worker.post(CHAT, request.toString());
         assertEquals(400, answer.statusCode(), answer.body());
         assertTrue(answer.body().contains("tools") && answer.body().contains("$.not"), answer.body());

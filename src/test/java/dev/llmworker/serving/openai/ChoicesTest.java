@@ -66,8 +66,7 @@ class ChoicesTest {
         for (var index = 0; index < 3; index++) {
             var choice = choices.get(index);
             assertEquals(index, choice.get("index").asInt());
-            assertEquals(
-                    index == 0 ? "a" : "bc", choice.at("/message/content").asText());
+            assertEquals(index == 0 ? "a" : "bc", choice.at("/message/content").asText());
             assertEquals(
                     index == 0 ? "stop" : "length", choice.get("finish_reason").asText());
         }
@@ -80,8 +79,10 @@ class ChoicesTest {
 
     @Test
     void streamedChoicesHaveTheirIndexAndOneEndOfAll() throws Exception {
-        var response =
-                Events.open(worker, CHAT, chat(",'n':2,'stream':true,'stream_options':{'include_usage':true}")
+        var response = Events.open(
+                worker,
+                CHAT,
+                chat(",'n':2,'stream':true,'stream_options':{'include_usage':true}")
                         .replace('\'', '"'));
         var first = engine.next().emit("a");
         var second = engine.next().emit("b");

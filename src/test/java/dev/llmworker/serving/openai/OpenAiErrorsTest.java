@@ -67,7 +67,12 @@ class OpenAiErrorsTest {
                     field.getKey() + " is not supported",
                     worker.post(CHAT, chat(",\"" + field.getKey() + "\":" + field.getValue())));
         }
-        assertError(400, "n", "invalid_request", "n is 17; it must be a whole number from 1 to 16", worker.post(CHAT, chat(",\"n\":17")));
+        assertError(
+                400,
+                "n",
+                "invalid_request",
+                "n is 17; it must be a whole number from 1 to 16",
+                worker.post(CHAT, chat(",\"n\":17")));
         assertError(
                 400,
                 "echo",

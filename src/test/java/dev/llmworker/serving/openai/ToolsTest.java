@@ -49,7 +49,9 @@ class ToolsTest {
     }
 
     private static String conversation(String messages, String more) {
-        return ("{'messages':[" + messages + "]" + more + "}").replace('\'', '"').replace('`', '\'');
+        return ("{'messages':[" + messages + "]" + more + "}")
+                .replace('\'', '"')
+                .replace('`', '\'');
     }
 
     private CompletableFuture<HttpResponse<String>> post(String body) {
@@ -77,10 +79,11 @@ class ToolsTest {
     @Test
     void toolsReachTheEngine() throws Exception {
         var parts = parts("""
-                ,'tools':[{'type':'function','function':{'name':'get_weather','description':'Says it.','strict':true,
-                  'parameters':{'type':'object','properties':{'t':{'type':'number','maximum':1.50}}}}},
-                 {'type':'function','function':{'name':'a.b-c','parameters':{'$ref':'#/$defs/x','$defs':{}}}},%s],
-                'max_reasoning_tokens':7,'parallel_tool_calls':false""".formatted(TOOL));
+            ,'tools':[{'type':'function','function':{'name':'get_weather','description':'Says it.','strict':true,
+              'parameters':{'type':'object','properties':{'t':{'type':'number','maximum':1.50}}}}},
+             {'type':'function','function':{'name':'a.b-c','parameters':{'$ref':'#/$defs/x','$defs':{}}}},%s],
+            'max_reasoning_tokens':7,'parallel_tool_calls':false\
+            """.formatted(TOOL));
         assertEquals(
                 new AnswerParts(
                         new ToolUse(
@@ -125,19 +128,18 @@ class ToolsTest {
     @Test
     void callsAndTheirResultsAreTurns() throws Exception {
         var script = accepted(conversation(HI + """
-                ,{'role':'assistant','content':null,'reasoning_content':'hm','tool_calls':[
-                  {'id':'a','type':'function','function':{'name':'f','arguments':'{\\"x\\": 1}'}},
-                  {'id':'b','type':'function','function':{'name':'g','arguments':''}}]},
-                 {'role':'tool','tool_call_id':'b','content':[{'type':'text','text':'two'}]},
-                 {'role':'tool','tool_call_id':'a','name':'other','content':''},
-                 {'role':'assistant','content':'done','reasoning':'so','tool_calls':[]}""", ",'tools':[" + TOOL + "]"));
+            ,{'role':'assistant','content':null,'reasoning_content':'hm','tool_calls':[
+              {'id':'a','type':'function','function':{'name':'f','arguments':'{\\"x\\": 1}'}},
+              {'id':'b','type':'function','function':{'name':'g','arguments':''}}]},
+             {'role':'tool','tool_call_id':'b','content':[{'type':'text','text':'two'}]},
+             {'role':'tool','tool_call_id':'a','name':'other','content':''},
+             {'role':'assistant','content':'done','reasoning':'so','tool_calls':[]}\
+            """, ",'tools':[" + TOOL + "]"));
         assertEquals(
                 List.of(
                         ChatMessage.user("hi"),
                         ChatMessage.assistant(
-                                "",
-                                "hm",
-                                List.of(new ToolCall("a", "f", "{\"x\": 1}"), new ToolCall("b", "g", "{}"))),
+                                "", "hm", List.of(new ToolCall("a", "f", "{\"x\": 1}"), new ToolCall("b", "g", "{}"))),
                         ChatMessage.toolResult("b", "g", "two"),
                         ChatMessage.toolResult("a", "f", ""),
                         ChatMessage.assistant("done", "so", List.of())),
@@ -166,24 +168,20 @@ class ToolsTest {
         wrong.put(
                 "{'role':'assistant','tool_calls':[{'id':'a','type':'custom'}]}",
                 CALLS + "[0].type is \"custom\", which is not supported; it must be function");
-        wrong.put(
-                call("'a'", "null"), CALLS + "[0].function is null; it must be an object with name and arguments");
+        wrong.put(call("'a'", "null"), CALLS + "[0].function is null; it must be an object with name and arguments");
         wrong.put(call("'a'", "{'name':'f','arguments':{}}"), CALLS + "[0].function.arguments is an object; it must");
         wrong.put(
                 call("'a'", "{'name':'f','arguments':'[1]'}"),
                 CALLS + "[0].function.arguments is a list; it must be a JSON object");
-        wrong.put(
-                call("'a'", "{'name':'f','arguments':'{\\\"a\\\":'}"), CALLS + "[0].function.arguments is not JSON");
+        wrong.put(call("'a'", "{'name':'f','arguments':'{\\\"a\\\":'}"), CALLS + "[0].function.arguments is not JSON");
         wrong.put(call("'a'", "{'arguments':'{}'}"), CALLS + "[0].function.name is missing");
         wrong.put(
-                "{'role':'assistant','tool_calls':["
-                        + String.join(",", Collections.nCopies(129, "{'id':'a'}")) + "]}",
+                "{'role':'assistant','tool_calls':[" + String.join(",", Collections.nCopies(129, "{'id':'a'}")) + "]}",
                 CALLS + " has 129 entries; the limit is 128");
         wrong.put(
                 "{'role':'assistant','tool_calls':["
                         + String.join(
-                                ",",
-                                Collections.nCopies(2, "{'id':'a','type':'function','function':{'name':'f'}}"))
+                                ",", Collections.nCopies(2, "{'id':'a','type':'function','function':{'name':'f'}}"))
                         + "]}",
                 CALLS + "[1].id is \"a\", which is the id of another call, too");
         wrong.put(
@@ -289,8 +287,7 @@ class ToolsTest {
                         + "\"logprobs\":null,\"finish_reason\":\"tool_calls\"}]",
                 body.get("choices").toString());
         assertEquals(
-                2,
-                body.at("/usage/completion_tokens_details/reasoning_tokens").asInt());
+                2, body.at("/usage/completion_tokens_details/reasoning_tokens").asInt());
     }
 
     @Test
