@@ -4,6 +4,7 @@ import dev.llmworker.constraint.Constraint;
 import dev.llmworker.constraint.ConstraintState;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
+import dev.llmworker.text.chat.ChatFormat;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -17,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 /// @param history given to the decoder; null if logits are not adjusted and log-probabilities are not requested
 /// @param constraint which tokens the answer may take; null if it may be any text
 /// @param answer takes the answer apart; null if it is one text
+/// @param start where the answer begins after the prompt
 /// @param scorer turns log-probabilities into text; null if they are not requested
 record Admission(
         long id,
@@ -32,7 +34,8 @@ record Admission(
         @Nullable TokenHistory history,
         @Nullable TokenScorer scorer,
         @Nullable ConstraintState constraint,
-        @Nullable PartedAnswer answer) {
+        @Nullable PartedAnswer answer,
+        ChatFormat.Start start) {
     /// A request without options that change its logits, read their scores or end its text.
     Admission(
             long id,
@@ -56,7 +59,8 @@ record Admission(
                 null,
                 null,
                 null,
-                null);
+                null,
+                ChatFormat.Start.OPEN);
     }
 
     Admission(long id, int[] prompt, int tokenLimit, boolean ignoreEos, SamplingParameters sampling, long timeout) {

@@ -66,7 +66,20 @@ final class Admissions {
     /// @param submittedNanos the time from which its deadline counts
     /// @throws RefusedException if the model cannot serve the request
     Sequence sequence(GenerationRequest request, long submittedNanos, WaitingQueue waiting, FinishListener listener) {
-        var admission = admit(request, submittedNanos);
+        int context = model.decoder().description().contextLength();
+        var conversation = encode(request, model.prompts(), context);
+        var left = timeout.toNanos() - (clock.getAsLong() - submittedNanos);
+        return sequence(admit(request, conversation, left), request, waiting, listener);
+    }
+
+    /// Another answer to the prompt of `first`, until the same deadline.
+    Sequence choice(GenerationRequest request, Sequence first, WaitingQueue waiting, FinishListener listener) {
+        var left = first.deadlineNanos() - clock.getAsLong();
+        return sequence(admit(request, first.conversation(), left), request, waiting, listener);
+    }
+
+    private Sequence sequence(
+            Admission admission, GenerationRequest request, WaitingQueue waiting, FinishListener listener) {
         // Each byte of an answer with a format counts, also a space at its start.
         var detokenizer = admission.constraint() == null
                 ? detokenizer(request.prompt(), model.tokenizer())
@@ -87,9 +100,8 @@ final class Admissions {
         return ids;
     }
 
-    private Admission admit(GenerationRequest request, long submittedNanos) {
+    private Admission admit(GenerationRequest request, PromptEncoder.Conversation conversation, long timeoutNanos) {
         int context = model.decoder().description().contextLength();
-        var conversation = encode(request, model.prompts(), context);
         var prompt = conversation.ids();
         if (prompt.length == 0) {
             throw invalid("prompt_empty", "prompt is empty");
@@ -132,7 +144,7 @@ final class Admissions {
                 Math.min(request.tokenLimit(), left),
                 request.ignoreEos(),
                 request.sampling(),
-                timeout.toNanos() - (clock.getAsLong() - submittedNanos),
+                timeoutNanos,
                 sharesPrefixes ? "" : request.cacheSalt(),
                 request.minTokens(),
                 request.stop(),
@@ -140,7 +152,8 @@ final class Admissions {
                 history,
                 scored ? scorer : null,
                 constraint,
-                answer);
+                answer,
+                conversation.start());
     }
 
     /// The answer in parts; null if it is one text.
@@ -246,7 +259,9 @@ final class Admissions {
     }
 
     private static PromptEncoder.Conversation encode(GenerationRequest request, PromptEncoder prompts, int context) {
-        var tools = request.parts() == null ? List.<Tool>of() : request.parts().tools().offered();
+        var tools = request.parts() == null
+                ? List.<Tool>of()
+                : request.parts().tools().offered();
         try {
             return switch (request.prompt()) {
                 case Prompt.Chat(var messages, var variables) ->

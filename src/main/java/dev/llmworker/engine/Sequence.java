@@ -14,6 +14,7 @@ import dev.llmworker.sampling.Logprobs;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.text.Detokenizer;
+import dev.llmworker.text.chat.PromptEncoder;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
@@ -38,6 +39,7 @@ final class Sequence implements Generation {
     private static final Logger LOG = LoggerFactory.getLogger(Sequence.class);
 
     private final long id;
+    private final PromptEncoder.Conversation conversation;
     private final int promptLength;
     private final String cacheSalt;
     private final int tokenLimit;
@@ -78,6 +80,7 @@ final class Sequence implements Generation {
 
     Sequence(Admission admission, Detokenizer detokenizer, WaitingQueue queue, LongSupplier clock, FinishListener end) {
         this.id = admission.id();
+        this.conversation = new PromptEncoder.Conversation(admission.prompt(), admission.start());
         this.ids = admission.prompt();
         this.promptLength = ids.length;
         this.newestToken = ids[promptLength - 1];
@@ -321,6 +324,17 @@ final class Sequence implements Generation {
 
     boolean isClosed() {
         return closed;
+    }
+
+    // --- called by any thread
+
+    /// The prompt, which never changes.
+    PromptEncoder.Conversation conversation() {
+        return conversation;
+    }
+
+    long deadlineNanos() {
+        return deadlineNanos;
     }
 
     // --- called by the reader

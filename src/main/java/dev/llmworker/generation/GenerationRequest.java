@@ -61,7 +61,8 @@ public record GenerationRequest(
         if (format != null && parts != null && parts.tools().isRequired()) {
             throw new ParameterException(
                     format.field(),
-                    format.field() + " and a tool_choice that requires a call are both there; the answer cannot be both");
+                    format.field()
+                            + " and a tool_choice that requires a call are both there; the answer cannot be both");
         }
         if (stop.size() > MAX_STOPS) {
             throw new ParameterException("stop", "stop has " + stop.size() + " sequences; the limit is " + MAX_STOPS);
@@ -90,6 +91,23 @@ public record GenerationRequest(
     /// A request that ends at the model's end token or at its length.
     public GenerationRequest(Prompt prompt, OptionalInt maxTokens, SamplingParameters sampling, boolean ignoreEos) {
         this(prompt, maxTokens, sampling, ignoreEos, 0, List.of(), false);
+    }
+
+    /// As one of several choices, each with a seed of its own.
+    public GenerationRequest withChoice(Prompt prompt, long seed) {
+        return new GenerationRequest(
+                prompt,
+                maxTokens,
+                sampling.withSeed(seed),
+                ignoreEos,
+                minTokens,
+                stop,
+                stopTokens,
+                fillsContext,
+                requestId,
+                cacheSalt,
+                format,
+                parts);
     }
 
     public GenerationRequest withRequestId(String id) {

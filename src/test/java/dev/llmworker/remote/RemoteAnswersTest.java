@@ -83,6 +83,16 @@ class RemoteAnswersTest {
     }
 
     @Test
+    void callsAndTheirResultsGoAlong() throws Exception {
+        var messages = "[{\"role\":\"user\",\"content\":\"a\"},"
+                + "{\"role\":\"assistant\",\"content\":\"\",\"reasoning_content\":\"hm\",\"tool_calls\":["
+                + "{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
+                + "{\"role\":\"tool\",\"content\":\"7\",\"tool_call_id\":\"c1\",\"name\":\"f\"}]";
+        assertEquals(
+                Events.json(messages), asked("{\"messages\":" + messages + "}").get("messages"));
+    }
+
+    @Test
     void whatIsForTheTemplateGoesAlong() throws Exception {
         var body =
                 asked("{\"prompt\":\"a\",\"reasoning_effort\":\"low\",\"stop_token_ids\":[7],\"top_p\":0,\"top_k\":-1,"
