@@ -17,6 +17,7 @@ import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.Detokenizer;
+import dev.llmworker.text.chat.ChatFormat;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -120,7 +121,8 @@ class NextTokensTest {
                 history,
                 null,
                 constraint,
-                null);
+                null,
+                ChatFormat.Start.OPEN);
         var sequence = new Sequence(
                 admission, new Detokenizer(new LetterTokenizer()), waiting, System::nanoTime, (_, _) -> {});
         assertTrue(waiting.offer(sequence));

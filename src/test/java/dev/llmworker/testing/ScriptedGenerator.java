@@ -114,7 +114,7 @@ public final class ScriptedGenerator implements Generator {
         }
 
         public void finish(FinishReason reason, int reasoningTokens, AnswerPart... parts) {
-            events.add(new GenerationEvent.Finished(reason, 3, index, null, reasoningTokens, List.of(parts)));
+            events.add(new GenerationEvent.Finished(reason, 3, index, null, false, reasoningTokens, List.of(parts)));
         }
 
         public void finish(FinishReason reason) {

@@ -30,7 +30,14 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
         }
         var timings = first.timings;
         return new Ending(
-                new GenerationEvent.Finished(first.finished.reason(), prompt, completion, null, reasoning, List.of()),
+                new GenerationEvent.Finished(
+                        first.finished.reason(),
+                        prompt,
+                        completion,
+                        first.finished.failure(),
+                        first.finished.isFault(),
+                        reasoning,
+                        List.of()),
                 new Timings(cached, timings.queuedNanos(), timings.firstTokenNanos(), timings.totalNanos()));
     }
 
