@@ -246,7 +246,9 @@ final class Admissions {
     }
 
     private static PromptEncoder.Conversation encode(GenerationRequest request, PromptEncoder prompts, int context) {
-        var tools = request.parts() == null ? List.<Tool>of() : request.parts().tools().offered();
+        var tools = request.parts() == null
+                ? List.<Tool>of()
+                : request.parts().tools().offered();
         try {
             return switch (request.prompt()) {
                 case Prompt.Chat(var messages, var variables) ->

@@ -61,7 +61,8 @@ public record GenerationRequest(
         if (format != null && parts != null && parts.tools().isRequired()) {
             throw new ParameterException(
                     format.field(),
-                    format.field() + " and a tool_choice that requires a call are both there; the answer cannot be both");
+                    format.field()
+                            + " and a tool_choice that requires a call are both there; the answer cannot be both");
         }
         if (stop.size() > MAX_STOPS) {
             throw new ParameterException("stop", "stop has " + stop.size() + " sequences; the limit is " + MAX_STOPS);
