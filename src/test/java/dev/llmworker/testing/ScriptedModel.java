@@ -29,9 +29,8 @@ import org.jspecify.annotations.Nullable;
 /// A model whose answers a test writes, behind the real engine: the real templates, formats and constraints. Its tokens
 /// are bytes, control tokens, and the texts that a test adds.
 ///
-/// If a constraint does not allow what the script says, the model takes the first token that it does allow. From then
-/// on
-/// it follows the script only as far as what it has written is the script's beginning.
+/// If a constraint does not allow what the script says, the model takes the first token that it does allow.
+/// From then on it follows the script only as far as what it has written is the script's beginning.
 public final class ScriptedModel {
     private static final int CONTEXT = 8192;
     private static final int SLOTS = 4;

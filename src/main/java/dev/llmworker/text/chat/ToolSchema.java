@@ -20,9 +20,8 @@ import java.util.regex.Pattern;
 import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 
-/// The JSON schema of a tool's arguments: an object's. If it names arguments, others are not allowed, unless it says
-/// that
-/// they are.
+/// The JSON schema of a tool's arguments: an object's. If it names arguments, others are not allowed, unless it
+/// says that they are.
 final class ToolSchema {
     private static final int MAX_DEPTH = 128;
     private static final int MAX_SHOWN = 100;
@@ -150,8 +149,7 @@ final class ToolSchema {
         return isNullable ? Writing.TEXT_OR_NULL : Writing.TEXT;
     }
 
-    /// Adds [Writing#TEXT] if a schema allows strings, and [Writing#JSON] if it allows other values than these and
-    /// null.
+    /// Adds [Writing#TEXT] if a schema allows strings, and [Writing#JSON] if it allows others than these and null.
     ///
     /// @return whether it allows null
     private boolean collect(JsonNode schema, Set<Writing> kinds, int references) {

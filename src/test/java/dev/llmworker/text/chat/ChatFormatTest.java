@@ -11,6 +11,8 @@ import dev.llmworker.constraint.Constraint;
 import dev.llmworker.constraint.ConstraintState;
 import dev.llmworker.constraint.Expression;
 import dev.llmworker.constraint.TokenTrie;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsTable;
 import dev.llmworker.testing.ScriptedModel;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
@@ -443,8 +445,7 @@ class ChatFormatTest {
         return calls().filter(sample -> seen.add(sample.format));
     }
 
-    /// Whatever the model chooses from what is allowed, its answer is calls of the tools, with arguments as they must
-    /// be.
+    /// Whatever the model chooses from what is allowed, its answer is calls of the tools, with arguments that match.
     @ParameterizedTest
     @MethodSource("formats")
     @Seeded
@@ -529,6 +530,14 @@ class ChatFormatTest {
         var use = new ToolUse(List.of(new Tool("f", "", odd, false)), ToolChoice.AUTO, true);
         var format = new ChatFormat(ChatForms.of(ToolFormat.named("qwen3-coder").orElseThrow(), ""), Map.of());
         assertThrows(IllegalArgumentException.class, () -> format.calls(use));
+    }
+
+    @Test
+    void eachFormatCanBeSet() throws Exception {
+        for (var format : ToolFormat.all()) {
+            var settings = Settings.read(Map.of("TOOL_FORMAT", format.name()));
+            assertEquals(format.name(), settings.get(SettingsTable.TOOL_FORMAT));
+        }
     }
 
     /// Text that looks like a control token is none.
