@@ -46,6 +46,17 @@ class ChatFormatTest {
     private static final Tool CLOCK = new Tool("clock", "The time");
     private static final ToolUse BOTH = new ToolUse(List.of(WEATHER, CLOCK), ToolChoice.AUTO, true);
 
+    private static final String WEATHER_CALL = "get_weather {\"place\":\"Zürich \\\"x\\\"\",\"days\":2}";
+    private static final String ARGUMENTS = "{\"place\": \"Zürich \\\"x\\\"\", \"days\": 2}";
+    private static final String[] BOTH_CALLS = {WEATHER_CALL, "clock {}"};
+    private static final String PLACE = "Zürich \"x\"";
+    private static final List<String> DEEPSEEK = List.of(
+                "<｜tool▁calls▁begin｜>",
+                "<｜tool▁call▁begin｜>",
+                "<｜tool▁sep｜>",
+                "<｜tool▁call▁end｜>",
+                "<｜tool▁calls▁end｜>");
+
     /// An answer and what it is.
     ///
     /// @param controls markers that are control tokens in the models of this family
@@ -92,38 +103,51 @@ class ChatFormatTest {
     }
 
     static Stream<Sample> samples() {
-        var weather = "get_weather {\"place\":\"Zürich \\\"x\\\"\",\"days\":2}";
-        var json = "{\"place\": \"Zürich \\\"x\\\"\", \"days\": 2}";
-        var both = new String[] {weather, "clock {}"};
-        var text = "Zürich \"x\"";
+        return Stream.of(tagged(), writtenOneByOne(), writtenAsText(), withControlTokens(), lists())
+                .flatMap(samples -> samples);
+    }
+
+    private static Stream<Sample> tagged() {
         var hermes = sample(
                 "hermes",
                 List.of(),
-                "I look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": " + json
+                "I look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": " + ARGUMENTS
                         + "}\n</tool_call>\n<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>",
                 "I look.",
-                both);
-        var deepseek = List.of(
-                "<｜tool▁calls▁begin｜>",
-                "<｜tool▁call▁begin｜>",
-                "<｜tool▁sep｜>",
-                "<｜tool▁call▁end｜>",
-                "<｜tool▁calls▁end｜>");
+                BOTH_CALLS);
         return Stream.of(
                 hermes,
                 sample("hermes", List.of(), "a <tool_call> b <tool_ c < d \n", "a <tool_call> b <tool_ c < d \n"),
-                sample("json", List.of(), hermes.answer, hermes.content, both),
+                sample("json", List.of(), hermes.answer, hermes.content, BOTH_CALLS),
                 thinking(hermes, "</think>", ChatFormat.Start.OPEN, "<think>\nHm </thi\n</think>\n\n", "Hm </thi"),
                 thinking(hermes, "</think>", ChatFormat.Start.REASONING, "\nHm\n</think>\n\n", "Hm"),
                 thinking(hermes, "</think>", ChatFormat.Start.REASONING, "<think>\nHm\n</think>\n\n", "Hm"),
+                harmony(
+                        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary "
+                                + "to=functions.get_weather <|constrain|>json<|message|>" + ARGUMENTS,
+                        "Hm.",
+                        "",
+                        WEATHER_CALL),
+                harmony(
+                        "<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>commentary<|message|>I"
+                                + " look.<|end|><|start|>assistant to=functions.clock<|channel|>commentary"
+                                + " json<|message|>{}",
+                        "Hm",
+                        "I look.",
+                        "clock {}"),
+                harmony("<|channel|>final<|message|>Text to=functions.clock", "", "Text to=functions.clock"));
+    }
+
+    private static Stream<Sample> writtenOneByOne() {
+        return Stream.of(
                 sample(
                         "qwen3-coder",
                         List.of(),
-                        "Now\n<tool_call>\n<function=get_weather>\n<parameter=place>\n" + text
+                        "Now\n<tool_call>\n<function=get_weather>\n<parameter=place>\n" + PLACE
                                 + "\n</parameter>\n<parameter=days>\n2\n</parameter>\n</function>\n</tool_call>\n"
                                 + "<tool_call>\n<function=clock>\n</function>\n</tool_call>",
                         "Now",
-                        both),
+                        BOTH_CALLS),
                 sample(
                         "qwen3-coder",
                         List.of(),
@@ -145,10 +169,10 @@ class ChatFormatTest {
                 sample(
                         "seed",
                         List.of(),
-                        "<seed:tool_call>\n<function=get_weather>\n<parameter=place>" + text
+                        "<seed:tool_call>\n<function=get_weather>\n<parameter=place>" + PLACE
                                 + "</parameter>\n<parameter=days>2</parameter>\n</function>\n</seed:tool_call>",
                         "",
-                        weather),
+                        WEATHER_CALL),
                 sample(
                         "glm",
                         List.of(
@@ -158,60 +182,107 @@ class ChatFormatTest {
                                 "</arg_key>",
                                 "<arg_value>",
                                 "</arg_value>"),
-                        "<tool_call>get_weather\n<arg_key>place</arg_key>\n<arg_value>" + text
+                        "<tool_call>get_weather\n<arg_key>place</arg_key>\n<arg_value>" + PLACE
                                 + "</arg_value>\n<arg_key>unit</arg_key>\n<arg_value>c</arg_value>\n</tool_call>\n"
                                 + "<tool_call>clock\n</tool_call>",
                         "",
                         "get_weather {\"place\":\"Zürich \\\"x\\\"\",\"unit\":\"c\"}",
-                        "clock {}"),
+                        "clock {}"));
+    }
+
+    private static Stream<Sample> writtenAsText() {
+        return Stream.of(
                 sample(
                         "glm-4.7",
                         List.of(),
-                        "<tool_call>get_weather<arg_key>place</arg_key><arg_value>" + text
+                        "<tool_call>get_weather<arg_key>place</arg_key><arg_value>" + PLACE
                                 + "</arg_value><arg_key>days</arg_key><arg_value>2</arg_value></tool_call>",
                         "",
-                        weather),
+                        WEATHER_CALL),
                 sample(
                         "deepseek-v3.2",
                         List.of(),
                         "Yes\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"get_weather\">\n"
-                                + "<｜DSML｜parameter name=\"place\" string=\"true\">" + text
+                                + "<｜DSML｜parameter name=\"place\" string=\"true\">" + PLACE
                                 + "</｜DSML｜parameter>\n<｜DSML｜parameter name=\"days\" string=\"false\">2"
                                 + "</｜DSML｜parameter>\n</｜DSML｜invoke>\n<｜DSML｜invoke name=\"clock\">\n"
                                 + "</｜DSML｜invoke>\n</｜DSML｜function_calls>",
                         "Yes",
-                        both),
+                        BOTH_CALLS),
                 sample(
                         "minimax",
                         List.of("<minimax:tool_call>", "</minimax:tool_call>"),
-                        "<minimax:tool_call>\n<invoke name=\"get_weather\">\n<parameter name=\"place\">" + text
+                        "<minimax:tool_call>\n<invoke name=\"get_weather\">\n<parameter name=\"place\">" + PLACE
                                 + "</parameter>\n<parameter name=\"days\">2</parameter>\n</invoke>\n"
                                 + "</minimax:tool_call>",
                         "",
-                        weather),
+                        WEATHER_CALL),
+                sample(
+                        "gemma4",
+                        List.of("<|tool_call>", "<tool_call|>", "<|\"|>"),
+                        "Yes<|tool_call>call:get_weather{place:<|\"|>" + PLACE
+                                + "<|\"|>,days:2}<tool_call|><|tool_call>call:clock{}<tool_call|>",
+                        "Yes",
+                        BOTH_CALLS),
+                sample(
+                        "gemma4",
+                        List.of(),
+                        "<|tool_call>call:get_weather{place:<|\"|>a, {b}<|\"|>,unit:null,at:{\"lat\":"
+                                + " 1.5}}<tool_call|>",
+                        "",
+                        "get_weather {\"place\":\"a, {b}\",\"unit\":null,\"at\":{\"lat\":1.5}}"));
+    }
+
+    private static Stream<Sample> withControlTokens() {
+        return Stream.of(
                 sample(
                         "deepseek-v3",
-                        deepseek,
+                        DEEPSEEK,
                         "Yes<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n"
-                                + json + "\n```<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>function<｜tool▁sep｜>clock\n"
+                                + ARGUMENTS + "\n```<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>function<｜tool▁sep｜>clock\n"
                                 + "```json\n{}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
                         "Yes",
-                        both),
+                        BOTH_CALLS),
                 sample(
                         "deepseek-v3.1",
-                        deepseek,
-                        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>" + json
+                        DEEPSEEK,
+                        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>" + ARGUMENTS
                                 + "<｜tool▁call▁end｜><｜tool▁call▁begin｜>clock<｜tool▁sep｜>{}<｜tool▁call▁end｜>"
                                 + "<｜tool▁calls▁end｜>",
                         "",
-                        both),
+                        BOTH_CALLS),
+                sample(
+                        "mistral-args",
+                        List.of("[TOOL_CALLS]", "[ARGS]"),
+                        "Well[TOOL_CALLS]get_weather[ARGS]" + ARGUMENTS + "[TOOL_CALLS]clock[ARGS]{}",
+                        "Well",
+                        BOTH_CALLS),
+                sample(
+                        "mistral-ids",
+                        List.of("[TOOL_CALLS]", "[ARGS]", "[CALL_ID]"),
+                        "[TOOL_CALLS]get_weather[CALL_ID]abcdefgh1[ARGS]" + ARGUMENTS,
+                        "",
+                        WEATHER_CALL),
+                sample(
+                        "kimi",
+                        List.of("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", "<|tool_call_begin|>"),
+                        "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0"
+                                + "<|tool_call_argument_begin|>" + ARGUMENTS
+                                + "<|tool_call_end|><|tool_call_begin|>functions.clock:1<|tool_call_argument_begin|>{}"
+                                + "<|tool_call_end|><|tool_calls_section_end|>",
+                        "",
+                        BOTH_CALLS));
+    }
+
+    private static Stream<Sample> lists() {
+        return Stream.of(
                 sample(
                         "mistral",
                         List.of("[TOOL_CALLS]"),
-                        "[TOOL_CALLS][{\"name\": \"get_weather\", \"arguments\": " + json
+                        "[TOOL_CALLS][{\"name\": \"get_weather\", \"arguments\": " + ARGUMENTS
                                 + "}, {\"name\": \"clock\", \"arguments\": {}}]",
                         "",
-                        both),
+                        BOTH_CALLS),
                 sample(
                         "mistral",
                         List.of("[TOOL_CALLS]"),
@@ -219,79 +290,30 @@ class ChatFormatTest {
                         "",
                         "clock {}"),
                 sample(
-                        "mistral-args",
-                        List.of("[TOOL_CALLS]", "[ARGS]"),
-                        "Well[TOOL_CALLS]get_weather[ARGS]" + json + "[TOOL_CALLS]clock[ARGS]{}",
-                        "Well",
-                        both),
-                sample(
-                        "mistral-ids",
-                        List.of("[TOOL_CALLS]", "[ARGS]", "[CALL_ID]"),
-                        "[TOOL_CALLS]get_weather[CALL_ID]abcdefgh1[ARGS]" + json,
-                        "",
-                        weather),
-                sample(
-                        "kimi",
-                        List.of("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", "<|tool_call_begin|>"),
-                        "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0"
-                                + "<|tool_call_argument_begin|>" + json
-                                + "<|tool_call_end|><|tool_call_begin|>functions.clock:1<|tool_call_argument_begin|>{}"
-                                + "<|tool_call_end|><|tool_calls_section_end|>",
-                        "",
-                        both),
-                harmony(
-                        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary "
-                                + "to=functions.get_weather <|constrain|>json<|message|>" + json,
-                        "Hm.",
-                        "",
-                        weather),
-                harmony(
-                        "<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>commentary<|message|>I"
-                                + " look.<|end|><|start|>assistant to=functions.clock<|channel|>commentary"
-                                + " json<|message|>{}",
-                        "Hm",
-                        "I look.",
-                        "clock {}"),
-                harmony("<|channel|>final<|message|>Text to=functions.clock", "", "Text to=functions.clock"),
-                sample(
-                        "gemma4",
-                        List.of("<|tool_call>", "<tool_call|>", "<|\"|>"),
-                        "Yes<|tool_call>call:get_weather{place:<|\"|>" + text
-                                + "<|\"|>,days:2}<tool_call|><|tool_call>call:clock{}<tool_call|>",
-                        "Yes",
-                        both),
-                sample(
-                        "gemma4",
-                        List.of(),
-                        "<|tool_call>call:get_weather{place:<|\"|>a, {b}<|\"|>,unit:null,at:{\"lat\":"
-                                + " 1.5}}<tool_call|>",
-                        "",
-                        "get_weather {\"place\":\"a, {b}\",\"unit\":null,\"at\":{\"lat\":1.5}}"),
-                sample(
                         "granite",
                         List.of("<|tool_call|>"),
-                        "<|tool_call|>[{\"name\": \"get_weather\", \"arguments\": " + json
+                        "<|tool_call|>[{\"name\": \"get_weather\", \"arguments\": " + ARGUMENTS
                                 + "}, {\"name\": \"clock\", \"arguments\": {}}]",
                         "",
-                        both),
+                        BOTH_CALLS),
                 sample(
                         "apriel",
                         List.of(),
-                        "<tool_calls>[{\"name\": \"get_weather\", \"arguments\": " + json + "}]</tool_calls>",
+                        "<tool_calls>[{\"name\": \"get_weather\", \"arguments\": " + ARGUMENTS + "}]</tool_calls>",
                         "",
-                        weather),
+                        WEATHER_CALL),
                 sample(
                         "nemotron",
                         List.of(),
-                        "<TOOLCALL>[{\"name\": \"get_weather\", \"arguments\": " + json + "}]</TOOLCALL>",
+                        "<TOOLCALL>[{\"name\": \"get_weather\", \"arguments\": " + ARGUMENTS + "}]</TOOLCALL>",
                         "",
-                        weather),
+                        WEATHER_CALL),
                 sample(
                         "llama3",
                         List.of("<|python_tag|>"),
-                        "{\"name\": \"get_weather\", \"parameters\": " + json + "}",
+                        "{\"name\": \"get_weather\", \"parameters\": " + ARGUMENTS + "}",
                         "",
-                        weather),
+                        WEATHER_CALL),
                 sample(
                         "llama3",
                         List.of("<|python_tag|>"),
