@@ -190,7 +190,8 @@ public final class AnswerParser {
                         : switch (writing) {
                             case JSON -> advanceJsonValue();
                             case TEXT -> advanceText(parameters().end());
-                            case TEXT_OR_NULL -> isQuoted ? advanceText(parameters().end()) : advanceNullable();
+                            case TEXT_OR_NULL ->
+                                isQuoted ? advanceText(parameters().end()) : advanceNullable();
                         };
             case AFTER -> advanceAfter();
             case NEXT -> advanceNext();
@@ -298,7 +299,9 @@ public final class AnswerParser {
                 trigger = mark.text();
                 since = trigger + buffer;
                 matched.setLength(0);
-                expected = (format.tools().begin() + form.before()).substring(trigger.length()).stripLeading();
+                expected = (format.tools().begin() + form.before())
+                        .substring(trigger.length())
+                        .stripLeading();
                 state = State.BEFORE;
             }
         }
@@ -332,7 +335,8 @@ public final class AnswerParser {
 
     private boolean advanceName() {
         var ends = nameEnds();
-        var length = ends.stream().mapToInt(buffer::indexOf).filter(at -> at >= 0).min();
+        var length =
+                ends.stream().mapToInt(buffer::indexOf).filter(at -> at >= 0).min();
         if (length.isEmpty()) {
             return !mayBeName(buffer.toString(), ends) && rejectName();
         }
@@ -452,7 +456,9 @@ public final class AnswerParser {
 
     private boolean advanceNext() {
         var tools = format.tools();
-        var next = tools.separator() == null ? "" : tools.separator() + Objects.requireNonNull(form).before();
+        var next = tools.separator() == null
+                ? ""
+                : tools.separator() + Objects.requireNonNull(form).before();
         if (!next.isEmpty() && startsWith(next)) {
             take(next.length());
             state = State.NAME;
@@ -556,7 +562,8 @@ public final class AnswerParser {
     // --- arguments in a list
 
     private boolean advanceListedKey(CallForm.Listed list) {
-        if (list.after().startsWith(buffer.toString()) && buffer.length() < list.after().length()) {
+        if (list.after().startsWith(buffer.toString())
+                && buffer.length() < list.after().length()) {
             return false;
         }
         if (startsWith(list.after())) {
@@ -624,7 +631,8 @@ public final class AnswerParser {
     }
 
     private boolean startsWith(String text) {
-        return buffer.length() >= text.length() && buffer.substring(0, text.length()).equals(text);
+        return buffer.length() >= text.length()
+                && buffer.substring(0, text.length()).equals(text);
     }
 
     private int spaces() {

@@ -109,9 +109,7 @@ record ToolFormat(
                     "\n",
                     "<｜tool▁calls▁end｜>",
                     List.of(new NamedJson(
-                            DEEPSEEK_CALL + "function<｜tool▁sep｜>",
-                            "\n```json\n",
-                            "\n```<｜tool▁call▁end｜>"))),
+                            DEEPSEEK_CALL + "function<｜tool▁sep｜>", "\n```json\n", "\n```<｜tool▁call▁end｜>"))),
             new ToolFormat(
                     "deepseek-v3.1",
                     "",
@@ -119,8 +117,7 @@ record ToolFormat(
                     DEEPSEEK,
                     "",
                     "<｜tool▁calls▁end｜>",
-                    List.of(new NamedJson(
-                            DEEPSEEK_CALL, "<｜tool▁sep｜>", "<｜tool▁call▁end｜>"))),
+                    List.of(new NamedJson(DEEPSEEK_CALL, "<｜tool▁sep｜>", "<｜tool▁call▁end｜>"))),
             list("mistral", "[TOOL_CALLS]", "[TOOL_CALLS][", "]"),
             new ToolFormat(
                     "mistral-args",
@@ -158,12 +155,8 @@ record ToolFormat(
                     null,
                     "",
                     List.of(
-                            new NamedJson(
-                                    "<|channel|>commentary to=functions.",
-                                    " <|constrain|>json<|message|>",
-                                    ""),
-                            new NamedJson(
-                                    " to=functions.", "<|channel|>commentary json<|message|>", "", true))),
+                            new NamedJson("<|channel|>commentary to=functions.", " <|constrain|>json<|message|>", ""),
+                            new NamedJson(" to=functions.", "<|channel|>commentary json<|message|>", "", true))),
             new ToolFormat(
                     "gemma4",
                     "<|tool_call>",
@@ -185,8 +178,7 @@ record ToolFormat(
                     List.of(
                             NamedJson.object("", "parameters", "", true),
                             NamedJson.object("<|python_tag|>", "parameters", "", false),
-                            new NamedJson(
-                                    "{\"type\": \"function\", \"name\": \"", "\", \"parameters\": ", "}", true))),
+                            new NamedJson("{\"type\": \"function\", \"name\": \"", "\", \"parameters\": ", "}", true))),
             hermes("hermes", TOOL_CALL),
             GENERIC);
 
@@ -286,7 +278,8 @@ record ToolFormat(
         var text = new StringBuilder(form.before()).append(call.name());
         switch (form) {
             case NamedJson(var _, var between, var _, var _) ->
-                text.append(between.replace(String.valueOf(CallForm.ID), call.id())).append(call.arguments());
+                text.append(between.replace(String.valueOf(CallForm.ID), call.id()))
+                        .append(call.arguments());
             case Listed list -> text.append(list.between()).append(listed(list, call.arguments()));
             case Parameters parameters -> {
                 text.append(parameters.between());
@@ -305,7 +298,8 @@ record ToolFormat(
 
     private static String listed(Listed form, String arguments) {
         return ToolSchema.members(arguments).entrySet().stream()
-                .map(argument -> argument.getKey() + Listed.COLON
+                .map(argument -> argument.getKey()
+                        + Listed.COLON
                         + (argument.getValue().isTextual()
                                 ? form.quote() + argument.getValue().asText() + form.quote()
                                 : argument.getValue().toString()))

@@ -2,6 +2,7 @@ package dev.llmworker.text.chat;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
@@ -10,6 +11,8 @@ import dev.llmworker.constraint.Constraint;
 import dev.llmworker.constraint.ConstraintState;
 import dev.llmworker.constraint.Expression;
 import dev.llmworker.constraint.TokenTrie;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsTable;
 import dev.llmworker.testing.ScriptedModel;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
@@ -20,29 +23,39 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// Each format: what it takes apart, wherever the text is cut, and that its grammar allows just this.
 class ChatFormatTest {
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static final Tool WEATHER = new Tool(
-            "get_weather",
-            "The weather",
-            """
-            {"type":"object","properties":{
-              "place":{"type":"string"},
-              "unit":{"anyOf":[{"type":"string","enum":["c","f"]},{"type":"null"}]},
-              "days":{"$ref":"#/$defs/days"},
-              "at":{"type":"object","properties":{"lat":{"type":"number"}},"required":["lat"],"additionalProperties":false}
-            },"required":["place"],"$defs":{"days":{"type":"integer","minimum":1,"maximum":7}}}""",
-            true);
+    private static final Tool WEATHER = new Tool("get_weather", "The weather", """
+        {"type":"object","properties":{
+          "place":{"type":"string"},
+          "unit":{"anyOf":[{"type":"string","enum":["c","f"]},{"type":"null"}]},
+          "days":{"$ref":"#/$defs/days"},
+          "at":{"type":"object","properties":{"lat":{"type":"number"}},"required":["lat"],"additionalProperties":false}
+        },"required":["place"],"$defs":{"days":{"type":"integer","minimum":1,"maximum":7}}}\
+        """, true);
     private static final Tool CLOCK = new Tool("clock", "The time");
     private static final ToolUse BOTH = new ToolUse(List.of(WEATHER, CLOCK), ToolChoice.AUTO, true);
+
+    private static final String WEATHER_CALL = "get_weather {\"place\":\"Zürich \\\"x\\\"\",\"days\":2}";
+    private static final String ARGUMENTS = "{\"place\": \"Zürich \\\"x\\\"\", \"days\": 2}";
+    private static final String[] BOTH_CALLS = {WEATHER_CALL, "clock {}"};
+    private static final String PLACE = "Zürich \"x\"";
+    private static final List<String> DEEPSEEK = List.of(
+                "<｜tool▁calls▁begin｜>",
+                "<｜tool▁call▁begin｜>",
+                "<｜tool▁sep｜>",
+                "<｜tool▁call▁end｜>",
+                "<｜tool▁calls▁end｜>");
 
     /// An answer and what it is.
     ///
@@ -90,109 +103,186 @@ class ChatFormatTest {
     }
 
     static Stream<Sample> samples() {
-        var weather = "get_weather {\"place\":\"Zürich \\\"x\\\"\",\"days\":2}";
-        var json = "{\"place\": \"Zürich \\\"x\\\"\", \"days\": 2}";
-        var both = new String[] {weather, "clock {}"};
-        var text = "Zürich \"x\"";
+        return Stream.of(tagged(), writtenOneByOne(), writtenAsText(), withControlTokens(), lists())
+                .flatMap(samples -> samples);
+    }
+
+    private static Stream<Sample> tagged() {
         var hermes = sample(
                 "hermes",
                 List.of(),
-                "I look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": " + json
+                "I look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": " + ARGUMENTS
                         + "}\n</tool_call>\n<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>",
                 "I look.",
-                both);
-        var deepseek = List.of(
-                "<｜tool▁calls▁begin｜>",
-                "<｜tool▁call▁begin｜>",
-                "<｜tool▁sep｜>",
-                "<｜tool▁call▁end｜>",
-                "<｜tool▁calls▁end｜>");
+                BOTH_CALLS);
         return Stream.of(
                 hermes,
                 sample("hermes", List.of(), "a <tool_call> b <tool_ c < d \n", "a <tool_call> b <tool_ c < d \n"),
-                sample("json", List.of(), hermes.answer, hermes.content, both),
+                sample("json", List.of(), hermes.answer, hermes.content, BOTH_CALLS),
                 thinking(hermes, "</think>", ChatFormat.Start.OPEN, "<think>\nHm </thi\n</think>\n\n", "Hm </thi"),
                 thinking(hermes, "</think>", ChatFormat.Start.REASONING, "\nHm\n</think>\n\n", "Hm"),
                 thinking(hermes, "</think>", ChatFormat.Start.REASONING, "<think>\nHm\n</think>\n\n", "Hm"),
+                harmony(
+                        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary "
+                                + "to=functions.get_weather <|constrain|>json<|message|>" + ARGUMENTS,
+                        "Hm.",
+                        "",
+                        WEATHER_CALL),
+                harmony(
+                        "<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>commentary<|message|>I"
+                                + " look.<|end|><|start|>assistant to=functions.clock<|channel|>commentary"
+                                + " json<|message|>{}",
+                        "Hm",
+                        "I look.",
+                        "clock {}"),
+                harmony("<|channel|>final<|message|>Text to=functions.clock", "", "Text to=functions.clock"));
+    }
+
+    private static Stream<Sample> writtenOneByOne() {
+        return Stream.of(
                 sample(
                         "qwen3-coder",
                         List.of(),
-                        "Now\n<tool_call>\n<function=get_weather>\n<parameter=place>\n" + text
+                        "Now\n<tool_call>\n<function=get_weather>\n<parameter=place>\n" + PLACE
                                 + "\n</parameter>\n<parameter=days>\n2\n</parameter>\n</function>\n</tool_call>\n"
                                 + "<tool_call>\n<function=clock>\n</function>\n</tool_call>",
                         "Now",
-                        both),
+                        BOTH_CALLS),
                 sample(
                         "qwen3-coder",
                         List.of(),
-                        "<tool_call>\n<function=get_weather>\n<parameter=place>\nnull\n</parameter>\n<parameter=unit>\nnull"
-                                + "\n</parameter>\n<parameter=at>\n{\"lat\": 1.5}\n</parameter>\n</function>\n</tool_call>",
+                        "<tool_call>\n"
+                                + "<function=get_weather>\n"
+                                + "<parameter=place>\n"
+                                + "null\n"
+                                + "</parameter>\n"
+                                + "<parameter=unit>\n"
+                                + "null\n"
+                                + "</parameter>\n"
+                                + "<parameter=at>\n"
+                                + "{\"lat\": 1.5}\n"
+                                + "</parameter>\n"
+                                + "</function>\n"
+                                + "</tool_call>",
                         "",
                         "get_weather {\"place\":\"null\",\"unit\":null,\"at\":{\"lat\":1.5}}"),
                 sample(
                         "seed",
                         List.of(),
-                        "<seed:tool_call>\n<function=get_weather>\n<parameter=place>" + text
+                        "<seed:tool_call>\n<function=get_weather>\n<parameter=place>" + PLACE
                                 + "</parameter>\n<parameter=days>2</parameter>\n</function>\n</seed:tool_call>",
                         "",
-                        weather),
+                        WEATHER_CALL),
                 sample(
                         "glm",
-                        List.of("<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
-                        "<tool_call>get_weather\n<arg_key>place</arg_key>\n<arg_value>" + text
+                        List.of(
+                                "<tool_call>",
+                                "</tool_call>",
+                                "<arg_key>",
+                                "</arg_key>",
+                                "<arg_value>",
+                                "</arg_value>"),
+                        "<tool_call>get_weather\n<arg_key>place</arg_key>\n<arg_value>" + PLACE
                                 + "</arg_value>\n<arg_key>unit</arg_key>\n<arg_value>c</arg_value>\n</tool_call>\n"
                                 + "<tool_call>clock\n</tool_call>",
                         "",
                         "get_weather {\"place\":\"Zürich \\\"x\\\"\",\"unit\":\"c\"}",
-                        "clock {}"),
+                        "clock {}"));
+    }
+
+    private static Stream<Sample> writtenAsText() {
+        return Stream.of(
                 sample(
                         "glm-4.7",
                         List.of(),
-                        "<tool_call>get_weather<arg_key>place</arg_key><arg_value>" + text
+                        "<tool_call>get_weather<arg_key>place</arg_key><arg_value>" + PLACE
                                 + "</arg_value><arg_key>days</arg_key><arg_value>2</arg_value></tool_call>",
                         "",
-                        weather),
+                        WEATHER_CALL),
                 sample(
                         "deepseek-v3.2",
                         List.of(),
                         "Yes\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"get_weather\">\n"
-                                + "<｜DSML｜parameter name=\"place\" string=\"true\">" + text
+                                + "<｜DSML｜parameter name=\"place\" string=\"true\">" + PLACE
                                 + "</｜DSML｜parameter>\n<｜DSML｜parameter name=\"days\" string=\"false\">2"
                                 + "</｜DSML｜parameter>\n</｜DSML｜invoke>\n<｜DSML｜invoke name=\"clock\">\n"
                                 + "</｜DSML｜invoke>\n</｜DSML｜function_calls>",
                         "Yes",
-                        both),
+                        BOTH_CALLS),
                 sample(
                         "minimax",
                         List.of("<minimax:tool_call>", "</minimax:tool_call>"),
-                        "<minimax:tool_call>\n<invoke name=\"get_weather\">\n<parameter name=\"place\">" + text
+                        "<minimax:tool_call>\n<invoke name=\"get_weather\">\n<parameter name=\"place\">" + PLACE
                                 + "</parameter>\n<parameter name=\"days\">2</parameter>\n</invoke>\n"
                                 + "</minimax:tool_call>",
                         "",
-                        weather),
+                        WEATHER_CALL),
+                sample(
+                        "gemma4",
+                        List.of("<|tool_call>", "<tool_call|>", "<|\"|>"),
+                        "Yes<|tool_call>call:get_weather{place:<|\"|>" + PLACE
+                                + "<|\"|>,days:2}<tool_call|><|tool_call>call:clock{}<tool_call|>",
+                        "Yes",
+                        BOTH_CALLS),
+                sample(
+                        "gemma4",
+                        List.of(),
+                        "<|tool_call>call:get_weather{place:<|\"|>a, {b}<|\"|>,unit:null,at:{\"lat\":"
+                                + " 1.5}}<tool_call|>",
+                        "",
+                        "get_weather {\"place\":\"a, {b}\",\"unit\":null,\"at\":{\"lat\":1.5}}"));
+    }
+
+    private static Stream<Sample> withControlTokens() {
+        return Stream.of(
                 sample(
                         "deepseek-v3",
-                        deepseek,
+                        DEEPSEEK,
                         "Yes<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n"
-                                + json + "\n```<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>function<｜tool▁sep｜>clock\n"
+                                + ARGUMENTS + "\n```<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>function<｜tool▁sep｜>clock\n"
                                 + "```json\n{}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
                         "Yes",
-                        both),
+                        BOTH_CALLS),
                 sample(
                         "deepseek-v3.1",
-                        deepseek,
-                        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>" + json
+                        DEEPSEEK,
+                        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>" + ARGUMENTS
                                 + "<｜tool▁call▁end｜><｜tool▁call▁begin｜>clock<｜tool▁sep｜>{}<｜tool▁call▁end｜>"
                                 + "<｜tool▁calls▁end｜>",
                         "",
-                        both),
+                        BOTH_CALLS),
+                sample(
+                        "mistral-args",
+                        List.of("[TOOL_CALLS]", "[ARGS]"),
+                        "Well[TOOL_CALLS]get_weather[ARGS]" + ARGUMENTS + "[TOOL_CALLS]clock[ARGS]{}",
+                        "Well",
+                        BOTH_CALLS),
+                sample(
+                        "mistral-ids",
+                        List.of("[TOOL_CALLS]", "[ARGS]", "[CALL_ID]"),
+                        "[TOOL_CALLS]get_weather[CALL_ID]abcdefgh1[ARGS]" + ARGUMENTS,
+                        "",
+                        WEATHER_CALL),
+                sample(
+                        "kimi",
+                        List.of("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", "<|tool_call_begin|>"),
+                        "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0"
+                                + "<|tool_call_argument_begin|>" + ARGUMENTS
+                                + "<|tool_call_end|><|tool_call_begin|>functions.clock:1<|tool_call_argument_begin|>{}"
+                                + "<|tool_call_end|><|tool_calls_section_end|>",
+                        "",
+                        BOTH_CALLS));
+    }
+
+    private static Stream<Sample> lists() {
+        return Stream.of(
                 sample(
                         "mistral",
                         List.of("[TOOL_CALLS]"),
-                        "[TOOL_CALLS][{\"name\": \"get_weather\", \"arguments\": " + json
+                        "[TOOL_CALLS][{\"name\": \"get_weather\", \"arguments\": " + ARGUMENTS
                                 + "}, {\"name\": \"clock\", \"arguments\": {}}]",
                         "",
-                        both),
+                        BOTH_CALLS),
                 sample(
                         "mistral",
                         List.of("[TOOL_CALLS]"),
@@ -200,77 +290,30 @@ class ChatFormatTest {
                         "",
                         "clock {}"),
                 sample(
-                        "mistral-args",
-                        List.of("[TOOL_CALLS]", "[ARGS]"),
-                        "Well[TOOL_CALLS]get_weather[ARGS]" + json + "[TOOL_CALLS]clock[ARGS]{}",
-                        "Well",
-                        both),
-                sample(
-                        "mistral-ids",
-                        List.of("[TOOL_CALLS]", "[ARGS]", "[CALL_ID]"),
-                        "[TOOL_CALLS]get_weather[CALL_ID]abcdefgh1[ARGS]" + json,
-                        "",
-                        weather),
-                sample(
-                        "kimi",
-                        List.of("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", "<|tool_call_begin|>"),
-                        "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0"
-                                + "<|tool_call_argument_begin|>" + json
-                                + "<|tool_call_end|><|tool_call_begin|>functions.clock:1<|tool_call_argument_begin|>{}"
-                                + "<|tool_call_end|><|tool_calls_section_end|>",
-                        "",
-                        both),
-                harmony(
-                        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary "
-                                + "to=functions.get_weather <|constrain|>json<|message|>" + json,
-                        "Hm.",
-                        "",
-                        weather),
-                harmony(
-                        "<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>commentary<|message|>I look."
-                                + "<|end|><|start|>assistant to=functions.clock<|channel|>commentary json<|message|>{}",
-                        "Hm",
-                        "I look.",
-                        "clock {}"),
-                harmony("<|channel|>final<|message|>Text to=functions.clock", "", "Text to=functions.clock"),
-                sample(
-                        "gemma4",
-                        List.of("<|tool_call>", "<tool_call|>", "<|\"|>"),
-                        "Yes<|tool_call>call:get_weather{place:<|\"|>" + text
-                                + "<|\"|>,days:2}<tool_call|><|tool_call>call:clock{}<tool_call|>",
-                        "Yes",
-                        both),
-                sample(
-                        "gemma4",
-                        List.of(),
-                        "<|tool_call>call:get_weather{place:<|\"|>a, {b}<|\"|>,unit:null,at:{\"lat\": 1.5}}<tool_call|>",
-                        "",
-                        "get_weather {\"place\":\"a, {b}\",\"unit\":null,\"at\":{\"lat\":1.5}}"),
-                sample(
                         "granite",
                         List.of("<|tool_call|>"),
-                        "<|tool_call|>[{\"name\": \"get_weather\", \"arguments\": " + json
+                        "<|tool_call|>[{\"name\": \"get_weather\", \"arguments\": " + ARGUMENTS
                                 + "}, {\"name\": \"clock\", \"arguments\": {}}]",
                         "",
-                        both),
+                        BOTH_CALLS),
                 sample(
                         "apriel",
                         List.of(),
-                        "<tool_calls>[{\"name\": \"get_weather\", \"arguments\": " + json + "}]</tool_calls>",
+                        "<tool_calls>[{\"name\": \"get_weather\", \"arguments\": " + ARGUMENTS + "}]</tool_calls>",
                         "",
-                        weather),
+                        WEATHER_CALL),
                 sample(
                         "nemotron",
                         List.of(),
-                        "<TOOLCALL>[{\"name\": \"get_weather\", \"arguments\": " + json + "}]</TOOLCALL>",
+                        "<TOOLCALL>[{\"name\": \"get_weather\", \"arguments\": " + ARGUMENTS + "}]</TOOLCALL>",
                         "",
-                        weather),
+                        WEATHER_CALL),
                 sample(
                         "llama3",
                         List.of("<|python_tag|>"),
-                        "{\"name\": \"get_weather\", \"parameters\": " + json + "}",
+                        "{\"name\": \"get_weather\", \"parameters\": " + ARGUMENTS + "}",
                         "",
-                        weather),
+                        WEATHER_CALL),
                 sample(
                         "llama3",
                         List.of("<|python_tag|>"),
@@ -283,7 +326,11 @@ class ChatFormatTest {
                         "{\"type\": \"function\", \"name\": \"clock\", \"parameters\": {}}",
                         "",
                         "clock {}"),
-                sample("llama3", List.of(), "{\"name\": \"Ann\"} or {\"name\": \"clock\"", "{\"name\": \"Ann\"} or {\"name\": \"clock\""));
+                sample(
+                        "llama3",
+                        List.of(),
+                        "{\"name\": \"Ann\"} or {\"name\": \"clock\"",
+                        "{\"name\": \"Ann\"} or {\"name\": \"clock\""));
     }
 
     private static Sample harmony(String answer, String reasoning, String content, String... calls) {
@@ -333,7 +380,8 @@ class ChatFormatTest {
         return new ScriptedModel("<eos>", controls, List.of(), prompt -> prompt).tokenizer();
     }
 
-    private static List<AnswerPart> parse(ChatFormat format, Sample sample, Tokenizer tokenizer, int[] ids, int joined) {
+    private static List<AnswerPart> parse(
+            ChatFormat format, Sample sample, Tokenizer tokenizer, int[] ids, int joined) {
         var parser = format.parser(BOTH, sample.start);
         var parts = new ArrayList<AnswerPart>();
         var detokenizer = new Detokenizer(tokenizer);
@@ -419,7 +467,7 @@ class ChatFormatTest {
         return calls().filter(sample -> seen.add(sample.format));
     }
 
-    /// Whatever the model chooses from what is allowed, its answer is calls of the tools, with arguments as they must be.
+    /// Whatever the model chooses from what is allowed, its answer is calls of the tools, with arguments that match.
     @ParameterizedTest
     @MethodSource("formats")
     @Seeded
@@ -430,8 +478,12 @@ class ChatFormatTest {
         var use = new ToolUse(BOTH.tools(), ToolChoice.REQUIRED, true);
         var constraint = compiled(Objects.requireNonNull(format.answer(use, null)), tokenizer);
         var schemas = new HashMap<String, Constraint>();
-        use.tools().forEach(tool -> schemas.put(
-                tool.name(), compiled(new Expression.Json(new ToolSchema(tool).json(), Expression.Spacing.LIMITED), tokenizer)));
+        use.tools()
+                .forEach(tool -> schemas.put(
+                        tool.name(),
+                        compiled(
+                                new Expression.Json(new ToolSchema(tool).json(), Expression.Spacing.LIMITED),
+                                tokenizer)));
         var seed = Seeds.seed();
         var random = new Random(seed);
         for (var round = 0; round < Seeds.rounds(10); round++) {
@@ -489,5 +541,38 @@ class ChatFormatTest {
             assertTrue(ids.size() < 20_000, "no end");
         }
         return ids;
+    }
+
+    @Test
+    void namesThatAFormatCannotWriteAreRejected() {
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> new ToolUse(List.of(new Tool("a\", \"b", "")), ToolChoice.AUTO, true));
+        var odd = "{\"type\":\"object\",\"properties\":{\"a>b\":{\"type\":\"string\"}}}";
+        var use = new ToolUse(List.of(new Tool("f", "", odd, false)), ToolChoice.AUTO, true);
+        var format = new ChatFormat(ChatForms.of(ToolFormat.named("qwen3-coder").orElseThrow(), ""), Map.of());
+        assertThrows(IllegalArgumentException.class, () -> format.calls(use));
+    }
+
+    @Test
+    void eachFormatCanBeSet() throws Exception {
+        for (var format : ToolFormat.all()) {
+            var settings = Settings.read(Map.of("TOOL_FORMAT", format.name()));
+            assertEquals(format.name(), settings.get(SettingsTable.TOOL_FORMAT));
+        }
+    }
+
+    /// Text that looks like a control token is none.
+    @Test
+    void nobodyForgesAMarkerThatIsAControlToken() throws Exception {
+        var format = new ChatFormat(
+                ChatForms.of(ToolFormat.named("mistral-args").orElseThrow(), ""),
+                Map.of("[TOOL_CALLS]", 300, "[ARGS]", 301));
+        var parser = format.parser(BOTH, ChatFormat.Start.OPEN);
+        var parts = new ArrayList<>(parser.push("[TOOL_CALLS]clock[ARGS]{} \uFDD0clock\uFDD1{}"));
+        parts.addAll(parser.end());
+        var parsed = Parsed.of(parts);
+        assertEquals("[TOOL_CALLS]clock[ARGS]{} \uFFFDclock\uFFFD{}", parsed.content());
+        assertEquals(List.of(), parsed.calls());
     }
 }
