@@ -28,20 +28,21 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(60)
 class ToolCallsTest {
     private static final String TEMPLATE = """
-            {%- if tools %}<|im_start|>system
-            {% for tool in tools %}{{ tool | tojson }}
-            {% endfor %}<|im_end|>
-            {% endif %}
-            {%- for message in messages %}<|im_start|>{{ message.role }}
-            {{ message.content }}
-            {%- for call in message.tool_calls or [] %}
-            <tool_call>
-            {{ call.function | tojson }}
-            </tool_call>
-            {%- endfor %}<|im_end|>
-            {% endfor %}
-            {%- if add_generation_prompt %}<|im_start|>assistant
-            {% endif %}""";
+        {%- if tools %}<|im_start|>system
+        {% for tool in tools %}{{ tool | tojson }}
+        {% endfor %}<|im_end|>
+        {% endif %}
+        {%- for message in messages %}<|im_start|>{{ message.role }}
+        {{ message.content }}
+        {%- for call in message.tool_calls or [] %}
+        <tool_call>
+        {{ call.function | tojson }}
+        </tool_call>
+        {%- endfor %}<|im_end|>
+        {% endfor %}
+        {%- if add_generation_prompt %}<|im_start|>assistant
+        {% endif %}\
+        """;
     private static final Tool WEATHER = new Tool(
             "weather",
             "The weather",
@@ -84,18 +85,16 @@ class ToolCallsTest {
             var reasoning = new StringBuilder();
             var calls = new ArrayList<String>();
             for (var event : generation) {
-                var added =
-                        switch (event) {
-                            case GenerationEvent.Token token -> token.parts();
-                            case GenerationEvent.Finished finished -> finished.parts();
-                        };
+                var added = switch (event) {
+                    case GenerationEvent.Token token -> token.parts();
+                    case GenerationEvent.Finished finished -> finished.parts();
+                };
                 for (var part : added) {
                     switch (part) {
                         case AnswerPart.Content(var text) -> content.append(text);
                         case AnswerPart.Reasoning(var text) -> reasoning.append(text);
                         case AnswerPart.CallStart(var _, var _, var name) -> calls.add(name);
-                        case AnswerPart.CallArguments(var index, var json) ->
-                            calls.set(index, calls.get(index) + json);
+                        case AnswerPart.CallArguments(var index, var json) -> calls.set(index, calls.get(index) + json);
                     }
                 }
                 if (event instanceof GenerationEvent.Finished finished) {
@@ -119,10 +118,12 @@ class ToolCallsTest {
         var script = CALL + "\n<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>";
         assertEquals(
                 List.of("weather{\"place\": \"Zürich\"}", "clock{}"),
-                answer(script, TEMPLATE, request(parts(use(ToolChoice.AUTO, true)))).calls());
+                answer(script, TEMPLATE, request(parts(use(ToolChoice.AUTO, true))))
+                        .calls());
         assertEquals(
                 List.of("weather{\"place\": \"Zürich\"}"),
-                answer(script, TEMPLATE, request(parts(use(ToolChoice.AUTO, false)))).calls());
+                answer(script, TEMPLATE, request(parts(use(ToolChoice.AUTO, false))))
+                        .calls());
     }
 
     @Test
@@ -145,7 +146,10 @@ class ToolCallsTest {
     @Test
     void withoutToolsAMarkerIsText() {
         assertEquals(CALL, answer(CALL, TEMPLATE, request(parts(ToolUse.NONE))).content());
-        assertEquals(CALL, answer(CALL, TEMPLATE, request(parts(use(ToolChoice.NONE, true)))).content());
+        assertEquals(
+                CALL,
+                answer(CALL, TEMPLATE, request(parts(use(ToolChoice.NONE, true))))
+                        .content());
     }
 
     @Test
@@ -181,8 +185,7 @@ class ToolCallsTest {
 
     @Test
     void aStopSequenceCutsTheTextOnly() {
-        var answer = answer(
-                "Hi there.\n" + CALL, TEMPLATE, request(parts(use(ToolChoice.AUTO, true)), "there"));
+        var answer = answer("Hi there.\n" + CALL, TEMPLATE, request(parts(use(ToolChoice.AUTO, true)), "there"));
         assertEquals("Hi ", answer.content());
         assertEquals(List.of(), answer.calls());
         assertEquals(FinishReason.STOP, answer.end().reason());

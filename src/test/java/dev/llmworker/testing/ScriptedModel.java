@@ -29,8 +29,8 @@ import org.jspecify.annotations.Nullable;
 /// A model whose answers a test writes, behind the real engine: the real templates, formats and constraints. Its tokens
 /// are bytes, control tokens, and the texts that a test adds.
 ///
-/// If a constraint does not allow what the script says, the model takes the first token that it does allow. From then on
-/// it follows the script only as far as what it has written is the script's beginning.
+/// If a constraint does not allow what the script says, the model takes the first token that it does allow.
+/// From then on it follows the script only as far as what it has written is the script's beginning.
 public final class ScriptedModel {
     private static final int CONTEXT = 8192;
     private static final int SLOTS = 4;
@@ -195,8 +195,7 @@ public final class ScriptedModel {
 
         @Override
         public DecoderDescription description() {
-            return new DecoderDescription(
-                    "scripted", "scripted", tokens.size(), CONTEXT, SLOTS, "none", "none", 0, 0);
+            return new DecoderDescription("scripted", "scripted", tokens.size(), CONTEXT, SLOTS, "none", "none", 0, 0);
         }
 
         @Override
@@ -237,7 +236,8 @@ public final class ScriptedModel {
         }
 
         private int next(int slot, int length, long @Nullable [] allowed) {
-            var answer = new ByteTokenizer().encodeWithControlTokens(script.apply(shown(cache[slot], promptLength[slot])));
+            var answer =
+                    new ByteTokenizer().encodeWithControlTokens(script.apply(shown(cache[slot], promptLength[slot])));
             var written = length - promptLength[slot];
             var follows = written <= answer.length
                     && Arrays.equals(answer, 0, written, cache[slot], promptLength[slot], length);

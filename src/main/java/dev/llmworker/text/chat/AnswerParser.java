@@ -182,14 +182,17 @@ public final class AnswerParser {
             case NAME -> advanceName();
             case BETWEEN -> advanceBetween();
             case JSON -> advanceJson();
-            case KEY -> advanceKey();
-            case KEY_NAME -> advanceKeyName();
+            case KEY -> form instanceof CallForm.Listed list ? advanceListedKey(list) : advanceKey();
+            case KEY_NAME -> form instanceof CallForm.Listed ? advanceListedName() : advanceKeyName();
             case VALUE ->
-                switch (writing) {
-                    case JSON -> advanceJsonValue();
-                    case TEXT -> advanceText();
-                    case TEXT_OR_NULL -> isQuoted ? advanceText() : advanceNullable();
-                };
+                form instanceof CallForm.Listed list
+                        ? advanceListedValue(list)
+                        : switch (writing) {
+                            case JSON -> advanceJsonValue();
+                            case TEXT -> advanceText(parameters().end());
+                            case TEXT_OR_NULL ->
+                                isQuoted ? advanceText(parameters().end()) : advanceNullable();
+                        };
             case AFTER -> advanceAfter();
             case NEXT -> advanceNext();
             case END -> {
@@ -296,7 +299,9 @@ public final class AnswerParser {
                 trigger = mark.text();
                 since = trigger + buffer;
                 matched.setLength(0);
-                expected = (format.tools().begin() + form.before()).substring(trigger.length()).stripLeading();
+                expected = (format.tools().begin() + form.before())
+                        .substring(trigger.length())
+                        .stripLeading();
                 state = State.BEFORE;
             }
         }
@@ -330,7 +335,8 @@ public final class AnswerParser {
 
     private boolean advanceName() {
         var ends = nameEnds();
-        var length = ends.stream().mapToInt(buffer::indexOf).filter(at -> at >= 0).min();
+        var length =
+                ends.stream().mapToInt(buffer::indexOf).filter(at -> at >= 0).min();
         if (length.isEmpty()) {
             return !mayBeName(buffer.toString(), ends) && rejectName();
         }
@@ -344,6 +350,11 @@ public final class AnswerParser {
         take(name.length());
         switch (Objects.requireNonNull(form)) {
             case CallForm.NamedJson _ -> state = State.BETWEEN;
+            case CallForm.Listed list -> {
+                take(list.between().length());
+                isFirstArgument = true;
+                state = State.KEY;
+            }
             case CallForm.Parameters parameters -> {
                 take(parameters.between().length());
                 isFirstArgument = true;
@@ -356,6 +367,7 @@ public final class AnswerParser {
     private List<String> nameEnds() {
         return switch (Objects.requireNonNull(form)) {
             case CallForm.NamedJson named -> List.of(beforeId(named.between()));
+            case CallForm.Listed list -> List.of(list.between());
             case CallForm.Parameters(var _, var between, var key, var _, var _, var _, var after) ->
                 between.isEmpty() ? List.of(key, after) : List.of(between);
         };
@@ -444,7 +456,9 @@ public final class AnswerParser {
 
     private boolean advanceNext() {
         var tools = format.tools();
-        var next = tools.separator() == null ? "" : tools.separator() + Objects.requireNonNull(form).before();
+        var next = tools.separator() == null
+                ? ""
+                : tools.separator() + Objects.requireNonNull(form).before();
         if (!next.isEmpty() && startsWith(next)) {
             take(next.length());
             state = State.NAME;
@@ -511,13 +525,13 @@ public final class AnswerParser {
         return true;
     }
 
-    private boolean advanceText() {
-        var end = buffer.indexOf(parameters().end());
-        arguments(ToolSchema.escaped(take(end < 0 ? certain(List.of(parameters().end()), false) : end)));
+    private boolean advanceText(String after) {
+        var end = buffer.indexOf(after);
+        arguments(ToolSchema.escaped(take(end < 0 ? certain(List.of(after), false) : end)));
         if (end < 0) {
             return false;
         }
-        take(parameters().end().length());
+        take(after.length());
         arguments("\"");
         state = State.KEY;
         return true;
@@ -545,6 +559,69 @@ public final class AnswerParser {
         return isEnd;
     }
 
+    // --- arguments in a list
+
+    private boolean advanceListedKey(CallForm.Listed list) {
+        if (list.after().startsWith(buffer.toString())
+                && buffer.length() < list.after().length()) {
+            return false;
+        }
+        if (startsWith(list.after())) {
+            return follows(list.after(), () -> {
+                arguments(isFirstArgument ? "{}" : "}");
+                completed();
+            });
+        }
+        if (!isFirstArgument && startsWith(CallForm.Listed.COMMA)) {
+            take(CallForm.Listed.COMMA.length());
+        }
+        state = State.KEY_NAME;
+        return true;
+    }
+
+    private boolean advanceListedName() {
+        var end = buffer.indexOf(CallForm.Listed.COLON);
+        if (end < 0) {
+            return false;
+        }
+        arguments((isFirstArgument ? "{\"" : ", \"") + ToolSchema.escaped(take(end)) + "\": ");
+        take(CallForm.Listed.COLON.length());
+        isFirstArgument = false;
+        isQuoted = false;
+        json = new JsonScanner();
+        writing = ToolSchema.Writing.TEXT_OR_NULL;
+        state = State.VALUE;
+        return true;
+    }
+
+    private boolean advanceListedValue(CallForm.Listed list) {
+        if (isQuoted) {
+            return advanceText(list.quote());
+        }
+        if (writing != ToolSchema.Writing.JSON) {
+            if (startsWith(list.quote())) {
+                take(list.quote().length());
+                arguments("\"");
+                isQuoted = true;
+                return true;
+            }
+            if (list.quote().startsWith(buffer.toString())) {
+                return false;
+            }
+            writing = ToolSchema.Writing.JSON;
+        }
+        var length = 0;
+        while (length < buffer.length() && !json.isAfter(buffer.charAt(length))) {
+            json.add(buffer.charAt(length++));
+        }
+        var isEnd = length < buffer.length();
+        arguments(take(length));
+        if (isEnd) {
+            state = State.KEY;
+        }
+        return isEnd;
+    }
+
     // --- the buffer
 
     private String take(int length) {
@@ -554,7 +631,8 @@ public final class AnswerParser {
     }
 
     private boolean startsWith(String text) {
-        return buffer.length() >= text.length() && buffer.substring(0, text.length()).equals(text);
+        return buffer.length() >= text.length()
+                && buffer.substring(0, text.length()).equals(text);
     }
 
     private int spaces() {

@@ -62,4 +62,19 @@ sealed interface CallForm {
                     change.apply(after));
         }
     }
+
+    /// The name, and a list of arguments, such as `name{key:value,key:value}`. A string has quotes of its own and no
+    /// escapes, any other value is JSON.
+    ///
+    /// @param between name and arguments
+    /// @param quote before and after a string
+    record Listed(String before, String between, String quote, String after) implements CallForm {
+        static final String COLON = ":";
+        static final String COMMA = ",";
+
+        @Override
+        public CallForm map(UnaryOperator<String> change) {
+            return new Listed(change.apply(before), change.apply(between), change.apply(quote), change.apply(after));
+        }
+    }
 }

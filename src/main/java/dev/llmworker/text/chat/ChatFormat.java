@@ -190,6 +190,12 @@ public final class ChatFormat {
                 parts.add(new Expression.Json(schema.json()));
                 parts.add(markers.expression(after));
             }
+            case CallForm.Listed list -> {
+                schema.requireSeparate(name);
+                parts.add(markers.expression(list.between()));
+                parts.add(listed(list, schema));
+                parts.add(markers.expression(list.after()));
+            }
             case CallForm.Parameters parameters -> {
                 schema.requireSeparate(name);
                 parts.add(markers.expression(parameters.between()));
@@ -201,16 +207,57 @@ public final class ChatFormat {
     }
 
     private Expression argument(CallForm.Parameters form, ToolSchema schema, ToolSchema.Argument argument) {
-        var end = Markers.withoutControls(form.end()).equals(form.end()) ? form.end() : "";
-        var text = new Expression.SchemaText(schema.json(), argument.pointer(), end);
-        var value = switch (argument.writing()) {
-            case TEXT -> text;
-            case TEXT_OR_NULL -> Expression.choice(Expression.literal("null"), text);
-            case JSON -> new Expression.Json(schema.json(), Expression.Spacing.LIMITED, argument.pointer());
-        };
         var marker = argument.writing() == ToolSchema.Writing.JSON ? form.json() : form.text();
         var written = Expression.sequence(
-                markers.expression(form.key() + argument.name() + marker), value, markers.expression(form.end()));
+                markers.expression(form.key() + argument.name() + marker),
+                value(schema, argument, "", form.end()),
+                markers.expression(form.end()));
         return argument.isRequired() ? written : Expression.optional(written);
+    }
+
+    /// A value, in which a string is written as it is.
+    ///
+    /// @param quote before and after a string
+    /// @param end is not in a string
+    private Expression value(ToolSchema schema, ToolSchema.Argument argument, String quote, String end) {
+        if (argument.writing() == ToolSchema.Writing.JSON) {
+            return new Expression.Json(schema.json(), Expression.Spacing.LIMITED, argument.pointer());
+        }
+        var without = Markers.withoutControls(end).equals(end) ? end : "";
+        var text = Expression.sequence(
+                markers.expression(quote),
+                new Expression.SchemaText(schema.json(), argument.pointer(), without),
+                markers.expression(quote));
+        return argument.writing() == ToolSchema.Writing.TEXT
+                ? text
+                : Expression.choice(Expression.literal("null"), text);
+    }
+
+    /// Arguments with commas between them: one of them comes first, and none before it is required.
+    private Expression listed(CallForm.Listed form, ToolSchema schema) {
+        var options = new ArrayList<Expression>();
+        var arguments = schema.arguments();
+        var mayBeEmpty = true;
+        for (var first = 0; first < arguments.size() && mayBeEmpty; first++) {
+            var parts = new ArrayList<Expression>();
+            parts.add(listed(form, schema, arguments.get(first)));
+            for (var next : arguments.subList(first + 1, arguments.size())) {
+                var written =
+                        Expression.sequence(Expression.literal(CallForm.Listed.COMMA), listed(form, schema, next));
+                parts.add(next.isRequired() ? written : Expression.optional(written));
+            }
+            options.add(new Expression.Sequence(parts));
+            mayBeEmpty = !arguments.get(first).isRequired();
+        }
+        if (mayBeEmpty) {
+            options.add(Expression.literal(""));
+        }
+        return new Expression.Choice(options);
+    }
+
+    private Expression listed(CallForm.Listed form, ToolSchema schema, ToolSchema.Argument argument) {
+        return Expression.sequence(
+                Expression.literal(argument.name() + CallForm.Listed.COLON),
+                value(schema, argument, form.quote(), form.quote()));
     }
 }

@@ -48,7 +48,8 @@ public final class JinjaChatTemplate implements ChatTemplate {
             false);
     private static final ToolCall PROBE_CALL =
             new ToolCall("probe0001", PROBE_TOOL.name(), "{\"probe_key\": \"probe value\", \"probe_number\": 7}");
-    private static final ToolCall SECOND_CALL = new ToolCall("probe0002", PROBE_TOOL.name(), "{\"probe_key\": \"second\"}");
+    private static final ToolCall SECOND_CALL =
+            new ToolCall("probe0002", PROBE_TOOL.name(), "{\"probe_key\": \"second\"}");
     private static final String PROBE_RESULT = "probe result";
     /// An id as OpenAI's servers make them.
     private static final String LONG_ID = "call_0123456789abcdefghijklmn";
@@ -100,7 +101,15 @@ public final class JinjaChatTemplate implements ChatTemplate {
 
         Traits with(ChatForms found) {
             return new Traits(
-                    inParts, hasSystem, toolVariable, calls, needsNoContent, hasResults, hasShortIds, reasoningKey, found);
+                    inParts,
+                    hasSystem,
+                    toolVariable,
+                    calls,
+                    needsNoContent,
+                    hasResults,
+                    hasShortIds,
+                    reasoningKey,
+                    found);
         }
     }
 
@@ -228,7 +237,8 @@ public final class JinjaChatTemplate implements ChatTemplate {
     /// The template itself, with what it does with tools found out.
     private JinjaChatTemplate withTools(String source, String toolFormat) {
         var hasSystem = appears(List.of(new ChatMessage("system", "probe0"), ChatMessage.user("probe1")), "probe0");
-        @Nullable String variable = TOOL_VARIABLES.stream()
+        @Nullable
+        String variable = TOOL_VARIABLES.stream()
                 .filter(name -> with(traits.with(name)).writesTools())
                 .findFirst()
                 .orElse(null);
@@ -239,7 +249,8 @@ public final class JinjaChatTemplate implements ChatTemplate {
             variable = null;
         }
         var reads = format == ToolFormat.GENERIC ? best.with(best.traits.with(Calls.WRITTEN, false)) : best;
-        var hasTwo = reads.traits.calls == Calls.WRITTEN || reads.appears(called(List.of(PROBE_CALL, SECOND_CALL)), "second");
+        var hasTwo = reads.traits.calls == Calls.WRITTEN
+                || reads.appears(called(List.of(PROBE_CALL, SECOND_CALL)), "second");
         var written = hasTwo || format.separator() == null ? format : format.single();
         var found = reads.traits;
         var known = new Traits(
@@ -249,7 +260,8 @@ public final class JinjaChatTemplate implements ChatTemplate {
                 found.calls,
                 found.needsNoContent,
                 reads.appears(called(List.of(PROBE_CALL)), PROBE_RESULT),
-                found.calls != Calls.WRITTEN && !reads.appears(called(List.of(withId(PROBE_CALL, LONG_ID))), "probe value"),
+                found.calls != Calls.WRITTEN
+                        && !reads.appears(called(List.of(withId(PROBE_CALL, LONG_ID))), "probe value"),
                 source.contains("message.thinking") ? "thinking" : "reasoning_content",
                 ChatForms.of(written, source));
         return with(known);
@@ -390,7 +402,9 @@ public final class JinjaChatTemplate implements ChatTemplate {
         all.put("messages", readable(messages, tools).stream().map(this::turn).toList());
         all.put("tools", null);
         if (!tools.isEmpty() && traits.toolVariable != null) {
-            all.put(traits.toolVariable, tools.stream().map(JinjaChatTemplate::function).toList());
+            all.put(
+                    traits.toolVariable,
+                    tools.stream().map(JinjaChatTemplate::function).toList());
         }
         all.put("documents", null);
         all.put("add_generation_prompt", addGenerationPrompt);
@@ -417,7 +431,8 @@ public final class JinjaChatTemplate implements ChatTemplate {
 
     private boolean isWritten(ChatMessage message) {
         return !message.toolCalls().isEmpty()
-                && (traits.calls == Calls.WRITTEN || traits.needsNoContent && !message.content().isEmpty());
+                && (traits.calls == Calls.WRITTEN
+                        || traits.needsNoContent && !message.content().isEmpty());
     }
 
     /// A message as a template sees it. Some templates print it whole, so the order counts.
@@ -432,7 +447,8 @@ public final class JinjaChatTemplate implements ChatTemplate {
                         : traits.inParts.contains(message.role()) ? parts(message.content()) : message.content());
         // gpt-oss takes an analysis or a text before a call, but not both.
         var isExclusive = !traits.reasoningKey.equals("reasoning_content") && !calls.isEmpty();
-        if (!message.reasoning().isEmpty() && !(isExclusive && !message.content().isEmpty())) {
+        if (!message.reasoning().isEmpty()
+                && !(isExclusive && !message.content().isEmpty())) {
             turn.put(traits.reasoningKey, message.reasoning());
         }
         if (!calls.isEmpty()) {
@@ -450,7 +466,8 @@ public final class JinjaChatTemplate implements ChatTemplate {
     private Map<String, @Nullable Object> call(ToolCall call) {
         var function = new LinkedHashMap<String, @Nullable Object>();
         function.put("name", call.name());
-        function.put("arguments", traits.calls == Calls.TEXT ? call.arguments() : ToolSchema.arguments(call.arguments()));
+        function.put(
+                "arguments", traits.calls == Calls.TEXT ? call.arguments() : ToolSchema.arguments(call.arguments()));
         var turn = new LinkedHashMap<String, @Nullable Object>();
         turn.put("id", id(call.id()));
         turn.put("type", "function");

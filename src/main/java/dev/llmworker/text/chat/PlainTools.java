@@ -5,8 +5,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 
-/// Puts tools into the texts of a conversation, for templates that do not know them: what there is to call goes into the
-/// system message, calls into the assistant's text, and their results into the user's.
+/// Puts tools into the texts of a conversation, for templates that do not know them: what there is to call goes
+/// into the system message, calls into the assistant's text, and their results into the user's.
 final class PlainTools {
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -42,7 +42,9 @@ final class PlainTools {
         } else if (at == 0 && all.getFirst().role().equals("system")) {
             all.set(0, all.getFirst().withContent(all.getFirst().content() + "\n\n" + instruction));
         } else {
-            all.set(at, all.get(at).withContent(instruction + "\n\n" + all.get(at).content()));
+            all.set(
+                    at,
+                    all.get(at).withContent(instruction + "\n\n" + all.get(at).content()));
         }
         return all;
     }

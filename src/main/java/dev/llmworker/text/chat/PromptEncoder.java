@@ -128,9 +128,8 @@ public final class PromptEncoder {
     /// The prompt of a model without a template.
     private String joined(List<ChatMessage> messages, List<Tool> tools) {
         var readable = messages.stream()
-                .map(message -> message.toolCalls().isEmpty()
-                        ? message
-                        : PlainTools.withWrittenCalls(message, forms.tools()))
+                .map(message ->
+                        message.toolCalls().isEmpty() ? message : PlainTools.withWrittenCalls(message, forms.tools()))
                 .toList();
         var described = tools.isEmpty() ? readable : PlainTools.described(readable, tools, forms.tools(), true);
         return String.join(
@@ -216,7 +215,8 @@ public final class PromptEncoder {
             var escape = "%04x".formatted((int) mark);
             if (texts.stream()
                     .noneMatch(text -> text.indexOf(candidate) >= 0
-                            || text.contains("\\u") && text.toLowerCase(Locale.ROOT).contains(escape))) {
+                            || text.contains("\\u")
+                                    && text.toLowerCase(Locale.ROOT).contains(escape))) {
                 return mark;
             }
         }

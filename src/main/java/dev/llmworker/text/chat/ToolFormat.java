@@ -1,10 +1,12 @@
 package dev.llmworker.text.chat;
 
+import dev.llmworker.text.chat.CallForm.Listed;
 import dev.llmworker.text.chat.CallForm.NamedJson;
 import dev.llmworker.text.chat.CallForm.Parameters;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// How a family of models writes calls of tools. `docs/agents.md` has the list.
@@ -107,9 +109,7 @@ record ToolFormat(
                     "\n",
                     "<｜tool▁calls▁end｜>",
                     List.of(new NamedJson(
-                            DEEPSEEK_CALL + "function<｜tool▁sep｜>",
-                            "\n```json\n",
-                            "\n```<｜tool▁call▁end｜>"))),
+                            DEEPSEEK_CALL + "function<｜tool▁sep｜>", "\n```json\n", "\n```<｜tool▁call▁end｜>"))),
             new ToolFormat(
                     "deepseek-v3.1",
                     "",
@@ -117,8 +117,7 @@ record ToolFormat(
                     DEEPSEEK,
                     "",
                     "<｜tool▁calls▁end｜>",
-                    List.of(new NamedJson(
-                            DEEPSEEK_CALL, "<｜tool▁sep｜>", "<｜tool▁call▁end｜>"))),
+                    List.of(new NamedJson(DEEPSEEK_CALL, "<｜tool▁sep｜>", "<｜tool▁call▁end｜>"))),
             list("mistral", "[TOOL_CALLS]", "[TOOL_CALLS][", "]"),
             new ToolFormat(
                     "mistral-args",
@@ -156,12 +155,16 @@ record ToolFormat(
                     null,
                     "",
                     List.of(
-                            new NamedJson(
-                                    "<|channel|>commentary to=functions.",
-                                    " <|constrain|>json<|message|>",
-                                    ""),
-                            new NamedJson(
-                                    " to=functions.", "<|channel|>commentary json<|message|>", "", true))),
+                            new NamedJson("<|channel|>commentary to=functions.", " <|constrain|>json<|message|>", ""),
+                            new NamedJson(" to=functions.", "<|channel|>commentary json<|message|>", "", true))),
+            new ToolFormat(
+                    "gemma4",
+                    "<|tool_call>",
+                    "<|tool_call>",
+                    "",
+                    "",
+                    "",
+                    List.of(new Listed("<|tool_call>call:", "{", "<|\"|>", "}<tool_call|>"))),
             list("granite", "<|tool_call|>", "<|tool_call|>[", "]"),
             list("apriel", "<tool_calls>[", "<tool_calls>[", "]</tool_calls>"),
             list("nemotron", "<TOOLCALL>", "<TOOLCALL>[", "]</TOOLCALL>"),
@@ -175,8 +178,7 @@ record ToolFormat(
                     List.of(
                             NamedJson.object("", "parameters", "", true),
                             NamedJson.object("<|python_tag|>", "parameters", "", false),
-                            new NamedJson(
-                                    "{\"type\": \"function\", \"name\": \"", "\", \"parameters\": ", "}", true))),
+                            new NamedJson("{\"type\": \"function\", \"name\": \"", "\", \"parameters\": ", "}", true))),
             hermes("hermes", TOOL_CALL),
             GENERIC);
 
@@ -276,7 +278,9 @@ record ToolFormat(
         var text = new StringBuilder(form.before()).append(call.name());
         switch (form) {
             case NamedJson(var _, var between, var _, var _) ->
-                text.append(between.replace(String.valueOf(CallForm.ID), call.id())).append(call.arguments());
+                text.append(between.replace(String.valueOf(CallForm.ID), call.id()))
+                        .append(call.arguments());
+            case Listed list -> text.append(list.between()).append(listed(list, call.arguments()));
             case Parameters parameters -> {
                 text.append(parameters.between());
                 ToolSchema.members(call.arguments()).forEach((name, value) -> {
@@ -290,5 +294,15 @@ record ToolFormat(
             }
         }
         return text.toString();
+    }
+
+    private static String listed(Listed form, String arguments) {
+        return ToolSchema.members(arguments).entrySet().stream()
+                .map(argument -> argument.getKey()
+                        + Listed.COLON
+                        + (argument.getValue().isTextual()
+                                ? form.quote() + argument.getValue().asText() + form.quote()
+                                : argument.getValue().toString()))
+                .collect(Collectors.joining(Listed.COMMA));
     }
 }

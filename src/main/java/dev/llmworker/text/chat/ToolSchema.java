@@ -16,11 +16,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
 import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 
-/// The JSON schema of a tool's arguments: an object's. If it names arguments, others are not allowed, unless it says that
-/// they are.
+/// The JSON schema of a tool's arguments: an object's. If it names arguments, others are not allowed, unless it
+/// says that they are.
 final class ToolSchema {
     private static final int MAX_DEPTH = 128;
     private static final int MAX_SHOWN = 100;
@@ -29,6 +30,9 @@ final class ToolSchema {
     /// Keywords that say something about an object beside its properties.
     private static final List<String> COMBINING = List.of(
             "$ref", "allOf", "anyOf", "oneOf", "patternProperties", "propertyNames", "minProperties", "maxProperties");
+    /// Names of arguments that no marker is part of.
+    private static final Pattern SEPARATE = Pattern.compile("[^<>\"':,{}\\s\\p{Cntrl}]{1,256}");
+
     private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
                     .streamReadConstraints(StreamReadConstraints.builder()
                             .maxNestingDepth(MAX_DEPTH)
@@ -84,10 +88,12 @@ final class ToolSchema {
             object.put("type", "object");
         }
         if (!object.get("type").asText().equals("object")) {
-            throw new IllegalArgumentException(
-                    "the parameters of " + tool.name() + " have the type " + object.get("type") + "; it must be object");
+            throw new IllegalArgumentException("the parameters of " + tool.name() + " have the type "
+                    + object.get("type") + "; it must be object");
         }
-        if (object.has("properties") && !object.has(ADDITIONAL) && COMBINING.stream().noneMatch(object::has)) {
+        if (object.has("properties")
+                && !object.has(ADDITIONAL)
+                && COMBINING.stream().noneMatch(object::has)) {
             object.put(ADDITIONAL, false);
         }
         return object;
@@ -105,6 +111,13 @@ final class ToolSchema {
             throw new IllegalArgumentException(
                     "the parameters of " + tool + " require " + unknown.get() + ", which is not among the properties");
         }
+        arguments.keySet().stream()
+                .filter(name -> !SEPARATE.matcher(name).matches())
+                .findFirst()
+                .ifPresent(name -> {
+                    throw new IllegalArgumentException("the parameters of " + tool + " have a property with the name \""
+                            + name + "\", which this model's format of calls cannot write");
+                });
         COMBINING.stream().filter(root::has).findFirst().ifPresent(keyword -> {
             throw new IllegalArgumentException("the parameters of " + tool + ": $." + keyword
                     + " is not supported by this model's format of calls, which writes each argument by itself");
@@ -136,7 +149,7 @@ final class ToolSchema {
         return isNullable ? Writing.TEXT_OR_NULL : Writing.TEXT;
     }
 
-    /// Adds [Writing#TEXT] if a schema allows strings, and [Writing#JSON] if it allows other values than these and null.
+    /// Adds [Writing#TEXT] if a schema allows strings, and [Writing#JSON] if it allows others than these and null.
     ///
     /// @return whether it allows null
     private boolean collect(JsonNode schema, Set<Writing> kinds, int references) {
@@ -262,7 +275,8 @@ final class ToolSchema {
             }
             case STRING -> node.asText();
             case BOOLEAN -> node.asBoolean();
-            case NUMBER -> node.canConvertToLong() && node.isIntegralNumber() ? (Object) node.asLong() : (Object) node.asDouble();
+            case NUMBER ->
+                node.canConvertToLong() && node.isIntegralNumber() ? (Object) node.asLong() : (Object) node.asDouble();
             case BINARY, MISSING, NULL, POJO -> null;
         };
     }

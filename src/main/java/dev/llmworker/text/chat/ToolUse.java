@@ -2,6 +2,7 @@ package dev.llmworker.text.chat;
 
 import java.util.HashSet;
 import java.util.List;
+import java.util.regex.Pattern;
 
 /// The tools of a request, and how the model may use them.
 ///
@@ -10,10 +11,17 @@ public record ToolUse(List<Tool> tools, ToolChoice choice, boolean parallel) {
     /// No tools.
     public static final ToolUse NONE = new ToolUse(List.of(), ToolChoice.NONE, true);
 
+    /// Formats of calls write names as they are, without quotes and escapes.
+    private static final Pattern NAME = Pattern.compile("[a-zA-Z0-9_./-]{1,128}");
+
     public ToolUse {
         tools = List.copyOf(tools);
         var names = new HashSet<String>();
         for (var tool : tools) {
+            if (!NAME.matcher(tool.name()).matches()) {
+                throw new IllegalArgumentException("tools has a function with the name \"" + tool.name()
+                        + "\"; a name has 1 to 128 letters, digits, dots, slashes, hyphens and underscores");
+            }
             if (!names.add(tool.name())) {
                 throw new IllegalArgumentException("tools has two functions with the name " + tool.name());
             }

@@ -58,14 +58,19 @@ class RealTemplatesTest {
         var wrong = new ArrayList<String>();
         var found = new TreeMap<String, String>();
         try (var files = Files.list(Path.of(System.getProperty("realTemplates")))) {
-            for (var file : files.filter(path -> path.toString().endsWith(".jinja")).sorted().toList()) {
+            for (var file : files.filter(path -> path.toString().endsWith(".jinja"))
+                    .sorted()
+                    .toList()) {
                 var name = file.getFileName().toString().replace(".jinja", "");
                 try {
                     var template = JinjaChatTemplate.of(
-                            Files.readString(file), Map.of("bos_token", "<s>", "eos_token", "</s>"), JinjaChatTemplate.AUTO);
+                            Files.readString(file),
+                            Map.of("bos_token", "<s>", "eos_token", "</s>"),
+                            JinjaChatTemplate.AUTO);
                     found.put(name, template.forms().tools().name() + (template.knowsTools() ? "" : ", described"));
                     var expected = FORMATS.get(name);
-                    if (expected != null && !expected.equals(template.forms().tools().name())) {
+                    if (expected != null
+                            && !expected.equals(template.forms().tools().name())) {
                         wrong.add(name + ": " + template.forms().tools().name() + " for " + expected);
                     }
                     conversation(name, template, wrong);
@@ -88,7 +93,8 @@ class RealTemplatesTest {
                 false);
         var messages = List.of(
                 ChatMessage.user("question"),
-                ChatMessage.assistant("", "", List.of(new ToolCall("call_1234567890", "find_it", "{\"what\":\"this\"}"))),
+                ChatMessage.assistant(
+                        "", "", List.of(new ToolCall("call_1234567890", "find_it", "{\"what\":\"this\"}"))),
                 ChatMessage.toolResult("call_1234567890", "", "the result"),
                 ChatMessage.assistant("the answer", "", List.of()),
                 ChatMessage.user("again"));
@@ -100,7 +106,8 @@ class RealTemplatesTest {
                 }
             }
         } catch (IllegalArgumentException e) {
-            wrong.add(name + ": " + Objects.requireNonNull(e.getMessage()).lines().findFirst().orElse(""));
+            wrong.add(name + ": "
+                    + Objects.requireNonNull(e.getMessage()).lines().findFirst().orElse(""));
         }
     }
 }
