@@ -4,6 +4,7 @@ import dev.llmworker.serving.request.AnswerFormats;
 import dev.llmworker.serving.request.WireFormat;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
+import dev.llmworker.serving.wire.UsesRegex;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -32,6 +33,7 @@ record LlmOptions(
     private static final List<String> DURATIONS = List.of("timeout", "patience");
 
     /// What the answer must look like.
+    @UsesRegex("the text of a route")
     enum Format {
         SCHEMA("schema", LlmEndpoint::getSchema),
         RESPONSE_FORMAT("responseFormat", LlmEndpoint::getResponseFormat),
