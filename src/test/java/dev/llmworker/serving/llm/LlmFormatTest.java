@@ -150,8 +150,7 @@ class LlmFormatTest {
                     .contains("it must be text, json_object or json_schema"));
             assertTrue(problem(context, "llm:generate?schema=file:" + files.resolve("none.json"))
                     .contains("none.json"));
-            assertTrue(problem(context, "llm:generate?schema={\"type\":")
-                    .contains("is a text that is not JSON"));
+            assertTrue(problem(context, "llm:generate?schema={\"type\":").contains("is a text that is not JSON"));
         }
     }
 
