@@ -149,8 +149,7 @@ final class ConstrainedBenchmark {
             for (var i = 0; i < STREAMS; i++) {
                 var withFormat = kind.endsWith("format") || kind.equals("half") && i % 2 == 0;
                 var logprobs = kind.equals("logprobs") ? OptionalInt.of(0) : OptionalInt.empty();
-                var sampling = new SamplingParameters(
-                        0.7f, 0, 1, 0, 100 + i, LogitAdjustment.NONE, logprobs);
+                var sampling = new SamplingParameters(0.7f, 0, 1, 0, 100 + i, LogitAdjustment.NONE, logprobs);
                 var request = new GenerationRequest(
                         new Prompt.Raw("A list of people, as JSON:"), OptionalInt.of(TOKENS), sampling, !withFormat);
                 var asked = withFormat ? request.withFormat(format) : request;

@@ -81,7 +81,8 @@ class SchedulerSimulationTest {
         var decoder = new FakeDecoder(1 + random.nextInt(6), CONTEXT, random.nextBoolean());
         decoder.work = _ -> nowNanos += random.nextInt(4);
         var waiting = new WaitingQueue(1 + random.nextInt(20));
-        var scheduler = new Scheduler(decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, new EngineStats(), Runnable::run);
+        var scheduler = new Scheduler(
+                decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, new EngineStats(), Runnable::run);
         int idleSteps = 0;
         while (arrivals.size() < REQUESTS || idleSteps < 2) {
             int burst = random.nextInt(8) == 0 ? random.nextInt(12) : random.nextInt(2);

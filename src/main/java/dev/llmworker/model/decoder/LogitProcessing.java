@@ -21,7 +21,7 @@ final class LogitProcessing {
     /// @param bias of the biased tokens
     /// @param bounded rows [k] that may only take some tokens
     /// @param allowed for each of these rows a bit for each token, the lowest first
-    /// @param top how many of the likeliest tokens are reported; -1: only the chosen one, without its log-probability
+    /// @param top how many of the likeliest tokens are reported; -1: only the chosen one, and no log-probability
     record Arguments(
             long[] adjusted,
             double[] factors,
@@ -126,7 +126,7 @@ final class LogitProcessing {
 
     /// Stores the log-probabilities in the batch.
     ///
-    /// @param report by step and row: the token; and if some row wants them, its log-probability, the likeliest tokens,
+    /// @param report by step and row: the token; if some row wants them, its log-probability, the likeliest tokens,
     ///     theirs
     /// @return the tokens by step, then by row
     int[] read(float[] report) {
