@@ -9,11 +9,11 @@ public sealed interface GenerationEvent extends HeldEvent {
     /// One generated token.
     ///
     /// @param index from 0, contiguous
-    /// @param text what the token adds to the text; empty while its character is incomplete. If the request asks for
-    ///     [AnswerParts], this is the text for the user alone
+    /// @param text what the token adds to the text; empty while its character is incomplete. If the request asks
+    ///     for [AnswerParts], this is the text for the user alone
     /// @param scores the token itself, then the likeliest alternatives, if the request asks for them
-    /// @param parts what the token adds to the answer, if the request asks for parts. A token that may begin a marker
-    ///     adds nothing; one of the next tokens adds its text
+    /// @param parts what the token adds to the answer, if the request asks for parts. A token that may begin a
+    ///     marker adds nothing; one of the next tokens adds its text
     record Token(int index, String text, List<ScoredToken> scores, List<AnswerPart> parts) implements GenerationEvent {
         public Token(int index, String text, List<ScoredToken> scores) {
             this(index, text, scores, List.of());
@@ -54,7 +54,8 @@ public sealed interface GenerationEvent extends HeldEvent {
             @Nullable String failure,
             boolean isFault,
             int reasoningTokens,
-            List<AnswerPart> parts) implements GenerationEvent, RelayEvent {
+            List<AnswerPart> parts)
+            implements GenerationEvent, RelayEvent {
         public Finished(FinishReason reason, int promptTokens, int completionTokens) {
             this(reason, promptTokens, completionTokens, null);
         }
@@ -65,7 +66,8 @@ public sealed interface GenerationEvent extends HeldEvent {
 
         @Override
         public long heldBytes() {
-            return HeldEvent.of("") + 2L * parts.stream().mapToInt(AnswerPart::characters).sum();
+            return HeldEvent.of("")
+                    + 2L * parts.stream().mapToInt(AnswerPart::characters).sum();
         }
     }
 }

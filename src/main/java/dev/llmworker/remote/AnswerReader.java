@@ -79,7 +79,8 @@ abstract class AnswerReader<E> {
         if (usage.isObject()) {
             promptTokens = usage.path("prompt_tokens").asInt();
             completionTokens = usage.path("completion_tokens").asInt();
-            cachedTokens = usage.path("prompt_tokens_details").path("cached_tokens").asInt();
+            cachedTokens =
+                    usage.path("prompt_tokens_details").path("cached_tokens").asInt();
         }
         for (var choice : event.path("choices")) {
             var index = choice.path("index").asInt();

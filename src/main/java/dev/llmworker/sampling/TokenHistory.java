@@ -47,7 +47,8 @@ public final class TokenHistory {
         return promptLength;
     }
 
-    /// The tokens that may come next: bit `id % 64` of word `id / 64`. Null if all may. It may wait until they are known.
+    /// The tokens that may come next: bit `id % 64` of word `id / 64`. Null if all may. It may wait until they are
+    /// known.
     public long @Nullable [] allowed() {
         return allowed.get();
     }

@@ -29,7 +29,9 @@ public final class LlmEndpoint extends DefaultEndpoint {
     /// What the parameters say, read and checked when the route was loaded.
     private @Nullable LlmOptions options;
 
-    @UriPath(enums = "generate", description = "What to do: generate replaces the body by the answer generated from it.")
+    @UriPath(
+            enums = "generate",
+            description = "What to do: generate replaces the body by the answer generated from it.")
     @Metadata(required = true)
     private String operation = LlmComponent.PATH;
 
@@ -60,7 +62,8 @@ public final class LlmEndpoint extends DefaultEndpoint {
     @UriParam(description = "The least tokens of the text before it may end.")
     private @Nullable Long minTokens;
 
-    @UriParam(description = "The text ends before the first of these words. A message may have a list in the "
+    @UriParam(
+            description = "The text ends before the first of these words. A message may have a list in the "
                     + "header CamelLlmStop.")
     private @Nullable String stop;
 
@@ -73,7 +76,8 @@ public final class LlmEndpoint extends DefaultEndpoint {
     @UriParam(description = "Divides the logits of tokens that the prompt or the text has already; 1 changes nothing.")
     private @Nullable Double repetitionPenalty;
 
-    @UriParam(description = "A JSON schema that the answer must match: file:, classpath:, or the schema itself. "
+    @UriParam(
+            description = "A JSON schema that the answer must match: file:, classpath:, or the schema itself. "
                     + "The body is then the parsed value: a Map, a List, a String, a number, a Boolean or "
                     + "null.")
     private @Nullable String schema;

@@ -26,8 +26,7 @@ import org.jspecify.annotations.Nullable;
 /// @param format the option that says what the answer must look like; null if it may be any text
 /// @param timeout the longest a generation may take; zero for no limit but the worker's
 /// @param patience how long a message waits while the model loads or the queue is full; zero for not at all
-record LlmOptions(
-        Map<String, Object> fields, @Nullable Format format, Duration timeout, Duration patience) {
+record LlmOptions(Map<String, Object> fields, @Nullable Format format, Duration timeout, Duration patience) {
     private static final String HEADER_PREFIX = "CamelLlm";
 
     private static final List<String> DURATIONS = List.of("timeout", "patience");
@@ -202,7 +201,8 @@ record LlmOptions(
         }
         var prompt = message.getBody(String.class);
         if (prompt == null) {
-            throw RequestException.invalid("the prompt is missing; the body must be a text, a Map, or a list of messages");
+            throw RequestException.invalid(
+                    "the prompt is missing; the body must be a text, a Map, or a list of messages");
         }
         return request(Map.of("prompt", prompt), headers);
     }

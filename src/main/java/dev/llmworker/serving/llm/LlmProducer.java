@@ -79,8 +79,9 @@ final class LlmProducer extends DefaultProducer {
             return text;
         }
         if (ending.finished().reason() == FinishReason.LENGTH) {
-            throw new AnswerException("the answer was cut after " + ending.finished().completionTokens()
-                    + " tokens, so it is not what " + format.option + " says; raise maxTokens");
+            throw new AnswerException(
+                    "the answer was cut after " + ending.finished().completionTokens() + " tokens, so it is not what "
+                            + format.option + " says; raise maxTokens");
         }
         if (!format.isJson()) {
             return text;

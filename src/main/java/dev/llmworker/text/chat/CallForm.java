@@ -47,7 +47,8 @@ sealed interface CallForm {
     /// @param key before the name of an argument
     /// @param text between the name and a value that is a string
     /// @param json between the name and any other value
-    /// @param end after a value. No beginning of it is also an end of it, so that a value ends where it is found first
+    /// @param end after a value. No beginning of it is also an end of it, so that a value ends where it is found
+    ///     first
     record Parameters(String before, String between, String key, String text, String json, String end, String after)
             implements CallForm {
         @Override

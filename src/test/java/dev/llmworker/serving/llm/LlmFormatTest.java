@@ -1,5 +1,6 @@
 package dev.llmworker.serving.llm;
 
+import static java.util.Objects.requireNonNull;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -156,6 +157,6 @@ class LlmFormatTest {
 
     private static String problem(DefaultCamelContext context, String uri) {
         var failure = assertThrows(ResolveEndpointFailedException.class, () -> context.getEndpoint(uri));
-        return String.valueOf(failure.getCause().getMessage());
+        return String.valueOf(requireNonNull(failure.getCause()).getMessage());
     }
 }

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.openai;
 
+import static java.util.Objects.requireNonNull;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -122,8 +123,9 @@ class ChoicesTest {
             script.emit(text(script).toLowerCase()).finish(FinishReason.STOP);
         }
         assertEquals(seeds.get("A"), seeds.get("B"), "with a seed a prompt's choices are what they are alone");
-        assertEquals(2, seeds.get("A").stream().distinct().count());
-        assertEquals(7, seeds.get("A").getFirst());
+        var ofA = requireNonNull(seeds.get("A"));
+        assertEquals(2, ofA.stream().distinct().count());
+        assertEquals(7, ofA.getFirst());
         var body = Events.json(answer.join().body());
         assertEquals(
                 List.of("a", "a", "b", "b"),

@@ -51,11 +51,7 @@ class ChatFormatTest {
     private static final String[] BOTH_CALLS = {WEATHER_CALL, "clock {}"};
     private static final String PLACE = "Zürich \"x\"";
     private static final List<String> DEEPSEEK = List.of(
-                "<｜tool▁calls▁begin｜>",
-                "<｜tool▁call▁begin｜>",
-                "<｜tool▁sep｜>",
-                "<｜tool▁call▁end｜>",
-                "<｜tool▁calls▁end｜>");
+            "<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>");
 
     /// An answer and what it is.
     ///
