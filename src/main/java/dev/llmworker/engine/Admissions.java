@@ -46,6 +46,7 @@ final class Admissions {
     private final TokenScorer scorer;
     private final int[] endTokens;
     private final Set<Integer> controlTokens;
+    private final long[] notEnding;
     private @Nullable Constraints constraints;
     private final AtomicLong ids = new AtomicLong();
 
@@ -61,6 +62,10 @@ final class Admissions {
         this.endTokens = IntStream.range(0, tokenizer.vocabularySize())
                 .filter(tokenizer::isEndOfSequence)
                 .toArray();
+        var others = new BitSet();
+        others.set(0, tokenizer.vocabularySize());
+        IntStream.of(endTokens).forEach(others::clear);
+        this.notEnding = Arrays.copyOf(others.toLongArray(), (tokenizer.vocabularySize() + 63) / 64);
     }
 
     /// @param submittedNanos the time from which its deadline counts
@@ -129,14 +134,18 @@ final class Admissions {
         var minTokens = forbidden.length == 0 ? 0 : request.minTokens();
         var answer = answer(request, conversation.start());
         var constraint = answer == null ? constraint(request.format()) : answer.constraint();
+        var free = answer == null ? null : answer.unconstrained();
         var plain = !scored
                 && minTokens == 0
                 && constraint == null
+                && free == null
                 && request.sampling().adjustment().isNone();
         var history = plain ? null : new TokenHistory(prompt, minTokens, forbidden);
         if (history != null && constraint != null) {
             var first = firstTokens(request, constraint);
             history.allow(() -> first);
+        } else if (history != null) {
+            history.allow(() -> free);
         }
         return new Admission(
                 ids.incrementAndGet(),
@@ -174,7 +183,8 @@ final class Admissions {
                     calls.stream().map(this::compiled).toList(),
                     maxReasoning.isPresent() && format.thinks() ? compiled(format.endOfReasoning()) : null,
                     maxReasoning.orElse(Integer.MAX_VALUE),
-                    controlTokens);
+                    controlTokens,
+                    notEnding);
             var first = whole == null || start == ChatFormat.Start.REASONING
                     ? null
                     : compiled(format.begun(whole, start)).begin();

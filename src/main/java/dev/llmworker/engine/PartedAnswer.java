@@ -27,13 +27,15 @@ final class PartedAnswer {
     /// @param endOfReasoning the marker that ends it; null if the reasoning has no limit
     /// @param maxReasoningTokens the limit
     /// @param controlTokens all of the model
+    /// @param notEnding a mask of all tokens but those that end an answer
     record Rules(
             ChatFormat format,
             @Nullable Constraint afterReasoning,
             List<Constraint> calls,
             @Nullable Constraint endOfReasoning,
             int maxReasoningTokens,
-            Set<Integer> controlTokens) {
+            Set<Integer> controlTokens,
+            long[] notEnding) {
         List<Constraint> constraints() {
             return Stream.concat(calls.stream(), Stream.of(afterReasoning, endOfReasoning))
                     .filter(Objects::nonNull)
@@ -117,6 +119,12 @@ final class PartedAnswer {
     /// All that may hold later.
     List<Constraint> constraints() {
         return rules.constraints();
+    }
+
+    /// Which tokens may come next while no constraint holds; null if all may. An answer cannot end in its reasoning if
+    /// something must follow.
+    long @Nullable [] unconstrained() {
+        return rules.afterReasoning != null && parser.isReasoning() ? rules.notEnding : null;
     }
 
     /// The text for the user among some parts.

@@ -270,7 +270,8 @@ final class Sequence implements Generation {
         if (history == null) {
             history = new TokenHistory(Arrays.copyOf(ids, promptLength + generated + 1), 0, new int[0]);
         }
-        history.allow(() -> null);
+        var free = answer == null ? null : answer.unconstrained();
+        history.allow(() -> free);
     }
 
     /// Finds which tokens its constraint allows in the next step. Called for each running sequence: until the tokens of

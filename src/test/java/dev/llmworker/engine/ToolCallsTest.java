@@ -163,6 +163,14 @@ class ToolCallsTest {
     }
 
     @Test
+    void anAnswerDoesNotEndInItsReasoningWhenACallMustFollow() throws Exception {
+        var template = TEMPLATE.replace("assistant\n", "assistant\n<think>\n");
+        var answer = answer("I had rather not.", template, request(parts(use(ToolChoice.REQUIRED, true))));
+        assertEquals(FinishReason.LENGTH, answer.end().reason());
+        assertTrue(answer.reasoning().startsWith("I had rather not."), answer.reasoning());
+    }
+
+    @Test
     void theReasoningThatTheTemplateBeginsEndsAtItsLimit() {
         var template = TEMPLATE.replace("assistant\n", "assistant\n<think>\n");
         var parts = new AnswerParts(ToolUse.NONE, OptionalInt.of(10));
