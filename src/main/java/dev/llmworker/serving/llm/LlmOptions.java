@@ -26,13 +26,13 @@ import org.jspecify.annotations.Nullable;
 /// @param format the option that says what the answer must look like; null if it may be any text
 /// @param timeout the longest a generation may take; zero for no limit but the worker's
 /// @param patience how long a message waits while the model loads or the queue is full; zero for not at all
+@UsesRegex("the text of a route")
 record LlmOptions(Map<String, Object> fields, @Nullable Format format, Duration timeout, Duration patience) {
     private static final String HEADER_PREFIX = "CamelLlm";
 
     private static final List<String> DURATIONS = List.of("timeout", "patience");
 
     /// What the answer must look like.
-    @UsesRegex("the text of a route")
     enum Format {
         SCHEMA("schema", LlmEndpoint::getSchema),
         RESPONSE_FORMAT("responseFormat", LlmEndpoint::getResponseFormat),

@@ -124,7 +124,7 @@ public final class ChatFormat {
     /// What an answer must look like that may begin with reasoning: the marker, after which it is free, or the rest.
     public Expression begun(Expression answer, Start start) {
         if (start != Start.OPEN || reasoning == null) {
-            return Expression.sequence(SPACE, answer);
+            return answer;
         }
         return Expression.choice(markers.expression(reasoning.begin()), answer);
     }
