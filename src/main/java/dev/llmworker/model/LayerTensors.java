@@ -3,8 +3,10 @@ package dev.llmworker.model;
 import dev.llmworker.model.Attention.HeadNorm;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 
 /// The tensors of a layer, by GGUF's names, and their shapes. A file may have some matrices joined.
 ///
@@ -13,13 +15,17 @@ import java.util.Map;
 /// @param joinedFeedForward whether gate and values are one matrix, `ffn_up`, or `ffn_gate_up_exps` of all experts
 /// @param separateExperts whether each expert's matrices are tensors of their own: `ffn_up.0`
 /// @param transposedExperts whether the matrices of all experts are column by column, gates and values alternating
+/// @param alternatingExperts whether they are row by row, gates and values alternating
+/// @param unused tensors that the file may have, but the layer does without
 public record LayerTensors(
         String block,
         boolean joinedAttention,
         boolean joinedFeedForward,
         boolean separateExperts,
         boolean transposedExperts,
-        Map<String, long[]> shapes) {
+        boolean alternatingExperts,
+        Map<String, long[]> shapes,
+        Set<String> unused) {
 
     /// Tensors of an expert that is stored on its own.
     public static final int MATRICES_OF_EXPERT = 3;
@@ -39,16 +45,24 @@ public record LayerTensors(
                         : has.containsKey(block + "ffn_gate_up_exps.weight"),
                 layer.feedForward().experts() != null && hasSeparateExperts(has, index),
                 has.containsKey(block + "ffn_gate_up_exps_transposed.weight"),
-                new LinkedHashMap<>());
+                has.containsKey(block + "ffn_gate_up_exps_alternating.weight"),
+                new LinkedHashMap<>(),
+                new HashSet<>());
         tensors.addNorms(
                 layer.norms(),
                 config.hidden(),
                 has.containsKey(block + FEED_FORWARD_NORM_OF_GPT_OSS) && !has.containsKey(block + FEED_FORWARD_NORM));
         tensors.addAttention(layer.attention(), config.hidden());
-        if (layer.feedForward().experts() == null) {
+        var experts = layer.feedForward().experts();
+        if (experts == null) {
             tensors.addFeedForward(layer.feedForward(), config.hidden());
         } else {
-            tensors.addExperts(layer.feedForward(), layer.feedForward().experts(), config.hidden());
+            tensors.addExperts(layer.feedForward(), experts, config.hidden());
+            tensors.addBeside(experts, config.hidden());
+        }
+        tensors.addLayerInput(config.layerInput(), config.hidden());
+        if (layer.scaled()) {
+            tensors.add("layer_output_scale.weight", 1);
         }
         return tensors;
     }
@@ -91,20 +105,18 @@ public record LayerTensors(
             add("attn_qkv.weight", hidden, queries + 2 * keys);
         } else {
             add("attn_q.weight", hidden, queries);
-            add("attn_k.weight", hidden, keys);
-            add("attn_v.weight", hidden, keys);
+            addKeys(attention, "weight", hidden, keys);
         }
         if (attention.biased() && joinedAttention) {
             add("attn_qkv.bias", queries + 2 * keys);
         } else if (attention.biased()) {
             add("attn_q.bias", queries);
-            add("attn_k.bias", keys);
-            add("attn_v.bias", keys);
+            addKeys(attention, "bias", keys);
         }
         if (attention.norm() != HeadNorm.NONE) {
             var each = attention.norm() == HeadNorm.EACH;
             add("attn_q_norm.weight", each ? attention.headDim() : queries);
-            add("attn_k_norm.weight", each ? attention.headDim() : keys);
+            addIf(attention.hasKeys(), "attn_k_norm.weight", each ? attention.headDim() : keys);
         }
         if (attention.sinks()) {
             add("attn_sinks.weight", attention.heads());
@@ -112,6 +124,13 @@ public record LayerTensors(
         add("attn_output.weight", queries, hidden);
         if (attention.outputBiased()) {
             add("attn_output.bias", hidden);
+        }
+    }
+
+    private void addKeys(Attention attention, String kind, long... shape) {
+        addIf(attention.hasKeys(), "attn_k." + kind, shape);
+        if (!attention.valuesAreKeys()) {
+            addIf(attention.hasKeys(), "attn_v." + kind, shape);
         }
     }
 
@@ -140,6 +159,9 @@ public record LayerTensors(
         if (transposedExperts) {
             add("ffn_gate_up_exps_transposed.weight", 2 * width, hidden, count);
             add("ffn_down_exps_transposed.weight", hidden, width, count);
+        } else if (alternatingExperts) {
+            add("ffn_gate_up_exps_alternating.weight", hidden, 2 * width, count);
+            add("ffn_down_exps.weight", width, hidden, count);
         } else if (separateExperts) {
             for (var expert = 0; expert < count; expert++) {
                 add("ffn_gate." + expert + ".weight", hidden, width);
@@ -154,7 +176,7 @@ public record LayerTensors(
             add("ffn_up_exps.weight", hidden, width, count);
             add("ffn_down_exps.weight", width, hidden, count);
         }
-        if (block.biased() && transposedExperts) {
+        if (block.biased() && (transposedExperts || alternatingExperts)) {
             add("ffn_gate_up_exps_transposed.bias", 2 * width, count);
         } else if (block.biased() && joinedFeedForward) {
             add("ffn_gate_up_exps.bias", 2 * width, count);
@@ -164,6 +186,41 @@ public record LayerTensors(
         }
         if (block.biased()) {
             add("ffn_down_exps.bias", hidden, count);
+        }
+    }
+
+    /// The block beside the experts, and what stands apart from it.
+    private void addBeside(FeedForward.Experts experts, int hidden) {
+        if (experts.denseWidth() > 0) {
+            add("ffn_gate.weight", hidden, experts.denseWidth());
+            add("ffn_up.weight", hidden, experts.denseWidth());
+            add("ffn_down.weight", experts.denseWidth(), hidden);
+        }
+        if (experts.scaled()) {
+            add("ffn_down_exps.scale", experts.count());
+        }
+        if (experts.apart()) {
+            add("ffn_gate_inp.scale", hidden);
+            add("pre_ffw_norm_2.weight", hidden);
+            add("post_ffw_norm_1.weight", hidden);
+            add("post_ffw_norm_2.weight", hidden);
+        }
+    }
+
+    private void addLayerInput(int width, int hidden) {
+        if (width > 0) {
+            add("inp_gate.weight", hidden, width);
+            add("proj.weight", width, hidden);
+            add("post_norm.weight", hidden);
+        }
+    }
+
+    /// A tensor that the file may also have if it is not used.
+    private void addIf(boolean used, String part, long... shape) {
+        if (used) {
+            add(part, shape);
+        } else {
+            unused.add(block + part);
         }
     }
 

@@ -61,21 +61,29 @@ final class SafetensorsLayout {
     }
 
     private Tensor tensor(SafetensorsHeader.Entry entry) throws ModelFileException {
+        if (SplitBlocks.isHalf(entry)) {
+            var own = data(entry, bytes(entry, 1), entry.typeName());
+            return SplitBlocks.half(file, entry, columnsFirst(entry.shape()), own);
+        }
         var type = entry.type()
                 .orElseThrow(() -> failure(entry, "is " + entry.typeName() + "; supported: F32, F16, BF16"));
-        var bytes = bytes(entry, type);
+        var own = data(entry, bytes(entry, type.blockBytes()), type.name());
+        return new Tensor(file, entry.name(), type, columnsFirst(entry.shape()), own);
+    }
+
+    private MemorySegment data(SafetensorsHeader.Entry entry, long bytes, String type) throws ModelFileException {
         if (bytes != entry.end() - entry.begin()) {
             throw failure(
                     entry,
                     "has " + (entry.end() - entry.begin()) + " bytes; " + type + " of shape " + entry.shape()
                             + " takes " + bytes);
         }
-        return new Tensor(file, entry.name(), type, columnsFirst(entry.shape()), data.asSlice(entry.begin(), bytes));
+        return data.asSlice(entry.begin(), bytes);
     }
 
-    private long bytes(SafetensorsHeader.Entry entry, TensorType type) throws ModelFileException {
+    private long bytes(SafetensorsHeader.Entry entry, long elementBytes) throws ModelFileException {
         try {
-            return entry.shape().stream().reduce((long) type.blockBytes(), Math::multiplyExact);
+            return entry.shape().stream().reduce(elementBytes, Math::multiplyExact);
         } catch (ArithmeticException _) {
             throw failure(
                     entry,

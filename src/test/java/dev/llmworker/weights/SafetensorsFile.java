@@ -28,6 +28,13 @@ public final class SafetensorsFile {
         return declare(name, type.name(), List.of(start, data.size()), shape);
     }
 
+    /// A tensor of bytes.
+    public SafetensorsFile bytes(String name, byte[] bytes, long... shape) {
+        var start = data.size();
+        data.writeBytes(bytes);
+        return declare(name, "U8", List.of(start, data.size()), shape);
+    }
+
     /// Declares a tensor, and writes nothing for it.
     public SafetensorsFile declare(String name, String type, List<?> offsets, long... shape) {
         var fields = new LinkedHashMap<String, Object>();

@@ -22,6 +22,7 @@ public final class Architectures {
             new Mistral3(),
             new Gemma2(),
             new Gemma3(),
+            new Gemma4(),
             new GptOss(),
             new Ernie45());
 

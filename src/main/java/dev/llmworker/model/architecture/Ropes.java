@@ -46,7 +46,7 @@ final class Ropes {
     Rope of(int headDim) throws ModelFileException {
         var known = ropes.get(headDim);
         if (known == null) {
-            known = scaled(headDim, base("rope.freq_base", DEFAULT_BASE));
+            known = scaled("rope.dimension_count", headDim, base("rope.freq_base", DEFAULT_BASE));
             ropes.put(headDim, known);
         }
         return known;
@@ -60,16 +60,18 @@ final class Ropes {
         var known = slidingRopes.get(headDim);
         if (known == null) {
             var base = base("rope.freq_base_swa", localBase == 0 ? base("rope.freq_base", DEFAULT_BASE) : localBase);
+            var own = keys.has("rope.dimension_count_swa") ? "rope.dimension_count_swa" : "rope.dimension_count";
             known = unscaled || keys.flag("rope.unscaled_swa", false)
-                    ? rope(base, turning(headDim), _ -> 1, 1)
-                    : scaled(headDim, base);
+                    ? rope(base, turning(own, headDim), _ -> 1, 1)
+                    : scaled(own, headDim, base);
             slidingRopes.put(headDim, known);
         }
         return known;
     }
 
-    private Rope scaled(int headDim, double base) throws ModelFileException {
-        var turning = turning(headDim);
+    /// @param size the key of how many values of a head turn
+    private Rope scaled(String size, int headDim, double base) throws ModelFileException {
+        var turning = turning(size, headDim);
         var factors = factors(turning / 2);
         return switch (scaling()) {
             case "none", "longrope" -> rope(base, turning, factors, strength());
@@ -95,11 +97,11 @@ final class Ropes {
         return new Rope(frequencies, strength, halfSplit);
     }
 
-    private int turning(int headDim) throws ModelFileException {
-        var turning = keys.count("rope.dimension_count", Integer.MAX_VALUE, headDim);
+    private int turning(String size, int headDim) throws ModelFileException {
+        var turning = keys.count(size, Integer.MAX_VALUE, headDim);
         if (turning < 2 || turning % 2 != 0 || turning > headDim) {
             throw keys.problem(
-                    "rope.dimension_count", "is " + turning + "; it must be even and 2 to the head's " + headDim);
+                    size, "is " + turning + "; it must be even and 2 to the head's " + headDim);
         }
         return turning;
     }

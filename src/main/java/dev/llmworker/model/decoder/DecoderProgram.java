@@ -111,6 +111,7 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                         config.embeddingScale(),
                         config.logitScale(),
                         config.logitCap(),
+                        config.layerInput(),
                         compute.inLowerCase(),
                         cache.inLowerCase(),
                         device,
@@ -155,12 +156,19 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                         experts == null ? 0 : experts.used(),
                         experts != null && experts.scoring() == Scoring.SOFTMAX_OF_CHOSEN,
                         experts != null && experts.normalised(),
-                        experts == null ? 1.0 : experts.scale());
+                        experts == null ? 1.0 : experts.scale(),
+                        experts == null ? 0 : experts.denseWidth(),
+                        attention.keysOf());
     }
 
     /// @param pieces the embedding's bytes
     default void putEmbedding(List<MemorySegment> pieces, TensorType type, int rows) {
         exported().run("put_embedding", pieces, type.ggufId(), rows);
+    }
+
+    /// The second embedding, of which each layer takes a part.
+    default void putLayerEmbedding(List<MemorySegment> pieces, TensorType type, int rows) {
+        exported().run("put_layer_embedding", pieces, type.ggufId(), rows);
     }
 
     /// Of the norm before the head.
@@ -176,7 +184,7 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
 
     /// A matrix of a layer. A layer's experts come one after the other.
     ///
-    /// @param layer -1 for the head, which makes logits and comes last
+    /// @param layer -1 for what belongs to none: the head, which makes logits and comes last, and others
     /// @param role of the matrix in its layer, as `program.py` lists them
     default void putMatrix(int layer, String role, MatrixParts parts, WeightLayout few, WeightLayout many) {
         exported()

@@ -151,6 +151,12 @@ class GoldenArchitecturesTest {
                 case Integer integer -> file.integer(key, integer);
                 case Boolean flag -> file.flag(key, flag);
                 case Number number -> file.number(key, number.floatValue());
+                case List<?> numbers when numbers.getFirst() instanceof Integer ->
+                    file.integers(
+                            key,
+                            numbers.stream()
+                                    .mapToInt(number -> (Integer) number)
+                                    .toArray());
                 case List<?> flags ->
                     file.flags(key, flags.stream().map(Boolean.TRUE::equals).toList());
                 default -> throw new IllegalArgumentException(key + " is " + value);

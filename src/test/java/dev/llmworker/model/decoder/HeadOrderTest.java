@@ -62,7 +62,7 @@ class HeadOrderTest {
     private static HeadOrder order(int pairs, boolean halfSplit, Arena arena) {
         var rope = new Rope(new double[pairs], 1, halfSplit);
         return new HeadOrder(
-                new Attention(2, 1, HEAD_DIM, 0, rope, 1, 0, null, Attention.HeadNorm.NONE, false, false, false),
+                new Attention(2, 1, HEAD_DIM, 0, rope, 1, 0, null, Attention.HeadNorm.NONE, false, false, false, false, false, -1),
                 arena);
     }
 
