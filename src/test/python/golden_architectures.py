@@ -88,6 +88,17 @@ def packed(name: str, shape: list[int]) -> tuple[torch.Tensor, dict[str, list]]:
     return convert_moe_packed_tensors(*halves, dtype=torch.float32).contiguous(), described
 
 
+def numbered(shapes: dict[str, list[int]], step=1) -> tuple[dict[str, torch.Tensor], int]:
+    """Tensors whose numbers are their own places times `step`, and the first place behind them."""
+    places, at = {}, 1
+    for name, shape in shapes.items():
+        count = math.prod(shape)
+        places[name] = torch.arange(at, at + count, dtype=torch.float32).view(shape) * step
+        at += count
+    assert at * step < 2**24, "float32 cannot count so far"
+    return places, at
+
+
 class Converter:
     """llama.cpp's `convert_hf_to_gguf.py`, for models without a tokenizer."""
 
@@ -145,8 +156,15 @@ class Case:
             config.pop(noise, None)
         return self.edit(config) if self.edit else config
 
-    def write(self, folder: Path, state: dict[str, torch.Tensor]) -> None:
-        (folder / "config.json").write_text(json.dumps(self.config_json()))
+    def published(self, config: dict, state: dict[str, torch.Tensor]) -> tuple[dict, dict]:
+        """The model as it is published, of that which transformers has."""
+        return config, state
+
+    def write(self, folder: Path, state: dict[str, torch.Tensor], published=False) -> None:
+        config = self.config_json()
+        if published:
+            config, state = self.published(config, state)
+        (folder / "config.json").write_text(json.dumps(config))
         vocabulary = {str(i): i for i in range(VOCABULARY)}
         (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}, "added_tokens": []}))
         save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
@@ -184,35 +202,30 @@ class Case:
         }
 
     def safetensors(self) -> dict:
-        state, described = {}, {}
-        for name, shape in self.shapes().items():
+        shapes, packs, described = self.shapes(), {}, {}
+        for name in list(shapes):
             if self.mxfp4 and "experts" in name and not name.endswith("bias"):
-                state[name], halves = packed(name, shape)
+                packs[name], halves = packed(name, shapes.pop(name))
                 described.update(halves)
-                continue
+        places, count = numbered(shapes)
+        flat = torch.zeros(count)
+        for name, numbers in self.published({}, places)[1].items():
             base, scale = spread(name, self.norm_base)
-            w = torch.from_numpy(value(name, math.prod(shape), base, scale)).view(shape)
-            state[name] = w.to(DTYPES[self.dtype])
-            described[name] = [base, scale, *shape]
+            flat[numbers.long()] = torch.from_numpy(value(name, numbers.numel(), base, scale)).view(numbers.shape)
+            described[name] = [base, scale, *numbers.shape]
+        state = packs | {name: flat[w.long()].to(DTYPES[self.dtype]) for name, w in places.items()}
         with tempfile.TemporaryDirectory() as folder:
             self.write(Path(folder), state)
-            config = self.config_json() | ({"quantization_config": {"quant_method": "mxfp4"}} if self.mxfp4 else {})
-            return self.run(
-                Path(folder), {"config": config, "dtype": self.dtype, "tensors": grouped(described)}
-            )
+            config = self.published(self.config_json(), {})[0] | ({"quantization_config": {"quant_method": "mxfp4"}} if self.mxfp4 else {})
+            return self.run(Path(folder), {"config": config, "dtype": self.dtype, "tensors": grouped(described)})
 
     def gguf_file(self, converter: Converter) -> dict:
         shapes = self.shapes()
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             # Which number comes from which: the numbers are their own places. Norms of Gemma are raised by 1.
-            places, at = {}, 1
-            for name, shape in shapes.items():
-                count = math.prod(shape)
-                places[name] = torch.arange(at, at + count, dtype=torch.float32).view(shape) * 4
-                at += count
-            assert at * 4 < 2**24, "float32 cannot count so far"
-            self.write(folder, places)
+            places, at = numbered(shapes, 4)
+            self.write(folder, places, published=True)
             metadata, found = converter.convert(folder)
             flat, described, factors = np.zeros(at, dtype=np.float32), {}, {}
             for name, numbers in found.items():
@@ -224,11 +237,12 @@ class Case:
                 flat[(numbers.ravel() // 4).astype(np.int64)] = chosen - numbers.ravel() % 4
                 described[name] = [base, scale, *numbers.shape[::-1]]
             state = {n: torch.from_numpy(flat[(w / 4).long().numpy()]).view(shapes[n]) for n, w in places.items()}
-            self.write(folder, state)
+            self.write(folder, state, published=True)
             for name, numbers in converter.convert(folder)[1].items():
                 if not name.startswith("rope_"):
                     base, scale = described[name][:2]
                     assert np.array_equal(numbers.ravel(), value(name, numbers.size, base, scale)), name
+            self.write(folder, state)
             return self.run(folder, {"metadata": metadata, "tensors": grouped(described), "factors": factors})
 
 

@@ -7,11 +7,12 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /// The tensors of a layer, by GGUF's names, and their shapes. A file may have some matrices joined.
 ///
 /// @param block what the names begin with: `blk.0.`
-/// @param joinedAttention whether queries, keys and values are one matrix, `attn_qkv`
+/// @param joinedAttention the name of the one matrix of queries, keys and values: `attn_qkv`; empty if they are three
 /// @param joinedFeedForward whether gate and values are one matrix, `ffn_up`, or `ffn_gate_up_exps` of all experts
 /// @param separateExperts whether each expert's matrices are tensors of their own: `ffn_up.0`
 /// @param transposedExperts whether the matrices of all experts are column by column, gates and values alternating
@@ -19,7 +20,7 @@ import java.util.Set;
 /// @param unused tensors that the file may have, but the layer does without
 public record LayerTensors(
         String block,
-        boolean joinedAttention,
+        String joinedAttention,
         boolean joinedFeedForward,
         boolean separateExperts,
         boolean transposedExperts,
@@ -30,6 +31,9 @@ public record LayerTensors(
     /// Tensors of an expert that is stored on its own.
     public static final int MATRICES_OF_EXPERT = 3;
 
+    /// InternLM 2 has the queries of each key head before it, and then its value head. GGUF has no such tensors.
+    private static final String GROUPED = "attn_qkv_grouped";
+
     private static final String FEED_FORWARD_NORM = "ffn_norm.weight";
     private static final String FEED_FORWARD_NORM_OF_GPT_OSS = "post_attention_norm.weight";
 
@@ -39,7 +43,10 @@ public record LayerTensors(
         var layer = config.layers().get(index);
         var tensors = new LayerTensors(
                 block,
-                has.containsKey(block + "attn_qkv.weight"),
+                Stream.of("attn_qkv", GROUPED)
+                        .filter(name -> has.containsKey(block + name + ".weight"))
+                        .findFirst()
+                        .orElse(""),
                 layer.feedForward().experts() == null
                         ? joins(model, block, layer.feedForward().width())
                         : has.containsKey(block + "ffn_gate_up_exps.weight"),
@@ -94,6 +101,15 @@ public record LayerTensors(
         }
     }
 
+    public boolean joinsAttention() {
+        return !joinedAttention.isEmpty();
+    }
+
+    /// Whether the joined matrix has all that belongs to a key head together.
+    public boolean groupsAttention() {
+        return joinedAttention.equals(GROUPED);
+    }
+
     /// The norm before the feed-forward block.
     public String feedForwardNorm() {
         return shapes.containsKey(block + FEED_FORWARD_NORM) ? FEED_FORWARD_NORM : FEED_FORWARD_NORM_OF_GPT_OSS;
@@ -101,14 +117,14 @@ public record LayerTensors(
 
     private void addAttention(Attention attention, int hidden) {
         long queries = attention.queryWidth(), keys = attention.keyWidth();
-        if (joinedAttention) {
-            add("attn_qkv.weight", hidden, queries + 2 * keys);
+        if (joinsAttention()) {
+            add(joinedAttention + ".weight", hidden, queries + 2 * keys);
         } else {
             add("attn_q.weight", hidden, queries);
             addKeys(attention, "weight", hidden, keys);
         }
-        if (attention.biased() && joinedAttention) {
-            add("attn_qkv.bias", queries + 2 * keys);
+        if (attention.biased() && joinsAttention()) {
+            add(joinedAttention + ".bias", queries + 2 * keys);
         } else if (attention.biased()) {
             add("attn_q.bias", queries);
             addKeys(attention, "bias", keys);

@@ -139,7 +139,8 @@ final class Description {
                 keys.notNegative("attn_logit_softcapping", scoreCap),
                 growth,
                 headNorm,
-                biased || keys.hasTensor(block + "attn_q.bias") || keys.hasTensor(block + "attn_qkv.bias"),
+                biased || keys.hasTensor(block + "attn_q.bias") || keys.hasTensor(block + "attn_qkv.bias")
+                        || keys.hasTensor(block + "attn_qkv_grouped.bias"),
                 keys.hasTensor(block + "attn_output.bias"),
                 sinks,
                 valuesNormed,

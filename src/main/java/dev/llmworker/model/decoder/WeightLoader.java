@@ -166,14 +166,15 @@ final class WeightLoader {
     private void putAttention(int layer, Attention attention, LayerTensors tensors)
             throws ModelFileException, InterruptedException {
         try (var arena = Arena.ofConfined()) {
-            var ordered = new HeadOrder(attention, arena);
-            if (tensors.joinedAttention()) {
-                putMatrix(layer, "qkv", ordered.joined(tensor(tensors, "attn_qkv.weight")));
+            var ordered = new HeadOrder(attention, tensors.groupsAttention(), arena);
+            if (tensors.joinsAttention()) {
+                putMatrix(layer, "qkv", ordered.joined(tensor(tensors, tensors.joinedAttention() + ".weight")));
             } else {
                 putMatrix(layer, "qkv", queriesKeysAndValues(attention, tensors, ordered, ".weight"));
             }
-            if (attention.biased() && tensors.joinedAttention()) {
-                putVectors(layer, "qkv_bias", List.of(ordered.joined(tensor(tensors, "attn_qkv.bias"))));
+            if (attention.biased() && tensors.joinsAttention()) {
+                var bias = tensor(tensors, tensors.joinedAttention() + ".bias");
+                putVectors(layer, "qkv_bias", List.of(ordered.joined(bias)));
             } else if (attention.biased()) {
                 putVectors(layer, "qkv_bias", List.of(queriesKeysAndValues(attention, tensors, ordered, ".bias")));
             }

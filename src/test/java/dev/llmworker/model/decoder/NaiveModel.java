@@ -183,8 +183,9 @@ final class NaiveModel {
     private double[] queriesKeysAndValues(double[] input, Attention attention, LayerTensors tensors)
             throws ModelFileException {
         var block = tensors.block();
-        if (tensors.joinedAttention()) {
-            return projected(block + "attn_qkv", input, attention.biased());
+        if (tensors.joinsAttention()) {
+            var joined = projected(block + tensors.joinedAttention(), input, attention.biased());
+            return tensors.groupsAttention() ? ungrouped(joined, attention) : joined;
         }
         var queries = projected(block + "attn_q", input, attention.biased());
         if (!attention.hasKeys()) {
@@ -195,6 +196,20 @@ final class NaiveModel {
                 queries,
                 key,
                 attention.valuesAreKeys() ? key : projected(block + "attn_v", input, attention.biased()));
+    }
+
+    /// From the queries, the key and the value of each key head to all queries, keys and values.
+    private static double[] ungrouped(double[] grouped, Attention attention) {
+        int dim = attention.headDim(), group = attention.heads() / attention.kvHeads();
+        var parts = new ArrayList<double[]>();
+        for (var first : new int[] {0, group, group + 1}) {
+            var heads = first == 0 ? group : 1;
+            for (var head = 0; head < attention.kvHeads(); head++) {
+                var start = (head * (group + 2) + first) * dim;
+                parts.add(Arrays.copyOfRange(grouped, start, start + heads * dim));
+            }
+        }
+        return joined(parts.toArray(double[][]::new));
     }
 
     private double[] normedHeads(double[] heads, int dim) {
