@@ -246,6 +246,39 @@ class Case:
             return self.run(folder, {"metadata": metadata, "tensors": grouped(described), "factors": factors})
 
 
+class InternLm2(Case):
+    """transformers does not have this model. It is Llama with other names, and with queries, keys and values in one matrix:
+    for each key head its queries, itself and its values."""
+
+    NAMES = {
+        "embed_tokens": "tok_embeddings",
+        "lm_head": "output",
+        "input_layernorm": "attention_norm",
+        "post_attention_layernorm": "ffn_norm",
+        "self_attn.o_proj": "attention.wo",
+        "mlp.gate_proj": "feed_forward.w1",
+        "mlp.up_proj": "feed_forward.w3",
+        "mlp.down_proj": "feed_forward.w2",
+    }
+
+    def __init__(self, name, **config):
+        super().__init__(name, "Llama", **config)
+
+    def published(self, config: dict, state: dict[str, torch.Tensor]) -> tuple[dict, dict]:
+        found = {}
+        heads, group = self.config.num_key_value_heads, self.config.num_attention_heads // self.config.num_key_value_heads
+        for name, w in state.items():
+            if name.endswith("self_attn.q_proj.weight"):
+                k, v = state[name.replace("q_proj", "k_proj")], state[name.replace("q_proj", "v_proj")]
+                parts = [w.view(heads, group, -1, w.size(1)), k.view(heads, 1, -1, w.size(1)), v.view(heads, 1, -1, w.size(1))]
+                found[name.replace("self_attn.q_proj", "attention.wqkv")] = torch.cat(parts, 1).view(-1, w.size(1))
+            elif "k_proj" not in name and "v_proj" not in name:
+                for theirs, own in self.NAMES.items():
+                    name = name.replace(theirs, own)
+                found[name] = w.contiguous()
+        return config | {"model_type": "internlm2", "architectures": ["InternLM2ForCausalLM"]}, found
+
+
 def grouped(tensors: dict[str, list]) -> dict[str, list]:
     """One entry for the tensors of the same part of all layers, and of all experts of a layer, if they are alike: their
     numbers become a count, as in `blk.{2}.attn_q.weight`."""
@@ -392,6 +425,7 @@ def cases() -> list[Case]:
              head_dim=16, sliding_window=24, hidden_size_per_layer_input=6, tie_word_embeddings=True, num_kv_shared_layers=1,
              edit=old_gemma4, global_head_dim=20),
         Case("ERNIE 4.5, tied", "Ernie4_5", head_dim=24, tie_word_embeddings=True, use_bias=True),
+        InternLm2("InternLM 2", num_attention_heads=6, hidden_size=96, rope_parameters=rope(theta=1e6), edit=old_rope),
         Case("gpt-oss", "GptOss", head_dim=16, num_local_experts=5, num_experts_per_tok=2, intermediate_size=96,
              sliding_window=20, rope_parameters=rope("yarn", 150_000.0, factor=4.0, original_max_position_embeddings=32,
                                                      beta_fast=32.0, beta_slow=1.0, truncate=False)),

@@ -15,7 +15,7 @@ final class HubTensorNames {
 
     /// What text models have before their names, also within a model that sees or hears.
     private static final String PREFIX = "(?:(?:language_|text_)?model\\.)*";
-    private static final Pattern OUTSIDE = Pattern.compile(PREFIX + "(?<name>(?:embed_tokens|norm|lm_head|embed_tokens_per_layer|per_layer_model_projection|per_layer_projection_norm)\\.weight)");
+    private static final Pattern OUTSIDE = Pattern.compile(PREFIX + "(?<name>(?:embed_tokens|tok_embeddings|norm|lm_head|output|embed_tokens_per_layer|per_layer_model_projection|per_layer_projection_norm)\\.weight)");
     private static final Pattern HUB_BLOCK = Pattern.compile(
             PREFIX + "layers\\.(?<block>0|[1-9]\\d{0,3})\\.(?<part>.+?)(?<kind>\\.weight|\\.bias|_bias)?");
     private static final Pattern HUB_EXPERT = Pattern.compile(
@@ -98,6 +98,16 @@ final class HubTensorNames {
             "w1", "ffn_gate",
             "w3", "ffn_up",
             "w2", "ffn_down");
+    private static final Map<String, String> OF_INTERNLM2 = Map.of(
+            "tok_embeddings.weight", EMBEDDING,
+            "output.weight", HEAD,
+            "attention.wqkv", "attn_qkv_grouped",
+            "attention.wo", "attn_output",
+            "attention_norm", "attn_norm",
+            "ffn_norm", "ffn_norm",
+            "feed_forward.w1", "ffn_gate",
+            "feed_forward.w3", "ffn_up",
+            "feed_forward.w2", "ffn_down");
     /// For messages: of several names, the most common one.
     private static final Map<String, String> BACK_IN_BLOCKS = back();
 
@@ -119,7 +129,8 @@ final class HubTensorNames {
     Optional<String> toGguf(String name) {
         var outside = OUTSIDE.matcher(name);
         if (outside.matches()) {
-            return Optional.ofNullable(OUTSIDE_BLOCKS.get(outside.group("name")));
+            var outsideName = outside.group("name");
+            return Optional.ofNullable(OUTSIDE_BLOCKS.getOrDefault(outsideName, OF_INTERNLM2.get(outsideName)));
         }
         var block = HUB_BLOCK.matcher(name);
         if (!block.matches()) {
@@ -147,7 +158,9 @@ final class HubTensorNames {
             return Optional.of(EXPERTS.get(expert.group("part")) + "." + expert.group("expert"));
         }
         return Optional.ofNullable(
-                part.equals(AFTER_ATTENTION) && normsBeforeSum ? "post_attention_norm" : IN_BLOCKS.get(part));
+                part.equals(AFTER_ATTENTION) && normsBeforeSum
+                        ? "post_attention_norm"
+                        : IN_BLOCKS.getOrDefault(part, OF_INTERNLM2.get(part)));
     }
 
     /// The name itself if transformers has none for it.

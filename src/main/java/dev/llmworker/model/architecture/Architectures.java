@@ -24,7 +24,8 @@ public final class Architectures {
             new Gemma3(),
             new Gemma4(),
             new GptOss(),
-            new Ernie45());
+            new Ernie45(),
+            new InternLm2());
 
     private Architectures() {}
 
