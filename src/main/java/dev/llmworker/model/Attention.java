@@ -52,6 +52,25 @@ public record Attention(
         return heads * headDim;
     }
 
+    Attention with(Rope other) {
+        return new Attention(
+                heads,
+                kvHeads,
+                headDim,
+                window,
+                other,
+                scale,
+                cap,
+                growth,
+                norm,
+                biased,
+                outputBiased,
+                sinks,
+                valuesNormed,
+                valuesAreKeys,
+                keysOf);
+    }
+
     public boolean hasKeys() {
         return keysOf == OWN_KEYS;
     }

@@ -1,5 +1,7 @@
 package dev.llmworker.model;
 
+import java.util.function.UnaryOperator;
+
 /// One layer: attention, then feed-forward. Each adds its result to what came in.
 ///
 /// @param residualScale factor of what each half adds
@@ -27,6 +29,14 @@ public record Layer(
         public boolean after() {
             return after;
         }
+    }
+
+    /// The same layer with other rotary positions, if it has some.
+    Layer with(UnaryOperator<Rope> other) {
+        var rope = attention.rope();
+        return rope == null
+                ? this
+                : new Layer(attention.with(other.apply(rope)), feedForward, norms, residualScale, scaled);
     }
 
     /// In words: `9 heads of 64 (3 for keys and values), feed-forward 1536`.

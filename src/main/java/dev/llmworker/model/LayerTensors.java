@@ -6,7 +6,9 @@ import dev.llmworker.weights.Tensor;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /// The tensors of a layer, by GGUF's names, and their shapes. A file may have some matrices joined.
@@ -33,6 +35,8 @@ public record LayerTensors(
 
     /// InternLM 2 has the queries of each key head before it, and then its value head. GGUF has no such tensors.
     private static final String GROUPED = "attn_qkv_grouped";
+
+    private static final Pattern OF_EXPERTS = Pattern.compile("blk\\.\\d+\\.ffn_\\w+(_exps.*|\\.\\d+)\\.weight");
 
     private static final String FEED_FORWARD_NORM = "ffn_norm.weight";
     private static final String FEED_FORWARD_NORM_OF_GPT_OSS = "post_attention_norm.weight";
@@ -88,6 +92,17 @@ public record LayerTensors(
     /// Whether a tensor has a part for each expert.
     public static boolean isOfAllExperts(String name) {
         return name.contains("_exps");
+    }
+
+    /// The part of a tensor that is used for a token: of the experts' matrices that of the chosen ones.
+    public static double shareUsed(String name, ModelConfig config) {
+        var experts = config.layers().stream()
+                .map(layer -> layer.feedForward().experts())
+                .filter(Objects::nonNull)
+                .findFirst();
+        return experts.isEmpty() || !OF_EXPERTS.matcher(name).matches()
+                ? 1
+                : (double) experts.get().used() / experts.get().count();
     }
 
     private void addNorms(Layer.Norms norms, int hidden, boolean ofGptOss) {

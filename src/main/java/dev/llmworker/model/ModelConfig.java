@@ -1,6 +1,7 @@
 package dev.llmworker.model;
 
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -35,6 +36,27 @@ public record ModelConfig(
         List<Layer> layers) {
     public ModelConfig {
         layers = List.copyOf(layers);
+    }
+
+    /// The model with the rotary positions that it has in contexts of this length.
+    public ModelConfig forContext(int length) {
+        // One for all layers that share one: together, those of each layer could fill the memory.
+        var ropes = new IdentityHashMap<Rope, Rope>();
+        return new ModelConfig(
+                name,
+                architecture,
+                hidden,
+                vocabulary,
+                contextLength,
+                epsilon,
+                embeddingScale,
+                logitScale,
+                logitCap,
+                normsFromZero,
+                layerInput,
+                layers.stream()
+                        .map(layer -> layer.with(rope -> ropes.computeIfAbsent(rope, same -> same.forContext(length))))
+                        .toList());
     }
 
     /// Bytes that a token takes in the KV cache.

@@ -76,18 +76,17 @@ final class Description {
     /// Of the layers so far, those that have a tensor for each expert.
     private long separateTensors;
 
-    private Description(StoredModel model, Architecture architecture, int contextLength) throws ModelFileException {
+    private Description(StoredModel model, Architecture architecture) throws ModelFileException {
         keys = new Keys(model, architecture.name());
         hidden = keys.size("embedding_length", Keys.MAX_SIZE);
         layers = keys.layers();
         fromHub = model.fromHub();
         trainedLength = keys.size("context_length", MAX_CONTEXT);
-        ropes = new Ropes(model, keys, architecture.halfSplit(fromHub), trainedLength, contextLength);
+        ropes = new Ropes(model, keys, architecture.halfSplit(fromHub), trainedLength);
     }
 
-    /// @param contextLength that the model will run with; 0 if it is not known yet
-    static ModelConfig of(StoredModel model, Architecture architecture, int contextLength) throws ModelFileException {
-        var description = new Description(model, architecture, contextLength);
+    static ModelConfig of(StoredModel model, Architecture architecture) throws ModelFileException {
+        var description = new Description(model, architecture);
         architecture.describe(description);
         description.checkActivation();
         var layers = new ArrayList<Layer>();

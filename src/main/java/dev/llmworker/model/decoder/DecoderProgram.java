@@ -48,6 +48,13 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
         return 0;
     }
 
+    /// What a step computes for each token of the longest context, in bytes: scores of attention and tables of positions.
+    ///
+    /// @param promptRows the most rows of prompts in a step
+    default long scratchPerToken(ModelConfig config, int slots, int promptRows, Precision cache) {
+        return 0;
+    }
+
     /// The positions of the float32 copy of slot 0 that makes steps of one row faster; 0 is none.
     default int loneLength(ModelConfig config, Precision cache, int contextLength, boolean deterministic) {
         return 0;

@@ -161,6 +161,20 @@ final class WeightLoader {
         return needed;
     }
 
+    /// What a step of one row reads of the matrices, in bytes.
+    long stepBytes() {
+        var bytes = 0L;
+        for (var entry : model.tensors().entrySet()) {
+            var name = entry.getKey();
+            var isRead = !name.equals(TensorCheck.LAYER_EMBEDDING) && (!name.equals(EMBEDDING) || !hasOwnHead());
+            if (isRead && entry.getValue().rows() > 1) {
+                var few = program.fewRows(List.of(entry.getValue()), weights);
+                bytes += (long) (few.bytes(entry.getValue(), dense()) * LayerTensors.shareUsed(name, config));
+            }
+        }
+        return bytes;
+    }
+
     /// Queries, keys and values: one matrix. Its rows, and what is added to or multiplied with its results, are in the
     /// order that the rotary positions need.
     private void putAttention(int layer, Attention attention, LayerTensors tensors)
