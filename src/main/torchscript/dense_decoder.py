@@ -22,7 +22,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import program
 from experts import activated, routed, run_experts
 from gguf_blocks import unpack
 from program import DecoderProgram, Layer
@@ -43,8 +42,8 @@ class DenseLayer(NamedTuple):
     values: Tensor
     qkv: Tensor
     qkv_bias: Optional[Tensor]
-    head_norms: Optional[Tensor]  # [A + G, D], times the square root of the number of values in a norm
-    head_norm_epsilon: Tensor  # [1 or A + G, 1], times that root
+    head_norms: Optional[Tensor]  # [A + G, D], or with values [A + 2 · G, D], times the square root of the number of values in a norm
+    head_norm_epsilon: Tensor  # [1 or as many, 1], times that root
     sinks: Optional[Tensor]  # [G, A / G, 1]
     output: Tensor
     output_bias: Optional[Tensor]
@@ -56,6 +55,17 @@ class DenseLayer(NamedTuple):
     down: Tensor  # [H, width]
     down_bias: Optional[Tensor]
     feed_forward_post_norm: Optional[Tensor]
+    # Beside the experts: a block for all tokens, and what is multiplied with the weights of each expert [E].
+    dense_gate_up: Optional[Tensor]
+    dense_down: Optional[Tensor]
+    dense_post_norm: Optional[Tensor]
+    experts_post_norm: Optional[Tensor]
+    expert_scales: Optional[Tensor]
+    # Of what the layer takes beside the stream.
+    input_gate: Optional[Tensor]  # [P, H]
+    input_projection: Optional[Tensor]  # [H, P]
+    input_post_norm: Optional[Tensor]
+    scale: Optional[Tensor]  # [1], factor of the layer's result
 
 
 class Turns(NamedTuple):
@@ -105,6 +115,9 @@ class DenseDecoder(Types, DecoderProgram):
         self.run_layers = []
         self.output_norm = none
         self.head_matrix = none
+        # Of the inputs of layers: [layers · P, H] and [P], times the square root of P.
+        self.input_matrix = none
+        self.input_norm = none
         # `embedding` is [V, H + 8]: column H is what a norm adds for its epsilon, the others are padding.
         self.pad_value = 0.0
         self.norm_epsilon = none  # [1, 1], times the square root of H
@@ -141,6 +154,8 @@ class DenseDecoder(Types, DecoderProgram):
         self.length = self.bucket(self.max_length + 1)
         counts: List[int] = []
         for d in self.described:
+            if d.keys_of >= 0:
+                continue
             kind = kind_of(self.cache_kinds, [float(d.kv_heads), float(d.head_dim)])
             if kind == len(counts):
                 counts.append(0)
@@ -179,11 +194,14 @@ class DenseDecoder(Types, DecoderProgram):
         self.output_norm = weights * float(self.hidden) ** 0.5
 
     def add_vector(self, layer: int, role: str, values: Tensor) -> None:
+        if role == "input_norm":
+            self.input_norm = values * float(self.layer_input) ** 0.5
+            return
         d, root = self.described[layer], float(self.hidden) ** 0.5
-        if role == "attention_norm" or role == "feed_forward_norm":
-            values = values * root
-        elif role == "attention_post_norm" or role == "feed_forward_post_norm":
+        if role == "attention_post_norm" or role == "feed_forward_post_norm":
             values = values * (root * d.residual_scale)
+        elif role.endswith("_norm"):
+            values = values * root
         elif role == "qkv_bias":
             values = self.by_group_and_keys(values.unsqueeze(1), d).squeeze(1).to(self.compute_dtype)
         elif role == "head_norms":
@@ -196,8 +214,10 @@ class DenseDecoder(Types, DecoderProgram):
             values = (values * (self.added_factor(d) * d.experts_scale)).to(self.compute_dtype)
         elif role == "gate_up_bias":
             values = values.to(self.compute_dtype)
+        elif role == "layer_scale":
+            values = values.to(self.residual_dtype)
         else:
-            assert role == "router_bias", "dense.pt has no " + role
+            assert role == "router_bias" or role == "expert_scales", "dense.pt has no " + role
         if d.experts > 0 and (role == "gate_up_bias" or role == "down_bias"):
             values = values.view(d.experts, -1)
         self.tensors[name(layer, role)] = values
@@ -245,8 +265,11 @@ class DenseDecoder(Types, DecoderProgram):
         for i in range(len(parts)):
             self.unpack_scaled(parts[i], types[i], factors, whole[first : first + rows[i]])
             first += rows[i]
-        if layer == program.HEAD:
+        if role == "head":
             self.head_matrix = whole
+            return
+        if role == "inputs":
+            self.input_matrix = whole
             return
         d = self.described[layer]
         if role == "qkv":
@@ -270,15 +293,20 @@ class DenseDecoder(Types, DecoderProgram):
 
     def column_factors(self, layer: int, role: str) -> Tensor:
         """What the columns of a matrix are multiplied with: the norm before it [columns], or one factor [1]."""
-        if layer == program.HEAD:
+        if role == "head":
             return self.output_norm
-        d = self.described[layer]
         factor = 1.0
-        if role == "attention_output":
+        if role == "inputs":
+            return torch.full([1], float(self.hidden) ** -0.5, device=self.device)
+        d = self.described[layer]
+        own = {"router": "router_norm", "gate_up": "experts_norm"}.get(role, "")
+        if name(layer, own) in self.tensors:
+            return self.tensors[name(layer, own)]
+        if role == "attention_output" or role == "dense_down":
             factor = self.added_factor(d)
         elif role == "down":
             factor = self.added_factor(d) * d.experts_scale
-        elif d.norms != "after":
+        elif d.norms != "after" and not role.startswith("input_"):
             return self.tensors[name(layer, "attention_norm" if role == "qkv" else "feed_forward_norm")]
         return torch.full([1], factor, device=self.device)
 
@@ -299,9 +327,12 @@ class DenseDecoder(Types, DecoderProgram):
         self.idle_rows = idle.contiguous().to(self.device)
         used = [0 for _ in self.cache_kinds]
         for i, d in enumerate(self.described):
-            cache = kind_of(self.cache_kinds, [float(d.kv_heads), float(d.head_dim)])
-            keys, values = self.all_keys[cache][used[cache]], self.all_values[cache][used[cache]]
-            used[cache] += 1
+            if d.keys_of >= 0:
+                keys, values = self.run_layers[d.keys_of].keys, self.run_layers[d.keys_of].values
+            else:
+                cache = kind_of(self.cache_kinds, [float(d.kv_heads), float(d.head_dim)])
+                keys, values = self.all_keys[cache][used[cache]], self.all_values[cache][used[cache]]
+                used[cache] += 1
             layer = self.built(i, d, keys, values)
             self.run_layers.append(layer)
             self.whole_length = self.whole_length or self.deterministic and (d.cap > 0.0 or layer.sinks is not None)
@@ -342,6 +373,15 @@ class DenseDecoder(Types, DecoderProgram):
             down=self.tensors[name(i, "down")],
             down_bias=self.tensors.get(name(i, "down_bias")),
             feed_forward_post_norm=self.tensors.get(name(i, "feed_forward_post_norm")),
+            dense_gate_up=self.tensors.get(name(i, "dense_gate_up")),
+            dense_down=self.tensors.get(name(i, "dense_down")),
+            dense_post_norm=self.tensors.get(name(i, "dense_post_norm")),
+            experts_post_norm=self.tensors.get(name(i, "experts_post_norm")),
+            expert_scales=self.tensors.get(name(i, "expert_scales")),
+            input_gate=self.tensors.get(name(i, "input_gate")),
+            input_projection=self.tensors.get(name(i, "input_projection")),
+            input_post_norm=self.tensors.get(name(i, "input_post_norm")),
+            scale=self.tensors.get(name(i, "layer_scale")),
         )
 
     def add_turns(self, frequencies: List[float], strength: float, dim: int) -> None:
@@ -361,13 +401,16 @@ class DenseDecoder(Types, DecoderProgram):
 
     @torch.jit.export
     def step_bytes(self) -> int:
-        bytes = bytes_of([self.head_matrix])
+        bytes = bytes_of([self.head_matrix, self.input_matrix])
         for layer in self.run_layers:
             block = bytes_of([layer.gate_up, layer.down])
             router = layer.router
             if router is not None:
                 block = block // layer.described.experts * layer.described.used_experts + bytes_of([router])
             bytes += bytes_of([layer.qkv, layer.output]) + block
+            for matrix in [layer.dense_gate_up, layer.dense_down, layer.input_gate, layer.input_projection]:
+                if matrix is not None:
+                    bytes += bytes_of([matrix])
         return bytes
 
     # To the device and back.
@@ -457,21 +500,30 @@ class DenseDecoder(Types, DecoderProgram):
         return torch.cat([queries, keys], 1)
 
     def attention_inputs(self, x: Tensor, layer: DenseLayer, turns: Turns) -> Tuple[Tensor, Tensor]:
-        """Queries and keys with rotary positions, [n, A + G, D], and values [n, G, D], in the cache's type."""
+        """Queries and keys with rotary positions, [n, A + G, D], and values [n, G, D], in the cache's type. Without those of
+        a layer that reads the keys and values of an earlier one."""
         d = layer.described
-        turning = d.heads + d.kv_heads
+        kv_heads = d.kv_heads if d.keys_of < 0 else 0
+        turning = d.heads + kv_heads
         inputs = self.norm(x) if layer.norm_before else x.narrow(1, 0, self.hidden).to(self.compute_dtype)
         qkv = F.linear(inputs, layer.qkv, layer.qkv_bias).view(x.size(0), -1, d.head_dim)
-        qk, head_norms = qkv.narrow(1, 0, turning), layer.head_norms
-        if head_norms is not None:
-            normed = torch.empty(qk.size(), dtype=self.compute_dtype, device=self.device)
-            qk = torch.div(qk, torch.hypot(self.head_lengths(qk, d), layer.head_norm_epsilon))
-            qk = torch.mul(qk, head_norms, out=normed)
+        head_norms = layer.head_norms
+        v = qkv.narrow(1, turning, kv_heads)
+        if head_norms is None:
+            qk = qkv.narrow(1, 0, turning)
+        else:
+            part = qkv.narrow(1, 0, head_norms.size(0))
+            normed = torch.empty(part.size(), dtype=self.compute_dtype, device=self.device)
+            part = torch.div(part, torch.hypot(self.head_lengths(part, d), layer.head_norm_epsilon))
+            part = torch.mul(part, head_norms, out=normed)
+            qk = part.narrow(1, 0, turning)
+            if part.size(1) > turning:
+                v = part.narrow(1, turning, kv_heads)
         if layer.rotation >= 0:
             qk = torch.bmm(qk, turns.rotations[layer.rotation])
         if layer.growth >= 0:
             qk.narrow(1, 0, d.heads).mul_(turns.growths[layer.growth])
-        return qk.to(self.cache_dtype), qkv.narrow(1, turning, d.kv_heads).to(self.cache_dtype)
+        return qk.to(self.cache_dtype), v.to(self.cache_dtype)
 
     def feed_forward(self, x: Tensor, layer: DenseLayer, apart: bool) -> None:
         """apart: each row's experts run for it alone"""
@@ -482,9 +534,44 @@ class DenseDecoder(Types, DecoderProgram):
             self.add_product(x, between, layer.down, layer.down_bias, layer.feed_forward_post_norm)
         else:
             weights, chosen = routed(F.linear(inputs.float(), router, layer.router_bias), d)
+            scales = layer.expert_scales
+            if scales is not None:
+                weights = weights * scales[chosen]
             gate_up, down = (layer.gate_up, layer.gate_up_bias), (layer.down, layer.down_bias)
             result = run_experts(inputs, weights, chosen, gate_up, down, d.activation, apart)
+            result = self.normed(result, layer.experts_post_norm)
+            dense_gate_up, dense_down = layer.dense_gate_up, layer.dense_down
+            if dense_gate_up is not None and dense_down is not None:
+                beside = F.linear(activated(F.linear(inputs, dense_gate_up), d.activation), dense_down)
+                result = result + self.normed(beside, layer.dense_post_norm)
             self.add_result(x, result, layer.feed_forward_post_norm)
+
+    def normed(self, rows: Tensor, norm: Optional[Tensor]) -> Tensor:
+        """Rows [n, H] with a norm, if there is one, in float32."""
+        if norm is None:
+            return rows
+        length = torch.linalg.vector_norm(rows, 2, [1], True, dtype=torch.float32)
+        return torch.div(rows, torch.hypot(length, self.norm_epsilon)).mul_(norm)
+
+    def layer_inputs(self, tokens: Tensor, x: Tensor) -> Tensor:
+        """What each layer takes of tokens beside the stream: [layers, n, P]. The sum is scaled to keep its variance."""
+        n, size = tokens.size(0), self.layer_input
+        projected = F.linear(x.narrow(1, 0, self.hidden).to(self.compute_dtype), self.input_matrix).view(n, -1, size)
+        length = torch.linalg.vector_norm(projected, 2, [2], True, dtype=torch.float32)
+        epsilon = torch.full([1], (size * self.epsilon) ** 0.5, device=self.device)
+        projected = torch.div(projected, torch.hypot(length, epsilon)).mul_(self.input_norm)
+        sum = projected.add_(self.embed_for_layers(tokens).view(n, -1, size)).mul_(0.5**0.5)
+        return sum.to(self.compute_dtype).transpose(0, 1).contiguous()
+
+    def end_layer(self, x: Tensor, layer: DenseLayer, inputs: Tensor) -> None:
+        """Adds what the layer makes of its inputs [n, P], and scales the stream."""
+        gate, projection, scale = layer.input_gate, layer.input_projection, layer.scale
+        if gate is not None and projection is not None:
+            gates = F.linear(x.narrow(1, 0, self.hidden).to(self.compute_dtype), gate)
+            between = activated(torch.cat([gates, inputs], 1), layer.described.activation)
+            self.add_product(x, between, projection, None, layer.input_post_norm)
+        if scale is not None:
+            x.narrow(1, 0, self.hidden).mul_(scale)
 
     def head(self, x: Tensor) -> Tensor:
         return self.bounded(F.linear(self.norm(x), self.head_matrix).float())
@@ -537,10 +624,11 @@ class DenseDecoder(Types, DecoderProgram):
     ) -> Tensor:
         """Writes a step's keys and values to the cache and attends: [n, A · D]. A single row without a mask sees all of
         the length and its window."""
-        n, d = v.size(0), layer.described
-        at: List[Optional[Tensor]] = [self.slot_numbers[:n], positions]
-        layer.keys.index_put_(at, qk.narrow(1, d.heads, d.kv_heads))
-        layer.values.index_put_(at, v)
+        n, d = qk.size(0), layer.described
+        if d.keys_of < 0:
+            at: List[Optional[Tensor]] = [self.slot_numbers[:n], positions]
+            layer.keys.index_put_(at, qk.narrow(1, d.heads, d.kv_heads))
+            layer.values.index_put_(at, v)
         q = qk.narrow(1, 0, d.heads).view(n, -1, d.kv_heads, d.head_dim).transpose(1, 2)
         mask: Optional[Tensor] = None
         first = 0
@@ -565,7 +653,8 @@ class DenseDecoder(Types, DecoderProgram):
                 chunk_masks.append(self.prefill_masks(start, chunk_length))
             x_tokens, x_positions = torch.cat([tokens, chunk_tokens]), torch.cat(places)
         x, turns = self.embed(x_tokens), self.turned_by(x_positions)
-        for layer in self.run_layers:
+        inputs = self.layer_inputs(x_tokens, x) if self.layer_input > 0 else x
+        for index, layer in enumerate(self.run_layers):
             qk, v = self.attention_inputs(x, layer, turns)
             if len(chunk_masks) == 0:
                 attention = self.decode_attention(qk, v, layer, positions, length, masks)
@@ -580,6 +669,7 @@ class DenseDecoder(Types, DecoderProgram):
                 attention = torch.cat(all)
             self.add_product(x, attention, layer.output, layer.output_bias, layer.attention_post_norm)
             self.feed_forward(x, layer, self.deterministic)
+            self.end_layer(x, layer, inputs[index] if self.layer_input > 0 else inputs)
         return x[:n]
 
     def decode_step(self, tokens: Tensor, positions: Tensor, chunk_tokens: Tensor, max_position: int) -> Tensor:
@@ -627,11 +717,12 @@ class DenseDecoder(Types, DecoderProgram):
         self, qk: Tensor, v: Tensor, layer: DenseLayer, slot: int, start: int, masks: List[Tensor]
     ) -> Tensor:
         """Writes a chunk's keys and values to the cache and attends to what each row sees: [n, A · D]."""
-        n, d, mask = v.size(0), layer.described, masks[layer.sight]
+        n, d, mask = qk.size(0), layer.described, masks[layer.sight]
         group = d.heads // d.kv_heads
         keys, values = layer.keys[slot], layer.values[slot]
-        keys[start : start + n].copy_(qk[:, d.heads :])
-        values[start : start + n].copy_(v)
+        if d.keys_of < 0:
+            keys[start : start + n].copy_(qk[:, d.heads :])
+            values[start : start + n].copy_(v)
         last = self.bucket(start + n)
         first = last - mask.size(3)
         q = qk[:, : d.heads].reshape(1, n * group, d.kv_heads, d.head_dim).transpose(1, 2)
@@ -642,11 +733,13 @@ class DenseDecoder(Types, DecoderProgram):
         n = tokens.size(0)
         x, turns = self.embed(tokens), self.turned_by(self.places[start : start + n])
         masks = self.prefill_masks(start, n)
-        for layer in self.run_layers:
+        inputs = self.layer_inputs(tokens, x) if self.layer_input > 0 else x
+        for index, layer in enumerate(self.run_layers):
             qk, v = self.attention_inputs(x, layer, turns)
             attention = self.prefill_attention(qk, v, layer, slot, start, masks)
             self.add_product(x, attention, layer.output, layer.output_bias, layer.attention_post_norm)
             self.feed_forward(x, layer, False)
+            self.end_layer(x, layer, inputs[index] if self.layer_input > 0 else inputs)
         return x[first:]
 
     # Slots.
@@ -660,6 +753,8 @@ class DenseDecoder(Types, DecoderProgram):
     def swap_slots(self, a: int, b: int, length: int) -> None:
         """Layer by layer, to bound the temporaries."""
         for layer in self.run_layers:
+            if layer.described.keys_of >= 0:
+                continue
             for cache in [layer.keys, layer.values]:
                 kept = cache[a, :length].clone()
                 cache[a, :length].copy_(cache[b, :length])

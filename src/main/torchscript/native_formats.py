@@ -29,9 +29,29 @@ VECTOR_ROLES: Final[List[str]] = [
     "router_bias",
     "gate_up_bias",
     "down_bias",
+    "layer_scale",
+    "input_post_norm",
+    "router_norm",
+    "expert_scales",
+    "experts_norm",
+    "experts_post_norm",
+    "dense_post_norm",
     "output_norm",
+    "input_norm",
 ]
-MATRIX_ROLES: Final[List[str]] = ["qkv", "attention_output", "router", "gate_up", "down", "head"]
+MATRIX_ROLES: Final[List[str]] = [
+    "qkv",
+    "attention_output",
+    "router",
+    "gate_up",
+    "down",
+    "dense_gate_up",
+    "dense_down",
+    "input_gate",
+    "input_projection",
+    "inputs",
+    "head",
+]
 
 # `HeadNorm` and `Activation`, likewise.
 HEAD_NORMS: Final[List[str]] = ["none", "each", "whole"]

@@ -277,8 +277,8 @@ void test_errors() {
   check_throws<std::invalid_argument>("no weight format has the number 7", [] { enumerator<Format>(7); });
   check_throws<std::invalid_argument>("no cache type has the number -1", [] { enumerator<CacheType>(-1); });
   check_throws<std::invalid_argument>("no GGUF type of blocks has the number 6", [] { enumerator<GgufType>(6); });
-  check_throws<std::invalid_argument>("no role of a vector has the number 12", [] { enumerator<VectorRole>(12); });
-  check_throws<std::invalid_argument>("no role of a matrix has the number 6", [] { enumerator<MatrixRole>(6); });
+  check_throws<std::invalid_argument>("no role of a vector has the number 20", [] { enumerator<VectorRole>(20); });
+  check_throws<std::invalid_argument>("no role of a matrix has the number 11", [] { enumerator<MatrixRole>(11); });
   check_throws<std::invalid_argument>("no norm of heads has the number 3", [] { enumerator<HeadNorm>(3); });
   check_throws<std::invalid_argument>("no activation has the number -1", [] { enumerator<Activation>(-1); });
   check_throws<std::invalid_argument>("multiple of 8", [] { KvCache(CacheType::F16, {{1, 12}}, 1, 8); });

@@ -15,6 +15,9 @@ import org.jspecify.annotations.Nullable;
 /// @param biased whether queries, keys and values have a bias
 /// @param outputBiased whether the result has one
 /// @param sinks whether each head has a score beside those of the positions, which takes weight and adds nothing
+/// @param valuesNormed whether values have a norm too, without weights
+/// @param valuesAreKeys whether values are the keys as they are before norm and rotary positions
+/// @param keysOf the earlier layer whose keys and values it reads; -1 if it has its own
 public record Attention(
         int heads,
         int kvHeads,
@@ -27,7 +30,13 @@ public record Attention(
         HeadNorm norm,
         boolean biased,
         boolean outputBiased,
-        boolean sinks) {
+        boolean sinks,
+        boolean valuesNormed,
+        boolean valuesAreKeys,
+        int keysOf) {
+    /// What [#keysOf] is if the layer has keys and values of its own.
+    public static final int OWN_KEYS = -1;
+
     /// RMS norms of queries and keys: none, one of each head, or one of all heads together.
     public enum HeadNorm {
         NONE,
@@ -41,6 +50,29 @@ public record Attention(
     /// Values of all query heads of a token.
     public int queryWidth() {
         return heads * headDim;
+    }
+
+    Attention with(Rope other) {
+        return new Attention(
+                heads,
+                kvHeads,
+                headDim,
+                window,
+                other,
+                scale,
+                cap,
+                growth,
+                norm,
+                biased,
+                outputBiased,
+                sinks,
+                valuesNormed,
+                valuesAreKeys,
+                keysOf);
+    }
+
+    public boolean hasKeys() {
+        return keysOf == OWN_KEYS;
     }
 
     /// Values of all key heads of a token, and of all value heads.

@@ -1,9 +1,13 @@
 package dev.llmworker.model;
 
+import java.util.function.UnaryOperator;
+
 /// One layer: attention, then feed-forward. Each adds its result to what came in.
 ///
 /// @param residualScale factor of what each half adds
-public record Layer(Attention attention, FeedForward feedForward, Norms norms, double residualScale) {
+/// @param scaled whether its result is multiplied by a number that the file has
+public record Layer(
+        Attention attention, FeedForward feedForward, Norms norms, double residualScale, boolean scaled) {
     /// Where the RMS norms are: before each half, after it (before its result is added), or both.
     public enum Norms {
         BEFORE(true, false),
@@ -27,21 +31,32 @@ public record Layer(Attention attention, FeedForward feedForward, Norms norms, d
         }
     }
 
+    /// The same layer with other rotary positions, if it has some.
+    Layer with(UnaryOperator<Rope> other) {
+        var rope = attention.rope();
+        return rope == null
+                ? this
+                : new Layer(attention.with(other.apply(rope)), feedForward, norms, residualScale, scaled);
+    }
+
     /// In words: `9 heads of 64 (3 for keys and values), feed-forward 1536`.
     String description() {
         var experts = feedForward.experts();
         return attention.heads() + " heads of " + attention.headDim() + " (" + attention.kvHeads()
                 + " for keys and values)"
                 + (attention.window() == 0 ? "" : ", a window of " + attention.window())
+                + (attention.hasKeys() ? "" : " of an earlier layer")
                 + (attention.rope() == null ? ", no positions" : "")
                 + ", feed-forward " + feedForward.width()
-                + (experts == null ? "" : " of " + experts.used() + " of " + experts.count() + " experts");
+                + (experts == null ? "" : " of " + experts.used() + " of " + experts.count() + " experts")
+                + (experts == null || experts.denseWidth() == 0 ? "" : " beside " + experts.denseWidth());
     }
 
     /// Whether it has nothing but what Llama, Qwen 2 and Qwen 3 have.
     public boolean isPlain() {
         return norms == Norms.BEFORE
                 && residualScale == 1
+                && !scaled
                 && attention.window() == 0
                 && attention.rope() != null
                 && attention.rope().strength() == 1
@@ -50,6 +65,8 @@ public record Layer(Attention attention, FeedForward feedForward, Norms norms, d
                 && attention.norm() != Attention.HeadNorm.WHOLE
                 && !attention.outputBiased()
                 && !attention.sinks()
+                && !attention.valuesNormed()
+                && attention.hasKeys()
                 && attention.scale() == 1 / Math.sqrt(attention.headDim())
                 && feedForward.activation() == FeedForward.Activation.SILU
                 && !feedForward.biased()

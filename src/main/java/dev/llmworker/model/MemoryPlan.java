@@ -34,10 +34,23 @@ public record MemoryPlan(
 
     /// What the memory must hold.
     ///
+    /// @param scratchPerToken bytes that a step takes for each token of the longest context, beside `working`
     /// @param spareTokens that a slot's cache has room for beside its context, at most
     /// @param share the part of the remaining memory that the cache may take if nobody chose its size
     public record Needs(
-            ModelConfig config, int numberBytes, long weights, long working, int spareTokens, double share) {}
+            ModelConfig config,
+            int numberBytes,
+            long weights,
+            long working,
+            long scratchPerToken,
+            int spareTokens,
+            double share) {
+        /// The longest context of each of some slots that such memory holds, in whole steps.
+        private long longest(double bytes, int slots, double scratch) {
+            var perToken = (double) slots * config.cacheBytesPerToken(numberBytes);
+            return stepped((long) ((bytes - perToken * spareTokens) / (perToken + scratch)));
+        }
+    }
 
     /// @param slots 0: as many as fit
     /// @param contextLength 0: as long as fits
@@ -57,13 +70,13 @@ public record MemoryPlan(
                     "MAX_MODEL_LEN is " + contextLength + "; the model was trained for " + config.contextLength());
         }
         var spare = needs.spareTokens();
-        var budget = (long) (left * needs.share()) / bytesPerToken;
         if (slots == 0) {
             var each = contextLength == 0 ? Math.min(config.contextLength(), COMFORTABLE_CONTEXT) : contextLength;
+            var budget = (long) ((left - needs.scratchPerToken() * each) * needs.share()) / bytesPerToken;
             slots = (int) Math.clamp(budget / (each + spare), 1, DEFAULT_SLOTS);
         }
         if (contextLength == 0) {
-            var longest = stepped(budget / slots - spare);
+            var longest = needs.longest(left * needs.share(), slots, needs.scratchPerToken() * needs.share());
             contextLength = (int) Math.min(config.contextLength(), Math.max(CONTEXT_STEP, longest));
         }
         var plan = new MemoryPlan(
@@ -71,16 +84,17 @@ public record MemoryPlan(
                 memory.total(),
                 memory.available(),
                 needs.weights(),
-                needs.working(),
+                needs.working() + needs.scratchPerToken() * contextLength,
                 slots,
                 contextLength,
                 spare,
                 bytesPerToken,
                 config.cacheArithmetic(needs.numberBytes()));
         // Not the product of all: that of a hostile file could overflow.
-        if (contextLength + spare > left / bytesPerToken / slots) {
+        var leftForCache = left - needs.scratchPerToken() * contextLength;
+        if (contextLength + spare > leftForCache / bytesPerToken / slots) {
             throw new IllegalArgumentException("the KV cache does not fit: " + plan.arithmetic() + "; " + plan.room()
-                    + ". " + plan.whatFits(left));
+                    + ". " + plan.whatFits(left, needs));
         }
         return plan;
     }
@@ -102,10 +116,10 @@ public record MemoryPlan(
                 + gigabytes(working);
     }
 
-    private String whatFits(long left) {
-        var fewer = left / bytesPerToken / (contextLength + spareTokens);
-        var shorter = stepped(left / bytesPerToken / slots - spareTokens);
-        var short1 = stepped(left / bytesPerToken - spareTokens);
+    private String whatFits(long left, Needs needs) {
+        var fewer = (left - needs.scratchPerToken() * contextLength) / bytesPerToken / (contextLength + spareTokens);
+        var shorter = needs.longest(left, slots, needs.scratchPerToken());
+        var short1 = needs.longest(left, 1, needs.scratchPerToken());
         if (fewer >= 1 && shorter >= CONTEXT_STEP) {
             return "MAX_SLOTS=" + fewer + " would fit, or MAX_MODEL_LEN=" + shorter;
         }

@@ -28,11 +28,13 @@ final class HubConfig {
             field("attention.sliding_window", "sliding_window"),
             field("attn_logit_softcapping", "attn_logit_softcapping"),
             field("final_logit_softcapping", "final_logit_softcapping"),
+            field("attention.shared_kv_layers", "num_kv_shared_layers"),
+            field("embedding_length_per_layer_input", "hidden_size_per_layer_input"),
             field("embedding_scale", "embedding_multiplier"),
             field("residual_scale", "residual_multiplier"),
             field("logit_scale", "logits_scaling"),
             field("expert_count", "num_local_experts", "num_experts"),
-            field("expert_used_count", "num_experts_per_tok"),
+            field("expert_used_count", "num_experts_per_tok", "top_k_experts"),
             field("expert_feed_forward_length", "moe_intermediate_size"),
             field("expert_weights_norm", "norm_topk_prob"),
             field("expert_weights_scale", "routed_scaling_factor"),
@@ -41,7 +43,7 @@ final class HubConfig {
             field("vocab_size", "vocab_size"));
     /// Fields that change what a model computes, and the only values that are supported.
     private static final Map<String, Set<String>> ONLY = Map.ofEntries(
-            Map.entry("use_bidirectional_attention", Set.of("false")),
+            Map.entry("use_bidirectional_attention", Set.of("false", "\"vision\"")),
             Map.entry("is_causal", Set.of("true")),
             Map.entry("position_embedding_type", Set.of("\"rope\"")),
             Map.entry("alibi", Set.of("false")),
@@ -49,8 +51,6 @@ final class HubConfig {
             Map.entry("attention_chunk_size", Set.of()),
             Map.entry("attn_output_gate", Set.of("false")),
             Map.entry("kv_lora_rank", Set.of()),
-            Map.entry("num_kv_shared_layers", Set.of("0")),
-            Map.entry("hidden_size_per_layer_input", Set.of("0")),
             Map.entry("decoder_sparse_step", Set.of("1")),
             Map.entry("mlp_only_layers", Set.of("[]")),
             Map.entry("first_k_dense_replace", Set.of("0")),
@@ -59,6 +59,10 @@ final class HubConfig {
             Map.entry("scoring_func", Set.of("\"softmax\"")),
             Map.entry("swiglu_alpha", Set.of("1.702")),
             Map.entry("swiglu_limit", Set.of("7.0", "7")));
+
+    /// Likewise of models whose layers are all alike.
+    private static final Map<String, Set<String>> ONLY_IF_ALIKE = Map.of(
+            "num_kv_shared_layers", Set.of("0"), "hidden_size_per_layer_input", Set.of("0"));
 
     private static final double DEFAULT_EPSILON = 1e-6;
 
@@ -98,19 +102,28 @@ final class HubConfig {
 
     /// Rejects settings that would change the computation but do not show in the tensors' names.
     private void checkParts() throws ModelFileException {
-        if (fields.has("quantization_config")) {
+        var method = fields.get("quantization_config").path("quant_method").asText();
+        if (fields.has("quantization_config") && !method.equals("mxfp4")) {
             throw fields.problem(
                     "quantization_config",
                     "has quant_method " + fields.get("quantization_config").path("quant_method")
-                            + "; supported: weights in F32, F16 and BF16, and quantised ones in GGUF files");
+                            + "; supported: mxfp4, weights in F32, F16 and BF16, and quantised ones in GGUF files");
         }
-        for (var only : ONLY.entrySet()) {
+        check(ONLY);
+        if (!fields.mayHaveOwnLayers()) {
+            check(ONLY_IF_ALIKE);
+        }
+    }
+
+    private void check(Map<String, Set<String>> supported) throws ModelFileException {
+        for (var only : supported.entrySet()) {
             var value = fields.get(only.getKey());
             if (fields.has(only.getKey()) && !only.getValue().contains(value.toString())) {
                 throw fields.problem(
                         only.getKey(),
                         "is " + value + "; supported: "
                                 + only.getValue().stream()
+                                        .sorted()
                                         .map(some -> some + " or ")
                                         .collect(Collectors.joining())
                                 + "none");
@@ -135,6 +148,9 @@ final class HubConfig {
         var size = prefix + "attention.sliding_window";
         var used = fields.mayHaveWindows() && fields.get("use_sliding_window").asBoolean(true);
         if (!used || fields.get("sliding_window").asInt() == 0) {
+            if (fields.mayHaveOwnLayers()) {
+                throw fields.problem("sliding_window", "is missing; expected the window of some layers");
+            }
             values.remove(size);
             return;
         }
@@ -152,6 +168,10 @@ final class HubConfig {
         for (var layer = 0; layer < layers; layer++) {
             slide[layer] = slides(name, fields.get(name), layer);
             some |= slide[layer];
+        }
+        if (fields.mayHaveOwnLayers()) {
+            slide[layers - 1] = false;
+            new HubLayers(fields, metadata, prefix, slide).put(this);
         }
         if (some) {
             put("attention.sliding_window_pattern", name, Value.flags(slide));

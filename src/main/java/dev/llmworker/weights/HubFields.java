@@ -19,13 +19,17 @@ final class HubFields {
             "internlm3", "llama",
             "ministral3", "mistral3",
             "olmo3", "olmo2",
+            "gemma4unified", "gemma4",
             "gptoss", "gpt-oss");
 
     /// Models whose layers never have a window, whatever their files say.
-    private static final Set<String> WITHOUT_WINDOWS = Set.of("llama", "internlm3", "granite", "olmo2", "glm4");
+    private static final Set<String> WITHOUT_WINDOWS = Set.of("llama", "internlm2", "internlm3", "granite", "olmo2", "glm4");
 
     /// Models whose layers all have the window if one has it, whatever their files say.
     private static final Set<String> WITHOUT_PATTERNS = Set.of("qwen3moe", "mixtral");
+
+    /// Models whose layers may have other heads and widths, share keys, and take a part of a second embedding.
+    private static final Set<String> WITH_OWN_LAYERS = Set.of("gemma4", "gemma4unified");
 
     private static final String EPSILON = "rms_norm_eps";
     private static final Map<String, ?> NO_WINDOW = Map.of("use_sliding_window", false);
@@ -38,6 +42,24 @@ final class HubFields {
             "query_pre_attn_scalar", 256,
             "sliding_window", 4096,
             "tie_word_embeddings", true);
+
+    private static final Map<String, ?> GEMMA4 = Map.ofEntries(
+            Map.entry("num_attention_heads", 8),
+            Map.entry("num_key_value_heads", 4),
+            Map.entry("head_dim", 256),
+            Map.entry("global_head_dim", 512),
+            Map.entry("sliding_window", 512),
+            Map.entry("_sliding_window_pattern", 6),
+            Map.entry("max_position_embeddings", 131_072),
+            Map.entry("hidden_size_per_layer_input", 256),
+            Map.entry("tie_word_embeddings", true),
+            Map.entry(
+                    "rope_parameters",
+                    Map.of(
+                            "full_attention",
+                            Map.of("rope_type", "proportional", "partial_rotary_factor", 0.25, "rope_theta", 1e6),
+                            "sliding_attention",
+                            Map.of("rope_type", "default", "rope_theta", 1e4))));
 
     /// What transformers takes for fields that are missing, by its name of the model. Source: its configuration
     /// classes.
@@ -68,6 +90,18 @@ final class HubFields {
                                     1_000_000.0,
                                     "rope_local_base_freq",
                                     10_000.0))),
+            Map.entry("gemma4", GEMMA4),
+            Map.entry(
+                    "gemma4unified",
+                    with(
+                            GEMMA4,
+                            Map.of(
+                                    "sliding_window",
+                                    1024,
+                                    "max_position_embeddings",
+                                    262_144,
+                                    "hidden_size_per_layer_input",
+                                    0))),
             Map.entry("olmo2", Map.of(EPSILON, 1e-5)),
             Map.entry("olmo3", Map.of(EPSILON, 1e-5, "sliding_window", 4096)),
             Map.entry("mixtral", Map.of(EPSILON, 1e-5, "rope_theta", 1e6)),
@@ -138,6 +172,11 @@ final class HubFields {
     /// Whether some layers may have a window and others none.
     boolean mayHavePattern() {
         return !WITHOUT_PATTERNS.contains(name);
+    }
+
+    /// Whether layers may be as [HubLayers] has them. The last one then never has a window, whatever the file says.
+    boolean mayHaveOwnLayers() {
+        return WITH_OWN_LAYERS.contains(name);
     }
 
     /// Where the file says what the model is.

@@ -15,11 +15,12 @@ class MemoryPlanTest {
     private static ModelConfig shape(int layers, int kvHeads, int headDim, int contextLength) {
         var rope = new Rope(new double[headDim / 2], 1, false);
         var attention = new Attention(
-                kvHeads, kvHeads, headDim, 0, rope, 1, 0, null, Attention.HeadNorm.NONE, false, false, false);
+                kvHeads, kvHeads, headDim, 0, rope, 1, 0, null, Attention.HeadNorm.NONE, false, false, false, false, false,
+                Attention.OWN_KEYS);
         var feedForward = new FeedForward(8192, FeedForward.Activation.SILU, false, null);
-        var layer = new Layer(attention, feedForward, Layer.Norms.BEFORE, 1);
+        var layer = new Layer(attention, feedForward, Layer.Norms.BEFORE, 1, false);
         return new ModelConfig(
-                "m", "llama", 2048, 128_256, contextLength, 1e-5f, 1, 1, 0, false, Collections.nCopies(layers, layer));
+                "m", "llama", 2048, 128_256, contextLength, 1e-5f, 1, 1, 0, false, 0, Collections.nCopies(layers, layer));
     }
 
     /// 10 GB are left beside weights and work, 5 GB of them for a cache that nobody chose.
@@ -30,7 +31,7 @@ class MemoryPlanTest {
     private static MemoryPlan plan(long available, long weights, int slots, int contextLength) {
         return MemoryPlan.of(
                 new DeviceMemory(16 * GB, available, "this machine"),
-                new MemoryPlan.Needs(SHAPE, 2, weights, GB, 0, 0.5),
+                new MemoryPlan.Needs(SHAPE, 2, weights, GB, 0, 0, 0.5),
                 slots,
                 contextLength);
     }
@@ -44,7 +45,7 @@ class MemoryPlanTest {
     /// 2^70 bytes in all, which is 0 as a long.
     @Test
     void aCacheWhoseSizeOverflowsIsRefused() {
-        var needs = new MemoryPlan.Needs(shape(1 << 12, 1 << 18, 4, 1 << 24), 4, GB, GB, 0, 0.5);
+        var needs = new MemoryPlan.Needs(shape(1 << 12, 1 << 18, 4, 1 << 24), 4, GB, GB, 0, 0, 0.5);
         var memory = new DeviceMemory(16 * GB, 15 * GB, "this machine");
         assertThrows(IllegalArgumentException.class, () -> MemoryPlan.of(memory, needs, 1024, 1 << 24));
     }
@@ -111,6 +112,19 @@ class MemoryPlanTest {
         assertEquals(1_472, tighter.contextLength());
     }
 
+    /// Of 11 GB, a token takes 32,768 bytes in each slot and once 1,000,000.
+    @Test
+    void whatAStepTakesForLongContextsIsPlanned() {
+        var memory = new DeviceMemory(16 * GB, 15 * GB, "this machine");
+        var needs = new MemoryPlan.Needs(SHAPE, 2, 3 * GB, GB, 1_000_000, 0, 0.5);
+        var plan = MemoryPlan.of(memory, needs, 4, 0);
+        assertEquals((long) (5.5e9 / (4 * 32_768 + 500_000)) / 64 * 64, plan.contextLength());
+        assertEquals(GB + 1_000_000L * plan.contextLength(), plan.working());
+        assertEquals(9_600, MemoryPlan.of(memory, needs, 4, 9_600).contextLength());
+        var refused = assertThrows(IllegalArgumentException.class, () -> MemoryPlan.of(memory, needs, 4, 9_792));
+        assertTrue(String.valueOf(refused.getMessage()).endsWith(" or MAX_MODEL_LEN=9664"), refused::toString);
+    }
+
     @Test
     void weightsThatCannotFitAreRefused() {
         assertEquals(
@@ -128,7 +142,7 @@ class MemoryPlanTest {
     private static MemoryPlan onGpu(int slots, int contextLength) {
         return MemoryPlan.of(
                 new DeviceMemory(85 * GB, 80 * GB, "the GPU"),
-                new MemoryPlan.Needs(SHAPE, 2, 16 * GB, GB, 64, 0.9),
+                new MemoryPlan.Needs(SHAPE, 2, 16 * GB, GB, 0, 64, 0.9),
                 slots,
                 contextLength);
     }

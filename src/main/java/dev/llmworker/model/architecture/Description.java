@@ -15,6 +15,7 @@ import dev.llmworker.model.Rope;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// A model while its architecture describes it. It starts as what the metadata says by the keys that all
@@ -59,6 +60,12 @@ final class Description {
     /// Whether queries, keys and values always have a bias; otherwise they have one if it is in the file.
     boolean biased;
     boolean sinks;
+    /// Whether values have a norm without weights.
+    boolean valuesNormed;
+    /// Whether a layer without a matrix for values takes the keys before their norm for them.
+    boolean valuesMayBeKeys;
+    /// Whether experts stand beside a block that all tokens take, and each has norms of its own.
+    boolean expertsApart;
 
     @Nullable
     Growth growth;
@@ -69,23 +76,23 @@ final class Description {
     /// Of the layers so far, those that have a tensor for each expert.
     private long separateTensors;
 
-    private Description(StoredModel model, Architecture architecture, int contextLength) throws ModelFileException {
+    private Description(StoredModel model, Architecture architecture) throws ModelFileException {
         keys = new Keys(model, architecture.name());
         hidden = keys.size("embedding_length", Keys.MAX_SIZE);
         layers = keys.layers();
         fromHub = model.fromHub();
         trainedLength = keys.size("context_length", MAX_CONTEXT);
-        ropes = new Ropes(model, keys, architecture.halfSplit(fromHub), trainedLength, contextLength);
+        ropes = new Ropes(model, keys, architecture.halfSplit(fromHub), trainedLength);
     }
 
-    /// @param contextLength that the model will run with; 0 if it is not known yet
-    static ModelConfig of(StoredModel model, Architecture architecture, int contextLength) throws ModelFileException {
-        var description = new Description(model, architecture, contextLength);
+    static ModelConfig of(StoredModel model, Architecture architecture) throws ModelFileException {
+        var description = new Description(model, architecture);
         architecture.describe(description);
         description.checkActivation();
         var layers = new ArrayList<Layer>();
         for (var i = 0; i < description.layers; i++) {
             layers.add(architecture.layer(description, i));
+            description.checkKeys(layers);
         }
         var embedding = model.tensor("token_embd.weight");
         if (embedding.rows() > MAX_VOCABULARY) {
@@ -102,6 +109,7 @@ final class Description {
                 description.logitScale,
                 description.keys.notNegative("final_logit_softcapping", description.logitCap),
                 description.normsFromZero,
+                description.keys.count("embedding_length_per_layer_input", Keys.MAX_SIZE, 0),
                 layers);
     }
 
@@ -118,7 +126,7 @@ final class Description {
                     "attention.head_count",
                     "is " + heads + "; it must be a multiple of the " + kvHeads + " key-value heads");
         }
-        var headDim = headDim(heads);
+        var headDim = headDim(layer, heads);
         var block = "blk." + layer + ".";
         return new Attention(
                 heads,
@@ -130,9 +138,13 @@ final class Description {
                 keys.notNegative("attn_logit_softcapping", scoreCap),
                 growth,
                 headNorm,
-                biased || keys.hasTensor(block + "attn_q.bias") || keys.hasTensor(block + "attn_qkv.bias"),
+                biased || keys.hasTensor(block + "attn_q.bias") || keys.hasTensor(block + "attn_qkv.bias")
+                        || keys.hasTensor(block + "attn_qkv_grouped.bias"),
                 keys.hasTensor(block + "attn_output.bias"),
-                sinks);
+                sinks,
+                valuesNormed,
+                keys.flag("attention.values_are_keys", layer, valuesAreKeys(block)),
+                keysOf(layer));
     }
 
     private @Nullable Rope rope(int layer, int headDim) throws ModelFileException {
@@ -146,9 +158,11 @@ final class Description {
         return slides(layer) ? ropes.ofSliding(headDim, slidingBase, slidingUnscaled) : ropes.of(headDim);
     }
 
-    private int headDim(int heads) throws ModelFileException {
-        var headDim = keys.count("attention.key_length", Integer.MAX_VALUE, hidden / heads);
-        var valueLength = keys.count("attention.value_length", Integer.MAX_VALUE, headDim);
+    /// The size of heads. Layers with a window may have another one.
+    private int headDim(int layer, int heads) throws ModelFileException {
+        var own = slides(layer) && keys.has("attention.key_length_swa") ? "_swa" : "";
+        var headDim = keys.count("attention.key_length" + own, Integer.MAX_VALUE, hidden / heads);
+        var valueLength = keys.count("attention.value_length" + own, Integer.MAX_VALUE, headDim);
         if (headDim < 2 || headDim % 2 != 0 || headDim > Keys.MAX_SIZE || valueLength != headDim) {
             throw new ModelFileException(
                     keys.metadata().file(),
@@ -162,6 +176,41 @@ final class Description {
                             + " together; the limit is " + Keys.MAX_SIZE);
         }
         return headDim;
+    }
+
+    private boolean valuesAreKeys(String block) {
+        return valuesMayBeKeys
+                && keys.hasTensor(block + "attn_k.weight")
+                && !keys.hasTensor(block + "attn_v.weight");
+    }
+
+    /// The last layers may read the keys and values of the last one before them that has a window, or none, as they do.
+    private int keysOf(int layer) throws ModelFileException {
+        var own = layers - keys.count("attention.shared_kv_layers", layers - 1, 0);
+        if (layer < own) {
+            return Attention.OWN_KEYS;
+        }
+        for (var source = own - 1; source >= 0; source--) {
+            if (slides(source) == slides(layer)) {
+                return source;
+            }
+        }
+        throw keys.problem(
+                "attention.shared_kv_layers", "leaves no layer whose keys and values layer " + layer + " could read");
+    }
+
+    /// Whether the last layer so far can read the keys that it is meant to.
+    private void checkKeys(List<Layer> layers) throws ModelFileException {
+        var last = layers.getLast().attention();
+        if (!last.hasKeys()) {
+            var source = layers.get(last.keysOf()).attention();
+            if (source.kvHeads() != last.kvHeads() || source.headDim() != last.headDim()) {
+                throw keys.problem(
+                        "attention.head_count_kv",
+                        "differs in layers " + (layers.size() - 1) + " and " + last.keysOf()
+                                + ", which share keys and values");
+            }
+        }
     }
 
     /// One block for all tokens.
@@ -183,7 +232,16 @@ final class Description {
                 width,
                 activation,
                 keys.hasTensor("blk.0.ffn_down_exps.bias"),
-                new Experts(count, used, scoring, normalised, scale, keys.hasTensor("blk.0.ffn_gate_inp.bias")));
+                new Experts(
+                        count,
+                        used,
+                        scoring,
+                        normalised,
+                        scale,
+                        keys.hasTensor("blk.0.ffn_gate_inp.bias"),
+                        keys.hasTensor("blk.0.ffn_down_exps.scale"),
+                        expertsApart ? keys.sizeOf(layer, "feed_forward_length", Keys.MAX_SIZE) : 0,
+                        expertsApart));
     }
 
     private int expertWidth() throws ModelFileException {
@@ -229,8 +287,9 @@ final class Description {
         return keys.flag(key, layer, layer % every < every - 1);
     }
 
-    Layer layer(Attention attention, FeedForward feedForward) {
-        return new Layer(attention, feedForward, norms, residualScale);
+    Layer layer(int layer, Attention attention, FeedForward feedForward) {
+        var scaled = keys.hasTensor("blk." + layer + ".layer_output_scale.weight");
+        return new Layer(attention, feedForward, norms, residualScale, scaled);
     }
 
     /// A file of transformers names the function that gates the feed-forward block.

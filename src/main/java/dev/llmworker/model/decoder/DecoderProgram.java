@@ -48,6 +48,13 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
         return 0;
     }
 
+    /// What a step computes for each token of the longest context, in bytes: scores of attention and tables of positions.
+    ///
+    /// @param promptRows the most rows of prompts in a step
+    default long scratchPerToken(ModelConfig config, int slots, int promptRows, Precision cache) {
+        return 0;
+    }
+
     /// The positions of the float32 copy of slot 0 that makes steps of one row faster; 0 is none.
     default int loneLength(ModelConfig config, Precision cache, int contextLength, boolean deterministic) {
         return 0;
@@ -111,6 +118,7 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                         config.embeddingScale(),
                         config.logitScale(),
                         config.logitCap(),
+                        config.layerInput(),
                         compute.inLowerCase(),
                         cache.inLowerCase(),
                         device,
@@ -155,12 +163,19 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                         experts == null ? 0 : experts.used(),
                         experts != null && experts.scoring() == Scoring.SOFTMAX_OF_CHOSEN,
                         experts != null && experts.normalised(),
-                        experts == null ? 1.0 : experts.scale());
+                        experts == null ? 1.0 : experts.scale(),
+                        experts == null ? 0 : experts.denseWidth(),
+                        attention.keysOf());
     }
 
     /// @param pieces the embedding's bytes
     default void putEmbedding(List<MemorySegment> pieces, TensorType type, int rows) {
         exported().run("put_embedding", pieces, type.ggufId(), rows);
+    }
+
+    /// The second embedding, of which each layer takes a part.
+    default void putLayerEmbedding(List<MemorySegment> pieces, TensorType type, int rows) {
+        exported().run("put_layer_embedding", pieces, type.ggufId(), rows);
     }
 
     /// Of the norm before the head.
@@ -176,7 +191,7 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
 
     /// A matrix of a layer. A layer's experts come one after the other.
     ///
-    /// @param layer -1 for the head, which makes logits and comes last
+    /// @param layer -1 for what belongs to none: the head, which makes logits and comes last, and others
     /// @param role of the matrix in its layer, as `program.py` lists them
     default void putMatrix(int layer, String role, MatrixParts parts, WeightLayout few, WeightLayout many) {
         exported()

@@ -6,9 +6,6 @@ import dev.llmworker.model.Kernels;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.Precision;
-import dev.llmworker.model.architecture.Architectures;
-import dev.llmworker.weights.ModelFileException;
-import dev.llmworker.weights.StoredModel;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,9 +19,7 @@ final class ProgramChoice {
     private ProgramChoice() {}
 
     /// @throws IllegalArgumentException if native kernels are asked for and cannot run
-    static ProgramKind of(StoredModel model, DecoderOptions options, Device device)
-            throws ModelFileException, InterruptedException {
-        var config = Architectures.describe(model);
+    static ProgramKind of(ModelConfig config, DecoderOptions options, Device device) throws InterruptedException {
         var torch = device.isGpu() || !config.isPlain() ? ProgramKind.DENSE : ProgramKind.QUANTISED;
         if (options.kernels() == Kernels.TORCH) {
             return torch;

@@ -6,6 +6,8 @@ import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Devices;
 import dev.llmworker.model.FreedMemory;
 import dev.llmworker.model.Libtorch;
+import dev.llmworker.model.ModelConfig;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.Stages;
 import dev.llmworker.weights.StoredModel;
@@ -48,12 +50,15 @@ public final class TorchDecoder implements Decoder {
         Libtorch.await();
         var device = Devices.of(options.device());
         stages.ended("libtorch");
-        return load(model, options, device, ProgramChoice.of(model, options, device), progress, stages);
+        var described = Architectures.describe(model);
+        var kind = ProgramChoice.of(described, options, device);
+        return load(model, described, options, device, kind, progress, stages);
     }
 
     /// As [#load(StoredModel, DecoderOptions, LongConsumer, Stages)], with a program of the caller's choice.
     static TorchDecoder load(
             StoredModel model,
+            ModelConfig described,
             DecoderOptions options,
             Device device,
             ProgramKind kind,
@@ -65,7 +70,7 @@ public final class TorchDecoder implements Decoder {
         stages.ended("program");
         var loaded = false;
         try {
-            var description = new ModelLoader(model, options, device, program).load(progress);
+            var description = new ModelLoader(model, described, options, device, program).load(progress);
             stages.ended("weights");
             program.useThreads(threads);
             var decoder =

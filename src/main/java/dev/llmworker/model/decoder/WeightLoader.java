@@ -11,8 +11,11 @@ import dev.llmworker.model.TensorCheck;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.TensorType;
 import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -22,8 +25,8 @@ import java.util.function.LongConsumer;
 final class WeightLoader {
     private static final String EMBEDDING = "token_embd.weight";
     private static final String OWN_HEAD = "output.weight";
-    /// The layer of the last matrix, which makes logits.
-    private static final int HEAD = -1;
+    /// The layer of what belongs to none: the last matrix, which makes logits, and others.
+    private static final int MODEL = -1;
     /// The bfloat16 copy for many rows may take at most a quarter of the memory.
     private static final int MANY_ROWS_MEMORY_SHARE = 4;
 
@@ -67,12 +70,15 @@ final class WeightLoader {
         for (var layer = 0; layer < config.layers().size(); layer++) {
             putLayer(layer);
         }
+        if (config.layerInput() > 0) {
+            putLayerInputs();
+        }
         var norm = List.of(model.tensor("output_norm.weight"));
         checkFinite(norm);
         program.putOutputNorm(norm.getFirst());
         done(norm);
         // A model without a head of its own uses the embedding.
-        putMatrix(HEAD, "head", model.tensor(hasOwnHead() ? OWN_HEAD : EMBEDDING));
+        putMatrix(MODEL, "head", model.tensor(hasOwnHead() ? OWN_HEAD : EMBEDDING));
     }
 
     private void putLayer(int index) throws ModelFileException, InterruptedException {
@@ -87,21 +93,45 @@ final class WeightLoader {
             putVectors(index, "feed_forward_post_norm", tensors, "post_ffw_norm.weight");
         }
         putAttention(index, layer.attention(), tensors);
+        if (layer.scaled()) {
+            putVectors(index, "layer_scale", tensors, "layer_output_scale.weight");
+        }
+        if (config.layerInput() > 0) {
+            putMatrix(index, "input_gate", tensor(tensors, "inp_gate.weight"));
+            putMatrix(index, "input_projection", tensor(tensors, "proj.weight"));
+            putVectors(index, "input_post_norm", tensors, "post_norm.weight");
+        }
         var block = layer.feedForward();
         if (block.experts() != null) {
             putExperts(index, block, block.experts(), tensors);
             return;
         }
-        if (tensors.joinedFeedForward()) {
-            putMatrix(index, "gate_up", tensor(tensors, "ffn_up.weight"));
-        } else {
-            putMatrix(index, "gate_up", tensor(tensors, "ffn_gate.weight"), tensor(tensors, "ffn_up.weight"));
-        }
-        putMatrix(index, "down", tensor(tensors, "ffn_down.weight"));
+        putFeedForward(index, "", tensors);
         if (block.biased()) {
             putVectors(index, "gate_up_bias", tensors, "ffn_gate.bias", "ffn_up.bias");
             putVectors(index, "down_bias", tensors, "ffn_down.bias");
         }
+    }
+
+    /// @param before the names of the matrices
+    private void putFeedForward(int layer, String before, LayerTensors tensors)
+            throws ModelFileException, InterruptedException {
+        if (model.tensors().containsKey(tensors.block() + "ffn_gate.weight")) {
+            putMatrix(layer, before + "gate_up", tensor(tensors, "ffn_gate.weight"), tensor(tensors, "ffn_up.weight"));
+        } else {
+            putMatrix(layer, before + "gate_up", tensor(tensors, "ffn_up.weight"));
+        }
+        putMatrix(layer, before + "down", tensor(tensors, "ffn_down.weight"));
+    }
+
+    /// What layers take of a token beside the stream.
+    private void putLayerInputs() throws ModelFileException, InterruptedException {
+        var embedding = model.tensor(TensorCheck.LAYER_EMBEDDING);
+        checkFinite(List.of(embedding));
+        program.putLayerEmbedding(MatrixParts.pieces(embedding), embedding.type(), config.vocabulary());
+        done(List.of(embedding));
+        putVectors(MODEL, "input_norm", List.of(model.tensor(TensorCheck.LAYER_INPUT_NORM)));
+        putMatrix(MODEL, "inputs", model.tensor(TensorCheck.LAYER_INPUTS));
     }
 
     private boolean hasOwnHead() {
@@ -122,6 +152,8 @@ final class WeightLoader {
             var tensor = entry.getValue();
             if (tensor.rows() == 1) {
                 needed += tensor.elements() * Precision.FP32.bytes();
+            } else if (entry.getKey().equals(TensorCheck.LAYER_EMBEDDING)) {
+                needed += tensor.data().byteSize();
             } else if (tied || !entry.getKey().equals(EMBEDDING)) {
                 needed += held(tensor);
             }
@@ -129,40 +161,39 @@ final class WeightLoader {
         return needed;
     }
 
+    /// What a step of one row reads of the matrices, in bytes.
+    long stepBytes() {
+        var bytes = 0L;
+        for (var entry : model.tensors().entrySet()) {
+            var name = entry.getKey();
+            var isRead = !name.equals(TensorCheck.LAYER_EMBEDDING) && (!name.equals(EMBEDDING) || !hasOwnHead());
+            if (isRead && entry.getValue().rows() > 1) {
+                var few = program.fewRows(List.of(entry.getValue()), weights);
+                bytes += (long) (few.bytes(entry.getValue(), dense()) * LayerTensors.shareUsed(name, config));
+            }
+        }
+        return bytes;
+    }
+
     /// Queries, keys and values: one matrix. Its rows, and what is added to or multiplied with its results, are in the
     /// order that the rotary positions need.
     private void putAttention(int layer, Attention attention, LayerTensors tensors)
             throws ModelFileException, InterruptedException {
         try (var arena = Arena.ofConfined()) {
-            var ordered = new HeadOrder(attention, arena);
-            if (tensors.joinedAttention()) {
-                putMatrix(layer, "qkv", ordered.joined(tensor(tensors, "attn_qkv.weight")));
+            var ordered = new HeadOrder(attention, tensors.groupsAttention(), arena);
+            if (tensors.joinsAttention()) {
+                putMatrix(layer, "qkv", ordered.joined(tensor(tensors, tensors.joinedAttention() + ".weight")));
             } else {
-                putMatrix(
-                        layer,
-                        "qkv",
-                        ordered.heads(tensor(tensors, "attn_q.weight")),
-                        ordered.heads(tensor(tensors, "attn_k.weight")),
-                        tensor(tensors, "attn_v.weight"));
+                putMatrix(layer, "qkv", queriesKeysAndValues(attention, tensors, ordered, ".weight"));
             }
-            if (attention.biased() && tensors.joinedAttention()) {
-                putVectors(layer, "qkv_bias", List.of(ordered.joined(tensor(tensors, "attn_qkv.bias"))));
+            if (attention.biased() && tensors.joinsAttention()) {
+                var bias = tensor(tensors, tensors.joinedAttention() + ".bias");
+                putVectors(layer, "qkv_bias", List.of(ordered.joined(bias)));
             } else if (attention.biased()) {
-                putVectors(
-                        layer,
-                        "qkv_bias",
-                        List.of(
-                                ordered.heads(tensor(tensors, "attn_q.bias")),
-                                ordered.heads(tensor(tensors, "attn_k.bias")),
-                                tensor(tensors, "attn_v.bias")));
+                putVectors(layer, "qkv_bias", List.of(queriesKeysAndValues(attention, tensors, ordered, ".bias")));
             }
             if (attention.norm() != HeadNorm.NONE) {
-                putVectors(
-                        layer,
-                        "head_norms",
-                        List.of(
-                                ordered.heads(tensor(tensors, "attn_q_norm.weight")),
-                                ordered.heads(tensor(tensors, "attn_k_norm.weight"))));
+                putVectors(layer, "head_norms", headNorms(attention, tensors, ordered, arena));
             }
         }
         if (attention.sinks()) {
@@ -174,12 +205,57 @@ final class WeightLoader {
         }
     }
 
+    /// The parts of a matrix or vector. A layer may have queries alone, and its values may be its keys.
+    private Tensor[] queriesKeysAndValues(Attention attention, LayerTensors tensors, HeadOrder ordered, String kind)
+            throws ModelFileException {
+        var queries = ordered.heads(tensor(tensors, "attn_q" + kind));
+        if (!attention.hasKeys()) {
+            return new Tensor[] {queries};
+        }
+        var keys = tensor(tensors, "attn_k" + kind);
+        var values = attention.valuesAreKeys() ? keys : tensor(tensors, "attn_v" + kind);
+        return new Tensor[] {queries, ordered.heads(keys), values};
+    }
+
+    /// Of queries, of keys if the layer has some, and of values if they have a norm, which has no weights.
+    private List<Tensor> headNorms(Attention attention, LayerTensors tensors, HeadOrder ordered, Arena arena)
+            throws ModelFileException {
+        var norms = new ArrayList<Tensor>();
+        norms.add(ordered.heads(tensor(tensors, "attn_q_norm.weight")));
+        if (attention.hasKeys()) {
+            norms.add(ordered.heads(tensor(tensors, "attn_k_norm.weight")));
+            if (attention.valuesNormed()) {
+                norms.add(ones(attention.headDim(), arena));
+            }
+        }
+        return norms;
+    }
+
+    private Tensor ones(int count, Arena arena) {
+        var ones = new float[count];
+        Arrays.fill(ones, 1);
+        var data = arena.allocateFrom(ValueLayout.JAVA_FLOAT, ones);
+        return new Tensor(model.metadata().file(), "ones", TensorType.F32, new long[] {count}, data);
+    }
+
     private void putExperts(int layer, FeedForward block, Experts experts, LayerTensors tensors)
             throws ModelFileException, InterruptedException {
-        putMatrix(layer, "router", tensor(tensors, "ffn_gate_inp.weight"));
         if (experts.routerBiased()) {
             putVectors(layer, "router_bias", tensors, "ffn_gate_inp.bias");
         }
+        if (experts.scaled()) {
+            putVectors(layer, "expert_scales", tensors, "ffn_down_exps.scale");
+        }
+        if (experts.apart()) {
+            putVectors(layer, "router_norm", tensors, "ffn_gate_inp.scale");
+            putVectors(layer, "experts_norm", tensors, "pre_ffw_norm_2.weight");
+            putVectors(layer, "dense_post_norm", tensors, "post_ffw_norm_1.weight");
+            putVectors(layer, "experts_post_norm", tensors, "post_ffw_norm_2.weight");
+        }
+        if (experts.denseWidth() > 0) {
+            putFeedForward(layer, "dense_", tensors);
+        }
+        putMatrix(layer, "router", tensor(tensors, "ffn_gate_inp.weight"));
         for (var expert = 0; expert < experts.count(); expert++) {
             try (var arena = Arena.ofConfined()) {
                 var matrices = new ExpertMatrices(model, tensors, arena);

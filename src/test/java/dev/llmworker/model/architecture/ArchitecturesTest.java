@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Rope;
@@ -169,6 +170,59 @@ class ArchitecturesTest {
         assertRefused(
                 factors(factors(dense("phi3"), longer, bad), shorter, sound),
                 "tensor " + longer + " has 0.0 at 0; it must be above 0");
+    }
+
+    @Test
+    void longropeWithoutFactorsIsRefused() {
+        assertRefused(
+                dense("phi3").string("phi3.rope.scaling.type", "longrope"),
+                "tensor " + TensorCheck.LONG_FACTORS + " is missing among 1 tensors");
+    }
+
+    @Test
+    void theContextDecidesBetweenTheFactors() throws IOException {
+        float[] shorter = new float[HEAD_DIM / 2], longer = new float[HEAD_DIM / 2];
+        Arrays.fill(shorter, 1);
+        Arrays.fill(longer, 4);
+        var file = factors(factors(dense("phi3"), TensorCheck.LONG_FACTORS, longer), TensorCheck.SHORT_FACTORS, shorter)
+                .integer("phi3.rope.scaling.original_context_length", 64);
+        var config = describe(file);
+        assertEquals(1, firstFrequency(config.forContext(64)));
+        assertEquals(0.25, firstFrequency(config.forContext(65)));
+        var layers = config.forContext(65).layers();
+        assertSame(layers.get(0).attention().rope(), layers.get(1).attention().rope());
+    }
+
+    private static double firstFrequency(ModelConfig config) {
+        return Objects.requireNonNull(config.layers().getFirst().attention().rope())
+                .frequencies()[0];
+    }
+
+    // Layers that read the keys and values of earlier ones.
+
+    private static GgufFile gemma4(int shared) {
+        return dense("gemma4")
+                .integer("gemma4.attention.sliding_window", 8)
+                .flags("gemma4.attention.sliding_window_pattern", List.of(true, false, true))
+                .integer("gemma4.attention.shared_kv_layers", shared);
+    }
+
+    @Test
+    void aLayerReadsTheKeysOfTheLastOneOfItsKind() throws IOException {
+        var layers = describe(gemma4(1)).layers();
+        assertEquals(0, layers.getLast().attention().keysOf());
+        assertTrue(layers.get(1).attention().hasKeys());
+    }
+
+    @Test
+    void keysThatNoLayerHasAreRefused() {
+        assertRefused(
+                gemma4(2),
+                "metadata gemma4.attention.shared_kv_layers leaves no layer whose keys and values layer 1 could read");
+        assertRefused(gemma4(3), "metadata gemma4.attention.shared_kv_layers is 3; expected 0 to 2");
+        assertRefused(
+                gemma4(1).integers("gemma4.attention.head_count_kv", 1, 2, 2),
+                "metadata gemma4.attention.head_count_kv differs in layers 2 and 0, which share keys and values");
     }
 
     /// These are no keys of GGUF: whether the order is another one follows from the architecture alone.

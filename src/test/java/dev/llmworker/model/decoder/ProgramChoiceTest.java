@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import ai.djl.Device;
 import dev.llmworker.model.CpuFeatures;
 import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.Precision;
@@ -49,7 +50,7 @@ class ProgramChoiceTest {
         try (var model = Gguf.open(file)) {
             assertEquals(
                     NativeLibrary.isAmxUsable() ? ProgramKind.QUANTISED : ProgramKind.NATIVE,
-                    ProgramChoice.of(model, options, Device.cpu()));
+                    ProgramChoice.of(Architectures.describe(model), options, Device.cpu()));
         }
         if (!CpuFeatures.read().contains("amx_tile")) {
             assertFalse(NativeLibrary.isAmxUsable());
