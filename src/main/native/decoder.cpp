@@ -125,7 +125,23 @@ void rotate_head(float* head, int dim, const float* rotation, int pairs, float f
   for (int j = 2 * pairs; j < dim; j++) head[j] *= factor;
 }
 
+// What the first product of a layer makes, for sizes that may be too large.
+int64_t input_width(const LayerShape& s) {
+  const int64_t heads = s.heads, kv_heads = s.kv_heads;
+  if (s.is_delta()) return 2 * kv_heads * s.key_dim + 2 * heads * s.dim + 2 * heads;
+  return ((s.gated ? 2 : 1) * heads + 2 * kv_heads) * s.dim;
+}
+
+// x becomes x · sigmoid(gate).
+void multiply_gate(float* x, const float* gate, int size) {
+  for (int i = 0; i < size; i += 8) {
+    store8(x + i, load8(x + i) / (splat(1.0f) + exp8(F32x8{} - load8(gate + i))));
+  }
+}
+
 }  // namespace
+
+int LayerShape::input_width() const { return static_cast<int>(llmworker::input_width(*this)); }
 
 Decoder::Decoder(const Sizes& sizes, float epsilon, CacheType cache, int threads)
     : sizes_(checked(sizes)), epsilon_(epsilon), cache_type_(cache), threads_(new Threads(threads)) {}
@@ -141,7 +157,17 @@ void Decoder::add_layer(const LayerShape& s) {
     throw std::invalid_argument("a window of " + std::to_string(s.window) + " or " + std::to_string(s.used_experts) + " of " +
                                 std::to_string(s.experts) + " experts is impossible");
   }
-  check_width((int64_t{s.heads} + 2 * int64_t{s.kv_heads}) * s.dim);
+  if (s.is_delta()) check_sizes({s.key_dim});
+  if (s.kernel < 0 || s.ring < 0 || (s.ring > 0 && (s.window < 1 || s.ring < s.window)) || (s.is_delta() && (s.ring > 0 || s.key_dim % 8 != 0 || s.dim % 8 != 0))) {
+    throw std::invalid_argument("a convolution over " + std::to_string(s.kernel) + " tokens, a ring of " + std::to_string(s.ring) +
+                                " or keys of " + std::to_string(s.key_dim) + " values are impossible");
+  }
+  if (s.shared_width < 0 || (s.shared_width > 0 && s.experts == 0)) {
+    throw std::invalid_argument("a shared expert of " + std::to_string(s.shared_width) + " values is impossible");
+  }
+  if (s.kernel > WIDEST_ROW || s.key_dim > WIDEST_ROW) check_width(int64_t{WIDEST_ROW} + 1);
+  check_width(llmworker::input_width(s));
+  check_width(2 * int64_t{s.shared_width});
   check_width(2 * int64_t{s.width});
   check_width(s.experts);
   if (s.rope >= static_cast<int>(ropes_.size()) || (s.rope >= 0 && 2 * ropes_[s.rope].frequencies.size() > static_cast<size_t>(s.dim))) {
@@ -154,7 +180,14 @@ void Decoder::add_layer(const LayerShape& s) {
 
 void Decoder::allocate() {
   std::vector<KvCache::Layer> layers;
-  for (const Layer& layer : layers_) layers.push_back({layer.shape.kv_heads, layer.shape.dim});
+  for (const Layer& layer : layers_) {
+    const LayerShape& s = layer.shape;
+    if (s.is_delta()) {
+      layers.push_back({0, 0, 0, delta_net(layer).floats()});
+    } else {
+      layers.push_back({s.kv_heads, s.dim, s.ring});
+    }
+  }
   cache_.reset(new KvCache(cache_type_, layers, sizes_.slots, sizes_.length));
 }
 
@@ -182,6 +215,8 @@ Weights& Decoder::begin_matrix(int layer, MatrixRole role) {
       case MatrixRole::QKV: filling_ = &to.qkv; break;
       case MatrixRole::ATTENTION_OUTPUT: filling_ = &to.attention_output; break;
       case MatrixRole::ROUTER: filling_ = &to.router; break;
+      case MatrixRole::SHARED_GATE_UP: filling_ = &to.shared_gate_up; break;
+      case MatrixRole::SHARED_DOWN: filling_ = &to.shared_down; break;
       case MatrixRole::GATE_UP: filling_ = &to.gate_up.emplace_back(); break;
       case MatrixRole::DOWN: filling_ = &to.down.emplace_back(); break;
       case MatrixRole::HEAD: break;
@@ -280,7 +315,7 @@ void Decoder::rotate(int index, const std::vector<Place>& places) {
   const Layer& layer = layers_[index];
   const LayerShape& s = layer.shape;
   const std::vector<float>&biases = layer.vector(VectorRole::QKV_BIAS), &norms = layer.vector(VectorRole::HEAD_NORMS);
-  const int dim = s.dim, stride = s.qkv_width(), queries = s.query_width(), keys = s.kv_heads * dim;
+  const int dim = s.dim, stride = s.input_width(), queries = s.query_width(), keys = s.kv_heads * dim;
   const int pairs = s.rope < 0 ? 0 : static_cast<int>(ropes_[s.rope].frequencies.size());
   for_rows(static_cast<int>(places.size()), [&](int i) {
     float* row = qkv_.data() + static_cast<size_t>(i) * stride;
@@ -308,9 +343,8 @@ void Decoder::rotate(int index, const std::vector<Place>& places) {
   });
 }
 
-// Computes the input of the last product of a feed-forward block: the activation of gates and values [n, 2 · width] in `gate_up_`.
-void Decoder::gate(const Layer& layer, const float* bias, int n, Activations& out) {
-  const int size = layer.shape.width;
+// Computes the input of the last product of a feed-forward block: the activation of gates and values [n, 2 · size] in `gate_up_`.
+void Decoder::gate(const Layer& layer, int size, const float* bias, int n, Activations& out) {
   out.resize(n, size);
   for_rows(n, [&](int i) {
     float* gates = gate_up_.data() + static_cast<size_t>(i) * 2 * size;
@@ -326,16 +360,32 @@ void Decoder::gate(const Layer& layer, const float* bias, int n, Activations& ou
   });
 }
 
-// Attention and feed-forward of a layer. All keys and values are in the cache.
-void Decoder::finish(int index, float* x, const float* qkv, const std::vector<Place>& places) {
+// Attention of rows of queries, keys, values and gates. All keys and values are in the cache.
+void Decoder::attend_gated(int index, const float* qkv, const std::vector<Place>& places) {
   const Layer& layer = layers_[index];
   const LayerShape& s = layer.shape;
-  const int n = static_cast<int>(places.size()), out = s.query_width();
   const std::vector<float>& sinks = layer.vector(VectorRole::SINKS);
   const Attention attention{s.heads, s.kv_heads, s.dim, s.window, s.cap, sinks.empty() ? nullptr : sinks.data()};
-  attend(*cache_, index, attention, places, qkv, s.qkv_width(), attention_.data(), *threads_);
+  attend(*cache_, index, attention, places, qkv, s.input_width(), attention_.data(), *threads_);
+  if (!s.gated) return;
+  for_rows(static_cast<int>(places.size()), [&](int i) {
+    const float* gate = qkv + static_cast<size_t>(i) * s.input_width() + s.qkv_width();
+    multiply_gate(attention_.data() + static_cast<size_t>(i) * s.query_width(), gate, s.query_width());
+  });
+}
+
+DeltaNet Decoder::delta_net(const Layer& layer) const {
+  const LayerShape& s = layer.shape;
+  const auto of = [&](VectorRole role) { return layer.vector(role).data(); };
+  return {s.kv_heads, s.heads, s.key_dim, s.dim, s.kernel, s.tiled, epsilon_, of(VectorRole::CONVOLUTION), of(VectorRole::DECAY),
+          of(VectorRole::DECAY_BIAS), of(VectorRole::READ_WEIGHTS)};
+}
+
+// What follows a layer's attention [n, heads · dim].
+void Decoder::finish(const Layer& layer, float* x, float* attention, int n) {
+  const int out = layer.shape.query_width();
   activations_.resize(n, out);
-  for_rows(n, [&](int i) { activations_.put(i, attention_.data() + static_cast<size_t>(i) * out); });
+  for_rows(n, [&](int i) { activations_.put(i, attention + static_cast<size_t>(i) * out); });
   add_result(layer, activations_, layer.attention_output, VectorRole::ATTENTION_OUTPUT_BIAS, VectorRole::ATTENTION_POST_NORM, x);
   feed_forward(layer, x, n);
 }
@@ -343,11 +393,11 @@ void Decoder::finish(int index, float* x, const float* qkv, const std::vector<Pl
 void Decoder::feed_forward(const Layer& layer, float* x, int n) {
   const LayerShape& s = layer.shape;
   take(x, n, s.norm_before ? &layer.vector(VectorRole::FEED_FORWARD_NORM) : nullptr);
-  grown(gate_up_, static_cast<size_t>(n) * 2 * s.width);
+  grown(gate_up_, static_cast<size_t>(n) * 2 * std::max(s.width, s.shared_width));
   if (s.experts > 0) return experts(layer, x, n);
   project(activations_, layer.gate_up[0], gate_up_.data(), 2 * s.width, false);
   const std::vector<float>& bias = layer.vector(VectorRole::GATE_UP_BIAS);
-  gate(layer, bias.empty() ? nullptr : bias.data(), n, activations_);
+  gate(layer, s.width, bias.empty() ? nullptr : bias.data(), n, activations_);
   add_result(layer, activations_, layer.down[0], VectorRole::DOWN_BIAS, VectorRole::FEED_FORWARD_POST_NORM, x);
 }
 
@@ -397,7 +447,7 @@ void Decoder::experts(const Layer& layer, float* x, int n) {
     gathered_.resize(m, hidden);
     for_rows(m, [&](int i) { gathered_.put(i, normal_.data() + static_cast<size_t>(rows[i].first) * hidden); });
     project(gathered_, layer.gate_up[e], gate_up_.data(), 2 * s.width, false);
-    gate(layer, up_bias.empty() ? nullptr : up_bias.data() + static_cast<size_t>(e) * 2 * s.width, m, gathered_);
+    gate(layer, s.width, up_bias.empty() ? nullptr : up_bias.data() + static_cast<size_t>(e) * 2 * s.width, m, gathered_);
     project(gathered_, layer.down[e], result, hidden, false);
     const float* bias = down_bias.empty() ? nullptr : down_bias.data() + static_cast<size_t>(e) * hidden;
     for_rows(m, [&](int i) {
@@ -406,30 +456,62 @@ void Decoder::experts(const Layer& layer, float* x, int n) {
       for (int j = 0; j < hidden; j++) to[j] += rows[i].second * (bias == nullptr ? from[j] : from[j] + bias[j]);
     });
   }
+  if (s.shared_width > 0) add_shared(layer, sum, n);
   add_rows(layer, sum, {}, VectorRole::FEED_FORWARD_POST_NORM, x, n);
+}
+
+// Adds the expert that all rows have, times the sigmoid of its gate. Its input is in `normal_`.
+void Decoder::add_shared(const Layer& layer, float* sum, int n) {
+  const int hidden = sizes_.hidden, width = layer.shape.shared_width;
+  float* result = grown(result_, static_cast<size_t>(n) * hidden);
+  project(activations_, layer.shared_gate_up, gate_up_.data(), 2 * width, false);
+  gate(layer, width, nullptr, n, gathered_);
+  project(gathered_, layer.shared_down, result, hidden, false);
+  const std::vector<float>& gates = layer.vector(VectorRole::SHARED_GATE);
+  for_rows(n, [&](int i) {
+    const size_t row = static_cast<size_t>(i) * hidden;
+    float logit = 0;
+    for (int j = 0; j < hidden; j++) logit += normal_[row + j] * gates[j];
+    const float share = 1.0f / (1.0f + std::exp(-logit));
+    for (int j = 0; j < hidden; j++) sum[row + j] += share * result[row + j];
+  });
 }
 
 void Decoder::check_layer(const Layer& layer) const {
   const LayerShape& s = layer.shape;
   const size_t hidden = sizes_.hidden, blocks = std::max(1, s.experts), width = s.width;
-  expect_matrix(layer.qkv, s.qkv_width(), hidden);
+  expect_matrix(layer.qkv, s.input_width(), hidden);
   expect_matrix(layer.attention_output, hidden, s.query_width());
   expect("matrices of gates", layer.gate_up.size(), blocks);
   expect("matrices down", layer.down.size(), blocks);
   for (const Weights& weights : layer.gate_up) expect_matrix(weights, 2 * width, hidden);
   for (const Weights& weights : layer.down) expect_matrix(weights, hidden, width);
   expect_matrix(layer.router, s.experts, hidden);
+  expect_matrix(layer.shared_gate_up, 2 * size_t(s.shared_width), s.shared_width > 0 ? hidden : 0);
+  expect_matrix(layer.shared_down, s.shared_width > 0 ? hidden : 0, s.shared_width);
+  expect_vector("a gate", layer.vector(VectorRole::SHARED_GATE), s.shared_width > 0 ? hidden : 0);
+  check_delta(layer);
   expect_vector("a norm", layer.vector(VectorRole::ATTENTION_NORM), s.norm_before ? hidden : 0);
   expect_vector("a norm", layer.vector(VectorRole::FEED_FORWARD_NORM), s.norm_before ? hidden : 0);
   expect_vector("a norm", layer.vector(VectorRole::ATTENTION_POST_NORM), s.norm_after ? hidden : 0);
   expect_vector("a norm", layer.vector(VectorRole::FEED_FORWARD_POST_NORM), s.norm_after ? hidden : 0);
   expect_vector("head norms", layer.vector(VectorRole::HEAD_NORMS), s.is_normed() ? (s.heads + s.kv_heads) * size_t(s.dim) : 0);
-  expect_vector("biases", layer.vector(VectorRole::QKV_BIAS), s.qkv_width(), true);
+  expect_vector("biases", layer.vector(VectorRole::QKV_BIAS), s.is_delta() ? 0 : s.input_width(), true);
   expect_vector("biases", layer.vector(VectorRole::ATTENTION_OUTPUT_BIAS), hidden, true);
   expect_vector("biases", layer.vector(VectorRole::ROUTER_BIAS), s.experts, true);
   expect_vector("biases", layer.vector(VectorRole::GATE_UP_BIAS), blocks * 2 * width, true);
   expect_vector("biases", layer.vector(VectorRole::DOWN_BIAS), blocks * hidden, true);
   expect_vector("sinks", layer.vector(VectorRole::SINKS), s.heads, true);
+}
+
+void Decoder::check_delta(const Layer& layer) const {
+  const LayerShape& s = layer.shape;
+  const DeltaNet net = delta_net(layer);
+  const bool is = s.is_delta();
+  expect_vector("a convolution", layer.vector(VectorRole::CONVOLUTION), is ? size_t(s.kernel) * net.channels() : 0);
+  expect_vector("decays", layer.vector(VectorRole::DECAY), is ? s.heads : 0);
+  expect_vector("biases", layer.vector(VectorRole::DECAY_BIAS), is ? s.heads : 0);
+  expect_vector("a norm", layer.vector(VectorRole::READ_WEIGHTS), is ? s.dim : 0);
 }
 
 // Everything that a call reads is there, in its size.
@@ -456,6 +538,26 @@ void Decoder::check(const std::vector<Place>& places, int first, int count) {
                               std::to_string(sizes_.length) + " positions");
     }
   }
+  if (cache_ != nullptr && cache_->has_states()) check_order(places);
+}
+
+// States move on token by token: the rows of a slot are one after the other, and are no more than a ring has room for.
+void Decoder::check_order(const std::vector<Place>& places) const {
+  std::vector<int> rows(sizes_.slots, 0);
+  int most = WIDEST_ROW;
+  for (const Layer& layer : layers_) {
+    if (layer.shape.ring > 0) most = std::min(most, layer.shape.ring - layer.shape.window + 1);
+  }
+  for (size_t i = 0; i < places.size(); i++) {
+    const Place& place = places[i];
+    const bool first = i == 0 || places[i - 1].slot != place.slot;
+    if (first ? rows[place.slot] > 0 : place.position != places[i - 1].position + 1) {
+      throw std::out_of_range("the rows of slot " + std::to_string(place.slot) + " are not one after the other");
+    }
+    if (++rows[place.slot] > most) {
+      throw std::out_of_range("a call has more than " + std::to_string(most) + " rows of slot " + std::to_string(place.slot));
+    }
+  }
 }
 
 void Decoder::forward(float* x, const std::vector<Place>& places, int first, int count) {
@@ -465,18 +567,23 @@ void Decoder::forward(float* x, const std::vector<Place>& places, int first, int
   turn(places);
   for (int index = 0; index < static_cast<int>(layers_.size()); index++) {
     const Layer& layer = layers_[index];
-    const int stride = layer.shape.qkv_width();
+    const int stride = layer.shape.input_width();
     float* qkv = grown(qkv_, static_cast<size_t>(n) * stride);
-    grown(attention_, static_cast<size_t>(n) * layer.shape.query_width());
+    float* attention = grown(attention_, static_cast<size_t>(n) * layer.shape.query_width());
     take(x, n, layer.shape.norm_before ? &layer.vector(VectorRole::ATTENTION_NORM) : nullptr);
     project(activations_, layer.qkv, qkv, stride, false);
-    rotate(index, places);
-    if (index + 1 < static_cast<int>(layers_.size())) {
-      finish(index, x, qkv, places);
-    } else if (count > 0) {
-      const auto start = places.begin() + first;
-      finish(index, x + static_cast<size_t>(first) * hidden, qkv + static_cast<size_t>(first) * stride, {start, start + count});
+    // The rows that go on: of the last layer only those that the head takes.
+    const bool last = index + 1 == static_cast<int>(layers_.size());
+    const int from = last ? first : 0, rows = last ? count : n;
+    if (layer.shape.is_delta()) {
+      advance(*cache_, index, delta_net(layer), places, qkv, attention, *threads_);
+      attention += static_cast<size_t>(from) * layer.shape.query_width();
+    } else {
+      rotate(index, places);
+      const auto start = places.begin() + from;
+      if (rows > 0) attend_gated(index, qkv + static_cast<size_t>(from) * stride, {start, start + rows});
     }
+    if (rows > 0) finish(layer, x + static_cast<size_t>(from) * hidden, attention, rows);
   }
 }
 

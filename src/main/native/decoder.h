@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "attention.h"
+#include "delta_net.h"
 #include "kv_cache.h"
 #include "matmul.h"
 #include "matrix.h"
@@ -22,10 +23,11 @@ struct Sizes {
 
 // What a layer does. `Layer` in program.py has the same members.
 struct LayerShape {
-  int heads;
-  int kv_heads;
-  int dim;     // of a head
-  int window;  // positions that a token sees; 0: all
+  int heads;     // of queries; in a delta net of values
+  int kv_heads;  // of keys and values; in a delta net of queries and keys
+  int dim;       // of a head
+  int window;    // positions that a token sees; 0: all
+  int ring;      // positions that it keeps; 0: all
   int rope;    // which rotary positions; -1: none
   // Queries at position p are multiplied by 1 + growth_beta · ln(1 + floor(p / growth_length)).
   int growth_length;
@@ -36,6 +38,11 @@ struct LayerShape {
   int width;    // of the feed-forward block, or of each expert
   int experts;  // 0: one block for all tokens
   int used_experts;
+  int shared_width;  // of an expert that all tokens have; 0: none
+  int kernel;        // tokens that the convolution of a delta net sees; 0: attention
+  int key_dim;       // of a delta net's keys
+  bool gated;        // the result of attention is multiplied with the sigmoid of a gate
+  bool tiled;        // as of DeltaNet
   bool softmax_of_chosen;
   bool normalised;  // the weights of the chosen experts are divided by their sum
   float scale;      // of the scores
@@ -44,7 +51,11 @@ struct LayerShape {
   float residual_scale;  // of what each half adds
   float experts_scale;
 
+  bool is_delta() const { return kernel > 0; }
+  // Of queries, keys and values. Gates come behind them.
   int qkv_width() const { return (heads + 2 * kv_heads) * dim; }
+  // Of the first product.
+  int input_width() const;
   int query_width() const { return heads * dim; }
   bool is_normed() const { return head_norm != HeadNorm::NONE; }
 };
@@ -57,7 +68,7 @@ struct Weights {
 
 struct Layer {
   LayerShape shape;
-  Weights qkv, attention_output, router;
+  Weights qkv, attention_output, router, shared_gate_up, shared_down;
   // Of each expert, or one.
   std::vector<Weights> gate_up, down;
   // By role; empty if the layer has none.
@@ -112,6 +123,8 @@ class Decoder {
  private:
   void check_loaded();
   void check_layer(const Layer& layer) const;
+  void check_delta(const Layer& layer) const;
+  void check_order(const std::vector<Place>& places) const;
   void check(const std::vector<Place>& places, int first, int count);
   void take(const float* x, int n, const std::vector<float>* norm);
   void project(const Activations& from, const Weights& weights, float* out, int stride, bool add);
@@ -119,11 +132,14 @@ class Decoder {
   void add_rows(const Layer& layer, const float* rows, const std::vector<float>& bias, VectorRole norm, float* x, int n);
   void turn(const std::vector<Place>& places);
   void rotate(int layer, const std::vector<Place>& places);
-  void finish(int layer, float* x, const float* qkv, const std::vector<Place>& places);
+  DeltaNet delta_net(const Layer& layer) const;
+  void attend_gated(int layer, const float* qkv, const std::vector<Place>& places);
+  void finish(const Layer& layer, float* x, float* attention, int n);
   void feed_forward(const Layer& layer, float* x, int n);
-  void gate(const Layer& layer, const float* bias, int n, Activations& out);
+  void gate(const Layer& layer, int size, const float* bias, int n, Activations& out);
   void choose(const Layer& layer, int n);
   void experts(const Layer& layer, float* x, int n);
+  void add_shared(const Layer& layer, float* sum, int n);
   // Calls row(i) for 0 to n - 1, on several threads if there are enough rows.
   template <typename Row>
   void for_rows(int n, Row&& row);
@@ -145,7 +161,7 @@ class Decoder {
   Activations activations_;
   Activations gathered_;                       // of the rows that an expert works on
   std::vector<float> normal_;                  // [n, hidden]
-  std::vector<float> qkv_;                     // [n, (heads + 2 · kv_heads) · dim]
+  std::vector<float> qkv_;                     // [n, input_width]
   std::vector<float> attention_;               // [n, heads · dim]
   std::vector<float> gate_up_;                 // [n, 2 · width]
   std::vector<float> result_;                  // [n, hidden], what a half adds

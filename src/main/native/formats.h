@@ -30,11 +30,16 @@ enum class VectorRole {
   ROUTER_BIAS = 8,            // [experts]
   GATE_UP_BIAS = 9,           // [2 · width], of one expert after the other
   DOWN_BIAS = 10,             // [hidden], likewise
-  OUTPUT_NORM = 11,
+  CONVOLUTION = 11,           // [kernel, channels], the oldest token's first
+  DECAY = 12,                 // [heads], likewise
+  DECAY_BIAS = 13,
+  READ_WEIGHTS = 14,          // [dim], of the norm of what a delta net reads
+  SHARED_GATE = 15,
+  OUTPUT_NORM = 16,
 };
 
 // The matrices of a layer, and the one that makes logits.
-enum class MatrixRole { QKV = 0, ATTENTION_OUTPUT = 1, ROUTER = 2, GATE_UP = 3, DOWN = 4, HEAD = 5 };
+enum class MatrixRole { QKV = 0, ATTENTION_OUTPUT = 1, ROUTER = 2, GATE_UP = 3, DOWN = 4, SHARED_GATE_UP = 5, SHARED_DOWN = 6, HEAD = 7 };
 
 // RMS norms of queries and keys: none, one of each head, or one of all heads together.
 enum class HeadNorm { NONE = 0, EACH = 1, WHOLE = 2 };

@@ -70,6 +70,14 @@ def run_experts(
     return (by_row * weights.unsqueeze(2)).sum(1)
 
 
+def add_shared(
+    result: Tensor, inputs: Tensor, gate: Tensor, gate_up: Tensor, down: Tensor, activation: str
+) -> Tensor:
+    """Adds the expert that all rows have, times the sigmoid of its gate [1, H]: float32 [n, H]."""
+    shared = F.linear(activated(F.linear(inputs, gate_up), activation), down)
+    return result + shared * F.linear(inputs.float(), gate).sigmoid()
+
+
 def product(inputs: Tensor, matrices: Tuple[Tensor, Optional[Tensor]], expert: int) -> Tensor:
     biases = matrices[1]
     return F.linear(inputs, matrices[0][expert], None if biases is None else biases[expert])

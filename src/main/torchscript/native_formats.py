@@ -29,9 +29,23 @@ VECTOR_ROLES: Final[List[str]] = [
     "router_bias",
     "gate_up_bias",
     "down_bias",
+    "convolution",
+    "decay",
+    "decay_bias",
+    "read_weights",
+    "shared_gate",
     "output_norm",
 ]
-MATRIX_ROLES: Final[List[str]] = ["qkv", "attention_output", "router", "gate_up", "down", "head"]
+MATRIX_ROLES: Final[List[str]] = [
+    "qkv",
+    "attention_output",
+    "router",
+    "gate_up",
+    "down",
+    "shared_gate_up",
+    "shared_down",
+    "head",
+]
 
 # `HeadNorm` and `Activation`, likewise.
 HEAD_NORMS: Final[List[str]] = ["none", "each", "whole"]

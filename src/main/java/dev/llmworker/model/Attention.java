@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// @param biased whether queries, keys and values have a bias
 /// @param outputBiased whether the result has one
 /// @param sinks whether each head has a score beside those of the positions, which takes weight and adds nothing
+/// @param gated whether the result is multiplied with the sigmoid of a gate, which is made beside the queries
 public record Attention(
         int heads,
         int kvHeads,
@@ -27,7 +28,9 @@ public record Attention(
         HeadNorm norm,
         boolean biased,
         boolean outputBiased,
-        boolean sinks) {
+        boolean sinks,
+        boolean gated)
+        implements Mixer {
     /// RMS norms of queries and keys: none, one of each head, or one of all heads together.
     public enum HeadNorm {
         NONE,
@@ -46,5 +49,29 @@ public record Attention(
     /// Values of all key heads of a token, and of all value heads.
     public int keyWidth() {
         return kvHeads * headDim;
+    }
+
+    @Override
+    public int resultWidth() {
+        return queryWidth();
+    }
+
+    @Override
+    public int inputWidth() {
+        return (gated ? 2 : 1) * queryWidth() + 2 * keyWidth();
+    }
+
+    @Override
+    public LayerState state(long positions) {
+        var ring = new LayerState.Ring(keyWidth(), window);
+        return window > 0 && ring.pays(positions) ? ring : new LayerState.Full(keyWidth());
+    }
+
+    @Override
+    public String description() {
+        return heads + " heads of " + headDim + " (" + kvHeads + " for keys and values)"
+                + (window == 0 ? "" : ", a window of " + window)
+                + (rope == null ? ", no positions" : "")
+                + (gated ? ", an output gate" : "");
     }
 }

@@ -24,6 +24,11 @@ public record LayerTensors(
     /// Tensors of an expert that is stored on its own.
     public static final int MATRICES_OF_EXPERT = 3;
 
+    /// The factor of the decay in a [DeltaNet].
+    public static final String DECAY = "ssm_a";
+    /// The logarithm of the same, without its sign. GGUF has no such tensor.
+    public static final String DECAY_OF_HUB = "ssm_a_log.weight";
+
     private static final String FEED_FORWARD_NORM = "ffn_norm.weight";
     private static final String FEED_FORWARD_NORM_OF_GPT_OSS = "post_attention_norm.weight";
 
@@ -33,7 +38,7 @@ public record LayerTensors(
         var layer = config.layers().get(index);
         var tensors = new LayerTensors(
                 block,
-                has.containsKey(block + "attn_qkv.weight"),
+                layer.mixer() instanceof Attention && has.containsKey(block + "attn_qkv.weight"),
                 layer.feedForward().experts() == null
                         ? joins(model, block, layer.feedForward().width())
                         : has.containsKey(block + "ffn_gate_up_exps.weight"),
@@ -44,7 +49,10 @@ public record LayerTensors(
                 layer.norms(),
                 config.hidden(),
                 has.containsKey(block + FEED_FORWARD_NORM_OF_GPT_OSS) && !has.containsKey(block + FEED_FORWARD_NORM));
-        tensors.addAttention(layer.attention(), config.hidden());
+        switch (layer.mixer()) {
+            case Attention attention -> tensors.addAttention(attention, config.hidden());
+            case DeltaNet delta -> tensors.addDelta(delta, config.hidden(), model.fromHub());
+        }
         if (layer.feedForward().experts() == null) {
             tensors.addFeedForward(layer.feedForward(), config.hidden());
         } else {
@@ -85,19 +93,38 @@ public record LayerTensors(
         return shapes.containsKey(block + FEED_FORWARD_NORM) ? FEED_FORWARD_NORM : FEED_FORWARD_NORM_OF_GPT_OSS;
     }
 
+    private void addDelta(DeltaNet delta, int hidden, boolean fromHub) {
+        add("attn_qkv.weight", hidden, delta.channels());
+        add("attn_gate.weight", hidden, delta.valueWidth());
+        add("ssm_beta.weight", hidden, delta.valueHeads());
+        add("ssm_alpha.weight", hidden, delta.valueHeads());
+        if (fromHub) {
+            add("ssm_conv1d.weight", delta.kernel(), 1, delta.channels());
+            add(DECAY_OF_HUB, delta.valueHeads());
+        } else {
+            add("ssm_conv1d.weight", delta.kernel(), delta.channels());
+            add(DECAY, delta.valueHeads());
+        }
+        add("ssm_dt.bias", delta.valueHeads());
+        add("ssm_norm.weight", delta.valueDim());
+        add("ssm_out.weight", delta.valueWidth(), hidden);
+    }
+
     private void addAttention(Attention attention, int hidden) {
+        // With a gate, each head of queries has its gate behind it.
+        long gates = attention.gated() ? 2 : 1;
         long queries = attention.queryWidth(), keys = attention.keyWidth();
         if (joinedAttention) {
             add("attn_qkv.weight", hidden, queries + 2 * keys);
         } else {
-            add("attn_q.weight", hidden, queries);
+            add("attn_q.weight", hidden, gates * queries);
             add("attn_k.weight", hidden, keys);
             add("attn_v.weight", hidden, keys);
         }
         if (attention.biased() && joinedAttention) {
             add("attn_qkv.bias", queries + 2 * keys);
         } else if (attention.biased()) {
-            add("attn_q.bias", queries);
+            add("attn_q.bias", gates * queries);
             add("attn_k.bias", keys);
             add("attn_v.bias", keys);
         }
@@ -153,6 +180,12 @@ public record LayerTensors(
             add("ffn_gate_exps.weight", hidden, width, count);
             add("ffn_up_exps.weight", hidden, width, count);
             add("ffn_down_exps.weight", width, hidden, count);
+        }
+        if (experts.sharedWidth() > 0) {
+            add("ffn_gate_inp_shexp.weight", hidden);
+            add("ffn_gate_shexp.weight", hidden, experts.sharedWidth());
+            add("ffn_up_shexp.weight", hidden, experts.sharedWidth());
+            add("ffn_down_shexp.weight", experts.sharedWidth(), hidden);
         }
         if (block.biased() && transposedExperts) {
             add("ffn_gate_up_exps_transposed.bias", 2 * width, count);

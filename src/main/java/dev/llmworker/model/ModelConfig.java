@@ -34,22 +34,60 @@ public record ModelConfig(
         layers = List.copyOf(layers);
     }
 
-    /// Bytes that a token takes in the KV cache.
+    /// Whether a layer has a state at one position alone.
+    public boolean isRecurrent() {
+        return layers.stream().anyMatch(layer -> layer.mixer() instanceof DeltaNet);
+    }
+
+    /// What the layers keep of a sequence, one by one.
     ///
-    /// @param numberBytes bytes of a number
-    public long cacheBytesPerToken(int numberBytes) {
-        return layers.stream()
-                .mapToLong(layer -> 2L * layer.attention().keyWidth() * numberBytes)
+    /// @param positions that a slot holds
+    public List<LayerState> states(long positions) {
+        return layers.stream().map(layer -> layer.mixer().state(positions)).toList();
+    }
+
+    /// Bytes that a token takes in the cache, beside [#cacheBytesPerSlot].
+    ///
+    /// @param positions that a slot holds
+    /// @param numberBytes bytes of a number of keys and values
+    public long cacheBytesPerToken(long positions, int numberBytes) {
+        return states(positions).stream()
+                .mapToLong(state -> state.perPosition(numberBytes))
+                .sum();
+    }
+
+    /// Bytes that a slot takes in the cache whatever its length.
+    public long cacheBytesPerSlot(long positions, int numberBytes) {
+        return states(positions).stream()
+                .mapToLong(state -> state.fixed(numberBytes))
                 .sum();
     }
 
     /// How [#cacheBytesPerToken] comes about, for messages.
-    public String cacheArithmetic(int numberBytes) {
-        return counted(layer -> layer.attention().kvHeads() + " heads × "
-                        + layer.attention().headDim())
+    public String cacheArithmetic(long positions, int numberBytes) {
+        return counted(layer -> layer.mixer() instanceof Attention attention
+                                && layer.mixer().state(positions) instanceof LayerState.Full
+                        ? attention.kvHeads() + " heads × " + attention.headDim()
+                        : "")
                 .entrySet()
                 .stream()
+                .filter(kind -> !kind.getKey().isEmpty())
                 .map(kind -> "2 × " + kind.getValue() + " layers × " + kind.getKey() + " × " + numberBytes + " bytes")
+                .collect(Collectors.joining(" + "));
+    }
+
+    /// How [#cacheBytesPerSlot] comes about, for messages; empty if it is 0.
+    public String slotArithmetic(long positions) {
+        return counted(layer -> switch (layer.mixer().state(positions)) {
+                    case LayerState.Full _ -> "";
+                    case LayerState.Ring ring ->
+                        " layers with the last " + ring.length() + " tokens of a window of " + ring.window();
+                    case LayerState.Recurrent _ -> " recurrent layers";
+                })
+                .entrySet()
+                .stream()
+                .filter(kind -> !kind.getKey().isEmpty())
+                .map(kind -> LayerState.COPIES + " × " + kind.getValue() + kind.getKey())
                 .collect(Collectors.joining(" + "));
     }
 
@@ -73,10 +111,10 @@ public record ModelConfig(
     }
 
     private long activationBytes(Layer layer) {
-        var attention = layer.attention();
+        var mixer = layer.mixer();
         var widest = 2L * hidden
-                + 2L * attention.queryWidth()
-                + 2L * attention.keyWidth()
+                + mixer.inputWidth()
+                + mixer.resultWidth()
                 + 3L * layer.feedForward().activeWidth();
         return widest * Float.BYTES;
     }

@@ -67,6 +67,10 @@ public final class TensorCheck {
         return name.endsWith(".bias")
                 || name.endsWith("_norm.weight")
                 || name.endsWith("_sinks.weight")
+                || name.endsWith("_inp_shexp.weight")
+                || name.endsWith("ssm_conv1d.weight")
+                || name.endsWith(LayerTensors.DECAY)
+                || name.endsWith(LayerTensors.DECAY_OF_HUB)
                 || name.endsWith("_transposed.weight");
     }
 

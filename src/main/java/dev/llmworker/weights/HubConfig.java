@@ -34,8 +34,14 @@ final class HubConfig {
             field("expert_count", "num_local_experts", "num_experts"),
             field("expert_used_count", "num_experts_per_tok"),
             field("expert_feed_forward_length", "moe_intermediate_size"),
+            field("expert_shared_feed_forward_length", "shared_expert_intermediate_size"),
             field("expert_weights_norm", "norm_topk_prob"),
             field("expert_weights_scale", "routed_scaling_factor"),
+            field("full_attention_interval", "full_attention_interval"),
+            field("ssm.conv_kernel", "linear_conv_kernel_dim"),
+            field("ssm.state_size", "linear_key_head_dim"),
+            field("ssm.group_count", "linear_num_key_heads"),
+            field("ssm.time_step_rank", "linear_num_value_heads"),
             field("activation", "hidden_activation", "hidden_act"),
             field("context_length", "max_position_embeddings"),
             field("vocab_size", "vocab_size"));
@@ -91,6 +97,7 @@ final class HubConfig {
         config.values.putIfAbsent(config.prefix + "attention.layer_norm_rms_epsilon", Value.number(DEFAULT_EPSILON));
         config.scale();
         config.windows();
+        config.recurrent();
         config.positions();
         new HubRope(fields, config.metadata, config.prefix).put(config);
         return config;
@@ -106,7 +113,7 @@ final class HubConfig {
         }
         for (var only : ONLY.entrySet()) {
             var value = fields.get(only.getKey());
-            if (fields.has(only.getKey()) && !only.getValue().contains(value.toString())) {
+            if (fields.has(only.getKey()) && !fields.owns(only.getKey()) && !only.getValue().contains(value.toString())) {
                 throw fields.problem(
                         only.getKey(),
                         "is " + value + "; supported: "
@@ -158,6 +165,33 @@ final class HubConfig {
         } else {
             values.remove(size);
         }
+    }
+
+    /// Which layers are recurrent, and the values of their heads together.
+    private void recurrent() throws ModelFileException {
+        if (!fields.has("linear_num_value_heads")) {
+            return;
+        }
+        var inner = fields.get("linear_num_value_heads").asLong()
+                * fields.get("linear_value_head_dim").asLong();
+        put("ssm.inner_size", "linear_value_head_dim", Value.integer(inner));
+        var name = "layer_types";
+        if (!fields.has(name)) {
+            return;
+        }
+        var recurrent = new boolean[layers()];
+        checkLength(name, recurrent.length);
+        for (var layer = 0; layer < recurrent.length; layer++) {
+            recurrent[layer] = switch (fields.get(name).path(layer).asText()) {
+                case "full_attention" -> false;
+                case "linear_attention" -> true;
+                default ->
+                    throw fields.problem(
+                            name,
+                            "has " + fields.get(name).path(layer) + "; supported: full_attention, linear_attention");
+            };
+        }
+        put("attention.recurrent_layers", name, Value.flags(recurrent));
     }
 
     private boolean slides(String name, JsonNode node, int layer) throws ModelFileException {

@@ -3,6 +3,7 @@ package dev.llmworker.model.architecture;
 import dev.llmworker.model.Attention;
 import dev.llmworker.model.Attention.Growth;
 import dev.llmworker.model.Attention.HeadNorm;
+import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.FeedForward;
 import dev.llmworker.model.FeedForward.Activation;
 import dev.llmworker.model.FeedForward.Experts;
@@ -10,6 +11,7 @@ import dev.llmworker.model.FeedForward.Experts.Scoring;
 import dev.llmworker.model.Layer;
 import dev.llmworker.model.Layer.Norms;
 import dev.llmworker.model.LayerTensors;
+import dev.llmworker.model.Mixer;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Rope;
 import dev.llmworker.weights.ModelFileException;
@@ -26,6 +28,9 @@ final class Description {
     private static final int MAX_CONTEXT = 1 << 24;
     /// No known model has more than 1,000.
     private static final int MAX_EXPERTS = 1 << 12;
+
+    /// All known convolutions see four tokens.
+    private static final int MAX_KERNEL = 64;
 
     final Keys keys;
     /// Values of a token between layers.
@@ -56,6 +61,8 @@ final class Description {
     /// Whether layers without a window have no rotary positions, if any layer has a window.
     boolean turnsInWindowsOnly;
     HeadNorm headNorm = HeadNorm.NONE;
+    /// Whether attention has output gates.
+    boolean gated;
     /// Whether queries, keys and values always have a bias; otherwise they have one if it is in the file.
     boolean biased;
     boolean sinks;
@@ -132,7 +139,8 @@ final class Description {
                 headNorm,
                 biased || keys.hasTensor(block + "attn_q.bias") || keys.hasTensor(block + "attn_qkv.bias"),
                 keys.hasTensor(block + "attn_output.bias"),
-                sinks);
+                sinks,
+                gated);
     }
 
     private @Nullable Rope rope(int layer, int headDim) throws ModelFileException {
@@ -183,7 +191,14 @@ final class Description {
                 width,
                 activation,
                 keys.hasTensor("blk.0.ffn_down_exps.bias"),
-                new Experts(count, used, scoring, normalised, scale, keys.hasTensor("blk.0.ffn_gate_inp.bias")));
+                new Experts(
+                        count,
+                        used,
+                        scoring,
+                        normalised,
+                        scale,
+                        keys.hasTensor("blk.0.ffn_gate_inp.bias"),
+                        keys.count("expert_shared_feed_forward_length", Keys.MAX_SIZE, 0)));
     }
 
     private int expertWidth() throws ModelFileException {
@@ -229,8 +244,33 @@ final class Description {
         return keys.flag(key, layer, layer % every < every - 1);
     }
 
-    Layer layer(Attention attention, FeedForward feedForward) {
-        return new Layer(attention, feedForward, norms, residualScale);
+    /// Gated DeltaNet of the sizes that the metadata have.
+    ///
+    /// @param tiled as [DeltaNet#tiled()]
+    DeltaNet deltaNet(boolean tiled) throws ModelFileException {
+        var keyHeads = keys.size("ssm.group_count", Keys.MAX_SIZE);
+        var valueHeads = keys.size("ssm.time_step_rank", Keys.MAX_SIZE);
+        var keyDim = keys.size("ssm.state_size", Keys.MAX_SIZE);
+        var valueWidth = keys.size("ssm.inner_size", Keys.MAX_SIZE);
+        if (valueHeads % keyHeads != 0) {
+            throw keys.problem(
+                    "ssm.time_step_rank", "is " + valueHeads + "; it must be a multiple of the " + keyHeads + " key heads");
+        }
+        if (valueWidth % valueHeads != 0) {
+            throw keys.problem(
+                    "ssm.inner_size", "is " + valueWidth + "; it must be a multiple of the " + valueHeads + " heads");
+        }
+        if ((long) keyHeads * keyDim > Keys.MAX_SIZE) {
+            throw keys.problem(
+                    "ssm.state_size",
+                    "is " + keyDim + "; " + keyHeads + " heads have at most " + Keys.MAX_SIZE + " values together");
+        }
+        var kernel = keys.size("ssm.conv_kernel", MAX_KERNEL);
+        return new DeltaNet(keyHeads, valueHeads, keyDim, valueWidth / valueHeads, kernel, tiled);
+    }
+
+    Layer layer(Mixer mixer, FeedForward feedForward) {
+        return new Layer(mixer, feedForward, norms, residualScale);
     }
 
     /// A file of transformers names the function that gates the feed-forward block.

@@ -5,6 +5,7 @@ import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.DeviceMemory;
 import dev.llmworker.model.Devices;
+import dev.llmworker.model.LayerState;
 import dev.llmworker.model.LayerTensors;
 import dev.llmworker.model.MemoryPlan;
 import dev.llmworker.model.ModelConfig;
@@ -16,6 +17,7 @@ import dev.llmworker.weights.TensorType;
 import java.io.IOException;
 import java.util.Comparator;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.function.LongConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,7 +36,10 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
     /// The longest piece of a prompt that one call takes.
     private static final int PROMPT_ROWS = 128;
 
-    DecoderDescription load(LongConsumer progress) throws IOException, InterruptedException {
+    /// @param states what each layer keeps of a sequence
+    record Loaded(DecoderDescription description, List<LayerState> states) {}
+
+    Loaded load(LongConsumer progress) throws IOException, InterruptedException {
         var planned = Architectures.describe(model, options.contextLength());
         var weights = program.weights(options, device);
         var cache = cachePrecision(weights);
@@ -56,7 +61,7 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
         loader.load();
         program.build();
         program.loaded(model, device, options.deterministic());
-        return new DecoderDescription(
+        var description = new DecoderDescription(
                 config.name(),
                 config.architecture(),
                 config.vocabulary(),
@@ -65,7 +70,8 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
                 Devices.name(device),
                 format(weights),
                 plan.cache(),
-                config.cacheBytesPerToken(cache.bytes()));
+                config.cacheBytesPerToken(plan.contextLength(), cache.bytes()));
+        return new Loaded(description, config.states(plan.contextLength()));
     }
 
     /// Checks everything that [#load] needs, and reads each tensor, but loads nothing.
@@ -95,7 +101,7 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
                 + (device.isGpu() ? GPU_WORKING_BYTES : CPU_WORKING_BYTES)
                 + stepBytes(config)
                 + program.loneLength(config, cache, Integer.MAX_VALUE, options.deterministic())
-                        * config.cacheBytesPerToken(Precision.FP32.bytes());
+                        * config.cacheBytesPerToken(Integer.MAX_VALUE, Precision.FP32.bytes());
         var share = device.isGpu() ? GPU_CACHE_SHARE : CPU_CACHE_SHARE;
         var spare = program.spareTokens();
         var needs = new MemoryPlan.Needs(config, cache.bytes(), loader.bytesNeeded(), working, spare, share);

@@ -2,6 +2,7 @@ package dev.llmworker.model.decoder;
 
 import dev.llmworker.model.Attention;
 import dev.llmworker.model.Attention.HeadNorm;
+import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.FeedForward;
 import dev.llmworker.model.FeedForward.Experts;
 import dev.llmworker.model.LayerTensors;
@@ -86,7 +87,10 @@ final class WeightLoader {
             putVectors(index, "attention_post_norm", tensors, "post_attention_norm.weight");
             putVectors(index, "feed_forward_post_norm", tensors, "post_ffw_norm.weight");
         }
-        putAttention(index, layer.attention(), tensors);
+        switch (layer.mixer()) {
+            case Attention attention -> putAttention(index, attention, tensors);
+            case DeltaNet delta -> putDelta(index, delta, tensors);
+        }
         var block = layer.feedForward();
         if (block.experts() != null) {
             putExperts(index, block, block.experts(), tensors);
@@ -137,6 +141,14 @@ final class WeightLoader {
             var ordered = new HeadOrder(attention, arena);
             if (tensors.joinedAttention()) {
                 putMatrix(layer, "qkv", ordered.joined(tensor(tensors, "attn_qkv.weight")));
+            } else if (attention.gated()) {
+                putMatrix(
+                        layer,
+                        "qkv",
+                        ordered.heads(ordered.queries(tensor(tensors, "attn_q.weight"))),
+                        ordered.heads(tensor(tensors, "attn_k.weight")),
+                        tensor(tensors, "attn_v.weight"),
+                        ordered.gates(tensor(tensors, "attn_q.weight")));
             } else {
                 putMatrix(
                         layer,
@@ -147,6 +159,15 @@ final class WeightLoader {
             }
             if (attention.biased() && tensors.joinedAttention()) {
                 putVectors(layer, "qkv_bias", List.of(ordered.joined(tensor(tensors, "attn_qkv.bias"))));
+            } else if (attention.biased() && attention.gated()) {
+                putVectors(
+                        layer,
+                        "qkv_bias",
+                        List.of(
+                                ordered.heads(ordered.queries(tensor(tensors, "attn_q.bias"))),
+                                ordered.heads(tensor(tensors, "attn_k.bias")),
+                                tensor(tensors, "attn_v.bias"),
+                                ordered.gates(tensor(tensors, "attn_q.bias"))));
             } else if (attention.biased()) {
                 putVectors(
                         layer,
@@ -174,6 +195,28 @@ final class WeightLoader {
         }
     }
 
+    /// All that the input is multiplied with is one matrix: queries, keys, values, gates, and what writing and fading
+    /// depend on.
+    private void putDelta(int layer, DeltaNet delta, LayerTensors tensors)
+            throws ModelFileException, InterruptedException {
+        putMatrix(
+                layer,
+                "qkv",
+                tensor(tensors, "attn_qkv.weight"),
+                tensor(tensors, "attn_gate.weight"),
+                tensor(tensors, "ssm_beta.weight"),
+                tensor(tensors, "ssm_alpha.weight"));
+        putVectors(layer, "convolution", tensors, "ssm_conv1d.weight");
+        if (model.fromHub()) {
+            putVectors(layer, "decay_logarithm", tensors, LayerTensors.DECAY_OF_HUB);
+        } else {
+            putVectors(layer, "decay", tensors, LayerTensors.DECAY);
+        }
+        putVectors(layer, "decay_bias", tensors, "ssm_dt.bias");
+        putVectors(layer, "read_weights", tensors, "ssm_norm.weight");
+        putMatrix(layer, "attention_output", tensor(tensors, "ssm_out.weight"));
+    }
+
     private void putExperts(int layer, FeedForward block, Experts experts, LayerTensors tensors)
             throws ModelFileException, InterruptedException {
         putMatrix(layer, "router", tensor(tensors, "ffn_gate_inp.weight"));
@@ -186,6 +229,15 @@ final class WeightLoader {
                 putMatrix(layer, "gate_up", matrices.gateUp(expert).toArray(Tensor[]::new));
                 putMatrix(layer, "down", matrices.down(expert));
             }
+        }
+        if (experts.sharedWidth() > 0) {
+            putVectors(layer, "shared_gate", tensors, "ffn_gate_inp_shexp.weight");
+            putMatrix(
+                    layer,
+                    "shared_gate_up",
+                    tensor(tensors, "ffn_gate_shexp.weight"),
+                    tensor(tensors, "ffn_up_shexp.weight"));
+            putMatrix(layer, "shared_down", tensor(tensors, "ffn_down_shexp.weight"));
         }
         if (block.biased()) {
             try (var arena = Arena.ofConfined()) {
