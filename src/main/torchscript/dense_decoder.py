@@ -270,11 +270,11 @@ class DenseDecoder(Types, DecoderProgram):
         return split.transpose(0, 1).reshape(rows.size(0), -1)
 
     def by_group_and_keys(self, rows: Tensor, d: Layer) -> Tensor:
-        """Rows of query heads `by_group`, those of keys and values, and those of gates `by_group`."""
+        """Rows of query heads `by_group`, those of keys and perhaps values, and perhaps those of gates `by_group`."""
         queries = d.heads * d.head_dim
         gates = queries + 2 * d.kv_heads * d.head_dim
-        parts = [self.by_group(rows[:queries], d), rows[queries:gates] if d.gated else rows[queries:]]
-        if d.gated:
+        parts = [self.by_group(rows[:queries], d), rows[queries:gates]]
+        if rows.size(0) > gates:
             parts.append(self.by_group(rows[gates:], d))
         return torch.cat(parts)
 

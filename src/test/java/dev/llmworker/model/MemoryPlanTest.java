@@ -15,7 +15,7 @@ class MemoryPlanTest {
     private static ModelConfig shape(int layers, int kvHeads, int headDim, int contextLength) {
         var rope = new Rope(new double[headDim / 2], 1, false);
         var attention = new Attention(
-                kvHeads, kvHeads, headDim, 0, rope, 1, 0, null, Attention.HeadNorm.NONE, false, false, false);
+                kvHeads, kvHeads, headDim, 0, rope, 1, 0, null, Attention.HeadNorm.NONE, false, false, false, false);
         var feedForward = new FeedForward(8192, FeedForward.Activation.SILU, false, null);
         var layer = new Layer(attention, feedForward, Layer.Norms.BEFORE, 1);
         return new ModelConfig(

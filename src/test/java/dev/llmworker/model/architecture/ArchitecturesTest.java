@@ -2,9 +2,12 @@ package dev.llmworker.model.architecture;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.llmworker.model.Attention;
+import dev.llmworker.model.Layer;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Rope;
 import dev.llmworker.model.TensorCheck;
@@ -62,6 +65,10 @@ class ArchitecturesTest {
         }
     }
 
+    private static Attention attention(Layer layer) {
+        return assertInstanceOf(Attention.class, layer.mixer());
+    }
+
     private void assertRefused(GgufFile file, String problem) {
         var thrown = assertThrows(ModelFileException.class, () -> describe(file));
         assertEquals("model.gguf: " + problem, thrown.getMessage());
@@ -85,10 +92,10 @@ class ArchitecturesTest {
     void capsOfNullAreNone() throws IOException {
         var none = gemma(null, true);
         assertEquals(0, none.logitCap());
-        assertEquals(0, none.layers().getFirst().attention().cap());
+        assertEquals(0, attention(none.layers().getFirst()).cap());
         var missing = gemma(null, false);
         assertEquals(30, missing.logitCap());
-        assertEquals(50, missing.layers().getFirst().attention().cap());
+        assertEquals(50, attention(missing.layers().getFirst()).cap());
         assertEquals(20, gemma(20, true).logitCap());
         assertEquals(30, describe(dense("gemma2")).logitCap());
     }
@@ -127,7 +134,7 @@ class ArchitecturesTest {
         for (var file : List.of(dense("llama"), dense("exaone4").integer("exaone4.attention.sliding_window", 8))) {
             var layers = describe(file).layers();
             assertSame(
-                    layers.get(0).attention().rope(), layers.get(1).attention().rope());
+                    attention(layers.get(0)).rope(), attention(layers.get(1)).rope());
         }
     }
 
@@ -175,7 +182,7 @@ class ArchitecturesTest {
     @Test
     void noKeyOfAGgufFileChangesTheOrderOfItsTensors() throws IOException {
         var file = dense("llama").flag("general.from_hub", true).flag("llama.rope.half_split", true);
-        Rope rope = describe(file).layers().getFirst().attention().rope();
+        Rope rope = attention(describe(file).layers().getFirst()).rope();
         assertFalse(Objects.requireNonNull(rope).halfSplit());
         assertFalse(describe(dense("gemma2").flag("general.from_hub", true)).normsFromZero());
     }

@@ -77,20 +77,28 @@ class GoldenArchitecturesTest {
         }
     }
 
-    /// Slot 0 has the prompt at once, slot 1 in chunks, and slot 2 a copied prefix and then the rest.
+    /// Slot 1 has the prompt in chunks. Slot 0 has a prefix that is kept and then the rest; slot 2 goes on from a copy of
+    /// this prefix, and slot 0 goes back to it after other tokens.
     private static void assertChunksAndPrefixesAreTheSame(Golden golden, TorchDecoder decoder) {
         var ids = golden.ids();
-        decoder.prefill(0, ids, 0);
         for (var start = 0; start < ids.length; start += CHUNK) {
             decoder.prefill(1, Arrays.copyOfRange(ids, start, Math.min(ids.length, start + CHUNK)), start);
         }
         var reused = ids.length - CHUNK;
-        decoder.prefill(0, ids, 0);
-        decoder.copySlot(0, 2, reused);
-        decoder.prefill(2, Arrays.copyOfRange(ids, reused, ids.length), reused);
+        var rest = Arrays.copyOfRange(ids, reused, ids.length);
         var next = golden.greedy()[0];
         var at = ids.length;
+        decoder.prefill(0, Arrays.copyOf(ids, reused), 0);
+        decoder.keep(0);
+        decoder.prefill(0, rest, reused);
         var alone = decoder.decodeLogits(new int[] {next}, new int[] {at});
+        assertEquals(reused, decoder.reusable(0, reused));
+        decoder.copySlot(0, 2, reused);
+        decoder.prefill(2, rest, reused);
+        decoder.copySlot(0, 0, reused);
+        decoder.prefill(0, new int[] {1, 2, 3}, reused);
+        decoder.copySlot(0, 0, reused);
+        decoder.prefill(0, rest, reused);
         var together = decoder.decodeLogits(new int[] {next, next, next}, new int[] {at, at, at});
         var size = alone.length;
         assertArrayEquals(alone, Arrays.copyOf(together, size));

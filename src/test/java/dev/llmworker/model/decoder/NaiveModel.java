@@ -2,6 +2,7 @@ package dev.llmworker.model.decoder;
 
 import dev.llmworker.model.Attention;
 import dev.llmworker.model.Attention.HeadNorm;
+import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.FeedForward;
 import dev.llmworker.model.FeedForward.Experts.Scoring;
 import dev.llmworker.model.LayerTensors;
@@ -69,7 +70,11 @@ final class NaiveModel {
         for (var i = 0; i < x.length; i++) {
             inputs[i] = layer.norms().before() ? normalised(x[i], norm(block + "attn_norm.weight")) : x[i];
         }
-        var attended = attention(inputs, layer.attention(), tensors);
+        var attended =
+                switch (layer.mixer()) {
+                    case Attention attention -> attention(inputs, attention, tensors);
+                    case DeltaNet delta -> delta(inputs, delta, tensors);
+                };
         for (var i = 0; i < x.length; i++) {
             var result = attended[i];
             if (layer.norms().after()) {
@@ -96,7 +101,7 @@ final class NaiveModel {
             joined[i] = tensors.joinedAttention()
                     ? projected(block + "attn_qkv", inputs[i], attention.biased())
                     : joined(
-                            projected(block + "attn_q", inputs[i], attention.biased()),
+                            half(projected(block + "attn_q", inputs[i], attention.biased()), attention, 0),
                             projected(block + "attn_k", inputs[i], attention.biased()),
                             projected(block + "attn_v", inputs[i], attention.biased()));
         }
@@ -120,9 +125,112 @@ final class NaiveModel {
                 var sink = sinks == null ? Double.NEGATIVE_INFINITY : sinks[head];
                 attend(attention, q[i], k, joined, i, head, sink, result);
             }
+            if (attention.gated()) {
+                var gates = half(projected(block + "attn_q", inputs[i], attention.biased()), attention, 1);
+                for (var j = 0; j < queries; j++) {
+                    result[j] *= sigmoid(gates[j]);
+                }
+            }
             attended[i] = projected(block + "attn_output", result, attention.outputBiased());
         }
         return attended;
+    }
+
+    /// The queries of all heads, each of which has its gate behind it, or the gates.
+    private static double[] half(double[] both, Attention attention, int which) {
+        if (!attention.gated()) {
+            return both;
+        }
+        var dim = attention.headDim();
+        var half = new double[attention.queryWidth()];
+        for (var head = 0; head < attention.heads(); head++) {
+            System.arraycopy(both, (2 * head + which) * dim, half, head * dim, dim);
+        }
+        return half;
+    }
+
+    // Gated DeltaNet, token by token.
+
+    private double[][] delta(double[][] inputs, DeltaNet delta, LayerTensors tensors) throws ModelFileException {
+        var block = tensors.block();
+        var mixed = new double[inputs.length][];
+        for (var i = 0; i < inputs.length; i++) {
+            mixed[i] = projected(block + "attn_qkv", inputs[i], false);
+        }
+        var convolution = values(block + "ssm_conv1d.weight");
+        var decay = model.fromHub()
+                ? Arrays.stream(values(block + LayerTensors.DECAY_OF_HUB))
+                        .map(log -> -Math.exp(log))
+                        .toArray()
+                : values(block + LayerTensors.DECAY);
+        var decayBias = values(block + "ssm_dt.bias");
+        var matrices = new double[delta.valueHeads()][delta.keyDim()][delta.valueDim()];
+        var results = new double[inputs.length][];
+        for (var i = 0; i < inputs.length; i++) {
+            var row = convolved(mixed, i, convolution, delta);
+            var gates = projected(block + "attn_gate", inputs[i], false);
+            var shares = projected(block + "ssm_beta", inputs[i], false);
+            var fades = projected(block + "ssm_alpha", inputs[i], false);
+            var result = new double[0];
+            for (var head = 0; head < delta.valueHeads(); head++) {
+                var fade = Math.exp(decay[head] * Math.log1p(Math.exp(fades[head] + decayBias[head])));
+                var read = read(matrices[head], row, head, fade, sigmoid(shares[head]), delta);
+                read = normalised(read, values(block + "ssm_norm.weight"));
+                for (var j = 0; j < read.length; j++) {
+                    var gate = gates[head * delta.valueDim() + j];
+                    read[j] *= gate * sigmoid(gate);
+                }
+                result = joined(result, read);
+            }
+            results[i] = projected(block + "ssm_out", result, false);
+        }
+        return results;
+    }
+
+    private static double[] convolved(double[][] mixed, int at, double[] convolution, DeltaNet delta) {
+        var row = new double[delta.channels()];
+        for (var c = 0; c < row.length; c++) {
+            for (var i = 0; i < delta.kernel(); i++) {
+                var from = at - delta.kernel() + 1 + i;
+                row[c] += from < 0 ? 0 : convolution[c * delta.kernel() + i] * mixed[from][c];
+            }
+            row[c] *= sigmoid(row[c]);
+        }
+        return row;
+    }
+
+    /// Writes a token into the matrix of a head, and reads what its query finds there.
+    private static double[] read(
+            double[][] matrix, double[] row, int head, double fade, double share, DeltaNet delta) {
+        var keyHead = delta.tiled()
+                ? head % delta.keyHeads()
+                : head / (delta.valueHeads() / delta.keyHeads());
+        var query = unit(row, keyHead * delta.keyDim(), delta.keyDim());
+        var key = unit(row, delta.keyWidth() + keyHead * delta.keyDim(), delta.keyDim());
+        var value = 2 * delta.keyWidth() + head * delta.valueDim();
+        var found = new double[delta.valueDim()];
+        for (var j = 0; j < found.length; j++) {
+            var known = 0.0;
+            for (var d = 0; d < key.length; d++) {
+                matrix[d][j] *= fade;
+                known += matrix[d][j] * key[d];
+            }
+            for (var d = 0; d < key.length; d++) {
+                matrix[d][j] += key[d] * (row[value + j] - known) * share;
+                found[j] += matrix[d][j] * query[d] / Math.sqrt(key.length);
+            }
+        }
+        return found;
+    }
+
+    private static double[] unit(double[] row, int from, int size) {
+        var part = Arrays.copyOfRange(row, from, from + size);
+        var length = Math.sqrt(Arrays.stream(part).map(x -> x * x).sum() + 1e-6);
+        return Arrays.stream(part).map(x -> x / length).toArray();
+    }
+
+    private static double sigmoid(double x) {
+        return 1 / (1 + Math.exp(-x));
     }
 
     private static void attend(
@@ -216,6 +324,11 @@ final class NaiveModel {
             var weight = Math.exp(scores[i]) / total / (experts.normalised() ? sum : 1) * experts.scale();
             add(result, expert(x, block, tensors, i), weight);
         }
+        if (experts.sharedWidth() > 0) {
+            var gateUp = joined(projected(name + "ffn_gate_shexp", x, false), projected(name + "ffn_up_shexp", x, false));
+            var shared = projected(name + "ffn_down_shexp", gated(gateUp, block), false);
+            add(result, shared, sigmoid(projected(name + "ffn_gate_inp_shexp", x, false)[0]));
+        }
         return result;
     }
 
@@ -248,7 +361,7 @@ final class NaiveModel {
     }
 
     private static double[] gated(double[] gateUp, FeedForward block) {
-        var gated = new double[block.width()];
+        var gated = new double[gateUp.length / 2];
         for (var i = 0; i < gated.length; i++) {
             double gate = gateUp[i], up = gateUp[gated.length + i];
             gated[i] = switch (block.activation()) {
