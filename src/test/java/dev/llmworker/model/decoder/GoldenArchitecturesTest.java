@@ -122,7 +122,6 @@ class GoldenArchitecturesTest {
         try (var full = loadLong(golden, program, 700);
                 var ring = loadLong(golden, program, 1000)) {
             assertTrue(ring.needsKept() && !full.needsKept());
-            assertTrue(ring.description().kvCacheBytes() < full.description().kvCacheBytes());
             var chunks = new int[] {7, 128, 65, 1, 100, 128, 99, 72};
             var start = 0;
             for (var chunk : chunks) {
@@ -159,6 +158,9 @@ class GoldenArchitecturesTest {
     }
 
     private TorchDecoder loadLong(Golden golden, ProgramKind program, int contextLength) throws Exception {
+        if (program == ProgramKind.NATIVE) {
+            MachineNeeds.nativeLibrary();
+        }
         var weights = program == ProgramKind.NATIVE ? Precision.AUTO : EXACT;
         var options = new DecoderOptions(weights, EXACT, 3, contextLength, 1, "cpu", false);
         return TinyLlama.load(file(golden), directory, options, program);
