@@ -555,7 +555,8 @@ class DenseDecoder(Types, DecoderProgram):
         return F.linear(inputs, layer.qkv, layer.qkv_bias)
 
     def attention_inputs(self, x: Tensor, layer: DenseLayer, turns: Turns) -> Tuple[Tensor, Tensor, Tensor]:
-        """Queries and keys with rotary positions, [n, A + G, D], and values [n, G, D], in the cache's type; gates [n, A or 0, D]."""
+        """Queries and keys with rotary positions, [n, A + G, D], and values [n, G, D], in the cache's type; gates [n, A, D] or
+        `no_gates`."""
         d = layer.described
         turning = d.heads + d.kv_heads
         qkv = self.first_product(x, layer).view(x.size(0), -1, d.head_dim)
@@ -569,7 +570,8 @@ class DenseDecoder(Types, DecoderProgram):
         if layer.growth >= 0:
             qk.narrow(1, 0, d.heads).mul_(turns.growths[layer.growth])
         values = qkv.narrow(1, turning, d.kv_heads).to(self.cache_dtype)
-        return qk.to(self.cache_dtype), values, qkv.narrow(1, turning + d.kv_heads, d.heads if d.gated else 0)
+        gates = qkv.narrow(1, turning + d.kv_heads, d.heads) if d.gated else self.no_gates
+        return qk.to(self.cache_dtype), values, gates
 
     def add_attention(self, x: Tensor, attention: Tensor, gates: Tensor, layer: DenseLayer) -> None:
         """Adds what the last matrix of a mixer makes of attention [n, A · D]."""
@@ -656,12 +658,12 @@ class DenseDecoder(Types, DecoderProgram):
         return torch.zeros(shape, dtype=self.cache_dtype, device=self.device).masked_fill_(unseen, -30000.0)
 
     def decode_attention(
-        self, qk: Tensor, v: Tensor, layer: DenseLayer, cells: List[Tensor], length: int, masks: List[Tensor]
+        self, qk: Tensor, v: Tensor, layer: DenseLayer, cells: Tensor, length: int, masks: List[Tensor]
     ) -> Tensor:
         """Writes a step's keys and values to the cache and attends: [n, A · D]. A single row without a mask sees all of
         the length and its window."""
         n, d = v.size(0), layer.described
-        at: List[Optional[Tensor]] = [self.slot_numbers[:n], cells[layer.sight][:n]]
+        at: List[Optional[Tensor]] = [self.slot_numbers[:n], cells[layer.sight]]
         layer.keys.index_put_(at, qk.narrow(1, d.heads, d.kv_heads))
         layer.values.index_put_(at, v)
         q = qk.narrow(1, 0, d.heads).view(n, -1, d.kv_heads, d.head_dim).transpose(1, 2)
@@ -712,27 +714,38 @@ class DenseDecoder(Types, DecoderProgram):
             x_tokens, x_positions = torch.cat([tokens, chunk_tokens]), torch.cat(places)
         x, turns = self.embed(x_tokens), self.turned_by(x_positions)
         for layer in self.run_layers:
-            gates = self.no_gates
             if layer.described.kernel > 0:
-                rows = self.first_product(x, layer)
-                all = [self.delta_steps(rows[:n], layer, positions, real)]
-                first = n
-                for slot, start, chunk_length in self.chunk_places:
-                    all.append(self.delta_prompt(rows[first : first + chunk_length], layer, slot, start))
-                    first += chunk_length
+                attention, gates = self.delta_of_step(self.first_product(x, layer), layer, positions, real), self.no_gates
+            elif len(chunk_masks) == 0:
+                qk, v, gates = self.attention_inputs(x, layer, turns)
+                attention = self.decode_attention(qk, v, layer, turns.cells[layer.sight], length, masks)
             else:
                 qk, v, gates = self.attention_inputs(x, layer, turns)
-                all = [self.decode_attention(qk[:n], v[:n], layer, turns.cells, length, masks)]
+                cells = turns.cells[layer.sight]
+                all = [self.decode_attention(qk[:n], v[:n], layer, cells[:n], length, masks)]
                 first = n
                 for i, place in enumerate(self.chunk_places):
                     slot, start, chunk_length = place
                     last = first + chunk_length
-                    cells = turns.cells[layer.sight][first:last]
-                    all.append(self.prefill_attention(qk[first:last], v[first:last], layer, slot, start, cells, chunk_masks[i]))
+                    own = cells[first:last]
+                    all.append(self.prefill_attention(qk[first:last], v[first:last], layer, slot, start, own, chunk_masks[i]))
                     first = last
-            self.add_attention(x, all[0] if len(all) == 1 else torch.cat(all), gates, layer)
+                attention = torch.cat(all)
+            self.add_attention(x, attention, gates, layer)
             self.feed_forward(x, layer, self.deterministic)
         return x[:n]
+
+    def delta_of_step(self, rows: Tensor, layer: DenseLayer, positions: Tensor, real: int) -> Tensor:
+        """The rows of a step, and the chunks that run with it: [all, A · D]."""
+        n = positions.size(0)
+        if rows.size(0) == n:
+            return self.delta_steps(rows, layer, positions, real)
+        all = [self.delta_steps(rows[:n], layer, positions, real)]
+        first = n
+        for slot, start, chunk_length in self.chunk_places:
+            all.append(self.delta_prompt(rows[first : first + chunk_length], layer, slot, start))
+            first += chunk_length
+        return torch.cat(all)
 
     def decode_step(self, tokens: Tensor, positions: Tensor, chunk_tokens: Tensor, max_position: int) -> Tensor:
         n = tokens.size(0)

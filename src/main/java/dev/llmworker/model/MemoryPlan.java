@@ -2,6 +2,9 @@ package dev.llmworker.model;
 
 import dev.llmworker.stats.Count;
 import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /// How the memory of a device will be used. It is decided before any memory is taken. Figures are in bytes.
 ///
@@ -115,6 +118,17 @@ public record MemoryPlan(
     /// Bytes of the KV cache. Its memory is taken when it is first used.
     public long cache() {
         return slots * (bytesPerToken * (contextLength + spareTokens) + bytesPerSlot);
+    }
+
+    /// Bytes of the cache by [LayerState#kind()].
+    public Map<String, Long> byKind(ModelConfig config, int numberBytes) {
+        return config.states(contextLength).stream()
+                .collect(Collectors.groupingBy(
+                        LayerState::kind,
+                        TreeMap::new,
+                        Collectors.summingLong(state -> slots
+                                * (state.perPosition(numberBytes) * (contextLength + spareTokens)
+                                        + state.fixed(numberBytes)))));
     }
 
     private String arithmetic() {

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeSet;
 import java.util.concurrent.Semaphore;
 import java.util.function.LongConsumer;
@@ -85,7 +86,7 @@ final class FakeDecoder implements Decoder {
 
     @Override
     public DecoderDescription description() {
-        return new DecoderDescription("fake", "fake", VOCABULARY, contextLength, slots, "none", "none", 0, 0);
+        return new DecoderDescription("fake", "fake", VOCABULARY, contextLength, slots, "none", "none", 7, Map.of("full", 7L), 0);
     }
 
     @Override

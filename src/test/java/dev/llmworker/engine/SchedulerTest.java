@@ -181,6 +181,18 @@ class SchedulerTest {
     }
 
     @Test
+    void whereCutsChangeNothingAllThatMatchesIsReused() {
+        decoder.rowsAreIndependent = true;
+        var prompt = ids(300);
+        submit(prompt, 50);
+        runToTheEnd();
+        var again = submit(prompt, 50);
+        runToTheEnd();
+        assertEquals(299, again.reused());
+        assertText(prompt, 50, again);
+    }
+
+    @Test
     void aDeterministicDecoderGetsTheSameChunksWhateverRuns() {
         decoder = decoder(6, true);
         scheduler = scheduler();

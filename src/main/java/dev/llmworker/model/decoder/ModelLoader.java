@@ -70,6 +70,7 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
                 Devices.name(device),
                 format(weights),
                 plan.cache(),
+                plan.byKind(config, cache.bytes()),
                 config.cacheBytesPerToken(plan.contextLength(), cache.bytes()));
         return new Loaded(description, config.states(plan.contextLength()));
     }

@@ -85,11 +85,14 @@ final class SlotStates {
     ///
     /// @throws IllegalArgumentException if they are not the next ones
     void advance(int slot, int start, int count) {
+        if (areComplete()) {
+            return;
+        }
         if (start == 0) {
             Arrays.fill(slots[slot], NONE);
         }
         var before = slots[slot][0];
-        if (!areComplete() && !holds(before, start)) {
+        if (!holds(before, start)) {
             throw new IllegalArgumentException("slot " + slot + " holds the state after " + before.position
                     + " tokens; it cannot go on from " + start);
         }
