@@ -134,7 +134,23 @@ void rotate_head(float* head, int dim, const float* rotation, int pairs, float f
   for (int j = 2 * pairs; j < dim; j++) head[j] *= factor;
 }
 
+// What the first product of a layer makes, for sizes that may be too large.
+int64_t input_width(const LayerShape& s) {
+  const int64_t heads = s.heads, kv_heads = s.kv_heads;
+  if (s.is_delta()) return 2 * kv_heads * s.key_dim + 2 * heads * s.dim + 2 * heads;
+  return ((s.gated ? 2 : 1) * heads + (s.has_keys() ? 2 * kv_heads : 0)) * s.dim;
+}
+
+// x becomes x · sigmoid(gate).
+void multiply_gate(float* x, const float* gate, int size) {
+  for (int i = 0; i < size; i += 8) {
+    store8(x + i, load8(x + i) / (splat(1.0f) + exp8(F32x8{} - load8(gate + i))));
+  }
+}
+
 }  // namespace
+
+int LayerShape::input_width() const { return static_cast<int>(llmworker::input_width(*this)); }
 
 Decoder::Decoder(const Sizes& sizes, float epsilon, CacheType cache, int threads)
     : sizes_(checked(sizes)), epsilon_(epsilon), cache_type_(cache), threads_(new Threads(threads)) {}
@@ -143,20 +159,21 @@ void Decoder::add_rope(Rope rope) { ropes_.push_back(std::move(rope)); }
 
 namespace {
 
-// A layer that reads the keys and values of an earlier one has heads as that one has.
+// A layer that reads the keys and values of an earlier one has heads, and a ring, as that one has.
 void check_keys(const LayerShape& s, const std::vector<Layer>& earlier) {
-  if (s.has_keys()) return;
-  const bool known = s.keys_of < static_cast<int>(earlier.size()) && earlier[s.keys_of].shape.has_keys();
-  if (!known || earlier[s.keys_of].shape.kv_heads != s.kv_heads || earlier[s.keys_of].shape.dim != s.dim) {
+  if (s.has_state()) return;
+  const LayerShape* source = s.keys_of < static_cast<int>(earlier.size()) ? &earlier[s.keys_of].shape : nullptr;
+  if (s.is_delta() || source == nullptr || !source->has_keys() || source->kv_heads != s.kv_heads || source->dim != s.dim ||
+      source->ring != s.ring) {
     throw std::invalid_argument("layer " + std::to_string(s.keys_of) + " has no keys of " + std::to_string(s.kv_heads) +
-                                " heads of " + std::to_string(s.dim) + " values");
+                                " heads of " + std::to_string(s.dim) + " values, and of a ring of " + std::to_string(s.ring));
   }
 }
 
 }  // namespace
 
 void Decoder::add_layer(const LayerShape& s) {
-  check_sizes({s.heads, s.kv_heads, s.dim, s.width, s.growth_length, s.dense_width + 1});
+  check_sizes({s.heads, s.kv_heads, s.dim, s.width, s.growth_length});
   check_keys(s, layers_);
   if (s.heads % s.kv_heads != 0) {
     throw std::invalid_argument(std::to_string(s.heads) + " heads are no multiple of " + std::to_string(s.kv_heads));
@@ -165,9 +182,18 @@ void Decoder::add_layer(const LayerShape& s) {
     throw std::invalid_argument("a window of " + std::to_string(s.window) + " or " + std::to_string(s.used_experts) + " of " +
                                 std::to_string(s.experts) + " experts is impossible");
   }
-  check_width((int64_t{s.heads} + 2 * int64_t{s.kv_heads}) * s.dim);
+  if (s.is_delta()) check_sizes({s.key_dim});
+  if (s.kernel < 0 || s.ring < 0 || (s.ring > 0 && (s.window < 1 || s.ring < s.window)) || (s.is_delta() && (s.ring > 0 || s.key_dim % 8 != 0 || s.dim % 8 != 0))) {
+    throw std::invalid_argument("a convolution over " + std::to_string(s.kernel) + " tokens, a ring of " + std::to_string(s.ring) +
+                                " or keys of " + std::to_string(s.key_dim) + " values are impossible");
+  }
+  if (s.shared_width < 0 || (s.shared_width > 0 && s.experts == 0)) {
+    throw std::invalid_argument("a shared expert of " + std::to_string(s.shared_width) + " values is impossible");
+  }
+  if (s.kernel > WIDEST_ROW || s.key_dim > WIDEST_ROW) check_width(int64_t{WIDEST_ROW} + 1);
+  check_width(llmworker::input_width(s));
+  check_width(2 * int64_t{s.shared_width});
   check_width(2 * int64_t{s.width});
-  check_width(2 * int64_t{s.dense_width});
   check_width(s.experts);
   check_width((int64_t(layers_.size()) + 1) * sizes_.layer_input);
   if (s.rope >= static_cast<int>(ropes_.size()) || (s.rope >= 0 && 2 * ropes_[s.rope].frequencies.size() > static_cast<size_t>(s.dim))) {
@@ -180,7 +206,16 @@ void Decoder::add_layer(const LayerShape& s) {
 
 void Decoder::allocate() {
   std::vector<KvCache::Layer> layers;
-  for (const Layer& layer : layers_) layers.push_back({layer.shape.has_keys() ? layer.shape.kv_heads : 0, layer.shape.dim});
+  for (const Layer& layer : layers_) {
+    const LayerShape& s = layer.shape;
+    if (s.is_delta()) {
+      layers.push_back({0, 0, 0, delta_net(layer).floats()});
+    } else if (s.has_keys()) {
+      layers.push_back({s.kv_heads, s.dim, s.ring});
+    } else {
+      layers.push_back({});
+    }
+  }
   cache_.reset(new KvCache(cache_type_, layers, sizes_.slots, sizes_.length));
 }
 
@@ -212,10 +247,10 @@ Weights& Decoder::begin_matrix(int layer, MatrixRole role) {
       case MatrixRole::QKV: filling_ = &to.qkv; break;
       case MatrixRole::ATTENTION_OUTPUT: filling_ = &to.attention_output; break;
       case MatrixRole::ROUTER: filling_ = &to.router; break;
+      case MatrixRole::SHARED_GATE_UP: filling_ = &to.shared_gate_up; break;
+      case MatrixRole::SHARED_DOWN: filling_ = &to.shared_down; break;
       case MatrixRole::GATE_UP: filling_ = &to.gate_up.emplace_back(); break;
       case MatrixRole::DOWN: filling_ = &to.down.emplace_back(); break;
-      case MatrixRole::DENSE_GATE_UP: filling_ = &to.dense_gate_up; break;
-      case MatrixRole::DENSE_DOWN: filling_ = &to.dense_down; break;
       case MatrixRole::INPUT_GATE: filling_ = &to.input_gate; break;
       case MatrixRole::INPUT_PROJECTION: filling_ = &to.input_projection; break;
       case MatrixRole::INPUTS:
@@ -316,7 +351,7 @@ void Decoder::rotate(int index, const std::vector<Place>& places) {
   const Layer& layer = layers_[index];
   const LayerShape& s = layer.shape;
   const std::vector<float>&biases = layer.vector(VectorRole::QKV_BIAS), &norms = layer.vector(VectorRole::HEAD_NORMS);
-  const int dim = s.dim, stride = s.qkv_width(), queries = s.query_width(), keys = s.kv_heads * dim;
+  const int dim = s.dim, stride = s.input_width(), queries = s.query_width(), keys = s.kv_heads * dim;
   const int pairs = s.rope < 0 ? 0 : static_cast<int>(ropes_[s.rope].frequencies.size());
   for_rows(static_cast<int>(places.size()), [&](int i) {
     float* row = qkv_.data() + static_cast<size_t>(i) * stride;
@@ -349,7 +384,7 @@ void Decoder::rotate(int index, const std::vector<Place>& places) {
   });
 }
 
-// Computes the input of the last product of a feed-forward block: the activation of gates and values [n, 2 · width] in `gate_up_`.
+// Computes the input of the last product of a feed-forward block: the activation of gates and values [n, 2 · size] in `gate_up_`.
 void Decoder::gate(const Layer& layer, int size, const float* bias, int n, Activations& out) {
   out.resize(n, size);
   for_rows(n, [&](int i) {
@@ -362,16 +397,33 @@ void Decoder::gate(const Layer& layer, int size, const float* bias, int n, Activ
   });
 }
 
-// Attention and feed-forward of a layer. All keys and values are in the cache.
-void Decoder::finish(int index, float* x, const float* inputs, const float* qkv, const std::vector<Place>& places) {
+// Attention of rows of queries, keys, values and gates. All keys and values are in the cache.
+void Decoder::attend_gated(int index, const float* qkv, const std::vector<Place>& places) {
   const Layer& layer = layers_[index];
   const LayerShape& s = layer.shape;
-  const int n = static_cast<int>(places.size()), out = s.query_width();
   const std::vector<float>& sinks = layer.vector(VectorRole::SINKS);
   const Attention attention{s.heads, s.kv_heads, s.dim, s.window, s.cap, sinks.empty() ? nullptr : sinks.data()};
-  attend(*cache_, s.has_keys() ? index : s.keys_of, attention, places, qkv, s.qkv_width(), attention_.data(), *threads_);
+  attend(*cache_, s.has_keys() ? index : s.keys_of, attention, places, qkv, s.input_width(), attention_.data(), *threads_);
+  if (!s.gated) return;
+  for_rows(static_cast<int>(places.size()), [&](int i) {
+    const float* gate = qkv + static_cast<size_t>(i) * s.input_width() + s.qkv_width();
+    multiply_gate(attention_.data() + static_cast<size_t>(i) * s.query_width(), gate, s.query_width());
+  });
+}
+
+DeltaNet Decoder::delta_net(const Layer& layer) const {
+  const LayerShape& s = layer.shape;
+  const auto of = [&](VectorRole role) { return layer.vector(role).data(); };
+  return {s.kv_heads, s.heads, s.key_dim, s.dim, s.kernel, s.tiled, epsilon_, of(VectorRole::CONVOLUTION), of(VectorRole::DECAY),
+          of(VectorRole::DECAY_BIAS), of(VectorRole::READ_WEIGHTS)};
+}
+
+// What follows a layer's attention [n, heads · dim].
+void Decoder::finish(int index, float* x, const float* inputs, const float* attention, int n) {
+  const Layer& layer = layers_[index];
+  const int out = layer.shape.query_width();
   activations_.resize(n, out);
-  for_rows(n, [&](int i) { activations_.put(i, attention_.data() + static_cast<size_t>(i) * out); });
+  for_rows(n, [&](int i) { activations_.put(i, attention + static_cast<size_t>(i) * out); });
   add_result(layer, activations_, layer.attention_output, VectorRole::ATTENTION_OUTPUT_BIAS, VectorRole::ATTENTION_POST_NORM, x);
   feed_forward(layer, x, n);
   if (sizes_.layer_input > 0) add_input(index, x, inputs, n);
@@ -424,9 +476,9 @@ void Decoder::add_input(int index, float* x, const float* inputs, int n) {
 
 void Decoder::feed_forward(const Layer& layer, float* x, int n) {
   const LayerShape& s = layer.shape;
-  grown(gate_up_, static_cast<size_t>(n) * 2 * std::max(s.width, s.dense_width));
-  if (s.experts > 0) return experts(layer, x, n);
   take(x, n, s.norm_before ? &layer.vector(VectorRole::FEED_FORWARD_NORM) : nullptr);
+  grown(gate_up_, static_cast<size_t>(n) * 2 * std::max(s.width, s.shared_width));
+  if (s.experts > 0) return experts(layer, x, n);
   project(activations_, layer.gate_up[0], gate_up_.data(), 2 * s.width, false);
   const std::vector<float>& bias = layer.vector(VectorRole::GATE_UP_BIAS);
   gate(layer, s.width, bias.empty() ? nullptr : bias.data(), n, activations_);
@@ -464,15 +516,24 @@ void Decoder::choose(const Layer& layer, int n) {
   }
 }
 
-// The result [n, hidden] of the block beside the experts.
-const float* Decoder::dense(const Layer& layer, const float* x, int n) {
-  const int hidden = sizes_.hidden, width = layer.shape.dense_width;
-  take(x, n, layer.shape.norm_before ? &layer.vector(VectorRole::FEED_FORWARD_NORM) : nullptr);
-  project(activations_, layer.dense_gate_up, gate_up_.data(), 2 * width, false);
-  gate(layer, width, nullptr, n, activations_);
-  float* result = grown(beside_, static_cast<size_t>(n) * hidden);
-  project(activations_, layer.dense_down, result, hidden, false);
-  norm_rows(result, n, layer.vector(VectorRole::DENSE_POST_NORM));
+// The result [n, hidden] of the block that all rows take beside the experts. Its input is in `normal_` and `activations_`.
+const float* Decoder::shared(const Layer& layer, int n) {
+  const int hidden = sizes_.hidden, width = layer.shape.shared_width;
+  project(activations_, layer.shared_gate_up, gate_up_.data(), 2 * width, false);
+  gate(layer, width, nullptr, n, gathered_);
+  float* result = grown(shared_, static_cast<size_t>(n) * hidden);
+  project(gathered_, layer.shared_down, result, hidden, false);
+  norm_rows(result, n, layer.vector(VectorRole::SHARED_POST_NORM));
+  const std::vector<float>& gates = layer.vector(VectorRole::SHARED_GATE);
+  if (gates.empty()) return result;
+  for_rows(n, [&](int i) {
+    const float* input = normal_.data() + static_cast<size_t>(i) * hidden;
+    float* row = result + static_cast<size_t>(i) * hidden;
+    float logit = 0;
+    for (int j = 0; j < hidden; j++) logit += input[j] * gates[j];
+    const float share = 1.0f / (1.0f + std::exp(-logit));
+    for (int j = 0; j < hidden; j++) row[j] *= share;
+  });
   return result;
 }
 
@@ -485,16 +546,15 @@ void Decoder::norm_rows(float* rows, int n, const std::vector<float>& norm) {
   });
 }
 
-// A feed-forward block of experts, and the one beside them. A row adds up its experts in the order of their numbers.
+// A feed-forward block of experts, and the one beside them. Their input is in `normal_` and `activations_` if they have no norms of
+// their own. A row adds up its experts in the order of their numbers.
 void Decoder::experts(const Layer& layer, float* x, int n) {
   const LayerShape& s = layer.shape;
   const int hidden = sizes_.hidden;
-  const float* beside = s.dense_width > 0 ? dense(layer, x, n) : nullptr;
+  const float* beside = s.shared_width > 0 ? shared(layer, n) : nullptr;
   const std::vector<float>&router_norm = layer.vector(VectorRole::ROUTER_NORM), &experts_norm = layer.vector(VectorRole::EXPERTS_NORM);
-  const std::vector<float>* norm = s.norm_before ? &layer.vector(VectorRole::FEED_FORWARD_NORM) : nullptr;
-  take(x, n, router_norm.empty() ? norm : &router_norm);
+  if (!router_norm.empty()) take(x, n, &router_norm);
   choose(layer, n);
-  // The experts' input is in `normal_`.
   if (!experts_norm.empty()) take(x, n, &experts_norm);
   float* sum = grown(sum_, static_cast<size_t>(n) * hidden);
   float* result = grown(result_, static_cast<size_t>(n) * hidden);
@@ -526,13 +586,17 @@ void Decoder::experts(const Layer& layer, float* x, int n) {
 void Decoder::check_layer(const Layer& layer) const {
   const LayerShape& s = layer.shape;
   const size_t hidden = sizes_.hidden, blocks = std::max(1, s.experts), width = s.width;
-  expect_matrix(layer.qkv, s.qkv_width(), hidden);
+  expect_matrix(layer.qkv, s.input_width(), hidden);
   expect_matrix(layer.attention_output, hidden, s.query_width());
   expect("matrices of gates", layer.gate_up.size(), blocks);
   expect("matrices down", layer.down.size(), blocks);
   for (const Weights& weights : layer.gate_up) expect_matrix(weights, 2 * width, hidden);
   for (const Weights& weights : layer.down) expect_matrix(weights, hidden, width);
   expect_matrix(layer.router, s.experts, hidden);
+  expect_matrix(layer.shared_gate_up, 2 * size_t(s.shared_width), s.shared_width > 0 ? hidden : 0);
+  expect_matrix(layer.shared_down, s.shared_width > 0 ? hidden : 0, s.shared_width);
+  expect_vector("a gate", layer.vector(VectorRole::SHARED_GATE), s.shared_width > 0 ? hidden : 0, true);
+  check_delta(layer);
   expect_vector("a norm", layer.vector(VectorRole::ATTENTION_NORM), s.norm_before ? hidden : 0);
   expect_vector("a norm", layer.vector(VectorRole::FEED_FORWARD_NORM), s.norm_before ? hidden : 0);
   expect_vector("a norm", layer.vector(VectorRole::ATTENTION_POST_NORM), s.norm_after ? hidden : 0);
@@ -541,15 +605,13 @@ void Decoder::check_layer(const Layer& layer) const {
   const std::vector<float>& head_norms = layer.vector(VectorRole::HEAD_NORMS);
   const bool values_normed = s.head_norm == HeadNorm::EACH && head_norms.size() > normed;
   expect_vector("head norms", head_norms, s.is_normed() ? normed + (values_normed ? keys : 0) : 0);
-  expect_vector("biases", layer.vector(VectorRole::QKV_BIAS), s.qkv_width(), true);
+  expect_vector("biases", layer.vector(VectorRole::QKV_BIAS), s.is_delta() ? 0 : s.input_width(), true);
   expect_vector("biases", layer.vector(VectorRole::ATTENTION_OUTPUT_BIAS), hidden, true);
   expect_vector("biases", layer.vector(VectorRole::ROUTER_BIAS), s.experts, true);
   expect_vector("biases", layer.vector(VectorRole::GATE_UP_BIAS), blocks * 2 * width, true);
   expect_vector("biases", layer.vector(VectorRole::DOWN_BIAS), blocks * hidden, true);
   expect_vector("sinks", layer.vector(VectorRole::SINKS), s.heads, true);
-  expect_matrix(layer.dense_gate_up, 2 * size_t(s.dense_width), hidden);
-  expect_matrix(layer.dense_down, s.dense_width == 0 ? 0 : hidden, s.dense_width);
-  for (const VectorRole role : {VectorRole::ROUTER_NORM, VectorRole::EXPERTS_NORM, VectorRole::EXPERTS_POST_NORM, VectorRole::DENSE_POST_NORM}) {
+  for (const VectorRole role : {VectorRole::ROUTER_NORM, VectorRole::EXPERTS_NORM, VectorRole::EXPERTS_POST_NORM, VectorRole::SHARED_POST_NORM}) {
     expect_vector("a norm", layer.vector(role), hidden, true);
   }
   expect_vector("scales", layer.vector(VectorRole::EXPERT_SCALES), s.experts, true);
@@ -558,6 +620,16 @@ void Decoder::check_layer(const Layer& layer) const {
   expect_matrix(layer.input_gate, input, hidden);
   expect_matrix(layer.input_projection, input == 0 ? 0 : hidden, input);
   expect_vector("a norm", layer.vector(VectorRole::INPUT_POST_NORM), input == 0 ? 0 : hidden);
+}
+
+void Decoder::check_delta(const Layer& layer) const {
+  const LayerShape& s = layer.shape;
+  const DeltaNet net = delta_net(layer);
+  const bool is = s.is_delta();
+  expect_vector("a convolution", layer.vector(VectorRole::CONVOLUTION), is ? size_t(s.kernel) * net.channels() : 0);
+  expect_vector("decays", layer.vector(VectorRole::DECAY), is ? s.heads : 0);
+  expect_vector("biases", layer.vector(VectorRole::DECAY_BIAS), is ? s.heads : 0);
+  expect_vector("a norm", layer.vector(VectorRole::READ_WEIGHTS), is ? s.dim : 0);
 }
 
 // Everything that a call reads is there, in its size.
@@ -586,12 +658,32 @@ void Decoder::check(const std::vector<Place>& places, int first, int count) {
                               std::to_string(sizes_.length) + " positions");
     }
   }
+  if (cache_ != nullptr && cache_->has_states()) check_order(places);
 }
 
-// The last layer that has keys and values.
-int Decoder::last_keys() const {
+// States move on token by token: the rows of a slot are one after the other, and are no more than a ring has room for.
+void Decoder::check_order(const std::vector<Place>& places) const {
+  std::vector<int> rows(sizes_.slots, 0);
+  int most = WIDEST_ROW;
+  for (const Layer& layer : layers_) {
+    if (layer.shape.ring > 0) most = std::min(most, layer.shape.ring - layer.shape.window + 1);
+  }
+  for (size_t i = 0; i < places.size(); i++) {
+    const Place& place = places[i];
+    const bool first = i == 0 || places[i - 1].slot != place.slot;
+    if (first ? rows[place.slot] > 0 : place.position != places[i - 1].position + 1) {
+      throw std::out_of_range("the rows of slot " + std::to_string(place.slot) + " are not one after the other");
+    }
+    if (++rows[place.slot] > most) {
+      throw std::out_of_range("a call has more than " + std::to_string(most) + " rows of slot " + std::to_string(place.slot));
+    }
+  }
+}
+
+// The last layer that keeps something of sequences.
+int Decoder::last_state() const {
   int last = static_cast<int>(layers_.size()) - 1;
-  while (last > 0 && !layers_[last].shape.has_keys()) last--;
+  while (last > 0 && !layers_[last].shape.has_state()) last--;
   return last;
 }
 
@@ -599,29 +691,37 @@ void Decoder::forward(float* x, const std::vector<Place>& places, int first, int
   check(places, first, count);
   if (sizes_.layer_input > 0 && inputs == nullptr) throw std::invalid_argument("the layers' inputs are missing");
   if (places.empty()) return;
-  const int hidden = sizes_.hidden, last = last_keys();
+  const int hidden = sizes_.hidden, last = last_state();
   const size_t all_inputs = layers_.size() * sizes_.layer_input;
   turn(places);
   if (sizes_.layer_input > 0) add_projection(x, static_cast<int>(places.size()), inputs);
   const std::vector<Place> wanted(places.begin() + first, places.begin() + first + count);
   for (int index = 0; index < static_cast<int>(layers_.size()); index++) {
     const Layer& layer = layers_[index];
+    const LayerShape& s = layer.shape;
     const std::vector<Place>& own = index <= last ? places : wanted;
     if (index == last + 1) turn(wanted);
-    const int n = static_cast<int>(own.size()), stride = layer.shape.qkv_width();
-    if (n == 0) return;
+    const int n = static_cast<int>(own.size()), stride = s.input_width();
     float* qkv = grown(qkv_, static_cast<size_t>(n) * stride);
-    grown(attention_, static_cast<size_t>(n) * layer.shape.query_width());
-    take(x, n, layer.shape.norm_before ? &layer.vector(VectorRole::ATTENTION_NORM) : nullptr);
+    float* attention = grown(attention_, static_cast<size_t>(n) * s.query_width());
+    take(x, n, s.norm_before ? &layer.vector(VectorRole::ATTENTION_NORM) : nullptr);
     project(activations_, layer.qkv, qkv, stride, false);
-    rotate(index, own);
+    if (s.is_delta()) {
+      advance(*cache_, index, delta_net(layer), own, qkv, attention, *threads_);
+    } else {
+      rotate(index, own);
+    }
     if (index == last) {
       // From here on, only the wanted rows.
+      if (count == 0) return;
       x += static_cast<size_t>(first) * hidden;
       if (inputs != nullptr) inputs += first * all_inputs;
       qkv += static_cast<size_t>(first) * stride;
+      if (s.is_delta()) attention += static_cast<size_t>(first) * s.query_width();
     }
-    if (index < last || count > 0) finish(index, x, inputs, qkv, index < last ? places : wanted);
+    const std::vector<Place>& going_on = index < last ? places : wanted;
+    if (!s.is_delta()) attend_gated(index, qkv, going_on);
+    finish(index, x, inputs, attention, static_cast<int>(going_on.size()));
   }
 }
 

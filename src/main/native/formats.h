@@ -36,9 +36,14 @@ enum class VectorRole {
   EXPERT_SCALES = 14,         // [experts]
   EXPERTS_NORM = 15,
   EXPERTS_POST_NORM = 16,
-  DENSE_POST_NORM = 17,
-  OUTPUT_NORM = 18,
-  INPUT_NORM = 19,            // [layer_input]; of no layer, too
+  SHARED_GATE = 17,
+  SHARED_POST_NORM = 18,
+  CONVOLUTION = 19,           // [kernel, channels], the oldest token's first
+  DECAY = 20,                 // [heads]
+  DECAY_BIAS = 21,            // [heads]
+  READ_WEIGHTS = 22,          // [dim], of the norm of what a delta net reads
+  OUTPUT_NORM = 23,
+  INPUT_NORM = 24,            // [layer_input]; of no layer, too
 };
 
 // The matrices of a layer, the one that makes its inputs, and the one that makes logits.
@@ -48,8 +53,8 @@ enum class MatrixRole {
   ROUTER = 2,
   GATE_UP = 3,
   DOWN = 4,
-  DENSE_GATE_UP = 5,
-  DENSE_DOWN = 6,
+  SHARED_GATE_UP = 5,
+  SHARED_DOWN = 6,
   INPUT_GATE = 7,
   INPUT_PROJECTION = 8,
   INPUTS = 9,

@@ -170,19 +170,18 @@ void add_rope(Value* stack) {
 // `add_layer` in native_decoder.py passes the members in this order.
 void add_layer(Value* stack) {
   const Tensor target(stack[0]), integers(stack[1]), numbers(stack[2]);
-  check_elements(integers, 17, "integers");
+  check_elements(integers, 22, "integers");
   check_elements(numbers, 5, "numbers");
   const int64_t* at = integers.data<int64_t>();
   const double* number = numbers.data<double>();
   LayerShape s{};
-  for (int* member : {&s.heads, &s.kv_heads, &s.dim, &s.window, &s.rope, &s.growth_length, &s.width, &s.experts, &s.used_experts}) {
+  for (int* member : {&s.heads, &s.kv_heads, &s.dim, &s.window, &s.ring, &s.keys_of, &s.rope, &s.growth_length, &s.width,
+                      &s.experts, &s.used_experts, &s.shared_width, &s.kernel, &s.key_dim}) {
     *member = integer(*at++);
   }
-  for (bool* member : {&s.norm_before, &s.norm_after, &s.softmax_of_chosen, &s.normalised}) *member = *at++ != 0;
+  for (bool* member : {&s.gated, &s.tiled, &s.norm_before, &s.norm_after, &s.softmax_of_chosen, &s.normalised}) *member = *at++ != 0;
   s.head_norm = enumerator<HeadNorm>(*at++);
   s.activation = enumerator<Activation>(*at++);
-  s.dense_width = integer(*at++);
-  s.keys_of = integer(*at++);
   for (float* member : {&s.scale, &s.cap, &s.residual_scale, &s.experts_scale}) *member = static_cast<float>(*number++);
   s.growth_beta = *number;
   decoder(target).add_layer(s);
@@ -286,6 +285,11 @@ void copy_slot(Value* stack) {
   decoder(target).cache().copy(integer(stack[1]), integer(stack[2]), integer(stack[3]));
 }
 
+void copy_state(Value* stack) {
+  const Tensor target(stack[0]);
+  decoder(target).cache().copy_state(integer(stack[1]), integer(stack[2]), integer(stack[3]), integer(stack[4]));
+}
+
 void swap_slots(Value* stack) {
   const Tensor target(stack[0]);
   decoder(target).cache().swap(integer(stack[1]), integer(stack[2]));
@@ -318,6 +322,7 @@ constexpr Operator OPERATORS[] = {
      kernel<forward>},
     {"head", "Tensor(a!) decoder, Tensor x, Tensor(b!) logits", kernel<head>},
     {"copy_slot", "Tensor(a!) decoder, int source, int target, int length", kernel<copy_slot>},
+    {"copy_state", "Tensor(a!) decoder, int source, int from, int target, int to", kernel<copy_state>},
     {"swap_slots", "Tensor(a!) decoder, int a, int b, int length", kernel<swap_slots>},
 };
 

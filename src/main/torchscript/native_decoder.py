@@ -36,6 +36,7 @@ embed(Tensor(a!) decoder, Tensor tokens, Tensor(b!) x) -> ()
 forward(Tensor(a!) decoder, Tensor(b!) x, Tensor(c!) inputs, Tensor slots, Tensor positions, int first, int count) -> ()
 head(Tensor(a!) decoder, Tensor x, Tensor(b!) logits) -> ()
 copy_slot(Tensor(a!) decoder, int source, int target, int length) -> ()
+copy_state(Tensor(a!) decoder, int source, int from, int target, int to) -> ()
 swap_slots(Tensor(a!) decoder, int a, int b, int length) -> ()
 """
 
@@ -114,11 +115,11 @@ class NativeDecoder(DecoderProgram):
 
     def add_native_layer(self, d: Layer) -> None:
         """In the order in which ops.cpp reads the members."""
-        integers = [d.heads, d.kv_heads, d.head_dim, d.window, d.rope, d.growth_length, d.width, d.experts]
-        integers += [d.used_experts, int(d.norms != "after"), int(d.norms != "before")]
+        integers = [d.heads, d.kv_heads, d.head_dim, d.window, d.ring, d.keys_of, d.rope, d.growth_length, d.width]
+        integers += [d.experts, d.used_experts, d.shared_width, d.kernel, d.key_dim, int(d.gated), int(d.tiled)]
+        integers += [int(d.norms != "after"), int(d.norms != "before")]
         integers += [int(d.softmax_of_chosen), int(d.normalised)]
         integers += [self.head_norms.index(d.head_norm), self.activations.index(d.activation)]
-        integers += [d.dense_width, d.keys_of]
         numbers = [d.scale, d.cap, d.residual_scale, d.experts_scale, d.growth_beta]
         torch.ops.llmworker.add_layer(self.native, torch.tensor(integers), torch.tensor(numbers, dtype=torch.float64))
 
@@ -241,6 +242,10 @@ class NativeDecoder(DecoderProgram):
     @torch.jit.export
     def copy_slot(self, source: int, target: int, length: int) -> None:
         torch.ops.llmworker.copy_slot(self.native, source, target, length)
+
+    @torch.jit.export
+    def copy_state(self, source: int, from_state: int, target: int, to_state: int) -> None:
+        torch.ops.llmworker.copy_state(self.native, source, from_state, target, to_state)
 
     @torch.jit.export
     def swap_slots(self, a: int, b: int, length: int) -> None:

@@ -15,31 +15,40 @@ from steering import count, marked, only, penalised, report, weighted, without
 # The methods that the worker calls (`ExportedProgram` and its three kinds), by the file of the exported program.
 # `export.py` and a test of the worker check that each program has them.
 COMMON_METHODS = """
-configure add_rope add_layer allocate put_embedding put_layer_embedding put_vector put_output_norm put_matrix build step_bytes source_sha256
-prefill prefill_last prefill_logits add_chunk decode decode_steered decode_logits copy_slot swap_slots
+configure add_rope add_layer allocate put_embedding put_layer_embedding put_vector put_output_norm put_matrix build
+step_bytes source_sha256 prefill prefill_last prefill_logits add_chunk decode decode_steered decode_logits copy_slot
+copy_state swap_slots
 """.split()
 METHODS = {
     "decoder.pt": COMMON_METHODS + "int4_available packing_available packs_megabytes pack_late pack unpack".split(),
     "dense.pt": COMMON_METHODS + ["placement"],
     "native.pt": COMMON_METHODS + ["close", "use_threads", "is_finite"],
 }
+# Of a slot in each layer that does not keep all positions: the present state, and copies at earlier positions.
+STATES: Final[int] = 3
 # The layer of what belongs to none, such as the last matrix, `head`.
 HEAD: Final[int] = -1
 
 
 class Layer(NamedTuple):
-    """What a layer does. The worker's records `Attention` and `FeedForward` describe it."""
+    """What a layer does. The worker's records `Attention`, `DeltaNet` and `FeedForward` describe it."""
 
-    heads: int
-    kv_heads: int
-    head_dim: int
+    heads: int  # of queries; in a delta net of values
+    kv_heads: int  # of keys and values; in a delta net of queries and keys
+    head_dim: int  # in a delta net that of values
     window: int  # positions that a token sees; 0: all
+    ring: int  # positions that it keeps; 0: all
+    keys_of: int  # the earlier layer whose keys and values it reads; -1: it has its own
     rope: int  # which rotary positions; -1: none
     scale: float  # of the scores
     cap: float  # of the scores; 0: none
     growth_beta: float
     growth_length: int
     head_norm: str  # none, each or whole
+    gated: bool  # the result of attention is multiplied with the sigmoid of a gate
+    kernel: int  # tokens that the convolution of a delta net sees; 0: attention
+    key_dim: int  # of a head of a delta net's keys
+    tiled: bool  # value head i of a delta net belongs to key head i % kv_heads; otherwise neighbours share one
     norms: str  # before, after or around
     residual_scale: float
     activation: str  # silu, gelu or clamped
@@ -49,8 +58,7 @@ class Layer(NamedTuple):
     softmax_of_chosen: bool
     normalised: bool  # the weights of the chosen experts
     experts_scale: float
-    dense_width: int  # of a block beside the experts, which all tokens take; 0: none
-    keys_of: int  # the earlier layer whose keys and values it reads; -1: it has its own
+    shared_width: int  # of a block beside the experts, which all tokens take; 0: none
 
 
 class Rope(NamedTuple):
@@ -164,12 +172,18 @@ class DecoderProgram(torch.nn.Module):
         kv_heads: int,
         head_dim: int,
         window: int,
+        ring: int,
+        keys_of: int,
         rope: int,
         scale: float,
         cap: float,
         growth_beta: float,
         growth_length: int,
         head_norm: str,
+        gated: bool,
+        kernel: int,
+        key_dim: int,
+        tiled: bool,
         norms: str,
         residual_scale: float,
         activation: str,
@@ -179,20 +193,25 @@ class DecoderProgram(torch.nn.Module):
         softmax_of_chosen: bool,
         normalised: bool,
         experts_scale: float,
-        dense_width: int,
-        keys_of: int,
+        shared_width: int,
     ) -> None:
         layer = Layer(
             heads,
             kv_heads,
             head_dim,
             window,
+            ring,
+            keys_of,
             rope,
             scale,
             cap,
             growth_beta,
             growth_length,
             head_norm,
+            gated,
+            kernel,
+            key_dim,
+            tiled,
             norms,
             residual_scale,
             activation,
@@ -202,8 +221,7 @@ class DecoderProgram(torch.nn.Module):
             softmax_of_chosen,
             normalised,
             experts_scale,
-            dense_width,
-            keys_of,
+            shared_width,
         )
         self.described.append(layer)
         self.layers += 1
@@ -237,9 +255,10 @@ class DecoderProgram(torch.nn.Module):
         """A vector of a layer, joined from its parts: attention_norm, attention_post_norm, feed_forward_norm,
         feed_forward_post_norm [H]; qkv_bias; head_norms, of queries, keys and values if they have one, of each head or
         of all; sinks [A]; attention_output_bias [H]; router_bias; gate_up_bias and down_bias, of all experts;
-        layer_scale [1]; input_post_norm [H]; expert_scales [E]; of what stands apart beside experts, router_norm, whose
-        results are divided by the root of H, experts_norm, experts_post_norm, dense_post_norm [H]; of layer -1
-        input_norm [P]."""
+        layer_scale [1]; input_post_norm [H]; expert_scales [E]; shared_gate [H] of the block beside experts; of what
+        stands apart there, router_norm, whose results are divided by the root of H, experts_norm, experts_post_norm,
+        shared_post_norm [H]. Of a delta net convolution [channels, kernel]; decay and decay_bias [heads], or
+        decay_logarithm; read_weights [D]. Of layer -1 input_norm [P]."""
         own: List[Tensor] = []
         for i in range(len(parts)):
             own.append(self.vector(parts[i], types[i]))
@@ -251,6 +270,10 @@ class DecoderProgram(torch.nn.Module):
             blocks = max(1, self.described[layer].experts)
             own = [torch.cat([part.view(blocks, -1) for part in own], 1).view(-1)]
         whole = torch.cat(own) if len(own) > 1 else own[0]
+        if role == "decay_logarithm":
+            role, whole = "decay", whole.exp().neg()
+        elif role == "convolution":
+            whole = whole.view(-1, self.described[layer].kernel).t().contiguous().view(-1)
         if role.endswith("norm") or role.endswith("norms"):
             whole = whole + self.norm_offset
         if role == "router_norm":
@@ -258,7 +281,8 @@ class DecoderProgram(torch.nn.Module):
         self.add_vector(layer, role, whole)
 
     def add_vector(self, layer: int, role: str, values: Tensor) -> None:
-        """values: float32; head_norms [(A + G) · D], with values [(A + 2 · G) · D], gate_up_bias expert by expert"""
+        """values: float32; head_norms [(A + G) · D], with values [(A + 2 · G) · D], gate_up_bias expert by expert, convolution
+        [kernel, channels]"""
         raise NotImplementedError
 
     @torch.jit.export
@@ -275,8 +299,10 @@ class DecoderProgram(torch.nn.Module):
         many_from: int,
     ) -> None:
         """The next matrix: for each layer qkv, attention_output, router if there are experts, and for each expert or once
-        gate_up and down; dense_gate_up and dense_down of a block beside the experts; input_gate [P, H] and
+        gate_up and down; shared_gate_up and shared_down of a block beside the experts; input_gate [P, H] and
         input_projection [H, P]. Of layer -1 inputs [layers · P, H], and `head`, which comes last.
+
+        Rows of qkv: queries, keys, values, gates. Of a delta net: the same, then how much each head writes and fades.
 
         parts: uint8, the bytes of the file's matrices whose rows it joins; types, rows: of each part
         few, many: the layouts for steps and for at least `many_from` rows; only `decoder.py` has more than one
@@ -489,10 +515,15 @@ class DecoderProgram(torch.nn.Module):
 
     @torch.jit.export
     def copy_slot(self, source: int, target: int, length: int) -> None:
-        """Copies the first `length` cached positions of a slot to another."""
+        """Copies the first `length` cached positions of a slot to another, in layers that keep all positions."""
+        raise NotImplementedError
+
+    @torch.jit.export
+    def copy_state(self, source: int, from_state: int, target: int, to_state: int) -> None:
+        """Copies what other layers keep of a slot. A slot has `STATES` of them; number 0 is the present one."""
         raise NotImplementedError
 
     @torch.jit.export
     def swap_slots(self, a: int, b: int, length: int) -> None:
-        """Exchanges the first `length` cached positions of two slots."""
+        """Exchanges the first `length` cached positions of two slots, and all their states."""
         raise NotImplementedError

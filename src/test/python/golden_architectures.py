@@ -63,10 +63,16 @@ def value(name: str, count: int, base: float, scale: float) -> np.ndarray:
 
 def spread(name: str, norm_base: float) -> tuple[float, float]:
     """The base and the scale of a tensor's elements, by its name in GGUF or in transformers."""
+    if name.endswith("linear_attn.norm.weight"):
+        return 1, 0.5
     if "norm" in name:
         return norm_base, 0.5
     if "scale" in name or "scalar" in name:
         return 1, 0.5
+    if name.endswith("ssm_a"):
+        return -1, 0.5
+    if "conv1d" in name or name.endswith("A_log"):
+        return 0, 0.5
     if name.endswith("bias") or "sinks" in name:
         return 0, 0.5
     if "embd" in name or "embed" in name:
@@ -116,6 +122,8 @@ class Converter:
         # This is all that needs a tokenizer. One class hands everything to one that it holds.
         for kind in [model, getattr(model, "Ministral3Model", model)]:
             kind.set_vocab = lambda self: None
+            # As with `--no-mtp`: the tiny models predict no further tokens.
+            kind.no_mtp = True
         file = folder / "model.gguf"
         with torch.inference_mode():
             model(folder, self.gguf.LlamaFileType.ALL_F32, file, eager=True).write()
@@ -142,9 +150,9 @@ class Case:
     def __init__(self, name, family, *, dtype="F32", edit=None, gguf=True, hub=True, mxfp4=False, **config):
         self.name, self.family, self.dtype, self.edit, self.gguf, self.hub = name, family, dtype, edit, gguf, hub
         self.mxfp4 = mxfp4
-        kind = family + ("Text" if family in ("Gemma3", "Gemma4") else "")
+        kind = family + ("Text" if family in ["Gemma3", "Gemma4", "Qwen3_5", "Qwen3_5Moe"] else "")
         self.config = getattr(transformers, kind + "Config")(**{**SIZES, **config})
-        self.norm_base = 0 if family.startswith("Gemma") else 1
+        self.norm_base = 0 if family.startswith(("Gemma", "Qwen3_5")) else 1
 
     def model_class(self):
         return getattr(transformers, self.family + "ForCausalLM")
@@ -223,10 +231,13 @@ class Case:
         shapes = self.shapes()
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            # Which number comes from which: the numbers are their own places. Norms of Gemma are raised by 1.
-            places, at = numbered(shapes, 4)
-            self.write(folder, places, published=True)
+            # Which number comes from which: the numbers are their own places. Norms of Gemma and Qwen 3.5 are raised by 1,
+            # and decays are exponentials, which are exact enough for the first places.
+            places, at = numbered(dict(sorted(shapes.items(), key=lambda named: not named[0].endswith("A_log"))), 4)
+            decays = {name: w.log() if name.endswith("A_log") else w for name, w in places.items()}
+            self.write(folder, decays, published=True)
             metadata, found = converter.convert(folder)
+            found = {name: (-w).round() if name.endswith("ssm_a") else w for name, w in found.items()}
             flat, described, factors = np.zeros(at, dtype=np.float32), {}, {}
             for name, numbers in found.items():
                 if name.startswith("rope_"):
@@ -234,14 +245,17 @@ class Case:
                     continue
                 base, scale = spread(name, 1)
                 chosen = value(name, numbers.size, base, scale)
-                flat[(numbers.ravel() // 4).astype(np.int64)] = chosen - numbers.ravel() % 4
+                own = np.log(-chosen) if name.endswith("ssm_a") else chosen - numbers.ravel() % 4
+                flat[(numbers.ravel() // 4).astype(np.int64)] = own
                 described[name] = [base, scale, *numbers.shape[::-1]]
             state = {n: torch.from_numpy(flat[(w / 4).long().numpy()]).view(shapes[n]) for n, w in places.items()}
             self.write(folder, state, published=True)
             for name, numbers in converter.convert(folder)[1].items():
                 if not name.startswith("rope_"):
                     base, scale = described[name][:2]
-                    assert np.array_equal(numbers.ravel(), value(name, numbers.size, base, scale)), name
+                    chosen = value(name, numbers.size, base, scale)
+                    rounded = 1e-6 if name.endswith("ssm_a") else 0
+                    assert np.allclose(numbers.ravel(), chosen, rtol=rounded, atol=0), name
             self.write(folder, state)
             return self.run(folder, {"metadata": metadata, "tensors": grouped(described), "factors": factors})
 
@@ -329,14 +343,21 @@ def old_gemma4(config: dict) -> dict:
 
 LLAMA3 = rope("llama3", 5000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32)
 YARN = rope("yarn", factor=4.0, original_max_position_embeddings=32)
-FULL, SLIDING = "full_attention", "sliding_attention"
+FULL, SLIDING, LINEAR = "full_attention", "sliding_attention", "linear_attention"
 GEMMA4 = {FULL: rope("proportional", 1e6, partial_rotary_factor=0.25), SLIDING: rope()}
+MROPE = rope(theta=10_000_000.0, partial_rotary_factor=0.25, mrope_section=[2, 1, 1], mrope_interleaved=True)
 
 
 def long_rope(pairs: int) -> dict:
     # The factors of short contexts are near 1, the others grow with the pair.
     short = [1.0 + i / 64 for i in range(pairs)]
     return {"rope_type": "longrope", "short_factor": short, "long_factor": [1.5 + i / 2 for i in range(pairs)]}
+
+
+def delta(key_heads: int, value_heads: int, key_dim: int, value_dim: int, kernel=4) -> dict:
+    """The sizes of Gated DeltaNet layers."""
+    sizes = dict(linear_num_key_heads=key_heads, linear_num_value_heads=value_heads, linear_conv_kernel_dim=kernel)
+    return {**sizes, "linear_key_head_dim": key_dim, "linear_value_head_dim": value_dim}
 
 
 def cases() -> list[Case]:
@@ -367,6 +388,14 @@ def cases() -> list[Case]:
              norm_topk_prob=True, **qwen),
         Case("Qwen 3 with experts, weights as they are", "Qwen3Moe", gguf=False, head_dim=16, num_experts=4,
              num_experts_per_tok=2, moe_intermediate_size=64, norm_topk_prob=False, tie_word_embeddings=True),
+        Case("Qwen 3.5", "Qwen3_5", **delta(2, 4, 16, 16), head_dim=32, num_hidden_layers=4, rope_parameters=MROPE),
+        Case("Qwen 3.5, tied, as many key heads as value heads", "Qwen3_5", **delta(3, 3, 8, 8), head_dim=24, dtype="BF16",
+             num_hidden_layers=3, tie_word_embeddings=True, layer_types=[FULL, LINEAR, LINEAR], rope_parameters={
+                 **MROPE, "partial_rotary_factor": 0.5, "mrope_section": [2, 2, 2]}),
+        Case("Qwen 3.5 with other sizes of keys and values", "Qwen3_5", gguf=False, **delta(2, 6, 24, 16, kernel=3), head_dim=32,
+             num_hidden_layers=2, num_key_value_heads=1, layer_types=[LINEAR, FULL], rope_parameters=MROPE),
+        Case("Qwen 3.5 with experts", "Qwen3_5Moe", **delta(2, 4, 16, 16), head_dim=32, num_hidden_layers=4, num_experts=5,
+             num_experts_per_tok=2, moe_intermediate_size=32, shared_expert_intermediate_size=96, rope_parameters=MROPE),
         Case("SmolLM3, tied", "SmolLM3", num_hidden_layers=4, tie_word_embeddings=True),
         Case("SmolLM3 with biases", "SmolLM3", gguf=False, num_hidden_layers=3, no_rope_layers=[1, 0, 1],
              attention_bias=True, mlp_bias=True),

@@ -15,11 +15,16 @@ from program import HEAD, Layer
 TYPES = {torch.float32: gguf_types.F32, torch.float16: gguf_types.F16, torch.bfloat16: gguf_types.BF16}
 PLAIN = dict(
     window=0,
+    ring=0,
     rope=0,
     cap=0.0,
     growth_beta=0.0,
     growth_length=1,
     head_norm="none",
+    gated=False,
+    kernel=0,
+    key_dim=0,
+    tiled=False,
     norms="before",
     residual_scale=1.0,
     activation="silu",
@@ -28,6 +33,7 @@ PLAIN = dict(
     softmax_of_chosen=False,
     normalised=False,
     experts_scale=1.0,
+    shared_width=0,
 )
 
 

@@ -216,6 +216,7 @@ public final class InProcessGenerator implements Generator {
                 decoder.slots(),
                 decoder.contextLength(),
                 decoder.kvCacheBytes(),
+                decoder.kvCacheBytesByKind(),
                 queueLimit);
     }
 

@@ -30,8 +30,9 @@ public record FeedForward(
     /// @param scale factor of the weights
     /// @param routerBiased whether the router's logits have a bias
     /// @param scaled whether the weights of each expert are multiplied by a number of its own
-    /// @param denseWidth values between the matrices of a block that all tokens take beside the experts; 0 is none
-    /// @param apart whether router, experts and the block beside them have norms of their own, before and after
+    /// @param sharedWidth values between the matrices of a block that all tokens take beside the experts; 0 is none
+    /// @param apart whether router, experts and the shared block have norms of their own, before and after. Otherwise
+    ///     the result of the shared block is multiplied with the sigmoid of a gate
     public record Experts(
             int count,
             int used,
@@ -40,7 +41,7 @@ public record FeedForward(
             double scale,
             boolean routerBiased,
             boolean scaled,
-            int denseWidth,
+            int sharedWidth,
             boolean apart) {
         /// Softmax of all logits, or of the chosen ones alone.
         public enum Scoring {
@@ -51,6 +52,6 @@ public record FeedForward(
 
     /// Values that a token has between the matrices in all that is computed for it.
     public long activeWidth() {
-        return experts == null ? width : (long) width * experts.used() + experts.denseWidth();
+        return experts == null ? width : (long) width * experts.used() + experts.sharedWidth();
     }
 }

@@ -37,6 +37,13 @@ public record LayerTensors(
     private static final String GROUPED = "attn_qkv_grouped";
 
     private static final Pattern OF_EXPERTS = Pattern.compile("blk\\.\\d+\\.ffn_\\w+(_exps.*|\\.\\d+)\\.weight");
+    /// The factor of the decay in a [DeltaNet].
+    public static final String DECAY = "ssm_a";
+    /// The logarithm of the same, without its sign. GGUF has no such tensor.
+    public static final String DECAY_OF_HUB = "ssm_a_log.weight";
+
+    /// What the gate of a shared block is made with.
+    public static final String SHARED_GATE = "ffn_gate_inp_shexp.weight";
 
     private static final String FEED_FORWARD_NORM = "ffn_norm.weight";
     private static final String FEED_FORWARD_NORM_OF_GPT_OSS = "post_attention_norm.weight";
@@ -47,10 +54,12 @@ public record LayerTensors(
         var layer = config.layers().get(index);
         var tensors = new LayerTensors(
                 block,
-                Stream.of("attn_qkv", GROUPED)
-                        .filter(name -> has.containsKey(block + name + ".weight"))
-                        .findFirst()
-                        .orElse(""),
+                layer.mixer() instanceof Attention
+                        ? Stream.of("attn_qkv", GROUPED)
+                                .filter(name -> has.containsKey(block + name + ".weight"))
+                                .findFirst()
+                                .orElse("")
+                        : "",
                 layer.feedForward().experts() == null
                         ? joins(model, block, layer.feedForward().width())
                         : has.containsKey(block + "ffn_gate_up_exps.weight"),
@@ -63,13 +72,16 @@ public record LayerTensors(
                 layer.norms(),
                 config.hidden(),
                 has.containsKey(block + FEED_FORWARD_NORM_OF_GPT_OSS) && !has.containsKey(block + FEED_FORWARD_NORM));
-        tensors.addAttention(layer.attention(), config.hidden());
+        switch (layer.mixer()) {
+            case Attention attention -> tensors.addAttention(attention, config.hidden());
+            case DeltaNet delta -> tensors.addDelta(delta, config.hidden(), model.fromHub());
+        }
         var experts = layer.feedForward().experts();
         if (experts == null) {
             tensors.addFeedForward(layer.feedForward(), config.hidden());
         } else {
             tensors.addExperts(layer.feedForward(), experts, config.hidden());
-            tensors.addBeside(experts, config.hidden());
+            tensors.addShared(experts, config.hidden());
         }
         tensors.addLayerInput(config.layerInput(), config.hidden());
         if (layer.scaled()) {
@@ -130,18 +142,37 @@ public record LayerTensors(
         return shapes.containsKey(block + FEED_FORWARD_NORM) ? FEED_FORWARD_NORM : FEED_FORWARD_NORM_OF_GPT_OSS;
     }
 
+    private void addDelta(DeltaNet delta, int hidden, boolean fromHub) {
+        add("attn_qkv.weight", hidden, delta.channels());
+        add("attn_gate.weight", hidden, delta.valueWidth());
+        add("ssm_beta.weight", hidden, delta.valueHeads());
+        add("ssm_alpha.weight", hidden, delta.valueHeads());
+        if (fromHub) {
+            add("ssm_conv1d.weight", delta.kernel(), 1, delta.channels());
+            add(DECAY_OF_HUB, delta.valueHeads());
+        } else {
+            add("ssm_conv1d.weight", delta.kernel(), delta.channels());
+            add(DECAY, delta.valueHeads());
+        }
+        add("ssm_dt.bias", delta.valueHeads());
+        add("ssm_norm.weight", delta.valueDim());
+        add("ssm_out.weight", delta.valueWidth(), hidden);
+    }
+
     private void addAttention(Attention attention, int hidden) {
+        // With a gate, each head of queries has its gate behind it.
+        long gates = attention.gated() ? 2 : 1;
         long queries = attention.queryWidth(), keys = attention.keyWidth();
         if (joinsAttention()) {
             add(joinedAttention + ".weight", hidden, queries + 2 * keys);
         } else {
-            add("attn_q.weight", hidden, queries);
+            add("attn_q.weight", hidden, gates * queries);
             addKeys(attention, "weight", hidden, keys);
         }
         if (attention.biased() && joinsAttention()) {
             add(joinedAttention + ".bias", queries + 2 * keys);
         } else if (attention.biased()) {
-            add("attn_q.bias", queries);
+            add("attn_q.bias", gates * queries);
             addKeys(attention, "bias", keys);
         }
         if (attention.norm() != HeadNorm.NONE) {
@@ -220,12 +251,20 @@ public record LayerTensors(
         }
     }
 
-    /// The block beside the experts, and what stands apart from it.
-    private void addBeside(FeedForward.Experts experts, int hidden) {
-        if (experts.denseWidth() > 0) {
-            add("ffn_gate.weight", hidden, experts.denseWidth());
-            add("ffn_up.weight", hidden, experts.denseWidth());
-            add("ffn_down.weight", experts.denseWidth(), hidden);
+    /// A matrix of the block that all tokens take beside the experts.
+    public static String ofShared(FeedForward.Experts experts, String matrix) {
+        return matrix + (experts.apart() ? "" : "_shexp") + ".weight";
+    }
+
+    /// The block that all tokens take beside the experts, and what stands apart from it.
+    private void addShared(FeedForward.Experts experts, int hidden) {
+        if (experts.sharedWidth() > 0) {
+            add(ofShared(experts, "ffn_gate"), hidden, experts.sharedWidth());
+            add(ofShared(experts, "ffn_up"), hidden, experts.sharedWidth());
+            add(ofShared(experts, "ffn_down"), experts.sharedWidth(), hidden);
+        }
+        if (experts.sharedWidth() > 0 && !experts.apart()) {
+            add(SHARED_GATE, hidden);
         }
         if (experts.scaled()) {
             add("ffn_down_exps.scale", experts.count());

@@ -59,25 +59,63 @@ public record ModelConfig(
                         .toList());
     }
 
-    /// Bytes that a token takes in the KV cache.
+    public Stream<Attention> attentions() {
+        return layers.stream().map(Layer::mixer).filter(Attention.class::isInstance).map(Attention.class::cast);
+    }
+
+    /// What those layers keep of a sequence that keep something, one by one.
     ///
-    /// @param numberBytes bytes of a number
-    public long cacheBytesPerToken(int numberBytes) {
-        return layers.stream()
-                .filter(layer -> layer.attention().hasKeys())
-                .mapToLong(layer -> 2L * layer.attention().keyWidth() * numberBytes)
+    /// @param positions that a slot holds
+    public List<LayerState> states(long positions) {
+        return keeping().map(layer -> layer.mixer().state(positions)).toList();
+    }
+
+    private Stream<Layer> keeping() {
+        return layers.stream().filter(layer -> layer.mixer().hasState());
+    }
+
+    /// Bytes that a token takes in the cache, beside [#cacheBytesPerSlot].
+    ///
+    /// @param positions that a slot holds
+    /// @param numberBytes bytes of a number of keys and values
+    public long cacheBytesPerToken(long positions, int numberBytes) {
+        return states(positions).stream()
+                .mapToLong(state -> state.perPosition(numberBytes))
+                .sum();
+    }
+
+    /// Bytes that a slot takes in the cache whatever its length.
+    public long cacheBytesPerSlot(long positions, int numberBytes) {
+        return states(positions).stream()
+                .mapToLong(state -> state.fixed(numberBytes))
                 .sum();
     }
 
     /// How [#cacheBytesPerToken] comes about, for messages.
-    public String cacheArithmetic(int numberBytes) {
-        return counted(
-                        layers.stream().filter(layer -> layer.attention().hasKeys()),
-                        layer -> layer.attention().kvHeads() + " heads × "
-                                + layer.attention().headDim())
+    public String cacheArithmetic(long positions, int numberBytes) {
+        return counted(keeping(), layer -> layer.mixer() instanceof Attention attention
+                                && layer.mixer().state(positions) instanceof LayerState.Full
+                        ? attention.kvHeads() + " heads × " + attention.headDim()
+                        : "")
                 .entrySet()
                 .stream()
+                .filter(kind -> !kind.getKey().isEmpty())
                 .map(kind -> "2 × " + kind.getValue() + " layers × " + kind.getKey() + " × " + numberBytes + " bytes")
+                .collect(Collectors.joining(" + "));
+    }
+
+    /// How [#cacheBytesPerSlot] comes about, for messages; empty if it is 0.
+    public String slotArithmetic(long positions) {
+        return counted(keeping(), layer -> switch (layer.mixer().state(positions)) {
+                    case LayerState.Full _ -> "";
+                    case LayerState.Ring ring ->
+                        " layers with the last " + ring.length() + " tokens of a window of " + ring.window();
+                    case LayerState.Recurrent _ -> " recurrent layers";
+                })
+                .entrySet()
+                .stream()
+                .filter(kind -> !kind.getKey().isEmpty())
+                .map(kind -> LayerState.COPIES + " × " + kind.getValue() + kind.getKey())
                 .collect(Collectors.joining(" + "));
     }
 
@@ -101,10 +139,10 @@ public record ModelConfig(
     }
 
     private long activationBytes(Layer layer) {
-        var attention = layer.attention();
+        var mixer = layer.mixer();
         var widest = 2L * hidden
-                + 2L * attention.queryWidth()
-                + 2L * attention.keyWidth()
+                + mixer.inputWidth()
+                + mixer.resultWidth()
                 + 3L * layer.feedForward().activeWidth()
                 + (long) layers.size() * layerInput;
         return widest * Float.BYTES;

@@ -85,6 +85,10 @@ public final class TensorCheck {
                 || name.endsWith("_scale.weight")
                 || name.matches(".*_norm(_[12])?\\.weight")
                 || name.endsWith("_sinks.weight")
+                || name.endsWith("_inp_shexp.weight")
+                || name.endsWith("ssm_conv1d.weight")
+                || name.endsWith(LayerTensors.DECAY)
+                || name.endsWith(LayerTensors.DECAY_OF_HUB)
                 || name.endsWith("_transposed.weight");
     }
 

@@ -36,8 +36,14 @@ final class HubConfig {
             field("expert_count", "num_local_experts", "num_experts"),
             field("expert_used_count", "num_experts_per_tok", "top_k_experts"),
             field("expert_feed_forward_length", "moe_intermediate_size"),
+            field("expert_shared_feed_forward_length", "shared_expert_intermediate_size"),
             field("expert_weights_norm", "norm_topk_prob"),
             field("expert_weights_scale", "routed_scaling_factor"),
+            field("full_attention_interval", "full_attention_interval"),
+            field("ssm.conv_kernel", "linear_conv_kernel_dim"),
+            field("ssm.state_size", "linear_key_head_dim"),
+            field("ssm.group_count", "linear_num_key_heads"),
+            field("ssm.time_step_rank", "linear_num_value_heads"),
             field("activation", "hidden_activation", "hidden_act"),
             field("context_length", "max_position_embeddings"),
             field("vocab_size", "vocab_size"));
@@ -51,6 +57,8 @@ final class HubConfig {
             Map.entry("attention_chunk_size", Set.of()),
             Map.entry("attn_output_gate", Set.of("false")),
             Map.entry("kv_lora_rank", Set.of()),
+            Map.entry("num_kv_shared_layers", Set.of("0")),
+            Map.entry("hidden_size_per_layer_input", Set.of("0")),
             Map.entry("decoder_sparse_step", Set.of("1")),
             Map.entry("mlp_only_layers", Set.of("[]")),
             Map.entry("first_k_dense_replace", Set.of("0")),
@@ -59,10 +67,6 @@ final class HubConfig {
             Map.entry("scoring_func", Set.of("\"softmax\"")),
             Map.entry("swiglu_alpha", Set.of("1.702")),
             Map.entry("swiglu_limit", Set.of("7.0", "7")));
-
-    /// Likewise of models whose layers are all alike.
-    private static final Map<String, Set<String>> ONLY_IF_ALIKE = Map.of(
-            "num_kv_shared_layers", Set.of("0"), "hidden_size_per_layer_input", Set.of("0"));
 
     private static final double DEFAULT_EPSILON = 1e-6;
 
@@ -95,6 +99,7 @@ final class HubConfig {
         config.values.putIfAbsent(config.prefix + "attention.layer_norm_rms_epsilon", Value.number(DEFAULT_EPSILON));
         config.scale();
         config.windows();
+        config.recurrent();
         config.positions();
         new HubRope(fields, config.metadata, config.prefix).put(config);
         return config;
@@ -109,16 +114,9 @@ final class HubConfig {
                     "has quant_method " + fields.get("quantization_config").path("quant_method")
                             + "; supported: mxfp4, weights in F32, F16 and BF16, and quantised ones in GGUF files");
         }
-        check(ONLY);
-        if (!fields.mayHaveOwnLayers()) {
-            check(ONLY_IF_ALIKE);
-        }
-    }
-
-    private void check(Map<String, Set<String>> supported) throws ModelFileException {
-        for (var only : supported.entrySet()) {
+        for (var only : ONLY.entrySet()) {
             var value = fields.get(only.getKey());
-            if (fields.has(only.getKey()) && !only.getValue().contains(value.toString())) {
+            if (fields.has(only.getKey()) && !fields.owns(only.getKey()) && !only.getValue().contains(value.toString())) {
                 throw fields.problem(
                         only.getKey(),
                         "is " + value + "; supported: "
@@ -178,6 +176,33 @@ final class HubConfig {
         } else {
             values.remove(size);
         }
+    }
+
+    /// Which layers are recurrent, and the values of their heads together.
+    private void recurrent() throws ModelFileException {
+        if (!fields.has("linear_num_value_heads")) {
+            return;
+        }
+        var inner = fields.get("linear_num_value_heads").asLong()
+                * fields.get("linear_value_head_dim").asLong();
+        put("ssm.inner_size", "linear_value_head_dim", Value.integer(inner));
+        var name = "layer_types";
+        if (!fields.has(name)) {
+            return;
+        }
+        var recurrent = new boolean[layers()];
+        checkLength(name, recurrent.length);
+        for (var layer = 0; layer < recurrent.length; layer++) {
+            recurrent[layer] = switch (fields.get(name).path(layer).asText()) {
+                case "full_attention" -> false;
+                case "linear_attention" -> true;
+                default ->
+                    throw fields.problem(
+                            name,
+                            "has " + fields.get(name).path(layer) + "; supported: full_attention, linear_attention");
+            };
+        }
+        put("attention.recurrent_layers", name, Value.flags(recurrent));
     }
 
     private boolean slides(String name, JsonNode node, int layer) throws ModelFileException {

@@ -60,11 +60,36 @@ final class HubFields {
                             Map.of("rope_type", "proportional", "partial_rotary_factor", 0.25, "rope_theta", 1e6),
                             "sliding_attention",
                             Map.of("rope_type", "default", "rope_theta", 1e4))));
+    private static final Map<String, ?> DELTA = Map.of(
+            "head_dim", 256,
+            "partial_rotary_factor", 0.25,
+            "full_attention_interval", 4,
+            "linear_conv_kernel_dim", 4,
+            "linear_key_head_dim", 128,
+            "linear_value_head_dim", 128,
+            "linear_num_key_heads", 16,
+            "linear_num_value_heads", 32);
+    private static final Map<String, ?> DELTA_WITH_EXPERTS = with(
+            DELTA,
+            Map.of(
+                    "num_experts", 256,
+                    "num_experts_per_tok", 8,
+                    "moe_intermediate_size", 512,
+                    "shared_expert_intermediate_size", 512));
+
+    /// Fields that only these models, by the names of transformers, may have with any value.
+    private static final Map<String, Set<String>> OWN = Map.of(
+            "attn_output_gate", Set.of("qwen35", "qwen35moe"),
+            "shared_expert_intermediate_size", Set.of("qwen35moe"),
+            "num_kv_shared_layers", WITH_OWN_LAYERS,
+            "hidden_size_per_layer_input", WITH_OWN_LAYERS);
 
     /// What transformers takes for fields that are missing, by its name of the model. Source: its configuration
     /// classes.
     private static final Map<String, Map<String, ?>> DEFAULTS = Map.ofEntries(
             Map.entry("mistral", Map.of("sliding_window", 4096)),
+            Map.entry("qwen35", DELTA),
+            Map.entry("qwen35moe", DELTA_WITH_EXPERTS),
             Map.entry("qwen2", QWEN),
             Map.entry("qwen3", with(QWEN, Map.of("head_dim", 128))),
             Map.entry("qwen3moe", with(NO_WINDOW, Map.of("norm_topk_prob", false))),
@@ -134,7 +159,7 @@ final class HubFields {
         text = nested ? json.get(TEXT) : json.root();
         name = nested
                 ? without("_text", text.path("model_type").asText()).replace("_", "")
-                : without(CLASS_END, className()).toLowerCase(Locale.ROOT);
+                : without(CLASS_END, className()).toLowerCase(Locale.ROOT).replace("3_5", "35");
         defaults = JSON.valueToTree(DEFAULTS.getOrDefault(name, Map.of()));
     }
 
@@ -163,6 +188,11 @@ final class HubFields {
     /// GGUF's name of the architecture.
     String architecture() {
         return RENAMED.getOrDefault(name, name);
+    }
+
+    /// Whether the model knows what to do with a field that others may not have.
+    boolean owns(String field) {
+        return OWN.getOrDefault(field, Set.of()).contains(name);
     }
 
     boolean mayHaveWindows() {

@@ -28,6 +28,9 @@ final class HubRope {
             "type",
             "rope_theta",
             "partial_rotary_factor",
+            // How pairs are shared out to the axes of pictures. In texts all axes have the same position.
+            "mrope_section",
+            "mrope_interleaved",
             "factor",
             "original_max_position_embeddings",
             "max_position_embeddings",

@@ -30,6 +30,9 @@ final class HubTensorNames {
             "(?:model\\.)?(?:vision_tower|vision_model|vision_encoder|visual"
                     + "|vision_projection|multi_modal_projector|audio_tower|audio_encoder|embed_vision|embed_audio)\\..+");
 
+    /// Layers that predict tokens after the next.
+    private static final Pattern DRAFT = Pattern.compile("(?:model\\.)?mtp\\..+");
+
     private static final Map<String, String> OUTSIDE_BLOCKS =
             Map.of(
                     "embed_tokens.weight",
@@ -65,6 +68,15 @@ final class HubTensorNames {
             Map.entry("self_attn.q_norm", "attn_q_norm"),
             Map.entry("self_attn.k_norm", "attn_k_norm"),
             Map.entry("self_attn.sinks", "attn_sinks"),
+            Map.entry("linear_attn.in_proj_qkv", "attn_qkv"),
+            Map.entry("linear_attn.in_proj_z", "attn_gate"),
+            Map.entry("linear_attn.in_proj_b", "ssm_beta"),
+            Map.entry("linear_attn.in_proj_a", "ssm_alpha"),
+            Map.entry("linear_attn.conv1d", "ssm_conv1d"),
+            Map.entry("linear_attn.A_log", "ssm_a_log"),
+            Map.entry("linear_attn.dt", "ssm_dt"),
+            Map.entry("linear_attn.norm", "ssm_norm"),
+            Map.entry("linear_attn.out_proj", "ssm_out"),
             Map.entry(AFTER_ATTENTION, "ffn_norm"),
             Map.entry("pre_feedforward_layernorm", "ffn_norm"),
             Map.entry(AFTER_FEED_FORWARD, "post_ffw_norm"),
@@ -88,6 +100,10 @@ final class HubTensorNames {
             Map.entry("mlp.down_proj", "ffn_down"),
             Map.entry("mlp.gate", "ffn_gate_inp"),
             Map.entry("mlp.router", "ffn_gate_inp"),
+            Map.entry("mlp.shared_expert_gate", "ffn_gate_inp_shexp"),
+            Map.entry("mlp.shared_expert.gate_proj", "ffn_gate_shexp"),
+            Map.entry("mlp.shared_expert.up_proj", "ffn_up_shexp"),
+            Map.entry("mlp.shared_expert.down_proj", "ffn_down_shexp"),
             Map.entry("block_sparse_moe.gate", "ffn_gate_inp"),
             Map.entry("mlp.experts.gate_up_proj", GATE_UP),
             Map.entry("mlp.experts.down_proj", DOWN));
@@ -181,9 +197,10 @@ final class HubTensorNames {
                 + block.group("kind");
     }
 
-    /// Whether the tensor is not needed: it only repeats what follows from the configuration, or is not for text.
+    /// Whether the tensor is not needed: it only repeats what follows from the configuration, is not for text, or is for
+    /// tokens after the next.
     static boolean isLeftOut(String name) {
-        return COMPUTED.matcher(name).matches() || isOfTower(name);
+        return COMPUTED.matcher(name).matches() || DRAFT.matcher(name).matches() || isOfTower(name);
     }
 
     /// Whether the tensor is for pictures or sound.
@@ -202,6 +219,7 @@ final class HubTensorNames {
         common.put("ffn_gate_inp", "mlp.gate");
         common.put(GATE_UP, "mlp.experts.gate_up_proj");
         common.put(DOWN, "mlp.experts.down_proj");
+        common.put("attn_qkv", "self_attn.qkv_proj");
         back.putAll(common);
         return Map.copyOf(back);
     }

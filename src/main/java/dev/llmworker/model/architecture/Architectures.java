@@ -13,6 +13,8 @@ public final class Architectures {
             new Qwen2(),
             new Qwen3(),
             new Qwen3Moe(),
+            new Qwen35(false),
+            new Qwen35(true),
             new SmolLm3(),
             new Granite(),
             new Olmo2(),

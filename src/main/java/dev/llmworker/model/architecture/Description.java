@@ -3,6 +3,7 @@ package dev.llmworker.model.architecture;
 import dev.llmworker.model.Attention;
 import dev.llmworker.model.Attention.Growth;
 import dev.llmworker.model.Attention.HeadNorm;
+import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.FeedForward;
 import dev.llmworker.model.FeedForward.Activation;
 import dev.llmworker.model.FeedForward.Experts;
@@ -10,6 +11,7 @@ import dev.llmworker.model.FeedForward.Experts.Scoring;
 import dev.llmworker.model.Layer;
 import dev.llmworker.model.Layer.Norms;
 import dev.llmworker.model.LayerTensors;
+import dev.llmworker.model.Mixer;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Rope;
 import dev.llmworker.weights.ModelFileException;
@@ -27,6 +29,9 @@ final class Description {
     private static final int MAX_CONTEXT = 1 << 24;
     /// No known model has more than 1,000.
     private static final int MAX_EXPERTS = 1 << 12;
+
+    /// All known convolutions see four tokens.
+    private static final int MAX_KERNEL = 64;
 
     final Keys keys;
     /// Values of a token between layers.
@@ -57,6 +62,8 @@ final class Description {
     /// Whether layers without a window have no rotary positions, if any layer has a window.
     boolean turnsInWindowsOnly;
     HeadNorm headNorm = HeadNorm.NONE;
+    /// Whether attention has output gates.
+    boolean gated;
     /// Whether queries, keys and values always have a bias; otherwise they have one if it is in the file.
     boolean biased;
     boolean sinks;
@@ -142,6 +149,7 @@ final class Description {
                         || keys.hasTensor(block + "attn_qkv_grouped.bias"),
                 keys.hasTensor(block + "attn_output.bias"),
                 sinks,
+                gated,
                 valuesNormed,
                 keys.flag("attention.values_are_keys", layer, valuesAreKeys(block)),
                 keysOf(layer));
@@ -201,10 +209,11 @@ final class Description {
 
     /// Whether the last layer so far can read the keys that it is meant to.
     private void checkKeys(List<Layer> layers) throws ModelFileException {
-        var last = layers.getLast().attention();
-        if (!last.hasKeys()) {
-            var source = layers.get(last.keysOf()).attention();
-            if (source.kvHeads() != last.kvHeads() || source.headDim() != last.headDim()) {
+        if (layers.getLast().mixer() instanceof Attention last && !last.hasKeys()) {
+            var same = layers.get(last.keysOf()).mixer() instanceof Attention source
+                    && source.kvHeads() == last.kvHeads()
+                    && source.headDim() == last.headDim();
+            if (!same) {
                 throw keys.problem(
                         "attention.head_count_kv",
                         "differs in layers " + (layers.size() - 1) + " and " + last.keysOf()
@@ -240,7 +249,9 @@ final class Description {
                         scale,
                         keys.hasTensor("blk.0.ffn_gate_inp.bias"),
                         keys.hasTensor("blk.0.ffn_down_exps.scale"),
-                        expertsApart ? keys.sizeOf(layer, "feed_forward_length", Keys.MAX_SIZE) : 0,
+                        expertsApart
+                                ? keys.sizeOf(layer, "feed_forward_length", Keys.MAX_SIZE)
+                                : keys.count("expert_shared_feed_forward_length", Keys.MAX_SIZE, 0),
                         expertsApart));
     }
 
@@ -287,9 +298,34 @@ final class Description {
         return keys.flag(key, layer, layer % every < every - 1);
     }
 
-    Layer layer(int layer, Attention attention, FeedForward feedForward) {
+    /// Gated DeltaNet of the sizes that the metadata have.
+    ///
+    /// @param tiled as [DeltaNet#tiled()]
+    DeltaNet deltaNet(boolean tiled) throws ModelFileException {
+        var keyHeads = keys.size("ssm.group_count", Keys.MAX_SIZE);
+        var valueHeads = keys.size("ssm.time_step_rank", Keys.MAX_SIZE);
+        var keyDim = keys.size("ssm.state_size", Keys.MAX_SIZE);
+        var valueWidth = keys.size("ssm.inner_size", Keys.MAX_SIZE);
+        if (valueHeads % keyHeads != 0) {
+            throw keys.problem(
+                    "ssm.time_step_rank", "is " + valueHeads + "; it must be a multiple of the " + keyHeads + " key heads");
+        }
+        if (valueWidth % valueHeads != 0) {
+            throw keys.problem(
+                    "ssm.inner_size", "is " + valueWidth + "; it must be a multiple of the " + valueHeads + " heads");
+        }
+        if ((long) keyHeads * keyDim > Keys.MAX_SIZE) {
+            throw keys.problem(
+                    "ssm.state_size",
+                    "is " + keyDim + "; " + keyHeads + " heads have at most " + Keys.MAX_SIZE + " values together");
+        }
+        var kernel = keys.size("ssm.conv_kernel", MAX_KERNEL);
+        return new DeltaNet(keyHeads, valueHeads, keyDim, valueWidth / valueHeads, kernel, tiled);
+    }
+
+    Layer layer(int layer, Mixer mixer, FeedForward feedForward) {
         var scaled = keys.hasTensor("blk." + layer + ".layer_output_scale.weight");
-        return new Layer(attention, feedForward, norms, residualScale, scaled);
+        return new Layer(mixer, feedForward, norms, residualScale, scaled);
     }
 
     /// A file of transformers names the function that gates the feed-forward block.

@@ -3,7 +3,6 @@ package dev.llmworker.model.decoder;
 import ai.djl.Device;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Devices;
-import dev.llmworker.model.Layer;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
 import dev.llmworker.weights.StoredModel;
@@ -32,7 +31,7 @@ record DenseProgram(ExportedProgram exported) implements DecoderProgram {
 
     @Override
     public long scratchPerToken(ModelConfig config, int slots, int promptRows, Precision cache) {
-        var attentions = config.layers().stream().map(Layer::attention).toList();
+        var attentions = config.attentions().toList();
         var scores = attentions.stream()
                 .filter(attention -> attention.sinks() || attention.cap() > 0)
                 .mapToLong(attention -> attention.heads()

@@ -30,6 +30,29 @@ record HeadOrder(Attention attention, boolean grouped, Arena arena) {
         });
     }
 
+    /// The queries of a matrix or vector that has the gate of each head behind its queries.
+    Tensor queries(Tensor gated) {
+        return half(gated, 0);
+    }
+
+    /// The gates of the same.
+    Tensor gates(Tensor gated) {
+        return half(gated, 1);
+    }
+
+    private Tensor half(Tensor both, int which) {
+        var from = both.data();
+        var headBytes = from.byteSize() / (2L * attention.heads());
+        var to = arena.allocate(from.byteSize() / 2);
+        for (var head = 0L; head < attention.heads(); head++) {
+            MemorySegment.copy(from, (2 * head + which) * headBytes, to, head * headBytes, headBytes);
+        }
+        var shape = both.rows() == 1
+                ? new long[] {attention.queryWidth()}
+                : new long[] {both.columns(), attention.queryWidth()};
+        return new Tensor(both.file(), both.name(), both.type(), shape, to);
+    }
+
     private boolean isHalfSplit() {
         return attention.rope() != null && attention.rope().halfSplit();
     }

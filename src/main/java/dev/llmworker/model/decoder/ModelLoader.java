@@ -5,6 +5,7 @@ import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.DeviceMemory;
 import dev.llmworker.model.Devices;
+import dev.llmworker.model.LayerState;
 import dev.llmworker.model.LayerTensors;
 import dev.llmworker.model.MemoryPlan;
 import dev.llmworker.model.ModelConfig;
@@ -15,6 +16,7 @@ import dev.llmworker.weights.TensorType;
 import java.io.IOException;
 import java.util.Comparator;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.function.LongConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,7 +36,10 @@ record ModelLoader(
     /// The longest piece of a prompt that one call takes.
     private static final int PROMPT_ROWS = 128;
 
-    DecoderDescription load(LongConsumer progress) throws IOException, InterruptedException {
+    /// @param states what each layer keeps of a sequence, if it keeps something
+    record Loaded(DecoderDescription description, List<LayerState> states) {}
+
+    Loaded load(LongConsumer progress) throws IOException, InterruptedException {
         var weights = program.weights(options, device);
         var cache = cachePrecision(weights);
         var memory = DeviceMemory.of(device);
@@ -54,7 +59,7 @@ record ModelLoader(
         loader.load();
         program.build();
         program.loaded(model, device, options.deterministic());
-        return new DecoderDescription(
+        var description = new DecoderDescription(
                 config.name(),
                 config.architecture(),
                 config.vocabulary(),
@@ -63,7 +68,9 @@ record ModelLoader(
                 Devices.name(device),
                 format(weights),
                 plan.cache(),
-                config.cacheBytesPerToken(cache.bytes()));
+                plan.byKind(config, cache.bytes()),
+                config.cacheBytesPerToken(plan.contextLength(), cache.bytes()));
+        return new Loaded(description, config.states(plan.contextLength()));
     }
 
     /// Checks everything that [#load] needs, and reads each tensor, but loads nothing.
@@ -97,7 +104,7 @@ record ModelLoader(
                 + (device.isGpu() ? GPU_WORKING_BYTES : CPU_WORKING_BYTES)
                 + stepBytes(config)
                 + program.loneLength(config, cache, Integer.MAX_VALUE, options.deterministic())
-                        * config.cacheBytesPerToken(Precision.FP32.bytes());
+                        * config.cacheBytesPerToken(Integer.MAX_VALUE, Precision.FP32.bytes());
         var share = device.isGpu() ? GPU_CACHE_SHARE : CPU_CACHE_SHARE;
         var spare = program.spareTokens();
         var scratch = program.scratchPerToken(config, slots(), PROMPT_ROWS, cache);

@@ -1,7 +1,6 @@
 package dev.llmworker.model.decoder;
 
 import ai.djl.Device;
-import dev.llmworker.model.Layer;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
 import dev.llmworker.weights.ModelFileException;
@@ -34,8 +33,7 @@ record NativeProgram(ExportedProgram exported) implements DecoderProgram {
 
     @Override
     public long scratchPerToken(ModelConfig config, int slots, int promptRows, Precision cache) {
-        return config.layers().stream()
-                .map(Layer::attention)
+        return config.attentions()
                 .filter(attention -> attention.window() == 0)
                 .mapToLong(attention -> (long) (slots + promptRows)
                         * (attention.queryWidth() * (long) Float.BYTES + attention.heads() * PARTIAL_BYTES)

@@ -1,7 +1,9 @@
 package dev.llmworker.model.decoder;
 
 import ai.djl.Device;
+import dev.llmworker.model.Attention;
 import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.NativeLibrary;
@@ -53,9 +55,15 @@ final class ProgramChoice {
             return "it takes weights as they are stored (DTYPE=auto)";
         }
         for (var layer : config.layers()) {
-            var headDim = layer.attention().headDim();
-            if (headDim % NATIVE_HEAD_MULTIPLE != 0) {
-                return "heads have " + headDim + " values; it takes multiples of " + NATIVE_HEAD_MULTIPLE;
+            var dims =
+                    switch (layer.mixer()) {
+                        case Attention attention -> new int[] {attention.headDim()};
+                        case DeltaNet delta -> new int[] {delta.keyDim(), delta.valueDim()};
+                    };
+            for (var dim : dims) {
+                if (dim % NATIVE_HEAD_MULTIPLE != 0) {
+                    return "heads have " + dim + " values; it takes multiples of " + NATIVE_HEAD_MULTIPLE;
+                }
             }
         }
         return NativeLibrary.problem();

@@ -2,6 +2,7 @@ package dev.llmworker.model.decoder;
 
 import dev.llmworker.model.Attention;
 import dev.llmworker.model.Attention.HeadNorm;
+import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.FeedForward;
 import dev.llmworker.model.FeedForward.Experts;
 import dev.llmworker.model.LayerTensors;
@@ -92,7 +93,10 @@ final class WeightLoader {
             putVectors(index, "attention_post_norm", tensors, "post_attention_norm.weight");
             putVectors(index, "feed_forward_post_norm", tensors, "post_ffw_norm.weight");
         }
-        putAttention(index, layer.attention(), tensors);
+        switch (layer.mixer()) {
+            case Attention attention -> putAttention(index, attention, tensors);
+            case DeltaNet delta -> putDelta(index, delta, tensors);
+        }
         if (layer.scaled()) {
             putVectors(index, "layer_scale", tensors, "layer_output_scale.weight");
         }
@@ -106,22 +110,16 @@ final class WeightLoader {
             putExperts(index, block, block.experts(), tensors);
             return;
         }
-        putFeedForward(index, "", tensors);
+        if (tensors.joinedFeedForward()) {
+            putMatrix(index, "gate_up", tensor(tensors, "ffn_up.weight"));
+        } else {
+            putMatrix(index, "gate_up", tensor(tensors, "ffn_gate.weight"), tensor(tensors, "ffn_up.weight"));
+        }
+        putMatrix(index, "down", tensor(tensors, "ffn_down.weight"));
         if (block.biased()) {
             putVectors(index, "gate_up_bias", tensors, "ffn_gate.bias", "ffn_up.bias");
             putVectors(index, "down_bias", tensors, "ffn_down.bias");
         }
-    }
-
-    /// @param before the names of the matrices
-    private void putFeedForward(int layer, String before, LayerTensors tensors)
-            throws ModelFileException, InterruptedException {
-        if (model.tensors().containsKey(tensors.block() + "ffn_gate.weight")) {
-            putMatrix(layer, before + "gate_up", tensor(tensors, "ffn_gate.weight"), tensor(tensors, "ffn_up.weight"));
-        } else {
-            putMatrix(layer, before + "gate_up", tensor(tensors, "ffn_up.weight"));
-        }
-        putMatrix(layer, before + "down", tensor(tensors, "ffn_down.weight"));
     }
 
     /// What layers take of a token beside the stream.
@@ -184,13 +182,13 @@ final class WeightLoader {
             if (tensors.joinsAttention()) {
                 putMatrix(layer, "qkv", ordered.joined(tensor(tensors, tensors.joinedAttention() + ".weight")));
             } else {
-                putMatrix(layer, "qkv", queriesKeysAndValues(attention, tensors, ordered, ".weight"));
+                putMatrix(layer, "qkv", attentionInputs(attention, tensors, ordered, ".weight"));
             }
             if (attention.biased() && tensors.joinsAttention()) {
                 var bias = tensor(tensors, tensors.joinedAttention() + ".bias");
                 putVectors(layer, "qkv_bias", List.of(ordered.joined(bias)));
             } else if (attention.biased()) {
-                putVectors(layer, "qkv_bias", List.of(queriesKeysAndValues(attention, tensors, ordered, ".bias")));
+                putVectors(layer, "qkv_bias", List.of(attentionInputs(attention, tensors, ordered, ".bias")));
             }
             if (attention.norm() != HeadNorm.NONE) {
                 putVectors(layer, "head_norms", headNorms(attention, tensors, ordered, arena));
@@ -205,16 +203,22 @@ final class WeightLoader {
         }
     }
 
-    /// The parts of a matrix or vector. A layer may have queries alone, and its values may be its keys.
-    private Tensor[] queriesKeysAndValues(Attention attention, LayerTensors tensors, HeadOrder ordered, String kind)
+    /// The parts of a matrix or vector: queries, keys and values if the layer has some, and gates if it has some. Values
+    /// may be the keys.
+    private Tensor[] attentionInputs(Attention attention, LayerTensors tensors, HeadOrder ordered, String kind)
             throws ModelFileException {
-        var queries = ordered.heads(tensor(tensors, "attn_q" + kind));
-        if (!attention.hasKeys()) {
-            return new Tensor[] {queries};
+        var queries = tensor(tensors, "attn_q" + kind);
+        var parts = new ArrayList<Tensor>();
+        parts.add(ordered.heads(attention.gated() ? ordered.queries(queries) : queries));
+        if (attention.hasKeys()) {
+            var keys = tensor(tensors, "attn_k" + kind);
+            parts.add(ordered.heads(keys));
+            parts.add(attention.valuesAreKeys() ? keys : tensor(tensors, "attn_v" + kind));
         }
-        var keys = tensor(tensors, "attn_k" + kind);
-        var values = attention.valuesAreKeys() ? keys : tensor(tensors, "attn_v" + kind);
-        return new Tensor[] {queries, ordered.heads(keys), values};
+        if (attention.gated()) {
+            parts.add(ordered.gates(queries));
+        }
+        return parts.toArray(Tensor[]::new);
     }
 
     /// Of queries, of keys if the layer has some, and of values if they have a norm, which has no weights.
@@ -238,6 +242,42 @@ final class WeightLoader {
         return new Tensor(model.metadata().file(), "ones", TensorType.F32, new long[] {count}, data);
     }
 
+    /// All that the input is multiplied with is one matrix: queries, keys, values, gates, and what writing and fading
+    /// depend on.
+    private void putDelta(int layer, DeltaNet delta, LayerTensors tensors)
+            throws ModelFileException, InterruptedException {
+        putMatrix(
+                layer,
+                "qkv",
+                tensor(tensors, "attn_qkv.weight"),
+                tensor(tensors, "attn_gate.weight"),
+                tensor(tensors, "ssm_beta.weight"),
+                tensor(tensors, "ssm_alpha.weight"));
+        putVectors(layer, "convolution", tensors, "ssm_conv1d.weight");
+        if (model.fromHub()) {
+            putVectors(layer, "decay_logarithm", tensors, LayerTensors.DECAY_OF_HUB);
+        } else {
+            putVectors(layer, "decay", tensors, LayerTensors.DECAY);
+        }
+        putVectors(layer, "decay_bias", tensors, "ssm_dt.bias");
+        putVectors(layer, "read_weights", tensors, "ssm_norm.weight");
+        putMatrix(layer, "attention_output", tensor(tensors, "ssm_out.weight"));
+    }
+
+    /// The block that all tokens take beside the experts.
+    private void putShared(int layer, Experts experts, LayerTensors tensors)
+            throws ModelFileException, InterruptedException {
+        if (!experts.apart()) {
+            putVectors(layer, "shared_gate", tensors, LayerTensors.SHARED_GATE);
+        }
+        putMatrix(
+                layer,
+                "shared_gate_up",
+                tensor(tensors, LayerTensors.ofShared(experts, "ffn_gate")),
+                tensor(tensors, LayerTensors.ofShared(experts, "ffn_up")));
+        putMatrix(layer, "shared_down", tensor(tensors, LayerTensors.ofShared(experts, "ffn_down")));
+    }
+
     private void putExperts(int layer, FeedForward block, Experts experts, LayerTensors tensors)
             throws ModelFileException, InterruptedException {
         if (experts.routerBiased()) {
@@ -249,11 +289,11 @@ final class WeightLoader {
         if (experts.apart()) {
             putVectors(layer, "router_norm", tensors, "ffn_gate_inp.scale");
             putVectors(layer, "experts_norm", tensors, "pre_ffw_norm_2.weight");
-            putVectors(layer, "dense_post_norm", tensors, "post_ffw_norm_1.weight");
+            putVectors(layer, "shared_post_norm", tensors, "post_ffw_norm_1.weight");
             putVectors(layer, "experts_post_norm", tensors, "post_ffw_norm_2.weight");
         }
-        if (experts.denseWidth() > 0) {
-            putFeedForward(layer, "dense_", tensors);
+        if (experts.sharedWidth() > 0) {
+            putShared(layer, experts, tensors);
         }
         putMatrix(layer, "router", tensor(tensors, "ffn_gate_inp.weight"));
         for (var expert = 0; expert < experts.count(); expert++) {

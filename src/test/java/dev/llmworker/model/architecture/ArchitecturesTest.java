@@ -2,10 +2,13 @@ package dev.llmworker.model.architecture;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.model.Attention;
+import dev.llmworker.model.Layer;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Rope;
 import dev.llmworker.model.TensorCheck;
@@ -63,6 +66,10 @@ class ArchitecturesTest {
         }
     }
 
+    private static Attention attention(Layer layer) {
+        return assertInstanceOf(Attention.class, layer.mixer());
+    }
+
     private void assertRefused(GgufFile file, String problem) {
         var thrown = assertThrows(ModelFileException.class, () -> describe(file));
         assertEquals("model.gguf: " + problem, thrown.getMessage());
@@ -86,10 +93,10 @@ class ArchitecturesTest {
     void capsOfNullAreNone() throws IOException {
         var none = gemma(null, true);
         assertEquals(0, none.logitCap());
-        assertEquals(0, none.layers().getFirst().attention().cap());
+        assertEquals(0, attention(none.layers().getFirst()).cap());
         var missing = gemma(null, false);
         assertEquals(30, missing.logitCap());
-        assertEquals(50, missing.layers().getFirst().attention().cap());
+        assertEquals(50, attention(missing.layers().getFirst()).cap());
         assertEquals(20, gemma(20, true).logitCap());
         assertEquals(30, describe(dense("gemma2")).logitCap());
     }
@@ -128,7 +135,7 @@ class ArchitecturesTest {
         for (var file : List.of(dense("llama"), dense("exaone4").integer("exaone4.attention.sliding_window", 8))) {
             var layers = describe(file).layers();
             assertSame(
-                    layers.get(0).attention().rope(), layers.get(1).attention().rope());
+                    attention(layers.get(0)).rope(), attention(layers.get(1)).rope());
         }
     }
 
@@ -189,12 +196,12 @@ class ArchitecturesTest {
         var config = describe(file);
         assertEquals(1, firstFrequency(config.forContext(64)));
         assertEquals(0.25, firstFrequency(config.forContext(65)));
-        var layers = config.forContext(65).layers();
-        assertSame(layers.get(0).attention().rope(), layers.get(1).attention().rope());
+        var layers = config.forContext(65).attentions().toList();
+        assertSame(layers.get(0).rope(), layers.get(1).rope());
     }
 
     private static double firstFrequency(ModelConfig config) {
-        return Objects.requireNonNull(config.layers().getFirst().attention().rope())
+        return Objects.requireNonNull(config.attentions().findFirst().orElseThrow().rope())
                 .frequencies()[0];
     }
 
@@ -209,9 +216,9 @@ class ArchitecturesTest {
 
     @Test
     void aLayerReadsTheKeysOfTheLastOneOfItsKind() throws IOException {
-        var layers = describe(gemma4(1)).layers();
-        assertEquals(0, layers.getLast().attention().keysOf());
-        assertTrue(layers.get(1).attention().hasKeys());
+        var layers = describe(gemma4(1)).attentions().toList();
+        assertEquals(0, layers.getLast().keysOf());
+        assertTrue(layers.get(1).hasKeys());
     }
 
     @Test
@@ -229,7 +236,7 @@ class ArchitecturesTest {
     @Test
     void noKeyOfAGgufFileChangesTheOrderOfItsTensors() throws IOException {
         var file = dense("llama").flag("general.from_hub", true).flag("llama.rope.half_split", true);
-        Rope rope = describe(file).layers().getFirst().attention().rope();
+        Rope rope = attention(describe(file).layers().getFirst()).rope();
         assertFalse(Objects.requireNonNull(rope).halfSplit());
         assertFalse(describe(dense("gemma2").flag("general.from_hub", true)).normsFromZero());
     }

@@ -70,6 +70,18 @@ class HeadOrderTest {
         }
     }
 
+    @Test
+    void queriesAndGatesOfEachHeadAreTakenApart() {
+        var both = tensor(1, 4 * HEAD_DIM);
+        try (var arena = Arena.ofConfined()) {
+            var order = order(4, true, arena);
+            var queries = order.queries(both).data().toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
+            var gates = order.gates(both).data().toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
+            assertArrayEquals(new float[] {6, 7, 16, 17}, Arrays.copyOfRange(queries, 6, 10));
+            assertArrayEquals(new float[] {14, 15, 24, 25}, Arrays.copyOfRange(gates, 6, 10));
+        }
+    }
+
     /// Two heads of queries, one of keys.
     private static HeadOrder order(int pairs, boolean halfSplit, Arena arena) {
         var rope = new Rope(new double[pairs], 1, halfSplit);
@@ -79,7 +91,8 @@ class HeadOrderTest {
     private static Attention attention(int heads, int kvHeads, int headDim, Rope rope) {
         var none = Attention.HeadNorm.NONE;
         return new Attention(
-                heads, kvHeads, headDim, 0, rope, 1, 0, null, none, false, false, false, false, false, Attention.OWN_KEYS);
+                heads, kvHeads, headDim, 0, rope, 1, 0, null, none, false, false, false, false, false, false,
+                Attention.OWN_KEYS);
     }
 
     /// 0, 1, 2, …

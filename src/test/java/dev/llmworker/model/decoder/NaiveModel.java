@@ -2,6 +2,7 @@ package dev.llmworker.model.decoder;
 
 import dev.llmworker.model.Attention;
 import dev.llmworker.model.Attention.HeadNorm;
+import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.FeedForward;
 import dev.llmworker.model.FeedForward.Experts.Scoring;
 import dev.llmworker.model.LayerTensors;
@@ -98,7 +99,7 @@ final class NaiveModel {
                 var own = Arrays.copyOfRange(inputs[i], index * size, (index + 1) * size);
                 var result = times(
                         values(block + "proj.weight"),
-                        gated(joined(gates, own), config.layers().get(index).feedForward(), size));
+                        gated(joined(gates, own), config.layers().get(index).feedForward()));
                 add(x[i], normalised(result, norm(block + "post_norm.weight")), 1);
             }
             if (config.layers().get(index).scaled()) {
@@ -120,7 +121,11 @@ final class NaiveModel {
         for (var i = 0; i < x.length; i++) {
             inputs[i] = layer.norms().before() ? normalised(x[i], norm(block + "attn_norm.weight")) : x[i];
         }
-        var attended = attention(inputs, layer.attention(), tensors);
+        var attended =
+                switch (layer.mixer()) {
+                    case Attention attention -> attention(inputs, attention, tensors);
+                    case DeltaNet delta -> delta(inputs, delta, tensors);
+                };
         for (var i = 0; i < x.length; i++) {
             var result = attended[i];
             if (layer.norms().after()) {
@@ -175,6 +180,12 @@ final class NaiveModel {
                 var sink = sinks == null ? Double.NEGATIVE_INFINITY : sinks[head];
                 attend(attention, q[i], k, v, i, head, sink, result);
             }
+            if (attention.gated()) {
+                var gates = half(projected(block + "attn_q", inputs[i], attention.biased()), attention, 1);
+                for (var j = 0; j < queries; j++) {
+                    result[j] *= sigmoid(gates[j]);
+                }
+            }
             attended[i] = projected(block + "attn_output", result, attention.outputBiased());
         }
         return attended;
@@ -187,7 +198,7 @@ final class NaiveModel {
             var joined = projected(block + tensors.joinedAttention(), input, attention.biased());
             return tensors.groupsAttention() ? ungrouped(joined, attention) : joined;
         }
-        var queries = projected(block + "attn_q", input, attention.biased());
+        var queries = half(projected(block + "attn_q", input, attention.biased()), attention, 0);
         if (!attention.hasKeys()) {
             return queries;
         }
@@ -219,6 +230,105 @@ final class NaiveModel {
             System.arraycopy(normalised(Arrays.copyOfRange(heads, at, at + dim), ones), 0, normed, at, dim);
         }
         return normed;
+    }
+
+    /// The queries of all heads, each of which has its gate behind it, or the gates.
+    private static double[] half(double[] both, Attention attention, int which) {
+        if (!attention.gated()) {
+            return both;
+        }
+        var dim = attention.headDim();
+        var half = new double[attention.queryWidth()];
+        for (var head = 0; head < attention.heads(); head++) {
+            System.arraycopy(both, (2 * head + which) * dim, half, head * dim, dim);
+        }
+        return half;
+    }
+
+    // Gated DeltaNet, token by token.
+
+    private double[][] delta(double[][] inputs, DeltaNet delta, LayerTensors tensors) throws ModelFileException {
+        keys.add(new double[0][]);
+        allValues.add(new double[0][]);
+        var block = tensors.block();
+        var mixed = new double[inputs.length][];
+        for (var i = 0; i < inputs.length; i++) {
+            mixed[i] = projected(block + "attn_qkv", inputs[i], false);
+        }
+        var convolution = values(block + "ssm_conv1d.weight");
+        var decay = model.fromHub()
+                ? Arrays.stream(values(block + LayerTensors.DECAY_OF_HUB))
+                        .map(log -> -Math.exp(log))
+                        .toArray()
+                : values(block + LayerTensors.DECAY);
+        var decayBias = values(block + "ssm_dt.bias");
+        var matrices = new double[delta.valueHeads()][delta.keyDim()][delta.valueDim()];
+        var results = new double[inputs.length][];
+        for (var i = 0; i < inputs.length; i++) {
+            var row = convolved(mixed, i, convolution, delta);
+            var gates = projected(block + "attn_gate", inputs[i], false);
+            var shares = projected(block + "ssm_beta", inputs[i], false);
+            var fades = projected(block + "ssm_alpha", inputs[i], false);
+            var result = new double[0];
+            for (var head = 0; head < delta.valueHeads(); head++) {
+                var fade = Math.exp(decay[head] * Math.log1p(Math.exp(fades[head] + decayBias[head])));
+                var read = read(matrices[head], row, head, fade, sigmoid(shares[head]), delta);
+                read = normalised(read, values(block + "ssm_norm.weight"));
+                for (var j = 0; j < read.length; j++) {
+                    var gate = gates[head * delta.valueDim() + j];
+                    read[j] *= gate * sigmoid(gate);
+                }
+                result = joined(result, read);
+            }
+            results[i] = projected(block + "ssm_out", result, false);
+        }
+        return results;
+    }
+
+    private static double[] convolved(double[][] mixed, int at, double[] convolution, DeltaNet delta) {
+        var row = new double[delta.channels()];
+        for (var c = 0; c < row.length; c++) {
+            for (var i = 0; i < delta.kernel(); i++) {
+                var from = at - delta.kernel() + 1 + i;
+                row[c] += from < 0 ? 0 : convolution[c * delta.kernel() + i] * mixed[from][c];
+            }
+            row[c] *= sigmoid(row[c]);
+        }
+        return row;
+    }
+
+    /// Writes a token into the matrix of a head, and reads what its query finds there.
+    private static double[] read(
+            double[][] matrix, double[] row, int head, double fade, double share, DeltaNet delta) {
+        var keyHead = delta.tiled()
+                ? head % delta.keyHeads()
+                : head / (delta.valueHeads() / delta.keyHeads());
+        var query = unit(row, keyHead * delta.keyDim(), delta.keyDim());
+        var key = unit(row, delta.keyWidth() + keyHead * delta.keyDim(), delta.keyDim());
+        var value = 2 * delta.keyWidth() + head * delta.valueDim();
+        var found = new double[delta.valueDim()];
+        for (var j = 0; j < found.length; j++) {
+            var known = 0.0;
+            for (var d = 0; d < key.length; d++) {
+                matrix[d][j] *= fade;
+                known += matrix[d][j] * key[d];
+            }
+            for (var d = 0; d < key.length; d++) {
+                matrix[d][j] += key[d] * (row[value + j] - known) * share;
+                found[j] += matrix[d][j] * query[d] / Math.sqrt(key.length);
+            }
+        }
+        return found;
+    }
+
+    private static double[] unit(double[] row, int from, int size) {
+        var part = Arrays.copyOfRange(row, from, from + size);
+        var length = Math.sqrt(Arrays.stream(part).map(x -> x * x).sum() + 1e-6);
+        return Arrays.stream(part).map(x -> x / length).toArray();
+    }
+
+    private static double sigmoid(double x) {
+        return 1 / (1 + Math.exp(-x));
     }
 
     private static void attend(
@@ -294,7 +404,7 @@ final class NaiveModel {
                     : joined(
                             projected(name + "ffn_gate", x, block.biased()),
                             projected(name + "ffn_up", x, block.biased()));
-            return projected(name + "ffn_down", gated(gateUp, block, block.width()), block.biased());
+            return projected(name + "ffn_down", gated(gateUp, block), block.biased());
         }
         var experts = block.experts();
         var routed = experts.apart() ? normalised(stream, values(name + "ffn_gate_inp.scale")) : x;
@@ -321,10 +431,15 @@ final class NaiveModel {
         if (experts.apart()) {
             result = normalised(result, norm(name + "post_ffw_norm_2.weight"));
         }
-        if (experts.denseWidth() > 0) {
-            var gateUp = joined(projected(name + "ffn_gate", x, false), projected(name + "ffn_up", x, false));
-            var beside = projected(name + "ffn_down", gated(gateUp, block, experts.denseWidth()), false);
-            add(result, experts.apart() ? normalised(beside, norm(name + "post_ffw_norm_1.weight")) : beside, 1);
+        if (experts.sharedWidth() > 0) {
+            var end = experts.apart() ? "" : "_shexp";
+            var gateUp = joined(projected(name + "ffn_gate" + end, x, false), projected(name + "ffn_up" + end, x, false));
+            var beside = projected(name + "ffn_down" + end, gated(gateUp, block), false);
+            if (experts.apart()) {
+                add(result, normalised(beside, norm(name + "post_ffw_norm_1.weight")), 1);
+            } else {
+                add(result, beside, sigmoid(projected(name + "ffn_gate_inp_shexp", x, false)[0]));
+            }
         }
         return result;
     }
@@ -340,7 +455,7 @@ final class NaiveModel {
                     at = addPart(gateUp, at, values(biases), index, count);
                 }
             }
-            var result = times(values(matrices.down(index)), gated(gateUp, block, block.width()));
+            var result = times(values(matrices.down(index)), gated(gateUp, block));
             if (block.biased()) {
                 addPart(result, 0, values(tensors.block() + "ffn_down_exps.bias"), index, count);
             }
@@ -357,8 +472,8 @@ final class NaiveModel {
         return at + size;
     }
 
-    private static double[] gated(double[] gateUp, FeedForward block, int width) {
-        var gated = new double[width];
+    private static double[] gated(double[] gateUp, FeedForward block) {
+        var gated = new double[gateUp.length / 2];
         for (var i = 0; i < gated.length; i++) {
             double gate = gateUp[i], up = gateUp[gated.length + i];
             gated[i] = switch (block.activation()) {
