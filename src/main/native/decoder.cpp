@@ -390,7 +390,8 @@ void Decoder::add_projection(const float* x, int n, float* inputs) {
   project(activations_, inputs_, projected, all, false);
   for_rows(n, [&](int i) {
     for (int layer = 0; layer < layers; layer++) {
-      float *own = projected + static_cast<size_t>(i) * all + layer * size, *to = inputs + static_cast<size_t>(i) * all + layer * size;
+      const size_t at = static_cast<size_t>(i) * all + layer * size;
+      float *own = projected + at, *to = inputs + at;
       for (int j = 0; j < size; j++) own[j] *= root;
       rms_norm(own, input_norm_.data(), size, epsilon_, own);
       for (int j = 0; j < size; j++) to[j] = (to[j] + own[j]) * half;
@@ -490,7 +491,8 @@ void Decoder::experts(const Layer& layer, float* x, int n) {
   const LayerShape& s = layer.shape;
   const int hidden = sizes_.hidden;
   const float* beside = s.dense_width > 0 ? dense(layer, x, n) : nullptr;
-  const std::vector<float>&router_norm = layer.vector(VectorRole::ROUTER_NORM), &experts_norm = layer.vector(VectorRole::EXPERTS_NORM);
+  const std::vector<float>& router_norm = layer.vector(VectorRole::ROUTER_NORM);
+  const std::vector<float>& experts_norm = layer.vector(VectorRole::EXPERTS_NORM);
   const std::vector<float>* norm = s.norm_before ? &layer.vector(VectorRole::FEED_FORWARD_NORM) : nullptr;
   take(x, n, router_norm.empty() ? norm : &router_norm);
   choose(layer, n);
@@ -549,9 +551,10 @@ void Decoder::check_layer(const Layer& layer) const {
   expect_vector("sinks", layer.vector(VectorRole::SINKS), s.heads, true);
   expect_matrix(layer.dense_gate_up, 2 * size_t(s.dense_width), hidden);
   expect_matrix(layer.dense_down, s.dense_width == 0 ? 0 : hidden, s.dense_width);
-  for (const VectorRole role : {VectorRole::ROUTER_NORM, VectorRole::EXPERTS_NORM, VectorRole::EXPERTS_POST_NORM, VectorRole::DENSE_POST_NORM}) {
-    expect_vector("a norm", layer.vector(role), hidden, true);
-  }
+  expect_vector("a norm", layer.vector(VectorRole::ROUTER_NORM), hidden, true);
+  expect_vector("a norm", layer.vector(VectorRole::EXPERTS_NORM), hidden, true);
+  expect_vector("a norm", layer.vector(VectorRole::EXPERTS_POST_NORM), hidden, true);
+  expect_vector("a norm", layer.vector(VectorRole::DENSE_POST_NORM), hidden, true);
   expect_vector("scales", layer.vector(VectorRole::EXPERT_SCALES), s.experts, true);
   expect_vector("a scale", layer.vector(VectorRole::LAYER_SCALE), 1, true);
   const size_t input = sizes_.layer_input;

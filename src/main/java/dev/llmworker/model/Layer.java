@@ -6,8 +6,7 @@ import java.util.function.UnaryOperator;
 ///
 /// @param residualScale factor of what each half adds
 /// @param scaled whether its result is multiplied by a number that the file has
-public record Layer(
-        Attention attention, FeedForward feedForward, Norms norms, double residualScale, boolean scaled) {
+public record Layer(Attention attention, FeedForward feedForward, Norms norms, double residualScale, boolean scaled) {
     /// Where the RMS norms are: before each half, after it (before its result is added), or both.
     public enum Norms {
         BEFORE(true, false),

@@ -61,8 +61,8 @@ final class HubConfig {
             Map.entry("swiglu_limit", Set.of("7.0", "7")));
 
     /// Likewise of models whose layers are all alike.
-    private static final Map<String, Set<String>> ONLY_IF_ALIKE = Map.of(
-            "num_kv_shared_layers", Set.of("0"), "hidden_size_per_layer_input", Set.of("0"));
+    private static final Map<String, Set<String>> ONLY_IF_ALIKE =
+            Map.of("num_kv_shared_layers", Set.of("0"), "hidden_size_per_layer_input", Set.of("0"));
 
     private static final double DEFAULT_EPSILON = 1e-6;
 

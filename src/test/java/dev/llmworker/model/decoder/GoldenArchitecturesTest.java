@@ -151,7 +151,8 @@ class GoldenArchitecturesTest {
                 case Integer integer -> file.integer(key, integer);
                 case Boolean flag -> file.flag(key, flag);
                 case Number number -> file.number(key, number.floatValue());
-                case List<?> numbers when numbers.getFirst() instanceof Integer ->
+                case List<?> numbers
+                when numbers.getFirst() instanceof Integer ->
                     file.integers(
                             key,
                             numbers.stream()
