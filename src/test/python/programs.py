@@ -28,6 +28,8 @@ PLAIN = dict(
     softmax_of_chosen=False,
     normalised=False,
     experts_scale=1.0,
+    dense_width=0,
+    keys_of=-1,
 )
 
 
@@ -57,13 +59,14 @@ def configure(
     embedding_scale=1.0,
     logit_scale=1.0,
     logit_cap=0.0,
+    layer_input=0,
     compute="fp32",
     cache="fp32",
     device="cpu",
     deterministic=False,
 ) -> None:
     """ropes: frequencies and strength of each"""
-    scales = norms_from_zero, embedding_scale, logit_scale, logit_cap
+    scales = norms_from_zero, embedding_scale, logit_scale, logit_cap, layer_input
     types = compute, cache, device, deterministic
     program.configure(hidden, vocabulary, slots, length, lone_length, epsilon, *scales, *types)
     for frequencies, strength in ropes:
