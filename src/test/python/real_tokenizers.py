@@ -55,13 +55,17 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def composed_without_ends(text: str) -> str:
+    return composed(text).replace("</s>", "")
+
+
 def plain_spaces(text: str) -> str:
-    return "".join(" " if unicodedata.category(c) == "Zs" else c for c in text)
+    return "".join(" " if c.isspace() and not c.isascii() else c for c in text)
 
 
 # What llama.cpp does otherwise than transformers, and is taken out of the texts where llama.cpp's ids are the expected ones: it
-# does not compose letters, and takes only ASCII's white space for white space.
-WITHOUT = {"qwen2": composed, "qwen35": composed, "command-r": composed, "mpt": composed, "deepseek-llm": plain_spaces,
+# does not compose letters, takes only ASCII's white space for white space, and makes a control token of a plain `</s>`.
+WITHOUT = {"qwen2": composed_without_ends, "qwen35": composed_without_ends, "command-r": composed, "mpt": composed, "deepseek-llm": plain_spaces,
            "phi-3": plain_spaces}
 
 
