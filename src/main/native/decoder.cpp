@@ -56,9 +56,9 @@ void check_width(int64_t width) {
 }
 
 const Sizes& checked(const Sizes& s) {
+  check_width(s.layer_input);
   check_sizes({s.hidden, s.vocabulary, s.slots, s.length, s.layer_input + 1});
   check_width(s.hidden);
-  check_width(s.layer_input);
   if (s.slots > MOST_SLOTS || s.length > MOST_POSITIONS) {
     throw std::invalid_argument(std::to_string(s.slots) + " slots of " + std::to_string(s.length) +
                                 " positions are too many; the limits are " + std::to_string(MOST_SLOTS) + " and " +
@@ -156,6 +156,7 @@ void check_keys(const LayerShape& s, const std::vector<Layer>& earlier) {
 }  // namespace
 
 void Decoder::add_layer(const LayerShape& s) {
+  check_width(2 * int64_t{s.dense_width});
   check_sizes({s.heads, s.kv_heads, s.dim, s.width, s.growth_length, s.dense_width + 1});
   check_keys(s, layers_);
   if (s.heads % s.kv_heads != 0) {
@@ -167,7 +168,6 @@ void Decoder::add_layer(const LayerShape& s) {
   }
   check_width((int64_t{s.heads} + 2 * int64_t{s.kv_heads}) * s.dim);
   check_width(2 * int64_t{s.width});
-  check_width(2 * int64_t{s.dense_width});
   check_width(s.experts);
   check_width((int64_t(layers_.size()) + 1) * sizes_.layer_input);
   if (s.rope >= static_cast<int>(ropes_.size()) || (s.rope >= 0 && 2 * ropes_[s.rope].frequencies.size() > static_cast<size_t>(s.dim))) {

@@ -302,6 +302,9 @@ void test_errors() {
   refused("too long", [](LayerShape& s) { s.width = 1 << 30; });
   refused("impossible", [](LayerShape& s) { s.experts = 2; });
   refused("impossible", [](LayerShape& s) { s.experts = 2, s.used_experts = 3; });
+  refused("too long", [](LayerShape& s) { s.dense_width = 2147483647; });
+  refused("at least 1", [](LayerShape& s) { s.dense_width = -1; });
+  refused("layer 0 has no keys of", [](LayerShape& s) { s.keys_of = 0; });
   refused("rotary positions of number 0", [](LayerShape& s) { s.rope = 0; });
   check_throws<std::bad_alloc>("", [] {
     KvCache(CacheType::F16, std::vector<KvCache::Layer>(1 << 10, {1 << 20, 8}), 1 << 20, 1 << 20);
