@@ -34,12 +34,10 @@ QWEN35 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| 
 CONVERTED = {
     "qwen3": ("Qwen3ForCausalLM", "qwen2"),
     "qwen3_6": ("Qwen3ForCausalLM", "qwen35"),
-    "llama3": ("LlamaForCausalLM", "llama-bpe"),
     "llama3_1": ("LlamaForCausalLM", "llama-bpe"),
     "gptoss": ("GptOssForCausalLM", "gpt-4o"),
     "gpt4o": ("LlamaForCausalLM", "gpt-4o"),
     "deepseek_v3": ("LlamaForCausalLM", "deepseek-v3"),
-    "deepseek_v4": ("LlamaForCausalLM", "deepseek-v3"),
     "tekken": ("LlamaForCausalLM", "tekken"),
 }
 # GGUF files that llama.cpp's sources and the starter model's package have, and the tokenizer.json of the same vocabulary, if
