@@ -56,9 +56,9 @@ void check_width(int64_t width) {
 }
 
 const Sizes& checked(const Sizes& s) {
+  check_width(s.layer_input);
   check_sizes({s.hidden, s.vocabulary, s.slots, s.length, s.layer_input + 1});
   check_width(s.hidden);
-  check_width(s.layer_input);
   if (s.slots > MOST_SLOTS || s.length > MOST_POSITIONS) {
     throw std::invalid_argument(std::to_string(s.slots) + " slots of " + std::to_string(s.length) +
                                 " positions are too many; the limits are " + std::to_string(MOST_SLOTS) + " and " +
@@ -442,7 +442,8 @@ void Decoder::add_projection(const float* x, int n, float* inputs) {
   project(activations_, inputs_, projected, all, false);
   for_rows(n, [&](int i) {
     for (int layer = 0; layer < layers; layer++) {
-      float *own = projected + static_cast<size_t>(i) * all + layer * size, *to = inputs + static_cast<size_t>(i) * all + layer * size;
+      const size_t at = static_cast<size_t>(i) * all + layer * size;
+      float *own = projected + at, *to = inputs + at;
       for (int j = 0; j < size; j++) own[j] *= root;
       rms_norm(own, input_norm_.data(), size, epsilon_, own);
       for (int j = 0; j < size; j++) to[j] = (to[j] + own[j]) * half;
@@ -552,7 +553,8 @@ void Decoder::experts(const Layer& layer, float* x, int n) {
   const LayerShape& s = layer.shape;
   const int hidden = sizes_.hidden;
   const float* beside = s.shared_width > 0 ? shared(layer, n) : nullptr;
-  const std::vector<float>&router_norm = layer.vector(VectorRole::ROUTER_NORM), &experts_norm = layer.vector(VectorRole::EXPERTS_NORM);
+  const std::vector<float>& router_norm = layer.vector(VectorRole::ROUTER_NORM);
+  const std::vector<float>& experts_norm = layer.vector(VectorRole::EXPERTS_NORM);
   if (!router_norm.empty()) take(x, n, &router_norm);
   choose(layer, n);
   if (!experts_norm.empty()) take(x, n, &experts_norm);
@@ -611,9 +613,10 @@ void Decoder::check_layer(const Layer& layer) const {
   expect_vector("biases", layer.vector(VectorRole::GATE_UP_BIAS), blocks * 2 * width, true);
   expect_vector("biases", layer.vector(VectorRole::DOWN_BIAS), blocks * hidden, true);
   expect_vector("sinks", layer.vector(VectorRole::SINKS), s.heads, true);
-  for (const VectorRole role : {VectorRole::ROUTER_NORM, VectorRole::EXPERTS_NORM, VectorRole::EXPERTS_POST_NORM, VectorRole::SHARED_POST_NORM}) {
-    expect_vector("a norm", layer.vector(role), hidden, true);
-  }
+  expect_vector("a norm", layer.vector(VectorRole::ROUTER_NORM), hidden, true);
+  expect_vector("a norm", layer.vector(VectorRole::EXPERTS_NORM), hidden, true);
+  expect_vector("a norm", layer.vector(VectorRole::EXPERTS_POST_NORM), hidden, true);
+  expect_vector("a norm", layer.vector(VectorRole::SHARED_POST_NORM), hidden, true);
   expect_vector("scales", layer.vector(VectorRole::EXPERT_SCALES), s.experts, true);
   expect_vector("a scale", layer.vector(VectorRole::LAYER_SCALE), 1, true);
   const size_t input = sizes_.layer_input;

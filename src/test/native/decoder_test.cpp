@@ -401,6 +401,9 @@ void test_errors() {
   refused("at least 1", [](LayerShape& s) { s.kernel = 4; });
   refused("too long", [](LayerShape& s) { s.kernel = 4, s.key_dim = 1 << 30; });
   check_throws<std::invalid_argument>("ring of 100", [] { KvCache(CacheType::F16, {{1, 8, 100}}, 1, 8); });
+  refused("impossible", [](LayerShape& s) { s.shared_width = -1; });
+  refused("too long", [](LayerShape& s) { s.experts = 2, s.used_experts = 1, s.shared_width = 2147483647; });
+  refused("layer 0 has no keys of", [](LayerShape& s) { s.keys_of = 0; });
   refused("rotary positions of number 0", [](LayerShape& s) { s.rope = 0; });
   check_throws<std::bad_alloc>("", [] {
     KvCache(CacheType::F16, std::vector<KvCache::Layer>(1 << 10, {1 << 20, 8}), 1 << 20, 1 << 20);

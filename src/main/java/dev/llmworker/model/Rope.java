@@ -14,7 +14,10 @@ import org.jspecify.annotations.Nullable;
 ///     neighbour, as in the programs
 /// @param longer what it has instead in long contexts; null if all are the same
 public record Rope(
-        double[] frequencies, double strength, boolean halfSplit, @Nullable Longer longer) {
+        double[] frequencies,
+        double strength,
+        boolean halfSplit,
+        @Nullable Longer longer) {
     /// @param beyond the context that is not long yet
     public record Longer(int beyond, double[] frequencies) {
         @Override

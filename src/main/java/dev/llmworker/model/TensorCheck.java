@@ -20,7 +20,8 @@ public final class TensorCheck {
 
     public static final String LONG_FACTORS = "rope_factors_long.weight";
     public static final String SHORT_FACTORS = "rope_factors_short.weight";
-    /// The second embedding, of which each layer takes a part; the matrix that adds to it, and the norm of what it adds.
+    /// The second embedding, of which each layer takes a part; the matrix that adds to it, and the norm of what it
+    /// adds.
     public static final String LAYER_EMBEDDING = "per_layer_token_embd.weight";
 
     public static final String LAYER_INPUTS = "per_layer_model_proj.weight";

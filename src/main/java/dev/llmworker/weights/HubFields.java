@@ -23,7 +23,8 @@ final class HubFields {
             "gptoss", "gpt-oss");
 
     /// Models whose layers never have a window, whatever their files say.
-    private static final Set<String> WITHOUT_WINDOWS = Set.of("llama", "internlm2", "internlm3", "granite", "olmo2", "glm4");
+    private static final Set<String> WITHOUT_WINDOWS =
+            Set.of("llama", "internlm2", "internlm3", "granite", "olmo2", "glm4");
 
     /// Models whose layers all have the window if one has it, whatever their files say.
     private static final Set<String> WITHOUT_PATTERNS = Set.of("qwen3moe", "mixtral");

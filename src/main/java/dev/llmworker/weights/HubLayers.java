@@ -45,7 +45,8 @@ record HubLayers(HubFields fields, Metadata metadata, String prefix, boolean[] s
         for (var layer = 0; layer < slide.length; layer++) {
             var dim = slide[layer] ? headDim : own(layer, HEAD_DIM, "global_head_dim", headDim);
             if (!slide[layer] && globalDim != headDim && dim != globalDim) {
-                throw fields.problem(EACH, "has heads of " + globalDim + " and of " + dim + " in layers without a window");
+                throw fields.problem(
+                        EACH, "has heads of " + globalDim + " and of " + dim + " in layers without a window");
             }
             globalDim = slide[layer] ? globalDim : dim;
             counts[layer] = slide[layer] ? kvHeads : own(layer, KV_HEADS, globalKvHeads(), kvHeads);

@@ -92,7 +92,8 @@ final class HubRope {
             default ->
                 throw problem(
                         "rope_type",
-                        "is " + type(parameters) + "; supported: default, linear, dynamic, llama3, yarn, longrope, proportional");
+                        "is " + type(parameters)
+                                + "; supported: default, linear, dynamic, llama3, yarn, longrope, proportional");
         }
     }
 
@@ -150,7 +151,9 @@ final class HubRope {
     private void checkSliding(String parameter, boolean unscaled) throws ModelFileException {
         var own = parameter.equals(PARTIAL) ? partial(sliding) : sliding.path(parameter);
         var proportional = type(parameters).equals(PROPORTIONAL);
-        var others = parameter.equals(PARTIAL) && !proportional ? partial(parameters) : parameters.path(proportional ? "none" : parameter);
+        var others = parameter.equals(PARTIAL) && !proportional
+                ? partial(parameters)
+                : parameters.path(proportional ? "none" : parameter);
         // Without scaling, the other parameters mean nothing, so there should be none.
         var expected = unscaled && !parameter.equals(PARTIAL) ? MissingNode.getInstance() : others;
         if (!same(own, expected)) {

@@ -15,7 +15,9 @@ final class HubTensorNames {
 
     /// What text models have before their names, also within a model that sees or hears.
     private static final String PREFIX = "(?:(?:language_|text_)?model\\.)*";
-    private static final Pattern OUTSIDE = Pattern.compile(PREFIX + "(?<name>(?:embed_tokens|tok_embeddings|norm|lm_head|output|embed_tokens_per_layer|per_layer_model_projection|per_layer_projection_norm)\\.weight)");
+    private static final Pattern OUTSIDE =
+            Pattern.compile(PREFIX + "(?<name>(?:embed_tokens|tok_embeddings|norm|lm_head|output|embed_tokens_per_layer"
+                    + "|per_layer_model_projection|per_layer_projection_norm)\\.weight)");
     private static final Pattern HUB_BLOCK = Pattern.compile(
             PREFIX + "layers\\.(?<block>0|[1-9]\\d{0,3})\\.(?<part>.+?)(?<kind>\\.weight|\\.bias|_bias)?");
     private static final Pattern HUB_EXPERT = Pattern.compile(
@@ -33,24 +35,23 @@ final class HubTensorNames {
     /// Layers that predict tokens after the next.
     private static final Pattern DRAFT = Pattern.compile("(?:model\\.)?mtp\\..+");
 
-    private static final Map<String, String> OUTSIDE_BLOCKS =
-            Map.of(
-                    "embed_tokens.weight",
-                    EMBEDDING,
-                    "norm.weight",
-                    "output_norm.weight",
-                    "lm_head.weight",
-                    HEAD,
-                    "embed_tokens_per_layer.weight",
-                    "per_layer_token_embd.weight",
-                    "per_layer_model_projection.weight",
-                    "per_layer_model_proj.weight",
-                    "per_layer_projection_norm.weight",
-                    "per_layer_proj_norm.weight");
+    private static final Map<String, String> OUTSIDE_BLOCKS = Map.of(
+            "embed_tokens.weight",
+            EMBEDDING,
+            "norm.weight",
+            "output_norm.weight",
+            "lm_head.weight",
+            HEAD,
+            "embed_tokens_per_layer.weight",
+            "per_layer_token_embd.weight",
+            "per_layer_model_projection.weight",
+            "per_layer_model_proj.weight",
+            "per_layer_projection_norm.weight",
+            "per_layer_proj_norm.weight");
     private static final String GATE_UP = "ffn_gate_up_exps";
     private static final String DOWN = "ffn_down_exps";
-    /// gpt-oss has the matrices of experts column by column, gates and values alternating; in MXFP4 row by row, alternating.
-    /// GGUF has no such tensors.
+    /// gpt-oss has the matrices of experts column by column, gates and values alternating; in MXFP4 row by row,
+    /// alternating. GGUF has no such tensors.
     private static final String TRANSPOSED = "_transposed";
 
     private static final String ALTERNATING = "_alternating";

@@ -9,8 +9,8 @@ import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/// MXFP4 as gpt-oss is published: `NAME_blocks` has the quants, 16 bytes for each block, and `NAME_scales` a byte for each.
-/// Quants `2 i` and `2 i + 1` are in the halves of byte `i`, the lower one first.
+/// MXFP4 as gpt-oss is published: `NAME_blocks` has the quants, 16 bytes for each block, and `NAME_scales` a
+/// byte for each. Quants `2 i` and `2 i + 1` are in the halves of byte `i`, the lower one first.
 final class SplitBlocks {
     private static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
     private static final String TYPE = "U8";
@@ -64,7 +64,8 @@ final class SplitBlocks {
         return tensor != null && tensor.type() == TensorType.MXFP4 && tensor.scales() == null;
     }
 
-    /// Writes blocks as GGUF has them: the scale, then the quants, the first half of them in the lower halves of the bytes.
+    /// Writes blocks as GGUF has them: the scale, then the quants, the first half of them in the lower halves of the
+    /// bytes.
     static void write(MemorySegment quants, MemorySegment scales, MemorySegment to) {
         var all = new byte[QUANT_BYTES];
         var block = new byte[TensorType.MXFP4.blockBytes()];

@@ -16,7 +16,12 @@ import org.jspecify.annotations.Nullable;
 ///     valid until the file is closed. It may be larger than 2 GB, which no `ByteBuffer` can hold
 /// @param scales of MXFP4, if the file has them apart from the quants: a byte for each block
 public record Tensor(
-        Path file, String name, TensorType type, long[] shape, MemorySegment data, @Nullable MemorySegment scales) {
+        Path file,
+        String name,
+        TensorType type,
+        long[] shape,
+        MemorySegment data,
+        @Nullable MemorySegment scales) {
     public Tensor(Path file, String name, TensorType type, long[] shape, MemorySegment data) {
         this(file, name, type, shape, data, null);
     }

@@ -86,7 +86,8 @@ class ModelCheckTest {
         TinyModel.write(file);
         var report = check(0, file);
         assertTrue(report.startsWith("tiny: sound\n") && report.contains("Q8_0"), report);
-        assertTrue(report.matches("(?s).*  speed +at most \\d+ tokens a second in one answer: a token reads .*"), report);
+        assertTrue(
+                report.matches("(?s).*  speed +at most \\d+ tokens a second in one answer: a token reads .*"), report);
     }
 
     @Test
@@ -98,8 +99,8 @@ class ModelCheckTest {
         var block = "model.layers.0.block_sparse_moe.";
         model.tensor(block + "gate.weight", 4, 8);
         var names = Map.of("gate_proj", "w1", "up_proj", "w3", "down_proj", "w2");
-        names.forEach((from, to) ->
-                model.weights.rename(mlp + from + ".weight", block + "experts.0." + to + ".weight"));
+        names.forEach(
+                (from, to) -> model.weights.rename(mlp + from + ".weight", block + "experts.0." + to + ".weight"));
         for (var expert = 1; expert < 4; expert++) {
             model.tensor(block + "experts." + expert + ".w1.weight", 16, 8);
             model.tensor(block + "experts." + expert + ".w3.weight", 16, 8);

@@ -16,12 +16,37 @@ class MemoryPlanTest {
     private static ModelConfig shape(int layers, int kvHeads, int headDim, int contextLength) {
         var rope = new Rope(new double[headDim / 2], 1, false);
         var attention = new Attention(
-                kvHeads, kvHeads, headDim, 0, rope, 1, 0, null, Attention.HeadNorm.NONE, false, false, false, false, false,
-                false, Attention.OWN_KEYS);
+                kvHeads,
+                kvHeads,
+                headDim,
+                0,
+                rope,
+                1,
+                0,
+                null,
+                Attention.HeadNorm.NONE,
+                false,
+                false,
+                false,
+                false,
+                false,
+                false,
+                Attention.OWN_KEYS);
         var feedForward = new FeedForward(8192, FeedForward.Activation.SILU, false, null);
         var layer = new Layer(attention, feedForward, Layer.Norms.BEFORE, 1, false);
         return new ModelConfig(
-                "m", "llama", 2048, 128_256, contextLength, 1e-5f, 1, 1, 0, false, 0, Collections.nCopies(layers, layer));
+                "m",
+                "llama",
+                2048,
+                128_256,
+                contextLength,
+                1e-5f,
+                1,
+                1,
+                0,
+                false,
+                0,
+                Collections.nCopies(layers, layer));
     }
 
     /// 10 GB are left beside weights and work, 5 GB of them for a cache that nobody chose.

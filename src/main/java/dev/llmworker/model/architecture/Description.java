@@ -145,7 +145,9 @@ final class Description {
                 keys.notNegative("attn_logit_softcapping", scoreCap),
                 growth,
                 headNorm,
-                biased || keys.hasTensor(block + "attn_q.bias") || keys.hasTensor(block + "attn_qkv.bias")
+                biased
+                        || keys.hasTensor(block + "attn_q.bias")
+                        || keys.hasTensor(block + "attn_qkv.bias")
                         || keys.hasTensor(block + "attn_qkv_grouped.bias"),
                 keys.hasTensor(block + "attn_output.bias"),
                 sinks,
@@ -187,9 +189,7 @@ final class Description {
     }
 
     private boolean valuesAreKeys(String block) {
-        return valuesMayBeKeys
-                && keys.hasTensor(block + "attn_k.weight")
-                && !keys.hasTensor(block + "attn_v.weight");
+        return valuesMayBeKeys && keys.hasTensor(block + "attn_k.weight") && !keys.hasTensor(block + "attn_v.weight");
     }
 
     /// The last layers may read the keys and values of the last one before them that has a window, or none, as they do.

@@ -113,8 +113,7 @@ final class Ropes {
     private int turning(String size, int headDim) throws ModelFileException {
         var turning = keys.count(size, Integer.MAX_VALUE, headDim);
         if (turning < 2 || turning % 2 != 0 || turning > headDim) {
-            throw keys.problem(
-                    size, "is " + turning + "; it must be even and 2 to the head's " + headDim);
+            throw keys.problem(size, "is " + turning + "; it must be even and 2 to the head's " + headDim);
         }
         return turning;
     }

@@ -52,7 +52,8 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
         return 0;
     }
 
-    /// What a step computes for each token of the longest context, in bytes: scores of attention and tables of positions.
+    /// What a step computes for each token of the longest context, in bytes: scores of attention and tables of
+    /// positions.
     ///
     /// @param promptRows the most rows of prompts in a step
     default long scratchPerToken(ModelConfig config, int slots, int promptRows, Precision cache) {

@@ -15,8 +15,8 @@ import java.util.Objects;
 record DenseProgram(ExportedProgram exported) implements DecoderProgram {
     /// The program has a position that nothing reads, and its attention reads whole pieces of 64.
     private static final int SPARE_TOKENS = 64;
-    /// Of each score that no kernel for attention computes: as it is, in float32, with sinks, its weight, and that in the
-    /// cache's type.
+    /// Of each score that no kernel for attention computes: as it is, in float32, with sinks, its weight, and
+    /// that in the cache's type.
     private static final int SCORE_BYTES = 5 * Float.BYTES;
 
     @Override

@@ -82,7 +82,9 @@ record HeadOrder(Attention attention, boolean grouped, Arena arena) {
 
     private long turned(long row) {
         var inHead = (int) (row % attention.headDim());
-        return row - inHead + placeInPairs(inHead, Objects.requireNonNull(attention.rope()).turning());
+        return row
+                - inHead
+                + placeInPairs(inHead, Objects.requireNonNull(attention.rope()).turning());
     }
 
     private static int placeInPairs(int i, int turning) {

@@ -91,7 +91,21 @@ class HeadOrderTest {
     private static Attention attention(int heads, int kvHeads, int headDim, Rope rope) {
         var none = Attention.HeadNorm.NONE;
         return new Attention(
-                heads, kvHeads, headDim, 0, rope, 1, 0, null, none, false, false, false, false, false, false,
+                heads,
+                kvHeads,
+                headDim,
+                0,
+                rope,
+                1,
+                0,
+                null,
+                none,
+                false,
+                false,
+                false,
+                false,
+                false,
+                false,
                 Attention.OWN_KEYS);
     }
 

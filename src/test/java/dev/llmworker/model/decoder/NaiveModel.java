@@ -204,9 +204,7 @@ final class NaiveModel {
         }
         var key = projected(block + "attn_k", input, attention.biased());
         return joined(
-                queries,
-                key,
-                attention.valuesAreKeys() ? key : projected(block + "attn_v", input, attention.biased()));
+                queries, key, attention.valuesAreKeys() ? key : projected(block + "attn_v", input, attention.biased()));
     }
 
     /// From the queries, the key and the value of each key head to all queries, keys and values.
