@@ -663,7 +663,7 @@ class DenseDecoder(Types, DecoderProgram):
         """Writes a step's keys and values to the cache and attends: [n, A · D]. A single row without a mask sees all of
         the length and its window."""
         n, d = v.size(0), layer.described
-        at: List[Optional[Tensor]] = [self.slot_numbers[:n], cells[layer.sight]]
+        at: List[Optional[Tensor]] = [self.slot_numbers[:n], cells]
         layer.keys.index_put_(at, qk.narrow(1, d.heads, d.kv_heads))
         layer.values.index_put_(at, v)
         q = qk.narrow(1, 0, d.heads).view(n, -1, d.kv_heads, d.head_dim).transpose(1, 2)

@@ -121,7 +121,7 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                         deterministic);
         var ropes = config.layers().stream()
                 .map(Layer::mixer)
-                .flatMap(mixer -> mixer instanceof Attention attention ? Stream.ofNullable(attention.rope()) : null)
+                .flatMap(mixer -> mixer instanceof Attention attention ? Stream.ofNullable(attention.rope()) : Stream.empty())
                 .distinct()
                 .toList();
         for (var rope : ropes) {
