@@ -119,7 +119,7 @@ final class PrefixCache {
                 last = i + 1;
             }
         }
-        if (longest > reused) {
+        if (longest >= reused + LEAST_TOKENS) {
             first = longest;
         }
         if (last == 0) {
