@@ -195,8 +195,8 @@ final class WeightLoader {
         }
     }
 
-    /// All that the input is multiplied with is one matrix: queries, keys, values, gates, and what writing and fading
-    /// depend on.
+    /// All that the input is multiplied with is one matrix: queries, keys, values, gates, and what writing and
+    /// fading depend on.
     private void putDelta(int layer, DeltaNet delta, LayerTensors tensors)
             throws ModelFileException, InterruptedException {
         putMatrix(

@@ -84,7 +84,8 @@ class GoldenSafetensorsTest {
         assertGolden(golden, directory.resolve(shardName(1)));
     }
 
-    /// As the files of these have it: the text model within one that sees, and layers that predict further tokens.
+    /// As the files of these have it: the text model within one that sees, and layers that predict further
+    /// tokens.
     @ParameterizedTest
     @ValueSource(strings = {"Gemma 3", "Qwen 3.5", "Qwen 3.5 with experts"})
     void theTextModelIsTakenOutOfOneThatSees(String name) throws Exception {
