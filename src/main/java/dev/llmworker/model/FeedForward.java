@@ -29,10 +29,16 @@ public record FeedForward(
     /// @param normalised whether the weights of the chosen ones are divided by their sum
     /// @param scale factor of the weights
     /// @param routerBiased whether the router's logits have a bias
-    /// @param sharedWidth values between the matrices of an expert that runs for all tokens, times the sigmoid of a gate;
-    ///     0 if there is none
+    /// @param sharedWidth values between the matrices of an expert that runs for all tokens, times the sigmoid
+    ///     of a gate; 0 if there is none
     public record Experts(
-            int count, int used, Scoring scoring, boolean normalised, double scale, boolean routerBiased, int sharedWidth) {
+            int count,
+            int used,
+            Scoring scoring,
+            boolean normalised,
+            double scale,
+            boolean routerBiased,
+            int sharedWidth) {
         /// Softmax of all logits, or of the chosen ones alone.
         public enum Scoring {
             SOFTMAX,

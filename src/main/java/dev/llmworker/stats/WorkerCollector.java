@@ -194,7 +194,8 @@ final class WorkerCollector implements MultiCollector {
                         "llmworker_kv_cache_kind_bytes",
                         "Size of the KV cache by what layers keep",
                         capacity.cacheBytesByKind().entrySet().stream()
-                                .collect(Collectors.toMap(kind -> Labels.of("kind", kind.getKey()), Map.Entry::getValue)))
+                                .collect(Collectors.toMap(
+                                        kind -> Labels.of("kind", kind.getKey()), Map.Entry::getValue)))
                 .counter("llmworker_engine_steps", "Steps that the engine has made", engine.steps.sum())
                 .counter(
                         "llmworker_engine_busy_seconds",

@@ -121,7 +121,8 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                         deterministic);
         var ropes = config.layers().stream()
                 .map(Layer::mixer)
-                .flatMap(mixer -> mixer instanceof Attention attention ? Stream.ofNullable(attention.rope()) : Stream.empty())
+                .flatMap(mixer ->
+                        mixer instanceof Attention attention ? Stream.ofNullable(attention.rope()) : Stream.empty())
                 .distinct()
                 .toList();
         for (var rope : ropes) {
@@ -155,8 +156,7 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
         exported().run("add_layer", arguments.toArray());
     }
 
-    private static void addAttention(
-            Attention attention, List<Rope> ropes, int contextLength, List<Object> arguments) {
+    private static void addAttention(Attention attention, List<Rope> ropes, int contextLength, List<Object> arguments) {
         var growth = attention.growth();
         var state = attention.state(contextLength);
         arguments.addAll(List.of(

@@ -98,20 +98,16 @@ class ArchitecturesTest {
                 qwen35(3, 16, 32, 4),
                 "metadata qwen35.ssm.time_step_rank is 4; it must be a multiple of the 3 key heads");
         assertRefused(
-                qwen35(2, 16, 33, 4),
-                "metadata qwen35.ssm.inner_size is 33; it must be a multiple of the 4 heads");
+                qwen35(2, 16, 33, 4), "metadata qwen35.ssm.inner_size is 33; it must be a multiple of the 4 heads");
         assertRefused(
                 qwen35(2, 1 << 20, 32, 4),
                 "metadata qwen35.ssm.state_size is 1048576; 2 heads have at most 1048576 values together");
-        assertRefused(
-                qwen35(2, 16, 32, 0),
-                "metadata qwen35.ssm.conv_kernel is 0; expected 1 to 64");
+        assertRefused(qwen35(2, 16, 32, 0), "metadata qwen35.ssm.conv_kernel is 0; expected 1 to 64");
     }
 
     @Test
     void blocksThatPredictFurtherTokensAreLeftOut() throws IOException {
-        var file = qwen35()
-                .integer("qwen35.nextn_predict_layers", 1)
+        var file = qwen35().integer("qwen35.nextn_predict_layers", 1)
                 .flags("qwen35.attention.recurrent_layers", List.of(true, true, false))
                 .floats("blk.1.attn_norm.weight", new float[HIDDEN], HIDDEN)
                 .floats("blk.2.nextn.eh_proj.weight", new float[HIDDEN], HIDDEN);
@@ -194,8 +190,7 @@ class ArchitecturesTest {
     void layersOfAKindShareTheirRope() throws IOException {
         for (var file : List.of(dense("llama"), dense("exaone4").integer("exaone4.attention.sliding_window", 8))) {
             var layers = describe(file).layers();
-            assertSame(
-                    attention(layers.get(0)).rope(), attention(layers.get(1)).rope());
+            assertSame(attention(layers.get(0)).rope(), attention(layers.get(1)).rope());
         }
     }
 

@@ -70,11 +70,10 @@ final class NaiveModel {
         for (var i = 0; i < x.length; i++) {
             inputs[i] = layer.norms().before() ? normalised(x[i], norm(block + "attn_norm.weight")) : x[i];
         }
-        var attended =
-                switch (layer.mixer()) {
-                    case Attention attention -> attention(inputs, attention, tensors);
-                    case DeltaNet delta -> delta(inputs, delta, tensors);
-                };
+        var attended = switch (layer.mixer()) {
+            case Attention attention -> attention(inputs, attention, tensors);
+            case DeltaNet delta -> delta(inputs, delta, tensors);
+        };
         for (var i = 0; i < x.length; i++) {
             var result = attended[i];
             if (layer.norms().after()) {
@@ -200,11 +199,8 @@ final class NaiveModel {
     }
 
     /// Writes a token into the matrix of a head, and reads what its query finds there.
-    private static double[] read(
-            double[][] matrix, double[] row, int head, double fade, double share, DeltaNet delta) {
-        var keyHead = delta.tiled()
-                ? head % delta.keyHeads()
-                : head / (delta.valueHeads() / delta.keyHeads());
+    private static double[] read(double[][] matrix, double[] row, int head, double fade, double share, DeltaNet delta) {
+        var keyHead = delta.tiled() ? head % delta.keyHeads() : head / (delta.valueHeads() / delta.keyHeads());
         var query = unit(row, keyHead * delta.keyDim(), delta.keyDim());
         var key = unit(row, delta.keyWidth() + keyHead * delta.keyDim(), delta.keyDim());
         var value = 2 * delta.keyWidth() + head * delta.valueDim();
@@ -325,7 +321,8 @@ final class NaiveModel {
             add(result, expert(x, block, tensors, i), weight);
         }
         if (experts.sharedWidth() > 0) {
-            var gateUp = joined(projected(name + "ffn_gate_shexp", x, false), projected(name + "ffn_up_shexp", x, false));
+            var gateUp =
+                    joined(projected(name + "ffn_gate_shexp", x, false), projected(name + "ffn_up_shexp", x, false));
             var shared = projected(name + "ffn_down_shexp", gated(gateUp, block), false);
             add(result, shared, sigmoid(projected(name + "ffn_gate_inp_shexp", x, false)[0]));
         }
