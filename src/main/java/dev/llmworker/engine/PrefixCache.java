@@ -108,9 +108,9 @@ final class PrefixCache {
         sequence.reuse(reused, exact);
     }
 
-    /// The positions of a prompt that later prompts may share: the end of what it shares with an earlier one, or else of
-    /// the first turn, which is mostly the system prompt; and the end of the last turn. A prompt without turns may come
-    /// again as it is.
+    /// The positions of a prompt that later prompts may share: the end of what it shares with an earlier one,
+    /// or else of the first turn, which is mostly the system prompt; and the end of the last turn. A prompt
+    /// without turns may come again as it is.
     private List<Integer> kept(Sequence sequence, int reused, int longest) {
         int first = 0, last = 0;
         for (int i = 0; i < sequence.promptLength(); i++) {
@@ -119,7 +119,7 @@ final class PrefixCache {
                 last = i + 1;
             }
         }
-        if (longest > reused) {
+        if (longest >= reused + LEAST_TOKENS) {
             first = longest;
         }
         if (last == 0) {

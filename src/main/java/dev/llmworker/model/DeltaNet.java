@@ -1,9 +1,10 @@
 package dev.llmworker.model;
 
-/// Gated DeltaNet (Yang and others 2024). Each head of values has a matrix that all earlier tokens are written into:
+/// Gated DeltaNet (Yang and others 2024). Each head of values has a matrix that all earlier tokens are written
+/// into:
 ///
-/// 1. Queries, keys and values go through a convolution over the last tokens and SiLU; queries and keys then get the
-///    length 1.
+/// 1. Queries, keys and values go through a convolution over the last tokens and SiLU; queries and keys then
+/// get the length 1.
 /// 2. The matrix fades by `exp(decay * softplus(a + decay bias))`.
 /// 3. What the key reads from it is replaced by the value, in part: as far as `sigmoid(b)`.
 /// 4. The query reads the result, which gets an RMS norm and is multiplied with SiLU of a gate.

@@ -43,7 +43,9 @@ public record Layer(Mixer mixer, FeedForward feedForward, Norms norms, double re
         return mixer.description()
                 + ", feed-forward " + feedForward.width()
                 + (experts == null ? "" : " of " + experts.used() + " of " + experts.count() + " experts")
-                + (experts == null || experts.sharedWidth() == 0 ? "" : " and a shared one of " + experts.sharedWidth());
+                + (experts == null || experts.sharedWidth() == 0
+                        ? ""
+                        : " and a shared one of " + experts.sharedWidth());
     }
 
     /// Whether it has nothing but what Llama, Qwen 2 and Qwen 3 have.

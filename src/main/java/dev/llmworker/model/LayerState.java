@@ -2,8 +2,8 @@ package dev.llmworker.model;
 
 /// What a layer keeps of a sequence in a slot.
 public sealed interface LayerState {
-    /// How many states a slot has of a layer that does not keep all positions: the present one, and copies at earlier
-    /// positions, from which other prompts can go on.
+    /// How many states a slot has of a layer that does not keep all positions: the present one, and copies at
+    /// earlier positions, from which other prompts can go on.
     int COPIES = 3;
     /// The most tokens of a sequence that a program runs in one call, if a layer does not keep all positions.
     int MOST_TOKENS = 128;

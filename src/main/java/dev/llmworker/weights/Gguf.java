@@ -40,8 +40,7 @@ public final class Gguf extends StoredModel {
             return tensors;
         }
         if (drafts < 0 || drafts >= blocks) {
-            throw metadata.problem(
-                    prefix + "nextn_predict_layers", "is " + drafts + "; expected 0 to " + (blocks - 1));
+            throw metadata.problem(prefix + "nextn_predict_layers", "is " + drafts + "; expected 0 to " + (blocks - 1));
         }
         var kept = new LinkedHashMap<>(tensors);
         for (var draft = blocks - drafts; draft < blocks; draft++) {

@@ -116,7 +116,9 @@ final class HubConfig {
         }
         for (var only : ONLY.entrySet()) {
             var value = fields.get(only.getKey());
-            if (fields.has(only.getKey()) && !fields.owns(only.getKey()) && !only.getValue().contains(value.toString())) {
+            if (fields.has(only.getKey())
+                    && !fields.owns(only.getKey())
+                    && !only.getValue().contains(value.toString())) {
                 throw fields.problem(
                         only.getKey(),
                         "is " + value + "; supported: "

@@ -198,8 +198,8 @@ final class HubTensorNames {
                 + block.group("kind");
     }
 
-    /// Whether the tensor is not needed: it only repeats what follows from the configuration, is not for text, or is for
-    /// tokens after the next.
+    /// Whether the tensor is not needed: it only repeats what follows from the configuration, is not for text,
+    /// or is for tokens after the next.
     static boolean isLeftOut(String name) {
         return COMPUTED.matcher(name).matches() || DRAFT.matcher(name).matches() || isOfTower(name);
     }

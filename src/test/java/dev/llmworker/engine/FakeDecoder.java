@@ -86,7 +86,8 @@ final class FakeDecoder implements Decoder {
 
     @Override
     public DecoderDescription description() {
-        return new DecoderDescription("fake", "fake", VOCABULARY, contextLength, slots, "none", "none", 7, Map.of("full", 7L), 0);
+        return new DecoderDescription(
+                "fake", "fake", VOCABULARY, contextLength, slots, "none", "none", 7, Map.of("full", 7L), 0);
     }
 
     @Override

@@ -235,8 +235,7 @@ class SchedulerTest {
     private void useRecurrent(boolean independent) {
         decoder = new FakeDecoder(4, 1000, false, true);
         decoder.rowsAreIndependent = independent;
-        scheduler =
-                new Scheduler(decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, new EngineStats());
+        scheduler = new Scheduler(decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, new EngineStats());
     }
 
     /// Turns of a conversation, each of which ends with the token that ends answers.

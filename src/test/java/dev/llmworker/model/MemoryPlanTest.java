@@ -233,7 +233,9 @@ class MemoryPlanTest {
         var states = 3 * 2 * (32 * 128 * 128 + 3 * 8192) * 4L;
         // A window that is not much shorter than the context keeps all positions.
         assertEquals(4L * (4 * 2_048L * 2_304 + states), planOfKinds(4, 2_304).cache());
-        assertEquals(4L * (2_048L * 2_368 + 3 * 3 * 768 * 2_048L + states), planOfKinds(4, 2_368).cache());
+        assertEquals(
+                4L * (2_048L * 2_368 + 3 * 3 * 768 * 2_048L + states),
+                planOfKinds(4, 2_368).cache());
         assertEquals(
                 "KV cache: 4 slots × (8192 tokens × 2048 bytes (2 × 1 layers × 8 heads × 64 × 2 bytes) + 27328512 bytes (3 × 3"
                         + " layers with the last 768 tokens of a window of 512 + 3 × 2 recurrent layers)) are 0.18 GB",

@@ -308,7 +308,8 @@ final class Description {
         var valueWidth = keys.size("ssm.inner_size", Keys.MAX_SIZE);
         if (valueHeads % keyHeads != 0) {
             throw keys.problem(
-                    "ssm.time_step_rank", "is " + valueHeads + "; it must be a multiple of the " + keyHeads + " key heads");
+                    "ssm.time_step_rank",
+                    "is " + valueHeads + "; it must be a multiple of the " + keyHeads + " key heads");
         }
         if (valueWidth % valueHeads != 0) {
             throw keys.problem(

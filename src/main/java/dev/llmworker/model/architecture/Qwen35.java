@@ -6,7 +6,8 @@ import dev.llmworker.model.FeedForward.Experts.Scoring;
 import dev.llmworker.model.Layer;
 import dev.llmworker.weights.ModelFileException;
 
-/// Three layers of four are recurrent ([dev.llmworker.model.DeltaNet]); the others have attention with an output gate.
+/// Three layers of four are recurrent ([dev.llmworker.model.DeltaNet]); the others have attention with an
+/// output gate.
 ///
 /// @param experts whether the feed-forward blocks have experts
 record Qwen35(boolean experts) implements Architecture {

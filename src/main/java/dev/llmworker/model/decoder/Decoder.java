@@ -38,8 +38,8 @@ public interface Decoder extends AutoCloseable {
         return LEAST_PROMPT_TOKENS;
     }
 
-    /// Whether some layers cannot go on from any earlier position of a slot. [#reusable] says from which ones, and
-    /// [#keep] adds one.
+    /// Whether some layers cannot go on from any earlier position of a slot. [#reusable] says from which ones,
+    /// and [#keep] adds one.
     default boolean needsKept() {
         return false;
     }
@@ -52,8 +52,8 @@ public interface Decoder extends AutoCloseable {
     /// Makes the slot's present position [#reusable]. The decoder keeps few such positions of a slot.
     default void keep(int slot) {}
 
-    /// Copies the first `length` cached positions of slot `from` to slot `to`, which may be the same: the sequence there
-    /// then goes on from `length`, which must be [#reusable].
+    /// Copies the first `length` cached positions of slot `from` to slot `to`, which may be the same: the
+    /// sequence there then goes on from `length`, which must be [#reusable].
     void copySlot(int from, int to, int length);
 
     /// Moves all cached positions, `length`, of slot `from` to slot `to`. Those in `to` are lost.
@@ -64,7 +64,8 @@ public interface Decoder extends AutoCloseable {
     /// Exchanges two slots, of which the longer one has `length` positions.
     void swapSlots(int a, int b, int length);
 
-    /// Whether the same prompt fills the cache with the same numbers however it is cut, and whatever runs beside it.
+    /// Whether the same prompt fills the cache with the same numbers however it is cut, and whatever runs
+    /// beside it.
     default boolean rowsAreIndependent() {
         return false;
     }

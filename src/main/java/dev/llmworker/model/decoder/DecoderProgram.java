@@ -164,8 +164,7 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
         exported().run("add_layer", arguments.toArray());
     }
 
-    private static void addAttention(
-            Attention attention, List<Rope> ropes, int contextLength, List<Object> arguments) {
+    private static void addAttention(Attention attention, List<Rope> ropes, int contextLength, List<Object> arguments) {
         var growth = attention.growth();
         var state = attention.state(contextLength);
         arguments.addAll(List.of(

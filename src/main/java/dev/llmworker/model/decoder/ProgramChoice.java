@@ -55,11 +55,10 @@ final class ProgramChoice {
             return "it takes weights as they are stored (DTYPE=auto)";
         }
         for (var layer : config.layers()) {
-            var dims =
-                    switch (layer.mixer()) {
-                        case Attention attention -> new int[] {attention.headDim()};
-                        case DeltaNet delta -> new int[] {delta.keyDim(), delta.valueDim()};
-                    };
+            var dims = switch (layer.mixer()) {
+                case Attention attention -> new int[] {attention.headDim()};
+                case DeltaNet delta -> new int[] {delta.keyDim(), delta.valueDim()};
+            };
             for (var dim : dims) {
                 if (dim % NATIVE_HEAD_MULTIPLE != 0) {
                     return "heads have " + dim + " values; it takes multiples of " + NATIVE_HEAD_MULTIPLE;

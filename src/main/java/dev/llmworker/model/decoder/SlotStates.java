@@ -4,8 +4,8 @@ import dev.llmworker.model.LayerState;
 import java.util.Arrays;
 import java.util.List;
 
-/// Up to which positions slots can be reused, if some layers do not keep all of them. Such a layer has several states of
-/// a slot. State 0 is the present one; the others are copies that were made at earlier positions.
+/// Up to which positions slots can be reused, if some layers do not keep all of them. Such a layer has several
+/// states of a slot. State 0 is the present one; the others are copies that were made at earlier positions.
 ///
 /// - A recurrent state is that of one position: another sequence can go on from there alone.
 /// - A ring holds what a window needs at the last positions, until later ones take their place.
@@ -41,7 +41,8 @@ final class SlotStates {
         return !recurrent && rings.isEmpty();
     }
 
-    /// The longest prefix of at most `length` positions from which another sequence can go on; 0 if there is none.
+    /// The longest prefix of at most `length` positions from which another sequence can go on; 0 if there is
+    /// none.
     int reusable(int slot, int length) {
         if (areComplete()) {
             return length;
@@ -100,8 +101,8 @@ final class SlotStates {
         slots[slot][0] = new State(end, Math.max(end, before.farthest));
     }
 
-    /// The number of the copy that the present state may replace; 0 if there is such a copy already. The first copy
-    /// stays longest: it is mostly what many prompts begin with.
+    /// The number of the copy that the present state may replace; 0 if there is such a copy already. The first
+    /// copy stays longest: it is mostly what many prompts begin with.
     int copyToReplace(int slot) {
         var latest = 1;
         for (var i = 1; i < LayerState.COPIES; i++) {

@@ -78,12 +78,11 @@ public final class TorchDecoder implements Decoder {
             var loaded = new ModelLoader(model, described, options, device, program).load(progress);
             stages.ended("weights");
             program.useThreads(threads);
-            var decoder =
-                    new TorchDecoder(
-                            program,
-                            loaded.description(),
-                            new SlotStates(loaded.states(), loaded.description().slots()),
-                            options.deterministic() && !program.rowsAreIndependent());
+            var decoder = new TorchDecoder(
+                    program,
+                    loaded.description(),
+                    new SlotStates(loaded.states(), loaded.description().slots()),
+                    options.deterministic() && !program.rowsAreIndependent());
             new WarmUp(decoder).run();
             stages.ended("first run");
             ready = true;

@@ -242,8 +242,8 @@ final class WeightLoader {
         return new Tensor(model.metadata().file(), "ones", TensorType.F32, new long[] {count}, data);
     }
 
-    /// All that the input is multiplied with is one matrix: queries, keys, values, gates, and what writing and fading
-    /// depend on.
+    /// All that the input is multiplied with is one matrix: queries, keys, values, gates, and what writing and
+    /// fading depend on.
     private void putDelta(int layer, DeltaNet delta, LayerTensors tensors)
             throws ModelFileException, InterruptedException {
         putMatrix(

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.Attention;
+import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.Layer;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Rope;
@@ -23,6 +24,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -64,6 +66,60 @@ class ArchitecturesTest {
         try (var model = Gguf.open(file.write(directory.resolve("model.gguf")))) {
             return Architectures.describe(model);
         }
+    }
+
+    private static GgufFile qwen35() {
+        return qwen35(2, 16, 32, 4);
+    }
+
+    /// With four heads of values.
+    private static GgufFile qwen35(int keyHeads, int keyDim, int valueWidth, int kernel) {
+        return dense("qwen35")
+                .integer("qwen35.ssm.group_count", keyHeads)
+                .integer("qwen35.ssm.time_step_rank", 4)
+                .integer("qwen35.ssm.state_size", keyDim)
+                .integer("qwen35.ssm.inner_size", valueWidth)
+                .integer("qwen35.ssm.conv_kernel", kernel);
+    }
+
+    @Test
+    void everyFourthLayerHasFullAttentionUnlessAListSaysOtherwise() throws IOException {
+        for (var layer : describe(qwen35()).layers()) {
+            assertEquals(new DeltaNet(2, 4, 16, 8, 4, true), layer.mixer());
+        }
+        var listed = describe(qwen35().flags("qwen35.attention.recurrent_layers", List.of(true, false, true)));
+        assertTrue(attention(listed.layers().get(1)).gated());
+        assertInstanceOf(DeltaNet.class, listed.layers().get(2).mixer());
+    }
+
+    @Test
+    void sizesOfRecurrentLayersMustFit() {
+        assertRefused(
+                qwen35(3, 16, 32, 4),
+                "metadata qwen35.ssm.time_step_rank is 4; it must be a multiple of the 3 key heads");
+        assertRefused(
+                qwen35(2, 16, 33, 4), "metadata qwen35.ssm.inner_size is 33; it must be a multiple of the 4 heads");
+        assertRefused(
+                qwen35(2, 1 << 20, 32, 4),
+                "metadata qwen35.ssm.state_size is 1048576; 2 heads have at most 1048576 values together");
+        assertRefused(qwen35(2, 16, 32, 0), "metadata qwen35.ssm.conv_kernel is 0; expected 1 to 64");
+    }
+
+    @Test
+    void blocksThatPredictFurtherTokensAreLeftOut() throws IOException {
+        var file = qwen35().integer("qwen35.nextn_predict_layers", 1)
+                .flags("qwen35.attention.recurrent_layers", List.of(true, true, false))
+                .floats("blk.1.attn_norm.weight", new float[HIDDEN], HIDDEN)
+                .floats("blk.2.nextn.eh_proj.weight", new float[HIDDEN], HIDDEN);
+        try (var model = Gguf.open(file.write(directory.resolve("model.gguf")))) {
+            assertEquals(2, Architectures.describe(model).layers().size());
+            assertEquals(
+                    Set.of("token_embd.weight", "blk.1.attn_norm.weight"),
+                    model.tensors().keySet());
+        }
+        assertRefused(
+                qwen35().integer("qwen35.nextn_predict_layers", 3),
+                "metadata qwen35.nextn_predict_layers is 3; expected 0 to 2");
     }
 
     private static Attention attention(Layer layer) {
@@ -134,8 +190,7 @@ class ArchitecturesTest {
     void layersOfAKindShareTheirRope() throws IOException {
         for (var file : List.of(dense("llama"), dense("exaone4").integer("exaone4.attention.sliding_window", 8))) {
             var layers = describe(file).layers();
-            assertSame(
-                    attention(layers.get(0)).rope(), attention(layers.get(1)).rope());
+            assertSame(attention(layers.get(0)).rope(), attention(layers.get(1)).rope());
         }
     }
 

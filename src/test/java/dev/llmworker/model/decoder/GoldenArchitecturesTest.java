@@ -80,8 +80,8 @@ class GoldenArchitecturesTest {
         }
     }
 
-    /// Slot 1 has the prompt in chunks. Slot 0 has a prefix that is kept and then the rest; slot 2 goes on from a copy of
-    /// this prefix, and slot 0 goes back to it after other tokens.
+    /// Slot 1 has the prompt in chunks. Slot 0 has a prefix that is kept and then the rest; slot 2 goes on
+    /// from a copy of this prefix, and slot 0 goes back to it after other tokens.
     private static void assertChunksAndPrefixesAreTheSame(Golden golden, TorchDecoder decoder) {
         var ids = golden.ids();
         for (var start = 0; start < ids.length; start += CHUNK) {

@@ -65,7 +65,17 @@ class LoadTest {
             // 2 × 2 layers × 2 heads × 32 × 4 bytes a token.
             var cacheBytes = 3 * 128 * 1024L;
             assertEquals(
-                    new DecoderDescription("tiny", "llama", 192, 128, 3, "cpu", "fp32 (Q4_1)", cacheBytes, Map.of("full", cacheBytes), 1024),
+                    new DecoderDescription(
+                            "tiny",
+                            "llama",
+                            192,
+                            128,
+                            3,
+                            "cpu",
+                            "fp32 (Q4_1)",
+                            cacheBytes,
+                            Map.of("full", cacheBytes),
+                            1024),
                     decoder.description());
         }
     }

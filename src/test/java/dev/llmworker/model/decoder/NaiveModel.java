@@ -121,11 +121,10 @@ final class NaiveModel {
         for (var i = 0; i < x.length; i++) {
             inputs[i] = layer.norms().before() ? normalised(x[i], norm(block + "attn_norm.weight")) : x[i];
         }
-        var attended =
-                switch (layer.mixer()) {
-                    case Attention attention -> attention(inputs, attention, tensors);
-                    case DeltaNet delta -> delta(inputs, delta, tensors);
-                };
+        var attended = switch (layer.mixer()) {
+            case Attention attention -> attention(inputs, attention, tensors);
+            case DeltaNet delta -> delta(inputs, delta, tensors);
+        };
         for (var i = 0; i < x.length; i++) {
             var result = attended[i];
             if (layer.norms().after()) {
@@ -296,11 +295,8 @@ final class NaiveModel {
     }
 
     /// Writes a token into the matrix of a head, and reads what its query finds there.
-    private static double[] read(
-            double[][] matrix, double[] row, int head, double fade, double share, DeltaNet delta) {
-        var keyHead = delta.tiled()
-                ? head % delta.keyHeads()
-                : head / (delta.valueHeads() / delta.keyHeads());
+    private static double[] read(double[][] matrix, double[] row, int head, double fade, double share, DeltaNet delta) {
+        var keyHead = delta.tiled() ? head % delta.keyHeads() : head / (delta.valueHeads() / delta.keyHeads());
         var query = unit(row, keyHead * delta.keyDim(), delta.keyDim());
         var key = unit(row, delta.keyWidth() + keyHead * delta.keyDim(), delta.keyDim());
         var value = 2 * delta.keyWidth() + head * delta.valueDim();
