@@ -78,10 +78,15 @@ final class HubFields {
                     "moe_intermediate_size", 512,
                     "shared_expert_intermediate_size", 512));
 
+    private static final Set<String> WITH_DELTA = Set.of("qwen35", "qwen35moe");
+
     /// Fields that only these models, by the names of transformers, may have with any value.
     private static final Map<String, Set<String>> OWN = Map.of(
-            "attn_output_gate", Set.of("qwen35", "qwen35moe"),
+            "attn_output_gate", WITH_DELTA,
             "shared_expert_intermediate_size", Set.of("qwen35moe"),
+            // How pairs are shared out to the axes of pictures. In texts all axes have the same position.
+            "mrope_section", WITH_DELTA,
+            "mrope_interleaved", WITH_DELTA,
             "num_kv_shared_layers", WITH_OWN_LAYERS,
             "hidden_size_per_layer_input", WITH_OWN_LAYERS);
 

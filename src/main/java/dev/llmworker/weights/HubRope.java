@@ -28,9 +28,6 @@ final class HubRope {
             "type",
             "rope_theta",
             "partial_rotary_factor",
-            // How pairs are shared out to the axes of pictures. In texts all axes have the same position.
-            "mrope_section",
-            "mrope_interleaved",
             "factor",
             "original_max_position_embeddings",
             "max_position_embeddings",
@@ -72,7 +69,7 @@ final class HubRope {
     /// Adds to the metadata what a GGUF file would have.
     void put(HubConfig config) throws ModelFileException {
         for (var parameter : parameters.properties()) {
-            if (!KNOWN.contains(parameter.getKey())) {
+            if (!KNOWN.contains(parameter.getKey()) && !fields.owns(parameter.getKey())) {
                 throw problem(parameter.getKey(), "is not supported");
             }
         }
