@@ -31,8 +31,8 @@ public record FeedForward(
     /// @param routerBiased whether the router's logits have a bias
     /// @param scaled whether the weights of each expert are multiplied by a number of its own
     /// @param sharedWidth values between the matrices of a block that all tokens take beside the experts; 0 is none
-    /// @param apart whether router, experts and the shared block have norms of their own, before and after. Otherwise
-    ///     the result of the shared block is multiplied with the sigmoid of a gate
+    /// @param apart whether router, experts and the shared block have norms of their own, before and after.
+    ///     Otherwise the result of the shared block is multiplied with the sigmoid of a gate
     public record Experts(
             int count,
             int used,

@@ -60,10 +60,13 @@ public record ModelConfig(
     }
 
     public Stream<Attention> attentions() {
-        return layers.stream().map(Layer::mixer).filter(Attention.class::isInstance).map(Attention.class::cast);
+        return layers.stream()
+                .map(Layer::mixer)
+                .filter(Attention.class::isInstance)
+                .map(Attention.class::cast);
     }
 
-    /// What those layers keep of a sequence that keep something, one by one.
+    /// What layers keep of a sequence, one by one. Those that read what an earlier one keeps are left out.
     ///
     /// @param positions that a slot holds
     public List<LayerState> states(long positions) {
@@ -93,10 +96,12 @@ public record ModelConfig(
 
     /// How [#cacheBytesPerToken] comes about, for messages.
     public String cacheArithmetic(long positions, int numberBytes) {
-        return counted(keeping(), layer -> layer.mixer() instanceof Attention attention
-                                && layer.mixer().state(positions) instanceof LayerState.Full
-                        ? attention.kvHeads() + " heads × " + attention.headDim()
-                        : "")
+        return counted(
+                        keeping(),
+                        layer -> layer.mixer() instanceof Attention attention
+                                        && layer.mixer().state(positions) instanceof LayerState.Full
+                                ? attention.kvHeads() + " heads × " + attention.headDim()
+                                : "")
                 .entrySet()
                 .stream()
                 .filter(kind -> !kind.getKey().isEmpty())

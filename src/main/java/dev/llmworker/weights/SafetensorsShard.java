@@ -28,8 +28,7 @@ final class SafetensorsShard {
     /// @param typeName the type's name in the file
     /// @param shape 0 to 4 sizes, each at least 1, rows first
     /// @param begin the first byte of its data, from the start of all data; unchecked
-    record Entry(
-            String name, Optional<TensorType> type, String typeName, List<Long> shape, long begin, long end) {}
+    record Entry(String name, Optional<TensorType> type, String typeName, List<Long> shape, long begin, long end) {}
 
     static final int LENGTH_BYTES = Long.BYTES;
     /// The longest known headers have about 100 KB.

@@ -205,7 +205,21 @@ class MemoryPlanTest {
         for (var window : new int[] {512, 512, 512, 0}) {
             var keysOf = layers.size() == 2 ? keysOfThird : Attention.OWN_KEYS;
             var attention = new Attention(
-                    8, 8, 64, window, rope, 1, 0, null, Attention.HeadNorm.NONE, false, false, false, false, false, false,
+                    8,
+                    8,
+                    64,
+                    window,
+                    rope,
+                    1,
+                    0,
+                    null,
+                    Attention.HeadNorm.NONE,
+                    false,
+                    false,
+                    false,
+                    false,
+                    false,
+                    false,
                     keysOf);
             layers.add(new Layer(attention, SHAPE.layers().getFirst().feedForward(), Layer.Norms.BEFORE, 1, false));
         }
@@ -224,8 +238,12 @@ class MemoryPlanTest {
     @Test
     void aLayerThatReadsTheKeysOfAnotherTakesNoMemory() {
         var ring = 3 * 768 * 2_048L;
-        assertEquals(planOfKinds(4, 8_192).cache() - 4 * ring, planOfKinds(4, 8_192, 1).cache());
-        assertEquals(planOfKinds(4, 1_024).cache() - 4 * 1_024 * 2_048L, planOfKinds(4, 1_024, 1).cache());
+        assertEquals(
+                planOfKinds(4, 8_192).cache() - 4 * ring,
+                planOfKinds(4, 8_192, 1).cache());
+        assertEquals(
+                planOfKinds(4, 1_024).cache() - 4 * 1_024 * 2_048L,
+                planOfKinds(4, 1_024, 1).cache());
     }
 
     @Test

@@ -34,7 +34,8 @@ record Qwen35(boolean experts) implements Architecture {
     public Layer layer(Description model, int index) throws ModelFileException {
         var interval = model.keys.size("full_attention_interval", Integer.MAX_VALUE, FULL_ATTENTION_INTERVAL);
         var recurrent = model.keys.flag("attention.recurrent_layers", index, (index + 1) % interval != 0);
-        return model.layer(index, recurrent ? model.deltaNet(!model.fromHub) : model.attention(index), block(model, index));
+        return model.layer(
+                index, recurrent ? model.deltaNet(!model.fromHub) : model.attention(index), block(model, index));
     }
 
     private FeedForward block(Description model, int index) throws ModelFileException {

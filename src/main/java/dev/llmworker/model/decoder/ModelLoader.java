@@ -36,7 +36,7 @@ record ModelLoader(
     /// The longest piece of a prompt that one call takes.
     private static final int PROMPT_ROWS = 128;
 
-    /// @param states what each layer keeps of a sequence, if it keeps something
+    /// @param states as [ModelConfig#states]
     record Loaded(DecoderDescription description, List<LayerState> states) {}
 
     Loaded load(LongConsumer progress) throws IOException, InterruptedException {

@@ -203,8 +203,8 @@ final class WeightLoader {
         }
     }
 
-    /// The parts of a matrix or vector: queries, keys and values if the layer has some, and gates if it has some. Values
-    /// may be the keys.
+    /// The parts of a matrix or vector: queries, keys and values if the layer has some, and gates if it has some.
+    /// Values may be the keys.
     private Tensor[] attentionInputs(Attention attention, LayerTensors tensors, HeadOrder ordered, String kind)
             throws ModelFileException {
         var queries = tensor(tensors, "attn_q" + kind);

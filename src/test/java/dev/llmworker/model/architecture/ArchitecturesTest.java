@@ -256,7 +256,8 @@ class ArchitecturesTest {
     }
 
     private static double firstFrequency(ModelConfig config) {
-        return Objects.requireNonNull(config.attentions().findFirst().orElseThrow().rope())
+        return Objects.requireNonNull(
+                        config.attentions().findFirst().orElseThrow().rope())
                 .frequencies()[0];
     }
 

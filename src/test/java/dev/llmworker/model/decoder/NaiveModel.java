@@ -427,7 +427,8 @@ final class NaiveModel {
         }
         if (experts.sharedWidth() > 0) {
             var end = experts.apart() ? "" : "_shexp";
-            var gateUp = joined(projected(name + "ffn_gate" + end, x, false), projected(name + "ffn_up" + end, x, false));
+            var gateUp =
+                    joined(projected(name + "ffn_gate" + end, x, false), projected(name + "ffn_up" + end, x, false));
             var beside = projected(name + "ffn_down" + end, gated(gateUp, block), false);
             if (experts.apart()) {
                 add(result, normalised(beside, norm(name + "post_ffw_norm_1.weight")), 1);
