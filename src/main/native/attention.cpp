@@ -12,7 +12,7 @@ namespace {
 
 // Positions are divided into pieces of this many. Each piece has a softmax of its own, and `join` combines them. Scores stay in
 // the L1 cache, and a single long sequence gives work to all threads.
-constexpr int PIECE = 256;
+constexpr int PIECE = KvCache::PIECE;
 // Queries that are multiplied with a piece of keys and values together.
 constexpr int TILE = 4;
 // Rows of a prompt that share a task, so that keys and values are read once for all of them.
@@ -215,16 +215,16 @@ void attend(const KvCache& cache, int layer, const Attention& attention, const s
     const size_t r = std::upper_bound(starts.begin(), starts.end(), task) - starts.begin() - 1;
     const Run& run = all[r];
     const int head = (task - starts[r]) / run.pieces, at = (task - starts[r]) % run.pieces;
-    const int slot = places[run.first].slot, begin = (run.first_piece + at) * PIECE;
+    const int slot = places[run.first].slot, begin = (run.first_piece + at) * PIECE, kept = begin % cache.positions(layer);
     const uint8_t *keys = cache.keys(layer, slot, head), *its_values = cache.values(layer, slot, head);
     Queries queries;
     int filled = 0;
     const auto flush = [&] {
       if (filled == 0) return;
       switch (cache.type()) {
-        case CacheType::F32: tile<float>(queries, filled, keys, its_values, dim, attention.cap, begin); break;
-        case CacheType::F16: tile<Half>(queries, filled, keys, its_values, dim, attention.cap, begin); break;
-        case CacheType::BF16: tile<Bfloat>(queries, filled, keys, its_values, dim, attention.cap, begin); break;
+        case CacheType::F32: tile<float>(queries, filled, keys, its_values, dim, attention.cap, kept); break;
+        case CacheType::F16: tile<Half>(queries, filled, keys, its_values, dim, attention.cap, kept); break;
+        case CacheType::BF16: tile<Bfloat>(queries, filled, keys, its_values, dim, attention.cap, kept); break;
       }
       filled = 0;
     };

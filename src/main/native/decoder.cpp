@@ -56,7 +56,8 @@ void check_width(int64_t width) {
 }
 
 const Sizes& checked(const Sizes& s) {
-  check_sizes({s.hidden, s.vocabulary, s.slots, s.length});
+  check_width(s.layer_input);
+  check_sizes({s.hidden, s.vocabulary, s.slots, s.length, s.layer_input + 1});
   check_width(s.hidden);
   if (s.slots > MOST_SLOTS || s.length > MOST_POSITIONS) {
     throw std::invalid_argument(std::to_string(s.slots) + " slots of " + std::to_string(s.length) +
@@ -115,6 +116,14 @@ void activate(float* gates, const float* up, int size) {
   std::copy(g, g + size - j, gates + j);
 }
 
+void activate(Activation activation, float* gates, const float* up, int size) {
+  switch (activation) {
+    case Activation::SILU: return activate<Activation::SILU>(gates, up, size);
+    case Activation::GELU: return activate<Activation::GELU>(gates, up, size);
+    case Activation::CLAMPED: return activate<Activation::CLAMPED>(gates, up, size);
+  }
+}
+
 // Rotates the pairs of a head, and scales all of it. pairs: of cosines and sines
 void rotate_head(float* head, int dim, const float* rotation, int pairs, float factor) {
   for (int j = 0; j < 2 * pairs; j += 2) {
@@ -125,15 +134,47 @@ void rotate_head(float* head, int dim, const float* rotation, int pairs, float f
   for (int j = 2 * pairs; j < dim; j++) head[j] *= factor;
 }
 
+// What the first product of a layer makes, for sizes that may be too large.
+int64_t input_width(const LayerShape& s) {
+  const int64_t heads = s.heads, kv_heads = s.kv_heads;
+  if (s.is_delta()) return 2 * kv_heads * s.key_dim + 2 * heads * s.dim + 2 * heads;
+  return ((s.gated ? 2 : 1) * heads + (s.has_keys() ? 2 * kv_heads : 0)) * s.dim;
+}
+
+// x becomes x · sigmoid(gate).
+void multiply_gate(float* x, const float* gate, int size) {
+  for (int i = 0; i < size; i += 8) {
+    store8(x + i, load8(x + i) / (splat(1.0f) + exp8(F32x8{} - load8(gate + i))));
+  }
+}
+
 }  // namespace
+
+int LayerShape::input_width() const { return static_cast<int>(llmworker::input_width(*this)); }
 
 Decoder::Decoder(const Sizes& sizes, float epsilon, CacheType cache, int threads)
     : sizes_(checked(sizes)), epsilon_(epsilon), cache_type_(cache), threads_(new Threads(threads)) {}
 
 void Decoder::add_rope(Rope rope) { ropes_.push_back(std::move(rope)); }
 
+namespace {
+
+// A layer that reads the keys and values of an earlier one has heads, and a ring, as that one has.
+void check_keys(const LayerShape& s, const std::vector<Layer>& earlier) {
+  if (s.has_state()) return;
+  const LayerShape* source = s.keys_of < static_cast<int>(earlier.size()) ? &earlier[s.keys_of].shape : nullptr;
+  if (s.is_delta() || source == nullptr || !source->has_keys() || source->kv_heads != s.kv_heads || source->dim != s.dim ||
+      source->ring != s.ring) {
+    throw std::invalid_argument("layer " + std::to_string(s.keys_of) + " has no keys of " + std::to_string(s.kv_heads) +
+                                " heads of " + std::to_string(s.dim) + " values, and of a ring of " + std::to_string(s.ring));
+  }
+}
+
+}  // namespace
+
 void Decoder::add_layer(const LayerShape& s) {
   check_sizes({s.heads, s.kv_heads, s.dim, s.width, s.growth_length});
+  check_keys(s, layers_);
   if (s.heads % s.kv_heads != 0) {
     throw std::invalid_argument(std::to_string(s.heads) + " heads are no multiple of " + std::to_string(s.kv_heads));
   }
@@ -141,9 +182,20 @@ void Decoder::add_layer(const LayerShape& s) {
     throw std::invalid_argument("a window of " + std::to_string(s.window) + " or " + std::to_string(s.used_experts) + " of " +
                                 std::to_string(s.experts) + " experts is impossible");
   }
-  check_width((int64_t{s.heads} + 2 * int64_t{s.kv_heads}) * s.dim);
+  if (s.is_delta()) check_sizes({s.key_dim});
+  if (s.kernel < 0 || s.ring < 0 || (s.ring > 0 && (s.window < 1 || s.ring < s.window)) || (s.is_delta() && (s.ring > 0 || s.key_dim % 8 != 0 || s.dim % 8 != 0))) {
+    throw std::invalid_argument("a convolution over " + std::to_string(s.kernel) + " tokens, a ring of " + std::to_string(s.ring) +
+                                " or keys of " + std::to_string(s.key_dim) + " values are impossible");
+  }
+  if (s.shared_width < 0 || (s.shared_width > 0 && s.experts == 0)) {
+    throw std::invalid_argument("a shared expert of " + std::to_string(s.shared_width) + " values is impossible");
+  }
+  if (s.kernel > WIDEST_ROW || s.key_dim > WIDEST_ROW) check_width(int64_t{WIDEST_ROW} + 1);
+  check_width(llmworker::input_width(s));
+  check_width(2 * int64_t{s.shared_width});
   check_width(2 * int64_t{s.width});
   check_width(s.experts);
+  check_width((int64_t(layers_.size()) + 1) * sizes_.layer_input);
   if (s.rope >= static_cast<int>(ropes_.size()) || (s.rope >= 0 && 2 * ropes_[s.rope].frequencies.size() > static_cast<size_t>(s.dim))) {
     throw std::invalid_argument("a head of " + std::to_string(s.dim) + " values has no rotary positions of number " +
                                 std::to_string(s.rope));
@@ -154,7 +206,16 @@ void Decoder::add_layer(const LayerShape& s) {
 
 void Decoder::allocate() {
   std::vector<KvCache::Layer> layers;
-  for (const Layer& layer : layers_) layers.push_back({layer.shape.kv_heads, layer.shape.dim});
+  for (const Layer& layer : layers_) {
+    const LayerShape& s = layer.shape;
+    if (s.is_delta()) {
+      layers.push_back({0, 0, 0, delta_net(layer).floats()});
+    } else if (s.has_keys()) {
+      layers.push_back({s.kv_heads, s.dim, s.ring});
+    } else {
+      layers.push_back({});
+    }
+  }
   cache_.reset(new KvCache(cache_type_, layers, sizes_.slots, sizes_.length));
 }
 
@@ -167,6 +228,8 @@ void Decoder::put_vector(int layer, VectorRole role, std::vector<float> values) 
   checked_ = false;
   if (role == VectorRole::OUTPUT_NORM) {
     output_norm_ = std::move(values);
+  } else if (role == VectorRole::INPUT_NORM) {
+    input_norm_ = std::move(values);
   } else {
     layers_.at(layer).vectors[static_cast<size_t>(role)] = std::move(values);
   }
@@ -176,14 +239,21 @@ Weights& Decoder::begin_matrix(int layer, MatrixRole role) {
   checked_ = false;
   if (role == MatrixRole::HEAD) {
     filling_ = &head_;
+  } else if (role == MatrixRole::INPUTS) {
+    filling_ = &inputs_;
   } else {
     Layer& to = layers_.at(layer);
     switch (role) {
       case MatrixRole::QKV: filling_ = &to.qkv; break;
       case MatrixRole::ATTENTION_OUTPUT: filling_ = &to.attention_output; break;
       case MatrixRole::ROUTER: filling_ = &to.router; break;
+      case MatrixRole::SHARED_GATE_UP: filling_ = &to.shared_gate_up; break;
+      case MatrixRole::SHARED_DOWN: filling_ = &to.shared_down; break;
       case MatrixRole::GATE_UP: filling_ = &to.gate_up.emplace_back(); break;
       case MatrixRole::DOWN: filling_ = &to.down.emplace_back(); break;
+      case MatrixRole::INPUT_GATE: filling_ = &to.input_gate; break;
+      case MatrixRole::INPUT_PROJECTION: filling_ = &to.input_projection; break;
+      case MatrixRole::INPUTS:
       case MatrixRole::HEAD: break;
     }
   }
@@ -275,12 +345,13 @@ void Decoder::turn(const std::vector<Place>& places) {
   }
 }
 
-// Adds biases, applies head norms, rotates queries and keys by their positions, and puts keys and values into the cache.
+// Adds biases, applies head norms, rotates queries and keys by their positions, and puts keys and values into the cache if the
+// layer has some.
 void Decoder::rotate(int index, const std::vector<Place>& places) {
   const Layer& layer = layers_[index];
   const LayerShape& s = layer.shape;
   const std::vector<float>&biases = layer.vector(VectorRole::QKV_BIAS), &norms = layer.vector(VectorRole::HEAD_NORMS);
-  const int dim = s.dim, stride = s.qkv_width(), queries = s.query_width(), keys = s.kv_heads * dim;
+  const int dim = s.dim, stride = s.input_width(), queries = s.query_width(), keys = s.kv_heads * dim;
   const int pairs = s.rope < 0 ? 0 : static_cast<int>(ropes_[s.rope].frequencies.size());
   for_rows(static_cast<int>(places.size()), [&](int i) {
     float* row = qkv_.data() + static_cast<size_t>(i) * stride;
@@ -289,65 +360,129 @@ void Decoder::rotate(int index, const std::vector<Place>& places) {
     }
     if (s.head_norm == HeadNorm::WHOLE) {
       rms_norm(row, norms.data(), queries, epsilon_, row);
-      rms_norm(row + queries, norms.data() + queries, keys, epsilon_, row + queries);
+      if (s.has_keys()) rms_norm(row + queries, norms.data() + queries, keys, epsilon_, row + queries);
     }
     const float* rotation = pairs == 0 ? nullptr : rotations_[s.rope].data() + static_cast<size_t>(i) * 2 * pairs;
     float scale = s.scale;
     if (s.growth_beta != 0) {
       scale *= static_cast<float>(1 + s.growth_beta * std::log(1.0 + places[i].position / s.growth_length));
     }
-    for (int h = 0; h < s.heads + s.kv_heads; h++) {
+    const int kv_heads = s.has_keys() ? s.kv_heads : 0;
+    for (int h = 0; h < s.heads + kv_heads; h++) {
       float* head = row + h * dim;
       if (s.head_norm == HeadNorm::EACH) rms_norm(head, norms.data() + h * dim, dim, epsilon_, head);
       rotate_head(head, dim, rotation, pairs, h < s.heads ? scale : 1.0f);
     }
-    for (int h = 0; h < s.kv_heads; h++) {
+    // Those of values, if they have norms.
+    for (int at = (s.heads + kv_heads) * dim; at < static_cast<int>(norms.size()); at += dim) {
+      rms_norm(row + at, norms.data() + at, dim, epsilon_, row + at);
+    }
+    for (int h = 0; h < kv_heads; h++) {
       const float* key = row + queries + h * dim;
       cache_->put(index, places[i].slot, h, places[i].position, key, key + keys);
     }
   });
 }
 
-// Computes the input of the last product of a feed-forward block: the activation of gates and values [n, 2 · width] in `gate_up_`.
-void Decoder::gate(const Layer& layer, const float* bias, int n, Activations& out) {
-  const int size = layer.shape.width;
+// Computes the input of the last product of a feed-forward block: the activation of gates and values [n, 2 · size] in `gate_up_`.
+void Decoder::gate(const Layer& layer, int size, const float* bias, int n, Activations& out) {
   out.resize(n, size);
   for_rows(n, [&](int i) {
     float* gates = gate_up_.data() + static_cast<size_t>(i) * 2 * size;
     if (bias != nullptr) {
       for (int j = 0; j < 2 * size; j++) gates[j] += bias[j];
     }
-    switch (layer.shape.activation) {
-      case Activation::SILU: activate<Activation::SILU>(gates, gates + size, size); break;
-      case Activation::GELU: activate<Activation::GELU>(gates, gates + size, size); break;
-      case Activation::CLAMPED: activate<Activation::CLAMPED>(gates, gates + size, size); break;
-    }
+    activate(layer.shape.activation, gates, gates + size, size);
     out.put(i, gates);
   });
 }
 
-// Attention and feed-forward of a layer. All keys and values are in the cache.
-void Decoder::finish(int index, float* x, const float* qkv, const std::vector<Place>& places) {
+// Attention of rows of queries, keys, values and gates. All keys and values are in the cache.
+void Decoder::attend_gated(int index, const float* qkv, const std::vector<Place>& places) {
   const Layer& layer = layers_[index];
   const LayerShape& s = layer.shape;
-  const int n = static_cast<int>(places.size()), out = s.query_width();
   const std::vector<float>& sinks = layer.vector(VectorRole::SINKS);
   const Attention attention{s.heads, s.kv_heads, s.dim, s.window, s.cap, sinks.empty() ? nullptr : sinks.data()};
-  attend(*cache_, index, attention, places, qkv, s.qkv_width(), attention_.data(), *threads_);
+  attend(*cache_, s.has_keys() ? index : s.keys_of, attention, places, qkv, s.input_width(), attention_.data(), *threads_);
+  if (!s.gated) return;
+  for_rows(static_cast<int>(places.size()), [&](int i) {
+    const float* gate = qkv + static_cast<size_t>(i) * s.input_width() + s.qkv_width();
+    multiply_gate(attention_.data() + static_cast<size_t>(i) * s.query_width(), gate, s.query_width());
+  });
+}
+
+DeltaNet Decoder::delta_net(const Layer& layer) const {
+  const LayerShape& s = layer.shape;
+  const auto of = [&](VectorRole role) { return layer.vector(role).data(); };
+  return {s.kv_heads, s.heads, s.key_dim, s.dim, s.kernel, s.tiled, epsilon_, of(VectorRole::CONVOLUTION), of(VectorRole::DECAY),
+          of(VectorRole::DECAY_BIAS), of(VectorRole::READ_WEIGHTS)};
+}
+
+// What follows a layer's attention [n, heads · dim].
+void Decoder::finish(int index, float* x, const float* inputs, const float* attention, int n) {
+  const Layer& layer = layers_[index];
+  const int out = layer.shape.query_width();
   activations_.resize(n, out);
-  for_rows(n, [&](int i) { activations_.put(i, attention_.data() + static_cast<size_t>(i) * out); });
+  for_rows(n, [&](int i) { activations_.put(i, attention + static_cast<size_t>(i) * out); });
   add_result(layer, activations_, layer.attention_output, VectorRole::ATTENTION_OUTPUT_BIAS, VectorRole::ATTENTION_POST_NORM, x);
   feed_forward(layer, x, n);
+  if (sizes_.layer_input > 0) add_input(index, x, inputs, n);
+  const std::vector<float>& scale = layer.vector(VectorRole::LAYER_SCALE);
+  if (!scale.empty()) {
+    for (size_t i = 0; i < static_cast<size_t>(n) * sizes_.hidden; i++) x[i] *= scale[0];
+  }
+}
+
+// Adds to the inputs of all layers what the embedded tokens x [n, hidden] make of them. The sum is scaled to keep its variance.
+void Decoder::add_projection(const float* x, int n, float* inputs) {
+  const int size = sizes_.layer_input, layers = static_cast<int>(layers_.size()), all = size * layers;
+  const float root = 1.0f / std::sqrt(static_cast<float>(sizes_.hidden)), half = std::sqrt(0.5f);
+  float* projected = grown(projected_, static_cast<size_t>(n) * all);
+  take(x, n, nullptr);
+  project(activations_, inputs_, projected, all, false);
+  for_rows(n, [&](int i) {
+    for (int layer = 0; layer < layers; layer++) {
+      const size_t at = static_cast<size_t>(i) * all + layer * size;
+      float *own = projected + at, *to = inputs + at;
+      for (int j = 0; j < size; j++) own[j] *= root;
+      rms_norm(own, input_norm_.data(), size, epsilon_, own);
+      for (int j = 0; j < size; j++) to[j] = (to[j] + own[j]) * half;
+    }
+  });
+}
+
+// Adds what a layer makes of its inputs, for rows of inputs [n, layers · layer_input].
+void Decoder::add_input(int index, float* x, const float* inputs, int n) {
+  const Layer& layer = layers_[index];
+  const int size = sizes_.layer_input;
+  const size_t all = static_cast<size_t>(size) * layers_.size();
+  take(x, n, nullptr);
+  float* gates = grown(gate_up_, static_cast<size_t>(n) * size);
+  project(activations_, layer.input_gate, gates, size, false);
+  activations_.resize(n, size);
+  for_rows(n, [&](int i) {
+    float* row = gates + static_cast<size_t>(i) * size;
+    activate(layer.shape.activation, row, inputs + i * all + static_cast<size_t>(index) * size, size);
+    activations_.put(i, row);
+  });
+  float* result = grown(result_, static_cast<size_t>(n) * sizes_.hidden);
+  project(activations_, layer.input_projection, result, sizes_.hidden, false);
+  const std::vector<float>& norm = layer.vector(VectorRole::INPUT_POST_NORM);
+  for_rows(n, [&](int i) {
+    float *own = result + static_cast<size_t>(i) * sizes_.hidden, *to = x + static_cast<size_t>(i) * sizes_.hidden;
+    rms_norm(own, norm.data(), sizes_.hidden, epsilon_, own);
+    for (int j = 0; j < sizes_.hidden; j++) to[j] += own[j];
+  });
 }
 
 void Decoder::feed_forward(const Layer& layer, float* x, int n) {
   const LayerShape& s = layer.shape;
   take(x, n, s.norm_before ? &layer.vector(VectorRole::FEED_FORWARD_NORM) : nullptr);
-  grown(gate_up_, static_cast<size_t>(n) * 2 * s.width);
+  grown(gate_up_, static_cast<size_t>(n) * 2 * std::max(s.width, s.shared_width));
   if (s.experts > 0) return experts(layer, x, n);
   project(activations_, layer.gate_up[0], gate_up_.data(), 2 * s.width, false);
   const std::vector<float>& bias = layer.vector(VectorRole::GATE_UP_BIAS);
-  gate(layer, bias.empty() ? nullptr : bias.data(), n, activations_);
+  gate(layer, s.width, bias.empty() ? nullptr : bias.data(), n, activations_);
   add_result(layer, activations_, layer.down[0], VectorRole::DOWN_BIAS, VectorRole::FEED_FORWARD_POST_NORM, x);
 }
 
@@ -358,7 +493,7 @@ void Decoder::choose(const Layer& layer, int n) {
   project(activations_, layer.router, routed, s.experts, false);
   chosen_.resize(s.experts);
   for (std::vector<std::pair<int, float>>& rows : chosen_) rows.clear();
-  const std::vector<float>& bias = layer.vector(VectorRole::ROUTER_BIAS);
+  const std::vector<float>&bias = layer.vector(VectorRole::ROUTER_BIAS), &scales = layer.vector(VectorRole::EXPERT_SCALES);
   std::vector<int> order(s.experts);
   for (int i = 0; i < n; i++) {
     float* logits = routed + static_cast<size_t>(i) * s.experts;
@@ -376,16 +511,53 @@ void Decoder::choose(const Layer& layer, int n) {
     for (int e = 0; e < s.used_experts; e++) chosen += std::exp(logits[order[e]] - largest);
     const float divisor = s.normalised ? chosen : all;
     for (int e = 0; e < s.used_experts; e++) {
-      chosen_[order[e]].emplace_back(i, std::exp(logits[order[e]] - largest) / divisor * s.experts_scale);
+      const float scale = scales.empty() ? s.experts_scale : s.experts_scale * scales[order[e]];
+      chosen_[order[e]].emplace_back(i, std::exp(logits[order[e]] - largest) / divisor * scale);
     }
   }
 }
 
-// A feed-forward block of experts. Their input is in `normal_`. A row adds up its experts in the order of their numbers.
+// The result [n, hidden] of the block that all rows take beside the experts. Its input is in `normal_` and `activations_`.
+const float* Decoder::shared(const Layer& layer, int n) {
+  const int hidden = sizes_.hidden, width = layer.shape.shared_width;
+  project(activations_, layer.shared_gate_up, gate_up_.data(), 2 * width, false);
+  gate(layer, width, nullptr, n, gathered_);
+  float* result = grown(shared_, static_cast<size_t>(n) * hidden);
+  project(gathered_, layer.shared_down, result, hidden, false);
+  norm_rows(result, n, layer.vector(VectorRole::SHARED_POST_NORM));
+  const std::vector<float>& gates = layer.vector(VectorRole::SHARED_GATE);
+  if (gates.empty()) return result;
+  for_rows(n, [&](int i) {
+    const float* input = normal_.data() + static_cast<size_t>(i) * hidden;
+    float* row = result + static_cast<size_t>(i) * hidden;
+    float logit = 0;
+    for (int j = 0; j < hidden; j++) logit += input[j] * gates[j];
+    const float share = 1.0f / (1.0f + std::exp(-logit));
+    for (int j = 0; j < hidden; j++) row[j] *= share;
+  });
+  return result;
+}
+
+// Applies a norm to rows [n, hidden] if there is one.
+void Decoder::norm_rows(float* rows, int n, const std::vector<float>& norm) {
+  if (norm.empty()) return;
+  for_rows(n, [&](int i) {
+    float* row = rows + static_cast<size_t>(i) * sizes_.hidden;
+    rms_norm(row, norm.data(), sizes_.hidden, epsilon_, row);
+  });
+}
+
+// A feed-forward block of experts, and the one beside them. Their input is in `normal_` and `activations_` if they have no norms of
+// their own. A row adds up its experts in the order of their numbers.
 void Decoder::experts(const Layer& layer, float* x, int n) {
   const LayerShape& s = layer.shape;
   const int hidden = sizes_.hidden;
+  const float* beside = s.shared_width > 0 ? shared(layer, n) : nullptr;
+  const std::vector<float>& router_norm = layer.vector(VectorRole::ROUTER_NORM);
+  const std::vector<float>& experts_norm = layer.vector(VectorRole::EXPERTS_NORM);
+  if (!router_norm.empty()) take(x, n, &router_norm);
   choose(layer, n);
+  if (!experts_norm.empty()) take(x, n, &experts_norm);
   float* sum = grown(sum_, static_cast<size_t>(n) * hidden);
   float* result = grown(result_, static_cast<size_t>(n) * hidden);
   std::fill(sum, sum + static_cast<size_t>(n) * hidden, 0.0f);
@@ -397,7 +569,7 @@ void Decoder::experts(const Layer& layer, float* x, int n) {
     gathered_.resize(m, hidden);
     for_rows(m, [&](int i) { gathered_.put(i, normal_.data() + static_cast<size_t>(rows[i].first) * hidden); });
     project(gathered_, layer.gate_up[e], gate_up_.data(), 2 * s.width, false);
-    gate(layer, up_bias.empty() ? nullptr : up_bias.data() + static_cast<size_t>(e) * 2 * s.width, m, gathered_);
+    gate(layer, s.width, up_bias.empty() ? nullptr : up_bias.data() + static_cast<size_t>(e) * 2 * s.width, m, gathered_);
     project(gathered_, layer.down[e], result, hidden, false);
     const float* bias = down_bias.empty() ? nullptr : down_bias.data() + static_cast<size_t>(e) * hidden;
     for_rows(m, [&](int i) {
@@ -406,30 +578,61 @@ void Decoder::experts(const Layer& layer, float* x, int n) {
       for (int j = 0; j < hidden; j++) to[j] += rows[i].second * (bias == nullptr ? from[j] : from[j] + bias[j]);
     });
   }
+  norm_rows(sum, n, layer.vector(VectorRole::EXPERTS_POST_NORM));
+  if (beside != nullptr) {
+    for (size_t i = 0; i < static_cast<size_t>(n) * hidden; i++) sum[i] += beside[i];
+  }
   add_rows(layer, sum, {}, VectorRole::FEED_FORWARD_POST_NORM, x, n);
 }
 
 void Decoder::check_layer(const Layer& layer) const {
   const LayerShape& s = layer.shape;
   const size_t hidden = sizes_.hidden, blocks = std::max(1, s.experts), width = s.width;
-  expect_matrix(layer.qkv, s.qkv_width(), hidden);
+  expect_matrix(layer.qkv, s.input_width(), hidden);
   expect_matrix(layer.attention_output, hidden, s.query_width());
   expect("matrices of gates", layer.gate_up.size(), blocks);
   expect("matrices down", layer.down.size(), blocks);
   for (const Weights& weights : layer.gate_up) expect_matrix(weights, 2 * width, hidden);
   for (const Weights& weights : layer.down) expect_matrix(weights, hidden, width);
   expect_matrix(layer.router, s.experts, hidden);
+  expect_matrix(layer.shared_gate_up, 2 * size_t(s.shared_width), s.shared_width > 0 ? hidden : 0);
+  expect_matrix(layer.shared_down, s.shared_width > 0 ? hidden : 0, s.shared_width);
+  expect_vector("a gate", layer.vector(VectorRole::SHARED_GATE), s.shared_width > 0 ? hidden : 0, true);
+  check_delta(layer);
   expect_vector("a norm", layer.vector(VectorRole::ATTENTION_NORM), s.norm_before ? hidden : 0);
   expect_vector("a norm", layer.vector(VectorRole::FEED_FORWARD_NORM), s.norm_before ? hidden : 0);
   expect_vector("a norm", layer.vector(VectorRole::ATTENTION_POST_NORM), s.norm_after ? hidden : 0);
   expect_vector("a norm", layer.vector(VectorRole::FEED_FORWARD_POST_NORM), s.norm_after ? hidden : 0);
-  expect_vector("head norms", layer.vector(VectorRole::HEAD_NORMS), s.is_normed() ? (s.heads + s.kv_heads) * size_t(s.dim) : 0);
-  expect_vector("biases", layer.vector(VectorRole::QKV_BIAS), s.qkv_width(), true);
+  const size_t keys = s.has_keys() ? s.kv_heads * size_t(s.dim) : 0, normed = s.query_width() + keys;
+  const std::vector<float>& head_norms = layer.vector(VectorRole::HEAD_NORMS);
+  const bool values_normed = s.head_norm == HeadNorm::EACH && head_norms.size() > normed;
+  expect_vector("head norms", head_norms, s.is_normed() ? normed + (values_normed ? keys : 0) : 0);
+  expect_vector("biases", layer.vector(VectorRole::QKV_BIAS), s.is_delta() ? 0 : s.input_width(), true);
   expect_vector("biases", layer.vector(VectorRole::ATTENTION_OUTPUT_BIAS), hidden, true);
   expect_vector("biases", layer.vector(VectorRole::ROUTER_BIAS), s.experts, true);
   expect_vector("biases", layer.vector(VectorRole::GATE_UP_BIAS), blocks * 2 * width, true);
   expect_vector("biases", layer.vector(VectorRole::DOWN_BIAS), blocks * hidden, true);
   expect_vector("sinks", layer.vector(VectorRole::SINKS), s.heads, true);
+  expect_vector("a norm", layer.vector(VectorRole::ROUTER_NORM), hidden, true);
+  expect_vector("a norm", layer.vector(VectorRole::EXPERTS_NORM), hidden, true);
+  expect_vector("a norm", layer.vector(VectorRole::EXPERTS_POST_NORM), hidden, true);
+  expect_vector("a norm", layer.vector(VectorRole::SHARED_POST_NORM), hidden, true);
+  expect_vector("scales", layer.vector(VectorRole::EXPERT_SCALES), s.experts, true);
+  expect_vector("a scale", layer.vector(VectorRole::LAYER_SCALE), 1, true);
+  const size_t input = sizes_.layer_input;
+  expect_matrix(layer.input_gate, input, hidden);
+  expect_matrix(layer.input_projection, input == 0 ? 0 : hidden, input);
+  expect_vector("a norm", layer.vector(VectorRole::INPUT_POST_NORM), input == 0 ? 0 : hidden);
+}
+
+void Decoder::check_delta(const Layer& layer) const {
+  const LayerShape& s = layer.shape;
+  const DeltaNet net = delta_net(layer);
+  const bool is = s.is_delta();
+  expect_vector("a convolution", layer.vector(VectorRole::CONVOLUTION), is ? size_t(s.kernel) * net.channels() : 0);
+  expect_vector("decays", layer.vector(VectorRole::DECAY), is ? s.heads : 0);
+  expect_vector("biases", layer.vector(VectorRole::DECAY_BIAS), is ? s.heads : 0);
+  expect_vector("a norm", layer.vector(VectorRole::READ_WEIGHTS), is ? s.dim : 0);
 }
 
 // Everything that a call reads is there, in its size.
@@ -437,6 +640,8 @@ void Decoder::check_loaded() {
   if (checked_) return;
   for (const Layer& layer : layers_) check_layer(layer);
   expect_vector("a norm", output_norm_, sizes_.hidden);
+  expect_vector("a norm", input_norm_, sizes_.layer_input);
+  expect_matrix(inputs_, layers_.size() * sizes_.layer_input, sizes_.hidden);
   expect_matrix(head_, sizes_.vocabulary, sizes_.hidden);
   cache();
   checked_ = true;
@@ -456,27 +661,70 @@ void Decoder::check(const std::vector<Place>& places, int first, int count) {
                               std::to_string(sizes_.length) + " positions");
     }
   }
+  if (cache_ != nullptr && cache_->has_states()) check_order(places);
 }
 
-void Decoder::forward(float* x, const std::vector<Place>& places, int first, int count) {
+// States move on token by token: the rows of a slot are one after the other, and are no more than a ring has room for.
+void Decoder::check_order(const std::vector<Place>& places) const {
+  std::vector<int> rows(sizes_.slots, 0);
+  int most = WIDEST_ROW;
+  for (const Layer& layer : layers_) {
+    if (layer.shape.ring > 0) most = std::min(most, layer.shape.ring - layer.shape.window + 1);
+  }
+  for (size_t i = 0; i < places.size(); i++) {
+    const Place& place = places[i];
+    const bool first = i == 0 || places[i - 1].slot != place.slot;
+    if (first ? rows[place.slot] > 0 : place.position != places[i - 1].position + 1) {
+      throw std::out_of_range("the rows of slot " + std::to_string(place.slot) + " are not one after the other");
+    }
+    if (++rows[place.slot] > most) {
+      throw std::out_of_range("a call has more than " + std::to_string(most) + " rows of slot " + std::to_string(place.slot));
+    }
+  }
+}
+
+// The last layer that keeps something of sequences.
+int Decoder::last_state() const {
+  int last = static_cast<int>(layers_.size()) - 1;
+  while (last > 0 && !layers_[last].shape.has_state()) last--;
+  return last;
+}
+
+void Decoder::forward(float* x, const std::vector<Place>& places, int first, int count, float* inputs) {
   check(places, first, count);
+  if (sizes_.layer_input > 0 && inputs == nullptr) throw std::invalid_argument("the layers' inputs are missing");
   if (places.empty()) return;
-  const int n = static_cast<int>(places.size()), hidden = sizes_.hidden;
+  const int hidden = sizes_.hidden, last = last_state();
+  const size_t all_inputs = layers_.size() * sizes_.layer_input;
   turn(places);
+  if (sizes_.layer_input > 0) add_projection(x, static_cast<int>(places.size()), inputs);
+  const std::vector<Place> wanted(places.begin() + first, places.begin() + first + count);
   for (int index = 0; index < static_cast<int>(layers_.size()); index++) {
     const Layer& layer = layers_[index];
-    const int stride = layer.shape.qkv_width();
+    const LayerShape& s = layer.shape;
+    const std::vector<Place>& own = index <= last ? places : wanted;
+    if (index == last + 1) turn(wanted);
+    const int n = static_cast<int>(own.size()), stride = s.input_width();
     float* qkv = grown(qkv_, static_cast<size_t>(n) * stride);
-    grown(attention_, static_cast<size_t>(n) * layer.shape.query_width());
-    take(x, n, layer.shape.norm_before ? &layer.vector(VectorRole::ATTENTION_NORM) : nullptr);
+    float* attention = grown(attention_, static_cast<size_t>(n) * s.query_width());
+    take(x, n, s.norm_before ? &layer.vector(VectorRole::ATTENTION_NORM) : nullptr);
     project(activations_, layer.qkv, qkv, stride, false);
-    rotate(index, places);
-    if (index + 1 < static_cast<int>(layers_.size())) {
-      finish(index, x, qkv, places);
-    } else if (count > 0) {
-      const auto start = places.begin() + first;
-      finish(index, x + static_cast<size_t>(first) * hidden, qkv + static_cast<size_t>(first) * stride, {start, start + count});
+    if (s.is_delta()) {
+      advance(*cache_, index, delta_net(layer), own, qkv, attention, *threads_);
+    } else {
+      rotate(index, own);
     }
+    if (index == last) {
+      // From here on, only the wanted rows.
+      if (count == 0) return;
+      x += static_cast<size_t>(first) * hidden;
+      if (inputs != nullptr) inputs += first * all_inputs;
+      qkv += static_cast<size_t>(first) * stride;
+      if (s.is_delta()) attention += static_cast<size_t>(first) * s.query_width();
+    }
+    const std::vector<Place>& going_on = index < last ? places : wanted;
+    if (!s.is_delta()) attend_gated(index, qkv, going_on);
+    finish(index, x, inputs, attention, static_cast<int>(going_on.size()));
   }
 }
 

@@ -17,24 +17,49 @@ enum class CacheType { F32 = 0, F16 = 1, BF16 = 2 };
 // The types of a GGUF file whose blocks `put_blocks` takes as they are.
 enum class GgufType { Q4_0 = 2, Q4_1 = 3, Q8_0 = 8 };
 
-// The vectors of a layer, [hidden] unless said otherwise, and the one before the head.
+// The vectors of a layer, [hidden] unless said otherwise, and those of none.
 enum class VectorRole {
   ATTENTION_NORM = 0,
   ATTENTION_POST_NORM = 1,
   FEED_FORWARD_NORM = 2,
   FEED_FORWARD_POST_NORM = 3,
   QKV_BIAS = 4,               // [(heads + 2 · kv_heads) · dim]
-  HEAD_NORMS = 5,             // [(heads + kv_heads) · dim]
+  HEAD_NORMS = 5,             // [(heads + kv_heads) · dim], or with those of values [(heads + 2 · kv_heads) · dim]
   SINKS = 6,                  // [heads]
   ATTENTION_OUTPUT_BIAS = 7,
   ROUTER_BIAS = 8,            // [experts]
   GATE_UP_BIAS = 9,           // [2 · width], of one expert after the other
   DOWN_BIAS = 10,             // [hidden], likewise
-  OUTPUT_NORM = 11,
+  LAYER_SCALE = 11,           // [1]
+  INPUT_POST_NORM = 12,
+  ROUTER_NORM = 13,
+  EXPERT_SCALES = 14,         // [experts]
+  EXPERTS_NORM = 15,
+  EXPERTS_POST_NORM = 16,
+  SHARED_GATE = 17,
+  SHARED_POST_NORM = 18,
+  CONVOLUTION = 19,           // [kernel, channels], the oldest token's first
+  DECAY = 20,                 // [heads]
+  DECAY_BIAS = 21,            // [heads]
+  READ_WEIGHTS = 22,          // [dim], of the norm of what a delta net reads
+  OUTPUT_NORM = 23,
+  INPUT_NORM = 24,            // [layer_input]; of no layer, too
 };
 
-// The matrices of a layer, and the one that makes logits.
-enum class MatrixRole { QKV = 0, ATTENTION_OUTPUT = 1, ROUTER = 2, GATE_UP = 3, DOWN = 4, HEAD = 5 };
+// The matrices of a layer, the one that makes its inputs, and the one that makes logits.
+enum class MatrixRole {
+  QKV = 0,
+  ATTENTION_OUTPUT = 1,
+  ROUTER = 2,
+  GATE_UP = 3,
+  DOWN = 4,
+  SHARED_GATE_UP = 5,
+  SHARED_DOWN = 6,
+  INPUT_GATE = 7,
+  INPUT_PROJECTION = 8,
+  INPUTS = 9,
+  HEAD = 10,
+};
 
 // RMS norms of queries and keys: none, one of each head, or one of all heads together.
 enum class HeadNorm { NONE = 0, EACH = 1, WHOLE = 2 };
@@ -72,7 +97,7 @@ inline CacheType enumerator<CacheType>(int64_t number) {
 
 template <>
 inline VectorRole enumerator<VectorRole>(int64_t number) {
-  return up_to(VectorRole::OUTPUT_NORM, "role of a vector", number);
+  return up_to(VectorRole::INPUT_NORM, "role of a vector", number);
 }
 
 template <>

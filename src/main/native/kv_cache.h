@@ -1,4 +1,4 @@
-// The KV cache: keys and values of past positions, by layer, slot and key-value head.
+// The cache: what layers keep of sequences, by layer and slot.
 #pragma once
 
 #include <cstddef>
@@ -12,14 +12,26 @@ namespace llmworker {
 
 // Keys are stored in groups of eight positions, [dim, 8], so that eight scores are computed side by side. Values are
 // [positions, dim]. A head's keys are contiguous, and so are its values: a short sequence touches few pages.
+//
+// A layer may keep the last positions alone, in a ring, or a recurrent state. Of these a slot has several: number 0 is the
+// present one, the others are copies at earlier positions.
 class KvCache {
  public:
   static constexpr int STRIDE = 8;
 
-  // Key-value heads of a layer, and the numbers of each.
+  // Attention reads so many positions at a time, which lie side by side. Rings are multiples of this.
+  static constexpr int PIECE = 256;
+  // States of a slot.
+  static constexpr int STATES = 3;
+
+  // What a layer keeps.
   struct Layer {
-    int heads;
-    int dim;
+    int heads;  // of keys and values
+    int dim;    // numbers of each
+    int ring = 0;       // the positions that it keeps; 0: all
+    int64_t floats = 0;  // of a recurrent state, if it has one instead of keys and values
+
+    bool has_states() const { return ring > 0 || floats > 0; }
   };
 
   // length: the most positions of a slot
@@ -36,26 +48,40 @@ class KvCache {
   uint8_t* keys(int layer, int slot, int head) const { return place(layer, slot, head); }
   uint8_t* values(int layer, int slot, int head) const { return place(layer, slot, head) + head_bytes(layer); }
 
+  // The positions that a layer keeps. Position p is at p % positions.
+  int positions(int layer) const { return layers_[layer].ring > 0 ? layers_[layer].ring : length_; }
+  // The present recurrent state.
+  float* state(int layer, int slot) const { return reinterpret_cast<float*>(place(layer, slot, 0)); }
+  bool has_states() const;
+
   // Puts a key and a value [dim] at a position.
   void put(int layer, int slot, int head, int position, const float* key, const float* value);
 
-  // Copies the first `length` positions of a slot to another. Throws if there is no such slot.
+  // Copies the first `length` positions of a slot to another, in layers that keep all positions. Throws if there is no such slot.
   void copy(int source, int target, int length);
-  // Exchanges two slots without moving their contents. Throws if there is no such slot.
+  // Copies state number `from` of a slot to number `to` of another or of the same, in the other layers. Throws if there is no such
+  // slot or state.
+  void copy_state(int source, int from, int target, int to);
+  // Exchanges two slots with their states, without moving their contents. Throws if there is no such slot.
   void swap(int a, int b);
 
  private:
   void check_slot(int slot) const;
   // The keys of a head, or its values.
-  size_t head_bytes(int layer) const { return number_bytes_ * layers_[layer].dim * length_; }
-  uint8_t* place(int layer, int slot, int head) const {
-    return data_ + starts_[layer] + 2 * head_bytes(layer) * (static_cast<size_t>(lanes_[slot]) * layers_[layer].heads + head);
+  size_t head_bytes(int layer) const { return number_bytes_ * layers_[layer].dim * positions(layer); }
+  uint8_t* place(int layer, int slot, int head) const { return unit(layer, slot, 0) + 2 * head_bytes(layer) * head; }
+  // A state of a slot, or all that a layer without states keeps of it.
+  uint8_t* unit(int layer, int slot, int state) const {
+    const size_t units = layers_[layer].has_states() ? STATES : 1;
+    return data_ + starts_[layer] + unit_bytes_[layer] * (units * lanes_[slot] + state);
   }
 
   CacheType type_;
   std::vector<Layer> layers_;
   int slots_, length_;
   size_t number_bytes_;
+  // Bytes of a unit of each layer.
+  std::vector<size_t> unit_bytes_;
   // Where each layer begins, in bytes.
   std::vector<size_t> starts_;
   size_t bytes_ = 0;

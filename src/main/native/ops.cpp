@@ -154,9 +154,9 @@ Decoder& decoder(const Tensor& tensor) {
 
 void open(Value* stack) {
   const Tensor target(stack[0]), sizes(stack[1]);
-  check_elements(sizes, 4, "sizes");
+  check_elements(sizes, 5, "sizes");
   const int64_t* s = sizes.data<int64_t>();
-  const Sizes all{integer(s[0]), integer(s[1]), integer(s[2]), integer(s[3])};
+  const Sizes all{integer(s[0]), integer(s[1]), integer(s[2]), integer(s[3]), integer(s[4])};
   *target.data<int64_t>() = reinterpret_cast<int64_t>(
       new Decoder(all, static_cast<float>(number(stack[2])), enumerator<CacheType>(integer(stack[3])), integer(stack[4])));
 }
@@ -170,15 +170,16 @@ void add_rope(Value* stack) {
 // `add_layer` in native_decoder.py passes the members in this order.
 void add_layer(Value* stack) {
   const Tensor target(stack[0]), integers(stack[1]), numbers(stack[2]);
-  check_elements(integers, 15, "integers");
+  check_elements(integers, 22, "integers");
   check_elements(numbers, 5, "numbers");
   const int64_t* at = integers.data<int64_t>();
   const double* number = numbers.data<double>();
   LayerShape s{};
-  for (int* member : {&s.heads, &s.kv_heads, &s.dim, &s.window, &s.rope, &s.growth_length, &s.width, &s.experts, &s.used_experts}) {
+  for (int* member : {&s.heads, &s.kv_heads, &s.dim, &s.window, &s.ring, &s.keys_of, &s.rope, &s.growth_length, &s.width,
+                      &s.experts, &s.used_experts, &s.shared_width, &s.kernel, &s.key_dim}) {
     *member = integer(*at++);
   }
-  for (bool* member : {&s.norm_before, &s.norm_after, &s.softmax_of_chosen, &s.normalised}) *member = *at++ != 0;
+  for (bool* member : {&s.gated, &s.tiled, &s.norm_before, &s.norm_after, &s.softmax_of_chosen, &s.normalised}) *member = *at++ != 0;
   s.head_norm = enumerator<HeadNorm>(*at++);
   s.activation = enumerator<Activation>(*at++);
   for (float* member : {&s.scale, &s.cap, &s.residual_scale, &s.experts_scale}) *member = static_cast<float>(*number++);
@@ -260,14 +261,15 @@ void embed(Value* stack) {
 }
 
 void forward(Value* stack) {
-  const Tensor target(stack[0]), x(stack[1]), slots(stack[2]), positions(stack[3]);
+  const Tensor target(stack[0]), x(stack[1]), inputs(stack[2]), slots(stack[3]), positions(stack[4]);
   Decoder& to = decoder(target);
   check_elements(positions, slots.elements(), "positions");
   check_elements(x, slots.elements() * to.sizes().hidden, "x");
+  check_elements(inputs, slots.elements() * to.input_size(), "inputs");
   const int64_t *slot = slots.data<int64_t>(), *position = positions.data<int64_t>();
   std::vector<Place> places(slots.elements());
   for (size_t i = 0; i < places.size(); i++) places[i] = {integer(slot[i]), integer(position[i])};
-  to.forward(x.data<float>(), places, integer(stack[4]), integer(stack[5]));
+  to.forward(x.data<float>(), places, integer(stack[5]), integer(stack[6]), inputs.data<float>());
 }
 
 void head(Value* stack) {
@@ -281,6 +283,11 @@ void head(Value* stack) {
 void copy_slot(Value* stack) {
   const Tensor target(stack[0]);
   decoder(target).cache().copy(integer(stack[1]), integer(stack[2]), integer(stack[3]));
+}
+
+void copy_state(Value* stack) {
+  const Tensor target(stack[0]);
+  decoder(target).cache().copy_state(integer(stack[1]), integer(stack[2]), integer(stack[3]), integer(stack[4]));
 }
 
 void swap_slots(Value* stack) {
@@ -311,9 +318,11 @@ constexpr Operator OPERATORS[] = {
     {"put_plain", "Tensor(a!) decoder, Tensor rows, int first, int count", kernel<put_plain>},
     {"is_finite", "Tensor(a!) decoder, Tensor(b!) answer", kernel<is_finite>},
     {"embed", "Tensor(a!) decoder, Tensor tokens, Tensor(b!) x", kernel<embed>},
-    {"forward", "Tensor(a!) decoder, Tensor(b!) x, Tensor slots, Tensor positions, int first, int count", kernel<forward>},
+    {"forward", "Tensor(a!) decoder, Tensor(b!) x, Tensor(c!) inputs, Tensor slots, Tensor positions, int first, int count",
+     kernel<forward>},
     {"head", "Tensor(a!) decoder, Tensor x, Tensor(b!) logits", kernel<head>},
     {"copy_slot", "Tensor(a!) decoder, int source, int target, int length", kernel<copy_slot>},
+    {"copy_state", "Tensor(a!) decoder, int source, int from, int target, int to", kernel<copy_state>},
     {"swap_slots", "Tensor(a!) decoder, int a, int b, int length", kernel<swap_slots>},
 };
 

@@ -485,6 +485,10 @@ class Decoder(Types, DecoderProgram):
         self.cache.copy_slot(source, target, length)
 
     @torch.jit.export
+    def copy_state(self, source: int, from_state: int, target: int, to_state: int) -> None:
+        """All layers keep all positions."""
+
+    @torch.jit.export
     def swap_slots(self, a: int, b: int, length: int) -> None:
         self.leave_lone()
         self.cache.swap_slots(a, b, length)

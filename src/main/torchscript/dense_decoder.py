@@ -23,8 +23,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import program
+from delta_net import DeltaWeights, channels, delta_chunk, delta_step
 from experts import activated, routed, run_experts
 from gguf_blocks import unpack
+from kv_cache import exchange
 from program import DecoderProgram, Layer
 from sampling import Sampling, sample, sample_at_once
 from steering import report
@@ -39,12 +41,15 @@ class DenseLayer(NamedTuple):
     growth: int
     sight: int
     norm_before: bool
-    keys: Tensor  # [slots, length, G, D]
+    keys: Tensor  # [slots, length, G, D]; or [slots, ring + 1, G, D], where idle rows write to the last position
     values: Tensor
+    matrices: Tensor  # of a delta net, [slots, STATES, A, K, D]
+    last_channels: Tensor  # likewise, [slots, STATES, kernel - 1, channels]
+    delta: DeltaWeights
     qkv: Tensor
     qkv_bias: Optional[Tensor]
-    head_norms: Optional[Tensor]  # [A + G, D], times the square root of the number of values in a norm
-    head_norm_epsilon: Tensor  # [1 or A + G, 1], times that root
+    head_norms: Optional[Tensor]  # [A + G, D], or with values [A + 2 · G, D], times the square root of the number of values in a norm
+    head_norm_epsilon: Tensor  # [1 or as many, 1], times that root
     sinks: Optional[Tensor]  # [G, A / G, 1]
     output: Tensor
     output_bias: Optional[Tensor]
@@ -56,6 +61,18 @@ class DenseLayer(NamedTuple):
     down: Tensor  # [H, width]
     down_bias: Optional[Tensor]
     feed_forward_post_norm: Optional[Tensor]
+    # Beside the experts: a block for all tokens, and what is multiplied with the weights of each expert [E].
+    shared_gate_up: Optional[Tensor]
+    shared_down: Optional[Tensor]
+    shared_gate: Optional[Tensor]  # [1, H] float32
+    shared_post_norm: Optional[Tensor]
+    experts_post_norm: Optional[Tensor]
+    expert_scales: Optional[Tensor]
+    # Of what the layer takes beside the stream.
+    input_gate: Optional[Tensor]  # [P, H]
+    input_projection: Optional[Tensor]  # [H, P]
+    input_post_norm: Optional[Tensor]
+    scale: Optional[Tensor]  # [1], factor of the layer's result
 
 
 class Turns(NamedTuple):
@@ -63,6 +80,8 @@ class Turns(NamedTuple):
 
     rotations: List[Tensor]  # [n, D, D]
     growths: List[Tensor]  # factors of queries, [n, 1, 1] float32
+    # By sight, where a layer keeps each position: [n].
+    cells: List[Tensor]
 
 
 def kind_of(kinds: List[List[float]], kind: List[float]) -> int:
@@ -85,10 +104,15 @@ class DenseDecoder(Types, DecoderProgram):
     run_layers: List[DenseLayer]
     all_keys: List[Tensor]
     all_values: List[Tensor]
+    ring_keys: List[Tensor]
+    ring_values: List[Tensor]
+    all_matrices: List[Tensor]
+    all_channels: List[Tensor]
     cache_kinds: List[List[float]]
     rotation_kinds: List[List[float]]
     growth_kinds: List[List[float]]
     sight_kinds: List[List[float]]
+    no_masks: List[Tensor]
     turns: List[Tensor]
     unturned: List[Tensor]
     quarter_turns: List[Tensor]
@@ -105,6 +129,9 @@ class DenseDecoder(Types, DecoderProgram):
         self.run_layers = []
         self.output_norm = none
         self.head_matrix = none
+        # Of the inputs of layers: [layers · P, H] and [P], times the square root of P.
+        self.input_matrix = none
+        self.input_norm = none
         # `embedding` is [V, H + 8]: column H is what a norm adds for its epsilon, the others are padding.
         self.pad_value = 0.0
         self.norm_epsilon = none  # [1, 1], times the square root of H
@@ -112,8 +139,13 @@ class DenseDecoder(Types, DecoderProgram):
         # which nothing reads.
         self.all_keys = []
         self.all_values = []
+        # Layers with rings alike, [layers, slots, STATES, ring + 1, G, D]. Delta nets alike, as in `DenseLayer`.
+        self.ring_keys = []
+        self.ring_values = []
+        self.all_matrices = []
+        self.all_channels = []
         self.length = 0
-        # G and D; kind of rotary positions and D; beta and length of a growth; window and A / G.
+        # Ring, kernel, K, A, G and D of what layers keep, as far as it decides; kind of rotary positions and D; beta and length of a growth; window, A / G and ring.
         self.cache_kinds = []
         self.rotation_kinds = []
         self.growth_kinds = []
@@ -124,6 +156,11 @@ class DenseDecoder(Types, DecoderProgram):
         self.unturned = []
         self.quarter_turns = []
         self.growths = []
+        # Of a step of one row, by sight, and of a layer without gates.
+        self.no_mask = none
+        self.no_masks = []
+        self.no_gates = torch.zeros(0, 0)
+        self.has_rings = False
         # Whether a step attends to the whole length, however short its sequences are.
         self.whole_length = False
         integers = torch.zeros(0, dtype=torch.int64)
@@ -141,15 +178,37 @@ class DenseDecoder(Types, DecoderProgram):
         self.length = self.bucket(self.max_length + 1)
         counts: List[int] = []
         for d in self.described:
-            kind = kind_of(self.cache_kinds, [float(d.kv_heads), float(d.head_dim)])
+            if d.keys_of >= 0:
+                continue
+            kind = kind_of(self.cache_kinds, self.cache_kind(d))
             if kind == len(counts):
                 counts.append(0)
             counts[kind] += 1
         for i, kind in enumerate(self.cache_kinds):
-            shape = [counts[i], self.slots, self.length, int(kind[0]), int(kind[1])]
-            # Zeros, because a weight of 0 does not remove a NaN.
-            self.all_keys.append(torch.zeros(shape, dtype=self.cache_dtype, device=self.device))
-            self.all_values.append(torch.zeros(shape, dtype=self.cache_dtype, device=self.device))
+            self.allocate_kind(kind, counts[i])
+
+    def cache_kind(self, d: Layer) -> List[float]:
+        """Layers of a kind keep tensors of the same shape."""
+        heads = d.heads if d.kernel > 0 else 0
+        return [float(size) for size in [d.ring, d.kernel, d.key_dim, heads, d.kv_heads, d.head_dim]]
+
+    def allocate_kind(self, kind: List[float], count: int) -> None:
+        """Zeros, because a weight of 0 does not remove a NaN. Kinds that do not keep something have an empty tensor of it."""
+        ring, kernel, key_dim, heads, kv_heads, dim = [int(size) for size in kind]
+        full, rings, delta = [0], [0], [0]
+        inputs = [0]
+        states = [count, self.slots, program.STATES]
+        if kernel > 0:
+            delta = states + [heads, key_dim, dim]
+            inputs = states + [kernel - 1, 2 * kv_heads * key_dim + heads * dim]
+        elif ring > 0:
+            rings = states + [ring + 1, kv_heads, dim]
+        else:
+            full = [count, self.slots, self.length, kv_heads, dim]
+        for caches, shape in [(self.all_keys, full), (self.all_values, full), (self.ring_keys, rings), (self.ring_values, rings)]:
+            caches.append(torch.zeros(shape, dtype=self.cache_dtype, device=self.device))
+        for caches, shape in [(self.all_matrices, delta), (self.all_channels, inputs)]:
+            caches.append(torch.zeros(shape, device=self.device))
 
     def bucket(self, length: int) -> int:
         """A length rounded up to whole pieces of 64 positions, which kernels for attention read. Masks are then aligned."""
@@ -179,13 +238,20 @@ class DenseDecoder(Types, DecoderProgram):
         self.output_norm = weights * float(self.hidden) ** 0.5
 
     def add_vector(self, layer: int, role: str, values: Tensor) -> None:
+        if role == "input_norm":
+            self.input_norm = values * float(self.layer_input) ** 0.5
+            return
         d, root = self.described[layer], float(self.hidden) ** 0.5
-        if role == "attention_norm" or role == "feed_forward_norm":
-            values = values * root
-        elif role == "attention_post_norm" or role == "feed_forward_post_norm":
+        if role == "attention_post_norm" or role == "feed_forward_post_norm":
             values = values * (root * d.residual_scale)
+        elif role.endswith("_norm"):
+            values = values * root
         elif role == "qkv_bias":
             values = self.by_group_and_keys(values.unsqueeze(1), d).squeeze(1).to(self.compute_dtype)
+        elif role == "convolution":
+            values = values.view(d.kernel, -1)
+        elif role == "shared_gate":
+            values = (values * self.norm_factors(layer, "feed_forward_norm")).view(1, -1)
         elif role == "head_norms":
             values = self.by_group_and_keys(values.unsqueeze(1), d).view(-1, d.head_dim) * self.head_norm_roots(d)
         elif role == "sinks":
@@ -196,8 +262,11 @@ class DenseDecoder(Types, DecoderProgram):
             values = (values * (self.added_factor(d) * d.experts_scale)).to(self.compute_dtype)
         elif role == "gate_up_bias":
             values = values.to(self.compute_dtype)
+        elif role == "layer_scale":
+            values = values.to(self.residual_dtype)
         else:
-            assert role == "router_bias", "dense.pt has no " + role
+            known = ["router_bias", "expert_scales", "decay", "decay_bias", "read_weights"]
+            assert role in known, "dense.pt has no " + role
         if d.experts > 0 and (role == "gate_up_bias" or role == "down_bias"):
             values = values.view(d.experts, -1)
         self.tensors[name(layer, role)] = values
@@ -220,9 +289,13 @@ class DenseDecoder(Types, DecoderProgram):
         return split.transpose(0, 1).reshape(rows.size(0), -1)
 
     def by_group_and_keys(self, rows: Tensor, d: Layer) -> Tensor:
-        """Rows of query heads `by_group`, and what follows them."""
+        """Rows of query heads `by_group`, those of keys and perhaps values, and perhaps those of gates `by_group`."""
         queries = d.heads * d.head_dim
-        return torch.cat([self.by_group(rows[:queries], d), rows[queries:]])
+        gates = queries + 2 * d.kv_heads * d.head_dim
+        parts = [self.by_group(rows[:queries], d), rows[queries:gates]]
+        if rows.size(0) > gates:
+            parts.append(self.by_group(rows[gates:], d))
+        return torch.cat(parts)
 
     @torch.jit.export
     def put_matrix(
@@ -245,13 +318,16 @@ class DenseDecoder(Types, DecoderProgram):
         for i in range(len(parts)):
             self.unpack_scaled(parts[i], types[i], factors, whole[first : first + rows[i]])
             first += rows[i]
-        if layer == program.HEAD:
+        if role == "head":
             self.head_matrix = whole
             return
+        if role == "inputs":
+            self.input_matrix = whole
+            return
         d = self.described[layer]
-        if role == "qkv":
+        if role == "qkv" and d.kernel == 0:
             whole = self.by_group_and_keys(whole, d)
-        elif role == "attention_output":
+        elif role == "attention_output" and d.kernel == 0:
             whole = self.by_group(whole.t(), d).t().contiguous()
         if d.experts > 0 and (role == "gate_up" or role == "down"):
             self.put_expert(layer, role, whole)
@@ -270,17 +346,28 @@ class DenseDecoder(Types, DecoderProgram):
 
     def column_factors(self, layer: int, role: str) -> Tensor:
         """What the columns of a matrix are multiplied with: the norm before it [columns], or one factor [1]."""
-        if layer == program.HEAD:
+        if role == "head":
             return self.output_norm
-        d = self.described[layer]
         factor = 1.0
-        if role == "attention_output":
+        if role == "inputs":
+            return torch.full([1], float(self.hidden) ** -0.5, device=self.device)
+        d = self.described[layer]
+        own = {"router": "router_norm", "gate_up": "experts_norm"}.get(role, "")
+        if name(layer, own) in self.tensors:
+            return self.tensors[name(layer, own)]
+        if role == "attention_output" or role == "shared_down":
             factor = self.added_factor(d)
         elif role == "down":
             factor = self.added_factor(d) * d.experts_scale
-        elif d.norms != "after":
-            return self.tensors[name(layer, "attention_norm" if role == "qkv" else "feed_forward_norm")]
+        elif not role.startswith("input_"):
+            return self.norm_factors(layer, "attention_norm" if role == "qkv" else "feed_forward_norm")
         return torch.full([1], factor, device=self.device)
+
+    def norm_factors(self, layer: int, role: str) -> Tensor:
+        """The norm before a half, or 1 if there is none."""
+        if self.described[layer].norms != "after":
+            return self.tensors[name(layer, role)]
+        return torch.ones([1], device=self.device)
 
     def unpack_scaled(self, raw: Tensor, gguf_type: int, factors: Tensor, out: Tensor) -> None:
         """Rows times the factors of their columns, in float32, so that they are rounded once; some rows at a time."""
@@ -299,16 +386,37 @@ class DenseDecoder(Types, DecoderProgram):
         self.idle_rows = idle.contiguous().to(self.device)
         used = [0 for _ in self.cache_kinds]
         for i, d in enumerate(self.described):
-            cache = kind_of(self.cache_kinds, [float(d.kv_heads), float(d.head_dim)])
-            keys, values = self.all_keys[cache][used[cache]], self.all_values[cache][used[cache]]
-            used[cache] += 1
-            layer = self.built(i, d, keys, values)
+            kind = -1
+            if d.keys_of < 0:
+                kind = kind_of(self.cache_kinds, self.cache_kind(d))
+                used[kind] += 1
+            layer = self.built(i, d, kind, used[kind] - 1)
             self.run_layers.append(layer)
             self.whole_length = self.whole_length or self.deterministic and (d.cap > 0.0 or layer.sinks is not None)
+            self.has_rings = self.has_rings or d.ring > 0
+        self.no_masks = [self.no_mask for _ in self.sight_kinds]
         self.tensors.clear()
 
-    def built(self, i: int, d: Layer, keys: Tensor, values: Tensor) -> DenseLayer:
+    def built(self, i: int, d: Layer, kind: int, at: int) -> DenseLayer:
+        """kind, at: where the layer keeps what it keeps, if it keeps something"""
         rotation, growth = -1, -1
+        keys = values = matrices = last_channels = torch.zeros(0)
+        delta = DeltaWeights(keys, keys, keys, keys, self.epsilon)
+        if d.kernel > 0:
+            matrices, last_channels = self.all_matrices[kind][at], self.all_channels[kind][at]
+            delta = DeltaWeights(
+                self.tensors[name(i, "convolution")],
+                self.tensors[name(i, "decay")],
+                self.tensors[name(i, "decay_bias")],
+                self.tensors[name(i, "read_weights")],
+                self.epsilon,
+            )
+        elif d.keys_of >= 0:
+            keys, values = self.run_layers[d.keys_of].keys, self.run_layers[d.keys_of].values
+        elif d.ring > 0:
+            keys, values = self.ring_keys[kind][at][:, 0], self.ring_values[kind][at][:, 0]
+        else:
+            keys, values = self.all_keys[kind][at], self.all_values[kind][at]
         if d.rope >= 0:
             rotation = kind_of(self.rotation_kinds, [float(d.rope), float(d.head_dim)])
             if rotation == len(self.turns):
@@ -323,10 +431,13 @@ class DenseDecoder(Types, DecoderProgram):
             described=d,
             rotation=rotation,
             growth=growth,
-            sight=kind_of(self.sight_kinds, [float(d.window), float(d.heads // d.kv_heads)]),
+            sight=kind_of(self.sight_kinds, [float(d.window), float(d.heads // d.kv_heads), float(d.ring)]) if d.kernel == 0 else -1,
             norm_before=d.norms != "after",
             keys=keys,
             values=values,
+            matrices=matrices,
+            last_channels=last_channels,
+            delta=delta,
             qkv=self.tensors[name(i, "qkv")],
             qkv_bias=self.tensors.get(name(i, "qkv_bias")),
             head_norms=self.tensors.get(name(i, "head_norms")),
@@ -342,6 +453,16 @@ class DenseDecoder(Types, DecoderProgram):
             down=self.tensors[name(i, "down")],
             down_bias=self.tensors.get(name(i, "down_bias")),
             feed_forward_post_norm=self.tensors.get(name(i, "feed_forward_post_norm")),
+            shared_gate_up=self.tensors.get(name(i, "shared_gate_up")),
+            shared_down=self.tensors.get(name(i, "shared_down")),
+            shared_gate=self.tensors.get(name(i, "shared_gate")),
+            shared_post_norm=self.tensors.get(name(i, "shared_post_norm")),
+            experts_post_norm=self.tensors.get(name(i, "experts_post_norm")),
+            expert_scales=self.tensors.get(name(i, "expert_scales")),
+            input_gate=self.tensors.get(name(i, "input_gate")),
+            input_projection=self.tensors.get(name(i, "input_projection")),
+            input_post_norm=self.tensors.get(name(i, "input_post_norm")),
+            scale=self.tensors.get(name(i, "layer_scale")),
         )
 
     def add_turns(self, frequencies: List[float], strength: float, dim: int) -> None:
@@ -361,13 +482,16 @@ class DenseDecoder(Types, DecoderProgram):
 
     @torch.jit.export
     def step_bytes(self) -> int:
-        bytes = bytes_of([self.head_matrix])
+        bytes = bytes_of([self.head_matrix, self.input_matrix])
         for layer in self.run_layers:
             block = bytes_of([layer.gate_up, layer.down])
             router = layer.router
             if router is not None:
                 block = block // layer.described.experts * layer.described.used_experts + bytes_of([router])
             bytes += bytes_of([layer.qkv, layer.output]) + block
+            for matrix in [layer.shared_gate_up, layer.shared_down, layer.input_gate, layer.input_projection]:
+                if matrix is not None:
+                    bytes += bytes_of([matrix])
         return bytes
 
     # To the device and back.
@@ -421,7 +545,14 @@ class DenseDecoder(Types, DecoderProgram):
             turns = self.turns[i].index_select(0, positions)
             turned = turns[:, 0] * self.unturned[i]
             rotations.append(turned.addcmul_(turns[:, 1], self.quarter_turns[i]).to(self.compute_dtype))
-        return Turns(rotations, [growth.index_select(0, positions) for growth in self.growths])
+        cells: List[Tensor] = []
+        for _window, _group, size in self.sight_kinds:
+            ring = int(size)
+            if ring > 0:
+                cells.append(torch.where(positions == self.max_length, ring, positions % ring))
+            else:
+                cells.append(positions)
+        return Turns(rotations, [growth.index_select(0, positions) for growth in self.growths], cells)
 
     def norm(self, x: Tensor) -> Tensor:
         """RMSNorm without its weights and the square root of H: [n, H]."""
@@ -456,22 +587,38 @@ class DenseDecoder(Types, DecoderProgram):
         keys = torch.linalg.vector_norm(each[:, d.heads :], 2, [1], True).expand(-1, d.kv_heads, -1)
         return torch.cat([queries, keys], 1)
 
-    def attention_inputs(self, x: Tensor, layer: DenseLayer, turns: Turns) -> Tuple[Tensor, Tensor]:
-        """Queries and keys with rotary positions, [n, A + G, D], and values [n, G, D], in the cache's type."""
-        d = layer.described
-        turning = d.heads + d.kv_heads
+    def first_product(self, x: Tensor, layer: DenseLayer) -> Tensor:
         inputs = self.norm(x) if layer.norm_before else x.narrow(1, 0, self.hidden).to(self.compute_dtype)
-        qkv = F.linear(inputs, layer.qkv, layer.qkv_bias).view(x.size(0), -1, d.head_dim)
-        qk, head_norms = qkv.narrow(1, 0, turning), layer.head_norms
+        return F.linear(inputs, layer.qkv, layer.qkv_bias)
+
+    def attention_inputs(self, x: Tensor, layer: DenseLayer, turns: Turns) -> Tuple[Tensor, Tensor, Tensor]:
+        """Queries and keys with rotary positions, [n, A + G, D], and values [n, G, D], in the cache's type; gates [n, A, D] or
+        `no_gates`. There are no keys and values in a layer that reads those of an earlier one."""
+        d = layer.described
+        kv_heads = d.kv_heads if d.keys_of < 0 else 0
+        turning = d.heads + kv_heads
+        qkv = self.first_product(x, layer).view(x.size(0), -1, d.head_dim)
+        qk, v, head_norms = qkv.narrow(1, 0, turning), qkv.narrow(1, turning, kv_heads), layer.head_norms
         if head_norms is not None:
-            normed = torch.empty(qk.size(), dtype=self.compute_dtype, device=self.device)
-            qk = torch.div(qk, torch.hypot(self.head_lengths(qk, d), layer.head_norm_epsilon))
-            qk = torch.mul(qk, head_norms, out=normed)
+            part = qkv.narrow(1, 0, head_norms.size(0))
+            normed = torch.empty(part.size(), dtype=self.compute_dtype, device=self.device)
+            part = torch.div(part, torch.hypot(self.head_lengths(part, d), layer.head_norm_epsilon))
+            part = torch.mul(part, head_norms, out=normed)
+            qk = part.narrow(1, 0, turning)
+            if part.size(1) > turning:
+                v = part.narrow(1, turning, kv_heads)
         if layer.rotation >= 0:
             qk = torch.bmm(qk, turns.rotations[layer.rotation])
         if layer.growth >= 0:
             qk.narrow(1, 0, d.heads).mul_(turns.growths[layer.growth])
-        return qk.to(self.cache_dtype), qkv.narrow(1, turning, d.kv_heads).to(self.cache_dtype)
+        gates = qkv.narrow(1, turning + kv_heads, d.heads) if d.gated else self.no_gates
+        return qk.to(self.cache_dtype), v.to(self.cache_dtype), gates
+
+    def add_attention(self, x: Tensor, attention: Tensor, gates: Tensor, layer: DenseLayer) -> None:
+        """Adds what the last matrix of a mixer makes of attention [n, A · D]."""
+        if gates.size(1) > 0:
+            attention = attention * gates.reshape(attention.size()).sigmoid()
+        self.add_product(x, attention, layer.output, layer.output_bias, layer.attention_post_norm)
 
     def feed_forward(self, x: Tensor, layer: DenseLayer, apart: bool) -> None:
         """apart: each row's experts run for it alone"""
@@ -482,9 +629,47 @@ class DenseDecoder(Types, DecoderProgram):
             self.add_product(x, between, layer.down, layer.down_bias, layer.feed_forward_post_norm)
         else:
             weights, chosen = routed(F.linear(inputs.float(), router, layer.router_bias), d)
+            scales = layer.expert_scales
+            if scales is not None:
+                weights = weights * scales[chosen]
             gate_up, down = (layer.gate_up, layer.gate_up_bias), (layer.down, layer.down_bias)
             result = run_experts(inputs, weights, chosen, gate_up, down, d.activation, apart)
+            result = self.normed(result, layer.experts_post_norm)
+            shared_gate_up, shared_down = layer.shared_gate_up, layer.shared_down
+            if shared_gate_up is not None and shared_down is not None:
+                beside = F.linear(activated(F.linear(inputs, shared_gate_up), d.activation), shared_down)
+                beside, gate = self.normed(beside, layer.shared_post_norm), layer.shared_gate
+                if gate is not None:
+                    beside = beside * F.linear(inputs.float(), gate).sigmoid()
+                result = result + beside
             self.add_result(x, result, layer.feed_forward_post_norm)
+
+    def normed(self, rows: Tensor, norm: Optional[Tensor]) -> Tensor:
+        """Rows [n, H] with a norm, if there is one, in float32."""
+        if norm is None:
+            return rows
+        length = torch.linalg.vector_norm(rows, 2, [1], True, dtype=torch.float32)
+        return torch.div(rows, torch.hypot(length, self.norm_epsilon)).mul_(norm)
+
+    def layer_inputs(self, tokens: Tensor, x: Tensor) -> Tensor:
+        """What each layer takes of tokens beside the stream: [layers, n, P]. The sum is scaled to keep its variance."""
+        n, size = tokens.size(0), self.layer_input
+        projected = F.linear(x.narrow(1, 0, self.hidden).to(self.compute_dtype), self.input_matrix).view(n, -1, size)
+        length = torch.linalg.vector_norm(projected, 2, [2], True, dtype=torch.float32)
+        epsilon = torch.full([1], (size * self.epsilon) ** 0.5, device=self.device)
+        projected = torch.div(projected, torch.hypot(length, epsilon)).mul_(self.input_norm)
+        sum = projected.add_(self.embed_for_layers(tokens).view(n, -1, size)).mul_(0.5**0.5)
+        return sum.to(self.compute_dtype).transpose(0, 1).contiguous()
+
+    def end_layer(self, x: Tensor, layer: DenseLayer, inputs: Tensor) -> None:
+        """Adds what the layer makes of its inputs [n, P], and scales the stream."""
+        gate, projection, scale = layer.input_gate, layer.input_projection, layer.scale
+        if gate is not None and projection is not None:
+            gates = F.linear(x.narrow(1, 0, self.hidden).to(self.compute_dtype), gate)
+            between = activated(torch.cat([gates, inputs], 1), layer.described.activation)
+            self.add_product(x, between, projection, None, layer.input_post_norm)
+        if scale is not None:
+            x.narrow(1, 0, self.hidden).mul_(scale)
 
     def head(self, x: Tensor) -> Tensor:
         return self.bounded(F.linear(self.norm(x), self.head_matrix).float())
@@ -514,14 +699,30 @@ class DenseDecoder(Types, DecoderProgram):
 
     # Decode steps: one token for each of the sequences in slots 0 to n - 1.
 
-    def decode_masks(self, positions: Tensor, length: int) -> List[Tensor]:
-        """For each sight, the `mask` of the rows of a step: [n, 1, A / G, length]."""
+    def decode_masks(self, positions: Tensor, length: int, alone: bool) -> List[Tensor]:
+        """For each sight, the `mask` of the rows of a step: [n, 1, A / G, length or ring].
+
+        alone: there is one row, and `length` ends with it. Then only rings have masks.
+        """
         masks: List[Tensor] = []
         last = positions.view(-1, 1, 1, 1)
-        for window, group in self.sight_kinds:
-            shape = [positions.size(0), 1, int(group), length]
-            masks.append(self.mask(shape, self.places[:length], last, int(window)))
+        for window, group, size in self.sight_kinds:
+            ring = int(size)
+            if ring > 0:
+                shape = [positions.size(0), 1, int(group), ring]
+                masks.append(self.mask(shape, self.held(last, ring), last, int(window)))
+            elif alone:
+                masks.append(self.no_mask)
+            else:
+                shape = [positions.size(0), 1, int(group), length]
+                masks.append(self.mask(shape, self.places[:length], last, int(window)))
         return masks
+
+    def held(self, last: Tensor, ring: int) -> Tensor:
+        """The positions in the cells of a ring whose newest is `last`. Those below 0 have not been written to; a position
+        that nothing sees takes their place."""
+        held = last - (last - self.places[:ring]) % ring
+        return held.masked_fill(held < 0, self.length)
 
     def mask(self, shape: List[int], places: Tensor, last: Tensor, window: int) -> Tensor:
         """What is added to the scores of places for a row at position `last`: 0 for those that it sees. The others get a
@@ -533,28 +734,52 @@ class DenseDecoder(Types, DecoderProgram):
         return torch.zeros(shape, dtype=self.cache_dtype, device=self.device).masked_fill_(unseen, -30000.0)
 
     def decode_attention(
-        self, qk: Tensor, v: Tensor, layer: DenseLayer, positions: Tensor, length: int, masks: List[Tensor]
+        self, qk: Tensor, v: Tensor, layer: DenseLayer, cells: Tensor, length: int, masks: List[Tensor]
     ) -> Tensor:
         """Writes a step's keys and values to the cache and attends: [n, A · D]. A single row without a mask sees all of
         the length and its window."""
-        n, d = v.size(0), layer.described
-        at: List[Optional[Tensor]] = [self.slot_numbers[:n], positions]
-        layer.keys.index_put_(at, qk.narrow(1, d.heads, d.kv_heads))
-        layer.values.index_put_(at, v)
+        n, d = qk.size(0), layer.described
+        if d.keys_of < 0:
+            at: List[Optional[Tensor]] = [self.slot_numbers[:n], cells]
+            layer.keys.index_put_(at, qk.narrow(1, d.heads, d.kv_heads))
+            layer.values.index_put_(at, v)
         q = qk.narrow(1, 0, d.heads).view(n, -1, d.kv_heads, d.head_dim).transpose(1, 2)
-        mask: Optional[Tensor] = None
+        mask: Optional[Tensor] = masks[layer.sight]
         first = 0
-        if len(masks) > 0:
-            mask = masks[layer.sight]
-        elif d.window > 0:
-            first = max(0, length - d.window)
+        if d.ring > 0:
+            length = d.ring
+        elif masks[layer.sight].size(0) == 0:
+            mask = None
+            first = max(0, length - d.window) if d.window > 0 else 0
         k, v = layer.keys[:n, first:length].transpose(1, 2), layer.values[:n, first:length].transpose(1, 2)
         return self.attend(q, k, v, mask, layer).view(n, -1)
 
+    def delta_steps(self, rows: Tensor, layer: DenseLayer, positions: Tensor, real: int) -> Tensor:
+        """A token of each slot: [n, A · D]. Only the first `real` rows are tokens; the states of other slots stay."""
+        n = rows.size(0)
+        begins = (positions == 0).view(n, 1, 1)
+        before = layer.last_channels[:n, 0].masked_fill(begins, 0.0)
+        matrices = layer.matrices[:n, 0].masked_fill(begins.unsqueeze(3), 0.0)
+        out, matrices, before = delta_step(rows.float(), matrices, before, layer.described, layer.delta)
+        layer.matrices[:real, 0].copy_(matrices[:real])
+        layer.last_channels[:real, 0].copy_(before[:real])
+        return out.to(self.compute_dtype)
+
+    def delta_prompt(self, rows: Tensor, layer: DenseLayer, slot: int, start: int) -> Tensor:
+        """A chunk of a prompt: [n, A · D]."""
+        matrices, before = layer.matrices[slot, 0], layer.last_channels[slot, 0]
+        if start == 0:
+            matrices.zero_()
+            before.zero_()
+        out, new_matrices, new_before = delta_chunk(rows.float(), matrices, before, layer.described, layer.delta)
+        matrices.copy_(new_matrices)
+        before.copy_(new_before)
+        return out.to(self.compute_dtype)
+
     def layers_of_step(
-        self, tokens: Tensor, positions: Tensor, chunk_tokens: Tensor, length: int, masks: List[Tensor]
+        self, tokens: Tensor, positions: Tensor, chunk_tokens: Tensor, length: int, masks: List[Tensor], real: int
     ) -> Tensor:
-        """The rows [n] of a step, and the chunks that run with it: [n, H + 8]."""
+        """The rows [n] of a step, and the chunks that run with it: [n, H + 8]. Only the first `real` rows are tokens."""
         n = tokens.size(0)
         x_tokens, x_positions = tokens, positions
         chunk_masks: List[List[Tensor]] = []
@@ -565,35 +790,53 @@ class DenseDecoder(Types, DecoderProgram):
                 chunk_masks.append(self.prefill_masks(start, chunk_length))
             x_tokens, x_positions = torch.cat([tokens, chunk_tokens]), torch.cat(places)
         x, turns = self.embed(x_tokens), self.turned_by(x_positions)
-        for layer in self.run_layers:
-            qk, v = self.attention_inputs(x, layer, turns)
-            if len(chunk_masks) == 0:
-                attention = self.decode_attention(qk, v, layer, positions, length, masks)
+        inputs = self.layer_inputs(x_tokens, x) if self.layer_input > 0 else x
+        for index, layer in enumerate(self.run_layers):
+            if layer.described.kernel > 0:
+                attention, gates = self.delta_of_step(self.first_product(x, layer), layer, positions, real), self.no_gates
+            elif len(chunk_masks) == 0:
+                qk, v, gates = self.attention_inputs(x, layer, turns)
+                attention = self.decode_attention(qk, v, layer, turns.cells[layer.sight], length, masks)
             else:
-                all = [self.decode_attention(qk[:n], v[:n], layer, positions, length, masks)]
+                qk, v, gates = self.attention_inputs(x, layer, turns)
+                cells = turns.cells[layer.sight]
+                all = [self.decode_attention(qk[:n], v[:n], layer, cells[:n], length, masks)]
                 first = n
                 for i, place in enumerate(self.chunk_places):
                     slot, start, chunk_length = place
                     last = first + chunk_length
-                    all.append(self.prefill_attention(qk[first:last], v[first:last], layer, slot, start, chunk_masks[i]))
+                    own = cells[first:last]
+                    all.append(self.prefill_attention(qk[first:last], v[first:last], layer, slot, start, own, chunk_masks[i]))
                     first = last
                 attention = torch.cat(all)
-            self.add_product(x, attention, layer.output, layer.output_bias, layer.attention_post_norm)
+            self.add_attention(x, attention, gates, layer)
             self.feed_forward(x, layer, self.deterministic)
+            self.end_layer(x, layer, inputs[index] if self.layer_input > 0 else inputs)
         return x[:n]
+
+    def delta_of_step(self, rows: Tensor, layer: DenseLayer, positions: Tensor, real: int) -> Tensor:
+        """The rows of a step, and the chunks that run with it: [all, A · D]."""
+        n = positions.size(0)
+        if rows.size(0) == n:
+            return self.delta_steps(rows, layer, positions, real)
+        all = [self.delta_steps(rows[:n], layer, positions, real)]
+        first = n
+        for slot, start, chunk_length in self.chunk_places:
+            all.append(self.delta_prompt(rows[first : first + chunk_length], layer, slot, start))
+            first += chunk_length
+        return torch.cat(all)
 
     def decode_step(self, tokens: Tensor, positions: Tensor, chunk_tokens: Tensor, max_position: int) -> Tensor:
         n = tokens.size(0)
         if self.deterministic:
             tokens = torch.cat([tokens, self.idle_rows[0, n:]])
             positions = torch.cat([positions, self.idle_rows[1, n:]])
-        if tokens.size(0) == 1:
-            none: List[Tensor] = []
-            x = self.layers_of_step(tokens, positions, chunk_tokens, max_position + 1, none)
-        else:
-            length = self.length if self.whole_length else self.bucket(max_position + 1)
-            x = self.layers_of_step(tokens, positions, chunk_tokens, length, self.decode_masks(positions, length))
-        return self.head(x)[:n]
+        alone = tokens.size(0) == 1
+        length = self.length if self.whole_length else self.bucket(max_position + 1)
+        if alone:
+            length = max_position + 1
+        masks = self.no_masks if alone and not self.has_rings else self.decode_masks(positions, length, alone)
+        return self.head(self.layers_of_step(tokens, positions, chunk_tokens, length, masks, n))[:n]
 
     @torch.jit.export
     def captured_step(self, numbers: Tensor, length: int, sampled: bool) -> Tensor:
@@ -605,34 +848,40 @@ class DenseDecoder(Types, DecoderProgram):
         """
         n = numbers.size(0) // 7
         i, f = numbers[: 3 * n].view(3, n).long(), numbers[3 * n :].view(4, n).float()
-        x = self.layers_of_step(i[0], i[1], self.places[:0], length, self.decode_masks(i[1], length))
+        x = self.layers_of_step(i[0], i[1], self.places[:0], length, self.decode_masks(i[1], length, False), n)
         return sample_at_once(self.head(x), Sampling(f[0], i[2], f[1], f[2], f[3], sampled, False))
 
     # Prompts: a chunk of one sequence.
 
     def prefill_masks(self, start: int, n: int) -> List[Tensor]:
-        """For each sight, the `mask` of the rows of a chunk: [1, 1, n · A / G, length]. The positions end
+        """For each sight, the `mask` of the rows of a chunk: [1, 1, n · A / G, length or ring]. The positions end
         where the chunk does, and begin with the window of its first row."""
         masks: List[Tensor] = []
         last = self.places[start : start + n].view(n, 1, 1)
-        for size, a_group in self.sight_kinds:
-            window, group = int(size), int(a_group)
+        for size, a_group, kept in self.sight_kinds:
+            window, group, ring = int(size), int(a_group), int(kept)
             first = max(0, start + 1 - window) // 64 * 64 if window > 0 else 0
             places = self.places[first : self.bucket(start + n)]
+            if ring > 0:
+                places = self.held(last[n - 1, 0], ring)
             mask = self.mask([n, group, places.size(0)], places, last, window)
             masks.append(mask.view(1, 1, n * group, places.size(0)))
         return masks
 
     def prefill_attention(
-        self, qk: Tensor, v: Tensor, layer: DenseLayer, slot: int, start: int, masks: List[Tensor]
+        self, qk: Tensor, v: Tensor, layer: DenseLayer, slot: int, start: int, cells: Tensor, masks: List[Tensor]
     ) -> Tensor:
         """Writes a chunk's keys and values to the cache and attends to what each row sees: [n, A · D]."""
-        n, d, mask = v.size(0), layer.described, masks[layer.sight]
+        n, d, mask = qk.size(0), layer.described, masks[layer.sight]
         group = d.heads // d.kv_heads
         keys, values = layer.keys[slot], layer.values[slot]
-        keys[start : start + n].copy_(qk[:, d.heads :])
-        values[start : start + n].copy_(v)
-        last = self.bucket(start + n)
+        if d.keys_of < 0 and d.ring > 0:
+            keys.index_copy_(0, cells, qk[:, d.heads :])
+            values.index_copy_(0, cells, v)
+        elif d.keys_of < 0:
+            keys[start : start + n].copy_(qk[:, d.heads :])
+            values[start : start + n].copy_(v)
+        last = d.ring if d.ring > 0 else self.bucket(start + n)
         first = last - mask.size(3)
         q = qk[:, : d.heads].reshape(1, n * group, d.kv_heads, d.head_dim).transpose(1, 2)
         k, v = keys[first:last].transpose(0, 1).unsqueeze(0), values[first:last].transpose(0, 1).unsqueeze(0)
@@ -642,25 +891,43 @@ class DenseDecoder(Types, DecoderProgram):
         n = tokens.size(0)
         x, turns = self.embed(tokens), self.turned_by(self.places[start : start + n])
         masks = self.prefill_masks(start, n)
-        for layer in self.run_layers:
-            qk, v = self.attention_inputs(x, layer, turns)
-            attention = self.prefill_attention(qk, v, layer, slot, start, masks)
-            self.add_product(x, attention, layer.output, layer.output_bias, layer.attention_post_norm)
+        inputs = self.layer_inputs(tokens, x) if self.layer_input > 0 else x
+        for index, layer in enumerate(self.run_layers):
+            gates = self.no_gates
+            if layer.described.kernel > 0:
+                attention = self.delta_prompt(self.first_product(x, layer), layer, slot, start)
+            else:
+                qk, v, gates = self.attention_inputs(x, layer, turns)
+                attention = self.prefill_attention(qk, v, layer, slot, start, turns.cells[layer.sight], masks)
+            self.add_attention(x, attention, gates, layer)
             self.feed_forward(x, layer, False)
+            self.end_layer(x, layer, inputs[index] if self.layer_input > 0 else inputs)
         return x[first:]
 
     # Slots.
 
+    def of_states(self) -> List[Tensor]:
+        """[layers, slots, STATES, …] of each kind of layers, with empty ones between them."""
+        return self.ring_keys + self.ring_values + self.all_matrices + self.all_channels
+
     @torch.jit.export
     def copy_slot(self, source: int, target: int, length: int) -> None:
         for cache in self.all_keys + self.all_values:
-            cache[:, target, :length].copy_(cache[:, source, :length])
+            if cache.numel() > 0:
+                cache[:, target, :length].copy_(cache[:, source, :length])
+
+    @torch.jit.export
+    def copy_state(self, source: int, from_state: int, target: int, to_state: int) -> None:
+        for states in self.of_states():
+            if states.numel() > 0:
+                states[:, target, to_state].copy_(states[:, source, from_state])
 
     @torch.jit.export
     def swap_slots(self, a: int, b: int, length: int) -> None:
         """Layer by layer, to bound the temporaries."""
-        for layer in self.run_layers:
-            for cache in [layer.keys, layer.values]:
-                kept = cache[a, :length].clone()
-                cache[a, :length].copy_(cache[b, :length])
-                cache[b, :length].copy_(kept)
+        for caches in self.all_keys + self.all_values:
+            for layer in range(caches.size(0)):
+                exchange(caches[layer, a, :length], caches[layer, b, :length])
+        for states in self.of_states():
+            for layer in range(states.size(0)):
+                exchange(states[layer, a], states[layer, b])

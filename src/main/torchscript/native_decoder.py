@@ -33,9 +33,10 @@ put_quants(Tensor(a!) decoder, Tensor quants, Tensor scales, Tensor offsets, int
 put_plain(Tensor(a!) decoder, Tensor rows, int first, int count) -> ()
 is_finite(Tensor(a!) decoder, Tensor(b!) answer) -> ()
 embed(Tensor(a!) decoder, Tensor tokens, Tensor(b!) x) -> ()
-forward(Tensor(a!) decoder, Tensor(b!) x, Tensor slots, Tensor positions, int first, int count) -> ()
+forward(Tensor(a!) decoder, Tensor(b!) x, Tensor(c!) inputs, Tensor slots, Tensor positions, int first, int count) -> ()
 head(Tensor(a!) decoder, Tensor x, Tensor(b!) logits) -> ()
 copy_slot(Tensor(a!) decoder, int source, int target, int length) -> ()
+copy_state(Tensor(a!) decoder, int source, int from, int target, int to) -> ()
 swap_slots(Tensor(a!) decoder, int a, int b, int length) -> ()
 """
 
@@ -90,6 +91,7 @@ class NativeDecoder(DecoderProgram):
         self.head_norms, self.activations = native_formats.HEAD_NORMS, native_formats.ACTIVATIONS
         self.rows_are_independent = True
         self.native = torch.zeros([1], dtype=torch.int64)
+        self.no_inputs = torch.zeros(0)
         self.stored_bytes = 0
 
     # Loading.
@@ -101,7 +103,7 @@ class NativeDecoder(DecoderProgram):
             cache_type = native_formats.CACHE_F32
         elif self.cache_type == "fp16":
             cache_type = native_formats.CACHE_F16
-        sizes = torch.tensor([self.hidden, self.vocabulary, self.slots, self.max_length])
+        sizes = torch.tensor([self.hidden, self.vocabulary, self.slots, self.max_length, self.layer_input])
         # One thread loads the weights.
         torch.ops.llmworker.open(self.native, sizes, self.epsilon, cache_type, 1)
         for rope in self.ropes:
@@ -113,8 +115,9 @@ class NativeDecoder(DecoderProgram):
 
     def add_native_layer(self, d: Layer) -> None:
         """In the order in which ops.cpp reads the members."""
-        integers = [d.heads, d.kv_heads, d.head_dim, d.window, d.rope, d.growth_length, d.width, d.experts]
-        integers += [d.used_experts, int(d.norms != "after"), int(d.norms != "before")]
+        integers = [d.heads, d.kv_heads, d.head_dim, d.window, d.ring, d.keys_of, d.rope, d.growth_length, d.width]
+        integers += [d.experts, d.used_experts, d.shared_width, d.kernel, d.key_dim, int(d.gated), int(d.tiled)]
+        integers += [int(d.norms != "after"), int(d.norms != "before")]
         integers += [int(d.softmax_of_chosen), int(d.normalised)]
         integers += [self.head_norms.index(d.head_norm), self.activations.index(d.activation)]
         numbers = [d.scale, d.cap, d.residual_scale, d.experts_scale, d.growth_beta]
@@ -208,6 +211,13 @@ class NativeDecoder(DecoderProgram):
             torch.ops.llmworker.embed(self.native, tokens.contiguous(), x)
         return x if self.embedding_scale == 1.0 else x.mul_(self.embedding_scale)
 
+    def run(self, tokens: Tensor, slots: Tensor, positions: Tensor, first: int, count: int) -> Tensor:
+        """Runs tokens [n] through all layers. The result [n, H] is complete from row `first` on, for `count` rows."""
+        x = self.embed(tokens)
+        inputs = self.embed_for_layers(tokens) if self.layer_input > 0 else self.no_inputs
+        torch.ops.llmworker.forward(self.native, x, inputs, slots, positions.contiguous(), first, count)
+        return x
+
     def head(self, x: Tensor) -> Tensor:
         logits = torch.empty([x.size(0), self.vocabulary])
         torch.ops.llmworker.head(self.native, x, logits)
@@ -222,21 +232,20 @@ class NativeDecoder(DecoderProgram):
                 all_slots.append(torch.full([length], slot))
                 all_positions.append(self.places[start : start + length])
             tokens, slots, positions = torch.cat([tokens, chunk_tokens]), torch.cat(all_slots), torch.cat(all_positions)
-        x = self.embed(tokens)
-        torch.ops.llmworker.forward(self.native, x, slots, positions.contiguous(), 0, n)
-        return self.head(x[:n])
+        return self.head(self.run(tokens, slots, positions, 0, n)[:n])
 
     def run_chunk(self, tokens: Tensor, slot: int, start: int, first: int) -> Tensor:
-        """The last layer is only computed for the rows from `first` on."""
+        """The layers behind the last keys and values are only computed for the rows from `first` on."""
         n = tokens.size(0)
-        x = self.embed(tokens)
-        places = self.places[start : start + n]
-        torch.ops.llmworker.forward(self.native, x, torch.full([n], slot), places, first, n - first)
-        return x[first:]
+        return self.run(tokens, torch.full([n], slot), self.places[start : start + n], first, n - first)[first:]
 
     @torch.jit.export
     def copy_slot(self, source: int, target: int, length: int) -> None:
         torch.ops.llmworker.copy_slot(self.native, source, target, length)
+
+    @torch.jit.export
+    def copy_state(self, source: int, from_state: int, target: int, to_state: int) -> None:
+        torch.ops.llmworker.copy_state(self.native, source, from_state, target, to_state)
 
     @torch.jit.export
     def swap_slots(self, a: int, b: int, length: int) -> None:

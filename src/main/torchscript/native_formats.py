@@ -29,9 +29,34 @@ VECTOR_ROLES: Final[List[str]] = [
     "router_bias",
     "gate_up_bias",
     "down_bias",
+    "layer_scale",
+    "input_post_norm",
+    "router_norm",
+    "expert_scales",
+    "experts_norm",
+    "experts_post_norm",
+    "shared_gate",
+    "shared_post_norm",
+    "convolution",
+    "decay",
+    "decay_bias",
+    "read_weights",
     "output_norm",
+    "input_norm",
 ]
-MATRIX_ROLES: Final[List[str]] = ["qkv", "attention_output", "router", "gate_up", "down", "head"]
+MATRIX_ROLES: Final[List[str]] = [
+    "qkv",
+    "attention_output",
+    "router",
+    "gate_up",
+    "down",
+    "shared_gate_up",
+    "shared_down",
+    "input_gate",
+    "input_projection",
+    "inputs",
+    "head",
+]
 
 # `HeadNorm` and `Activation`, likewise.
 HEAD_NORMS: Final[List[str]] = ["none", "each", "whole"]

@@ -15,31 +15,40 @@ from steering import count, forbid_others, marked, penalised, report, weighted, 
 # The methods that the worker calls (`ExportedProgram` and its three kinds), by the file of the exported program.
 # `export.py` and a test of the worker check that each program has them.
 COMMON_METHODS = """
-configure add_rope add_layer allocate put_embedding put_vector put_output_norm put_matrix build step_bytes source_sha256
-prefill prefill_last prefill_logits add_chunk decode begin_steered decode_steered decode_logits copy_slot swap_slots
+configure add_rope add_layer allocate put_embedding put_layer_embedding put_vector put_output_norm put_matrix build
+step_bytes source_sha256 prefill prefill_last prefill_logits add_chunk decode begin_steered decode_steered decode_logits
+copy_slot copy_state swap_slots
 """.split()
 METHODS = {
     "decoder.pt": COMMON_METHODS + "int4_available packing_available packs_megabytes pack_late pack unpack".split(),
     "dense.pt": COMMON_METHODS + ["placement"],
     "native.pt": COMMON_METHODS + ["close", "use_threads", "is_finite"],
 }
-# The layer of the last matrix, `head`.
+# Of a slot in each layer that does not keep all positions: the present state, and copies at earlier positions.
+STATES: Final[int] = 3
+# The layer of what belongs to none, such as the last matrix, `head`.
 HEAD: Final[int] = -1
 
 
 class Layer(NamedTuple):
-    """What a layer does. The worker's records `Attention` and `FeedForward` describe it."""
+    """What a layer does. The worker's records `Attention`, `DeltaNet` and `FeedForward` describe it."""
 
-    heads: int
-    kv_heads: int
-    head_dim: int
+    heads: int  # of queries; in a delta net of values
+    kv_heads: int  # of keys and values; in a delta net of queries and keys
+    head_dim: int  # in a delta net that of values
     window: int  # positions that a token sees; 0: all
+    ring: int  # positions that it keeps; 0: all
+    keys_of: int  # the earlier layer whose keys and values it reads; -1: it has its own
     rope: int  # which rotary positions; -1: none
     scale: float  # of the scores
     cap: float  # of the scores; 0: none
     growth_beta: float
     growth_length: int
     head_norm: str  # none, each or whole
+    gated: bool  # the result of attention is multiplied with the sigmoid of a gate
+    kernel: int  # tokens that the convolution of a delta net sees; 0: attention
+    key_dim: int  # of a head of a delta net's keys
+    tiled: bool  # value head i of a delta net belongs to key head i % kv_heads; otherwise neighbours share one
     norms: str  # before, after or around
     residual_scale: float
     activation: str  # silu, gelu or clamped
@@ -49,6 +58,7 @@ class Layer(NamedTuple):
     softmax_of_chosen: bool
     normalised: bool  # the weights of the chosen experts
     experts_scale: float
+    shared_width: int  # of a block beside the experts, which all tokens take; 0: none
 
 
 class Rope(NamedTuple):
@@ -91,6 +101,8 @@ class DecoderProgram(torch.nn.Module):
         self.embedding_scale = 1.0
         self.logit_scale = 1.0
         self.logit_cap = 0.0
+        # Values that each layer takes of a token beside the stream, P; 0: none.
+        self.layer_input = 0
         self.compute = "fp32"
         self.cache_type = "fp32"
         # In deterministic mode a row's result never depends on the other rows, to the bit.
@@ -101,6 +113,9 @@ class DecoderProgram(torch.nn.Module):
         # The token embedding as it is in the file, [V, bytes of a row]. Rows are unpacked when they are looked up.
         self.embedding = torch.zeros(0)
         self.embedding_type = 0
+        # Likewise the second embedding, [V, bytes of layers · P values].
+        self.layer_embedding = torch.zeros(0)
+        self.layer_embedding_type = 0
         # Chunks of prompts that run with the next step: all their tokens, and the slot, start and length of each.
         self.chunk_ids = []
         self.chunk_places = []
@@ -127,6 +142,7 @@ class DecoderProgram(torch.nn.Module):
         embedding_scale: float,
         logit_scale: float,
         logit_cap: float,
+        layer_input: int,
         compute: str,
         cache: str,
         device: str,
@@ -135,12 +151,14 @@ class DecoderProgram(torch.nn.Module):
         """lone_length: positions of the float32 copy of slot 0; only `decoder.py` has one
         norms_from_zero: whether the file has the weights of RMS norms less 1
         logit_cap: bounds the logits by a tanh; 0: no bound
+        layer_input: values that each layer takes of a token beside the stream; 0: none
         compute, cache: fp32, bf16 or fp16, the type of dense matrices and of the KV cache
         """
         self.hidden, self.vocabulary = hidden, vocabulary
         self.slots, self.max_length, self.lone_length = slots, max_length, lone_length
         self.epsilon, self.norm_offset = epsilon, 1.0 if norms_from_zero else 0.0
         self.embedding_scale, self.logit_scale, self.logit_cap = embedding_scale, logit_scale, logit_cap
+        self.layer_input = layer_input
         self.compute, self.cache_type = compute, cache
         self.device = torch.device(device)
         self.deterministic = deterministic
@@ -156,12 +174,18 @@ class DecoderProgram(torch.nn.Module):
         kv_heads: int,
         head_dim: int,
         window: int,
+        ring: int,
+        keys_of: int,
         rope: int,
         scale: float,
         cap: float,
         growth_beta: float,
         growth_length: int,
         head_norm: str,
+        gated: bool,
+        kernel: int,
+        key_dim: int,
+        tiled: bool,
         norms: str,
         residual_scale: float,
         activation: str,
@@ -171,18 +195,25 @@ class DecoderProgram(torch.nn.Module):
         softmax_of_chosen: bool,
         normalised: bool,
         experts_scale: float,
+        shared_width: int,
     ) -> None:
         layer = Layer(
             heads,
             kv_heads,
             head_dim,
             window,
+            ring,
+            keys_of,
             rope,
             scale,
             cap,
             growth_beta,
             growth_length,
             head_norm,
+            gated,
+            kernel,
+            key_dim,
+            tiled,
             norms,
             residual_scale,
             activation,
@@ -192,6 +223,7 @@ class DecoderProgram(torch.nn.Module):
             softmax_of_chosen,
             normalised,
             experts_scale,
+            shared_width,
         )
         self.described.append(layer)
         self.layers += 1
@@ -208,6 +240,11 @@ class DecoderProgram(torch.nn.Module):
         self.embedding_type = gguf_type
 
     @torch.jit.export
+    def put_layer_embedding(self, parts: List[Tensor], gguf_type: int, rows: int) -> None:
+        self.layer_embedding = torch.cat([part.to(self.device) for part in parts]).view(rows, -1)
+        self.layer_embedding_type = gguf_type
+
+    @torch.jit.export
     def put_output_norm(self, parts: List[Tensor], gguf_type: int) -> None:
         self.add_output_norm(self.vector(parts[0], gguf_type) + self.norm_offset)
 
@@ -218,25 +255,36 @@ class DecoderProgram(torch.nn.Module):
     @torch.jit.export
     def put_vector(self, layer: int, role: str, parts: List[Tensor], types: List[int]) -> None:
         """A vector of a layer, joined from its parts: attention_norm, attention_post_norm, feed_forward_norm,
-        feed_forward_post_norm [H]; qkv_bias; head_norms, of each head of queries and keys or of all; sinks [A];
-        attention_output_bias [H]; router_bias; gate_up_bias and down_bias, of all experts."""
+        feed_forward_post_norm [H]; qkv_bias; head_norms, of queries, keys and values if they have one, of each head or
+        of all; sinks [A]; attention_output_bias [H]; router_bias; gate_up_bias and down_bias, of all experts;
+        layer_scale [1]; input_post_norm [H]; expert_scales [E]; shared_gate [H] of the block beside experts; of what
+        stands apart there, router_norm, whose results are divided by the root of H, experts_norm, experts_post_norm,
+        shared_post_norm [H]. Of a delta net convolution [channels, kernel]; decay and decay_bias [heads], or
+        decay_logarithm; read_weights [D]. Of layer -1 input_norm [P]."""
         own: List[Tensor] = []
         for i in range(len(parts)):
             own.append(self.vector(parts[i], types[i]))
-        d = self.described[layer]
         if role == "head_norms":
+            d = self.described[layer]
             if d.head_norm == "each":
-                own = [own[0].repeat(d.heads), own[1].repeat(d.kv_heads)]
+                own = [own[i].repeat(d.heads if i == 0 else d.kv_heads) for i in range(len(own))]
         elif role == "gate_up_bias":
-            blocks = max(1, d.experts)
+            blocks = max(1, self.described[layer].experts)
             own = [torch.cat([part.view(blocks, -1) for part in own], 1).view(-1)]
         whole = torch.cat(own) if len(own) > 1 else own[0]
+        if role == "decay_logarithm":
+            role, whole = "decay", whole.exp().neg()
+        elif role == "convolution":
+            whole = whole.view(-1, self.described[layer].kernel).t().contiguous().view(-1)
         if role.endswith("norm") or role.endswith("norms"):
             whole = whole + self.norm_offset
+        if role == "router_norm":
+            whole = whole * float(self.hidden) ** -0.5
         self.add_vector(layer, role, whole)
 
     def add_vector(self, layer: int, role: str, values: Tensor) -> None:
-        """values: float32; head_norms [(A + G) · D], gate_up_bias expert by expert"""
+        """values: float32; head_norms [(A + G) · D], with values [(A + 2 · G) · D], gate_up_bias expert by expert, convolution
+        [kernel, channels]"""
         raise NotImplementedError
 
     @torch.jit.export
@@ -253,7 +301,10 @@ class DecoderProgram(torch.nn.Module):
         many_from: int,
     ) -> None:
         """The next matrix: for each layer qkv, attention_output, router if there are experts, and for each expert or once
-        gate_up and down; then `head`, of layer -1.
+        gate_up and down; shared_gate_up and shared_down of a block beside the experts; input_gate [P, H] and
+        input_projection [H, P]. Of layer -1 inputs [layers · P, H], and `head`, which comes last.
+
+        Rows of qkv: queries, keys, values, gates. Of a delta net: the same, then how much each head writes and fades.
 
         parts: uint8, the bytes of the file's matrices whose rows it joins; types, rows: of each part
         few, many: the layouts for steps and for at least `many_from` rows; only `decoder.py` has more than one
@@ -277,6 +328,11 @@ class DecoderProgram(torch.nn.Module):
 
     def embed(self, tokens: Tensor) -> Tensor:
         return unpack(self.embedding.index_select(0, tokens), self.embedding_type)
+
+    def embed_for_layers(self, tokens: Tensor) -> Tensor:
+        """What the second embedding has of tokens [n]: [n, layers · P]."""
+        found = unpack(self.layer_embedding.index_select(0, tokens), self.layer_embedding_type)
+        return found.mul_(float(self.layer_input) ** 0.5)
 
     def bounded(self, logits: Tensor) -> Tensor:
         """Logits of the head's product, which may be overwritten, with the model's scale and cap."""
@@ -470,10 +526,15 @@ class DecoderProgram(torch.nn.Module):
 
     @torch.jit.export
     def copy_slot(self, source: int, target: int, length: int) -> None:
-        """Copies the first `length` cached positions of a slot to another."""
+        """Copies the first `length` cached positions of a slot to another, in layers that keep all positions."""
+        raise NotImplementedError
+
+    @torch.jit.export
+    def copy_state(self, source: int, from_state: int, target: int, to_state: int) -> None:
+        """Copies what other layers keep of a slot. A slot has `STATES` of them; number 0 is the present one."""
         raise NotImplementedError
 
     @torch.jit.export
     def swap_slots(self, a: int, b: int, length: int) -> None:
-        """Exchanges the first `length` cached positions of two slots."""
+        """Exchanges the first `length` cached positions of two slots, and all their states."""
         raise NotImplementedError

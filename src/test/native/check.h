@@ -93,6 +93,8 @@ void test_matrices();
 void test_products();
 void test_attention();
 void test_decoder();
+void test_ring();
+void test_states();
 void test_threads();
 void test_damaged_models();
 void test_errors();

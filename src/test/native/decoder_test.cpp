@@ -115,7 +115,7 @@ LayerShape plain_layer() {
 
 // Layers that have everything between them.
 std::vector<LayerShape> layer_shapes() {
-  std::vector<LayerShape> all(5, plain_layer());
+  std::vector<LayerShape> all(7, plain_layer());
   all[1].heads = 4;
   all[1].dim = 32;
   all[1].head_norm = HeadNorm::EACH;
@@ -140,6 +140,19 @@ std::vector<LayerShape> layer_shapes() {
   all[4].used_experts = 3;
   all[4].width = 32;
   all[4].window = 1;
+  all[5].kernel = 4;
+  all[5].key_dim = 24;
+  all[5].experts = 3;
+  all[5].used_experts = 1;
+  all[5].shared_width = 64;
+  all[6] = all[5];
+  all[6].tiled = true;
+  all[6].kernel = 1;
+  all[6].experts = all[6].used_experts = all[6].shared_width = 0;
+  all.push_back(plain_layer());
+  all[7].gated = true;
+  all[7].window = 9;
+  all[7].ring = 256;
   return all;
 }
 
@@ -151,6 +164,7 @@ std::unique_ptr<Decoder> random_decoder(CacheType cache, int threads) {
   const auto add = [&](int layer, MatrixRole role, std::vector<int> rows, int columns) {
     Weights& weights = decoder->begin_matrix(layer, role);
     for (int count : rows) {
+      if (count == 0) continue;
       const Format format = ALL_FORMATS[next++ % 7];
       weights.parts.push_back(random_matrix(format, count, columns, decoder->memory, random).matrix);
       weights.rows += count;
@@ -168,7 +182,23 @@ std::unique_ptr<Decoder> random_decoder(CacheType cache, int threads) {
   for (int layer = 0; layer < static_cast<int>(shapes.size()); layer++) {
     const LayerShape& s = shapes[layer];
     const int blocks = std::max(1, s.experts);
-    add(layer, MatrixRole::QKV, {s.query_width(), s.kv_heads * s.dim, s.kv_heads * s.dim}, SIZES.hidden);
+    const int keys = s.kv_heads * s.dim;
+    if (s.is_delta()) {
+      add(layer, MatrixRole::QKV, {s.input_width() - 2 * s.heads, s.heads, s.heads}, SIZES.hidden);
+      put(layer, VectorRole::CONVOLUTION, s.kernel * (2 * s.kv_heads * s.key_dim + s.query_width()));
+      std::vector<float> decay = normal(random, s.heads, 0.5f);
+      for (float& value : decay) value = -std::abs(value);
+      decoder->put_vector(layer, VectorRole::DECAY, decay);
+      put(layer, VectorRole::DECAY_BIAS, s.heads);
+      put(layer, VectorRole::READ_WEIGHTS, s.dim);
+    } else {
+      add(layer, MatrixRole::QKV, {s.query_width(), keys, keys, s.input_width() - s.query_width() - 2 * keys}, SIZES.hidden);
+    }
+    if (s.shared_width > 0) {
+      add(layer, MatrixRole::SHARED_GATE_UP, {2 * s.shared_width}, SIZES.hidden);
+      add(layer, MatrixRole::SHARED_DOWN, {SIZES.hidden}, s.shared_width);
+      put(layer, VectorRole::SHARED_GATE, SIZES.hidden);
+    }
     add(layer, MatrixRole::ATTENTION_OUTPUT, {SIZES.hidden}, s.query_width());
     if (s.experts > 0) add(layer, MatrixRole::ROUTER, {s.experts}, SIZES.hidden);
     for (int i = 0; i < blocks; i++) {
@@ -182,8 +212,8 @@ std::unique_ptr<Decoder> random_decoder(CacheType cache, int threads) {
       if (s.norm_after) put(layer, norm, SIZES.hidden);
     }
     if (s.is_normed()) put(layer, VectorRole::HEAD_NORMS, (s.heads + s.kv_heads) * s.dim);
-    if (layer % 2 == 0) continue;
-    put(layer, VectorRole::QKV_BIAS, s.qkv_width());
+    if (layer % 2 == 0 || s.is_delta()) continue;
+    put(layer, VectorRole::QKV_BIAS, s.input_width());
     put(layer, VectorRole::ATTENTION_OUTPUT_BIAS, SIZES.hidden);
     put(layer, VectorRole::SINKS, s.heads);
     put(layer, VectorRole::GATE_UP_BIAS, blocks * 2 * s.width);
@@ -254,6 +284,68 @@ void test_decoder() {
   }
 }
 
+// A ring gives what a cache of all positions gives, however prompts are cut.
+void test_ring() {
+  constexpr int LENGTH = 900, RING = 256, WINDOW = 100, MOST = RING - WINDOW + 1;
+  const Attention shape{4, 2, 16, WINDOW};
+  Threads threads(2);
+  for (CacheType type : {CacheType::F32, CacheType::F16}) {
+    Random random(8);
+    KvCache full(type, {{2, 16}}, 2, LENGTH), ring(type, {{2, 16, RING}}, 2, LENGTH);
+    const int stride = 8 * 16;
+    for (int start = 0; start < LENGTH;) {
+      const int n = std::min(LENGTH - start, 1 + below(random, MOST));
+      const std::vector<float> rows = normal(random, static_cast<size_t>(n) * stride, 0.5f);
+      std::vector<Place> places;
+      for (int i = 0; i < n; i++) {
+        places.push_back({1, start + i});
+        for (int head = 0; head < 2; head++) {
+          const float* key = rows.data() + static_cast<size_t>(i) * stride + (4 + head) * 16;
+          for (KvCache* cache : {&full, &ring}) cache->put(0, 1, head, start + i, key, key + 2 * 16);
+        }
+      }
+      std::vector<float> expected(static_cast<size_t>(n) * 4 * 16), found(expected);
+      attend(full, 0, shape, places, rows.data(), stride, expected.data(), threads);
+      attend(ring, 0, shape, places, rows.data(), stride, found.data(), threads);
+      check(found == expected, "a ring differs from position " + std::to_string(start));
+      start += n;
+    }
+  }
+}
+
+// A sequence goes on from a copied state, in its own slot and in another.
+void test_states() {
+  Random random(6);
+  const std::vector<float> x = normal(random, size_t{70} * SIZES.hidden);
+  const auto decoder = random_decoder(CacheType::F16, 2);
+  const std::vector<float> whole = logits(*decoder, x, 0, {70});
+  const auto run = [&](int slot, int start, int end) {
+    std::vector<Place> places;
+    for (int i = start; i < end; i++) places.push_back({slot, i});
+    std::vector<float> rows(x.begin() + static_cast<size_t>(start) * SIZES.hidden, x.begin() + static_cast<size_t>(end) * SIZES.hidden);
+    decoder->forward(rows.data(), places, 0, end - start);
+    std::vector<float> some(static_cast<size_t>(end - start) * VOCABULARY);
+    decoder->head(rows.data(), end - start, some.data());
+    check(std::equal(some.begin(), some.end(), whole.begin() + static_cast<size_t>(start) * VOCABULARY),
+          "slot " + std::to_string(slot) + " differs from position " + std::to_string(start));
+  };
+  run(0, 0, 33);
+  decoder->cache().copy_state(0, 0, 0, 2);
+  run(0, 33, 50);
+  decoder->cache().copy(0, 1, 33);
+  decoder->cache().copy_state(0, 2, 1, 0);
+  run(1, 33, 70);
+  decoder->cache().copy_state(0, 2, 0, 0);
+  run(0, 33, 60);
+  decoder->cache().swap(0, 2);
+  run(2, 60, 70);
+  check_throws<std::out_of_range>("state 3", [&] { decoder->cache().copy_state(0, 3, 1, 0); });
+  check_throws<std::out_of_range>("slot 3", [&] { decoder->cache().copy_state(3, 0, 1, 0); });
+  std::vector<float> rows(x.begin(), x.begin() + 3 * SIZES.hidden);
+  check_throws<std::out_of_range>("one after the other", [&] { decoder->forward(rows.data(), {{0, 1}, {1, 1}, {0, 2}}, 0, 3); });
+  check_throws<std::out_of_range>("one after the other", [&] { decoder->forward(rows.data(), {{0, 1}, {0, 3}}, 0, 2); });
+}
+
 void test_errors() {
   Memory memory;
   check_throws<std::invalid_argument>("does not divide into blocks of 32", [&] { Matrix(Format::Q4, 16, 40, memory); });
@@ -277,8 +369,8 @@ void test_errors() {
   check_throws<std::invalid_argument>("no weight format has the number 7", [] { enumerator<Format>(7); });
   check_throws<std::invalid_argument>("no cache type has the number -1", [] { enumerator<CacheType>(-1); });
   check_throws<std::invalid_argument>("no GGUF type of blocks has the number 6", [] { enumerator<GgufType>(6); });
-  check_throws<std::invalid_argument>("no role of a vector has the number 12", [] { enumerator<VectorRole>(12); });
-  check_throws<std::invalid_argument>("no role of a matrix has the number 6", [] { enumerator<MatrixRole>(6); });
+  check_throws<std::invalid_argument>("no role of a vector has the number 25", [] { enumerator<VectorRole>(25); });
+  check_throws<std::invalid_argument>("no role of a matrix has the number 11", [] { enumerator<MatrixRole>(11); });
   check_throws<std::invalid_argument>("no norm of heads has the number 3", [] { enumerator<HeadNorm>(3); });
   check_throws<std::invalid_argument>("no activation has the number -1", [] { enumerator<Activation>(-1); });
   check_throws<std::invalid_argument>("multiple of 8", [] { KvCache(CacheType::F16, {{1, 12}}, 1, 8); });
@@ -302,6 +394,16 @@ void test_errors() {
   refused("too long", [](LayerShape& s) { s.width = 1 << 30; });
   refused("impossible", [](LayerShape& s) { s.experts = 2; });
   refused("impossible", [](LayerShape& s) { s.experts = 2, s.used_experts = 3; });
+  refused("impossible", [](LayerShape& s) { s.shared_width = 32; });
+  refused("impossible", [](LayerShape& s) { s.ring = 256; });
+  refused("impossible", [](LayerShape& s) { s.window = 300, s.ring = 256; });
+  refused("impossible", [](LayerShape& s) { s.kernel = 4, s.key_dim = 12; });
+  refused("at least 1", [](LayerShape& s) { s.kernel = 4; });
+  refused("too long", [](LayerShape& s) { s.kernel = 4, s.key_dim = 1 << 30; });
+  check_throws<std::invalid_argument>("ring of 100", [] { KvCache(CacheType::F16, {{1, 8, 100}}, 1, 8); });
+  refused("impossible", [](LayerShape& s) { s.shared_width = -1; });
+  refused("too long", [](LayerShape& s) { s.experts = 2, s.used_experts = 1, s.shared_width = 2147483647; });
+  refused("layer 0 has no keys of", [](LayerShape& s) { s.keys_of = 0; });
   refused("rotary positions of number 0", [](LayerShape& s) { s.rope = 0; });
   check_throws<std::bad_alloc>("", [] {
     KvCache(CacheType::F16, std::vector<KvCache::Layer>(1 << 10, {1 << 20, 8}), 1 << 20, 1 << 20);
@@ -367,6 +469,15 @@ LayerShape damaged_shape(Random& random) {
   s.width = damaged(32 * (1 + below(random, 3)), random);
   s.experts = below(random, 3) == 0 ? damaged(1 + below(random, 4), random) : 0;
   s.used_experts = s.experts == 0 ? 0 : damaged(1 + below(random, s.experts > 0 && s.experts < 9 ? s.experts : 1), random);
+  if (s.window > 0 && below(random, 2) == 0) s.ring = damaged(256, random);
+  s.gated = below(random, 3) == 0;
+  s.tiled = below(random, 2) == 0;
+  if (s.experts > 0 && below(random, 2) == 0) s.shared_width = damaged(32, random);
+  if (below(random, 3) == 0) {
+    s.kernel = damaged(1 + below(random, 4), random);
+    s.key_dim = damaged(8 * (1 + below(random, 3)), random);
+    s.window = s.ring = 0;
+  }
   return s;
 }
 
@@ -381,13 +492,16 @@ void run_damaged_model(Random& random) {
     const LayerShape s = damaged_shape(random);
     decoder.add_layer(s);
     // Filling these would take long, and finds nothing more.
-    if (s.qkv_width() > 4096 || s.width > 4096 || s.experts > 9) return;
+    if (s.input_width() > 4096 || s.width > 4096 || s.shared_width > 4096 || s.kernel > 99 || s.experts > 9) return;
     shapes.push_back(s);
   }
   if (sizes.hidden > 4096) return;
   // ThreadSanitizer takes memory of its own for a large cache, although nothing touches it.
   double cached = 0;
-  for (const LayerShape& s : shapes) cached += 8.0 * s.kv_heads * s.dim * sizes.length * sizes.slots;
+  for (const LayerShape& s : shapes) {
+    const double each = s.is_delta() ? 12.0 * s.heads * s.dim * s.key_dim : 8.0 * s.kv_heads * s.dim * std::max(sizes.length, 3 * s.ring);
+    cached += each * sizes.slots;
+  }
   if (cached > 1 << 30 && cached < 0x1p62) return;
   decoder.allocate();
   const auto put = [&](int layer, VectorRole role, int length) {
@@ -396,7 +510,18 @@ void run_damaged_model(Random& random) {
   for (int i = 0; i < static_cast<int>(shapes.size()); i++) {
     const LayerShape& s = shapes[i];
     const int keys = s.kv_heads * s.dim, blocks = std::max(1, s.experts);
-    add_damaged(decoder, i, MatrixRole::QKV, {s.query_width(), keys, keys}, sizes.hidden, random);
+    add_damaged(decoder, i, MatrixRole::QKV, {s.input_width()}, sizes.hidden, random);
+    if (s.is_delta()) {
+      put(i, VectorRole::CONVOLUTION, s.kernel * (2 * s.kv_heads * s.key_dim + s.query_width()));
+      put(i, VectorRole::DECAY, s.heads);
+      put(i, VectorRole::DECAY_BIAS, s.heads);
+      put(i, VectorRole::READ_WEIGHTS, s.dim);
+    }
+    if (s.shared_width > 0) {
+      add_damaged(decoder, i, MatrixRole::SHARED_GATE_UP, {2 * s.shared_width}, sizes.hidden, random);
+      add_damaged(decoder, i, MatrixRole::SHARED_DOWN, {sizes.hidden}, s.shared_width, random);
+      put(i, VectorRole::SHARED_GATE, sizes.hidden);
+    }
     add_damaged(decoder, i, MatrixRole::ATTENTION_OUTPUT, {sizes.hidden}, s.query_width(), random);
     if (s.experts > 0) add_damaged(decoder, i, MatrixRole::ROUTER, {s.experts}, sizes.hidden, random);
     for (int e = 0; e < blocks; e++) {
@@ -408,7 +533,7 @@ void run_damaged_model(Random& random) {
     put(i, VectorRole::ATTENTION_POST_NORM, s.norm_after ? sizes.hidden : 0);
     put(i, VectorRole::FEED_FORWARD_POST_NORM, s.norm_after ? sizes.hidden : 0);
     put(i, VectorRole::HEAD_NORMS, s.is_normed() ? s.query_width() + keys : 0);
-    if (below(random, 2) == 0) put(i, VectorRole::QKV_BIAS, s.qkv_width());
+    if (!s.is_delta() && below(random, 2) == 0) put(i, VectorRole::QKV_BIAS, s.input_width());
     if (below(random, 2) == 0) put(i, VectorRole::SINKS, s.heads);
     if (below(random, 2) == 0) put(i, VectorRole::GATE_UP_BIAS, blocks * 2 * s.width);
     if (below(random, 2) == 0) put(i, VectorRole::DOWN_BIAS, blocks * sizes.hidden);

@@ -25,6 +25,7 @@ import numpy as np
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 
 OUT = Path(__file__).resolve().parents[1] / "resources/golden"
 VOCABULARY = 96
@@ -62,13 +63,46 @@ def value(name: str, count: int, base: float, scale: float) -> np.ndarray:
 
 def spread(name: str, norm_base: float) -> tuple[float, float]:
     """The base and the scale of a tensor's elements, by its name in GGUF or in transformers."""
+    if name.endswith("linear_attn.norm.weight"):
+        return 1, 0.5
     if "norm" in name:
         return norm_base, 0.5
+    if "scale" in name or "scalar" in name:
+        return 1, 0.5
+    if name.endswith("ssm_a"):
+        return -1, 0.5
+    if "conv1d" in name or name.endswith("A_log"):
+        return 0, 0.5
     if name.endswith("bias") or "sinks" in name:
         return 0, 0.5
     if "embd" in name or "embed" in name:
         return 0, 1
     return 0, 0.125 if "down" in name or ".w2." in name else 0.25
+
+
+def packed(name: str, shape: list[int]) -> tuple[torch.Tensor, dict[str, list]]:
+    """Random blocks and scales of experts [E, columns, rows], what they are as numbers, and how they are described: a byte
+    is the whole part of a value."""
+    experts, columns, rows = shape
+    described = {
+        name + "_blocks": [128, 128, experts, rows, columns // 32, 16],
+        name + "_scales": [124, 2, experts, rows, columns // 32],
+    }
+    halves = []
+    for half, (base, scale, *sizes) in described.items():
+        halves.append(torch.from_numpy(value(half, math.prod(sizes), base, scale).astype(np.uint8)).view(sizes))
+    return convert_moe_packed_tensors(*halves, dtype=torch.float32).contiguous(), described
+
+
+def numbered(shapes: dict[str, list[int]], step=1) -> tuple[dict[str, torch.Tensor], int]:
+    """Tensors whose numbers are their own places times `step`, and the first place behind them."""
+    places, at = {}, 1
+    for name, shape in shapes.items():
+        count = math.prod(shape)
+        places[name] = torch.arange(at, at + count, dtype=torch.float32).view(shape) * step
+        at += count
+    assert at * step < 2**24, "float32 cannot count so far"
+    return places, at
 
 
 class Converter:
@@ -88,6 +122,8 @@ class Converter:
         # This is all that needs a tokenizer. One class hands everything to one that it holds.
         for kind in [model, getattr(model, "Ministral3Model", model)]:
             kind.set_vocab = lambda self: None
+            # As with `--no-mtp`: the tiny models predict no further tokens.
+            kind.no_mtp = True
         file = folder / "model.gguf"
         with torch.inference_mode():
             model(folder, self.gguf.LlamaFileType.ALL_F32, file, eager=True).write()
@@ -108,13 +144,15 @@ class Case:
     dtype: of the safetensors file
     edit: changes `config.json` from what this version of transformers writes
     gguf, hub: whether there is a case of this kind
+    mxfp4: whether the experts of the safetensors file are in MXFP4, as gpt-oss is published
     """
 
-    def __init__(self, name, family, *, dtype="F32", edit=None, gguf=True, hub=True, **config):
+    def __init__(self, name, family, *, dtype="F32", edit=None, gguf=True, hub=True, mxfp4=False, **config):
         self.name, self.family, self.dtype, self.edit, self.gguf, self.hub = name, family, dtype, edit, gguf, hub
-        kind = family + ("Text" if family == "Gemma3" else "")
+        self.mxfp4 = mxfp4
+        kind = family + ("Text" if family in ["Gemma3", "Gemma4", "Qwen3_5", "Qwen3_5Moe"] else "")
         self.config = getattr(transformers, kind + "Config")(**{**SIZES, **config})
-        self.norm_base = 0 if family.startswith("Gemma") else 1
+        self.norm_base = 0 if family.startswith(("Gemma", "Qwen3_5")) else 1
 
     def model_class(self):
         return getattr(transformers, self.family + "ForCausalLM")
@@ -126,8 +164,15 @@ class Case:
             config.pop(noise, None)
         return self.edit(config) if self.edit else config
 
-    def write(self, folder: Path, state: dict[str, torch.Tensor]) -> None:
-        (folder / "config.json").write_text(json.dumps(self.config_json()))
+    def published(self, config: dict, state: dict[str, torch.Tensor]) -> tuple[dict, dict]:
+        """The model as it is published, of that which transformers has."""
+        return config, state
+
+    def write(self, folder: Path, state: dict[str, torch.Tensor], published=False) -> None:
+        config = self.config_json()
+        if published:
+            config, state = self.published(config, state)
+        (folder / "config.json").write_text(json.dumps(config))
         vocabulary = {str(i): i for i in range(VOCABULARY)}
         (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}, "added_tokens": []}))
         save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
@@ -165,31 +210,34 @@ class Case:
         }
 
     def safetensors(self) -> dict:
-        state, described = {}, {}
-        for name, shape in self.shapes().items():
+        shapes, packs, described = self.shapes(), {}, {}
+        for name in list(shapes):
+            if self.mxfp4 and "experts" in name and not name.endswith("bias"):
+                packs[name], halves = packed(name, shapes.pop(name))
+                described.update(halves)
+        places, count = numbered(shapes)
+        flat = torch.zeros(count)
+        for name, numbers in self.published({}, places)[1].items():
             base, scale = spread(name, self.norm_base)
-            w = torch.from_numpy(value(name, math.prod(shape), base, scale)).view(shape)
-            state[name] = w.to(DTYPES[self.dtype])
-            described[name] = [base, scale, *shape]
+            flat[numbers.long()] = torch.from_numpy(value(name, numbers.numel(), base, scale)).view(numbers.shape)
+            described[name] = [base, scale, *numbers.shape]
+        state = packs | {name: flat[w.long()].to(DTYPES[self.dtype]) for name, w in places.items()}
         with tempfile.TemporaryDirectory() as folder:
             self.write(Path(folder), state)
-            return self.run(
-                Path(folder), {"config": self.config_json(), "dtype": self.dtype, "tensors": grouped(described)}
-            )
+            config = self.published(self.config_json(), {})[0] | ({"quantization_config": {"quant_method": "mxfp4"}} if self.mxfp4 else {})
+            return self.run(Path(folder), {"config": config, "dtype": self.dtype, "tensors": grouped(described)})
 
     def gguf_file(self, converter: Converter) -> dict:
         shapes = self.shapes()
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            # Which number comes from which: the numbers are their own places. Norms of Gemma are raised by 1.
-            places, at = {}, 1
-            for name, shape in shapes.items():
-                count = math.prod(shape)
-                places[name] = torch.arange(at, at + count, dtype=torch.float32).view(shape) * 4
-                at += count
-            assert at * 4 < 2**24, "float32 cannot count so far"
-            self.write(folder, places)
+            # Which number comes from which: the numbers are their own places. Norms of Gemma and Qwen 3.5 are raised by 1,
+            # and decays are exponentials, which are exact enough for the first places.
+            places, at = numbered(dict(sorted(shapes.items(), key=lambda named: not named[0].endswith("A_log"))), 4)
+            decays = {name: w.log() if name.endswith("A_log") else w for name, w in places.items()}
+            self.write(folder, decays, published=True)
             metadata, found = converter.convert(folder)
+            found = {name: (-w).round() if name.endswith("ssm_a") else w for name, w in found.items()}
             flat, described, factors = np.zeros(at, dtype=np.float32), {}, {}
             for name, numbers in found.items():
                 if name.startswith("rope_"):
@@ -197,29 +245,71 @@ class Case:
                     continue
                 base, scale = spread(name, 1)
                 chosen = value(name, numbers.size, base, scale)
-                flat[(numbers.ravel() // 4).astype(np.int64)] = chosen - numbers.ravel() % 4
+                own = np.log(-chosen) if name.endswith("ssm_a") else chosen - numbers.ravel() % 4
+                flat[(numbers.ravel() // 4).astype(np.int64)] = own
                 described[name] = [base, scale, *numbers.shape[::-1]]
             state = {n: torch.from_numpy(flat[(w / 4).long().numpy()]).view(shapes[n]) for n, w in places.items()}
-            self.write(folder, state)
+            self.write(folder, state, published=True)
             for name, numbers in converter.convert(folder)[1].items():
                 if not name.startswith("rope_"):
                     base, scale = described[name][:2]
-                    assert np.array_equal(numbers.ravel(), value(name, numbers.size, base, scale)), name
+                    chosen = value(name, numbers.size, base, scale)
+                    rounded = 1e-6 if name.endswith("ssm_a") else 0
+                    assert np.allclose(numbers.ravel(), chosen, rtol=rounded, atol=0), name
+            self.write(folder, state)
             return self.run(folder, {"metadata": metadata, "tensors": grouped(described), "factors": factors})
 
 
+class InternLm2(Case):
+    """transformers does not have this model. It is Llama with other names, and with queries, keys and values in one matrix:
+    for each key head its queries, itself and its values."""
+
+    NAMES = {
+        "embed_tokens": "tok_embeddings",
+        "lm_head": "output",
+        "input_layernorm": "attention_norm",
+        "post_attention_layernorm": "ffn_norm",
+        "self_attn.o_proj": "attention.wo",
+        "mlp.gate_proj": "feed_forward.w1",
+        "mlp.up_proj": "feed_forward.w3",
+        "mlp.down_proj": "feed_forward.w2",
+    }
+
+    def __init__(self, name, **config):
+        super().__init__(name, "Llama", **config)
+
+    def published(self, config: dict, state: dict[str, torch.Tensor]) -> tuple[dict, dict]:
+        found = {}
+        heads, group = self.config.num_key_value_heads, self.config.num_attention_heads // self.config.num_key_value_heads
+        for name, w in state.items():
+            if name.endswith("self_attn.q_proj.weight"):
+                k, v = state[name.replace("q_proj", "k_proj")], state[name.replace("q_proj", "v_proj")]
+                parts = [w.view(heads, group, -1, w.size(1)), k.view(heads, 1, -1, w.size(1)), v.view(heads, 1, -1, w.size(1))]
+                found[name.replace("self_attn.q_proj", "attention.wqkv")] = torch.cat(parts, 1).view(-1, w.size(1))
+            elif "k_proj" not in name and "v_proj" not in name:
+                for theirs, own in self.NAMES.items():
+                    name = name.replace(theirs, own)
+                found[name] = w.contiguous()
+        return config | {"model_type": "internlm2", "architectures": ["InternLM2ForCausalLM"]}, found
+
+
 def grouped(tensors: dict[str, list]) -> dict[str, list]:
-    """One entry for the tensors of the same part of all layers, and of all experts of a layer: their numbers become a
-    count, as in `blk.{2}.attn_q.weight`."""
-    counts: dict[str, list] = {}
+    """One entry for the tensors of the same part of all layers, and of all experts of a layer, if they are alike: their
+    numbers become a count, as in `blk.{2}.attn_q.weight`."""
+    kinds: dict[str, dict[str, list]] = {}
     for name, described in tensors.items():
-        parts = name.split(".")
-        pattern = ".".join("{}" if part.isdigit() else part for part in parts)
-        numbers = [int(part) + 1 for part in parts if part.isdigit()]
-        assert pattern not in counts or counts[pattern][1] == described, name
-        known = counts.setdefault(pattern, [numbers, described])
-        known[0] = [max(pair) for pair in zip(known[0], numbers)]
-    return {pattern.replace("{}", "{{{}}}").format(*numbers): described for pattern, (numbers, described) in counts.items()}
+        pattern = ".".join("{}" if part.isdigit() else part for part in name.split("."))
+        kinds.setdefault(pattern, {})[name] = described
+    found: dict[str, list] = {}
+    for pattern, all in kinds.items():
+        numbers = [[int(part) for part in name.split(".") if part.isdigit()] for name in all]
+        counts = [max(column) + 1 for column in zip(*numbers)]
+        described = next(iter(all.values()))
+        if len(all) == math.prod(counts) and all == dict.fromkeys(all, described):
+            found[pattern.replace("{}", "{{{}}}").format(*counts)] = described
+        else:
+            found.update(all)
+    return found
 
 
 def old_rope(config: dict) -> dict:
@@ -244,15 +334,30 @@ def rope(kind="default", theta=10_000.0, **more) -> dict:
     return {"rope_type": kind, "rope_theta": theta, **more}
 
 
+def old_gemma4(config: dict) -> dict:
+    """As the first version of transformers with it wrote it."""
+    config["global_head_dim"] = next(iter(config.pop("per_layer_config").values()))["head_dim"]
+    del config["layer_types"], config["rope_parameters"]
+    return config
+
+
 LLAMA3 = rope("llama3", 5000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32)
 YARN = rope("yarn", factor=4.0, original_max_position_embeddings=32)
-FULL, SLIDING = "full_attention", "sliding_attention"
+FULL, SLIDING, LINEAR = "full_attention", "sliding_attention", "linear_attention"
+GEMMA4 = {FULL: rope("proportional", 1e6, partial_rotary_factor=0.25), SLIDING: rope()}
+MROPE = rope(theta=10_000_000.0, partial_rotary_factor=0.25, mrope_section=[2, 1, 1], mrope_interleaved=True)
 
 
 def long_rope(pairs: int) -> dict:
     # The factors of short contexts are near 1, the others grow with the pair.
     short = [1.0 + i / 64 for i in range(pairs)]
     return {"rope_type": "longrope", "short_factor": short, "long_factor": [1.5 + i / 2 for i in range(pairs)]}
+
+
+def delta(key_heads: int, value_heads: int, key_dim: int, value_dim: int, kernel=4) -> dict:
+    """The sizes of Gated DeltaNet layers."""
+    sizes = dict(linear_num_key_heads=key_heads, linear_num_value_heads=value_heads, linear_conv_kernel_dim=kernel)
+    return {**sizes, "linear_key_head_dim": key_dim, "linear_value_head_dim": value_dim}
 
 
 def cases() -> list[Case]:
@@ -283,6 +388,14 @@ def cases() -> list[Case]:
              norm_topk_prob=True, **qwen),
         Case("Qwen 3 with experts, weights as they are", "Qwen3Moe", gguf=False, head_dim=16, num_experts=4,
              num_experts_per_tok=2, moe_intermediate_size=64, norm_topk_prob=False, tie_word_embeddings=True),
+        Case("Qwen 3.5", "Qwen3_5", **delta(2, 4, 16, 16), head_dim=32, num_hidden_layers=4, rope_parameters=MROPE),
+        Case("Qwen 3.5, tied, as many key heads as value heads", "Qwen3_5", **delta(3, 3, 8, 8), head_dim=24, dtype="BF16",
+             num_hidden_layers=3, tie_word_embeddings=True, layer_types=[FULL, LINEAR, LINEAR], rope_parameters={
+                 **MROPE, "partial_rotary_factor": 0.5, "mrope_section": [2, 2, 2]}),
+        Case("Qwen 3.5 with other sizes of keys and values", "Qwen3_5", gguf=False, **delta(2, 6, 24, 16, kernel=3), head_dim=32,
+             num_hidden_layers=2, num_key_value_heads=1, layer_types=[LINEAR, FULL], rope_parameters=MROPE),
+        Case("Qwen 3.5 with experts", "Qwen3_5Moe", **delta(2, 4, 16, 16), head_dim=32, num_hidden_layers=4, num_experts=5,
+             num_experts_per_tok=2, moe_intermediate_size=32, shared_expert_intermediate_size=96, rope_parameters=MROPE),
         Case("SmolLM3, tied", "SmolLM3", num_hidden_layers=4, tie_word_embeddings=True),
         Case("SmolLM3 with biases", "SmolLM3", gguf=False, num_hidden_layers=3, no_rope_layers=[1, 0, 1],
              attention_bias=True, mlp_bias=True),
@@ -323,10 +436,30 @@ def cases() -> list[Case]:
         Case("Gemma 3, config of transformers 4", "Gemma3", gguf=False, head_dim=16, sliding_window=20, hidden_size=32,
              query_pre_attn_scalar=40, num_hidden_layers=6, tie_word_embeddings=True, edit=old_gemma3,
              rope_parameters={FULL: rope("linear", 1e6, factor=8.0), SLIDING: rope()}),
+        Case("Gemma 4, shared keys and a second embedding", "Gemma4", head_dim=16, sliding_window=20, num_hidden_layers=6,
+             num_attention_heads=4, num_key_value_heads=1, global_head_dim=24, hidden_size=48, intermediate_size=64,
+             hidden_size_per_layer_input=8, vocab_size_per_layer_input=VOCABULARY, num_kv_shared_layers=3,
+             use_double_wide_mlp=True, final_logit_softcapping=30.0, tie_word_embeddings=True,
+             layer_types=[SLIDING, FULL, SLIDING, SLIDING, SLIDING, FULL], rope_parameters=GEMMA4),
+        Case("Gemma 4, values that are keys", "Gemma4", head_dim=8, sliding_window=24, num_hidden_layers=3,
+             num_attention_heads=6, num_key_value_heads=3, global_head_dim=40, num_global_key_value_heads=2,
+             attention_k_eq_v=True, hidden_size_per_layer_input=0, layer_types=[SLIDING, SLIDING, FULL],
+             intermediate_size=72, tie_word_embeddings=True, rope_parameters=GEMMA4),
+        Case("Gemma 4 with experts", "Gemma4", head_dim=16, sliding_window=20, num_hidden_layers=3, intermediate_size=48,
+             global_head_dim=32, num_global_key_value_heads=1, attention_k_eq_v=True, hidden_size_per_layer_input=0,
+             layer_types=[SLIDING, FULL, FULL], enable_moe_block=True, num_experts=5, top_k_experts=2,
+             moe_intermediate_size=32, final_logit_softcapping=10.0, tie_word_embeddings=True, rope_parameters=GEMMA4),
+        Case("Gemma 4 by defaults, in BF16", "Gemma4", gguf=False, dtype="BF16", num_hidden_layers=7, hidden_size=32,
+             intermediate_size=40, num_attention_heads=2, num_key_value_heads=1, vocab_size_per_layer_input=VOCABULARY,
+             head_dim=16, sliding_window=24, hidden_size_per_layer_input=6, tie_word_embeddings=True, num_kv_shared_layers=1,
+             edit=old_gemma4, global_head_dim=20),
         Case("ERNIE 4.5, tied", "Ernie4_5", head_dim=24, tie_word_embeddings=True, use_bias=True),
+        InternLm2("InternLM 2", num_attention_heads=6, hidden_size=96, rope_parameters=rope(theta=1e6), edit=old_rope),
         Case("gpt-oss", "GptOss", head_dim=16, num_local_experts=5, num_experts_per_tok=2, intermediate_size=96,
              sliding_window=20, rope_parameters=rope("yarn", 150_000.0, factor=4.0, original_max_position_embeddings=32,
                                                      beta_fast=32.0, beta_slow=1.0, truncate=False)),
+        Case("gpt-oss in MXFP4", "GptOss", gguf=False, mxfp4=True, dtype="BF16", head_dim=16, num_local_experts=3,
+             num_experts_per_tok=2, sliding_window=20, intermediate_size=96),
     ]
 
 

@@ -15,11 +15,17 @@ from program import HEAD, Layer
 TYPES = {torch.float32: gguf_types.F32, torch.float16: gguf_types.F16, torch.bfloat16: gguf_types.BF16}
 PLAIN = dict(
     window=0,
+    ring=0,
+    keys_of=-1,
     rope=0,
     cap=0.0,
     growth_beta=0.0,
     growth_length=1,
     head_norm="none",
+    gated=False,
+    kernel=0,
+    key_dim=0,
+    tiled=False,
     norms="before",
     residual_scale=1.0,
     activation="silu",
@@ -28,6 +34,7 @@ PLAIN = dict(
     softmax_of_chosen=False,
     normalised=False,
     experts_scale=1.0,
+    shared_width=0,
 )
 
 
@@ -57,13 +64,14 @@ def configure(
     embedding_scale=1.0,
     logit_scale=1.0,
     logit_cap=0.0,
+    layer_input=0,
     compute="fp32",
     cache="fp32",
     device="cpu",
     deterministic=False,
 ) -> None:
     """ropes: frequencies and strength of each"""
-    scales = norms_from_zero, embedding_scale, logit_scale, logit_cap
+    scales = norms_from_zero, embedding_scale, logit_scale, logit_cap, layer_input
     types = compute, cache, device, deterministic
     program.configure(hidden, vocabulary, slots, length, lone_length, epsilon, *scales, *types)
     for frequencies, strength in ropes:

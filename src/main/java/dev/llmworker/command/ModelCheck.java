@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -39,10 +40,14 @@ public final class ModelCheck {
         try {
             var located = new ModelLocator(settings::value, Progress.ofThisProcess()).locate();
             try (var stored = StoredModel.open(located.file())) {
-                var summary = ModelSummary.of(stored, new LocalModel(settings).options());
+                var options = new LocalModel(settings).options();
+                var summary = ModelSummary.of(stored, options);
                 TokenizerProbe.check(located.file());
                 var prompts = LocalModel.prompts(stored, settings.get(SettingsTable.TOOL_FORMAT));
                 report(located.name(), summary, prompts, out);
+                if (summary.device().equals("cpu")) {
+                    line(out, "speed", speed(summary, options.threads()));
+                }
             }
             return SOUND;
         } catch (IOException | IllegalArgumentException e) {
@@ -61,6 +66,22 @@ public final class ModelCheck {
         line(out, "chat template", template(prompts.encoder().template()));
         line(out, "tool calls", prompts.encoder().tools());
         line(out, "memory", summary.memory().toString());
+    }
+
+    /// Of one answer alone, with an empty context.
+    ///
+    /// @param threads 0: one for each processor
+    private static String speed(ModelSummary summary, int threads) throws InterruptedException {
+        var count = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
+        var bandwidth = MemoryBandwidth.measure(count);
+        return String.format(
+                Locale.ROOT,
+                "at most %.0f tokens a second in one answer: a token reads %.2f GB of weights, and %s %.1f GB a second"
+                        + " here and now; real answers are slower",
+                bandwidth / summary.stepBytes(),
+                summary.stepBytes() / 1e9,
+                count == 1 ? "a thread reads" : count + " threads read",
+                bandwidth / 1e9);
     }
 
     private static void line(PrintStream out, String subject, String text) {

@@ -265,6 +265,7 @@ public final class InProcessGenerator implements Generator {
                 decoder.slots(),
                 decoder.contextLength(),
                 decoder.kvCacheBytes(),
+                decoder.kvCacheBytesByKind(),
                 queueLimit);
     }
 

@@ -85,7 +85,7 @@ final class PrefillQueue {
         while (left > 0 && passed.size() < sequences.size()) {
             var sequence = next(passed);
             place.accept(sequence);
-            int count = Math.min(left, sequence.promptLeft() - 1);
+            int count = sequence.untilKept(Math.min(left, sequence.promptLeft() - 1));
             parts.add(new Part(sequence, count));
             passed.add(sequence);
             left -= count;

@@ -5,6 +5,8 @@ import dev.llmworker.model.decoder.PromptPart;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntPredicate;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /// Which token prefix each KV-cache slot holds: that of a running sequence, which grows, or that of an ended one.
@@ -19,6 +21,7 @@ final class PrefixCache {
 
     private final Decoder decoder;
     private final int grid;
+    private final IntPredicate endsTurn;
     private final @Nullable Sequence[] owners;
     private final @Nullable Past[] pasts;
     private final long[] lastUse;
@@ -33,9 +36,11 @@ final class PrefixCache {
 
     /// @param grid chunks that begin at multiples of this and have this many tokens give the same cache whenever
     ///     they run
-    PrefixCache(Decoder decoder, int grid) {
+    /// @param endsTurn whether a token ends an answer; in prompts it ends turns
+    PrefixCache(Decoder decoder, int grid, IntPredicate endsTurn) {
         this.decoder = decoder;
         this.grid = grid;
+        this.endsTurn = endsTurn;
         int slots = decoder.description().slots();
         owners = new Sequence[slots];
         pasts = new Past[slots];
@@ -67,15 +72,21 @@ final class PrefixCache {
     /// @param rows how many sequences are running; they occupy the first slots
     /// @param exactOnly reuse only what the sequence's own chunks would reproduce bit for bit
     void place(Sequence sequence, int rows, boolean exactOnly) {
-        int source = -1, reused = LEAST_TOKENS - 1, matched = 0;
+        // Where results do not depend on how a prompt was cut, all that matches is exact.
+        boolean onGrid = exactOnly && !decoder.rowsAreIndependent();
+        int source = -1, reused = LEAST_TOKENS - 1, matched = 0, longest = 0;
         for (int slot = 0; slot < owners.length; slot++) {
             int match = matching(sequence, slot);
-            int usable = exactOnly ? Math.min(match, exact(slot)) / grid * grid : match;
+            int usable = decoder.reusable(slot, onGrid ? Math.min(match, exact(slot)) / grid * grid : match);
+            longest = Math.max(longest, match);
             if (usable > reused) {
                 source = slot;
                 reused = usable;
                 matched = match;
             }
+        }
+        if (decoder.needsKept()) {
+            sequence.keepAt(kept(sequence, source < 0 ? 0 : reused, longest));
         }
         if (source < 0) {
             take(sequence, vacate(rows));
@@ -90,11 +101,38 @@ final class PrefixCache {
         int slot = takeOver ? source : vacate(rows);
         // `vacate` may have moved the source to another slot.
         int from = past == null ? source : indexOf(past, pasts);
-        if (slot != from) {
+        if (slot != from || reused < length(from)) {
             decoder.copySlot(from, slot, reused);
         }
         take(sequence, slot);
         sequence.reuse(reused, exact);
+    }
+
+    /// The positions of a prompt that later prompts may share: the end of what it shares with an earlier one,
+    /// or else of the first turn, which is mostly the system prompt; and the end of the last turn. A prompt
+    /// without turns may come again as it is.
+    private List<Integer> kept(Sequence sequence, int reused, int longest) {
+        int first = 0, last = 0;
+        for (int i = 0; i < sequence.promptLength(); i++) {
+            if (endsTurn.test(sequence.ids()[i])) {
+                first = first == 0 ? i + 1 : first;
+                last = i + 1;
+            }
+        }
+        if (longest >= reused + LEAST_TOKENS) {
+            first = longest;
+        }
+        if (last == 0) {
+            last = sequence.promptLength() - 1;
+        }
+        return IntStream.of(first, last)
+                .map(position -> Math.min(position, sequence.promptLength() - 1))
+                .map(position -> decoder.rowsAreIndependent() ? position : position / grid * grid)
+                .filter(position -> position >= LEAST_TOKENS)
+                .distinct()
+                .sorted()
+                .boxed()
+                .toList();
     }
 
     private void take(Sequence sequence, int slot) {

@@ -52,7 +52,7 @@ final class Scheduler {
         this.maskThreads = maskThreads;
         this.pace = new PrefillBudget(decoder.leastPromptTokens());
         this.slotCount = decoder.description().slots();
-        this.slots = new PrefixCache(decoder, GRID_TOKENS);
+        this.slots = new PrefixCache(decoder, GRID_TOKENS, endOfSequence);
         this.batch = new DecodeBatch(slotCount);
         countFreeSlots();
     }
@@ -145,6 +145,7 @@ final class Scheduler {
             var sequence = prefilling.next();
             place(sequence);
             int count = Math.min(GRID_TOKENS - sequence.prefilled() % GRID_TOKENS, sequence.promptLeft());
+            count = sequence.untilKept(count);
             prefill(sequence, count);
             budget -= count;
         }
@@ -185,7 +186,7 @@ final class Scheduler {
         if (ids.length > 0) {
             decoder.prefill(slot, ids, start);
         }
-        sequence.prefilled(ids.length, ids.length == GRID_TOKENS);
+        prefilled(sequence, ids.length, ids.length == GRID_TOKENS);
         stats.recordTokens(ids.length, 0);
         if (last) {
             // Only decode steps adjust logits and give log-probabilities, so the prompt's last token goes into
@@ -202,6 +203,13 @@ final class Scheduler {
         } else {
             prefilling.remove(sequence);
             leave(sequence, reason);
+        }
+    }
+
+    private void prefilled(Sequence sequence, int count, boolean asAlone) {
+        sequence.prefilled(count, asAlone);
+        if (count > 0 && sequence.isAtKept()) {
+            decoder.keep(slots.slotOf(sequence));
         }
     }
 
@@ -224,7 +232,7 @@ final class Scheduler {
         var tokens = promptTokens == 0 ? decoder.decode(batch, 1) : decoder.decodeBeside(batch, slots.chunks(beside));
         pace.stepTook(rows, promptTokens, clock.getAsLong() - begun);
         stats.recordTokens(promptTokens, rows);
-        beside.forEach(part -> part.sequence().prefilled(part.count(), false));
+        beside.forEach(part -> prefilled(part.sequence(), part.count(), false));
         for (int slot = rows - 1; slot >= 0; slot--) {
             int token = tokens[slot];
             var reason = runningAt(slot).accept(token, endOfSequence.test(token), batch.logprobs(0, slot));

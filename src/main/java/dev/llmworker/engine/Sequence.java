@@ -69,6 +69,9 @@ final class Sequence implements Generation {
     private int prefilled;
     private int reused;
     private int exact;
+    private int decoded;
+    /// Positions of the prompt at which the decoder keeps its state.
+    private List<Integer> kept = List.of();
     private volatile int generated;
     private int newestToken;
     /// What is wrong with the request, if that shows only now.
@@ -173,7 +176,26 @@ final class Sequence implements Generation {
 
     /// The number of positions in the cache.
     int cached() {
-        return generated == 0 ? prefilled : newestPosition();
+        return Math.max(prefilled, decoded);
+    }
+
+    /// @param positions of the prompt at which the decoder keeps its state, ascending
+    void keepAt(List<Integer> positions) {
+        kept = positions;
+    }
+
+    /// How many of the next `count` tokens come before the next position that is kept.
+    int untilKept(int count) {
+        for (var position : kept) {
+            if (position > prefilled) {
+                return Math.min(count, position - prefilled);
+            }
+        }
+        return count;
+    }
+
+    boolean isAtKept() {
+        return kept.contains(prefilled);
     }
 
     /// How many cached positions, from 0 on, were filled by whole chunks of the grid.
@@ -207,6 +229,7 @@ final class Sequence implements Generation {
     /// @return why the sequence ends with this token, or null if it continues
     @Nullable
     FinishReason accept(int token, boolean endOfSequence, @Nullable Logprobs logprobs) {
+        decoded = newestPosition() + 1;
         if (nextTokens.problem() instanceof ConstraintException problem) {
             return endedByFormat(problem);
         }

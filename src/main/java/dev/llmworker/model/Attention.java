@@ -15,6 +15,10 @@ import org.jspecify.annotations.Nullable;
 /// @param biased whether queries, keys and values have a bias
 /// @param outputBiased whether the result has one
 /// @param sinks whether each head has a score beside those of the positions, which takes weight and adds nothing
+/// @param gated whether the result is multiplied with the sigmoid of a gate, which is made beside the queries
+/// @param valuesNormed whether values have a norm too, without weights
+/// @param valuesAreKeys whether values are the keys as they are before norm and rotary positions
+/// @param keysOf the earlier layer whose keys and values it reads; -1 if it has its own
 public record Attention(
         int heads,
         int kvHeads,
@@ -27,7 +31,14 @@ public record Attention(
         HeadNorm norm,
         boolean biased,
         boolean outputBiased,
-        boolean sinks) {
+        boolean sinks,
+        boolean gated,
+        boolean valuesNormed,
+        boolean valuesAreKeys,
+        int keysOf)
+        implements Mixer {
+    /// What [#keysOf] is if the layer has keys and values of its own.
+    public static final int OWN_KEYS = -1;
     /// RMS norms of queries and keys: none, one of each head, or one of all heads together.
     public enum HeadNorm {
         NONE,
@@ -43,8 +54,62 @@ public record Attention(
         return heads * headDim;
     }
 
+    Attention with(Rope other) {
+        return new Attention(
+                heads,
+                kvHeads,
+                headDim,
+                window,
+                other,
+                scale,
+                cap,
+                growth,
+                norm,
+                biased,
+                outputBiased,
+                sinks,
+                gated,
+                valuesNormed,
+                valuesAreKeys,
+                keysOf);
+    }
+
+    public boolean hasKeys() {
+        return keysOf == OWN_KEYS;
+    }
+
     /// Values of all key heads of a token, and of all value heads.
     public int keyWidth() {
         return kvHeads * headDim;
+    }
+
+    @Override
+    public int resultWidth() {
+        return queryWidth();
+    }
+
+    @Override
+    public int inputWidth() {
+        return (gated ? 2 : 1) * queryWidth() + (hasKeys() ? 2 * keyWidth() : 0);
+    }
+
+    @Override
+    public boolean hasState() {
+        return hasKeys();
+    }
+
+    @Override
+    public LayerState state(long positions) {
+        var ring = new LayerState.Ring(keyWidth(), window);
+        return window > 0 && ring.pays(positions) ? ring : new LayerState.Full(keyWidth());
+    }
+
+    @Override
+    public String description() {
+        return heads + " heads of " + headDim + " (" + kvHeads + " for keys and values"
+                + (hasKeys() ? ")" : " of an earlier layer)")
+                + (window == 0 ? "" : ", a window of " + window)
+                + (rope == null ? ", no positions" : "")
+                + (gated ? ", an output gate" : "");
     }
 }

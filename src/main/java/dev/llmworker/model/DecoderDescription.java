@@ -1,5 +1,7 @@
 package dev.llmworker.model;
 
+import java.util.Map;
+
 /// Describes a loaded decoder, for the start-up banner, the limits of requests and the metrics.
 ///
 /// @param name the model's name, as its file has it
@@ -9,7 +11,8 @@ package dev.llmworker.model;
 /// @param slots the most sequences decoded together
 /// @param device where it runs: `cpu`, `cuda:0`
 /// @param weightFormat how the weights are held there: `int4 (Q4_1)`
-/// @param kvCacheBytes size of the whole KV cache; its memory is taken when it is first used
+/// @param kvCacheBytes size of the whole cache; its memory is taken when it is first used
+/// @param kvCacheBytesByKind the same by what layers keep: `full`, `window`, `recurrent`
 /// @param kvCacheBytesPerToken bytes of the cache that one position takes
 public record DecoderDescription(
         String name,
@@ -20,4 +23,5 @@ public record DecoderDescription(
         String device,
         String weightFormat,
         long kvCacheBytes,
+        Map<String, Long> kvCacheBytesByKind,
         long kvCacheBytesPerToken) {}

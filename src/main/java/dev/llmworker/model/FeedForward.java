@@ -29,8 +29,20 @@ public record FeedForward(
     /// @param normalised whether the weights of the chosen ones are divided by their sum
     /// @param scale factor of the weights
     /// @param routerBiased whether the router's logits have a bias
+    /// @param scaled whether the weights of each expert are multiplied by a number of its own
+    /// @param sharedWidth values between the matrices of a block that all tokens take beside the experts; 0 is none
+    /// @param apart whether router, experts and the shared block have norms of their own, before and after.
+    ///     Otherwise the result of the shared block is multiplied with the sigmoid of a gate
     public record Experts(
-            int count, int used, Scoring scoring, boolean normalised, double scale, boolean routerBiased) {
+            int count,
+            int used,
+            Scoring scoring,
+            boolean normalised,
+            double scale,
+            boolean routerBiased,
+            boolean scaled,
+            int sharedWidth,
+            boolean apart) {
         /// Softmax of all logits, or of the chosen ones alone.
         public enum Scoring {
             SOFTMAX,
@@ -40,6 +52,6 @@ public record FeedForward(
 
     /// Values that a token has between the matrices in all that is computed for it.
     public long activeWidth() {
-        return (long) width * (experts == null ? 1 : experts.used());
+        return experts == null ? width : (long) width * experts.used() + experts.sharedWidth();
     }
 }

@@ -3,26 +3,47 @@ package dev.llmworker.model;
 import dev.llmworker.model.Attention.HeadNorm;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /// The tensors of a layer, by GGUF's names, and their shapes. A file may have some matrices joined.
 ///
 /// @param block what the names begin with: `blk.0.`
-/// @param joinedAttention whether queries, keys and values are one matrix, `attn_qkv`
+/// @param joinedAttention the name of the one matrix of queries, keys and values: `attn_qkv`; empty if they are three
 /// @param joinedFeedForward whether gate and values are one matrix, `ffn_up`, or `ffn_gate_up_exps` of all experts
 /// @param separateExperts whether each expert's matrices are tensors of their own: `ffn_up.0`
 /// @param transposedExperts whether the matrices of all experts are column by column, gates and values alternating
+/// @param alternatingExperts whether they are row by row, gates and values alternating
+/// @param unused tensors that the file may have, but the layer does without
 public record LayerTensors(
         String block,
-        boolean joinedAttention,
+        String joinedAttention,
         boolean joinedFeedForward,
         boolean separateExperts,
         boolean transposedExperts,
-        Map<String, long[]> shapes) {
+        boolean alternatingExperts,
+        Map<String, long[]> shapes,
+        Set<String> unused) {
 
     /// Tensors of an expert that is stored on its own.
     public static final int MATRICES_OF_EXPERT = 3;
+
+    /// InternLM 2 has the queries of each key head before it, and then its value head. GGUF has no such tensors.
+    private static final String GROUPED = "attn_qkv_grouped";
+
+    private static final Pattern OF_EXPERTS = Pattern.compile("blk\\.\\d+\\.ffn_\\w+(_exps.*|\\.\\d+)\\.weight");
+    /// The factor of the decay in a [DeltaNet].
+    public static final String DECAY = "ssm_a";
+    /// The logarithm of the same, without its sign. GGUF has no such tensor.
+    public static final String DECAY_OF_HUB = "ssm_a_log.weight";
+
+    /// What the gate of a shared block is made with.
+    public static final String SHARED_GATE = "ffn_gate_inp_shexp.weight";
 
     private static final String FEED_FORWARD_NORM = "ffn_norm.weight";
     private static final String FEED_FORWARD_NORM_OF_GPT_OSS = "post_attention_norm.weight";
@@ -33,22 +54,38 @@ public record LayerTensors(
         var layer = config.layers().get(index);
         var tensors = new LayerTensors(
                 block,
-                has.containsKey(block + "attn_qkv.weight"),
+                layer.mixer() instanceof Attention
+                        ? Stream.of("attn_qkv", GROUPED)
+                                .filter(name -> has.containsKey(block + name + ".weight"))
+                                .findFirst()
+                                .orElse("")
+                        : "",
                 layer.feedForward().experts() == null
                         ? joins(model, block, layer.feedForward().width())
                         : has.containsKey(block + "ffn_gate_up_exps.weight"),
                 layer.feedForward().experts() != null && hasSeparateExperts(has, index),
                 has.containsKey(block + "ffn_gate_up_exps_transposed.weight"),
-                new LinkedHashMap<>());
+                has.containsKey(block + "ffn_gate_up_exps_alternating.weight"),
+                new LinkedHashMap<>(),
+                new HashSet<>());
         tensors.addNorms(
                 layer.norms(),
                 config.hidden(),
                 has.containsKey(block + FEED_FORWARD_NORM_OF_GPT_OSS) && !has.containsKey(block + FEED_FORWARD_NORM));
-        tensors.addAttention(layer.attention(), config.hidden());
-        if (layer.feedForward().experts() == null) {
+        switch (layer.mixer()) {
+            case Attention attention -> tensors.addAttention(attention, config.hidden());
+            case DeltaNet delta -> tensors.addDelta(delta, config.hidden(), model.fromHub());
+        }
+        var experts = layer.feedForward().experts();
+        if (experts == null) {
             tensors.addFeedForward(layer.feedForward(), config.hidden());
         } else {
-            tensors.addExperts(layer.feedForward(), layer.feedForward().experts(), config.hidden());
+            tensors.addExperts(layer.feedForward(), experts, config.hidden());
+            tensors.addShared(experts, config.hidden());
+        }
+        tensors.addLayerInput(config.layerInput(), config.hidden());
+        if (layer.scaled()) {
+            tensors.add("layer_output_scale.weight", 1);
         }
         return tensors;
     }
@@ -69,6 +106,17 @@ public record LayerTensors(
         return name.contains("_exps");
     }
 
+    /// The part of a tensor that is used for a token: of the experts' matrices that of the chosen ones.
+    public static double shareUsed(String name, ModelConfig config) {
+        var experts = config.layers().stream()
+                .map(layer -> layer.feedForward().experts())
+                .filter(Objects::nonNull)
+                .findFirst();
+        return experts.isEmpty() || !OF_EXPERTS.matcher(name).matches()
+                ? 1
+                : (double) experts.get().used() / experts.get().count();
+    }
+
     private void addNorms(Layer.Norms norms, int hidden, boolean ofGptOss) {
         if (norms.before()) {
             add("attn_norm.weight", hidden);
@@ -80,31 +128,57 @@ public record LayerTensors(
         }
     }
 
+    public boolean joinsAttention() {
+        return !joinedAttention.isEmpty();
+    }
+
+    /// Whether the joined matrix has all that belongs to a key head together.
+    public boolean groupsAttention() {
+        return joinedAttention.equals(GROUPED);
+    }
+
     /// The norm before the feed-forward block.
     public String feedForwardNorm() {
         return shapes.containsKey(block + FEED_FORWARD_NORM) ? FEED_FORWARD_NORM : FEED_FORWARD_NORM_OF_GPT_OSS;
     }
 
-    private void addAttention(Attention attention, int hidden) {
-        long queries = attention.queryWidth(), keys = attention.keyWidth();
-        if (joinedAttention) {
-            add("attn_qkv.weight", hidden, queries + 2 * keys);
+    private void addDelta(DeltaNet delta, int hidden, boolean fromHub) {
+        add("attn_qkv.weight", hidden, delta.channels());
+        add("attn_gate.weight", hidden, delta.valueWidth());
+        add("ssm_beta.weight", hidden, delta.valueHeads());
+        add("ssm_alpha.weight", hidden, delta.valueHeads());
+        if (fromHub) {
+            add("ssm_conv1d.weight", delta.kernel(), 1, delta.channels());
+            add(DECAY_OF_HUB, delta.valueHeads());
         } else {
-            add("attn_q.weight", hidden, queries);
-            add("attn_k.weight", hidden, keys);
-            add("attn_v.weight", hidden, keys);
+            add("ssm_conv1d.weight", delta.kernel(), delta.channels());
+            add(DECAY, delta.valueHeads());
         }
-        if (attention.biased() && joinedAttention) {
-            add("attn_qkv.bias", queries + 2 * keys);
+        add("ssm_dt.bias", delta.valueHeads());
+        add("ssm_norm.weight", delta.valueDim());
+        add("ssm_out.weight", delta.valueWidth(), hidden);
+    }
+
+    private void addAttention(Attention attention, int hidden) {
+        // With a gate, each head of queries has its gate behind it.
+        long gates = attention.gated() ? 2 : 1;
+        long queries = attention.queryWidth(), keys = attention.keyWidth();
+        if (joinsAttention()) {
+            add(joinedAttention + ".weight", hidden, queries + 2 * keys);
+        } else {
+            add("attn_q.weight", hidden, gates * queries);
+            addKeys(attention, "weight", hidden, keys);
+        }
+        if (attention.biased() && joinsAttention()) {
+            add(joinedAttention + ".bias", queries + 2 * keys);
         } else if (attention.biased()) {
-            add("attn_q.bias", queries);
-            add("attn_k.bias", keys);
-            add("attn_v.bias", keys);
+            add("attn_q.bias", gates * queries);
+            addKeys(attention, "bias", keys);
         }
         if (attention.norm() != HeadNorm.NONE) {
             var each = attention.norm() == HeadNorm.EACH;
             add("attn_q_norm.weight", each ? attention.headDim() : queries);
-            add("attn_k_norm.weight", each ? attention.headDim() : keys);
+            addIf(attention.hasKeys(), "attn_k_norm.weight", each ? attention.headDim() : keys);
         }
         if (attention.sinks()) {
             add("attn_sinks.weight", attention.heads());
@@ -112,6 +186,13 @@ public record LayerTensors(
         add("attn_output.weight", queries, hidden);
         if (attention.outputBiased()) {
             add("attn_output.bias", hidden);
+        }
+    }
+
+    private void addKeys(Attention attention, String kind, long... shape) {
+        addIf(attention.hasKeys(), "attn_k." + kind, shape);
+        if (!attention.valuesAreKeys()) {
+            addIf(attention.hasKeys(), "attn_v." + kind, shape);
         }
     }
 
@@ -140,6 +221,9 @@ public record LayerTensors(
         if (transposedExperts) {
             add("ffn_gate_up_exps_transposed.weight", 2 * width, hidden, count);
             add("ffn_down_exps_transposed.weight", hidden, width, count);
+        } else if (alternatingExperts) {
+            add("ffn_gate_up_exps_alternating.weight", hidden, 2 * width, count);
+            add("ffn_down_exps.weight", width, hidden, count);
         } else if (separateExperts) {
             for (var expert = 0; expert < count; expert++) {
                 add("ffn_gate." + expert + ".weight", hidden, width);
@@ -154,7 +238,7 @@ public record LayerTensors(
             add("ffn_up_exps.weight", hidden, width, count);
             add("ffn_down_exps.weight", width, hidden, count);
         }
-        if (block.biased() && transposedExperts) {
+        if (block.biased() && (transposedExperts || alternatingExperts)) {
             add("ffn_gate_up_exps_transposed.bias", 2 * width, count);
         } else if (block.biased() && joinedFeedForward) {
             add("ffn_gate_up_exps.bias", 2 * width, count);
@@ -164,6 +248,49 @@ public record LayerTensors(
         }
         if (block.biased()) {
             add("ffn_down_exps.bias", hidden, count);
+        }
+    }
+
+    /// A matrix of the block that all tokens take beside the experts.
+    public static String ofShared(FeedForward.Experts experts, String matrix) {
+        return matrix + (experts.apart() ? "" : "_shexp") + ".weight";
+    }
+
+    /// The block that all tokens take beside the experts, and what stands apart from it.
+    private void addShared(FeedForward.Experts experts, int hidden) {
+        if (experts.sharedWidth() > 0) {
+            add(ofShared(experts, "ffn_gate"), hidden, experts.sharedWidth());
+            add(ofShared(experts, "ffn_up"), hidden, experts.sharedWidth());
+            add(ofShared(experts, "ffn_down"), experts.sharedWidth(), hidden);
+        }
+        if (experts.sharedWidth() > 0 && !experts.apart()) {
+            add(SHARED_GATE, hidden);
+        }
+        if (experts.scaled()) {
+            add("ffn_down_exps.scale", experts.count());
+        }
+        if (experts.apart()) {
+            add("ffn_gate_inp.scale", hidden);
+            add("pre_ffw_norm_2.weight", hidden);
+            add("post_ffw_norm_1.weight", hidden);
+            add("post_ffw_norm_2.weight", hidden);
+        }
+    }
+
+    private void addLayerInput(int width, int hidden) {
+        if (width > 0) {
+            add("inp_gate.weight", hidden, width);
+            add("proj.weight", width, hidden);
+            add("post_norm.weight", hidden);
+        }
+    }
+
+    /// A tensor that the file may also have if it is not used.
+    private void addIf(boolean used, String part, long... shape) {
+        if (used) {
+            add(part, shape);
+        } else {
+            unused.add(block + part);
         }
     }
 

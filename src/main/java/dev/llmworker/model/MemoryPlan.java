@@ -2,6 +2,9 @@ package dev.llmworker.model;
 
 import dev.llmworker.stats.Count;
 import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /// How the memory of a device will be used. It is decided before any memory is taken. Figures are in bytes.
 ///
@@ -14,7 +17,9 @@ import java.util.Locale;
 /// @param contextLength tokens of each, at most
 /// @param spareTokens of each slot's cache beside its context
 /// @param bytesPerToken of the KV cache
+/// @param bytesPerSlot of the cache beside that of its tokens
 /// @param perToken the arithmetic of `bytesPerToken`, for messages
+/// @param perSlot that of `bytesPerSlot`
 public record MemoryPlan(
         String place,
         long total,
@@ -25,7 +30,9 @@ public record MemoryPlan(
         int contextLength,
         int spareTokens,
         long bytesPerToken,
-        String perToken) {
+        long bytesPerSlot,
+        String perToken,
+        String perSlot) {
     public static final int DEFAULT_SLOTS = 32;
     /// There are fewer slots before contexts become shorter than this.
     private static final int COMFORTABLE_CONTEXT = 4096;
@@ -34,10 +41,48 @@ public record MemoryPlan(
 
     /// What the memory must hold.
     ///
+    /// @param scratchPerToken bytes that a step takes for each token of the longest context, beside `working`
     /// @param spareTokens that a slot's cache has room for beside its context, at most
     /// @param share the part of the remaining memory that the cache may take if nobody chose its size
     public record Needs(
-            ModelConfig config, int numberBytes, long weights, long working, int spareTokens, double share) {}
+            ModelConfig config,
+            int numberBytes,
+            long weights,
+            long working,
+            long scratchPerToken,
+            int spareTokens,
+            double share) {
+        /// Bytes of a slot; the largest number if there are more.
+        private long slot(long contextLength) {
+            var perToken = config.cacheBytesPerToken(contextLength, numberBytes);
+            var tokens = contextLength + spareTokens;
+            return perToken > Long.MAX_VALUE / 2 / tokens
+                    ? Long.MAX_VALUE
+                    : perToken * tokens + config.cacheBytesPerSlot(contextLength, numberBytes);
+        }
+
+        /// What is left for the cache beside the scratch of a step.
+        ///
+        /// @param part of it that the cache may take
+        private long leftForCache(long left, long contextLength, double part) {
+            return (long) ((left - (double) scratchPerToken * contextLength) * part);
+        }
+
+        /// The longest context of each of some slots that such memory holds, in whole steps.
+        private long longest(long left, int slots, double part) {
+            long fits = 0, tooLong = Math.ceilDiv(config.contextLength(), CONTEXT_STEP) + 1L;
+            while (tooLong - fits > 1) {
+                var middle = (fits + tooLong) / 2;
+                var length = middle * CONTEXT_STEP;
+                if (slot(length) <= leftForCache(left, length, part) / slots) {
+                    fits = middle;
+                } else {
+                    tooLong = middle;
+                }
+            }
+            return fits * CONTEXT_STEP;
+        }
+    }
 
     /// @param slots 0: as many as fit
     /// @param contextLength 0: as long as fits
@@ -45,7 +90,6 @@ public record MemoryPlan(
     ///     and the message says what would fit
     public static MemoryPlan of(DeviceMemory memory, Needs needs, int slots, int contextLength) {
         var config = needs.config();
-        var bytesPerToken = config.cacheBytesPerToken(needs.numberBytes());
         var left = memory.available() - needs.weights() - needs.working();
         if (left <= 0) {
             throw new IllegalArgumentException("the model does not fit: its weights take " + gigabytes(needs.weights())
@@ -56,14 +100,13 @@ public record MemoryPlan(
             throw new IllegalArgumentException(
                     "MAX_MODEL_LEN is " + contextLength + "; the model was trained for " + config.contextLength());
         }
-        var spare = needs.spareTokens();
-        var budget = (long) (left * needs.share()) / bytesPerToken;
         if (slots == 0) {
             var each = contextLength == 0 ? Math.min(config.contextLength(), COMFORTABLE_CONTEXT) : contextLength;
-            slots = (int) Math.clamp(budget / (each + spare), 1, DEFAULT_SLOTS);
+            var budget = needs.leftForCache(left, each, needs.share());
+            slots = (int) Math.clamp(budget / needs.slot(each), 1, DEFAULT_SLOTS);
         }
         if (contextLength == 0) {
-            var longest = stepped(budget / slots - spare);
+            var longest = needs.longest(left, slots, needs.share());
             contextLength = (int) Math.min(config.contextLength(), Math.max(CONTEXT_STEP, longest));
         }
         var plan = new MemoryPlan(
@@ -71,29 +114,44 @@ public record MemoryPlan(
                 memory.total(),
                 memory.available(),
                 needs.weights(),
-                needs.working(),
+                needs.working() + needs.scratchPerToken() * contextLength,
                 slots,
                 contextLength,
-                spare,
-                bytesPerToken,
-                config.cacheArithmetic(needs.numberBytes()));
+                needs.spareTokens(),
+                config.cacheBytesPerToken(contextLength, needs.numberBytes()),
+                config.cacheBytesPerSlot(contextLength, needs.numberBytes()),
+                config.cacheArithmetic(contextLength, needs.numberBytes()),
+                config.slotArithmetic(contextLength));
         // Not the product of all: that of a hostile file could overflow.
-        if (contextLength + spare > left / bytesPerToken / slots) {
+        if (needs.slot(contextLength) > needs.leftForCache(left, contextLength, 1) / slots) {
             throw new IllegalArgumentException("the KV cache does not fit: " + plan.arithmetic() + "; " + plan.room()
-                    + ". " + plan.whatFits(left));
+                    + ". " + plan.whatFits(needs, left));
         }
         return plan;
     }
 
     /// Bytes of the KV cache. Its memory is taken when it is first used.
     public long cache() {
-        return bytesPerToken * slots * (contextLength + spareTokens);
+        return slots * (bytesPerToken * (contextLength + spareTokens) + bytesPerSlot);
+    }
+
+    /// Bytes of the cache by [LayerState#kind()].
+    public Map<String, Long> byKind(ModelConfig config, int numberBytes) {
+        return config.states(contextLength).stream()
+                .collect(Collectors.groupingBy(
+                        LayerState::kind,
+                        TreeMap::new,
+                        Collectors.summingLong(state -> slots
+                                * (state.perPosition(numberBytes) * (contextLength + spareTokens)
+                                        + state.fixed(numberBytes)))));
     }
 
     private String arithmetic() {
-        var tokens = contextLength + (spareTokens == 0 ? " tokens × " : " and " + spareTokens + " spare tokens × ");
-        return Count.of(slots, "slot") + " × " + tokens + bytesPerToken + " bytes (" + perToken + ") are "
-                + gigabytes((double) bytesPerToken * slots * (contextLength + spareTokens));
+        var tokens = contextLength + (spareTokens == 0 ? " tokens × " : " and " + spareTokens + " spare tokens × ")
+                + bytesPerToken + " bytes" + (perToken.isEmpty() ? "" : " (" + perToken + ")");
+        var each = perSlot.isEmpty() ? tokens : "(" + tokens + " + " + bytesPerSlot + " bytes (" + perSlot + "))";
+        return Count.of(slots, "slot") + " × " + each + " are "
+                + gigabytes(slots * ((double) bytesPerToken * (contextLength + spareTokens) + bytesPerSlot));
     }
 
     private String room() {
@@ -102,10 +160,10 @@ public record MemoryPlan(
                 + gigabytes(working);
     }
 
-    private String whatFits(long left) {
-        var fewer = left / bytesPerToken / (contextLength + spareTokens);
-        var shorter = stepped(left / bytesPerToken / slots - spareTokens);
-        var short1 = stepped(left / bytesPerToken - spareTokens);
+    private String whatFits(Needs needs, long left) {
+        var fewer = needs.leftForCache(left, contextLength, 1) / needs.slot(contextLength);
+        var shorter = needs.longest(left, slots, 1);
+        var short1 = needs.longest(left, 1, 1);
         if (fewer >= 1 && shorter >= CONTEXT_STEP) {
             return "MAX_SLOTS=" + fewer + " would fit, or MAX_MODEL_LEN=" + shorter;
         }
@@ -118,10 +176,6 @@ public record MemoryPlan(
         return short1 >= CONTEXT_STEP
                 ? "MAX_SLOTS=1 with MAX_MODEL_LEN=" + short1 + " would fit"
                 : "A smaller model, or one in fewer bits, would fit";
-    }
-
-    private static long stepped(long tokens) {
-        return tokens / CONTEXT_STEP * CONTEXT_STEP;
     }
 
     private static String gigabytes(double bytes) {

@@ -1,11 +1,13 @@
 package dev.llmworker.model;
 
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /// A model as the programs run it: its sizes and constants, and what each of its layers does. The programs do not know
 /// any architecture's name.
@@ -18,6 +20,7 @@ import java.util.stream.Collectors;
 /// @param logitScale factor of the logits
 /// @param logitCap logits are bounded by `cap * tanh(logit / cap)`; 0 is no bound
 /// @param normsFromZero whether the file has the weights of RMS norms less 1
+/// @param layerInput values that each layer takes of a token beside the stream; 0 is none
 public record ModelConfig(
         String name,
         String architecture,
@@ -29,33 +32,101 @@ public record ModelConfig(
         double logitScale,
         double logitCap,
         boolean normsFromZero,
+        int layerInput,
         List<Layer> layers) {
     public ModelConfig {
         layers = List.copyOf(layers);
     }
 
-    /// Bytes that a token takes in the KV cache.
-    ///
-    /// @param numberBytes bytes of a number
-    public long cacheBytesPerToken(int numberBytes) {
+    /// The model with the rotary positions that it has in contexts of this length.
+    public ModelConfig forContext(int length) {
+        // One for all layers that share one: together, those of each layer could fill the memory.
+        var ropes = new IdentityHashMap<Rope, Rope>();
+        return new ModelConfig(
+                name,
+                architecture,
+                hidden,
+                vocabulary,
+                contextLength,
+                epsilon,
+                embeddingScale,
+                logitScale,
+                logitCap,
+                normsFromZero,
+                layerInput,
+                layers.stream()
+                        .map(layer -> layer.with(rope -> ropes.computeIfAbsent(rope, same -> same.forContext(length))))
+                        .toList());
+    }
+
+    public Stream<Attention> attentions() {
         return layers.stream()
-                .mapToLong(layer -> 2L * layer.attention().keyWidth() * numberBytes)
+                .map(Layer::mixer)
+                .filter(Attention.class::isInstance)
+                .map(Attention.class::cast);
+    }
+
+    /// What layers keep of a sequence, one by one. Those that read what an earlier one keeps are left out.
+    ///
+    /// @param positions that a slot holds
+    public List<LayerState> states(long positions) {
+        return keeping().map(layer -> layer.mixer().state(positions)).toList();
+    }
+
+    private Stream<Layer> keeping() {
+        return layers.stream().filter(layer -> layer.mixer().hasState());
+    }
+
+    /// Bytes that a token takes in the cache, beside [#cacheBytesPerSlot].
+    ///
+    /// @param positions that a slot holds
+    /// @param numberBytes bytes of a number of keys and values
+    public long cacheBytesPerToken(long positions, int numberBytes) {
+        return states(positions).stream()
+                .mapToLong(state -> state.perPosition(numberBytes))
+                .sum();
+    }
+
+    /// Bytes that a slot takes in the cache whatever its length.
+    public long cacheBytesPerSlot(long positions, int numberBytes) {
+        return states(positions).stream()
+                .mapToLong(state -> state.fixed(numberBytes))
                 .sum();
     }
 
     /// How [#cacheBytesPerToken] comes about, for messages.
-    public String cacheArithmetic(int numberBytes) {
-        return counted(layer -> layer.attention().kvHeads() + " heads × "
-                        + layer.attention().headDim())
+    public String cacheArithmetic(long positions, int numberBytes) {
+        return counted(
+                        keeping(),
+                        layer -> layer.mixer() instanceof Attention attention
+                                        && layer.mixer().state(positions) instanceof LayerState.Full
+                                ? attention.kvHeads() + " heads × " + attention.headDim()
+                                : "")
                 .entrySet()
                 .stream()
+                .filter(kind -> !kind.getKey().isEmpty())
                 .map(kind -> "2 × " + kind.getValue() + " layers × " + kind.getKey() + " × " + numberBytes + " bytes")
+                .collect(Collectors.joining(" + "));
+    }
+
+    /// How [#cacheBytesPerSlot] comes about, for messages; empty if it is 0.
+    public String slotArithmetic(long positions) {
+        return counted(keeping(), layer -> switch (layer.mixer().state(positions)) {
+                    case LayerState.Full _ -> "";
+                    case LayerState.Ring ring ->
+                        " layers with the last " + ring.length() + " tokens of a window of " + ring.window();
+                    case LayerState.Recurrent _ -> " recurrent layers";
+                })
+                .entrySet()
+                .stream()
+                .filter(kind -> !kind.getKey().isEmpty())
+                .map(kind -> LayerState.COPIES + " × " + kind.getValue() + kind.getKey())
                 .collect(Collectors.joining(" + "));
     }
 
     /// The kinds of layers in words: `24 with 4 heads of 64`.
     public String kinds() {
-        var kinds = counted(Layer::description);
+        var kinds = counted(layers.stream(), Layer::description);
         return kinds.size() == 1
                 ? kinds.keySet().iterator().next()
                 : kinds.entrySet().stream()
@@ -63,8 +134,8 @@ public record ModelConfig(
                         .collect(Collectors.joining("; "));
     }
 
-    private Map<String, Long> counted(Function<Layer, String> description) {
-        return layers.stream().collect(Collectors.groupingBy(description, LinkedHashMap::new, Collectors.counting()));
+    private static Map<String, Long> counted(Stream<Layer> layers, Function<Layer, String> description) {
+        return layers.collect(Collectors.groupingBy(description, LinkedHashMap::new, Collectors.counting()));
     }
 
     /// Bytes of what a program computes for a row between two layers, in float32.
@@ -73,11 +144,12 @@ public record ModelConfig(
     }
 
     private long activationBytes(Layer layer) {
-        var attention = layer.attention();
+        var mixer = layer.mixer();
         var widest = 2L * hidden
-                + 2L * attention.queryWidth()
-                + 2L * attention.keyWidth()
-                + 3L * layer.feedForward().activeWidth();
+                + mixer.inputWidth()
+                + mixer.resultWidth()
+                + 3L * layer.feedForward().activeWidth()
+                + (long) layers.size() * layerInput;
         return widest * Float.BYTES;
     }
 
@@ -86,6 +158,7 @@ public record ModelConfig(
         return embeddingScale == 1
                 && logitScale == 1
                 && logitCap == 0
+                && layerInput == 0
                 && new HashSet<>(layers).size() == 1
                 && layers.getFirst().isPlain();
     }

@@ -20,6 +20,12 @@ public final class TensorCheck {
 
     public static final String LONG_FACTORS = "rope_factors_long.weight";
     public static final String SHORT_FACTORS = "rope_factors_short.weight";
+    /// The second embedding, of which each layer takes a part; the matrix that adds to it, and the norm of what it
+    /// adds.
+    public static final String LAYER_EMBEDDING = "per_layer_token_embd.weight";
+
+    public static final String LAYER_INPUTS = "per_layer_model_proj.weight";
+    public static final String LAYER_INPUT_NORM = "per_layer_proj_norm.weight";
     private static final String EMBEDDING = "token_embd.weight";
     private static final String OUTPUT_NORM = "output_norm.weight";
     private static final String HEAD = "output.weight";
@@ -30,7 +36,12 @@ public final class TensorCheck {
     public static void allKnown(StoredModel model, ModelConfig config) throws ModelFileException {
         var known = new HashSet<>(Set.of(EMBEDDING, OUTPUT_NORM, HEAD, ROPE_FACTORS, LONG_FACTORS, SHORT_FACTORS));
         for (var i = 0; i < config.layers().size(); i++) {
-            known.addAll(LayerTensors.of(model, config, i).shapes().keySet());
+            var tensors = LayerTensors.of(model, config, i);
+            known.addAll(tensors.shapes().keySet());
+            known.addAll(tensors.unused());
+        }
+        if (config.layerInput() > 0) {
+            known.addAll(Set.of(LAYER_EMBEDDING, LAYER_INPUTS, LAYER_INPUT_NORM));
         }
         for (var entry : model.tensors().entrySet()) {
             if (!known.contains(entry.getKey())) {
@@ -48,6 +59,12 @@ public final class TensorCheck {
             }
         }
         check(model, OUTPUT_NORM, config.hidden());
+        if (config.layerInput() > 0) {
+            var all = (long) config.layers().size() * config.layerInput();
+            check(model, LAYER_EMBEDDING, all, config.vocabulary());
+            check(model, LAYER_INPUTS, config.hidden(), all);
+            check(model, LAYER_INPUT_NORM, config.layerInput());
+        }
         if (model.tensors().containsKey(HEAD)) {
             check(model, HEAD, config.hidden(), config.vocabulary());
         }
@@ -65,8 +82,14 @@ public final class TensorCheck {
     /// does not tell: the biases of all experts are a table.
     private static boolean isNeverQuantised(String name) {
         return name.endsWith(".bias")
-                || name.endsWith("_norm.weight")
+                || name.endsWith(".scale")
+                || name.endsWith("_scale.weight")
+                || name.matches(".*_norm(_[12])?\\.weight")
                 || name.endsWith("_sinks.weight")
+                || name.endsWith("_inp_shexp.weight")
+                || name.endsWith("ssm_conv1d.weight")
+                || name.endsWith(LayerTensors.DECAY)
+                || name.endsWith(LayerTensors.DECAY_OF_HUB)
                 || name.endsWith("_transposed.weight");
     }
 

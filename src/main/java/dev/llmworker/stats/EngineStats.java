@@ -1,5 +1,6 @@
 package dev.llmworker.stats;
 
+import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.IntSupplier;
 
@@ -12,7 +13,7 @@ public final class EngineStats {
     final LongAdder reusedTokens = new LongAdder();
     final LongAdder prefilledTokens = new LongAdder();
     final LongAdder decodedTokens = new LongAdder();
-    volatile Description description = new Description("", "", "", 0, 0, 0, 0);
+    volatile Description description = new Description("", "", "", 0, 0, 0, Map.of(), 0);
     private volatile IntSupplier waiting = () -> 0;
     volatile int running;
     volatile int cachePositions;
@@ -23,6 +24,7 @@ public final class EngineStats {
     /// @param weightFormat the format of the weights on the device
     /// @param slots how many sequences can be decoded together
     /// @param contextLength positions in each slot of the cache
+    /// @param cacheBytesByKind bytes of the cache by what layers keep in it
     /// @param queueLimit how many requests may wait
     public record Description(
             String architecture,
@@ -31,6 +33,7 @@ public final class EngineStats {
             int slots,
             int contextLength,
             long cacheBytes,
+            Map<String, Long> cacheBytesByKind,
             int queueLimit) {
         long cachePositions() {
             return (long) slots * contextLength;

@@ -178,6 +178,11 @@ final class WorkerCollector implements MultiCollector {
                 "Positions of the KV cache that running sequences fill",
                 engine.cachePositions);
         metrics.gauge("llmworker_kv_cache_bytes", "Size of the whole KV cache", capacity.cacheBytes());
+        metrics.gauges(
+                "llmworker_kv_cache_kind_bytes",
+                "Size of the KV cache by what layers keep",
+                capacity.cacheBytesByKind().entrySet().stream()
+                        .collect(Collectors.toMap(kind -> Labels.of("kind", kind.getKey()), Map.Entry::getValue)));
         metrics.counter("llmworker_engine_steps", "Steps that the engine has made", engine.steps.sum());
         metrics.counter(
                 "llmworker_engine_busy_seconds", "Time that the engine spent in steps", engine.busyNanos.sum() / 1e9);

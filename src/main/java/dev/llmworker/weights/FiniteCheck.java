@@ -46,12 +46,14 @@ final class FiniteCheck {
 
     /// Scales are powers of two. The programs hold 12 half scales as a float16; no model has such large weights.
     private static Optional<String> exponents(Tensor tensor) {
-        var data = tensor.data();
-        for (var at = 0L; at < data.byteSize(); at += tensor.type().blockBytes()) {
+        var scales = tensor.scales();
+        var data = scales == null ? tensor.data() : scales;
+        var step = scales == null ? tensor.type().blockBytes() : 1;
+        for (var at = 0L; at < data.byteSize(); at += step) {
             var exponent = Byte.toUnsignedInt(data.get(ValueLayout.JAVA_BYTE, at)) - EXPONENT_BIAS;
             if (exponent > MOST_EXPONENT) {
-                return Optional.of("has a scale of 2^" + exponent + " in block "
-                        + at / tensor.type().blockBytes() + ", above 2^" + MOST_EXPONENT);
+                return Optional.of(
+                        "has a scale of 2^" + exponent + " in block " + at / step + ", above 2^" + MOST_EXPONENT);
             }
         }
         return Optional.empty();

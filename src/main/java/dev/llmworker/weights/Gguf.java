@@ -3,6 +3,7 @@ package dev.llmworker.weights;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.Map;
 
 /// A GGUF model file of version 2 or 3, mapped read-only. Files are untrusted: opening one checks everything
@@ -24,8 +25,29 @@ public final class Gguf extends StoredModel {
             var header = HeaderReader.read(file, mapping);
             checkParts(file, header.metadata());
             checkBlocks(file, header.metadata());
-            return new Gguf(file, arena, header.metadata(), TensorLayout.place(file, mapping, header));
+            var tensors = TensorLayout.place(file, mapping, header);
+            return new Gguf(file, arena, header.metadata(), withoutDrafts(header.metadata(), tensors));
         });
+    }
+
+    /// Leaves out the last blocks if they only predict tokens after the next. They count as blocks.
+    private static Map<String, Tensor> withoutDrafts(Metadata metadata, Map<String, Tensor> tensors)
+            throws ModelFileException {
+        var prefix = metadata.string("general.architecture", "") + ".";
+        var drafts = metadata.integer(prefix + "nextn_predict_layers", 0);
+        var blocks = metadata.integer(prefix + "block_count", 1);
+        if (drafts == 0) {
+            return tensors;
+        }
+        if (drafts < 0 || drafts >= blocks) {
+            throw metadata.problem(prefix + "nextn_predict_layers", "is " + drafts + "; expected 0 to " + (blocks - 1));
+        }
+        var kept = new LinkedHashMap<>(tensors);
+        for (var draft = blocks - drafts; draft < blocks; draft++) {
+            var block = "blk." + draft + ".";
+            kept.keySet().removeIf(name -> name.startsWith(block));
+        }
+        return kept;
     }
 
     private static void checkParts(Path file, Metadata metadata) throws ModelFileException {

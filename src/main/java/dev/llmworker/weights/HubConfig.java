@@ -28,20 +28,28 @@ final class HubConfig {
             field("attention.sliding_window", "sliding_window"),
             field("attn_logit_softcapping", "attn_logit_softcapping"),
             field("final_logit_softcapping", "final_logit_softcapping"),
+            field("attention.shared_kv_layers", "num_kv_shared_layers"),
+            field("embedding_length_per_layer_input", "hidden_size_per_layer_input"),
             field("embedding_scale", "embedding_multiplier"),
             field("residual_scale", "residual_multiplier"),
             field("logit_scale", "logits_scaling"),
             field("expert_count", "num_local_experts", "num_experts"),
-            field("expert_used_count", "num_experts_per_tok"),
+            field("expert_used_count", "num_experts_per_tok", "top_k_experts"),
             field("expert_feed_forward_length", "moe_intermediate_size"),
+            field("expert_shared_feed_forward_length", "shared_expert_intermediate_size"),
             field("expert_weights_norm", "norm_topk_prob"),
             field("expert_weights_scale", "routed_scaling_factor"),
+            field("full_attention_interval", "full_attention_interval"),
+            field("ssm.conv_kernel", "linear_conv_kernel_dim"),
+            field("ssm.state_size", "linear_key_head_dim"),
+            field("ssm.group_count", "linear_num_key_heads"),
+            field("ssm.time_step_rank", "linear_num_value_heads"),
             field("activation", "hidden_activation", "hidden_act"),
             field("context_length", "max_position_embeddings"),
             field("vocab_size", "vocab_size"));
     /// Fields that change what a model computes, and the only values that are supported.
     private static final Map<String, Set<String>> ONLY = Map.ofEntries(
-            Map.entry("use_bidirectional_attention", Set.of("false")),
+            Map.entry("use_bidirectional_attention", Set.of("false", "\"vision\"")),
             Map.entry("is_causal", Set.of("true")),
             Map.entry("position_embedding_type", Set.of("\"rope\"")),
             Map.entry("alibi", Set.of("false")),
@@ -91,6 +99,7 @@ final class HubConfig {
         config.values.putIfAbsent(config.prefix + "attention.layer_norm_rms_epsilon", Value.number(DEFAULT_EPSILON));
         config.scale();
         config.windows();
+        config.recurrent();
         config.positions();
         new HubRope(fields, config.metadata, config.prefix).put(config);
         return config;
@@ -98,19 +107,23 @@ final class HubConfig {
 
     /// Rejects settings that would change the computation but do not show in the tensors' names.
     private void checkParts() throws ModelFileException {
-        if (fields.has("quantization_config")) {
+        var method = fields.get("quantization_config").path("quant_method").asText();
+        if (fields.has("quantization_config") && !method.equals("mxfp4")) {
             throw fields.problem(
                     "quantization_config",
                     "has quant_method " + fields.get("quantization_config").path("quant_method")
-                            + "; supported: weights in F32, F16 and BF16, and quantised ones in GGUF files");
+                            + "; supported: mxfp4, weights in F32, F16 and BF16, and quantised ones in GGUF files");
         }
         for (var only : ONLY.entrySet()) {
             var value = fields.get(only.getKey());
-            if (fields.has(only.getKey()) && !only.getValue().contains(value.toString())) {
+            if (fields.has(only.getKey())
+                    && !fields.owns(only.getKey())
+                    && !only.getValue().contains(value.toString())) {
                 throw fields.problem(
                         only.getKey(),
                         "is " + value + "; supported: "
                                 + only.getValue().stream()
+                                        .sorted()
                                         .map(some -> some + " or ")
                                         .collect(Collectors.joining())
                                 + "none");
@@ -135,6 +148,9 @@ final class HubConfig {
         var size = prefix + "attention.sliding_window";
         var used = fields.mayHaveWindows() && fields.get("use_sliding_window").asBoolean(true);
         if (!used || fields.get("sliding_window").asInt() == 0) {
+            if (fields.mayHaveOwnLayers()) {
+                throw fields.problem("sliding_window", "is missing; expected the window of some layers");
+            }
             values.remove(size);
             return;
         }
@@ -153,11 +169,42 @@ final class HubConfig {
             slide[layer] = slides(name, fields.get(name), layer);
             some |= slide[layer];
         }
+        if (fields.mayHaveOwnLayers()) {
+            slide[layers - 1] = false;
+            new HubLayers(fields, metadata, prefix, slide).put(this);
+        }
         if (some) {
             put("attention.sliding_window_pattern", name, Value.flags(slide));
         } else {
             values.remove(size);
         }
+    }
+
+    /// Which layers are recurrent, and the values of their heads together.
+    private void recurrent() throws ModelFileException {
+        if (!fields.has("linear_num_value_heads")) {
+            return;
+        }
+        var inner = fields.get("linear_num_value_heads").asLong()
+                * fields.get("linear_value_head_dim").asLong();
+        put("ssm.inner_size", "linear_value_head_dim", Value.integer(inner));
+        var name = "layer_types";
+        if (!fields.has(name)) {
+            return;
+        }
+        var recurrent = new boolean[layers()];
+        checkLength(name, recurrent.length);
+        for (var layer = 0; layer < recurrent.length; layer++) {
+            recurrent[layer] = switch (fields.get(name).path(layer).asText()) {
+                case "full_attention" -> false;
+                case "linear_attention" -> true;
+                default ->
+                    throw fields.problem(
+                            name,
+                            "has " + fields.get(name).path(layer) + "; supported: full_attention, linear_attention");
+            };
+        }
+        put("attention.recurrent_layers", name, Value.flags(recurrent));
     }
 
     private boolean slides(String name, JsonNode node, int layer) throws ModelFileException {

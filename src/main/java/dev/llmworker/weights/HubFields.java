@@ -19,13 +19,18 @@ final class HubFields {
             "internlm3", "llama",
             "ministral3", "mistral3",
             "olmo3", "olmo2",
+            "gemma4unified", "gemma4",
             "gptoss", "gpt-oss");
 
     /// Models whose layers never have a window, whatever their files say.
-    private static final Set<String> WITHOUT_WINDOWS = Set.of("llama", "internlm3", "granite", "olmo2", "glm4");
+    private static final Set<String> WITHOUT_WINDOWS =
+            Set.of("llama", "internlm2", "internlm3", "granite", "olmo2", "glm4");
 
     /// Models whose layers all have the window if one has it, whatever their files say.
     private static final Set<String> WITHOUT_PATTERNS = Set.of("qwen3moe", "mixtral");
+
+    /// Models whose layers may have other heads and widths, share keys, and take a part of a second embedding.
+    private static final Set<String> WITH_OWN_LAYERS = Set.of("gemma4", "gemma4unified");
 
     private static final String EPSILON = "rms_norm_eps";
     private static final Map<String, ?> NO_WINDOW = Map.of("use_sliding_window", false);
@@ -39,10 +44,58 @@ final class HubFields {
             "sliding_window", 4096,
             "tie_word_embeddings", true);
 
+    private static final Map<String, ?> GEMMA4 = Map.ofEntries(
+            Map.entry("num_attention_heads", 8),
+            Map.entry("num_key_value_heads", 4),
+            Map.entry("head_dim", 256),
+            Map.entry("global_head_dim", 512),
+            Map.entry("sliding_window", 512),
+            Map.entry("_sliding_window_pattern", 6),
+            Map.entry("max_position_embeddings", 131_072),
+            Map.entry("hidden_size_per_layer_input", 256),
+            Map.entry("tie_word_embeddings", true),
+            Map.entry(
+                    "rope_parameters",
+                    Map.of(
+                            "full_attention",
+                            Map.of("rope_type", "proportional", "partial_rotary_factor", 0.25, "rope_theta", 1e6),
+                            "sliding_attention",
+                            Map.of("rope_type", "default", "rope_theta", 1e4))));
+    private static final Map<String, ?> DELTA = Map.of(
+            "head_dim", 256,
+            "partial_rotary_factor", 0.25,
+            "full_attention_interval", 4,
+            "linear_conv_kernel_dim", 4,
+            "linear_key_head_dim", 128,
+            "linear_value_head_dim", 128,
+            "linear_num_key_heads", 16,
+            "linear_num_value_heads", 32);
+    private static final Map<String, ?> DELTA_WITH_EXPERTS = with(
+            DELTA,
+            Map.of(
+                    "num_experts", 256,
+                    "num_experts_per_tok", 8,
+                    "moe_intermediate_size", 512,
+                    "shared_expert_intermediate_size", 512));
+
+    private static final Set<String> WITH_DELTA = Set.of("qwen35", "qwen35moe");
+
+    /// Fields that only these models, by the names of transformers, may have with any value.
+    private static final Map<String, Set<String>> OWN = Map.of(
+            "attn_output_gate", WITH_DELTA,
+            "shared_expert_intermediate_size", Set.of("qwen35moe"),
+            // How pairs are shared out to the axes of pictures. In texts all axes have the same position.
+            "mrope_section", WITH_DELTA,
+            "mrope_interleaved", WITH_DELTA,
+            "num_kv_shared_layers", WITH_OWN_LAYERS,
+            "hidden_size_per_layer_input", WITH_OWN_LAYERS);
+
     /// What transformers takes for fields that are missing, by its name of the model. Source: its configuration
     /// classes.
     private static final Map<String, Map<String, ?>> DEFAULTS = Map.ofEntries(
             Map.entry("mistral", Map.of("sliding_window", 4096)),
+            Map.entry("qwen35", DELTA),
+            Map.entry("qwen35moe", DELTA_WITH_EXPERTS),
             Map.entry("qwen2", QWEN),
             Map.entry("qwen3", with(QWEN, Map.of("head_dim", 128))),
             Map.entry("qwen3moe", with(NO_WINDOW, Map.of("norm_topk_prob", false))),
@@ -68,6 +121,18 @@ final class HubFields {
                                     1_000_000.0,
                                     "rope_local_base_freq",
                                     10_000.0))),
+            Map.entry("gemma4", GEMMA4),
+            Map.entry(
+                    "gemma4unified",
+                    with(
+                            GEMMA4,
+                            Map.of(
+                                    "sliding_window",
+                                    1024,
+                                    "max_position_embeddings",
+                                    262_144,
+                                    "hidden_size_per_layer_input",
+                                    0))),
             Map.entry("olmo2", Map.of(EPSILON, 1e-5)),
             Map.entry("olmo3", Map.of(EPSILON, 1e-5, "sliding_window", 4096)),
             Map.entry("mixtral", Map.of(EPSILON, 1e-5, "rope_theta", 1e6)),
@@ -100,7 +165,7 @@ final class HubFields {
         text = nested ? json.get(TEXT) : json.root();
         name = nested
                 ? without("_text", text.path("model_type").asText()).replace("_", "")
-                : without(CLASS_END, className()).toLowerCase(Locale.ROOT);
+                : without(CLASS_END, className()).toLowerCase(Locale.ROOT).replace("3_5", "35");
         defaults = JSON.valueToTree(DEFAULTS.getOrDefault(name, Map.of()));
     }
 
@@ -131,6 +196,11 @@ final class HubFields {
         return RENAMED.getOrDefault(name, name);
     }
 
+    /// Whether the model knows what to do with a field that others may not have.
+    boolean owns(String field) {
+        return OWN.getOrDefault(field, Set.of()).contains(name);
+    }
+
     boolean mayHaveWindows() {
         return !WITHOUT_WINDOWS.contains(name);
     }
@@ -138,6 +208,11 @@ final class HubFields {
     /// Whether some layers may have a window and others none.
     boolean mayHavePattern() {
         return !WITHOUT_PATTERNS.contains(name);
+    }
+
+    /// Whether layers may be as [HubLayers] has them. The last one then never has a window, whatever the file says.
+    boolean mayHaveOwnLayers() {
+        return WITH_OWN_LAYERS.contains(name);
     }
 
     /// Where the file says what the model is.

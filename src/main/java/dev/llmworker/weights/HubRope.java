@@ -13,9 +13,12 @@ import java.util.TreeSet;
 /// Source: `modeling_rope_utils.py` of transformers.
 final class HubRope {
     private static final double DEFAULT_BASE = 10_000;
+    /// The factor of a pair that does not turn.
+    private static final float STILL = 1e30f;
     private static final int MAX_HEAD_DIM = 1 << 20;
     private static final String FULL = "full_attention";
     private static final String SLIDING = "sliding_attention";
+    private static final String PROPORTIONAL = "proportional";
     private static final String PARTIAL = "partial_rotary_factor";
     /// What layers with a window have of their own.
     private static final Set<String> OWN = Set.of("rope_type", "type", "rope_theta");
@@ -66,7 +69,7 @@ final class HubRope {
     /// Adds to the metadata what a GGUF file would have.
     void put(HubConfig config) throws ModelFileException {
         for (var parameter : parameters.properties()) {
-            if (!KNOWN.contains(parameter.getKey())) {
+            if (!KNOWN.contains(parameter.getKey()) && !fields.owns(parameter.getKey())) {
                 throw problem(parameter.getKey(), "is not supported");
             }
         }
@@ -76,7 +79,7 @@ final class HubRope {
                 "attention.temperature_scale", name + ".llama_4_scaling_beta", parameters.path("llama_4_scaling_beta"));
         switch (type(parameters)) {
             // The dynamic kind only differs beyond the context that the model was trained for.
-            case "default", "dynamic", "llama3" -> {}
+            case "default", "dynamic", "llama3", PROPORTIONAL -> {}
             case "linear" -> {
                 config.put("rope.scaling.type", name + ".rope_type", new Value.Text("linear"));
                 config.put("rope.scaling.factor", name + ".factor", Value.number(number("factor")));
@@ -86,14 +89,15 @@ final class HubRope {
             default ->
                 throw problem(
                         "rope_type",
-                        "is " + type(parameters) + "; supported: default, linear, dynamic, llama3, yarn, longrope");
+                        "is " + type(parameters)
+                                + "; supported: default, linear, dynamic, llama3, yarn, longrope, proportional");
         }
     }
 
     /// How many values of a head turn, if not all.
     private void partial(HubConfig config) throws ModelFileException {
         var share = partial(parameters);
-        if (isNone(share)) {
+        if (isNone(share) || type(parameters).equals(PROPORTIONAL)) {
             return;
         }
         var headDim = headDim();
@@ -143,7 +147,10 @@ final class HubRope {
     /// Layers with a window may have a base of their own, but no other parameter.
     private void checkSliding(String parameter, boolean unscaled) throws ModelFileException {
         var own = parameter.equals(PARTIAL) ? partial(sliding) : sliding.path(parameter);
-        var others = parameter.equals(PARTIAL) ? partial(parameters) : parameters.path(parameter);
+        var proportional = type(parameters).equals(PROPORTIONAL);
+        var others = parameter.equals(PARTIAL) && !proportional
+                ? partial(parameters)
+                : parameters.path(proportional ? "none" : parameter);
         // Without scaling, the other parameters mean nothing, so there should be none.
         var expected = unscaled && !parameter.equals(PARTIAL) ? MissingNode.getInstance() : others;
         if (!same(own, expected)) {
@@ -233,6 +240,7 @@ final class HubRope {
     List<Tensor> factors(Arena arena) throws ModelFileException {
         return switch (type(parameters)) {
             case "llama3" -> List.of(llama3Factors(arena));
+            case PROPORTIONAL -> List.of(proportionalFactors(arena));
             case "longrope", "su" ->
                 List.of(
                         listed("rope_factors_long.weight", "long_factor", arena),
@@ -258,6 +266,18 @@ final class HubRope {
             var turns = trained / wavelength;
             var share = Math.clamp((turns - low) / (high - low), 0, 1);
             slowdowns[i] = (float) (1 / ((1 - share) / factor + share));
+        }
+        return vector("rope_freqs.weight", slowdowns, arena);
+    }
+
+    /// As llama.cpp's converter writes them: the pairs of a share of the head turn, by frequencies as if all did.
+    private Tensor proportionalFactors(Arena arena) throws ModelFileException {
+        var share = partial(parameters).asDouble(1);
+        var factor = parameters.hasNonNull("factor") ? number("factor") : 1;
+        var headDim = headDim();
+        var slowdowns = new float[headDim / 2];
+        for (var i = 0; i < slowdowns.length; i++) {
+            slowdowns[i] = i < (int) (share * headDim) / 2 ? (float) factor : STILL;
         }
         return vector("rope_freqs.weight", slowdowns, arena);
     }

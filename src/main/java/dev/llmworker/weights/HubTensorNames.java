@@ -15,7 +15,9 @@ final class HubTensorNames {
 
     /// What text models have before their names, also within a model that sees or hears.
     private static final String PREFIX = "(?:(?:language_|text_)?model\\.)*";
-    private static final Pattern OUTSIDE = Pattern.compile(PREFIX + "(?<name>(?:embed_tokens|norm|lm_head)\\.weight)");
+    private static final Pattern OUTSIDE =
+            Pattern.compile(PREFIX + "(?<name>(?:embed_tokens|tok_embeddings|norm|lm_head|output|embed_tokens_per_layer"
+                    + "|per_layer_model_projection|per_layer_projection_norm)\\.weight)");
     private static final Pattern HUB_BLOCK = Pattern.compile(
             PREFIX + "layers\\.(?<block>0|[1-9]\\d{0,3})\\.(?<part>.+?)(?<kind>\\.weight|\\.bias|_bias)?");
     private static final Pattern HUB_EXPERT = Pattern.compile(
@@ -30,12 +32,29 @@ final class HubTensorNames {
             "(?:model\\.)?(?:vision_tower|vision_model|vision_encoder|visual"
                     + "|vision_projection|multi_modal_projector|audio_tower|audio_encoder|embed_vision|embed_audio)\\..+");
 
-    private static final Map<String, String> OUTSIDE_BLOCKS =
-            Map.of("embed_tokens.weight", EMBEDDING, "norm.weight", "output_norm.weight", "lm_head.weight", HEAD);
+    /// Layers that predict tokens after the next.
+    private static final Pattern DRAFT = Pattern.compile("(?:model\\.)?mtp\\..+");
+
+    private static final Map<String, String> OUTSIDE_BLOCKS = Map.of(
+            "embed_tokens.weight",
+            EMBEDDING,
+            "norm.weight",
+            "output_norm.weight",
+            "lm_head.weight",
+            HEAD,
+            "embed_tokens_per_layer.weight",
+            "per_layer_token_embd.weight",
+            "per_layer_model_projection.weight",
+            "per_layer_model_proj.weight",
+            "per_layer_projection_norm.weight",
+            "per_layer_proj_norm.weight");
     private static final String GATE_UP = "ffn_gate_up_exps";
     private static final String DOWN = "ffn_down_exps";
-    /// gpt-oss has the matrices of experts column by column, gates and values alternating. GGUF has no such tensors.
+    /// gpt-oss has the matrices of experts column by column, gates and values alternating; in MXFP4 row by row,
+    /// alternating. GGUF has no such tensors.
     private static final String TRANSPOSED = "_transposed";
+
+    private static final String ALTERNATING = "_alternating";
 
     private static final String GATE_UP_BIAS_OF_GPT_OSS = "mlp.experts.gate_up_proj_bias";
     private static final String AFTER_ATTENTION = "post_attention_layernorm";
@@ -50,9 +69,30 @@ final class HubTensorNames {
             Map.entry("self_attn.q_norm", "attn_q_norm"),
             Map.entry("self_attn.k_norm", "attn_k_norm"),
             Map.entry("self_attn.sinks", "attn_sinks"),
+            Map.entry("linear_attn.in_proj_qkv", "attn_qkv"),
+            Map.entry("linear_attn.in_proj_z", "attn_gate"),
+            Map.entry("linear_attn.in_proj_b", "ssm_beta"),
+            Map.entry("linear_attn.in_proj_a", "ssm_alpha"),
+            Map.entry("linear_attn.conv1d", "ssm_conv1d"),
+            Map.entry("linear_attn.A_log", "ssm_a_log"),
+            Map.entry("linear_attn.dt", "ssm_dt"),
+            Map.entry("linear_attn.norm", "ssm_norm"),
+            Map.entry("linear_attn.out_proj", "ssm_out"),
             Map.entry(AFTER_ATTENTION, "ffn_norm"),
             Map.entry("pre_feedforward_layernorm", "ffn_norm"),
             Map.entry(AFTER_FEED_FORWARD, "post_ffw_norm"),
+            Map.entry("pre_feedforward_layernorm_2", "pre_ffw_norm_2"),
+            Map.entry("post_feedforward_layernorm_1", "post_ffw_norm_1"),
+            Map.entry("post_feedforward_layernorm_2", "post_ffw_norm_2"),
+            Map.entry("per_layer_input_gate", "inp_gate"),
+            Map.entry("per_layer_projection", "proj"),
+            Map.entry("post_per_layer_input_norm", "post_norm"),
+            Map.entry("layer_scalar", "layer_output_scale"),
+            Map.entry("router.proj", "ffn_gate_inp"),
+            Map.entry("router.scale", "ffn_gate_inp.scale"),
+            Map.entry("router.per_expert_scale", "ffn_down_exps.scale"),
+            Map.entry("experts.gate_up_proj", GATE_UP),
+            Map.entry("experts.down_proj", DOWN),
             Map.entry("post_self_attn_layernorm", "post_attention_norm"),
             Map.entry("post_mlp_layernorm", "post_ffw_norm"),
             Map.entry("mlp.gate_proj", "ffn_gate"),
@@ -61,6 +101,10 @@ final class HubTensorNames {
             Map.entry("mlp.down_proj", "ffn_down"),
             Map.entry("mlp.gate", "ffn_gate_inp"),
             Map.entry("mlp.router", "ffn_gate_inp"),
+            Map.entry("mlp.shared_expert_gate", "ffn_gate_inp_shexp"),
+            Map.entry("mlp.shared_expert.gate_proj", "ffn_gate_shexp"),
+            Map.entry("mlp.shared_expert.up_proj", "ffn_up_shexp"),
+            Map.entry("mlp.shared_expert.down_proj", "ffn_down_shexp"),
             Map.entry("block_sparse_moe.gate", "ffn_gate_inp"),
             Map.entry("mlp.experts.gate_up_proj", GATE_UP),
             Map.entry("mlp.experts.down_proj", DOWN));
@@ -71,6 +115,16 @@ final class HubTensorNames {
             "w1", "ffn_gate",
             "w3", "ffn_up",
             "w2", "ffn_down");
+    private static final Map<String, String> OF_INTERNLM2 = Map.of(
+            "tok_embeddings.weight", EMBEDDING,
+            "output.weight", HEAD,
+            "attention.wqkv", "attn_qkv_grouped",
+            "attention.wo", "attn_output",
+            "attention_norm", "attn_norm",
+            "ffn_norm", "ffn_norm",
+            "feed_forward.w1", "ffn_gate",
+            "feed_forward.w3", "ffn_up",
+            "feed_forward.w2", "ffn_down");
     /// For messages: of several names, the most common one.
     private static final Map<String, String> BACK_IN_BLOCKS = back();
 
@@ -78,10 +132,13 @@ final class HubTensorNames {
     private final boolean normsBeforeSum;
 
     private final boolean ofGptOss;
+    /// Whether the experts are in MXFP4.
+    private final boolean inBlocks;
 
     /// @param names of all tensors of the model
     HubTensorNames(Set<String> names) {
         normsBeforeSum = names.stream().anyMatch(name -> name.endsWith(AFTER_FEED_FORWARD + ".weight"));
+        inBlocks = names.stream().anyMatch(name -> name.endsWith("mlp.experts.gate_up_proj_blocks"));
         ofGptOss = names.stream().anyMatch(name -> name.endsWith(GATE_UP_BIAS_OF_GPT_OSS));
     }
 
@@ -89,7 +146,8 @@ final class HubTensorNames {
     Optional<String> toGguf(String name) {
         var outside = OUTSIDE.matcher(name);
         if (outside.matches()) {
-            return Optional.ofNullable(OUTSIDE_BLOCKS.get(outside.group("name")));
+            var outsideName = outside.group("name");
+            return Optional.ofNullable(OUTSIDE_BLOCKS.getOrDefault(outsideName, OF_INTERNLM2.get(outsideName)));
         }
         var block = HUB_BLOCK.matcher(name);
         if (!block.matches()) {
@@ -97,12 +155,18 @@ final class HubTensorNames {
         }
         var kind = block.group("kind") != null && block.group("kind").endsWith("bias") ? ".bias" : ".weight";
         return part(block.group("part"))
-                .map(part -> part + (isTransposed(part, kind) ? TRANSPOSED : "") + kind)
+                .map(part -> part.endsWith(".scale") ? part : part + order(part, kind) + kind)
                 .map(part -> "blk." + block.group("block") + "." + part);
     }
 
-    private boolean isTransposed(String part, String kind) {
-        return ofGptOss && (part.equals(GATE_UP) || part.equals(DOWN) && kind.equals(".weight"));
+    private String order(String part, String kind) {
+        if (!ofGptOss || !part.equals(GATE_UP) && (!part.equals(DOWN) || kind.equals(".bias"))) {
+            return "";
+        }
+        if (!inBlocks || kind.equals(".bias")) {
+            return TRANSPOSED;
+        }
+        return part.equals(GATE_UP) ? ALTERNATING : "";
     }
 
     private Optional<String> part(String part) {
@@ -111,7 +175,9 @@ final class HubTensorNames {
             return Optional.of(EXPERTS.get(expert.group("part")) + "." + expert.group("expert"));
         }
         return Optional.ofNullable(
-                part.equals(AFTER_ATTENTION) && normsBeforeSum ? "post_attention_norm" : IN_BLOCKS.get(part));
+                part.equals(AFTER_ATTENTION) && normsBeforeSum
+                        ? "post_attention_norm"
+                        : IN_BLOCKS.getOrDefault(part, OF_INTERNLM2.get(part)));
     }
 
     /// The name itself if transformers has none for it.
@@ -132,9 +198,10 @@ final class HubTensorNames {
                 + block.group("kind");
     }
 
-    /// Whether the tensor is not needed: it only repeats what follows from the configuration, or is not for text.
+    /// Whether the tensor is not needed: it only repeats what follows from the configuration, is not for text,
+    /// or is for tokens after the next.
     static boolean isLeftOut(String name) {
-        return COMPUTED.matcher(name).matches() || isOfTower(name);
+        return COMPUTED.matcher(name).matches() || DRAFT.matcher(name).matches() || isOfTower(name);
     }
 
     /// Whether the tensor is for pictures or sound.
@@ -151,6 +218,9 @@ final class HubTensorNames {
         common.put("post_ffw_norm", AFTER_FEED_FORWARD);
         common.put("ffn_up", "mlp.up_proj");
         common.put("ffn_gate_inp", "mlp.gate");
+        common.put(GATE_UP, "mlp.experts.gate_up_proj");
+        common.put(DOWN, "mlp.experts.down_proj");
+        common.put("attn_qkv", "self_attn.qkv_proj");
         back.putAll(common);
         return Map.copyOf(back);
     }

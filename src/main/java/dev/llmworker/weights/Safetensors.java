@@ -13,6 +13,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -158,16 +159,24 @@ public final class Safetensors extends StoredModel {
     private static Map<String, Tensor> named(List<Map<String, Tensor>> shards) throws ModelFileException {
         var names = new HubTensorNames(
                 shards.stream().flatMap(shard -> shard.keySet().stream()).collect(Collectors.toSet()));
-        var tensors = new LinkedHashMap<String, Tensor>();
+        var all = new LinkedHashMap<String, Tensor>();
         for (var shard : shards) {
             for (var tensor : shard.values()) {
-                var name = names.toGguf(tensor.name()).orElseGet(() -> UNNAMED + tensor.name());
-                var other = tensors.putIfAbsent(name, tensor);
-                if (other != null) {
-                    throw tensor.problem("is in " + other.file().getFileName() + " as well");
-                }
+                refuseSecond(tensor, all.putIfAbsent(tensor.name(), tensor));
             }
         }
+        SplitBlocks.join(all);
+        var tensors = new LinkedHashMap<String, Tensor>();
+        for (var tensor : all.values()) {
+            var name = names.toGguf(tensor.name()).orElseGet(() -> UNNAMED + tensor.name());
+            refuseSecond(tensor, tensors.putIfAbsent(name, tensor));
+        }
         return tensors;
+    }
+
+    private static void refuseSecond(Tensor tensor, @Nullable Tensor other) throws ModelFileException {
+        if (other != null) {
+            throw tensor.problem("is in " + other.file().getFileName() + " as well");
+        }
     }
 }

@@ -28,8 +28,7 @@ final class SafetensorsShard {
     /// @param typeName the type's name in the file
     /// @param shape 0 to 4 sizes, each at least 1, rows first
     /// @param begin the first byte of its data, from the start of all data; unchecked
-    private record Entry(
-            String name, Optional<TensorType> type, String typeName, List<Long> shape, long begin, long end) {}
+    record Entry(String name, Optional<TensorType> type, String typeName, List<Long> shape, long begin, long end) {}
 
     static final int LENGTH_BYTES = Long.BYTES;
     /// The longest known headers have about 100 KB.
@@ -218,21 +217,29 @@ final class SafetensorsShard {
     }
 
     private Tensor tensor(Entry entry) throws ModelFileException {
+        if (SplitBlocks.isHalf(entry)) {
+            var own = data(entry, bytes(entry, 1), entry.typeName());
+            return SplitBlocks.half(file, entry, columnsFirst(entry.shape()), own);
+        }
         var type = entry.type()
                 .orElseThrow(() -> failure(entry, "is " + entry.typeName() + "; supported: F32, F16, BF16"));
-        var bytes = bytes(entry, type);
+        var own = data(entry, bytes(entry, type.blockBytes()), type.name());
+        return new Tensor(file, entry.name(), type, columnsFirst(entry.shape()), own);
+    }
+
+    private MemorySegment data(Entry entry, long bytes, String type) throws ModelFileException {
         if (bytes != entry.end() - entry.begin()) {
             throw failure(
                     entry,
                     "has " + (entry.end() - entry.begin()) + " bytes; " + type + " of shape " + entry.shape()
                             + " takes " + bytes);
         }
-        return new Tensor(file, entry.name(), type, columnsFirst(entry.shape()), data.asSlice(entry.begin(), bytes));
+        return data.asSlice(entry.begin(), bytes);
     }
 
-    private long bytes(Entry entry, TensorType type) throws ModelFileException {
+    private long bytes(Entry entry, long elementBytes) throws ModelFileException {
         try {
-            return entry.shape().stream().reduce((long) type.blockBytes(), Math::multiplyExact);
+            return entry.shape().stream().reduce(elementBytes, Math::multiplyExact);
         } catch (ArithmeticException _) {
             throw failure(
                     entry,

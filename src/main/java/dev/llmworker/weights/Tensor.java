@@ -1,8 +1,10 @@
 package dev.llmworker.weights;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /// A tensor of a model file. Equality compares the identity of the array and segment, so it means nothing.
 ///
@@ -12,7 +14,18 @@ import java.util.Arrays;
 ///     `[columns, rows]` here
 /// @param data the elements as stored: little-endian, `elements() / blockElements * blockBytes` bytes, read-only,
 ///     valid until the file is closed. It may be larger than 2 GB, which no `ByteBuffer` can hold
-public record Tensor(Path file, String name, TensorType type, long[] shape, MemorySegment data) {
+/// @param scales of MXFP4, if the file has them apart from the quants: a byte for each block
+public record Tensor(
+        Path file,
+        String name,
+        TensorType type,
+        long[] shape,
+        MemorySegment data,
+        @Nullable MemorySegment scales) {
+    public Tensor(Path file, String name, TensorType type, long[] shape, MemorySegment data) {
+        this(file, name, type, shape, data, null);
+    }
+
     public Tensor {
         shape = shape.clone();
     }
@@ -36,13 +49,34 @@ public record Tensor(Path file, String name, TensorType type, long[] shape, Memo
     ///
     /// @param whole the shape to cut. The file's own may have more or fewer ones at its end
     public Tensor slice(int index, long... whole) {
-        var bytes = data.byteSize() / whole[whole.length - 1];
+        var parts = whole[whole.length - 1];
         return new Tensor(
                 file,
                 name + "[" + index + "]",
                 type,
                 Arrays.copyOf(whole, whole.length - 1),
-                data.asSlice(index * bytes, bytes));
+                part(data, index, parts),
+                scales == null ? null : part(scales, index, parts));
+    }
+
+    private static MemorySegment part(MemorySegment whole, int index, long parts) {
+        var bytes = whole.byteSize() / parts;
+        return whole.asSlice(index * bytes, bytes);
+    }
+
+    /// Joins quants and scales.
+    Tensor withScales(String whole, MemorySegment theirs) {
+        return new Tensor(file, whole, type, shape, data, theirs);
+    }
+
+    /// With blocks as GGUF has them: the tensor itself, or a copy if its scales are apart.
+    public Tensor inBlocks(Arena arena) {
+        if (scales == null) {
+            return this;
+        }
+        var blocks = arena.allocate(scales.byteSize() * type.blockBytes());
+        SplitBlocks.write(data, scales, blocks);
+        return new Tensor(file, name, type, shape, blocks);
     }
 
     public long elements() {

@@ -68,6 +68,14 @@ sealed interface Value {
         return new Scalars(ValueType.BOOL, MemorySegment.ofArray(bytes));
     }
 
+    static Scalars integers(long[] values) {
+        var raw = MemorySegment.ofArray(new byte[values.length * Long.BYTES]);
+        for (var i = 0; i < values.length; i++) {
+            raw.set(ValueType.LONG, (long) i * Long.BYTES, values[i]);
+        }
+        return new Scalars(ValueType.INT64, raw);
+    }
+
     /// An array of strings, unmodifiable.
     ///
     /// @param malformedAt where the first string that is not UTF-8 begins in the file; -1 if all are

@@ -7,11 +7,14 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.Worker;
 import dev.llmworker.assembly.Engines;
 import dev.llmworker.generation.Readiness;
+import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.decoder.ModelSummary;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.weights.SafetensorsFolder;
+import dev.llmworker.weights.StoredModel;
 import io.vertx.core.Vertx;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -83,6 +86,33 @@ class ModelCheckTest {
         TinyModel.write(file);
         var report = check(0, file);
         assertTrue(report.startsWith("tiny: sound\n") && report.contains("Q8_0"), report);
+        assertTrue(
+                report.matches("(?s).*  speed +at most \\d+ tokens a second in one answer: a token reads .*"), report);
+    }
+
+    @Test
+    void ofExpertsThoseAreCountedThatATokenUses() throws Exception {
+        model.config.put("architectures", new String[] {"MixtralForCausalLM"});
+        model.config.put("num_local_experts", 4);
+        model.config.put("num_experts_per_tok", 1);
+        var mlp = "model.layers.0.mlp.";
+        var block = "model.layers.0.block_sparse_moe.";
+        model.tensor(block + "gate.weight", 4, 8);
+        var names = Map.of("gate_proj", "w1", "up_proj", "w3", "down_proj", "w2");
+        names.forEach(
+                (from, to) -> model.weights.rename(mlp + from + ".weight", block + "experts.0." + to + ".weight"));
+        for (var expert = 1; expert < 4; expert++) {
+            model.tensor(block + "experts." + expert + ".w1.weight", 16, 8);
+            model.tensor(block + "experts." + expert + ".w3.weight", 16, 8);
+            model.tensor(block + "experts." + expert + ".w2.weight", 8, 16);
+        }
+        model.write(folder);
+        try (var stored = StoredModel.open(folder)) {
+            var summary = ModelSummary.of(stored, DecoderOptions.cpu(1));
+            assertEquals(3 * 3 * 16 * 8, summary.parameters() - summary.activeParameters());
+            assertTrue(summary.weights().contains(", of which a token uses "), summary::weights);
+            assertTrue(summary.stepBytes() < summary.parameters() * 2, summary::toString);
+        }
     }
 
     @Test

@@ -66,6 +66,7 @@ class EngineStatsTest {
             }
             assertEquals(SLOTS, value("llmworker_slots"));
             assertEquals(SLOTS * CONTEXT, value("llmworker_kv_cache_positions"));
+            assertEquals(value("llmworker_kv_cache_bytes"), value("llmworker_kv_cache_kind_bytes{kind=\"full\"}"));
             assertEquals(3, value("llmworker_queue_limit"));
 
             var first = generator.submit(request("abcde", 10));

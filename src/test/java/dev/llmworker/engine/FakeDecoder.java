@@ -5,8 +5,12 @@ import dev.llmworker.model.decoder.DecodeBatch;
 import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.model.decoder.PromptPart;
 import dev.llmworker.sampling.SamplingParameters;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
 import java.util.concurrent.Semaphore;
 import java.util.function.LongConsumer;
 
@@ -25,8 +29,12 @@ final class FakeDecoder implements Decoder {
     private final int[][] cache;
     private final int[] cached;
     private final boolean deterministic;
+    /// Whether a slot can only go on from its end and from positions that are kept.
+    private final boolean recurrent;
+    private final List<TreeSet<Integer>> kept = new ArrayList<>();
     final Semaphore rests = new Semaphore(0);
     int calls;
+    boolean rowsAreIndependent;
     /// Told what each call would take, in nanoseconds.
     LongConsumer work = _ -> {};
     /// Positions of prompts that went through the model.
@@ -37,11 +45,19 @@ final class FakeDecoder implements Decoder {
     }
 
     FakeDecoder(int slots, int contextLength, boolean deterministic) {
+        this(slots, contextLength, deterministic, false);
+    }
+
+    FakeDecoder(int slots, int contextLength, boolean deterministic, boolean recurrent) {
+        this.recurrent = recurrent;
         this.slots = slots;
         this.contextLength = contextLength;
         this.deterministic = deterministic;
         this.cache = new int[slots][contextLength];
         this.cached = new int[slots];
+        for (int slot = 0; slot < slots; slot++) {
+            kept.add(new TreeSet<>());
+        }
     }
 
     /// What the sequence after `ids` is, up to an end token or `limit` tokens.
@@ -70,7 +86,8 @@ final class FakeDecoder implements Decoder {
 
     @Override
     public DecoderDescription description() {
-        return new DecoderDescription("fake", "fake", VOCABULARY, contextLength, slots, "none", "none", 0, 0);
+        return new DecoderDescription(
+                "fake", "fake", VOCABULARY, contextLength, slots, "none", "none", 7, Map.of("full", 7L), 0);
     }
 
     @Override
@@ -87,6 +104,7 @@ final class FakeDecoder implements Decoder {
 
     private void put(int slot, int[] ids, int start) {
         check(start <= cached[slot], "prefill at " + start + " of slot " + slot);
+        goOn(slot, start);
         check(ids.length > 0, "an empty chunk");
         promptTokens += ids.length;
         System.arraycopy(ids, 0, cache[slot], start, ids.length);
@@ -122,6 +140,7 @@ final class FakeDecoder implements Decoder {
         for (int row = 0; row < rows; row++) {
             int token = batch.token(row);
             check(batch.position(row) <= cached[row], "position " + batch.position(row) + " of slot " + row);
+            goOn(row, batch.position(row));
             cached[row] = batch.position(row);
             for (int step = 0; step < steps; step++) {
                 cache[row][cached[row]++] = token;
@@ -132,16 +151,59 @@ final class FakeDecoder implements Decoder {
         return tokens;
     }
 
+    private void goOn(int slot, int start) {
+        if (start == 0) {
+            kept.get(slot).clear();
+        }
+        check(!recurrent || start == 0 || start == cached[slot], "to go on from " + start + " in slot " + slot);
+    }
+
+    @Override
+    public boolean rowsAreIndependent() {
+        return rowsAreIndependent;
+    }
+
+    @Override
+    public boolean needsKept() {
+        return recurrent;
+    }
+
+    @Override
+    public int reusable(int slot, int length) {
+        if (!recurrent || cached[slot] <= length) {
+            return Math.min(length, cached[slot]);
+        }
+        var before = kept.get(slot).floor(length);
+        return before == null ? 0 : before;
+    }
+
+    /// The first position stays; of the others the latest.
+    @Override
+    public void keep(int slot) {
+        var positions = kept.get(slot);
+        if (positions.size() == 2 && !positions.contains(cached[slot])) {
+            positions.pollLast();
+        }
+        positions.add(cached[slot]);
+    }
+
     @Override
     public void copySlot(int from, int to, int length) {
-        check(from != to && length <= cached[from], "copy of " + length + " from slot " + from);
+        check(length <= cached[from] && reusable(from, length) == length, "copy of " + length + " from slot " + from);
         System.arraycopy(cache[from], 0, cache[to], 0, length);
         cached[to] = length;
+        var positions = new TreeSet<>(kept.get(from).headSet(length, true));
+        kept.get(to).clear();
+        kept.get(to).addAll(positions);
     }
 
     @Override
     public void moveSlot(int from, int to, int length) {
-        copySlot(from, to, length);
+        check(from != to && length <= cached[from], "move of " + length + " from slot " + from);
+        System.arraycopy(cache[from], 0, cache[to], 0, cached[from]);
+        cached[to] = cached[from];
+        kept.set(to, new TreeSet<>(kept.get(from)));
+        kept.get(from).clear();
         cached[from] = 0;
         Arrays.fill(cache[from], VOCABULARY);
     }
@@ -155,6 +217,7 @@ final class FakeDecoder implements Decoder {
         int count = Math.min(cached[a], length);
         cached[a] = Math.min(cached[b], length);
         cached[b] = count;
+        Collections.swap(kept, a, b);
     }
 
     @Override

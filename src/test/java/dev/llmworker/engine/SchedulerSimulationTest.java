@@ -36,7 +36,8 @@ class SchedulerSimulationTest {
     /// another one may take and some steps of which go without, and its answer.
     private static final int STEPS_PER_REQUEST = 2 * (MAX_PROMPT / FakeDecoder.LEAST_PROMPT_TOKENS + 1)
             + MAX_PROMPT / FakeDecoder.LEAST_PROMPT_TOKENS / PrefillBudget.STEPS_PER_PLAIN
-            + 2
+            // A prompt is also cut at two positions that are kept.
+            + 6
             + MAX_TOKENS;
 
     private long nowNanos;
@@ -78,7 +79,8 @@ class SchedulerSimulationTest {
     void everyRequestGetsItsOwnTextAndEndsOnce(RepetitionInfo repetition) {
         long seed = Seeds.seed(repetition);
         var random = new Random(seed);
-        var decoder = new FakeDecoder(1 + random.nextInt(6), CONTEXT, random.nextBoolean());
+        var decoder = new FakeDecoder(1 + random.nextInt(6), CONTEXT, random.nextBoolean(), random.nextBoolean());
+        decoder.rowsAreIndependent = !decoder.deterministic() && random.nextBoolean();
         decoder.work = _ -> nowNanos += random.nextInt(4);
         var waiting = new WaitingQueue(1 + random.nextInt(20));
         var scheduler = new Scheduler(

@@ -181,6 +181,18 @@ class SchedulerTest {
     }
 
     @Test
+    void whereCutsChangeNothingAllThatMatchesIsReused() {
+        decoder.rowsAreIndependent = true;
+        var prompt = ids(300);
+        submit(prompt, 50);
+        runToTheEnd();
+        var again = submit(prompt, 50);
+        runToTheEnd();
+        assertEquals(299, again.reused());
+        assertText(prompt, 50, again);
+    }
+
+    @Test
     void aDeterministicDecoderGetsTheSameChunksWhateverRuns() {
         decoder = decoder(6, true);
         scheduler = scheduler();
@@ -217,5 +229,93 @@ class SchedulerTest {
             assertText(prompts[i], 5, again);
         }
         assertArrayEquals(new int[] {128, 0, 128}, reused);
+    }
+
+    /// A decoder that goes on only from the end of a slot and from what it kept.
+    private void useRecurrent(boolean independent) {
+        decoder = new FakeDecoder(4, 1000, false, true);
+        decoder.rowsAreIndependent = independent;
+        scheduler = new Scheduler(
+                decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, new EngineStats(), Runnable::run);
+    }
+
+    /// Turns of a conversation, each of which ends with the token that ends answers.
+    private int[] turns(int... lengths) {
+        var all = new int[0];
+        for (int length : lengths) {
+            all = join(all, join(ids(length), new int[] {FakeDecoder.END}));
+        }
+        return all;
+    }
+
+    private int reusedAlone(int[] prompt, int tokens) {
+        var sequence = submit(prompt, tokens);
+        runToTheEnd();
+        assertText(prompt, tokens, sequence);
+        return sequence.reused();
+    }
+
+    @Test
+    void aRecurrentConversationGoesOnFromTheEndOfTheLastTurnIfItsAnswerIsNotRepeated() {
+        useRecurrent(true);
+        var turns = turns(40, 50);
+        assertEquals(0, reusedAlone(join(turns, ids(3)), 30));
+        assertEquals(92, reusedAlone(join(turns, ids(20)), 30));
+    }
+
+    @Test
+    void aRecurrentConversationGoesOnFromItsEndIfItsAnswerIsRepeated() {
+        useRecurrent(true);
+        var prompt = join(turns(40, 50), ids(3));
+        reusedAlone(prompt, 30);
+        var answer = FakeDecoder.expected(prompt, SamplingParameters.greedy(), 30, true);
+        assertEquals(95 + 29, reusedAlone(join(join(prompt, answer), ids(20)), 30));
+    }
+
+    @Test
+    void recurrentConversationsShareTheFirstTurn() {
+        useRecurrent(true);
+        var system = turns(40);
+        reusedAlone(join(system, turns(50)), 30);
+        assertEquals(41, reusedAlone(join(system, turns(60, 70)), 30));
+        assertEquals(41, reusedAlone(join(system, turns(30)), 30));
+    }
+
+    @Test
+    void whatTwoRecurrentPromptsShareIsKeptForTheThird() {
+        useRecurrent(true);
+        var shared = ids(77);
+        assertEquals(0, reusedAlone(join(shared, ids(90)), 30));
+        assertEquals(0, reusedAlone(join(shared, ids(80)), 30));
+        assertEquals(77, reusedAlone(join(shared, ids(70)), 30));
+    }
+
+    @Test
+    void aRecurrentPromptThatComesAgainComputesItsLastTokenOnly() {
+        useRecurrent(true);
+        var prompt = ids(90);
+        assertEquals(0, reusedAlone(prompt, 30));
+        assertEquals(89, reusedAlone(prompt, 30));
+    }
+
+    /// If cuts change numbers, only what the grid cuts anyway is kept.
+    @Test
+    void dependentRowsAreKeptOnTheGrid() {
+        useRecurrent(false);
+        var turns = turns(100, 60);
+        reusedAlone(join(turns, ids(3)), 30);
+        assertEquals(128, reusedAlone(join(turns, ids(20)), 30));
+    }
+
+    @Test
+    void aRecurrentPromptIsReusedBesideOthers() {
+        useRecurrent(true);
+        var turns = turns(40, 50);
+        submit(ids(20), 600);
+        for (int i = 0; i < 3; i++) {
+            scheduler.step();
+        }
+        assertEquals(0, runAlone(join(turns, ids(3)), ""));
+        assertEquals(92, runAlone(join(turns, ids(9)), ""));
     }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
 import java.util.Collections;
 import org.junit.jupiter.api.Test;
 
@@ -15,11 +16,37 @@ class MemoryPlanTest {
     private static ModelConfig shape(int layers, int kvHeads, int headDim, int contextLength) {
         var rope = new Rope(new double[headDim / 2], 1, false);
         var attention = new Attention(
-                kvHeads, kvHeads, headDim, 0, rope, 1, 0, null, Attention.HeadNorm.NONE, false, false, false);
+                kvHeads,
+                kvHeads,
+                headDim,
+                0,
+                rope,
+                1,
+                0,
+                null,
+                Attention.HeadNorm.NONE,
+                false,
+                false,
+                false,
+                false,
+                false,
+                false,
+                Attention.OWN_KEYS);
         var feedForward = new FeedForward(8192, FeedForward.Activation.SILU, false, null);
-        var layer = new Layer(attention, feedForward, Layer.Norms.BEFORE, 1);
+        var layer = new Layer(attention, feedForward, Layer.Norms.BEFORE, 1, false);
         return new ModelConfig(
-                "m", "llama", 2048, 128_256, contextLength, 1e-5f, 1, 1, 0, false, Collections.nCopies(layers, layer));
+                "m",
+                "llama",
+                2048,
+                128_256,
+                contextLength,
+                1e-5f,
+                1,
+                1,
+                0,
+                false,
+                0,
+                Collections.nCopies(layers, layer));
     }
 
     /// 10 GB are left beside weights and work, 5 GB of them for a cache that nobody chose.
@@ -30,7 +57,7 @@ class MemoryPlanTest {
     private static MemoryPlan plan(long available, long weights, int slots, int contextLength) {
         return MemoryPlan.of(
                 new DeviceMemory(16 * GB, available, "this machine"),
-                new MemoryPlan.Needs(SHAPE, 2, weights, GB, 0, 0.5),
+                new MemoryPlan.Needs(SHAPE, 2, weights, GB, 0, 0, 0.5),
                 slots,
                 contextLength);
     }
@@ -44,7 +71,7 @@ class MemoryPlanTest {
     /// 2^70 bytes in all, which is 0 as a long.
     @Test
     void aCacheWhoseSizeOverflowsIsRefused() {
-        var needs = new MemoryPlan.Needs(shape(1 << 12, 1 << 18, 4, 1 << 24), 4, GB, GB, 0, 0.5);
+        var needs = new MemoryPlan.Needs(shape(1 << 12, 1 << 18, 4, 1 << 24), 4, GB, GB, 0, 0, 0.5);
         var memory = new DeviceMemory(16 * GB, 15 * GB, "this machine");
         assertThrows(IllegalArgumentException.class, () -> MemoryPlan.of(memory, needs, 1024, 1 << 24));
     }
@@ -111,6 +138,19 @@ class MemoryPlanTest {
         assertEquals(1_472, tighter.contextLength());
     }
 
+    /// Of 11 GB, a token takes 32,768 bytes in each slot and once 1,000,000.
+    @Test
+    void whatAStepTakesForLongContextsIsPlanned() {
+        var memory = new DeviceMemory(16 * GB, 15 * GB, "this machine");
+        var needs = new MemoryPlan.Needs(SHAPE, 2, 3 * GB, GB, 1_000_000, 0, 0.5);
+        var plan = MemoryPlan.of(memory, needs, 4, 0);
+        assertEquals((long) (5.5e9 / (4 * 32_768 + 500_000)) / 64 * 64, plan.contextLength());
+        assertEquals(GB + 1_000_000L * plan.contextLength(), plan.working());
+        assertEquals(9_600, MemoryPlan.of(memory, needs, 4, 9_600).contextLength());
+        var refused = assertThrows(IllegalArgumentException.class, () -> MemoryPlan.of(memory, needs, 4, 9_792));
+        assertTrue(String.valueOf(refused.getMessage()).endsWith(" or MAX_MODEL_LEN=9664"), refused::toString);
+    }
+
     @Test
     void weightsThatCannotFitAreRefused() {
         assertEquals(
@@ -128,7 +168,7 @@ class MemoryPlanTest {
     private static MemoryPlan onGpu(int slots, int contextLength) {
         return MemoryPlan.of(
                 new DeviceMemory(85 * GB, 80 * GB, "the GPU"),
-                new MemoryPlan.Needs(SHAPE, 2, 16 * GB, GB, 64, 0.9),
+                new MemoryPlan.Needs(SHAPE, 2, 16 * GB, GB, 0, 64, 0.9),
                 slots,
                 contextLength);
     }
@@ -150,6 +190,78 @@ class MemoryPlanTest {
                 String.valueOf(refused.getMessage()).endsWith(". MAX_SLOTS=127 would fit, or MAX_MODEL_LEN=14912"),
                 refused::toString);
         assertEquals(127, onGpu(127, 14_976).slots());
+    }
+
+    private static MemoryPlan planOfKinds(int slots, int contextLength) {
+        return planOfKinds(slots, contextLength, Attention.OWN_KEYS);
+    }
+
+    /// Of six layers, three have a window of 512 and two are recurrent.
+    ///
+    /// @param keysOfThird of the third one with a window
+    private static MemoryPlan planOfKinds(int slots, int contextLength, int keysOfThird) {
+        var rope = new Rope(new double[32], 1, false);
+        var layers = new ArrayList<Layer>();
+        for (var window : new int[] {512, 512, 512, 0}) {
+            var keysOf = layers.size() == 2 ? keysOfThird : Attention.OWN_KEYS;
+            var attention = new Attention(
+                    8,
+                    8,
+                    64,
+                    window,
+                    rope,
+                    1,
+                    0,
+                    null,
+                    Attention.HeadNorm.NONE,
+                    false,
+                    false,
+                    false,
+                    false,
+                    false,
+                    false,
+                    keysOf);
+            layers.add(new Layer(attention, SHAPE.layers().getFirst().feedForward(), Layer.Norms.BEFORE, 1, false));
+        }
+        for (var i = 0; i < 2; i++) {
+            var delta = new DeltaNet(16, 32, 128, 128, 4, false);
+            layers.add(new Layer(delta, SHAPE.layers().getFirst().feedForward(), Layer.Norms.BEFORE, 1, false));
+        }
+        var config = new ModelConfig("m", "m", 2048, 128_256, 131_072, 1e-5f, 1, 1, 0, false, 0, layers);
+        return MemoryPlan.of(
+                new DeviceMemory(16 * GB, 15 * GB, "this machine"),
+                new MemoryPlan.Needs(config, 2, 4 * GB, GB, 0, 0, 0.5),
+                slots,
+                contextLength);
+    }
+
+    @Test
+    void aLayerThatReadsTheKeysOfAnotherTakesNoMemory() {
+        var ring = 3 * 768 * 2_048L;
+        assertEquals(
+                planOfKinds(4, 8_192).cache() - 4 * ring,
+                planOfKinds(4, 8_192, 1).cache());
+        assertEquals(
+                planOfKinds(4, 1_024).cache() - 4 * 1_024 * 2_048L,
+                planOfKinds(4, 1_024, 1).cache());
+    }
+
+    @Test
+    void layersTakeMemoryByTheirKind() {
+        var states = 3 * 2 * (32 * 128 * 128 + 3 * 8192) * 4L;
+        // A window that is not much shorter than the context keeps all positions.
+        assertEquals(4L * (4 * 2_048L * 2_304 + states), planOfKinds(4, 2_304).cache());
+        assertEquals(
+                4L * (2_048L * 2_368 + 3 * 3 * 768 * 2_048L + states),
+                planOfKinds(4, 2_368).cache());
+        assertEquals(
+                "KV cache: 4 slots × (8192 tokens × 2048 bytes (2 × 1 layers × 8 heads × 64 × 2 bytes) + 27328512 bytes (3 × 3"
+                        + " layers with the last 768 tokens of a window of 512 + 3 × 2 recurrent layers)) are 0.18 GB",
+                planOfKinds(4, 8_192).toString().replaceFirst("; .*", ""));
+        // 5 GB hold 32 slots with what each has anyway, and 64,000 tokens more for each.
+        var plan = planOfKinds(0, 0);
+        assertEquals(32, plan.slots());
+        assertEquals((5 * GB / 32 - 27_328_512) / 2_048 / 64 * 64, plan.contextLength());
     }
 
     @Test

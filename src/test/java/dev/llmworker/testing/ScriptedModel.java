@@ -195,7 +195,8 @@ public final class ScriptedModel {
 
         @Override
         public DecoderDescription description() {
-            return new DecoderDescription("scripted", "scripted", tokens.size(), CONTEXT, SLOTS, "none", "none", 0, 0);
+            return new DecoderDescription(
+                    "scripted", "scripted", tokens.size(), CONTEXT, SLOTS, "none", "none", 0, Map.of(), 0);
         }
 
         @Override

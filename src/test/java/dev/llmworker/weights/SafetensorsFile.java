@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /// Writes small safetensors files for tests: sound ones, and by `header` also ones that no writer makes.
 public final class SafetensorsFile {
@@ -26,6 +27,18 @@ public final class SafetensorsFile {
         var start = data.size();
         data.writeBytes(encoded(type, values));
         return declare(name, type.name(), List.of(start, data.size()), shape);
+    }
+
+    /// A tensor of bytes.
+    public SafetensorsFile bytes(String name, byte[] bytes, long... shape) {
+        var start = data.size();
+        data.writeBytes(bytes);
+        return declare(name, "U8", List.of(start, data.size()), shape);
+    }
+
+    public SafetensorsFile rename(String from, String to) {
+        header.put(to, Objects.requireNonNull(header.remove(from), from));
+        return this;
     }
 
     /// Declares a tensor, and writes nothing for it.

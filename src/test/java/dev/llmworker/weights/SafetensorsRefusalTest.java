@@ -178,7 +178,7 @@ class SafetensorsRefusalTest {
                 "num_hidden_layers | \"two\" | num_hidden_layers is a STRING; expected an integer",
                 "vocab_size | 33 | tensor model.embed_tokens.weight has 32 rows; vocab_size in config.json is 33",
                 "tie_word_embeddings | false | tie_word_embeddings is false, but the files have no tensor lm_head.weight",
-                "use_bidirectional_attention | true | use_bidirectional_attention is true; supported: false or none",
+                "use_bidirectional_attention | true | use_bidirectional_attention is true; supported: \"vision\" or false or none",
                 "mlp_only_layers | [0] | mlp_only_layers is [0]; supported: [] or none",
                 "kv_lora_rank | 512 | kv_lora_rank is 512; supported: none",
                 "query_pre_attn_scalar | 0 | query_pre_attn_scalar is 0; it must be above 0",
@@ -230,6 +230,40 @@ class SafetensorsRefusalTest {
         assertEquals(
                 "config.json: " + field + " has " + values.size() + " values; expected one for each of the 1 layers",
                 refusal());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "per_layer_config | {\"0\":{\"head_dim\":8,\"num_attention_heads\":4}} | supported: head_dim and num_key",
+                "per_layer_config | {\"1\":{\"head_dim\":8}} | per_layer_config has 1: {\"head_dim\":8}; supported",
+                "per_layer_config | {\"0\":{\"head_dim\":\"8\"}} | per_layer_config has \"8\"; expected an integer",
+                "sliding_window | 0 | sliding_window is missing; expected the window of some layers",
+            })
+    void layersOfGemma4ThatAreNotSupportedAreRefused(String field, String value, String problem) throws IOException {
+        folder.config.remove("rope_parameters");
+        folder.config.put("architectures", new String[] {"Gemma4ForCausalLM"});
+        folder.config.put("hidden_size_per_layer_input", 0);
+        folder.config.put(field, new ObjectMapper().readTree(value));
+        folder.write(directory);
+        assertTrue(refusal().contains(problem), this::refusal);
+    }
+
+    @Test
+    void halvesOfMxfp4ThatDoNotFitTogetherAreRefused() throws IOException {
+        var name = "model.layers.0.mlp.experts.down_proj";
+        folder.weights.bytes(name + "_blocks", new byte[64], 1, 2, 2, 16);
+        folder.write(directory);
+        var problem = "tensor " + name + "_blocks has no scales in " + name + "_scales of its shape";
+        assertEquals("model.safetensors: " + problem, refusal());
+        folder.weights.bytes(name + "_scales", new byte[2], 1, 2, 1);
+        folder.write(directory);
+        assertEquals("model.safetensors: " + problem, refusal());
+        var other = new SafetensorsFolder();
+        other.weights.bytes(name + "_scales", new byte[4], 1, 2, 2);
+        other.write(directory);
+        assertEquals("model.safetensors: tensor " + name + "_scales has no quants", refusal());
     }
 
     @Test

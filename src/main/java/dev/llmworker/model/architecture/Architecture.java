@@ -26,6 +26,6 @@ interface Architecture {
     ///
     /// @param index of the layer, from 0
     default Layer layer(Description model, int index) throws ModelFileException {
-        return model.layer(model.attention(index), model.feedForward(index));
+        return model.layer(index, model.attention(index), model.feedForward(index));
     }
 }

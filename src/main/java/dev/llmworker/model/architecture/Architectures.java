@@ -13,6 +13,8 @@ public final class Architectures {
             new Qwen2(),
             new Qwen3(),
             new Qwen3Moe(),
+            new Qwen35(false),
+            new Qwen35(true),
             new SmolLm3(),
             new Granite(),
             new Olmo2(),
@@ -22,23 +24,19 @@ public final class Architectures {
             new Mistral3(),
             new Gemma2(),
             new Gemma3(),
+            new Gemma4(),
             new GptOss(),
-            new Ernie45());
+            new Ernie45(),
+            new InternLm2());
 
     private Architectures() {}
 
-    /// As [#describe(StoredModel, int)], for a context of any length.
-    public static ModelConfig describe(StoredModel model) throws ModelFileException {
-        return describe(model, 0);
-    }
-
-    /// @param contextLength that the model will run with; 0 if it is not known yet
     /// @throws ModelFileException if the model is of another family or has a part that is not supported
-    public static ModelConfig describe(StoredModel model, int contextLength) throws ModelFileException {
+    public static ModelConfig describe(StoredModel model) throws ModelFileException {
         var name = model.metadata().string("general.architecture");
         for (var architecture : ALL) {
             if (architecture.name().equals(name)) {
-                return Description.of(model, architecture, contextLength);
+                return Description.of(model, architecture);
             }
         }
         throw model.metadata().problem("general.architecture", "is " + name + "; supported: " + supported());

@@ -3,6 +3,7 @@ package dev.llmworker.model.architecture;
 import dev.llmworker.model.Attention;
 import dev.llmworker.model.Attention.Growth;
 import dev.llmworker.model.Attention.HeadNorm;
+import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.FeedForward;
 import dev.llmworker.model.FeedForward.Activation;
 import dev.llmworker.model.FeedForward.Experts;
@@ -10,11 +11,13 @@ import dev.llmworker.model.FeedForward.Experts.Scoring;
 import dev.llmworker.model.Layer;
 import dev.llmworker.model.Layer.Norms;
 import dev.llmworker.model.LayerTensors;
+import dev.llmworker.model.Mixer;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Rope;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// A model while its architecture describes it. It starts as what the metadata says by the keys that all
@@ -26,6 +29,9 @@ final class Description {
     private static final int MAX_CONTEXT = 1 << 24;
     /// No known model has more than 1,000.
     private static final int MAX_EXPERTS = 1 << 12;
+
+    /// All known convolutions see four tokens.
+    private static final int MAX_KERNEL = 64;
 
     final Keys keys;
     /// Values of a token between layers.
@@ -56,9 +62,17 @@ final class Description {
     /// Whether layers without a window have no rotary positions, if any layer has a window.
     boolean turnsInWindowsOnly;
     HeadNorm headNorm = HeadNorm.NONE;
+    /// Whether attention has output gates.
+    boolean gated;
     /// Whether queries, keys and values always have a bias; otherwise they have one if it is in the file.
     boolean biased;
     boolean sinks;
+    /// Whether values have a norm without weights.
+    boolean valuesNormed;
+    /// Whether a layer without a matrix for values takes the keys before their norm for them.
+    boolean valuesMayBeKeys;
+    /// Whether experts stand beside a block that all tokens take, and each has norms of its own.
+    boolean expertsApart;
 
     @Nullable
     Growth growth;
@@ -69,23 +83,23 @@ final class Description {
     /// Of the layers so far, those that have a tensor for each expert.
     private long separateTensors;
 
-    private Description(StoredModel model, Architecture architecture, int contextLength) throws ModelFileException {
+    private Description(StoredModel model, Architecture architecture) throws ModelFileException {
         keys = new Keys(model, architecture.name());
         hidden = keys.size("embedding_length", Keys.MAX_SIZE);
         layers = keys.layers();
         fromHub = model.fromHub();
         trainedLength = keys.size("context_length", MAX_CONTEXT);
-        ropes = new Ropes(model, keys, architecture.halfSplit(fromHub), trainedLength, contextLength);
+        ropes = new Ropes(model, keys, architecture.halfSplit(fromHub), trainedLength);
     }
 
-    /// @param contextLength that the model will run with; 0 if it is not known yet
-    static ModelConfig of(StoredModel model, Architecture architecture, int contextLength) throws ModelFileException {
-        var description = new Description(model, architecture, contextLength);
+    static ModelConfig of(StoredModel model, Architecture architecture) throws ModelFileException {
+        var description = new Description(model, architecture);
         architecture.describe(description);
         description.checkActivation();
         var layers = new ArrayList<Layer>();
         for (var i = 0; i < description.layers; i++) {
             layers.add(architecture.layer(description, i));
+            description.checkKeys(layers);
         }
         var embedding = model.tensor("token_embd.weight");
         if (embedding.rows() > MAX_VOCABULARY) {
@@ -102,6 +116,7 @@ final class Description {
                 description.logitScale,
                 description.keys.notNegative("final_logit_softcapping", description.logitCap),
                 description.normsFromZero,
+                description.keys.count("embedding_length_per_layer_input", Keys.MAX_SIZE, 0),
                 layers);
     }
 
@@ -118,7 +133,7 @@ final class Description {
                     "attention.head_count",
                     "is " + heads + "; it must be a multiple of the " + kvHeads + " key-value heads");
         }
-        var headDim = headDim(heads);
+        var headDim = headDim(layer, heads);
         var block = "blk." + layer + ".";
         return new Attention(
                 heads,
@@ -130,9 +145,16 @@ final class Description {
                 keys.notNegative("attn_logit_softcapping", scoreCap),
                 growth,
                 headNorm,
-                biased || keys.hasTensor(block + "attn_q.bias") || keys.hasTensor(block + "attn_qkv.bias"),
+                biased
+                        || keys.hasTensor(block + "attn_q.bias")
+                        || keys.hasTensor(block + "attn_qkv.bias")
+                        || keys.hasTensor(block + "attn_qkv_grouped.bias"),
                 keys.hasTensor(block + "attn_output.bias"),
-                sinks);
+                sinks,
+                gated,
+                valuesNormed,
+                keys.flag("attention.values_are_keys", layer, valuesAreKeys(block)),
+                keysOf(layer));
     }
 
     private @Nullable Rope rope(int layer, int headDim) throws ModelFileException {
@@ -146,9 +168,11 @@ final class Description {
         return slides(layer) ? ropes.ofSliding(headDim, slidingBase, slidingUnscaled) : ropes.of(headDim);
     }
 
-    private int headDim(int heads) throws ModelFileException {
-        var headDim = keys.count("attention.key_length", Integer.MAX_VALUE, hidden / heads);
-        var valueLength = keys.count("attention.value_length", Integer.MAX_VALUE, headDim);
+    /// The size of heads. Layers with a window may have another one.
+    private int headDim(int layer, int heads) throws ModelFileException {
+        var own = slides(layer) && keys.has("attention.key_length_swa") ? "_swa" : "";
+        var headDim = keys.count("attention.key_length" + own, Integer.MAX_VALUE, hidden / heads);
+        var valueLength = keys.count("attention.value_length" + own, Integer.MAX_VALUE, headDim);
         if (headDim < 2 || headDim % 2 != 0 || headDim > Keys.MAX_SIZE || valueLength != headDim) {
             throw new ModelFileException(
                     keys.metadata().file(),
@@ -162,6 +186,40 @@ final class Description {
                             + " together; the limit is " + Keys.MAX_SIZE);
         }
         return headDim;
+    }
+
+    private boolean valuesAreKeys(String block) {
+        return valuesMayBeKeys && keys.hasTensor(block + "attn_k.weight") && !keys.hasTensor(block + "attn_v.weight");
+    }
+
+    /// The last layers may read the keys and values of the last one before them that has a window, or none, as they do.
+    private int keysOf(int layer) throws ModelFileException {
+        var own = layers - keys.count("attention.shared_kv_layers", layers - 1, 0);
+        if (layer < own) {
+            return Attention.OWN_KEYS;
+        }
+        for (var source = own - 1; source >= 0; source--) {
+            if (slides(source) == slides(layer)) {
+                return source;
+            }
+        }
+        throw keys.problem(
+                "attention.shared_kv_layers", "leaves no layer whose keys and values layer " + layer + " could read");
+    }
+
+    /// Whether the last layer so far can read the keys that it is meant to.
+    private void checkKeys(List<Layer> layers) throws ModelFileException {
+        if (layers.getLast().mixer() instanceof Attention last && !last.hasKeys()) {
+            var same = layers.get(last.keysOf()).mixer() instanceof Attention source
+                    && source.kvHeads() == last.kvHeads()
+                    && source.headDim() == last.headDim();
+            if (!same) {
+                throw keys.problem(
+                        "attention.head_count_kv",
+                        "differs in layers " + (layers.size() - 1) + " and " + last.keysOf()
+                                + ", which share keys and values");
+            }
+        }
     }
 
     /// One block for all tokens.
@@ -183,7 +241,18 @@ final class Description {
                 width,
                 activation,
                 keys.hasTensor("blk.0.ffn_down_exps.bias"),
-                new Experts(count, used, scoring, normalised, scale, keys.hasTensor("blk.0.ffn_gate_inp.bias")));
+                new Experts(
+                        count,
+                        used,
+                        scoring,
+                        normalised,
+                        scale,
+                        keys.hasTensor("blk.0.ffn_gate_inp.bias"),
+                        keys.hasTensor("blk.0.ffn_down_exps.scale"),
+                        expertsApart
+                                ? keys.sizeOf(layer, "feed_forward_length", Keys.MAX_SIZE)
+                                : keys.count("expert_shared_feed_forward_length", Keys.MAX_SIZE, 0),
+                        expertsApart));
     }
 
     private int expertWidth() throws ModelFileException {
@@ -229,8 +298,35 @@ final class Description {
         return keys.flag(key, layer, layer % every < every - 1);
     }
 
-    Layer layer(Attention attention, FeedForward feedForward) {
-        return new Layer(attention, feedForward, norms, residualScale);
+    /// Gated DeltaNet of the sizes that the metadata have.
+    ///
+    /// @param tiled as [DeltaNet#tiled()]
+    DeltaNet deltaNet(boolean tiled) throws ModelFileException {
+        var keyHeads = keys.size("ssm.group_count", Keys.MAX_SIZE);
+        var valueHeads = keys.size("ssm.time_step_rank", Keys.MAX_SIZE);
+        var keyDim = keys.size("ssm.state_size", Keys.MAX_SIZE);
+        var valueWidth = keys.size("ssm.inner_size", Keys.MAX_SIZE);
+        if (valueHeads % keyHeads != 0) {
+            throw keys.problem(
+                    "ssm.time_step_rank",
+                    "is " + valueHeads + "; it must be a multiple of the " + keyHeads + " key heads");
+        }
+        if (valueWidth % valueHeads != 0) {
+            throw keys.problem(
+                    "ssm.inner_size", "is " + valueWidth + "; it must be a multiple of the " + valueHeads + " heads");
+        }
+        if ((long) keyHeads * keyDim > Keys.MAX_SIZE) {
+            throw keys.problem(
+                    "ssm.state_size",
+                    "is " + keyDim + "; " + keyHeads + " heads have at most " + Keys.MAX_SIZE + " values together");
+        }
+        var kernel = keys.size("ssm.conv_kernel", MAX_KERNEL);
+        return new DeltaNet(keyHeads, valueHeads, keyDim, valueWidth / valueHeads, kernel, tiled);
+    }
+
+    Layer layer(int layer, Mixer mixer, FeedForward feedForward) {
+        var scaled = keys.hasTensor("blk." + layer + ".layer_output_scale.weight");
+        return new Layer(mixer, feedForward, norms, residualScale, scaled);
     }
 
     /// A file of transformers names the function that gates the feed-forward block.

@@ -30,6 +30,6 @@ final class GptOss implements Architecture {
 
     @Override
     public Layer layer(Description model, int index) throws ModelFileException {
-        return model.layer(model.attention(index), model.experts(index, Scoring.SOFTMAX_OF_CHOSEN));
+        return model.layer(index, model.attention(index), model.experts(index, Scoring.SOFTMAX_OF_CHOSEN));
     }
 }

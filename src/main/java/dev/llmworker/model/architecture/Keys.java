@@ -15,6 +15,7 @@ final class Keys {
 
     private final StoredModel model;
     private final String prefix;
+    private final int blocks;
     private final int layers;
     /// The lists that were read, by key.
     private final Map<String, int[]> lists = new HashMap<>();
@@ -22,7 +23,9 @@ final class Keys {
     Keys(StoredModel model, String architecture) throws ModelFileException {
         this.model = model;
         prefix = architecture + ".";
-        layers = size("block_count", MAX_SIZE);
+        blocks = size("block_count", MAX_SIZE);
+        // The last ones of some models predict tokens after the next.
+        layers = blocks - count("nextn_predict_layers", blocks - 1, 0);
     }
 
     int layers() {
@@ -77,9 +80,9 @@ final class Keys {
         var list = lists.get(key);
         if (list == null) {
             list = metadata().list(prefix + key);
-            if (list.length != layers) {
+            if (list.length != blocks) {
                 throw problem(
-                        key, "has " + list.length + " values; expected one for each of the " + layers + " layers");
+                        key, "has " + list.length + " values; expected one for each of the " + blocks + " layers");
             }
             lists.put(key, list);
         }

@@ -24,6 +24,8 @@ final class Llama implements Architecture {
     public Layer layer(Description model, int index) throws ModelFileException {
         var mixed = model.keys.count("expert_count", Keys.MAX_SIZE, 0) > 0;
         return model.layer(
-                model.attention(index), mixed ? model.experts(index, Scoring.SOFTMAX) : model.feedForward(index));
+                index,
+                model.attention(index),
+                mixed ? model.experts(index, Scoring.SOFTMAX) : model.feedForward(index));
     }
 }

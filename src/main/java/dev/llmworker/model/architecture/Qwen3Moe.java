@@ -23,6 +23,6 @@ final class Qwen3Moe implements Architecture {
 
     @Override
     public Layer layer(Description model, int index) throws ModelFileException {
-        return model.layer(model.attention(index), model.experts(index, Scoring.SOFTMAX));
+        return model.layer(index, model.attention(index), model.experts(index, Scoring.SOFTMAX));
     }
 }

@@ -23,7 +23,6 @@ final class Ropes {
     private final Keys keys;
     private final boolean halfSplit;
     private final int trainedLength;
-    private final int contextLength;
     /// One for all layers whose heads are of the same size: together, those of each layer could fill the memory.
     private final Map<Integer, Rope> ropes = new HashMap<>();
     /// Likewise of layers with a window.
@@ -33,20 +32,18 @@ final class Ropes {
 
     /// @param halfSplit the order of pairs
     /// @param trainedLength the longest context that the model was trained for
-    /// @param contextLength that the model will run with; 0 is the longest
-    Ropes(StoredModel model, Keys keys, boolean halfSplit, int trainedLength, int contextLength) {
+    Ropes(StoredModel model, Keys keys, boolean halfSplit, int trainedLength) {
         this.model = model;
         this.keys = keys;
         this.halfSplit = halfSplit;
         this.trainedLength = trainedLength;
-        this.contextLength = contextLength == 0 ? trainedLength : contextLength;
     }
 
     /// Rotary positions as the metadata have them.
     Rope of(int headDim) throws ModelFileException {
         var known = ropes.get(headDim);
         if (known == null) {
-            known = scaled(headDim, base("rope.freq_base", DEFAULT_BASE));
+            known = scaled("rope.dimension_count", headDim, base("rope.freq_base", DEFAULT_BASE));
             ropes.put(headDim, known);
         }
         return known;
@@ -60,19 +57,26 @@ final class Ropes {
         var known = slidingRopes.get(headDim);
         if (known == null) {
             var base = base("rope.freq_base_swa", localBase == 0 ? base("rope.freq_base", DEFAULT_BASE) : localBase);
+            var own = keys.has("rope.dimension_count_swa") ? "rope.dimension_count_swa" : "rope.dimension_count";
             known = unscaled || keys.flag("rope.unscaled_swa", false)
-                    ? rope(base, turning(headDim), _ -> 1, 1)
-                    : scaled(headDim, base);
+                    ? rope(base, turning(own, headDim), _ -> 1, 1)
+                    : scaled(own, headDim, base);
             slidingRopes.put(headDim, known);
         }
         return known;
     }
 
-    private Rope scaled(int headDim, double base) throws ModelFileException {
-        var turning = turning(headDim);
+    /// @param size the key of how many values of a head turn
+    private Rope scaled(String size, int headDim, double base) throws ModelFileException {
+        var turning = turning(size, headDim);
+        if (keys.hasTensor(TensorCheck.LONG_FACTORS)
+                || keys.hasTensor(TensorCheck.SHORT_FACTORS)
+                || scaling().equals("longrope")) {
+            return longRope(base, turning);
+        }
         var factors = factors(turning / 2);
         return switch (scaling()) {
-            case "none", "longrope" -> rope(base, turning, factors, strength());
+            case "none" -> rope(base, turning, factors, strength());
             case "linear" -> {
                 var slowdown = slowdown();
                 yield rope(base, turning, i -> slowdown * factors.applyAsDouble(i), strength());
@@ -87,19 +91,29 @@ final class Ropes {
         };
     }
 
+    /// Contexts that are longer than the original one have other factors. Both lists must be there.
+    private Rope longRope(double base, int turning) throws ModelFileException {
+        var longer = frequencies(base, turning, factors(TensorCheck.LONG_FACTORS, turning / 2));
+        var shorter = frequencies(base, turning, factors(TensorCheck.SHORT_FACTORS, turning / 2));
+        return new Rope(shorter, strength(), halfSplit, new Rope.Longer(originalLength(), longer));
+    }
+
     private Rope rope(double base, int turning, IntToDoubleFunction slowdown, double strength) {
+        return new Rope(frequencies(base, turning, slowdown), strength, halfSplit);
+    }
+
+    private static double[] frequencies(double base, int turning, IntToDoubleFunction slowdown) {
         var frequencies = new double[turning / 2];
         for (var i = 0; i < frequencies.length; i++) {
             frequencies[i] = Math.pow(base, -2.0 * i / turning) / slowdown.applyAsDouble(i);
         }
-        return new Rope(frequencies, strength, halfSplit);
+        return frequencies;
     }
 
-    private int turning(int headDim) throws ModelFileException {
-        var turning = keys.count("rope.dimension_count", Integer.MAX_VALUE, headDim);
+    private int turning(String size, int headDim) throws ModelFileException {
+        var turning = keys.count(size, Integer.MAX_VALUE, headDim);
         if (turning < 2 || turning % 2 != 0 || turning > headDim) {
-            throw keys.problem(
-                    "rope.dimension_count", "is " + turning + "; it must be even and 2 to the head's " + headDim);
+            throw keys.problem(size, "is " + turning + "; it must be even and 2 to the head's " + headDim);
         }
         return turning;
     }
@@ -178,14 +192,8 @@ final class Ropes {
         return keys.size("rope.scaling.original_context_length", Integer.MAX_VALUE, trainedLength);
     }
 
-    /// By how much each pair turns slower: of Llama 3, or of longrope, which has other factors for contexts that are
-    /// longer than the original one.
+    /// By how much each pair turns slower, as in Llama 3.
     private IntToDoubleFunction factors(int pairs) throws ModelFileException {
-        if (keys.hasTensor(TensorCheck.LONG_FACTORS) || keys.hasTensor(TensorCheck.SHORT_FACTORS)) {
-            var longer = factors(TensorCheck.LONG_FACTORS, pairs);
-            var shorter = factors(TensorCheck.SHORT_FACTORS, pairs);
-            return contextLength > originalLength() ? longer : shorter;
-        }
         return keys.hasTensor(TensorCheck.ROPE_FACTORS) ? factors(TensorCheck.ROPE_FACTORS, pairs) : _ -> 1;
     }
 

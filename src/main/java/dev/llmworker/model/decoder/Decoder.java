@@ -38,16 +38,37 @@ public interface Decoder extends AutoCloseable {
         return LEAST_PROMPT_TOKENS;
     }
 
-    /// Copies the first `length` cached positions of slot `from` to slot `to`.
+    /// Whether some layers cannot go on from any earlier position of a slot. [#reusable] says from which ones,
+    /// and [#keep] adds one.
+    default boolean needsKept() {
+        return false;
+    }
+
+    /// The longest prefix of at most `length` cached positions of a slot from which another sequence can go on.
+    default int reusable(int slot, int length) {
+        return length;
+    }
+
+    /// Makes the slot's present position [#reusable]. The decoder keeps few such positions of a slot.
+    default void keep(int slot) {}
+
+    /// Copies the first `length` cached positions of slot `from` to slot `to`, which may be the same: the
+    /// sequence there then goes on from `length`, which must be [#reusable].
     void copySlot(int from, int to, int length);
 
-    /// As [#copySlot], but the contents of `from`, and those behind `length` in `to`, are lost.
+    /// Moves all cached positions, `length`, of slot `from` to slot `to`. Those in `to` are lost.
     default void moveSlot(int from, int to, int length) {
         copySlot(from, to, length);
     }
 
-    /// Exchanges the first `length` positions of two slots.
+    /// Exchanges two slots, of which the longer one has `length` positions.
     void swapSlots(int a, int b, int length);
+
+    /// Whether the same prompt fills the cache with the same numbers however it is cut, and whatever runs
+    /// beside it.
+    default boolean rowsAreIndependent() {
+        return false;
+    }
 
     /// Whether a sequence's tokens never depend on what else is decoded, provided that a prompt is always cut at the
     /// same positions. The same calls then fill its cache. A decoder that needs no such cuts returns false.

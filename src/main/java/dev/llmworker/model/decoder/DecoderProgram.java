@@ -2,9 +2,12 @@ package dev.llmworker.model.decoder;
 
 import ai.djl.Device;
 import ai.djl.pytorch.jni.JniUtils;
+import dev.llmworker.model.Attention;
 import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.FeedForward.Experts.Scoring;
 import dev.llmworker.model.Layer;
+import dev.llmworker.model.LayerState;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.Rope;
@@ -13,6 +16,7 @@ import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
 import dev.llmworker.weights.TensorType;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -45,6 +49,14 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
 
     /// Tokens that a slot's cache has room for beside its context, at most.
     default int spareTokens() {
+        return 0;
+    }
+
+    /// What a step computes for each token of the longest context, in bytes: scores of attention and tables of
+    /// positions.
+    ///
+    /// @param promptRows the most rows of prompts in a step
+    default long scratchPerToken(ModelConfig config, int slots, int promptRows, Precision cache) {
         return 0;
     }
 
@@ -111,12 +123,13 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                         config.embeddingScale(),
                         config.logitScale(),
                         config.logitCap(),
+                        config.layerInput(),
                         compute.inLowerCase(),
                         cache.inLowerCase(),
                         device,
                         deterministic);
-        var ropes = config.layers().stream()
-                .map(layer -> layer.attention().rope())
+        var ropes = config.attentions()
+                .map(Attention::rope)
                 .filter(Objects::nonNull)
                 .distinct()
                 .toList();
@@ -124,43 +137,83 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
             exported().run("add_rope", rope.frequencies(), rope.strength());
         }
         for (var layer : config.layers()) {
-            addLayer(layer, ropes);
+            addLayer(layer, ropes, contextLength);
         }
         exported().run("allocate");
     }
 
-    private void addLayer(Layer layer, List<Rope> ropes) {
-        var attention = layer.attention();
+    private void addLayer(Layer layer, List<Rope> ropes, int contextLength) {
         var block = layer.feedForward();
         var experts = block.experts();
+        var arguments = new ArrayList<Object>();
+        switch (layer.mixer()) {
+            case Attention attention -> addAttention(attention, ropes, contextLength, arguments);
+            case DeltaNet delta -> addDelta(delta, arguments);
+        }
+        arguments.addAll(List.of(
+                layer.norms().name().toLowerCase(Locale.ROOT),
+                layer.residualScale(),
+                block.activation().name().toLowerCase(Locale.ROOT),
+                block.width(),
+                experts == null ? 0 : experts.count(),
+                experts == null ? 0 : experts.used(),
+                experts != null && experts.scoring() == Scoring.SOFTMAX_OF_CHOSEN,
+                experts != null && experts.normalised(),
+                experts == null ? 1.0 : experts.scale(),
+                experts == null ? 0 : experts.sharedWidth()));
+        exported().run("add_layer", arguments.toArray());
+    }
+
+    private static void addAttention(Attention attention, List<Rope> ropes, int contextLength, List<Object> arguments) {
         var growth = attention.growth();
-        exported()
-                .run(
-                        "add_layer",
-                        attention.heads(),
-                        attention.kvHeads(),
-                        attention.headDim(),
-                        attention.window(),
-                        attention.rope() == null ? -1 : ropes.indexOf(attention.rope()),
-                        attention.scale(),
-                        attention.cap(),
-                        growth == null ? 0.0 : growth.beta(),
-                        growth == null ? 1 : growth.length(),
-                        attention.norm().name().toLowerCase(Locale.ROOT),
-                        layer.norms().name().toLowerCase(Locale.ROOT),
-                        layer.residualScale(),
-                        block.activation().name().toLowerCase(Locale.ROOT),
-                        block.width(),
-                        experts == null ? 0 : experts.count(),
-                        experts == null ? 0 : experts.used(),
-                        experts != null && experts.scoring() == Scoring.SOFTMAX_OF_CHOSEN,
-                        experts != null && experts.normalised(),
-                        experts == null ? 1.0 : experts.scale());
+        var state = attention.state(contextLength);
+        arguments.addAll(List.of(
+                attention.heads(),
+                attention.kvHeads(),
+                attention.headDim(),
+                attention.window(),
+                state instanceof LayerState.Ring ring ? ring.length() : 0,
+                attention.keysOf(),
+                attention.rope() == null ? -1 : ropes.indexOf(attention.rope()),
+                attention.scale(),
+                attention.cap(),
+                growth == null ? 0.0 : growth.beta(),
+                growth == null ? 1 : growth.length(),
+                attention.norm().name().toLowerCase(Locale.ROOT),
+                attention.gated(),
+                0,
+                0,
+                false));
+    }
+
+    private static void addDelta(DeltaNet delta, List<Object> arguments) {
+        arguments.addAll(List.of(
+                delta.valueHeads(),
+                delta.keyHeads(),
+                delta.valueDim(),
+                0,
+                0,
+                Attention.OWN_KEYS,
+                -1,
+                1.0,
+                0.0,
+                0.0,
+                1,
+                "none",
+                false,
+                delta.kernel(),
+                delta.keyDim(),
+                delta.tiled()));
     }
 
     /// @param pieces the embedding's bytes
     default void putEmbedding(List<MemorySegment> pieces, TensorType type, int rows) {
         exported().run("put_embedding", pieces, type.ggufId(), rows);
+    }
+
+    /// The second embedding, of which each layer takes a part.
+    default void putLayerEmbedding(List<MemorySegment> pieces, TensorType type, int rows) {
+        exported().run("put_layer_embedding", pieces, type.ggufId(), rows);
     }
 
     /// Of the norm before the head.
@@ -176,7 +229,7 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
 
     /// A matrix of a layer. A layer's experts come one after the other.
     ///
-    /// @param layer -1 for the head, which makes logits and comes last
+    /// @param layer -1 for what belongs to none: the head, which makes logits and comes last, and others
     /// @param role of the matrix in its layer, as `program.py` lists them
     default void putMatrix(int layer, String role, MatrixParts parts, WeightLayout few, WeightLayout many) {
         exported()
@@ -299,6 +352,7 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
         return exported().floats("decode_logits", longs(tokens), longs(positions));
     }
 
+    /// Of the layers that keep all positions.
     default void copySlot(int from, int to, int length) {
         exported().run("copy_slot", from, to, length);
     }
@@ -308,6 +362,12 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
         copySlot(from, to, length);
     }
 
+    /// Copies what layers keep of fixed size. State 0 of a slot is the present one.
+    default void copyState(int fromSlot, int from, int toSlot, int to) {
+        exported().run("copy_state", fromSlot, from, toSlot, to);
+    }
+
+    /// With all states.
     default void swapSlots(int a, int b, int length) {
         exported().run("swap_slots", a, b, length);
     }

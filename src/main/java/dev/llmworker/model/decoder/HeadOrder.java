@@ -4,37 +4,87 @@ import dev.llmworker.model.Attention;
 import dev.llmworker.weights.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+import java.util.function.LongUnaryOperator;
 
 /// Reorders the rows of query and key heads. The programs turn neighbouring values of a head as pairs; many files have
 /// the values of a pair half a head apart.
 ///
+/// @param grouped whether a joined matrix has the queries of each key head, then this and its value head
 /// @param arena for the copies that are made
-record HeadOrder(Attention attention, Arena arena) {
+record HeadOrder(Attention attention, boolean grouped, Arena arena) {
     /// A matrix whose rows are values of heads, or a vector that is added to them or multiplied with them.
     Tensor heads(Tensor tensor) {
-        return ordered(tensor, Long.MAX_VALUE);
+        return isHalfSplit() ? ordered(tensor, this::turned) : tensor;
     }
 
     /// Queries, keys and values: the values stay as they are.
     Tensor joined(Tensor tensor) {
-        return ordered(tensor, attention.queryWidth() + attention.keyWidth());
-    }
-
-    private Tensor ordered(Tensor tensor, long turning) {
-        var rope = attention.rope();
-        if (rope == null || !rope.halfSplit()) {
+        if (!grouped && !isHalfSplit()) {
             return tensor;
         }
+        var turning = attention.queryWidth() + attention.keyWidth();
+        return ordered(tensor, row -> {
+            var place = grouped ? ungrouped(row) : row;
+            return isHalfSplit() && place < turning ? turned(place) : place;
+        });
+    }
+
+    /// The queries of a matrix or vector that has the gate of each head behind its queries.
+    Tensor queries(Tensor gated) {
+        return half(gated, 0);
+    }
+
+    /// The gates of the same.
+    Tensor gates(Tensor gated) {
+        return half(gated, 1);
+    }
+
+    private Tensor half(Tensor both, int which) {
+        var from = both.data();
+        var headBytes = from.byteSize() / (2L * attention.heads());
+        var to = arena.allocate(from.byteSize() / 2);
+        for (var head = 0L; head < attention.heads(); head++) {
+            MemorySegment.copy(from, (2 * head + which) * headBytes, to, head * headBytes, headBytes);
+        }
+        var shape = both.rows() == 1
+                ? new long[] {attention.queryWidth()}
+                : new long[] {both.columns(), attention.queryWidth()};
+        return new Tensor(both.file(), both.name(), both.type(), shape, to);
+    }
+
+    private boolean isHalfSplit() {
+        return attention.rope() != null && attention.rope().halfSplit();
+    }
+
+    /// @param place of each row
+    private Tensor ordered(Tensor tensor, LongUnaryOperator place) {
         var from = tensor.data();
         var rows = tensor.rows() == 1 ? tensor.columns() : tensor.rows();
         var rowBytes = from.byteSize() / rows;
         var to = arena.allocate(from.byteSize());
         for (var row = 0L; row < rows; row++) {
-            var inHead = (int) (row % attention.headDim());
-            var place = row < turning ? row - inHead + placeInPairs(inHead, rope.turning()) : row;
-            MemorySegment.copy(from, row * rowBytes, to, place * rowBytes, rowBytes);
+            MemorySegment.copy(from, row * rowBytes, to, place.applyAsLong(row) * rowBytes, rowBytes);
         }
         return new Tensor(tensor.file(), tensor.name(), tensor.type(), tensor.shape(), to);
+    }
+
+    /// All queries, then all keys, then all values.
+    private long ungrouped(long row) {
+        long dim = attention.headDim(), queries = attention.queryWidth() / attention.kvHeads();
+        long group = row / (queries + 2 * dim), inGroup = row % (queries + 2 * dim);
+        if (inGroup < queries) {
+            return group * queries + inGroup;
+        }
+        var values = inGroup >= queries + dim;
+        return attention.queryWidth() + (values ? attention.keyWidth() : 0) + group * dim + (inGroup - queries) % dim;
+    }
+
+    private long turned(long row) {
+        var inHead = (int) (row % attention.headDim());
+        return row
+                - inHead
+                + placeInPairs(inHead, Objects.requireNonNull(attention.rope()).turning());
     }
 
     private static int placeInPairs(int i, int turning) {

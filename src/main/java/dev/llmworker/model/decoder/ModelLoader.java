@@ -5,23 +5,25 @@ import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.DeviceMemory;
 import dev.llmworker.model.Devices;
+import dev.llmworker.model.LayerState;
 import dev.llmworker.model.LayerTensors;
 import dev.llmworker.model.MemoryPlan;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.TensorCheck;
-import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.TensorType;
 import java.io.IOException;
 import java.util.Comparator;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.function.LongConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Fills a decoder program with a model. It decides the formats and the context, and then loads the weights.
-record ModelLoader(StoredModel model, DecoderOptions options, Device device, DecoderProgram program) {
+record ModelLoader(
+        StoredModel model, ModelConfig described, DecoderOptions options, Device device, DecoderProgram program) {
     private static final Logger LOG = LoggerFactory.getLogger(ModelLoader.class);
     /// Java's heap, the tokenizer and what a step computes.
     private static final long CPU_WORKING_BYTES = 256L << 20;
@@ -34,17 +36,18 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
     /// The longest piece of a prompt that one call takes.
     private static final int PROMPT_ROWS = 128;
 
-    DecoderDescription load(LongConsumer progress) throws IOException, InterruptedException {
-        var planned = Architectures.describe(model, options.contextLength());
+    /// @param states as [ModelConfig#states]
+    record Loaded(DecoderDescription description, List<LayerState> states) {}
+
+    Loaded load(LongConsumer progress) throws IOException, InterruptedException {
         var weights = program.weights(options, device);
         var cache = cachePrecision(weights);
         var memory = DeviceMemory.of(device);
-        var plan = plan(
-                planned, memory, new WeightLoader(model, planned, program, weights, memory.total(), progress), cache);
+        var loader = new WeightLoader(model, described, program, weights, memory.total(), progress);
+        var plan = plan(memory, loader, cache);
         LOG.info("{}", plan);
         // Some models turn positions otherwise in longer contexts.
-        var config = Architectures.describe(model, plan.contextLength());
-        var loader = new WeightLoader(model, config, program, weights, memory.total(), progress);
+        var config = described.forContext(plan.contextLength());
         program.configure(
                 config,
                 plan.slots(),
@@ -56,7 +59,7 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
         loader.load();
         program.build();
         program.loaded(model, device, options.deterministic());
-        return new DecoderDescription(
+        var description = new DecoderDescription(
                 config.name(),
                 config.architecture(),
                 config.vocabulary(),
@@ -65,27 +68,33 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
                 Devices.name(device),
                 format(weights),
                 plan.cache(),
-                config.cacheBytesPerToken(cache.bytes()));
+                plan.byKind(config, cache.bytes()),
+                config.cacheBytesPerToken(plan.contextLength(), cache.bytes()));
+        return new Loaded(description, config.states(plan.contextLength()));
     }
 
     /// Checks everything that [#load] needs, and reads each tensor, but loads nothing.
     ModelSummary check() throws IOException {
-        var config = Architectures.describe(model, options.contextLength());
         var weights = program.weights(options, device);
         var cache = cachePrecision(weights);
-        TensorCheck.allKnown(model, config);
-        TensorCheck.allThere(model, config);
+        TensorCheck.allKnown(model, described);
+        TensorCheck.allThere(model, described);
         for (var tensor : model.tensors().values()) {
             tensor.checkFinite();
         }
         var memory = DeviceMemory.of(device);
-        var loader = new WeightLoader(model, config, program, weights, memory.total(), _ -> {});
+        var loader = new WeightLoader(model, described, program, weights, memory.total(), _ -> {});
         return ModelSummary.of(
-                model, config, Devices.name(device), format(weights), plan(config, memory, loader, cache));
+                model,
+                described,
+                Devices.name(device),
+                format(weights),
+                loader.stepBytes(),
+                plan(memory, loader, cache));
     }
 
-    private MemoryPlan plan(ModelConfig config, DeviceMemory memory, WeightLoader loader, Precision cache)
-            throws IOException {
+    private MemoryPlan plan(DeviceMemory memory, WeightLoader loader, Precision cache) throws IOException {
+        var config = described;
         // A matrix is unpacked to float32 on its way.
         var largest = model.tensors().entrySet().stream()
                 .mapToLong(entry -> entry.getValue().elements() / parts(entry.getKey(), config))
@@ -95,10 +104,11 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
                 + (device.isGpu() ? GPU_WORKING_BYTES : CPU_WORKING_BYTES)
                 + stepBytes(config)
                 + program.loneLength(config, cache, Integer.MAX_VALUE, options.deterministic())
-                        * config.cacheBytesPerToken(Precision.FP32.bytes());
+                        * config.cacheBytesPerToken(Integer.MAX_VALUE, Precision.FP32.bytes());
         var share = device.isGpu() ? GPU_CACHE_SHARE : CPU_CACHE_SHARE;
         var spare = program.spareTokens();
-        var needs = new MemoryPlan.Needs(config, cache.bytes(), loader.bytesNeeded(), working, spare, share);
+        var scratch = program.scratchPerToken(config, slots(), PROMPT_ROWS, cache);
+        var needs = new MemoryPlan.Needs(config, cache.bytes(), loader.bytesNeeded(), working, scratch, spare, share);
         return MemoryPlan.of(memory, needs, options.slots(), options.contextLength());
     }
 
@@ -110,8 +120,12 @@ record ModelLoader(StoredModel model, DecoderOptions options, Device device, Dec
 
     /// What the largest step computes beside the cache: activations, and two copies of the logits.
     private long stepBytes(ModelConfig config) {
-        var slots = options.slots() == 0 ? MemoryPlan.DEFAULT_SLOTS : options.slots();
+        var slots = slots();
         return (slots + PROMPT_ROWS) * config.activationBytes() + 2L * slots * config.vocabulary() * Float.BYTES;
+    }
+
+    private int slots() {
+        return options.slots() == 0 ? MemoryPlan.DEFAULT_SLOTS : options.slots();
     }
 
     private Precision cachePrecision(Precision weights) {

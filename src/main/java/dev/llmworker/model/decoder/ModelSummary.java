@@ -2,9 +2,11 @@ package dev.llmworker.model.decoder;
 
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Devices;
+import dev.llmworker.model.LayerTensors;
 import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.MemoryPlan;
 import dev.llmworker.model.ModelConfig;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.TensorType;
 import java.io.IOException;
@@ -20,16 +22,20 @@ import java.util.stream.Collectors;
 /// @param vocabularySize token ids are 0 to this, exclusive
 /// @param types bytes of the tensors by how their elements are stored
 /// @param parameters all tensors' elements
+/// @param activeParameters those that are used for a token
 /// @param device where it would run
 /// @param weightFormat how the weights would be held there
+/// @param stepBytes bytes of weights that are read for a token, at least
 public record ModelSummary(
         String architecture,
         String sizes,
         int vocabularySize,
         Map<TensorType, Long> types,
         long parameters,
+        long activeParameters,
         String device,
         String weightFormat,
+        long stepBytes,
         MemoryPlan memory) {
     /// Checks a model without loading it. Each tensor is read once.
     ///
@@ -39,31 +45,52 @@ public record ModelSummary(
     public static ModelSummary of(StoredModel model, DecoderOptions options) throws IOException, InterruptedException {
         Libtorch.await();
         var device = Devices.of(options.device());
-        var program = ProgramChoice.of(model, options, device).open(device, 1);
+        var described = Architectures.describe(model);
+        var program = ProgramChoice.of(described, options, device).open(device, 1);
         try {
-            return new ModelLoader(model, options, device, program).check();
+            return new ModelLoader(model, described, options, device, program).check();
         } finally {
             program.close();
         }
     }
 
     static ModelSummary of(
-            StoredModel model, ModelConfig config, String device, String weightFormat, MemoryPlan memory) {
+            StoredModel model,
+            ModelConfig config,
+            String device,
+            String weightFormat,
+            long stepBytes,
+            MemoryPlan memory) {
         var types = new EnumMap<TensorType, Long>(TensorType.class);
         var parameters = 0L;
-        for (var tensor : model.tensors().values()) {
+        var active = 0.0;
+        for (var entry : model.tensors().entrySet()) {
+            var tensor = entry.getValue();
+            active += tensor.elements() * LayerTensors.shareUsed(entry.getKey(), config);
             types.merge(tensor.type(), tensor.data().byteSize(), Long::sum);
             parameters += tensor.elements();
         }
         var sizes = config.layers().size() + " layers of " + config.hidden() + ": " + config.kinds() + "; trained for "
                 + config.contextLength() + " tokens";
         return new ModelSummary(
-                config.architecture(), sizes, config.vocabulary(), types, parameters, device, weightFormat, memory);
+                config.architecture(),
+                sizes,
+                config.vocabulary(),
+                types,
+                parameters,
+                Math.round(active),
+                device,
+                weightFormat,
+                stepBytes,
+                memory);
     }
 
     /// `134.5 million in Q4_1 84.1 MB, F32 0.1 MB`.
     public String weights() {
-        return String.format(Locale.ROOT, "%.1f million in ", parameters / 1e6)
+        var active = activeParameters == parameters
+                ? ""
+                : String.format(Locale.ROOT, ", of which a token uses %.1f million,", activeParameters / 1e6);
+        return String.format(Locale.ROOT, "%.1f million%s in ", parameters / 1e6, active)
                 + types.entrySet().stream()
                         .sorted(Map.Entry.<TensorType, Long>comparingByValue().reversed())
                         .map(type -> String.format(Locale.ROOT, "%s %.1f MB", type.getKey(), type.getValue() / 1e6))

@@ -1,14 +1,13 @@
 package dev.llmworker.model.decoder;
 
 import ai.djl.Device;
+import dev.llmworker.model.Attention;
 import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.Precision;
-import dev.llmworker.model.architecture.Architectures;
-import dev.llmworker.weights.ModelFileException;
-import dev.llmworker.weights.StoredModel;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,9 +21,7 @@ final class ProgramChoice {
     private ProgramChoice() {}
 
     /// @throws IllegalArgumentException if native kernels are asked for and cannot run
-    static ProgramKind of(StoredModel model, DecoderOptions options, Device device)
-            throws ModelFileException, InterruptedException {
-        var config = Architectures.describe(model);
+    static ProgramKind of(ModelConfig config, DecoderOptions options, Device device) throws InterruptedException {
         var torch = device.isGpu() || !config.isPlain() ? ProgramKind.DENSE : ProgramKind.QUANTISED;
         if (options.kernels() == Kernels.TORCH) {
             return torch;
@@ -58,9 +55,14 @@ final class ProgramChoice {
             return "it takes weights as they are stored (DTYPE=auto)";
         }
         for (var layer : config.layers()) {
-            var headDim = layer.attention().headDim();
-            if (headDim % NATIVE_HEAD_MULTIPLE != 0) {
-                return "heads have " + headDim + " values; it takes multiples of " + NATIVE_HEAD_MULTIPLE;
+            var dims = switch (layer.mixer()) {
+                case Attention attention -> new int[] {attention.headDim()};
+                case DeltaNet delta -> new int[] {delta.keyDim(), delta.valueDim()};
+            };
+            for (var dim : dims) {
+                if (dim % NATIVE_HEAD_MULTIPLE != 0) {
+                    return "heads have " + dim + " values; it takes multiples of " + NATIVE_HEAD_MULTIPLE;
+                }
             }
         }
         return NativeLibrary.problem();

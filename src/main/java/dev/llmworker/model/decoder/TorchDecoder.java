@@ -5,11 +5,15 @@ import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Devices;
 import dev.llmworker.model.FreedMemory;
+import dev.llmworker.model.LayerState;
 import dev.llmworker.model.Libtorch;
+import dev.llmworker.model.ModelConfig;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.Stages;
 import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.LongConsumer;
 
@@ -22,10 +26,13 @@ public final class TorchDecoder implements Decoder {
     private final DecoderProgram program;
     private final DecoderDescription description;
     private final boolean deterministic;
+    private final SlotStates states;
 
-    private TorchDecoder(DecoderProgram program, DecoderDescription description, boolean deterministic) {
+    private TorchDecoder(
+            DecoderProgram program, DecoderDescription description, SlotStates states, boolean deterministic) {
         this.program = program;
         this.description = description;
+        this.states = states;
         this.deterministic = deterministic;
     }
 
@@ -48,12 +55,15 @@ public final class TorchDecoder implements Decoder {
         Libtorch.await();
         var device = Devices.of(options.device());
         stages.ended("libtorch");
-        return load(model, options, device, ProgramChoice.of(model, options, device), progress, stages);
+        var described = Architectures.describe(model);
+        var kind = ProgramChoice.of(described, options, device);
+        return load(model, described, options, device, kind, progress, stages);
     }
 
     /// As [#load(StoredModel, DecoderOptions, LongConsumer, Stages)], with a program of the caller's choice.
     static TorchDecoder load(
             StoredModel model,
+            ModelConfig described,
             DecoderOptions options,
             Device device,
             ProgramKind kind,
@@ -63,19 +73,22 @@ public final class TorchDecoder implements Decoder {
         var threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
         var program = kind.open(device, Math.min(threads, loadingThreads(model)));
         stages.ended("program");
-        var loaded = false;
+        var ready = false;
         try {
-            var description = new ModelLoader(model, options, device, program).load(progress);
+            var loaded = new ModelLoader(model, described, options, device, program).load(progress);
             stages.ended("weights");
             program.useThreads(threads);
-            var decoder =
-                    new TorchDecoder(program, description, options.deterministic() && !program.rowsAreIndependent());
+            var decoder = new TorchDecoder(
+                    program,
+                    loaded.description(),
+                    new SlotStates(loaded.states(), loaded.description().slots()),
+                    options.deterministic() && !program.rowsAreIndependent());
             new WarmUp(decoder).run();
             stages.ended("first run");
-            loaded = true;
+            ready = true;
             return decoder;
         } finally {
-            if (!loaded) {
+            if (!ready) {
                 program.close();
             }
         }
@@ -94,19 +107,33 @@ public final class TorchDecoder implements Decoder {
 
     @Override
     public void prefill(int slot, int[] ids, int start) {
-        checkChunk(slot, ids, start);
-        program.beforePrompt(ids.length, slot == 0);
-        program.prefill(ids, slot, start);
+        var part = lastPiece(slot, ids, start);
+        program.prefill(part.ids(), slot, part.start());
     }
 
     @Override
     public int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling) {
-        checkChunk(slot, ids, start);
-        program.beforePrompt(ids.length, slot == 0);
+        var part = lastPiece(slot, ids, start);
         var uniform = DecodeCall.uniform(sampling.seed(), start + ids.length - 1);
         var numbers = new double[] {sampling.temperature(), sampling.topP(), sampling.minP(), uniform};
         var sampled = !sampling.isGreedy();
-        return program.prefillLast(ids, slot, start, sampling.topK(), numbers, sampled, DecodeCall.filters(sampling));
+        return program.prefillLast(
+                part.ids(), slot, part.start(), sampling.topK(), numbers, sampled, DecodeCall.filters(sampling));
+    }
+
+    /// Runs what is too long for a call, and returns the piece that is left.
+    private PromptPart lastPiece(int slot, int[] ids, int start) {
+        checkChunk(slot, ids, start);
+        program.beforePrompt(ids.length, slot == 0);
+        var done = 0;
+        while (!states.areComplete() && ids.length - done > LayerState.MOST_TOKENS) {
+            var piece = Arrays.copyOfRange(ids, done, done + LayerState.MOST_TOKENS);
+            states.advance(slot, start + done, piece.length);
+            program.prefill(piece, slot, start + done);
+            done += piece.length;
+        }
+        states.advance(slot, start + done, ids.length - done);
+        return new PromptPart(slot, done == 0 ? ids : Arrays.copyOfRange(ids, done, ids.length), start + done);
     }
 
     @Override
@@ -117,9 +144,14 @@ public final class TorchDecoder implements Decoder {
             if (part.slot() < batch.rows()) {
                 throw new IllegalArgumentException("slot " + part.slot() + " takes a prompt while it decodes");
             }
+            if (!states.areComplete() && part.ids().length > LayerState.MOST_TOKENS) {
+                throw new IllegalArgumentException("a chunk of " + part.ids().length + " tokens beside a step; at most "
+                        + LayerState.MOST_TOKENS + " are possible");
+            }
         }
         var tokens = 0;
         for (var part : parts) {
+            states.advance(part.slot(), part.start(), part.ids().length);
             program.addChunk(part);
             tokens += part.ids().length;
         }
@@ -130,6 +162,9 @@ public final class TorchDecoder implements Decoder {
     @Override
     public int[] decode(DecodeBatch batch, int steps) {
         checkBatch(batch, steps);
+        for (var row = 0; row < batch.rows(); row++) {
+            states.advance(row, batch.position(row), steps);
+        }
         var call = DecodeCall.of(batch, steps);
         int[] tokens;
         if (batch.isSteered()) {
@@ -145,21 +180,72 @@ public final class TorchDecoder implements Decoder {
     }
 
     @Override
+    public boolean needsKept() {
+        return !states.areComplete();
+    }
+
+    @Override
+    public int reusable(int slot, int length) {
+        return states.reusable(slot, length);
+    }
+
+    @Override
+    public void keep(int slot) {
+        checkSlot(slot);
+        var copy = states.areComplete() ? 0 : states.copyToReplace(slot);
+        if (copy > 0) {
+            copyState(slot, 0, slot, copy);
+        }
+    }
+
+    @Override
     public void copySlot(int from, int to, int length) {
         checkSlots(from, to, length);
-        program.copySlot(from, to, length);
+        if (from != to) {
+            program.copySlot(from, to, length);
+        }
+        if (states.areComplete()) {
+            return;
+        }
+        var state = states.stateAt(from, length);
+        for (var copy = 1; from != to && copy < LayerState.COPIES; copy++) {
+            if (states.hasCopy(from, copy, length)) {
+                copyState(from, copy, to, copy);
+            } else {
+                states.forget(to, copy);
+            }
+        }
+        if (from != to || state != 0) {
+            copyState(from, state, to, 0);
+        }
+        states.cut(to, length);
+    }
+
+    private void copyState(int fromSlot, int from, int toSlot, int to) {
+        program.copyState(fromSlot, from, toSlot, to);
+        states.copied(fromSlot, from, toSlot, to);
     }
 
     @Override
     public void moveSlot(int from, int to, int length) {
         checkSlots(from, to, length);
-        program.moveSlot(from, to, length);
+        if (states.areComplete()) {
+            program.moveSlot(from, to, length);
+        } else {
+            swapSlots(from, to, length);
+        }
     }
 
     @Override
     public void swapSlots(int a, int b, int length) {
         checkSlots(a, b, length);
         program.swapSlots(a, b, length);
+        states.swap(a, b);
+    }
+
+    @Override
+    public boolean rowsAreIndependent() {
+        return program.rowsAreIndependent();
     }
 
     private void checkSlots(int a, int b, int length) {
@@ -189,13 +275,15 @@ public final class TorchDecoder implements Decoder {
 
     /// As [#prefill]; the logits after the last token.
     float[] prefillLogits(int slot, int[] ids, int start) {
-        checkChunk(slot, ids, start);
-        program.beforePrompt(ids.length, slot == 0);
-        return program.prefillLogits(ids, slot, start);
+        var part = lastPiece(slot, ids, start);
+        return program.prefillLogits(part.ids(), slot, part.start());
     }
 
     /// A decode step; the logits by row.
     float[] decodeLogits(int[] tokens, int[] positions) {
+        for (var row = 0; row < positions.length; row++) {
+            states.advance(row, positions[row], 1);
+        }
         return program.decodeLogits(tokens, positions);
     }
 

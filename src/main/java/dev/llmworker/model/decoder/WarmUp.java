@@ -71,14 +71,14 @@ record WarmUp(TorchDecoder decoder) {
             var steered = new DecodeBatch(rows);
             for (var row = 0; row < rows; row++) {
                 var sampling = new SamplingParameters(temperature, 0, 0.9f, 0, 0, adjustment, OptionalInt.of(1));
-                steered.add(0, 1, sampling, new TokenHistory(new int[] {0}, steps, new int[] {0}));
+                steered.add(0, 0, sampling, new TokenHistory(new int[] {0}, steps, new int[] {0}));
             }
             decoder.decode(steered, steps);
             calls++;
         }
         if (rows > 1) {
-            decoder.copySlot(0, 1, 1);
-            decoder.swapSlots(0, 1, 1);
+            decoder.copySlot(0, 1, steps);
+            decoder.swapSlots(0, 1, steps);
             calls += 2;
         }
         return calls;
@@ -87,7 +87,7 @@ record WarmUp(TorchDecoder decoder) {
     private static DecodeBatch batch(int rows, SamplingParameters sampling) {
         var batch = new DecodeBatch(rows);
         for (var row = 0; row < rows; row++) {
-            batch.add(0, 1, sampling);
+            batch.add(0, 0, sampling);
         }
         return batch;
     }

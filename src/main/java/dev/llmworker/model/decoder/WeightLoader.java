@@ -2,6 +2,7 @@ package dev.llmworker.model.decoder;
 
 import dev.llmworker.model.Attention;
 import dev.llmworker.model.Attention.HeadNorm;
+import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.FeedForward;
 import dev.llmworker.model.FeedForward.Experts;
 import dev.llmworker.model.LayerTensors;
@@ -11,8 +12,11 @@ import dev.llmworker.model.TensorCheck;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.TensorType;
 import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -22,8 +26,8 @@ import java.util.function.LongConsumer;
 final class WeightLoader {
     private static final String EMBEDDING = "token_embd.weight";
     private static final String OWN_HEAD = "output.weight";
-    /// The layer of the last matrix, which makes logits.
-    private static final int HEAD = -1;
+    /// The layer of what belongs to none: the last matrix, which makes logits, and others.
+    private static final int MODEL = -1;
     /// The bfloat16 copy for many rows may take at most a quarter of the memory.
     private static final int MANY_ROWS_MEMORY_SHARE = 4;
 
@@ -67,12 +71,15 @@ final class WeightLoader {
         for (var layer = 0; layer < config.layers().size(); layer++) {
             putLayer(layer);
         }
+        if (config.layerInput() > 0) {
+            putLayerInputs();
+        }
         var norm = List.of(model.tensor("output_norm.weight"));
         checkFinite(norm);
         program.putOutputNorm(norm.getFirst());
         done(norm);
         // A model without a head of its own uses the embedding.
-        putMatrix(HEAD, "head", model.tensor(hasOwnHead() ? OWN_HEAD : EMBEDDING));
+        putMatrix(MODEL, "head", model.tensor(hasOwnHead() ? OWN_HEAD : EMBEDDING));
     }
 
     private void putLayer(int index) throws ModelFileException, InterruptedException {
@@ -86,7 +93,18 @@ final class WeightLoader {
             putVectors(index, "attention_post_norm", tensors, "post_attention_norm.weight");
             putVectors(index, "feed_forward_post_norm", tensors, "post_ffw_norm.weight");
         }
-        putAttention(index, layer.attention(), tensors);
+        switch (layer.mixer()) {
+            case Attention attention -> putAttention(index, attention, tensors);
+            case DeltaNet delta -> putDelta(index, delta, tensors);
+        }
+        if (layer.scaled()) {
+            putVectors(index, "layer_scale", tensors, "layer_output_scale.weight");
+        }
+        if (config.layerInput() > 0) {
+            putMatrix(index, "input_gate", tensor(tensors, "inp_gate.weight"));
+            putMatrix(index, "input_projection", tensor(tensors, "proj.weight"));
+            putVectors(index, "input_post_norm", tensors, "post_norm.weight");
+        }
         var block = layer.feedForward();
         if (block.experts() != null) {
             putExperts(index, block, block.experts(), tensors);
@@ -102,6 +120,16 @@ final class WeightLoader {
             putVectors(index, "gate_up_bias", tensors, "ffn_gate.bias", "ffn_up.bias");
             putVectors(index, "down_bias", tensors, "ffn_down.bias");
         }
+    }
+
+    /// What layers take of a token beside the stream.
+    private void putLayerInputs() throws ModelFileException, InterruptedException {
+        var embedding = model.tensor(TensorCheck.LAYER_EMBEDDING);
+        checkFinite(List.of(embedding));
+        program.putLayerEmbedding(MatrixParts.pieces(embedding), embedding.type(), config.vocabulary());
+        done(List.of(embedding));
+        putVectors(MODEL, "input_norm", List.of(model.tensor(TensorCheck.LAYER_INPUT_NORM)));
+        putMatrix(MODEL, "inputs", model.tensor(TensorCheck.LAYER_INPUTS));
     }
 
     private boolean hasOwnHead() {
@@ -122,6 +150,8 @@ final class WeightLoader {
             var tensor = entry.getValue();
             if (tensor.rows() == 1) {
                 needed += tensor.elements() * Precision.FP32.bytes();
+            } else if (entry.getKey().equals(TensorCheck.LAYER_EMBEDDING)) {
+                needed += tensor.data().byteSize();
             } else if (tied || !entry.getKey().equals(EMBEDDING)) {
                 needed += held(tensor);
             }
@@ -129,40 +159,39 @@ final class WeightLoader {
         return needed;
     }
 
+    /// What a step of one row reads of the matrices, in bytes.
+    long stepBytes() {
+        var bytes = 0L;
+        for (var entry : model.tensors().entrySet()) {
+            var name = entry.getKey();
+            var isRead = !name.equals(TensorCheck.LAYER_EMBEDDING) && (!name.equals(EMBEDDING) || !hasOwnHead());
+            if (isRead && entry.getValue().rows() > 1) {
+                var few = program.fewRows(List.of(entry.getValue()), weights);
+                bytes += (long) (few.bytes(entry.getValue(), dense()) * LayerTensors.shareUsed(name, config));
+            }
+        }
+        return bytes;
+    }
+
     /// Queries, keys and values: one matrix. Its rows, and what is added to or multiplied with its results, are in the
     /// order that the rotary positions need.
     private void putAttention(int layer, Attention attention, LayerTensors tensors)
             throws ModelFileException, InterruptedException {
         try (var arena = Arena.ofConfined()) {
-            var ordered = new HeadOrder(attention, arena);
-            if (tensors.joinedAttention()) {
-                putMatrix(layer, "qkv", ordered.joined(tensor(tensors, "attn_qkv.weight")));
+            var ordered = new HeadOrder(attention, tensors.groupsAttention(), arena);
+            if (tensors.joinsAttention()) {
+                putMatrix(layer, "qkv", ordered.joined(tensor(tensors, tensors.joinedAttention() + ".weight")));
             } else {
-                putMatrix(
-                        layer,
-                        "qkv",
-                        ordered.heads(tensor(tensors, "attn_q.weight")),
-                        ordered.heads(tensor(tensors, "attn_k.weight")),
-                        tensor(tensors, "attn_v.weight"));
+                putMatrix(layer, "qkv", attentionInputs(attention, tensors, ordered, ".weight"));
             }
-            if (attention.biased() && tensors.joinedAttention()) {
-                putVectors(layer, "qkv_bias", List.of(ordered.joined(tensor(tensors, "attn_qkv.bias"))));
+            if (attention.biased() && tensors.joinsAttention()) {
+                var bias = tensor(tensors, tensors.joinedAttention() + ".bias");
+                putVectors(layer, "qkv_bias", List.of(ordered.joined(bias)));
             } else if (attention.biased()) {
-                putVectors(
-                        layer,
-                        "qkv_bias",
-                        List.of(
-                                ordered.heads(tensor(tensors, "attn_q.bias")),
-                                ordered.heads(tensor(tensors, "attn_k.bias")),
-                                tensor(tensors, "attn_v.bias")));
+                putVectors(layer, "qkv_bias", List.of(attentionInputs(attention, tensors, ordered, ".bias")));
             }
             if (attention.norm() != HeadNorm.NONE) {
-                putVectors(
-                        layer,
-                        "head_norms",
-                        List.of(
-                                ordered.heads(tensor(tensors, "attn_q_norm.weight")),
-                                ordered.heads(tensor(tensors, "attn_k_norm.weight"))));
+                putVectors(layer, "head_norms", headNorms(attention, tensors, ordered, arena));
             }
         }
         if (attention.sinks()) {
@@ -174,12 +203,99 @@ final class WeightLoader {
         }
     }
 
+    /// The parts of a matrix or vector: queries, keys and values if the layer has some, and gates if it has some.
+    /// Values may be the keys.
+    private Tensor[] attentionInputs(Attention attention, LayerTensors tensors, HeadOrder ordered, String kind)
+            throws ModelFileException {
+        var queries = tensor(tensors, "attn_q" + kind);
+        var parts = new ArrayList<Tensor>();
+        parts.add(ordered.heads(attention.gated() ? ordered.queries(queries) : queries));
+        if (attention.hasKeys()) {
+            var keys = tensor(tensors, "attn_k" + kind);
+            parts.add(ordered.heads(keys));
+            parts.add(attention.valuesAreKeys() ? keys : tensor(tensors, "attn_v" + kind));
+        }
+        if (attention.gated()) {
+            parts.add(ordered.gates(queries));
+        }
+        return parts.toArray(Tensor[]::new);
+    }
+
+    /// Of queries, of keys if the layer has some, and of values if they have a norm, which has no weights.
+    private List<Tensor> headNorms(Attention attention, LayerTensors tensors, HeadOrder ordered, Arena arena)
+            throws ModelFileException {
+        var norms = new ArrayList<Tensor>();
+        norms.add(ordered.heads(tensor(tensors, "attn_q_norm.weight")));
+        if (attention.hasKeys()) {
+            norms.add(ordered.heads(tensor(tensors, "attn_k_norm.weight")));
+            if (attention.valuesNormed()) {
+                norms.add(ones(attention.headDim(), arena));
+            }
+        }
+        return norms;
+    }
+
+    private Tensor ones(int count, Arena arena) {
+        var ones = new float[count];
+        Arrays.fill(ones, 1);
+        var data = arena.allocateFrom(ValueLayout.JAVA_FLOAT, ones);
+        return new Tensor(model.metadata().file(), "ones", TensorType.F32, new long[] {count}, data);
+    }
+
+    /// All that the input is multiplied with is one matrix: queries, keys, values, gates, and what writing and
+    /// fading depend on.
+    private void putDelta(int layer, DeltaNet delta, LayerTensors tensors)
+            throws ModelFileException, InterruptedException {
+        putMatrix(
+                layer,
+                "qkv",
+                tensor(tensors, "attn_qkv.weight"),
+                tensor(tensors, "attn_gate.weight"),
+                tensor(tensors, "ssm_beta.weight"),
+                tensor(tensors, "ssm_alpha.weight"));
+        putVectors(layer, "convolution", tensors, "ssm_conv1d.weight");
+        if (model.fromHub()) {
+            putVectors(layer, "decay_logarithm", tensors, LayerTensors.DECAY_OF_HUB);
+        } else {
+            putVectors(layer, "decay", tensors, LayerTensors.DECAY);
+        }
+        putVectors(layer, "decay_bias", tensors, "ssm_dt.bias");
+        putVectors(layer, "read_weights", tensors, "ssm_norm.weight");
+        putMatrix(layer, "attention_output", tensor(tensors, "ssm_out.weight"));
+    }
+
+    /// The block that all tokens take beside the experts.
+    private void putShared(int layer, Experts experts, LayerTensors tensors)
+            throws ModelFileException, InterruptedException {
+        if (!experts.apart()) {
+            putVectors(layer, "shared_gate", tensors, LayerTensors.SHARED_GATE);
+        }
+        putMatrix(
+                layer,
+                "shared_gate_up",
+                tensor(tensors, LayerTensors.ofShared(experts, "ffn_gate")),
+                tensor(tensors, LayerTensors.ofShared(experts, "ffn_up")));
+        putMatrix(layer, "shared_down", tensor(tensors, LayerTensors.ofShared(experts, "ffn_down")));
+    }
+
     private void putExperts(int layer, FeedForward block, Experts experts, LayerTensors tensors)
             throws ModelFileException, InterruptedException {
-        putMatrix(layer, "router", tensor(tensors, "ffn_gate_inp.weight"));
         if (experts.routerBiased()) {
             putVectors(layer, "router_bias", tensors, "ffn_gate_inp.bias");
         }
+        if (experts.scaled()) {
+            putVectors(layer, "expert_scales", tensors, "ffn_down_exps.scale");
+        }
+        if (experts.apart()) {
+            putVectors(layer, "router_norm", tensors, "ffn_gate_inp.scale");
+            putVectors(layer, "experts_norm", tensors, "pre_ffw_norm_2.weight");
+            putVectors(layer, "shared_post_norm", tensors, "post_ffw_norm_1.weight");
+            putVectors(layer, "experts_post_norm", tensors, "post_ffw_norm_2.weight");
+        }
+        if (experts.sharedWidth() > 0) {
+            putShared(layer, experts, tensors);
+        }
+        putMatrix(layer, "router", tensor(tensors, "ffn_gate_inp.weight"));
         for (var expert = 0; expert < experts.count(); expert++) {
             try (var arena = Arena.ofConfined()) {
                 var matrices = new ExpertMatrices(model, tensors, arena);

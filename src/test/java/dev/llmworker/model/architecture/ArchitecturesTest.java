@@ -2,9 +2,14 @@ package dev.llmworker.model.architecture;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.model.Attention;
+import dev.llmworker.model.DeltaNet;
+import dev.llmworker.model.Layer;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Rope;
 import dev.llmworker.model.TensorCheck;
@@ -19,6 +24,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -62,6 +68,64 @@ class ArchitecturesTest {
         }
     }
 
+    private static GgufFile qwen35() {
+        return qwen35(2, 16, 32, 4);
+    }
+
+    /// With four heads of values.
+    private static GgufFile qwen35(int keyHeads, int keyDim, int valueWidth, int kernel) {
+        return dense("qwen35")
+                .integer("qwen35.ssm.group_count", keyHeads)
+                .integer("qwen35.ssm.time_step_rank", 4)
+                .integer("qwen35.ssm.state_size", keyDim)
+                .integer("qwen35.ssm.inner_size", valueWidth)
+                .integer("qwen35.ssm.conv_kernel", kernel);
+    }
+
+    @Test
+    void everyFourthLayerHasFullAttentionUnlessAListSaysOtherwise() throws IOException {
+        for (var layer : describe(qwen35()).layers()) {
+            assertEquals(new DeltaNet(2, 4, 16, 8, 4, true), layer.mixer());
+        }
+        var listed = describe(qwen35().flags("qwen35.attention.recurrent_layers", List.of(true, false, true)));
+        assertTrue(attention(listed.layers().get(1)).gated());
+        assertInstanceOf(DeltaNet.class, listed.layers().get(2).mixer());
+    }
+
+    @Test
+    void sizesOfRecurrentLayersMustFit() {
+        assertRefused(
+                qwen35(3, 16, 32, 4),
+                "metadata qwen35.ssm.time_step_rank is 4; it must be a multiple of the 3 key heads");
+        assertRefused(
+                qwen35(2, 16, 33, 4), "metadata qwen35.ssm.inner_size is 33; it must be a multiple of the 4 heads");
+        assertRefused(
+                qwen35(2, 1 << 20, 32, 4),
+                "metadata qwen35.ssm.state_size is 1048576; 2 heads have at most 1048576 values together");
+        assertRefused(qwen35(2, 16, 32, 0), "metadata qwen35.ssm.conv_kernel is 0; expected 1 to 64");
+    }
+
+    @Test
+    void blocksThatPredictFurtherTokensAreLeftOut() throws IOException {
+        var file = qwen35().integer("qwen35.nextn_predict_layers", 1)
+                .flags("qwen35.attention.recurrent_layers", List.of(true, true, false))
+                .floats("blk.1.attn_norm.weight", new float[HIDDEN], HIDDEN)
+                .floats("blk.2.nextn.eh_proj.weight", new float[HIDDEN], HIDDEN);
+        try (var model = Gguf.open(file.write(directory.resolve("model.gguf")))) {
+            assertEquals(2, Architectures.describe(model).layers().size());
+            assertEquals(
+                    Set.of("token_embd.weight", "blk.1.attn_norm.weight"),
+                    model.tensors().keySet());
+        }
+        assertRefused(
+                qwen35().integer("qwen35.nextn_predict_layers", 3),
+                "metadata qwen35.nextn_predict_layers is 3; expected 0 to 2");
+    }
+
+    private static Attention attention(Layer layer) {
+        return assertInstanceOf(Attention.class, layer.mixer());
+    }
+
     private void assertRefused(GgufFile file, String problem) {
         var thrown = assertThrows(ModelFileException.class, () -> describe(file));
         assertEquals("model.gguf: " + problem, thrown.getMessage());
@@ -85,10 +149,10 @@ class ArchitecturesTest {
     void capsOfNullAreNone() throws IOException {
         var none = gemma(null, true);
         assertEquals(0, none.logitCap());
-        assertEquals(0, none.layers().getFirst().attention().cap());
+        assertEquals(0, attention(none.layers().getFirst()).cap());
         var missing = gemma(null, false);
         assertEquals(30, missing.logitCap());
-        assertEquals(50, missing.layers().getFirst().attention().cap());
+        assertEquals(50, attention(missing.layers().getFirst()).cap());
         assertEquals(20, gemma(20, true).logitCap());
         assertEquals(30, describe(dense("gemma2")).logitCap());
     }
@@ -126,8 +190,7 @@ class ArchitecturesTest {
     void layersOfAKindShareTheirRope() throws IOException {
         for (var file : List.of(dense("llama"), dense("exaone4").integer("exaone4.attention.sliding_window", 8))) {
             var layers = describe(file).layers();
-            assertSame(
-                    layers.get(0).attention().rope(), layers.get(1).attention().rope());
+            assertSame(attention(layers.get(0)).rope(), attention(layers.get(1)).rope());
         }
     }
 
@@ -171,11 +234,65 @@ class ArchitecturesTest {
                 "tensor " + longer + " has 0.0 at 0; it must be above 0");
     }
 
+    @Test
+    void longropeWithoutFactorsIsRefused() {
+        assertRefused(
+                dense("phi3").string("phi3.rope.scaling.type", "longrope"),
+                "tensor " + TensorCheck.LONG_FACTORS + " is missing among 1 tensors");
+    }
+
+    @Test
+    void theContextDecidesBetweenTheFactors() throws IOException {
+        float[] shorter = new float[HEAD_DIM / 2], longer = new float[HEAD_DIM / 2];
+        Arrays.fill(shorter, 1);
+        Arrays.fill(longer, 4);
+        var file = factors(factors(dense("phi3"), TensorCheck.LONG_FACTORS, longer), TensorCheck.SHORT_FACTORS, shorter)
+                .integer("phi3.rope.scaling.original_context_length", 64);
+        var config = describe(file);
+        assertEquals(1, firstFrequency(config.forContext(64)));
+        assertEquals(0.25, firstFrequency(config.forContext(65)));
+        var layers = config.forContext(65).attentions().toList();
+        assertSame(layers.get(0).rope(), layers.get(1).rope());
+    }
+
+    private static double firstFrequency(ModelConfig config) {
+        return Objects.requireNonNull(
+                        config.attentions().findFirst().orElseThrow().rope())
+                .frequencies()[0];
+    }
+
+    // Layers that read the keys and values of earlier ones.
+
+    private static GgufFile gemma4(int shared) {
+        return dense("gemma4")
+                .integer("gemma4.attention.sliding_window", 8)
+                .flags("gemma4.attention.sliding_window_pattern", List.of(true, false, true))
+                .integer("gemma4.attention.shared_kv_layers", shared);
+    }
+
+    @Test
+    void aLayerReadsTheKeysOfTheLastOneOfItsKind() throws IOException {
+        var layers = describe(gemma4(1)).attentions().toList();
+        assertEquals(0, layers.getLast().keysOf());
+        assertTrue(layers.get(1).hasKeys());
+    }
+
+    @Test
+    void keysThatNoLayerHasAreRefused() {
+        assertRefused(
+                gemma4(2),
+                "metadata gemma4.attention.shared_kv_layers leaves no layer whose keys and values layer 1 could read");
+        assertRefused(gemma4(3), "metadata gemma4.attention.shared_kv_layers is 3; expected 0 to 2");
+        assertRefused(
+                gemma4(1).integers("gemma4.attention.head_count_kv", 1, 2, 2),
+                "metadata gemma4.attention.head_count_kv differs in layers 2 and 0, which share keys and values");
+    }
+
     /// These are no keys of GGUF: whether the order is another one follows from the architecture alone.
     @Test
     void noKeyOfAGgufFileChangesTheOrderOfItsTensors() throws IOException {
         var file = dense("llama").flag("general.from_hub", true).flag("llama.rope.half_split", true);
-        Rope rope = describe(file).layers().getFirst().attention().rope();
+        Rope rope = attention(describe(file).layers().getFirst()).rope();
         assertFalse(Objects.requireNonNull(rope).halfSplit());
         assertFalse(describe(dense("gemma2").flag("general.from_hub", true)).normsFromZero());
     }

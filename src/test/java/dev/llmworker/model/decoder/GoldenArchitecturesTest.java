@@ -2,6 +2,7 @@ package dev.llmworker.model.decoder;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -16,12 +17,14 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// Tiny models of each architecture against figures of transformers in float32, which `golden_architectures.py`
@@ -57,7 +60,7 @@ class GoldenArchitecturesTest {
     void theDescriptionIsThatOfTransformers(Golden golden) throws Exception {
         try (var model = Gguf.open(file(golden).write(directory.resolve("tiny.gguf")))) {
             var config = Architectures.describe(model);
-            var logits = new NaiveModel(model, config).logits(golden.ids());
+            var logits = new NaiveModel(model, config.forContext(config.contextLength())).logits(golden.ids());
             for (var i = 0; i < logits.length; i++) {
                 assertEquals(golden.logits()[i], logits[i], 1e-3);
             }
@@ -77,25 +80,96 @@ class GoldenArchitecturesTest {
         }
     }
 
-    /// Slot 0 has the prompt at once, slot 1 in chunks, and slot 2 a copied prefix and then the rest.
+    /// Slot 1 has the prompt in chunks. Slot 0 has a prefix that is kept and then the rest; slot 2 goes on
+    /// from a copy of this prefix, and slot 0 goes back to it after other tokens.
     private static void assertChunksAndPrefixesAreTheSame(Golden golden, TorchDecoder decoder) {
         var ids = golden.ids();
-        decoder.prefill(0, ids, 0);
         for (var start = 0; start < ids.length; start += CHUNK) {
             decoder.prefill(1, Arrays.copyOfRange(ids, start, Math.min(ids.length, start + CHUNK)), start);
         }
         var reused = ids.length - CHUNK;
-        decoder.prefill(0, ids, 0);
-        decoder.copySlot(0, 2, reused);
-        decoder.prefill(2, Arrays.copyOfRange(ids, reused, ids.length), reused);
+        var rest = Arrays.copyOfRange(ids, reused, ids.length);
         var next = golden.greedy()[0];
         var at = ids.length;
+        decoder.prefill(0, Arrays.copyOf(ids, reused), 0);
+        decoder.keep(0);
+        decoder.prefill(0, rest, reused);
         var alone = decoder.decodeLogits(new int[] {next}, new int[] {at});
+        assertEquals(reused, decoder.reusable(0, reused));
+        decoder.copySlot(0, 2, reused);
+        decoder.prefill(2, rest, reused);
+        decoder.copySlot(0, 0, reused);
+        decoder.prefill(0, new int[] {1, 2, 3}, reused);
+        decoder.copySlot(0, 0, reused);
+        decoder.prefill(0, rest, reused);
         var together = decoder.decodeLogits(new int[] {next, next, next}, new int[] {at, at, at});
         var size = alone.length;
         assertArrayEquals(alone, Arrays.copyOf(together, size));
         assertArrayEquals(alone, Arrays.copyOfRange(together, size, 2 * size), 1e-3f);
         assertArrayEquals(alone, Arrays.copyOfRange(together, 2 * size, 3 * size), 1e-3f);
+    }
+
+    /// Slots of 700 positions keep all of them; those of 1000 keep the last 256 in layers with a window. Some layers of
+    /// Gemma 4 read the ring of an earlier one.
+    @ParameterizedTest
+    @CsvSource({
+        "gpt-oss, DENSE",
+        "gpt-oss, NATIVE",
+        "'Gemma 4, shared keys and a second embedding', DENSE",
+        "'Gemma 4, shared keys and a second embedding', NATIVE"
+    })
+    void ringsGiveWhatAllPositionsGive(String name, ProgramKind program) throws Exception {
+        var golden = goldens().stream()
+                .filter(one -> one.name().equals(name))
+                .findFirst()
+                .orElseThrow();
+        golden.metadata().put(golden.metadata().get("general.architecture") + ".context_length", 2000);
+        var ids = new Random(3).ints(640, 0, golden.logits().length).toArray();
+        try (var full = loadLong(golden, program, 700);
+                var ring = loadLong(golden, program, 1000)) {
+            assertTrue(ring.needsKept() && !full.needsKept());
+            var chunks = new int[] {7, 128, 65, 1, 100, 128, 99, 72};
+            var start = 0;
+            for (var chunk : chunks) {
+                var part = Arrays.copyOfRange(ids, start, start + chunk);
+                assertArrayEquals(full.prefillLogits(1, part, start), ring.prefillLogits(1, part, start), 1e-3f);
+                start += chunk;
+                if (start == 200) {
+                    ring.keep(1);
+                }
+            }
+            assertEquals(600, start);
+            var whole = Arrays.copyOf(ids, start);
+            assertArrayEquals(full.prefillLogits(0, whole, 0), ring.prefillLogits(0, whole, 0), 1e-3f);
+            // The window of position 300 is not there any more, but that of 200 was kept.
+            assertEquals(599, ring.reusable(1, 599));
+            assertEquals(200, ring.reusable(1, 300));
+            assertThrows(IllegalArgumentException.class, () -> ring.copySlot(1, 2, 300));
+            ring.copySlot(1, 2, 200);
+            full.copySlot(1, 2, 200);
+            var rest = Arrays.copyOfRange(ids, 200, start);
+            assertArrayEquals(full.prefillLogits(2, rest, 200), ring.prefillLogits(2, rest, 200), 1e-3f);
+            for (var at = start; at < ids.length; at++) {
+                var tokens = at % 2 == 0 ? new int[] {ids[at]} : new int[] {ids[at], ids[at - 1]};
+                var positions = at % 2 == 0 ? new int[] {at} : new int[] {at, 600 + (at - 600) / 2};
+                assertArrayEquals(full.decodeLogits(tokens, positions), ring.decodeLogits(tokens, positions), 1e-3f);
+            }
+            var batch = new DecodeBatch(1);
+            batch.add(5, ids.length, SamplingParameters.greedy());
+            var beside = List.of(new PromptPart(2, Arrays.copyOf(ids, 90), 0));
+            assertArrayEquals(full.decodeBeside(batch, beside), ring.decodeBeside(batch, beside));
+            var more = Arrays.copyOfRange(ids, 90, 120);
+            assertArrayEquals(full.prefillLogits(2, more, 90), ring.prefillLogits(2, more, 90), 1e-3f);
+        }
+    }
+
+    private TorchDecoder loadLong(Golden golden, ProgramKind program, int contextLength) throws Exception {
+        if (program == ProgramKind.NATIVE) {
+            MachineNeeds.nativeLibrary();
+        }
+        var weights = program == ProgramKind.NATIVE ? Precision.AUTO : EXACT;
+        var options = new DecoderOptions(weights, EXACT, 3, contextLength, 1, "cpu", false);
+        return TinyLlama.load(file(golden), directory, options, program);
     }
 
     /// bfloat16 weights and cache; the figures are those of the exact model.
@@ -151,6 +225,13 @@ class GoldenArchitecturesTest {
                 case Integer integer -> file.integer(key, integer);
                 case Boolean flag -> file.flag(key, flag);
                 case Number number -> file.number(key, number.floatValue());
+                case List<?> numbers
+                when numbers.getFirst() instanceof Integer ->
+                    file.integers(
+                            key,
+                            numbers.stream()
+                                    .mapToInt(number -> (Integer) number)
+                                    .toArray());
                 case List<?> flags ->
                     file.flags(key, flags.stream().map(Boolean.TRUE::equals).toList());
                 default -> throw new IllegalArgumentException(key + " is " + value);

@@ -42,6 +42,16 @@ record GoldenWeights(String name, float base, float scale, long[] shape) {
         return names;
     }
 
+    /// The whole parts of the values.
+    byte[] bytes() {
+        var values = values();
+        var bytes = new byte[values.length];
+        for (var i = 0; i < bytes.length; i++) {
+            bytes[i] = (byte) (int) values[i];
+        }
+        return bytes;
+    }
+
     float[] values() {
         var hash = 0xCBF2_9CE4_8422_2325L;
         for (var character : name.getBytes(StandardCharsets.UTF_8)) {

@@ -58,12 +58,55 @@ class HeadOrderTest {
         }
     }
 
+    /// Of each of two key heads: two heads of queries, one of keys, one of values, of two numbers each.
+    @Test
+    void whatBelongsToAKeyHeadIsTakenApart() {
+        try (var arena = Arena.ofConfined()) {
+            var rope = new Rope(new double[1], 1, true);
+            var ordered = new HeadOrder(attention(4, 2, 2, rope), true, arena).joined(tensor(16));
+            assertArrayEquals(
+                    new float[] {0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15},
+                    ordered.data().toArray(ValueLayout.JAVA_FLOAT_UNALIGNED));
+        }
+    }
+
+    @Test
+    void queriesAndGatesOfEachHeadAreTakenApart() {
+        var both = tensor(1, 4 * HEAD_DIM);
+        try (var arena = Arena.ofConfined()) {
+            var order = order(4, true, arena);
+            var queries = order.queries(both).data().toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
+            var gates = order.gates(both).data().toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
+            assertArrayEquals(new float[] {6, 7, 16, 17}, Arrays.copyOfRange(queries, 6, 10));
+            assertArrayEquals(new float[] {14, 15, 24, 25}, Arrays.copyOfRange(gates, 6, 10));
+        }
+    }
+
     /// Two heads of queries, one of keys.
     private static HeadOrder order(int pairs, boolean halfSplit, Arena arena) {
         var rope = new Rope(new double[pairs], 1, halfSplit);
-        return new HeadOrder(
-                new Attention(2, 1, HEAD_DIM, 0, rope, 1, 0, null, Attention.HeadNorm.NONE, false, false, false),
-                arena);
+        return new HeadOrder(attention(2, 1, HEAD_DIM, rope), false, arena);
+    }
+
+    private static Attention attention(int heads, int kvHeads, int headDim, Rope rope) {
+        var none = Attention.HeadNorm.NONE;
+        return new Attention(
+                heads,
+                kvHeads,
+                headDim,
+                0,
+                rope,
+                1,
+                0,
+                null,
+                none,
+                false,
+                false,
+                false,
+                false,
+                false,
+                false,
+                Attention.OWN_KEYS);
     }
 
     /// 0, 1, 2, …

@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -64,7 +65,17 @@ class LoadTest {
             // 2 × 2 layers × 2 heads × 32 × 4 bytes a token.
             var cacheBytes = 3 * 128 * 1024L;
             assertEquals(
-                    new DecoderDescription("tiny", "llama", 192, 128, 3, "cpu", "fp32 (Q4_1)", cacheBytes, 1024),
+                    new DecoderDescription(
+                            "tiny",
+                            "llama",
+                            192,
+                            128,
+                            3,
+                            "cpu",
+                            "fp32 (Q4_1)",
+                            cacheBytes,
+                            Map.of("full", cacheBytes),
+                            1024),
                     decoder.description());
         }
     }

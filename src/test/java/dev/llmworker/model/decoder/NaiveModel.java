@@ -2,6 +2,7 @@ package dev.llmworker.model.decoder;
 
 import dev.llmworker.model.Attention;
 import dev.llmworker.model.Attention.HeadNorm;
+import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.FeedForward;
 import dev.llmworker.model.FeedForward.Experts.Scoring;
 import dev.llmworker.model.LayerTensors;
@@ -14,11 +15,14 @@ import dev.llmworker.weights.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /// A described model computed in doubles by plain loops over the formulas, without a cache. It shows whether a
 /// description is right without any of the programs.
@@ -28,8 +32,14 @@ final class NaiveModel {
     private static final ValueLayout.OfShort SHORT =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+    private static final double[] FLOATS_OF_4_BITS = {0, .5, 1, 1.5, 2, 3, 4, 6, -0.0, -.5, -1, -1.5, -2, -3, -4, -6};
+
     private final StoredModel model;
     private final ModelConfig config;
+    /// By layer and position, keys with their rotary positions, and values.
+    private final List<double[][]> keys = new ArrayList<>();
+
+    private final List<double[][]> allValues = new ArrayList<>();
 
     NaiveModel(StoredModel model, ModelConfig config) {
         this.model = model;
@@ -45,8 +55,10 @@ final class NaiveModel {
                 x[i][j] = embedding[ids[i] * config.hidden() + j] * config.embeddingScale();
             }
         }
+        var inputs = config.layerInput() == 0 ? null : layerInputs(x, ids);
         for (var index = 0; index < config.layers().size(); index++) {
             layer(x, index);
+            end(x, index, inputs);
         }
         var last = normalised(x[ids.length - 1], norm("output_norm.weight"));
         var head = model.tensors().containsKey("output.weight") ? "output.weight" : "token_embd.weight";
@@ -55,6 +67,46 @@ final class NaiveModel {
             logits[i] = capped(logits[i] * config.logitScale(), config.logitCap());
         }
         return logits;
+    }
+
+    /// Of each token, what all layers take beside the stream.
+    private double[][] layerInputs(double[][] x, int[] ids) throws ModelFileException {
+        int size = config.layerInput(), all = size * config.layers().size();
+        var embedding = values("per_layer_token_embd.weight");
+        var inputs = new double[ids.length][all];
+        for (var i = 0; i < ids.length; i++) {
+            var projected = times(values("per_layer_model_proj.weight"), x[i]);
+            for (var j = 0; j < all; j += size) {
+                var part = Arrays.stream(projected, j, j + size)
+                        .map(value -> value / Math.sqrt(config.hidden()))
+                        .toArray();
+                part = normalised(part, norm("per_layer_proj_norm.weight"));
+                for (var k = 0; k < size; k++) {
+                    var embedded = embedding[ids[i] * all + j + k] * Math.sqrt(size);
+                    inputs[i][j + k] = (part[k] + embedded) / Math.sqrt(2);
+                }
+            }
+        }
+        return inputs;
+    }
+
+    private void end(double[][] x, int index, double @Nullable [][] inputs) throws ModelFileException {
+        var block = "blk." + index + ".";
+        for (var i = 0; i < x.length; i++) {
+            if (inputs != null) {
+                var size = config.layerInput();
+                var gates = times(values(block + "inp_gate.weight"), x[i]);
+                var own = Arrays.copyOfRange(inputs[i], index * size, (index + 1) * size);
+                var result = times(
+                        values(block + "proj.weight"),
+                        gated(joined(gates, own), config.layers().get(index).feedForward()));
+                add(x[i], normalised(result, norm(block + "post_norm.weight")), 1);
+            }
+            if (config.layers().get(index).scaled()) {
+                var scale = values(block + "layer_output_scale.weight")[0];
+                x[i] = Arrays.stream(x[i]).map(value -> value * scale).toArray();
+            }
+        }
     }
 
     private static double capped(double x, double cap) {
@@ -69,7 +121,10 @@ final class NaiveModel {
         for (var i = 0; i < x.length; i++) {
             inputs[i] = layer.norms().before() ? normalised(x[i], norm(block + "attn_norm.weight")) : x[i];
         }
-        var attended = attention(inputs, layer.attention(), tensors);
+        var attended = switch (layer.mixer()) {
+            case Attention attention -> attention(inputs, attention, tensors);
+            case DeltaNet delta -> delta(inputs, delta, tensors);
+        };
         for (var i = 0; i < x.length; i++) {
             var result = attended[i];
             if (layer.norms().after()) {
@@ -77,7 +132,7 @@ final class NaiveModel {
             }
             add(x[i], result, layer.residualScale());
             var input = layer.norms().before() ? normalised(x[i], norm(block + tensors.feedForwardNorm())) : x[i];
-            result = feedForward(input, layer.feedForward(), tensors);
+            result = feedForward(x[i], input, layer.feedForward(), tensors);
             if (layer.norms().after()) {
                 result = normalised(result, norm(block + "post_ffw_norm.weight"));
             }
@@ -90,22 +145,26 @@ final class NaiveModel {
     private double[][] attention(double[][] inputs, Attention attention, LayerTensors tensors)
             throws ModelFileException {
         var block = tensors.block();
-        int queries = attention.queryWidth(), keys = attention.keyWidth();
+        int queries = attention.queryWidth(), width = attention.keyWidth();
         var joined = new double[inputs.length][];
         for (var i = 0; i < inputs.length; i++) {
-            joined[i] = tensors.joinedAttention()
-                    ? projected(block + "attn_qkv", inputs[i], attention.biased())
-                    : joined(
-                            projected(block + "attn_q", inputs[i], attention.biased()),
-                            projected(block + "attn_k", inputs[i], attention.biased()),
-                            projected(block + "attn_v", inputs[i], attention.biased()));
+            joined[i] = queriesKeysAndValues(inputs[i], attention, tensors);
         }
         var q = new double[inputs.length][];
-        var k = new double[inputs.length][];
+        var k = attention.hasKeys() ? new double[inputs.length][] : keys.get(attention.keysOf());
+        var v = attention.hasKeys() ? new double[inputs.length][] : allValues.get(attention.keysOf());
+        keys.add(k);
+        allValues.add(v);
         for (var i = 0; i < inputs.length; i++) {
             q[i] = positioned(Arrays.copyOf(joined[i], queries), block + "attn_q_norm.weight", attention, i);
-            k[i] = positioned(
-                    Arrays.copyOfRange(joined[i], queries, queries + keys), block + "attn_k_norm.weight", attention, i);
+            if (attention.hasKeys()) {
+                var key = Arrays.copyOfRange(joined[i], queries, queries + width);
+                k[i] = positioned(key, block + "attn_k_norm.weight", attention, i);
+                v[i] = Arrays.copyOfRange(joined[i], queries + width, queries + 2 * width);
+                if (attention.valuesNormed()) {
+                    v[i] = normedHeads(v[i], attention.headDim());
+                }
+            }
             if (attention.growth() != null) {
                 var growth = attention.growth();
                 var factor = 1 + growth.beta() * Math.log1p(Math.floorDiv(i, growth.length()));
@@ -118,18 +177,159 @@ final class NaiveModel {
             var result = new double[queries];
             for (var head = 0; head < attention.heads(); head++) {
                 var sink = sinks == null ? Double.NEGATIVE_INFINITY : sinks[head];
-                attend(attention, q[i], k, joined, i, head, sink, result);
+                attend(attention, q[i], k, v, i, head, sink, result);
+            }
+            if (attention.gated()) {
+                var gates = half(projected(block + "attn_q", inputs[i], attention.biased()), attention, 1);
+                for (var j = 0; j < queries; j++) {
+                    result[j] *= sigmoid(gates[j]);
+                }
             }
             attended[i] = projected(block + "attn_output", result, attention.outputBiased());
         }
         return attended;
     }
 
+    private double[] queriesKeysAndValues(double[] input, Attention attention, LayerTensors tensors)
+            throws ModelFileException {
+        var block = tensors.block();
+        if (tensors.joinsAttention()) {
+            var joined = projected(block + tensors.joinedAttention(), input, attention.biased());
+            return tensors.groupsAttention() ? ungrouped(joined, attention) : joined;
+        }
+        var queries = half(projected(block + "attn_q", input, attention.biased()), attention, 0);
+        if (!attention.hasKeys()) {
+            return queries;
+        }
+        var key = projected(block + "attn_k", input, attention.biased());
+        return joined(
+                queries, key, attention.valuesAreKeys() ? key : projected(block + "attn_v", input, attention.biased()));
+    }
+
+    /// From the queries, the key and the value of each key head to all queries, keys and values.
+    private static double[] ungrouped(double[] grouped, Attention attention) {
+        int dim = attention.headDim(), group = attention.heads() / attention.kvHeads();
+        var parts = new ArrayList<double[]>();
+        for (var first : new int[] {0, group, group + 1}) {
+            var heads = first == 0 ? group : 1;
+            for (var head = 0; head < attention.kvHeads(); head++) {
+                var start = (head * (group + 2) + first) * dim;
+                parts.add(Arrays.copyOfRange(grouped, start, start + heads * dim));
+            }
+        }
+        return joined(parts.toArray(double[][]::new));
+    }
+
+    private double[] normedHeads(double[] heads, int dim) {
+        var ones = DoubleStream.generate(() -> 1).limit(dim).toArray();
+        var normed = new double[heads.length];
+        for (var at = 0; at < heads.length; at += dim) {
+            System.arraycopy(normalised(Arrays.copyOfRange(heads, at, at + dim), ones), 0, normed, at, dim);
+        }
+        return normed;
+    }
+
+    /// The queries of all heads, each of which has its gate behind it, or the gates.
+    private static double[] half(double[] both, Attention attention, int which) {
+        if (!attention.gated()) {
+            return both;
+        }
+        var dim = attention.headDim();
+        var half = new double[attention.queryWidth()];
+        for (var head = 0; head < attention.heads(); head++) {
+            System.arraycopy(both, (2 * head + which) * dim, half, head * dim, dim);
+        }
+        return half;
+    }
+
+    // Gated DeltaNet, token by token.
+
+    private double[][] delta(double[][] inputs, DeltaNet delta, LayerTensors tensors) throws ModelFileException {
+        keys.add(new double[0][]);
+        allValues.add(new double[0][]);
+        var block = tensors.block();
+        var mixed = new double[inputs.length][];
+        for (var i = 0; i < inputs.length; i++) {
+            mixed[i] = projected(block + "attn_qkv", inputs[i], false);
+        }
+        var convolution = values(block + "ssm_conv1d.weight");
+        var decay = model.fromHub()
+                ? Arrays.stream(values(block + LayerTensors.DECAY_OF_HUB))
+                        .map(log -> -Math.exp(log))
+                        .toArray()
+                : values(block + LayerTensors.DECAY);
+        var decayBias = values(block + "ssm_dt.bias");
+        var matrices = new double[delta.valueHeads()][delta.keyDim()][delta.valueDim()];
+        var results = new double[inputs.length][];
+        for (var i = 0; i < inputs.length; i++) {
+            var row = convolved(mixed, i, convolution, delta);
+            var gates = projected(block + "attn_gate", inputs[i], false);
+            var shares = projected(block + "ssm_beta", inputs[i], false);
+            var fades = projected(block + "ssm_alpha", inputs[i], false);
+            var result = new double[0];
+            for (var head = 0; head < delta.valueHeads(); head++) {
+                var fade = Math.exp(decay[head] * Math.log1p(Math.exp(fades[head] + decayBias[head])));
+                var read = read(matrices[head], row, head, fade, sigmoid(shares[head]), delta);
+                read = normalised(read, values(block + "ssm_norm.weight"));
+                for (var j = 0; j < read.length; j++) {
+                    var gate = gates[head * delta.valueDim() + j];
+                    read[j] *= gate * sigmoid(gate);
+                }
+                result = joined(result, read);
+            }
+            results[i] = projected(block + "ssm_out", result, false);
+        }
+        return results;
+    }
+
+    private static double[] convolved(double[][] mixed, int at, double[] convolution, DeltaNet delta) {
+        var row = new double[delta.channels()];
+        for (var c = 0; c < row.length; c++) {
+            for (var i = 0; i < delta.kernel(); i++) {
+                var from = at - delta.kernel() + 1 + i;
+                row[c] += from < 0 ? 0 : convolution[c * delta.kernel() + i] * mixed[from][c];
+            }
+            row[c] *= sigmoid(row[c]);
+        }
+        return row;
+    }
+
+    /// Writes a token into the matrix of a head, and reads what its query finds there.
+    private static double[] read(double[][] matrix, double[] row, int head, double fade, double share, DeltaNet delta) {
+        var keyHead = delta.tiled() ? head % delta.keyHeads() : head / (delta.valueHeads() / delta.keyHeads());
+        var query = unit(row, keyHead * delta.keyDim(), delta.keyDim());
+        var key = unit(row, delta.keyWidth() + keyHead * delta.keyDim(), delta.keyDim());
+        var value = 2 * delta.keyWidth() + head * delta.valueDim();
+        var found = new double[delta.valueDim()];
+        for (var j = 0; j < found.length; j++) {
+            var known = 0.0;
+            for (var d = 0; d < key.length; d++) {
+                matrix[d][j] *= fade;
+                known += matrix[d][j] * key[d];
+            }
+            for (var d = 0; d < key.length; d++) {
+                matrix[d][j] += key[d] * (row[value + j] - known) * share;
+                found[j] += matrix[d][j] * query[d] / Math.sqrt(key.length);
+            }
+        }
+        return found;
+    }
+
+    private static double[] unit(double[] row, int from, int size) {
+        var part = Arrays.copyOfRange(row, from, from + size);
+        var length = Math.sqrt(Arrays.stream(part).map(x -> x * x).sum() + 1e-6);
+        return Arrays.stream(part).map(x -> x / length).toArray();
+    }
+
+    private static double sigmoid(double x) {
+        return 1 / (1 + Math.exp(-x));
+    }
+
     private static void attend(
             Attention attention,
             double[] query,
             double[][] keys,
-            double[][] joined,
+            double[][] values,
             int position,
             int head,
             double sink,
@@ -147,10 +347,9 @@ final class NaiveModel {
             weights[j] = Math.exp(capped(score * attention.scale(), attention.cap()));
             total += weights[j];
         }
-        var values = attention.queryWidth() + attention.keyWidth() + kvHead * dim;
         for (var j = first; j <= position; j++) {
             for (var d = 0; d < dim; d++) {
-                result[head * dim + d] += weights[j] / total * joined[j][values + d];
+                result[head * dim + d] += weights[j] / total * values[j][kvHead * dim + d];
             }
         }
     }
@@ -189,7 +388,9 @@ final class NaiveModel {
 
     // The feed-forward block.
 
-    private double[] feedForward(double[] x, FeedForward block, LayerTensors tensors) throws ModelFileException {
+    /// @param stream what the block's norm was applied to
+    private double[] feedForward(double[] stream, double[] x, FeedForward block, LayerTensors tensors)
+            throws ModelFileException {
         var name = tensors.block();
         if (block.experts() == null) {
             var gateUp = tensors.joinedFeedForward()
@@ -200,7 +401,12 @@ final class NaiveModel {
             return projected(name + "ffn_down", gated(gateUp, block), block.biased());
         }
         var experts = block.experts();
-        var scores = projected(name + "ffn_gate_inp", x, experts.routerBiased());
+        var routed = experts.apart() ? normalised(stream, values(name + "ffn_gate_inp.scale")) : x;
+        var root = experts.apart() ? Math.sqrt(config.hidden()) : 1;
+        routed = Arrays.stream(routed).map(value -> value / root).toArray();
+        var scores = projected(name + "ffn_gate_inp", routed, experts.routerBiased());
+        var input = experts.apart() ? normalised(stream, norm(name + "pre_ffw_norm_2.weight")) : x;
+        var scales = experts.scaled() ? values(name + "ffn_down_exps.scale") : null;
         var chosen = IntStream.range(0, experts.count())
                 .boxed()
                 .sorted(Comparator.comparingDouble(i -> -scores[i]))
@@ -214,7 +420,21 @@ final class NaiveModel {
         var result = new double[x.length];
         for (var i : chosen) {
             var weight = Math.exp(scores[i]) / total / (experts.normalised() ? sum : 1) * experts.scale();
-            add(result, expert(x, block, tensors, i), weight);
+            add(result, expert(input, block, tensors, i), weight * (scales == null ? 1 : scales[i]));
+        }
+        if (experts.apart()) {
+            result = normalised(result, norm(name + "post_ffw_norm_2.weight"));
+        }
+        if (experts.sharedWidth() > 0) {
+            var end = experts.apart() ? "" : "_shexp";
+            var gateUp =
+                    joined(projected(name + "ffn_gate" + end, x, false), projected(name + "ffn_up" + end, x, false));
+            var beside = projected(name + "ffn_down" + end, gated(gateUp, block), false);
+            if (experts.apart()) {
+                add(result, normalised(beside, norm(name + "post_ffw_norm_1.weight")), 1);
+            } else {
+                add(result, beside, sigmoid(projected(name + "ffn_gate_inp_shexp", x, false)[0]));
+            }
         }
         return result;
     }
@@ -248,7 +468,7 @@ final class NaiveModel {
     }
 
     private static double[] gated(double[] gateUp, FeedForward block) {
-        var gated = new double[block.width()];
+        var gated = new double[gateUp.length / 2];
         for (var i = 0; i < gated.length; i++) {
             double gate = gateUp[i], up = gateUp[gated.length + i];
             gated[i] = switch (block.activation()) {
@@ -324,6 +544,12 @@ final class NaiveModel {
     private static double value(Tensor tensor, int i) {
         if (tensor.type() == TensorType.F32) {
             return tensor.data().getAtIndex(FLOAT, i);
+        }
+        if (tensor.type() == TensorType.MXFP4) {
+            int block = i / 32 * 17, at = i % 32;
+            var exponent = Byte.toUnsignedInt(tensor.data().get(ValueLayout.JAVA_BYTE, block));
+            var pair = tensor.data().get(ValueLayout.JAVA_BYTE, block + 1 + at % 16);
+            return FLOATS_OF_4_BITS[pair >>> (at < 16 ? 0 : 4) & 15] * Math.pow(2, exponent - 127);
         }
         var bits = tensor.data().getAtIndex(SHORT, i);
         return tensor.type() == TensorType.F16 ? Float.float16ToFloat(bits) : Float.intBitsToFloat(bits << 16);

@@ -10,6 +10,7 @@ import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.Precision;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.TensorType;
 import java.nio.file.Path;
@@ -49,7 +50,7 @@ class ProgramChoiceTest {
         try (var model = Gguf.open(file)) {
             assertEquals(
                     NativeLibrary.isAmxUsable() ? ProgramKind.QUANTISED : ProgramKind.NATIVE,
-                    ProgramChoice.of(model, options, Device.cpu()));
+                    ProgramChoice.of(Architectures.describe(model), options, Device.cpu()));
         }
         if (!CpuFeatures.read().contains("amx_tile")) {
             assertFalse(NativeLibrary.isAmxUsable());

@@ -3,6 +3,7 @@ package dev.llmworker.model.decoder;
 import ai.djl.Device;
 import dev.llmworker.hub.StarterModelFile;
 import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.stats.Stages;
 import dev.llmworker.weights.Gguf;
 import java.io.IOException;
@@ -20,7 +21,8 @@ final class StarterModel {
     /// Of a program on the CPU.
     static TorchDecoder load(DecoderOptions options, ProgramKind program) throws IOException, InterruptedException {
         try (var model = Gguf.open(StarterModelFile.path())) {
-            return TorchDecoder.load(model, options, Device.cpu(), program, _ -> {}, new Stages());
+            var described = Architectures.describe(model);
+            return TorchDecoder.load(model, described, options, Device.cpu(), program, _ -> {}, new Stages());
         }
     }
 }

@@ -3,6 +3,7 @@ package dev.llmworker.model.decoder;
 import ai.djl.Device;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Libtorch;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.stats.Stages;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.GgufFile;
@@ -102,7 +103,8 @@ final class TinyLlama {
             throws IOException, InterruptedException {
         Libtorch.await();
         try (var model = Gguf.open(file.write(directory.resolve("tiny.gguf")))) {
-            return TorchDecoder.load(model, options, Device.cpu(), program, _ -> {}, new Stages());
+            var described = Architectures.describe(model);
+            return TorchDecoder.load(model, described, options, Device.cpu(), program, _ -> {}, new Stages());
         }
     }
 

@@ -1,0 +1,94 @@
+package dev.llmworker.model;
+
+/// What a layer keeps of a sequence in a slot.
+public sealed interface LayerState {
+    /// How many states a slot has of a layer that does not keep all positions: the present one, and copies at
+    /// earlier positions, from which other prompts can go on.
+    int COPIES = 3;
+    /// The most tokens of a sequence that a program runs in one call, if a layer does not keep all positions.
+    int MOST_TOKENS = 128;
+
+    /// Bytes that each position of a slot takes.
+    ///
+    /// @param numberBytes bytes of a number of keys and values
+    long perPosition(int numberBytes);
+
+    /// Bytes that a slot takes whatever its length, with the copies.
+    long fixed(int numberBytes);
+
+    /// In one word.
+    String kind();
+
+    /// Keys and values of all positions.
+    ///
+    /// @param width values of a position's keys, and of its values
+    record Full(int width) implements LayerState {
+        @Override
+        public long perPosition(int numberBytes) {
+            return 2L * width * numberBytes;
+        }
+
+        @Override
+        public long fixed(int numberBytes) {
+            return 0;
+        }
+
+        @Override
+        public String kind() {
+            return "full";
+        }
+    }
+
+    /// Keys and values of the last positions: what a window sees, and the tokens of a call. Position `p` is at
+    /// `p % length`.
+    ///
+    /// @param width as of [Full]
+    /// @param window positions that a token sees, itself included
+    record Ring(int width, int window) implements LayerState {
+        /// The native program attends to so many positions at a time, which lie side by side.
+        private static final int PIECE = 256;
+
+        /// Positions that it holds.
+        public int length() {
+            return Math.ceilDiv(window + MOST_TOKENS - 1, PIECE) * PIECE;
+        }
+
+        /// Whether it takes less than all positions of a slot.
+        boolean pays(long positions) {
+            return (long) COPIES * length() < positions;
+        }
+
+        @Override
+        public long perPosition(int numberBytes) {
+            return 0;
+        }
+
+        @Override
+        public long fixed(int numberBytes) {
+            return 2L * width * numberBytes * length() * COPIES;
+        }
+
+        @Override
+        public String kind() {
+            return "window";
+        }
+    }
+
+    /// A state of a fixed size, in float32.
+    record Recurrent(long numbers) implements LayerState {
+        @Override
+        public long perPosition(int numberBytes) {
+            return 0;
+        }
+
+        @Override
+        public long fixed(int numberBytes) {
+            return COPIES * numbers * Float.BYTES;
+        }
+
+        @Override
+        public String kind() {
+            return "recurrent";
+        }
+    }
+}
