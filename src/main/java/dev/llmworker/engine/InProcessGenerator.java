@@ -157,7 +157,7 @@ public final class InProcessGenerator implements Generator {
             GenerationRequest request, long submittedNanos, BiPredicate<WaitingQueue, Sequence> offer) {
         var current = ready();
         var left = limits.timeout().minusNanos(clock.getAsLong() - submittedNanos);
-        if (LongPrompts.isLong(request.prompt())) {
+        if (LongPrompts.isLong(request)) {
             return longPrompts.encode(() -> encodeWhileWanted(request, submittedNanos, current, offer), left);
         }
         if (request.prompt() instanceof Prompt.Chat && current.model.prompts().rendersTemplate()) {

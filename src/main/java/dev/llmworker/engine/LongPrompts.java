@@ -1,15 +1,18 @@
 package dev.llmworker.engine;
 
 import dev.llmworker.generation.Generation;
+import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.RefusedException;
+import dev.llmworker.text.chat.ChatMessage;
 import java.time.Duration;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 
 /// Encodes prompts whose encoding may take long, a few at a time, on threads of its own. It would otherwise
 /// occupy the threads that serve all other requests. There is one for long prompts, which take
@@ -68,15 +71,17 @@ final class LongPrompts implements AutoCloseable {
         threads.allowCoreThreadTimeOut(true);
     }
 
-    static boolean isLong(Prompt prompt) {
-        var characters = switch (prompt) {
-            case Prompt.Raw(String text) -> text.length();
-            case Prompt.Chat chat ->
-                chat.messages().stream()
-                        .mapToLong(message -> message.content().length())
-                        .sum();
+    static boolean isLong(GenerationRequest request) {
+        var texts = switch (request.prompt()) {
+            case Prompt.Raw(String text) -> Stream.of(text);
+            case Prompt.Chat chat -> chat.messages().stream().flatMap(ChatMessage::texts);
         };
-        return characters >= LONG_CHARACTERS;
+        var parts = request.parts();
+        var tools = parts == null
+                ? Stream.<String>of()
+                : parts.tools().offered().stream()
+                        .flatMap(tool -> Stream.of(tool.name(), tool.description(), tool.parameters()));
+        return Stream.concat(texts, tools).mapToLong(String::length).sum() >= LONG_CHARACTERS;
     }
 
     /// @param encoding makes the sequence and puts it into the waiting queue

@@ -52,10 +52,13 @@ public record GenerationRequest(
         if (minTokens < 0 || (maxTokens.isPresent() && minTokens > maxTokens.getAsInt())) {
             throw new ParameterException("min_tokens", minTokens, "from 0 to max_tokens");
         }
-        if (format != null && (ignoreEos || minTokens > 0)) {
+        var enforced = format != null
+                ? format.field()
+                : parts != null && parts.tools().isRequired() ? "a tool_choice that requires a call" : null;
+        if (enforced != null && (ignoreEos || minTokens > 0)) {
             throw new ParameterException(
                     ignoreEos ? "ignore_eos" : "min_tokens",
-                    (ignoreEos ? "ignore_eos" : "min_tokens") + " and " + format.field()
+                    (ignoreEos ? "ignore_eos" : "min_tokens") + " and " + enforced
                             + " are both there; a format says itself where its answer ends");
         }
         if (format != null && parts != null && parts.tools().isRequired()) {

@@ -28,6 +28,11 @@ import java.util.OptionalInt;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
+import dev.llmworker.generation.AnswerParts;
+import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.chat.ToolCall;
+import dev.llmworker.text.chat.ToolChoice;
+import dev.llmworker.text.chat.ToolUse;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -117,11 +122,27 @@ class LongPromptsTest {
         }
     }
 
+    @Test
+    void callsInTheHistoryAndToolsMakeAPromptLong() {
+        var text = "x".repeat(LongPrompts.LONG_CHARACTERS);
+        var call = new ToolCall("1", "f", "{\"a\":\"" + text + "\"}");
+        assertTrue(LongPrompts.isLong(request(List.of(ChatMessage.assistant("", "", List.of(call))), ToolUse.NONE)));
+        var tools = new ToolUse(List.of(new Tool("f", text)), ToolChoice.AUTO, true);
+        assertTrue(LongPrompts.isLong(request(List.of(ChatMessage.user("hi")), tools)));
+        assertFalse(LongPrompts.isLong(request(List.of(ChatMessage.user("hi")), ToolUse.NONE)));
+    }
+
+    private static GenerationRequest request(List<ChatMessage> messages, ToolUse tools) {
+        return new GenerationRequest(
+                        new Prompt.Chat(messages), OptionalInt.empty(), SamplingParameters.greedy(), false)
+                .withParts(new AnswerParts(tools, OptionalInt.empty()));
+    }
+
     private InProcessGenerator engine(FakeDecoder decoder) {
         var tokenizer = new LetterTokenizer() {
             @Override
             public int[] encodeText(String text) {
-                if (LongPrompts.isLong(new Prompt.Raw(text))) {
+                if (text.length() >= LongPrompts.LONG_CHARACTERS) {
                     begun.release();
                     goOn.acquireUninterruptibly();
                 }

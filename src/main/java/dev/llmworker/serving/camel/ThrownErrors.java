@@ -1,5 +1,6 @@
 package dev.llmworker.serving.camel;
 
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.camel.AsyncCallback;
 import org.apache.camel.CamelContext;
 import org.apache.camel.Exchange;
@@ -26,7 +27,7 @@ public final class ThrownErrors implements InterceptStrategy {
                     }
                 } catch (Error e) {
                     exchange.setException(e);
-                    if (later.told) {
+                    if (!later.tells()) {
                         return false;
                     }
                 }
@@ -40,7 +41,7 @@ public final class ThrownErrors implements InterceptStrategy {
     /// Error of the step arrives, so that is told by [ThrownErrors] once the step has returned.
     private static final class Later implements AsyncCallback {
         private final AsyncCallback callback;
-        private volatile boolean told;
+        private final AtomicBoolean told = new AtomicBoolean();
 
         Later(AsyncCallback callback) {
             this.callback = callback;
@@ -48,10 +49,14 @@ public final class ThrownErrors implements InterceptStrategy {
 
         @Override
         public void done(boolean sync) {
-            if (!sync) {
-                told = true;
+            if (!sync && tells()) {
                 callback.done(false);
             }
+        }
+
+        /// Whether the end has not been told yet. From now on it has.
+        boolean tells() {
+            return told.compareAndSet(false, true);
         }
     }
 }

@@ -57,8 +57,17 @@ record LlmOptions(Map<String, Object> fields, @Nullable Format format, Duration 
                 case SCHEMA -> Map.of("structured_outputs", Map.of("json", schema(text, context)));
                 case RESPONSE_FORMAT -> Map.of("response_format", Map.of("type", text));
                 case REGEX -> Map.of("structured_outputs", Map.of("regex", text));
-                case CHOICE -> Map.of("structured_outputs", Map.of("choice", List.of(text.split(","))));
+                case CHOICE -> Map.of("structured_outputs", Map.of("choice", choices(text)));
             };
+        }
+
+        /// The texts between the commas, without the white space around them.
+        private static List<String> choices(String text) {
+            var choices = Arrays.stream(text.split(",", -1)).map(String::strip).toList();
+            if (choices.contains("")) {
+                throw new IllegalArgumentException("choice is \"" + text + "\"; it has an empty text between two commas");
+            }
+            return choices;
         }
 
         private static String schema(String text, CamelContext context) throws IOException {

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.delivery.Generations;
@@ -12,6 +13,7 @@ import dev.llmworker.serving.request.WireFormat;
 import dev.llmworker.serving.wire.AnswerException;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.RequestException;
 import io.vertx.core.Vertx;
 import java.time.Duration;
 import java.util.concurrent.CancellationException;
@@ -54,7 +56,7 @@ final class LlmProducer extends DefaultProducer {
         var ending = patiently(request, answer, exchange);
         switch (ending.finished().reason()) {
             case STOP, TOOL_CALLS, LENGTH -> {}
-            case ERROR -> throw new IllegalStateException("the engine failed at this prompt; the log has the cause");
+            case ERROR -> throw failed(ending.finished());
             case TIMEOUT -> throw timedOut(exchange, began);
             case CANCELLED -> {
                 if (answer.isTimeUp()) {
@@ -68,6 +70,12 @@ final class LlmProducer extends DefaultProducer {
         message.setHeader(LlmConstants.FINISH_REASON, ending.reason());
         message.setHeader(LlmConstants.PROMPT_TOKENS, ending.finished().promptTokens());
         message.setHeader(LlmConstants.COMPLETION_TOKENS, ending.finished().completionTokens());
+    }
+
+    private static RuntimeException failed(GenerationEvent.Finished finished) {
+        return finished.failure() == null
+                ? new IllegalStateException("the engine failed at this prompt; the log has the cause")
+                : new RequestException(JsonError.failed(finished));
     }
 
     /// The text, or the value that it is the JSON of.

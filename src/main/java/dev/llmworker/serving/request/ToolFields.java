@@ -117,7 +117,13 @@ public final class ToolFields {
         switch (schema) {
             case null -> {}
             case List<?> list when list.isEmpty() -> {}
-            case Map<?, ?> members -> object.putAll(members);
+            case Map<?, ?> members -> {
+                object.putAll(members);
+                if (object.size() == 1) {
+                    // It says nothing of its arguments, so it allows any.
+                    object.putIfAbsent("additionalProperties", true);
+                }
+            }
             default -> throw RequestFields.wrong(at, schema, "a JSON schema of an object");
         }
         if (!"object".equals(object.get("type"))) {

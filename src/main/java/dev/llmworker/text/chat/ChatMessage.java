@@ -42,7 +42,7 @@ public record ChatMessage(
     }
 
     /// All of its texts.
-    Stream<String> texts() {
+    public Stream<String> texts() {
         return Stream.concat(
                 Stream.of(role, content, reasoning, toolCallId, name),
                 toolCalls.stream().flatMap(call -> Stream.of(call.id(), call.name(), call.arguments())));

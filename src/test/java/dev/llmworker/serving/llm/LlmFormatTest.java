@@ -147,6 +147,7 @@ class LlmFormatTest {
             assertEquals(
                     "schema and regex are both there; an answer has one format",
                     problem(context, "llm:generate?schema={}&regex=a"));
+            assertTrue(problem(context, "llm:generate?choice=a,,b").contains("an empty text between two commas"));
             assertTrue(problem(context, "llm:generate?responseFormat=yaml")
                     .contains("it must be text, json_object or json_schema"));
             assertTrue(problem(context, "llm:generate?schema=file:" + files.resolve("none.json"))

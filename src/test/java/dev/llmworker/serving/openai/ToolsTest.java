@@ -81,7 +81,8 @@ class ToolsTest {
         var parts = parts("""
             ,'tools':[{'type':'function','function':{'name':'get_weather','description':'Says it.','strict':true,
               'parameters':{'type':'object','properties':{'t':{'type':'number','maximum':1.50}}}}},
-             {'type':'function','function':{'name':'a.b-c','parameters':{'$ref':'#/$defs/x','$defs':{}}}},%s],
+             {'type':'function','function':{'name':'a.b-c','parameters':{'$ref':'#/$defs/x','$defs':{}}}},
+             {'type':'function','function':{'name':'any','parameters':{'type':'object'}}},%s],
             'max_reasoning_tokens':7,'parallel_tool_calls':false\
             """.formatted(TOOL));
         assertEquals(
@@ -99,6 +100,11 @@ class ToolsTest {
                                                 "",
                                                 "{\"type\":\"object\",\"$ref\":\"#/$defs/x\",\"$defs\":{},"
                                                         + "\"properties\":{}}",
+                                                false),
+                                        new Tool(
+                                                "any",
+                                                "",
+                                                "{\"type\":\"object\",\"additionalProperties\":true,\"properties\":{}}",
                                                 false),
                                         new Tool("f", "")),
                                 ToolChoice.AUTO,
@@ -249,6 +255,12 @@ class ToolsTest {
         wrong.put(",'tool_choice':'required'", "tool_choice is \"required\", which needs tools");
         wrong.put(",'tool_choice':" + TOOL, "tool_choice.function.name is \"f\", which is not the name of one");
         wrong.put(choice + "'auto','parallel_tool_calls':1", "parallel_tool_calls is 1; it must be true or false");
+        wrong.put(
+                choice + "'required','min_tokens':3",
+                "min_tokens and a tool_choice that requires a call are both there");
+        wrong.put(
+                choice + "'required','ignore_eos':true",
+                "ignore_eos and a tool_choice that requires a call are both there");
         wrong.put(",'functions':[{'name':'f'}]", "functions is not supported");
         wrong.put(",'function_call':{'name':'f'}", "function_call is not supported");
         wrong.put(",'max_reasoning_tokens':-1", "max_reasoning_tokens is -1; it must be at least 0");
