@@ -10,14 +10,14 @@ from torch import Tensor
 
 from gguf_blocks import unpack
 from sampling import Sampling, sample
-from steering import count, marked, only, penalised, report, weighted, without
+from steering import count, forbid_others, marked, penalised, report, weighted, without
 
 # The methods that the worker calls (`ExportedProgram` and its three kinds), by the file of the exported program.
 # `export.py` and a test of the worker check that each program has them.
 COMMON_METHODS = """
 configure add_rope add_layer allocate put_embedding put_layer_embedding put_vector put_output_norm put_matrix build
-step_bytes source_sha256 prefill prefill_last prefill_logits add_chunk decode decode_steered decode_logits copy_slot
-copy_state swap_slots
+step_bytes source_sha256 prefill prefill_last prefill_logits add_chunk decode begin_steered decode_steered decode_logits
+copy_slot copy_state swap_slots
 """.split()
 METHODS = {
     "decoder.pt": COMMON_METHODS + "int4_available packing_available packs_megabytes pack_late pack unpack".split(),
@@ -119,6 +119,8 @@ class DecoderProgram(torch.nn.Module):
         # Chunks of prompts that run with the next step: all their tokens, and the slot, start and length of each.
         self.chunk_ids = []
         self.chunk_places = []
+        # Of the step that `begin_steered` has run, [n, V].
+        self.begun = torch.zeros(0)
         self.places = torch.zeros(0, dtype=torch.int64)  # 0, 1, … as many as there are positions
 
     def forward(self, x: Tensor) -> Tensor:
@@ -420,6 +422,16 @@ class DecoderProgram(torch.nn.Module):
         return ids
 
     @torch.jit.export
+    def begin_steered(self, integers: List[int]) -> None:
+        """Runs the layers of the first step of the `decode_steered` that follows, whose other arguments need not be known
+        yet. integers: as in `decode`"""
+        n = len(integers) // 3
+        sent = self.upload([torch.tensor(integers), torch.tensor(self.chunk_ids, dtype=torch.int64)])
+        i = sent[0].view(3, n)
+        self.begun = self.decode_step(i[0], i[1], sent[1], max(integers[n : 2 * n]))
+        self.clear_chunks()
+
+    @torch.jit.export
     def decode_steered(
         self,
         integers: List[int],
@@ -436,9 +448,9 @@ class DecoderProgram(torch.nn.Module):
         vocabulary: int,
         top: int,
     ) -> Tensor:
-        """As decode, for rows whose logits are adjusted or whose log-probabilities are wanted.
+        """As decode, for rows whose logits are adjusted or whose log-probabilities are wanted, after `begin_steered`.
 
-        Returns what `report` says of each step and row, [steps · n, 2 + 2 · top].
+        Returns what `report` says of each step and row, [steps · n, 2 + 2 · top] or [steps · n, 1].
 
         adjusted: [m], rows that have penalties or a bias; factors: [3 · m], as `penalised` takes them
         places: of m rows, tokens of prompt and answer, tokens of the answer, biased tokens; then of n rows, forbidden
@@ -454,28 +466,27 @@ class DecoderProgram(torch.nn.Module):
         for some in places:
             lists.append(torch.tensor(some, dtype=torch.int64))
         lists.append(torch.tensor(bias, dtype=torch.float32))
-        lists.append(torch.tensor(self.chunk_ids, dtype=torch.int64))
         sent = self.upload(lists)
         i, f = sent[0].view(3, n), sent[1].view(3 + steps, n)
         rows, penalties = sent[2], sent[3].view(3, m, 1)
         known, generated = marked(m, vocabulary, sent[4]), marked(m, vocabulary, sent[5])
         biases = weighted(m, vocabulary, sent[6], sent[9])
-        forbidden, forbidden_steps, chunks = sent[7], sent[8], sent[10]
+        forbidden, forbidden_steps, no_chunks = sent[7], sent[8], sent[4][:0]
         tokens, positions = i[0], i[1]
         found: List[Tensor] = []
         for step in range(steps):
-            raw = self.decode_step(tokens, positions, chunks, max_position + step)
-            self.clear_chunks()
+            raw = self.begun if step == 0 else self.decode_step(tokens, positions, no_chunks, max_position + step)
             logits = penalised(raw, rows, penalties, known, generated, biases) if m > 0 else raw
             logits = without(logits, forbidden, forbidden_steps, step)
             if step == 0 and len(bounded) > 0:
-                logits = only(logits, bounded, allowed)
+                # The report is of the raw logits.
+                logits = logits if top < 0 else logits.clone()
+                forbid_others(logits, bounded, allowed)
             sampling = Sampling(f[0], i[2], f[1], f[2], f[3 + step], any_sampled, any_filtered)
             tokens, own = self.choose_and_report(raw, logits, sampling, top)
             found.append(own)
             if step < steps - 1:
                 positions = positions + 1
-                chunks = chunks[:0]
                 count(tokens.index_select(0, rows), known, generated)
         return torch.cat(found)
 

@@ -47,18 +47,20 @@ def without(logits: Tensor, places: Tensor, steps: Tensor, step: int) -> Tensor:
     return logits.flatten().index_add(0, places, added).view_as(logits)
 
 
-def only(logits: Tensor, rows: List[int], allowed: List[Tensor]) -> Tensor:
-    """Logits with -inf at the tokens that `rows` may not take.
+def forbid_others(logits: Tensor, rows: List[int], allowed: List[Tensor]) -> None:
+    """Sets the logits of the tokens that `rows` may not take to -inf. Other rows are not touched.
 
     allowed: for each of the rows uint8 [bytes] on the host, a bit for each token, the lowest first; tokens without one are
         not allowed
     """
-    bits = torch.stack(allowed).to(logits.device).unsqueeze(2)
-    each = bits.bitwise_right_shift(torch.arange(8, dtype=torch.uint8, device=logits.device)).bitwise_and_(1)
-    may = each.view(len(rows), -1)[:, : logits.size(1)] > 0
-    may = F.pad(may, [0, logits.size(1) - may.size(1)])
-    at = torch.tensor(rows, device=logits.device)
-    return logits.index_copy(0, at, logits.index_select(0, at).masked_fill(~may, float("-inf")))
+    # What each byte adds to the logits of its 8 tokens. A table is 15 times as fast as taking each bit out on a CPU.
+    bits = torch.arange(256, device=logits.device).unsqueeze(1) >> torch.arange(8, device=logits.device)
+    added_by_byte = torch.zeros([256, 8], device=logits.device).masked_fill_((bits & 1) == 0, float("-inf"))
+    added = F.embedding(torch.stack(allowed).to(logits.device).int(), added_by_byte).view(len(rows), -1)
+    added = added[:, : logits.size(1)]
+    if added.size(1) < logits.size(1):
+        added = F.pad(added, [0, logits.size(1) - added.size(1)], value=float("-inf"))
+    logits.index_add_(0, torch.tensor(rows, device=logits.device), added)
 
 
 def count(tokens: Tensor, known: Tensor, generated: Tensor) -> None:
@@ -71,7 +73,9 @@ def count(tokens: Tensor, known: Tensor, generated: Tensor) -> None:
 
 def report(logits: Tensor, tokens: Tensor, top: int) -> Tensor:
     """For each row: the sampled token, its log-probability, the `top` likeliest tokens, theirs: [n, 2 + 2 · top].
-    Ids are exact as float32, of which each below 2^24 is one."""
+    If `top` is -1, the sampled token alone: [n, 1]. Ids are exact as float32, of which each below 2^24 is one."""
+    if top < 0:
+        return tokens.unsqueeze(1).float()
     total = logits.logsumexp(1, keepdim=True)
     sampled = tokens.unsqueeze(1)
     columns = [sampled.float(), logits.gather(1, sampled) - total]

@@ -73,8 +73,7 @@ check("".join(c.choices[0].text for c in counted if c.choices) == until.choices[
 
 for what, status, call in [
     ("temperature", 400, lambda: client.chat.completions.create(model=model, messages=QUESTION, temperature=9)),
-    ("tools", 400, lambda: client.chat.completions.create(
-        model=model, messages=QUESTION, tools=[{"type": "function", "function": {"name": "f"}}])),
+    ("functions", 400, lambda: client.chat.completions.create(model=model, messages=QUESTION, functions=[{"name": "f"}])),
     ("model", 404, lambda: client.chat.completions.create(model="gpt-4o", messages=QUESTION)),
 ]:
     try:

@@ -50,7 +50,7 @@ async function ended(page) {
 }
 
 function answers(page) {
-  return page.locator(".turn.assistant > p:first-of-type");
+  return page.locator(".turn.assistant > p.answer");
 }
 
 async function accessible(page, where) {
@@ -188,6 +188,33 @@ const tests = {
     await accessible(page, "phone");
     assert.ok(await wide() <= 320, "nor in the settings");
     await shot(page, "phone-settings");
+    return page;
+  },
+
+  async "what a model thinks is folded and not sent back"() {
+    const page = await open({ bypassCSP: true });
+    const sent = [];
+    await page.routeWebSocket("**/ws", socket => socket.onMessage(frame => {
+      const { id } = JSON.parse(frame);
+      sent.push(JSON.parse(frame));
+      // The second answer begins in its thoughts, as those of some models do.
+      const tokens = [sent.length === 1 ? "<think>" : "", "\nTwo and ", "two.\n</th", "ink>\n\nFo", "ur."];
+      tokens.forEach((token, index) => socket.send(JSON.stringify({ id, token, index })));
+      socket.send(JSON.stringify({ id, done: true, total_tokens: tokens.length, finish_reason: "stop" }));
+    }));
+    for (let turn = 0; turn < 2; turn++) {
+      await page.getByLabel("Your message").fill("What is 2 + 2?");
+      await page.getByRole("button", { name: "Send" }).click();
+      await ended(page);
+      assert.equal(await answers(page).nth(turn).innerText(), "Four.");
+      const folded = page.locator(".turn.assistant .thinking").nth(turn);
+      assert.ok(!await folded.getByText("Two and two.").isVisible(), "folded");
+      await folded.locator("summary").click();
+      assert.equal(await folded.locator("p").innerText(), "Two and two.");
+    }
+    assert.deepEqual(sent[1].messages.map(message => message.content), ["What is 2 + 2?", "Four.", "What is 2 + 2?"]);
+    await accessible(page, "with thoughts");
+    await shot(page, "thoughts");
     return page;
   },
 

@@ -114,18 +114,25 @@ class OnMeta:
     def matrix(self, i, role, rows, columns):
         put_raw_matrix(self.decoder, i, role, [self.bytes(rows * columns, 2)], [gguf_types.BF16], [rows], columns)
 
-    def run(self, method, *arguments):
+    def run(self, method, *arguments, first=None):
         with torch.no_grad(), attention_in_one(), Launches() as launches:
+            if first:
+                getattr(self.decoder, first[0])(*first[1:])
             getattr(self.decoder, method)(*arguments)
         return launches
 
     def decode(self, rows, position, sampled=False, filtered=False):
         return self.run("decode", [1] * rows + [position] * rows + [0] * rows, [0.5] * (4 * rows), 1, sampled, filtered)
 
-    def steered(self):
+    def steered(self, top=5, bounded=()):
         places = [[1, 2], [2], [3], [4], [1]]
         lists = [0], [1.0, 0.0, 0.0], places, [1.0]
-        return self.run("decode_steered", [1] * 6, [0.5] * 8, 1, True, False, *lists, [], [], VOCABULARY, 5)
+        if top < 0:
+            lists = [], [], [[]] * 5, []
+        masks = [torch.zeros([VOCABULARY // 8], dtype=torch.uint8)] * len(bounded)
+        last = *lists, list(bounded), masks, VOCABULARY, top
+        first = "begin_steered", [1] * 6
+        return self.run("decode_steered", [1] * 6, [0.5] * 8, 1, True, False, *last, first=first)
 
     def beside(self):
         self.decoder.add_chunk([1] * 32, 20, 64)
@@ -158,7 +165,8 @@ def main() -> None:
     row("a step of 3 rows, deterministic", lambda d: d.decode(3, 100), deterministic=True)
     row("a step of 32 rows, sampled", lambda d: d.decode(32, 100, True), beside_bound=50)
     row("a step of 32 rows with top_k, top_p or min_p", lambda d: d.decode(32, 100, True, True), beside_bound=160)
-    row("a step of 2 rows with penalties and log-probabilities", lambda d: d.steered())
+    row("a step of 2 rows with penalties and log-probabilities", lambda d: d.steered(), up=2)
+    row("a step of 2 rows with a format", lambda d: d.steered(-1, [0, 1]), up=3)
     row("a step of 32 rows with biases (Qwen 2)", lambda d: d.decode(32, 100), biased=True)
     row("a step of 32 rows with head norms (Qwen 3)", lambda d: d.decode(32, 100), 18, head_norm="each")
     gemma = dict(norms="around", head_norm="each", activation="gelu", window=512)

@@ -66,7 +66,7 @@ class ArchitectureTest {
             Map.entry("engine", List.of("constraint", "generation", "model", "sampling", "text", "stats")),
             Map.entry("generation", List.of("sampling", "text", "stats")),
             Map.entry("model", List.of("weights", "sampling", "stats")),
-            Map.entry("text", List.of("weights", "stats")),
+            Map.entry("text", List.of("constraint", "weights", "stats")),
             Map.entry("hub", List.of("weights", "stats")),
             Map.entry("weights", List.of("stats")),
             Map.entry("sampling", List.of("stats")),

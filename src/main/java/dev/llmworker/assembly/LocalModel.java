@@ -64,7 +64,7 @@ public final class LocalModel {
         try (var model = StoredModel.open(located.file())) {
             stages.ended("its header");
             // Runs while the weights are loaded: it needs only the metadata.
-            var prompts = inBackground("tokenizer", () -> prompts(model));
+            var prompts = inBackground("tokenizer", () -> prompts(model, settings.get(SettingsTable.TOOL_FORMAT)));
             var decoder = TorchDecoder.load(model, options(), reporting(progress, model), stages);
             try {
                 progress.done();
@@ -161,8 +161,9 @@ public final class LocalModel {
 
     /// The tokenizer and the chat template of the model.
     ///
+    /// @param toolFormat the value of `TOOL_FORMAT`
     /// @throws ModelFileException if one of them cannot be used, or does not match the model
-    public static Prompts prompts(StoredModel model) throws IOException {
+    public static Prompts prompts(StoredModel model, String toolFormat) throws IOException {
         var tokenizer = switch (model) {
             case Gguf gguf -> GgufTokenizer.of(gguf.metadata());
             case Safetensors safetensors -> HubTokenizer.of(safetensors);
@@ -174,6 +175,6 @@ public final class LocalModel {
                     "the tokenizer has " + tokenizer.vocabularySize() + " tokens; the model has embeddings for "
                             + rows);
         }
-        return new Prompts(tokenizer, new PromptEncoder(tokenizer, JinjaChatTemplate.of(model, tokenizer)));
+        return new Prompts(tokenizer, new PromptEncoder(tokenizer, JinjaChatTemplate.of(model, tokenizer, toolFormat)));
     }
 }

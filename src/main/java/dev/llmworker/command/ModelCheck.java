@@ -6,9 +6,10 @@ import dev.llmworker.hub.progress.Progress;
 import dev.llmworker.model.decoder.ModelSummary;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
+import dev.llmworker.settings.SettingsTable;
 import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.chat.ChatMessage;
-import dev.llmworker.text.chat.JinjaChatTemplate;
+import dev.llmworker.text.chat.ChatTemplate;
 import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -17,6 +18,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /// Runs `./worker --check-model MODEL`: reads a whole model and reports whether it can be served, without serving
 /// it.
@@ -41,8 +43,8 @@ public final class ModelCheck {
                 var options = new LocalModel(settings).options();
                 var summary = ModelSummary.of(stored, options);
                 TokenizerProbe.check(located.file());
-                var prompts = LocalModel.prompts(stored);
-                report(located.name(), stored, summary, prompts.tokenizer(), out);
+                var prompts = LocalModel.prompts(stored, settings.get(SettingsTable.TOOL_FORMAT));
+                report(located.name(), summary, prompts, out);
                 if (summary.device().equals("cpu")) {
                     line(out, "speed", speed(summary, options.threads()));
                 }
@@ -54,15 +56,15 @@ public final class ModelCheck {
         }
     }
 
-    private static void report(
-            String name, StoredModel stored, ModelSummary summary, ModelTokenizer tokenizer, PrintStream out)
-            throws IOException {
+    private static void report(String name, ModelSummary summary, LocalModel.Prompts prompts, PrintStream out) {
+        var tokenizer = prompts.tokenizer();
         out.println(name + ": sound");
         line(out, "architecture", summary.architecture() + ", " + summary.sizes());
         line(out, "weights", summary.weights());
         line(out, "served", "on " + summary.device() + " as " + summary.weightFormat());
         line(out, "tokenizer", tokenizer.vocabularySize() + " tokens; " + ends(tokenizer));
-        line(out, "chat template", template(stored, tokenizer));
+        line(out, "chat template", template(prompts.encoder().template()));
+        line(out, "tool calls", prompts.encoder().tools());
         line(out, "memory", summary.memory().toString());
     }
 
@@ -98,8 +100,7 @@ public final class ModelCheck {
                 : "answers end by " + ends;
     }
 
-    private static String template(StoredModel stored, ModelTokenizer tokenizer) throws IOException {
-        var template = JinjaChatTemplate.of(stored, tokenizer);
+    private static String template(@Nullable ChatTemplate template) {
         if (template == null) {
             return "none; prompts go to the model as they are";
         }

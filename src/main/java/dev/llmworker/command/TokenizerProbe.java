@@ -2,6 +2,7 @@ package dev.llmworker.command;
 
 import dev.llmworker.assembly.LocalModel;
 import dev.llmworker.text.ModelTokenizer;
+import dev.llmworker.text.chat.JinjaChatTemplate;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
@@ -101,7 +102,7 @@ public final class TokenizerProbe {
     /// The other process. What is wrong with the file, and not fatal, is found again by whoever started it.
     public static void main(String[] arguments) {
         try (var model = StoredModel.open(Path.of(arguments[0]))) {
-            probe(LocalModel.prompts(model).tokenizer());
+            probe(LocalModel.prompts(model, JinjaChatTemplate.AUTO).tokenizer());
         } catch (IOException | IllegalArgumentException _) {
             System.exit(0);
         }

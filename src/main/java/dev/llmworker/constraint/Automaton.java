@@ -87,6 +87,16 @@ final class Automaton {
             hash = code;
         }
 
+        /// Whether the mask is known. Any thread may ask: a mask does not change once it is there, and it holds even if
+        /// the automaton has forgotten the state.
+        boolean copyMask(long[] bits) {
+            var known = mask;
+            if (known != null) {
+                known.into(bits);
+            }
+            return known != null;
+        }
+
         boolean allows(int b) {
             return (allowed[b >> 6] >>> b & 1) != 0;
         }
@@ -504,8 +514,7 @@ final class Automaton {
 
     /// Writes the tokens that may follow, those that end the answer among them.
     void mask(State state, long[] bits) {
-        var known = state.mask;
-        if (known == null) {
+        if (!state.copyMask(bits)) {
             var free = freeCharacters(state);
             System.arraycopy(tokens.plain(free), 0, bits, 0, bits.length);
             walk(state, tokens.without(free), bits);
@@ -514,11 +523,9 @@ final class Automaton {
                     bits[id >> 6] |= 1L << id;
                 }
             }
-            known = Mask.of(bits);
-            state.mask = known;
-            bytes += known.bytes();
-        } else {
-            known.into(bits);
+            var found = Mask.of(bits);
+            state.mask = found;
+            bytes += found.bytes();
         }
     }
 

@@ -1,6 +1,10 @@
 package dev.llmworker.constraint;
 
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /// What an answer must look like, compiled for the tokens of a model. Generations share it, and what it has
@@ -18,6 +22,9 @@ public final class Constraint {
     /// What the expression takes, which a cache keeps as its key.
     private final long keyBytes;
     private volatile long bytes;
+    /// Those that use it. The first one counts its memory, so that it counts once.
+    private final ArrayDeque<LongConsumer> users = new ArrayDeque<>();
+    private long counted;
 
     /// @throws ConstraintException if it cannot be enforced
     public Constraint(Expression expression, TokenTrie tokens) {
@@ -43,6 +50,27 @@ public final class Constraint {
         return new ConstraintState(this, start);
     }
 
+    /// The state of a generation that has begun with a text; null if the constraint does not allow that.
+    ///
+    /// @param text of [Expression.Literal]s and [Expression.ControlToken]s
+    public @Nullable ConstraintState begin(Expression text) {
+        var after = after(start, bytes(text));
+        return after == null ? null : new ConstraintState(this, after);
+    }
+
+    private static byte[] bytes(Expression text) {
+        return switch (text) {
+            case Expression.Literal(var literal) -> literal.getBytes(StandardCharsets.UTF_8);
+            case Expression.ControlToken(var id) -> TokenTrie.controlBytes(id);
+            case Expression.Sequence(var parts) -> {
+                var all = new ByteArrayOutputStream();
+                parts.forEach(part -> all.writeBytes(bytes(part)));
+                yield all.toByteArray();
+            }
+            default -> throw new IllegalArgumentException("no text: " + text);
+        };
+    }
+
     /// The length of a mask.
     public int words() {
         return tokens.words();
@@ -56,6 +84,39 @@ public final class Constraint {
     private void settle() {
         automaton.trim();
         bytes = grammar.bytes() + automaton.bytes() + 8L * startMask.length + keyBytes;
+        synchronized (users) {
+            count();
+        }
+    }
+
+    /// Tells a user how many bytes the constraint takes, and how many more or fewer whenever that changes. If several
+    /// use it, one of them is told at a time.
+    public void use(LongConsumer memory) {
+        synchronized (users) {
+            users.add(memory);
+            count();
+        }
+    }
+
+    /// Ends [#use]; what the user was told is taken back.
+    public void release(LongConsumer memory) {
+        synchronized (users) {
+            if (users.peek() == memory) {
+                memory.accept(-counted);
+                counted = 0;
+            }
+            users.remove(memory);
+            count();
+        }
+    }
+
+    private void count() {
+        var first = users.peek();
+        var change = bytes - counted;
+        if (first != null && change != 0) {
+            first.accept(change);
+            counted = bytes;
+        }
     }
 
     void mask(Automaton.State state, long[] bits) {
@@ -74,6 +135,15 @@ public final class Constraint {
             }
         }
         requireSome(bits);
+    }
+
+    /// Null if it has to be computed.
+    long @Nullable [] knownMask(Automaton.State state) {
+        if (state == start) {
+            return startMask.clone();
+        }
+        var bits = new long[words()];
+        return state.copyMask(bits) ? bits : null;
     }
 
     private static void requireSome(long[] bits) {
@@ -97,9 +167,10 @@ public final class Constraint {
             throw new IllegalArgumentException("token " + token + " of a vocabulary of " + tokens.size());
         }
         var bytes = tokens.bytes(token);
-        if (bytes.length == 0) {
-            return null;
-        }
+        return bytes.length == 0 ? null : after(state, bytes);
+    }
+
+    private Automaton.@Nullable State after(Automaton.State state, byte[] bytes) {
         synchronized (automaton) {
             try {
                 return automaton.after(automaton.current(state), bytes);

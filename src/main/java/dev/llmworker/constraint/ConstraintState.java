@@ -1,5 +1,7 @@
 package dev.llmworker.constraint;
 
+import org.jspecify.annotations.Nullable;
+
 /// How far one generation has come in its constraint.
 ///
 /// Threading: one thread at a time.
@@ -11,6 +13,11 @@ public final class ConstraintState {
     ConstraintState(Constraint constraint, Automaton.State state) {
         this.constraint = constraint;
         this.state = state;
+    }
+
+    /// What the generation must keep to.
+    public Constraint constraint() {
+        return constraint;
     }
 
     /// A state at the same place that goes its own way, for instance to try tokens out.
@@ -36,6 +43,11 @@ public final class ConstraintState {
             throw new IllegalStateException("the answer has ended");
         }
         constraint.mask(state, bits);
+    }
+
+    /// As [#mask()] if this place has been visited before, without waiting for another thread; else null.
+    public long @Nullable [] knownMask() {
+        return hasEnded ? null : constraint.knownMask(state);
     }
 
     /// Goes on with a token. False if it is not allowed; then nothing has changed.

@@ -159,20 +159,29 @@ final class Dfa {
     /// All texts up to and with the first `end` in them.
     static Dfa until(String end) {
         var characters = end.codePoints().toArray();
-        return explore(new Work("end"), 0, n -> n == characters.length, n -> {
-            if (n == characters.length) {
-                return List.of();
-            }
-            var byTarget = new TreeMap<Integer, CodePoints>();
-            var rest = CodePoints.ALL;
-            for (var c : Arrays.stream(characters).distinct().toArray()) {
-                var one = CodePoints.of(c, c);
-                byTarget.merge(overlap(characters, n, c), one, CodePoints::or);
-                rest = rest.minus(one);
-            }
-            byTarget.merge(0, rest, CodePoints::or);
-            return sorted(byTarget);
-        });
+        return explore(new Work("end"), 0, n -> n == characters.length, n -> afterFirst(characters, n));
+    }
+
+    /// All texts without `part` in them.
+    static Dfa without(String part) {
+        var characters = part.codePoints().toArray();
+        return explore(new Work("end"), 0, n -> n < characters.length, n -> afterFirst(characters, n));
+    }
+
+    /// What follows the first `n` characters of a text that is looked for; nothing if it has been found.
+    private static List<Edge<Integer>> afterFirst(int[] characters, int n) {
+        if (n == characters.length) {
+            return List.of();
+        }
+        var byTarget = new TreeMap<Integer, CodePoints>();
+        var rest = CodePoints.ALL;
+        for (var c : Arrays.stream(characters).distinct().toArray()) {
+            var one = CodePoints.of(c, c);
+            byTarget.merge(overlap(characters, n, c), one, CodePoints::or);
+            rest = rest.minus(one);
+        }
+        byTarget.merge(0, rest, CodePoints::or);
+        return sorted(byTarget);
     }
 
     /// How much of the beginning of `text` ends `text[0..n] + c`.

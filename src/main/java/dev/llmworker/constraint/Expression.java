@@ -15,6 +15,9 @@ public sealed interface Expression {
         NONE
     }
 
+    /// The pointer to all of a schema.
+    String WHOLE = "#";
+
     /// Exactly this text.
     record Literal(String text) implements Expression {}
 
@@ -24,11 +27,23 @@ public sealed interface Expression {
     /// A JSON value that a schema allows.
     ///
     /// @param schema a JSON schema as JSON text
-    record Json(String schema, Spacing spacing) implements Expression {
+    /// @param pointer the part of it that counts, such as `#/properties/a`; `#` for the whole
+    record Json(String schema, Spacing spacing, String pointer) implements Expression {
+        public Json(String schema, Spacing spacing) {
+            this(schema, spacing, WHOLE);
+        }
+
         public Json(String schema) {
             this(schema, Spacing.LIMITED);
         }
     }
+
+    /// A string that a schema allows, without quotes and escapes.
+    ///
+    /// @param schema a JSON schema as JSON text
+    /// @param pointer the part of it that counts
+    /// @param without is not in the text; empty if everything may be
+    record SchemaText(String schema, String pointer, String without) implements Expression {}
 
     /// A text that a regular expression matches as a whole.
     record Pattern(String regex) implements Expression {}
@@ -73,6 +88,7 @@ public sealed interface Expression {
             case Literal(var text) -> text.length();
             case ControlToken _ -> 0;
             case Json json -> json.schema().length();
+            case SchemaText text -> text.schema().length();
             case Pattern(var regex) -> regex.length();
             case TextUntil(var end) -> end.length();
             case Sequence(var parts) ->

@@ -6,6 +6,7 @@ import dev.llmworker.constraint.Expression.Json;
 import dev.llmworker.constraint.Expression.Literal;
 import dev.llmworker.constraint.Expression.Pattern;
 import dev.llmworker.constraint.Expression.Repeat;
+import dev.llmworker.constraint.Expression.SchemaText;
 import dev.llmworker.constraint.Expression.Sequence;
 import dev.llmworker.constraint.Expression.Spacing;
 import dev.llmworker.constraint.Expression.TextUntil;
@@ -32,8 +33,10 @@ final class ExpressionCompiler {
         switch (expression) {
             case Literal(var text) -> grammar.text(from, text, to);
             case ControlToken(var id) -> grammar.bytes(from, TokenTrie.controlBytes(id), to);
-            case Json(var schema, var spacing) ->
-                new JsonSchema(json.computeIfAbsent(spacing, s -> new JsonGrammar(grammar, s)), schema).emit(from, to);
+            case Json(var schema, var spacing, var pointer) ->
+                new JsonSchema(json.computeIfAbsent(spacing, s -> new JsonGrammar(grammar, s)), schema)
+                        .emit(from, pointer, to);
+            case SchemaText text -> grammar.texts(from, texts(text), to);
             case Pattern(var regex) -> grammar.texts(from, Regex.whole(new Work("regex"), regex), to);
             case TextUntil(var end) -> grammar.texts(from, Dfa.until(end), to);
             case Sequence(var parts) -> {
@@ -48,6 +51,14 @@ final class ExpressionCompiler {
             case Choice(var options) -> emitChoice(options, from, to);
             case Repeat repeat -> emit(repeat, from, to);
         }
+    }
+
+    private static Dfa texts(SchemaText text) {
+        var document = new SchemaDocument(text.schema());
+        var place = document.at(text.pointer());
+        var work = document.work(place.path());
+        var all = Shape.strings(document, work, List.of(place));
+        return text.without().isEmpty() ? all : all.combine(work, Dfa.Operation.AND, Dfa.without(text.without()));
     }
 
     private void emitChoice(List<Expression> options, int from, int to) {
@@ -81,6 +92,7 @@ final class ExpressionCompiler {
         return switch (expression) {
             case Literal(var text) -> text.isEmpty();
             case ControlToken _, Json _, TextUntil _ -> false;
+            case SchemaText text -> texts(text).accepts(0);
             case Pattern(var regex) -> Regex.whole(new Work("regex"), regex).accepts(0);
             case Sequence(var parts) -> parts.stream().allMatch(ExpressionCompiler::isEmptyAllowed);
             case Choice(var options) -> options.stream().anyMatch(ExpressionCompiler::isEmptyAllowed);

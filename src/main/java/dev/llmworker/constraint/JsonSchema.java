@@ -45,9 +45,10 @@ final class JsonSchema {
         document = new SchemaDocument(schema);
     }
 
+    /// @param pointer the part of the schema that counts
     /// @throws ConstraintException if the schema cannot be enforced
-    void emit(int from, int to) {
-        value(from, List.of(document.root()), to);
+    void emit(int from, String pointer, int to) {
+        value(from, List.of(document.at(pointer)), to);
         for (var next = pending.poll(); next != null; next = pending.poll()) {
             var end = grammar.end();
             for (var way : document.alternatives(next.schemas)) {

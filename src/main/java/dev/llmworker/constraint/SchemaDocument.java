@@ -155,8 +155,9 @@ final class SchemaDocument {
         return work.at(path);
     }
 
-    Place root() {
-        return new Place(root, "$", null);
+    /// The schema at a JSON pointer, which begins with `#`.
+    Place at(String reference) {
+        return referred(new Place(root, "$", null), reference, null);
     }
 
     /// The path of a member, such as `$.properties["a b"]`.
@@ -331,16 +332,21 @@ final class SchemaDocument {
         if (!reference.isTextual() || !local.equals("#") && !local.startsWith("#/")) {
             throw place.rejected("$ref", "must be a JSON pointer within the schema, such as #/$defs/name");
         }
+        return referred(place, local, place);
+    }
+
+    /// @param via the schema that applies the one at `local` to the same value
+    private Place referred(Place place, String local, @Nullable Place via) {
         var pointer = pointer(place, local.substring(1));
         var target = root.at(pointer);
         if (target.isMissingNode()) {
-            throw place.rejected("$ref", "refers to " + text + ", which is not in the schema");
+            throw place.rejected("$ref", "refers to " + local + ", which is not in the schema");
         }
         var path = "$";
         for (var part = pointer; !part.matches(); part = part.tail()) {
             path = child(path, part.getMatchingProperty());
         }
-        return new Place(target, path, place);
+        return new Place(target, path, via);
     }
 
     private static JsonPointer pointer(Place place, String text) {

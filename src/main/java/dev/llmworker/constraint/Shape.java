@@ -433,9 +433,13 @@ final class Shape {
         return names.combine(work(), Dfa.Operation.MINUS, Dfa.literals(work(), names()));
     }
 
-    /// The strings that schemas allow.
     private Dfa strings(List<Place> schemas) {
-        var all = Dfa.literals(work(), List.of());
+        return strings(document, work(), schemas);
+    }
+
+    /// The strings that schemas allow.
+    static Dfa strings(SchemaDocument document, Work work, List<Place> schemas) {
+        var all = Dfa.literals(work, List.of());
         for (var way : document.alternatives(schemas)) {
             var shape = new Shape(document, way);
             if (!shape.types.contains(Type.STRING)) {
@@ -445,13 +449,13 @@ final class Shape {
             var strings = shape.strings();
             var own = values != null
                     ? Dfa.literals(
-                            work(),
+                            work,
                             values.stream()
                                     .filter(JsonNode::isTextual)
                                     .map(JsonNode::asText)
                                     .toList())
-                    : strings != null ? strings : Dfa.length(work(), shape.minLength, shape.maxLength);
-            all = all.combine(work(), Dfa.Operation.OR, own);
+                    : strings != null ? strings : Dfa.length(work, shape.minLength, shape.maxLength);
+            all = all.combine(work, Dfa.Operation.OR, own);
         }
         return all;
     }

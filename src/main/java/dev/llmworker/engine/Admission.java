@@ -1,10 +1,13 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.constraint.Constraint;
 import dev.llmworker.constraint.ConstraintState;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
+import dev.llmworker.text.chat.ChatFormat;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// A request that was checked against the model.
@@ -14,6 +17,8 @@ import org.jspecify.annotations.Nullable;
 /// @param stopTokens tokens that end the text, and are no part of it
 /// @param history given to the decoder; null if logits are not adjusted and log-probabilities are not requested
 /// @param constraint which tokens the answer may take; null if it may be any text
+/// @param answer takes the answer apart; null if it is one text
+/// @param start where the answer begins after the prompt
 /// @param scorer turns log-probabilities into text; null if they are not requested
 record Admission(
         long id,
@@ -28,7 +33,9 @@ record Admission(
         Set<Integer> stopTokens,
         @Nullable TokenHistory history,
         @Nullable TokenScorer scorer,
-        @Nullable ConstraintState constraint) {
+        @Nullable ConstraintState constraint,
+        @Nullable PartedAnswer answer,
+        ChatFormat.Start start) {
     /// A request without options that change its logits, read their scores or end its text.
     Admission(
             long id,
@@ -38,10 +45,32 @@ record Admission(
             SamplingParameters sampling,
             long timeout,
             String cacheSalt) {
-        this(id, prompt, tokenLimit, ignoreEos, sampling, timeout, cacheSalt, 0, List.of(), Set.of(), null, null, null);
+        this(
+                id,
+                prompt,
+                tokenLimit,
+                ignoreEos,
+                sampling,
+                timeout,
+                cacheSalt,
+                0,
+                List.of(),
+                Set.of(),
+                null,
+                null,
+                null,
+                null,
+                ChatFormat.Start.OPEN);
     }
 
     Admission(long id, int[] prompt, int tokenLimit, boolean ignoreEos, SamplingParameters sampling, long timeout) {
         this(id, prompt, tokenLimit, ignoreEos, sampling, timeout, "");
+    }
+
+    /// All that the answer may have to keep to.
+    List<Constraint> constraints() {
+        var first = constraint == null ? Stream.<Constraint>of() : Stream.of(constraint.constraint());
+        var later = answer == null ? Stream.<Constraint>of() : answer.constraints().stream();
+        return Stream.concat(first, later).toList();
     }
 }

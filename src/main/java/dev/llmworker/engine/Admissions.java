@@ -1,5 +1,6 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.constraint.Constraint;
 import dev.llmworker.constraint.ConstraintException;
 import dev.llmworker.constraint.ConstraintState;
 import dev.llmworker.constraint.Constraints;
@@ -14,13 +15,16 @@ import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.text.Detokenizer;
 import dev.llmworker.text.PromptTooLongException;
 import dev.llmworker.text.Tokenizer;
+import dev.llmworker.text.chat.ChatFormat;
 import dev.llmworker.text.chat.PromptEncoder;
 import dev.llmworker.text.chat.TemplateLimitException;
+import dev.llmworker.text.chat.Tool;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Collection;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
@@ -41,6 +45,8 @@ final class Admissions {
     private final LongSupplier clock;
     private final TokenScorer scorer;
     private final int[] endTokens;
+    private final Set<Integer> controlTokens;
+    private final long[] notEnding;
     private @Nullable Constraints constraints;
     private final AtomicLong ids = new AtomicLong();
 
@@ -52,16 +58,38 @@ final class Admissions {
         this.clock = clock;
         var tokenizer = model.tokenizer();
         this.scorer = new TokenScorer(tokenizer);
+        this.controlTokens = Set.copyOf(tokenizer.controlTokens().values());
         this.endTokens = IntStream.range(0, tokenizer.vocabularySize())
                 .filter(tokenizer::isEndOfSequence)
                 .toArray();
+        var others = new BitSet();
+        others.set(0, tokenizer.vocabularySize());
+        IntStream.of(endTokens).forEach(others::clear);
+        this.notEnding = Arrays.copyOf(others.toLongArray(), (tokenizer.vocabularySize() + 63) / 64);
     }
 
     /// @param submittedNanos the time from which its deadline counts
     /// @throws RefusedException if the model cannot serve the request
     Sequence sequence(GenerationRequest request, long submittedNanos, WaitingQueue waiting, FinishListener listener) {
-        var detokenizer = detokenizer(request.prompt(), model.tokenizer());
-        return new Sequence(admit(request, submittedNanos), detokenizer, waiting, clock, listener);
+        int context = model.decoder().description().contextLength();
+        var conversation = encode(request, model.prompts(), context);
+        var left = timeout.toNanos() - (clock.getAsLong() - submittedNanos);
+        return sequence(admit(request, conversation, left), request, waiting, listener);
+    }
+
+    /// Another answer to the prompt of `first`, until the same deadline.
+    Sequence choice(GenerationRequest request, Sequence first, WaitingQueue waiting, FinishListener listener) {
+        var left = first.deadlineNanos() - clock.getAsLong();
+        return sequence(admit(request, first.conversation(), left), request, waiting, listener);
+    }
+
+    private Sequence sequence(
+            Admission admission, GenerationRequest request, WaitingQueue waiting, FinishListener listener) {
+        // Each byte of an answer with a format counts, also a space at its start.
+        var detokenizer = admission.constraint() == null
+                ? detokenizer(request.prompt(), model.tokenizer())
+                : Detokenizer.continuing(model.tokenizer());
+        return new Sequence(admission, detokenizer, waiting, clock, listener);
     }
 
     /// The tokens that a request ends its answer with: by their ids, or by the name of a control token as a stop
@@ -77,9 +105,9 @@ final class Admissions {
         return ids;
     }
 
-    private Admission admit(GenerationRequest request, long submittedNanos) {
+    private Admission admit(GenerationRequest request, PromptEncoder.Conversation conversation, long timeoutNanos) {
         int context = model.decoder().description().contextLength();
-        var prompt = encode(request.prompt(), model.prompts(), context);
+        var prompt = conversation.ids();
         if (prompt.length == 0) {
             throw invalid("prompt_empty", "prompt is empty");
         }
@@ -104,14 +132,20 @@ final class Admissions {
         var forbidden = IntStream.concat(ends, stopTokens.stream().mapToInt(Integer::intValue))
                 .toArray();
         var minTokens = forbidden.length == 0 ? 0 : request.minTokens();
-        var constraint = constraint(request.format());
+        var answer = answer(request, conversation.start());
+        var constraint = answer == null ? constraint(request.format()) : answer.constraint();
+        var free = answer == null ? null : answer.unconstrained();
         var plain = !scored
                 && minTokens == 0
                 && constraint == null
+                && free == null
                 && request.sampling().adjustment().isNone();
         var history = plain ? null : new TokenHistory(prompt, minTokens, forbidden);
-        if (history != null && constraint != null && request.format() != null) {
-            history.allow(firstTokens(request.format(), constraint));
+        if (history != null && constraint != null) {
+            var first = firstTokens(request, constraint);
+            history.allow(() -> first);
+        } else if (history != null) {
+            history.allow(() -> free);
         }
         return new Admission(
                 ids.incrementAndGet(),
@@ -119,14 +153,51 @@ final class Admissions {
                 Math.min(request.tokenLimit(), left),
                 request.ignoreEos(),
                 request.sampling(),
-                timeout.toNanos() - (clock.getAsLong() - submittedNanos),
+                timeoutNanos,
                 sharesPrefixes ? "" : request.cacheSalt(),
                 request.minTokens(),
                 request.stop(),
                 stopTokens,
                 history,
                 scored ? scorer : null,
-                constraint);
+                constraint,
+                answer,
+                conversation.start());
+    }
+
+    /// The answer in parts; null if it is one text.
+    private @Nullable PartedAnswer answer(GenerationRequest request, ChatFormat.Start start) {
+        var parts = request.parts();
+        if (parts == null) {
+            return null;
+        }
+        var use = parts.tools();
+        var format = model.prompts().format();
+        var maxReasoning = parts.maxReasoningTokens();
+        try {
+            var whole = format.answer(use, request.format() == null ? null : expression(request.format()));
+            var calls = whole == null ? format.calls(use) : List.<Expression>of();
+            var rules = new PartedAnswer.Rules(
+                    format,
+                    whole == null || !format.thinks() ? null : compiled(format.afterReasoning(whole)),
+                    calls.stream().map(this::compiled).toList(),
+                    maxReasoning.isPresent() && format.thinks() ? compiled(format.endOfReasoning()) : null,
+                    maxReasoning.orElse(Integer.MAX_VALUE),
+                    controlTokens,
+                    notEnding);
+            var first = whole == null || start == ChatFormat.Start.REASONING
+                    ? null
+                    : compiled(format.begun(whole, start)).begin();
+            return new PartedAnswer(rules, format.parser(use, start), first);
+        } catch (ConstraintException e) {
+            throw refused(request, e);
+        } catch (IllegalArgumentException e) {
+            throw invalid("invalid_request", "tools: " + e.getMessage());
+        }
+    }
+
+    private Constraint compiled(Expression expression) {
+        return constraints().get(expression);
     }
 
     private @Nullable ConstraintState constraint(@Nullable AnswerFormat format) {
@@ -136,20 +207,33 @@ final class Admissions {
         try {
             return constraints().get(expression(format)).begin();
         } catch (ConstraintException e) {
-            throw refused(format, e);
+            throw invalid("invalid_request", format.field() + ": " + e.getMessage());
         }
     }
 
-    private static long[] firstTokens(AnswerFormat format, ConstraintState constraint) {
+    private RefusedException refused(GenerationRequest request, ConstraintException problem) {
+        return invalid("invalid_request", culprit(request) + ": " + problem.getMessage());
+    }
+
+    private long[] firstTokens(GenerationRequest request, ConstraintState constraint) {
         try {
             return constraint.mask();
         } catch (ConstraintException e) {
-            throw refused(format, e);
+            throw refused(request, e);
         }
     }
 
-    private static RefusedException refused(AnswerFormat format, ConstraintException problem) {
-        return invalid("invalid_request", format.field() + ": " + problem.getMessage());
+    /// The field whose constraint cannot be enforced.
+    private String culprit(GenerationRequest request) {
+        var parts = request.parts();
+        for (var tool : parts == null ? List.<Tool>of() : parts.tools().callable()) {
+            try {
+                compiled(new Expression.Json(tool.parameters()));
+            } catch (ConstraintException _) {
+                return "tools: the parameters of " + tool.name();
+            }
+        }
+        return request.format() == null ? "tools" : request.format().field();
     }
 
     private static Expression expression(AnswerFormat format) {
@@ -184,11 +268,16 @@ final class Admissions {
         }
     }
 
-    private static int[] encode(Prompt prompt, PromptEncoder prompts, int context) {
+    private static PromptEncoder.Conversation encode(GenerationRequest request, PromptEncoder prompts, int context) {
+        var tools = request.parts() == null
+                ? List.<Tool>of()
+                : request.parts().tools().offered();
         try {
-            return switch (prompt) {
-                case Prompt.Chat(var messages, var variables) -> prompts.encode(messages, variables, context - 1);
-                case Prompt.Raw(String text) -> prompts.encodeRaw(text, context - 1);
+            return switch (request.prompt()) {
+                case Prompt.Chat(var messages, var variables) ->
+                    prompts.encode(messages, tools, variables, context - 1);
+                case Prompt.Raw(String text) ->
+                    new PromptEncoder.Conversation(prompts.encodeRaw(text, context - 1), ChatFormat.Start.OPEN);
             };
         } catch (PromptTooLongException e) {
             throw tooLong("prompt is at least " + e.fewestTokens(), context);

@@ -17,6 +17,9 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ThreadFactory;
+import java.util.function.BiPredicate;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -30,6 +33,11 @@ public final class InProcessGenerator implements Generator {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
     /// The system may run some other thread first, so one yield for each hop is not always enough.
     private static final int YIELDS = 4;
+    /// They compute masks while the decoder's threads run, so they take a part of the processors only.
+    private static final int MASK_THREADS = Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 8);
+
+    private static final ThreadFactory MASK_THREAD =
+            Thread.ofPlatform().name("mask-", 0).daemon().factory();
 
     private final Limits limits;
     private final LongSupplier clock;
@@ -98,6 +106,36 @@ public final class InProcessGenerator implements Generator {
 
     @Override
     public Generation submit(GenerationRequest request) {
+        return submit(request, clock.getAsLong(), WaitingQueue::offer);
+    }
+
+    @Override
+    public Generation submitBeside(Generation accepted, GenerationRequest request) {
+        return switch (begun(accepted)) {
+            case Sequence first ->
+                submit(request, first.deadlineNanos() - limits.timeout().toNanos(), WaitingQueue::offerBeyondLimit);
+            case Generation ended -> ended;
+        };
+    }
+
+    @Override
+    public Generation submitChoice(Generation accepted, GenerationRequest request) {
+        return switch (begun(accepted)) {
+            case Sequence first -> {
+                var current = ready();
+                var choice = current.admissions.choice(request, first, current.waiting, (ended, _) -> finished(ended));
+                yield enqueue(choice, current, WaitingQueue::offerBeyondLimit);
+            }
+            case Generation ended -> ended;
+        };
+    }
+
+    /// The sequence of an accepted generation, unless it ended before it had one.
+    private static Generation begun(Generation accepted) {
+        return accepted instanceof LongPrompt prompt ? prompt.outcome() : accepted;
+    }
+
+    private Loaded ready() {
         var current = loaded;
         switch (readiness) {
             case Readiness.Loading() ->
@@ -110,33 +148,42 @@ public final class InProcessGenerator implements Generator {
         if (current == null) {
             throw new IllegalStateException("ready without a model");
         }
-        long submittedNanos = clock.getAsLong();
+        return current;
+    }
+
+    /// @param submittedNanos when the client's request came
+    /// @param offer puts the sequence into the queue
+    private Generation submit(
+            GenerationRequest request, long submittedNanos, BiPredicate<WaitingQueue, Sequence> offer) {
+        var current = ready();
+        var left = limits.timeout().minusNanos(clock.getAsLong() - submittedNanos);
         if (LongPrompts.isLong(request.prompt())) {
-            return longPrompts.encode(() -> encodeWhileWanted(request, submittedNanos, current), limits.timeout());
+            return longPrompts.encode(() -> encodeWhileWanted(request, submittedNanos, current, offer), left);
         }
         if (request.prompt() instanceof Prompt.Chat && current.model.prompts().rendersTemplate()) {
-            return conversations.encode(() -> encodeWhileWanted(request, submittedNanos, current), limits.timeout());
+            return conversations.encode(() -> encodeWhileWanted(request, submittedNanos, current, offer), left);
         }
-        return enqueue(sequence(request, submittedNanos, current), current);
+        return enqueue(sequence(request, submittedNanos, current), current, offer);
     }
 
     /// Runs on a thread that is interrupted when nobody waits for the prompt any more.
-    private Sequence encodeWhileWanted(GenerationRequest request, long submittedNanos, Loaded current) {
+    private Sequence encodeWhileWanted(
+            GenerationRequest request, long submittedNanos, Loaded current, BiPredicate<WaitingQueue, Sequence> offer) {
         var sequence = sequence(request, submittedNanos, current);
         if (Thread.currentThread().isInterrupted()) {
             throw new CancellationException("the generation ended while its prompt was encoded");
         }
-        return enqueue(sequence, current);
+        return enqueue(sequence, current, offer);
     }
 
     private Sequence sequence(GenerationRequest request, long submittedNanos, Loaded current) {
         return current.admissions.sequence(request, submittedNanos, current.waiting, (ended, _) -> finished(ended));
     }
 
-    private Sequence enqueue(Sequence sequence, Loaded current) {
+    private Sequence enqueue(Sequence sequence, Loaded current, BiPredicate<WaitingQueue, Sequence> offer) {
         throughput.began();
         try (var present = Lease.of(throughput::withdrawn)) {
-            if (!current.waiting.offer(sequence)) {
+            if (!offer.test(current.waiting, sequence)) {
                 throw refusal(current.waiting);
             }
             // From now on it ends with the sequence.
@@ -180,10 +227,12 @@ public final class InProcessGenerator implements Generator {
             loadFailed(e, listener);
             return;
         }
-        try (var decoder = model.decoder()) {
+        try (var decoder = model.decoder();
+                var maskThreads = Executors.newFixedThreadPool(MASK_THREADS, MASK_THREAD)) {
             var waiting =
                     new WaitingQueue(limits.queueLimit(decoder.description().slots()));
-            var scheduler = new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock, stats);
+            var scheduler =
+                    new Scheduler(decoder, model.tokenizer()::isEndOfSequence, waiting, clock, stats, maskThreads);
             stats.recordReady(description(decoder.description(), waiting.limit()), waiting::size);
             loaded =
                     new Loaded(model, waiting, new Admissions(model, limits.timeout(), limits.sharesPrefixes(), clock));

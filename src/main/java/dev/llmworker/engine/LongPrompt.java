@@ -110,6 +110,11 @@ final class LongPrompt implements Generation, Runnable {
         }
     }
 
+    /// The sequence, once the prompt is encoded; otherwise why there is none.
+    Generation outcome() {
+        return outcome.join();
+    }
+
     @Override
     public Iterator<GenerationEvent> iterator() {
         return outcome.join().iterator();

@@ -5,6 +5,7 @@ import dev.llmworker.model.decoder.DecodeBatch;
 import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.stats.EngineStats;
 import java.util.List;
+import java.util.concurrent.Executor;
 import java.util.function.IntPredicate;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -26,6 +27,7 @@ final class Scheduler {
     private final WaitingQueue waiting;
     private final LongSupplier clock;
     private final EngineStats stats;
+    private final Executor maskThreads;
     private final PrefixCache slots;
     private final DecodeBatch batch;
     private final PrefillBudget pace;
@@ -34,13 +36,20 @@ final class Scheduler {
     private final PrefillQueue prefilling = new PrefillQueue();
     private int rows;
 
+    /// @param maskThreads compute which tokens a format allows
     Scheduler(
-            Decoder decoder, IntPredicate endOfSequence, WaitingQueue waiting, LongSupplier clock, EngineStats stats) {
+            Decoder decoder,
+            IntPredicate endOfSequence,
+            WaitingQueue waiting,
+            LongSupplier clock,
+            EngineStats stats,
+            Executor maskThreads) {
         this.decoder = decoder;
         this.endOfSequence = endOfSequence;
         this.waiting = waiting;
         this.clock = clock;
         this.stats = stats;
+        this.maskThreads = maskThreads;
         this.pace = new PrefillBudget(decoder.leastPromptTokens());
         this.slotCount = decoder.description().slots();
         this.slots = new PrefixCache(decoder, GRID_TOKENS, endOfSequence);
@@ -215,6 +224,7 @@ final class Scheduler {
         batch.clear();
         for (int row = 0; row < rows; row++) {
             var sequence = runningAt(row);
+            sequence.prepareStep(maskThreads);
             batch.add(sequence.newestToken(), sequence.newestPosition(), sequence.sampling(), sequence.history());
         }
         int promptTokens = beside.stream().mapToInt(PrefillQueue.Part::count).sum();

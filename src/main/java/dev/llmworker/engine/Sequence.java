@@ -14,11 +14,13 @@ import dev.llmworker.sampling.Logprobs;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.text.Detokenizer;
+import dev.llmworker.text.chat.PromptEncoder;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Set;
+import java.util.concurrent.Executor;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -37,6 +39,7 @@ final class Sequence implements Generation {
     private static final Logger LOG = LoggerFactory.getLogger(Sequence.class);
 
     private final long id;
+    private final PromptEncoder.Conversation conversation;
     private final int promptLength;
     private final String cacheSalt;
     private final int tokenLimit;
@@ -47,16 +50,19 @@ final class Sequence implements Generation {
     private final long deadlineNanos;
     private final LongSupplier clock;
     private final long submittedNanos;
-    private final @Nullable TokenHistory history;
     private final Detokenizer detokenizer;
     private final @Nullable TokenScorer scorer;
-    private final @Nullable ConstraintState constraint;
+    private final @Nullable PartedAnswer answer;
+    private final NextTokens nextTokens = new NextTokens();
+    private final FormatMemory formatMemory;
     private final StopFilter outlet;
     private final WaitingQueue queue;
     private final FinishListener listener;
     // Never holds more than tokenLimit + 1 events, so the engine never waits for a reader.
     private final HeldEvents<GenerationEvent> events = new HeldEvents<>();
 
+    private @Nullable TokenHistory history;
+    private @Nullable ConstraintState constraint;
     /// The prompt's ids, then the generated ones; the array may be longer.
     private int[] ids;
 
@@ -77,6 +83,7 @@ final class Sequence implements Generation {
 
     Sequence(Admission admission, Detokenizer detokenizer, WaitingQueue queue, LongSupplier clock, FinishListener end) {
         this.id = admission.id();
+        this.conversation = new PromptEncoder.Conversation(admission.prompt(), admission.start());
         this.ids = admission.prompt();
         this.promptLength = ids.length;
         this.newestToken = ids[promptLength - 1];
@@ -92,6 +99,8 @@ final class Sequence implements Generation {
         this.history = admission.history();
         this.scorer = admission.scorer();
         this.constraint = admission.constraint();
+        this.answer = admission.answer();
+        this.formatMemory = new FormatMemory(admission.constraints());
         this.detokenizer = detokenizer;
         this.outlet = new StopFilter(admission.stop(), events::add);
         this.queue = queue;
@@ -221,6 +230,9 @@ final class Sequence implements Generation {
     @Nullable
     FinishReason accept(int token, boolean endOfSequence, @Nullable Logprobs logprobs) {
         decoded = newestPosition() + 1;
+        if (nextTokens.problem() instanceof ConstraintException problem) {
+            return endedByFormat(problem);
+        }
         if (endOfSequence && !ignoreEos || stopTokens.contains(token)) {
             return FinishReason.STOP;
         }
@@ -235,57 +247,95 @@ final class Sequence implements Generation {
         ids[length] = token;
         var last = generated + 1 == tokenLimit;
         var scores = scorer == null || logprobs == null ? List.<ScoredToken>of() : scorer.scores(token, logprobs);
-        var event = new GenerationEvent.Token(generated, detokenizer.push(token), scores);
-        generated = generated + 1;
         if (history != null) {
             history.add(token);
         }
+        var event = event(token, scores);
+        if (event == null) {
+            return FinishReason.ERROR;
+        }
+        generated = generated + 1;
         if (outlet.add(event, generated >= minTokens)) {
             return FinishReason.STOP;
         }
-        var ended = endOfFormat(token, last);
-        if (ended != null) {
-            return ended;
+        if (constraint != null && constraint.isFinished()) {
+            return FinishReason.STOP;
         }
         return last ? FinishReason.LENGTH : null;
     }
 
-    /// Why the answer ends here because of its format. If it goes on, the history gets the tokens that may follow.
-    private @Nullable FinishReason endOfFormat(int token, boolean last) {
-        if (constraint == null || history == null) {
-            return null;
-        }
+    /// The token as its reader gets it; null if its format does not allow it, or cannot go on.
+    private GenerationEvent.@Nullable Token event(int token, List<ScoredToken> scores) {
         try {
-            if (!constraint.advance(token)) {
+            if (constraint != null && !constraint.advance(token)) {
                 LOG.error("sequence {} took token {}, which its format does not allow", id, token);
-                return FinishReason.ERROR;
+                return null;
             }
-            if (constraint.isFinished()) {
-                return FinishReason.STOP;
+            var text = detokenizer.push(token);
+            if (answer == null) {
+                return new GenerationEvent.Token(generated, text, scores);
             }
-            if (!last) {
-                history.allow(constraint.mask());
-            }
-            return null;
+            var parts = answer.push(token, text);
+            steer(answer.constraint());
+            return new GenerationEvent.Token(generated, PartedAnswer.content(parts), scores, parts);
         } catch (ConstraintException e) {
-            fault = "the answer's format cannot be enforced any further: " + e.getMessage();
-            return FinishReason.ERROR;
+            endedByFormat(e);
+            return null;
         }
+    }
+
+    /// From now on another constraint holds for the tokens; null for none.
+    private void steer(@Nullable ConstraintState next) {
+        if (next == constraint) {
+            return;
+        }
+        constraint = next;
+        if (history == null) {
+            history = new TokenHistory(Arrays.copyOf(ids, promptLength + generated + 1), 0, new int[0]);
+        }
+        var free = answer == null ? null : answer.unconstrained();
+        history.allow(() -> free);
+    }
+
+    /// Finds which tokens its constraint allows in the next step. Called for each running sequence: until the tokens of
+    /// that step are taken, the engine thread does not use the constraints.
+    ///
+    /// @param threads compute a mask that is not known yet
+    void prepareStep(Executor threads) {
+        if (constraint != null && history != null) {
+            nextTokens.find(constraint, history, threads);
+        }
+    }
+
+    private FinishReason endedByFormat(ConstraintException problem) {
+        fault = "the answer's format cannot be enforced any further: " + problem.getMessage();
+        return FinishReason.ERROR;
+    }
+
+    private GenerationEvent.Finished finished(FinishReason reason) {
+        if (answer == null) {
+            return new GenerationEvent.Finished(reason, promptLength, generated, fault, fault != null, 0, List.of());
+        }
+        return new GenerationEvent.Finished(
+                reason == FinishReason.STOP && answer.hasCalls() ? FinishReason.TOOL_CALLS : reason,
+                promptLength,
+                generated,
+                fault,
+                fault != null,
+                answer.reasoningTokens(),
+                outlet.last(answer.end()));
     }
 
     /// Adds the last event. Called once, by the thread that took the sequence out of the queue or out of its
     /// slot.
     void finish(FinishReason reason) {
         // From the last to the first, each happens whatever the others throw.
-        try (var _ = Lease.of(() -> events.add(ended(reason)));
+        try (var _ = Lease.of(() -> events.add(finished(reason)));
                 var _ = Lease.of(outlet::flush);
+                var _ = Lease.of(formatMemory::end);
                 var _ = Lease.of(() -> listener.finished(this, reason))) {
             totalNanos = sinceSubmitted();
         }
-    }
-
-    private GenerationEvent.Finished ended(FinishReason reason) {
-        return new GenerationEvent.Finished(reason, promptLength, generated, fault, fault != null);
     }
 
     private long sinceSubmitted() {
@@ -300,12 +350,24 @@ final class Sequence implements Generation {
         return closed;
     }
 
+    // --- called by any thread
+
+    /// The prompt, which never changes.
+    PromptEncoder.Conversation conversation() {
+        return conversation;
+    }
+
+    long deadlineNanos() {
+        return deadlineNanos;
+    }
+
     // --- called by the reader
 
     @Override
     public void countIn(HeldMemory memory) {
         memory.take((long) promptLength * (history == null ? 1 : 2) * Integer.BYTES);
         events.countIn(memory);
+        formatMemory.countIn(memory);
     }
 
     @Override

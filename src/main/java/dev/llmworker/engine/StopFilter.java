@@ -3,7 +3,9 @@ package dev.llmworker.engine;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.text.StopMatcher;
+import dev.llmworker.text.chat.AnswerPart;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +20,8 @@ final class StopFilter {
     private final ArrayDeque<GenerationEvent.Token> held = new ArrayDeque<>(0);
     /// How many characters were passed on.
     private long released;
+
+    private boolean stopped;
 
     StopFilter(List<String> stops, Consumer<? super GenerationEvent.Token> reader) {
         this.stops = stops.isEmpty() ? null : new StopMatcher(stops);
@@ -35,6 +39,7 @@ final class StopFilter {
         }
         held.add(token);
         if (stops.push(token.text(), mayStop)) {
+            stopped = true;
             while (!held.isEmpty()) {
                 release(stops.safe());
             }
@@ -53,6 +58,34 @@ final class StopFilter {
         }
     }
 
+    /// The last parts of an answer, after all tokens: up to a stop sequence.
+    List<AnswerPart> last(List<AnswerPart> parts) {
+        if (stops == null) {
+            return parts;
+        }
+        var text = PartedAnswer.content(parts);
+        var before = released;
+        return stopped || stops.push(text, true) ? cut(parts, (int) Math.max(0, stops.safe() - before)) : parts;
+    }
+
+    /// The first `length` characters of the text in some parts, and what is before their end.
+    private static List<AnswerPart> cut(List<AnswerPart> parts, int length) {
+        var kept = new ArrayList<AnswerPart>();
+        var left = length;
+        for (var part : parts) {
+            if (part instanceof AnswerPart.Content(var text)) {
+                var taken = Math.min(left, text.length());
+                if (taken > 0) {
+                    kept.add(new AnswerPart.Content(text.substring(0, taken)));
+                }
+                left -= taken;
+            } else if (left > 0 || length == 0) {
+                kept.add(part);
+            }
+        }
+        return kept;
+    }
+
     private void release(long end) {
         var token = held.removeFirst();
         var kept = (int) Math.clamp(end - released, 0, token.text().length());
@@ -62,7 +95,8 @@ final class StopFilter {
         } else {
             // A token that is not part of the text has no score either.
             var scores = kept == 0 ? List.<ScoredToken>of() : token.scores();
-            reader.accept(new GenerationEvent.Token(token.index(), token.text().substring(0, kept), scores));
+            reader.accept(new GenerationEvent.Token(
+                    token.index(), token.text().substring(0, kept), scores, cut(token.parts(), kept)));
         }
     }
 }

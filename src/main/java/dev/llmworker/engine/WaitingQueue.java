@@ -22,7 +22,14 @@ final class WaitingQueue {
 
     /// @return false if the queue is full or shut
     synchronized boolean offer(Sequence sequence) {
-        if (shut || sequences.size() >= limit + freeSlots) {
+        return sequences.size() < limit + freeSlots && offerBeyondLimit(sequence);
+    }
+
+    /// Takes a sequence of a request that was accepted before.
+    ///
+    /// @return false if the queue is shut
+    synchronized boolean offerBeyondLimit(Sequence sequence) {
+        if (shut) {
             return false;
         }
         sequences.add(sequence);

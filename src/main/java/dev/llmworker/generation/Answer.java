@@ -29,6 +29,12 @@ public interface Answer<E extends HeldEvent> extends Iterable<E>, AutoCloseable 
         return null;
     }
 
+    /// How many tokens of the prompt another server had cached, available after the last event. [#timings()] has it if
+    /// the generator measures.
+    default int cachedTokens() {
+        return 0;
+    }
+
     /// Ends the sequence before the engine's next step, if it still runs.
     @Override
     void close();

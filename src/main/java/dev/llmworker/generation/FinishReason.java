@@ -6,6 +6,8 @@ import org.jspecify.annotations.Nullable;
 public enum FinishReason {
     /// The model ended its answer with an end-of-sequence token.
     STOP,
+    /// The model ended its answer with calls of tools, if the request asks for [AnswerParts].
+    TOOL_CALLS,
     /// `max_tokens` were generated, or the context is full.
     LENGTH,
     /// The client disconnected or cancelled.

@@ -1,5 +1,6 @@
 package dev.llmworker.generation;
 
+import dev.llmworker.text.chat.AnswerPart;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -8,9 +9,16 @@ public sealed interface GenerationEvent extends HeldEvent {
     /// One generated token.
     ///
     /// @param index from 0, contiguous
-    /// @param text what the token adds to the text; empty while its character is incomplete
+    /// @param text what the token adds to the text; empty while its character is incomplete. If the request asks
+    ///     for [AnswerParts], this is the text for the user alone
     /// @param scores the token itself, then the likeliest alternatives, if the request asks for them
-    record Token(int index, String text, List<ScoredToken> scores) implements GenerationEvent {
+    /// @param parts what the token adds to the answer, if the request asks for parts. A token that may begin a
+    ///     marker adds nothing; one of the next tokens adds its text
+    record Token(int index, String text, List<ScoredToken> scores, List<AnswerPart> parts) implements GenerationEvent {
+        public Token(int index, String text, List<ScoredToken> scores) {
+            this(index, text, scores, List.of());
+        }
+
         public Token(int index, String text) {
             this(index, text, List.of());
         }
@@ -20,6 +28,9 @@ public sealed interface GenerationEvent extends HeldEvent {
             var bytes = HeldEvent.of(text);
             for (var score : scores) {
                 bytes += HeldEvent.of(score.text()) + score.bytes().length;
+            }
+            for (var part : parts) {
+                bytes += OBJECT_BYTES + 2L * part.characters();
             }
             return bytes;
         }
@@ -34,23 +45,29 @@ public sealed interface GenerationEvent extends HeldEvent {
     /// @param failure what went wrong, in words for a client; null if nothing did, or if only the log has the
     ///     reason
     /// @param isFault whether the request is what went wrong
+    /// @param reasoningTokens how many of them were reasoning, if the request asks for [AnswerParts]
+    /// @param parts the last parts of the answer: text that might have begun a marker, if the answer had gone on
     record Finished(
             FinishReason reason,
             int promptTokens,
             int completionTokens,
             @Nullable String failure,
-            boolean isFault) implements GenerationEvent, RelayEvent {
+            boolean isFault,
+            int reasoningTokens,
+            List<AnswerPart> parts)
+            implements GenerationEvent, RelayEvent {
         public Finished(FinishReason reason, int promptTokens, int completionTokens) {
             this(reason, promptTokens, completionTokens, null);
         }
 
         public Finished(FinishReason reason, int promptTokens, int completionTokens, @Nullable String failure) {
-            this(reason, promptTokens, completionTokens, failure, false);
+            this(reason, promptTokens, completionTokens, failure, false, 0, List.of());
         }
 
         @Override
         public long heldBytes() {
-            return HeldEvent.of("");
+            return HeldEvent.of("")
+                    + 2L * parts.stream().mapToInt(AnswerPart::characters).sum();
         }
     }
 }

@@ -22,6 +22,8 @@ import org.jspecify.annotations.Nullable;
 /// @param requestId the request's id in logs, here and in other servers; empty if the client sent none
 /// @param cacheSalt the request reuses cached prefixes only of requests with the same salt
 /// @param format what the answer must look like; null if it may be any text
+/// @param parts asks for the answer in parts; null for one text, in which reasoning and calls stand as the model writes
+///     them
 public record GenerationRequest(
         Prompt prompt,
         OptionalInt maxTokens,
@@ -33,7 +35,8 @@ public record GenerationRequest(
         boolean fillsContext,
         String requestId,
         String cacheSalt,
-        @Nullable AnswerFormat format) {
+        @Nullable AnswerFormat format,
+        @Nullable AnswerParts parts) {
     public static final int DEFAULT_MAX_TOKENS = 100;
     public static final float DEFAULT_TEMPERATURE = 0.7f;
     public static final int MAX_STOPS = 8;
@@ -54,6 +57,12 @@ public record GenerationRequest(
                     ignoreEos ? "ignore_eos" : "min_tokens",
                     (ignoreEos ? "ignore_eos" : "min_tokens") + " and " + format.field()
                             + " are both there; a format says itself where its answer ends");
+        }
+        if (format != null && parts != null && parts.tools().isRequired()) {
+            throw new ParameterException(
+                    format.field(),
+                    format.field()
+                            + " and a tool_choice that requires a call are both there; the answer cannot be both");
         }
         if (stop.size() > MAX_STOPS) {
             throw new ParameterException("stop", "stop has " + stop.size() + " sequences; the limit is " + MAX_STOPS);
@@ -76,12 +85,29 @@ public record GenerationRequest(
             int minTokens,
             List<String> stop,
             boolean fillsContext) {
-        this(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, List.of(), fillsContext, "", "", null);
+        this(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, List.of(), fillsContext, "", "", null, null);
     }
 
     /// A request that ends at the model's end token or at its length.
     public GenerationRequest(Prompt prompt, OptionalInt maxTokens, SamplingParameters sampling, boolean ignoreEos) {
         this(prompt, maxTokens, sampling, ignoreEos, 0, List.of(), false);
+    }
+
+    /// As one of several choices, each with a seed of its own.
+    public GenerationRequest withChoice(Prompt prompt, long seed) {
+        return new GenerationRequest(
+                prompt,
+                maxTokens,
+                sampling.withSeed(seed),
+                ignoreEos,
+                minTokens,
+                stop,
+                stopTokens,
+                fillsContext,
+                requestId,
+                cacheSalt,
+                format,
+                parts);
     }
 
     public GenerationRequest withRequestId(String id) {
@@ -96,7 +122,8 @@ public record GenerationRequest(
                 fillsContext,
                 id,
                 cacheSalt,
-                format);
+                format,
+                parts);
     }
 
     public GenerationRequest withStopTokens(List<Integer> ids) {
@@ -111,7 +138,8 @@ public record GenerationRequest(
                 fillsContext,
                 requestId,
                 cacheSalt,
-                format);
+                format,
+                parts);
     }
 
     public GenerationRequest withCacheSalt(String salt) {
@@ -126,7 +154,8 @@ public record GenerationRequest(
                 fillsContext,
                 requestId,
                 salt,
-                format);
+                format,
+                parts);
     }
 
     public GenerationRequest withFormat(@Nullable AnswerFormat format) {
@@ -141,7 +170,25 @@ public record GenerationRequest(
                 fillsContext,
                 requestId,
                 cacheSalt,
-                format);
+                format,
+                parts);
+    }
+
+    /// @throws ParameterException if it asks for a format and for calls that have their own
+    public GenerationRequest withParts(@Nullable AnswerParts parts) {
+        return new GenerationRequest(
+                prompt,
+                maxTokens,
+                sampling,
+                ignoreEos,
+                minTokens,
+                stop,
+                stopTokens,
+                fillsContext,
+                requestId,
+                cacheSalt,
+                format,
+                parts);
     }
 
     /// The most tokens to generate, including the default; the context may hold fewer.

@@ -11,6 +11,20 @@ public interface Generator extends AutoCloseable {
     /// @throws RefusedException if the request cannot be served, now or ever
     Generation submit(GenerationRequest request);
 
+    /// The answer to another prompt of a client's request, which has several. It ends at the same deadline, and a full
+    /// queue does not refuse it.
+    ///
+    /// @param accepted an answer of the same client's request, which may have ended
+    default Generation submitBeside(Generation accepted, GenerationRequest request) {
+        return submit(request);
+    }
+
+    /// As [#submitBeside], for another answer to the same prompt, which is not encoded again. Submit it after the first
+    /// event of `accepted`, so that it reuses the cached prompt.
+    default Generation submitChoice(Generation accepted, GenerationRequest request) {
+        return submit(request);
+    }
+
     /// Whether requests can be served; never waits.
     Readiness readiness();
 

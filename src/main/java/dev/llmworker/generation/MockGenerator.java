@@ -47,6 +47,13 @@ public final class MockGenerator implements Generator {
                     "invalid_request",
                     format.field() + " is not supported by the mock, which has no model");
         }
+        var parts = request.parts();
+        if (parts != null && parts.tools().isRequired()) {
+            throw new RefusedException(
+                    RefusedException.Reason.INVALID,
+                    "invalid_request",
+                    "tool_choice requires a call, which is not supported by the mock, which has no model");
+        }
         var prompt = switch (request.prompt()) {
             case Prompt.Raw(var text) -> text;
             case Prompt.Chat chat ->

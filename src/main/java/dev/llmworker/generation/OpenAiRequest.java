@@ -27,10 +27,12 @@ public record OpenAiRequest(Form form, Map<?, ?> body, String requestId) {
         var each = bounded("n");
         bounded("best_of");
         // A list of numbers is one prompt, given as token ids.
-        var prompts =
-                body.get("prompt") instanceof List<?> list && !list.isEmpty() && !(list.getFirst() instanceof Number)
-                        ? list.size()
-                        : 1;
+        var prompts = form == Form.TEXT
+                        && body.get("prompt") instanceof List<?> list
+                        && !list.isEmpty()
+                        && !(list.getFirst() instanceof Number)
+                ? list.size()
+                : 1;
         var choices = (long) each * prompts;
         if (choices > MAX_CHOICES) {
             throw new ParameterException(

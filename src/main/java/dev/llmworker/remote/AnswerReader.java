@@ -32,6 +32,7 @@ abstract class AnswerReader<E> {
     private @Nullable String failure;
     private int promptTokens;
     private int completionTokens = -1;
+    private int cachedTokens;
     private int emitted;
     private boolean last;
 
@@ -78,6 +79,8 @@ abstract class AnswerReader<E> {
         if (usage.isObject()) {
             promptTokens = usage.path("prompt_tokens").asInt();
             completionTokens = usage.path("completion_tokens").asInt();
+            cachedTokens =
+                    usage.path("prompt_tokens_details").path("cached_tokens").asInt();
         }
         for (var choice : event.path("choices")) {
             var index = choice.path("index").asInt();
@@ -113,6 +116,11 @@ abstract class AnswerReader<E> {
             // Any other reason, such as a tool call, is an end that the model or its server chose.
             default -> {}
         }
+    }
+
+    /// How many tokens of the prompt the server had cached.
+    final int cachedTokens() {
+        return cachedTokens;
     }
 
     /// How many events were passed on.

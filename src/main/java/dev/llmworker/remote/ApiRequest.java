@@ -10,6 +10,7 @@ import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.text.chat.ChatMessage;
+import dev.llmworker.text.chat.ToolCall;
 import io.vertx.core.buffer.Buffer;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -111,10 +112,33 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
     }
 
     /// The server's template may print a message whole, so the order counts.
-    private static Map<String, String> message(ChatMessage message) {
-        var members = new LinkedHashMap<String, String>();
+    private static Map<String, Object> message(ChatMessage message) {
+        var members = new LinkedHashMap<String, Object>();
         members.put("role", message.role());
         members.put("content", message.content());
+        if (!message.reasoning().isEmpty()) {
+            members.put("reasoning_content", message.reasoning());
+        }
+        if (!message.toolCalls().isEmpty()) {
+            members.put(
+                    "tool_calls",
+                    message.toolCalls().stream().map(ApiRequest::call).toList());
+        }
+        if (!message.toolCallId().isEmpty()) {
+            members.put("tool_call_id", message.toolCallId());
+            members.put("name", message.name());
+        }
+        return members;
+    }
+
+    private static Map<String, Object> call(ToolCall call) {
+        var function = new LinkedHashMap<String, Object>();
+        function.put("name", call.name());
+        function.put("arguments", call.arguments());
+        var members = new LinkedHashMap<String, Object>();
+        members.put("id", call.id());
+        members.put("type", "function");
+        members.put("function", function);
         return members;
     }
 

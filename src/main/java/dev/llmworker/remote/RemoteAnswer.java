@@ -292,6 +292,12 @@ class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
         return events;
     }
 
+    /// The last event has made the reader's state known.
+    @Override
+    public int cachedTokens() {
+        return reader.cachedTokens();
+    }
+
     @Override
     public void close() {
         context.runOnContext(_ -> end(FinishReason.CANCELLED));

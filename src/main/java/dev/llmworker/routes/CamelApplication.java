@@ -4,7 +4,6 @@ import dev.llmworker.assembly.WorkerBeans;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.settings.SettingsTable;
-import java.io.File;
 import java.nio.file.Path;
 import java.util.List;
 import org.apache.camel.CamelContext;
@@ -13,7 +12,6 @@ import org.apache.camel.RuntimeCamelException;
 import org.apache.camel.main.BaseMainSupport;
 import org.apache.camel.main.Main;
 import org.apache.camel.main.MainListenerSupport;
-import org.apache.camel.support.FileWatcherResourceReloadStrategy;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -77,26 +75,13 @@ public final class CamelApplication extends Main {
                 files.loadAll();
                 context.getRegistry().bind("routeFiles", files);
                 if (settings.get(SettingsTable.ROUTES_RELOAD)) {
-                    context.addService(reloading(folder, files));
+                    context.addService(new RouteReload(folder, files));
                 }
                 beans.serve(context);
                 LOG.info("serving on {}  routes: {}", beans.port().url(), String.join(" ", paths(context)));
                 beans.started();
             }
         };
-    }
-
-    /// Reloads route files when they change: Camel watches the folder, and [RouteFiles] reloads.
-    private static FileWatcherResourceReloadStrategy reloading(Path folder, RouteFiles files) {
-        var reload = new FileWatcherResourceReloadStrategy(folder.toString()) {
-            @Override
-            protected String startupMessage(File directory) {
-                return "files in " + directory + " are reloaded when they change";
-            }
-        };
-        reload.setFileFilter(file -> RouteFiles.isYaml(file.toPath()));
-        reload.setResourceReload((_, _) -> files.reload());
-        return reload;
     }
 
     private static List<String> paths(CamelContext context) {

@@ -67,6 +67,10 @@ public record SamplingParameters(
         return new SamplingParameters(0, 0, 1, 0, 0);
     }
 
+    public SamplingParameters withSeed(long other) {
+        return new SamplingParameters(temperature, topK, topP, minP, other, isSeeded, adjustment, logprobs);
+    }
+
     public boolean isGreedy() {
         return temperature == 0;
     }

@@ -1,6 +1,7 @@
 package dev.llmworker.sampling;
 
 import java.util.Arrays;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// The tokens of one sequence so far, and which may come next. Penalties need them, and so do the minimum length of an
@@ -13,7 +14,7 @@ public final class TokenHistory {
     private final int promptLength;
     private int[] ids;
     private int length;
-    private long @Nullable [] allowed;
+    private Supplier<long @Nullable []> allowed = () -> null;
 
     /// @param minTokens how many tokens the answer must have before one of `endTokens` is allowed
     public TokenHistory(int[] prompt, int minTokens, int[] endTokens) {
@@ -46,12 +47,14 @@ public final class TokenHistory {
         return promptLength;
     }
 
-    /// The tokens that may come next: bit `id % 64` of word `id / 64`. Null if all may.
+    /// The tokens that may come next: bit `id % 64` of word `id / 64`. Null if all may. It may wait until they are
+    /// known.
     public long @Nullable [] allowed() {
-        return allowed;
+        return allowed.get();
     }
 
-    public void allow(long[] tokens) {
+    /// @param tokens is asked when the next token is chosen, after the decoder's layers have run
+    public void allow(Supplier<long @Nullable []> tokens) {
         allowed = tokens;
     }
 

@@ -101,6 +101,33 @@ public final class SettingsTable {
     public static final Setting<Boolean> DETERMINISTIC =
             Setting.flag("DETERMINISTIC", "true: a text never depends on what else is decoded");
 
+    public static final Setting<String> TOOL_FORMAT = Setting.oneOf(
+            "TOOL_FORMAT",
+            List.of(
+                    "auto",
+                    "apriel",
+                    "deepseek-v3",
+                    "deepseek-v3.1",
+                    "deepseek-v3.2",
+                    "deepseek-v4",
+                    "gemma4",
+                    "glm",
+                    "glm-4.7",
+                    "granite",
+                    "harmony",
+                    "hermes",
+                    "json",
+                    "kimi",
+                    "llama3",
+                    "minimax",
+                    "mistral",
+                    "mistral-args",
+                    "mistral-ids",
+                    "nemotron",
+                    "qwen3-coder",
+                    "seed"),
+            "how the model writes calls of tools, see docs/agents.md; auto: as its chat template does");
+
     public static final Setting<PrefixSharing> PREFIX_SHARING = Setting.choice(
             "PREFIX_SHARING",
             PrefixSharing.KEY,
@@ -222,7 +249,8 @@ public final class SettingsTable {
                             MAX_MODEL_LEN,
                             MAX_SLOTS,
                             DETERMINISTIC,
-                            PREFIX_SHARING)),
+                            PREFIX_SHARING,
+                            TOOL_FORMAT)),
             new Section(
                     "Engine",
                     List.of(

@@ -3,7 +3,7 @@ package dev.llmworker.stats;
 /// The figures of a generation that has ended. Times are from its submission.
 ///
 /// @param operation OpenTelemetry's name for it: `chat` or `text_completion`
-/// @param reason why it ended: `stop`, `length`, `cancelled`, `timeout`, `error`
+/// @param reason why it ended: `stop`, `tool_calls`, `length`, `cancelled`, `timeout`, `error`
 /// @param cachedTokens prompt tokens that came from the prefix cache
 /// @param wastedTokens generated tokens that no client was there to read
 /// @param queuedNanos until the engine began with it; negative if unknown

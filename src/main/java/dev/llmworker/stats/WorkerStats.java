@@ -19,7 +19,8 @@ public final class WorkerStats {
     private final AtomicLong webSockets = new AtomicLong();
     private final LongAdder webSocketsOpened = new LongAdder();
     private final Map<String, LongAdder> refused = counters("invalid", "too_large", "loading", "overloaded", "failed");
-    private final Map<String, LongAdder> finished = counters("stop", "length", "cancelled", "timeout", "error");
+    private final Map<String, LongAdder> finished =
+            counters("stop", "tool_calls", "length", "cancelled", "timeout", "error");
     private final GenerationStats generations = new GenerationStats();
     private final EngineStats engine = new EngineStats();
 

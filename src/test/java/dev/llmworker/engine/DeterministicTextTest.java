@@ -68,7 +68,7 @@ class DeterministicTextTest {
     /// The texts, in the order of the requests, one of which arrives every `pause` steps.
     private List<String> serve(Decoder decoder, List<Request> requests, int pause) {
         var waiting = new WaitingQueue(requests.size());
-        var scheduler = new Scheduler(decoder, _ -> false, waiting, System::nanoTime, new EngineStats());
+        var scheduler = new Scheduler(decoder, _ -> false, waiting, System::nanoTime, new EngineStats(), Runnable::run);
         List<Sequence> sequences = new ArrayList<>();
         for (var request : requests) {
             var admission =
@@ -86,7 +86,7 @@ class DeterministicTextTest {
         for (var sequence : sequences) {
             var text = new StringBuilder();
             for (var event : sequence) {
-                if (event instanceof Token(int _, String piece, var _)) {
+                if (event instanceof Token(int _, String piece, var _, var _)) {
                     text.append(piece);
                 }
             }

@@ -98,8 +98,7 @@ class EndingsTest {
     @Test
     void aFormatThatCannotBeEnforcedAnyFurtherIsTheRequestsFault() {
         var first = answer("x", 1).text();
-        var request = new GenerationRequest(
-                        new Prompt.Raw("x"), OptionalInt.of(10), SamplingParameters.greedy(), false)
+        var request = new GenerationRequest(new Prompt.Raw("x"), OptionalInt.of(10), SamplingParameters.greedy(), false)
                 .withFormat(new AnswerFormat.Pattern("guided_regex", first + "é"));
         var end = answer(request).end();
         assertEquals(FinishReason.ERROR, end.reason());

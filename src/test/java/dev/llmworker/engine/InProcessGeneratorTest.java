@@ -107,6 +107,43 @@ class InProcessGeneratorTest {
     }
 
     @Test
+    void aChoiceReusesThePromptAndAFullQueueDoesNotRefuseIt() throws Exception {
+        var decoder = new FakeDecoder(1, 512);
+        var generator = start(decoder, 0);
+        var prompt = "prompt ".repeat(30);
+        try (var first = generator.submit(request(prompt, OptionalInt.of(4)))) {
+            var firstText = new StringBuilder();
+            var choice = generator.submitChoice(first, request(prompt, OptionalInt.of(6)));
+            read(first, firstText);
+            var text = new StringBuilder();
+            try (choice) {
+                assertEquals(new Finished(FinishReason.LENGTH, prompt.length(), 6), read(choice, text));
+                assertEquals(
+                        Scheduler.GRID_TOKENS,
+                        Objects.requireNonNull(choice.timings()).cachedTokens());
+            }
+            assertTrue(text.toString().startsWith(firstText.toString()), "the same greedy text");
+            assertEquals(2 * prompt.length() - Scheduler.GRID_TOKENS, decoder.promptTokens);
+        }
+    }
+
+    @Test
+    void theAnswersOfARequestHaveOneDeadline() throws Exception {
+        var now = new AtomicLong();
+        clock = now::get;
+        var generator = start(new FakeDecoder(2, CONTEXT), null);
+        try (var first = generator.submit(request("one", OptionalInt.of(4)))) {
+            now.addAndGet(Duration.ofSeconds(20).toNanos());
+            try (var choice = generator.submitChoice(first, request("one", OptionalInt.of(4)));
+                    var other = generator.submitBeside(first, request("two", OptionalInt.of(4)))) {
+                var deadline = ((Sequence) first).deadlineNanos();
+                assertEquals(deadline, ((Sequence) choice).deadlineNanos());
+                assertEquals(deadline, ((Sequence) other).deadlineNanos());
+            }
+        }
+    }
+
+    @Test
     void anAnswerWithoutMaxTokensStopsWhereTheContextEnds() throws Exception {
         var generator = start(new FakeDecoder(1, CONTEXT), null);
         try (var generation = generator.submit(request("hello", OptionalInt.empty()))) {

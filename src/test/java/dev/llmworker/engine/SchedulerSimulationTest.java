@@ -83,7 +83,8 @@ class SchedulerSimulationTest {
         decoder.rowsAreIndependent = !decoder.deterministic() && random.nextBoolean();
         decoder.work = _ -> nowNanos += random.nextInt(4);
         var waiting = new WaitingQueue(1 + random.nextInt(20));
-        var scheduler = new Scheduler(decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, new EngineStats());
+        var scheduler = new Scheduler(
+                decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, new EngineStats(), Runnable::run);
         int idleSteps = 0;
         while (arrivals.size() < REQUESTS || idleSteps < 2) {
             int burst = random.nextInt(8) == 0 ? random.nextInt(12) : random.nextInt(2);

@@ -32,7 +32,7 @@ class SchedulerTest {
     }
 
     private Scheduler scheduler() {
-        return new Scheduler(decoder, _ -> false, waiting, () -> nowNanos, new EngineStats());
+        return new Scheduler(decoder, _ -> false, waiting, () -> nowNanos, new EngineStats(), Runnable::run);
     }
 
     private Sequence submit(int[] prompt, int tokens) {
@@ -64,7 +64,7 @@ class SchedulerTest {
     private static void assertText(int[] prompt, int tokens, Sequence sequence) {
         var text = new StringBuilder();
         for (var event : sequence) {
-            if (event instanceof Token(int _, String piece, var _)) {
+            if (event instanceof Token(int _, String piece, var _, var _)) {
                 text.append(piece);
             }
         }
@@ -235,7 +235,8 @@ class SchedulerTest {
     private void useRecurrent(boolean independent) {
         decoder = new FakeDecoder(4, 1000, false, true);
         decoder.rowsAreIndependent = independent;
-        scheduler = new Scheduler(decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, new EngineStats());
+        scheduler = new Scheduler(
+                decoder, id -> id == FakeDecoder.END, waiting, () -> nowNanos, new EngineStats(), Runnable::run);
     }
 
     /// Turns of a conversation, each of which ends with the token that ends answers.

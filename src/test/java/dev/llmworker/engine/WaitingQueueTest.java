@@ -30,7 +30,7 @@ class WaitingQueueTest {
     }
 
     private Scheduler scheduler(WaitingQueue waiting) {
-        return new Scheduler(decoder, _ -> false, waiting, () -> 0, new EngineStats());
+        return new Scheduler(decoder, _ -> false, waiting, () -> 0, new EngineStats(), Runnable::run);
     }
 
     @ParameterizedTest

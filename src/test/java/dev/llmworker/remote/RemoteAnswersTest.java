@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.llmworker.testing.ChatEvents;
 import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RemoteExtension;
 import dev.llmworker.testing.RunningWorker;
@@ -83,6 +84,16 @@ class RemoteAnswersTest {
     }
 
     @Test
+    void callsAndTheirResultsGoAlong() throws Exception {
+        var messages = "[{\"role\":\"user\",\"content\":\"a\"},"
+                + "{\"role\":\"assistant\",\"content\":\"\",\"reasoning_content\":\"hm\",\"tool_calls\":["
+                + "{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
+                + "{\"role\":\"tool\",\"content\":\"7\",\"tool_call_id\":\"c1\",\"name\":\"f\"}]";
+        assertEquals(
+                Events.json(messages), asked("{\"messages\":" + messages + "}").get("messages"));
+    }
+
+    @Test
     void whatIsForTheTemplateGoesAlong() throws Exception {
         var body =
                 asked("{\"prompt\":\"a\",\"reasoning_effort\":\"low\",\"stop_token_ids\":[7],\"top_p\":0,\"top_k\":-1,"
@@ -121,8 +132,23 @@ class RemoteAnswersTest {
                 .body());
         assertEquals("length", body.get("finish_reason").asText());
         assertEquals(
-                "{\"prompt_tokens\":11,\"completion_tokens\":5,\"total_tokens\":16}",
+                "{\"prompt_tokens\":11,\"completion_tokens\":5,\"total_tokens\":16,"
+                        + "\"prompt_tokens_details\":{\"cached_tokens\":0}}",
                 body.get("usage").toString());
+        remote.server().answers((_, wire) -> {
+            wire.stream();
+            wire.event(ChatEvents.of("{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}"));
+            wire.event(ChatEvents.usage(11, 1)
+                    .replace("\"usage\":{", "\"usage\":{\"prompt_tokens_details\":{\"cached_tokens\":7},"));
+            wire.event("[DONE]");
+            wire.raw("0\r\n\r\n");
+        });
+        var cached = remote.worker().post("/generate", "{\"prompt\":\"a\",\"details\":true}");
+        assertEquals(
+                7,
+                Events.json(cached.body())
+                        .at("/usage/prompt_tokens_details/cached_tokens")
+                        .asInt());
     }
 
     @Test

@@ -1,10 +1,12 @@
 package dev.llmworker.routes;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.net.httpserver.HttpServer;
+import dev.llmworker.generation.AnswerFormat;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.generation.RefusedException;
@@ -62,6 +64,29 @@ class ExamplesTest {
                     .finish(FinishReason.STOP);
             assertEquals("{\"label\":\"positive\"}", answer.join().body());
             assertEquals(200, answer.join().statusCode());
+        }
+    }
+
+    @Test
+    void extractAnswersWithWhatItsSchemaAllows() throws Exception {
+        try (var worker = worker("extract")) {
+            var answer = post(worker, "/extract", "{\"text\":\"Ann is in Rome.\"}");
+            var script = engine.next();
+            assertTrue(script.prompt().endsWith("as JSON.\n\nAnn is in Rome."), script.prompt());
+            var format = assertInstanceOf(AnswerFormat.Json.class, script.request.format());
+            assertEquals(
+                    8,
+                    new ObjectMapper()
+                            .readTree(format.schema())
+                            .at("/$defs/names/maxItems")
+                            .asInt());
+            var json = "{\"people\":[\"Ann\"],\"places\":[\"Rome\"],\"tone\":\"neutral\"}";
+            script.emit(json).finish(FinishReason.STOP);
+            assertEquals(json, answer.join().body());
+            var cut = post(worker, "/extract", "{\"text\":\"Ann\"}");
+            engine.next().emit("{\"people\":[").finish(FinishReason.LENGTH);
+            assertEquals(502, cut.join().statusCode());
+            assertTrue(cut.join().body().contains("raise maxTokens"), cut.join().body());
         }
     }
 

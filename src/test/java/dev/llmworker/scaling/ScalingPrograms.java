@@ -7,10 +7,8 @@ import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.net.URL;
 import java.net.URLClassLoader;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -24,10 +22,7 @@ final class ScalingPrograms {
 
     /// @return a loader of the programs and their libraries, which sees nothing of the worker's
     private static ClassLoader built() {
-        // Tests run in two processes, and a build is one at a time.
-        try (var channel = FileChannel.open(
-                        Path.of("target", "scaling-tests.lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-                var _ = channel.lock()) {
+        try {
             assertEquals(
                     0,
                     launched("LoadTest", List.of("--help")).inheritIO().start().waitFor(),

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 /// not.
 class ScalingVerdictsTest {
     /// Mostly they wait, so several run at a time.
-    private static final Semaphore AT_A_TIME = new Semaphore(4);
+    private static final Semaphore AT_A_TIME = new Semaphore(7);
 
     private static final int IDLE_MILLIS = 2500;
 

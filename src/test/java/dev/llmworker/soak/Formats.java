@@ -95,8 +95,7 @@ final class Formats {
         return new Attack(
                 name,
                 random -> Wire.post(
-                        "/v1/chat/completions",
-                        Prompts.chat("x", 1 + random.nextInt(100), fields.apply(random))),
+                        "/v1/chat/completions", Prompts.chat("x", 1 + random.nextInt(100), fields.apply(random))),
                 allowed);
     }
 
@@ -156,8 +155,10 @@ final class Formats {
                 + joined(
                         count,
                         i -> "{\"anyOf\":["
-                                + joined(4, j -> "{\"type\":\"string\",\"minLength\":" + i + ",\"maxLength\":"
-                                        + (i + j + 50) + "}")
+                                + joined(
+                                        4,
+                                        j -> "{\"type\":\"string\",\"minLength\":" + i + ",\"maxLength\":"
+                                                + (i + j + 50) + "}")
                                 + "]}")
                 + "]}";
     }
@@ -184,8 +185,10 @@ final class Formats {
 
     private static String patterns(Random random) {
         return "{\"type\":\"object\",\"patternProperties\":{"
-                + joined(6, i -> "\"" + "ab".charAt(i % 2) + ".{" + random.nextInt(30) + "}" + i + "\":{\"type\":"
-                        + "\"string\"}")
+                + joined(
+                        6,
+                        i -> "\"" + "ab".charAt(i % 2) + ".{" + random.nextInt(30) + "}" + i + "\":{\"type\":"
+                                + "\"string\"}")
                 + "},\"propertyNames\":{\"pattern\":\".*a.{" + random.nextInt(30) + "}\"}}";
     }
 }

@@ -11,8 +11,7 @@ record Gauges(WorkerUnderTest worker, Findings findings) {
 
     static void check(int status, String page, Findings findings) {
         var open = page.lines()
-                .filter(line ->
-                        line.matches("llmworker_\\w*(running|waiting|queue|connections|used)\\w*(\\{.*})? .*"))
+                .filter(line -> line.matches("llmworker_\\w*(running|waiting|queue|connections|used)\\w*(\\{.*})? .*"))
                 .filter(line -> !line.matches("\\w*(_limit|_total|_bucket|_sum|_count|_max|_created)\\b.*"))
                 .toList();
         var busy = open.stream().filter(line -> !line.matches(".* 0(\\.0)?")).toList();

@@ -88,8 +88,7 @@ final class HonestClient {
             findings.status(answer.status(), path);
             findings.count("answer " + path + " in a format");
             if (answer.status() == 200) {
-                prompts.check(
-                        findings, path, prompt, wanted, Prompts.strings("generated_text", answer.body()));
+                prompts.check(findings, path, prompt, wanted, Prompts.strings("generated_text", answer.body()));
             } else {
                 refused(path, answer.head());
             }

@@ -155,8 +155,7 @@ final class Hostile {
     }
 
     /// Nobody is there any more: what clients have taken comes back, some of it when a time-out ends.
-    private void awaitFloor(WorkerUnderTest worker, Prompts prompts, WorkerUnderTest.Sample before)
-            throws Exception {
+    private void awaitFloor(WorkerUnderTest worker, Prompts prompts, WorkerUnderTest.Sample before) throws Exception {
         var after = quiet(worker, prompts);
         for (var i = 0; i < QUIET_SECONDS && !isFloor(after, before); i++) {
             Thread.sleep(1_000);

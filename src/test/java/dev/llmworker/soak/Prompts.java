@@ -68,8 +68,8 @@ final class Prompts {
     void check(Findings findings, String path, String prompt, Formats.Wanted wanted, String text) {
         var before = alone.get(prompt + wanted.fields());
         if (!text.equals(before) || !wanted.allows(text)) {
-            findings.violation(path + ": \"" + prompt + "\" got \"" + text + "\", alone \"" + before + "\", in the format "
-                    + wanted.regex());
+            findings.violation(path + ": \"" + prompt + "\" got \"" + text + "\", alone \"" + before
+                    + "\", in the format " + wanted.regex());
         }
     }
 

@@ -100,7 +100,8 @@ class VerdictsTest {
 
     @Test
     void anAnswerThatHasNotItsFormatIsWrong() throws Exception {
-        assertFound((_, good) -> new Answer(good ? 200 : 401, ANSWER, false), it -> it.contains("in the format salt|iron"));
+        assertFound(
+                (_, good) -> new Answer(good ? 200 : 401, ANSWER, false), it -> it.contains("in the format salt|iron"));
     }
 
     @ParameterizedTest

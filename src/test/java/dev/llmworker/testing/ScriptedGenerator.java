@@ -14,6 +14,7 @@ import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.generation.ScoredToken;
+import dev.llmworker.text.chat.AnswerPart;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
@@ -104,6 +105,16 @@ public final class ScriptedGenerator implements Generator {
         public Script emit(String text, List<ScoredToken> scores) {
             events.add(new GenerationEvent.Token(index++, text, scores));
             return this;
+        }
+
+        /// Emits a token that adds these parts to the answer.
+        public Script emit(AnswerPart... parts) {
+            events.add(new GenerationEvent.Token(index++, "", List.of(), List.of(parts)));
+            return this;
+        }
+
+        public void finish(FinishReason reason, int reasoningTokens, AnswerPart... parts) {
+            events.add(new GenerationEvent.Finished(reason, 3, index, null, false, reasoningTokens, List.of(parts)));
         }
 
         public void finish(FinishReason reason) {

@@ -186,7 +186,7 @@ class FewestTokensTest {
         var tokenizer = GgufTokenizer.of(TinyVocabularies.byteLevel("qwen2").metadata());
         var marks = "\u0300\u0323\u0345\u0344\u0f71\u0f72\uD834\uDD65";
         assertTrue(tokenizer.fewestTokens("e" + marks.repeat(100_000)) > 1);
-        assertTrue(tokenizer.encodeText("e" + marks.repeat(60_000)).length > 60_000);
+        assertTrue(tokenizer.encodeText("e" + marks.repeat(30_000)).length > 30_000);
     }
 
     @Test

@@ -67,8 +67,8 @@ public final class DecodeBatch {
         return sampling[row];
     }
 
-    @Nullable
-    TokenHistory history(int row) {
+    /// What adjusts the logits of a row; null if nothing does.
+    public @Nullable TokenHistory history(int row) {
         return histories[row];
     }
 

@@ -320,6 +320,13 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                         "decode", call.integers(), call.numbers(), call.steps(), call.anySampled(), call.anyFiltered());
     }
 
+    /// Runs the layers of a step; [#decodeSteered] chooses its tokens. A GPU may still be working when this returns.
+    default void beginSteered(DecodeCall call) {
+        exported().run("begin_steered", call.integers());
+    }
+
+    /// After [#beginSteered].
+    ///
     /// @return the report, as [LogitProcessing#read] takes it
     default float[] decodeSteered(DecodeCall call, LogitProcessing.Arguments processing) {
         return exported()

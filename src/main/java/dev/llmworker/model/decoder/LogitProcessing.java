@@ -21,7 +21,7 @@ final class LogitProcessing {
     /// @param bias of the biased tokens
     /// @param bounded rows [k] that may only take some tokens
     /// @param allowed for each of these rows a bit for each token, the lowest first
-    /// @param top how many of the likeliest tokens are reported
+    /// @param top how many of the likeliest tokens are reported; -1: only the chosen one, and no log-probability
     record Arguments(
             long[] adjusted,
             double[] factors,
@@ -52,9 +52,9 @@ final class LogitProcessing {
         this.batch = batch;
         this.vocabulary = vocabulary;
         var adjustedRows = 0;
-        var most = 0;
+        var most = -1;
         for (var row = 0; row < batch.rows(); row++) {
-            most = Math.max(most, batch.sampling(row).logprobs().orElse(0));
+            most = Math.max(most, batch.sampling(row).logprobs().orElse(-1));
             var history = batch.history(row);
             if (history == null) {
                 continue;
@@ -126,10 +126,11 @@ final class LogitProcessing {
 
     /// Stores the log-probabilities in the batch.
     ///
-    /// @param report by step and row: the token, its log-probability, the likeliest tokens, theirs
+    /// @param report by step and row: the token; if some row wants them, its log-probability, the likeliest tokens,
+    ///     theirs
     /// @return the tokens by step, then by row
     int[] read(float[] report) {
-        var width = 2 + 2 * top;
+        var width = top < 0 ? 1 : 2 + 2 * top;
         var tokens = new int[report.length / width];
         var found = new @Nullable Logprobs[tokens.length];
         for (var i = 0; i < tokens.length; i++) {

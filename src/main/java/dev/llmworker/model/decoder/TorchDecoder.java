@@ -168,6 +168,8 @@ public final class TorchDecoder implements Decoder {
         var call = DecodeCall.of(batch, steps);
         int[] tokens;
         if (batch.isSteered()) {
+            program.beginSteered(call);
+            // Only now the masks of rows with a format are needed. Other threads compute them.
             var processing = new LogitProcessing(batch, description.vocabularySize());
             tokens = processing.read(program.decodeSteered(call, processing.arguments()));
         } else {

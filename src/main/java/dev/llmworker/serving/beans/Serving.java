@@ -4,6 +4,7 @@ import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.serving.camel.AnswerHeaders;
 import dev.llmworker.serving.camel.ClientPolicy;
+import dev.llmworker.serving.camel.DrainBeforeStop;
 import dev.llmworker.serving.camel.OutsideHeaders;
 import dev.llmworker.serving.camel.PortHttpEngine;
 import dev.llmworker.serving.camel.PortRouter;
@@ -25,10 +26,7 @@ import java.util.concurrent.Executors;
 import org.apache.camel.Exchange;
 import org.apache.camel.Predicate;
 import org.apache.camel.component.platform.http.PlatformHttpComponent;
-import org.apache.camel.spi.CamelEvent;
-import org.apache.camel.spi.EventNotifier;
 import org.apache.camel.spi.Registry;
-import org.apache.camel.support.SimpleEventNotifierSupport;
 
 /// What YAML routes find by name.
 public final class Serving {
@@ -49,7 +47,7 @@ public final class Serving {
         registry.bind("platform-http", http);
         registry.bind("vertx-websocket", new PortWebsocketComponent(port, router, stats));
         var generations = new Generations(generator, port.drain(), stats, port.memory());
-        registry.bind("drainBeforeStop", drainBeforeStop(() -> port.drain().run(stats, generations::endAll)));
+        registry.bind("drainBeforeStop", new DrainBeforeStop(() -> port.drain().run(stats, generations::endAll)));
         registry.bind("ping", new PingProcessor(generator));
         registry.bind("generate", new GenerateProcessor(generations, GenerateProcessor.Mode.WHOLE));
         registry.bind("stream", new GenerateProcessor(generations, GenerateProcessor.Mode.STREAM));
@@ -91,23 +89,6 @@ public final class Serving {
         registry.bind("clientWaits", (Predicate) Serving::clientWaits);
         registry.bind("routeUse", new RouteUse.Counters());
         registry.bind("virtualThreads", Executors.newVirtualThreadPerTaskExecutor());
-    }
-
-    /// Camel waits until the drain returns, and then stops its routes.
-    private static EventNotifier drainBeforeStop(Runnable drain) {
-        var notifier = new SimpleEventNotifierSupport() {
-            @Override
-            public boolean isEnabled(CamelEvent event) {
-                return event instanceof CamelEvent.CamelContextStoppingEvent;
-            }
-
-            @Override
-            public void notify(CamelEvent event) {
-                drain.run();
-            }
-        };
-        notifier.setIgnoreCamelContextEvents(false);
-        return notifier;
     }
 
     /// Whether an exchange came by HTTP or WebSocket, so that a client gets the error. Otherwise the source of

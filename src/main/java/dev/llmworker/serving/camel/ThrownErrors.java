@@ -7,6 +7,7 @@ import org.apache.camel.NamedNode;
 import org.apache.camel.Processor;
 import org.apache.camel.spi.InterceptStrategy;
 import org.apache.camel.support.processor.DelegateAsyncProcessor;
+import org.jspecify.annotations.Nullable;
 
 /// An [Error] that a step throws ends its exchange as an exception does. Camel lets it through instead, and then counts
 /// the exchange as running in its route for ever: the exchange stays in memory, and the route waits for it when it
@@ -14,7 +15,7 @@ import org.apache.camel.support.processor.DelegateAsyncProcessor;
 public final class ThrownErrors implements InterceptStrategy {
     @Override
     public Processor wrapProcessorInInterceptors(
-            CamelContext context, NamedNode step, Processor target, Processor next) {
+            CamelContext context, NamedNode step, Processor target, @Nullable Processor next) {
         return new DelegateAsyncProcessor(target) {
             @Override
             public boolean process(Exchange exchange, AsyncCallback callback) {

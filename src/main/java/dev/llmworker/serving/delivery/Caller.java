@@ -26,7 +26,10 @@ public record Caller(Client client, String route, @Nullable Exchange exchange) {
         if (exchange == null) {
             memory.close();
         } else {
-            ParsedBody.closeAfter(exchange, memory);
+            // The answer may have several choices, whose threads all come here.
+            synchronized (exchange) {
+                ParsedBody.closeAfter(exchange, memory);
+            }
         }
     }
 }

@@ -63,7 +63,7 @@ final class GenerationMeter {
     /// The engine's own times if it measures, else those of the reader: a slow client is not a slow engine.
     Timings timings(Answer<?> answer) {
         var measured = answer.timings();
-        return measured == null ? new Timings(0, -1, firstTokenNanos, sinceBegan()) : measured;
+        return measured == null ? new Timings(answer.cachedTokens(), -1, firstTokenNanos, sinceBegan()) : measured;
     }
 
     FinishedGeneration finished(Ending ending) {

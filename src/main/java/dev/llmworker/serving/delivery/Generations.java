@@ -2,6 +2,7 @@ package dev.llmworker.serving.delivery;
 
 import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
@@ -35,6 +36,11 @@ public final class Generations {
     private final WorkerStats stats;
     private final MemoryBudget budget;
     private final Set<Answer<?>> running = ConcurrentHashMap.newKeySet();
+
+    /// How a request comes to the generator.
+    interface Submission {
+        Generation submit(Generator generator, GenerationRequest request);
+    }
 
     /// Who gets an answer.
     public interface Recipient {
@@ -81,9 +87,21 @@ public final class Generations {
     /// @throws RefusedException if it is not accepted
     /// @throws RequestException if the worker stops
     public Ending run(GenerationRequest request, Caller caller, Reader reader) {
+        return run(request, caller, reader, Generator::submit, true);
+    }
+
+    /// As [#run], for a choice of a request.
+    ///
+    /// @param counts whether the request is counted with this choice
+    Ending run(GenerationRequest request, Caller caller, Reader reader, Submission submission, boolean counts) {
         var salted = request.withCacheSalt(caller.client().cacheSalt());
         return run(
-                () -> generator.submit(salted), GenerationMeter.of(request), caller, reader, event -> switch (event) {
+                () -> submission.submit(generator, salted),
+                GenerationMeter.of(request),
+                caller,
+                reader,
+                counts,
+                event -> switch (event) {
                     case GenerationEvent.Token token -> reader.token(token);
                     case GenerationEvent.Finished _ -> true;
                 });
@@ -91,10 +109,11 @@ public final class Generations {
 
     /// As [#run], of a request that another server answers in its own words.
     public Ending relay(OpenAiRelay relay, OpenAiRequest request, Caller caller, RelayReader reader) {
-        return run(() -> relay.relay(request), GenerationMeter.of(request), caller, reader, event -> switch (event) {
-            case RelayEvent.Chunk chunk -> reader.chunk(chunk);
-            case GenerationEvent.Finished _ -> true;
-        });
+        return run(
+                () -> relay.relay(request), GenerationMeter.of(request), caller, reader, true, event -> switch (event) {
+                    case RelayEvent.Chunk chunk -> reader.chunk(chunk);
+                    case GenerationEvent.Finished _ -> true;
+                });
     }
 
     private <E extends HeldEvent> Ending run(
@@ -102,6 +121,7 @@ public final class Generations {
             GenerationMeter meter,
             Caller caller,
             Recipient recipient,
+            boolean counts,
             Predicate<E> reader) {
         try (var memory = budget.lease();
                 var answer = submit(submission, caller.client());
@@ -110,6 +130,10 @@ public final class Generations {
                 var _ = caller.client().onGone(answer::close)) {
             var held = new AnswerMemory(memory);
             begin(answer, caller, recipient, held);
+            if (counts) {
+                stats.recordAccepted();
+                stats.keys().recordAccepted(caller.client().keyLabel());
+            }
             // From now on it is counted when it has finished.
             withdrawal.keep();
             Ending ending = null;
@@ -175,8 +199,6 @@ public final class Generations {
             answer.countIn(memory);
             recipient.began(answer);
             answer.awaitAccepted();
-            stats.recordAccepted();
-            stats.keys().recordAccepted(caller.client().keyLabel());
         } catch (RefusedException e) {
             stats.recordRefused(e.reason().name().toLowerCase(Locale.ROOT));
             throw e;

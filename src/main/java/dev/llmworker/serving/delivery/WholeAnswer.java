@@ -3,27 +3,36 @@ package dev.llmworker.serving.delivery;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.HeldEvent;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.chat.ToolCall;
 import java.util.ArrayList;
 import java.util.List;
 
 /// Collects an answer that is sent as a whole.
 ///
 /// Threading: the request's thread.
-public final class WholeAnswer implements Generations.Reader {
+public final class WholeAnswer implements Choices.Reader {
     /// The text, and its JSON.
     public static final long BYTES_PER_CHARACTER = 4;
 
     private final Caller caller;
     private final StringBuilder text = new StringBuilder();
+    private final StringBuilder reasoning = new StringBuilder();
+    private final List<Call> calls = new ArrayList<>(0);
     private final List<GenerationEvent.Token> scored = new ArrayList<>(0);
     private long scoredBytes;
+    private long keptOfCalls;
 
     public WholeAnswer(Caller caller) {
         this.caller = caller;
     }
+
+    /// A call of a tool while its arguments grow.
+    private record Call(String id, String name, StringBuilder arguments) {}
 
     /// Runs a generation to its end.
     ///
@@ -38,7 +47,11 @@ public final class WholeAnswer implements Generations.Reader {
 
     @Override
     public boolean token(GenerationEvent.Token token) {
-        text.append(token.text());
+        if (token.parts().isEmpty()) {
+            text.append(token.text());
+        } else {
+            token.parts().forEach(this::add);
+        }
         if (!token.scores().isEmpty()) {
             scored.add(token);
             scoredBytes += token.heldBytes();
@@ -47,12 +60,45 @@ public final class WholeAnswer implements Generations.Reader {
     }
 
     @Override
-    public long keptBytes() {
-        return BYTES_PER_CHARACTER * text.length() + scoredBytes;
+    public void finished(Ending ending) {
+        ending.finished().parts().forEach(this::add);
     }
 
+    private void add(AnswerPart part) {
+        switch (part) {
+            case AnswerPart.Content(var more) -> text.append(more);
+            case AnswerPart.Reasoning(var more) -> reasoning.append(more);
+            case AnswerPart.CallStart(var _, var id, var name) -> {
+                calls.add(new Call(id, name, new StringBuilder()));
+                keptOfCalls += HeldEvent.OBJECT_BYTES + BYTES_PER_CHARACTER * (id.length() + name.length());
+            }
+            case AnswerPart.CallArguments(var index, var json) -> {
+                calls.get(index).arguments.append(json);
+                keptOfCalls += BYTES_PER_CHARACTER * json.length();
+            }
+        }
+    }
+
+    @Override
+    public long keptBytes() {
+        return BYTES_PER_CHARACTER * (text.length() + reasoning.length()) + keptOfCalls + scoredBytes;
+    }
+
+    /// The text for the user; the whole text if the request did not ask for parts.
     public String text() {
         return text.toString();
+    }
+
+    /// What the model thought; empty if it did not, or if the request did not ask for parts.
+    public String reasoning() {
+        return reasoning.toString();
+    }
+
+    /// The calls of tools, in their order.
+    public List<ToolCall> calls() {
+        return calls.stream()
+                .map(call -> new ToolCall(call.id, call.name, call.arguments.toString()))
+                .toList();
     }
 
     /// The tokens that have scores.

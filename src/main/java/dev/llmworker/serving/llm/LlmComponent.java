@@ -43,7 +43,7 @@ public final class LlmComponent extends DefaultComponent {
             }
         }
         setProperties(endpoint, parameters);
-        LlmOptions.of(endpoint).check();
+        endpoint.readOptions();
         return endpoint;
     }
 

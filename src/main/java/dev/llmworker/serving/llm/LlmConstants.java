@@ -28,6 +28,21 @@ public final class LlmConstants {
     @Metadata(label = "producer", description = "Overrides ignoreEos.", javaType = "Boolean")
     public static final String IGNORE_EOS = "CamelLlmIgnoreEos";
 
+    @Metadata(label = "producer", description = "Overrides minTokens.", javaType = "Long")
+    public static final String MIN_TOKENS = "CamelLlmMinTokens";
+
+    @Metadata(label = "producer", description = "Overrides stop: a text or a list of texts.", javaType = "Object")
+    public static final String STOP = "CamelLlmStop";
+
+    @Metadata(label = "producer", description = "Overrides presencePenalty.", javaType = "Double")
+    public static final String PRESENCE_PENALTY = "CamelLlmPresencePenalty";
+
+    @Metadata(label = "producer", description = "Overrides frequencyPenalty.", javaType = "Double")
+    public static final String FREQUENCY_PENALTY = "CamelLlmFrequencyPenalty";
+
+    @Metadata(label = "producer", description = "Overrides repetitionPenalty.", javaType = "Double")
+    public static final String REPETITION_PENALTY = "CamelLlmRepetitionPenalty";
+
     @Metadata(description = "Why the text ended: stop, or length if maxTokens cut it.", javaType = "String")
     public static final String FINISH_REASON = "CamelLlmFinishReason";
 

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.llm;
 
+import java.io.IOException;
 import java.time.Duration;
 import org.apache.camel.Category;
 import org.apache.camel.Consumer;
@@ -25,8 +26,12 @@ import org.jspecify.annotations.Nullable;
         headersClass = LlmConstants.class)
 public final class LlmEndpoint extends DefaultEndpoint {
     private final LlmComponent component;
+    /// What the parameters say, read and checked when the route was loaded.
+    private @Nullable LlmOptions options;
 
-    @UriPath(enums = "generate", description = "What to do: generate replaces the body by the text generated from it.")
+    @UriPath(
+            enums = "generate",
+            description = "What to do: generate replaces the body by the answer generated from it.")
     @Metadata(required = true)
     private String operation = LlmComponent.PATH;
 
@@ -54,6 +59,38 @@ public final class LlmEndpoint extends DefaultEndpoint {
     @UriParam(description = "Generates on after the model's end-of-sequence token.")
     private @Nullable Boolean ignoreEos;
 
+    @UriParam(description = "The least tokens of the text before it may end.")
+    private @Nullable Long minTokens;
+
+    @UriParam(
+            description = "The text ends before the first of these words. A message may have a list in the "
+                    + "header CamelLlmStop.")
+    private @Nullable String stop;
+
+    @UriParam(description = "Lowers the logits of tokens that the text has already, -2 to 2.")
+    private @Nullable Double presencePenalty;
+
+    @UriParam(description = "Lowers the logits of tokens by how often the text has them already, -2 to 2.")
+    private @Nullable Double frequencyPenalty;
+
+    @UriParam(description = "Divides the logits of tokens that the prompt or the text has already; 1 changes nothing.")
+    private @Nullable Double repetitionPenalty;
+
+    @UriParam(
+            description = "A JSON schema that the answer must match: file:, classpath:, or the schema itself. "
+                    + "The body is then the parsed value: a Map, a List, a String, a number, a Boolean or "
+                    + "null.")
+    private @Nullable String schema;
+
+    @UriParam(enums = "json_object", description = "json_object: the answer is any JSON object, and the body is a Map.")
+    private @Nullable String responseFormat;
+
+    @UriParam(description = "A regular expression that the whole text must match.")
+    private @Nullable String regex;
+
+    @UriParam(description = "The texts that the answer may be, separated by commas.")
+    private @Nullable String choice;
+
     @UriParam(
             javaType = "java.time.Duration",
             description =
@@ -74,8 +111,16 @@ public final class LlmEndpoint extends DefaultEndpoint {
     }
 
     @Override
-    public Producer createProducer() {
-        return new LlmProducer(this, component.generations(), component.vertx(), LlmOptions.of(this));
+    public Producer createProducer() throws IOException {
+        var read = options == null ? readOptions() : options;
+        return new LlmProducer(this, component.generations(), component.vertx(), read);
+    }
+
+    LlmOptions readOptions() throws IOException {
+        var read = LlmOptions.of(this);
+        read.check();
+        options = read;
+        return read;
     }
 
     @Override
@@ -176,5 +221,77 @@ public final class LlmEndpoint extends DefaultEndpoint {
 
     public void setPatience(Duration patience) {
         this.patience = patience;
+    }
+
+    public @Nullable Long getMinTokens() {
+        return minTokens;
+    }
+
+    public void setMinTokens(@Nullable Long minTokens) {
+        this.minTokens = minTokens;
+    }
+
+    public @Nullable String getStop() {
+        return stop;
+    }
+
+    public void setStop(@Nullable String stop) {
+        this.stop = stop;
+    }
+
+    public @Nullable Double getPresencePenalty() {
+        return presencePenalty;
+    }
+
+    public void setPresencePenalty(@Nullable Double presencePenalty) {
+        this.presencePenalty = presencePenalty;
+    }
+
+    public @Nullable Double getFrequencyPenalty() {
+        return frequencyPenalty;
+    }
+
+    public void setFrequencyPenalty(@Nullable Double frequencyPenalty) {
+        this.frequencyPenalty = frequencyPenalty;
+    }
+
+    public @Nullable Double getRepetitionPenalty() {
+        return repetitionPenalty;
+    }
+
+    public void setRepetitionPenalty(@Nullable Double repetitionPenalty) {
+        this.repetitionPenalty = repetitionPenalty;
+    }
+
+    public @Nullable String getSchema() {
+        return schema;
+    }
+
+    public void setSchema(@Nullable String schema) {
+        this.schema = schema;
+    }
+
+    public @Nullable String getResponseFormat() {
+        return responseFormat;
+    }
+
+    public void setResponseFormat(@Nullable String responseFormat) {
+        this.responseFormat = responseFormat;
+    }
+
+    public @Nullable String getRegex() {
+        return regex;
+    }
+
+    public void setRegex(@Nullable String regex) {
+        this.regex = regex;
+    }
+
+    public @Nullable String getChoice() {
+        return choice;
+    }
+
+    public void setChoice(@Nullable String choice) {
+        this.choice = choice;
     }
 }

@@ -1,9 +1,14 @@
 package dev.llmworker.serving.llm;
 
+import dev.llmworker.serving.request.AnswerFormats;
 import dev.llmworker.serving.request.WireFormat;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
+import dev.llmworker.serving.wire.UsesRegex;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -12,22 +17,65 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 import org.apache.camel.CamelContext;
 import org.apache.camel.Message;
+import org.apache.camel.support.ResourceHelper;
 import org.jspecify.annotations.Nullable;
 
 /// What an `llm:generate` step of a route says of its generations.
 ///
 /// @param fields those of a request, as `POST /generate` has them, with their JSON types
+/// @param format the option that says what the answer must look like; null if it may be any text
 /// @param timeout the longest a generation may take; zero for no limit but the worker's
 /// @param patience how long a message waits while the model loads or the queue is full; zero for not at all
-record LlmOptions(Map<String, Object> fields, Duration timeout, Duration patience) {
+@UsesRegex("the text of a route")
+record LlmOptions(Map<String, Object> fields, @Nullable Format format, Duration timeout, Duration patience) {
     private static final String HEADER_PREFIX = "CamelLlm";
 
     private static final List<String> DURATIONS = List.of("timeout", "patience");
 
+    /// What the answer must look like.
+    enum Format {
+        SCHEMA("schema", LlmEndpoint::getSchema),
+        RESPONSE_FORMAT("responseFormat", LlmEndpoint::getResponseFormat),
+        REGEX("regex", LlmEndpoint::getRegex),
+        CHOICE("choice", LlmEndpoint::getChoice);
+
+        final String option;
+        private final Function<LlmEndpoint, @Nullable String> value;
+
+        Format(String option, Function<LlmEndpoint, @Nullable String> value) {
+            this.option = option;
+            this.value = value;
+        }
+
+        boolean isJson() {
+            return this == SCHEMA || this == RESPONSE_FORMAT;
+        }
+
+        /// The fields of a request, as `POST /generate` has them.
+        private Map<String, Object> fields(String text, CamelContext context) throws IOException {
+            return switch (this) {
+                case SCHEMA -> Map.of("structured_outputs", Map.of("json", schema(text, context)));
+                case RESPONSE_FORMAT -> Map.of("response_format", Map.of("type", text));
+                case REGEX -> Map.of("structured_outputs", Map.of("regex", text));
+                case CHOICE -> Map.of("structured_outputs", Map.of("choice", List.of(text.split(","))));
+            };
+        }
+
+        private static String schema(String text, CamelContext context) throws IOException {
+            if (text.stripLeading().startsWith("{")) {
+                return text;
+            }
+            try (var stream = ResourceHelper.resolveMandatoryResourceAsInputStream(context, text)) {
+                return new String(stream.readAllBytes(), StandardCharsets.UTF_8);
+            }
+        }
+    }
+
     private enum Kind {
         WHOLE("a whole number"),
         DECIMAL("a number"),
-        FLAG("true or false");
+        FLAG("true or false"),
+        TEXTS("a text or a list of texts");
 
         private final String words;
 
@@ -54,12 +102,19 @@ record LlmOptions(Map<String, Object> fields, Duration timeout, Duration patienc
             new Field("top_p", "topP", Kind.DECIMAL, LlmEndpoint::getTopP),
             new Field("min_p", "minP", Kind.DECIMAL, LlmEndpoint::getMinP),
             new Field("seed", "seed", Kind.WHOLE, LlmEndpoint::getSeed),
+            new Field("min_tokens", "minTokens", Kind.WHOLE, LlmEndpoint::getMinTokens),
+            new Field("stop", "stop", Kind.TEXTS, LlmEndpoint::getStop),
+            new Field("presence_penalty", "presencePenalty", Kind.DECIMAL, LlmEndpoint::getPresencePenalty),
+            new Field("frequency_penalty", "frequencyPenalty", Kind.DECIMAL, LlmEndpoint::getFrequencyPenalty),
+            new Field("repetition_penalty", "repetitionPenalty", Kind.DECIMAL, LlmEndpoint::getRepetitionPenalty),
             new Field("raw", "raw", Kind.FLAG, LlmEndpoint::getRaw),
             new Field("ignore_eos", "ignoreEos", Kind.FLAG, LlmEndpoint::getIgnoreEos));
 
     /// The options, as Camel's components have them.
     static List<String> names() {
-        return Stream.concat(FIELDS.stream().map(Field::option), DURATIONS.stream())
+        var formats = Arrays.stream(Format.values()).map(format -> format.option);
+        return Stream.of(FIELDS.stream().map(Field::option), formats, DURATIONS.stream())
+                .flatMap(names -> names)
                 .toList();
     }
 
@@ -99,7 +154,8 @@ record LlmOptions(Map<String, Object> fields, Duration timeout, Duration patienc
         return duration;
     }
 
-    static LlmOptions of(LlmEndpoint endpoint) {
+    /// @throws IOException if the file of a schema cannot be read
+    static LlmOptions of(LlmEndpoint endpoint) throws IOException {
         var fields = new LinkedHashMap<String, Object>();
         for (var field : FIELDS) {
             var value = field.value.apply(endpoint);
@@ -107,7 +163,19 @@ record LlmOptions(Map<String, Object> fields, Duration timeout, Duration patienc
                 fields.put(field.field, value);
             }
         }
-        return new LlmOptions(Map.copyOf(fields), endpoint.getTimeout(), endpoint.getPatience());
+        @Nullable Format found = null;
+        for (var format : Format.values()) {
+            var text = format.value.apply(endpoint);
+            if (text != null) {
+                if (found != null) {
+                    throw new IllegalArgumentException(
+                            found.option + " and " + format.option + " are both there; an answer has one format");
+                }
+                found = format;
+                fields.putAll(format.fields(text, endpoint.getCamelContext()));
+            }
+        }
+        return new LlmOptions(Map.copyOf(fields), found, endpoint.getTimeout(), endpoint.getPatience());
     }
 
     /// @throws RequestException naming the field that is out of its bounds
@@ -128,9 +196,13 @@ record LlmOptions(Map<String, Object> fields, Duration timeout, Duration patienc
         if (message.getBody() instanceof Map<?, ?> body) {
             return request(body, headers);
         }
+        if (message.getBody() instanceof List<?> messages) {
+            return request(Map.of("messages", messages), headers);
+        }
         var prompt = message.getBody(String.class);
         if (prompt == null) {
-            throw RequestException.invalid("the prompt is missing; the body must be a text or a Map");
+            throw RequestException.invalid(
+                    "the prompt is missing; the body must be a text, a Map, or a list of messages");
         }
         return request(Map.of("prompt", prompt), headers);
     }
@@ -138,13 +210,19 @@ record LlmOptions(Map<String, Object> fields, Duration timeout, Duration patienc
     private Map<String, Object> request(Map<?, ?> body, Map<String, Object> headers) {
         var request = new LinkedHashMap<String, Object>();
         body.forEach((name, value) -> request.put(String.valueOf(name), value));
+        if (format != null) {
+            request.keySet().removeAll(AnswerFormats.FIELDS);
+        }
         request.putAll(fields);
         request.putAll(headers);
         return request;
     }
 
     private static Object typed(String name, Object value, Kind kind) {
-        var text = value.toString().strip();
+        if (kind == Kind.TEXTS && value instanceof List) {
+            return value;
+        }
+        var text = kind == Kind.TEXTS ? value.toString() : value.toString().strip();
         try {
             return switch (kind) {
                 case WHOLE -> Long.valueOf(text);
@@ -155,6 +233,7 @@ record LlmOptions(Map<String, Object> fields, Duration timeout, Duration patienc
                     }
                     yield Boolean.valueOf(text);
                 }
+                case TEXTS -> text;
             };
         } catch (IllegalArgumentException _) {
             throw RequestException.invalid(

@@ -1,20 +1,26 @@
 package dev.llmworker.serving.openai;
 
+import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.HttpClient;
 import dev.llmworker.serving.delivery.Caller;
+import dev.llmworker.serving.delivery.Choices;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.SseWriter;
 import dev.llmworker.serving.delivery.WholeAnswer;
+import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.ParsedBody;
 import java.nio.charset.StandardCharsets;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.function.IntFunction;
+import java.util.stream.Stream;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
 
@@ -74,14 +80,46 @@ public final class CompletionProcessor implements Processor {
         var writer = kind.writers.of(request, modelId, clock.instant().getEpochSecond());
         var caller = Caller.of(exchange);
         if (request.stream()) {
-            SseWriter.stream(generations, request.generation(), caller.route(), client, writer);
+            var stream = new SseWriter(client);
+            var streaming = new Caller(client, caller.route());
+            stream.run(
+                    () -> Ending.of(
+                            run(request, streaming, choice -> new Streamed(choice, stream, writer)),
+                            request.perPrompt()),
+                    writer);
             exchange.setRouteStop(true);
             return;
         }
-        var answer = new WholeAnswer(caller);
-        var ending = answer.run(generations, request.generation());
+        var choices = Stream.generate(() -> new WholeAnswer(caller))
+                .limit(request.choices())
+                .toList();
+        var endings = run(request, caller, choices::get);
+        var all = Ending.of(endings, request.perPrompt());
         var logprobs = request.generation().sampling().logprobs().isPresent();
         message.setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
-        message.setBody(writer.answer(answer, ending, logprobs).getBytes(StandardCharsets.UTF_8));
+        message.setBody(writer.answer(choices, endings, all, logprobs).getBytes(StandardCharsets.UTF_8));
+    }
+
+    private List<Ending> run(CompletionRequest request, Caller caller, IntFunction<? extends Choices.Reader> readers) {
+        return new Choices(generations, caller, request.choices(), request.perPrompt(), request::choice, readers).run();
+    }
+
+    /// Streams one choice.
+    private record Streamed(int choice, SseWriter stream, CompletionWriter writer) implements Choices.Reader {
+        @Override
+        public void accepted() {
+            stream.open();
+            stream.send(writer.began(choice));
+        }
+
+        @Override
+        public boolean token(GenerationEvent.Token token) {
+            return stream.send(writer.token(choice, token));
+        }
+
+        @Override
+        public void finished(Ending ending) {
+            stream.send(writer.finished(choice, ending));
+        }
     }
 }

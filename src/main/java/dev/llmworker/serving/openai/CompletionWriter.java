@@ -7,7 +7,9 @@ import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.EventWriter;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.text.chat.AnswerPart;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -17,8 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Writes one answer of OpenAI's API, as a whole or as events.
 ///
-/// Threading: one answer, one thread.
-public abstract class CompletionWriter implements EventWriter.OfTokens {
+/// Threading: one thread at a time.
+public abstract class CompletionWriter implements EventWriter {
     static final String LAST_EVENT = "[DONE]";
     private static final float LEAST_LOGPROB = -9999;
 
@@ -38,24 +40,22 @@ public abstract class CompletionWriter implements EventWriter.OfTokens {
         this.includeUsage = includeUsage;
     }
 
-    /// An answer or event with its one choice.
-    ///
     /// @param content the members that say what was generated
     /// @param reason why it ended; null if it goes on
-    private Map<String, Object> answer(Map<String, ?> content, @Nullable Object logprobs, @Nullable String reason) {
+    private static Map<String, @Nullable Object> choice(
+            int index, Map<String, ?> content, @Nullable Object logprobs, @Nullable String reason) {
         var choice = new LinkedHashMap<String, @Nullable Object>();
-        choice.put("index", 0);
+        choice.put("index", index);
         choice.putAll(content);
         choice.put("logprobs", logprobs);
         choice.put("finish_reason", reason);
-        var answer = new LinkedHashMap<>(head);
-        answer.put("choices", List.of(choice));
-        return answer;
+        return choice;
     }
 
-    /// One event with its choice.
-    final String event(Map<String, ?> content, @Nullable Object logprobs, @Nullable String reason) {
-        var event = answer(content, logprobs, reason);
+    /// One event, which is of one choice.
+    final String event(int choice, Map<String, ?> content, @Nullable Object logprobs, @Nullable String reason) {
+        var event = new LinkedHashMap<>(head);
+        event.put("choices", List.of(choice(choice, content, logprobs, reason)));
         // If usage comes at the end, all events have the member.
         if (includeUsage) {
             event.put("usage", null);
@@ -63,45 +63,78 @@ public abstract class CompletionWriter implements EventWriter.OfTokens {
         return Json.text(event);
     }
 
-    /// The members of a choice that carry a piece of text.
-    abstract Map<String, ?> piece(String text);
+    /// The members of a choice that carry a part of the answer.
+    abstract Map<String, ?> piece(AnswerPart part);
 
     /// The members of the last choice of a stream, which carries no text.
     abstract Map<String, ?> end();
 
     /// The members of the choice of a whole answer.
-    abstract Map<String, ?> whole(String text);
+    abstract Map<String, ?> whole(WholeAnswer answer);
 
-    /// Log-probabilities of tokens in their order.
-    abstract Map<String, ?> logprobs(List<GenerationEvent.Token> tokens);
+    /// Token counts.
+    abstract Map<String, ?> usage(Ending all);
+
+    /// Log-probabilities of tokens of a choice in their order.
+    abstract Map<String, ?> logprobs(int choice, List<GenerationEvent.Token> tokens);
 
     /// The answer as a whole.
-    final String answer(WholeAnswer answer, Ending ending, boolean logprobs) {
-        var whole = answer(whole(answer.text()), logprobs ? logprobs(answer.scored()) : null, ending.openAiReason());
-        whole.put("usage", ending.usage());
-        return Json.text(whole);
-    }
-
-    @Override
-    public final List<String> token(GenerationEvent.Token token) {
-        var scored = !token.scores().isEmpty();
-        // A token that adds nothing to see needs no event.
-        if (token.text().isEmpty() && !scored) {
-            return List.of();
+    ///
+    /// @param choices in their order
+    /// @param endings those of the choices
+    /// @param all how they ended together
+    final String answer(List<WholeAnswer> choices, List<Ending> endings, Ending all, boolean logprobs) {
+        var list = new ArrayList<Map<String, @Nullable Object>>();
+        for (var index = 0; index < choices.size(); index++) {
+            var choice = choices.get(index);
+            var scores = logprobs ? logprobs(index, choice.scored()) : null;
+            list.add(choice(index, whole(choice), scores, endings.get(index).openAiReason()));
         }
-        return List.of(event(piece(token.text()), scored ? logprobs(List.of(token)) : null, null));
+        var answer = new LinkedHashMap<>(head);
+        answer.put("choices", list);
+        answer.put("usage", usage(all));
+        return Json.text(answer);
+    }
+
+    /// Sent when a choice is accepted.
+    List<String> began(int choice) {
+        return List.of();
+    }
+
+    final List<String> token(int choice, GenerationEvent.Token token) {
+        var scored = !token.scores().isEmpty();
+        var parts = token.parts();
+        // A token that adds nothing to see needs no event.
+        if (parts.isEmpty() && (scored || !token.text().isEmpty())) {
+            parts = List.of(new AnswerPart.Content(token.text()));
+        }
+        var events = new ArrayList<String>(1);
+        for (var part : parts) {
+            var scores = scored && events.isEmpty() ? logprobs(choice, List.of(token)) : null;
+            events.add(event(choice, piece(part), scores, null));
+        }
+        return events;
+    }
+
+    /// Sent when a choice has ended.
+    final List<String> finished(int choice, Ending ending) {
+        var events = new ArrayList<String>(1);
+        for (var part : ending.finished().parts()) {
+            events.add(event(choice, piece(part), null, null));
+        }
+        events.add(event(choice, end(), null, ending.openAiReason()));
+        return events;
     }
 
     @Override
-    public final List<String> finished(Ending ending) {
-        var last = event(end(), null, ending.openAiReason());
+    public final List<String> finished(Ending all) {
         if (!includeUsage) {
-            return List.of(last, LAST_EVENT);
+            return List.of(LAST_EVENT);
         }
         var usage = new LinkedHashMap<>(head);
         usage.put("choices", List.of());
-        usage.put("usage", ending.usage());
-        return List.of(last, Json.text(usage), LAST_EVENT);
+        usage.put("usage", usage(all));
+        return List.of(Json.text(usage), LAST_EVENT);
     }
 
     @Override

@@ -1,6 +1,5 @@
 package dev.llmworker.serving.openai;
 
-import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.RelayEvent;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.EventWriter;
@@ -46,8 +45,7 @@ final class RelayWriter implements EventWriter {
 
     @Override
     public List<String> finished(Ending ending) {
-        var reason = ending.finished().reason();
-        if (reason == FinishReason.STOP || reason == FinishReason.LENGTH) {
+        if (!ending.isCut()) {
             return List.of(DONE);
         }
         var before = last;

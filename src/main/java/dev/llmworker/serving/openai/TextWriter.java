@@ -2,6 +2,9 @@ package dev.llmworker.serving.openai;
 
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.ScoredToken;
+import dev.llmworker.serving.delivery.WholeAnswer;
+import dev.llmworker.serving.wire.Ending;
+import dev.llmworker.text.chat.AnswerPart;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -13,34 +16,44 @@ final class TextWriter extends CompletionWriter {
     /// Marks a key as bytes, for tokens that are part of a character.
     private static final String BYTES = "bytes:";
 
-    /// Characters of the answer before the tokens whose scores are written next.
-    private int offset;
+    /// Characters of each choice before the tokens whose scores are written next.
+    private final int[] offsets;
 
     TextWriter(CompletionRequest request, String modelId, long createdSeconds) {
         super("cmpl-", "text_completion", modelId, createdSeconds, request.includeUsage());
+        offsets = new int[request.choices()];
     }
 
     @Override
-    Map<String, ?> piece(String text) {
+    Map<String, ?> piece(AnswerPart part) {
+        return text(part instanceof AnswerPart.Content(var text) ? text : "");
+    }
+
+    private static Map<String, ?> text(String text) {
         return Map.of("text", text);
     }
 
     @Override
     Map<String, ?> end() {
-        return piece("");
+        return text("");
     }
 
     @Override
-    Map<String, ?> whole(String text) {
-        return piece(text);
+    Map<String, ?> whole(WholeAnswer answer) {
+        return text(answer.text());
     }
 
     @Override
-    Map<String, ?> logprobs(List<GenerationEvent.Token> tokens) {
-        var offsets = new ArrayList<Integer>();
+    Map<String, ?> usage(Ending all) {
+        return all.usage();
+    }
+
+    @Override
+    Map<String, ?> logprobs(int choice, List<GenerationEvent.Token> tokens) {
+        var begins = new ArrayList<Integer>();
         for (var token : tokens) {
-            offsets.add(offset);
-            offset += token.text().length();
+            begins.add(offsets[choice]);
+            offsets[choice] += token.text().length();
         }
         var members = new LinkedHashMap<String, Object>();
         members.put("tokens", tokens.stream().map(token -> key(chosen(token))).toList());
@@ -48,7 +61,7 @@ final class TextWriter extends CompletionWriter {
                 "token_logprobs",
                 tokens.stream().map(token -> finite(chosen(token).logprob())).toList());
         members.put("top_logprobs", tokens.stream().map(TextWriter::likeliest).toList());
-        members.put("text_offset", offsets);
+        members.put("text_offset", begins);
         return members;
     }
 

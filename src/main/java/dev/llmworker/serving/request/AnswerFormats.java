@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
 /// Reads what an answer must look like: `response_format` of OpenAI's API, and `structured_outputs`, `guided_json`,
 /// `guided_regex` and `guided_choice` of vLLM's.
 public final class AnswerFormats {
-    static final Set<String> FIELDS =
+    /// The names of all of these.
+    public static final Set<String> FIELDS =
             Set.of("response_format", "structured_outputs", "guided_json", "guided_regex", "guided_choice");
 
     /// Members that do not change what is allowed.

@@ -2,8 +2,12 @@ package dev.llmworker.serving.request;
 
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
+import dev.llmworker.serving.wire.StrictJson;
 import dev.llmworker.text.chat.ChatMessage;
+import dev.llmworker.text.chat.ToolCall;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -13,17 +17,27 @@ import org.jspecify.annotations.Nullable;
 
 /// Reads the messages of a conversation: each has a `role`, and a `content` that is a string or a list of
 /// `{"type":"text","text":"…"}`, whose texts are lines then. A turn of the assistant may have no content:
-/// servers answer so if nothing was generated, and clients send it back.
+/// servers answer so if nothing was generated, and clients send it back. It may have `tool_calls`, to which
+/// messages of the role `tool` give the results by `tool_call_id`.
 public final class ChatMessages {
     static final int MAX_MESSAGES = 1024;
 
     private static final String FIELD = "messages";
     private static final String ASSISTANT = "assistant";
-    private static final Set<String> ROLES = Set.of("system", "user", ASSISTANT);
+    private static final String TOOL = "tool";
+    private static final Set<String> ROLES = Set.of("system", "user", ASSISTANT, TOOL);
     /// The newer name of `system`; templates know the older.
     private static final String DEVELOPER = "developer";
     /// What a message may say in place of its content.
-    private static final List<String> UNSUPPORTED = List.of("refusal", "audio");
+    private static final List<String> UNSUPPORTED = List.of("refusal", "audio", "function_call");
+
+    private static final String CALLS = "tool_calls";
+    private static final String CALL_ID = "tool_call_id";
+    static final int MAX_CALLS = 128;
+    static final int MAX_ID_CHARACTERS = 256;
+
+    /// The names of the functions that were called before, by the ids of the calls.
+    private final Map<String, String> called = new HashMap<>();
 
     private ChatMessages() {}
 
@@ -39,28 +53,25 @@ public final class ChatMessages {
             throw RequestException.invalid(
                     FIELD, "messages has " + list.size() + " entries; it must have 1 to " + MAX_MESSAGES);
         }
+        var reader = new ChatMessages();
         var messages = new ArrayList<ChatMessage>(list.size());
         for (var entry : list) {
-            messages.add(message(FIELD + "[" + messages.size() + "]", entry));
+            messages.add(reader.message(FIELD + "[" + messages.size() + "]", entry));
         }
         return messages;
     }
 
-    private static ChatMessage message(String at, @Nullable Object entry) {
+    private ChatMessage message(String at, @Nullable Object entry) {
         if (!(entry instanceof Map<?, ?> map)) {
             throw RequestFields.wrong(at, entry, "an object with role and content");
         }
         var fields = new RequestFields(map);
         var role = within(at, () -> fields.text("role"));
-        if (!UnsupportedFields.asksForNothing(map.get("tool_calls"))
-                || !UnsupportedFields.asksForNothing(map.get("function_call"))) {
-            throw RequestException.invalid(at, at + " calls a tool, which is not supported");
-        }
         if (!ROLES.contains(role) && !role.equals(DEVELOPER)) {
             throw RequestException.invalid(
                     at + ".role",
                     at + ".role is \"" + RequestFields.shortened(role)
-                            + "\"; it must be system, developer, user or assistant");
+                            + "\"; it must be system, developer, user, assistant or tool");
         }
         for (var name : UNSUPPORTED) {
             if (!UnsupportedFields.asksForNothing(map.get(name))) {
@@ -74,7 +85,105 @@ public final class ChatMessages {
         var content = fields.fields().get("content") instanceof List<?> parts
                 ? text(at + ".content", parts)
                 : within(at, () -> anyText(fields, "content"));
-        return new ChatMessage(role.equals(DEVELOPER) ? "system" : role, content);
+        return switch (role) {
+            case TOOL -> toolResult(at, fields, content);
+            case ASSISTANT -> ChatMessage.assistant(content, reasoning(at, fields), calls(at, map));
+            default -> {
+                refuseCalls(at, map);
+                yield new ChatMessage(role.equals(DEVELOPER) ? "system" : role, content);
+            }
+        };
+    }
+
+    private static void refuseCalls(String at, Map<?, ?> message) {
+        if (!UnsupportedFields.asksForNothing(message.get(CALLS))) {
+            throw RequestException.invalid(
+                    at + "." + CALLS, at + "." + CALLS + " is there; only the assistant calls tools");
+        }
+    }
+
+    /// What the assistant thought, by either of the names that servers give it.
+    private static String reasoning(String at, RequestFields fields) {
+        var name = fields.has("reasoning_content") ? "reasoning_content" : "reasoning";
+        return within(at, () -> anyText(fields, name));
+    }
+
+    private ChatMessage toolResult(String at, RequestFields fields, String content) {
+        refuseCalls(at, fields.fields());
+        var id = id(at, fields, CALL_ID);
+        var name = called.get(id);
+        if (name == null) {
+            throw RequestException.invalid(
+                    at + "." + CALL_ID,
+                    at + "." + CALL_ID + " is \"" + RequestFields.shortened(id)
+                            + "\"; it must be the id of one of the tool_calls before it");
+        }
+        return ChatMessage.toolResult(id, name, content);
+    }
+
+    private static String id(String at, RequestFields fields, String name) {
+        var id = within(at, () -> fields.text(name));
+        if (id.length() > MAX_ID_CHARACTERS) {
+            throw RequestException.invalid(
+                    at + "." + name,
+                    at + "." + name + " has " + id.length() + " characters; the limit is " + MAX_ID_CHARACTERS);
+        }
+        return id;
+    }
+
+    private List<ToolCall> calls(String at, Map<?, ?> message) {
+        var value = message.get(CALLS);
+        if (UnsupportedFields.asksForNothing(value)) {
+            return List.of();
+        }
+        var place = at + "." + CALLS;
+        if (!(value instanceof List<?> list)) {
+            throw RequestFields.wrong(place, value, "a list of objects");
+        }
+        if (list.size() > MAX_CALLS) {
+            throw RequestException.invalid(
+                    place, place + " has " + list.size() + " entries; the limit is " + MAX_CALLS);
+        }
+        var calls = new LinkedHashMap<String, ToolCall>();
+        for (var index = 0; index < list.size(); index++) {
+            var call = call(place + "[" + index + "]", list.get(index));
+            if (calls.putIfAbsent(call.id(), call) != null) {
+                throw RequestException.invalid(
+                        place + "[" + index + "].id",
+                        place + "[" + index + "].id is \"" + RequestFields.shortened(call.id())
+                                + "\", which is the id of another call, too");
+            }
+            called.put(call.id(), call.name());
+        }
+        return List.copyOf(calls.values());
+    }
+
+    private static ToolCall call(String at, @Nullable Object entry) {
+        if (!(entry instanceof Map<?, ?> map)) {
+            throw RequestFields.wrong(at, entry, "an object with id, type and function");
+        }
+        var id = id(at, new RequestFields(map), "id");
+        ToolFields.checkType(at, map);
+        var place = at + ".function";
+        if (!(map.get("function") instanceof Map<?, ?> function)) {
+            throw RequestFields.wrong(place, map.get("function"), "an object with name and arguments");
+        }
+        var fields = new RequestFields(function);
+        return new ToolCall(id, ToolFields.name(place, fields), arguments(place, fields));
+    }
+
+    /// Some servers write no arguments as an empty text.
+    private static String arguments(String at, RequestFields fields) {
+        var text = within(at, () -> anyText(fields, "arguments"));
+        if (text.isBlank()) {
+            return "{}";
+        }
+        try {
+            StrictJson.object(text, at + ".arguments");
+            return text;
+        } catch (RequestException e) {
+            throw RequestException.invalid(at + ".arguments", e.error().message());
+        }
     }
 
     private static String text(String at, List<?> parts) {
@@ -102,7 +211,7 @@ public final class ChatMessages {
     }
 
     /// An error names the place of the object that has the wrong field.
-    private static String within(String at, Supplier<String> reading) {
+    static <T extends @Nullable Object> T within(String at, Supplier<T> reading) {
         try {
             return reading.get();
         } catch (RequestException e) {

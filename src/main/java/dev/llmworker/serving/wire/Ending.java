@@ -1,8 +1,10 @@
 package dev.llmworker.serving.wire;
 
+import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.Timings;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
@@ -10,6 +12,34 @@ import java.util.Map;
 public record Ending(GenerationEvent.Finished finished, Timings timings) {
     private static final double NANOS_PER_MILLI = 1e6;
     private static final double NANOS_PER_SECOND = 1e9;
+
+    /// How the choices of one request ended together: as the first of them. Each prompt counts once.
+    ///
+    /// @param perPrompt how many consecutive choices have the same prompt
+    public static Ending of(List<Ending> choices, int perPrompt) {
+        var first = choices.getFirst();
+        int prompt = 0, cached = 0, completion = 0, reasoning = 0;
+        for (var index = 0; index < choices.size(); index++) {
+            var choice = choices.get(index);
+            completion += choice.finished.completionTokens();
+            reasoning += choice.finished.reasoningTokens();
+            if (index % perPrompt == 0) {
+                prompt += choice.finished.promptTokens();
+                cached += choice.timings.cachedTokens();
+            }
+        }
+        var timings = first.timings;
+        return new Ending(
+                new GenerationEvent.Finished(
+                        first.finished.reason(),
+                        prompt,
+                        completion,
+                        first.finished.failure(),
+                        first.finished.isFault(),
+                        reasoning,
+                        List.of()),
+                new Timings(cached, timings.queuedNanos(), timings.firstTokenNanos(), timings.totalNanos()));
+    }
 
     /// As clients read it: `stop`.
     public String reason() {
@@ -20,9 +50,15 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
     public String openAiReason() {
         return switch (finished.reason()) {
             case STOP -> "stop";
+            case TOOL_CALLS -> "tool_calls";
             case LENGTH, TIMEOUT, CANCELLED -> "length";
             case ERROR -> throw new IllegalStateException("an answer that failed has no reason but an error");
         };
+    }
+
+    /// Whether the worker or the client ended it, and not the model or its limit.
+    public boolean isCut() {
+        return finished.reason() == FinishReason.CANCELLED || finished.reason() == FinishReason.TIMEOUT;
     }
 
     /// Token counts, as OpenAI's API has them.
@@ -31,6 +67,14 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
         usage.put("prompt_tokens", finished.promptTokens());
         usage.put("completion_tokens", finished.completionTokens());
         usage.put("total_tokens", finished.promptTokens() + finished.completionTokens());
+        usage.put("prompt_tokens_details", Map.of("cached_tokens", timings.cachedTokens()));
+        return usage;
+    }
+
+    /// As [#usage()], of an answer that has its reasoning apart.
+    public Map<String, Object> usageWithReasoning() {
+        var usage = usage();
+        usage.put("completion_tokens_details", Map.of("reasoning_tokens", finished.reasoningTokens()));
         return usage;
     }
 

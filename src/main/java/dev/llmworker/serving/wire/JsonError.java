@@ -29,9 +29,6 @@ public record JsonError(
         @Nullable String parameter) {
     public static final String CONTENT_TYPE = "application/json";
 
-    /// The prefix of the paths of OpenAI's API.
-    private static final String OPENAI = "/v1/";
-
     private static final int LOADING_RETRY_SECONDS = 5;
     private static final int OVERLOADED_RETRY_SECONDS = 1;
 
@@ -149,23 +146,15 @@ public record JsonError(
         return Json.text(fields());
     }
 
-    /// As clients of the path expect it. It goes by path and not by route, because what is refused in front of
-    /// the routes, and what has no route, needs it too.
+    /// As clients of the path expect it.
     ///
     /// @param path null if none is known
     public String jsonFor(@Nullable String path) {
-        return path != null && path.startsWith(OPENAI) ? openAiJson() : json();
+        return Json.text(ErrorFormat.of(path).fields(this));
     }
 
-    /// `{"error":{"message","type","param","code"}}`
     public String openAiJson() {
-        var fields = new LinkedHashMap<String, Object>();
-        fields.put("message", message);
-        fields.put("type", status < 500 ? "invalid_request_error" : "server_error");
-        fields.put("param", parameter);
-        // The one code of theirs that clients look for: it says that a shorter prompt would do.
-        fields.put("code", code.equals("context_exceeded") ? "context_length_exceeded" : code);
-        return Json.text(Map.of("error", fields));
+        return Json.text(ErrorFormat.OPENAI.fields(this));
     }
 
     /// Answers `request`, unless an answer has been begun.

@@ -23,4 +23,20 @@ public interface ChatTemplate {
             Map<String, ? extends @Nullable Object> variables) {
         return render(messages, addGenerationPrompt);
     }
+
+    /// The prompt for the assistant's next turn, which may call tools. A template that knows none ignores them.
+    default String render(
+            List<ChatMessage> messages, List<Tool> tools, Map<String, ? extends @Nullable Object> variables) {
+        return render(messages, true, variables);
+    }
+
+    /// Whether it describes tools to the model.
+    default boolean knowsTools() {
+        return false;
+    }
+
+    /// How the model writes its answers.
+    default ChatForms forms() {
+        return ChatForms.GENERIC;
+    }
 }

@@ -7,8 +7,10 @@ import dev.llmworker.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Turns a conversation into the tokens of a prompt. A control token's name becomes that token if the chat
@@ -34,7 +36,14 @@ public final class PromptEncoder {
 
     private final Tokenizer tokenizer;
     private final @Nullable ChatTemplate template;
+    private final ChatForms forms;
+    private final ChatFormat format;
     private final TokenNames controlNames;
+
+    /// A conversation as tokens.
+    ///
+    /// @param start where the answer begins
+    public record Conversation(int[] ids, ChatFormat.Start start) {}
 
     /// A part of a prompt.
     ///
@@ -47,7 +56,26 @@ public final class PromptEncoder {
     public PromptEncoder(Tokenizer tokenizer, @Nullable ChatTemplate template) {
         this.tokenizer = tokenizer;
         this.template = template;
+        forms = template == null ? ChatForms.GENERIC : template.forms();
+        format = new ChatFormat(forms, tokenizer.controlTokens());
         controlNames = new TokenNames(tokenizer.controlTokens());
+    }
+
+    /// How the model writes its answers.
+    public ChatFormat format() {
+        return format;
+    }
+
+    /// Null if the model has none.
+    public @Nullable ChatTemplate template() {
+        return template;
+    }
+
+    /// How the model calls tools, in words for people.
+    public String tools() {
+        return "written as " + format.name()
+                + (template == null || !template.knowsTools() ? "; the prompt describes the tools" : "")
+                + (format.thinks() ? "; reasoning is told apart" : "");
     }
 
     /// Whether the model's own chat template runs for each conversation.
@@ -74,19 +102,68 @@ public final class PromptEncoder {
     /// Like [#encode(List, int)], with more variables for the template. Texts in them are plain text, like those of
     /// messages.
     public int[] encode(List<ChatMessage> messages, Map<String, ? extends @Nullable Object> variables, int mostTokens) {
+        return encode(messages, List.of(), variables, mostTokens).ids();
+    }
+
+    /// Like [#encode(List, Map, int)], with tools that the model may call. Their texts are plain text too.
+    public Conversation encode(
+            List<ChatMessage> messages,
+            List<Tool> tools,
+            Map<String, ? extends @Nullable Object> variables,
+            int mostTokens) {
         if (template == null) {
-            var contents = String.join(
-                    "\n", messages.stream().map(ChatMessage::content).toList());
+            var contents = joined(messages, tools);
             check(List.of(new Part(contents, NO_TOKEN)), mostTokens);
-            return begun(tokenizer.encodeText(contents));
+            return new Conversation(begun(tokenizer.encodeText(contents)), ChatFormat.Start.OPEN);
         }
-        var mark = mark(messages, variables.toString());
-        var marked = messages.stream()
-                .map(message -> new ChatMessage(marked(message.role(), mark), marked(message.content(), mark)))
-                .toList();
-        var rendered = template.render(marked, true, marked(variables, mark));
+        var mark = mark(messages, tools, variables.toString());
+        var rendered = template.render(
+                messages.stream().map(message -> marked(message, mark)).toList(),
+                tools.stream().map(tool -> marked(tool, mark)).toList(),
+                marked(variables, mark));
         check(rendered, mark, mostTokens);
-        return begun(tokenizer.encodeMarked(rendered, mark));
+        return new Conversation(begun(tokenizer.encodeMarked(rendered, mark)), forms.start(rendered));
+    }
+
+    /// The prompt of a model without a template.
+    private String joined(List<ChatMessage> messages, List<Tool> tools) {
+        var readable = messages.stream()
+                .map(message ->
+                        message.toolCalls().isEmpty() ? message : PlainTools.withWrittenCalls(message, forms.tools()))
+                .toList();
+        var described = tools.isEmpty() ? readable : PlainTools.described(readable, tools, forms.tools(), true);
+        return String.join(
+                "\n",
+                PlainTools.withResultsOfUser(described).stream()
+                        .map(ChatMessage::content)
+                        .toList());
+    }
+
+    private ChatMessage marked(ChatMessage message, char mark) {
+        return new ChatMessage(
+                marked(message.role(), mark),
+                marked(message.content(), mark),
+                message.toolCalls().stream()
+                        .map(call -> new ToolCall(
+                                marked(call.id(), mark), marked(call.name(), mark), markedJson(call.arguments(), mark)))
+                        .toList(),
+                marked(message.reasoning(), mark),
+                marked(message.toolCallId(), mark),
+                marked(message.name(), mark));
+    }
+
+    private Tool marked(Tool tool, char mark) {
+        return new Tool(
+                marked(tool.name(), mark),
+                marked(tool.description(), mark),
+                markedJson(tool.parameters(), mark),
+                tool.strict());
+    }
+
+    /// JSON whose names and strings are marked; the text itself if there is nothing to mark in it.
+    private String markedJson(String json, char mark) {
+        var marked = ToolSchema.changed(json, text -> marked(text, mark));
+        return marked.indexOf(mark) < 0 ? json : marked;
     }
 
     /// A raw prompt; names of control tokens in it become those tokens.
@@ -125,13 +202,21 @@ public final class PromptEncoder {
         }
     }
 
-    private static char mark(List<ChatMessage> messages, String variables) {
+    private static char mark(List<ChatMessage> messages, List<Tool> tools, String variables) {
+        var texts = Stream.of(
+                        Stream.of(variables),
+                        messages.stream().flatMap(ChatMessage::texts),
+                        tools.stream().flatMap(tool -> Stream.of(tool.name(), tool.description(), tool.parameters())))
+                .flatMap(all -> all)
+                .toList();
         for (var mark = FIRST_MARK; mark <= LAST_MARK; mark++) {
             var candidate = mark;
-            if (variables.indexOf(candidate) < 0
-                    && messages.stream()
-                            .noneMatch(message -> message.role().indexOf(candidate) >= 0
-                                    || message.content().indexOf(candidate) >= 0)) {
+            // JSON may have it as an escape.
+            var escape = "%04x".formatted((int) mark);
+            if (texts.stream()
+                    .noneMatch(text -> text.indexOf(candidate) >= 0
+                            || text.contains("\\u")
+                                    && text.toLowerCase(Locale.ROOT).contains(escape))) {
                 return mark;
             }
         }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
 import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.NativeLibrary;
 import dev.llmworker.model.Precision;
 import dev.llmworker.sampling.LogitAdjustment;
@@ -43,6 +44,7 @@ class SteeredDecodeTest {
     }
 
     private TorchDecoder load(ProgramKind program) throws Exception {
+        Libtorch.await();
         var weights = program == ProgramKind.NATIVE ? Precision.AUTO : Precision.FP32;
         assertNull(NativeLibrary.problem());
         var options = new DecoderOptions(weights, Precision.FP32, 8, 192, 1, "cpu", true);
@@ -219,7 +221,7 @@ class SteeredDecodeTest {
             var raw = decoder.decodeLogits(new int[] {3, 3}, new int[] {2, 2});
             var bounded = new TokenHistory(prompt, 0, NO_ENDS);
             // Tokens without a bit, from 128 on, are not allowed.
-            bounded.allow(new long[] {1L << 5 | 1L << 63, 1L << (100 - 64)});
+            bounded.allow(() -> new long[] {1L << 5 | 1L << 63, 1L << (100 - 64)});
             var batch = new DecodeBatch(2);
             batch.add(3, 2, greedy(LogitAdjustment.NONE, -1), bounded);
             batch.add(3, 2, greedy(LogitAdjustment.NONE, -1));

@@ -9,8 +9,8 @@ import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.generation.Readiness;
-import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -132,8 +132,9 @@ class RequestThreadsTest {
     /// Camel would keep the exchange in memory, and wait for it when the route stops.
     private static void assertNothingRuns(RunningWorker worker) {
         var running = worker.context().getInflightRepository();
-        Await.until("nothing runs in the route", () -> worker.context().getRoutes().stream()
-                .allMatch(route -> running.size(route.getRouteId()) == 0));
+        Await.until(
+                "nothing runs in the route",
+                () -> worker.context().getRoutes().stream().allMatch(route -> running.size(route.getRouteId()) == 0));
     }
 
     private record Broken() implements Generator {

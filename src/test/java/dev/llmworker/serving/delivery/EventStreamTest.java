@@ -74,7 +74,8 @@ class EventStreamTest {
         assertEquals(2, done.get("total_tokens").asInt());
         assertEquals("length", done.get("finish_reason").asText());
         assertEquals(
-                "{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}",
+                "{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5,"
+                        + "\"prompt_tokens_details\":{\"cached_tokens\":0}}",
                 done.get("usage").toString());
         assertTrue(done.get("timings").get("total_ms").isNumber(), done.toString());
 

@@ -208,7 +208,7 @@ class LlmStepTest {
                 var status = switch (reason) {
                     case TIMEOUT -> 504;
                     case CANCELLED -> 499;
-                    case ERROR, STOP, LENGTH -> 500;
+                    case ERROR, STOP, TOOL_CALLS, LENGTH -> 500;
                 };
                 assertEquals(status, answer.join().statusCode(), reason.toString());
             }
@@ -225,8 +225,9 @@ class LlmStepTest {
         assertFails("llm:generate?maxTokens=5&max_tokens=5", "maxTokens and max_tokens are the same option");
         assertFails(
                 "llm:generate?max_token=5",
-                ".yaml:6: llm:generate has no option max_token; it has maxTokens, temperature, topK, topP, minP, seed, raw,"
-                        + " ignoreEos, timeout, patience");
+                ".yaml:6: llm:generate has no option max_token; it has maxTokens, temperature, topK, topP, minP, seed,"
+                        + " minTokens, stop, presencePenalty, frequencyPenalty, repetitionPenalty, raw, ignoreEos, schema,"
+                        + " responseFormat, regex, choice, timeout, patience");
         assertFails("llm:chat", "llm:chat is not known; the one there is is llm:generate");
     }
 

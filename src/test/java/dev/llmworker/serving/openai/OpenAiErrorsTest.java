@@ -56,7 +56,6 @@ class OpenAiErrorsTest {
     @Test
     void whatIsNotSupportedIsRefusedByName() throws Exception {
         var fields = Map.of(
-                "tools", "[{}]",
                 "functions", "[{}]",
                 "modalities", "[\"text\",\"audio\"]",
                 "audio", "{\"voice\":\"alloy\"}");
@@ -68,7 +67,12 @@ class OpenAiErrorsTest {
                     field.getKey() + " is not supported",
                     worker.post(CHAT, chat(",\"" + field.getKey() + "\":" + field.getValue())));
         }
-        assertError(400, "n", "invalid_request", "n is 2; it must be 1", worker.post(CHAT, chat(",\"n\":2")));
+        assertError(
+                400,
+                "n",
+                "invalid_request",
+                "n is 17; it must be a whole number from 1 to 16",
+                worker.post(CHAT, chat(",\"n\":17")));
         assertError(
                 400,
                 "echo",
@@ -91,10 +95,10 @@ class OpenAiErrorsTest {
                 List.of("messages", "messages is missing; it must be a list of objects"),
                 "{\"messages\":[]}",
                 List.of("messages", "messages has 0 entries; it must have 1 to 1024"),
-                "{\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}",
+                "{\"messages\":[{\"role\":\"function\",\"content\":\"x\"}]}",
                 List.of(
                         "messages[0].role",
-                        "messages[0].role is \"tool\"; it must be system, developer, user or assistant"),
+                        "messages[0].role is \"function\"; it must be system, developer, user, assistant or tool"),
                 "{\"messages\":[{\"role\":\"user\"}]}",
                 List.of(
                         "messages[0].content",

@@ -73,7 +73,9 @@ class OpenAiTest {
                         + "\"logprobs\":null,\"finish_reason\":\"stop\"}]",
                 body.get("choices").toString());
         assertEquals(
-                "{\"prompt_tokens\":3,\"completion_tokens\":3,\"total_tokens\":6}",
+                "{\"prompt_tokens\":3,\"completion_tokens\":3,\"total_tokens\":6,"
+                        + "\"prompt_tokens_details\":{\"cached_tokens\":0},"
+                        + "\"completion_tokens_details\":{\"reasoning_tokens\":0}}",
                 body.get("usage").toString());
         assertEquals(
                 "application/json",
@@ -144,15 +146,16 @@ class OpenAiTest {
     @Test
     void everyParameterReachesTheEngine() throws Exception {
         var script = accepted(CHAT, """
-                {"model":"scripted","messages":[
-                  {"role":"developer","content":"Be brief."},
-                  {"role":"user","content":[{"type":"text","text":"one"},{"type":"text","text":"two"}]},
-                  {"role":"assistant","content":""},
-                  {"role":"user","content":"three","name":"Ann"}],
-                 "max_completion_tokens":7,"max_tokens":9,"temperature":0.5,"top_p":0.9,"seed":11,"stop":["a","b"],
-                 "presence_penalty":0.5,"frequency_penalty":-0.5,"repetition_penalty":1.2,"logit_bias":{"5":-100},
-                 "top_k":40,"min_p":0.1,"min_tokens":2,"ignore_eos":true,"logprobs":true,"top_logprobs":3,
-                 "n":1,"tools":[],"response_format":{"type":"text"},"modalities":["text"],"user":"u","store":false}""");
+            {"model":"scripted","messages":[
+              {"role":"developer","content":"Be brief."},
+              {"role":"user","content":[{"type":"text","text":"one"},{"type":"text","text":"two"}]},
+              {"role":"assistant","content":""},
+              {"role":"user","content":"three","name":"Ann"}],
+             "max_completion_tokens":7,"max_tokens":9,"temperature":0.5,"top_p":0.9,"seed":11,"stop":["a","b"],
+             "presence_penalty":0.5,"frequency_penalty":-0.5,"repetition_penalty":1.2,"logit_bias":{"5":-100},
+             "top_k":40,"min_p":0.1,"min_tokens":2,"ignore_eos":true,"logprobs":true,"top_logprobs":3,
+             "n":1,"tools":[],"response_format":{"type":"text"},"modalities":["text"],"user":"u","store":false}\
+            """);
         var request = script.request;
         assertEquals(
                 new Prompt.Chat(List.of(

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.llmworker.text.TextPieces;
 import dev.llmworker.weights.Safetensors;
 import dev.llmworker.weights.SafetensorsFolder;
 import dev.llmworker.weights.StoredModel;
@@ -92,7 +93,7 @@ class TokenizerAbortTest {
     @Test
     void theLongestTextThatIsNotRefusedIsEncoded() throws Exception {
         write(LLAMA_3);
-        var outcome = encoded(" ", 3_900_000, "x");
+        var outcome = encoded(" ", TextPieces.MOST - 1, "x");
         assertTrue(outcome.startsWith("tokens: "), outcome);
     }
 }

@@ -23,6 +23,9 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
     public boolean configure(CamelContext camelContext, Object obj, String name, Object value, boolean ignoreCase) {
         LlmEndpoint target = (LlmEndpoint) obj;
         switch (ignoreCase ? name.toLowerCase() : name) {
+        case "choice": target.setChoice(property(camelContext, java.lang.String.class, value)); return true;
+        case "frequencypenalty":
+        case "frequencyPenalty": target.setFrequencyPenalty(property(camelContext, java.lang.Double.class, value)); return true;
         case "ignoreeos":
         case "ignoreEos": target.setIgnoreEos(property(camelContext, java.lang.Boolean.class, value)); return true;
         case "lazystartproducer":
@@ -31,9 +34,20 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         case "maxTokens": target.setMaxTokens(property(camelContext, java.lang.Long.class, value)); return true;
         case "minp":
         case "minP": target.setMinP(property(camelContext, java.lang.Double.class, value)); return true;
+        case "mintokens":
+        case "minTokens": target.setMinTokens(property(camelContext, java.lang.Long.class, value)); return true;
         case "patience": target.setPatience(property(camelContext, java.time.Duration.class, value)); return true;
+        case "presencepenalty":
+        case "presencePenalty": target.setPresencePenalty(property(camelContext, java.lang.Double.class, value)); return true;
         case "raw": target.setRaw(property(camelContext, java.lang.Boolean.class, value)); return true;
+        case "regex": target.setRegex(property(camelContext, java.lang.String.class, value)); return true;
+        case "repetitionpenalty":
+        case "repetitionPenalty": target.setRepetitionPenalty(property(camelContext, java.lang.Double.class, value)); return true;
+        case "responseformat":
+        case "responseFormat": target.setResponseFormat(property(camelContext, java.lang.String.class, value)); return true;
+        case "schema": target.setSchema(property(camelContext, java.lang.String.class, value)); return true;
         case "seed": target.setSeed(property(camelContext, java.lang.Long.class, value)); return true;
+        case "stop": target.setStop(property(camelContext, java.lang.String.class, value)); return true;
         case "temperature": target.setTemperature(property(camelContext, java.lang.Double.class, value)); return true;
         case "timeout": target.setTimeout(property(camelContext, java.time.Duration.class, value)); return true;
         case "topk":
@@ -47,6 +61,9 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
     @Override
     public Class<?> getOptionType(String name, boolean ignoreCase) {
         switch (ignoreCase ? name.toLowerCase() : name) {
+        case "choice": return java.lang.String.class;
+        case "frequencypenalty":
+        case "frequencyPenalty": return java.lang.Double.class;
         case "ignoreeos":
         case "ignoreEos": return java.lang.Boolean.class;
         case "lazystartproducer":
@@ -55,9 +72,20 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         case "maxTokens": return java.lang.Long.class;
         case "minp":
         case "minP": return java.lang.Double.class;
+        case "mintokens":
+        case "minTokens": return java.lang.Long.class;
         case "patience": return java.time.Duration.class;
+        case "presencepenalty":
+        case "presencePenalty": return java.lang.Double.class;
         case "raw": return java.lang.Boolean.class;
+        case "regex": return java.lang.String.class;
+        case "repetitionpenalty":
+        case "repetitionPenalty": return java.lang.Double.class;
+        case "responseformat":
+        case "responseFormat": return java.lang.String.class;
+        case "schema": return java.lang.String.class;
         case "seed": return java.lang.Long.class;
+        case "stop": return java.lang.String.class;
         case "temperature": return java.lang.Double.class;
         case "timeout": return java.time.Duration.class;
         case "topk":
@@ -72,6 +100,9 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
     public Object getOptionValue(Object obj, String name, boolean ignoreCase) {
         LlmEndpoint target = (LlmEndpoint) obj;
         switch (ignoreCase ? name.toLowerCase() : name) {
+        case "choice": return target.getChoice();
+        case "frequencypenalty":
+        case "frequencyPenalty": return target.getFrequencyPenalty();
         case "ignoreeos":
         case "ignoreEos": return target.getIgnoreEos();
         case "lazystartproducer":
@@ -80,9 +111,20 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         case "maxTokens": return target.getMaxTokens();
         case "minp":
         case "minP": return target.getMinP();
+        case "mintokens":
+        case "minTokens": return target.getMinTokens();
         case "patience": return target.getPatience();
+        case "presencepenalty":
+        case "presencePenalty": return target.getPresencePenalty();
         case "raw": return target.getRaw();
+        case "regex": return target.getRegex();
+        case "repetitionpenalty":
+        case "repetitionPenalty": return target.getRepetitionPenalty();
+        case "responseformat":
+        case "responseFormat": return target.getResponseFormat();
+        case "schema": return target.getSchema();
         case "seed": return target.getSeed();
+        case "stop": return target.getStop();
         case "temperature": return target.getTemperature();
         case "timeout": return target.getTimeout();
         case "topk":

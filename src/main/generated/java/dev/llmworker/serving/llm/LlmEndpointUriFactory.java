@@ -24,15 +24,24 @@ public class LlmEndpointUriFactory extends org.apache.camel.support.component.En
     private static final Set<String> ENDPOINT_IDENTITY_PROPERTY_NAMES;
     private static final Map<String, String> MULTI_VALUE_PREFIXES;
     static {
-        Set<String> props = new HashSet<>(12);
+        Set<String> props = new HashSet<>(21);
+        props.add("choice");
+        props.add("frequencyPenalty");
         props.add("ignoreEos");
         props.add("lazyStartProducer");
         props.add("maxTokens");
         props.add("minP");
+        props.add("minTokens");
         props.add("operation");
         props.add("patience");
+        props.add("presencePenalty");
         props.add("raw");
+        props.add("regex");
+        props.add("repetitionPenalty");
+        props.add("responseFormat");
+        props.add("schema");
         props.add("seed");
+        props.add("stop");
         props.add("temperature");
         props.add("timeout");
         props.add("topK");

@@ -1,0 +1,163 @@
+package dev.llmworker.serving.request;
+
+import dev.llmworker.serving.wire.Json;
+import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.serving.wire.RequestFields;
+import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.chat.ToolChoice;
+import dev.llmworker.text.chat.ToolUse;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// Reads which functions a model may call: `tools`, `tool_choice` and `parallel_tool_calls` of OpenAI's API.
+public final class ToolFields {
+    public static final Set<String> FIELDS = Set.of("tools", "tool_choice", "parallel_tool_calls");
+
+    static final int MAX_TOOLS = 128;
+    static final int MAX_NAME_CHARACTERS = 128;
+
+    private static final String TOOLS = "tools";
+    private static final String CHOICE = "tool_choice";
+    private static final String CHOICES = "auto, none, required, or {\"type\":\"function\",\"function\":{\"name\":…}}";
+    private static final String FUNCTION = "function";
+    private static final String PARAMETERS = "parameters";
+
+    private ToolFields() {}
+
+    /// @throws RequestException naming the field, its value and its limit
+    public static ToolUse read(RequestFields fields) {
+        var tools = tools(fields.fields().get(TOOLS));
+        return new ToolUse(tools, choice(fields.fields().get(CHOICE), tools), fields.flag("parallel_tool_calls", true));
+    }
+
+    private static List<Tool> tools(@Nullable Object value) {
+        if (UnsupportedFields.asksForNothing(value)) {
+            return List.of();
+        }
+        if (!(value instanceof List<?> list)) {
+            throw RequestFields.wrong(TOOLS, value, "a list of objects");
+        }
+        if (list.size() > MAX_TOOLS) {
+            throw RequestException.invalid(TOOLS, "tools has " + list.size() + " entries; the limit is " + MAX_TOOLS);
+        }
+        var tools = new ArrayList<Tool>(list.size());
+        var names = new HashSet<String>();
+        for (var entry : list) {
+            var at = TOOLS + "[" + tools.size() + "]";
+            var tool = tool(at, entry);
+            if (!names.add(tool.name())) {
+                throw RequestException.invalid(
+                        at + ".function.name",
+                        at + ".function.name is \"" + tool.name() + "\", which is the name of another tool, too");
+            }
+            tools.add(tool);
+        }
+        return tools;
+    }
+
+    private static Tool tool(String at, @Nullable Object entry) {
+        if (!(entry instanceof Map<?, ?> map)) {
+            throw RequestFields.wrong(at, entry, "an object with type and function");
+        }
+        checkType(at, map);
+        var place = at + "." + FUNCTION;
+        if (!(map.get(FUNCTION) instanceof Map<?, ?> function)) {
+            throw RequestFields.wrong(place, map.get(FUNCTION), "an object with a name");
+        }
+        var fields = new RequestFields(function);
+        return new Tool(
+                name(place, fields),
+                Objects.requireNonNullElse(ChatMessages.within(place, () -> fields.textOrNull("description")), ""),
+                parameters(place + "." + PARAMETERS, function.get(PARAMETERS)),
+                ChatMessages.within(place, () -> fields.flag("strict", false)));
+    }
+
+    /// @throws RequestException if the type of an object is not `function`
+    static void checkType(String at, Map<?, ?> object) {
+        var type = ChatMessages.within(at, () -> new RequestFields(object).text("type"));
+        if (!type.equals(FUNCTION)) {
+            throw RequestException.invalid(
+                    at + ".type",
+                    at + ".type is \"" + RequestFields.shortened(type)
+                            + "\", which is not supported; it must be function");
+        }
+    }
+
+    /// The name of a function.
+    static String name(String at, RequestFields fields) {
+        var name = ChatMessages.within(at, () -> fields.text("name"));
+        if (name.length() > MAX_NAME_CHARACTERS || !name.chars().allMatch(ToolFields::isOfName)) {
+            throw RequestFields.wrong(
+                    at + ".name",
+                    name,
+                    "1 to " + MAX_NAME_CHARACTERS + " letters of ASCII, digits, underscores, hyphens or dots");
+        }
+        return name;
+    }
+
+    private static boolean isOfName(int character) {
+        return character >= 'a' && character <= 'z'
+                || character >= 'A' && character <= 'Z'
+                || character >= '0' && character <= '9'
+                || character == '_'
+                || character == '-'
+                || character == '.';
+    }
+
+    /// The schema of a function's arguments, which are an object.
+    private static String parameters(String at, @Nullable Object schema) {
+        var object = new LinkedHashMap<Object, @Nullable Object>();
+        object.put("type", "object");
+        switch (schema) {
+            case null -> {}
+            case List<?> list when list.isEmpty() -> {}
+            case Map<?, ?> members -> object.putAll(members);
+            default -> throw RequestFields.wrong(at, schema, "a JSON schema of an object");
+        }
+        if (!"object".equals(object.get("type"))) {
+            throw RequestFields.wrong(at + ".type", object.get("type"), "object: arguments have names");
+        }
+        object.putIfAbsent("properties", Map.of());
+        return Json.text(object);
+    }
+
+    private static ToolChoice choice(@Nullable Object value, List<Tool> tools) {
+        return switch (value) {
+            case null -> tools.isEmpty() ? ToolChoice.NONE : ToolChoice.AUTO;
+            case String text ->
+                switch (text) {
+                    case "none" -> ToolChoice.NONE;
+                    case "auto" -> tools.isEmpty() ? ToolChoice.NONE : ToolChoice.AUTO;
+                    case "required" -> {
+                        if (tools.isEmpty()) {
+                            throw RequestException.invalid(CHOICE, "tool_choice is \"required\", which needs tools");
+                        }
+                        yield ToolChoice.REQUIRED;
+                    }
+                    default -> throw RequestFields.wrong(CHOICE, text, CHOICES);
+                };
+            case Map<?, ?> object -> named(object, tools);
+            default -> throw RequestFields.wrong(CHOICE, value, CHOICES);
+        };
+    }
+
+    private static ToolChoice named(Map<?, ?> object, List<Tool> tools) {
+        checkType(CHOICE, object);
+        if (!(object.get(FUNCTION) instanceof Map<?, ?> function)) {
+            throw RequestFields.wrong(CHOICE + "." + FUNCTION, object.get(FUNCTION), "an object with a name");
+        }
+        var name = name(CHOICE + "." + FUNCTION, new RequestFields(function));
+        if (tools.stream().noneMatch(tool -> tool.name().equals(name))) {
+            throw RequestException.invalid(
+                    CHOICE + ".function.name",
+                    "tool_choice.function.name is \"" + name + "\", which is not the name of one of the tools");
+        }
+        return new ToolChoice.Named(name);
+    }
+}

@@ -1,0 +1,81 @@
+package dev.llmworker.text.chat;
+
+import java.util.function.UnaryOperator;
+
+/// How one call of a tool is written.
+sealed interface CallForm {
+    /// Stands for an id that the model makes up: one to nine letters and digits.
+    char ID = '\u0001';
+
+    /// The text before the tool's name.
+    String before();
+
+    /// The text after the arguments.
+    String after();
+
+    /// Whether it can only be the beginning of an answer or of a message in it.
+    default boolean isFirst() {
+        return false;
+    }
+
+    CallForm map(UnaryOperator<String> change);
+
+    /// The name, and the arguments as a JSON object.
+    ///
+    /// @param between name and arguments; may have an [#ID]
+    record NamedJson(String before, String between, String after, boolean isFirst) implements CallForm {
+        NamedJson(String before, String between, String after) {
+            this(before, between, after, false);
+        }
+
+        /// A JSON object with the name and the arguments.
+        ///
+        /// @param arguments the name of the arguments
+        static NamedJson object(String before, String arguments, String after, boolean isFirst) {
+            return new NamedJson(before + "{\"name\": \"", "\", \"" + arguments + "\": ", "}" + after, isFirst);
+        }
+
+        @Override
+        public CallForm map(UnaryOperator<String> change) {
+            return new NamedJson(change.apply(before), change.apply(between), change.apply(after), isFirst);
+        }
+    }
+
+    /// The name, and each argument by itself. A string is written as it is, any other value as JSON.
+    ///
+    /// @param between name and arguments
+    /// @param key before the name of an argument
+    /// @param text between the name and a value that is a string
+    /// @param json between the name and any other value
+    /// @param end after a value. No beginning of it is also an end of it, so that a value ends where it is found
+    ///     first
+    record Parameters(String before, String between, String key, String text, String json, String end, String after)
+            implements CallForm {
+        @Override
+        public CallForm map(UnaryOperator<String> change) {
+            return new Parameters(
+                    change.apply(before),
+                    change.apply(between),
+                    change.apply(key),
+                    change.apply(text),
+                    change.apply(json),
+                    change.apply(end),
+                    change.apply(after));
+        }
+    }
+
+    /// The name, and a list of arguments, such as `name{key:value,key:value}`. A string has quotes of its own and no
+    /// escapes, any other value is JSON.
+    ///
+    /// @param between name and arguments
+    /// @param quote before and after a string
+    record Listed(String before, String between, String quote, String after) implements CallForm {
+        static final String COLON = ":";
+        static final String COMMA = ",";
+
+        @Override
+        public CallForm map(UnaryOperator<String> change) {
+            return new Listed(change.apply(before), change.apply(between), change.apply(quote), change.apply(after));
+        }
+    }
+}

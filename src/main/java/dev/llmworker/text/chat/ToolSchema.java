@@ -1,0 +1,289 @@
+package dev.llmworker.text.chat;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonPointer;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.llmworker.text.WholeCharacters;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
+import java.util.stream.StreamSupport;
+import org.jspecify.annotations.Nullable;
+
+/// The JSON schema of a tool's arguments: an object's. If it names arguments, others are not allowed, unless it
+/// says that they are.
+final class ToolSchema {
+    private static final int MAX_DEPTH = 128;
+    private static final int MAX_SHOWN = 100;
+    private static final int MAX_REFERENCES = 20;
+    private static final String ADDITIONAL = "additionalProperties";
+    /// Keywords that say something about an object beside its properties.
+    private static final List<String> COMBINING = List.of(
+            "$ref", "allOf", "anyOf", "oneOf", "patternProperties", "propertyNames", "minProperties", "maxProperties");
+    /// Names of arguments that no marker is part of.
+    private static final Pattern SEPARATE = Pattern.compile("[^<>\"':,{}\\s\\p{Cntrl}]{1,256}");
+
+    private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
+                    .streamReadConstraints(StreamReadConstraints.builder()
+                            .maxNestingDepth(MAX_DEPTH)
+                            .build())
+                    .build())
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .build();
+
+    /// How a value is written where strings have no quotes.
+    enum Writing {
+        /// As it is.
+        TEXT,
+        /// As it is, or `null`.
+        TEXT_OR_NULL,
+        JSON
+    }
+
+    /// @param pointer to its schema
+    record Argument(String name, String pointer, boolean isRequired, Writing writing) {}
+
+    private final ObjectNode root;
+    private final Map<String, Argument> arguments = new LinkedHashMap<>();
+
+    /// @throws IllegalArgumentException if it is no object's schema
+    ToolSchema(Tool tool) {
+        root = object(tool);
+        var required = new HashSet<String>();
+        root.path("required").forEach(name -> required.add(name.asText()));
+        root.path("properties").properties().forEach(property -> {
+            var name = property.getKey();
+            arguments.put(
+                    name,
+                    new Argument(
+                            name,
+                            "#/properties/" + name.replace("~", "~0").replace("/", "~1"),
+                            required.contains(name),
+                            writing(property.getValue())));
+        });
+    }
+
+    private static ObjectNode object(Tool tool) {
+        JsonNode read;
+        try {
+            read = JSON.readTree(tool.parameters());
+        } catch (JsonProcessingException e) {
+            throw new IllegalArgumentException(
+                    "the parameters of " + tool.name() + " are no JSON: " + e.getOriginalMessage());
+        }
+        if (!(read instanceof ObjectNode object)) {
+            throw new IllegalArgumentException("the parameters of " + tool.name() + " are no JSON schema of an object");
+        }
+        if (!object.has("type")) {
+            object.put("type", "object");
+        }
+        if (!object.get("type").asText().equals("object")) {
+            throw new IllegalArgumentException("the parameters of " + tool.name() + " have the type "
+                    + object.get("type") + "; it must be object");
+        }
+        if (object.has("properties")
+                && !object.has(ADDITIONAL)
+                && COMBINING.stream().noneMatch(object::has)) {
+            object.put(ADDITIONAL, false);
+        }
+        return object;
+    }
+
+    /// Requires that each argument can be written by itself: nothing is said about several of them.
+    ///
+    /// @throws IllegalArgumentException if something is
+    void requireSeparate(String tool) {
+        var unknown = StreamSupport.stream(root.path("required").spliterator(), false)
+                .map(JsonNode::asText)
+                .filter(name -> !arguments.containsKey(name))
+                .findFirst();
+        if (unknown.isPresent()) {
+            throw new IllegalArgumentException(
+                    "the parameters of " + tool + " require " + unknown.get() + ", which is not among the properties");
+        }
+        arguments.keySet().stream()
+                .filter(name -> !SEPARATE.matcher(name).matches())
+                .findFirst()
+                .ifPresent(name -> {
+                    throw new IllegalArgumentException("the parameters of " + tool + " have a property with the name \""
+                            + name + "\", which this model's format of calls cannot write");
+                });
+        COMBINING.stream().filter(root::has).findFirst().ifPresent(keyword -> {
+            throw new IllegalArgumentException("the parameters of " + tool + ": $." + keyword
+                    + " is not supported by this model's format of calls, which writes each argument by itself");
+        });
+    }
+
+    /// The schema as text.
+    String json() {
+        return root.toString();
+    }
+
+    /// The arguments that it names, in order.
+    List<Argument> arguments() {
+        return List.copyOf(arguments.values());
+    }
+
+    /// How a value is written.
+    Writing writing(String argument) {
+        var known = arguments.get(argument);
+        return known == null ? Writing.JSON : known.writing();
+    }
+
+    private Writing writing(JsonNode schema) {
+        var kinds = new HashSet<Writing>();
+        var isNullable = collect(schema, kinds, 0);
+        if (!kinds.equals(Set.of(Writing.TEXT))) {
+            return Writing.JSON;
+        }
+        return isNullable ? Writing.TEXT_OR_NULL : Writing.TEXT;
+    }
+
+    /// Adds [Writing#TEXT] if a schema allows strings, and [Writing#JSON] if it allows others than these and null.
+    ///
+    /// @return whether it allows null
+    private boolean collect(JsonNode schema, Set<Writing> kinds, int references) {
+        var isNullable = schema.path("nullable").asBoolean();
+        if (schema.path("$ref").isTextual() && schema.size() == 1 && references < MAX_REFERENCES) {
+            return collect(referred(schema.get("$ref").asText()), kinds, references + 1);
+        }
+        var branches = schema.has("anyOf") ? schema.get("anyOf") : schema.path("oneOf");
+        if (branches.isArray() && !schema.has("type") && !schema.has("enum") && !schema.has("const")) {
+            for (var branch : branches) {
+                isNullable |= collect(branch, kinds, references);
+            }
+            return isNullable;
+        }
+        for (var type : types(schema)) {
+            switch (type) {
+                case "string" -> kinds.add(Writing.TEXT);
+                case "null" -> isNullable = true;
+                default -> kinds.add(Writing.JSON);
+            }
+        }
+        return isNullable;
+    }
+
+    private JsonNode referred(String reference) {
+        try {
+            return reference.startsWith("#") ? root.at(JsonPointer.compile(reference.substring(1))) : JSON.nullNode();
+        } catch (IllegalArgumentException _) {
+            return JSON.nullNode();
+        }
+    }
+
+    private static List<String> types(JsonNode schema) {
+        var type = schema.path("type");
+        if (type.isTextual()) {
+            return List.of(type.asText());
+        }
+        var listed = schema.has("const") ? JSON.createArrayNode().add(schema.get("const")) : schema.path("enum");
+        var source = type.isArray() ? type : listed;
+        if (source.isEmpty()) {
+            return List.of("any");
+        }
+        return StreamSupport.stream(source.spliterator(), false)
+                .map(one -> type.isArray() ? one.asText() : one.isTextual() ? "string" : one.isNull() ? "null" : "any")
+                .toList();
+    }
+
+    /// JSON as templates read it.
+    ///
+    /// @throws IllegalArgumentException if it is no JSON
+    static @Nullable Object plain(String json) {
+        return plain(read(json));
+    }
+
+    /// The members of a JSON object. A blank text is an empty object.
+    ///
+    /// @throws IllegalArgumentException if it is none
+    static Map<String, JsonNode> members(String json) {
+        if (json.isBlank()) {
+            return Map.of();
+        }
+        if (!(read(json) instanceof ObjectNode object)) {
+            throw new IllegalArgumentException("the arguments of a tool call are no JSON object: " + shortened(json));
+        }
+        var members = new LinkedHashMap<String, JsonNode>();
+        object.properties().forEach(member -> members.put(member.getKey(), member.getValue()));
+        return members;
+    }
+
+    /// The arguments of a call as templates read them.
+    static Map<String, @Nullable Object> arguments(String json) {
+        var arguments = new LinkedHashMap<String, @Nullable Object>();
+        members(json).forEach((name, value) -> arguments.put(name, plain(value)));
+        return arguments;
+    }
+
+    /// JSON with its names and strings changed.
+    static String changed(String json, UnaryOperator<String> change) {
+        return json.isBlank() ? json : changed(read(json), change).toString();
+    }
+
+    private static JsonNode changed(JsonNode node, UnaryOperator<String> change) {
+        if (node.isTextual()) {
+            return JSON.getNodeFactory().textNode(change.apply(node.asText()));
+        }
+        if (node.isArray()) {
+            var items = JSON.createArrayNode();
+            node.forEach(item -> items.add(changed(item, change)));
+            return items;
+        }
+        if (node.isObject()) {
+            var members = JSON.createObjectNode();
+            node.properties()
+                    .forEach(member -> members.set(change.apply(member.getKey()), changed(member.getValue(), change)));
+            return members;
+        }
+        return node;
+    }
+
+    private static JsonNode read(String json) {
+        try {
+            return JSON.readTree(json);
+        } catch (JsonProcessingException _) {
+            throw new IllegalArgumentException("a tool call or a tool has text that is no JSON: " + shortened(json));
+        }
+    }
+
+    private static String shortened(String text) {
+        return text.length() > MAX_SHOWN ? WholeCharacters.beginning(text, MAX_SHOWN) + "…" : text;
+    }
+
+    private static @Nullable Object plain(JsonNode node) {
+        return switch (node.getNodeType()) {
+            case OBJECT -> {
+                var members = new LinkedHashMap<String, @Nullable Object>();
+                node.properties().forEach(member -> members.put(member.getKey(), plain(member.getValue())));
+                yield members;
+            }
+            case ARRAY -> {
+                var items = new ArrayList<@Nullable Object>();
+                node.forEach(item -> items.add(plain(item)));
+                yield items;
+            }
+            case STRING -> node.asText();
+            case BOOLEAN -> node.asBoolean();
+            case NUMBER ->
+                node.canConvertToLong() && node.isIntegralNumber() ? (Object) node.asLong() : (Object) node.asDouble();
+            case BINARY, MISSING, NULL, POJO -> null;
+        };
+    }
+
+    /// A string as JSON, without its quotes.
+    static String escaped(String text) {
+        var quoted = JSON.getNodeFactory().textNode(text).toString();
+        return quoted.substring(1, quoted.length() - 1);
+    }
+}

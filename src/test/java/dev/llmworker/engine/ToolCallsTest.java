@@ -1,0 +1,211 @@
+package dev.llmworker.engine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.llmworker.generation.AnswerFormat;
+import dev.llmworker.generation.AnswerParts;
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.Prompt;
+import dev.llmworker.generation.RefusedException;
+import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.testing.ScriptedModel;
+import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.chat.ChatMessage;
+import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.chat.ToolChoice;
+import dev.llmworker.text.chat.ToolUse;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalInt;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// Answers in parts through the real engine, with a model whose words the test writes.
+@Timeout(60)
+class ToolCallsTest {
+    private static final String TEMPLATE = """
+        {%- if tools %}<|im_start|>system
+        {% for tool in tools %}{{ tool | tojson }}
+        {% endfor %}<|im_end|>
+        {% endif %}
+        {%- for message in messages %}<|im_start|>{{ message.role }}
+        {{ message.content }}
+        {%- for call in message.tool_calls or [] %}
+        <tool_call>
+        {{ call.function | tojson }}
+        </tool_call>
+        {%- endfor %}<|im_end|>
+        {% endfor %}
+        {%- if add_generation_prompt %}<|im_start|>assistant
+        {% endif %}\
+        """;
+    private static final Tool WEATHER = new Tool(
+            "weather",
+            "The weather",
+            "{\"type\":\"object\",\"properties\":{\"place\":{\"type\":\"string\"},\"days\":{\"type\":\"integer\"}},"
+                    + "\"required\":[\"place\"]}",
+            false);
+    private static final Tool CLOCK = new Tool("clock", "The time");
+    private static final String CALL =
+            "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"place\": \"Zürich\"}}\n</tool_call>";
+
+    private record Answer(String content, String reasoning, List<String> calls, GenerationEvent.Finished end) {}
+
+    private static ToolUse use(ToolChoice choice, boolean parallel) {
+        return new ToolUse(List.of(WEATHER, CLOCK), choice, parallel);
+    }
+
+    private static GenerationRequest request(AnswerParts parts, String... stop) {
+        return new GenerationRequest(
+                        new Prompt.Chat(List.of(ChatMessage.user("hello"))),
+                        OptionalInt.of(400),
+                        SamplingParameters.greedy(),
+                        false,
+                        0,
+                        List.of(stop),
+                        false)
+                .withParts(parts);
+    }
+
+    private static AnswerParts parts(ToolUse use) {
+        return new AnswerParts(use, OptionalInt.empty());
+    }
+
+    private static Answer answer(String script, String template, GenerationRequest request) {
+        var model = new ScriptedModel(
+                "<|im_end|>", List.of("<|im_start|>"), List.of("<tool_call>", ">\n\n", "{\"", "</think>"), _ -> script);
+        try (var engine = model.start(template);
+                var generation = engine.submit(request)) {
+            generation.awaitAccepted();
+            var content = new StringBuilder();
+            var reasoning = new StringBuilder();
+            var calls = new ArrayList<String>();
+            for (var event : generation) {
+                var added = switch (event) {
+                    case GenerationEvent.Token token -> token.parts();
+                    case GenerationEvent.Finished finished -> finished.parts();
+                };
+                for (var part : added) {
+                    switch (part) {
+                        case AnswerPart.Content(var text) -> content.append(text);
+                        case AnswerPart.Reasoning(var text) -> reasoning.append(text);
+                        case AnswerPart.CallStart(var _, var _, var name) -> calls.add(name);
+                        case AnswerPart.CallArguments(var index, var json) -> calls.set(index, calls.get(index) + json);
+                    }
+                }
+                if (event instanceof GenerationEvent.Finished finished) {
+                    return new Answer(content.toString(), reasoning.toString(), calls, finished);
+                }
+            }
+        }
+        throw new AssertionError("no end");
+    }
+
+    @Test
+    void aCallIsTakenOutOfTheText() {
+        var answer = answer("I look.\n" + CALL, TEMPLATE, request(parts(use(ToolChoice.AUTO, true))));
+        assertEquals("I look.", answer.content());
+        assertEquals(List.of("weather{\"place\": \"Zürich\"}"), answer.calls());
+        assertEquals(FinishReason.TOOL_CALLS, answer.end().reason());
+    }
+
+    @Test
+    void severalCallsAreAllowedOnlyIfTheRequestSaysSo() {
+        var script = CALL + "\n<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>";
+        assertEquals(
+                List.of("weather{\"place\": \"Zürich\"}", "clock{}"),
+                answer(script, TEMPLATE, request(parts(use(ToolChoice.AUTO, true))))
+                        .calls());
+        assertEquals(
+                List.of("weather{\"place\": \"Zürich\"}"),
+                answer(script, TEMPLATE, request(parts(use(ToolChoice.AUTO, false))))
+                        .calls());
+    }
+
+    @Test
+    void fromItsMarkerOnACallMatchesItsSchema() {
+        var wrong = "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"place\": 17}}\n</tool_call>";
+        var answer = answer(wrong, TEMPLATE, request(parts(use(ToolChoice.AUTO, false))));
+        assertTrue(answer.calls().getFirst().startsWith("weather{\"place\": \""), answer.toString());
+        var unknown = "<tool_call>\n{\"name\": \"moon\", \"arguments\": {}}\n</tool_call>";
+        var other = answer(unknown, TEMPLATE, request(parts(use(ToolChoice.AUTO, false))));
+        assertTrue(other.calls().getFirst().matches("(?s)(weather|clock)\\{.*"), other.toString());
+    }
+
+    @Test
+    void aRequiredCallIsWrittenWhateverTheModelWants() {
+        var answer = answer("No.", TEMPLATE, request(parts(use(new ToolChoice.Named("clock"), false))));
+        assertTrue(answer.calls().getFirst().startsWith("clock{"), answer.toString());
+        assertEquals("", answer.content());
+    }
+
+    @Test
+    void withoutToolsAMarkerIsText() {
+        assertEquals(CALL, answer(CALL, TEMPLATE, request(parts(ToolUse.NONE))).content());
+        assertEquals(
+                CALL,
+                answer(CALL, TEMPLATE, request(parts(use(ToolChoice.NONE, true))))
+                        .content());
+    }
+
+    @Test
+    void theReasoningComesApartAndIsFree() {
+        var template = TEMPLATE + "{% if false %}<think></think>{% endif %}";
+        var answer = answer(
+                "<think>\nA call?\n</think>\n\n" + CALL, template, request(parts(use(ToolChoice.REQUIRED, true))));
+        assertEquals("A call?", answer.reasoning());
+        assertEquals(List.of("weather{\"place\": \"Zürich\"}"), answer.calls());
+        assertTrue(answer.end().reasoningTokens() > 5, answer.toString());
+    }
+
+    @Test
+    void anAnswerDoesNotEndInItsReasoningWhenACallMustFollow() throws Exception {
+        var template = TEMPLATE.replace("assistant\n", "assistant\n<think>\n");
+        var answer = answer("I had rather not.", template, request(parts(use(ToolChoice.REQUIRED, true))));
+        assertEquals(FinishReason.LENGTH, answer.end().reason());
+        assertTrue(answer.reasoning().startsWith("I had rather not."), answer.reasoning());
+    }
+
+    @Test
+    void theReasoningThatTheTemplateBeginsEndsAtItsLimit() {
+        var template = TEMPLATE.replace("assistant\n", "assistant\n<think>\n");
+        var parts = new AnswerParts(ToolUse.NONE, OptionalInt.of(10));
+        var answer = answer("0123456789abcdefghij</think>\n\nYes.", template, request(parts));
+        assertEquals("0123456789", answer.reasoning());
+        // The script is left: the model ends its answer at once.
+        assertEquals("", answer.content());
+        assertEquals(FinishReason.STOP, answer.end().reason());
+    }
+
+    @Test
+    void aFormatBeginsAfterTheReasoning() {
+        var template = TEMPLATE.replace("assistant\n", "assistant\n<think>\n");
+        var format = new AnswerFormat.Choice("choice", List.of("yes", "no"));
+        var answer = answer(
+                "Well.\n</think>\n\nno", template, request(parts(ToolUse.NONE)).withFormat(format));
+        assertEquals("Well.", answer.reasoning());
+        assertEquals("no", answer.content());
+    }
+
+    @Test
+    void aStopSequenceCutsTheTextOnly() {
+        var answer = answer("Hi there.\n" + CALL, TEMPLATE, request(parts(use(ToolChoice.AUTO, true)), "there"));
+        assertEquals("Hi ", answer.content());
+        assertEquals(List.of(), answer.calls());
+        assertEquals(FinishReason.STOP, answer.end().reason());
+        var called = answer(CALL, TEMPLATE, request(parts(use(ToolChoice.AUTO, true)), "place"));
+        assertEquals(List.of("weather{\"place\": \"Zürich\"}"), called.calls());
+    }
+
+    @Test
+    void aSchemaThatCannotBeEnforcedIsNamed() {
+        var tool = new Tool("odd", "", "{\"type\":\"object\",\"properties\":{\"a\":{\"not\":{}}}}", false);
+        var use = new ToolUse(List.of(CLOCK, tool), ToolChoice.AUTO, true);
+        var refused = assertThrows(RefusedException.class, () -> answer("", TEMPLATE, request(parts(use))));
+        assertEquals("tools: the parameters of odd: $.properties.a.not is not supported", refused.getMessage());
+    }
+}

@@ -1,0 +1,574 @@
+package dev.llmworker.text.chat;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.constraint.Constraint;
+import dev.llmworker.constraint.ConstraintState;
+import dev.llmworker.constraint.Expression;
+import dev.llmworker.constraint.TokenTrie;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.settings.SettingsTable;
+import dev.llmworker.testing.ScriptedModel;
+import dev.llmworker.testing.Seeded;
+import dev.llmworker.testing.Seeds;
+import dev.llmworker.text.Detokenizer;
+import dev.llmworker.text.Tokenizer;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// Each format: what it takes apart, wherever the text is cut, and that its grammar allows just this.
+class ChatFormatTest {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final Tool WEATHER = new Tool("get_weather", "The weather", """
+        {"type":"object","properties":{
+          "place":{"type":"string"},
+          "unit":{"anyOf":[{"type":"string","enum":["c","f"]},{"type":"null"}]},
+          "days":{"$ref":"#/$defs/days"},
+          "at":{"type":"object","properties":{"lat":{"type":"number"}},"required":["lat"],"additionalProperties":false}
+        },"required":["place"],"$defs":{"days":{"type":"integer","minimum":1,"maximum":7}}}\
+        """, true);
+    private static final Tool CLOCK = new Tool("clock", "The time");
+    private static final ToolUse BOTH = new ToolUse(List.of(WEATHER, CLOCK), ToolChoice.AUTO, true);
+
+    private static final String WEATHER_CALL = "get_weather {\"place\":\"Zürich \\\"x\\\"\",\"days\":2}";
+    private static final String ARGUMENTS = "{\"place\": \"Zürich \\\"x\\\"\", \"days\": 2}";
+    private static final String[] BOTH_CALLS = {WEATHER_CALL, "clock {}"};
+    private static final String PLACE = "Zürich \"x\"";
+    private static final List<String> DEEPSEEK = List.of(
+            "<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>");
+
+    /// An answer and what it is.
+    ///
+    /// @param controls markers that are control tokens in the models of this family
+    /// @param start where the prompt leaves off
+    record Sample(
+            String format,
+            ChatForms forms,
+            List<String> controls,
+            ChatFormat.Start start,
+            String answer,
+            String reasoning,
+            String content,
+            List<String> calls) {
+        @Override
+        public String toString() {
+            return format + ": " + answer;
+        }
+    }
+
+    private static Sample sample(String name, List<String> controls, String answer, String content, String... calls) {
+        var format = ToolFormat.named(name).orElseThrow();
+        return new Sample(
+                name,
+                ChatForms.of(format, "</think>"),
+                controls,
+                ChatFormat.Start.OPEN,
+                answer,
+                "",
+                content,
+                List.of(calls));
+    }
+
+    private static Sample thinking(
+            Sample sample, String source, ChatFormat.Start start, String before, String reasoning) {
+        return new Sample(
+                sample.format,
+                ChatForms.of(sample.forms.tools(), source),
+                sample.controls,
+                start,
+                before + sample.answer,
+                reasoning,
+                sample.content,
+                sample.calls);
+    }
+
+    static Stream<Sample> samples() {
+        return Stream.of(tagged(), writtenOneByOne(), writtenAsText(), withControlTokens(), lists())
+                .flatMap(samples -> samples);
+    }
+
+    private static Stream<Sample> tagged() {
+        var hermes = sample(
+                "hermes",
+                List.of(),
+                "I look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": " + ARGUMENTS
+                        + "}\n</tool_call>\n<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>",
+                "I look.",
+                BOTH_CALLS);
+        return Stream.of(
+                hermes,
+                sample("hermes", List.of(), "a <tool_call> b <tool_ c < d \n", "a <tool_call> b <tool_ c < d \n"),
+                sample("json", List.of(), hermes.answer, hermes.content, BOTH_CALLS),
+                thinking(hermes, "</think>", ChatFormat.Start.OPEN, "<think>\nHm </thi\n</think>\n\n", "Hm </thi"),
+                thinking(hermes, "</think>", ChatFormat.Start.REASONING, "\nHm\n</think>\n\n", "Hm"),
+                thinking(hermes, "</think>", ChatFormat.Start.REASONING, "<think>\nHm\n</think>\n\n", "Hm"),
+                harmony(
+                        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary "
+                                + "to=functions.get_weather <|constrain|>json<|message|>" + ARGUMENTS,
+                        "Hm.",
+                        "",
+                        WEATHER_CALL),
+                harmony(
+                        "<|channel|>analysis<|message|>Hm<|end|><|start|>assistant<|channel|>commentary<|message|>I"
+                                + " look.<|end|><|start|>assistant to=functions.clock<|channel|>commentary"
+                                + " json<|message|>{}",
+                        "Hm",
+                        "I look.",
+                        "clock {}"),
+                harmony("<|channel|>final<|message|>Text to=functions.clock", "", "Text to=functions.clock"));
+    }
+
+    private static Stream<Sample> writtenOneByOne() {
+        return Stream.of(
+                sample(
+                        "qwen3-coder",
+                        List.of(),
+                        "Now\n<tool_call>\n<function=get_weather>\n<parameter=place>\n" + PLACE
+                                + "\n</parameter>\n<parameter=days>\n2\n</parameter>\n</function>\n</tool_call>\n"
+                                + "<tool_call>\n<function=clock>\n</function>\n</tool_call>",
+                        "Now",
+                        BOTH_CALLS),
+                sample(
+                        "qwen3-coder",
+                        List.of(),
+                        "<tool_call>\n"
+                                + "<function=get_weather>\n"
+                                + "<parameter=place>\n"
+                                + "null\n"
+                                + "</parameter>\n"
+                                + "<parameter=unit>\n"
+                                + "null\n"
+                                + "</parameter>\n"
+                                + "<parameter=at>\n"
+                                + "{\"lat\": 1.5}\n"
+                                + "</parameter>\n"
+                                + "</function>\n"
+                                + "</tool_call>",
+                        "",
+                        "get_weather {\"place\":\"null\",\"unit\":null,\"at\":{\"lat\":1.5}}"),
+                sample(
+                        "seed",
+                        List.of(),
+                        "<seed:tool_call>\n<function=get_weather>\n<parameter=place>" + PLACE
+                                + "</parameter>\n<parameter=days>2</parameter>\n</function>\n</seed:tool_call>",
+                        "",
+                        WEATHER_CALL),
+                sample(
+                        "glm",
+                        List.of(
+                                "<tool_call>",
+                                "</tool_call>",
+                                "<arg_key>",
+                                "</arg_key>",
+                                "<arg_value>",
+                                "</arg_value>"),
+                        "<tool_call>get_weather\n<arg_key>place</arg_key>\n<arg_value>" + PLACE
+                                + "</arg_value>\n<arg_key>unit</arg_key>\n<arg_value>c</arg_value>\n</tool_call>\n"
+                                + "<tool_call>clock\n</tool_call>",
+                        "",
+                        "get_weather {\"place\":\"Zürich \\\"x\\\"\",\"unit\":\"c\"}",
+                        "clock {}"));
+    }
+
+    private static Stream<Sample> writtenAsText() {
+        return Stream.of(
+                sample(
+                        "glm-4.7",
+                        List.of(),
+                        "<tool_call>get_weather<arg_key>place</arg_key><arg_value>" + PLACE
+                                + "</arg_value><arg_key>days</arg_key><arg_value>2</arg_value></tool_call>",
+                        "",
+                        WEATHER_CALL),
+                sample(
+                        "deepseek-v3.2",
+                        List.of(),
+                        "Yes\n\n<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"get_weather\">\n"
+                                + "<｜DSML｜parameter name=\"place\" string=\"true\">" + PLACE
+                                + "</｜DSML｜parameter>\n<｜DSML｜parameter name=\"days\" string=\"false\">2"
+                                + "</｜DSML｜parameter>\n</｜DSML｜invoke>\n<｜DSML｜invoke name=\"clock\">\n"
+                                + "</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+                        "Yes",
+                        BOTH_CALLS),
+                sample(
+                        "minimax",
+                        List.of("<minimax:tool_call>", "</minimax:tool_call>"),
+                        "<minimax:tool_call>\n<invoke name=\"get_weather\">\n<parameter name=\"place\">" + PLACE
+                                + "</parameter>\n<parameter name=\"days\">2</parameter>\n</invoke>\n"
+                                + "</minimax:tool_call>",
+                        "",
+                        WEATHER_CALL),
+                sample(
+                        "gemma4",
+                        List.of("<|tool_call>", "<tool_call|>", "<|\"|>"),
+                        "Yes<|tool_call>call:get_weather{place:<|\"|>" + PLACE
+                                + "<|\"|>,days:2}<tool_call|><|tool_call>call:clock{}<tool_call|>",
+                        "Yes",
+                        BOTH_CALLS),
+                sample(
+                        "gemma4",
+                        List.of(),
+                        "<|tool_call>call:get_weather{place:<|\"|>a, {b}<|\"|>,unit:null,at:{\"lat\":"
+                                + " 1.5}}<tool_call|>",
+                        "",
+                        "get_weather {\"place\":\"a, {b}\",\"unit\":null,\"at\":{\"lat\":1.5}}"));
+    }
+
+    private static Stream<Sample> withControlTokens() {
+        return Stream.of(
+                sample(
+                        "deepseek-v3",
+                        DEEPSEEK,
+                        "Yes<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n"
+                                + ARGUMENTS + "\n```<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>function<｜tool▁sep｜>clock\n"
+                                + "```json\n{}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+                        "Yes",
+                        BOTH_CALLS),
+                sample(
+                        "deepseek-v3.1",
+                        DEEPSEEK,
+                        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>" + ARGUMENTS
+                                + "<｜tool▁call▁end｜><｜tool▁call▁begin｜>clock<｜tool▁sep｜>{}<｜tool▁call▁end｜>"
+                                + "<｜tool▁calls▁end｜>",
+                        "",
+                        BOTH_CALLS),
+                sample(
+                        "mistral-args",
+                        List.of("[TOOL_CALLS]", "[ARGS]"),
+                        "Well[TOOL_CALLS]get_weather[ARGS]" + ARGUMENTS + "[TOOL_CALLS]clock[ARGS]{}",
+                        "Well",
+                        BOTH_CALLS),
+                sample(
+                        "mistral-ids",
+                        List.of("[TOOL_CALLS]", "[ARGS]", "[CALL_ID]"),
+                        "[TOOL_CALLS]get_weather[CALL_ID]abcdefgh1[ARGS]" + ARGUMENTS,
+                        "",
+                        WEATHER_CALL),
+                sample(
+                        "kimi",
+                        List.of("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", "<|tool_call_begin|>"),
+                        "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0"
+                                + "<|tool_call_argument_begin|>" + ARGUMENTS
+                                + "<|tool_call_end|><|tool_call_begin|>functions.clock:1<|tool_call_argument_begin|>{}"
+                                + "<|tool_call_end|><|tool_calls_section_end|>",
+                        "",
+                        BOTH_CALLS));
+    }
+
+    private static Stream<Sample> lists() {
+        return Stream.of(
+                sample(
+                        "mistral",
+                        List.of("[TOOL_CALLS]"),
+                        "[TOOL_CALLS][{\"name\": \"get_weather\", \"arguments\": " + ARGUMENTS
+                                + "}, {\"name\": \"clock\", \"arguments\": {}}]",
+                        "",
+                        BOTH_CALLS),
+                sample(
+                        "mistral",
+                        List.of("[TOOL_CALLS]"),
+                        "[TOOL_CALLS] [{\"name\": \"clock\", \"arguments\": {}}]",
+                        "",
+                        "clock {}"),
+                sample(
+                        "granite",
+                        List.of("<|tool_call|>"),
+                        "<|tool_call|>[{\"name\": \"get_weather\", \"arguments\": " + ARGUMENTS
+                                + "}, {\"name\": \"clock\", \"arguments\": {}}]",
+                        "",
+                        BOTH_CALLS),
+                sample(
+                        "apriel",
+                        List.of(),
+                        "<tool_calls>[{\"name\": \"get_weather\", \"arguments\": " + ARGUMENTS + "}]</tool_calls>",
+                        "",
+                        WEATHER_CALL),
+                sample(
+                        "nemotron",
+                        List.of(),
+                        "<TOOLCALL>[{\"name\": \"get_weather\", \"arguments\": " + ARGUMENTS + "}]</TOOLCALL>",
+                        "",
+                        WEATHER_CALL),
+                sample(
+                        "llama3",
+                        List.of("<|python_tag|>"),
+                        "{\"name\": \"get_weather\", \"parameters\": " + ARGUMENTS + "}",
+                        "",
+                        WEATHER_CALL),
+                sample(
+                        "llama3",
+                        List.of("<|python_tag|>"),
+                        "<|python_tag|>{\"name\": \"clock\", \"parameters\": {}}",
+                        "",
+                        "clock {}"),
+                sample(
+                        "llama3",
+                        List.of("<|python_tag|>"),
+                        "{\"type\": \"function\", \"name\": \"clock\", \"parameters\": {}}",
+                        "",
+                        "clock {}"),
+                sample(
+                        "llama3",
+                        List.of(),
+                        "{\"name\": \"Ann\"} or {\"name\": \"clock\"",
+                        "{\"name\": \"Ann\"} or {\"name\": \"clock\""));
+    }
+
+    private static Sample harmony(String answer, String reasoning, String content, String... calls) {
+        return new Sample(
+                "harmony",
+                ChatForms.of(ToolFormat.named("harmony").orElseThrow(), "<|channel|>analysis"),
+                List.of("<|channel|>", "<|message|>", "<|end|>", "<|start|>", "<|constrain|>"),
+                ChatFormat.Start.OPEN,
+                answer,
+                reasoning,
+                content,
+                List.of(calls));
+    }
+
+    /// A parsed answer.
+    record Parsed(String reasoning, String content, List<String> calls) {
+        static Parsed of(List<AnswerPart> parts) throws Exception {
+            var reasoning = new StringBuilder();
+            var content = new StringBuilder();
+            var names = new ArrayList<String>();
+            var arguments = new ArrayList<StringBuilder>();
+            for (var part : parts) {
+                switch (part) {
+                    case AnswerPart.Content(var text) -> content.append(text);
+                    case AnswerPart.Reasoning(var text) -> reasoning.append(text);
+                    case AnswerPart.CallStart(var index, var id, var name) -> {
+                        assertEquals(names.size(), index);
+                        assertTrue(id.matches("[a-zA-Z0-9]{9}"), id);
+                        names.add(name);
+                        arguments.add(new StringBuilder());
+                    }
+                    case AnswerPart.CallArguments(var index, var json) -> {
+                        assertEquals(names.size() - 1, index);
+                        arguments.get(index).append(json);
+                    }
+                }
+            }
+            var calls = new ArrayList<String>();
+            for (var i = 0; i < names.size(); i++) {
+                calls.add(names.get(i) + " " + JSON.readTree(arguments.get(i).toString()));
+            }
+            return new Parsed(reasoning.toString(), content.toString(), calls);
+        }
+    }
+
+    private static Tokenizer tokenizer(List<String> controls) {
+        return new ScriptedModel("<eos>", controls, List.of(), prompt -> prompt).tokenizer();
+    }
+
+    private static List<AnswerPart> parse(
+            ChatFormat format, Sample sample, Tokenizer tokenizer, int[] ids, int joined) {
+        var parser = format.parser(BOTH, sample.start);
+        var parts = new ArrayList<AnswerPart>();
+        var detokenizer = new Detokenizer(tokenizer);
+        var text = new StringBuilder();
+        for (var i = 0; i < ids.length; i++) {
+            if (tokenizer.controlTokens().containsValue(ids[i])) {
+                parts.addAll(parser.push(text.toString()));
+                text.setLength(0);
+                parts.addAll(parser.control(ids[i]));
+            } else {
+                text.append(detokenizer.push(ids[i]));
+            }
+            if (i >= joined) {
+                parts.addAll(parser.push(text.toString()));
+                text.setLength(0);
+            }
+        }
+        parts.addAll(parser.push(text.toString()));
+        parts.addAll(parser.end());
+        assertEquals(sample.calls.size(), parser.calls(), sample.toString());
+        return parts;
+    }
+
+    @ParameterizedTest
+    @MethodSource("samples")
+    void anAnswerIsTakenApartTheSameWhereverItIsCut(Sample sample) throws Exception {
+        var tokenizer = tokenizer(sample.controls);
+        var format = new ChatFormat(sample.forms, tokenizer.controlTokens());
+        var ids = tokenizer.encodeWithControlTokens(sample.answer);
+        var expected = new Parsed(sample.reasoning, sample.content, sample.calls);
+        assertEquals(expected, Parsed.of(parse(format, sample, tokenizer, ids, ids.length)), "in one piece");
+        assertEquals(expected, Parsed.of(parse(format, sample, tokenizer, ids, 0)), "byte by byte");
+        for (var cut = 1; cut < ids.length; cut++) {
+            assertEquals(expected, Parsed.of(parse(format, sample, tokenizer, ids, cut)), "cut at " + cut);
+        }
+    }
+
+    private static Constraint compiled(Expression expression, Tokenizer tokenizer) {
+        var controls = new BitSet();
+        tokenizer.controlTokens().values().forEach(controls::set);
+        var end = tokenizer.controlTokens().get("<eos>");
+        return new Constraint(
+                expression, new TokenTrie(tokenizer.vocabularySize(), tokenizer::bytes, controls, List.of(end)));
+    }
+
+    /// From the place on at which a call begins, the constraint takes the rest of the answer.
+    @ParameterizedTest
+    @MethodSource("calls")
+    void theGrammarAllowsWhatTheParserTakesForACall(Sample sample) {
+        var tokenizer = tokenizer(sample.controls);
+        var format = new ChatFormat(sample.forms, tokenizer.controlTokens());
+        var parser = format.parser(BOTH, sample.start);
+        var constraints = new HashMap<Integer, Constraint>();
+        var detokenizer = new Detokenizer(tokenizer);
+        @Nullable ConstraintState state = null;
+        for (var id : tokenizer.encodeWithControlTokens(sample.answer)) {
+            if (state != null) {
+                assertTrue(state.advance(id), "token " + id + " of " + sample);
+            }
+            if (tokenizer.controlTokens().containsValue(id)) {
+                parser.control(id);
+            } else {
+                parser.push(detokenizer.push(id));
+            }
+            if (state == null && parser.isCalling()) {
+                var form = parser.form();
+                var constraint = constraints.computeIfAbsent(
+                        form, _ -> compiled(format.calls(BOTH).get(form), tokenizer));
+                state = constraint.begin(format.expression(parser.since()));
+                assertNotNull(state, sample.toString());
+            }
+        }
+        assertTrue(state != null && state.isComplete(), sample.toString());
+    }
+
+    static Stream<Sample> calls() {
+        return samples().filter(sample -> !sample.calls.isEmpty());
+    }
+
+    /// One sample of each format and set of markers.
+    static Stream<Sample> formats() {
+        var seen = new HashSet<String>();
+        return calls().filter(sample -> seen.add(sample.format));
+    }
+
+    /// Whatever the model chooses from what is allowed, its answer is calls of the tools, with arguments that match.
+    @ParameterizedTest
+    @MethodSource("formats")
+    @Seeded
+    void anAnswerAtRandomIsCallsThatMatchTheirSchema(Sample sample) {
+        var ends = List.of("\n</parameter>", "</parameter>", "</arg_value>", "</｜DSML｜parameter>", "<|\"|>");
+        var tokenizer = new ScriptedModel("<eos>", sample.controls, ends, prompt -> prompt).tokenizer();
+        var format = new ChatFormat(sample.forms, tokenizer.controlTokens());
+        var use = new ToolUse(BOTH.tools(), ToolChoice.REQUIRED, true);
+        var constraint = compiled(Objects.requireNonNull(format.answer(use, null)), tokenizer);
+        var schemas = new HashMap<String, Constraint>();
+        use.tools()
+                .forEach(tool -> schemas.put(
+                        tool.name(),
+                        compiled(
+                                new Expression.Json(new ToolSchema(tool).json(), Expression.Spacing.LIMITED),
+                                tokenizer)));
+        var seed = Seeds.seed();
+        var random = new Random(seed);
+        for (var round = 0; round < Seeds.rounds(10); round++) {
+            var ids = walk(constraint, tokenizer, random);
+            var parser = format.parser(use, sample.start);
+            var detokenizer = new Detokenizer(tokenizer);
+            var parts = new ArrayList<AnswerPart>();
+            for (var id : ids) {
+                parts.addAll(
+                        tokenizer.controlTokens().containsValue(id)
+                                ? parser.control(id)
+                                : parser.push(detokenizer.push(id)));
+            }
+            parts.addAll(parser.end());
+            var arguments = new HashMap<Integer, String>();
+            var names = new ArrayList<String>();
+            for (var part : parts) {
+                switch (part) {
+                    case AnswerPart.CallStart start -> names.add(start.name());
+                    case AnswerPart.CallArguments(var index, var json) -> arguments.merge(index, json, String::concat);
+                    case AnswerPart.Content(var text) -> fail("text: " + text + ", seed " + seed);
+                    case AnswerPart.Reasoning(var text) -> fail("reasoning: " + text + ", seed " + seed);
+                }
+            }
+            assertEquals(names.size(), parser.calls(), "seed " + seed);
+            assertTrue(parser.calls() > 0, "seed " + seed);
+            for (var i = 0; i < names.size(); i++) {
+                var json = Objects.requireNonNull(arguments.get(i));
+                assertTrue(isAllowed(Objects.requireNonNull(schemas.get(names.get(i))), json), json + ", seed " + seed);
+            }
+        }
+    }
+
+    private static boolean isAllowed(Constraint schema, String json) {
+        var state = schema.begin(Expression.literal(json));
+        return state != null && state.isComplete();
+    }
+
+    /// A random answer. It prefers what ends things, so that it becomes no longer than it must.
+    private static List<Integer> walk(Constraint constraint, Tokenizer tokenizer, Random random) {
+        var state = constraint.begin();
+        var ids = new ArrayList<Integer>();
+        while (!state.isFinished() && !(state.isComplete() && random.nextInt(4) == 0)) {
+            var mask = BitSet.valueOf(state.mask());
+            var allowed =
+                    mask.stream().filter(id -> !tokenizer.isEndOfSequence(id)).toArray();
+            var closing = mask.stream()
+                    .filter(id -> id == '"' || id == '}' || id > 0xFF)
+                    .filter(id -> !tokenizer.isEndOfSequence(id))
+                    .toArray();
+            var from = closing.length > 0 && random.nextInt(ids.size() > 300 ? 10 : 3) > 0 ? closing : allowed;
+            var id = from[random.nextInt(from.length)];
+            assertTrue(state.advance(id));
+            ids.add(id);
+            assertTrue(ids.size() < 20_000, "no end");
+        }
+        return ids;
+    }
+
+    @Test
+    void namesThatAFormatCannotWriteAreRejected() {
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> new ToolUse(List.of(new Tool("a\", \"b", "")), ToolChoice.AUTO, true));
+        var odd = "{\"type\":\"object\",\"properties\":{\"a>b\":{\"type\":\"string\"}}}";
+        var use = new ToolUse(List.of(new Tool("f", "", odd, false)), ToolChoice.AUTO, true);
+        var format = new ChatFormat(ChatForms.of(ToolFormat.named("qwen3-coder").orElseThrow(), ""), Map.of());
+        assertThrows(IllegalArgumentException.class, () -> format.calls(use));
+    }
+
+    @Test
+    void eachFormatCanBeSet() throws Exception {
+        for (var format : ToolFormat.all()) {
+            var settings = Settings.read(Map.of("TOOL_FORMAT", format.name()));
+            assertEquals(format.name(), settings.get(SettingsTable.TOOL_FORMAT));
+        }
+    }
+
+    /// Text that looks like a control token is none.
+    @Test
+    void nobodyForgesAMarkerThatIsAControlToken() throws Exception {
+        var format = new ChatFormat(
+                ChatForms.of(ToolFormat.named("mistral-args").orElseThrow(), ""),
+                Map.of("[TOOL_CALLS]", 300, "[ARGS]", 301));
+        var parser = format.parser(BOTH, ChatFormat.Start.OPEN);
+        var parts = new ArrayList<>(parser.push("[TOOL_CALLS]clock[ARGS]{} \uFDD0clock\uFDD1{}"));
+        parts.addAll(parser.end());
+        var parsed = Parsed.of(parts);
+        assertEquals("[TOOL_CALLS]clock[ARGS]{} \uFFFDclock\uFFFD{}", parsed.content());
+        assertEquals(List.of(), parsed.calls());
+    }
+}
