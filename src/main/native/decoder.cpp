@@ -183,7 +183,9 @@ void Decoder::add_layer(const LayerShape& s) {
                                 std::to_string(s.experts) + " experts is impossible");
   }
   if (s.is_delta()) check_sizes({s.key_dim});
-  if (s.kernel < 0 || s.ring < 0 || (s.ring > 0 && (s.window < 1 || s.ring < s.window)) || (s.is_delta() && (s.ring > 0 || s.key_dim % 8 != 0 || s.dim % 8 != 0))) {
+  const bool ring_fits = s.ring == 0 || (!s.is_delta() && s.window > 0 && s.ring >= s.window);
+  const bool delta_fits = !s.is_delta() || (s.key_dim % 8 == 0 && s.dim % 8 == 0);
+  if (s.kernel < 0 || !ring_fits || !delta_fits) {
     throw std::invalid_argument("a convolution over " + std::to_string(s.kernel) + " tokens, a ring of " + std::to_string(s.ring) +
                                 " or keys of " + std::to_string(s.key_dim) + " values are impossible");
   }

@@ -39,7 +39,9 @@ void convolve(const DeltaNet& net, const Run& run, float* rows, int first, int c
   const int stride = net.row_width(), channels = net.channels(), kept = net.kernel - 1;
   float* const before = run.state + static_cast<size_t>(net.value_width()) * net.key_dim;
   // The input of token t, which may be one of those before this run.
-  const auto input = [&](int t) { return t < 0 ? before + static_cast<size_t>(t + kept) * channels : rows + static_cast<size_t>(t) * stride; };
+  const auto input = [&](int t) {
+    return t < 0 ? before + static_cast<size_t>(t + kept) * channels : rows + static_cast<size_t>(t) * stride;
+  };
   // The rows that later tokens need are copied before they are overwritten.
   static thread_local std::vector<float> last;
   last.resize(static_cast<size_t>(kept) * count);

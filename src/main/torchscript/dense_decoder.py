@@ -48,8 +48,9 @@ class DenseLayer(NamedTuple):
     delta: DeltaWeights
     qkv: Tensor
     qkv_bias: Optional[Tensor]
-    head_norms: Optional[Tensor]  # [A + G, D], or with values [A + 2 · G, D], times the square root of the number of values in a norm
-    head_norm_epsilon: Tensor  # [1 or as many, 1], times that root
+    # [A + G, D], or with values [A + 2 · G, D], times the square root of the number of values in a norm.
+    head_norms: Optional[Tensor]
+    head_norm_epsilon: Tensor  # [1 or as many as these, 1], times that root
     sinks: Optional[Tensor]  # [G, A / G, 1]
     output: Tensor
     output_bias: Optional[Tensor]
@@ -145,7 +146,8 @@ class DenseDecoder(Types, DecoderProgram):
         self.all_matrices = []
         self.all_channels = []
         self.length = 0
-        # Ring, kernel, K, A, G and D of what layers keep, as far as it decides; kind of rotary positions and D; beta and length of a growth; window, A / G and ring.
+        # Ring, kernel, K, A, G and D of what layers keep, as far as it decides; kind of rotary positions and D; beta and
+        # length of a growth; window, A / G and ring.
         self.cache_kinds = []
         self.rotation_kinds = []
         self.growth_kinds = []
@@ -399,7 +401,7 @@ class DenseDecoder(Types, DecoderProgram):
 
     def built(self, i: int, d: Layer, kind: int, at: int) -> DenseLayer:
         """kind, at: where the layer keeps what it keeps, if it keeps something"""
-        rotation, growth = -1, -1
+        rotation, growth, sight = -1, -1, -1
         keys = values = matrices = last_channels = torch.zeros(0)
         delta = DeltaWeights(keys, keys, keys, keys, self.epsilon)
         if d.kernel > 0:
@@ -417,6 +419,8 @@ class DenseDecoder(Types, DecoderProgram):
             keys, values = self.ring_keys[kind][at][:, 0], self.ring_values[kind][at][:, 0]
         else:
             keys, values = self.all_keys[kind][at], self.all_values[kind][at]
+        if d.kernel == 0:
+            sight = kind_of(self.sight_kinds, [float(d.window), float(d.heads // d.kv_heads), float(d.ring)])
         if d.rope >= 0:
             rotation = kind_of(self.rotation_kinds, [float(d.rope), float(d.head_dim)])
             if rotation == len(self.turns):
@@ -431,7 +435,7 @@ class DenseDecoder(Types, DecoderProgram):
             described=d,
             rotation=rotation,
             growth=growth,
-            sight=kind_of(self.sight_kinds, [float(d.window), float(d.heads // d.kv_heads), float(d.ring)]) if d.kernel == 0 else -1,
+            sight=sight,
             norm_before=d.norms != "after",
             keys=keys,
             values=values,
