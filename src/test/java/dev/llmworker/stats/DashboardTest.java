@@ -39,6 +39,7 @@ class DashboardTest {
         }
         // What the mock does not measure.
         exported.add("llmworker_queue_duration_seconds_bucket");
+        exported.add("llmworker_kv_cache_kind_bytes");
     }
 
     private static Set<String> named(String text, Pattern pattern) {
