@@ -192,7 +192,7 @@ void Decoder::add_layer(const LayerShape& s) {
   if (s.shared_width < 0 || (s.shared_width > 0 && s.experts == 0)) {
     throw std::invalid_argument("a shared expert of " + std::to_string(s.shared_width) + " values is impossible");
   }
-  if (s.kernel > WIDEST_ROW || s.key_dim > WIDEST_ROW) check_width(int64_t{WIDEST_ROW} + 1);
+  for (const int size : {s.heads, s.kv_heads, s.dim, s.kernel, s.key_dim}) check_width(size);
   check_width(llmworker::input_width(s));
   check_width(2 * int64_t{s.shared_width});
   check_width(2 * int64_t{s.width});

@@ -389,6 +389,9 @@ void test_errors() {
   };
   // The query heads of this one have 2^32 + 8192 values together.
   refused("too long", [](LayerShape& s) { s.heads = 524289, s.kv_heads = 1, s.dim = 8192; });
+  // The first product of this one has 2^64 - 2^34 + 4 values, which are less than 0 as an int64_t.
+  refused("too long", [](LayerShape& s) { s.heads = s.kv_heads = s.dim = 2147483647, s.gated = true; });
+  refused("too long", [](LayerShape& s) { s.kernel = 4, s.key_dim = 8, s.heads = s.kv_heads = 2147483647, s.dim = 2147483640; });
   refused("no multiple", [](LayerShape& s) { s.heads = 7; });
   refused("at least 1", [](LayerShape& s) { s.width = 0; });
   refused("too long", [](LayerShape& s) { s.width = 1 << 30; });

@@ -1,8 +1,12 @@
 package dev.llmworker.weights;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 
 /// Reads what layers of Gemma 4 have of their own: the heads of those without a window, whose values may be their keys,
 /// and the width of those that share keys. transformers has the heads in `global_head_dim` or, later, in
@@ -12,6 +16,7 @@ import java.util.Set;
 /// @param slide which layers have a window
 record HubLayers(HubFields fields, Metadata metadata, String prefix, boolean[] slide) {
     private static final String EACH = "per_layer_config";
+    private static final Pattern LAYER = Pattern.compile("[0-9]{1,6}");
     private static final String HEAD_DIM = "head_dim";
     private static final String KV_HEADS = "num_key_value_heads";
     private static final String SHARED_MATRIX = "attention_k_eq_v";
@@ -41,17 +46,17 @@ record HubLayers(HubFields fields, Metadata metadata, String prefix, boolean[] s
         long headDim = metadata.integer(prefix + "attention.key_length");
         long kvHeads = metadata.integer(prefix + "attention.head_count_kv");
         var globalDim = headDim;
+        var owns = ofLayers();
         var counts = new long[slide.length];
         for (var layer = 0; layer < slide.length; layer++) {
-            var dim = slide[layer] ? headDim : own(layer, HEAD_DIM, "global_head_dim", headDim);
+            var dim = slide[layer] ? headDim : own(owns, layer, HEAD_DIM, "global_head_dim", headDim);
             if (!slide[layer] && globalDim != headDim && dim != globalDim) {
                 throw fields.problem(
                         EACH, "has heads of " + globalDim + " and of " + dim + " in layers without a window");
             }
             globalDim = slide[layer] ? globalDim : dim;
-            counts[layer] = slide[layer] ? kvHeads : own(layer, KV_HEADS, globalKvHeads(), kvHeads);
+            counts[layer] = slide[layer] ? kvHeads : own(owns, layer, KV_HEADS, globalKvHeads(), kvHeads);
         }
-        checkOwn();
         config.put("attention.key_length", HEAD_DIM, Value.integer(globalDim));
         config.put("attention.key_length_swa", HEAD_DIM, Value.integer(headDim));
         config.put("attention.head_count_kv", KV_HEADS, Value.integers(counts));
@@ -63,8 +68,11 @@ record HubLayers(HubFields fields, Metadata metadata, String prefix, boolean[] s
     }
 
     /// @param field of all layers without a window
-    private long own(int layer, String name, String field, long fallback) throws ModelFileException {
-        var node = fields.has(EACH) ? ofLayer(layer).path(name) : fields.get(field);
+    private long own(Map<Integer, JsonNode> owns, int layer, String name, String field, long fallback)
+            throws ModelFileException {
+        var node = fields.has(EACH)
+                ? owns.getOrDefault(layer, MissingNode.getInstance()).path(name)
+                : fields.get(field);
         if (node.isMissingNode() || node.isNull()) {
             return fallback;
         }
@@ -74,31 +82,23 @@ record HubLayers(HubFields fields, Metadata metadata, String prefix, boolean[] s
         return node.asInt();
     }
 
-    /// The numbers of layers may have zeros in front.
-    private JsonNode ofLayer(int layer) {
-        for (var entry : fields.get(EACH).properties()) {
-            if (entry.getKey().matches("0*" + layer)) {
-                return entry.getValue();
-            }
-        }
-        return fields.get(EACH).path("none");
-    }
-
-    /// Refuses what else layers could have of their own.
-    private void checkOwn() throws ModelFileException {
+    /// What layers have of their own, by their numbers, which may have zeros in front. Everything but heads is refused.
+    private Map<Integer, JsonNode> ofLayers() throws ModelFileException {
+        var owns = new HashMap<Integer, JsonNode>();
         for (var entry : fields.get(EACH).properties()) {
             var names = new ArrayList<String>();
             entry.getValue().fieldNames().forEachRemaining(names::add);
             names.removeAll(Set.of(HEAD_DIM, KV_HEADS));
-            var global = entry.getKey().matches("\\d{1,6}")
-                    && Integer.parseInt(entry.getKey()) < slide.length
-                    && !slide[Integer.parseInt(entry.getKey())];
+            var layer = LAYER.matcher(entry.getKey()).matches() ? Integer.parseInt(entry.getKey()) : slide.length;
+            var global = layer < slide.length && !slide[layer];
             if (!names.isEmpty() || !global) {
                 throw fields.problem(
                         EACH,
                         "has " + entry.getKey() + ": " + entry.getValue() + "; supported: head_dim and "
                                 + "num_key_value_heads of layers without a window");
             }
+            owns.putIfAbsent(layer, entry.getValue());
         }
+        return owns;
     }
 }

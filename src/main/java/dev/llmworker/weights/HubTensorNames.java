@@ -132,18 +132,16 @@ final class HubTensorNames {
     private final boolean normsBeforeSum;
 
     private final boolean ofGptOss;
-    /// Whether the experts are in MXFP4.
-    private final boolean inBlocks;
 
     /// @param names of all tensors of the model
     HubTensorNames(Set<String> names) {
         normsBeforeSum = names.stream().anyMatch(name -> name.endsWith(AFTER_FEED_FORWARD + ".weight"));
-        inBlocks = names.stream().anyMatch(name -> name.endsWith("mlp.experts.gate_up_proj_blocks"));
         ofGptOss = names.stream().anyMatch(name -> name.endsWith(GATE_UP_BIAS_OF_GPT_OSS));
     }
 
     /// Empty if GGUF has no name for the tensor.
-    Optional<String> toGguf(String name) {
+    Optional<String> toGguf(Tensor tensor) {
+        var name = tensor.name();
         var outside = OUTSIDE.matcher(name);
         if (outside.matches()) {
             var outsideName = outside.group("name");
@@ -155,15 +153,15 @@ final class HubTensorNames {
         }
         var kind = block.group("kind") != null && block.group("kind").endsWith("bias") ? ".bias" : ".weight";
         return part(block.group("part"))
-                .map(part -> part.endsWith(".scale") ? part : part + order(part, kind) + kind)
+                .map(part -> part.endsWith(".scale") ? part : part + order(part, kind, tensor.type()) + kind)
                 .map(part -> "blk." + block.group("block") + "." + part);
     }
 
-    private String order(String part, String kind) {
+    private String order(String part, String kind, TensorType type) {
         if (!ofGptOss || !part.equals(GATE_UP) && (!part.equals(DOWN) || kind.equals(".bias"))) {
             return "";
         }
-        if (!inBlocks || kind.equals(".bias")) {
+        if (type != TensorType.MXFP4) {
             return TRANSPOSED;
         }
         return part.equals(GATE_UP) ? ALTERNATING : "";

@@ -168,13 +168,13 @@ public final class Safetensors extends StoredModel {
         SplitBlocks.join(all);
         var tensors = new LinkedHashMap<String, Tensor>();
         for (var tensor : all.values()) {
-            var name = names.toGguf(tensor.name()).orElseGet(() -> UNNAMED + tensor.name());
+            var name = names.toGguf(tensor).orElseGet(() -> UNNAMED + tensor.name());
             refuseSecond(tensor, tensors.putIfAbsent(name, tensor));
         }
         return tensors;
     }
 
-    private static void refuseSecond(Tensor tensor, @Nullable Tensor other) throws ModelFileException {
+    static void refuseSecond(Tensor tensor, @Nullable Tensor other) throws ModelFileException {
         if (other != null) {
             throw tensor.problem("is in " + other.file().getFileName() + " as well");
         }

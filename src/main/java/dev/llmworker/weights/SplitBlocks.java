@@ -47,10 +47,11 @@ final class SplitBlocks {
                 var whole = name.substring(0, name.length() - BLOCKS.length());
                 var scales = tensors.remove(whole + SCALES);
                 var blocks = Objects.requireNonNull(tensors.remove(name));
-                if (scales == null || !Arrays.equals(scales.shape(), blocks.shape())) {
+                if (scales == null || !isHalf(scales) || !Arrays.equals(scales.shape(), blocks.shape())) {
                     throw blocks.problem("has no scales in " + whole + SCALES + " of its shape");
                 }
-                tensors.put(whole, blocks.withScales(whole, scales.data()));
+                var joined = blocks.withScales(whole, scales.data());
+                Safetensors.refuseSecond(joined, tensors.putIfAbsent(whole, joined));
             }
         }
         for (var tensor : tensors.values()) {

@@ -260,6 +260,16 @@ class SafetensorsRefusalTest {
         folder.weights.bytes(name + "_scales", new byte[2], 1, 2, 1);
         folder.write(directory);
         assertEquals("model.safetensors: " + problem, refusal());
+        var plain = new SafetensorsFolder();
+        plain.weights.bytes(name + "_blocks", new byte[64], 1, 2, 2, 16);
+        plain.tensor(name + "_scales", 1, 2, 64);
+        plain.write(directory);
+        assertEquals("model.safetensors: " + problem, refusal());
+        var whole = new SafetensorsFolder().tensor(name, 1, 2, 64);
+        whole.weights.bytes(name + "_blocks", new byte[64], 1, 2, 2, 16);
+        whole.weights.bytes(name + "_scales", new byte[4], 1, 2, 2);
+        whole.write(directory);
+        assertEquals("model.safetensors: tensor " + name + " is in model.safetensors as well", refusal());
         var other = new SafetensorsFolder();
         other.weights.bytes(name + "_scales", new byte[4], 1, 2, 2);
         other.write(directory);

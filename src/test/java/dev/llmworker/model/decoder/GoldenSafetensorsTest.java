@@ -2,12 +2,14 @@ package dev.llmworker.model.decoder;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.SafetensorsFile;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.TensorType;
@@ -109,6 +111,29 @@ class GoldenSafetensorsTest {
         file.append(new byte[8]);
         file.write(directory.resolve("model.safetensors"));
         assertGolden(golden, directory);
+    }
+
+    /// Some quantisers leave matrices as they are. Each is read in the order that its own type has.
+    @Test
+    void matricesOfGptOssBesideMxfp4AreNotReadInItsOrder() throws Exception {
+        var golden = goldens().stream()
+                .filter(one -> one.name().equals("gpt-oss in MXFP4"))
+                .findFirst()
+                .orElseThrow();
+        config(golden);
+        var file = new SafetensorsFile();
+        var down = "model.layers.0.mlp.experts.down_proj";
+        for (var tensor : GoldenWeights.of(golden.tensors())) {
+            if (!tensor.name().startsWith(down + "_blocks") && !tensor.name().startsWith(down + "_scales")) {
+                add(file, golden, tensor);
+            }
+        }
+        file.tensor(down, TensorType.BF16, new float[3 * 96 * 64], 3, 96, 64);
+        file.write(directory.resolve("model.safetensors"));
+        var refused = assertThrows(ModelFileException.class, () -> load(directory));
+        assertEquals(
+                "model.safetensors: tensor " + down + " is not of a gpt-oss model as it is supported",
+                refused.getMessage());
     }
 
     private static String shardName(int i) {
