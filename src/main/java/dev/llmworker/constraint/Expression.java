@@ -18,6 +18,9 @@ public sealed interface Expression {
     /// The pointer to all of a schema.
     String WHOLE = "#";
 
+    /// The longest schema.
+    int MAX_SCHEMA_CHARACTERS = Limits.SCHEMA_CHARACTERS;
+
     /// Exactly this text.
     record Literal(String text) implements Expression {}
 
@@ -82,6 +85,16 @@ public sealed interface Expression {
         }
     }
 
+    /// Some of these in order, with a separator between them.
+    record Listing(String separator, List<Item> items) implements Expression {
+        public Listing {
+            items = List.copyOf(items);
+        }
+
+        /// @param body is not empty
+        public record Item(Expression body, boolean isRequired) {}
+    }
+
     /// The length of its texts.
     default long characters() {
         return switch (this) {
@@ -96,6 +109,11 @@ public sealed interface Expression {
             case Choice(var options) ->
                 options.stream().mapToLong(Expression::characters).sum();
             case Repeat repeat -> repeat.body().characters();
+            case Listing(var separator, var items) ->
+                separator.length()
+                        + items.stream()
+                                .mapToLong(item -> item.body().characters())
+                                .sum();
         };
     }
 

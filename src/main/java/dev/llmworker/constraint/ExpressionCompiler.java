@@ -3,6 +3,7 @@ package dev.llmworker.constraint;
 import dev.llmworker.constraint.Expression.Choice;
 import dev.llmworker.constraint.Expression.ControlToken;
 import dev.llmworker.constraint.Expression.Json;
+import dev.llmworker.constraint.Expression.Listing;
 import dev.llmworker.constraint.Expression.Literal;
 import dev.llmworker.constraint.Expression.Pattern;
 import dev.llmworker.constraint.Expression.Repeat;
@@ -11,6 +12,7 @@ import dev.llmworker.constraint.Expression.Sequence;
 import dev.llmworker.constraint.Expression.Spacing;
 import dev.llmworker.constraint.Expression.TextUntil;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -18,6 +20,10 @@ import java.util.Map;
 final class ExpressionCompiler {
     private final Grammar.Builder grammar = new Grammar.Builder();
     private final Map<Spacing, JsonGrammar> json = new EnumMap<>(Spacing.class);
+    /// By their text: many expressions may be about parts of the same schema.
+    private final Map<String, SchemaDocument> documents = new HashMap<>();
+    /// All expressions spend from the same.
+    private final Work work = new Work("$");
 
     private ExpressionCompiler() {}
 
@@ -34,10 +40,10 @@ final class ExpressionCompiler {
             case Literal(var text) -> grammar.text(from, text, to);
             case ControlToken(var id) -> grammar.bytes(from, TokenTrie.controlBytes(id), to);
             case Json(var schema, var spacing, var pointer) ->
-                new JsonSchema(json.computeIfAbsent(spacing, s -> new JsonGrammar(grammar, s)), schema)
+                new JsonSchema(json.computeIfAbsent(spacing, s -> new JsonGrammar(grammar, s)), document(schema))
                         .emit(from, pointer, to);
             case SchemaText text -> grammar.texts(from, texts(text), to);
-            case Pattern(var regex) -> grammar.texts(from, Regex.whole(new Work("regex"), regex), to);
+            case Pattern(var regex) -> grammar.texts(from, Regex.whole(work.at("regex"), regex), to);
             case TextUntil(var end) -> grammar.texts(from, Dfa.until(end), to);
             case Sequence(var parts) -> {
                 var at = from;
@@ -50,11 +56,16 @@ final class ExpressionCompiler {
             }
             case Choice(var options) -> emitChoice(options, from, to);
             case Repeat repeat -> emit(repeat, from, to);
+            case Listing listing -> emit(listing, from, to);
         }
     }
 
-    private static Dfa texts(SchemaText text) {
-        var document = new SchemaDocument(text.schema());
+    private SchemaDocument document(String schema) {
+        return documents.computeIfAbsent(schema, text -> new SchemaDocument(text, work));
+    }
+
+    private Dfa texts(SchemaText text) {
+        var document = document(text.schema());
         var place = document.at(text.pointer());
         var work = document.work(place.path());
         var all = Shape.strings(document, work, List.of(place));
@@ -67,7 +78,7 @@ final class ExpressionCompiler {
                 .map(option -> ((Literal) option).text())
                 .toList();
         if (!texts.isEmpty()) {
-            grammar.texts(from, Dfa.literals(new Work("choice"), texts), to);
+            grammar.texts(from, Dfa.literals(work.at("choice"), texts), to);
         }
         options.stream().filter(option -> !(option instanceof Literal)).forEach(option -> emit(option, from, to));
     }
@@ -88,15 +99,40 @@ final class ExpressionCompiler {
         }
     }
 
-    private static boolean isEmptyAllowed(Expression expression) {
+    /// Each item is one part of the grammar, which is called if nothing is before it, and after a separator.
+    private void emit(Listing listing, int from, int to) {
+        var none = from;
+        var some = grammar.node();
+        for (var item : listing.items()) {
+            var body = grammar.node();
+            emit(item.body(), body, grammar.end());
+            var separated = grammar.node();
+            grammar.text(some, listing.separator(), separated);
+            var nextNone = grammar.node();
+            var nextSome = grammar.node();
+            grammar.call(none, body, nextSome);
+            grammar.call(separated, body, nextSome);
+            if (!item.isRequired()) {
+                grammar.jump(none, nextNone);
+                grammar.jump(some, nextSome);
+            }
+            none = nextNone;
+            some = nextSome;
+        }
+        grammar.jump(none, to);
+        grammar.jump(some, to);
+    }
+
+    private boolean isEmptyAllowed(Expression expression) {
         return switch (expression) {
             case Literal(var text) -> text.isEmpty();
             case ControlToken _, Json _, TextUntil _ -> false;
             case SchemaText text -> texts(text).accepts(0);
-            case Pattern(var regex) -> Regex.whole(new Work("regex"), regex).accepts(0);
-            case Sequence(var parts) -> parts.stream().allMatch(ExpressionCompiler::isEmptyAllowed);
-            case Choice(var options) -> options.stream().anyMatch(ExpressionCompiler::isEmptyAllowed);
+            case Pattern(var regex) -> Regex.whole(work.at("regex"), regex).accepts(0);
+            case Sequence(var parts) -> parts.stream().allMatch(this::isEmptyAllowed);
+            case Choice(var options) -> options.stream().anyMatch(this::isEmptyAllowed);
             case Repeat repeat -> repeat.least() == 0 || isEmptyAllowed(repeat.body());
+            case Listing listing -> listing.items().stream().noneMatch(Listing.Item::isRequired);
         };
     }
 }

@@ -38,11 +38,10 @@ final class JsonSchema {
     private final Map<Set<Identity>, Integer> parts = new HashMap<>();
     private final Queue<Pending> pending = new ArrayDeque<>();
 
-    /// @throws ConstraintException if the text is no JSON schema
-    JsonSchema(JsonGrammar json, String schema) {
+    JsonSchema(JsonGrammar json, SchemaDocument document) {
         this.json = json;
         grammar = json.grammar;
-        document = new SchemaDocument(schema);
+        this.document = document;
     }
 
     /// @param pointer the part of the schema that counts

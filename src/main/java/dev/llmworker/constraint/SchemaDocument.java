@@ -132,10 +132,12 @@ final class SchemaDocument {
     private final JsonNode root;
     private final Map<String, Dfa> patterns = new HashMap<>();
     private final Set<JsonNode> checked = Collections.newSetFromMap(new IdentityHashMap<>());
-    private final Work work = new Work("$");
+    private final Work work;
 
+    /// @param work what all of its constraint spends from
     /// @throws ConstraintException if it is not JSON, or too large
-    SchemaDocument(String text) {
+    SchemaDocument(String text, Work work) {
+        this.work = work;
         if (text.length() > Limits.SCHEMA_CHARACTERS) {
             throw new ConstraintException(
                     "$", "has " + text.length() + " characters; the limit is " + Limits.SCHEMA_CHARACTERS);

@@ -1,7 +1,6 @@
 package dev.llmworker.engine;
 
 import dev.llmworker.constraint.Constraint;
-import dev.llmworker.constraint.ConstraintException;
 import dev.llmworker.constraint.ConstraintState;
 import dev.llmworker.text.chat.AnswerParser;
 import dev.llmworker.text.chat.AnswerPart;
@@ -72,7 +71,10 @@ final class PartedAnswer {
             constraint = thought ? constraint : null;
             limitReasoning();
         } else if (thought) {
-            constraint = rules.afterReasoning == null ? null : afterReasoning(rules.afterReasoning);
+            constraint = rules.afterReasoning == null ? null : following(rules.afterReasoning);
+            if (rules.afterReasoning != null && constraint == null) {
+                return afterReasoning(rules.afterReasoning, parts);
+            }
         }
         return constraint == null && parser.isCalling() && !rules.calls.isEmpty() ? begunCall(parts) : parts;
     }
@@ -86,13 +88,12 @@ final class PartedAnswer {
         }
     }
 
-    private ConstraintState afterReasoning(Constraint next) {
-        var state = following(next);
-        if (state == null) {
-            throw new ConstraintException(
-                    "the answer", "began in the token that ended the reasoning, and not as it must");
-        }
-        return state;
+    /// The token that ended the reasoning has more text, which does not fit. That is dropped, and the answer begins
+    /// with the next token.
+    private List<AnswerPart> afterReasoning(Constraint next, List<AnswerPart> parts) {
+        constraint = next.begin();
+        parser.dropSince();
+        return parts.stream().filter(AnswerPart.Reasoning.class::isInstance).toList();
     }
 
     private @Nullable ConstraintState following(Constraint next) {

@@ -22,6 +22,8 @@ final class StopFilter {
     private long released;
 
     private boolean stopped;
+    /// A call has begun: no text follows, so no stop sequence is completed.
+    private boolean isCalling;
 
     StopFilter(List<String> stops, Consumer<? super GenerationEvent.Token> reader) {
         this.stops = stops.isEmpty() ? null : new StopMatcher(stops);
@@ -33,7 +35,7 @@ final class StopFilter {
     /// @param mayStop whether the sequence may end yet
     /// @return whether a stop sequence is complete; then the text before it has been passed on
     boolean add(GenerationEvent.Token token, boolean mayStop) {
-        if (stops == null) {
+        if (stops == null || isCalling) {
             reader.accept(token);
             return false;
         }
@@ -44,6 +46,10 @@ final class StopFilter {
                 release(stops.safe());
             }
             return true;
+        }
+        if (token.parts().stream().anyMatch(AnswerPart.CallStart.class::isInstance)) {
+            isCalling = true;
+            flush();
         }
         while (!held.isEmpty() && released + held.getFirst().text().length() <= stops.safe()) {
             release(Long.MAX_VALUE);
@@ -60,7 +66,7 @@ final class StopFilter {
 
     /// The last parts of an answer, after all tokens: up to a stop sequence.
     List<AnswerPart> last(List<AnswerPart> parts) {
-        if (stops == null) {
+        if (stops == null || isCalling) {
             return parts;
         }
         var text = PartedAnswer.content(parts);

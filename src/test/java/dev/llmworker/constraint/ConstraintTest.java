@@ -23,6 +23,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -45,6 +46,53 @@ class ConstraintTest {
 
     private static String forced(ConstraintState state) {
         return new String(state.forcedBytes(), StandardCharsets.UTF_8);
+    }
+
+    /// All parts of a constraint spend from the same steps.
+    @Test
+    void manyCheapExpressionsTogetherTakeTooManySteps() {
+        var costly = "(a|b)*a(a|b){9}";
+        var one = new Pattern(costly);
+        new Constraint(one, TRIE);
+        var many = IntStream.range(0, 400)
+                .<Expression>mapToObj(i -> Expression.sequence(Expression.literal(i + ":"), new Pattern(costly)))
+                .toList();
+        var e = assertThrows(
+                ConstraintException.class, () -> new Constraint(new Expression.Choice(many), TRIE));
+        assertTrue(e.getMessage().contains("steps to compile"), e.getMessage());
+        var schemas = IntStream.range(0, 400)
+                .<Expression>mapToObj(i -> Expression.sequence(
+                        Expression.literal(i + ":"),
+                        new Json("{\"type\":\"string\",\"title\":\"" + i + "\",\"pattern\":\"^" + costly + "$\"}")))
+                .toList();
+        var other = assertThrows(
+                ConstraintException.class, () -> new Constraint(new Expression.Choice(schemas), TRIE));
+        assertTrue(other.getMessage().contains("steps to compile"), other.getMessage());
+    }
+
+    @Test
+    void aListingHasItsItemsInOrderAndASeparatorBetweenThem() {
+        for (var required = 0; required < 8; required++) {
+            var items = new ArrayList<Expression.Listing.Item>();
+            for (var i = 0; i < 3; i++) {
+                items.add(new Expression.Listing.Item(
+                        Expression.literal(String.valueOf(i)), (required >> i & 1) == 1));
+            }
+            var constraint = new Constraint(new Expression.Listing(",", items), TRIE);
+            for (var chosen = 0; chosen < 8; chosen++) {
+                var set = chosen;
+                var text = IntStream.range(0, 3)
+                        .filter(i -> (set >> i & 1) == 1)
+                        .mapToObj(String::valueOf)
+                        .collect(Collectors.joining(","));
+                var state = constraint.begin(Expression.literal(text));
+                assertEquals((set & required) == required, state != null && state.isComplete(), text);
+            }
+            for (var wrong : List.of(",", "0,", "01", ",0", "1,0", "0,,1", "0,0")) {
+                var state = constraint.begin(Expression.literal(wrong));
+                assertFalse(state != null && state.isComplete(), wrong);
+            }
+        }
     }
 
     @Test

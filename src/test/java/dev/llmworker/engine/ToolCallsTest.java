@@ -76,8 +76,13 @@ class ToolCallsTest {
     }
 
     private static Answer answer(String script, String template, GenerationRequest request) {
+        return joinedAnswer(script, "</think>", template, request);
+    }
+
+    /// @param joined is one token
+    private static Answer joinedAnswer(String script, String joined, String template, GenerationRequest request) {
         var model = new ScriptedModel(
-                "<|im_end|>", List.of("<|im_start|>"), List.of("<tool_call>", ">\n\n", "{\"", "</think>"), _ -> script);
+                "<|im_end|>", List.of("<|im_start|>"), List.of(joined, "<tool_call>", ">\n\n", "{\""), _ -> script);
         try (var engine = model.start(template);
                 var generation = engine.submit(request)) {
             generation.awaitAccepted();
@@ -189,6 +194,21 @@ class ToolCallsTest {
                 "Well.\n</think>\n\nno", template, request(parts(ToolUse.NONE)).withFormat(format));
         assertEquals("Well.", answer.reasoning());
         assertEquals("no", answer.content());
+    }
+
+    /// One token has the end of the reasoning and text that does not fit: the text is dropped.
+    @Test
+    void whatComesWithTheEndOfTheReasoningAndDoesNotFitIsDropped() {
+        var template = TEMPLATE.replace("assistant\n", "assistant\n<think>\n");
+        var format = new AnswerFormat.Choice("choice", List.of("yes", "no"));
+        for (var joined : List.of(
+                "</think>maybe", "</think><tool_call>\n{\"name\": \"clock\", \"arguments\": 17")) {
+            var request = request(parts(use(ToolChoice.AUTO, true))).withFormat(format);
+            var answer = joinedAnswer("Well." + joined + "no", joined, template, request);
+            assertEquals("Well.", answer.reasoning());
+            assertTrue(List.of("yes", "no").contains(answer.content()), answer.toString());
+            assertEquals(List.of(), answer.calls());
+        }
     }
 
     @Test

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 /// is cut into pieces.
 ///
 /// Text that may begin a marker is held back until that is certain. White space is dropped at both ends of the
-/// reasoning, after it, and before a call.
+/// reasoning, after it, and before a call; of white space after text, only the last 256 characters.
 ///
 /// What looks like a call and is none, because its name is not that of a tool, is text. Once a call has begun, the
 /// constraint of [ChatFormat] sees to it that the rest fits.
@@ -27,6 +27,8 @@ public final class AnswerParser {
     private static final String ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     /// Some templates accept ids of this length only.
     private static final int ID_LENGTH = 9;
+    /// How much white space is held back that may be before a marker.
+    private static final int MAX_SPACE = 256;
 
     private enum State {
         REASONING,
@@ -173,6 +175,18 @@ public final class AnswerParser {
         return advanced();
     }
 
+    /// Forgets all that came after the end of the reasoning, which is the newest marker.
+    public void dropSince() {
+        buffer.setLength(0);
+        since = "";
+        state = State.CONTENT;
+        dropsSpace = true;
+        atStart = true;
+        mayReason = Objects.requireNonNull(format.reasoning()).repeats();
+        begun = 0;
+        complete = 0;
+    }
+
     /// @return whether it may go on with what is left of the buffer
     private boolean advance() {
         return switch (state) {
@@ -251,7 +265,7 @@ public final class AnswerParser {
     private String text(int length, boolean isLast) {
         var all = take(length);
         var text = dropsSpace ? all.stripLeading() : all;
-        var kept = isLast ? text.stripTrailing() : text;
+        var kept = isLast ? text.substring(0, beforeSpace(text, text.length())) : text;
         space = text.substring(kept.length());
         dropsSpace &= text.isEmpty();
         return Markers.withoutControls(kept);
@@ -281,9 +295,10 @@ public final class AnswerParser {
         return true;
     }
 
-    /// Whether nothing but white space is before a place of the buffer, nor before the buffer.
+    /// Whether nothing but white space is before a place of the buffer, nor before the buffer, and no more of it
+    /// than is held back or dropped.
     private boolean isStart(int at) {
-        return atStart && buffer.substring(0, at).isBlank();
+        return atStart && (dropsSpace || at <= MAX_SPACE) && buffer.substring(0, at).isBlank();
     }
 
     private void begin(Mark mark) {
@@ -660,7 +675,13 @@ public final class AnswerParser {
                 }
             }
         }
-        while (holdsSpace && length > 0 && Character.isWhitespace(buffer.charAt(length - 1))) {
+        return holdsSpace ? beforeSpace(buffer, length) : length;
+    }
+
+    /// Where the white space before a place begins, of which no more counts than is held back.
+    private static int beforeSpace(CharSequence text, int end) {
+        var length = end;
+        while (length > 0 && end - length < MAX_SPACE && Character.isWhitespace(text.charAt(length - 1))) {
             length--;
         }
         return length;

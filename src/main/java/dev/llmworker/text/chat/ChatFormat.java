@@ -233,26 +233,13 @@ public final class ChatFormat {
                 : Expression.choice(Expression.literal("null"), text);
     }
 
-    /// Arguments with commas between them: one of them comes first, and none before it is required.
+    /// Arguments with commas between them.
     private Expression listed(CallForm.Listed form, ToolSchema schema) {
-        var options = new ArrayList<Expression>();
-        var arguments = schema.arguments();
-        var mayBeEmpty = true;
-        for (var first = 0; first < arguments.size() && mayBeEmpty; first++) {
-            var parts = new ArrayList<Expression>();
-            parts.add(listed(form, schema, arguments.get(first)));
-            for (var next : arguments.subList(first + 1, arguments.size())) {
-                var written =
-                        Expression.sequence(Expression.literal(CallForm.Listed.COMMA), listed(form, schema, next));
-                parts.add(next.isRequired() ? written : Expression.optional(written));
-            }
-            options.add(new Expression.Sequence(parts));
-            mayBeEmpty = !arguments.get(first).isRequired();
-        }
-        if (mayBeEmpty) {
-            options.add(Expression.literal(""));
-        }
-        return new Expression.Choice(options);
+        return new Expression.Listing(
+                CallForm.Listed.COMMA,
+                schema.arguments().stream()
+                        .map(one -> new Expression.Listing.Item(listed(form, schema, one), one.isRequired()))
+                        .toList());
     }
 
     private Expression listed(CallForm.Listed form, ToolSchema schema, ToolSchema.Argument argument) {

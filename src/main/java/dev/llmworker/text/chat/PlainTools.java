@@ -61,20 +61,26 @@ final class PlainTools {
     /// With the results of tools as messages of the user. Those that follow each other are one message.
     static List<ChatMessage> withResultsOfUser(List<ChatMessage> messages) {
         var all = new ArrayList<ChatMessage>();
-        var isResult = false;
+        var results = new StringBuilder();
         for (var message : messages) {
-            if (!message.role().equals("tool")) {
+            if (message.role().equals("tool")) {
+                results.append(results.isEmpty() ? "" : "\n")
+                        .append("<tool_response>\n")
+                        .append(message.content())
+                        .append("\n</tool_response>");
+            } else {
+                addResults(all, results);
                 all.add(message);
-                isResult = false;
-                continue;
             }
-            var text = "<tool_response>\n" + message.content() + "\n</tool_response>";
-            if (isResult) {
-                text = all.removeLast().content() + "\n" + text;
-            }
-            all.add(ChatMessage.user(text));
-            isResult = true;
         }
+        addResults(all, results);
         return all;
+    }
+
+    private static void addResults(List<ChatMessage> messages, StringBuilder results) {
+        if (!results.isEmpty()) {
+            messages.add(ChatMessage.user(results.toString()));
+            results.setLength(0);
+        }
     }
 }

@@ -8,13 +8,15 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.llmworker.constraint.Expression;
 import dev.llmworker.text.WholeCharacters;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 import java.util.stream.StreamSupport;
@@ -25,7 +27,10 @@ import org.jspecify.annotations.Nullable;
 final class ToolSchema {
     private static final int MAX_DEPTH = 128;
     private static final int MAX_SHOWN = 100;
-    private static final int MAX_REFERENCES = 20;
+    /// How many references are followed to find how one argument is written.
+    private static final int MAX_REFERENCES = 500;
+    /// How many arguments may be written one by one.
+    private static final int MAX_SEPARATE = 256;
     private static final String ADDITIONAL = "additionalProperties";
     /// Keywords that say something about an object beside its properties.
     private static final List<String> COMBINING = List.of(
@@ -54,11 +59,18 @@ final class ToolSchema {
     record Argument(String name, String pointer, boolean isRequired, Writing writing) {}
 
     private final ObjectNode root;
+    private final String json;
+    private final Map<String, JsonNode> referred = new HashMap<>();
     private final Map<String, Argument> arguments = new LinkedHashMap<>();
 
-    /// @throws IllegalArgumentException if it is no object's schema
+    /// @throws IllegalArgumentException if it is no object's schema, or too long
     ToolSchema(Tool tool) {
         root = object(tool);
+        json = root.toString();
+        if (json.length() > Expression.MAX_SCHEMA_CHARACTERS) {
+            throw new IllegalArgumentException("the parameters of " + tool.name() + " have " + json.length()
+                    + " characters; the limit is " + Expression.MAX_SCHEMA_CHARACTERS);
+        }
         var required = new HashSet<String>();
         root.path("required").forEach(name -> required.add(name.asText()));
         root.path("properties").properties().forEach(property -> {
@@ -67,7 +79,8 @@ final class ToolSchema {
                     name,
                     new Argument(
                             name,
-                            "#/properties/" + name.replace("~", "~0").replace("/", "~1"),
+                            "#/properties/"
+                                    + name.replace("~", "~0").replace("/", "~1").replace("%", "%25"),
                             required.contains(name),
                             writing(property.getValue())));
         });
@@ -103,6 +116,11 @@ final class ToolSchema {
     ///
     /// @throws IllegalArgumentException if something is
     void requireSeparate(String tool) {
+        if (arguments.size() > MAX_SEPARATE) {
+            throw new IllegalArgumentException("the parameters of " + tool + " have " + arguments.size()
+                    + " properties; the limit is " + MAX_SEPARATE
+                    + " with this model's format of calls, which writes each argument by itself");
+        }
         var unknown = StreamSupport.stream(root.path("required").spliterator(), false)
                 .map(JsonNode::asText)
                 .filter(name -> !arguments.containsKey(name))
@@ -126,7 +144,7 @@ final class ToolSchema {
 
     /// The schema as text.
     String json() {
-        return root.toString();
+        return json;
     }
 
     /// The arguments that it names, in order.
@@ -140,38 +158,41 @@ final class ToolSchema {
         return known == null ? Writing.JSON : known.writing();
     }
 
+    /// Text, if a schema allows strings and nothing else but null. Each reference is followed once.
     private Writing writing(JsonNode schema) {
-        var kinds = new HashSet<Writing>();
-        var isNullable = collect(schema, kinds, 0);
-        if (!kinds.equals(Set.of(Writing.TEXT))) {
-            return Writing.JSON;
-        }
-        return isNullable ? Writing.TEXT_OR_NULL : Writing.TEXT;
-    }
-
-    /// Adds [Writing#TEXT] if a schema allows strings, and [Writing#JSON] if it allows others than these and null.
-    ///
-    /// @return whether it allows null
-    private boolean collect(JsonNode schema, Set<Writing> kinds, int references) {
-        var isNullable = schema.path("nullable").asBoolean();
-        if (schema.path("$ref").isTextual() && schema.size() == 1 && references < MAX_REFERENCES) {
-            return collect(referred(schema.get("$ref").asText()), kinds, references + 1);
-        }
-        var branches = schema.has("anyOf") ? schema.get("anyOf") : schema.path("oneOf");
-        if (branches.isArray() && !schema.has("type") && !schema.has("enum") && !schema.has("const")) {
-            for (var branch : branches) {
-                isNullable |= collect(branch, kinds, references);
+        var isNullable = false;
+        var isText = false;
+        var visited = new HashSet<String>();
+        var pending = new ArrayDeque<>(List.of(schema));
+        while (!pending.isEmpty()) {
+            var next = pending.pop();
+            isNullable |= next.path("nullable").asBoolean();
+            if (next.path("$ref").isTextual() && next.size() == 1) {
+                var reference = next.get("$ref").asText();
+                if (visited.add(reference)) {
+                    pending.push(referred.computeIfAbsent(reference, this::referred));
+                }
+                if (visited.size() > MAX_REFERENCES) {
+                    return Writing.JSON;
+                }
+                continue;
             }
-            return isNullable;
-        }
-        for (var type : types(schema)) {
-            switch (type) {
-                case "string" -> kinds.add(Writing.TEXT);
-                case "null" -> isNullable = true;
-                default -> kinds.add(Writing.JSON);
+            var branches = next.has("anyOf") ? next.get("anyOf") : next.path("oneOf");
+            if (branches.isArray() && !next.has("type") && !next.has("enum") && !next.has("const")) {
+                branches.forEach(pending::push);
+                continue;
+            }
+            for (var type : types(next)) {
+                switch (type) {
+                    case "string" -> isText = true;
+                    case "null" -> isNullable = true;
+                    default -> {
+                        return Writing.JSON;
+                    }
+                }
             }
         }
-        return isNullable;
+        return !isText ? Writing.JSON : isNullable ? Writing.TEXT_OR_NULL : Writing.TEXT;
     }
 
     private JsonNode referred(String reference) {

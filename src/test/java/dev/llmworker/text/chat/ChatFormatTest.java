@@ -2,6 +2,7 @@ package dev.llmworker.text.chat;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
@@ -20,17 +21,22 @@ import dev.llmworker.text.Detokenizer;
 import dev.llmworker.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Each format: what it takes apart, wherever the text is cut, and that its grammar allows just this.
 class ChatFormatTest {
@@ -548,6 +554,140 @@ class ChatFormatTest {
         var use = new ToolUse(List.of(new Tool("f", "", odd, false)), ToolChoice.AUTO, true);
         var format = new ChatFormat(ChatForms.of(ToolFormat.named("qwen3-coder").orElseThrow(), ""), Map.of());
         assertThrows(IllegalArgumentException.class, () -> format.calls(use));
+    }
+
+    private static Expression calls(String format, String parameters) {
+        var use = new ToolUse(List.of(new Tool("f", "", parameters, false)), ToolChoice.REQUIRED, false);
+        return Objects.requireNonNull(
+                new ChatFormat(ChatForms.of(ToolFormat.named(format).orElseThrow(), ""), Map.of()).answer(use, null));
+    }
+
+    private static String manyArguments(int count, String description) {
+        return IntStream.range(0, count)
+                .mapToObj(i -> "\"a" + i + "\":{\"type\":\"string\",\"description\":\"" + description + "\"}")
+                .collect(Collectors.joining(",", "{\"type\":\"object\",\"properties\":{", "}}"));
+    }
+
+    /// References that meet again and again, in a circle and below each other, are followed once.
+    @Test
+    @Timeout(20)
+    void eachReferenceIsFollowedOnce() {
+        var again = "{\"$ref\":\"#/$defs/a\"},".repeat(4);
+        var circle = "{\"type\":\"object\",\"properties\":{\"x\":{\"$ref\":\"#/$defs/a\"}},\"$defs\":{\"a\":{\"anyOf\":["
+                + again + "{\"type\":\"string\"}]}}}";
+        assertEquals(ToolSchema.Writing.TEXT, new ToolSchema(new Tool("f", "", circle, false)).writing("x"));
+        var below = IntStream.range(0, 400)
+                .mapToObj(i -> "\"d" + i + "\":{\"oneOf\":[" + ("{\"$ref\":\"#/$defs/d" + (i + 1) + "\"},").repeat(3)
+                        + "{\"type\":\"null\"}]}")
+                .collect(Collectors.joining(","));
+        var ladder = "{\"type\":\"object\",\"properties\":{\"x\":{\"$ref\":\"#/$defs/d0\"}},\"$defs\":{" + below
+                + ",\"d400\":{\"type\":\"string\"}}}";
+        assertEquals(ToolSchema.Writing.TEXT_OR_NULL, new ToolSchema(new Tool("f", "", ladder, false)).writing("x"));
+    }
+
+    /// All arguments of a tool refer to one text of its schema, and each is in the constraint once.
+    @Test
+    void aConstraintGrowsWithTheArgumentsAndNotWithTheirSquare() {
+        for (var format : List.of("gemma4", "qwen3-coder")) {
+            var schemas = new ArrayList<String>();
+            collectSchemas(calls(format, manyArguments(200, "")), schemas);
+            assertEquals(200, schemas.size(), format);
+            schemas.forEach(schema -> assertSame(schemas.getFirst(), schema));
+        }
+    }
+
+    private static void collectSchemas(Expression expression, List<String> found) {
+        switch (expression) {
+            case Expression.Json json -> found.add(json.schema());
+            case Expression.SchemaText text -> found.add(text.schema());
+            case Expression.Sequence(var parts) -> parts.forEach(part -> collectSchemas(part, found));
+            case Expression.Choice(var options) -> options.forEach(part -> collectSchemas(part, found));
+            case Expression.Repeat repeat -> collectSchemas(repeat.body(), found);
+            case Expression.Listing(var _, var items) -> items.forEach(item -> collectSchemas(item.body(), found));
+            case Expression.Literal _, Expression.ControlToken _, Expression.Pattern _, Expression.TextUntil _ -> {}
+        }
+    }
+
+    @Test
+    void tooLongASchemaAndTooManyArgumentsAreRefusedByName() {
+        var many = assertThrows(IllegalArgumentException.class, () -> calls("gemma4", manyArguments(257, "")));
+        assertTrue(many.getMessage().startsWith("the parameters of f have 257 properties; the limit is 256"));
+        assertNotNull(calls("hermes", manyArguments(257, "")));
+        var large = manyArguments(2, "x".repeat(200_000));
+        var tooLong = assertThrows(IllegalArgumentException.class, () -> calls("hermes", large));
+        assertEquals(
+                "the parameters of f have " + (large.length() + ",\"additionalProperties\":false".length())
+                        + " characters; the limit is 262144",
+                tooLong.getMessage());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"discount%", "a%25", "a+b", "a/b", "a~b", "ä%zz"})
+    void anArgumentMayHaveAnyNameThatIsNoMarker(String name) {
+        var parameters = "{\"type\":\"object\",\"properties\":{\"" + name + "\":{\"type\":\"integer\"}},\"required\":[\"" + name
+                + "\"]}";
+        var tokenizer = tokenizer(List.of());
+        var begun = compiled(calls("gemma4", parameters), tokenizer)
+                .begin(Expression.literal("<|tool_call>call:f{" + name + ":12}<tool_call|>"));
+        assertTrue(begun != null && begun.isComplete());
+    }
+
+    /// A model that writes white space for ever costs no more with each token.
+    @Test
+    @Timeout(20)
+    void whiteSpaceIsHeldBackUpToALimit() throws Exception {
+        var format = new ChatFormat(ChatForms.of(ToolFormat.named("hermes").orElseThrow(), "</think>"), Map.of());
+        for (var start : ChatFormat.Start.values()) {
+            var parser = format.parser(BOTH, start);
+            var parts = new ArrayList<>(parser.push("a"));
+            for (var i = 0; i < 150_000; i++) {
+                parts.addAll(parser.push(" \n"));
+            }
+            var parsed = Parsed.of(parts);
+            assertTrue(parsed.content().length() + parsed.reasoning().length() > 299_000, start.toString());
+        }
+    }
+
+    @Test
+    void longWhiteSpaceIsTakenApartTheSameWhereverItIsCut() throws Exception {
+        for (var name : List.of("hermes", "llama3", "qwen3-coder")) {
+            for (var source : List.of("</think>", "")) {
+                var format = new ChatFormat(ChatForms.of(ToolFormat.named(name).orElseThrow(), source), Map.of());
+                for (var spaces : List.of(1, 256, 257, 300)) {
+                    for (var before : List.of("", "a", "<think>b", "<think>b</think>", "<think>")) {
+                        var blank = " ".repeat(spaces);
+                        for (var after : List.of(
+                                "</think> c", "<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}", "c", "", "<tool_c",
+                                "{\"name\": \"clock\", \"parameters\": {}}")) {
+                            var answer = before + blank + after;
+                            var whole = format.parser(BOTH, ChatFormat.Start.OPEN);
+                            var one = new ArrayList<>(whole.push(answer));
+                            one.addAll(whole.end());
+                            var pieces = format.parser(BOTH, ChatFormat.Start.OPEN);
+                            var many = new ArrayList<AnswerPart>();
+                            answer.chars().forEach(c -> many.addAll(pieces.push(Character.toString(c))));
+                            many.addAll(pieces.end());
+                            assertEquals(Parsed.of(one), Parsed.of(many), name + ": " + answer);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Results that follow each other are put together in one go.
+    @Test
+    @Timeout(20)
+    void manyResultsOfToolsBecomeOneMessage() {
+        var results = Collections.nCopies(40_000, new ChatMessage("tool", "r"));
+        var messages = new ArrayList<>(results);
+        messages.add(ChatMessage.user("u"));
+        messages.add(new ChatMessage("tool", "r"));
+        var all = PlainTools.withResultsOfUser(messages);
+        var one = "<tool_response>\nr\n</tool_response>";
+        assertEquals(
+                List.of((one + "\n").repeat(results.size()).strip(), "u", one),
+                all.stream().map(ChatMessage::content).toList());
     }
 
     @Test

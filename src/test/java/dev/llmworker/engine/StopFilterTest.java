@@ -1,0 +1,38 @@
+package dev.llmworker.engine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.text.chat.AnswerPart;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/// What a reader sees when stop sequences are sought.
+class StopFilterTest {
+    private static GenerationEvent.Token token(int index, AnswerPart... parts) {
+        var all = List.of(parts);
+        return new GenerationEvent.Token(index, PartedAnswer.content(all), List.of(), all);
+    }
+
+    /// No text follows a call, so what may have begun a stop sequence did not.
+    @Test
+    void aCallIsPassedOnAtOnceThoughTheTextBeforeItMayBeginAStopSequence() {
+        var seen = new ArrayList<GenerationEvent.Token>();
+        var filter = new StopFilter(List.of("ENDE"), seen::add);
+        var tokens = List.of(
+                token(0, new AnswerPart.Content("a EN")),
+                token(1, new AnswerPart.CallStart(0, "id", "clock")),
+                token(2, new AnswerPart.CallArguments(0, "{")),
+                token(3, new AnswerPart.CallArguments(0, "}")));
+        filter.add(tokens.get(0), true);
+        assertEquals(List.of(), seen);
+        filter.add(tokens.get(1), true);
+        assertEquals(tokens.subList(0, 2), seen);
+        filter.add(tokens.get(2), true);
+        assertEquals(tokens.subList(0, 3), seen);
+        filter.add(tokens.get(3), true);
+        assertEquals(tokens, seen);
+        assertEquals(List.of(), filter.last(List.of()));
+    }
+}
