@@ -17,6 +17,8 @@ import java.nio.file.Path;
 import java.util.Objects;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Reads the settings of the port.
@@ -49,6 +51,8 @@ public final class Listening {
                 list(settings, SettingsTable.METRICS_KEYS, ApiKeys::forMetrics),
                 list(settings, SettingsTable.ALLOWED_ORIGINS, Origins::of)
                         .withHosts(list(settings, SettingsTable.ALLOWED_HOSTS, Origins::hosts)),
+                tags(settings.orNull(SettingsTable.ROUTE_TOOLS)),
+                settings.get(SettingsTable.REQUEST_TIMEOUT),
                 tls(settings),
                 settings.orNull(SettingsTable.PORT_HEALTH_LOCAL),
                 settings.orNull(SettingsTable.RUNPOD_POD_ID));
@@ -66,6 +70,15 @@ public final class Listening {
     private static Set<String> healthPaths(Settings settings) {
         var path = settings.orNull(SettingsTable.HEALTH_CHECK_PATH);
         return path == null || path.equals(PING) || path.equals(HEALTH) ? Set.of(HEALTH) : Set.of(HEALTH, path);
+    }
+
+    private static Set<String> tags(@Nullable String list) {
+        return list == null
+                ? Set.of()
+                : Stream.of(list.split(","))
+                        .map(String::strip)
+                        .filter(tag -> !tag.isEmpty())
+                        .collect(Collectors.toUnmodifiableSet());
     }
 
     private static Capacity capacity(Settings settings) {

@@ -113,6 +113,22 @@ public record GenerationRequest(
                 parts);
     }
 
+    public GenerationRequest withPrompt(Prompt prompt) {
+        return new GenerationRequest(
+                prompt,
+                maxTokens,
+                sampling,
+                ignoreEos,
+                minTokens,
+                stop,
+                stopTokens,
+                fillsContext,
+                requestId,
+                cacheSalt,
+                format,
+                parts);
+    }
+
     public GenerationRequest withRequestId(String id) {
         return new GenerationRequest(
                 prompt,

@@ -171,6 +171,8 @@ public final class SettingsTable {
             "ALLOWED_HOSTS",
             "",
             "names by which browsers on this machine may reach it, beside localhost (default: none)");
+    public static final Setting<String> ROUTE_TOOLS = Setting.text(
+            "ROUTE_TOOLS", "", "tags of routes that clients of /v1 may have the model call (default: none)");
     public static final Setting<String> TLS_CERT =
             Setting.text("TLS_CERT", "", "PEM file of the certificate for HTTPS and WSS on PORT, with its chain");
     public static final Setting<String> TLS_KEY =
@@ -264,7 +266,7 @@ public final class SettingsTable {
                             ENGINE_FAILURE_EXIT)),
             new Section(
                     "Access",
-                    List.of(API_KEYS, API_KEYS_FILE, METRICS_KEYS, ALLOWED_ORIGINS, ALLOWED_HOSTS, TLS_CERT, TLS_KEY)),
+                    List.of(API_KEYS, API_KEYS_FILE, METRICS_KEYS, ALLOWED_ORIGINS, ALLOWED_HOSTS, ROUTE_TOOLS, TLS_CERT, TLS_KEY)),
             new Section(
                     "Limits",
                     List.of(

@@ -16,8 +16,11 @@ import dev.llmworker.serving.camel.ThrownErrors;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.llm.LlmComponent;
 import dev.llmworker.serving.openai.CompletionProcessor;
+import dev.llmworker.serving.llm.LlmToolComponent;
 import dev.llmworker.serving.openai.ModelsProcessor;
+import dev.llmworker.serving.openai.RoutedCompletion;
 import dev.llmworker.serving.port.HttpPort;
+import dev.llmworker.serving.tools.RouteTools;
 import dev.llmworker.serving.wire.ParsedBody;
 import dev.llmworker.stats.PrometheusPage;
 import dev.llmworker.stats.WorkerStats;
@@ -53,11 +56,16 @@ public final class Serving {
         registry.bind("stream", new GenerateProcessor(generations, GenerateProcessor.Mode.STREAM));
         registry.bind("generateOrStream", new GenerateProcessor(generations, GenerateProcessor.Mode.AS_ASKED));
         var clock = InstantSource.system();
+        var tools = new RouteTools(port.settings().routeTools());
+        var llm = new LlmComponent.Serving(
+                generations, port.vertx(), tools, port.settings().requestTimeout());
+        var routed = new RoutedCompletion(
+                tools, generations, port.vertx(), port.settings().requestTimeout());
         registry.bind(
                 "chatCompletions",
-                new CompletionProcessor(CompletionProcessor.Kind.CHAT, generations, generator, clock));
+                new CompletionProcessor(CompletionProcessor.Kind.CHAT, generations, generator, clock, routed));
         registry.bind(
-                "completions", new CompletionProcessor(CompletionProcessor.Kind.TEXT, generations, generator, clock));
+                "completions", new CompletionProcessor(CompletionProcessor.Kind.TEXT, generations, generator, clock, routed));
         registry.bind("models", new ModelsProcessor(generator, clock));
         registry.bind("stats", new StatsProcessor(stats));
         registry.bind("metrics", new MetricsProcessor(metrics, port.settings().metricsKeys()));
@@ -74,12 +82,13 @@ public final class Serving {
                 "requestJson",
                 generator instanceof OpenAiRelay ? json : new StrictJsonFormat(port.memory(), ParsedBody::isRead));
         registry.bind("jsonAnswer", new AnswerJsonFormat(json));
-        bindForRoutes(registry, port, generations);
+        bindForRoutes(registry, port, llm);
     }
 
     /// What the routes of users are made of, beside the above.
-    private static void bindForRoutes(Registry registry, HttpPort port, Generations generations) {
-        registry.bind("llm", new LlmComponent(generations, port.vertx()));
+    private static void bindForRoutes(Registry registry, HttpPort port, LlmComponent.Serving llm) {
+        registry.bind("llm", new LlmComponent(llm));
+        registry.bind("llm-tool", new LlmToolComponent(llm.tools()));
         registry.bind("mergeFields", new MergeFields());
         registry.bind(
                 "routePaths", new RoutePaths(port.pathRules(), port.settings().healthPaths()));

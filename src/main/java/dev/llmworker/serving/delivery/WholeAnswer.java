@@ -11,6 +11,7 @@ import dev.llmworker.text.chat.AnswerPart;
 import dev.llmworker.text.chat.ToolCall;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 
 /// Collects an answer that is sent as a whole.
 ///
@@ -99,6 +100,11 @@ public final class WholeAnswer implements Choices.Reader {
         return calls.stream()
                 .map(call -> new ToolCall(call.id, call.name, call.arguments.toString()))
                 .toList();
+    }
+
+    /// Leaves calls out that are not for the client.
+    public void keepCalls(Predicate<String> names) {
+        calls.removeIf(call -> !names.test(call.name));
     }
 
     /// The tokens that have scores.

@@ -1,7 +1,9 @@
 package dev.llmworker.serving.llm;
 
 import dev.llmworker.serving.delivery.Generations;
+import dev.llmworker.serving.tools.RouteTools;
 import io.vertx.core.Vertx;
+import java.time.Duration;
 import java.util.Map;
 import org.apache.camel.Endpoint;
 import org.apache.camel.spi.annotations.Component;
@@ -15,16 +17,20 @@ public final class LlmComponent extends DefaultComponent {
 
     private final @Nullable Serving serving;
 
-    private record Serving(Generations generations, Vertx vertx) {}
+    /// What generates.
+    ///
+    /// @param vertx runs the timeouts of generations
+    /// @param tools the routes that the model may call
+    /// @param requestTimeout for all the answers that one message needs
+    public record Serving(Generations generations, Vertx vertx, RouteTools tools, Duration requestTimeout) {}
 
     /// For Camel's tools, which read what options there are. It generates nothing.
     public LlmComponent() {
         serving = null;
     }
 
-    /// @param vertx runs the timeouts of generations
-    public LlmComponent(Generations generations, Vertx vertx) {
-        serving = new Serving(generations, vertx);
+    public LlmComponent(Serving serving) {
+        this.serving = serving;
     }
 
     @Override
@@ -47,15 +53,7 @@ public final class LlmComponent extends DefaultComponent {
         return endpoint;
     }
 
-    Generations generations() {
-        return serving().generations;
-    }
-
-    Vertx vertx() {
-        return serving().vertx;
-    }
-
-    private Serving serving() {
+    Serving serving() {
         if (serving == null) {
             throw new IllegalStateException("llm: generates only in a worker; Camel has made a component of its own");
         }

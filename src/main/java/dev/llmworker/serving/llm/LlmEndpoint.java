@@ -1,5 +1,6 @@
 package dev.llmworker.serving.llm;
 
+import dev.llmworker.serving.tools.ToolLoop;
 import java.io.IOException;
 import java.time.Duration;
 import org.apache.camel.Category;
@@ -92,6 +93,17 @@ public final class LlmEndpoint extends DefaultEndpoint {
     private @Nullable String choice;
 
     @UriParam(
+            description = "Tags, separated by commas. The model may call the routes from llm-tool: that have one of "
+                    + "them, and those without tags.")
+    private @Nullable String tools;
+
+    @UriParam(
+            defaultValue = "8",
+            description = "With tools: the most answers whose calls are run. If the model then still calls tools, the "
+                    + "step fails.")
+    private int maxToolRounds = ToolLoop.DEFAULT_ROUNDS;
+
+    @UriParam(
             javaType = "java.time.Duration",
             description =
                     "The longest time for a text, such as 30s, counted from acceptance. There is none by default.")
@@ -113,7 +125,7 @@ public final class LlmEndpoint extends DefaultEndpoint {
     @Override
     public Producer createProducer() throws IOException {
         var read = options == null ? readOptions() : options;
-        return new LlmProducer(this, component.generations(), component.vertx(), read);
+        return new LlmProducer(this, component.serving(), read);
     }
 
     LlmOptions readOptions() throws IOException {
@@ -293,5 +305,21 @@ public final class LlmEndpoint extends DefaultEndpoint {
 
     public void setChoice(@Nullable String choice) {
         this.choice = choice;
+    }
+
+    public @Nullable String getTools() {
+        return tools;
+    }
+
+    public void setTools(@Nullable String tools) {
+        this.tools = tools;
+    }
+
+    public int getMaxToolRounds() {
+        return maxToolRounds;
+    }
+
+    public void setMaxToolRounds(int maxToolRounds) {
+        this.maxToolRounds = maxToolRounds;
     }
 }

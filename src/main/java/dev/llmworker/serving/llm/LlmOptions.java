@@ -26,9 +26,20 @@ import org.jspecify.annotations.Nullable;
 /// @param format the option that says what the answer must look like; null if it may be any text
 /// @param timeout the longest a generation may take; zero for no limit but the worker's
 /// @param patience how long a message waits while the model loads or the queue is full; zero for not at all
+/// @param tools tags of the routes that the model may call
+/// @param maxToolRounds the most answers whose calls are run
 @UsesRegex("the text of a route")
-record LlmOptions(Map<String, Object> fields, @Nullable Format format, Duration timeout, Duration patience) {
+record LlmOptions(
+        Map<String, Object> fields,
+        @Nullable Format format,
+        Duration timeout,
+        Duration patience,
+        List<String> tools,
+        int maxToolRounds) {
     private static final String HEADER_PREFIX = "CamelLlm";
+
+    private static final List<String> OF_TOOLS = List.of("tools", "maxToolRounds");
+    private static final int MOST_ROUNDS = 100;
 
     private static final List<String> DURATIONS = List.of("timeout", "patience");
 
@@ -122,7 +133,7 @@ record LlmOptions(Map<String, Object> fields, @Nullable Format format, Duration 
     /// The options, as Camel's components have them.
     static List<String> names() {
         var formats = Arrays.stream(Format.values()).map(format -> format.option);
-        return Stream.of(FIELDS.stream().map(Field::option), formats, DURATIONS.stream())
+        return Stream.of(FIELDS.stream().map(Field::option), formats, OF_TOOLS.stream(), DURATIONS.stream())
                 .flatMap(names -> names)
                 .toList();
     }
@@ -184,7 +195,17 @@ record LlmOptions(Map<String, Object> fields, @Nullable Format format, Duration 
                 fields.putAll(format.fields(text, endpoint.getCamelContext()));
             }
         }
-        return new LlmOptions(Map.copyOf(fields), found, endpoint.getTimeout(), endpoint.getPatience());
+        var tools = ToolDeclaration.list(endpoint.getTools());
+        var rounds = endpoint.getMaxToolRounds();
+        if (rounds < 1 || rounds > MOST_ROUNDS) {
+            throw new IllegalArgumentException(
+                    "maxToolRounds is " + rounds + "; it must be from 1 to " + MOST_ROUNDS);
+        }
+        if (!tools.isEmpty() && Boolean.TRUE.equals(endpoint.getRaw())) {
+            throw new IllegalArgumentException("tools and raw are both there; tools need the model's chat template");
+        }
+        return new LlmOptions(
+                Map.copyOf(fields), found, endpoint.getTimeout(), endpoint.getPatience(), tools, rounds);
     }
 
     /// @throws RequestException naming the field that is out of its bounds

@@ -4,18 +4,26 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.llmworker.generation.AnswerParts;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.Prompt;
 import dev.llmworker.serving.connection.Client;
-import dev.llmworker.serving.delivery.Generations;
+import dev.llmworker.serving.delivery.Caller;
+import dev.llmworker.serving.delivery.TimedAnswer;
 import dev.llmworker.serving.request.WireFormat;
+import dev.llmworker.serving.tools.RouteTools;
+import dev.llmworker.serving.tools.ToolCalls;
+import dev.llmworker.serving.tools.ToolLoop;
 import dev.llmworker.serving.wire.AnswerException;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
-import io.vertx.core.Vertx;
+import dev.llmworker.text.chat.ToolChoice;
+import dev.llmworker.text.chat.ToolUse;
 import java.time.Duration;
+import java.util.OptionalInt;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
 import org.apache.camel.Exchange;
@@ -35,14 +43,12 @@ final class LlmProducer extends DefaultProducer {
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
 
-    private final Generations generations;
-    private final Vertx vertx;
+    private final LlmComponent.Serving serving;
     private final LlmOptions options;
 
-    LlmProducer(LlmEndpoint endpoint, Generations generations, Vertx vertx, LlmOptions options) {
+    LlmProducer(LlmEndpoint endpoint, LlmComponent.Serving serving, LlmOptions options) {
         super(endpoint);
-        this.generations = generations;
-        this.vertx = vertx;
+        this.serving = serving;
         this.options = options;
     }
 
@@ -52,8 +58,9 @@ final class LlmProducer extends DefaultProducer {
         var request = WireFormat.request(options.request(message))
                 .withRequestId(Client.of(exchange).requestId());
         var began = System.nanoTime();
-        var answer = new RouteAnswer(exchange, vertx, options.timeout());
-        var ending = patiently(request, answer, exchange);
+        var result = options.tools().isEmpty() ? once(request, exchange) : withTools(request, exchange);
+        var answer = result.answer();
+        var ending = result.ending();
         switch (ending.finished().reason()) {
             case STOP, TOOL_CALLS, LENGTH -> {}
             case ERROR -> throw failed(ending.finished());
@@ -66,7 +73,7 @@ final class LlmProducer extends DefaultProducer {
                         answer.isUnwanted() ? "the client has left" : "the generation was cancelled");
             }
         }
-        message.setBody(body(answer.text(), ending));
+        message.setBody(body(answer.whole().text(), ending));
         message.setHeader(LlmConstants.FINISH_REASON, ending.reason());
         message.setHeader(LlmConstants.PROMPT_TOKENS, ending.finished().promptTokens());
         message.setHeader(LlmConstants.COMPLETION_TOKENS, ending.finished().completionTokens());
@@ -76,6 +83,36 @@ final class LlmProducer extends DefaultProducer {
         return finished.failure() == null
                 ? new IllegalStateException("the engine failed at this prompt; the log has the cause")
                 : new RequestException(JsonError.failed(finished));
+    }
+
+    private ToolLoop.Result once(GenerationRequest request, Exchange exchange) throws InterruptedException {
+        var answer = new TimedAnswer(Caller.of(exchange), serving.vertx(), options.timeout());
+        return new ToolLoop.Result(answer, patiently(request, answer, exchange, true));
+    }
+
+    /// Lets the model call routes.
+    private ToolLoop.Result withTools(GenerationRequest request, Exchange exchange) throws InterruptedException {
+        if (serving.generations().relays()) {
+            throw RequestException.invalid("tools", "llm:generate?tools is not supported with ENGINE=openai");
+        }
+        if (!(request.prompt() instanceof Prompt.Chat)) {
+            throw RequestException.invalid("raw", "raw is true, and the step has tools; they need a conversation");
+        }
+        var offered = serving.tools().ofStep(options.tools()).stream()
+                .map(tool -> tool.arguments().tool())
+                .toList();
+        var caller = Caller.of(exchange);
+        var worker = serving.requestTimeout();
+        var timeout = options.timeout().isZero() || options.timeout().compareTo(worker) > 0 ? worker : options.timeout();
+        var loop = new ToolLoop(
+                new ToolCalls(serving.tools(), RouteTools.isForStep(options.tools()), caller, exchange),
+                _ -> false,
+                options.maxToolRounds(),
+                timeout,
+                left -> new TimedAnswer(caller, serving.vertx(), left),
+                (next, answer, isFirst) -> patiently(next, answer, exchange, isFirst));
+        return loop.run(request.withParts(
+                new AnswerParts(new ToolUse(offered, ToolChoice.AUTO, true), OptionalInt.empty())));
     }
 
     /// The text, or the value that it is the JSON of.
@@ -106,7 +143,7 @@ final class LlmProducer extends DefaultProducer {
     }
 
     /// Tries again while the model loads or the queue is full, until the time for retries is over.
-    private Ending patiently(GenerationRequest request, RouteAnswer answer, Exchange exchange)
+    private Ending patiently(GenerationRequest request, TimedAnswer answer, Exchange exchange, boolean isFirst)
             throws InterruptedException {
         var end = System.nanoTime() + options.patience().toNanos();
         var pause = FIRST_PAUSE;
@@ -115,7 +152,7 @@ final class LlmProducer extends DefaultProducer {
                 throw new CancellationException("the client has left");
             }
             try {
-                return answer.of(generations, request);
+                return isFirst ? answer.of(serving.generations(), request) : answer.more(serving.generations(), request);
             } catch (RuntimeException e) {
                 var error = JsonError.of(e);
                 var passes = error != null && error.retryAfterSeconds() > 0;

@@ -11,6 +11,7 @@ import dev.llmworker.serving.delivery.Choices;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.SseWriter;
 import dev.llmworker.serving.delivery.WholeAnswer;
+import dev.llmworker.serving.request.ToolFields;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.ParsedBody;
@@ -18,7 +19,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
+import java.util.function.BiFunction;
 import java.util.function.IntFunction;
 import java.util.stream.Stream;
 import org.apache.camel.Exchange;
@@ -33,17 +34,21 @@ public final class CompletionProcessor implements Processor {
     private final ServedModel model;
     private final InstantSource clock;
     private final Kind kind;
+    private final RoutedCompletion routed;
 
     /// The two forms of the API.
     public enum Kind {
         CHAT(OpenAiRequest.Form.CHAT, CompletionRequest::chat, ChatWriter::new),
-        TEXT(OpenAiRequest.Form.TEXT, CompletionRequest::text, TextWriter::new);
+        TEXT(OpenAiRequest.Form.TEXT, (body, _) -> CompletionRequest.text(body), TextWriter::new);
 
         private final OpenAiRequest.Form relayed;
-        private final Function<Map<?, ?>, CompletionRequest> reader;
+        private final BiFunction<Map<?, ?>, ToolFields.Routes, CompletionRequest> reader;
         private final Writers writers;
 
-        Kind(OpenAiRequest.Form relayed, Function<Map<?, ?>, CompletionRequest> reader, Writers writers) {
+        Kind(
+                OpenAiRequest.Form relayed,
+                BiFunction<Map<?, ?>, ToolFields.Routes, CompletionRequest> reader,
+                Writers writers) {
             this.relayed = relayed;
             this.reader = reader;
             this.writers = writers;
@@ -55,7 +60,9 @@ public final class CompletionProcessor implements Processor {
         CompletionWriter of(CompletionRequest request, String modelId, long createdSeconds);
     }
 
-    public CompletionProcessor(Kind kind, Generations generations, Generator generator, InstantSource clock) {
+    public CompletionProcessor(
+            Kind kind, Generations generations, Generator generator, InstantSource clock, RoutedCompletion routed) {
+        this.routed = routed;
         this.kind = kind;
         this.generations = generations;
         this.model = new ServedModel(generator);
@@ -75,9 +82,13 @@ public final class CompletionProcessor implements Processor {
             new RelayedCompletion(relay, request).answer(exchange, client, generations);
             return;
         }
-        var request = kind.reader.apply(body).withRequestId(client.requestId());
+        var request = kind.reader.apply(body, routed.tools()).withRequestId(client.requestId());
         ParsedBody.drop(exchange);
         var writer = kind.writers.of(request, modelId, clock.instant().getEpochSecond());
+        if (!request.routes().isEmpty()) {
+            routed.answer(request, writer, exchange, client);
+            return;
+        }
         var caller = Caller.of(exchange);
         if (request.stream()) {
             var stream = new SseWriter(client);

@@ -28,8 +28,14 @@ import org.jspecify.annotations.Nullable;
 /// @param generation the first choice
 /// @param prompts each gets `perPrompt` choices
 /// @param includeUsage whether a stream ends with an event that counts tokens
+/// @param routes the names of the tools that are routes
 record CompletionRequest(
-        GenerationRequest generation, List<Prompt> prompts, int perPrompt, boolean stream, boolean includeUsage) {
+        GenerationRequest generation,
+        List<Prompt> prompts,
+        int perPrompt,
+        boolean stream,
+        boolean includeUsage,
+        Set<String> routes) {
     // The golden ratio, as SplitMix64 has it: consecutive choices have seeds that have nothing in common.
     private static final long SEED_STEP = 0x9E3779B97F4A7C15L;
 
@@ -47,7 +53,12 @@ record CompletionRequest(
             .collect(Collectors.toUnmodifiableSet());
 
     CompletionRequest withRequestId(String id) {
-        return new CompletionRequest(generation.withRequestId(id), prompts, perPrompt, stream, includeUsage);
+        return new CompletionRequest(
+                generation.withRequestId(id), prompts, perPrompt, stream, includeUsage, routes);
+    }
+
+    private CompletionRequest withRoutes(Set<String> routes) {
+        return new CompletionRequest(generation, prompts, perPrompt, stream, includeUsage, routes);
     }
 
     int choices() {
@@ -63,8 +74,9 @@ record CompletionRequest(
 
     /// `/v1/chat/completions`: without a limit the answer may fill the context.
     ///
+    /// @param routes that a tool of type `route` may be
     /// @throws RequestException naming the field, its value and its limit
-    static CompletionRequest chat(Map<?, ?> body) {
+    static CompletionRequest chat(Map<?, ?> body, ToolFields.Routes routes) {
         var fields = new RequestFields(body);
         UnsupportedFields.refuse(fields, false, OF_CHAT);
         var top = fields.whole(TOP_LOGPROBS).orElse(0);
@@ -73,14 +85,18 @@ record CompletionRequest(
             throw RequestException.invalid(TOP_LOGPROBS, "top_logprobs needs \"logprobs\": true");
         }
         checkLogprobs(TOP_LOGPROBS, top, SamplingParameters.MAX_LOGPROBS);
-        var tools = ToolFields.read(fields);
+        var tools = ToolFields.read(fields, routes);
+        if (!tools.routes().isEmpty() && fields.whole(CHOICES).orElse(1) != 1) {
+            throw RequestException.invalid(CHOICES, "n must be 1 if a tool is a route");
+        }
         return of(
                 fields,
                 OpenAiRequest.Form.CHAT,
                 List.of(WireFormat.chat(ChatMessages.read(fields), fields)),
                 SamplingFields.maxTokens(fields),
                 wanted ? OptionalInt.of(top) : OptionalInt.empty(),
-                () -> new AnswerParts(tools, fields.whole(MAX_REASONING)));
+                () -> new AnswerParts(tools.use(), fields.whole(MAX_REASONING)))
+                .withRoutes(tools.routes());
     }
 
     /// `/v1/completions`
@@ -142,7 +158,8 @@ record CompletionRequest(
                     prompts,
                     perPrompt,
                     stream,
-                    options.flag("include_usage", false));
+                    options.flag("include_usage", false),
+                    Set.of());
         } catch (IllegalArgumentException e) {
             throw fields.refusal(e);
         }

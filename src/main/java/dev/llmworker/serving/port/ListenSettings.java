@@ -3,6 +3,7 @@ package dev.llmworker.serving.port;
 import dev.llmworker.serving.access.ApiKeys;
 import dev.llmworker.serving.access.Origins;
 import dev.llmworker.serving.connection.Timeouts;
+import java.time.Duration;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -19,6 +20,8 @@ import org.jspecify.annotations.Nullable;
 /// @param keys what clients must have one of
 /// @param metricsKeys keys that read `/metrics`; if there are none, clients' keys do
 /// @param origins the sites whose pages may use the worker
+/// @param routeTools tags of the routes that clients may have the worker call
+/// @param requestTimeout the longest a request may take that needs several answers
 /// @param tls the certificate for HTTPS and WSS on `port`; null for plain HTTP
 /// @param localHealthPort another port for `/ping` on 127.0.0.1 alone, opened if `port` has TLS and there is no health
 /// port
@@ -35,6 +38,8 @@ public record ListenSettings(
         ApiKeys keys,
         ApiKeys metricsKeys,
         Origins origins,
+        Set<String> routeTools,
+        Duration requestTimeout,
         @Nullable TlsFiles tls,
         @Nullable Integer localHealthPort,
         @Nullable String workerId) {}

@@ -9,6 +9,7 @@ import dev.llmworker.text.chat.ToolUse;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -28,15 +29,41 @@ public final class ToolFields {
     private static final String FUNCTION = "function";
     private static final String PARAMETERS = "parameters";
 
+    private static final String ROUTE = "route";
+    private static final String TAGS = "tags";
+
     private ToolFields() {}
 
-    /// @throws RequestException naming the field, its value and its limit
-    public static ToolUse read(RequestFields fields) {
-        var tools = tools(fields.fields().get(TOOLS));
-        return new ToolUse(tools, choice(fields.fields().get(CHOICE), tools), fields.flag("parallel_tool_calls", true));
+    /// The tools that a client asks for by `{"type":"route","tags":[…]}`.
+    public interface Routes {
+        /// @param at names the field that has the tags
+        /// @throws RequestException naming a tag that clients may not use
+        List<Tool> tools(String at, List<String> tags);
     }
 
-    private static List<Tool> tools(@Nullable Object value) {
+    /// @param use with the tools of clients and of routes
+    /// @param routes the names of those that are routes
+    public record Asked(ToolUse use, Set<String> routes) {}
+
+    /// @throws RequestException naming the field, its value and its limit
+    public static Asked read(RequestFields fields, Routes known) {
+        var routes = new LinkedHashSet<String>();
+        var tools = tools(fields.fields().get(TOOLS), known, routes);
+        var use = new ToolUse(
+                tools, choice(fields.fields().get(CHOICE), tools), fields.flag("parallel_tool_calls", true));
+        return new Asked(use, routes);
+    }
+
+    /// Whether one of the tools is a route.
+    public static boolean haveRoutes(RequestFields fields) {
+        return fields.fields().get(TOOLS) instanceof List<?> list && list.stream().anyMatch(ToolFields::isRoute);
+    }
+
+    private static boolean isRoute(@Nullable Object entry) {
+        return entry instanceof Map<?, ?> map && ROUTE.equals(map.get("type"));
+    }
+
+    private static List<Tool> tools(@Nullable Object value, Routes known, Set<String> routes) {
         if (UnsupportedFields.asksForNothing(value)) {
             return List.of();
         }
@@ -48,17 +75,36 @@ public final class ToolFields {
         }
         var tools = new ArrayList<Tool>(list.size());
         var names = new HashSet<String>();
-        for (var entry : list) {
-            var at = TOOLS + "[" + tools.size() + "]";
-            var tool = tool(at, entry);
-            if (!names.add(tool.name())) {
-                throw RequestException.invalid(
-                        at + ".function.name",
-                        at + ".function.name is \"" + tool.name() + "\", which is the name of another tool, too");
+        for (var index = 0; index < list.size(); index++) {
+            var at = TOOLS + "[" + index + "]";
+            if (list.get(index) instanceof Map<?, ?> map && isRoute(map)) {
+                for (var tool : known.tools(at + "." + TAGS, tags(at, map))) {
+                    // Two entries may have tags of the same route.
+                    if (routes.add(tool.name())) {
+                        add(at, tool, tools, names);
+                    }
+                }
+            } else {
+                add(at + ".function.name", tool(at, list.get(index)), tools, names);
             }
-            tools.add(tool);
         }
         return tools;
+    }
+
+    private static void add(String at, Tool tool, List<Tool> tools, Set<String> names) {
+        if (!names.add(tool.name())) {
+            throw RequestException.invalid(
+                    at, at + " is \"" + tool.name() + "\", which is the name of another tool, too");
+        }
+        tools.add(tool);
+    }
+
+    private static List<String> tags(String at, Map<?, ?> entry) {
+        var tags = ChatMessages.within(at, () -> new RequestFields(entry).texts(TAGS));
+        if (tags.isEmpty() || !(entry.get(TAGS) instanceof List)) {
+            throw RequestFields.wrong(at + "." + TAGS, entry.get(TAGS), "a list of tags");
+        }
+        return tags;
     }
 
     private static Tool tool(String at, @Nullable Object entry) {

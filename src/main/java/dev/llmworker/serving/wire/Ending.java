@@ -41,6 +41,43 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
                 new Timings(cached, timings.queuedNanos(), timings.firstTokenNanos(), timings.totalNanos()));
     }
 
+    /// How the rounds of one request ended together: as the last of them. Each prompt counts.
+    public static Ending ofRounds(List<Ending> rounds) {
+        var sum = of(rounds, 1);
+        long total = 0;
+        for (var round : rounds) {
+            total += round.timings.totalNanos();
+        }
+        return sum.ended(rounds.getLast().finished, total);
+    }
+
+    private Ending ended(GenerationEvent.Finished last, long totalNanos) {
+        return new Ending(
+                new GenerationEvent.Finished(
+                        last.reason(),
+                        finished.promptTokens(),
+                        finished.completionTokens(),
+                        last.failure(),
+                        last.isFault(),
+                        finished.reasoningTokens(),
+                        last.parts()),
+                new Timings(timings.cachedTokens(), timings.queuedNanos(), timings.firstTokenNanos(), totalNanos));
+    }
+
+    /// The same answer, ended for another reason.
+    public Ending as(FinishReason reason) {
+        return new Ending(
+                new GenerationEvent.Finished(
+                        reason,
+                        finished.promptTokens(),
+                        finished.completionTokens(),
+                        finished.failure(),
+                        finished.isFault(),
+                        finished.reasoningTokens(),
+                        finished.parts()),
+                timings);
+    }
+
     /// As clients read it: `stop`.
     public String reason() {
         return finished.reason().name().toLowerCase(Locale.ROOT);

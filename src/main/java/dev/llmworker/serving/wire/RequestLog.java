@@ -25,6 +25,25 @@ public final class RequestLog {
         text = new StringBuilder(what);
     }
 
+    /// The line for a call of a tool that is a route. The values of arguments are not in it.
+    ///
+    /// @param id of the request; empty if no client sent one
+    /// @param route that the request entered
+    /// @param call the id of the call
+    /// @param outcome `ok`, or what went wrong
+    public static void called(
+            String id, String route, @Nullable String key, String tool, String call, String outcome, long nanos) {
+        new RequestLog("called")
+                .add("id", id)
+                .add("route", route)
+                .add("key", key)
+                .add("tool", tool)
+                .add("call", call)
+                .add("outcome", outcome)
+                .addMillis("total", nanos)
+                .log();
+    }
+
     /// @param id of the request; empty if no client sent one
     /// @param key label of the API key; null if the request came with none
     public static void finished(String id, String route, @Nullable String key, FinishedGeneration ended) {

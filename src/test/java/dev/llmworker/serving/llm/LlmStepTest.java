@@ -227,7 +227,7 @@ class LlmStepTest {
                 "llm:generate?max_token=5",
                 ".yaml:6: llm:generate has no option max_token; it has maxTokens, temperature, topK, topP, minP, seed,"
                         + " minTokens, stop, presencePenalty, frequencyPenalty, repetitionPenalty, raw, ignoreEos, schema,"
-                        + " responseFormat, regex, choice, timeout, patience");
+                        + " responseFormat, regex, choice, tools, maxToolRounds, timeout, patience");
         assertFails("llm:chat", "llm:chat is not known; the one there is is llm:generate");
     }
 

@@ -11,6 +11,7 @@ import dev.llmworker.serving.access.Origins;
 import dev.llmworker.serving.connection.Timeouts;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
@@ -60,6 +61,8 @@ class HttpPortClosingTest {
                     keys,
                     ApiKeys.NONE,
                     Origins.UNLISTED,
+                    Set.of(),
+                    Duration.ofMinutes(5),
                     null,
                     null,
                     null));

@@ -9,6 +9,7 @@ import dev.llmworker.serving.connection.Timeouts;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Set;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -27,6 +28,8 @@ class OriginFormTest {
             ApiKeys.NONE,
             ApiKeys.NONE,
             Origins.UNLISTED,
+            Set.of(),
+            Duration.ofMinutes(5),
             null,
             null,
             null);

@@ -32,6 +32,8 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         case "lazyStartProducer": target.setLazyStartProducer(property(camelContext, boolean.class, value)); return true;
         case "maxtokens":
         case "maxTokens": target.setMaxTokens(property(camelContext, java.lang.Long.class, value)); return true;
+        case "maxtoolrounds":
+        case "maxToolRounds": target.setMaxToolRounds(property(camelContext, int.class, value)); return true;
         case "minp":
         case "minP": target.setMinP(property(camelContext, java.lang.Double.class, value)); return true;
         case "mintokens":
@@ -50,6 +52,7 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         case "stop": target.setStop(property(camelContext, java.lang.String.class, value)); return true;
         case "temperature": target.setTemperature(property(camelContext, java.lang.Double.class, value)); return true;
         case "timeout": target.setTimeout(property(camelContext, java.time.Duration.class, value)); return true;
+        case "tools": target.setTools(property(camelContext, java.lang.String.class, value)); return true;
         case "topk":
         case "topK": target.setTopK(property(camelContext, java.lang.Long.class, value)); return true;
         case "topp":
@@ -70,6 +73,8 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         case "lazyStartProducer": return boolean.class;
         case "maxtokens":
         case "maxTokens": return java.lang.Long.class;
+        case "maxtoolrounds":
+        case "maxToolRounds": return int.class;
         case "minp":
         case "minP": return java.lang.Double.class;
         case "mintokens":
@@ -88,6 +93,7 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         case "stop": return java.lang.String.class;
         case "temperature": return java.lang.Double.class;
         case "timeout": return java.time.Duration.class;
+        case "tools": return java.lang.String.class;
         case "topk":
         case "topK": return java.lang.Long.class;
         case "topp":
@@ -109,6 +115,8 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         case "lazyStartProducer": return target.isLazyStartProducer();
         case "maxtokens":
         case "maxTokens": return target.getMaxTokens();
+        case "maxtoolrounds":
+        case "maxToolRounds": return target.getMaxToolRounds();
         case "minp":
         case "minP": return target.getMinP();
         case "mintokens":
@@ -127,6 +135,7 @@ public class LlmEndpointConfigurer extends PropertyConfigurerSupport implements 
         case "stop": return target.getStop();
         case "temperature": return target.getTemperature();
         case "timeout": return target.getTimeout();
+        case "tools": return target.getTools();
         case "topk":
         case "topK": return target.getTopK();
         case "topp":

@@ -24,12 +24,13 @@ public class LlmEndpointUriFactory extends org.apache.camel.support.component.En
     private static final Set<String> ENDPOINT_IDENTITY_PROPERTY_NAMES;
     private static final Map<String, String> MULTI_VALUE_PREFIXES;
     static {
-        Set<String> props = new HashSet<>(21);
+        Set<String> props = new HashSet<>(23);
         props.add("choice");
         props.add("frequencyPenalty");
         props.add("ignoreEos");
         props.add("lazyStartProducer");
         props.add("maxTokens");
+        props.add("maxToolRounds");
         props.add("minP");
         props.add("minTokens");
         props.add("operation");
@@ -44,6 +45,7 @@ public class LlmEndpointUriFactory extends org.apache.camel.support.component.En
         props.add("stop");
         props.add("temperature");
         props.add("timeout");
+        props.add("tools");
         props.add("topK");
         props.add("topP");
         PROPERTY_NAMES = Collections.unmodifiableSet(props);

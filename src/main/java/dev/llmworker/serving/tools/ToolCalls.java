@@ -1,0 +1,113 @@
+package dev.llmworker.serving.tools;
+
+import dev.llmworker.serving.delivery.Caller;
+import dev.llmworker.serving.wire.RequestLog;
+import dev.llmworker.serving.wire.UsesRegex;
+import dev.llmworker.text.WholeCharacters;
+import dev.llmworker.text.chat.ToolCall;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
+import org.apache.camel.Exchange;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Runs calls of routes for one exchange, one after the other. Whatever goes wrong in a route is told to the model.
+///
+/// @param allowed which tools may be called
+/// @param exchange for which the model answers
+@UsesRegex("the message of an exception, cut to MAX_ERROR_READ")
+public record ToolCalls(RouteTools tools, Predicate<RouteTool> allowed, Caller caller, Exchange exchange) {
+    private static final Logger LOG = LoggerFactory.getLogger(ToolCalls.class);
+
+    /// The longest result; the context of most models holds less.
+    private static final int MAX_RESULT_CHARACTERS = 1 << 18;
+
+    private static final int MAX_ERROR_READ = 1000;
+    private static final int MAX_ERROR_CHARACTERS = 200;
+
+    /// Names of classes, and addresses of other servers.
+    private static final Pattern INTERNAL =
+            Pattern.compile("\\b(?:[a-z_][\\w]{0,60}\\.){1,12}[A-Z][\\w$]{0,100}(?:: )?|\\b[a-z][a-z0-9+.-]{0,20}://\\S*");
+
+    /// @param text for the model
+    private record Outcome(String name, String text) {}
+
+    /// The text that the model gets.
+    ///
+    /// @throws TimeoutException if the time is over, or the client has disconnected
+    String run(ToolCall call, Duration timeout) throws InterruptedException, TimeoutException {
+        var began = System.nanoTime();
+        var outcome = "timeout";
+        try {
+            var result = outcome(call, timeout);
+            outcome = result.name;
+            return result.text;
+        } finally {
+            RequestLog.called(
+                    caller.client().requestId(),
+                    caller.route(),
+                    caller.client().keyLabel(),
+                    call.name(),
+                    call.id(),
+                    outcome,
+                    System.nanoTime() - began);
+        }
+    }
+
+    private Outcome outcome(ToolCall call, Duration timeout) throws InterruptedException, TimeoutException {
+        var tool = tools.find(call.name());
+        if (tool == null || !allowed.test(tool)) {
+            return new Outcome("unknown", "Error: there is no tool " + call.name() + ".");
+        }
+        Map<String, @Nullable Object> arguments;
+        try {
+            arguments = tool.arguments().read(call.arguments());
+        } catch (IllegalArgumentException e) {
+            return new Outcome("invalid", "Error: " + e.getMessage() + ".");
+        }
+        var result = new FutureTask<>(() -> tool.call(arguments, exchange));
+        var thread = Thread.ofVirtual().name("tool-" + call.name()).start(result);
+        try (var _ = caller.client().onGone(() -> result.cancel(true))) {
+            var text = result.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
+            return text.length() > MAX_RESULT_CHARACTERS
+                    ? new Outcome(
+                            "too_long",
+                            "Error: the result has " + text.length() + " characters; the limit is "
+                                    + MAX_RESULT_CHARACTERS + ".")
+                    : new Outcome("ok", text);
+        } catch (ExecutionException e) {
+            if (caller.client().isGone()) {
+                throw new TimeoutException();
+            }
+            var cause = e.getCause() == null ? e : e.getCause();
+            LOG.warn("tool {} of route {} failed: {}", call.name(), tool.route(), cause.toString());
+            return new Outcome("failed", "Error: the tool failed" + said(cause));
+        } catch (java.util.concurrent.CancellationException _) {
+            throw new TimeoutException();
+        } finally {
+            thread.interrupt();
+        }
+    }
+
+    /// What an exception says, without what is of the server.
+    private static String said(Throwable failure) {
+        var message = failure.getMessage();
+        if (message == null) {
+            return ".";
+        }
+        var read = WholeCharacters.beginning(message, Math.min(MAX_ERROR_READ, message.length()));
+        var line = read.lines().findFirst().orElse("");
+        var shown = INTERNAL.matcher(line).replaceAll("").strip();
+        if (shown.isEmpty()) {
+            return ".";
+        }
+        return ": " + WholeCharacters.beginning(shown, Math.min(MAX_ERROR_CHARACTERS, shown.length()));
+    }
+}
