@@ -15,6 +15,7 @@ import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
 import dev.llmworker.testing.TestSocket;
+import dev.llmworker.text.chat.AnswerPart;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.http.HttpRequest.BodyPublishers;
@@ -214,6 +215,36 @@ class ExamplesTest {
         } finally {
             System.clearProperty("SOURCE_URL");
             source.stop(0);
+        }
+    }
+
+    @Test
+    void ordersLetsTheModelAskAnHttpService() throws Exception {
+        var shop = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        shop.createContext("/orders", request -> {
+            var order = ("{\"at\":\"" + request.getRequestMethod() + " " + request.getRequestURI() + "\"}")
+                    .getBytes(StandardCharsets.UTF_8);
+            request.sendResponseHeaders(200, order.length);
+            request.getResponseBody().write(order);
+            request.close();
+        });
+        shop.start();
+        System.setProperty(
+                "ORDERS_URL", "http://127.0.0.1:" + shop.getAddress().getPort() + "/orders");
+        try (var worker = worker("orders")) {
+            var answer = post(worker, "/orders", "{\"question\":\"Where is order 7?\"}");
+            engine.next()
+                    .emit(
+                            new AnswerPart.CallStart(0, "c", "findOrder"),
+                            new AnswerPart.CallArguments(0, "{\"number\":7}"))
+                    .finish(FinishReason.TOOL_CALLS);
+            var second = engine.next();
+            assertEquals("{\"at\":\"GET /orders/7\"}", second.prompt());
+            second.emit("In Rome.").finish(FinishReason.STOP);
+            assertEquals("{\"answer\":\"In Rome.\"}", answer.join().body());
+        } finally {
+            System.clearProperty("ORDERS_URL");
+            shop.stop(0);
         }
     }
 

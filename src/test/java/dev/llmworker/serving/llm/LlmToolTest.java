@@ -58,8 +58,6 @@ class LlmToolTest {
     private static CompletableFuture<HttpResponse<String>> post(RunningWorker worker) {
         return RunningWorker.HTTP.sendAsync(
                 worker.request("/step")
-                        .header("id", "the client's")
-                        .header("X-Client", "c")
                         .POST(BodyPublishers.ofString("Where is order 7?"))
                         .build(),
                 BodyHandlers.ofString());
@@ -100,6 +98,8 @@ class LlmToolTest {
         try (var worker = worker(
                 "setBody: {simple: 'order ${header.id} ${header.part} ${header.X-Client} ${header.other} ${body}'}",
                 TO_TEXT,
+                "setHeader: {name: X-Client, constant: c}",
+                "setHeader: {name: part, constant: outer}",
                 STEP,
                 "setBody: {simple: '${body} ${header.CamelLlmCompletionTokens} ${header.X-Client}'}")) {
             var answer = post(worker);
@@ -237,7 +237,7 @@ class LlmToolTest {
             call(engine.next(), "lookupOrder", "{\"id\":7}");
             var second = engine.next();
             assertEquals("old", result(second));
-            second.finish(FinishReason.STOP);
+            second.emit("Done.").finish(FinishReason.STOP);
             assertEquals(200, answer.join().statusCode());
         }
     }
@@ -258,7 +258,7 @@ class LlmToolTest {
             call(first, "mail", "{}");
             var second = engine.next();
             assertEquals("Error: there is no tool mail.", result(second));
-            second.finish(FinishReason.STOP);
+            second.emit("Done.").finish(FinishReason.STOP);
             assertEquals(200, answer.join().statusCode());
         }
     }
@@ -305,7 +305,7 @@ class LlmToolTest {
             assertEquals("5", messages(second).get(2).content());
             assertTrue(result(second).startsWith("Error: "), result(second));
             assertFalse(result(second).contains("5"));
-            second.finish(FinishReason.STOP);
+            second.emit("Done.").finish(FinishReason.STOP);
             assertEquals(200, answer.join().statusCode());
         }
     }
