@@ -1,5 +1,7 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.model.LayerState;
+
 /// Decides how many prompt tokens may go with a decode step, from how long recent steps took.
 ///
 /// The added time is not proportional to the number of tokens, so each of a few sizes has its own estimate. Sizes
@@ -9,7 +11,7 @@ package dev.llmworker.engine;
 /// Threading: the engine thread alone.
 final class PrefillBudget {
     /// Larger parts are hardly faster per token.
-    static final int MOST_TOKENS = 128;
+    static final int MOST_TOKENS = LayerState.MOST_TOKENS;
     /// The share of a plain step's time that prompt tokens may add.
     static final double SHARE = 0.5;
     /// While prompts keep coming, one step in this many carries no prompt tokens, to measure a plain step.

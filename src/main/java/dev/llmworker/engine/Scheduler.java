@@ -1,6 +1,7 @@
 package dev.llmworker.engine;
 
 import dev.llmworker.generation.FinishReason;
+import dev.llmworker.model.LayerState;
 import dev.llmworker.model.decoder.DecodeBatch;
 import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.stats.EngineStats;
@@ -19,9 +20,9 @@ import org.jspecify.annotations.Nullable;
 /// Threading: the engine thread alone. `close` of a sequence sets a flag, which each step checks first.
 final class Scheduler {
     /// Prompts are cut at multiples of this if nothing runs, and always if the decoder is deterministic.
-    static final int GRID_TOKENS = 128;
+    static final int GRID_TOKENS = LayerState.MOST_TOKENS;
     /// How many prompt tokens a step takes if nothing runs.
-    static final int QUIET_TOKENS = 128;
+    static final int QUIET_TOKENS = LayerState.MOST_TOKENS;
     private final Decoder decoder;
     private final IntPredicate endOfSequence;
     private final WaitingQueue waiting;

@@ -5,7 +5,8 @@ public sealed interface LayerState {
     /// How many states a slot has of a layer that does not keep all positions: the present one, and copies at
     /// earlier positions, from which other prompts can go on.
     int COPIES = 3;
-    /// The most tokens of a sequence that a program runs in one call, if a layer does not keep all positions.
+    /// The most tokens of a sequence that a program runs in one call, if a layer does not keep all positions. The
+    /// scheduler cuts all prompts into such pieces.
     int MOST_TOKENS = 128;
 
     /// Bytes that each position of a slot takes.
@@ -46,7 +47,7 @@ public sealed interface LayerState {
     /// @param window positions that a token sees, itself included
     record Ring(int width, int window) implements LayerState {
         /// The native program attends to so many positions at a time, which lie side by side.
-        private static final int PIECE = 256;
+        public static final int PIECE = 256;
 
         /// Positions that it holds.
         public int length() {

@@ -54,12 +54,7 @@ public record LayerTensors(
         var layer = config.layers().get(index);
         var tensors = new LayerTensors(
                 block,
-                layer.mixer() instanceof Attention
-                        ? Stream.of("attn_qkv", GROUPED)
-                                .filter(name -> has.containsKey(block + name + ".weight"))
-                                .findFirst()
-                                .orElse("")
-                        : "",
+                layer.mixer() instanceof Attention attention ? joinedAttention(attention, has, block) : "",
                 layer.feedForward().experts() == null
                         ? joins(model, block, layer.feedForward().width())
                         : has.containsKey(block + "ffn_gate_up_exps.weight"),
@@ -88,6 +83,17 @@ public record LayerTensors(
             tensors.add("layer_output_scale.weight", 1);
         }
         return tensors;
+    }
+
+    /// The one matrix of all that attention takes. Such a matrix has no gates, and it has keys and values.
+    private static String joinedAttention(Attention attention, Map<String, Tensor> has, String block) {
+        if (attention.gated() || !attention.hasKeys() || attention.valuesAreKeys()) {
+            return "";
+        }
+        return Stream.of("attn_qkv", GROUPED)
+                .filter(name -> has.containsKey(block + name + ".weight"))
+                .findFirst()
+                .orElse("");
     }
 
     /// Whether gate and values are one matrix.

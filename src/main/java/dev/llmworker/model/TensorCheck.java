@@ -14,6 +14,8 @@ import java.util.Set;
 public final class TensorCheck {
     private static final ValueLayout.OfFloat FLOAT =
             ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfShort SHORT =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /// The factors of [Rope]s: of Llama 3, and of longrope.
     public static final String ROPE_FACTORS = "rope_freqs.weight";
@@ -26,6 +28,11 @@ public final class TensorCheck {
 
     public static final String LAYER_INPUTS = "per_layer_model_proj.weight";
     public static final String LAYER_INPUT_NORM = "per_layer_proj_norm.weight";
+    /// A decay is above this, so that its products are finite in float32.
+    private static final float LEAST_DECAY = -1e30f;
+    /// Likewise of its logarithm, without the sign.
+    private static final float MOST_DECAY_LOGARITHM = 80;
+
     private static final String EMBEDDING = "token_embd.weight";
     private static final String OUTPUT_NORM = "output_norm.weight";
     private static final String HEAD = "output.weight";
@@ -76,6 +83,21 @@ public final class TensorCheck {
         if (isNeverQuantised(name) && tensor.type().blockElements() > 1) {
             throw tensor.problem("is " + tensor.type() + "; supported here: F32, F16, BF16");
         }
+        if (name.endsWith(LayerTensors.DECAY)) {
+            decays(tensor, LEAST_DECAY, 0);
+        } else if (name.endsWith(LayerTensors.DECAY_OF_HUB)) {
+            decays(tensor, Float.NEGATIVE_INFINITY, MOST_DECAY_LOGARITHM);
+        }
+    }
+
+    /// Refuses a decay with which a state would grow, or would not be finite.
+    private static void decays(Tensor tensor, float below, float most) throws ModelFileException {
+        for (var i = 0L; i < tensor.elements(); i++) {
+            var value = element(tensor, i);
+            if (!(value > below && value <= most)) {
+                throw tensor.problem("has " + value + " at element " + i + "; expected more than " + below + " and at most " + most);
+            }
+        }
     }
 
     /// Vectors are not quantised. Neither are matrices that are copied column by column, element by element. The rank
@@ -99,6 +121,17 @@ public final class TensorCheck {
             throw tensor.problem("is " + tensor.type() + "; supported here: F32");
         }
         return tensor.data().getAtIndex(FLOAT, index);
+    }
+
+    /// An element of a tensor that is not quantised.
+    private static float element(Tensor tensor, long index) throws ModelFileException {
+        return switch (tensor.type()) {
+            case F32 -> float32(tensor, index);
+            case F16 -> Float.float16ToFloat(tensor.data().get(SHORT, index * Short.BYTES));
+            case BF16 -> Float.intBitsToFloat(tensor.data().get(SHORT, index * Short.BYTES) << Short.SIZE);
+            case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, MXFP4 ->
+                throw tensor.problem("is " + tensor.type() + "; supported here: F32, F16, BF16");
+        };
     }
 
     /// @param expected columns first

@@ -110,6 +110,14 @@ public final class GgufFile {
         return this;
     }
 
+    /// Puts other data in the place of a tensor's.
+    public GgufFile replace(String name, TensorType type, byte[] data, long... shape) {
+        if (!tensors.removeIf(tensor -> tensor.name().equals(name))) {
+            throw new IllegalArgumentException("there is no tensor " + name);
+        }
+        return tensor(name, type, data, shape);
+    }
+
     /// An F32 tensor.
     public GgufFile floats(String name, float[] values, long... shape) {
         return tensor(name, TensorType.F32, floats(values), shape);

@@ -237,18 +237,19 @@ final class Description {
         checkSeparate(layer, count);
         var width = expertWidth();
         var scale = keys.positive("expert_weights_scale", 1);
+        var block = "blk." + layer + ".";
         return new FeedForward(
                 width,
                 activation,
-                keys.hasTensor("blk.0.ffn_down_exps.bias"),
+                keys.hasTensor(block + "ffn_down_exps.bias"),
                 new Experts(
                         count,
                         used,
                         scoring,
                         normalised,
                         scale,
-                        keys.hasTensor("blk.0.ffn_gate_inp.bias"),
-                        keys.hasTensor("blk.0.ffn_down_exps.scale"),
+                        keys.hasTensor(block + "ffn_gate_inp.bias"),
+                        keys.hasTensor(block + "ffn_down_exps.scale"),
                         expertsApart
                                 ? keys.sizeOf(layer, "feed_forward_length", Keys.MAX_SIZE)
                                 : keys.count("expert_shared_feed_forward_length", Keys.MAX_SIZE, 0),

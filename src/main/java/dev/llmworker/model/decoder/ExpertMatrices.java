@@ -87,7 +87,7 @@ record ExpertMatrices(StoredModel model, LayerTensors tensors, Arena arena) {
         var rows = matrix.rows();
         var taken = (columns - first + step - 1) / step;
         var to = arena.allocate(taken * rows * size);
-        var tile = new short[RUN][columns * halves];
+        var tile = new short[(int) Math.min(RUN, rows)][columns * halves];
         var run = new short[RUN * halves];
         for (var row = 0L; row < rows; row += RUN) {
             var count = (int) Math.min(RUN, rows - row);

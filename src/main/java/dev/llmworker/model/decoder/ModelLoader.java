@@ -5,6 +5,7 @@ import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.DeviceMemory;
 import dev.llmworker.model.Devices;
+import dev.llmworker.model.FeedForward.Experts;
 import dev.llmworker.model.LayerState;
 import dev.llmworker.model.LayerTensors;
 import dev.llmworker.model.MemoryPlan;
@@ -12,11 +13,13 @@ import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.TensorCheck;
 import dev.llmworker.weights.StoredModel;
+import dev.llmworker.weights.Tensor;
 import dev.llmworker.weights.TensorType;
 import java.io.IOException;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.LongConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,7 +37,7 @@ record ModelLoader(
 
     private static final double GPU_CACHE_SHARE = 0.9;
     /// The longest piece of a prompt that one call takes.
-    private static final int PROMPT_ROWS = 128;
+    private static final int PROMPT_ROWS = LayerState.MOST_TOKENS;
 
     /// @param states as [ModelConfig#states]
     record Loaded(DecoderDescription description, List<LayerState> states) {}
@@ -95,12 +98,11 @@ record ModelLoader(
 
     private MemoryPlan plan(DeviceMemory memory, WeightLoader loader, Precision cache) throws IOException {
         var config = described;
-        // A matrix is unpacked to float32 on its way.
         var largest = model.tensors().entrySet().stream()
-                .mapToLong(entry -> entry.getValue().elements() / parts(entry.getKey(), config))
+                .mapToLong(entry -> loadingBytes(entry.getKey(), entry.getValue(), config))
                 .max()
                 .orElse(0);
-        var working = largest * Precision.FP32.bytes()
+        var working = largest
                 + (device.isGpu() ? GPU_WORKING_BYTES : CPU_WORKING_BYTES)
                 + stepBytes(config)
                 + program.loneLength(config, cache, Integer.MAX_VALUE, options.deterministic())
@@ -112,10 +114,24 @@ record ModelLoader(
         return MemoryPlan.of(memory, needs, options.slots(), options.contextLength());
     }
 
-    /// In how many parts a tensor is loaded: experts come one by one.
+    /// What a tensor takes on its way to the program. A matrix is unpacked to float32, and experts come one by one.
+    /// The second embedding stays as it is stored.
+    private static long loadingBytes(String name, Tensor tensor, ModelConfig config) {
+        return name.equals(TensorCheck.LAYER_EMBEDDING)
+                ? tensor.data().byteSize()
+                : tensor.elements() / parts(name, config) * Precision.FP32.bytes();
+    }
+
+    /// In how many parts a tensor is loaded.
     private static int parts(String name, ModelConfig config) {
-        var experts = config.layers().getFirst().feedForward().experts();
-        return experts != null && LayerTensors.isOfAllExperts(name) ? experts.count() : 1;
+        return LayerTensors.isOfAllExperts(name)
+                ? config.layers().stream()
+                        .map(layer -> layer.feedForward().experts())
+                        .filter(Objects::nonNull)
+                        .mapToInt(Experts::count)
+                        .findFirst()
+                        .orElse(1)
+                : 1;
     }
 
     /// What the largest step computes beside the cache: activations, and two copies of the logits.

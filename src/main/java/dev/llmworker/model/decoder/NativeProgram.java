@@ -1,6 +1,7 @@
 package dev.llmworker.model.decoder;
 
 import ai.djl.Device;
+import dev.llmworker.model.LayerState;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
 import dev.llmworker.weights.ModelFileException;
@@ -21,9 +22,7 @@ record NativeProgram(ExportedProgram exported) implements DecoderProgram {
             TensorType.Q4_0, TensorType.Q4_1, TensorType.Q8_0, TensorType.F32, TensorType.F16, TensorType.BF16);
 
     private static final int LEAST_PROMPT_TOKENS = 4;
-    /// Positions of a context that have a result of their own for each query: `PIECE` in `attention.cpp`.
-    private static final int PIECE = 256;
-    /// What such a result takes beside its values: `Partial` there.
+    /// What a query's result over a piece of the context takes beside its values: `Partial` in `attention.cpp`.
     private static final int PARTIAL_BYTES = 16;
 
     @Override
@@ -37,7 +36,7 @@ record NativeProgram(ExportedProgram exported) implements DecoderProgram {
                 .filter(attention -> attention.window() == 0)
                 .mapToLong(attention -> (long) (slots + promptRows)
                         * (attention.queryWidth() * (long) Float.BYTES + attention.heads() * PARTIAL_BYTES)
-                        / PIECE)
+                        / LayerState.Ring.PIECE)
                 .max()
                 .orElse(0);
     }

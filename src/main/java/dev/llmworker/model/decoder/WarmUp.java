@@ -1,5 +1,6 @@
 package dev.llmworker.model.decoder;
 
+import dev.llmworker.model.LayerState;
 import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
@@ -13,7 +14,7 @@ import java.util.OptionalInt;
 record WarmUp(TorchDecoder decoder) {
     private static final int PROMPT_TOKENS = 8;
     /// As the scheduler cuts prompts.
-    private static final int[] CHUNKS = {128, 64, 32, 16, 1};
+    private static final int[] CHUNKS = {LayerState.MOST_TOKENS, 64, 32, 16, 1};
     /// With more rows than this, the kernels for products no longer change with each row.
     private static final int EACH_ROWS = 32;
     private static final int ROWS_STEP = 8;

@@ -65,6 +65,9 @@ final class WeightLoader {
         TensorCheck.allThere(model, config);
         var embedding = model.tensor(EMBEDDING);
         if (!embedsByHead(embedding)) {
+            if (hasOwnHead()) {
+                embedding.checkFinite();
+            }
             program.putEmbedding(MatrixParts.pieces(embedding), embedding.type(), config.vocabulary());
             done(List.of(embedding));
         }
@@ -125,7 +128,7 @@ final class WeightLoader {
     /// What layers take of a token beside the stream.
     private void putLayerInputs() throws ModelFileException, InterruptedException {
         var embedding = model.tensor(TensorCheck.LAYER_EMBEDDING);
-        checkFinite(List.of(embedding));
+        embedding.checkFinite();
         program.putLayerEmbedding(MatrixParts.pieces(embedding), embedding.type(), config.vocabulary());
         done(List.of(embedding));
         putVectors(MODEL, "input_norm", List.of(model.tensor(TensorCheck.LAYER_INPUT_NORM)));

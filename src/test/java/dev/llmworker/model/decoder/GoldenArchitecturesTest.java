@@ -12,7 +12,11 @@ import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.GgufFile;
+import dev.llmworker.weights.ModelFileException;
+import dev.llmworker.weights.TensorType;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -21,11 +25,13 @@ import java.util.Random;
 import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Tiny models of each architecture against figures of transformers in float32, which `golden_architectures.py`
 /// writes. Their metadata, and the names and shapes of their tensors, are those of llama.cpp's converter. Prompts are
@@ -36,6 +42,7 @@ class GoldenArchitecturesTest {
     /// The native program rounds activations to 16 bits.
     private static final float NATIVE_TOLERANCE = 0.02f;
 
+    private static final String LAYER_EMBEDDING = "per_layer_token_embd.weight";
     private static final Precision EXACT = Precision.FP32;
 
     private record Golden(
@@ -119,10 +126,7 @@ class GoldenArchitecturesTest {
         "'Gemma 4, shared keys and a second embedding', NATIVE"
     })
     void ringsGiveWhatAllPositionsGive(String name, ProgramKind program) throws Exception {
-        var golden = goldens().stream()
-                .filter(one -> one.name().equals(name))
-                .findFirst()
-                .orElseThrow();
+        var golden = golden(name);
         golden.metadata().put(golden.metadata().get("general.architecture") + ".context_length", 2000);
         var ids = new Random(3).ints(640, 0, golden.logits().length).toArray();
         try (var full = loadLong(golden, program, 700);
@@ -217,6 +221,81 @@ class GoldenArchitecturesTest {
         return TinyLlama.load(file(golden), directory, options, program);
     }
 
+    /// The second embedding is the largest tensor. It is not unpacked on its way.
+    @Test
+    void theSecondEmbeddingTakesItsOwnBytesWhileItIsLoaded() throws Exception {
+        var wide = wideLayerInputs();
+        var half = file(wide).replace(LAYER_EMBEDDING, TensorType.F16, new byte[2 * 192 * 96], 192, 96);
+        assertEquals(2 * 192 * 96, workingBytes(file(wide)) - workingBytes(half));
+    }
+
+    private long workingBytes(GgufFile file) throws Exception {
+        try (var model = Gguf.open(file.write(directory.resolve("tiny.gguf")))) {
+            return ModelSummary.of(model, DecoderOptions.cpu(1)).memory().working();
+        }
+    }
+
+    @Test
+    void aScaleOfTheSecondEmbeddingThatIsNotANumberIsRefused() throws Exception {
+        MachineNeeds.nativeLibrary();
+        var blocks = ByteBuffer.allocate(192 * 96 / 32 * 34).order(ByteOrder.LITTLE_ENDIAN);
+        blocks.putShort(7 * 34, (short) 0x7E00);
+        var file = file(wideLayerInputs()).replace(LAYER_EMBEDDING, TensorType.Q8_0, blocks.array(), 192, 96);
+        for (var program : List.of(ProgramKind.DENSE, ProgramKind.NATIVE)) {
+            var weights = program == ProgramKind.NATIVE ? Precision.AUTO : EXACT;
+            var options = new DecoderOptions(weights, EXACT, 1, 0, 1, "cpu", false);
+            var refused = assertThrows(
+                    ModelFileException.class, () -> TinyLlama.load(file, directory, options, program));
+            assertEquals(
+                    "tiny.gguf: tensor " + LAYER_EMBEDDING
+                            + " has a scale of NaN in block 7; expected finite numbers",
+                    refused.getMessage());
+        }
+    }
+
+    /// Each layer takes 32 values of the second embedding, a block.
+    private static Golden wideLayerInputs() throws IOException {
+        var golden = golden("Gemma 4, shared keys and a second embedding");
+        golden.metadata().put("gemma4.embedding_length_per_layer_input", 32);
+        golden.tensors().put(LAYER_EMBEDDING, new double[] {0, 1, 192, 96});
+        golden.tensors().put("per_layer_model_proj.weight", new double[] {0, 0.25, 48, 192});
+        golden.tensors().put("per_layer_proj_norm.weight", new double[] {1, 0.5, 32});
+        golden.tensors().put("blk.{6}.inp_gate.weight", new double[] {0, 0.25, 48, 32});
+        golden.tensors().put("blk.{6}.proj.weight", new double[] {0, 0.25, 32, 48});
+        return golden;
+    }
+
+    @ParameterizedTest
+    @ValueSource(floats = {Float.MIN_VALUE, 1, -1e30f, Float.NaN, Float.NEGATIVE_INFINITY})
+    void aDecayWithWhichAStateGrowsOrOverflowsIsRefused(float decay) throws Exception {
+        var file = file(golden("Qwen 3.5")).replace(
+                "blk.1.ssm_a", TensorType.F32, GgufFile.floats(-1, -0.0f, decay, -1), 4);
+        var options = new DecoderOptions(EXACT, EXACT, 1, 0, 1, "cpu", false);
+        var refused = assertThrows(
+                ModelFileException.class, () -> TinyLlama.load(file, directory, options, ProgramKind.DENSE));
+        assertEquals(
+                "tiny.gguf: tensor blk.1.ssm_a has " + decay + " at element 2; expected more than -1.0E30 and at most 0.0",
+                refused.getMessage());
+    }
+
+    @Test
+    void oneMatrixOfQueriesKeysAndValuesIsNotTakenForOneWithGates() throws Exception {
+        var golden = golden("Qwen 3.5");
+        var queries = golden.tensors().keySet().stream()
+                .filter(name -> name.endsWith("attn_q.weight"))
+                .findFirst()
+                .orElseThrow();
+        var file = file(golden).floats(
+                queries.replace("attn_q.", "attn_qkv."), new float[64], 64);
+        var options = new DecoderOptions(EXACT, EXACT, 1, 0, 1, "cpu", false);
+        var refused = assertThrows(
+                ModelFileException.class, () -> TinyLlama.load(file, directory, options, ProgramKind.DENSE));
+        assertEquals(
+                "tiny.gguf: tensor " + queries.replace("attn_q.", "attn_qkv.")
+                        + " is not of a qwen35 model as it is supported",
+                refused.getMessage());
+    }
+
     private static GgufFile file(Golden golden) {
         var file = new GgufFile();
         golden.metadata().forEach((key, value) -> {
@@ -257,6 +336,13 @@ class GoldenArchitecturesTest {
         }
         // It takes heads of a multiple of 8 values.
         return golden.name().equals("Phi 4") ? programs : Stream.concat(programs, Stream.of(ProgramKind.NATIVE));
+    }
+
+    private static Golden golden(String name) throws IOException {
+        return goldens().stream()
+                .filter(one -> one.name().equals(name))
+                .findFirst()
+                .orElseThrow();
     }
 
     private static List<Golden> goldens() throws IOException {

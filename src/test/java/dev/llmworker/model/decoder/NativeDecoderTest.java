@@ -160,6 +160,31 @@ class NativeDecoderTest {
                 refused.getMessage());
     }
 
+    @ParameterizedTest
+    @EnumSource(names = {"Q4_0", "Q4_1", "Q8_0"})
+    void soIsOneOfAnEmbeddingBesideAHead(TensorType type) {
+        var tiny = TinyLlama.of(type, new Random(257));
+        var blocks = ByteBuffer.allocate(192 * TinyLlama.HIDDEN / type.blockElements() * type.blockBytes())
+                .order(ByteOrder.LITTLE_ENDIAN);
+        blocks.putShort(77 * type.blockBytes(), (short) 0x7E00);
+        tiny.file.replace("token_embd.weight", type, blocks.array(), TinyLlama.HIDDEN, 192);
+        for (var program : ProgramKind.values()) {
+            var options = new DecoderOptions(
+                    program == ProgramKind.DENSE ? Precision.FP32 : Precision.AUTO,
+                    Precision.FP32,
+                    1,
+                    64,
+                    1,
+                    "cpu",
+                    false);
+            var refused =
+                    assertThrows(ModelFileException.class, () -> tiny.load(directory, options, program));
+            assertEquals(
+                    "tiny.gguf: tensor token_embd.weight has a scale of NaN in block 77; expected finite numbers",
+                    refused.getMessage());
+        }
+    }
+
     @Test
     void whatItCannotRunIsRefusedWhereItIsAskedForAndDecodedWithoutElsewhere() throws Exception {
         var tiny = TinyLlama.of(TensorType.Q4_1, new Random(239));
