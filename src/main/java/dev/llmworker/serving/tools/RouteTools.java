@@ -43,6 +43,10 @@ public final class RouteTools implements ToolFields.Routes {
         byName.values().removeIf(List::isEmpty);
     }
 
+    public synchronized boolean isEmpty() {
+        return byName.isEmpty();
+    }
+
     private synchronized List<RouteTool> newest() {
         return byName.values().stream().map(List::getLast).toList();
     }

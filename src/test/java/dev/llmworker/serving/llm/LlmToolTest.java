@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Prompt;
+import dev.llmworker.testing.Await;
 import dev.llmworker.testing.LogLines;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
@@ -218,6 +219,9 @@ class LlmToolTest {
             assertEquals("new", result(second));
             Files.delete(folder.resolve("lookup.camel.yaml"));
             worker.routeFiles().reload();
+            // A route that is gone ends on a thread of its own.
+            var tools = worker.context().getComponent("llm-tool", LlmToolComponent.class).tools();
+            Await.until("the tool is gone", () -> tools.isEmpty());
             call(second, "lookupOrder", "{\"id\":7}");
             var third = engine.next();
             assertEquals("Error: there is no tool lookupOrder.", result(third));
