@@ -57,16 +57,14 @@ class ConstraintTest {
         var many = IntStream.range(0, 400)
                 .<Expression>mapToObj(i -> Expression.sequence(Expression.literal(i + ":"), new Pattern(costly)))
                 .toList();
-        var e = assertThrows(
-                ConstraintException.class, () -> new Constraint(new Expression.Choice(many), TRIE));
+        var e = assertThrows(ConstraintException.class, () -> new Constraint(new Expression.Choice(many), TRIE));
         assertTrue(e.getMessage().contains("steps to compile"), e.getMessage());
         var schemas = IntStream.range(0, 400)
                 .<Expression>mapToObj(i -> Expression.sequence(
                         Expression.literal(i + ":"),
                         new Json("{\"type\":\"string\",\"title\":\"" + i + "\",\"pattern\":\"^" + costly + "$\"}")))
                 .toList();
-        var other = assertThrows(
-                ConstraintException.class, () -> new Constraint(new Expression.Choice(schemas), TRIE));
+        var other = assertThrows(ConstraintException.class, () -> new Constraint(new Expression.Choice(schemas), TRIE));
         assertTrue(other.getMessage().contains("steps to compile"), other.getMessage());
     }
 
@@ -75,8 +73,7 @@ class ConstraintTest {
         for (var required = 0; required < 8; required++) {
             var items = new ArrayList<Expression.Listing.Item>();
             for (var i = 0; i < 3; i++) {
-                items.add(new Expression.Listing.Item(
-                        Expression.literal(String.valueOf(i)), (required >> i & 1) == 1));
+                items.add(new Expression.Listing.Item(Expression.literal(String.valueOf(i)), (required >> i & 1) == 1));
             }
             var constraint = new Constraint(new Expression.Listing(",", items), TRIE);
             for (var chosen = 0; chosen < 8; chosen++) {

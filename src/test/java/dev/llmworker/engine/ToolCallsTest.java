@@ -201,8 +201,7 @@ class ToolCallsTest {
     void whatComesWithTheEndOfTheReasoningAndDoesNotFitIsDropped() {
         var template = TEMPLATE.replace("assistant\n", "assistant\n<think>\n");
         var format = new AnswerFormat.Choice("choice", List.of("yes", "no"));
-        for (var joined : List.of(
-                "</think>maybe", "</think><tool_call>\n{\"name\": \"clock\", \"arguments\": 17")) {
+        for (var joined : List.of("</think>maybe", "</think><tool_call>\n{\"name\": \"clock\", \"arguments\": 17")) {
             var request = request(parts(use(ToolChoice.AUTO, true))).withFormat(format);
             var answer = joinedAnswer("Well." + joined + "no", joined, template, request);
             assertEquals("Well.", answer.reasoning());

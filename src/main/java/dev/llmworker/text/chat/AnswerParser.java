@@ -298,7 +298,9 @@ public final class AnswerParser {
     /// Whether nothing but white space is before a place of the buffer, nor before the buffer, and no more of it
     /// than is held back or dropped.
     private boolean isStart(int at) {
-        return atStart && (dropsSpace || at <= MAX_SPACE) && buffer.substring(0, at).isBlank();
+        return atStart
+                && (dropsSpace || at <= MAX_SPACE)
+                && buffer.substring(0, at).isBlank();
     }
 
     private void begin(Mark mark) {

@@ -570,11 +570,12 @@ class ChatFormatTest {
 
     /// References that meet again and again, in a circle and below each other, are followed once.
     @Test
-    @Timeout(20)
+    @Timeout(value = 20, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void eachReferenceIsFollowedOnce() {
         var again = "{\"$ref\":\"#/$defs/a\"},".repeat(4);
-        var circle = "{\"type\":\"object\",\"properties\":{\"x\":{\"$ref\":\"#/$defs/a\"}},\"$defs\":{\"a\":{\"anyOf\":["
-                + again + "{\"type\":\"string\"}]}}}";
+        var circle =
+                "{\"type\":\"object\",\"properties\":{\"x\":{\"$ref\":\"#/$defs/a\"}},\"$defs\":{\"a\":{\"anyOf\":["
+                        + again + "{\"type\":\"string\"}]}}}";
         assertEquals(ToolSchema.Writing.TEXT, new ToolSchema(new Tool("f", "", circle, false)).writing("x"));
         var below = IntStream.range(0, 400)
                 .mapToObj(i -> "\"d" + i + "\":{\"oneOf\":[" + ("{\"$ref\":\"#/$defs/d" + (i + 1) + "\"},").repeat(3)
@@ -624,8 +625,8 @@ class ChatFormatTest {
     @ParameterizedTest
     @ValueSource(strings = {"discount%", "a%25", "a+b", "a/b", "a~b", "ä%zz"})
     void anArgumentMayHaveAnyNameThatIsNoMarker(String name) {
-        var parameters = "{\"type\":\"object\",\"properties\":{\"" + name + "\":{\"type\":\"integer\"}},\"required\":[\"" + name
-                + "\"]}";
+        var parameters = "{\"type\":\"object\",\"properties\":{\"" + name
+                + "\":{\"type\":\"integer\"}},\"required\":[\"" + name + "\"]}";
         var tokenizer = tokenizer(List.of());
         var begun = compiled(calls("gemma4", parameters), tokenizer)
                 .begin(Expression.literal("<|tool_call>call:f{" + name + ":12}<tool_call|>"));
@@ -634,7 +635,7 @@ class ChatFormatTest {
 
     /// A model that writes white space for ever costs no more with each token.
     @Test
-    @Timeout(20)
+    @Timeout(value = 20, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void whiteSpaceIsHeldBackUpToALimit() throws Exception {
         var format = new ChatFormat(ChatForms.of(ToolFormat.named("hermes").orElseThrow(), "</think>"), Map.of());
         for (var start : ChatFormat.Start.values()) {
@@ -657,7 +658,11 @@ class ChatFormatTest {
                     for (var before : List.of("", "a", "<think>b", "<think>b</think>", "<think>")) {
                         var blank = " ".repeat(spaces);
                         for (var after : List.of(
-                                "</think> c", "<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}", "c", "", "<tool_c",
+                                "</think> c",
+                                "<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}",
+                                "c",
+                                "",
+                                "<tool_c",
                                 "{\"name\": \"clock\", \"parameters\": {}}")) {
                             var answer = before + blank + after;
                             var whole = format.parser(BOTH, ChatFormat.Start.OPEN);
@@ -677,7 +682,7 @@ class ChatFormatTest {
 
     /// Results that follow each other are put together in one go.
     @Test
-    @Timeout(20)
+    @Timeout(value = 20, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void manyResultsOfToolsBecomeOneMessage() {
         var results = Collections.nCopies(40_000, new ChatMessage("tool", "r"));
         var messages = new ArrayList<>(results);
