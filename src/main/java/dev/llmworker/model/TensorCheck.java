@@ -95,7 +95,8 @@ public final class TensorCheck {
         for (var i = 0L; i < tensor.elements(); i++) {
             var value = element(tensor, i);
             if (!(value > below && value <= most)) {
-                throw tensor.problem("has " + value + " at element " + i + "; expected more than " + below + " and at most " + most);
+                throw tensor.problem(
+                        "has " + value + " at element " + i + "; expected more than " + below + " and at most " + most);
             }
         }
     }

@@ -244,11 +244,10 @@ class GoldenArchitecturesTest {
         for (var program : List.of(ProgramKind.DENSE, ProgramKind.NATIVE)) {
             var weights = program == ProgramKind.NATIVE ? Precision.AUTO : EXACT;
             var options = new DecoderOptions(weights, EXACT, 1, 0, 1, "cpu", false);
-            var refused = assertThrows(
-                    ModelFileException.class, () -> TinyLlama.load(file, directory, options, program));
+            var refused =
+                    assertThrows(ModelFileException.class, () -> TinyLlama.load(file, directory, options, program));
             assertEquals(
-                    "tiny.gguf: tensor " + LAYER_EMBEDDING
-                            + " has a scale of NaN in block 7; expected finite numbers",
+                    "tiny.gguf: tensor " + LAYER_EMBEDDING + " has a scale of NaN in block 7; expected finite numbers",
                     refused.getMessage());
         }
     }
@@ -268,13 +267,14 @@ class GoldenArchitecturesTest {
     @ParameterizedTest
     @ValueSource(floats = {Float.MIN_VALUE, 1, -1e30f, Float.NaN, Float.NEGATIVE_INFINITY})
     void aDecayWithWhichAStateGrowsOrOverflowsIsRefused(float decay) throws Exception {
-        var file = file(golden("Qwen 3.5")).replace(
-                "blk.1.ssm_a", TensorType.F32, GgufFile.floats(-1, -0.0f, decay, -1), 4);
+        var file = file(golden("Qwen 3.5"))
+                .replace("blk.1.ssm_a", TensorType.F32, GgufFile.floats(-1, -0.0f, decay, -1), 4);
         var options = new DecoderOptions(EXACT, EXACT, 1, 0, 1, "cpu", false);
         var refused = assertThrows(
                 ModelFileException.class, () -> TinyLlama.load(file, directory, options, ProgramKind.DENSE));
         assertEquals(
-                "tiny.gguf: tensor blk.1.ssm_a has " + decay + " at element 2; expected more than -1.0E30 and at most 0.0",
+                "tiny.gguf: tensor blk.1.ssm_a has " + decay
+                        + " at element 2; expected more than -1.0E30 and at most 0.0",
                 refused.getMessage());
     }
 
@@ -285,8 +285,7 @@ class GoldenArchitecturesTest {
                 .filter(name -> name.endsWith("attn_q.weight"))
                 .findFirst()
                 .orElseThrow();
-        var file = file(golden).floats(
-                queries.replace("attn_q.", "attn_qkv."), new float[64], 64);
+        var file = file(golden).floats(queries.replace("attn_q.", "attn_qkv."), new float[64], 64);
         var options = new DecoderOptions(EXACT, EXACT, 1, 0, 1, "cpu", false);
         var refused = assertThrows(
                 ModelFileException.class, () -> TinyLlama.load(file, directory, options, ProgramKind.DENSE));

@@ -177,8 +177,7 @@ class NativeDecoderTest {
                     1,
                     "cpu",
                     false);
-            var refused =
-                    assertThrows(ModelFileException.class, () -> tiny.load(directory, options, program));
+            var refused = assertThrows(ModelFileException.class, () -> tiny.load(directory, options, program));
             assertEquals(
                     "tiny.gguf: tensor token_embd.weight has a scale of NaN in block 77; expected finite numbers",
                     refused.getMessage());
