@@ -229,8 +229,7 @@ class ExamplesTest {
             request.close();
         });
         shop.start();
-        System.setProperty(
-                "ORDERS_URL", "http://127.0.0.1:" + shop.getAddress().getPort() + "/orders");
+        System.setProperty("ORDERS_URL", "http://127.0.0.1:" + shop.getAddress().getPort() + "/orders");
         try (var worker = worker("orders")) {
             var answer = post(worker, "/orders", "{\"question\":\"Where is order 7?\"}");
             engine.next()

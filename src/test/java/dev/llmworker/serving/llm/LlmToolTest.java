@@ -120,7 +120,9 @@ class LlmToolTest {
             call(first, "lookupOrder", "{\"other\":1,\"part\":\"all\",\"id\":7}", "{\"id\":8}");
             var second = engine.next();
             var messages = messages(second);
-            assertEquals(List.of("user", "assistant", "tool", "tool"), messages.stream().map(ChatMessage::role).toList());
+            assertEquals(
+                    List.of("user", "assistant", "tool", "tool"),
+                    messages.stream().map(ChatMessage::role).toList());
             assertEquals("Wait.", messages.get(1).content());
             assertEquals("Hm.", messages.get(1).reasoning());
             assertEquals(2, messages.get(1).toolCalls().size());
@@ -170,7 +172,8 @@ class LlmToolTest {
 
     @Test
     void aModelThatCallsOnAndOnIsStopped() throws Exception {
-        try (var worker = worker("setBody: {constant: again}", TO_TEXT, "to: 'llm:generate?tools=orders&maxToolRounds=2'")) {
+        try (var worker =
+                worker("setBody: {constant: again}", TO_TEXT, "to: 'llm:generate?tools=orders&maxToolRounds=2'")) {
             var answer = post(worker);
             for (var round = 0; round < 3; round++) {
                 call(engine.next(), "lookupOrder", "{\"id\":7}");
@@ -287,8 +290,7 @@ class LlmToolTest {
                 var message = String.valueOf(requireNonNull(failure.getCause()).getMessage());
                 assertTrue(message.contains(wrong.getValue()), message);
             }
-            assertThrows(
-                    ResolveEndpointFailedException.class, () -> context.getEndpoint("llm-tool:a?descripton=x"));
+            assertThrows(ResolveEndpointFailedException.class, () -> context.getEndpoint("llm-tool:a?descripton=x"));
         }
     }
 

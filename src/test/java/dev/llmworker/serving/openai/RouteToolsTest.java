@@ -44,7 +44,10 @@ class RouteToolsTest {
     @BeforeEach
     void start() throws Exception {
         var routes = RouteFolder.in(folder)
-                .route("lookup", "'llm-tool:lookup?tags=orders,all&parameter.id=string'", "setBody: {simple: 'it is ${header.id}'}")
+                .route(
+                        "lookup",
+                        "'llm-tool:lookup?tags=orders,all&parameter.id=string'",
+                        "setBody: {simple: 'it is ${header.id}'}")
                 .route("secret", "'llm-tool:secret?tags=secret'", "setBody: {constant: secret}")
                 .route("untagged", "llm-tool:untagged", "setBody: {constant: untagged}")
                 .path();
@@ -116,14 +119,17 @@ class RouteToolsTest {
         var choice = json(answer).at("/choices/0");
         assertEquals(1, choice.at("/message/tool_calls").size());
         assertEquals("mine", choice.at("/message/tool_calls/0/function/name").asText());
-        assertEquals("{\"id\":\"7\"}", choice.at("/message/tool_calls/0/function/arguments").asText());
+        assertEquals(
+                "{\"id\":\"7\"}",
+                choice.at("/message/tool_calls/0/function/arguments").asText());
         assertEquals("tool_calls", choice.at("/finish_reason").asText());
         assertTrue(engine.hasNone());
     }
 
     @Test
     void aStreamHasTheTextsOfAllRoundsAndTheCallsOfTheClientsTools() throws Exception {
-        var answer = post("'stream':true,'stream_options':{'include_usage':true},'tools':[" + ORDERS + "," + MINE + "]");
+        var answer =
+                post("'stream':true,'stream_options':{'include_usage':true},'tools':[" + ORDERS + "," + MINE + "]");
         var first = engine.next();
         first.emit(new AnswerPart.Reasoning("Hm."), new AnswerPart.Content("Wait. "));
         call(first, 0, "lookup").finish(FinishReason.TOOL_CALLS);
@@ -158,7 +164,9 @@ class RouteToolsTest {
         assertEquals("{\"id\":\"7\"}", arguments.toString());
         assertEquals(1, roles);
         assertEquals(1, ends);
-        assertTrue(answer.join().body().contains("\"prompt_tokens\":6"), answer.join().body());
+        assertTrue(
+                answer.join().body().contains("\"prompt_tokens\":6"),
+                answer.join().body());
         assertTrue(answer.join().body().endsWith("data: [DONE]\n\n"));
     }
 
@@ -205,6 +213,7 @@ class RouteToolsTest {
             call(engine.next(), 0, "lookup").finish(FinishReason.TOOL_CALLS);
         }
         assertEquals(502, answer.join().statusCode());
-        assertTrue(answer.join().body().contains("after 8 rounds"), answer.join().body());
+        assertTrue(
+                answer.join().body().contains("after 8 rounds"), answer.join().body());
     }
 }
