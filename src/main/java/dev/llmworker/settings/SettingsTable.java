@@ -266,7 +266,15 @@ public final class SettingsTable {
                             ENGINE_FAILURE_EXIT)),
             new Section(
                     "Access",
-                    List.of(API_KEYS, API_KEYS_FILE, METRICS_KEYS, ALLOWED_ORIGINS, ALLOWED_HOSTS, ROUTE_TOOLS, TLS_CERT, TLS_KEY)),
+                    List.of(
+                            API_KEYS,
+                            API_KEYS_FILE,
+                            METRICS_KEYS,
+                            ALLOWED_ORIGINS,
+                            ALLOWED_HOSTS,
+                            ROUTE_TOOLS,
+                            TLS_CERT,
+                            TLS_KEY)),
             new Section(
                     "Limits",
                     List.of(

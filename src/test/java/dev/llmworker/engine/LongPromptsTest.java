@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.generation.AnswerParts;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
@@ -21,6 +22,10 @@ import dev.llmworker.text.Tokenizer;
 import dev.llmworker.text.chat.ChatMessage;
 import dev.llmworker.text.chat.ChatTemplate;
 import dev.llmworker.text.chat.PromptEncoder;
+import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.chat.ToolCall;
+import dev.llmworker.text.chat.ToolChoice;
+import dev.llmworker.text.chat.ToolUse;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,11 +33,6 @@ import java.util.OptionalInt;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
-import dev.llmworker.generation.AnswerParts;
-import dev.llmworker.text.chat.Tool;
-import dev.llmworker.text.chat.ToolCall;
-import dev.llmworker.text.chat.ToolChoice;
-import dev.llmworker.text.chat.ToolUse;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -133,8 +133,7 @@ class LongPromptsTest {
     }
 
     private static GenerationRequest request(List<ChatMessage> messages, ToolUse tools) {
-        return new GenerationRequest(
-                        new Prompt.Chat(messages), OptionalInt.empty(), SamplingParameters.greedy(), false)
+        return new GenerationRequest(new Prompt.Chat(messages), OptionalInt.empty(), SamplingParameters.greedy(), false)
                 .withParts(new AnswerParts(tools, OptionalInt.empty()));
     }
 

@@ -15,8 +15,8 @@ import dev.llmworker.serving.camel.StrictJsonFormat;
 import dev.llmworker.serving.camel.ThrownErrors;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.llm.LlmComponent;
-import dev.llmworker.serving.openai.CompletionProcessor;
 import dev.llmworker.serving.llm.LlmToolComponent;
+import dev.llmworker.serving.openai.CompletionProcessor;
 import dev.llmworker.serving.openai.ModelsProcessor;
 import dev.llmworker.serving.openai.RoutedCompletion;
 import dev.llmworker.serving.port.HttpPort;
@@ -65,7 +65,8 @@ public final class Serving {
                 "chatCompletions",
                 new CompletionProcessor(CompletionProcessor.Kind.CHAT, generations, generator, clock, routed));
         registry.bind(
-                "completions", new CompletionProcessor(CompletionProcessor.Kind.TEXT, generations, generator, clock, routed));
+                "completions",
+                new CompletionProcessor(CompletionProcessor.Kind.TEXT, generations, generator, clock, routed));
         registry.bind("models", new ModelsProcessor(generator, clock));
         registry.bind("stats", new StatsProcessor(stats));
         registry.bind("metrics", new MetricsProcessor(metrics, port.settings().metricsKeys()));

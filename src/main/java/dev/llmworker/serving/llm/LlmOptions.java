@@ -76,7 +76,8 @@ record LlmOptions(
         private static List<String> choices(String text) {
             var choices = Arrays.stream(text.split(",", -1)).map(String::strip).toList();
             if (choices.contains("")) {
-                throw new IllegalArgumentException("choice is \"" + text + "\"; it has an empty text between two commas");
+                throw new IllegalArgumentException(
+                        "choice is \"" + text + "\"; it has an empty text between two commas");
             }
             return choices;
         }
@@ -198,14 +199,12 @@ record LlmOptions(
         var tools = ToolDeclaration.list(endpoint.getTools());
         var rounds = endpoint.getMaxToolRounds();
         if (rounds < 1 || rounds > MOST_ROUNDS) {
-            throw new IllegalArgumentException(
-                    "maxToolRounds is " + rounds + "; it must be from 1 to " + MOST_ROUNDS);
+            throw new IllegalArgumentException("maxToolRounds is " + rounds + "; it must be from 1 to " + MOST_ROUNDS);
         }
         if (!tools.isEmpty() && Boolean.TRUE.equals(endpoint.getRaw())) {
             throw new IllegalArgumentException("tools and raw are both there; tools need the model's chat template");
         }
-        return new LlmOptions(
-                Map.copyOf(fields), found, endpoint.getTimeout(), endpoint.getPatience(), tools, rounds);
+        return new LlmOptions(Map.copyOf(fields), found, endpoint.getTimeout(), endpoint.getPatience(), tools, rounds);
     }
 
     /// @throws RequestException naming the field that is out of its bounds

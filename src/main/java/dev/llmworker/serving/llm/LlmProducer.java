@@ -103,7 +103,8 @@ final class LlmProducer extends DefaultProducer {
                 .toList();
         var caller = Caller.of(exchange);
         var worker = serving.requestTimeout();
-        var timeout = options.timeout().isZero() || options.timeout().compareTo(worker) > 0 ? worker : options.timeout();
+        var timeout =
+                options.timeout().isZero() || options.timeout().compareTo(worker) > 0 ? worker : options.timeout();
         var loop = new ToolLoop(
                 new ToolCalls(serving.tools(), RouteTools.isForStep(options.tools()), caller, exchange),
                 _ -> false,
@@ -111,8 +112,8 @@ final class LlmProducer extends DefaultProducer {
                 timeout,
                 left -> new TimedAnswer(caller, serving.vertx(), left),
                 (next, answer, isFirst) -> patiently(next, answer, exchange, isFirst));
-        return loop.run(request.withParts(
-                new AnswerParts(new ToolUse(offered, ToolChoice.AUTO, true), OptionalInt.empty())));
+        return loop.run(
+                request.withParts(new AnswerParts(new ToolUse(offered, ToolChoice.AUTO, true), OptionalInt.empty())));
     }
 
     /// The text, or the value that it is the JSON of.
@@ -152,7 +153,9 @@ final class LlmProducer extends DefaultProducer {
                 throw new CancellationException("the client has left");
             }
             try {
-                return isFirst ? answer.of(serving.generations(), request) : answer.more(serving.generations(), request);
+                return isFirst
+                        ? answer.of(serving.generations(), request)
+                        : answer.more(serving.generations(), request);
             } catch (RuntimeException e) {
                 var error = JsonError.of(e);
                 var passes = error != null && error.retryAfterSeconds() > 0;

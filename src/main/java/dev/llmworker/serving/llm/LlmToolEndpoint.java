@@ -84,7 +84,8 @@ public final class LlmToolEndpoint extends DefaultEndpoint {
 
     @Override
     public Producer createProducer() {
-        throw new UnsupportedOperationException("llm-tool: cannot be used in to:; it begins a route, from: llm-tool:NAME");
+        throw new UnsupportedOperationException(
+                "llm-tool: cannot be used in to:; it begins a route, from: llm-tool:NAME");
     }
 
     @Override

@@ -82,7 +82,8 @@ final class ToolDeclaration {
         var required = JsonNodeFactory.instance.arrayNode();
         parameters.forEach((key, _) -> {
             var name = key.split("\\.", 2)[0];
-            properties.computeIfAbsent(name, _ -> JsonNodeFactory.instance.objectNode().put("type", type(parameters, name)));
+            properties.computeIfAbsent(
+                    name, _ -> JsonNodeFactory.instance.objectNode().put("type", type(parameters, name)));
         });
         parameters.forEach((key, value) -> {
             var parts = key.split("\\.", 2);
@@ -98,8 +99,8 @@ final class ToolDeclaration {
                         }
                     }
                     default ->
-                        throw new IllegalArgumentException("parameter." + key
-                                + " is not known; a parameter has description, required and enum");
+                        throw new IllegalArgumentException(
+                                "parameter." + key + " is not known; a parameter has description, required and enum");
                 }
             }
         });
@@ -126,7 +127,8 @@ final class ToolDeclaration {
             case "true" -> true;
             case "false" -> false;
             default ->
-                throw new IllegalArgumentException("parameter." + key + " is \"" + text + "\"; it must be true or false");
+                throw new IllegalArgumentException(
+                        "parameter." + key + " is \"" + text + "\"; it must be true or false");
         };
     }
 

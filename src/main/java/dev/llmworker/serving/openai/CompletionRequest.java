@@ -53,8 +53,7 @@ record CompletionRequest(
             .collect(Collectors.toUnmodifiableSet());
 
     CompletionRequest withRequestId(String id) {
-        return new CompletionRequest(
-                generation.withRequestId(id), prompts, perPrompt, stream, includeUsage, routes);
+        return new CompletionRequest(generation.withRequestId(id), prompts, perPrompt, stream, includeUsage, routes);
     }
 
     private CompletionRequest withRoutes(Set<String> routes) {
@@ -90,12 +89,12 @@ record CompletionRequest(
             throw RequestException.invalid(CHOICES, "n must be 1 if a tool is a route");
         }
         return of(
-                fields,
-                OpenAiRequest.Form.CHAT,
-                List.of(WireFormat.chat(ChatMessages.read(fields), fields)),
-                SamplingFields.maxTokens(fields),
-                wanted ? OptionalInt.of(top) : OptionalInt.empty(),
-                () -> new AnswerParts(tools.use(), fields.whole(MAX_REASONING)))
+                        fields,
+                        OpenAiRequest.Form.CHAT,
+                        List.of(WireFormat.chat(ChatMessages.read(fields), fields)),
+                        SamplingFields.maxTokens(fields),
+                        wanted ? OptionalInt.of(top) : OptionalInt.empty(),
+                        () -> new AnswerParts(tools.use(), fields.whole(MAX_REASONING)))
                 .withRoutes(tools.routes());
     }
 

@@ -80,8 +80,7 @@ public record RoutedCompletion(RouteTools tools, Generations generations, Vertx 
                 ToolLoop.DEFAULT_ROUNDS,
                 timeout,
                 left -> new TimedAnswer(caller, vertx, left, reader),
-                (next, answer, isFirst) ->
-                        isFirst ? answer.of(generations, next) : answer.more(generations, next));
+                (next, answer, isFirst) -> isFirst ? answer.of(generations, next) : answer.more(generations, next));
         try {
             return loop.run(request.choice(0));
         } catch (InterruptedException e) {

@@ -56,7 +56,8 @@ public final class ToolFields {
 
     /// Whether one of the tools is a route.
     public static boolean haveRoutes(RequestFields fields) {
-        return fields.fields().get(TOOLS) instanceof List<?> list && list.stream().anyMatch(ToolFields::isRoute);
+        return fields.fields().get(TOOLS) instanceof List<?> list
+                && list.stream().anyMatch(ToolFields::isRoute);
     }
 
     private static boolean isRoute(@Nullable Object entry) {

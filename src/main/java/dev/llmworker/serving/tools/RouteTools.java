@@ -32,8 +32,8 @@ public final class RouteTools implements ToolFields.Routes {
         var name = tool.arguments().tool().name();
         var known = byName.computeIfAbsent(name, _ -> new ArrayList<>());
         known.stream().filter(it -> !it.isSuspended()).findFirst().ifPresent(other -> {
-            throw new IllegalStateException("the tool " + name + " of route " + tool.route() + " is already there: route "
-                    + other.route() + " has it");
+            throw new IllegalStateException("the tool " + name + " of route " + tool.route()
+                    + " is already there: route " + other.route() + " has it");
         });
         known.add(tool);
     }
@@ -95,7 +95,8 @@ public final class RouteTools implements ToolFields.Routes {
                 .map(tool -> tool.arguments().tool())
                 .toList();
         if (found.isEmpty()) {
-            throw RequestException.invalid(at, at + " is [" + String.join(", ", tags) + "]; no route is a tool with such a tag");
+            throw RequestException.invalid(
+                    at, at + " is [" + String.join(", ", tags) + "]; no route is a tool with such a tag");
         }
         return found;
     }

@@ -33,8 +33,8 @@ public record ToolCalls(RouteTools tools, Predicate<RouteTool> allowed, Caller c
     private static final int MAX_ERROR_CHARACTERS = 200;
 
     /// Names of classes, and addresses of other servers.
-    private static final Pattern INTERNAL =
-            Pattern.compile("\\b(?:[a-z_][\\w]{0,60}\\.){1,12}[A-Z][\\w$]{0,100}(?:: )?|\\b[a-z][a-z0-9+.-]{0,20}://\\S*");
+    private static final Pattern INTERNAL = Pattern.compile(
+            "\\b(?:[a-z_][\\w]{0,60}\\.){1,12}[A-Z][\\w$]{0,100}(?:: )?|\\b[a-z][a-z0-9+.-]{0,20}://\\S*");
 
     /// @param text for the model
     private record Outcome(String name, String text) {}

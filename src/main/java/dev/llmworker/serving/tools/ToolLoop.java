@@ -70,8 +70,8 @@ public record ToolLoop(
             try {
                 next = continued(next, whole, endNanos);
             } catch (TimeoutException _) {
-                endings.add(endings.removeLast()
-                        .as(answer.isUnwanted() ? FinishReason.CANCELLED : FinishReason.TIMEOUT));
+                endings.add(
+                        endings.removeLast().as(answer.isUnwanted() ? FinishReason.CANCELLED : FinishReason.TIMEOUT));
                 return result(answer, endings);
             }
         }

@@ -223,7 +223,9 @@ class LlmToolTest {
             Files.delete(folder.resolve("lookup.camel.yaml"));
             worker.routeFiles().reload();
             // A route that is gone ends on a thread of its own.
-            var tools = worker.context().getComponent("llm-tool", LlmToolComponent.class).tools();
+            var tools = worker.context()
+                    .getComponent("llm-tool", LlmToolComponent.class)
+                    .tools();
             Await.until("the tool is gone", () -> tools.isEmpty());
             call(second, "lookupOrder", "{\"id\":7}");
             var third = engine.next();

@@ -612,7 +612,8 @@ class ChatFormatTest {
     @Test
     void tooLongASchemaAndTooManyArgumentsAreRefusedByName() {
         var many = assertThrows(IllegalArgumentException.class, () -> calls("gemma4", manyArguments(257, "")));
-        assertTrue(String.valueOf(many.getMessage()).startsWith("the parameters of f have 257 properties; the limit is 256"));
+        assertTrue(String.valueOf(many.getMessage())
+                .startsWith("the parameters of f have 257 properties; the limit is 256"));
         assertNotNull(calls("hermes", manyArguments(257, "")));
         var large = manyArguments(2, "x".repeat(200_000));
         var tooLong = assertThrows(IllegalArgumentException.class, () -> calls("hermes", large));
