@@ -4,6 +4,7 @@ import dev.llmworker.sampling.ParameterException;
 import dev.llmworker.sampling.SamplingParameters;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// A request for text. All limits that do not depend on the model have been checked.
@@ -98,116 +99,74 @@ public record GenerationRequest(
 
     /// As one of several choices, each with a seed of its own.
     public GenerationRequest withChoice(Prompt prompt, long seed) {
-        return new GenerationRequest(
-                prompt,
-                maxTokens,
-                sampling.withSeed(seed),
-                ignoreEos,
-                minTokens,
-                stop,
-                stopTokens,
-                fillsContext,
-                requestId,
-                cacheSalt,
-                format,
-                parts);
+        return changed(copy -> {
+            copy.prompt = prompt;
+            copy.sampling = sampling.withSeed(seed);
+        });
     }
 
     public GenerationRequest withPrompt(Prompt prompt) {
-        return new GenerationRequest(
-                prompt,
-                maxTokens,
-                sampling,
-                ignoreEos,
-                minTokens,
-                stop,
-                stopTokens,
-                fillsContext,
-                requestId,
-                cacheSalt,
-                format,
-                parts);
+        return changed(copy -> copy.prompt = prompt);
     }
 
     public GenerationRequest withRequestId(String id) {
-        return new GenerationRequest(
-                prompt,
-                maxTokens,
-                sampling,
-                ignoreEos,
-                minTokens,
-                stop,
-                stopTokens,
-                fillsContext,
-                id,
-                cacheSalt,
-                format,
-                parts);
+        return changed(copy -> copy.requestId = id);
     }
 
     public GenerationRequest withStopTokens(List<Integer> ids) {
-        return new GenerationRequest(
-                prompt,
-                maxTokens,
-                sampling,
-                ignoreEos,
-                minTokens,
-                stop,
-                ids,
-                fillsContext,
-                requestId,
-                cacheSalt,
-                format,
-                parts);
+        return changed(copy -> copy.stopTokens = ids);
     }
 
     public GenerationRequest withCacheSalt(String salt) {
-        return new GenerationRequest(
-                prompt,
-                maxTokens,
-                sampling,
-                ignoreEos,
-                minTokens,
-                stop,
-                stopTokens,
-                fillsContext,
-                requestId,
-                salt,
-                format,
-                parts);
+        return changed(copy -> copy.cacheSalt = salt);
     }
 
     public GenerationRequest withFormat(@Nullable AnswerFormat format) {
-        return new GenerationRequest(
-                prompt,
-                maxTokens,
-                sampling,
-                ignoreEos,
-                minTokens,
-                stop,
-                stopTokens,
-                fillsContext,
-                requestId,
-                cacheSalt,
-                format,
-                parts);
+        return changed(copy -> copy.format = format);
     }
 
     /// @throws ParameterException if it asks for a format and for calls that have their own
     public GenerationRequest withParts(@Nullable AnswerParts parts) {
+        return changed(copy -> copy.parts = parts);
+    }
+
+    private GenerationRequest changed(Consumer<Copy> change) {
+        var copy = new Copy(this);
+        change.accept(copy);
         return new GenerationRequest(
-                prompt,
+                copy.prompt,
                 maxTokens,
-                sampling,
+                copy.sampling,
                 ignoreEos,
                 minTokens,
                 stop,
-                stopTokens,
+                copy.stopTokens,
                 fillsContext,
-                requestId,
-                cacheSalt,
-                format,
-                parts);
+                copy.requestId,
+                copy.cacheSalt,
+                copy.format,
+                copy.parts);
+    }
+
+    /// What may differ in a copy of a request.
+    private static final class Copy {
+        private Prompt prompt;
+        private SamplingParameters sampling;
+        private List<Integer> stopTokens;
+        private String requestId;
+        private String cacheSalt;
+        private @Nullable AnswerFormat format;
+        private @Nullable AnswerParts parts;
+
+        Copy(GenerationRequest request) {
+            prompt = request.prompt;
+            sampling = request.sampling;
+            stopTokens = request.stopTokens;
+            requestId = request.requestId;
+            cacheSalt = request.cacheSalt;
+            format = request.format;
+            parts = request.parts;
+        }
     }
 
     /// The most tokens to generate, including the default; the context may hold fewer.
