@@ -17,7 +17,8 @@ import java.util.concurrent.TimeUnit;
 /// Encodes long runs with a model's tokenizer, in a process of its own: some texts make a tokenizer library end the
 /// whole process.
 public final class TokenizerProbe {
-    /// The library takes a tenth of a second for so many. A quadratic algorithm ends the process long before.
+    /// How many characters are tried. The library takes a tenth of a second for them. A quadratic algorithm ends
+    /// the process long before.
     private static final int CHARACTERS = 1 << 16;
     /// Of names, which are many.
     private static final int NAMES_CHARACTERS = 1 << 14;

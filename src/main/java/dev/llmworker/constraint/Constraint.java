@@ -89,8 +89,8 @@ public final class Constraint {
         }
     }
 
-    /// Tells a user how many bytes the constraint takes, and how many more or fewer whenever that changes. If several
-    /// use it, one of them is told at a time.
+    /// Tells a user how many bytes the constraint takes, and how many more or fewer whenever that changes. If it has
+    /// several users, one of them at a time counts its bytes.
     public void use(LongConsumer memory) {
         synchronized (users) {
             users.add(memory);

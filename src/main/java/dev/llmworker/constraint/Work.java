@@ -11,7 +11,7 @@ final class Work {
         private long nextCheck;
     }
 
-    /// After so many steps it looks again whether the thread is interrupted.
+    /// How many steps it takes between two looks at whether the thread is interrupted.
     private static final int CHECK_STEPS = 10_000;
 
     private final String path;

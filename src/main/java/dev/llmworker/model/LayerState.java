@@ -46,7 +46,7 @@ public sealed interface LayerState {
     /// @param width as of [Full]
     /// @param window positions that a token sees, itself included
     record Ring(int width, int window) implements LayerState {
-        /// The native program attends to so many positions at a time, which lie side by side.
+        /// How many positions the native program attends to at a time. They lie side by side.
         public static final int PIECE = 256;
 
         /// Positions that it holds.

@@ -37,8 +37,9 @@ public final class ThrownErrors implements InterceptStrategy {
         };
     }
 
-    /// Tells of the end of a step that ends on another thread. Camel says that a step has ended on this one before the
-    /// Error of the step arrives, so that is told by [ThrownErrors] once the step has returned.
+    /// Passes on the end of a step that ends on another thread. If a step ends on this thread, Camel reports its
+    /// end before the step's Error arrives. [ThrownErrors] therefore reports that end itself, when the step has
+    /// returned.
     private static final class Later implements AsyncCallback {
         private final AsyncCallback callback;
         private final AtomicBoolean told = new AtomicBoolean();

@@ -124,7 +124,7 @@ public final class ConnectionPrompts {
             this.release = release;
         }
 
-        /// It runs no more, and its id is free. Called before its client is told.
+        /// The prompt has ended, and its id can be used again. Called before its client hears of it.
         public void release() {
             release.accept(this);
         }
