@@ -36,12 +36,13 @@ class RestingDecoderTest {
                 System::nanoTime,
                 new EngineStats(),
                 _ -> {})) {
-            decoder.rests.acquire();
-            assertEquals(8, tokens(generator));
-            decoder.rests.acquire();
-            assertEquals(8, tokens(generator));
+            for (var pause = 1; pause <= 10; pause++) {
+                decoder.rests.acquire();
+                assertEquals(8, tokens(generator));
+            }
         }
-        assertEquals(0, decoder.rests.availablePermits());
+        // The pause before the worker is closed may have been long enough for a rest, or not.
+        assertTrue(decoder.rests.availablePermits() <= 1, "one rest in a pause is enough");
     }
 
     private static int tokens(Generator generator) throws Exception {
