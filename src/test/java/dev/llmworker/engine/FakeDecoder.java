@@ -33,6 +33,9 @@ final class FakeDecoder implements Decoder {
     private final boolean recurrent;
     private final List<TreeSet<Integer>> kept = new ArrayList<>();
     final Semaphore rests = new Semaphore(0);
+    /// Rests that followed another rest, without a call between.
+    int repeatedRests;
+    private int callsAtRest = -1;
     int calls;
     boolean rowsAreIndependent;
     /// Told what each call would take, in nanoseconds.
@@ -92,6 +95,8 @@ final class FakeDecoder implements Decoder {
 
     @Override
     public void rest() {
+        repeatedRests += callsAtRest == calls ? 1 : 0;
+        callsAtRest = calls;
         rests.release();
     }
 
