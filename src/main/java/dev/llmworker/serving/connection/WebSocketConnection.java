@@ -29,6 +29,8 @@ public final class WebSocketConnection {
     private final SerialExecutor routing = new SerialExecutor("ws-routing");
     private final ConnectionPrompts prompts = new ConnectionPrompts();
     private final AtomicInteger unrouted = new AtomicInteger();
+    /// Whether it stops to read; written on the event loop.
+    private volatile boolean paused;
     private final WriteWindow window;
     private final Departure departure = new Departure();
     /// Messages and prompts that are not done with.
@@ -89,10 +91,13 @@ public final class WebSocketConnection {
 
     /// Routes a message after those before it. Called on the event loop, which stops to read while many wait.
     public void route(Runnable message) {
-        if (unrouted.incrementAndGet() == MAX_UNROUTED_MESSAGES) {
+        // Said before it is counted: whoever routes the last message sees it then.
+        if (unrouted.get() + 1 >= MAX_UNROUTED_MESSAGES && !paused) {
+            paused = true;
             keepAlive.paused(true);
             socket.pause();
         }
+        unrouted.incrementAndGet();
         pending.incrementAndGet();
         try (var place = Lease.of(this::done);
                 var waiting = Lease.of(this::routed)) {
@@ -109,12 +114,14 @@ public final class WebSocketConnection {
     }
 
     private void routed() {
-        if (unrouted.decrementAndGet() == 0) {
+        // Waking the event loop for each message would cost each prompt some microseconds.
+        if (unrouted.decrementAndGet() == 0 && paused) {
             eventLoop.runOnContext(_ -> resume());
         }
     }
 
     private void resume() {
+        paused = false;
         if (!departure.isOver() && !socket.isClosed()) {
             keepAlive.paused(false);
             socket.resume();
