@@ -1,10 +1,13 @@
 package dev.llmworker.testing;
 
+import java.io.FileInputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Scanner;
 import java.util.concurrent.ThreadLocalRandom;
 
 /// A port that a test must name before anything listens on it. It is outside of the range from which the system chooses
@@ -25,9 +28,9 @@ public final class FreePort {
         var first = FIRST_CHOSEN;
         var last = HIGHEST;
         if (Files.exists(CHOSEN_BY_SYSTEM)) {
-            var range = Files.readString(CHOSEN_BY_SYSTEM).strip().split("\\s+");
-            first = Integer.parseInt(range[0]);
-            last = Integer.parseInt(range[1]);
+            var range = new Scanner(oneRead(CHOSEN_BY_SYSTEM));
+            first = range.nextInt();
+            last = range.nextInt();
         }
         for (var attempt = 0; attempt < ATTEMPTS; attempt++) {
             var port = random.nextInt(LOWEST, HIGHEST + 1);
@@ -38,6 +41,14 @@ public final class FreePort {
         // The system chooses from all of them.
         try (var free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             return free.getLocalPort();
+        }
+    }
+
+    /// Linux has the end of such a file after its first read, however little that was.
+    private static String oneRead(Path file) throws IOException {
+        var bytes = new byte[64];
+        try (var in = new FileInputStream(file.toFile())) {
+            return new String(bytes, 0, in.read(bytes), StandardCharsets.US_ASCII);
         }
     }
 
