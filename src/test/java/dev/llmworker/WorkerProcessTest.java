@@ -6,6 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.command.TinyModel;
 import dev.llmworker.serving.camel.PlainCamelMain;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.ChildJvm;
+import dev.llmworker.testing.Concurrent;
+import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.TestSocket;
@@ -37,18 +40,9 @@ class WorkerProcessTest {
 
     private static Process start(Class<?> main, Path folder, Map<String, String> environment, String... arguments)
             throws IOException {
-        var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        var builder = new ProcessBuilder(
-                        java,
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        main.getName())
+        return ChildJvm.of(main, environment, arguments)
                 .directory(folder.toFile())
-                .redirectErrorStream(true);
-        builder.command().addAll(List.of(arguments));
-        builder.environment().putAll(environment);
-        return builder.start();
+                .start();
     }
 
     /// What it printed, without the JVM's own warnings.
@@ -69,11 +63,13 @@ class WorkerProcessTest {
         assertEquals(1, process.exitValue());
     }
 
+    @Concurrent
     @Test
     void aWrongSettingEndsItWithOneLine() throws Exception {
         assertFails(Map.of("ENGINE", "mock", "PORT", "x"), "PORT is \"x\"; it must be a whole number from 0 to 65535");
     }
 
+    @Concurrent
     @Test
     void aPortInUseEndsItWithOneLine() throws Exception {
         try (var taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
@@ -85,6 +81,7 @@ class WorkerProcessTest {
         }
     }
 
+    @Concurrent
     @Test
     void aMissingFolderOfRoutesEndsItWithOneLine() throws Exception {
         assertFails(
@@ -92,6 +89,7 @@ class WorkerProcessTest {
                 "ROUTES is \"no/such/folder\", which is not a folder; it must be a folder with *.camel.yaml files");
     }
 
+    @Concurrent
     @Test
     void argumentsThatItCannotUnderstandEndItWithOneLine() throws Exception {
         for (var arguments :
@@ -108,6 +106,7 @@ class WorkerProcessTest {
         assertEquals(0, version.waitFor());
     }
 
+    @Concurrent
     @Test
     void anotherSystemIsRefusedInOneLine() throws Exception {
         assertFails(
@@ -116,6 +115,7 @@ class WorkerProcessTest {
                         + " run here, and so does the image for linux/amd64");
     }
 
+    @Concurrent
     @Test
     void withoutATerminalAModelThatFailedIsTheLastLineAndPingSaysSo() throws Exception {
         var environment = Map.of("ENGINE", "djl", "MODEL", "/no/such.gguf");
@@ -128,6 +128,7 @@ class WorkerProcessTest {
         }
     }
 
+    @Concurrent
     @Test
     void aModelThatFailedEndsItInOrderAfterItsTime() throws Exception {
         var process = start(Map.of(
@@ -140,7 +141,7 @@ class WorkerProcessTest {
                 "PORT",
                 "0",
                 "ENGINE_FAILURE_EXIT",
-                "2"));
+                "1"));
         var ends = lines(process).stream()
                 .filter(line -> line.contains(" Worker: the worker ends "))
                 .map(line -> line.replaceFirst(".* Worker: ", ""))
@@ -154,6 +155,7 @@ class WorkerProcessTest {
     }
 
     /// `script` runs it at a terminal of its own.
+    @Concurrent
     @Test
     void atATerminalAModelThatFailedIsTheLastLineAndEndsIt(@TempDir Path folder) throws Exception {
         var run = atTerminal(folder, Map.of("MODEL", "/no/such.gguf"));
@@ -167,6 +169,7 @@ class WorkerProcessTest {
                 said::toString);
     }
 
+    @Concurrent
     @Test
     void readyComesAfterTheRoutesAndTheModel(@TempDir Path folder) throws Exception {
         var model = folder.resolve("model.gguf");
@@ -198,11 +201,10 @@ class WorkerProcessTest {
     }
 
     private static Process atTerminal(Path folder, Map<String, String> environment) throws IOException {
-        var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
         var builder = new ProcessBuilder(
                         "script",
                         "-qec",
-                        "'" + java + "' --enable-native-access=ALL-UNNAMED " + Worker.class.getName(),
+                        "'" + ChildJvm.java() + "' --enable-native-access=ALL-UNNAMED " + Worker.class.getName(),
                         folder.resolve("typescript").toString())
                 .redirectErrorStream(true);
         builder.environment().putAll(Map.of("HOST", "127.0.0.1", "PORT", "0"));
@@ -211,6 +213,7 @@ class WorkerProcessTest {
         return builder.start();
     }
 
+    @Concurrent
     @Test
     void theSelfTestEndsWithZeroWhereItPassesAndWithOneWhereItCannotRun(@TempDir Path folder) throws Exception {
         var model = folder.resolve("model.gguf");
@@ -228,6 +231,7 @@ class WorkerProcessTest {
         assertEquals(1, without.waitFor());
     }
 
+    @Concurrent
     @Test
     void sigtermClosesSocketsWith1001AndEndsItAmidAnAnswer() throws Exception {
         var process = start(Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", "0", "DRAIN_TIMEOUT", "1"));
@@ -243,14 +247,12 @@ class WorkerProcessTest {
         }
     }
 
+    @Concurrent
     @Test
     void aCamelThatOnlyHasTheJarServesTheSameRoutes(@TempDir Path folder) throws Exception {
         RouteFolder.in(folder).route("greeting", "platform-http:/greeting", "setBody: {simple: '{{greeting}}'}");
         Files.writeString(folder.resolve("application.properties"), "\uFEFFgreeting = hello\r\nPORT = 1\r\n");
-        int port;
-        try (var free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            port = free.getLocalPort();
-        }
+        var port = FreePort.choose();
         var process = start(
                 PlainCamelMain.class,
                 folder,

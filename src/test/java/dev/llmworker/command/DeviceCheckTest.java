@@ -9,6 +9,7 @@ import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.stats.Count;
+import dev.llmworker.testing.Concurrent;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -41,6 +42,7 @@ class DeviceCheckTest {
         return out.toString(StandardCharsets.UTF_8);
     }
 
+    @Concurrent
     @Test
     void itSaysWhatRunsWhetherItIsRightAndHowFastItIs() throws Exception {
         var said = run(Map.of());
@@ -56,12 +58,14 @@ class DeviceCheckTest {
         assertTrue(said.contains("result    passed after "), said);
     }
 
+    @Concurrent
     @Test
     void float32IsHeldToMore() throws Exception {
         assertTrue(run(Map.of("DTYPE", "fp32")).contains(", limit 1e-03;"));
         assertTrue(run(Map.of("DTYPE", "bf16")).contains(", limit 1e-02;"));
     }
 
+    @Concurrent
     @Test
     void nativeKernelsAreHeldToAsMuch() {
         assertEquals(1e-3, limit("native (Q4_1)"));
@@ -76,6 +80,7 @@ class DeviceCheckTest {
 
     /// Half of the last norm's weights, which are the file's end, turn round once the model is loaded: the reference is
     /// another model than the one on the device.
+    @Concurrent
     @Test
     void aModelThatTheDeviceGetsWrongFails() throws Exception {
         var model = directory.resolve("model.gguf");
@@ -108,6 +113,7 @@ class DeviceCheckTest {
         }
     }
 
+    @Concurrent
     @Test
     void aGpuThatIsNotThereIsNamedBeforeAModelIsLookedFor() {
         var refused = assertThrows(
@@ -117,6 +123,7 @@ class DeviceCheckTest {
                 refused::toString);
     }
 
+    @Concurrent
     @Test
     void anEngineWithoutADeviceIsRefused() {
         var refused = assertThrows(SettingsException.class, () -> run(Map.of("ENGINE", "mock")));

@@ -3,6 +3,7 @@ package dev.llmworker.command;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.Worker;
 import dev.llmworker.assembly.Engines;
@@ -12,6 +13,7 @@ import dev.llmworker.model.decoder.ModelSummary;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.ChildJvm;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.weights.SafetensorsFolder;
 import dev.llmworker.weights.StoredModel;
@@ -62,6 +64,7 @@ class ModelCheckTest {
         Files.writeString(folder.resolve("chat_template.jinja"), TEMPLATE);
     }
 
+    @Concurrent
     @Test
     void aSoundFolderIsDescribed() throws Exception {
         Files.writeString(folder.resolve("generation_config.json"), "{\"eos_token_id\":[1,2]}");
@@ -80,6 +83,7 @@ class ModelCheckTest {
         assertTrue(report.contains("KV cache: 32 slots × 64 tokens × 16 bytes"), report);
     }
 
+    @Concurrent
     @Test
     void aSoundGgufFileIsDescribed() throws Exception {
         var file = directory.resolve("tiny.gguf");
@@ -90,6 +94,7 @@ class ModelCheckTest {
                 report.matches("(?s).*  speed +at most \\d+ tokens a second in one answer: a token reads .*"), report);
     }
 
+    @Concurrent
     @Test
     void ofExpertsThoseAreCountedThatATokenUses() throws Exception {
         model.config.put("architectures", new String[] {"MixtralForCausalLM"});
@@ -115,6 +120,7 @@ class ModelCheckTest {
         }
     }
 
+    @Concurrent
     @Test
     void aCutOffFileIsNamed() throws Exception {
         var file = folder.resolve("model.safetensors");
@@ -130,6 +136,7 @@ class ModelCheckTest {
         assertTrue(check(1, gguf).startsWith("not sound: tiny.gguf: tensor "));
     }
 
+    @Concurrent
     @Test
     void aTensorThatIsMissingOrStrangeIsNamed() throws Exception {
         model.tensor("model.layers.0.self_attn.q_norm.weight", 4).write(folder);
@@ -145,6 +152,7 @@ class ModelCheckTest {
                 check(1, folder));
     }
 
+    @Concurrent
     @Test
     void aNumberThatIsNoneIsNamedWithItsPlace() throws Exception {
         var file = folder.resolve("model.safetensors");
@@ -158,6 +166,7 @@ class ModelCheckTest {
                 check(1, folder));
     }
 
+    @Concurrent
     @Test
     void aModelOfAnotherFamilyIsRefusedWithThoseThatWork() throws Exception {
         model.config.put("architectures", new String[] {"MambaForCausalLM"});
@@ -166,6 +175,7 @@ class ModelCheckTest {
                 .startsWith("not sound: config.json: architectures is mamba; supported: llama (Llama 2"));
     }
 
+    @Concurrent
     @Test
     void aTokenizerOrTemplateThatCannotBeUsedIsNamed() throws Exception {
         Files.writeString(folder.resolve("chat_template.jinja"), "{% for %}");
@@ -183,6 +193,7 @@ class ModelCheckTest {
                 check(1, folder));
     }
 
+    @Concurrent
     @Test
     void aPlanThatDoesNotFitIsRefusedWithTheFigures() throws Exception {
         environment.put("MAX_MODEL_LEN", "65");
@@ -199,6 +210,7 @@ class ModelCheckTest {
         assertTrue(report.matches("(?s).* would fit(, or MAX_MODEL_LEN=\\d+)?\n"), report);
     }
 
+    @Concurrent
     @Test
     void aSoundFolderIsServed() throws Exception {
         environment.putAll(Map.of("MODEL", folder.toString(), "HOME", directory.toString()));
@@ -220,6 +232,7 @@ class ModelCheckTest {
         }
     }
 
+    @Concurrent
     @Test
     void theExitStatusTellsASoundModelFromABrokenOne() throws Exception {
         assertEquals(0, exit(folder));
@@ -241,16 +254,7 @@ class ModelCheckTest {
     }
 
     private static int exit(Path path) throws Exception {
-        var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        var process = new ProcessBuilder(
-                        java,
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        Worker.class.getName(),
-                        "--check-model",
-                        path.toString())
-                .redirectErrorStream(true)
+        var process = ChildJvm.of(Worker.class, Map.of(), "--check-model", path.toString())
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                 .start();
         assertTrue(process.waitFor(60, TimeUnit.SECONDS));

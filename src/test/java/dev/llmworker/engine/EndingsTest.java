@@ -18,6 +18,7 @@ import dev.llmworker.stats.EngineStats;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.chat.PromptEncoder;
+import dev.llmworker.testing.Await;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -50,9 +51,7 @@ class EndingsTest {
                 new EngineStats(),
                 _ -> ready.countDown());
         ready.await();
-        while (generator.readiness() instanceof Readiness.Loading) {
-            Thread.onSpinWait();
-        }
+        Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
     }
 
     @AfterEach

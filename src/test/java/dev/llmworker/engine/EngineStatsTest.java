@@ -14,6 +14,7 @@ import dev.llmworker.stats.PrometheusPage;
 import dev.llmworker.stats.WorkerIdentity;
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.text.chat.PromptEncoder;
+import dev.llmworker.testing.Await;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.OptionalInt;
@@ -61,9 +62,7 @@ class EngineStatsTest {
                 System::nanoTime,
                 stats.engine(),
                 _ -> {})) {
-            while (generator.readiness() instanceof Readiness.Loading) {
-                Thread.onSpinWait();
-            }
+            Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
             assertEquals(SLOTS, value("llmworker_slots"));
             assertEquals(SLOTS * CONTEXT, value("llmworker_kv_cache_positions"));
             assertEquals(value("llmworker_kv_cache_bytes"), value("llmworker_kv_cache_kind_bytes{kind=\"full\"}"));
@@ -74,19 +73,18 @@ class EngineStatsTest {
             var third = generator.submit(request("klmno", 10));
             // Both have their prompts in the cache, and some of their tokens.
             steps.release(8);
-            while (value("llmworker_slots_used") < SLOTS || value("llmworker_kv_cache_used_positions") < 11) {
-                Thread.onSpinWait();
-            }
+            Await.until(
+                    "both run",
+                    () -> value("llmworker_slots_used") == SLOTS && value("llmworker_kv_cache_used_positions") >= 11);
             assertEquals(1, value("llmworker_generations_waiting"));
 
             steps.release(1000);
             read(first);
             read(second);
             read(third);
-            while (value("llmworker_slots_used") > 0) {
-                Thread.onSpinWait();
-            }
-            assertEquals(0, value("llmworker_kv_cache_used_positions"));
+            Await.until(
+                    "all have ended",
+                    () -> value("llmworker_slots_used") == 0 && value("llmworker_kv_cache_used_positions") == 0);
             assertEquals(0, value("llmworker_generations_waiting"));
             assertEquals(30, value("llmworker_engine_decoded_tokens_total"));
             assertEquals(15, value("llmworker_engine_prefilled_tokens_total"), 3);
@@ -105,9 +103,7 @@ class EngineStatsTest {
                 System::nanoTime,
                 stats.engine(),
                 _ -> {})) {
-            while (generator.readiness() instanceof Readiness.Loading) {
-                Thread.onSpinWait();
-            }
+            Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
             // Of which whole chunks are taken over.
             var prompt = "abcdefghij".repeat(30);
             int cached = 2 * Scheduler.GRID_TOKENS;

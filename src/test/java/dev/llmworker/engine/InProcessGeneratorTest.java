@@ -18,6 +18,7 @@ import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.chat.PromptEncoder;
+import dev.llmworker.testing.Await;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -74,9 +75,7 @@ class InProcessGeneratorTest {
                     }
                 });
         started = generator;
-        while (generator.readiness() instanceof Readiness.Loading) {
-            Thread.onSpinWait();
-        }
+        Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
         return generator;
     }
 
@@ -270,9 +269,7 @@ class InProcessGeneratorTest {
         var refused = assertThrows(RefusedException.class, () -> generator.submit(request("a", OptionalInt.empty())));
         assertEquals(RefusedException.Reason.LOADING, refused.reason());
         load.countDown();
-        while (generator.readiness() instanceof Readiness.Loading) {
-            Thread.onSpinWait();
-        }
+        Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
         assertEquals(new Readiness.Failed("the model could not be loaded"), generator.readiness());
     }
 

@@ -159,9 +159,7 @@ class LongPromptsTest {
                 System::nanoTime,
                 new EngineStats(),
                 _ -> {});
-        while (generator.readiness() instanceof Readiness.Loading) {
-            Thread.onSpinWait();
-        }
+        Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
         return generator;
     }
 

@@ -18,6 +18,7 @@ import dev.llmworker.text.chat.ChatMessage;
 import dev.llmworker.text.chat.ChatTemplate;
 import dev.llmworker.text.chat.PromptEncoder;
 import dev.llmworker.text.chat.TemplateVariablesTest;
+import dev.llmworker.testing.Await;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Collections;
@@ -65,9 +66,7 @@ class StopTokensTest {
                 new EngineStats(),
                 _ -> {});
         started = generator;
-        while (generator.readiness() instanceof Readiness.Loading) {
-            Thread.onSpinWait();
-        }
+        Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
         return generator;
     }
 

@@ -5,16 +5,19 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.Worker;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.ChildJvm;
+import dev.llmworker.testing.FreePort;
+import dev.llmworker.testing.Metrics;
 import dev.llmworker.testing.RunningWorker;
 import java.io.IOException;
 import java.io.RandomAccessFile;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,6 +28,9 @@ class StalledLogTest {
     private static final String KEY = "a-key-of-this-test";
     /// A pipe holds 64 KiB.
     private static final int PIPE_BYTES = 1 << 16;
+    private static final int REFUSED = 2_000;
+    private static final int AT_A_TIME = 50;
+    private static final int MOST_GENERATIONS = 20_000;
 
     @TempDir
     Path folder;
@@ -43,20 +49,32 @@ class StalledLogTest {
         }
     }
 
-    private Process start(Path pipe) throws IOException {
-        try (var free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            port = free.getLocalPort();
+    /// Sends a request many times, some of them at a time.
+    private static void assertStatuses(int times, int status, HttpRequest.Builder request) {
+        for (var sent = 0; sent < times; sent += AT_A_TIME) {
+            var answers = Stream.generate(() -> RunningWorker.HTTP.sendAsync(
+                            request.build(), HttpResponse.BodyHandlers.discarding()))
+                    .limit(AT_A_TIME)
+                    .toList();
+            for (var answer : answers) {
+                assertEquals(status, answer.join().statusCode());
+            }
         }
-        var builder = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        Worker.class.getName())
-                .redirectErrorStream(true)
-                .redirectOutput(pipe.toFile());
-        builder.environment()
-                .putAll(Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", Integer.toString(port), "API_KEYS", KEY));
-        return builder.start();
+    }
+
+    private double droppedLines() throws Exception {
+        var page = RunningWorker.send(request("/metrics").header("X-API-Key", KEY))
+                .body();
+        return Metrics.parse(page).value("llmworker_log_lines_dropped_total");
+    }
+
+    private Process start(Path pipe) throws IOException {
+        port = FreePort.choose();
+        var environment =
+                Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", Integer.toString(port), "API_KEYS", KEY);
+        return ChildJvm.of(Worker.class, environment)
+                .redirectOutput(pipe.toFile())
+                .start();
     }
 
     @Test
@@ -71,30 +89,23 @@ class StalledLogTest {
                     assertTrue(process.isAlive());
                     return status(request("/stats").header("X-API-Key", KEY)) == 200;
                 });
-                for (var i = 0; i < 2000; i++) {
-                    assertEquals(401, status(request("/stats")), "request " + i);
-                }
+                assertStatuses(REFUSED, 401, request("/stats"));
                 // Generations have a line each.
-                var right = request("/generate").header("X-API-Key", KEY);
                 var body = HttpRequest.BodyPublishers.ofString("{\"prompt\":\"x\",\"max_tokens\":1}");
-                for (var i = 0; i < 4000; i++) {
-                    assertEquals(200, status(right.POST(body)), "request " + i);
+                var right = request("/generate").header("X-API-Key", KEY).POST(body);
+                for (var sent = 0; droppedLines() == 0; sent += AT_A_TIME) {
+                    assertTrue(sent < MOST_GENERATIONS, "no line is dropped");
+                    assertStatuses(AT_A_TIME, 200, right);
                 }
+                assertStatuses(AT_A_TIME, 200, right);
                 assertEquals(200, status(request("/ping")));
-                var page = RunningWorker.send(request("/metrics").header("X-API-Key", KEY))
-                        .body();
-                var dropped = page.lines()
-                        .filter(line -> line.startsWith("llmworker_log_lines_dropped_total "))
-                        .findFirst()
-                        .orElseThrow();
-                assertTrue(Double.parseDouble(dropped.split(" ")[1]) > 0, dropped);
                 process.toHandle().destroy();
                 assertTrue(process.waitFor(60, TimeUnit.SECONDS), "it hangs at its end");
                 assertEquals(143, process.exitValue());
                 var said = new byte[PIPE_BYTES];
                 var length = open.read(said);
                 var lines = new String(said, 0, length).lines().filter(line -> line.contains("code=unauthorized"));
-                assertTrue(lines.count() < 2000, "each refusal has a line");
+                assertTrue(lines.count() < REFUSED, "each refusal has a line");
             } finally {
                 process.destroyForcibly();
             }

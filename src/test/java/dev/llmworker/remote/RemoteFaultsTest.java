@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.ChatEvents;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RemoteExtension;
 import dev.llmworker.testing.ScriptedServer;
@@ -25,7 +26,7 @@ class RemoteFaultsTest {
     private static final String NOT_UNDERSTOOD = "the engine's server sent an invalid answer";
 
     @RegisterExtension
-    final RemoteExtension remote = new RemoteExtension(Map.of("REQUEST_TIMEOUT", "2"));
+    final RemoteExtension remote = new RemoteExtension();
 
     @AfterEach
     void itIsStillHealthy() throws Exception {
@@ -65,6 +66,7 @@ class RemoteFaultsTest {
         });
     }
 
+    @Concurrent
     @Test
     void aStreamThatIsCutIsAnError() throws Exception {
         remote.server().answers((_, wire) -> wire.stream().delta("half an ans").cut());
@@ -77,6 +79,7 @@ class RemoteFaultsTest {
                 .startsWith("data: {\"token\":\"half an ans\",\"index\":0}\n\ndata: {\"error\""));
     }
 
+    @Concurrent
     @Test
     void aStreamThatIsCutWithinALineIsAnError() throws Exception {
         remote.server()
@@ -87,6 +90,7 @@ class RemoteFaultsTest {
         assertAllTold(TOO_EARLY, "engine_failed");
     }
 
+    @Concurrent
     @Test
     void aStreamThatEndsWithoutAnEndIsAnError() throws Exception {
         remote.server().answers((_, wire) -> wire.stream().delta("a").raw("0\r\n\r\n"));
@@ -98,6 +102,7 @@ class RemoteFaultsTest {
         assertAllTold(TOO_EARLY, "engine_failed");
     }
 
+    @Concurrent
     @Test
     void aBodyThatIsShorterThanItsLengthIsAnError() throws Exception {
         var event =
@@ -114,6 +119,7 @@ class RemoteFaultsTest {
         assertAllTold(TOO_EARLY, "engine_failed");
     }
 
+    @Concurrent
     @Test
     void garbageIsAnError() throws Exception {
         for (var garbage :
@@ -131,6 +137,7 @@ class RemoteFaultsTest {
         assertAllTold(NOT_UNDERSTOOD, "engine_failed");
     }
 
+    @Concurrent
     @Test
     void whatIsNoHttpIsAnError() throws Exception {
         remote.server().answers((_, wire) -> {
@@ -140,12 +147,14 @@ class RemoteFaultsTest {
         assertAllTold("the engine's server closed the connection without an answer", "engine_failed");
     }
 
+    @Concurrent
     @Test
     void anAnswerThatIsNoStreamIsAnError() throws Exception {
         remote.server().answers((_, wire) -> wire.json(200, "{\"choices\":[]}"));
         assertAllTold("the engine's server does not answer with an event stream", "engine_failed");
     }
 
+    @Concurrent
     @Test
     void anErrorInTheStreamIsTold() throws Exception {
         for (var error : List.of(
@@ -160,6 +169,7 @@ class RemoteFaultsTest {
         }
     }
 
+    @Concurrent
     @Test
     void aServerErrorIsTold() throws Exception {
         remote.server().answers((_, wire) -> wire.json(500, "{\"error\":{\"message\":\"stack trace\"}}"));
@@ -168,6 +178,7 @@ class RemoteFaultsTest {
         assertEquals(0, remote.worker().stats.requests());
     }
 
+    @Concurrent
     @Test
     void anErrorWithoutAnEndIsTold() throws Exception {
         remote.server().answers((_, wire) -> {
@@ -177,6 +188,7 @@ class RemoteFaultsTest {
         assertEquals(503, remote.worker().post("/generate", PROMPT).statusCode());
     }
 
+    @Concurrent
     @Test
     void overloadIsPassedOnWithItsTime() throws Exception {
         for (var status : new int[] {429, 503}) {
@@ -192,69 +204,7 @@ class RemoteFaultsTest {
         assertTrue(remote.worker().stats.refused("overloaded") > 0);
     }
 
-    @Test
-    void aServerThatHangsIsLeftAtTheDeadline() throws Exception {
-        remote.server().answers((_, wire) -> wire.awaitLeft());
-        var answer = remote.worker().post("/generate", "{\"prompt\":\"a\",\"details\":true}");
-        assertEquals("timeout", Events.json(answer.body()).get("finish_reason").asText());
-        remote.server().next().awaitLeft();
-        assertEquals(504, remote.worker().post(CHAT, MESSAGES).statusCode());
-        assertTrue(last(remote.worker().post(CHAT, streamed(MESSAGES)).body()).contains("\"code\":\"timeout\""));
-    }
-
-    @Test
-    void aStreamThatHangsIsEndedAtTheDeadline() throws Exception {
-        remote.server().answers((_, wire) -> wire.stream().delta("a").awaitLeft());
-        var body = remote.worker()
-                .post("/generate", "{\"prompt\":\"a\",\"details\":true,\"stream\":true}")
-                .body();
-        assertTrue(last(body).contains("\"finish_reason\":\"timeout\""), body);
-        remote.server().next().awaitLeft();
-    }
-
-    @Test
-    void aHangEndsTheWebSocketsGenerationAndNotTheWebSocket() throws Exception {
-        for (var hang : List.<ScriptedServer.Script>of(
-                (_, wire) -> wire.awaitLeft(),
-                (_, wire) -> wire.stream().awaitLeft(),
-                (_, wire) -> wire.stream().delta("a").awaitLeft())) {
-            remote.server().answers((request, wire) -> {
-                if (request.body().toString().contains("hang")) {
-                    hang.answer(request, wire);
-                }
-                wire.stream().delta("b").end("stop", 1, 1);
-            });
-            try (var socket = remote.worker().socket("/ws")) {
-                socket.send("{\"prompt\":\"hang\",\"details\":true}").send(PROMPT);
-                var done = socket.answer().getLast();
-                assertEquals("timeout", done.path("finish_reason").asText(), done.toString());
-                remote.server().next().awaitLeft();
-                // The next one has waited for it, and is answered.
-                assertEquals("b", TestSocket.text(socket.answer()));
-                remote.server().next();
-            }
-        }
-    }
-
-    @Test
-    void oneOfSeveralOnAWebSocketHangsAlone() throws Exception {
-        remote.server().answers((request, wire) -> {
-            if (request.body().toString().contains("hang")) {
-                wire.awaitLeft();
-            }
-            wire.stream().delta("b").end("stop", 1, 1);
-        });
-        try (var socket = remote.worker().socket("/ws")) {
-            socket.send("{\"id\":\"1\",\"prompt\":\"hang\",\"details\":true}");
-            remote.server().next();
-            socket.send("{\"id\":\"2\",\"prompt\":\"a\"}");
-            assertEquals("2", socket.answer().getLast().path("id").asText());
-            var done = socket.answer().getLast();
-            assertEquals("1", done.path("id").asText());
-            assertEquals("timeout", done.path("finish_reason").asText());
-        }
-    }
-
+    @Concurrent
     @Test
     void aWrongKeyIsNotTheClientsFault() throws Exception {
         remote.server().answers((_, wire) -> wire.json(401, "{\"error\":{\"message\":\"bad key sk-secret\"}}"));

@@ -4,7 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Events;
+import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.RemoteWorker;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedServer;
@@ -33,6 +35,7 @@ class RemoteServersTest {
         return Events.json(answer.body()).get("generated_text").asText();
     }
 
+    @Concurrent
     @Test
     void pingFollowsTheServer() throws Exception {
         try (var server = answering("a");
@@ -56,6 +59,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void pingIs204UntilTheServerIsReady() throws Exception {
         try (var server = answering("a")) {
@@ -73,6 +77,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void aServerWithoutAHealthPathIsAskedForItsModels() throws Exception {
         try (var server = answering("a")) {
@@ -87,6 +92,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void aServerThatIsNotToBeAskedIsTakenForReady() throws Exception {
         try (var server = answering("a")) {
@@ -101,6 +107,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void aServerThatRefusesTheKeyIsNamedAtOnce() throws Exception {
         try (var server = answering("a")) {
@@ -113,9 +120,11 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void aServerThatStartsAgainIsFoundAgain() throws Exception {
-        var first = answering("a");
+        var first = new ScriptedServer(FreePort.choose())
+                .answers((_, wire) -> wire.stream().delta("a").end("stop", 1, 1));
         try (var remote = new RemoteWorker(Map.of(), first)) {
             remote.awaitReady();
             assertEquals("a", generated(remote));
@@ -134,6 +143,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void theServerWithTheFewestIsAsked() throws Exception {
         var go = new CountDownLatch(1);
@@ -178,6 +188,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void beforeTheFirstTokenAnotherServerIsAsked() throws Exception {
         for (var fault : List.<ScriptedServer.Script>of(
@@ -199,6 +210,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void afterTheFirstTokenNobodyElseIsAsked() throws Exception {
         try (var bad = new ScriptedServer()
@@ -212,6 +224,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void aConnectionThatTheServerClosedMeanwhileIsMadeAgain() throws Exception {
         var count = new AtomicInteger();
@@ -229,6 +242,7 @@ class RemoteServersTest {
         }
     }
 
+    @Concurrent
     @Test
     void aServerThatFailsOverAndOverIsEjectedAndComesBack() throws Exception {
         try (var bad = new ScriptedServer().answers((_, wire) -> wire.json(500, "{}"));

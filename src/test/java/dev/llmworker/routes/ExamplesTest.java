@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.net.httpserver.HttpServer;
 import dev.llmworker.generation.AnswerFormat;
@@ -47,6 +48,7 @@ class ExamplesTest {
                 worker.request(path).POST(BodyPublishers.ofString(body)).build(), BodyHandlers.ofString());
     }
 
+    @Concurrent
     @Test
     void classifyAsksAgainUntilTheAnswerHasALabel() throws Exception {
         try (var worker = worker("classify")) {
@@ -68,6 +70,7 @@ class ExamplesTest {
         }
     }
 
+    @Concurrent
     @Test
     void extractAnswersWithWhatItsSchemaAllows() throws Exception {
         try (var worker = worker("extract")) {
@@ -91,6 +94,7 @@ class ExamplesTest {
         }
     }
 
+    @Concurrent
     @Test
     void classifyGivesUpAfterThreeAnswers() throws Exception {
         try (var worker = worker("classify")) {
@@ -107,6 +111,7 @@ class ExamplesTest {
         }
     }
 
+    @Concurrent
     @Test
     void briefAsksThreeThingsAtOnceAndMergesTheAnswers() throws Exception {
         try (var worker = worker("brief")) {
@@ -127,6 +132,7 @@ class ExamplesTest {
         }
     }
 
+    @Concurrent
     @Test
     void briefIsRefusedAsAWholeAndEndsWithItsClient() throws Exception {
         try (var worker = worker("brief")) {
@@ -149,6 +155,7 @@ class ExamplesTest {
         }
     }
 
+    @Concurrent
     @Test
     void folderSummarisesWhatIsPutIntoIt(@TempDir Path in, @TempDir Path out) throws Exception {
         System.setProperty("INBOX", in.toString());
@@ -176,6 +183,7 @@ class ExamplesTest {
         }
     }
 
+    @Concurrent
     @Test
     void askStreamsAnAnswerFromAnotherServicesDocument() throws Exception {
         var source = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
@@ -218,6 +226,7 @@ class ExamplesTest {
         }
     }
 
+    @Concurrent
     @Test
     void ordersLetsTheModelAskAnHttpService() throws Exception {
         var shop = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
@@ -247,6 +256,7 @@ class ExamplesTest {
         }
     }
 
+    @Concurrent
     @Test
     void translateTakesTheLanguageFromThePath() throws Exception {
         var routes = RouteFolder.in(folder, "translate").path();

@@ -80,6 +80,7 @@ final class BalancedConnection {
         upstream.connections().add(this);
         try (var there = new Socket(
                 InetAddress.getLoopbackAddress(), upstream.worker().port.port())) {
+            there.setTcpNoDelay(true);
             worker = there;
             there.getOutputStream().write(forwarded(head, upgrade).getBytes(StandardCharsets.ISO_8859_1));
             there.getOutputStream().write(body);

@@ -69,7 +69,9 @@ final class FakeBalancer implements AutoCloseable {
     private void accept() {
         while (!closed) {
             try {
-                var connection = new BalancedConnection(this, server.accept());
+                var client = server.accept();
+                client.setTcpNoDelay(true);
+                var connection = new BalancedConnection(this, client);
                 connections.add(connection);
                 Thread.ofVirtual().name("connection").start(() -> {
                     connection.serve();

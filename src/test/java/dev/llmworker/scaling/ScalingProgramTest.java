@@ -3,11 +3,12 @@ package dev.llmworker.scaling;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.RunningWorker;
 import java.io.File;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,6 +33,7 @@ class ScalingProgramTest {
         return words;
     }
 
+    @Concurrent
     @Test
     void aWrongOptionIsNamedWithWhatItMustBe() throws Exception {
         for (var program : List.of("ScalingTest", "LoadTest")) {
@@ -52,6 +54,7 @@ class ScalingProgramTest {
         assertEquals(0, ScalingPrograms.run("LoadTest", List.of("--help")));
     }
 
+    @Concurrent
     @Test
     void aJavaThatIsTooOldHasANewerOneRunTheProgram() throws Exception {
         var old = folder.resolve("jdk-17");
@@ -69,17 +72,16 @@ class ScalingProgramTest {
         assertTrue(output.startsWith("Usage: java scaling-tests/LoadTest.java"), output);
     }
 
+    @Concurrent
     @Test
     void withoutAServerItEndsWithThree() throws Exception {
-        int port;
-        try (var free = new ServerSocket(0)) {
-            port = free.getLocalPort();
-        }
+        var port = FreePort.choose();
         for (var program : List.of("ScalingTest", "LoadTest")) {
             assertEquals(3, ScalingPrograms.run(program, words("http://127.0.0.1:" + port, "--wait=0.2")));
         }
     }
 
+    @Concurrent
     @Test
     void ctrlCWritesTheReportOfWhatWasMeasured() throws Exception {
         try (var worker = RunningWorker.with(new MockGenerator())) {
@@ -109,6 +111,7 @@ class ScalingProgramTest {
         assertTrue(Files.readString(folder.resolve("report.html")).contains("Not all was run: interrupted"));
     }
 
+    @Concurrent
     @Test
     void tlsIsSpokenAndACertificateOfNobodyIsRefused() throws Exception {
         var store = folder.resolve("store.p12").toString();

@@ -12,19 +12,15 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
-import java.util.concurrent.Semaphore;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
 /// `ScalingTest.java` before a balancer that misbehaves in each of the ways it asks about, and before one that does
 /// not.
 class ScalingVerdictsTest {
-    /// Mostly they wait, so several run at a time.
-    private static final Semaphore AT_A_TIME = new Semaphore(7);
-
     private static final int IDLE_MILLIS = 2500;
 
-    // All begin at once: a test waits for its own.
+    // All run at once, because they mostly wait. A test waits for its own.
     private static final Future<Report> STEADY = run("steady", rules -> {
         rules.workers = 2;
         rules.firstAnswers = List.of(
@@ -91,7 +87,6 @@ class ScalingVerdictsTest {
 
     private static Future<Report> run(String name, Consumer<BalancerRules> change, String... more) {
         Callable<Report> run = () -> {
-            AT_A_TIME.acquire();
             try (var balancer = new FakeBalancer(change)) {
                 var folder = Files.createDirectories(Path.of("target", "scaling-reports"));
                 var json = folder.resolve(name + ".json");
@@ -110,8 +105,6 @@ class ScalingVerdictsTest {
                 words.addAll(List.of(more));
                 return new Report(
                         ScalingPrograms.run("ScalingTest", words), new ObjectMapper().readTree(json.toFile()));
-            } finally {
-                AT_A_TIME.release();
             }
         };
         var task = new FutureTask<>(run);

@@ -16,6 +16,7 @@ public final class RawConnection implements AutoCloseable {
     public RawConnection(Socket socket) throws IOException {
         this.socket = socket;
         socket.setSoTimeout(TIMEOUT_MILLIS);
+        socket.setTcpNoDelay(true);
     }
 
     public RawConnection send(String text) throws IOException {

@@ -75,9 +75,7 @@ public final class ScriptedModel {
                 System::nanoTime,
                 new EngineStats(),
                 _ -> {});
-        while (generator.readiness() instanceof Readiness.Loading) {
-            Thread.onSpinWait();
-        }
+        Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
         return generator;
     }
 

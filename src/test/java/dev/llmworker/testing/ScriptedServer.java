@@ -102,6 +102,8 @@ public final class ScriptedServer implements AutoCloseable {
         while (!server.isClosed()) {
             try {
                 var socket = server.accept();
+                // Else the second of two writes waits until the worker acknowledges the first one, 40 ms later.
+                socket.setTcpNoDelay(true);
                 sockets.add(socket);
                 Thread.ofVirtual().start(() -> serve(socket));
             } catch (IOException _) {

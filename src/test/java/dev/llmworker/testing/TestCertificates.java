@@ -80,7 +80,7 @@ public final class TestCertificates {
     /// Listens with a certificate for `host`.
     ///
     /// @param port 0 for any
-    public ServerSocket serverFor(String host, int port) throws Exception {
+    public synchronized ServerSocket serverFor(String host, int port) throws Exception {
         var password = PASSWORD.toCharArray();
         var keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
         keys.init(KeyStore.getInstance(storeFor(host).toFile(), password), password);

@@ -8,7 +8,7 @@ import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -46,21 +46,19 @@ public final class WorkerProcess implements AutoCloseable {
     }
 
     public static WorkerProcess start(Class<?> main, Map<String, String> environment) throws IOException {
-        var builder = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        main.getName())
-                .redirectErrorStream(true);
-        builder.environment().putAll(Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", "0"));
-        builder.environment().putAll(environment);
-        return new WorkerProcess(builder.start());
+        var variables = new HashMap<>(Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", "0"));
+        variables.putAll(environment);
+        return new WorkerProcess(ChildJvm.of(main, variables).start());
     }
 
     public void terminate() {
         // Not by the process itself, which would close its output too.
         process.toHandle().destroy();
+    }
+
+    /// Ends its standard input.
+    public void endInput() throws IOException {
+        process.outputWriter().close();
     }
 
     public int exit() throws Exception {

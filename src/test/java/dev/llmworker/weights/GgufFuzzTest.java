@@ -3,6 +3,7 @@ package dev.llmworker.weights;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
+import dev.llmworker.testing.Concurrent;
 import com.sun.management.ThreadMXBean;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
@@ -51,6 +52,7 @@ class GgufFuzzTest {
     private int opened;
     private int refused;
 
+    @Concurrent
     @Test
     void everyTruncationIsRefused() throws IOException {
         var sound = SOUND.bytes();
@@ -61,6 +63,7 @@ class GgufFuzzTest {
         assertTrue(opened == 0, opened + " truncated files were opened");
     }
 
+    @Concurrent
     @Test
     void everyExtremeAtEveryPlaceIsReadOrRefused() throws IOException {
         var sound = SOUND.bytes();
@@ -77,6 +80,7 @@ class GgufFuzzTest {
         assertTrue(opened > 100 && refused > 1000, opened + " opened, " + refused + " refused");
     }
 
+    @Concurrent
     @Test
     void everyFlippedBitOfTheHeaderIsReadOrRefused() throws IOException {
         for (var bit = 0; bit < SOUND.headerBytes() * Byte.SIZE; bit++) {
@@ -88,6 +92,7 @@ class GgufFuzzTest {
     }
 
     @Seeded
+    @Concurrent
     @Test
     void randomDamageIsReadOrRefused() throws IOException {
         var seed = Seeds.seed();

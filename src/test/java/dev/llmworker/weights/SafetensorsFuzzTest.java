@@ -3,6 +3,7 @@ package dev.llmworker.weights;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
+import dev.llmworker.testing.Concurrent;
 import com.sun.management.ThreadMXBean;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
@@ -59,6 +60,7 @@ class SafetensorsFuzzTest {
         sound.write(directory);
     }
 
+    @Concurrent
     @Test
     void everyTruncationIsRefused() throws IOException {
         var weights = sound.weights.bytes();
@@ -68,6 +70,7 @@ class SafetensorsFuzzTest {
         assertTrue(opened == 0, opened + " truncated files were opened");
     }
 
+    @Concurrent
     @Test
     void everyFlippedBitOfTheHeaderIsReadOrRefused() throws IOException {
         var header = sound.weights.bytes().length;
@@ -79,6 +82,7 @@ class SafetensorsFuzzTest {
         assertTrue(opened > 100 && refused > 1000, opened + " opened, " + refused + " refused");
     }
 
+    @Concurrent
     @Test
     void everyExtremeInThePlaceOfEveryValueIsReadOrRefused() throws IOException {
         var weights = sound.weights.bytes();
@@ -100,6 +104,7 @@ class SafetensorsFuzzTest {
     }
 
     @Seeded
+    @Concurrent
     @Test
     void randomDamageIsReadOrRefused() throws IOException {
         var seed = Seeds.seed();

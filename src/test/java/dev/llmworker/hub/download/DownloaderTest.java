@@ -12,6 +12,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.testing.LoopbackServer;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
+import dev.llmworker.testing.Await;
 import java.nio.file.Files;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -160,7 +161,7 @@ class DownloaderTest extends DownloadCase {
     @Test
     void aStalledDownloadIsTakenUpAgain() throws Exception {
         server.on("/m", server.stalledAt(100_000, content, ETAG), file(content, ETAG));
-        try (var impatient = new WebClient(null, Duration.ofMillis(300))) {
+        try (var impatient = new WebClient(null, Duration.ofSeconds(1))) {
             web.close();
             web = impatient;
             fetch(content.length, sha256(content));
@@ -176,9 +177,9 @@ class DownloaderTest extends DownloadCase {
         var downloading = Thread.currentThread();
         // The stall of the server ends only with the test: without the interrupt the fetch would outlast its limit.
         var watcher = Thread.ofVirtual().start(() -> {
-            while (new PartFile(destination()).path().toFile().length() < 100_000) {
-                Thread.onSpinWait();
-            }
+            Await.until(
+                    "it is stalled",
+                    () -> new PartFile(destination()).path().toFile().length() >= 100_000);
             downloading.interrupt();
         });
 

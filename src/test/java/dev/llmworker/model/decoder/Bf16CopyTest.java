@@ -9,6 +9,7 @@ import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.Precision;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.TensorType;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -58,6 +59,7 @@ class Bf16CopyTest {
         }
     }
 
+    @Concurrent
     @Test
     void aPromptBesideOthersTakesWhatIsThereAndTheStepsAfterItMakeTheRest() throws Exception {
         try (var decoder = load(false)) {
@@ -70,6 +72,7 @@ class Bf16CopyTest {
         }
     }
 
+    @Concurrent
     @Test
     void aPromptAloneGetsTheSameFiguresBeforeAndAfterARest() throws Exception {
         try (var decoder = load(false)) {
@@ -85,6 +88,7 @@ class Bf16CopyTest {
         }
     }
 
+    @Concurrent
     @Test
     void aShortPromptAloneGetsTheSameFiguresWhateverIsThere() throws Exception {
         try (var decoder = load(false)) {
@@ -94,6 +98,7 @@ class Bf16CopyTest {
         }
     }
 
+    @Concurrent
     @Test
     void aRestLeavesTheSlotsAsTheyAre() throws Exception {
         try (var decoder = load(false)) {
@@ -106,6 +111,7 @@ class Bf16CopyTest {
         }
     }
 
+    @Concurrent
     @Test
     void inDeterministicModeTheCopyIsThereFromTheStart() throws Exception {
         try (var decoder = load(true)) {
@@ -117,6 +123,7 @@ class Bf16CopyTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"Q4_0", "Q4_1", "Q4_K", "Q5_0", "Q5_K", "Q8_0"})
     void itHoldsTheNumbersOfTheFile(TensorType type) throws Exception {

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.TensorType;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -58,6 +59,7 @@ class DecoderBatchTest {
         System.out.println("seed " + SEED);
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource
     void aBatchGivesEachSequenceTheBitsItGetsAlone(Exact exact) throws Exception {
@@ -79,6 +81,7 @@ class DecoderBatchTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource
     void mixedSamplersInABatchGiveTheTokensOfSingleRuns(Exact exact) throws Exception {
@@ -106,6 +109,7 @@ class DecoderBatchTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"FLOAT32", "DENSE_FLOAT32"})
     void severalStepsACallGiveTheTokensOfSingleSteps(Exact exact) throws Exception {
@@ -119,6 +123,7 @@ class DecoderBatchTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"FLOAT32", "DENSE_FLOAT32"})
     void chunksOfAPromptGiveTheLogitsOfTheWhole(Exact exact) throws Exception {
@@ -138,6 +143,7 @@ class DecoderBatchTest {
     }
 
     /// What the scheduler's grid relies on: the same chunks fill any slot with the same bits, beside other work too.
+    @Concurrent
     @ParameterizedTest
     @EnumSource
     void theSameChunksGiveTheSameBitsInAnySlotAndAfterACopiedPrefix(Exact exact) throws Exception {
@@ -159,6 +165,7 @@ class DecoderBatchTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"FLOAT32", "DENSE_FLOAT32"})
     void theSameSeedGivesTheSameTokensAndAnotherOneOthers(Exact exact) throws Exception {
@@ -172,6 +179,7 @@ class DecoderBatchTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"FLOAT32", "DENSE_FLOAT32"})
     void samplersThatKeepOneTokenAreGreedy(Exact exact) throws Exception {
@@ -190,6 +198,7 @@ class DecoderBatchTest {
         }
     }
 
+    @Concurrent
     @Test
     void callsOutsideTheBoundsAreRefusedWithTheBounds() throws Exception {
         try (var decoder = Exact.FLOAT32.load(directory)) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.TensorType;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -26,6 +27,7 @@ class DecoderFormatsTest {
     @TempDir
     private Path directory;
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource
     void float32IsExact(TensorType type) throws Exception {
@@ -36,6 +38,7 @@ class DecoderFormatsTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource
     void theFastestFormIsClose(TensorType type) throws Exception {
@@ -46,6 +49,7 @@ class DecoderFormatsTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource
     void rowsThatTheInt4LayoutCannotTakeAreHeldAnotherWay(TensorType type) throws Exception {
@@ -56,6 +60,7 @@ class DecoderFormatsTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource
     void bfloat16IsClose(TensorType type) throws Exception {
@@ -66,6 +71,7 @@ class DecoderFormatsTest {
         }
     }
 
+    @Concurrent
     @Test
     void aModelWithoutAHeadOfItsOwnUsesTheEmbedding() throws Exception {
         var tiny = new TinyLlama(TensorType.Q8_0, 128, 192, false, new Random(71));
@@ -74,6 +80,7 @@ class DecoderFormatsTest {
         }
     }
 
+    @Concurrent
     @Test
     void ropeFactorsOfLlama3SlowTheTurns() throws Exception {
         var tiny = TinyLlama.of(TensorType.F32, new Random(83));
@@ -93,6 +100,7 @@ class DecoderFormatsTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"Q4_1", "Q8_0", "Q4_K", "Q6_K"})
     void queriesAndKeysWhosePairsAreHalfAHeadApartAreReordered(TensorType type) throws Exception {

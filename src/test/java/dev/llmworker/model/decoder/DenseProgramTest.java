@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.TensorType;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -26,6 +27,7 @@ class DenseProgramTest {
         return tiny.load(directory, options, ProgramKind.DENSE);
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource
     void eachTypeOfWeightsGivesThePlainModelsLogits(TensorType type) throws Exception {
@@ -41,6 +43,7 @@ class DenseProgramTest {
     }
 
     /// A context that is no multiple of what attention reads, to its last position, and idle rows beside.
+    @Concurrent
     @ParameterizedTest
     @EnumSource(
             value = Precision.class,
@@ -63,6 +66,7 @@ class DenseProgramTest {
         }
     }
 
+    @Concurrent
     @Test
     void warmingUpRunsEachNumberOfRowsAndLeavesTextsAsTheyAre() throws Exception {
         var tiny = TinyLlama.of(TensorType.Q8_0, new Random(SEED));
@@ -77,6 +81,7 @@ class DenseProgramTest {
         }
     }
 
+    @Concurrent
     @Test
     void theDescriptionSaysTheTypeOfTheWeights() throws Exception {
         try (var decoder = load(TinyLlama.of(TensorType.Q8_0, new Random(SEED)), Precision.AUTO, false)) {

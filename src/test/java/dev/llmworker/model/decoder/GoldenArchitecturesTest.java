@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
@@ -62,6 +63,7 @@ class GoldenArchitecturesTest {
     @TempDir
     private Path directory;
 
+    @Concurrent
     @ParameterizedTest
     @MethodSource("goldens")
     void theDescriptionIsThatOfTransformers(Golden golden) throws Exception {
@@ -74,6 +76,7 @@ class GoldenArchitecturesTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @MethodSource("goldensAndPrograms")
     void programsGiveTheTokensAndLogitsOfTransformers(Golden golden, ProgramKind program) throws Exception {
@@ -118,6 +121,7 @@ class GoldenArchitecturesTest {
 
     /// Slots of 700 positions keep all of them; those of 1000 keep the last 256 in layers with a window. Some layers of
     /// Gemma 4 read the ring of an earlier one.
+    @Concurrent
     @ParameterizedTest
     @CsvSource({
         "gpt-oss, DENSE",
@@ -177,6 +181,7 @@ class GoldenArchitecturesTest {
     }
 
     /// bfloat16 weights and cache; the figures are those of the exact model.
+    @Concurrent
     @ParameterizedTest
     @MethodSource("goldensAndPrograms")
     void theDefaultIsClose(Golden golden, ProgramKind program) throws Exception {
@@ -222,6 +227,7 @@ class GoldenArchitecturesTest {
     }
 
     /// The second embedding is the largest tensor. It is not unpacked on its way.
+    @Concurrent
     @Test
     void theSecondEmbeddingTakesItsOwnBytesWhileItIsLoaded() throws Exception {
         var wide = wideLayerInputs();
@@ -235,6 +241,7 @@ class GoldenArchitecturesTest {
         }
     }
 
+    @Concurrent
     @Test
     void aScaleOfTheSecondEmbeddingThatIsNotANumberIsRefused() throws Exception {
         MachineNeeds.nativeLibrary();
@@ -264,6 +271,7 @@ class GoldenArchitecturesTest {
         return golden;
     }
 
+    @Concurrent
     @ParameterizedTest
     @ValueSource(floats = {Float.MIN_VALUE, 1, -1e30f, Float.NaN, Float.NEGATIVE_INFINITY})
     void aDecayWithWhichAStateGrowsOrOverflowsIsRefused(float decay) throws Exception {
@@ -278,6 +286,7 @@ class GoldenArchitecturesTest {
                 refused.getMessage());
     }
 
+    @Concurrent
     @Test
     void oneMatrixOfQueriesKeysAndValuesIsNotTakenForOneWithGates() throws Exception {
         var golden = golden("Qwen 3.5");

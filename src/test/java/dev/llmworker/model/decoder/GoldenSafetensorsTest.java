@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
@@ -46,6 +47,7 @@ class GoldenSafetensorsTest {
     @TempDir
     private Path directory;
 
+    @Concurrent
     @ParameterizedTest
     @MethodSource("goldens")
     void aSingleFileGivesTheTokensAndLogitsOfTransformers(Golden golden) throws Exception {
@@ -65,6 +67,7 @@ class GoldenSafetensorsTest {
         assertGolden(golden, directory.resolve("model.safetensors"));
     }
 
+    @Concurrent
     @Test
     void severalFilesGiveTheTokensAndLogitsOfTransformers() throws Exception {
         var golden = goldens().getFirst();
@@ -89,6 +92,7 @@ class GoldenSafetensorsTest {
 
     /// As the files of these have it: the text model within one that sees, and layers that predict further
     /// tokens.
+    @Concurrent
     @ParameterizedTest
     @ValueSource(strings = {"Gemma 3", "Qwen 3.5", "Qwen 3.5 with experts"})
     void theTextModelIsTakenOutOfOneThatSees(String name) throws Exception {
@@ -114,6 +118,7 @@ class GoldenSafetensorsTest {
     }
 
     /// Some quantisers leave matrices as they are. Each is read in the order that its own type has.
+    @Concurrent
     @Test
     void matricesOfGptOssBesideMxfp4AreNotReadInItsOrder() throws Exception {
         var golden = goldens().stream()

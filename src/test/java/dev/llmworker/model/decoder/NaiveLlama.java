@@ -1,5 +1,7 @@
 package dev.llmworker.model.decoder;
 
+import java.util.Arrays;
+
 /// A [TinyLlama] computed in doubles by plain loops over the formulas, without a cache.
 final class NaiveLlama {
     private final TinyLlama model;
@@ -25,6 +27,15 @@ final class NaiveLlama {
 
     /// The logits after the last of `ids`.
     double[] logits(int... ids) {
+        return head(hidden(ids)[ids.length - 1]);
+    }
+
+    /// The logits after each of `ids`.
+    double[][] logitsAfterEach(int... ids) {
+        return Arrays.stream(hidden(ids)).map(this::head).toArray(double[][]::new);
+    }
+
+    private double[][] hidden(int[] ids) {
         var x = new double[ids.length][];
         for (var i = 0; i < ids.length; i++) {
             x[i] = row("token_embd.weight", ids[i], TinyLlama.HIDDEN);
@@ -37,8 +48,12 @@ final class NaiveLlama {
                 add(x[i], feedForward(x[i], block));
             }
         }
+        return x;
+    }
+
+    private double[] head(double[] x) {
         var head = model.values.containsKey("output.weight") ? "output.weight" : "token_embd.weight";
-        return times(head, normalised(x[ids.length - 1], "output_norm.weight"));
+        return times(head, normalised(x, "output_norm.weight"));
     }
 
     private double[][] attention(double[][] x, String block) {

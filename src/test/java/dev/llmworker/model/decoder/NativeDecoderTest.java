@@ -8,6 +8,7 @@ import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.Precision;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.TensorType;
@@ -45,6 +46,7 @@ class NativeDecoderTest {
         MachineNeeds.nativeLibrary();
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource
     void everyFormatIsExact(TensorType type) throws Exception {
@@ -55,6 +57,7 @@ class NativeDecoderTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource
     void soAreRowsThatFillNoPanel(TensorType type) throws Exception {
@@ -65,6 +68,7 @@ class NativeDecoderTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"AUTO", "FP16"})
     void aCacheOf16BitsIsClose(Precision cache) throws Exception {
@@ -74,6 +78,7 @@ class NativeDecoderTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "Q5_1", "Q6_K", "MXFP4"})
     void aRowsBitsDependOnItsOwnSequenceAlone(TensorType type) throws Exception {
@@ -104,6 +109,7 @@ class NativeDecoderTest {
         }
     }
 
+    @Concurrent
     @Test
     void partsOfPromptsBesideAStepFillTheCacheAsAlone() throws Exception {
         var random = new Random(233);
@@ -124,6 +130,7 @@ class NativeDecoderTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource
     void aHeadThatIsTheEmbeddingLooksTokensUpToTheBit(TensorType type) throws Exception {
@@ -146,6 +153,7 @@ class NativeDecoderTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"Q4_0", "Q4_1", "Q8_0"})
     void aScaleThatIsNotANumberIsRefusedByTensorAndBlock(TensorType type) {
@@ -160,6 +168,7 @@ class NativeDecoderTest {
                 refused.getMessage());
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"Q4_0", "Q4_1", "Q8_0"})
     void soIsOneOfAnEmbeddingBesideAHead(TensorType type) {
@@ -184,6 +193,7 @@ class NativeDecoderTest {
         }
     }
 
+    @Concurrent
     @Test
     void whatItCannotRunIsRefusedWhereItIsAskedForAndDecodedWithoutElsewhere() throws Exception {
         var tiny = TinyLlama.of(TensorType.Q4_1, new Random(239));

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.TensorType;
 import java.nio.file.Path;
 import java.util.Comparator;
@@ -24,56 +25,61 @@ class SamplingDistributionTest {
     @TempDir
     private Path directory;
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"QUANTISED", "DENSE"})
     void aSmallVocabularyIsDrawnAsItsLogitsSay(ProgramKind program) throws Exception {
         var tiny = TinyLlama.of(TensorType.F32, new Random(5));
-        for (var sampling : new SamplingParameters[] {
-            new SamplingParameters(1, 0, 1, 0, 0),
-            new SamplingParameters(0.7f, 0, 1, 0, 0),
-            new SamplingParameters(1, 10, 1, 0, 0),
-            new SamplingParameters(1, 100, 1, 0, 0),
-            new SamplingParameters(1, 0, 0.6f, 0, 0),
-            new SamplingParameters(1.3f, 0, 1, 0.1f, 0),
-            new SamplingParameters(0.9f, 40, 0.8f, 0.05f, 0)
-        }) {
-            assertDrawn(tiny, sampling, program);
-        }
+        assertDrawn(
+                tiny,
+                program,
+                new SamplingParameters(1, 0, 1, 0, 0),
+                new SamplingParameters(0.7f, 0, 1, 0, 0),
+                new SamplingParameters(1, 10, 1, 0, 0),
+                new SamplingParameters(1, 100, 1, 0, 0),
+                new SamplingParameters(1, 0, 0.6f, 0, 0),
+                new SamplingParameters(1.3f, 0, 1, 0.1f, 0),
+                new SamplingParameters(0.9f, 40, 0.8f, 0.05f, 0));
     }
 
     /// Wide enough that the candidates are searched by groups, and so flat that top_p keeps thousands of them.
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"QUANTISED", "DENSE"})
     void aLargeVocabularyIsDrawnAsItsLogitsSay(ProgramKind program) throws Exception {
         var tiny = new TinyLlama(TensorType.F32, 128, 8192, true, new Random(6));
-        for (var sampling : new SamplingParameters[] {
-            new SamplingParameters(0.5f, 0, 1, 0, 0),
-            new SamplingParameters(0.3f, 50, 1, 0, 0),
-            new SamplingParameters(0.5f, 0, 0.5f, 0, 0),
-            new SamplingParameters(1.5f, 0, 0.9f, 0, 0),
-            new SamplingParameters(0.25f, 700, 0.95f, 0, 0)
-        }) {
-            assertDrawn(tiny, sampling, program);
+        assertDrawn(
+                tiny,
+                program,
+                new SamplingParameters(0.5f, 0, 1, 0, 0),
+                new SamplingParameters(0.3f, 50, 1, 0, 0),
+                new SamplingParameters(0.5f, 0, 0.5f, 0, 0),
+                new SamplingParameters(1.5f, 0, 0.9f, 0, 0),
+                new SamplingParameters(0.25f, 700, 0.95f, 0, 0));
+    }
+
+    private void assertDrawn(TinyLlama tiny, ProgramKind program, SamplingParameters... samplings) throws Exception {
+        var options = new DecoderOptions(Precision.FP32, Precision.AUTO, DRAWS_A_CALL, 64, 1, "cpu", true);
+        try (var decoder = tiny.load(directory, options, program)) {
+            for (var sampling : samplings) {
+                var expected = probabilities(decoder.decodeLogits(new int[] {7}, new int[] {0}), sampling);
+                assertFits(expected, counts(decoder, sampling), sampling.toString());
+            }
         }
     }
 
-    private void assertDrawn(TinyLlama tiny, SamplingParameters sampling, ProgramKind program) throws Exception {
-        var options = new DecoderOptions(Precision.FP32, Precision.AUTO, DRAWS_A_CALL, 64, 1, "cpu", true);
-        var counts = new int[tiny.vocabulary];
-        double[] expected;
-        try (var decoder = tiny.load(directory, options, program)) {
-            expected = probabilities(decoder.decodeLogits(new int[] {7}, new int[] {0}), sampling);
-            for (var call = 0; call < CALLS; call++) {
-                var batch = new DecodeBatch(DRAWS_A_CALL);
-                for (var row = 0; row < DRAWS_A_CALL; row++) {
-                    batch.add(7, 0, withSeed(sampling, call * DRAWS_A_CALL + row));
-                }
-                for (var token : decoder.decode(batch, 1)) {
-                    counts[token]++;
-                }
+    private static int[] counts(TorchDecoder decoder, SamplingParameters sampling) {
+        var counts = new int[decoder.description().vocabularySize()];
+        for (var call = 0; call < CALLS; call++) {
+            var batch = new DecodeBatch(DRAWS_A_CALL);
+            for (var row = 0; row < DRAWS_A_CALL; row++) {
+                batch.add(7, 0, withSeed(sampling, call * DRAWS_A_CALL + row));
+            }
+            for (var token : decoder.decode(batch, 1)) {
+                counts[token]++;
             }
         }
-        assertFits(expected, counts, sampling.toString());
+        return counts;
     }
 
     private static SamplingParameters withSeed(SamplingParameters sampling, long seed) {

@@ -11,6 +11,7 @@ import dev.llmworker.model.Precision;
 import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.TensorType;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -91,6 +92,7 @@ class SteeredDecodeTest {
         return best;
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"QUANTISED", "DENSE"})
     void eachRowGetsItsOwnAdjustmentInAnyNumberOfStepsACall(ProgramKind program) throws Exception {
@@ -151,6 +153,7 @@ class SteeredDecodeTest {
         return Arrays.copyOfRange(ids, prompt.length, ids.length);
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"QUANTISED", "DENSE"})
     void logprobsAreThoseOfTheRawLogitsWhateverElseIsDone(ProgramKind program) throws Exception {
@@ -193,6 +196,7 @@ class SteeredDecodeTest {
         }
     }
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"QUANTISED", "DENSE"})
     void anEndIsForbiddenForAsManyStepsAsAreLeftAndNoMore(ProgramKind program) throws Exception {
@@ -211,6 +215,7 @@ class SteeredDecodeTest {
     }
 
     /// Also in a batch with a row that may take any token, whose result stays as it is alone.
+    @Concurrent
     @ParameterizedTest
     @EnumSource
     void aRowTakesOnlyTokensThatItMay(ProgramKind program) throws Exception {

@@ -33,8 +33,8 @@ class ClientsTest {
         var script = engine.next();
         client.reset();
         script.awaitClosed();
-        Await.until("the generation is over", () -> worker.stats.runningGenerations() == 0);
-        assertEquals(1, worker.stats.finished("cancelled"));
+        Await.until("the generation is over", () -> worker.stats.finished("cancelled") == 1);
+        assertEquals(0, worker.stats.runningGenerations());
     }
 
     @Test

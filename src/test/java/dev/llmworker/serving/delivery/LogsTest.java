@@ -5,11 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.Worker;
 import dev.llmworker.settings.Logging;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.ChildJvm;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.WorkerProcess;
@@ -19,6 +21,7 @@ import java.net.URI;
 import java.net.http.HttpRequest;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -32,15 +35,9 @@ class LogsTest {
     private static final String KEY = "a-key-that-nobody-may-see";
 
     private static Process start(Map<String, String> environment) throws IOException {
-        var builder = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        Worker.class.getName())
-                .redirectErrorStream(true);
-        builder.environment().putAll(Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", "0", "API_KEYS", KEY));
-        builder.environment().putAll(environment);
-        return builder.start();
+        var variables = new HashMap<>(Map.of("ENGINE", "mock", "HOST", "127.0.0.1", "PORT", "0", "API_KEYS", KEY));
+        variables.putAll(environment);
+        return ChildJvm.of(Worker.class, variables).start();
     }
 
     private static String lineWith(String text, BufferedReader reader, List<String> seen) throws IOException {
@@ -61,6 +58,7 @@ class LogsTest {
                         .POST(HttpRequest.BodyPublishers.ofString(body)));
     }
 
+    @Concurrent
     @Test
     void aRequestIsOneLineWithItsIdAndNothingOfItsText() throws Exception {
         for (var format : new String[] {"plain", "json"}) {
@@ -108,6 +106,7 @@ class LogsTest {
         }
     }
 
+    @Concurrent
     @Test
     void aPromptThatIsRefusedOnAWebSocketIsOneLineWithTheIdOfTheHandshake() throws Exception {
         try (var worker = WorkerProcess.start(Worker.class, Map.of());
@@ -161,6 +160,7 @@ class LogsTest {
         }
     }
 
+    @Concurrent
     @Test
     void whatARouteLogsIsShownAndWhatItsLibrariesSayIsNot(@TempDir Path folder) throws Exception {
         var debug = List.of(
@@ -174,6 +174,7 @@ class LogsTest {
         assertEquals(debug.stream().filter(line -> !line.startsWith("DEBUG")).toList(), info);
     }
 
+    @Concurrent
     @Test
     void aWrongFormatOrLevelIsTold() {
         var format = assertThrows(SettingsException.class, () -> Logging.configure(Map.of("LOG_FORMAT", "xml")));

@@ -12,6 +12,9 @@ import dev.llmworker.testing.ChatEvents;
 import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RemoteExtension;
 import dev.llmworker.testing.RemoteWorker;
+import dev.llmworker.testing.RunningWorker;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import dev.llmworker.text.WholeCharacters;
 import java.util.List;
 import java.util.Map;
@@ -300,16 +303,21 @@ class RelayTest {
             wire.event(ChatEvents.of("{\"index\":1,\"delta\":{\"content\":\"b\"},\"finish_reason\":\"stop\"}"));
             wire.awaitLeft();
         });
-        try (var hurried = new RemoteWorker(Map.of("REQUEST_TIMEOUT", "1"), remote.server())) {
+        try (var hurried = new RemoteWorker(Map.of("REQUEST_TIMEOUT", "2"), remote.server())) {
             hurried.awaitReady();
+            var atOnce = RunningWorker.HTTP.sendAsync(
+                    hurried.worker
+                            .request(CHAT)
+                            .POST(HttpRequest.BodyPublishers.ofString("{\"messages\":[],\"n\":2}"))
+                            .build(),
+                    HttpResponse.BodyHandlers.ofString());
             var events = Events.post(hurried.worker, CHAT, "{\"messages\":[],\"n\":2,\"stream\":true}");
             assertEquals(
                     "[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"length\"}]",
                     Events.json(events.get(2)).get("choices").toString());
             assertEquals("[DONE]", events.get(3));
             remote.server().next().awaitLeft();
-            var whole = Events.json(
-                    hurried.worker.post(CHAT, "{\"messages\":[],\"n\":2}").body());
+            var whole = Events.json(atOnce.join().body());
             assertEquals(
                     "length", whole.get("choices").get(0).get("finish_reason").asText());
             assertEquals(

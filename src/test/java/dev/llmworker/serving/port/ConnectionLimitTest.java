@@ -5,12 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.RawConnection;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.TestSettings;
 import java.io.IOException;
 import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -59,11 +59,7 @@ class ConnectionLimitTest {
 
     @Test
     void theHealthPortHasConnectionsOfItsOwn() throws Exception {
-        int free;
-        try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            free = socket.getLocalPort();
-        }
-        var settings = Map.of("MAX_CONNECTIONS", "1", "PORT_HEALTH", "" + free);
+        var settings = Map.of("MAX_CONNECTIONS", "1", "PORT_HEALTH", "" + FreePort.choose());
         try (var worker = new RunningWorker(new MockGenerator(), settings);
                 var only = worker.raw();
                 var health = new RawConnection(new Socket(

@@ -5,9 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Metrics;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.SlowWorker;
+import dev.llmworker.testing.TestSocket;
 import dev.llmworker.testing.WorkerProcess;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -18,8 +20,7 @@ import org.junit.jupiter.api.Test;
 /// SIGTERM, of a real process: what runs comes to its end, what comes is refused, and the process ends.
 class DrainTest {
     private static final String DRAINING = "\"code\":\"draining\"}";
-    // About four seconds.
-    private static final int MEANWHILE_TOKENS = 200;
+    private static final int MEANWHILE_TOKENS = 5;
     private static final int ENDLESS_TOKENS = 1_000_000;
 
     private static WorkerProcess start(int drainSeconds) throws Exception {
@@ -58,6 +59,16 @@ class DrainTest {
         });
     }
 
+    /// The next frame that is no token.
+    private static String afterTokens(TestSocket socket) throws InterruptedException {
+        var frame = socket.next();
+        while (frame.contains("\"token\"")) {
+            frame = socket.next();
+        }
+        return frame;
+    }
+
+    @Concurrent
     @Test
     void whatRunsComesToItsEndAndWhatComesIsRefused() throws Exception {
         try (var worker = start(60);
@@ -93,18 +104,14 @@ class DrainTest {
                 assertTrue(head.toLowerCase().contains("retry-after: "), head);
             }
             busy.send(prompt(1, ",\"id\":2"));
-            var refusedFrame = "";
-            var done = 0;
-            while (done < 2) {
-                var frame = busy.next();
-                if (frame.startsWith("{\"id\":2,\"error\":")) {
-                    refusedFrame = frame;
-                } else if (!frame.contains("\"token\"")) {
-                    assertTrue(frame.endsWith("\"done\":true,\"total_tokens\":" + MEANWHILE_TOKENS + "}"), frame);
-                    done++;
-                }
-            }
+            var refusedFrame = afterTokens(busy);
+            assertTrue(refusedFrame.startsWith("{\"id\":2,\"error\":"), refusedFrame);
             assertTrue(refusedFrame.endsWith(DRAINING), refusedFrame);
+            worker.endInput();
+            for (var done = 0; done < 2; done++) {
+                var frame = afterTokens(busy);
+                assertTrue(frame.endsWith("\"done\":true,\"total_tokens\":" + MEANWHILE_TOKENS + "}"), frame);
+            }
             assertEquals(1001, busy.closeCode());
             assertEquals(
                     "{\"generated_text\":\"" + "x".repeat(MEANWHILE_TOKENS) + "\"}",
@@ -118,6 +125,7 @@ class DrainTest {
         }
     }
 
+    @Concurrent
     @Test
     void whatHasNoTimeLeftIsToldSoAndTheProcessEnds() throws Exception {
         try (var worker = start(1);
@@ -131,13 +139,9 @@ class DrainTest {
             var openAi = post(worker, "/v1/completions", prompt(ENDLESS_TOKENS, ",\"stream\":true"));
             awaitRequests(worker, 6);
             worker.terminate();
-            var ends = 0;
-            while (ends < 2) {
-                var frame = socket.next();
-                if (!frame.contains("\"token\"")) {
-                    assertTrue(frame.contains("\"error\":") && frame.endsWith(DRAINING), frame);
-                    ends++;
-                }
+            for (var ends = 0; ends < 2; ends++) {
+                var frame = afterTokens(socket);
+                assertTrue(frame.contains("\"error\":") && frame.endsWith(DRAINING), frame);
             }
             assertEquals(1001, socket.closeCode());
             assertEquals(503, whole.join().statusCode());
@@ -149,6 +153,7 @@ class DrainTest {
         }
     }
 
+    @Concurrent
     @Test
     void aSecondSignalWaitsForNothing() throws Exception {
         try (var worker = start(3_000);
@@ -162,6 +167,7 @@ class DrainTest {
         }
     }
 
+    @Concurrent
     @Test
     void withoutTimeItEndsAtOnce() throws Exception {
         try (var worker = start(0);
@@ -175,11 +181,13 @@ class DrainTest {
         }
     }
 
+    @Concurrent
     @Test
     void noKeyIsEverPrinted() throws Exception {
         var key = "a-secret-of-one-client";
         var wrong = "a-secret-that-is-none";
         try (var worker = WorkerProcess.start(SlowWorker.class, Map.of("API_KEYS", key, "DRAIN_TIMEOUT", "0"))) {
+            worker.endInput();
             for (var sent : new String[] {key, wrong}) {
                 for (var path : new String[] {"/generate", "/nope", "/v1/completions", "/stats"}) {
                     for (var header : new String[] {"X-API-Key", "Authorization"}) {

@@ -9,6 +9,7 @@ import dev.llmworker.assembly.Engines;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.testing.WorkerProcess;
 import io.netty.util.concurrent.DefaultEventExecutor;
+import dev.llmworker.testing.Await;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -94,9 +95,7 @@ class EventLoopWatchTest {
         public static void main(String[] args) throws Exception {
             Worker.serve(Settings.read(System.getenv()), (settings, port, stats) -> {
                 Thread.ofPlatform().start(() -> {
-                    while (!port.wasPinged()) {
-                        Thread.onSpinWait();
-                    }
+                    Await.until("it is pinged", port::wasPinged);
                     port.vertx().nettyEventLoopGroup().shutdownGracefully(0, 0, TimeUnit.SECONDS);
                 });
                 return Engines.start(settings, port.vertx(), stats);

@@ -18,6 +18,7 @@ import dev.llmworker.routes.CamelApplication;
 import dev.llmworker.serving.camel.RoutePaths;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.stats.WorkerStats;
+import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
@@ -58,12 +59,6 @@ class HttpPortTest {
 
     private static HttpResponse<String> get(int port, String path) throws Exception {
         return RunningWorker.send(HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path)));
-    }
-
-    private static int freePort() throws IOException {
-        try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
-        }
     }
 
     @Test
@@ -131,7 +126,7 @@ class HttpPortTest {
 
     @Test
     void healthChecksHaveTheirOwnPathsToo() throws Exception {
-        var health = freePort();
+        var health = FreePort.choose();
         var settings = Map.of(
                 "HEALTH_CHECK_PATH",
                 "/status/healthz",
@@ -274,7 +269,7 @@ class HttpPortTest {
 
     @Test
     void theHealthPortServesPingAndNothingElse() throws Exception {
-        var health = freePort();
+        var health = FreePort.choose();
         try (var worker = new RunningWorker(new MockGenerator(), Map.of("PORT_HEALTH", Integer.toString(health)))) {
             assertEquals(health, worker.port.healthPort());
             assertEquals("{\"status\":\"healthy\"}", get(health, "/ping").body());

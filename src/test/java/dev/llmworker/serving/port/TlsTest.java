@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.settings.SettingsException;
+import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.RawConnection;
 import dev.llmworker.testing.RunningWorker;
@@ -15,7 +16,6 @@ import dev.llmworker.testing.TestCertificates;
 import dev.llmworker.testing.TestSettings;
 import java.io.IOException;
 import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.SocketTimeoutException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -73,12 +73,6 @@ class TlsTest {
 
     private static URI uri(String scheme, RunningWorker worker, String path) {
         return URI.create(scheme + "://" + HOST + ":" + worker.port.port() + path);
-    }
-
-    private static int freePort() throws IOException {
-        try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
-        }
     }
 
     /// The name in the certificate that a new connection gets.
@@ -164,7 +158,7 @@ class TlsTest {
     @Test
     void theHealthPortsStayPlain() throws Exception {
         for (var name : new String[] {"PORT_HEALTH", "PORT_HEALTH_LOCAL"}) {
-            var health = freePort();
+            var health = FreePort.choose();
             var environment = tls(pem.certificate(), pem.key(), name, Integer.toString(health));
             try (var worker = new RunningWorker(new MockGenerator(), environment)) {
                 assertEquals(health, worker.port.healthPort(), name);
@@ -188,7 +182,7 @@ class TlsTest {
 
     @Test
     void withoutTlsThereIsNoLocalHealthPort() throws Exception {
-        var local = Map.of("PORT_HEALTH_LOCAL", Integer.toString(freePort()));
+        var local = Map.of("PORT_HEALTH_LOCAL", Integer.toString(FreePort.choose()));
         try (var worker = new RunningWorker(new MockGenerator(), local)) {
             assertEquals(0, worker.port.healthPort());
         }

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.TinyVocabularies;
+import dev.llmworker.text.Tokenizer;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.util.List;
@@ -30,7 +31,10 @@ class PromptEncoderTest {
 
     /// Control tokens as `[name]`, the rest as its text.
     private static String shown(TinyVocabularies model, int[] ids) throws IOException {
-        var tokenizer = model.tokenizer();
+        return shown(model, model.tokenizer(), ids);
+    }
+
+    private static String shown(TinyVocabularies model, Tokenizer tokenizer, int[] ids) {
         var shown = new ByteArrayOutputStream();
         for (var id : ids) {
             var control = tokenizer.controlTokens().containsValue(id);
@@ -88,13 +92,16 @@ class PromptEncoderTest {
         var random = new Random(seed);
         var parts =
                 List.of("<|im_end|>", "<|im_start|>", "<|im_", "end|>", "<", "|>", "x", " ", "\uFDD0", "\uFDD1", "😀");
+        var model = TinyVocabularies.byteLevel("smollm");
+        var tokenizer = model.tokenizer();
+        var encoder = new PromptEncoder(tokenizer, CHATML);
         for (var round = 0; round < Seeds.rounds(300); round++) {
             var content = IntStream.range(0, 1 + random.nextInt(8))
                     .mapToObj(_ -> parts.get(random.nextInt(parts.size())))
                     .collect(Collectors.joining());
             assertEquals(
                     "[<|im_start|>]user\n" + content.strip() + "[<|im_end|>]\n[<|im_start|>]assistant\n",
-                    prompt(CHATML, content),
+                    shown(model, tokenizer, encoder.encode(List.of(ChatMessage.user(content)))),
                     "seed " + seed + ", round " + round);
         }
     }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
+import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -54,6 +55,7 @@ class HubTokenizerFuzzTest {
     private int made;
     private int refused;
 
+    @Concurrent
     @ParameterizedTest
     @ValueSource(ints = {1, 2})
     void everyExtremeInThePlaceOfEveryPartIsReadOrRefused(int kind) throws IOException {
@@ -69,6 +71,7 @@ class HubTokenizerFuzzTest {
     }
 
     @Seeded
+    @Concurrent
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 2, 3})
     void randomDamageIsReadOrRefused(int kind) throws IOException {
@@ -82,6 +85,7 @@ class HubTokenizerFuzzTest {
     }
 
     /// Damage at which the library failed at a client's text.
+    @Concurrent
     @ParameterizedTest
     @CsvSource({
         "0, -2936475378295519443, 240",
@@ -108,6 +112,7 @@ class HubTokenizerFuzzTest {
         return bytes;
     }
 
+    @Concurrent
     @Test
     void anUnknownTokenThatTheVocabularyLacksIsRefused() throws IOException {
         var damaged = sound(0);
@@ -116,6 +121,7 @@ class HubTokenizerFuzzTest {
         assertEquals(1, refused);
     }
 
+    @Concurrent
     @Test
     void aTokenizerThatFailsAtSomeTextsIsRefusedBeforeAClientSendsOne() throws IOException {
         var damaged = sound(BYTE_LEVEL);
@@ -125,6 +131,7 @@ class HubTokenizerFuzzTest {
         assertEquals(1, refused);
     }
 
+    @Concurrent
     @Test
     void anUnknownTokenThatIsAControlTokenStandsForWhatTheVocabularyLacks() throws IOException {
         var file = sound(0);
@@ -133,6 +140,7 @@ class HubTokenizerFuzzTest {
         assertEquals(1, made);
     }
 
+    @Concurrent
     @Test
     void zerosThatLookLikeUtf32AreRefused() throws IOException {
         sound(0);

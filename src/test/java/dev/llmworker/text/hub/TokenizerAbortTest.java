@@ -3,6 +3,7 @@ package dev.llmworker.text.hub;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -75,6 +76,7 @@ class TokenizerAbortTest {
         }
     }
 
+    @Concurrent
     @Test
     void anExpressionThatGivesUpIsRefused() throws Exception {
         write("(x+x+)+y|[\\s\\S]");
@@ -83,6 +85,7 @@ class TokenizerAbortTest {
         assertTrue(outcome.contains("repeats a group that can match in several ways"), outcome);
     }
 
+    @Concurrent
     @Test
     void aTextThatIsTooLongForASoundExpressionIsRefused() throws Exception {
         write(LLAMA_3);
@@ -90,6 +93,7 @@ class TokenizerAbortTest {
         assertTrue(outcome.startsWith("refused: prompt has 12000000 characters"), outcome);
     }
 
+    @Concurrent
     @Test
     void theLongestTextThatIsNotRefusedIsEncoded() throws Exception {
         write(LLAMA_3);
