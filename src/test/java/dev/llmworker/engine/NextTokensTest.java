@@ -26,7 +26,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -117,7 +116,7 @@ class NextTokensTest {
                 "",
                 0,
                 List.of(),
-                Set.of(),
+                Map.of(),
                 history,
                 null,
                 constraint,
