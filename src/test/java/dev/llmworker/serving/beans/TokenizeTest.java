@@ -22,6 +22,7 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(60)
 class TokenizeTest {
     private static final String START = "<|im_start|>";
+    private static final String END = "<|im_end|>";
 
     private final Generator generator = ScriptedWorker.generator();
     private RunningWorker worker;
@@ -64,10 +65,10 @@ class TokenizeTest {
 
     @Test
     void aConversationIsRenderedAsForAnAnswer() throws Exception {
-        var conversation = "{'messages':[{'role':'user','content':'Hi " + START + "'}]";
+        var conversation = "{'messages':[{'role':'user','content':'Hi " + END + "'}]";
         var plain = post("/tokenize", conversation + "}");
         assertEquals(
-                START + "user\nHi " + START + "<|im_end|>\n" + START + "assistant\n", text(plain.get("tokens")));
+                START + "user\nHi " + END + END + "\n" + START + "assistant\n", text(plain.get("tokens")));
         // The name of a control token in a message is text.
         assertEquals(256 + 1, plain.at("/tokens/0").asInt());
         assertEquals('<', plain.at("/tokens/9").asInt());

@@ -100,6 +100,7 @@ class UnsupportedFieldsTest {
             "/v1/messages",
             List.of(
                     "tools",
+                    "tool_choice",
                     "system",
                     "stop_sequences",
                     "thinking",
