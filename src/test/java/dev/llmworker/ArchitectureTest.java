@@ -78,6 +78,7 @@ class ArchitectureTest {
             Map.entry(
                     "beans",
                     List.of(
+                            "anthropic",
                             "openai",
                             "llm",
                             "tools",
@@ -89,6 +90,7 @@ class ArchitectureTest {
                             "access",
                             "wire",
                             "memory")),
+            Map.entry("anthropic", List.of("request", "delivery", "connection", "wire")),
             Map.entry("openai", List.of("tools", "request", "delivery", "connection", "wire")),
             Map.entry("llm", List.of("tools", "request", "delivery", "connection", "wire")),
             Map.entry("tools", List.of("request", "delivery", "connection", "wire")),

@@ -293,8 +293,9 @@ class WorkerProcessTest {
             var at = line.indexOf("serving on http://127.0.0.1:");
             if (at >= 0) {
                 assertTrue(
-                        line.endsWith("routes: / /generate /metrics /ping /stats"
-                                + " /v1/chat/completions /v1/completions /v1/models /v1/models/ /ws"),
+                        line.endsWith("routes: / /detokenize /generate /metrics /ping /stats /tokenize"
+                                + " /v1/chat/completions /v1/completions /v1/generations/{id}/cancel /v1/messages"
+                                + " /v1/messages/count_tokens /v1/models /v1/models/ /ws"),
                         line);
                 return Integer.parseInt(line.substring(at).split("[: ]+")[4]);
             }

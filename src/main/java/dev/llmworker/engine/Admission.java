@@ -6,7 +6,7 @@ import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.text.chat.ChatFormat;
 import java.util.List;
-import java.util.Set;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param tokenLimit the most tokens to generate; the prompt and these fit into the context
 /// @param cacheSalt cached prefixes are reused only of requests with the same salt
-/// @param stopTokens tokens that end the text, and are no part of it
+/// @param stopTokens tokens that end the text, and are no part of it; with the stop sequences that name them, or an
+///     empty text
 /// @param history given to the decoder; null if logits are not adjusted and log-probabilities are not requested
 /// @param constraint which tokens the answer may take; null if it may be any text
 /// @param answer takes the answer apart; null if it is one text
@@ -30,7 +31,7 @@ record Admission(
         String cacheSalt,
         int minTokens,
         List<String> stop,
-        Set<Integer> stopTokens,
+        Map<Integer, String> stopTokens,
         @Nullable TokenHistory history,
         @Nullable TokenScorer scorer,
         @Nullable ConstraintState constraint,
@@ -55,7 +56,7 @@ record Admission(
                 cacheSalt,
                 0,
                 List.of(),
-                Set.of(),
+                Map.of(),
                 null,
                 null,
                 null,

@@ -9,6 +9,7 @@ import dev.llmworker.constraint.TokenTrie;
 import dev.llmworker.engine.Sequence.FinishListener;
 import dev.llmworker.generation.AnswerFormat;
 import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.ModelTokens;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.sampling.TokenHistory;
@@ -19,13 +20,15 @@ import dev.llmworker.text.chat.ChatFormat;
 import dev.llmworker.text.chat.PromptEncoder;
 import dev.llmworker.text.chat.TemplateLimitException;
 import dev.llmworker.text.chat.Tool;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Collection;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.List;
-import java.util.Objects;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
@@ -94,14 +97,16 @@ final class Admissions {
 
     /// The tokens that a request ends its answer with: by their ids, or by the name of a control token as a stop
     /// sequence. Control tokens have no text that a stop sequence could match.
-    private Set<Integer> stopTokens(GenerationRequest request) {
-        var ids = new HashSet<>(request.stopTokens());
+    private Map<Integer, String> stopTokens(GenerationRequest request) {
+        var ids = new HashMap<Integer, String>();
+        request.stopTokens().forEach(id -> ids.put(id, ""));
         var control = model.tokenizer().controlTokens();
-        request.stop().stream()
-                .map(control::get)
-                .filter(Objects::nonNull)
-                .map(Objects::requireNonNull)
-                .forEach(ids::add);
+        for (var stop : request.stop()) {
+            var id = control.get(stop);
+            if (id != null) {
+                ids.put(id, stop);
+            }
+        }
         return ids;
     }
 
@@ -115,7 +120,9 @@ final class Admissions {
         if (left < 1) {
             throw tooLong("prompt is " + prompt.length, context);
         }
-        if (request.maxTokens().isPresent() && request.maxTokens().getAsInt() > left) {
+        if (!request.cutsAtContext()
+                && request.maxTokens().isPresent()
+                && request.maxTokens().getAsInt() > left) {
             throw invalid(
                     "context_exceeded",
                     "max_tokens is " + request.maxTokens().getAsInt() + "; this model's context leaves " + left
@@ -128,8 +135,8 @@ final class Admissions {
         // With `ignoreEos` an end token does not end the answer, so none must be forbidden.
         var ends = request.ignoreEos()
                 ? IntStream.empty()
-                : Arrays.stream(endTokens).filter(id -> !stopTokens.contains(id));
-        var forbidden = IntStream.concat(ends, stopTokens.stream().mapToInt(Integer::intValue))
+                : Arrays.stream(endTokens).filter(id -> !stopTokens.containsKey(id));
+        var forbidden = IntStream.concat(ends, stopTokens.keySet().stream().mapToInt(Integer::intValue))
                 .toArray();
         var minTokens = forbidden.length == 0 ? 0 : request.minTokens();
         var answer = answer(request, conversation.start());
@@ -269,11 +276,15 @@ final class Admissions {
     }
 
     private static PromptEncoder.Conversation encode(GenerationRequest request, PromptEncoder prompts, int context) {
-        var tools = request.parts() == null
-                ? List.<Tool>of()
-                : request.parts().tools().offered();
+        var parts = request.parts();
+        return encode(request.prompt(), parts == null ? List.of() : parts.tools().offered(), prompts, context);
+    }
+
+    /// @param context must hold the prompt and one token more
+    private static PromptEncoder.Conversation encode(
+            Prompt prompt, List<Tool> tools, PromptEncoder prompts, int context) {
         try {
-            return switch (request.prompt()) {
+            return switch (prompt) {
                 case Prompt.Chat(var messages, var variables) ->
                     prompts.encode(messages, tools, variables, context - 1);
                 case Prompt.Raw(String text) ->
@@ -286,6 +297,35 @@ final class Admissions {
         } catch (IllegalArgumentException e) {
             throw invalid("invalid_prompt", String.valueOf(e.getMessage()));
         }
+    }
+
+    /// The tokens of a prompt, however long it is.
+    int[] tokens(Prompt prompt, ModelTokens.Beginning beginning, List<Tool> tools) {
+        return beginning == ModelTokens.Beginning.TEXT && prompt instanceof Prompt.Raw(var text)
+                ? model.tokenizer().encodeWithControlTokens(text)
+                : encode(prompt, tools, model.prompts(), Integer.MAX_VALUE).ids();
+    }
+
+    /// The text of some tokens, with the names of control tokens.
+    String text(List<Integer> tokens) {
+        var tokenizer = model.tokenizer();
+        var bytes = new ByteArrayOutputStream();
+        var dropsSpace = tokenizer.addsLeadingSpace();
+        for (var index = 0; index < tokens.size(); index++) {
+            int id = tokens.get(index);
+            if (id < 0 || id >= tokenizer.vocabularySize()) {
+                throw invalid(
+                        "invalid_request",
+                        "tokens[" + index + "] is " + id + "; this model's tokens are 0 to "
+                                + (tokenizer.vocabularySize() - 1));
+            }
+            var plain = tokenizer.bytes(id);
+            var from = dropsSpace && plain.length > 0 && plain[0] == ' ' ? 1 : 0;
+            dropsSpace = dropsSpace && plain.length == 0;
+            var shown = plain.length == 0 ? scorer.bytes(id) : plain;
+            bytes.write(shown, from, shown.length - from);
+        }
+        return bytes.toString(StandardCharsets.UTF_8);
     }
 
     private static Detokenizer detokenizer(Prompt prompt, Tokenizer tokenizer) {

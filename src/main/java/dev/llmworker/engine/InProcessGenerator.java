@@ -5,6 +5,7 @@ import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Lease;
+import dev.llmworker.generation.ModelTokens;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
@@ -12,12 +13,17 @@ import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.stats.Count;
 import dev.llmworker.stats.EngineStats;
+import dev.llmworker.text.chat.Tool;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.ThreadFactory;
 import java.util.function.BiPredicate;
 import java.util.function.LongSupplier;
@@ -29,7 +35,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// Threading: any thread submits. The caller's thread encodes a short prompt. [LongPrompts] encodes long
 /// prompts and those that a chat template renders. Only the engine thread touches the decoder.
-public final class InProcessGenerator implements Generator {
+public final class InProcessGenerator implements Generator, ModelTokens {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
     /// The system may run some other thread first, so one yield for each hop is not always enough.
     private static final int YIELDS = 4;
@@ -174,6 +180,31 @@ public final class InProcessGenerator implements Generator {
             throw new CancellationException("the generation ended while its prompt was encoded");
         }
         return enqueue(sequence, current, offer);
+    }
+
+    @Override
+    public Future<int[]> encode(Prompt prompt, Beginning beginning, List<Tool> tools) {
+        var current = ready();
+        Callable<int[]> encoding = () -> current.admissions.tokens(prompt, beginning, tools);
+        if (LongPrompts.isLong(prompt, tools)) {
+            return longPrompts.submit(encoding);
+        }
+        if (prompt instanceof Prompt.Chat && current.model.prompts().rendersTemplate()) {
+            return conversations.submit(encoding);
+        }
+        var here = new FutureTask<>(encoding);
+        here.run();
+        return here;
+    }
+
+    @Override
+    public String decode(List<Integer> tokens) {
+        return ready().admissions.text(tokens);
+    }
+
+    @Override
+    public int contextLength() {
+        return ready().model.decoder().description().contextLength();
     }
 
     private Sequence sequence(GenerationRequest request, long submittedNanos, Loaded current) {

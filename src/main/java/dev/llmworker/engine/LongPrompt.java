@@ -121,6 +121,11 @@ final class LongPrompt implements Generation, Runnable {
     }
 
     @Override
+    public int promptTokens() {
+        return outcome.join().promptTokens();
+    }
+
+    @Override
     public @Nullable Timings timings() {
         return outcome.join().timings();
     }

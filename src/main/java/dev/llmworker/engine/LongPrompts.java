@@ -6,8 +6,13 @@ import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.text.chat.ChatMessage;
+import dev.llmworker.text.chat.Tool;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.Callable;
+import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -72,15 +77,18 @@ final class LongPrompts implements AutoCloseable {
     }
 
     static boolean isLong(GenerationRequest request) {
-        var texts = switch (request.prompt()) {
+        var parts = request.parts();
+        return isLong(request.prompt(), parts == null ? List.of() : parts.tools().offered());
+    }
+
+    /// @param offered what the model learns of
+    static boolean isLong(Prompt prompt, List<Tool> offered) {
+        var texts = switch (prompt) {
             case Prompt.Raw(String text) -> Stream.of(text);
             case Prompt.Chat chat -> chat.messages().stream().flatMap(ChatMessage::texts);
         };
-        var parts = request.parts();
-        var tools = parts == null
-                ? Stream.<String>of()
-                : parts.tools().offered().stream()
-                        .flatMap(tool -> Stream.of(tool.name(), tool.description(), tool.parameters()));
+        var tools =
+                offered.stream().flatMap(tool -> Stream.of(tool.name(), tool.description(), tool.parameters()));
         return Stream.concat(texts, tools).mapToLong(String::length).sum() >= LONG_CHARACTERS;
     }
 
@@ -95,7 +103,32 @@ final class LongPrompts implements AutoCloseable {
             place.keep();
             return prompt;
         } catch (RejectedExecutionException _) {
-            throw new RefusedException(RefusedException.Reason.OVERLOADED, "queue_full", refusal);
+            throw refused();
+        }
+    }
+
+    private RefusedException refused() {
+        return new RefusedException(RefusedException.Reason.OVERLOADED, "queue_full", refusal);
+    }
+
+    /// Encodes a prompt that nobody generates from.
+    ///
+    /// @return cancelling it ends the work
+    /// @throws RefusedException if too many prompts wait already
+    <T> Future<T> submit(Callable<T> encoding) {
+        var task = new FutureTask<>(encoding) {
+            @Override
+            protected void done() {
+                if (isCancelled()) {
+                    threads.getQueue().remove(this);
+                }
+            }
+        };
+        try {
+            threads.execute(task);
+            return task;
+        } catch (RejectedExecutionException _) {
+            throw refused();
         }
     }
 
@@ -107,7 +140,11 @@ final class LongPrompts implements AutoCloseable {
     @Override
     public void close() {
         for (var prompt : threads.shutdownNow()) {
-            ((LongPrompt) prompt).close();
+            switch (prompt) {
+                case LongPrompt generation -> generation.close();
+                case Future<?> encoding -> encoding.cancel(true);
+                default -> throw new IllegalStateException("neither a prompt nor its encoding waits here");
+            }
         }
     }
 }

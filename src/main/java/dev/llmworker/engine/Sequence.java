@@ -14,12 +14,13 @@ import dev.llmworker.sampling.Logprobs;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.text.Detokenizer;
+import dev.llmworker.text.chat.AnswerPart;
 import dev.llmworker.text.chat.PromptEncoder;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.NoSuchElementException;
-import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -45,7 +46,7 @@ final class Sequence implements Generation {
     private final int tokenLimit;
     private final int minTokens;
     private final boolean ignoreEos;
-    private final Set<Integer> stopTokens;
+    private final Map<Integer, String> stopTokens;
     private final SamplingParameters sampling;
     private final long deadlineNanos;
     private final LongSupplier clock;
@@ -74,6 +75,8 @@ final class Sequence implements Generation {
     private List<Integer> kept = List.of();
     private volatile int generated;
     private int newestToken;
+    /// The stop sequence that names the token which ended the answer.
+    private @Nullable String stopName;
     /// What is wrong with the request, if that shows only now.
     private @Nullable String fault;
     private long queuedNanos = -1;
@@ -233,7 +236,9 @@ final class Sequence implements Generation {
         if (nextTokens.problem() instanceof ConstraintException problem) {
             return endedByFormat(problem);
         }
-        if (endOfSequence && !ignoreEos || stopTokens.contains(token)) {
+        if (endOfSequence && !ignoreEos || stopTokens.containsKey(token)) {
+            var name = stopTokens.get(token);
+            stopName = name == null || name.isEmpty() ? null : name;
             return FinishReason.STOP;
         }
         if (generated == 0) {
@@ -313,17 +318,18 @@ final class Sequence implements Generation {
     }
 
     private GenerationEvent.Finished finished(FinishReason reason) {
-        if (answer == null) {
-            return new GenerationEvent.Finished(reason, promptLength, generated, fault, fault != null, 0, List.of());
-        }
+        var isOfCalls = answer != null && reason == FinishReason.STOP && answer.hasCalls();
+        // The last parts may complete a stop sequence.
+        var parts = answer == null ? List.<AnswerPart>of() : outlet.last(answer.end());
         return new GenerationEvent.Finished(
-                reason == FinishReason.STOP && answer.hasCalls() ? FinishReason.TOOL_CALLS : reason,
+                isOfCalls ? FinishReason.TOOL_CALLS : reason,
                 promptLength,
                 generated,
                 fault,
                 fault != null,
-                answer.reasoningTokens(),
-                outlet.last(answer.end()));
+                answer == null ? 0 : answer.reasoningTokens(),
+                parts,
+                stopName == null ? outlet.found() : stopName);
     }
 
     /// Adds the last event. Called once, by the thread that took the sequence out of the queue or out of its
@@ -368,6 +374,11 @@ final class Sequence implements Generation {
         memory.take((long) promptLength * (history == null ? 1 : 2) * Integer.BYTES);
         events.countIn(memory);
         formatMemory.countIn(memory);
+    }
+
+    @Override
+    public int promptTokens() {
+        return promptLength;
     }
 
     @Override

@@ -57,6 +57,12 @@ final class StopFilter {
         return false;
     }
 
+    /// The stop sequence that ended the text; null if none did.
+    @Nullable
+    String found() {
+        return stops == null ? null : stops.found();
+    }
+
     /// No stop sequence can be completed any more: passes on the tokens held back, unchanged.
     void flush() {
         while (!held.isEmpty()) {

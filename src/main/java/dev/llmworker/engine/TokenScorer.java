@@ -31,9 +31,14 @@ final class TokenScorer {
         return scores;
     }
 
-    private ScoredToken scored(int id, float logprob) {
+    /// The bytes of a token; a control token's name.
+    byte[] bytes(int id) {
         var name = controlNames.get(id);
-        var bytes = name == null ? tokenizer.bytes(id) : name.getBytes(StandardCharsets.UTF_8);
+        return name == null ? tokenizer.bytes(id) : name.getBytes(StandardCharsets.UTF_8);
+    }
+
+    private ScoredToken scored(int id, float logprob) {
+        var bytes = bytes(id);
         return new ScoredToken(new String(bytes, StandardCharsets.UTF_8), bytes, logprob);
     }
 }

@@ -20,6 +20,11 @@ public interface Answer<E extends HeldEvent> extends Iterable<E>, AutoCloseable 
     /// @throws RefusedException if there is no room for its prompt
     default void countIn(HeldMemory memory) {}
 
+    /// How many tokens the prompt has, available once it is certain that the request is served; 0 if that is not known.
+    default int promptTokens() {
+        return 0;
+    }
+
     /// Waits for each event. An interrupt of the reading thread closes the answer.
     @Override
     Iterator<E> iterator();

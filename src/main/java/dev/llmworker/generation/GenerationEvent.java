@@ -47,6 +47,8 @@ public sealed interface GenerationEvent extends HeldEvent {
     /// @param isFault whether the request is what went wrong
     /// @param reasoningTokens how many of them were reasoning, if the request asks for [AnswerParts]
     /// @param parts the last parts of the answer: text that might have begun a marker, if the answer had gone on
+    /// @param stopSequence the stop sequence of the request that ended the answer; null if none did, or if another
+    ///     server does not say which
     record Finished(
             FinishReason reason,
             int promptTokens,
@@ -54,7 +56,8 @@ public sealed interface GenerationEvent extends HeldEvent {
             @Nullable String failure,
             boolean isFault,
             int reasoningTokens,
-            List<AnswerPart> parts)
+            List<AnswerPart> parts,
+            @Nullable String stopSequence)
             implements GenerationEvent, RelayEvent {
         public Finished(FinishReason reason, int promptTokens, int completionTokens) {
             this(reason, promptTokens, completionTokens, null);
@@ -62,6 +65,49 @@ public sealed interface GenerationEvent extends HeldEvent {
 
         public Finished(FinishReason reason, int promptTokens, int completionTokens, @Nullable String failure) {
             this(reason, promptTokens, completionTokens, failure, false, 0, List.of());
+        }
+
+        public Finished(
+                FinishReason reason,
+                int promptTokens,
+                int completionTokens,
+                @Nullable String failure,
+                boolean isFault,
+                int reasoningTokens,
+                List<AnswerPart> parts) {
+            this(reason, promptTokens, completionTokens, failure, isFault, reasoningTokens, parts, null);
+        }
+
+        /// The same end, for another reason.
+        public Finished as(FinishReason other) {
+            return new Finished(
+                    other,
+                    promptTokens,
+                    completionTokens,
+                    failure,
+                    isFault,
+                    reasoningTokens,
+                    parts,
+                    stopSequence);
+        }
+
+        /// The same end, with other last parts.
+        public Finished withParts(List<AnswerPart> others) {
+            return new Finished(
+                    reason,
+                    promptTokens,
+                    completionTokens,
+                    failure,
+                    isFault,
+                    reasoningTokens,
+                    others,
+                    stopSequence);
+        }
+
+        /// The same end, with the tokens of several answers.
+        public Finished withTokens(int prompt, int completion, int reasoning) {
+            return new Finished(
+                    reason, prompt, completion, failure, isFault, reasoning, parts, stopSequence);
         }
 
         @Override

@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /// A request for text. All limits that do not depend on the model have been checked.
 ///
-/// @param maxTokens the most tokens to generate, at least 1, which the context must hold; if empty,
-///     `fillsContext` decides
+/// @param maxTokens the most tokens to generate, at least 1; if empty, `fillsContext` decides. The context must hold
+///     them, unless `cutsAtContext` is true
 /// @param ignoreEos continues past the model's end-of-sequence tokens, up to `maxTokens`
 /// @param minTokens the least tokens to generate before an end-of-sequence token or a stop sequence may end the
 ///     answer
@@ -20,6 +20,8 @@ import org.jspecify.annotations.Nullable;
 ///     at most [#MAX_STOP_TOKENS]
 /// @param fillsContext without `maxTokens`, the answer may fill the context instead of ending after
 ///     [#DEFAULT_MAX_TOKENS]
+/// @param cutsAtContext whether `maxTokens` may be more than the context leaves: the answer then ends when the context
+///     is full
 /// @param requestId the request's id in logs, here and in other servers; empty if the client sent none
 /// @param cacheSalt the request reuses cached prefixes only of requests with the same salt
 /// @param format what the answer must look like; null if it may be any text
@@ -34,6 +36,7 @@ public record GenerationRequest(
         List<String> stop,
         List<Integer> stopTokens,
         boolean fillsContext,
+        boolean cutsAtContext,
         String requestId,
         String cacheSalt,
         @Nullable AnswerFormat format,
@@ -89,7 +92,7 @@ public record GenerationRequest(
             int minTokens,
             List<String> stop,
             boolean fillsContext) {
-        this(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, List.of(), fillsContext, "", "", null, null);
+        this(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, List.of(), fillsContext, false, "", "", null, null);
     }
 
     /// A request that ends at the model's end token or at its length.
@@ -117,6 +120,11 @@ public record GenerationRequest(
         return changed(copy -> copy.stopTokens = ids);
     }
 
+    /// As a request whose answer may be cut by the end of the context.
+    public GenerationRequest withCutAtContext() {
+        return changed(copy -> copy.cutsAtContext = true);
+    }
+
     public GenerationRequest withCacheSalt(String salt) {
         return changed(copy -> copy.cacheSalt = salt);
     }
@@ -142,6 +150,7 @@ public record GenerationRequest(
                 stop,
                 copy.stopTokens,
                 fillsContext,
+                copy.cutsAtContext,
                 copy.requestId,
                 copy.cacheSalt,
                 copy.format,
@@ -153,6 +162,7 @@ public record GenerationRequest(
         private Prompt prompt;
         private SamplingParameters sampling;
         private List<Integer> stopTokens;
+        private boolean cutsAtContext;
         private String requestId;
         private String cacheSalt;
         private @Nullable AnswerFormat format;
@@ -162,6 +172,7 @@ public record GenerationRequest(
             prompt = request.prompt;
             sampling = request.sampling;
             stopTokens = request.stopTokens;
+            cutsAtContext = request.cutsAtContext;
             requestId = request.requestId;
             cacheSalt = request.cacheSalt;
             format = request.format;

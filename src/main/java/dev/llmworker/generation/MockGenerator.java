@@ -112,6 +112,11 @@ public final class MockGenerator implements Generator {
         }
 
         @Override
+        public int promptTokens() {
+            return promptTokens;
+        }
+
+        @Override
         public Iterator<GenerationEvent> iterator() {
             return this;
         }

@@ -1,6 +1,7 @@
 package dev.llmworker.text;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// Finds the first of several stop sequences in a text that comes in pieces, however it is split. The first is
 /// the one that is complete first; if several end together, the longest. Until then it says how much of the text
@@ -15,6 +16,7 @@ public final class StopMatcher {
     private final int[] matched;
     private long length;
     private long safe;
+    private @Nullable String found;
 
     /// @param stops none of them empty
     public StopMatcher(List<String> stops) {
@@ -53,6 +55,9 @@ public final class StopMatcher {
             for (var stop = 0; stop < stops.length; stop++) {
                 var count = advance(stop, piece.charAt(i));
                 if (count == stops[stop].length()) {
+                    if (mayStop && count > complete) {
+                        found = stops[stop];
+                    }
                     complete = Math.max(complete, count);
                     count = shorter[stop][count];
                 }
@@ -74,6 +79,11 @@ public final class StopMatcher {
             count = shorter[stop][count];
         }
         return stops[stop].charAt(count) == c ? count + 1 : 0;
+    }
+
+    /// The stop sequence that is complete; null if none is.
+    public @Nullable String found() {
+        return found;
     }
 
     /// How many of all pushed characters are certainly before any stop sequence.

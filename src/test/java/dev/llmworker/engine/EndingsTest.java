@@ -120,7 +120,15 @@ class EndingsTest {
             var stopped = answer("seed" + seed, 100, stop, "not in it");
             assertEquals(whole.substring(0, first), stopped.text(), "seed " + seed + ", stop " + stop);
             assertEquals(
-                    new GenerationEvent.Finished(FinishReason.STOP, ("seed" + seed).length(), first + stop.length()),
+                    new GenerationEvent.Finished(
+                            FinishReason.STOP,
+                            ("seed" + seed).length(),
+                            first + stop.length(),
+                            null,
+                            false,
+                            0,
+                            List.of(),
+                            stop),
                     stopped.end(),
                     "seed " + seed);
         }

@@ -117,7 +117,7 @@ class NextTokensTest {
                 "",
                 0,
                 List.of(),
-                Set.of(),
+                Map.of(),
                 history,
                 null,
                 constraint,

@@ -95,7 +95,11 @@ class StopTokensTest {
                 switch (event) {
                     case GenerationEvent.Token token -> text.append(token.text());
                     case GenerationEvent.Finished finished ->
-                        text.append('|').append(finished.reason()).append('|').append(finished.completionTokens());
+                        text.append('|')
+                                .append(finished.reason())
+                                .append('|')
+                                .append(finished.completionTokens())
+                                .append(finished.stopSequence() == null ? "" : "|" + finished.stopSequence());
                 }
             }
         }
@@ -109,12 +113,13 @@ class StopTokensTest {
             assertTrue(IDS[i] != IDS[PLACE], "the token comes for the first time");
         }
         var generator = start(new WithControlToken(), null);
-        var expected = LetterTokenizer.letters(IDS, PLACE) + "|STOP|" + PLACE;
+        var unnamed = LetterTokenizer.letters(IDS, PLACE) + "|STOP|" + PLACE;
+        var expected = unnamed + "|" + STOP;
         assertEquals(expected, answer(generator, request(40, 0, STOP)));
         // What may be the beginning of another stop sequence is not lost.
         var beginning = LetterTokenizer.letters(IDS, PLACE).substring(2) + "#";
         assertEquals(expected, answer(generator, request(40, 0, beginning, STOP)));
-        assertEquals(expected, answer(generator, request(40, 0).withStopTokens(List.of(IDS[PLACE]))));
+        assertEquals(unnamed, answer(generator, request(40, 0).withStopTokens(List.of(IDS[PLACE]))));
         assertTrue(answer(generator, request(20, 0, "<|stop")).endsWith("|LENGTH|20"));
     }
 

@@ -48,6 +48,27 @@ public final class Events {
         return data;
     }
 
+    /// The data of all events of an API whose events have names. The name is also the member `type` of the data.
+    public static List<JsonNode> named(HttpResponse<Stream<String>> response) throws Exception {
+        var data = new ArrayList<JsonNode>();
+        var lines = response.body().filter(line -> !line.equals(": keep-alive")).toList();
+        for (var i = 0; i < lines.size(); i++) {
+            // An empty line more is a comment's.
+            if (lines.get(i).isEmpty()) {
+                continue;
+            }
+            assertTrue(lines.get(i).startsWith("event: "), lines.get(i));
+            assertTrue(lines.get(i + 1).startsWith("data: "), lines.get(i + 1));
+            assertEquals("", lines.get(i + 2));
+            var event = json(lines.get(i + 1).substring("data: ".length()));
+            assertEquals(
+                    lines.get(i).substring("event: ".length()), event.get("type").asText());
+            data.add(event);
+            i += 2;
+        }
+        return data;
+    }
+
     public static List<String> post(TestWorker worker, String path, String body) throws Exception {
         return data(open(worker, path, body));
     }

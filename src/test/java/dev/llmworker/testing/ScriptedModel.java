@@ -114,8 +114,12 @@ public final class ScriptedModel {
             var ids = new ArrayList<Integer>();
             for (var i = 0; i < text.length(); ) {
                 var at = i;
-                var isMarked = text.charAt(i) == mark;
-                var control = hasControls && !isMarked
+                if (text.charAt(i) == mark) {
+                    i++;
+                    continue;
+                }
+                var isPlain = i > 0 && text.charAt(i - 1) == mark;
+                var control = hasControls && !isPlain
                         ? controls.keySet().stream()
                                 .filter(name -> text.startsWith(name, at))
                                 .findFirst()
@@ -123,10 +127,6 @@ public final class ScriptedModel {
                 if (control.isPresent()) {
                     ids.add(controls.get(control.get()));
                     i += control.get().length();
-                    continue;
-                }
-                if (isMarked) {
-                    i++;
                     continue;
                 }
                 var rest = text.substring(i).getBytes(StandardCharsets.UTF_8);

@@ -2,6 +2,7 @@ package dev.llmworker.text;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.Seeded;
@@ -82,11 +83,21 @@ class StopMatcherTest {
     }
 
     @Test
+    void theLongestOfThoseThatEndTogetherIsFound() {
+        var matcher = new StopMatcher(List.of("b", "aab", "ab", "x"));
+        assertNull(matcher.found());
+        assertTrue(matcher.push("aab", true));
+        assertEquals("aab", matcher.found());
+    }
+
+    @Test
     void aStopThatMayNotEndTheTextYetIsPassedOver() {
         var matcher = new StopMatcher(List.of("aba"));
         assertFalse(matcher.push("xaba", false));
         assertEquals(3, matcher.safe(), "the last a may begin another");
+        assertNull(matcher.found());
         assertTrue(matcher.push("ba", true));
+        assertEquals("aba", matcher.found());
         assertEquals(3, matcher.safe());
     }
 }

@@ -2,6 +2,8 @@ package dev.llmworker.serving.beans;
 
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.OpenAiRelay;
+import dev.llmworker.serving.anthropic.CountTokensProcessor;
+import dev.llmworker.serving.anthropic.MessagesProcessor;
 import dev.llmworker.serving.camel.AnswerHeaders;
 import dev.llmworker.serving.camel.ClientPolicy;
 import dev.llmworker.serving.camel.DrainBeforeStop;
@@ -14,6 +16,7 @@ import dev.llmworker.serving.camel.RouteUse;
 import dev.llmworker.serving.camel.StrictJsonFormat;
 import dev.llmworker.serving.camel.ThrownErrors;
 import dev.llmworker.serving.delivery.Generations;
+import dev.llmworker.serving.delivery.PromptTokens;
 import dev.llmworker.serving.llm.LlmComponent;
 import dev.llmworker.serving.llm.LlmToolComponent;
 import dev.llmworker.serving.openai.CompletionProcessor;
@@ -25,6 +28,7 @@ import dev.llmworker.serving.wire.ParsedBody;
 import dev.llmworker.stats.PrometheusPage;
 import dev.llmworker.stats.WorkerStats;
 import java.time.InstantSource;
+import java.util.Locale;
 import java.util.concurrent.Executors;
 import org.apache.camel.Exchange;
 import org.apache.camel.Predicate;
@@ -36,7 +40,7 @@ public final class Serving {
     private Serving() {}
 
     /// Binds the port, the WebSocket component, and the beans that routes are made of: `ping`, `generate`,
-    /// `generateOrStream`, `chatCompletions`, `completions`, `models`, `stats`, `metrics`, `page`, `websocket`,
+    /// `generateOrStream`, `chatCompletions`, `completions`, `messages`, `models`, `stats`, `metrics`, `page`, `websocket`,
     /// `errors`, `template`, `answer`, the language `prompt`, the data formats `strictJson` and `requestJson`, and
     /// what `docs/routes.md` lists.
     public static void bind(
@@ -68,6 +72,7 @@ public final class Serving {
                 "completions",
                 new CompletionProcessor(CompletionProcessor.Kind.TEXT, generations, generator, clock, routed));
         registry.bind("models", new ModelsProcessor(generator, clock));
+        bindMessages(registry, port, generator, generations, tools);
         registry.bind("stats", new StatsProcessor(stats));
         registry.bind("metrics", new MetricsProcessor(metrics, port.settings().metricsKeys()));
         registry.bind("page", new PageProcessor());
@@ -84,6 +89,20 @@ public final class Serving {
                 generator instanceof OpenAiRelay ? json : new StrictJsonFormat(port.memory(), ParsedBody::isRead));
         registry.bind("jsonAnswer", new AnswerJsonFormat(json));
         bindForRoutes(registry, port, llm);
+    }
+
+    /// Anthropic's API, and what goes by the model's tokens or by the ids of requests.
+    private static void bindMessages(
+            Registry registry, HttpPort port, Generator generator, Generations generations, RouteTools tools) {
+        var tokens = new PromptTokens(generator, generations, port.settings().requestTimeout());
+        registry.bind("messages", new MessagesProcessor(generations, generator));
+        registry.bind("countTokens", new CountTokensProcessor(tokens, generator));
+        for (var direction : TokenizeProcessor.Direction.values()) {
+            registry.bind(
+                    direction.name().toLowerCase(Locale.ROOT),
+                    new TokenizeProcessor(direction, tokens, generator, tools, port.memory()));
+        }
+        registry.bind("cancel", new CancelProcessor(generations));
     }
 
     /// What the routes of users are made of, beside the above.

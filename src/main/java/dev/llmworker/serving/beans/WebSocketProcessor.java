@@ -88,7 +88,7 @@ final class WebSocketProcessor implements Processor {
             }
         } catch (RequestException e) {
             RequestLog.refused(connection.requestId(), Caller.of(exchange).route(), e.error());
-            var error = new FrameWriter(false, id).failed(e.error());
+            var error = new FrameWriter(false, id).error(e.error());
             if (id != null || !connection.enqueue(_ -> connection.send(error))) {
                 connection.send(error);
             }
@@ -121,7 +121,7 @@ final class WebSocketProcessor implements Processor {
         var id = FrameId.json(CANCEL, value);
         if (!connection.prompts().end(id)) {
             connection.send(new FrameWriter(false, id)
-                    .failed(JsonError.of(404, "unknown_id", "no prompt of this id runs on this connection")));
+                    .error(JsonError.of(404, "unknown_id", "no prompt of this id runs on this connection")));
         }
     }
 
@@ -165,7 +165,7 @@ final class WebSocketProcessor implements Processor {
         try {
             var ending = generations.run(request, frames.caller, frames);
             end = ending.finished().reason() == FinishReason.ERROR
-                    ? frames.writer.failed(JsonError.failed(ending.finished()))
+                    ? frames.writer.error(JsonError.failed(ending.finished()))
                     : frames.writer.done(ending);
         } catch (RuntimeException e) {
             var error = JsonError.of(e);
@@ -176,7 +176,7 @@ final class WebSocketProcessor implements Processor {
             if (!frames.accepted) {
                 RequestLog.refused(connection.requestId(), frames.caller.route(), error);
             }
-            end = frames.writer.failed(error);
+            end = frames.writer.error(error);
         }
         frames.run.release();
         connection.send(end);

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.delivery;
 
+import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
@@ -8,8 +9,10 @@ import dev.llmworker.serving.connection.QuietStreams;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.EventWriter;
 import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.StreamEvent;
 import java.util.List;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -43,19 +46,35 @@ public final class SseWriter {
             EventWriter.OfTokens writer) {
         var stream = new SseWriter(client);
         stream.run(
-                () -> generations.run(request, new Caller(client, route), new Generations.Reader() {
-                    @Override
-                    public void accepted() {
-                        stream.open();
-                        stream.send(writer.began());
-                    }
+                () -> generations.run(request, new Caller(client, route), new Streamed(stream, writer)), writer);
+    }
 
-                    @Override
-                    public boolean token(GenerationEvent.Token token) {
-                        return stream.send(writer.token(token));
-                    }
-                }),
-                writer);
+    /// Streams one answer.
+    private static final class Streamed implements Generations.Reader {
+        private final SseWriter stream;
+        private final EventWriter.OfTokens writer;
+        private @Nullable Answer<?> answer;
+
+        Streamed(SseWriter stream, EventWriter.OfTokens writer) {
+            this.stream = stream;
+            this.writer = writer;
+        }
+
+        @Override
+        public void began(Answer<?> begun) {
+            answer = begun;
+        }
+
+        @Override
+        public void accepted() {
+            stream.open();
+            stream.send(writer.accepted(answer == null ? 0 : answer.promptTokens()));
+        }
+
+        @Override
+        public boolean token(GenerationEvent.Token token) {
+            return stream.send(writer.token(token));
+        }
     }
 
     /// Runs an answer to its end and ends the response, unless the request is refused.
@@ -128,10 +147,10 @@ public final class SseWriter {
     }
 
     /// @return false if the client has disconnected
-    public boolean send(List<String> events) {
+    public boolean send(List<StreamEvent> events) {
         for (var event : events) {
             liveness.said();
-            client.send("data: " + event + "\n\n");
+            client.send(event.text());
         }
         return !client.isGone();
     }

@@ -12,6 +12,7 @@ import dev.llmworker.text.chat.ToolCall;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 
 /// Collects an answer that is sent as a whole.
 ///
@@ -21,19 +22,24 @@ public final class WholeAnswer implements Choices.Reader {
     public static final long BYTES_PER_CHARACTER = 4;
 
     private final Caller caller;
-    private final StringBuilder text = new StringBuilder();
-    private final StringBuilder reasoning = new StringBuilder();
-    private final List<Call> calls = new ArrayList<>(0);
+    private final List<Piece> pieces = new ArrayList<>(1);
     private final List<GenerationEvent.Token> scored = new ArrayList<>(0);
     private long scoredBytes;
-    private long keptOfCalls;
+    private long pieceBytes;
 
     public WholeAnswer(Caller caller) {
         this.caller = caller;
     }
 
-    /// A call of a tool while its arguments grow.
-    private record Call(String id, String name, StringBuilder arguments) {}
+    /// A part of the answer while it grows.
+    ///
+    /// @param first its kind; of a call, its name
+    /// @param text of a call, its arguments
+    private record Piece(AnswerPart first, StringBuilder text) {
+        boolean isCall(int index) {
+            return first instanceof AnswerPart.CallStart start && start.index() == index;
+        }
+    }
 
     /// Runs a generation to its end.
     ///
@@ -43,13 +49,14 @@ public final class WholeAnswer implements Choices.Reader {
         if (ending.finished().reason() == FinishReason.ERROR) {
             throw new RequestException(JsonError.failed(ending.finished()));
         }
+        finished(ending);
         return ending;
     }
 
     @Override
     public boolean token(GenerationEvent.Token token) {
         if (token.parts().isEmpty()) {
-            text.append(token.text());
+            add(new AnswerPart.Content(token.text()));
         } else {
             token.parts().forEach(this::add);
         }
@@ -66,45 +73,90 @@ public final class WholeAnswer implements Choices.Reader {
     }
 
     private void add(AnswerPart part) {
+        pieceBytes += BYTES_PER_CHARACTER * part.characters();
         switch (part) {
-            case AnswerPart.Content(var more) -> text.append(more);
-            case AnswerPart.Reasoning(var more) -> reasoning.append(more);
-            case AnswerPart.CallStart(var _, var id, var name) -> {
-                calls.add(new Call(id, name, new StringBuilder()));
-                keptOfCalls += HeldEvent.OBJECT_BYTES + BYTES_PER_CHARACTER * (id.length() + name.length());
-            }
-            case AnswerPart.CallArguments(var index, var json) -> {
-                calls.get(index).arguments.append(json);
-                keptOfCalls += BYTES_PER_CHARACTER * json.length();
-            }
+            case AnswerPart.Content(var more) -> grow(part, more);
+            case AnswerPart.Reasoning(var more) -> grow(part, more);
+            case AnswerPart.CallStart _ -> begin(part);
+            case AnswerPart.CallArguments(var index, var json) ->
+                pieces.reversed().stream()
+                        .filter(piece -> piece.isCall(index))
+                        .findFirst()
+                        .orElseThrow()
+                        .text
+                        .append(json);
         }
+    }
+
+    private void grow(AnswerPart part, String more) {
+        if (more.isEmpty()) {
+            return;
+        }
+        if (pieces.isEmpty() || pieces.getLast().first.getClass() != part.getClass()) {
+            begin(part);
+        }
+        pieces.getLast().text.append(more);
+    }
+
+    private void begin(AnswerPart part) {
+        pieces.add(new Piece(part, new StringBuilder()));
+        pieceBytes += HeldEvent.OBJECT_BYTES;
     }
 
     @Override
     public long keptBytes() {
-        return BYTES_PER_CHARACTER * (text.length() + reasoning.length()) + keptOfCalls + scoredBytes;
+        return pieceBytes + scoredBytes;
     }
 
     /// The text for the user; the whole text if the request did not ask for parts.
     public String text() {
-        return text.toString();
+        return joined(AnswerPart.Content.class);
     }
 
     /// What the model thought; empty if it did not, or if the request did not ask for parts.
     public String reasoning() {
-        return reasoning.toString();
+        return joined(AnswerPart.Reasoning.class);
+    }
+
+    private String joined(Class<? extends AnswerPart> kind) {
+        return pieces.stream()
+                .filter(piece -> kind.isInstance(piece.first))
+                .map(Piece::text)
+                .collect(Collectors.joining());
     }
 
     /// The calls of tools, in their order.
     public List<ToolCall> calls() {
-        return calls.stream()
-                .map(call -> new ToolCall(call.id, call.name, call.arguments.toString()))
-                .toList();
+        var calls = new ArrayList<ToolCall>(0);
+        for (var piece : pieces) {
+            if (piece.first instanceof AnswerPart.CallStart(var _, var id, var name)) {
+                calls.add(new ToolCall(id, name, piece.text.toString()));
+            }
+        }
+        return calls;
+    }
+
+    /// All of the answer, as a stream of it would have it: each text is whole, and so are the arguments of each call.
+    public List<AnswerPart> parts() {
+        var parts = new ArrayList<AnswerPart>(pieces.size());
+        for (var piece : pieces) {
+            var text = piece.text.toString();
+            switch (piece.first) {
+                case AnswerPart.Content _ -> parts.add(new AnswerPart.Content(text));
+                case AnswerPart.Reasoning _ -> parts.add(new AnswerPart.Reasoning(text));
+                case AnswerPart.CallStart start -> {
+                    parts.add(start);
+                    parts.add(new AnswerPart.CallArguments(start.index(), text));
+                }
+                case AnswerPart.CallArguments _ -> throw new IllegalStateException("arguments without a call");
+            }
+        }
+        return parts;
     }
 
     /// Leaves calls out that are not for the client.
     public void keepCalls(Predicate<String> names) {
-        calls.removeIf(call -> !names.test(call.name));
+        pieces.removeIf(piece -> piece.first instanceof AnswerPart.CallStart start && !names.test(start.name()));
     }
 
     /// The tokens that have scores.

@@ -4,6 +4,7 @@ import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.serving.delivery.WholeAnswer;
 import dev.llmworker.serving.wire.Ending;
+import dev.llmworker.serving.wire.StreamEvent;
 import dev.llmworker.text.chat.AnswerPart;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,7 +26,7 @@ final class ChatWriter extends CompletionWriter {
     }
 
     @Override
-    List<String> began(int choice) {
+    List<StreamEvent> began(int choice) {
         var delta = new LinkedHashMap<String, Object>();
         delta.put("role", "assistant");
         delta.put("content", "");

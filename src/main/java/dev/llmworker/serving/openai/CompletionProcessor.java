@@ -11,6 +11,7 @@ import dev.llmworker.serving.delivery.Choices;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.SseWriter;
 import dev.llmworker.serving.delivery.WholeAnswer;
+import dev.llmworker.serving.request.ServedModel;
 import dev.llmworker.serving.request.ToolFields;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.JsonError;

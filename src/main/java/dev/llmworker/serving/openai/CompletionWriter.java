@@ -7,6 +7,7 @@ import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.EventWriter;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.StreamEvent;
 import dev.llmworker.text.chat.AnswerPart;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -21,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: one thread at a time.
 public abstract class CompletionWriter implements EventWriter {
-    static final String LAST_EVENT = "[DONE]";
+    static final StreamEvent LAST_EVENT = StreamEvent.of("[DONE]");
     private static final float LEAST_LOGPROB = -9999;
 
     private final Map<String, Object> head = new LinkedHashMap<>();
@@ -53,14 +54,14 @@ public abstract class CompletionWriter implements EventWriter {
     }
 
     /// One event, which is of one choice.
-    final String event(int choice, Map<String, ?> content, @Nullable Object logprobs, @Nullable String reason) {
+    final StreamEvent event(int choice, Map<String, ?> content, @Nullable Object logprobs, @Nullable String reason) {
         var event = new LinkedHashMap<>(head);
         event.put("choices", List.of(choice(choice, content, logprobs, reason)));
         // If usage comes at the end, all events have the member.
         if (includeUsage) {
             event.put("usage", null);
         }
-        return Json.text(event);
+        return StreamEvent.of(Json.text(event));
     }
 
     /// The members of a choice that carry a part of the answer.
@@ -97,18 +98,18 @@ public abstract class CompletionWriter implements EventWriter {
     }
 
     /// Sent when a choice is accepted.
-    List<String> began(int choice) {
+    List<StreamEvent> began(int choice) {
         return List.of();
     }
 
-    final List<String> token(int choice, GenerationEvent.Token token) {
+    final List<StreamEvent> token(int choice, GenerationEvent.Token token) {
         var scored = !token.scores().isEmpty();
         var parts = token.parts();
         // A token that adds nothing to see needs no event.
         if (parts.isEmpty() && (scored || !token.text().isEmpty())) {
             parts = List.of(new AnswerPart.Content(token.text()));
         }
-        var events = new ArrayList<String>(1);
+        var events = new ArrayList<StreamEvent>(1);
         for (var part : parts) {
             var scores = scored && events.isEmpty() ? logprobs(choice, List.of(token)) : null;
             events.add(event(choice, piece(part), scores, null));
@@ -117,8 +118,8 @@ public abstract class CompletionWriter implements EventWriter {
     }
 
     /// Sent when a choice has ended.
-    final List<String> finished(int choice, Ending ending) {
-        var events = new ArrayList<String>(1);
+    final List<StreamEvent> finished(int choice, Ending ending) {
+        var events = new ArrayList<StreamEvent>(1);
         for (var part : ending.finished().parts()) {
             events.add(event(choice, piece(part), null, null));
         }
@@ -127,19 +128,19 @@ public abstract class CompletionWriter implements EventWriter {
     }
 
     @Override
-    public final List<String> finished(Ending all) {
+    public final List<StreamEvent> finished(Ending all) {
         if (!includeUsage) {
             return List.of(LAST_EVENT);
         }
         var usage = new LinkedHashMap<>(head);
         usage.put("choices", List.of());
         usage.put("usage", usage(all));
-        return List.of(Json.text(usage), LAST_EVENT);
+        return List.of(StreamEvent.of(Json.text(usage)), LAST_EVENT);
     }
 
     @Override
-    public final String failed(JsonError error) {
-        return error.openAiJson();
+    public final StreamEvent failed(JsonError error) {
+        return StreamEvent.of(error.openAiJson());
     }
 
     /// A token's text. The bytes of one that is part of a character are written like those of Python: `\xe2\x80`.

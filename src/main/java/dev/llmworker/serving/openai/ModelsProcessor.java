@@ -3,6 +3,7 @@ package dev.llmworker.serving.openai;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.HttpClient;
+import dev.llmworker.serving.request.ServedModel;
 import dev.llmworker.serving.wire.RequestException;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;

@@ -5,6 +5,7 @@ import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.EventWriter;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.StreamEvent;
 import dev.llmworker.serving.wire.UsesRegex;
 import java.util.BitSet;
 import java.util.List;
@@ -17,7 +18,6 @@ import org.jspecify.annotations.Nullable;
 /// Threading: one answer, one thread.
 @UsesRegex("chunks of the engine; possessive, so it takes linear time")
 final class RelayWriter implements EventWriter {
-    private static final String DONE = "[DONE]";
     private static final Pattern REASON = Pattern.compile("\"finish_reason\"\\s*+:\\s*+\"");
 
     private final boolean includeUsage;
@@ -31,31 +31,33 @@ final class RelayWriter implements EventWriter {
         unfinished.set(0, choices);
     }
 
-    List<String> chunk(RelayEvent.Chunk chunk) {
+    List<StreamEvent> chunk(RelayEvent.Chunk chunk) {
         var json = Json.sound(chunk.json());
         if (chunk.isUsage()) {
-            return includeUsage ? List.of(json) : List.of();
+            return includeUsage ? List.of(StreamEvent.of(json)) : List.of();
         }
         last = json;
         if (REASON.matcher(json).find()) {
             ChunkAssembler.finishedChoices(json).forEach(unfinished::clear);
         }
-        return List.of(json);
+        return List.of(StreamEvent.of(json));
     }
 
     @Override
-    public List<String> finished(Ending ending) {
+    public List<StreamEvent> finished(Ending ending) {
         if (!ending.isCut()) {
-            return List.of(DONE);
+            return List.of(CompletionWriter.LAST_EVENT);
         }
         var before = last;
         return before == null
                 ? List.of(failed(RelayedCompletion.unanswered(ending.finished())))
-                : List.of(ChunkAssembler.ending(before, unfinished, ending.openAiReason()), DONE);
+                : List.of(
+                        StreamEvent.of(ChunkAssembler.ending(before, unfinished, ending.openAiReason())),
+                        CompletionWriter.LAST_EVENT);
     }
 
     @Override
-    public String failed(JsonError error) {
-        return error.openAiJson();
+    public StreamEvent failed(JsonError error) {
+        return StreamEvent.of(error.openAiJson());
     }
 }

@@ -129,16 +129,7 @@ public record RoutedCompletion(RouteTools tools, Generations generations, Vertx 
         /// The end of the last answer, with its last parts.
         Ending shown(Ending ending) {
             var finished = ending.finished();
-            return new Ending(
-                    new GenerationEvent.Finished(
-                            finished.reason(),
-                            finished.promptTokens(),
-                            finished.completionTokens(),
-                            finished.failure(),
-                            finished.isFault(),
-                            finished.reasoningTokens(),
-                            shown(finished.parts())),
-                    ending.timings());
+            return new Ending(finished.withParts(shown(finished.parts())), ending.timings());
         }
 
         private List<AnswerPart> shown(List<AnswerPart> parts) {

@@ -33,7 +33,7 @@ public final class ChatMessages {
 
     private static final String CALLS = "tool_calls";
     private static final String CALL_ID = "tool_call_id";
-    static final int MAX_CALLS = 128;
+    public static final int MAX_CALLS = 128;
     static final int MAX_ID_CHARACTERS = 256;
 
     /// The names of the functions that were called before, by the ids of the calls.
@@ -43,6 +43,17 @@ public final class ChatMessages {
 
     /// @throws RequestException naming the message, its field and its limit
     public static List<ChatMessage> read(RequestFields fields) {
+        var list = entries(fields);
+        var reader = new ChatMessages();
+        var messages = new ArrayList<ChatMessage>(list.size());
+        for (var entry : list) {
+            messages.add(reader.message(FIELD + "[" + messages.size() + "]", entry));
+        }
+        return messages;
+    }
+
+    /// The entries of `messages`, in OpenAI's API and in Anthropic's.
+    public static List<?> entries(RequestFields fields) {
         var value = fields.fields().get(FIELD);
         if (!(value instanceof List<?> list)) {
             throw value == null
@@ -53,12 +64,7 @@ public final class ChatMessages {
             throw RequestException.invalid(
                     FIELD, "messages has " + list.size() + " entries; it must have 1 to " + MAX_MESSAGES);
         }
-        var reader = new ChatMessages();
-        var messages = new ArrayList<ChatMessage>(list.size());
-        for (var entry : list) {
-            messages.add(reader.message(FIELD + "[" + messages.size() + "]", entry));
-        }
-        return messages;
+        return list;
     }
 
     private ChatMessage message(String at, @Nullable Object entry) {
@@ -82,9 +88,7 @@ public final class ChatMessages {
             throw RequestException.invalid(
                     at + ".content", at + ".content is missing; it must be a string or a list of text parts");
         }
-        var content = fields.fields().get("content") instanceof List<?> parts
-                ? text(at + ".content", parts)
-                : within(at, () -> anyText(fields, "content"));
+        var content = String.join("\n", within(at, () -> texts(fields, "content")));
         return switch (role) {
             case TOOL -> toolResult(at, fields, content);
             case ASSISTANT -> ChatMessage.assistant(content, reasoning(at, fields), calls(at, map));
@@ -121,7 +125,10 @@ public final class ChatMessages {
         return ChatMessage.toolResult(id, name, content);
     }
 
-    private static String id(String at, RequestFields fields, String name) {
+    /// The id of a call.
+    ///
+    /// @param at names the object that has it
+    public static String id(String at, RequestFields fields, String name) {
         var id = within(at, () -> fields.text(name));
         if (id.length() > MAX_ID_CHARACTERS) {
             throw RequestException.invalid(
@@ -186,24 +193,29 @@ public final class ChatMessages {
         }
     }
 
-    private static String text(String at, List<?> parts) {
+    /// The texts of a field, which is a string or a list of `{"type":"text","text":"…"}`; none if it is missing.
+    public static List<String> texts(RequestFields fields, String name) {
+        if (!(fields.fields().get(name) instanceof List<?> parts)) {
+            var text = fields.textOrNull(name);
+            return text == null ? List.of() : List.of(text);
+        }
         var texts = new ArrayList<String>(parts.size());
         for (var part : parts) {
-            var place = at + "[" + texts.size() + "]";
+            var place = name + "[" + texts.size() + "]";
             if (!(part instanceof Map<?, ?> map)) {
                 throw RequestFields.wrong(place, part, "an object with type and text");
             }
-            var fields = new RequestFields(map);
-            var type = within(place, () -> fields.text("type"));
+            var block = new RequestFields(map);
+            var type = within(place, () -> block.text("type"));
             if (!type.equals("text")) {
                 throw RequestException.invalid(
                         place + ".type",
                         place + ".type is \"" + RequestFields.shortened(type)
                                 + "\", which is not supported; it must be text");
             }
-            texts.add(within(place, () -> anyText(fields, "text")));
+            texts.add(within(place, () -> anyText(block, "text")));
         }
-        return String.join("\n", texts);
+        return texts;
     }
 
     private static String anyText(RequestFields fields, String name) {
@@ -211,7 +223,7 @@ public final class ChatMessages {
     }
 
     /// An error names the place of the object that has the wrong field.
-    static <T extends @Nullable Object> T within(String at, Supplier<T> reading) {
+    public static <T extends @Nullable Object> T within(String at, Supplier<T> reading) {
         try {
             return reading.get();
         } catch (RequestException e) {

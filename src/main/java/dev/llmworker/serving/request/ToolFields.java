@@ -65,15 +65,7 @@ public final class ToolFields {
     }
 
     private static List<Tool> tools(@Nullable Object value, Routes known, Set<String> routes) {
-        if (UnsupportedFields.asksForNothing(value)) {
-            return List.of();
-        }
-        if (!(value instanceof List<?> list)) {
-            throw RequestFields.wrong(TOOLS, value, "a list of objects");
-        }
-        if (list.size() > MAX_TOOLS) {
-            throw RequestException.invalid(TOOLS, "tools has " + list.size() + " entries; the limit is " + MAX_TOOLS);
-        }
+        var list = entries(value);
         var tools = new ArrayList<Tool>(list.size());
         var names = new HashSet<String>();
         for (var index = 0; index < list.size(); index++) {
@@ -92,7 +84,25 @@ public final class ToolFields {
         return tools;
     }
 
-    private static void add(String at, Tool tool, List<Tool> tools, Set<String> names) {
+    /// The entries of `tools`, in OpenAI's API and in Anthropic's.
+    public static List<?> entries(@Nullable Object tools) {
+        if (UnsupportedFields.asksForNothing(tools)) {
+            return List.of();
+        }
+        if (!(tools instanceof List<?> list)) {
+            throw RequestFields.wrong(TOOLS, tools, "a list of objects");
+        }
+        if (list.size() > MAX_TOOLS) {
+            throw RequestException.invalid(TOOLS, "tools has " + list.size() + " entries; the limit is " + MAX_TOOLS);
+        }
+        return list;
+    }
+
+    /// Adds a tool that has a name of its own.
+    ///
+    /// @param at names the field that has the name
+    /// @param names of the tools so far
+    public static void add(String at, Tool tool, List<Tool> tools, Set<String> names) {
         if (!names.add(tool.name())) {
             throw RequestException.invalid(
                     at, at + " is \"" + tool.name() + "\", which is the name of another tool, too");
@@ -137,7 +147,9 @@ public final class ToolFields {
     }
 
     /// The name of a function.
-    static String name(String at, RequestFields fields) {
+    ///
+    /// @param at names the object that has the name
+    public static String name(String at, RequestFields fields) {
         var name = ChatMessages.within(at, () -> fields.text("name"));
         if (name.length() > MAX_NAME_CHARACTERS || !name.chars().allMatch(ToolFields::isOfName)) {
             throw RequestFields.wrong(
@@ -158,7 +170,9 @@ public final class ToolFields {
     }
 
     /// The schema of a function's arguments, which are an object.
-    private static String parameters(String at, @Nullable Object schema) {
+    ///
+    /// @param at names the field that has it
+    public static String parameters(String at, @Nullable Object schema) {
         var object = new LinkedHashMap<Object, @Nullable Object>();
         object.put("type", "object");
         switch (schema) {

@@ -9,7 +9,7 @@ import java.util.Set;
 import java.util.StringTokenizer;
 import org.jspecify.annotations.Nullable;
 
-/// The fields of OpenAI's API, vLLM's and llama.cpp's that would change an answer, and that this worker's own engines
+/// The fields of OpenAI's API, Anthropic's, vLLM's and llama.cpp's that would change an answer, and that this worker's own engines
 /// do not have. Such a field is refused by its name, in whatever API it comes. A value that asks for nothing, such as
 /// null, an empty list or the default, is accepted. Fields that are in none of these tables are ignored.
 public final class UnsupportedFields {
@@ -29,6 +29,7 @@ public final class UnsupportedFields {
                     repetition_detection include_stop_str_in_output continue_final_message samplers sampler_seq
                     response_fields post_sampling_probs timings_per_token return_progress lora lora_path
                     custom_logit_processor thinking_forced_open logprobs reasoning thinking
+                    system stop_sequences output_config output_format container context_management mcp_servers fallbacks
                     thinking_token_budget max_reasoning_tokens input_prefix input_suffix input_extra"""),
             new Group(List.of(true), """
                     add_generation_prompt skip_special_tokens spaces_between_special_tokens detokenize

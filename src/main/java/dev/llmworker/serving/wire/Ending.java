@@ -30,14 +30,7 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
         }
         var timings = first.timings;
         return new Ending(
-                new GenerationEvent.Finished(
-                        first.finished.reason(),
-                        prompt,
-                        completion,
-                        first.finished.failure(),
-                        first.finished.isFault(),
-                        reasoning,
-                        List.of()),
+                first.finished.withTokens(prompt, completion, reasoning).withParts(List.of()),
                 new Timings(cached, timings.queuedNanos(), timings.firstTokenNanos(), timings.totalNanos()));
     }
 
@@ -53,29 +46,14 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
 
     private Ending ended(GenerationEvent.Finished last, long totalNanos) {
         return new Ending(
-                new GenerationEvent.Finished(
-                        last.reason(),
-                        finished.promptTokens(),
-                        finished.completionTokens(),
-                        last.failure(),
-                        last.isFault(),
-                        finished.reasoningTokens(),
-                        last.parts()),
+                last.withTokens(
+                        finished.promptTokens(), finished.completionTokens(), finished.reasoningTokens()),
                 new Timings(timings.cachedTokens(), timings.queuedNanos(), timings.firstTokenNanos(), totalNanos));
     }
 
     /// The same answer, ended for another reason.
     public Ending as(FinishReason reason) {
-        return new Ending(
-                new GenerationEvent.Finished(
-                        reason,
-                        finished.promptTokens(),
-                        finished.completionTokens(),
-                        finished.failure(),
-                        finished.isFault(),
-                        finished.reasoningTokens(),
-                        finished.parts()),
-                timings);
+        return new Ending(finished.as(reason), timings);
     }
 
     /// As clients read it: `stop`.

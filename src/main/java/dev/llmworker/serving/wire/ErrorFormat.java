@@ -7,8 +7,36 @@ import org.jspecify.annotations.Nullable;
 /// How errors are written, by the prefix of the path. It goes by path and not by route, because what is refused in
 /// front of the routes, and what has no route, needs it too.
 enum ErrorFormat {
+    /// `{"type":"error","error":{"type","message"}}`
+    ANTHROPIC("/v1/messages") {
+        @Override
+        Map<String, Object> fields(JsonError error) {
+            var said = new LinkedHashMap<String, Object>();
+            said.put("type", type(error.status()));
+            // By these words its clients know that a shorter prompt would do.
+            var isTooLong = error.code().equals("context_exceeded");
+            said.put("message", isTooLong ? "prompt is too long: " + error.message() : error.message());
+            var fields = new LinkedHashMap<String, Object>();
+            fields.put("type", "error");
+            fields.put("error", said);
+            return fields;
+        }
+
+        private static String type(int status) {
+            return switch (status) {
+                case 401 -> "authentication_error";
+                case 403 -> "permission_error";
+                case 404 -> "not_found_error";
+                case 413 -> "request_too_large";
+                case 429 -> "rate_limit_error";
+                case 503 -> "overloaded_error";
+                case 504 -> "timeout_error";
+                default -> status < 500 ? "invalid_request_error" : "api_error";
+            };
+        }
+    },
     /// `{"error":{"message","type","param","code"}}`
-    OPENAI("/v1/") {
+    OPENAI("/v1") {
         @Override
         Map<String, Object> fields(JsonError error) {
             var fields = new LinkedHashMap<String, Object>();
@@ -36,10 +64,16 @@ enum ErrorFormat {
 
     abstract Map<String, Object> fields(JsonError error);
 
+    /// Whether the path is the prefix, or below it.
+    private boolean covers(String path) {
+        return path.startsWith(prefix)
+                && (prefix.isEmpty() || path.length() == prefix.length() || path.charAt(prefix.length()) == '/');
+    }
+
     /// The first format whose prefix fits.
     static ErrorFormat of(@Nullable String path) {
         for (var format : values()) {
-            if (path != null && path.startsWith(format.prefix)) {
+            if (path != null && format.covers(path)) {
                 return format;
             }
         }

@@ -26,8 +26,8 @@ public final class FrameWriter implements EventWriter.OfTokens {
     }
 
     @Override
-    public List<String> token(GenerationEvent.Token token) {
-        return List.of(frame(token));
+    public List<StreamEvent> token(GenerationEvent.Token token) {
+        return List.of(StreamEvent.of(frame(token)));
     }
 
     public String frame(GenerationEvent.Token token) {
@@ -47,8 +47,8 @@ public final class FrameWriter implements EventWriter.OfTokens {
     }
 
     @Override
-    public List<String> finished(Ending ending) {
-        return List.of(done(ending));
+    public List<StreamEvent> finished(Ending ending) {
+        return List.of(StreamEvent.of(done(ending)));
     }
 
     /// The frame that ends a generation. Without `details` it gives the reason only of a cancelled one, so that old
@@ -66,7 +66,12 @@ public final class FrameWriter implements EventWriter.OfTokens {
     }
 
     @Override
-    public String failed(JsonError error) {
+    public StreamEvent failed(JsonError error) {
+        return StreamEvent.of(error(error));
+    }
+
+    /// The frame that says what is wrong.
+    public String error(JsonError error) {
         return opened(error.fields());
     }
 

@@ -157,6 +157,10 @@ public record JsonError(
         return Json.text(ErrorFormat.OPENAI.fields(this));
     }
 
+    public String anthropicJson() {
+        return Json.text(ErrorFormat.ANTHROPIC.fields(this));
+    }
+
     /// Answers `request`, unless an answer has been begun.
     public void answer(HttpServerRequest request) {
         var response = request.response();

@@ -1,4 +1,4 @@
-package dev.llmworker.serving.openai;
+package dev.llmworker.serving.request;
 
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.Readiness;
@@ -8,13 +8,13 @@ import dev.llmworker.serving.wire.RequestFields;
 import java.util.Map;
 
 /// The one model that requests may name.
-record ServedModel(Generator generator) {
+public record ServedModel(Generator generator) {
     private static final String FIELD = "model";
 
     /// What clients call it.
     ///
     /// @throws RequestException while it loads, and when that has failed
-    String id() {
+    public String id() {
         return generator
                 .modelId()
                 .orElseThrow(() -> new RequestException(
@@ -27,7 +27,7 @@ record ServedModel(Generator generator) {
     /// As [#id()], for a request that names this model, or none.
     ///
     /// @throws RequestException when it names another one
-    String id(Map<?, ?> body) {
+    public String id(Map<?, ?> body) {
         var named = new RequestFields(body).textOrNull(FIELD);
         return named == null ? id() : id(named);
     }
@@ -35,7 +35,7 @@ record ServedModel(Generator generator) {
     /// As [#id()], for a request that names a model.
     ///
     /// @throws RequestException when it names another one
-    String id(String named) {
+    public String id(String named) {
         var served = id();
         if (named.equals(served)) {
             return served;

@@ -1,0 +1,222 @@
+package dev.llmworker.serving.anthropic;
+
+import dev.llmworker.serving.request.ChatMessages;
+import dev.llmworker.serving.request.ToolFields;
+import dev.llmworker.serving.wire.Json;
+import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.serving.wire.RequestFields;
+import dev.llmworker.text.chat.ChatMessage;
+import dev.llmworker.text.chat.ToolCall;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/// Reads `system` and `messages` of Anthropic's API as turns for a chat template.
+///
+/// - Turns of the same role that follow each other become one.
+/// - Results of tools come before the text of their message.
+/// - What the assistant thought is its reasoning. Thinking that only its own server can read is left out.
+final class Conversation {
+    private static final String MESSAGES = "messages";
+    private static final String CONTENT = "content";
+    private static final String TYPE = "type";
+    private static final String TEXT = "text";
+    private static final String INPUT = "input";
+    private static final String SYSTEM = "system";
+    private static final String USER = "user";
+    private static final String ASSISTANT = "assistant";
+
+    /// Claude Code writes this text before its instructions. It changes with each request, and would keep the worker
+    /// from reusing the cached prefix after it.
+    private static final String BILLING = "x-anthropic-billing-header:";
+
+    private static final String ERROR = "Error: ";
+
+    private final List<ChatMessage> turns = new ArrayList<>();
+    /// The names of the tools that were called before, by the ids of the calls.
+    private final Map<String, String> called = new HashMap<>();
+
+    private Conversation() {}
+
+    /// @throws RequestException naming the message, its block and its limit
+    static List<ChatMessage> read(RequestFields fields) {
+        var entries = ChatMessages.entries(fields);
+        var reader = new Conversation();
+        var system = ChatMessages.texts(fields, SYSTEM).stream()
+                .filter(text -> !text.startsWith(BILLING))
+                .collect(Collectors.joining("\n"));
+        if (!system.isEmpty()) {
+            reader.turns.add(new ChatMessage(SYSTEM, system));
+        }
+        for (var index = 0; index < entries.size(); index++) {
+            reader.message(MESSAGES + "[" + index + "]", entries.get(index));
+        }
+        if (reader.turns.getLast().role().equals(ASSISTANT)) {
+            throw RequestException.invalid(
+                    MESSAGES,
+                    "messages ends with a turn of the assistant; to continue it is not supported: the last turn must"
+                            + " be the user's");
+        }
+        return reader.turns;
+    }
+
+    private void message(String at, @Nullable Object entry) {
+        if (!(entry instanceof Map<?, ?> map)) {
+            throw RequestFields.wrong(at, entry, "an object with role and content");
+        }
+        var fields = new RequestFields(map);
+        var role = ChatMessages.within(at, () -> fields.text("role"));
+        if (!fields.has(CONTENT)) {
+            throw RequestException.invalid(
+                    at + "." + CONTENT, at + "." + CONTENT + " is missing; it must be a string or a list of blocks");
+        }
+        switch (role) {
+            case USER -> user(at, fields);
+            case ASSISTANT -> assistant(at, fields);
+            case SYSTEM ->
+                turns.add(new ChatMessage(
+                        SYSTEM, String.join("\n", ChatMessages.within(at, () -> ChatMessages.texts(fields, CONTENT)))));
+            default ->
+                throw RequestException.invalid(
+                        at + ".role",
+                        at + ".role is \"" + RequestFields.shortened(role) + "\"; it must be user or assistant");
+        }
+    }
+
+    /// A block of a message.
+    private record Block(String at, String type, RequestFields fields) {
+        String text(String name) {
+            var text = ChatMessages.within(at, () -> fields.textOrNull(name));
+            if (text == null) {
+                throw RequestException.invalid(
+                        at + "." + name, at + "." + name + " is missing; it must be a string");
+            }
+            return text;
+        }
+
+        RequestException unsupported(String supported) {
+            return RequestException.invalid(
+                    at + "." + TYPE,
+                    at + "." + TYPE + " is \"" + RequestFields.shortened(type)
+                            + "\", which is not supported; it must be " + supported);
+        }
+    }
+
+    private static List<Block> blocks(String at, RequestFields message) {
+        var place = at + "." + CONTENT;
+        return switch (message.fields().get(CONTENT)) {
+            case String text -> List.of(new Block(at, TEXT, new RequestFields(Map.of(TEXT, text))));
+            case List<?> list -> {
+                var blocks = new ArrayList<Block>(list.size());
+                for (var entry : list) {
+                    var here = place + "[" + blocks.size() + "]";
+                    if (!(entry instanceof Map<?, ?> map)) {
+                        throw RequestFields.wrong(here, entry, "an object with a type");
+                    }
+                    var fields = new RequestFields(map);
+                    blocks.add(new Block(here, ChatMessages.within(here, () -> fields.text(TYPE)), fields));
+                }
+                yield blocks;
+            }
+            case null, default ->
+                throw RequestFields.wrong(place, message.fields().get(CONTENT), "a string or a list of blocks");
+        };
+    }
+
+    private void user(String at, RequestFields message) {
+        var texts = new ArrayList<String>();
+        var results = 0;
+        for (var block : blocks(at, message)) {
+            switch (block.type) {
+                case TEXT -> texts.add(block.text(TEXT));
+                case "tool_result" -> {
+                    turns.add(result(block));
+                    results++;
+                }
+                default -> throw block.unsupported("text or tool_result");
+            }
+        }
+        if (!texts.isEmpty() || results == 0) {
+            add(ChatMessage.user(String.join("\n", texts)));
+        }
+    }
+
+    private ChatMessage result(Block block) {
+        var id = ChatMessages.id(block.at, block.fields, "tool_use_id");
+        var name = called.get(id);
+        if (name == null) {
+            throw RequestException.invalid(
+                    block.at + ".tool_use_id",
+                    block.at + ".tool_use_id is \"" + RequestFields.shortened(id)
+                            + "\"; it must be the id of one of the tool_use blocks before it");
+        }
+        var text = String.join(
+                "\n", ChatMessages.within(block.at, () -> ChatMessages.texts(block.fields, CONTENT)));
+        var isError = ChatMessages.within(block.at, () -> block.fields.flag("is_error", false));
+        return ChatMessage.toolResult(id, name, isError && !text.startsWith(ERROR) ? ERROR + text : text);
+    }
+
+    private void assistant(String at, RequestFields message) {
+        var texts = new ArrayList<String>();
+        var thoughts = new ArrayList<String>();
+        var calls = new LinkedHashMap<String, ToolCall>();
+        for (var block : blocks(at, message)) {
+            switch (block.type) {
+                case TEXT -> texts.add(block.text(TEXT));
+                case "thinking" -> thoughts.add(block.text("thinking"));
+                case "redacted_thinking" -> {}
+                case "tool_use" -> {
+                    var call = call(block);
+                    if (calls.putIfAbsent(call.id(), call) != null) {
+                        throw RequestException.invalid(
+                                block.at + ".id",
+                                block.at + ".id is \"" + RequestFields.shortened(call.id())
+                                        + "\", which is the id of another call, too");
+                    }
+                }
+                default -> throw block.unsupported("text, thinking, redacted_thinking or tool_use");
+            }
+        }
+        if (calls.size() > ChatMessages.MAX_CALLS) {
+            throw RequestException.invalid(
+                    at + "." + CONTENT,
+                    at + "." + CONTENT + " has " + calls.size() + " tool_use blocks; the limit is "
+                            + ChatMessages.MAX_CALLS);
+        }
+        add(ChatMessage.assistant(
+                String.join("\n", texts), String.join("\n", thoughts), List.copyOf(calls.values())));
+    }
+
+    private ToolCall call(Block block) {
+        var id = ChatMessages.id(block.at, block.fields, "id");
+        var name = ToolFields.name(block.at, block.fields);
+        called.put(id, name);
+        return switch (block.fields.fields().get(INPUT)) {
+            case null -> new ToolCall(id, name, "{}");
+            case Map<?, ?> input -> new ToolCall(id, name, Json.text(input));
+            case Object other -> throw RequestFields.wrong(block.at + "." + INPUT, other, "an object");
+        };
+    }
+
+    /// Adds a turn, or more of the last one.
+    private void add(ChatMessage turn) {
+        var last = turns.isEmpty() ? null : turns.getLast();
+        if (last == null || !last.role().equals(turn.role())) {
+            turns.add(turn);
+            return;
+        }
+        turns.removeLast();
+        var calls = Stream.concat(last.toolCalls().stream(), turn.toolCalls().stream()).toList();
+        turns.add(new ChatMessage(
+                turn.role(), joined(last.content(), turn.content()), calls, joined(last.reasoning(), turn.reasoning()), "", ""));
+    }
+
+    private static String joined(String first, String second) {
+        return first.isEmpty() || second.isEmpty() ? first + second : first + "\n" + second;
+    }
+}

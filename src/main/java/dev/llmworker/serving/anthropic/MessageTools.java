@@ -1,0 +1,105 @@
+package dev.llmworker.serving.anthropic;
+
+import dev.llmworker.serving.request.ChatMessages;
+import dev.llmworker.serving.request.ToolFields;
+import dev.llmworker.serving.request.UnsupportedFields;
+import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.serving.wire.RequestFields;
+import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.chat.ToolChoice;
+import dev.llmworker.text.chat.ToolUse;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/// Reads which functions a model may call: `tools` and `tool_choice` of Anthropic's API. Its own tools, such as
+/// `web_search_20250305`, are refused by their type.
+final class MessageTools {
+    private static final String TOOLS = "tools";
+    private static final String CHOICE = "tool_choice";
+    private static final String SCHEMA = "input_schema";
+    /// What would change the prompt or who may call.
+    private static final List<String> UNSUPPORTED = List.of("input_examples", "defer_loading");
+
+    private static final String CALLERS = "allowed_callers";
+
+    private MessageTools() {}
+
+    /// @throws RequestException naming the field, its value and its limit
+    static ToolUse read(RequestFields fields) {
+        var entries = ToolFields.entries(fields.fields().get(TOOLS));
+        var tools = new ArrayList<Tool>(entries.size());
+        var names = new HashSet<String>();
+        for (var index = 0; index < entries.size(); index++) {
+            var at = TOOLS + "[" + index + "]";
+            ToolFields.add(at + ".name", tool(at, entries.get(index)), tools, names);
+        }
+        var choice = new RequestFields(fields.object(CHOICE));
+        var parallel = !ChatMessages.within(CHOICE, () -> choice.flag("disable_parallel_tool_use", false));
+        return new ToolUse(tools, choice(choice, tools), parallel);
+    }
+
+    private static Tool tool(String at, @Nullable Object entry) {
+        if (!(entry instanceof Map<?, ?> map)) {
+            throw RequestFields.wrong(at, entry, "an object with name and input_schema");
+        }
+        var fields = new RequestFields(map);
+        var type = ChatMessages.within(at, () -> fields.textOrNull("type"));
+        if (type != null && !type.equals("custom")) {
+            throw RequestException.invalid(
+                    at + ".type",
+                    at + ".type is \"" + RequestFields.shortened(type)
+                            + "\", which is not supported; it must be custom");
+        }
+        for (var name : UNSUPPORTED) {
+            if (!UnsupportedFields.asksForNothing(map.get(name))) {
+                throw RequestException.invalid(at + "." + name, at + "." + name + " is not supported");
+            }
+        }
+        if (!UnsupportedFields.asksForNothing(map.get(CALLERS))
+                && !List.of("direct").equals(map.get(CALLERS))) {
+            throw RequestFields.wrong(at + "." + CALLERS, map.get(CALLERS), "[\"direct\"]");
+        }
+        if (map.get(SCHEMA) == null) {
+            throw RequestException.invalid(
+                    at + "." + SCHEMA, at + "." + SCHEMA + " is missing; it must be a JSON schema of an object");
+        }
+        return new Tool(
+                ToolFields.name(at, fields),
+                Objects.requireNonNullElse(ChatMessages.within(at, () -> fields.textOrNull("description")), ""),
+                ToolFields.parameters(at + "." + SCHEMA, map.get(SCHEMA)),
+                ChatMessages.within(at, () -> fields.flag("strict", false)));
+    }
+
+    private static ToolChoice choice(RequestFields choice, List<Tool> tools) {
+        if (choice.fields().isEmpty()) {
+            return tools.isEmpty() ? ToolChoice.NONE : ToolChoice.AUTO;
+        }
+        var type = ChatMessages.within(CHOICE, () -> choice.text("type"));
+        return switch (type) {
+            case "none" -> ToolChoice.NONE;
+            case "auto" -> tools.isEmpty() ? ToolChoice.NONE : ToolChoice.AUTO;
+            case "any" -> {
+                if (tools.isEmpty()) {
+                    throw RequestException.invalid(CHOICE + ".type", "tool_choice.type is \"any\", which needs tools");
+                }
+                yield ToolChoice.REQUIRED;
+            }
+            case "tool" -> named(choice, tools);
+            default -> throw RequestFields.wrong(CHOICE + ".type", type, "auto, any, tool or none");
+        };
+    }
+
+    private static ToolChoice named(RequestFields choice, List<Tool> tools) {
+        var name = ToolFields.name(CHOICE, choice);
+        if (tools.stream().noneMatch(tool -> tool.name().equals(name))) {
+            throw RequestException.invalid(
+                    CHOICE + ".name",
+                    "tool_choice.name is \"" + name + "\", which is not the name of one of the tools");
+        }
+        return new ToolChoice.Named(name);
+    }
+}
