@@ -28,7 +28,7 @@ import org.slf4j.LoggerFactory;
 /// Generates in this process: one engine thread loads the model, then decodes for all sequences together.
 ///
 /// Threading: any thread submits. The caller's thread encodes a short prompt. [LongPrompts] encodes long
-/// prompts and those that a chat template renders. Only the engine thread touches the decoder.
+/// prompts, those that a chat template renders, and those whose answer has a format. Only the engine thread touches the decoder.
 public final class InProcessGenerator implements Generator {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
     /// The system may run some other thread first, so one yield for each hop is not always enough.
@@ -45,6 +45,7 @@ public final class InProcessGenerator implements Generator {
     private final Throughput throughput;
     private final LongPrompts longPrompts = new LongPrompts();
     private final LongPrompts conversations = LongPrompts.conversations();
+    private final LongPrompts formats = LongPrompts.formats();
     private final Thread engine;
     private volatile Readiness readiness = new Readiness.Loading();
     private volatile @Nullable Loaded loaded;
@@ -160,6 +161,9 @@ public final class InProcessGenerator implements Generator {
         if (LongPrompts.isLong(request)) {
             return longPrompts.encode(() -> encodeWhileWanted(request, submittedNanos, current, offer), left);
         }
+        if (LongPrompts.hasFormat(request)) {
+            return formats.encode(() -> encodeWhileWanted(request, submittedNanos, current, offer), left);
+        }
         if (request.prompt() instanceof Prompt.Chat && current.model.prompts().rendersTemplate()) {
             return conversations.encode(() -> encodeWhileWanted(request, submittedNanos, current, offer), left);
         }
@@ -216,7 +220,7 @@ public final class InProcessGenerator implements Generator {
 
     /// How many requests wait, run, or have their prompt encoded.
     int underWay() {
-        return throughput.present() + longPrompts.underWay() + conversations.underWay();
+        return throughput.present() + longPrompts.underWay() + conversations.underWay() + formats.underWay();
     }
 
     private void run(LanguageModel.Loader loader, LoadListener listener) {
@@ -338,6 +342,7 @@ public final class InProcessGenerator implements Generator {
         closing = true;
         longPrompts.close();
         conversations.close();
+        formats.close();
         engine.interrupt();
         boolean interrupted = false;
         try {
