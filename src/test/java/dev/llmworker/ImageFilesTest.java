@@ -94,4 +94,18 @@ class ImageFilesTest {
                 preset, json(".runpod/tests.json").at("/config/env/0/value").asText());
         assertTrue(json(".runpod/tests.json").at("/tests/0/input/prompt").isTextual());
     }
+
+    /// A worker that is out of memory must not stay as a process that answers nothing.
+    @Test
+    void theLauncherAndTheImagesEndAWorkerThatIsOutOfMemory() throws Exception {
+        var arguments = Files.readString(Path.of("src/main/jvm/java.args"));
+        assertTrue(arguments.lines().anyMatch("-XX:+ExitOnOutOfMemoryError"::equals), arguments);
+        assertTrue(Files.readString(Path.of("worker")).contains("\"@$root/src/main/jvm/java.args\""));
+        var starts = Files.readString(Path.of("Dockerfile"))
+                .lines()
+                .filter(line -> line.startsWith("ENTRYPOINT"))
+                .toList();
+        assertEquals(2, starts.size());
+        starts.forEach(start -> assertTrue(start.contains("\"@/opt/worker/java.args\""), start));
+    }
 }

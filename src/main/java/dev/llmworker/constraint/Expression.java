@@ -1,6 +1,9 @@
 package dev.llmworker.constraint;
 
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Set;
 
 /// What an answer must look like. Formats of tool calls are put together from these.
 ///
@@ -95,26 +98,30 @@ public sealed interface Expression {
         public record Item(Expression body, boolean isRequired) {}
     }
 
-    /// The length of its texts.
+    /// The length of its texts. A text counts once, in however many parts it is: each argument of a tool has the
+    /// whole schema.
     default long characters() {
-        return switch (this) {
-            case Literal(var text) -> text.length();
-            case ControlToken _ -> 0;
-            case Json json -> json.schema().length();
-            case SchemaText text -> text.schema().length();
-            case Pattern(var regex) -> regex.length();
-            case TextUntil(var end) -> end.length();
-            case Sequence(var parts) ->
-                parts.stream().mapToLong(Expression::characters).sum();
-            case Choice(var options) ->
-                options.stream().mapToLong(Expression::characters).sum();
-            case Repeat repeat -> repeat.body().characters();
-            case Listing(var separator, var items) ->
-                separator.length()
-                        + items.stream()
-                                .mapToLong(item -> item.body().characters())
-                                .sum();
-        };
+        Set<String> texts = Collections.newSetFromMap(new IdentityHashMap<>());
+        collect(texts);
+        return texts.stream().mapToLong(String::length).sum();
+    }
+
+    private void collect(Set<String> texts) {
+        switch (this) {
+            case Literal(var text) -> texts.add(text);
+            case ControlToken _ -> {}
+            case Json json -> texts.add(json.schema());
+            case SchemaText text -> texts.add(text.schema());
+            case Pattern(var regex) -> texts.add(regex);
+            case TextUntil(var end) -> texts.add(end);
+            case Sequence(var parts) -> parts.forEach(part -> part.collect(texts));
+            case Choice(var options) -> options.forEach(option -> option.collect(texts));
+            case Repeat repeat -> repeat.body().collect(texts);
+            case Listing(var separator, var items) -> {
+                texts.add(separator);
+                items.forEach(item -> item.body().collect(texts));
+            }
+        }
     }
 
     static Expression literal(String text) {

@@ -15,6 +15,7 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 
 /// Turns an expression into a grammar.
 final class ExpressionCompiler {
@@ -23,13 +24,32 @@ final class ExpressionCompiler {
     /// By their text: many expressions may be about parts of the same schema.
     private final Map<String, SchemaDocument> documents = new HashMap<>();
     /// All expressions spend from the same.
-    private final Work work = new Work("$");
+    private final Work work;
 
-    private ExpressionCompiler() {}
+    private ExpressionCompiler(Work work) {
+        this.work = work;
+    }
 
     /// @throws ConstraintException if it cannot be enforced
     static Grammar compile(Expression expression) {
-        var compiler = new ExpressionCompiler();
+        return compile(expression, new Work("$"));
+    }
+
+    /// As [Constraint#firstFaulty].
+    static OptionalInt firstFaulty(List<Expression> expressions) {
+        var work = new Work("$");
+        for (var i = 0; i < expressions.size(); i++) {
+            try {
+                var _ = compile(expressions.get(i), work);
+            } catch (ConstraintException _) {
+                return work.isSpent() && i > 0 ? OptionalInt.empty() : OptionalInt.of(i);
+            }
+        }
+        return OptionalInt.empty();
+    }
+
+    private static Grammar compile(Expression expression, Work work) {
+        var compiler = new ExpressionCompiler(work);
         var root = compiler.grammar.node();
         compiler.emit(expression, root, compiler.grammar.end());
         return compiler.grammar.build(root);

@@ -53,6 +53,10 @@ final class Work {
         }
     }
 
+    boolean isSpent() {
+        return spent.steps > Limits.COMPILE_STEPS;
+    }
+
     ConstraintException rejected(String problem) {
         return new ConstraintException(path, problem);
     }

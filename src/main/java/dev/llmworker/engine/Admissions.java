@@ -233,12 +233,12 @@ final class Admissions {
     /// The field whose constraint cannot be enforced.
     private String culprit(GenerationRequest request) {
         var parts = request.parts();
-        for (var tool : parts == null ? List.<Tool>of() : parts.tools().callable()) {
-            try {
-                compiled(new Expression.Json(tool.parameters()));
-            } catch (ConstraintException _) {
-                return "tools: the parameters of " + tool.name();
-            }
+        var tools = parts == null ? List.<Tool>of() : parts.tools().callable();
+        var faulty = Constraint.firstFaulty(tools.stream()
+                .<Expression>map(tool -> new Expression.Json(tool.parameters()))
+                .toList());
+        if (faulty.isPresent()) {
+            return "tools: the parameters of " + tools.get(faulty.getAsInt()).name();
         }
         return request.format() == null ? "tools" : request.format().field();
     }

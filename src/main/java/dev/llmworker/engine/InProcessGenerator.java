@@ -34,7 +34,8 @@ import org.slf4j.LoggerFactory;
 /// Generates in this process: one engine thread loads the model, then decodes for all sequences together.
 ///
 /// Threading: any thread submits. The caller's thread encodes a short prompt. [LongPrompts] encodes long
-/// prompts and those that a chat template renders. Only the engine thread touches the decoder.
+/// prompts, those that a chat template renders, and those whose answer has a format. Only the engine thread touches
+/// the decoder.
 public final class InProcessGenerator implements Generator, ModelTokens {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
     /// The system may run some other thread first, so one yield for each hop is not always enough.
@@ -51,6 +52,7 @@ public final class InProcessGenerator implements Generator, ModelTokens {
     private final Throughput throughput;
     private final LongPrompts longPrompts = new LongPrompts();
     private final LongPrompts conversations = LongPrompts.conversations();
+    private final LongPrompts formats = LongPrompts.formats();
     private final Thread engine;
     private volatile Readiness readiness = new Readiness.Loading();
     private volatile @Nullable Loaded loaded;
@@ -166,6 +168,9 @@ public final class InProcessGenerator implements Generator, ModelTokens {
         if (LongPrompts.isLong(request)) {
             return longPrompts.encode(() -> encodeWhileWanted(request, submittedNanos, current, offer), left);
         }
+        if (LongPrompts.hasFormat(request)) {
+            return formats.encode(() -> encodeWhileWanted(request, submittedNanos, current, offer), left);
+        }
         if (request.prompt() instanceof Prompt.Chat && current.model.prompts().rendersTemplate()) {
             return conversations.encode(() -> encodeWhileWanted(request, submittedNanos, current, offer), left);
         }
@@ -186,7 +191,7 @@ public final class InProcessGenerator implements Generator, ModelTokens {
     public Future<int[]> encode(Prompt prompt, Beginning beginning, List<Tool> tools) {
         var current = ready();
         Callable<int[]> encoding = () -> current.admissions.tokens(prompt, beginning, tools);
-        if (LongPrompts.isLong(prompt, tools)) {
+        if (LongPrompts.isLong(prompt, tools, null)) {
             return longPrompts.submit(encoding);
         }
         if (prompt instanceof Prompt.Chat && current.model.prompts().rendersTemplate()) {
@@ -247,7 +252,7 @@ public final class InProcessGenerator implements Generator, ModelTokens {
 
     /// How many requests wait, run, or have their prompt encoded.
     int underWay() {
-        return throughput.present() + longPrompts.underWay() + conversations.underWay();
+        return throughput.present() + longPrompts.underWay() + conversations.underWay() + formats.underWay();
     }
 
     private void run(LanguageModel.Loader loader, LoadListener listener) {
@@ -369,6 +374,7 @@ public final class InProcessGenerator implements Generator, ModelTokens {
         closing = true;
         longPrompts.close();
         conversations.close();
+        formats.close();
         engine.interrupt();
         boolean interrupted = false;
         try {

@@ -1,5 +1,6 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.generation.AnswerFormat;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Lease;
@@ -18,11 +19,13 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// Encodes prompts whose encoding may take long, a few at a time, on threads of its own. It would otherwise
 /// occupy the threads that serve all other requests. There is one for long prompts, which take
 /// seconds. Another is for conversations: a model's chat template may take its
-/// five seconds for each.
+/// five seconds for each. A third is for answers with a format: compiling one may take a second, and one is
+/// compiled at a time.
 ///
 /// Threading: any thread.
 final class LongPrompts implements AutoCloseable {
@@ -62,6 +65,15 @@ final class LongPrompts implements AutoCloseable {
                 MAX_CONVERSATIONS_WAITING + " conversations");
     }
 
+    /// For requests whose answer has a format, or may have calls of tools.
+    static LongPrompts formats() {
+        return new LongPrompts(
+                "formats-",
+                Math.max(2, Runtime.getRuntime().availableProcessors()),
+                MAX_CONVERSATIONS_WAITING,
+                MAX_CONVERSATIONS_WAITING + " requests with a format or tools");
+    }
+
     /// @param waiting how many prompts may wait for a thread
     /// @param these what the message calls them
     private LongPrompts(String name, int count, int waiting, String these) {
@@ -78,18 +90,37 @@ final class LongPrompts implements AutoCloseable {
 
     static boolean isLong(GenerationRequest request) {
         var parts = request.parts();
-        return isLong(request.prompt(), parts == null ? List.of() : parts.tools().offered());
+        return isLong(request.prompt(), parts == null ? List.of() : parts.tools().offered(), request.format());
     }
 
     /// @param offered what the model learns of
-    static boolean isLong(Prompt prompt, List<Tool> offered) {
+    static boolean isLong(Prompt prompt, List<Tool> offered, @Nullable AnswerFormat answer) {
         var texts = switch (prompt) {
             case Prompt.Raw(String text) -> Stream.of(text);
             case Prompt.Chat chat -> chat.messages().stream().flatMap(ChatMessage::texts);
         };
         var tools =
                 offered.stream().flatMap(tool -> Stream.of(tool.name(), tool.description(), tool.parameters()));
-        return Stream.concat(texts, tools).mapToLong(String::length).sum() >= LONG_CHARACTERS;
+        var format = switch (answer) {
+            case null -> Stream.<String>of();
+            case AnswerFormat.Json json -> Stream.of(json.schema());
+            case AnswerFormat.Pattern pattern -> Stream.of(pattern.regex());
+            case AnswerFormat.Choice choice -> choice.options().stream();
+        };
+        return Stream.of(texts, tools, format)
+                        .flatMap(all -> all)
+                        .mapToLong(String::length)
+                        .sum()
+                >= LONG_CHARACTERS;
+    }
+
+    /// Whether something must be compiled for the answer.
+    static boolean hasFormat(GenerationRequest request) {
+        var parts = request.parts();
+        return request.format() != null
+                || parts != null
+                        && (!parts.tools().callable().isEmpty()
+                                || parts.maxReasoningTokens().isPresent());
     }
 
     /// @param encoding makes the sequence and puts it into the waiting queue

@@ -46,6 +46,8 @@ public record GenerationRequest(
     public static final int MAX_STOPS = 8;
     public static final int MAX_STOP_TOKENS = 64;
     public static final int MAX_STOP_CHARACTERS = 256;
+    /// Nested empty lists are so much larger than their text.
+    private static final long PARSED_BYTES_PER_CHARACTER = 40;
 
     public GenerationRequest {
         stop = List.copyOf(stop);
@@ -178,6 +180,23 @@ public record GenerationRequest(
             format = request.format;
             parts = request.parts;
         }
+    }
+
+    /// About how many bytes it takes to encode the prompt, beside its texts: the JSON of tools and of calls is parsed
+    /// and changed for the template.
+    public long encodingBytes() {
+        var calls = prompt instanceof Prompt.Chat chat
+                ? chat.messages().stream()
+                        .flatMap(message -> message.toolCalls().stream())
+                        .mapToLong(call -> call.arguments().length())
+                        .sum()
+                : 0;
+        var tools = parts == null
+                ? 0
+                : parts.tools().offered().stream()
+                        .mapToLong(tool -> tool.parameters().length())
+                        .sum();
+        return PARSED_BYTES_PER_CHARACTER * (calls + tools);
     }
 
     /// The most tokens to generate, including the default; the context may hold fewer.

@@ -4,6 +4,7 @@ package dev.llmworker.stats;
 ///
 /// @param operation OpenTelemetry's name for it: `chat` or `text_completion`
 /// @param reason why it ended: `stop`, `tool_calls`, `length`, `cancelled`, `timeout`, `error`
+/// @param promptTokens 0 for one more answer to a prompt that counts with another answer
 /// @param cachedTokens prompt tokens that came from the prefix cache
 /// @param wastedTokens generated tokens that no client was there to read
 /// @param queuedNanos until the engine began with it; negative if unknown

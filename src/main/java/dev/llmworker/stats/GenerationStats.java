@@ -40,7 +40,10 @@ final class GenerationStats {
             default -> "";
         };
         durations.record(new Outcome(operation, errorType), ended.totalNanos() / NANOS);
-        tokens.record(new TokenKind(operation, "input"), ended.promptTokens());
+        // With 0 it is not known, or counts with another answer.
+        if (ended.promptTokens() > 0) {
+            tokens.record(new TokenKind(operation, "input"), ended.promptTokens());
+        }
         tokens.record(new TokenKind(operation, "output"), ended.completionTokens());
         if (ended.queuedNanos() >= 0) {
             queued.record("", ended.queuedNanos() / NANOS);

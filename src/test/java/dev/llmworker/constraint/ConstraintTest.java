@@ -18,6 +18,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
@@ -399,5 +400,30 @@ class ConstraintTest {
         var state = new Constraint(Expression.literal("ab"), tokens).begin();
         assertTrue(state.advance(2));
         assertThrows(ConstraintException.class, state::mask);
+    }
+
+    /// Each argument of a tool is about a part of the same schema.
+    @Test
+    void aTextThatIsInManyPartsCountsOnce() {
+        var schema = "{\"title\":\"" + "x".repeat(100_000) + "\"}";
+        var parts = IntStream.range(0, 200)
+                .<Expression>mapToObj(_ -> new Json(schema, Spacing.LIMITED, "#"))
+                .toList();
+        assertEquals(schema.length(), new Expression.Sequence(parts).characters());
+    }
+
+    /// To find it, they would otherwise be compiled one after the other, each with all the steps of a constraint.
+    @Test
+    void theFirstFaultyOfManyIsLookedForWithinTheStepsOfOne() {
+        var faulty = new Json("{\"not\":{}}");
+        var cheap = new Json(SCHEMA);
+        assertEquals(OptionalInt.of(2), Constraint.firstFaulty(List.of(cheap, cheap, faulty, cheap)));
+        assertEquals(OptionalInt.empty(), Constraint.firstFaulty(List.of(cheap, cheap)));
+        var many = new ArrayList<Expression>();
+        for (var i = 0; i < 400; i++) {
+            many.add(new Pattern("(a|b)*a(a|b){9}"));
+        }
+        many.add(faulty);
+        assertEquals(OptionalInt.empty(), Constraint.firstFaulty(many));
     }
 }

@@ -1,9 +1,11 @@
 package dev.llmworker.engine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.HeldMemory;
@@ -18,6 +20,7 @@ import dev.llmworker.text.chat.ChatMessage;
 import dev.llmworker.text.chat.ChatTemplate;
 import dev.llmworker.text.chat.PromptEncoder;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
@@ -154,6 +157,29 @@ class EveryStepTest {
                 running.close();
                 stepped.steps.release(100);
             }
+            assertIdle(generator, -1);
+        }
+    }
+
+    @Test
+    void aRequestThatTheQueueHasNoRoomForLeavesNothingBehind() throws Exception {
+        try (var generator = engine(stepped)) {
+            var present = new ArrayList<Generation>();
+            present.add(generator.submit(request(new Prompt.Raw("first"))));
+            stepped.asked.acquire();
+            for (var i = 0; i < InProcessGenerator.Limits.QUEUE_PER_SLOT; i++) {
+                present.add(generator.submit(request(new Prompt.Raw("waits"))));
+            }
+            var failing = 0;
+            for (var failed = true; failed; failing++) {
+                steps.failAfter(failing);
+                assertThrows(Throwable.class, () -> generator.submit(request(new Prompt.Raw("late"))));
+                failed = steps.end();
+                assertEquals(present.size(), generator.underWay(), "after step " + failing);
+            }
+            assertTrue(failing > 1, failing + " steps");
+            present.forEach(Generation::close);
+            stepped.steps.release(100);
             assertIdle(generator, -1);
         }
     }

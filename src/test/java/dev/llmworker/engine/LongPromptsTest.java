@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.generation.AnswerFormat;
 import dev.llmworker.generation.AnswerParts;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.Generation;
@@ -26,12 +27,14 @@ import dev.llmworker.text.chat.Tool;
 import dev.llmworker.text.chat.ToolCall;
 import dev.llmworker.text.chat.ToolChoice;
 import dev.llmworker.text.chat.ToolUse;
+import java.lang.ref.WeakReference;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -296,5 +299,80 @@ class LongPromptsTest {
                 OptionalInt.of(3),
                 SamplingParameters.greedy(),
                 true);
+    }
+
+    @Test
+    void aFormatMakesAPromptLong() {
+        var text = "x".repeat(LongPrompts.LONG_CHARACTERS);
+        for (var format : List.of(
+                new AnswerFormat.Json("f", text),
+                new AnswerFormat.Pattern("f", text),
+                new AnswerFormat.Choice("f", List.of("a", text)))) {
+            assertTrue(LongPrompts.isLong(ending().withFormat(format)), format.toString());
+        }
+        assertFalse(LongPrompts.isLong(ending().withFormat(AnswerFormat.Json.object("f"))));
+    }
+
+    private static GenerationRequest ending() {
+        return new GenerationRequest(
+                new Prompt.Chat(List.of(ChatMessage.user("hello"))),
+                OptionalInt.of(3),
+                SamplingParameters.greedy(),
+                false);
+    }
+
+    /// Formats are compiled one after the other. As many wait here as there are threads for conversations, and more.
+    @Test
+    void formatsThatTakeLongHoldUpNoOtherRequest() throws Exception {
+        var tokenizer = new LetterTokenizer() {
+            @Override
+            public byte[] bytes(int id) {
+                // The tokens are sorted for the first format.
+                if (Thread.currentThread().getName().startsWith("formats-")
+                        || Thread.currentThread().getName().startsWith("conversations-")) {
+                    begun.release();
+                    goOn.acquireUninterruptibly();
+                }
+                return super.bytes(id);
+            }
+        };
+        ChatTemplate template = (_, _) -> "hello";
+        try (var generator = engine(new FakeDecoder(2, 64), tokenizer, template)) {
+            var slow = new ArrayList<Generation>();
+            for (var i = 0; i < Runtime.getRuntime().availableProcessors() + 8; i++) {
+                slow.add(generator.submit(ending().withFormat(AnswerFormat.Json.object("f"))));
+            }
+            begun.acquire();
+            assertEquals(
+                    FinishReason.LENGTH,
+                    end(generator.submit(conversation())).reason());
+            goOn.release(Integer.MAX_VALUE / 2);
+            slow.forEach(Generation::close);
+        }
+    }
+
+    /// Encodes nothing. Only the test and the prompt hold it.
+    private static final class Encoding implements Supplier<Sequence> {
+        @Override
+        public Sequence get() {
+            throw REFUSAL;
+        }
+    }
+
+    private static WeakReference<Encoding> refused(LongPrompts prompts) {
+        var encoding = new Encoding();
+        assertThrows(RefusedException.class, () -> prompts.encode(encoding, Duration.ofDays(1)));
+        return new WeakReference<>(encoding);
+    }
+
+    @Test
+    void aRefusedPromptIsNotKeptUntilItsDeadline() {
+        var prompts = new LongPrompts(1);
+        prompts.close();
+        var encoding = refused(prompts);
+        Await.until("nothing holds it", () -> {
+            System.gc();
+            return encoding.get() == null;
+        });
     }
 }

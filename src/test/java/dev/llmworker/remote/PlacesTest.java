@@ -5,9 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.llmworker.assembly.Engines;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.OpenAiRequest;
+import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RelayEvent;
+import dev.llmworker.settings.Settings;
+import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.ChatEvents;
 import dev.llmworker.testing.RemoteExtension;
@@ -19,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -200,5 +205,46 @@ class PlacesTest {
                             .statusCode(),
                     index);
         }
+    }
+
+    /// A server that is ready, and an answer of it on an event loop that has ended.
+    @Test
+    void anAnswerThatCannotBeginGivesItsPlaceBack() throws Exception {
+        var vertx = Vertx.vertx();
+        var server = new RemoteServer(ServerAddress.parse(remote.server().url()), System::nanoTime);
+        server.healthy("m");
+        var servers = new RemoteServers(List.of(server), 1);
+        var lane =
+                new RemoteGenerator.Lane(((VertxInternal) vertx).createEventLoopContext(), vertx.createHttpClient());
+        var answer = new RemoteAnswer<RelayEvent>(
+                servers,
+                lane,
+                ApiRequest.of(new OpenAiRequest(OpenAiRequest.Form.CHAT, Map.of(), "")),
+                null,
+                finished -> finished,
+                FragileReader::new,
+                _ -> {});
+        vertx.close().toCompletionStage().toCompletableFuture().get();
+        var place = Objects.requireNonNull(servers.take(List.of()));
+        assertThrows(RejectedExecutionException.class, () -> answer.start(place, Duration.ofMinutes(5)));
+        assertEquals(0, server.outstanding());
+    }
+
+    @Test
+    void anAnswerThatCannotBeginIsNotAmongThoseThatRun() throws Exception {
+        var vertx = Vertx.vertx();
+        var generator = (RemoteGenerator) Engines.start(
+                Settings.read(Map.of(
+                        "ENGINE", "openai", "ENGINE_BASE_URL", remote.server().url())),
+                vertx,
+                new WorkerStats());
+        Await.until("it is ready", () -> generator.readiness() instanceof Readiness.Ready);
+        vertx.close().toCompletionStage().toCompletableFuture().get();
+        assertThrows(
+                RejectedExecutionException.class,
+                () -> generator.relay(new OpenAiRequest(OpenAiRequest.Form.CHAT, Map.of(), "")));
+        assertEquals(List.of(0), generator.outstanding());
+        // It would end those that run, on the event loop that has ended.
+        generator.close();
     }
 }

@@ -20,11 +20,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
+import org.apache.camel.impl.engine.DefaultUnitOfWork;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -335,5 +337,52 @@ class LiveReloadTest {
         worker.routeFiles().apply(Map.of());
         assertEquals(404, worker.get("/live-ws").statusCode());
         worker.socket("/ws").close();
+    }
+
+    @Test
+    void aSocketWhoseRouteGoesWhileItOpensIsClosed() throws Exception {
+        edit(live("0"));
+        var reached = new Semaphore(0);
+        var open = new Semaphore(0);
+        var router = worker.context().getRegistry().lookupByNameAndType(PortRouter.NAME, PortRouter.class);
+        Objects.requireNonNull(router).route("/live-ws").order(Integer.MIN_VALUE + 1).handler(request -> {
+            reached.release();
+            open.acquireUninterruptibly();
+            request.next();
+        });
+        var opened = CompletableFuture.supplyAsync(() -> worker.socket("/live-ws"));
+        reached.acquire();
+        edit(live("1").replace("vertx-websocket:/live-ws", "direct:nothing"));
+        open.release();
+        try (var socket = opened.get()) {
+            assertEquals(1012, socket.closeCode());
+        }
+    }
+
+    /// Otherwise the version would be stopped while another request runs in it.
+    @Test
+    void aRequestWhoseEndFailsEndsOnce() throws Exception {
+        edit(live("0"));
+        worker.bind("gate", (Processor) exchange -> {
+            gate.process(exchange);
+            if (exchange.getMessage().getHeader("hold") == null) {
+                exchange.getExchangeExtension().setUnitOfWork(new DefaultUnitOfWork(exchange) {
+                    @Override
+                    public void done(Exchange ended) {
+                        throw new AssertionError("of a test");
+                    }
+                });
+            }
+        });
+        edit(live("1"));
+        var held = TestWorker.HTTP.sendAsync(
+                worker.request("/live").header("hold", "yes").build(), HttpResponse.BodyHandlers.ofString());
+        gate.reached.acquire();
+        worker.get("/live");
+        edit(live("2"));
+        assertEquals(2, mounted("/live"), "the version of the request that is held, and the new one");
+        gate.open.release();
+        assertEquals("1", held.join().headers().firstValue("version").orElse(""));
+        Await.until("the old version is stopped", () -> mounted("/live") == 1);
     }
 }

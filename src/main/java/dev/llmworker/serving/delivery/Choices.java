@@ -120,7 +120,7 @@ public final class Choices {
     private void run(Choice choice) {
         try {
             var ending = generations.run(
-                    requests.apply(choice.index), caller, choice, choice::submit, choice.accepted == null);
+                    requests.apply(choice.index), caller, choice, choice::submit, choice.counted());
             synchronized (this) {
                 if (ending.finished().reason() == FinishReason.ERROR) {
                     throw new RequestException(JsonError.failed(ending.finished()));
@@ -172,6 +172,14 @@ public final class Choices {
                             : generator.submitChoice(before, request);
             generation = submitted;
             return submitted;
+        }
+
+        /// Each prompt counts with the first of its choices.
+        Generations.Counted counted() {
+            if (accepted == null) {
+                return Generations.Counted.REQUEST;
+            }
+            return index % perPrompt == 0 ? Generations.Counted.PROMPT : Generations.Counted.ANSWER;
         }
 
         /// Waits until choices of the same prompt can reuse what is cached of it; if there are none, until the choice

@@ -19,21 +19,24 @@ final class GenerationMeter {
 
     private final String operation;
     private final String requestId;
+    private final boolean countsPrompt;
     private final long beganNanos = System.nanoTime();
     private long firstTokenNanos = -1;
     private int wasted;
 
-    private GenerationMeter(String operation, String requestId) {
+    private GenerationMeter(String operation, String requestId, boolean countsPrompt) {
         this.operation = operation;
         this.requestId = requestId;
+        this.countsPrompt = countsPrompt;
     }
 
-    static GenerationMeter of(GenerationRequest request) {
+    /// @param countsPrompt whether the tokens of its prompt count with this answer, and not with another one
+    static GenerationMeter of(GenerationRequest request, boolean countsPrompt) {
         var operation = switch (request.prompt()) {
             case Prompt.Chat _ -> CHAT;
             case Prompt.Raw _ -> TEXT;
         };
-        return new GenerationMeter(operation, request.requestId());
+        return new GenerationMeter(operation, request.requestId(), countsPrompt);
     }
 
     static GenerationMeter of(OpenAiRequest request) {
@@ -41,7 +44,7 @@ final class GenerationMeter {
             case CHAT -> CHAT;
             case TEXT -> TEXT;
         };
-        return new GenerationMeter(operation, request.requestId());
+        return new GenerationMeter(operation, request.requestId(), true);
     }
 
     String requestId() {
@@ -72,9 +75,9 @@ final class GenerationMeter {
         return new FinishedGeneration(
                 operation,
                 ending.reason(),
-                finished.promptTokens(),
+                countsPrompt ? finished.promptTokens() : 0,
                 finished.completionTokens(),
-                timings.cachedTokens(),
+                countsPrompt ? timings.cachedTokens() : 0,
                 wasted,
                 timings.queuedNanos(),
                 timings.firstTokenNanos(),

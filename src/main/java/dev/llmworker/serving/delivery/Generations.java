@@ -42,6 +42,23 @@ public final class Generations {
         Generation submit(Generator generator, GenerationRequest request);
     }
 
+    /// What is counted with an answer, beside its own tokens. The answers of a request together count it once, and
+    /// each of its prompts once, as its `usage` does.
+    enum Counted {
+        /// The request and its prompt.
+        REQUEST,
+        /// One more prompt of a request that has been counted.
+        PROMPT,
+        /// One more answer to a prompt that has been counted.
+        ANSWER
+    }
+
+    /// The memory of a part of a request.
+    public interface Held extends HeldMemory, AutoCloseable {
+        @Override
+        void close();
+    }
+
     /// Who gets an answer.
     public interface Recipient {
         /// The answer has begun, and may still be refused. To close it from any thread ends it. It is closed anyway
@@ -108,20 +125,24 @@ public final class Generations {
     /// @throws RefusedException if it is not accepted
     /// @throws RequestException if the worker stops
     public Ending run(GenerationRequest request, Caller caller, Reader reader) {
-        return run(request, caller, reader, Generator::submit, true);
+        return run(request, caller, reader, Generator::submit, Counted.REQUEST);
     }
 
-    /// As [#run], for a choice of a request.
-    ///
-    /// @param counts whether the request is counted with this choice
-    Ending run(GenerationRequest request, Caller caller, Reader reader, Submission submission, boolean counts) {
+    /// Memory for what a request holds beside its answers. The caller closes it.
+    public Held hold() {
+        return new AnswerMemory(budget.lease());
+    }
+
+    /// As [#run], for one of several answers to a request.
+    Ending run(GenerationRequest request, Caller caller, Reader reader, Submission submission, Counted counted) {
         var salted = request.withCacheSalt(caller.client().cacheSalt());
         return run(
                 () -> submission.submit(generator, salted),
-                GenerationMeter.of(request),
+                request.encodingBytes(),
+                GenerationMeter.of(request, counted != Counted.ANSWER),
                 caller,
                 reader,
-                counts,
+                counted == Counted.REQUEST,
                 event -> switch (event) {
                     case GenerationEvent.Token token -> reader.token(token);
                     case GenerationEvent.Finished _ -> true;
@@ -131,26 +152,34 @@ public final class Generations {
     /// As [#run], of a request that another server answers in its own words.
     public Ending relay(OpenAiRelay relay, OpenAiRequest request, Caller caller, RelayReader reader) {
         return run(
-                () -> relay.relay(request), GenerationMeter.of(request), caller, reader, true, event -> switch (event) {
+                () -> relay.relay(request),
+                0,
+                GenerationMeter.of(request),
+                caller,
+                reader,
+                true,
+                event -> switch (event) {
                     case RelayEvent.Chunk chunk -> reader.chunk(chunk);
                     case GenerationEvent.Finished _ -> true;
                 });
     }
 
+    /// @param encodingBytes are held until the answer is accepted
     private <E extends HeldEvent> Ending run(
             Supplier<? extends Answer<E>> submission,
+            long encodingBytes,
             GenerationMeter meter,
             Caller caller,
             Recipient recipient,
             boolean counts,
             Predicate<E> reader) {
-        try (var memory = budget.lease();
-                var answer = submit(submission, caller.client());
+        try (var memory = new AnswerMemory(budget.lease());
+                var answer = submit(submission, caller.client(), memory, encodingBytes);
                 var withdrawal = Lease.of(stats::recordWithdrawn);
                 var _ = Lease.of(() -> running.remove(answer));
                 var _ = caller.client().onGone(answer::close)) {
-            var held = new AnswerMemory(memory);
-            begin(answer, caller, recipient, held);
+            begin(answer, caller, recipient, memory);
+            memory.add(-encodingBytes);
             if (counts) {
                 stats.recordAccepted();
                 stats.keys().recordAccepted(caller.client().keyLabel());
@@ -160,13 +189,13 @@ public final class Generations {
             Ending ending = null;
             try {
                 recipient.accepted();
-                var finished = read(answer, new Kept<>(recipient, reader, held), meter);
+                var finished = read(answer, new Kept<>(recipient, reader, memory), meter);
                 ending = new Ending(finished, meter.timings(answer));
                 if (ending.finished().reason() == FinishReason.CANCELLED && drain.isTimeUp()) {
                     throw new RequestException(Drain.cut());
                 }
                 if (recipient.keptBytes() > 0) {
-                    caller.keep(memory.handOver());
+                    caller.keep(memory.lease().handOver());
                 }
                 return ending;
             } finally {
@@ -194,7 +223,7 @@ public final class Generations {
     }
 
     /// The memory of one answer, as a part of the budget of all requests.
-    private record AnswerMemory(MemoryBudget.Lease lease) implements HeldMemory {
+    private record AnswerMemory(MemoryBudget.Lease lease) implements Held {
         @Override
         public void take(long bytes) {
             if (bytes <= 0) {
@@ -208,6 +237,11 @@ public final class Generations {
         @Override
         public void add(long bytes) {
             lease.add(bytes);
+        }
+
+        @Override
+        public void close() {
+            lease.close();
         }
     }
 
@@ -226,11 +260,13 @@ public final class Generations {
         }
     }
 
-    private <A extends Answer<?>> A submit(Supplier<A> submission, Client client) {
+    private <A extends Answer<?>> A submit(
+            Supplier<A> submission, Client client, AnswerMemory memory, long encodingBytes) {
         if (drain.hasBegun() && !client.isAdmitted()) {
             throw new RequestException(drain.refusal());
         }
         try {
+            memory.take(encodingBytes);
             var answer = submission.get();
             stats.recordSubmitted();
             return answer;

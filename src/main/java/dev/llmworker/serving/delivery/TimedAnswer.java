@@ -41,17 +41,17 @@ public final class TimedAnswer implements Generations.Reader {
 
     /// Runs a generation to its end.
     public Ending of(Generations generations, GenerationRequest request) {
-        return run(generations, request, true);
+        return run(generations, request, Generations.Counted.REQUEST);
     }
 
     /// As [#of], of a request that has been counted before.
     public Ending more(Generations generations, GenerationRequest request) {
-        return run(generations, request, false);
+        return run(generations, request, Generations.Counted.PROMPT);
     }
 
-    private Ending run(Generations generations, GenerationRequest request, boolean counts) {
+    private Ending run(Generations generations, GenerationRequest request, Generations.Counted counted) {
         try {
-            var ending = generations.run(request, caller, this, Generator::submit, counts);
+            var ending = generations.run(request, caller, this, Generator::submit, counted);
             whole.finished(ending);
             return ending;
         } finally {

@@ -106,6 +106,7 @@ final class LlmProducer extends DefaultProducer {
         var timeout =
                 options.timeout().isZero() || options.timeout().compareTo(worker) > 0 ? worker : options.timeout();
         var loop = new ToolLoop(
+                serving.generations()::hold,
                 new ToolCalls(serving.tools(), RouteTools.isForStep(options.tools()), caller, exchange),
                 _ -> false,
                 options.maxToolRounds(),

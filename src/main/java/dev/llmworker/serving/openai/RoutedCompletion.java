@@ -75,6 +75,7 @@ public record RoutedCompletion(RouteTools tools, Generations generations, Vertx 
     private ToolLoop.Result run(
             CompletionRequest request, Caller caller, Exchange exchange, @Nullable Streamed reader) {
         var loop = new ToolLoop(
+                generations::hold,
                 new ToolCalls(tools, tools::isForClients, caller, exchange),
                 ofClient(request)::contains,
                 ToolLoop.DEFAULT_ROUNDS,

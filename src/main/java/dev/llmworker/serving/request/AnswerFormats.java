@@ -1,10 +1,10 @@
 package dev.llmworker.serving.request;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import dev.llmworker.generation.AnswerFormat;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
+import dev.llmworker.serving.wire.StrictJson;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -113,18 +113,18 @@ public final class AnswerFormats {
     /// A schema, as JSON or as a text of it.
     private static AnswerFormat json(String name, Object schema) {
         return switch (schema) {
-            case String text -> new AnswerFormat.Json(name, parsed(name, text));
+            case String text -> new AnswerFormat.Json(name, checked(name, text));
             case Map<?, ?> object -> new AnswerFormat.Json(name, Json.text(object));
             case Boolean any -> new AnswerFormat.Json(name, any.toString());
             default -> throw RequestFields.wrong(name, schema, "a JSON schema");
         };
     }
 
-    /// Written again, so that nothing but JSON reaches another server.
-    private static String parsed(String name, String text) {
+    private static String checked(String name, String text) {
         try {
-            return Json.text(Json.tree(text));
-        } catch (JsonProcessingException _) {
+            var _ = StrictJson.check(text, name);
+            return text;
+        } catch (RequestException _) {
             throw RequestException.invalid(name, name + " is a text that is not JSON");
         }
     }

@@ -186,7 +186,7 @@ public final class ChatMessages {
             return "{}";
         }
         try {
-            StrictJson.object(text, at + ".arguments");
+            StrictJson.checkObject(text, at + ".arguments");
             return text;
         } catch (RequestException e) {
             throw RequestException.invalid(at + ".arguments", e.error().message());

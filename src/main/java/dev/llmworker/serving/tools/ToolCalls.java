@@ -32,9 +32,12 @@ public record ToolCalls(RouteTools tools, Predicate<RouteTool> allowed, Caller c
     private static final int MAX_ERROR_READ = 1000;
     private static final int MAX_ERROR_CHARACTERS = 200;
 
-    /// Names of classes, and addresses of other servers.
-    private static final Pattern INTERNAL = Pattern.compile(
-            "\\b(?:[a-z_][\\w]{0,60}\\.){1,12}[A-Z][\\w$]{0,100}(?:: )?|\\b[a-z][a-z0-9+.-]{0,20}://\\S*");
+    /// Names of classes, addresses of other servers, and paths of files.
+    private static final Pattern INTERNAL = Pattern.compile("\\b(?:[a-z_]\\w{0,60}\\.){1,12}[A-Z][\\w$]{0,100}(?:: )?"
+            + "|\\b[a-z][a-z0-9+.-]{0,20}://\\S*"
+            + "|[^\\s/:]{0,100}/?\\b\\d{1,3}(?:\\.\\d{1,3}){3}\\b(?::\\d{1,5})?"
+            + "|\\b(?:localhost|[\\w-]{1,63}(?:\\.[\\w-]{1,63}){1,10}):\\d{2,5}\\b"
+            + "|(?<![\\w/.])(?:[A-Za-z]:\\\\|\\.{0,2}/)[^\\s:,;]+");
 
     /// @param text for the model
     private record Outcome(String name, String text) {}

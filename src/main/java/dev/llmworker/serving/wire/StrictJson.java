@@ -1,7 +1,10 @@
 package dev.llmworker.serving.wire;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParseException;
+import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
@@ -53,7 +56,7 @@ public final class StrictJson {
         Json.text(object("{}", "what is prepared"));
     }
 
-    /// Reads one JSON object that is not a request: its memory is not counted.
+    /// Reads one JSON object that is not a request's: its memory is not counted.
     ///
     /// @param what names the source in errors: `the answer`
     /// @throws RequestException when it is anything else
@@ -61,6 +64,46 @@ public final class StrictJson {
         try (var memory = UNLIMITED.lease()) {
             return object(text, what, memory, _ -> true);
         }
+    }
+
+    /// Checks that a text within a request is one JSON object. Nothing is built of it, because its memory is not
+    /// counted.
+    ///
+    /// @param what names the text in errors
+    /// @throws RequestException when it is anything else
+    public static void checkObject(String text, String what) {
+        var first = check(text, what);
+        if (first != JsonToken.START_OBJECT) {
+            throw notJson(what + " is " + kind(first) + "; it must be a JSON object");
+        }
+    }
+
+    /// As [#checkObject], of any JSON.
+    ///
+    /// @return its first token
+    public static JsonToken check(String text, String what) {
+        return parse(text, what, parser -> {
+            var first = parser.nextToken();
+            if (first == null) {
+                throw new JsonParseException(parser, "no text");
+            }
+            parser.skipChildren();
+            if (parser.nextToken() != null) {
+                throw new JsonParseException(parser, "text after the end");
+            }
+            return first;
+        });
+    }
+
+    private static String kind(JsonToken first) {
+        return switch (first) {
+            case START_OBJECT -> "an object";
+            case START_ARRAY -> "a list";
+            case VALUE_STRING -> "a string";
+            case VALUE_TRUE, VALUE_FALSE -> "a boolean";
+            case VALUE_NULL -> "null";
+            default -> "a number";
+        };
     }
 
     /// Reads one JSON object of a request.
@@ -96,12 +139,20 @@ public final class StrictJson {
         if (!memory.take(copiesBytes)) {
             throw new RequestException(JsonError.overBudget(memory, sentBytes + copiesBytes));
         }
+        var value = parse(text, what, parser -> new JsonTree(parser, memory, sentBytes, isRead).whole());
+        if (value instanceof Map<?, ?> object) {
+            return object;
+        }
+        throw notJson(what + " is " + kind(value) + "; it must be a JSON object");
+    }
+
+    private interface Reader<T extends @Nullable Object> {
+        T read(JsonParser parser) throws IOException;
+    }
+
+    private static <T extends @Nullable Object> T parse(String text, String what, Reader<T> reader) {
         try (var parser = FACTORY.createParser(text)) {
-            var value = new JsonTree(parser, memory, sentBytes, isRead).whole();
-            if (value instanceof Map<?, ?> object) {
-                return object;
-            }
-            throw notJson(what + " is " + kind(value) + "; it must be a JSON object");
+            return reader.read(parser);
         } catch (StreamConstraintsException _) {
             throw notJson(what + " has more than " + MAX_DEPTH + " levels or a number of more than "
                     + MAX_NUMBER_CHARACTERS + " digits");

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
@@ -23,7 +24,8 @@ import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 
 /// The JSON schema of a tool's arguments: an object's. If it names arguments, others are not allowed, unless it
-/// says that they are.
+/// says that they are. It keeps the text and what it found out, and not the parsed JSON, which may be 40 times as
+/// large: answers hold it while they wait and run.
 final class ToolSchema {
     private static final int MAX_DEPTH = 128;
     private static final int MAX_SHOWN = 100;
@@ -58,20 +60,23 @@ final class ToolSchema {
     /// @param pointer to its schema
     record Argument(String name, String pointer, boolean isRequired, Writing writing) {}
 
-    private final ObjectNode root;
     private final String json;
-    private final Map<String, JsonNode> referred = new HashMap<>();
     private final Map<String, Argument> arguments = new LinkedHashMap<>();
+    /// An argument that is required and is not among the properties.
+    private final @Nullable String undeclared;
+    /// A keyword that says something about several arguments.
+    private final @Nullable String combining;
 
     /// @throws IllegalArgumentException if it is no object's schema, or too long
     ToolSchema(Tool tool) {
-        root = object(tool);
+        var root = object(tool);
         json = root.toString();
         if (json.length() > Expression.MAX_SCHEMA_CHARACTERS) {
             throw new IllegalArgumentException("the parameters of " + tool.name() + " have " + json.length()
                     + " characters; the limit is " + Expression.MAX_SCHEMA_CHARACTERS);
         }
-        var required = new HashSet<String>();
+        var writings = new Writings(root);
+        var required = new LinkedHashSet<String>();
         root.path("required").forEach(name -> required.add(name.asText()));
         root.path("properties").properties().forEach(property -> {
             var name = property.getKey();
@@ -82,8 +87,13 @@ final class ToolSchema {
                             "#/properties/"
                                     + name.replace("~", "~0").replace("/", "~1").replace("%", "%25"),
                             required.contains(name),
-                            writing(property.getValue())));
+                            writings.of(property.getValue())));
         });
+        undeclared = required.stream()
+                .filter(name -> !arguments.containsKey(name))
+                .findFirst()
+                .orElse(null);
+        combining = COMBINING.stream().filter(root::has).findFirst().orElse(null);
     }
 
     private static ObjectNode object(Tool tool) {
@@ -121,13 +131,9 @@ final class ToolSchema {
                     + " properties; the limit is " + MAX_SEPARATE
                     + " with this model's format of calls, which writes each argument by itself");
         }
-        var unknown = StreamSupport.stream(root.path("required").spliterator(), false)
-                .map(JsonNode::asText)
-                .filter(name -> !arguments.containsKey(name))
-                .findFirst();
-        if (unknown.isPresent()) {
+        if (undeclared != null) {
             throw new IllegalArgumentException(
-                    "the parameters of " + tool + " require " + unknown.get() + ", which is not among the properties");
+                    "the parameters of " + tool + " require " + undeclared + ", which is not among the properties");
         }
         arguments.keySet().stream()
                 .filter(name -> !SEPARATE.matcher(name).matches())
@@ -136,10 +142,10 @@ final class ToolSchema {
                     throw new IllegalArgumentException("the parameters of " + tool + " have a property with the name \""
                             + name + "\", which this model's format of calls cannot write");
                 });
-        COMBINING.stream().filter(root::has).findFirst().ifPresent(keyword -> {
-            throw new IllegalArgumentException("the parameters of " + tool + ": $." + keyword
+        if (combining != null) {
+            throw new IllegalArgumentException("the parameters of " + tool + ": $." + combining
                     + " is not supported by this model's format of calls, which writes each argument by itself");
-        });
+        }
     }
 
     /// The schema as text.
@@ -158,48 +164,60 @@ final class ToolSchema {
         return known == null ? Writing.JSON : known.writing();
     }
 
-    /// Text, if a schema allows strings and nothing else but null. Each reference is followed once.
-    private Writing writing(JsonNode schema) {
-        var isNullable = false;
-        var isText = false;
-        var visited = new HashSet<String>();
-        var pending = new ArrayDeque<>(List.of(schema));
-        while (!pending.isEmpty()) {
-            var next = pending.pop();
-            isNullable |= next.path("nullable").asBoolean();
-            if (next.path("$ref").isTextual() && next.size() == 1) {
-                var reference = next.get("$ref").asText();
-                if (visited.add(reference)) {
-                    pending.push(referred.computeIfAbsent(reference, this::referred));
-                }
-                if (visited.size() > MAX_REFERENCES) {
-                    return Writing.JSON;
-                }
-                continue;
-            }
-            var branches = next.has("anyOf") ? next.get("anyOf") : next.path("oneOf");
-            if (branches.isArray() && !next.has("type") && !next.has("enum") && !next.has("const")) {
-                branches.forEach(pending::push);
-                continue;
-            }
-            for (var type : types(next)) {
-                switch (type) {
-                    case "string" -> isText = true;
-                    case "null" -> isNullable = true;
-                    default -> {
+    /// Finds how the values of a schema's parts are written.
+    private static final class Writings {
+        private final ObjectNode root;
+        private final Map<String, JsonNode> referred = new HashMap<>();
+
+        Writings(ObjectNode root) {
+            this.root = root;
+        }
+
+        /// Text, if a schema allows strings and nothing else but null. Each reference is followed once.
+        Writing of(JsonNode schema) {
+            var isNullable = false;
+            var isText = false;
+            var visited = new HashSet<String>();
+            var pending = new ArrayDeque<>(List.of(schema));
+            while (!pending.isEmpty()) {
+                var next = pending.pop();
+                isNullable |= next.path("nullable").asBoolean();
+                if (next.path("$ref").isTextual() && next.size() == 1) {
+                    var reference = next.get("$ref").asText();
+                    if (visited.add(reference)) {
+                        pending.push(referred.computeIfAbsent(reference, this::referred));
+                    }
+                    if (visited.size() > MAX_REFERENCES) {
                         return Writing.JSON;
+                    }
+                    continue;
+                }
+                var branches = next.has("anyOf") ? next.get("anyOf") : next.path("oneOf");
+                if (branches.isArray() && !next.has("type") && !next.has("enum") && !next.has("const")) {
+                    branches.forEach(pending::push);
+                    continue;
+                }
+                for (var type : types(next)) {
+                    switch (type) {
+                        case "string" -> isText = true;
+                        case "null" -> isNullable = true;
+                        default -> {
+                            return Writing.JSON;
+                        }
                     }
                 }
             }
+            return !isText ? Writing.JSON : isNullable ? Writing.TEXT_OR_NULL : Writing.TEXT;
         }
-        return !isText ? Writing.JSON : isNullable ? Writing.TEXT_OR_NULL : Writing.TEXT;
-    }
 
-    private JsonNode referred(String reference) {
-        try {
-            return reference.startsWith("#") ? root.at(JsonPointer.compile(reference.substring(1))) : JSON.nullNode();
-        } catch (IllegalArgumentException _) {
-            return JSON.nullNode();
+        private JsonNode referred(String reference) {
+            try {
+                return reference.startsWith("#")
+                        ? root.at(JsonPointer.compile(reference.substring(1)))
+                        : JSON.nullNode();
+            } catch (IllegalArgumentException _) {
+                return JSON.nullNode();
+            }
         }
     }
 

@@ -22,6 +22,7 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -324,6 +325,64 @@ class LlmToolTest {
             assertFalse(result(second).contains("5"));
             second.emit("Done.").finish(FinishReason.STOP);
             assertEquals(200, answer.join().statusCode());
+        }
+    }
+
+    @Test
+    void whatARouteSaysOfItsFailureHasNothingOfTheServer() throws Exception {
+        for (var said : Map.of(
+                        "no /etc/worker/orders.csv here", "no  here",
+                        "no C:\\\\data\\\\orders.csv", "no",
+                        "refused by db/10.0.0.7:5432 today", "refused by  today",
+                        "refused by db.internal:5432", "refused by",
+                        "refused by localhost:5432", "refused by",
+                        "order 7/8 and/or 9 at 12:30 is 1.5 v2.0.1", "order 7/8 and/or 9 at 12:30 is 1.5 v2.0.1")
+                .entrySet()) {
+            var result = resultOf(
+                    "throwException: {exceptionType: java.lang.IllegalStateException, message: '" + said.getKey()
+                            + "'}",
+                    "{\"id\":7}");
+            assertEquals("Error: the tool failed: " + said.getValue(), result);
+        }
+    }
+
+    @Test
+    void anAnswerWithTooManyCallsRunsTheFirstOfThem() throws Exception {
+        try (var worker = worker("setBody: {constant: found}", TO_TEXT, STEP)) {
+            var answer = post(worker);
+            call(engine.next(), "lookupOrder", Collections.nCopies(130, "{\"id\":7}").toArray(String[]::new));
+            var second = engine.next();
+            var results = messages(second).subList(2, 132);
+            assertEquals(
+                    128,
+                    results.stream().filter(it -> it.content().equals("found")).count());
+            assertEquals("Error: not run; the limit is 128 calls at once.", result(second));
+            second.emit("Done.").finish(FinishReason.STOP);
+            assertEquals("Done.", answer.join().body());
+        }
+    }
+
+    /// A model may call a route again and again whose results are long.
+    @Test
+    void theResultsOfCallsCountInTheMemoryOfRequests() throws Exception {
+        var routes = RouteFolder.in(folder)
+                .route("step", "platform-http:/step", TO_TEXT, STEP)
+                .route("lookup", LOOKUP, "setBody: {constant: '" + "x".repeat(100_000) + "'}")
+                .path();
+        try (var worker =
+                new RunningWorker(engine, Map.of("ROUTES", routes.toString(), "MEMORY_BUDGET", "" + (1 << 20)))) {
+            var served = post(worker);
+            call(engine.next(), "lookupOrder", "{\"id\":7}", "{\"id\":7}");
+            var second = engine.next();
+            assertTrue(worker.port().memory().usedBytes() >= 2 * 200_000);
+            second.emit("Done.").finish(FinishReason.STOP);
+            assertEquals("Done.", served.join().body());
+            var refused = post(worker);
+            call(engine.next(), "lookupOrder", Collections.nCopies(6, "{\"id\":7}").toArray(String[]::new));
+            assertEquals(413, refused.join().statusCode(), refused.join().body());
+            assertTrue(refused.join().body().contains("MEMORY_BUDGET"), refused.join().body());
+            Await.until("nothing is held", () -> worker.port().memory().usedBytes() == 0);
+            assertEquals(0, worker.stats.runningGenerations());
         }
     }
 }

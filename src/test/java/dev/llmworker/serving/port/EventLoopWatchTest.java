@@ -7,9 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.Worker;
 import dev.llmworker.assembly.Engines;
 import dev.llmworker.settings.Settings;
+import dev.llmworker.testing.Await;
 import dev.llmworker.testing.WorkerProcess;
 import io.netty.util.concurrent.DefaultEventExecutor;
-import dev.llmworker.testing.Await;
+import io.vertx.core.impl.VertxInternal;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -17,9 +18,13 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// A worker whose event loops have ended or hang must not stay.
 class EventLoopWatchTest {
+    private static final String LOSES_ACCEPTOR = "LOSES_ACCEPTOR";
+
     private final DefaultEventExecutor loop = new DefaultEventExecutor();
     private final List<String> ends = new ArrayList<>();
     private final EventLoopWatch watch = new EventLoopWatch(ends::add);
@@ -90,22 +95,27 @@ class EventLoopWatchTest {
         assertEquals(List.of(), ends);
     }
 
-    /// A worker that loses its event loops once it was pinged.
+    /// A worker that loses its event loops once it was pinged, or the thread that accepts connections.
     public static final class LosesItsEventLoops {
         public static void main(String[] args) throws Exception {
+            var losesAcceptor = System.getenv(LOSES_ACCEPTOR) != null;
             Worker.serve(Settings.read(System.getenv()), (settings, port, stats) -> {
                 Thread.ofPlatform().start(() -> {
                     Await.until("it is pinged", port::wasPinged);
-                    port.vertx().nettyEventLoopGroup().shutdownGracefully(0, 0, TimeUnit.SECONDS);
+                    var lost = losesAcceptor
+                            ? ((VertxInternal) port.vertx()).getAcceptorEventLoopGroup()
+                            : port.vertx().nettyEventLoopGroup();
+                    lost.shutdownGracefully(0, 0, TimeUnit.SECONDS);
                 });
                 return Engines.start(settings, port.vertx(), stats);
             });
         }
     }
 
-    @Test
-    void theProcessEndsWithAClearLine() throws Exception {
-        try (var worker = WorkerProcess.start(LosesItsEventLoops.class, Map.of())) {
+    @ParameterizedTest
+    @ValueSource(strings = {"NOTHING", LOSES_ACCEPTOR})
+    void theProcessEndsWithAClearLine(String lost) throws Exception {
+        try (var worker = WorkerProcess.start(LosesItsEventLoops.class, Map.of(lost, "yes"))) {
             worker.get("/ping");
             assertEquals(1, worker.exit());
             assertTrue(

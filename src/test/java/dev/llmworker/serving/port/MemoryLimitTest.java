@@ -234,4 +234,27 @@ class MemoryLimitTest {
         }
         awaitNothingIsHeld();
     }
+
+    /// A template reads the JSON of tools and calls as objects, which are much larger than their text.
+    @Test
+    void toolsAndCallsCountWhileThePromptIsEncoded() throws Exception {
+        var padding = "x".repeat(BUDGET_BYTES / 30);
+        for (var field : List.of(
+                "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"title\":\"%s\"}}}]",
+                "\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c\",\"type\":\"function\","
+                        + "\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":\\\"%s\\\"}\"}}]}]")) {
+            var messages = field.startsWith("\"tools") ? "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]," : "";
+            var refused = worker.post("/v1/chat/completions", "{" + messages + field.formatted(padding) + "}");
+            assertEquals(413, refused.statusCode(), refused.body());
+            assertTrue(refused.body().contains("MEMORY_BUDGET"), refused.body());
+            var body = "{" + messages + field.formatted("x".repeat(1000)) + "}";
+            var answer = posted("/v1/chat/completions", body);
+            var script = generator.next();
+            script.emit("x");
+            Await.until("the text alone counts once it is encoded", () -> usedBytes() < 3L * body.length());
+            script.finish(FinishReason.STOP);
+            assertEquals(200, answer.get().statusCode());
+            awaitNothingIsHeld();
+        }
+    }
 }

@@ -4,7 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.management.ThreadMXBean;
 import dev.llmworker.serving.memory.MemoryBudget;
+import java.lang.management.ManagementFactory;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -93,6 +95,40 @@ class StrictJsonTest {
                 "{\"zzz\":[")) {
             var refused = assertThrows(RequestException.class, () -> read(wrong), wrong);
             assertEquals("invalid_json", refused.error().code(), wrong);
+        }
+    }
+
+    private static long allocatedBytes() {
+        return ((ThreadMXBean) ManagementFactory.getThreadMXBean()).getCurrentThreadAllocatedBytes();
+    }
+
+    /// The arguments of calls and the texts of schemas: nobody counts what would be built of them.
+    @Test
+    void aTextWithinARequestIsCheckedAndNotBuilt() {
+        var lists = "{\"a\":[" + "[],".repeat(300_000) + "[]]}";
+        StrictJson.checkObject(lists, "it");
+        var before = allocatedBytes();
+        StrictJson.checkObject(lists, "it");
+        var bytes = allocatedBytes() - before;
+        assertTrue(bytes < 4L * lists.length(), bytes + " bytes for " + lists.length() + " characters");
+        StrictJson.check("7", "it");
+        for (var wrong : List.of(
+                "",
+                " ",
+                "{",
+                "{}{}",
+                "{} x",
+                "{}]",
+                "{\"a\":1,\"a\":2}",
+                "{\"a\":[NaN]}",
+                "{\"a\":" + "[".repeat(64) + "]".repeat(64) + "}")) {
+            var refused = assertThrows(RequestException.class, () -> StrictJson.checkObject(wrong, "it"), wrong);
+            assertEquals("invalid_json", refused.error().code(), wrong);
+        }
+        for (var other : Map.of("[1]", "a list", "\"{\"", "a string", "-0.5", "a number", "true", "a boolean")
+                .entrySet()) {
+            var refused = assertThrows(RequestException.class, () -> StrictJson.checkObject(other.getKey(), "it"));
+            assertEquals("it is " + other.getValue() + "; it must be a JSON object", refused.getMessage());
         }
     }
 }

@@ -717,4 +717,24 @@ class ChatFormatTest {
         assertEquals("[TOOL_CALLS]clock[ARGS]{} \uFFFDclock\uFFFD{}", parsed.content());
         assertEquals(List.of(), parsed.calls());
     }
+
+    private static long usedBytes() {
+        System.gc();
+        return Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory();
+    }
+
+    /// An answer holds its tools while it waits and runs.
+    @Test
+    void aToolsSchemaIsNotKeptAsATree() {
+        var lists = "{\"type\":\"object\",\"examples\":[" + "[],".repeat(80_000) + "[]],\"properties\":{\"a\":{}}}";
+        var kept = new ArrayList<ToolSchema>();
+        kept.add(new ToolSchema(new Tool("f", "", lists, false)));
+        var before = usedBytes();
+        for (var i = 0; i < 20; i++) {
+            kept.add(new ToolSchema(new Tool("f", "", lists, false)));
+        }
+        var each = (usedBytes() - before) / 20;
+        assertTrue(each < 4L * lists.length(), each + " bytes for " + lists.length() + " characters");
+        assertEquals(21, kept.size());
+    }
 }

@@ -1,0 +1,72 @@
+package dev.llmworker.serving.camel;
+
+import static org.junit.jupiter.api.Assertions.assertNull;
+
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.testing.Await;
+import dev.llmworker.testing.RouteFolder;
+import dev.llmworker.testing.RunningWorker;
+import dev.llmworker.testing.ScriptedGenerator;
+import java.lang.ref.WeakReference;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicReference;
+import org.apache.camel.Exchange;
+import org.apache.camel.Processor;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/// While a generation runs, nothing holds the body of its request: neither as it was sent nor as it was parsed.
+class HeldBodiesTest {
+    @TempDir
+    Path folder;
+
+    private final ScriptedGenerator engine = new ScriptedGenerator();
+    private final AtomicReference<WeakReference<Object>> sent = new AtomicReference<>();
+    private final AtomicReference<Exchange> running = new AtomicReference<>();
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "generateOrStream|{\"prompt\":\"x\"}",
+                "generateOrStream|{\"prompt\":\"x\",\"stream\":true}",
+                "completions|{\"prompt\":\"x\"}",
+                "chatCompletions|{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"stream\":true}"
+            })
+    void theBodyIsGoneWhileTheGenerationRuns(String bean, String body) throws Exception {
+        RouteFolder.in(folder);
+        try (var worker = RunningWorker.with(engine, folder)) {
+            worker.bind("sent", (Processor)
+                    exchange -> sent.set(new WeakReference<>(exchange.getMessage().getBody())));
+            worker.bind("parsed", (Processor) running::set);
+            new RouteFolder(folder)
+                    .route(
+                            "mine",
+                            "platform-http:/mine",
+                            "process: {ref: sent}",
+                            "unmarshal: {custom: {ref: requestJson}}",
+                            "process: {ref: parsed}",
+                            "process: {ref: " + bean + "}");
+            worker.routeFiles().reload();
+            var answer = RunningWorker.HTTP.sendAsync(
+                    worker.request("/mine")
+                            .header("Content-Type", "application/json")
+                            .POST(BodyPublishers.ofString(body))
+                            .build(),
+                    BodyHandlers.ofString());
+            var script = engine.next();
+            Await.until("it is accepted", () -> worker.stats.requests() == 1);
+            assertNull(running.get().getMessage().getBody());
+            Await.until("what was sent is in memory no more", () -> {
+                System.gc();
+                return sent.get().get() == null;
+            });
+            script.finish(FinishReason.STOP);
+            answer.join();
+        }
+    }
+}
