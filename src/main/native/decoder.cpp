@@ -295,11 +295,31 @@ void Decoder::take(const float* x, int n, const std::vector<float>* norm) {
   });
 }
 
-void Decoder::project(const Activations& from, const Weights& matrix, float* out, int stride, bool add) {
+// Adds to `products_` those of n rows from `first` on with all parts of a matrix.
+void Decoder::add_products(const Activations& from, int first, int n, const Weights& matrix, float* out, int stride, bool add) {
   for (const Matrix& part : matrix.parts) {
-    multiply(from, part, out, stride, add, *threads_);
+    products_.push_back({&from, first, n, &part, out, stride, add});
     out += part.rows();
   }
+}
+
+void Decoder::project(const Activations& from, const Weights& matrix, float* out, int stride, bool add) {
+  products_.clear();
+  add_products(from, 0, from.rows(), matrix, out, stride, add);
+  multiply(products_, *threads_);
+}
+
+// The products of `gathered_` with a matrix of each expert that some row has chosen.
+void Decoder::project_experts(const std::vector<Weights>& experts, float* out, int stride) {
+  products_.clear();
+  const int all = static_cast<int>(by_expert_.size());
+  for (int first = 0, end; first < all; first = end) {
+    const int expert = chosen_[by_expert_[first]].expert;
+    end = first + 1;
+    while (end < all && chosen_[by_expert_[end]].expert == expert) end++;
+    add_products(gathered_, first, end - first, experts[expert], out + static_cast<size_t>(first) * stride, stride, false);
+  }
+  multiply(products_, *threads_);
 }
 
 // Adds what a half of a layer gives to x.
@@ -387,10 +407,13 @@ void Decoder::rotate(int index, const std::vector<Place>& places) {
 }
 
 // Computes the input of the last product of a feed-forward block: the activation of gates and values [n, 2 · size] in `gate_up_`.
-void Decoder::gate(const Layer& layer, int size, const float* bias, int n, Activations& out) {
+// bias_of: gives the bias of row i, or null
+template <typename Bias>
+void Decoder::gate(const Layer& layer, int size, int n, Bias&& bias_of, Activations& out) {
   out.resize(n, size);
   for_rows(n, [&](int i) {
     float* gates = gate_up_.data() + static_cast<size_t>(i) * 2 * size;
+    const float* bias = bias_of(i);
     if (bias != nullptr) {
       for (int j = 0; j < 2 * size; j++) gates[j] += bias[j];
     }
@@ -484,7 +507,7 @@ void Decoder::feed_forward(const Layer& layer, float* x, int n) {
   if (s.experts > 0) return experts(layer, x, n);
   project(activations_, layer.gate_up[0], gate_up_.data(), 2 * s.width, false);
   const std::vector<float>& bias = layer.vector(VectorRole::GATE_UP_BIAS);
-  gate(layer, s.width, bias.empty() ? nullptr : bias.data(), n, activations_);
+  gate(layer, s.width, n, [&](int) { return bias.empty() ? nullptr : bias.data(); }, activations_);
   add_result(layer, activations_, layer.down[0], VectorRole::DOWN_BIAS, VectorRole::FEED_FORWARD_POST_NORM, x);
 }
 
@@ -493,8 +516,8 @@ void Decoder::choose(const Layer& layer, int n) {
   const LayerShape& s = layer.shape;
   float* routed = grown(routed_, static_cast<size_t>(n) * s.experts);
   project(activations_, layer.router, routed, s.experts, false);
-  chosen_.resize(s.experts);
-  for (std::vector<std::pair<int, float>>& rows : chosen_) rows.clear();
+  chosen_.clear();
+  by_expert_.clear();
   const std::vector<float>&bias = layer.vector(VectorRole::ROUTER_BIAS), &scales = layer.vector(VectorRole::EXPERT_SCALES);
   std::vector<int> order(s.experts);
   for (int i = 0; i < n; i++) {
@@ -514,16 +537,24 @@ void Decoder::choose(const Layer& layer, int n) {
     const float divisor = s.normalised ? chosen : all;
     for (int e = 0; e < s.used_experts; e++) {
       const float scale = scales.empty() ? s.experts_scale : s.experts_scale * scales[order[e]];
-      chosen_[order[e]].emplace_back(i, std::exp(logits[order[e]] - largest) / divisor * scale);
+      chosen_.push_back({i, order[e], std::exp(logits[order[e]] - largest) / divisor * scale, 0});
+      by_expert_.push_back(static_cast<int>(by_expert_.size()));
     }
+    const auto expert = [](const Choice& a, const Choice& b) { return a.expert < b.expert; };
+    std::sort(chosen_.end() - s.used_experts, chosen_.end(), expert);
   }
+  const auto before = [&](int a, int b) {
+    return chosen_[a].expert != chosen_[b].expert ? chosen_[a].expert < chosen_[b].expert : a < b;
+  };
+  std::sort(by_expert_.begin(), by_expert_.end(), before);
+  for (size_t i = 0; i < by_expert_.size(); i++) chosen_[by_expert_[i]].place = static_cast<int>(i);
 }
 
 // The result [n, hidden] of the block that all rows take beside the experts. Its input is in `normal_` and `activations_`.
 const float* Decoder::shared(const Layer& layer, int n) {
   const int hidden = sizes_.hidden, width = layer.shape.shared_width;
   project(activations_, layer.shared_gate_up, gate_up_.data(), 2 * width, false);
-  gate(layer, width, nullptr, n, gathered_);
+  gate(layer, width, n, [](int) { return static_cast<const float*>(nullptr); }, gathered_);
   float* result = grown(shared_, static_cast<size_t>(n) * hidden);
   project(gathered_, layer.shared_down, result, hidden, false);
   norm_rows(result, n, layer.vector(VectorRole::SHARED_POST_NORM));
@@ -549,40 +580,49 @@ void Decoder::norm_rows(float* rows, int n, const std::vector<float>& norm) {
   });
 }
 
+// The weighted sums [n, hidden] of what the chosen experts make of `activations_`. All experts work at once: threads would wait for
+// the end of each longer than one takes. A row adds up its experts in the order of their numbers.
+float* Decoder::run_experts(const Layer& layer, int n) {
+  const LayerShape& s = layer.shape;
+  const int hidden = sizes_.hidden, used = s.used_experts, all = static_cast<int>(by_expert_.size());
+  const std::vector<float>&up_bias = layer.vector(VectorRole::GATE_UP_BIAS), &down_bias = layer.vector(VectorRole::DOWN_BIAS);
+  gathered_.resize(all, hidden);
+  for_rows(all, [&](int i) { gathered_.copy(i, activations_, chosen_[by_expert_[i]].row); });
+  project_experts(layer.gate_up, grown(gate_up_, static_cast<size_t>(all) * 2 * s.width), 2 * s.width);
+  const auto bias_of = [&](int i) {
+    return up_bias.empty() ? nullptr : up_bias.data() + static_cast<size_t>(chosen_[by_expert_[i]].expert) * 2 * s.width;
+  };
+  gate(layer, s.width, all, bias_of, gathered_);
+  const float* result = grown(result_, static_cast<size_t>(all) * hidden);
+  project_experts(layer.down, result_.data(), hidden);
+  float* sum = grown(sum_, static_cast<size_t>(n) * hidden);
+  for_rows(n, [&](int i) {
+    float* to = sum + static_cast<size_t>(i) * hidden;
+    std::fill(to, to + hidden, 0.0f);
+    for (int e = 0; e < used; e++) {
+      const Choice& choice = chosen_[static_cast<size_t>(i) * used + e];
+      const float* from = result + static_cast<size_t>(choice.place) * hidden;
+      const float* bias = down_bias.empty() ? nullptr : down_bias.data() + static_cast<size_t>(choice.expert) * hidden;
+      for (int j = 0; j < hidden; j++) to[j] += choice.weight * (bias == nullptr ? from[j] : from[j] + bias[j]);
+    }
+  });
+  return sum;
+}
+
 // A feed-forward block of experts, and the one beside them. Their input is in `normal_` and `activations_` if they have no norms of
-// their own. A row adds up its experts in the order of their numbers.
+// their own.
 void Decoder::experts(const Layer& layer, float* x, int n) {
   const LayerShape& s = layer.shape;
-  const int hidden = sizes_.hidden;
   const float* beside = s.shared_width > 0 ? shared(layer, n) : nullptr;
   const std::vector<float>& router_norm = layer.vector(VectorRole::ROUTER_NORM);
   const std::vector<float>& experts_norm = layer.vector(VectorRole::EXPERTS_NORM);
   if (!router_norm.empty()) take(x, n, &router_norm);
   choose(layer, n);
   if (!experts_norm.empty()) take(x, n, &experts_norm);
-  float* sum = grown(sum_, static_cast<size_t>(n) * hidden);
-  float* result = grown(result_, static_cast<size_t>(n) * hidden);
-  std::fill(sum, sum + static_cast<size_t>(n) * hidden, 0.0f);
-  const std::vector<float>&up_bias = layer.vector(VectorRole::GATE_UP_BIAS), &down_bias = layer.vector(VectorRole::DOWN_BIAS);
-  for (int e = 0; e < s.experts; e++) {
-    const std::vector<std::pair<int, float>>& rows = chosen_[e];
-    const int m = static_cast<int>(rows.size());
-    if (m == 0) continue;
-    gathered_.resize(m, hidden);
-    for_rows(m, [&](int i) { gathered_.put(i, normal_.data() + static_cast<size_t>(rows[i].first) * hidden); });
-    project(gathered_, layer.gate_up[e], gate_up_.data(), 2 * s.width, false);
-    gate(layer, s.width, up_bias.empty() ? nullptr : up_bias.data() + static_cast<size_t>(e) * 2 * s.width, m, gathered_);
-    project(gathered_, layer.down[e], result, hidden, false);
-    const float* bias = down_bias.empty() ? nullptr : down_bias.data() + static_cast<size_t>(e) * hidden;
-    for_rows(m, [&](int i) {
-      const float* from = result + static_cast<size_t>(i) * hidden;
-      float* to = sum + static_cast<size_t>(rows[i].first) * hidden;
-      for (int j = 0; j < hidden; j++) to[j] += rows[i].second * (bias == nullptr ? from[j] : from[j] + bias[j]);
-    });
-  }
+  float* sum = run_experts(layer, n);
   norm_rows(sum, n, layer.vector(VectorRole::EXPERTS_POST_NORM));
   if (beside != nullptr) {
-    for (size_t i = 0; i < static_cast<size_t>(n) * hidden; i++) sum[i] += beside[i];
+    for (size_t i = 0; i < static_cast<size_t>(n) * sizes_.hidden; i++) sum[i] += beside[i];
   }
   add_rows(layer, sum, {}, VectorRole::FEED_FORWARD_POST_NORM, x, n);
 }

@@ -129,6 +129,14 @@ class Decoder {
   void head(const float* x, int n, float* logits);
 
  private:
+  // An expert that a row has chosen.
+  struct Choice {
+    int row;
+    int expert;
+    float weight;
+    int place;  // in `by_expert_`
+  };
+
   void check_loaded();
   void check_layer(const Layer& layer) const;
   void check_delta(const Layer& layer) const;
@@ -136,7 +144,9 @@ class Decoder {
   void check(const std::vector<Place>& places, int first, int count);
   int last_state() const;
   void take(const float* x, int n, const std::vector<float>* norm);
+  void add_products(const Activations& from, int first, int n, const Weights& weights, float* out, int stride, bool add);
   void project(const Activations& from, const Weights& weights, float* out, int stride, bool add);
+  void project_experts(const std::vector<Weights>& experts, float* out, int stride);
   void add_result(const Layer& layer, const Activations& from, const Weights& weights, VectorRole bias, VectorRole norm, float* x);
   void add_rows(const Layer& layer, const float* rows, const std::vector<float>& bias, VectorRole norm, float* x, int n);
   void turn(const std::vector<Place>& places);
@@ -147,10 +157,12 @@ class Decoder {
   void finish(int layer, float* x, const float* inputs, const float* attention, int n);
   void add_input(int layer, float* x, const float* inputs, int n);
   void feed_forward(const Layer& layer, float* x, int n);
-  void gate(const Layer& layer, int size, const float* bias, int n, Activations& out);
+  template <typename Bias>
+  void gate(const Layer& layer, int size, int n, Bias&& bias_of, Activations& out);
   void norm_rows(float* rows, int n, const std::vector<float>& norm);
   const float* shared(const Layer& layer, int n);
   void choose(const Layer& layer, int n);
+  float* run_experts(const Layer& layer, int n);
   void experts(const Layer& layer, float* x, int n);
   // Calls row(i) for 0 to n - 1, on several threads if there are enough rows.
   template <typename Row>
@@ -171,19 +183,20 @@ class Decoder {
 
   // Buffers of a call. They grow as needed and are kept between calls.
   Activations activations_;
-  Activations gathered_;                       // of the rows that an expert works on
+  Activations gathered_;                       // of the rows that experts work on, in the order of `by_expert_`
   std::vector<float> normal_;                  // [n, hidden]
   std::vector<float> qkv_;                     // [n, input_width]
   std::vector<float> attention_;               // [n, heads · dim]
-  std::vector<float> gate_up_;                 // [n, 2 · width]
-  std::vector<float> result_;                  // [n, hidden], what a half adds
+  std::vector<float> gate_up_;                 // [n, 2 · width]; of experts [n · used experts, 2 · width]
+  std::vector<float> result_;                  // [n, hidden], what a half adds; of experts [n · used experts, hidden]
   std::vector<float> sum_;                     // [n, hidden], of all experts
   std::vector<float> shared_;                  // [n, hidden], of the block beside the experts
   std::vector<float> projected_;               // [n, layers · layer_input]
   std::vector<float> routed_;                  // [n, experts], logits
   std::vector<std::vector<float>> rotations_;  // by rope: [n, 2 · pairs] cosines and sines
-  // By expert the rows that chose it, with the weight of each.
-  std::vector<std::vector<std::pair<int, float>>> chosen_;
+  std::vector<Choice> chosen_;                 // [n, used experts], of each row in the order of their numbers
+  std::vector<int> by_expert_;                 // the places in `chosen_`, expert by expert
+  std::vector<Product> products_;
 };
 
 }  // namespace llmworker

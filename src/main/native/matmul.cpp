@@ -180,17 +180,9 @@ void store(float* out, F32x8 sum, int rows, bool add) {
   for (int i = 0; i < rows; i++) out[i] = add ? out[i] + values[i] : values[i];
 }
 
-struct Product {
-  const Activations& x;
-  const Matrix& w;
-  float* out;
-  int stride;
-  bool add;
-};
-
-// Stores the results [n, 16] of a panel and of n rows of activations from `first` on.
+// Stores the results [n, 16] of a panel and of n rows of the product from `first` on.
 void store(const Product& p, int panel, int first, int n, const float* results) {
-  const int rows = p.w.rows() - panel * PANEL;
+  const int rows = p.w->rows() - panel * PANEL;
   for (int i = 0; i < n; i++, results += PANEL) {
     float* out = p.out + static_cast<size_t>(first + i) * p.stride + panel * PANEL;
     store(out, load8(results), rows, p.add);
@@ -202,11 +194,11 @@ template <Format FORMAT, int T>
 void plain_tile(const Product& p, int panel, int first) {
   F32x8 sums[2 * T];
   if constexpr (FORMAT == Format::F32) {
-    plain_product<float, T>(p.w.panel(panel), p.x, first, sums);
+    plain_product<float, T>(p.w->panel(panel), *p.x, p.first + first, sums);
   } else if (FORMAT == Format::F16) {
-    plain_product<Half, T>(p.w.panel(panel), p.x, first, sums);
+    plain_product<Half, T>(p.w->panel(panel), *p.x, p.first + first, sums);
   } else {
-    plain_product<Bfloat, T>(p.w.panel(panel), p.x, first, sums);
+    plain_product<Bfloat, T>(p.w->panel(panel), *p.x, p.first + first, sums);
   }
   alignas(32) float results[T * PANEL];
   for (int i = 0; i < 2 * T; i++) store8(results + 8 * i, sums[i]);
@@ -227,7 +219,7 @@ template <typename Tile>
 
 template <Format FORMAT>
 void panel(const Product& p, int panel) {
-  const int n = p.x.rows();
+  const int n = p.rows;
   if constexpr (!is_quantised(FORMAT)) {
     tiles(n, [&](auto t, int first) { plain_tile<FORMAT, t>(p, panel, first); });
   } else {
@@ -235,18 +227,18 @@ void panel(const Product& p, int panel) {
     alignas(32) int16_t unpacked[UNPACKED * PANEL * BLOCK];
     sums.assign(static_cast<size_t>(n) * PANEL, 0.0f);
     float* results = sums.data();
-    const int blocks = p.x.columns() / BLOCK;
-    const uint8_t* data = p.w.panel(panel);
+    const int blocks = p.x->columns() / BLOCK;
+    const uint8_t* data = p.w->panel(panel);
     if (n <= FEW) {
       tiles(n, [&](auto t, int first) {
-        if constexpr (t <= FEW) panel_product<FORMAT, t, false>(data, nullptr, p.x, first, 0, blocks, results);
+        if constexpr (t <= FEW) panel_product<FORMAT, t, false>(data, nullptr, *p.x, p.first + first, 0, blocks, results);
       });
     } else {
       for (int from = 0; from < blocks; from += UNPACKED, data += UNPACKED * block_bytes(FORMAT)) {
         const int count = std::min(UNPACKED, blocks - from);
         unpack_blocks<FORMAT>(data, count, unpacked);
         tiles(n, [&](auto t, int first) {
-          panel_product<FORMAT, t, true>(data, unpacked, p.x, first, from, count, results + first * PANEL);
+          panel_product<FORMAT, t, true>(data, unpacked, *p.x, p.first + first, from, count, results + first * PANEL);
         });
       }
     }
@@ -254,9 +246,27 @@ void panel(const Product& p, int panel) {
   }
 }
 
-template <Format FORMAT>
-void panels(const Product& p, Threads& threads) {
-  threads.run_together(p.w.panels(), [&](int i) { panel<FORMAT>(p, i); });
+void panel(const Product& p, int i) {
+  switch (p.w->format()) {
+    case Format::Q4: return panel<Format::Q4>(p, i);
+    case Format::Q8: return panel<Format::Q8>(p, i);
+    case Format::Q8_OFFSET: return panel<Format::Q8_OFFSET>(p, i);
+    case Format::Q8_HALF_BLOCKS: return panel<Format::Q8_HALF_BLOCKS>(p, i);
+    case Format::F32: return panel<Format::F32>(p, i);
+    case Format::F16: return panel<Format::F16>(p, i);
+    case Format::BF16: return panel<Format::BF16>(p, i);
+  }
+}
+
+void check(const Product& p) {
+  if (p.x->columns() != p.w->columns()) {
+    throw std::invalid_argument("activations of " + std::to_string(p.x->columns()) +
+                                " columns cannot be multiplied with a matrix of " + std::to_string(p.w->columns()));
+  }
+  if (p.first < 0 || p.rows < 0 || p.rows > p.x->rows() || p.first > p.x->rows() - p.rows) {
+    throw std::out_of_range(std::to_string(p.rows) + " rows from row " + std::to_string(p.first) + " on are outside the " +
+                            std::to_string(p.x->rows()) + " rows of activations");
+  }
 }
 
 }  // namespace
@@ -298,21 +308,29 @@ void Activations::put(int row, const float* values) {
   }
 }
 
-void multiply(const Activations& x, const Matrix& w, float* out, int stride, bool add, Threads& threads) {
-  if (x.columns() != w.columns()) {
-    throw std::invalid_argument("activations of " + std::to_string(x.columns()) + " columns cannot be multiplied with a matrix of " +
-                                std::to_string(w.columns()));
+void Activations::copy(int row, const Activations& from, int from_row) {
+  const int blocks = columns_ / BLOCK;
+  std::copy_n(from.quants(from_row), columns_, quants_.data() + static_cast<size_t>(row) * columns_);
+  std::copy_n(from.scales(from_row), blocks, scales_.data() + static_cast<size_t>(row) * blocks);
+  std::copy_n(from.sums(from_row), blocks, sums_.data() + static_cast<size_t>(row) * blocks);
+  plain_[row] = from.plain(from_row);
+}
+
+void multiply(std::span<const Product> products, Threads& threads) {
+  // Where the panels of each product end, counted through.
+  static thread_local std::vector<int> ends;
+  ends.clear();
+  int panels = 0;
+  for (const Product& product : products) {
+    check(product);
+    ends.push_back(panels += product.w->panels());
   }
-  const Product p{x, w, out, stride, add};
-  switch (w.format()) {
-    case Format::Q4: return panels<Format::Q4>(p, threads);
-    case Format::Q8: return panels<Format::Q8>(p, threads);
-    case Format::Q8_OFFSET: return panels<Format::Q8_OFFSET>(p, threads);
-    case Format::Q8_HALF_BLOCKS: return panels<Format::Q8_HALF_BLOCKS>(p, threads);
-    case Format::F32: return panels<Format::F32>(p, threads);
-    case Format::F16: return panels<Format::F16>(p, threads);
-    case Format::BF16: return panels<Format::BF16>(p, threads);
-  }
+  // Other threads have an `ends` of their own.
+  const std::span<const int> all(ends);
+  threads.run_together(panels, [&](int i) {
+    const size_t product = std::upper_bound(all.begin(), all.end(), i) - all.begin();
+    panel(products[product], i - (product == 0 ? 0 : all[product - 1]));
+  });
 }
 
 }  // namespace llmworker

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "matrix.h"
@@ -20,6 +21,8 @@ class Activations {
   // Converts one row. Threads may convert different rows at the same time. Keeps a pointer to the plain row, for matrices of
   // plain numbers.
   void put(int row, const float* values);
+  // Makes a row the same as one of others. Threads may copy to different rows at the same time.
+  void copy(int row, const Activations& from, int from_row);
 
   int rows() const { return rows_; }
   int columns() const { return columns_; }
@@ -38,8 +41,20 @@ class Activations {
   std::vector<const float*> plain_;
 };
 
-// Sets out[i][r] to, or adds to it, the sum over columns of x[i] · w[r], for all rows i of x and r of w. Row i of the result
-// starts at out + i · stride. The order of a sum depends neither on n nor on the thread. Throws if x and w differ in columns.
-void multiply(const Activations& x, const Matrix& w, float* out, int stride, bool add, Threads& threads);
+// Sets out[i][r] to, or adds to it, the sum over columns of x[first + i] · w[r], for `rows` rows i and all rows r of w. Row i of
+// the result starts at out + i · stride. The order of a sum depends neither on the number of rows nor on the thread.
+struct Product {
+  const Activations* x;
+  int first;
+  int rows;
+  const Matrix* w;
+  float* out;
+  int stride;
+  bool add;
+};
+
+// Computes products as one piece of work, so that threads wait for each other once. Throws if a matrix and its activations differ
+// in columns, or if there are no such rows.
+void multiply(std::span<const Product> products, Threads& threads);
 
 }  // namespace llmworker

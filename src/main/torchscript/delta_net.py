@@ -63,25 +63,26 @@ def read(found: Tensor, gates: Tensor, w: DeltaWeights) -> Tensor:
     return (normed * F.silu(gates)).view(found.size(0), -1)
 
 
-def delta_step(rows: Tensor, matrices: Tensor, before: Tensor, d: Layer, w: DeltaWeights) -> Tuple[Tensor, Tensor, Tensor]:
+def delta_step(rows: Tensor, matrices: Tensor, before: Tensor, d: Layer, w: DeltaWeights) -> Tuple[Tensor, Tensor]:
     """One token of each of n sequences.
 
-    matrices: [n, A, K, D]; before: the last channels of each sequence, [n, kernel - 1, C]
-    Returns the result [n, A · D], the new matrices and the new last channels.
+    matrices: [n, A, K, D], which become the new ones; before: the last channels of each sequence, [n, kernel - 1, C]
+    Returns the result [n, A · D] and the new last channels.
     """
     mixed, gates, rest = split(rows, d)
     seen = torch.cat([before, mixed.unsqueeze(1)], 1)
     r = delta_rows((seen * w.convolution).sum(1), rest, d, w)
-    matrices = matrices * r.fades.exp().view(-1, d.heads, 1, 1)
+    matrices.mul_(r.fades.exp().view(-1, d.heads, 1, 1))
     known = torch.matmul(r.keys.unsqueeze(2), matrices)
     change = (r.values.unsqueeze(2) - known) * r.shares.view(-1, d.heads, 1, 1)
-    matrices = matrices + r.keys.unsqueeze(3) * change
+    matrices.addcmul_(r.keys.unsqueeze(3), change)
     found = torch.matmul(r.queries.unsqueeze(2), matrices).squeeze(2)
-    return read(found, gates, w), matrices, seen[:, 1:]
+    return read(found, gates, w), seen[:, 1:]
 
 
 def delta_chunk(rows: Tensor, matrices: Tensor, before: Tensor, d: Layer, w: DeltaWeights) -> Tuple[Tensor, Tensor, Tensor]:
-    """n tokens of one sequence. As `delta_step`, but without the first dimension of matrices and last channels."""
+    """n tokens of one sequence. As `delta_step`, but without the first dimension of matrices and last channels, and with new
+    matrices."""
     mixed, gates, rest = split(rows, d)
     n = rows.size(0)
     seen = torch.cat([before, mixed])

@@ -704,15 +704,16 @@ class DenseDecoder(Types, DecoderProgram):
     # Decode steps: one token for each of the sequences in slots 0 to n - 1.
 
     def decode_masks(self, positions: Tensor, length: int, alone: bool) -> List[Tensor]:
-        """For each sight, the `mask` of the rows of a step: [n, 1, A / G, length or ring].
+        """For each sight, the `mask` of the rows of a step: [n, 1, A / G, length or ring]. A ring that no sequence has filled is
+        as all positions.
 
-        alone: there is one row, and `length` ends with it. Then only rings have masks.
+        alone: there is one row, and `length` ends with it. Then only full rings have masks.
         """
         masks: List[Tensor] = []
         last = positions.view(-1, 1, 1, 1)
         for window, group, size in self.sight_kinds:
             ring = int(size)
-            if ring > 0:
+            if ring > 0 and length > ring:
                 shape = [positions.size(0), 1, int(group), ring]
                 masks.append(self.mask(shape, self.held(last, ring), last, int(window)))
             elif alone:
@@ -750,7 +751,7 @@ class DenseDecoder(Types, DecoderProgram):
         q = qk.narrow(1, 0, d.heads).view(n, -1, d.kv_heads, d.head_dim).transpose(1, 2)
         mask: Optional[Tensor] = masks[layer.sight]
         first = 0
-        if d.ring > 0:
+        if d.ring > 0 and length > d.ring:
             length = d.ring
         elif masks[layer.sight].size(0) == 0:
             mask = None
@@ -764,7 +765,7 @@ class DenseDecoder(Types, DecoderProgram):
         begins = (positions == 0).view(n, 1, 1)
         before = layer.last_channels[:n, 0].masked_fill(begins, 0.0)
         matrices = layer.matrices[:n, 0].masked_fill(begins.unsqueeze(3), 0.0)
-        out, matrices, before = delta_step(rows.float(), matrices, before, layer.described, layer.delta)
+        out, before = delta_step(rows.float(), matrices, before, layer.described, layer.delta)
         layer.matrices[:real, 0].copy_(matrices[:real])
         layer.last_channels[:real, 0].copy_(before[:real])
         return out.to(self.compute_dtype)
@@ -859,14 +860,14 @@ class DenseDecoder(Types, DecoderProgram):
 
     def prefill_masks(self, start: int, n: int) -> List[Tensor]:
         """For each sight, the `mask` of the rows of a chunk: [1, 1, n · A / G, length or ring]. The positions end
-        where the chunk does, and begin with the window of its first row."""
+        where the chunk does, and begin with the window of its first row, unless the ring is full."""
         masks: List[Tensor] = []
         last = self.places[start : start + n].view(n, 1, 1)
         for size, a_group, kept in self.sight_kinds:
             window, group, ring = int(size), int(a_group), int(kept)
             first = max(0, start + 1 - window) // 64 * 64 if window > 0 else 0
             places = self.places[first : self.bucket(start + n)]
-            if ring > 0:
+            if ring > 0 and self.bucket(start + n) > ring:
                 places = self.held(last[n - 1, 0], ring)
             mask = self.mask([n, group, places.size(0)], places, last, window)
             masks.append(mask.view(1, 1, n * group, places.size(0)))
@@ -885,7 +886,9 @@ class DenseDecoder(Types, DecoderProgram):
         elif d.keys_of < 0:
             keys[start : start + n].copy_(qk[:, d.heads :])
             values[start : start + n].copy_(v)
-        last = d.ring if d.ring > 0 else self.bucket(start + n)
+        last = self.bucket(start + n)
+        if d.ring > 0:
+            last = min(last, d.ring)
         first = last - mask.size(3)
         q = qk[:, : d.heads].reshape(1, n * group, d.kv_heads, d.head_dim).transpose(1, 2)
         k, v = keys[first:last].transpose(0, 1).unsqueeze(0), values[first:last].transpose(0, 1).unsqueeze(0)

@@ -363,9 +363,13 @@ void test_errors() {
   check_throws<std::invalid_argument>("Q6_K", [&] { q6.read(0, out.data()); });
   Activations x;
   x.resize(1, 96);
+  Activations fitting;
+  fitting.resize(1, 64);
   Threads threads(1);
   check_throws<std::invalid_argument>("activations of 96 columns",
-                                      [&] { multiply(x, matrix, out.data(), 20, false, threads); });
+                                      [&] { multiply(std::vector<Product>{{&x, 0, 1, &matrix, out.data(), 20, false}}, threads); });
+  check_throws<std::out_of_range>("2 rows from row 0 on are outside the 1 rows of activations",
+                                  [&] { multiply(std::vector<Product>{{&fitting, 0, 2, &matrix, out.data(), 20, false}}, threads); });
   check_throws<std::invalid_argument>("no weight format has the number 7", [] { enumerator<Format>(7); });
   check_throws<std::invalid_argument>("no cache type has the number -1", [] { enumerator<CacheType>(-1); });
   check_throws<std::invalid_argument>("no GGUF type of blocks has the number 6", [] { enumerator<GgufType>(6); });

@@ -112,7 +112,8 @@ void test_product(Format format, Shape shape, bool add, Threads& threads, Random
   for (int i = 0; i < shape.n; i++) activations.put(i, x.data() + static_cast<size_t>(i) * shape.columns);
   const int stride = shape.rows + 3;
   std::vector<float> out(static_cast<size_t>(shape.n) * stride, 0.5f);
-  multiply(activations, w.matrix, out.data(), stride, add, threads);
+  const Product product{&activations, 0, shape.n, &w.matrix, out.data(), stride, add};
+  multiply({&product, 1}, threads);
   const std::string what = name(format) + ", " + std::to_string(shape.n) + " times " + std::to_string(shape.rows) + " rows of " +
                            std::to_string(shape.columns);
   for (int i = 0; i < shape.n; i++) {
@@ -133,14 +134,43 @@ void test_product(Format format, Shape shape, bool add, Threads& threads, Random
   }
   // One row alone, on one thread, has the same bits.
   const int last = shape.n - 1;
-  Activations alone;
-  alone.resize(1, shape.columns);
-  alone.put(0, x.data() + static_cast<size_t>(last) * shape.columns);
   std::vector<float> single(shape.rows, 0.5f);
   Threads one(1);
-  multiply(alone, w.matrix, single.data(), shape.rows, add, one);
+  const Product alone{&activations, last, 1, &w.matrix, single.data(), shape.rows, add};
+  multiply({&alone, 1}, one);
   check(std::memcmp(single.data(), out.data() + static_cast<size_t>(last) * stride, 4 * single.size()) == 0,
         what + ": a row depends on the others");
+}
+
+// Products of some rows each, of matrices of all formats, at once: the bits are those of each alone. The rows are copies.
+void test_together(Threads& threads, Random& random) {
+  constexpr int COLUMNS = 96, ROWS = 11;
+  Memory memory;
+  const std::vector<float> x = normal(random, size_t{ROWS} * COLUMNS);
+  Activations made, copied;
+  made.resize(ROWS, COLUMNS);
+  copied.resize(ROWS, COLUMNS);
+  for (int i = 0; i < ROWS; i++) made.put(i, x.data() + i * COLUMNS);
+  for (int i = 0; i < ROWS; i++) copied.copy(i, made, ROWS - 1 - i);
+  std::vector<Weighed> weights;
+  for (const Format format : ALL_FORMATS) {
+    weights.push_back(random_matrix(format, 20 + static_cast<int>(weights.size()), COLUMNS, memory, random));
+  }
+  std::vector<std::vector<float>> found, expected;
+  std::vector<Product> products;
+  for (size_t i = 0; i < weights.size(); i++) {
+    const int first = static_cast<int>(i), n = first % 5, rows = weights[i].matrix.rows();
+    found.emplace_back(static_cast<size_t>(n) * rows, 0.5f);
+    expected.push_back(found.back());
+    for (int row = 0; row < n; row++) {
+      const Product alone{&made, ROWS - 1 - first - row, 1, &weights[i].matrix, expected[i].data() + row * rows, rows, false};
+      multiply({&alone, 1}, threads);
+    }
+    products.push_back({&copied, first, n, &weights[i].matrix, found[i].data(), rows, false});
+  }
+  multiply(products, threads);
+  check(found == expected, "products at once differ from those alone");
+  multiply({}, threads);
 }
 
 }  // namespace
@@ -206,4 +236,5 @@ void test_products() {
       for (const Shape& shape : {Shape{5, 1, 1}, Shape{21, 40, 4}, Shape{18, 67, 7}}) test_product(format, shape, true, threads, random);
     }
   }
+  test_together(threads, random);
 }

@@ -152,7 +152,7 @@ class Case:
         self.mxfp4 = mxfp4
         kind = family + ("Text" if family in ["Gemma3", "Gemma4", "Qwen3_5", "Qwen3_5Moe"] else "")
         self.config = getattr(transformers, kind + "Config")(**{**SIZES, **config})
-        self.norm_base = 0 if family.startswith(("Gemma", "Qwen3_5")) else 1
+        self.norm_base = 0 if family.startswith(("Gemma", "Qwen3_5", "Qwen3Next")) else 1
 
     def model_class(self):
         return getattr(transformers, self.family + "ForCausalLM")
@@ -231,7 +231,7 @@ class Case:
         shapes = self.shapes()
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            # Which number comes from which: the numbers are their own places. Norms of Gemma and Qwen 3.5 are raised by 1,
+            # Which number comes from which: the numbers are their own places. Norms of Gemma and the later Qwens are raised by 1,
             # and decays are exponentials, which are exact enough for the first places.
             places, at = numbered(dict(sorted(shapes.items(), key=lambda named: not named[0].endswith("A_log"))), 4)
             decays = {name: w.log() if name.endswith("A_log") else w for name, w in places.items()}
@@ -396,6 +396,9 @@ def cases() -> list[Case]:
              num_hidden_layers=2, num_key_value_heads=1, layer_types=[LINEAR, FULL], rope_parameters=MROPE),
         Case("Qwen 3.5 with experts", "Qwen3_5Moe", **delta(2, 4, 16, 16), head_dim=32, num_hidden_layers=4, num_experts=5,
              num_experts_per_tok=2, moe_intermediate_size=32, shared_expert_intermediate_size=96, rope_parameters=MROPE),
+        Case("Qwen3-Next", "Qwen3Next", **delta(2, 4, 16, 16), head_dim=32, num_hidden_layers=4, num_experts=5, num_experts_per_tok=2,
+             moe_intermediate_size=32, shared_expert_intermediate_size=48,
+             rope_parameters=rope(theta=10_000_000.0, partial_rotary_factor=0.25)),
         Case("SmolLM3, tied", "SmolLM3", num_hidden_layers=4, tie_word_embeddings=True),
         Case("SmolLM3 with biases", "SmolLM3", gguf=False, num_hidden_layers=3, no_rope_layers=[1, 0, 1],
              attention_bias=True, mlp_bias=True),

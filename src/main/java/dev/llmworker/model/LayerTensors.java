@@ -17,8 +17,9 @@ import java.util.stream.Stream;
 /// @param joinedAttention the name of the one matrix of queries, keys and values: `attn_qkv`; empty if they are three
 /// @param joinedFeedForward whether gate and values are one matrix, `ffn_up`, or `ffn_gate_up_exps` of all experts
 /// @param separateExperts whether each expert's matrices are tensors of their own: `ffn_up.0`
-/// @param transposedExperts whether the matrices of all experts are column by column, gates and values alternating
-/// @param alternatingExperts whether they are row by row, gates and values alternating
+/// @param transposedExperts whether gates and values of all experts are column by column, and alternate
+/// @param alternatingExperts whether they are row by row, and alternate
+/// @param transposedDown whether the last matrices of all experts are column by column
 /// @param unused tensors that the file may have, but the layer does without
 public record LayerTensors(
         String block,
@@ -27,6 +28,7 @@ public record LayerTensors(
         boolean separateExperts,
         boolean transposedExperts,
         boolean alternatingExperts,
+        boolean transposedDown,
         Map<String, long[]> shapes,
         Set<String> unused) {
 
@@ -41,6 +43,11 @@ public record LayerTensors(
     public static final String DECAY = "ssm_a";
     /// The logarithm of the same, without its sign. GGUF has no such tensor.
     public static final String DECAY_OF_HUB = "ssm_a_log.weight";
+
+    /// Qwen3-Next has the rows of all that belongs to a key head together.
+    public static final String GROUPED_DELTA = "ssm_in.weight";
+
+    public static final String GROUPED_SHARES = "ssm_ba.weight";
 
     /// What the gate of a shared block is made with.
     public static final String SHARED_GATE = "ffn_gate_inp_shexp.weight";
@@ -61,6 +68,7 @@ public record LayerTensors(
                 layer.feedForward().experts() != null && hasSeparateExperts(has, index),
                 has.containsKey(block + "ffn_gate_up_exps_transposed.weight"),
                 has.containsKey(block + "ffn_gate_up_exps_alternating.weight"),
+                has.containsKey(block + "ffn_down_exps_transposed.weight"),
                 new LinkedHashMap<>(),
                 new HashSet<>());
         tensors.addNorms(
@@ -69,7 +77,7 @@ public record LayerTensors(
                 has.containsKey(block + FEED_FORWARD_NORM_OF_GPT_OSS) && !has.containsKey(block + FEED_FORWARD_NORM));
         switch (layer.mixer()) {
             case Attention attention -> tensors.addAttention(attention, config.hidden());
-            case DeltaNet delta -> tensors.addDelta(delta, config.hidden(), model.fromHub());
+            case DeltaNet delta -> tensors.addDelta(delta, config.hidden(), model);
         }
         var experts = layer.feedForward().experts();
         if (experts == null) {
@@ -148,12 +156,30 @@ public record LayerTensors(
         return shapes.containsKey(block + FEED_FORWARD_NORM) ? FEED_FORWARD_NORM : FEED_FORWARD_NORM_OF_GPT_OSS;
     }
 
-    private void addDelta(DeltaNet delta, int hidden, boolean fromHub) {
-        add("attn_qkv.weight", hidden, delta.channels());
-        add("attn_gate.weight", hidden, delta.valueWidth());
-        add("ssm_beta.weight", hidden, delta.valueHeads());
-        add("ssm_alpha.weight", hidden, delta.valueHeads());
-        if (fromHub) {
+    /// Whether one matrix has the queries, keys, values and gates of each key head of a [DeltaNet] together.
+    public boolean groupsDelta() {
+        return shapes.containsKey(block + GROUPED_DELTA);
+    }
+
+    /// Whether one matrix has what writing and fading depend on, likewise.
+    public boolean groupsShares() {
+        return shapes.containsKey(block + GROUPED_SHARES);
+    }
+
+    private void addDelta(DeltaNet delta, int hidden, StoredModel model) {
+        if (model.tensors().containsKey(block + GROUPED_DELTA)) {
+            add(GROUPED_DELTA, hidden, delta.channels() + (long) delta.valueWidth());
+        } else {
+            add("attn_qkv.weight", hidden, delta.channels());
+            add("attn_gate.weight", hidden, delta.valueWidth());
+        }
+        if (model.tensors().containsKey(block + GROUPED_SHARES)) {
+            add(GROUPED_SHARES, hidden, 2L * delta.valueHeads());
+        } else {
+            add("ssm_beta.weight", hidden, delta.valueHeads());
+            add("ssm_alpha.weight", hidden, delta.valueHeads());
+        }
+        if (model.fromHub()) {
             add("ssm_conv1d.weight", delta.kernel(), 1, delta.channels());
             add(DECAY_OF_HUB, delta.valueHeads());
         } else {
@@ -224,37 +250,49 @@ public record LayerTensors(
         if (experts.routerBiased()) {
             add("ffn_gate_inp.bias", count);
         }
-        if (transposedExperts) {
-            add("ffn_gate_up_exps_transposed.weight", 2 * width, hidden, count);
-            add("ffn_down_exps_transposed.weight", hidden, width, count);
-        } else if (alternatingExperts) {
-            add("ffn_gate_up_exps_alternating.weight", hidden, 2 * width, count);
-            add("ffn_down_exps.weight", width, hidden, count);
-        } else if (separateExperts) {
+        if (separateExperts) {
             for (var expert = 0; expert < count; expert++) {
                 add("ffn_gate." + expert + ".weight", hidden, width);
                 add("ffn_up." + expert + ".weight", hidden, width);
                 add("ffn_down." + expert + ".weight", width, hidden);
             }
+        } else {
+            addGateUp(hidden, width, count);
+            if (transposedDown) {
+                add("ffn_down_exps_transposed.weight", hidden, width, count);
+            } else {
+                add("ffn_down_exps.weight", width, hidden, count);
+            }
+        }
+        if (block.biased()) {
+            addBiases(hidden, width, count);
+        }
+    }
+
+    /// Gates and values of all experts.
+    private void addGateUp(int hidden, long width, long count) {
+        if (transposedExperts) {
+            add("ffn_gate_up_exps_transposed.weight", 2 * width, hidden, count);
+        } else if (alternatingExperts) {
+            add("ffn_gate_up_exps_alternating.weight", hidden, 2 * width, count);
         } else if (joinedFeedForward) {
             add("ffn_gate_up_exps.weight", hidden, 2 * width, count);
-            add("ffn_down_exps.weight", width, hidden, count);
         } else {
             add("ffn_gate_exps.weight", hidden, width, count);
             add("ffn_up_exps.weight", hidden, width, count);
-            add("ffn_down_exps.weight", width, hidden, count);
         }
-        if (block.biased() && (transposedExperts || alternatingExperts)) {
+    }
+
+    private void addBiases(int hidden, long width, long count) {
+        if (transposedExperts || alternatingExperts) {
             add("ffn_gate_up_exps_transposed.bias", 2 * width, count);
-        } else if (block.biased() && joinedFeedForward) {
+        } else if (joinedFeedForward) {
             add("ffn_gate_up_exps.bias", 2 * width, count);
-        } else if (block.biased()) {
+        } else {
             add("ffn_gate_exps.bias", width, count);
             add("ffn_up_exps.bias", width, count);
         }
-        if (block.biased()) {
-            add("ffn_down_exps.bias", hidden, count);
-        }
+        add("ffn_down_exps.bias", hidden, count);
     }
 
     /// A matrix of the block that all tokens take beside the experts.

@@ -4,6 +4,7 @@ import dev.llmworker.stats.Count;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.LongUnaryOperator;
 import java.util.stream.Collectors;
 
 /// How the memory of a device will be used. It is decided before any memory is taken. Figures are in bytes.
@@ -41,7 +42,7 @@ public record MemoryPlan(
 
     /// What the memory must hold.
     ///
-    /// @param scratchPerToken bytes that a step takes for each token of the longest context, beside `working`
+    /// @param scratch bytes that a step takes beside `working`, by the length of the context
     /// @param spareTokens that a slot's cache has room for beside its context, at most
     /// @param share the part of the remaining memory that the cache may take if nobody chose its size
     public record Needs(
@@ -49,7 +50,7 @@ public record MemoryPlan(
             int numberBytes,
             long weights,
             long working,
-            long scratchPerToken,
+            LongUnaryOperator scratch,
             int spareTokens,
             double share) {
         /// Bytes of a slot; the largest number if there are more.
@@ -65,7 +66,7 @@ public record MemoryPlan(
         ///
         /// @param part of it that the cache may take
         private long leftForCache(long left, long contextLength, double part) {
-            return (long) ((left - (double) scratchPerToken * contextLength) * part);
+            return (long) ((left - (double) scratch.applyAsLong(contextLength)) * part);
         }
 
         /// The longest context of each of some slots that such memory holds, in whole steps.
@@ -114,7 +115,7 @@ public record MemoryPlan(
                 memory.total(),
                 memory.available(),
                 needs.weights(),
-                needs.working() + needs.scratchPerToken() * contextLength,
+                needs.working() + needs.scratch().applyAsLong(contextLength),
                 slots,
                 contextLength,
                 needs.spareTokens(),

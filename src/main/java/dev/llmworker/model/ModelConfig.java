@@ -145,10 +145,13 @@ public record ModelConfig(
 
     private long activationBytes(Layer layer) {
         var mixer = layer.mixer();
+        var experts = layer.feedForward().experts();
         var widest = 2L * hidden
                 + mixer.inputWidth()
                 + mixer.resultWidth()
                 + 3L * layer.feedForward().activeWidth()
+                // What each chosen expert takes and gives.
+                + (experts == null ? 0 : 3L * experts.used() * hidden)
                 + (long) layers.size() * layerInput;
         return widest * Float.BYTES;
     }

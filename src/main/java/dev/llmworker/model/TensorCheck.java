@@ -3,7 +3,6 @@ package dev.llmworker.model;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
-import dev.llmworker.weights.TensorType;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -116,18 +115,10 @@ public final class TensorCheck {
                 || name.endsWith("_transposed.weight");
     }
 
-    /// An element of an F32 vector.
-    public static float float32(Tensor tensor, long index) throws ModelFileException {
-        if (tensor.type() != TensorType.F32) {
-            throw tensor.problem("is " + tensor.type() + "; supported here: F32");
-        }
-        return tensor.data().getAtIndex(FLOAT, index);
-    }
-
     /// An element of a tensor that is not quantised.
-    private static float element(Tensor tensor, long index) throws ModelFileException {
+    public static float element(Tensor tensor, long index) throws ModelFileException {
         return switch (tensor.type()) {
-            case F32 -> float32(tensor, index);
+            case F32 -> tensor.data().getAtIndex(FLOAT, index);
             case F16 -> Float.float16ToFloat(tensor.data().get(SHORT, index * Short.BYTES));
             case BF16 -> Float.intBitsToFloat(tensor.data().get(SHORT, index * Short.BYTES) << Short.SIZE);
             case Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, MXFP4 ->

@@ -83,7 +83,7 @@ final class HubFields {
     /// Fields that only these models, by the names of transformers, may have with any value.
     private static final Map<String, Set<String>> OWN = Map.of(
             "attn_output_gate", WITH_DELTA,
-            "shared_expert_intermediate_size", Set.of("qwen35moe"),
+            "shared_expert_intermediate_size", Set.of("qwen35moe", "qwen3next"),
             // How pairs are shared out to the axes of pictures. In texts all axes have the same position.
             "mrope_section", WITH_DELTA,
             "mrope_interleaved", WITH_DELTA,
@@ -96,6 +96,7 @@ final class HubFields {
             Map.entry("mistral", Map.of("sliding_window", 4096)),
             Map.entry("qwen35", DELTA),
             Map.entry("qwen35moe", DELTA_WITH_EXPERTS),
+            Map.entry("qwen3next", with(DELTA_WITH_EXPERTS, Map.of("num_experts", 512, "num_experts_per_tok", 10))),
             Map.entry("qwen2", QWEN),
             Map.entry("qwen3", with(QWEN, Map.of("head_dim", 128))),
             Map.entry("qwen3moe", with(NO_WINDOW, Map.of("norm_topk_prob", false))),

@@ -71,6 +71,8 @@ final class HubTensorNames {
             Map.entry("self_attn.sinks", "attn_sinks"),
             Map.entry("linear_attn.in_proj_qkv", "attn_qkv"),
             Map.entry("linear_attn.in_proj_z", "attn_gate"),
+            Map.entry("linear_attn.in_proj_qkvz", "ssm_in"),
+            Map.entry("linear_attn.in_proj_ba", "ssm_ba"),
             Map.entry("linear_attn.in_proj_b", "ssm_beta"),
             Map.entry("linear_attn.in_proj_a", "ssm_alpha"),
             Map.entry("linear_attn.conv1d", "ssm_conv1d"),

@@ -10,18 +10,9 @@ import dev.llmworker.weights.ModelFileException;
 /// output gate.
 ///
 /// @param experts whether the feed-forward blocks have experts
-record Qwen35(boolean experts) implements Architecture {
+/// @param tiled whether GGUF files have the heads of values in this order
+record Qwen35(String name, String models, boolean experts, boolean tiled) implements Architecture {
     private static final int FULL_ATTENTION_INTERVAL = 4;
-
-    @Override
-    public String name() {
-        return experts ? "qwen35moe" : "qwen35";
-    }
-
-    @Override
-    public String models() {
-        return experts ? "Qwen 3.5 and 3.6 with experts" : "Qwen 3.5 and 3.6";
-    }
 
     @Override
     public void describe(Description model) {
@@ -35,7 +26,7 @@ record Qwen35(boolean experts) implements Architecture {
         var interval = model.keys.size("full_attention_interval", Integer.MAX_VALUE, FULL_ATTENTION_INTERVAL);
         var recurrent = model.keys.flag("attention.recurrent_layers", index, (index + 1) % interval != 0);
         return model.layer(
-                index, recurrent ? model.deltaNet(!model.fromHub) : model.attention(index), block(model, index));
+                index, recurrent ? model.deltaNet(tiled && !model.fromHub) : model.attention(index), block(model, index));
     }
 
     private FeedForward block(Description model, int index) throws ModelFileException {

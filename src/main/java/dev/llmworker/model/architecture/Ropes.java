@@ -208,7 +208,7 @@ final class Ropes {
     }
 
     private static double factor(Tensor factors, int i) throws ModelFileException {
-        var factor = TensorCheck.float32(factors, i);
+        var factor = TensorCheck.element(factors, i);
         if (!(factor > 0)) {
             throw factors.problem("has " + factor + " at " + i + "; it must be above 0");
         }

@@ -52,11 +52,11 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
         return 0;
     }
 
-    /// What a step computes for each token of the longest context, in bytes: scores of attention and tables of
-    /// positions.
+    /// What a step takes beside its activations, in bytes: scores and masks of attention, tables of positions, copies
+    /// of states.
     ///
     /// @param promptRows the most rows of prompts in a step
-    default long scratchPerToken(ModelConfig config, int slots, int promptRows, Precision cache) {
+    default long scratch(ModelConfig config, int slots, int promptRows, Precision cache, long contextLength) {
         return 0;
     }
 

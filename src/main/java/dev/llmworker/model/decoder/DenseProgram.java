@@ -1,15 +1,22 @@
 package dev.llmworker.model.decoder;
 
 import ai.djl.Device;
+import dev.llmworker.model.Attention;
 import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.DeltaNet;
 import dev.llmworker.model.Devices;
+import dev.llmworker.model.Layer;
+import dev.llmworker.model.LayerState;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Function;
+import java.util.function.Predicate;
 
 /// The program for GPUs. All matrices are dense and of one format. The tests run it on a CPU too.
 record DenseProgram(ExportedProgram exported) implements DecoderProgram {
@@ -18,6 +25,14 @@ record DenseProgram(ExportedProgram exported) implements DecoderProgram {
     /// Of each score that no kernel for attention computes: as it is, in float32, with sinks, its weight, and
     /// that in the cache's type.
     private static final int SCORE_BYTES = 5 * Float.BYTES;
+    /// Of each position in a ring: it takes three whole numbers to find out which one it is.
+    private static final long HELD_BYTES = 3L * Long.BYTES;
+    /// What a row of a prompt attends to begins and ends at multiples of this.
+    private static final int ALIGNED_POSITIONS = 2 * 64;
+    /// Tokens of a prompt that a recurrent layer takes at once, and the products of such a piece with itself.
+    private static final long DELTA_PIECE = 64;
+
+    private static final long DELTA_PRODUCTS = 6;
 
     @Override
     public Precision weights(DecoderOptions options, Device device) {
@@ -30,29 +45,78 @@ record DenseProgram(ExportedProgram exported) implements DecoderProgram {
     }
 
     @Override
-    public long scratchPerToken(ModelConfig config, int slots, int promptRows, Precision cache) {
+    public long scratch(ModelConfig config, int slots, int promptRows, Precision cache, long contextLength) {
+        return scratchBytes(config, slots, promptRows, cache, contextLength);
+    }
+
+    static long scratchBytes(ModelConfig config, int slots, int promptRows, Precision cache, long contextLength) {
         var attentions = config.attentions().toList();
         var scores = attentions.stream()
                 .filter(attention -> attention.sinks() || attention.cap() > 0)
-                .mapToLong(attention -> attention.heads()
-                        * (long) (attention.window() > 0 ? slots : Math.max(slots, promptRows))
-                        * SCORE_BYTES)
+                .mapToLong(attention -> {
+                    var step = slots * seenByStep(attention, contextLength);
+                    var prompt = promptRows * seenByPrompt(attention, promptRows, contextLength);
+                    return attention.heads() * Math.max(step, prompt) * SCORE_BYTES;
+                })
                 .max()
                 .orElse(0);
         // One for each window and group of heads, and whether it is seen.
         var masks = attentions.stream()
-                .map(attention -> List.of(attention.window(), attention.heads() / attention.kvHeads()))
-                .distinct()
-                .mapToLong(kind -> kind.getLast() * (long) (slots + promptRows) * (cache.bytes() + 1))
+                .filter(distinct(attention -> List.of(attention.window(), attention.heads() / attention.kvHeads())))
+                .mapToLong(attention -> {
+                    var step = slots * seenByStep(attention, contextLength);
+                    var prompt = promptRows * seenByPrompt(attention, promptRows, contextLength);
+                    var group = attention.heads() / attention.kvHeads();
+                    var held = attention.state(contextLength) instanceof LayerState.Ring ? HELD_BYTES * step : 0;
+                    return group * (step + prompt) * (cache.bytes() + 1) + held;
+                })
                 .sum();
         // A cosine and a sine for each value of a head.
         var turns = attentions.stream()
                 .filter(attention -> attention.rope() != null)
                 .map(attention -> Map.entry(Objects.requireNonNull(attention.rope()), attention.headDim()))
                 .distinct()
-                .mapToLong(kind -> 2L * kind.getValue() * Float.BYTES)
+                .mapToLong(kind -> 2L * kind.getValue() * Float.BYTES * contextLength)
                 .sum();
-        return scores + masks + turns;
+        return scores + masks + turns + deltaBytes(config, slots, promptRows);
+    }
+
+    private static <T> Predicate<T> distinct(Function<T, Object> key) {
+        var seen = new HashSet<Object>();
+        return one -> seen.add(key.apply(one));
+    }
+
+    /// Positions that a row of a step attends to at most, those that a mask hides included.
+    private static long seenByStep(Attention attention, long contextLength) {
+        return attention.state(contextLength) instanceof LayerState.Ring ring ? ring.length() : contextLength;
+    }
+
+    /// Likewise for a row of a prompt.
+    private static long seenByPrompt(Attention attention, int promptRows, long contextLength) {
+        var window = attention.window() + promptRows + ALIGNED_POSITIONS;
+        return attention.window() > 0 && !(attention.state(contextLength) instanceof LayerState.Ring)
+                ? Math.min(window, contextLength)
+                : seenByStep(attention, contextLength);
+    }
+
+    /// What a recurrent layer takes: in a step a copy of the matrices of all slots, and the inputs of the convolution
+    /// three times; in a prompt three copies of one slot's matrices, and the products of a piece with itself.
+    private static long deltaBytes(ModelConfig config, int slots, int promptRows) {
+        return config.layers().stream()
+                .map(Layer::mixer)
+                .filter(DeltaNet.class::isInstance)
+                .map(DeltaNet.class::cast)
+                .mapToLong(delta -> {
+                    var matrices = (long) delta.valueWidth() * delta.keyDim();
+                    // Queries and keys are there twice for each head of values.
+                    var row = 4L * delta.valueHeads() * delta.keyDim() + 2L * delta.valueWidth();
+                    var step = slots * (matrices + 3L * delta.kernel() * delta.channels() + row);
+                    var piece = DELTA_PRODUCTS * DELTA_PIECE * DELTA_PIECE * delta.valueHeads();
+                    var prompt = 3 * matrices + piece + promptRows * (row + 2L * delta.channels());
+                    return Math.max(step, prompt) * Float.BYTES;
+                })
+                .max()
+                .orElse(0);
     }
 
     @Override

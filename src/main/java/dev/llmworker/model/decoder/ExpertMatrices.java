@@ -36,7 +36,7 @@ record ExpertMatrices(StoredModel model, LayerTensors tensors, Arena arena) {
     }
 
     Tensor down(int expert) throws ModelFileException {
-        return tensors.transposedExperts()
+        return tensors.transposedDown()
                 ? columns(sliced("ffn_down_exps_transposed", expert), 0, 1)
                 : stored("ffn_down", expert);
     }

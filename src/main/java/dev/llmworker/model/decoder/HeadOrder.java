@@ -23,9 +23,11 @@ record HeadOrder(Attention attention, boolean grouped, Arena arena) {
         if (!grouped && !isHalfSplit()) {
             return tensor;
         }
-        var turning = attention.queryWidth() + attention.keyWidth();
+        long turning = attention.queryWidth() + attention.keyWidth(), dim = attention.headDim();
+        var ungrouped = RowOrder.ungrouped(
+                attention.kvHeads(), (long) attention.queryWidth() / attention.kvHeads(), dim, dim);
         return ordered(tensor, row -> {
-            var place = grouped ? ungrouped(row) : row;
+            var place = grouped ? ungrouped.applyAsLong(row) : row;
             return isHalfSplit() && place < turning ? turned(place) : place;
         });
     }
@@ -57,27 +59,8 @@ record HeadOrder(Attention attention, boolean grouped, Arena arena) {
         return attention.rope() != null && attention.rope().halfSplit();
     }
 
-    /// @param place of each row
     private Tensor ordered(Tensor tensor, LongUnaryOperator place) {
-        var from = tensor.data();
-        var rows = tensor.rows() == 1 ? tensor.columns() : tensor.rows();
-        var rowBytes = from.byteSize() / rows;
-        var to = arena.allocate(from.byteSize());
-        for (var row = 0L; row < rows; row++) {
-            MemorySegment.copy(from, row * rowBytes, to, place.applyAsLong(row) * rowBytes, rowBytes);
-        }
-        return new Tensor(tensor.file(), tensor.name(), tensor.type(), tensor.shape(), to);
-    }
-
-    /// All queries, then all keys, then all values.
-    private long ungrouped(long row) {
-        long dim = attention.headDim(), queries = attention.queryWidth() / attention.kvHeads();
-        long group = row / (queries + 2 * dim), inGroup = row % (queries + 2 * dim);
-        if (inGroup < queries) {
-            return group * queries + inGroup;
-        }
-        var values = inGroup >= queries + dim;
-        return attention.queryWidth() + (values ? attention.keyWidth() : 0) + group * dim + (inGroup - queries) % dim;
+        return RowOrder.ordered(tensor, place, arena);
     }
 
     private long turned(long row) {

@@ -109,8 +109,14 @@ record ModelLoader(
                         * config.cacheBytesPerToken(Integer.MAX_VALUE, Precision.FP32.bytes());
         var share = device.isGpu() ? GPU_CACHE_SHARE : CPU_CACHE_SHARE;
         var spare = program.spareTokens();
-        var scratch = program.scratchPerToken(config, slots(), PROMPT_ROWS, cache);
-        var needs = new MemoryPlan.Needs(config, cache.bytes(), loader.bytesNeeded(), working, scratch, spare, share);
+        var needs = new MemoryPlan.Needs(
+                config,
+                cache.bytes(),
+                loader.bytesNeeded(),
+                working,
+                length -> program.scratch(config, slots(), PROMPT_ROWS, cache, length),
+                spare,
+                share);
         return MemoryPlan.of(memory, needs, options.slots(), options.contextLength());
     }
 

@@ -31,14 +31,15 @@ record NativeProgram(ExportedProgram exported) implements DecoderProgram {
     }
 
     @Override
-    public long scratchPerToken(ModelConfig config, int slots, int promptRows, Precision cache) {
-        return config.attentions()
+    public long scratch(ModelConfig config, int slots, int promptRows, Precision cache, long contextLength) {
+        var perToken = config.attentions()
                 .filter(attention -> attention.window() == 0)
                 .mapToLong(attention -> (long) (slots + promptRows)
                         * (attention.queryWidth() * (long) Float.BYTES + attention.heads() * PARTIAL_BYTES)
                         / LayerState.Ring.PIECE)
                 .max()
                 .orElse(0);
+        return perToken * contextLength;
     }
 
     @Override

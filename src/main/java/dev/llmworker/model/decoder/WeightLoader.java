@@ -249,13 +249,9 @@ final class WeightLoader {
     /// fading depend on.
     private void putDelta(int layer, DeltaNet delta, LayerTensors tensors)
             throws ModelFileException, InterruptedException {
-        putMatrix(
-                layer,
-                "qkv",
-                tensor(tensors, "attn_qkv.weight"),
-                tensor(tensors, "attn_gate.weight"),
-                tensor(tensors, "ssm_beta.weight"),
-                tensor(tensors, "ssm_alpha.weight"));
+        try (var arena = Arena.ofConfined()) {
+            putMatrix(layer, "qkv", deltaInputs(delta, tensors, arena).toArray(Tensor[]::new));
+        }
         putVectors(layer, "convolution", tensors, "ssm_conv1d.weight");
         if (model.fromHub()) {
             putVectors(layer, "decay_logarithm", tensors, LayerTensors.DECAY_OF_HUB);
@@ -265,6 +261,26 @@ final class WeightLoader {
         putVectors(layer, "decay_bias", tensors, "ssm_dt.bias");
         putVectors(layer, "read_weights", tensors, "ssm_norm.weight");
         putMatrix(layer, "attention_output", tensor(tensors, "ssm_out.weight"));
+    }
+
+    private List<Tensor> deltaInputs(DeltaNet delta, LayerTensors tensors, Arena arena) throws ModelFileException {
+        long keyHeads = delta.keyHeads(), each = delta.valueHeads() / keyHeads, values = each * delta.valueDim();
+        var parts = new ArrayList<Tensor>();
+        if (tensors.groupsDelta()) {
+            var order = RowOrder.ungrouped(keyHeads, delta.keyDim(), delta.keyDim(), values, values);
+            parts.add(RowOrder.ordered(tensor(tensors, LayerTensors.GROUPED_DELTA), order, arena));
+        } else {
+            parts.add(tensor(tensors, "attn_qkv.weight"));
+            parts.add(tensor(tensors, "attn_gate.weight"));
+        }
+        if (tensors.groupsShares()) {
+            var order = RowOrder.ungrouped(keyHeads, each, each);
+            parts.add(RowOrder.ordered(tensor(tensors, LayerTensors.GROUPED_SHARES), order, arena));
+        } else {
+            parts.add(tensor(tensors, "ssm_beta.weight"));
+            parts.add(tensor(tensors, "ssm_alpha.weight"));
+        }
+        return parts;
     }
 
     /// The block that all tokens take beside the experts.

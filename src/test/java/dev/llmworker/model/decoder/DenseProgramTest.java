@@ -1,11 +1,17 @@
 package dev.llmworker.model.decoder;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.DecoderOptions;
+import dev.llmworker.model.DeltaNet;
+import dev.llmworker.model.Layer;
+import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.testing.Concurrent;
+import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.TensorType;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -88,5 +94,44 @@ class DenseProgramTest {
             assertEquals("bf16 (Q8_0)", decoder.description().weightFormat());
             assertEquals("cpu", decoder.description().device());
         }
+    }
+
+    private ModelConfig described(String name) throws Exception {
+        var file = GoldenModel.named(name).withContext(100_000).file().write(directory.resolve("scratch.gguf"));
+        try (var model = Gguf.open(file)) {
+            return Architectures.describe(model);
+        }
+    }
+
+    /// The five layers with a window keep the last 256 positions, and only the sixth one sees more with the context.
+    @Test
+    void whatARingTakesInAStepDoesNotGrowWithTheContext() throws Exception {
+        var config = described("Gemma 3");
+        var rows = 32 + 128;
+        var mask = 2 * rows * (Float.BYTES + 1L);
+        var turns = 2 * 2 * 24L * Float.BYTES;
+        assertEquals(4_000 * (mask + turns), scratch(config, 32, 8_000) - scratch(config, 32, 4_000));
+        // Without rings, all layers have masks of the context in steps.
+        var short1 = scratch(config, 32, 700) - scratch(config, 32, 600);
+        assertEquals(100 * (mask + turns + 2 * 32 * (Float.BYTES + 1L)), short1);
+    }
+
+    @Test
+    void eachSlotTakesACopyOfTheLargestRecurrentStateInAStep() throws Exception {
+        var config = described("Qwen 3.5");
+        var delta = config.layers().stream()
+                .map(Layer::mixer)
+                .filter(DeltaNet.class::isInstance)
+                .map(DeltaNet.class::cast)
+                .findFirst()
+                .orElseThrow();
+        var perSlot = (scratch(config, 1024, 1_000) - scratch(config, 1000, 1_000)) / 24;
+        var mask = 2 * 1_000 * (Float.BYTES + 1L);
+        var states = (long) delta.valueWidth() * delta.keyDim() * Float.BYTES;
+        assertTrue(perSlot - mask >= states && perSlot - mask < 4 * states, perSlot + " bytes, " + states);
+    }
+
+    private static long scratch(ModelConfig config, int slots, long contextLength) {
+        return DenseProgram.scratchBytes(config, slots, 128, Precision.FP32, contextLength);
     }
 }

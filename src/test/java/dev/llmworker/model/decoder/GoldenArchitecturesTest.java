@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.Concurrent;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.architecture.Architectures;
@@ -46,28 +45,14 @@ class GoldenArchitecturesTest {
     private static final String LAYER_EMBEDDING = "per_layer_token_embd.weight";
     private static final Precision EXACT = Precision.FP32;
 
-    private record Golden(
-            String name,
-            Map<String, Object> metadata,
-            Map<String, double[]> tensors,
-            Map<String, float[]> factors,
-            int[] ids,
-            int[] greedy,
-            float[] logits) {
-        @Override
-        public String toString() {
-            return name;
-        }
-    }
-
     @TempDir
     private Path directory;
 
     @Concurrent
     @ParameterizedTest
     @MethodSource("goldens")
-    void theDescriptionIsThatOfTransformers(Golden golden) throws Exception {
-        try (var model = Gguf.open(file(golden).write(directory.resolve("tiny.gguf")))) {
+    void theDescriptionIsThatOfTransformers(GoldenModel golden) throws Exception {
+        try (var model = Gguf.open(golden.file().write(directory.resolve("tiny.gguf")))) {
             var config = Architectures.describe(model);
             var logits = new NaiveModel(model, config.forContext(config.contextLength())).logits(golden.ids());
             for (var i = 0; i < logits.length; i++) {
@@ -79,7 +64,7 @@ class GoldenArchitecturesTest {
     @Concurrent
     @ParameterizedTest
     @MethodSource("goldensAndPrograms")
-    void programsGiveTheTokensAndLogitsOfTransformers(Golden golden, ProgramKind program) throws Exception {
+    void programsGiveTheTokensAndLogitsOfTransformers(GoldenModel golden, ProgramKind program) throws Exception {
         var exact = program != ProgramKind.NATIVE;
         try (var decoder = load(golden, program, exact ? EXACT : Precision.AUTO, EXACT, true)) {
             var logits = decoder.prefillLogits(0, golden.ids(), 0);
@@ -92,7 +77,7 @@ class GoldenArchitecturesTest {
 
     /// Slot 1 has the prompt in chunks. Slot 0 has a prefix that is kept and then the rest; slot 2 goes on
     /// from a copy of this prefix, and slot 0 goes back to it after other tokens.
-    private static void assertChunksAndPrefixesAreTheSame(Golden golden, TorchDecoder decoder) {
+    private static void assertChunksAndPrefixesAreTheSame(GoldenModel golden, TorchDecoder decoder) {
         var ids = golden.ids();
         for (var start = 0; start < ids.length; start += CHUNK) {
             decoder.prefill(1, Arrays.copyOfRange(ids, start, Math.min(ids.length, start + CHUNK)), start);
@@ -130,7 +115,7 @@ class GoldenArchitecturesTest {
         "'Gemma 4, shared keys and a second embedding', NATIVE"
     })
     void ringsGiveWhatAllPositionsGive(String name, ProgramKind program) throws Exception {
-        var golden = golden(name);
+        var golden = GoldenModel.named(name);
         golden.metadata().put(golden.metadata().get("general.architecture") + ".context_length", 2000);
         var ids = new Random(3).ints(640, 0, golden.logits().length).toArray();
         try (var full = loadLong(golden, program, 700);
@@ -171,20 +156,20 @@ class GoldenArchitecturesTest {
         }
     }
 
-    private TorchDecoder loadLong(Golden golden, ProgramKind program, int contextLength) throws Exception {
+    private TorchDecoder loadLong(GoldenModel golden, ProgramKind program, int contextLength) throws Exception {
         if (program == ProgramKind.NATIVE) {
             MachineNeeds.nativeLibrary();
         }
         var weights = program == ProgramKind.NATIVE ? Precision.AUTO : EXACT;
         var options = new DecoderOptions(weights, EXACT, 3, contextLength, 1, "cpu", false);
-        return TinyLlama.load(file(golden), directory, options, program);
+        return TinyLlama.load(golden.file(), directory, options, program);
     }
 
     /// bfloat16 weights and cache; the figures are those of the exact model.
     @Concurrent
     @ParameterizedTest
     @MethodSource("goldensAndPrograms")
-    void theDefaultIsClose(Golden golden, ProgramKind program) throws Exception {
+    void theDefaultIsClose(GoldenModel golden, ProgramKind program) throws Exception {
         try (var decoder = load(golden, program, Precision.AUTO, Precision.AUTO, false)) {
             var logits = decoder.prefillLogits(0, golden.ids(), 0);
             double distance = 0, length = 0;
@@ -197,7 +182,7 @@ class GoldenArchitecturesTest {
     }
 
     /// Of so many sequences that are the same.
-    private static int[] greedy(TorchDecoder decoder, Golden golden, int rows) {
+    private static int[] greedy(TorchDecoder decoder, GoldenModel golden, int rows) {
         var sampling = SamplingParameters.greedy();
         var ids = new int[golden.greedy().length];
         for (var slot = 0; slot < rows; slot++) {
@@ -217,13 +202,13 @@ class GoldenArchitecturesTest {
     }
 
     private TorchDecoder load(
-            Golden golden, ProgramKind program, Precision weights, Precision cache, boolean deterministic)
+            GoldenModel golden, ProgramKind program, Precision weights, Precision cache, boolean deterministic)
             throws Exception {
         if (program == ProgramKind.NATIVE) {
             MachineNeeds.nativeLibrary();
         }
         var options = new DecoderOptions(weights, cache, 3, 0, 1, "cpu", deterministic);
-        return TinyLlama.load(file(golden), directory, options, program);
+        return TinyLlama.load(golden.file(), directory, options, program);
     }
 
     /// The second embedding is the largest tensor. It is not unpacked on its way.
@@ -231,8 +216,8 @@ class GoldenArchitecturesTest {
     @Test
     void theSecondEmbeddingTakesItsOwnBytesWhileItIsLoaded() throws Exception {
         var wide = wideLayerInputs();
-        var half = file(wide).replace(LAYER_EMBEDDING, TensorType.F16, new byte[2 * 192 * 96], 192, 96);
-        assertEquals(2 * 192 * 96, workingBytes(file(wide)) - workingBytes(half));
+        var half = wide.file().replace(LAYER_EMBEDDING, TensorType.F16, new byte[2 * 192 * 96], 192, 96);
+        assertEquals(2 * 192 * 96, workingBytes(wide.file()) - workingBytes(half));
     }
 
     private long workingBytes(GgufFile file) throws Exception {
@@ -247,7 +232,7 @@ class GoldenArchitecturesTest {
         MachineNeeds.nativeLibrary();
         var blocks = ByteBuffer.allocate(192 * 96 / 32 * 34).order(ByteOrder.LITTLE_ENDIAN);
         blocks.putShort(7 * 34, (short) 0x7E00);
-        var file = file(wideLayerInputs()).replace(LAYER_EMBEDDING, TensorType.Q8_0, blocks.array(), 192, 96);
+        var file = wideLayerInputs().file().replace(LAYER_EMBEDDING, TensorType.Q8_0, blocks.array(), 192, 96);
         for (var program : List.of(ProgramKind.DENSE, ProgramKind.NATIVE)) {
             var weights = program == ProgramKind.NATIVE ? Precision.AUTO : EXACT;
             var options = new DecoderOptions(weights, EXACT, 1, 0, 1, "cpu", false);
@@ -260,8 +245,8 @@ class GoldenArchitecturesTest {
     }
 
     /// Each layer takes 32 values of the second embedding, a block.
-    private static Golden wideLayerInputs() throws IOException {
-        var golden = golden("Gemma 4, shared keys and a second embedding");
+    private static GoldenModel wideLayerInputs() throws IOException {
+        var golden = GoldenModel.named("Gemma 4, shared keys and a second embedding");
         golden.metadata().put("gemma4.embedding_length_per_layer_input", 32);
         golden.tensors().put(LAYER_EMBEDDING, new double[] {0, 1, 192, 96});
         golden.tensors().put("per_layer_model_proj.weight", new double[] {0, 0.25, 48, 192});
@@ -275,7 +260,7 @@ class GoldenArchitecturesTest {
     @ParameterizedTest
     @ValueSource(floats = {Float.MIN_VALUE, 1, -1e30f, Float.NaN, Float.NEGATIVE_INFINITY})
     void aDecayWithWhichAStateGrowsOrOverflowsIsRefused(float decay) throws Exception {
-        var file = file(golden("Qwen 3.5"))
+        var file = GoldenModel.named("Qwen 3.5").file()
                 .replace("blk.1.ssm_a", TensorType.F32, GgufFile.floats(-1, -0.0f, decay, -1), 4);
         var options = new DecoderOptions(EXACT, EXACT, 1, 0, 1, "cpu", false);
         var refused = assertThrows(
@@ -289,12 +274,12 @@ class GoldenArchitecturesTest {
     @Concurrent
     @Test
     void oneMatrixOfQueriesKeysAndValuesIsNotTakenForOneWithGates() throws Exception {
-        var golden = golden("Qwen 3.5");
+        var golden = GoldenModel.named("Qwen 3.5");
         var queries = golden.tensors().keySet().stream()
                 .filter(name -> name.endsWith("attn_q.weight"))
                 .findFirst()
                 .orElseThrow();
-        var file = file(golden).floats(queries.replace("attn_q.", "attn_qkv."), new float[64], 64);
+        var file = golden.file().floats(queries.replace("attn_q.", "attn_qkv."), new float[64], 64);
         var options = new DecoderOptions(EXACT, EXACT, 1, 0, 1, "cpu", false);
         var refused = assertThrows(
                 ModelFileException.class, () -> TinyLlama.load(file, directory, options, ProgramKind.DENSE));
@@ -304,38 +289,11 @@ class GoldenArchitecturesTest {
                 refused.getMessage());
     }
 
-    private static GgufFile file(Golden golden) {
-        var file = new GgufFile();
-        golden.metadata().forEach((key, value) -> {
-            switch (value) {
-                case String text -> file.string(key, text);
-                case Integer integer -> file.integer(key, integer);
-                case Boolean flag -> file.flag(key, flag);
-                case Number number -> file.number(key, number.floatValue());
-                case List<?> numbers
-                when numbers.getFirst() instanceof Integer ->
-                    file.integers(
-                            key,
-                            numbers.stream()
-                                    .mapToInt(number -> (Integer) number)
-                                    .toArray());
-                case List<?> flags ->
-                    file.flags(key, flags.stream().map(Boolean.TRUE::equals).toList());
-                default -> throw new IllegalArgumentException(key + " is " + value);
-            }
-        });
-        for (var tensor : GoldenWeights.of(golden.tensors())) {
-            file.floats(tensor.name(), tensor.values(), tensor.shape());
-        }
-        golden.factors().forEach((name, factors) -> file.floats(name, factors, factors.length));
-        return file;
-    }
-
     private static Stream<Arguments> goldensAndPrograms() throws IOException {
         return goldens().stream().flatMap(golden -> programs(golden).map(program -> Arguments.of(golden, program)));
     }
 
-    private static Stream<ProgramKind> programs(Golden golden) {
+    private static Stream<ProgramKind> programs(GoldenModel golden) {
         var architecture = (String) golden.metadata().get("general.architecture");
         var programs = Stream.of(ProgramKind.DENSE);
         if (Set.of("llama", "qwen2", "qwen3").contains(architecture)
@@ -346,16 +304,7 @@ class GoldenArchitecturesTest {
         return golden.name().equals("Phi 4") ? programs : Stream.concat(programs, Stream.of(ProgramKind.NATIVE));
     }
 
-    private static Golden golden(String name) throws IOException {
-        return goldens().stream()
-                .filter(one -> one.name().equals(name))
-                .findFirst()
-                .orElseThrow();
-    }
-
-    private static List<Golden> goldens() throws IOException {
-        try (var stream = GoldenArchitecturesTest.class.getResourceAsStream("/golden/architectures.json")) {
-            return List.of(new ObjectMapper().readValue(stream, Golden[].class));
-        }
+    private static List<GoldenModel> goldens() throws IOException {
+        return GoldenModel.all();
     }
 }

@@ -3,6 +3,7 @@ package dev.llmworker.model.decoder;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -20,15 +21,19 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Folders as transformers saves them, against its figures in float32, which `golden_architectures.py` writes.
 class GoldenSafetensorsTest {
     private static final ObjectMapper JSON = new ObjectMapper();
+    private static final float[] FLOATS_OF_4_BITS = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
 
     private record Golden(
             String name,
@@ -96,10 +101,7 @@ class GoldenSafetensorsTest {
     @ParameterizedTest
     @ValueSource(strings = {"Gemma 3", "Qwen 3.5", "Qwen 3.5 with experts"})
     void theTextModelIsTakenOutOfOneThatSees(String name) throws Exception {
-        var golden = goldens().stream()
-                .filter(one -> one.name().equals(name))
-                .findFirst()
-                .orElseThrow();
+        var golden = golden(name);
         Files.writeString(
                 directory.resolve("config.json"),
                 JSON.writeValueAsString(Map.of(
@@ -117,28 +119,100 @@ class GoldenSafetensorsTest {
         assertGolden(golden, directory);
     }
 
-    /// Some quantisers leave matrices as they are. Each is read in the order that its own type has.
+    /// Some tools leave matrices as they are. Each is read in the order that its own type has: here the first layer's
+    /// last matrices and the second one's gates and values, as the numbers that MXFP4 stands for.
     @Concurrent
-    @Test
-    void matricesOfGptOssBesideMxfp4AreNotReadInItsOrder() throws Exception {
-        var golden = goldens().stream()
-                .filter(one -> one.name().equals("gpt-oss in MXFP4"))
-                .findFirst()
-                .orElseThrow();
+    @ParameterizedTest
+    @EnumSource(
+            value = TensorType.class,
+            names = {"F32", "F16", "BF16"})
+    void matricesOfGptOssMayStandBesideMxfp4(TensorType type) throws Exception {
+        var golden = golden("gpt-oss in MXFP4");
         config(golden);
         var file = new SafetensorsFile();
-        var down = "model.layers.0.mlp.experts.down_proj";
+        var tensors = GoldenWeights.of(golden.tensors()).stream()
+                .collect(Collectors.toMap(GoldenWeights::name, Function.identity()));
+        var plain = List.of("model.layers.0.mlp.experts.down_proj", "model.layers.1.mlp.experts.gate_up_proj");
+        for (var name : plain) {
+            addUnpacked(file, type, name, tensors.remove(name + "_blocks"), tensors.remove(name + "_scales"));
+        }
+        tensors.values().forEach(tensor -> add(file, golden, tensor));
+        file.write(directory.resolve("model.safetensors"));
+        assertGolden(golden, directory);
+    }
+
+    /// @param type holds the values exactly
+    private static void addUnpacked(
+            SafetensorsFile file, TensorType type, String name, GoldenWeights quants, GoldenWeights scales) {
+        int experts = (int) quants.shape()[0], rows = (int) quants.shape()[1], columns = (int) quants.shape()[2] * 32;
+        byte[] pairs = quants.bytes(), exponents = scales.bytes();
+        var values = new float[experts * rows * columns];
+        for (var i = 0; i < values.length; i++) {
+            var bits = Byte.toUnsignedInt(pairs[i / 2]) >>> 4 * (i % 2) & 15;
+            var value = FLOATS_OF_4_BITS[bits & 7] * (bits > 7 ? -1 : 1);
+            int expert = i / (rows * columns), row = i / columns % rows, column = i % columns;
+            values[(expert * columns + column) * rows + row] = Math.scalb(value, (exponents[i / 32] & 255) - 127);
+        }
+        file.tensor(name, type, values, experts, columns, rows);
+    }
+
+    /// Parts of BF16 models in other plain types, which hold the same numbers.
+    @ParameterizedTest
+    @ValueSource(strings = {"Llama 3 in BF16, tied", "Qwen 3.5, tied, as many key heads as value heads"})
+    void eachTensorIsOfATypeOfItsOwn(String name) throws Exception {
+        var golden = golden(name);
+        config(golden);
+        var file = new SafetensorsFile();
+        var count = 0;
         for (var tensor : GoldenWeights.of(golden.tensors())) {
-            if (!tensor.name().startsWith(down + "_blocks") && !tensor.name().startsWith(down + "_scales")) {
+            var values = tensor.values();
+            if (count++ % 2 == 0) {
+                for (var i = 0; i < values.length; i++) {
+                    var bits = Float.floatToRawIntBits(values[i]);
+                    values[i] = Float.intBitsToFloat(bits + 0x7FFF + (bits >>> 16 & 1) & 0xFFFF0000);
+                }
+            }
+            file.tensor(tensor.name(), count % 2 == 1 ? TensorType.F32 : TensorType.BF16, values, tensor.shape());
+        }
+        file.write(directory.resolve("model.safetensors"));
+        assertGolden(golden, directory);
+    }
+
+    /// The most that is allowed makes a state fade at once.
+    @ParameterizedTest
+    @ValueSource(floats = {80.5f, Float.POSITIVE_INFINITY, Float.NaN, Float.NEGATIVE_INFINITY, 80})
+    void aLogarithmOfADecayIsBounded(float logarithm) throws Exception {
+        var golden = golden("Qwen 3.5");
+        config(golden);
+        var file = new SafetensorsFile();
+        var name = "model.layers.1.linear_attn.A_log";
+        for (var tensor : GoldenWeights.of(golden.tensors())) {
+            if (!tensor.name().equals(name)) {
                 add(file, golden, tensor);
             }
         }
-        file.tensor(down, TensorType.BF16, new float[3 * 96 * 64], 3, 96, 64);
+        file.tensor(name, TensorType.BF16, new float[] {0, -3, logarithm, 1}, 4);
         file.write(directory.resolve("model.safetensors"));
+        if (logarithm == 80) {
+            try (var decoder = load(directory)) {
+                for (var logit : decoder.prefillLogits(0, golden.ids(), 0)) {
+                    assertTrue(Float.isFinite(logit));
+                }
+            }
+            return;
+        }
         var refused = assertThrows(ModelFileException.class, () -> load(directory));
         assertEquals(
-                "model.safetensors: tensor " + down + " is not of a gpt-oss model as it is supported",
+                "model.safetensors: tensor " + name + " has " + logarithm
+                        + " at element 2; expected more than -Infinity and at most 80.0",
                 refused.getMessage());
+    }
+
+    private static Golden golden(String name) throws IOException {
+        return goldens().stream()
+                .filter(one -> one.name().equals(name))
+                .findFirst()
+                .orElseThrow();
     }
 
     private static String shardName(int i) {

@@ -10,14 +10,14 @@ import java.util.List;
 
 /// What a test needs of the machine that runs it. If the machine lacks AVX2 or `g++`, the test is skipped, and fails
 /// if the environment variable `CI` is set. A CI machine without AVX-512 skips a test too.
-final class MachineNeeds {
+public final class MachineNeeds {
     /// What libtorch's AVX-512 kernels need.
     private static final List<String> AVX512 = List.of("avx512f", "avx512bw", "avx512vl", "avx512dq");
 
     private MachineNeeds() {}
 
     /// The library in C++, which takes `g++` to build and AVX2 to run.
-    static void nativeLibrary() throws InterruptedException {
+    public static void nativeLibrary() throws InterruptedException {
         Libtorch.await();
         var problem = NativeLibrary.problem();
         if (System.getenv("CI") != null) {

@@ -12,33 +12,41 @@ final class NaiveBlocks {
         this.block = ByteBuffer.wrap(block).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /// @param block of a type that has 5-bit quants or groups
     static float[] values(TensorType type, byte[] block) {
         var naive = new NaiveBlocks(block);
         var values = new float[type.blockElements()];
         for (var i = 0; i < values.length; i++) {
             values[i] = switch (type) {
+                case Q4_0 -> naive.half(0) * (naive.nibble(2, i) - 8);
+                case Q4_1 -> naive.half(0) * naive.nibble(4, i) + naive.half(2);
+                case Q8_0 -> naive.half(0) * naive.block.get(2 + i);
                 case Q5_0 -> naive.half(0) * (naive.fiveBits(2, i) - 16);
                 case Q5_1 -> naive.half(0) * naive.fiveBits(4, i) + naive.half(2);
                 case Q4_K -> naive.grouped(naive.groupNibble(16, i), i / 32);
                 case Q5_K -> naive.grouped(naive.groupNibble(48, i) + 16 * naive.bit(16 + i % 32, i / 32), i / 32);
                 case Q6_K -> naive.half(208) * naive.block.get(192 + i / 16) * (naive.sixBits(i) - 32);
                 case MXFP4 -> naive.float4(i) * (float) Math.pow(2, naive.unsigned(0) - 127);
-                case Q4_0, Q4_1, Q8_0, F16, BF16, F32 -> throw new IllegalArgumentException(type + " is not here");
+                case F16 -> naive.half(0);
+                case BF16 -> Float.intBitsToFloat(naive.block.getShort(0) << Short.SIZE);
+                case F32 -> naive.block.getFloat(0);
             };
         }
         return values;
     }
 
+    /// Element `i` of 32, the first 16 in the low halves of the bytes.
+    private int nibble(int at, int i) {
+        return i < 16 ? unsigned(at + i) & 15 : unsigned(at + i - 16) >> 4;
+    }
+
     /// 4 bytes with the high bits, then 16 bytes with the low halves of elements `i` and `i + 16`.
     private int fiveBits(int at, int i) {
-        var nibble = i < 16 ? unsigned(at + 4 + i) & 15 : unsigned(at + 4 + i - 16) >> 4;
-        return nibble + 16 * (block.getInt(at) >>> i & 1);
+        return nibble(at + 4, i) + 16 * (block.getInt(at) >>> i & 1);
     }
 
     /// A sign, two bits of an exponent and one of a mantissa.
     private float float4(int i) {
-        var bits = i < 16 ? unsigned(1 + i) & 15 : unsigned(1 + i - 16) >> 4;
+        var bits = nibble(1, i);
         int exponent = bits >> 1 & 3, mantissa = bits & 1;
         var size = exponent == 0 ? mantissa * 0.5f : (1 + mantissa * 0.5f) * (1 << (exponent - 1));
         return bits >= 8 ? -size : size;

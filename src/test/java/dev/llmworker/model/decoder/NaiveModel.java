@@ -11,14 +11,15 @@ import dev.llmworker.model.Rope;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
-import dev.llmworker.weights.TensorType;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
@@ -27,19 +28,13 @@ import org.jspecify.annotations.Nullable;
 /// A described model computed in doubles by plain loops over the formulas, without a cache. It shows whether a
 /// description is right without any of the programs.
 final class NaiveModel {
-    private static final ValueLayout.OfFloat FLOAT =
-            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfShort SHORT =
-            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
-    private static final double[] FLOATS_OF_4_BITS = {0, .5, 1, 1.5, 2, 3, 4, 6, -0.0, -.5, -1, -1.5, -2, -3, -4, -6};
-
     private final StoredModel model;
     private final ModelConfig config;
     /// By layer and position, keys with their rotary positions, and values.
     private final List<double[][]> keys = new ArrayList<>();
 
     private final List<double[][]> allValues = new ArrayList<>();
+    private final Map<String, double[]> read = new HashMap<>();
 
     NaiveModel(StoredModel model, ModelConfig config) {
         this.model = model;
@@ -195,7 +190,8 @@ final class NaiveModel {
         var block = tensors.block();
         if (tensors.joinsAttention()) {
             var joined = projected(block + tensors.joinedAttention(), input, attention.biased());
-            return tensors.groupsAttention() ? ungrouped(joined, attention) : joined;
+            int dim = attention.headDim(), group = attention.heads() / attention.kvHeads();
+            return tensors.groupsAttention() ? ungrouped(joined, attention.kvHeads(), group * dim, dim, dim) : joined;
         }
         var queries = half(projected(block + "attn_q", input, attention.biased()), attention, 0);
         if (!attention.hasKeys()) {
@@ -206,16 +202,16 @@ final class NaiveModel {
                 queries, key, attention.valuesAreKeys() ? key : projected(block + "attn_v", input, attention.biased()));
     }
 
-    /// From the queries, the key and the value of each key head to all queries, keys and values.
-    private static double[] ungrouped(double[] grouped, Attention attention) {
-        int dim = attention.headDim(), group = attention.heads() / attention.kvHeads();
+    /// From groups that each have some values of all parts, to the first parts of all groups, then the second ones.
+    private static double[] ungrouped(double[] grouped, int groups, int... sizes) {
+        int size = IntStream.of(sizes).sum(), before = 0;
         var parts = new ArrayList<double[]>();
-        for (var first : new int[] {0, group, group + 1}) {
-            var heads = first == 0 ? group : 1;
-            for (var head = 0; head < attention.kvHeads(); head++) {
-                var start = (head * (group + 2) + first) * dim;
-                parts.add(Arrays.copyOfRange(grouped, start, start + heads * dim));
+        for (var own : sizes) {
+            for (var group = 0; group < groups; group++) {
+                var start = group * size + before;
+                parts.add(Arrays.copyOfRange(grouped, start, start + own));
             }
+            before += own;
         }
         return joined(parts.toArray(double[][]::new));
     }
@@ -249,8 +245,11 @@ final class NaiveModel {
         allValues.add(new double[0][]);
         var block = tensors.block();
         var mixed = new double[inputs.length][];
+        var gates = new double[inputs.length][];
         for (var i = 0; i < inputs.length; i++) {
-            mixed[i] = projected(block + "attn_qkv", inputs[i], false);
+            var both = deltaInput(inputs[i], delta, tensors);
+            mixed[i] = Arrays.copyOf(both, delta.channels());
+            gates[i] = Arrays.copyOfRange(both, delta.channels(), both.length);
         }
         var convolution = values(block + "ssm_conv1d.weight");
         var decay = model.fromHub()
@@ -263,16 +262,15 @@ final class NaiveModel {
         var results = new double[inputs.length][];
         for (var i = 0; i < inputs.length; i++) {
             var row = convolved(mixed, i, convolution, delta);
-            var gates = projected(block + "attn_gate", inputs[i], false);
-            var shares = projected(block + "ssm_beta", inputs[i], false);
-            var fades = projected(block + "ssm_alpha", inputs[i], false);
+            var shares = deltaShares(inputs[i], delta, tensors);
+            var fades = Arrays.copyOfRange(shares, delta.valueHeads(), shares.length);
             var result = new double[0];
             for (var head = 0; head < delta.valueHeads(); head++) {
                 var fade = Math.exp(decay[head] * Math.log1p(Math.exp(fades[head] + decayBias[head])));
                 var read = read(matrices[head], row, head, fade, sigmoid(shares[head]), delta);
                 read = normalised(read, values(block + "ssm_norm.weight"));
                 for (var j = 0; j < read.length; j++) {
-                    var gate = gates[head * delta.valueDim() + j];
+                    var gate = gates[i][head * delta.valueDim() + j];
                     read[j] *= gate * sigmoid(gate);
                 }
                 result = joined(result, read);
@@ -280,6 +278,30 @@ final class NaiveModel {
             results[i] = projected(block + "ssm_out", result, false);
         }
         return results;
+    }
+
+    /// Queries, keys, values and gates.
+    private double[] deltaInput(double[] input, DeltaNet delta, LayerTensors tensors) throws ModelFileException {
+        var block = tensors.block();
+        var values = delta.valueWidth() / delta.keyHeads();
+        return tensors.groupsDelta()
+                ? ungrouped(
+                        projected(block + "ssm_in", input, false),
+                        delta.keyHeads(),
+                        delta.keyDim(),
+                        delta.keyDim(),
+                        values,
+                        values)
+                : joined(projected(block + "attn_qkv", input, false), projected(block + "attn_gate", input, false));
+    }
+
+    /// What writing and fading depend on.
+    private double[] deltaShares(double[] input, DeltaNet delta, LayerTensors tensors) throws ModelFileException {
+        var block = tensors.block();
+        var each = delta.valueHeads() / delta.keyHeads();
+        return tensors.groupsShares()
+                ? ungrouped(projected(block + "ssm_ba", input, false), delta.keyHeads(), each, each)
+                : joined(projected(block + "ssm_beta", input, false), projected(block + "ssm_alpha", input, false));
     }
 
     private static double[] convolved(double[][] mixed, int at, double[] convolution, DeltaNet delta) {
@@ -532,26 +554,26 @@ final class NaiveModel {
     }
 
     private double[] values(String name) throws ModelFileException {
-        return values(model.tensor(name));
+        var known = read.get(name);
+        if (known == null) {
+            known = values(model.tensor(name));
+            read.put(name, known);
+        }
+        return known;
     }
 
     private static double[] values(Tensor tensor) {
-        return IntStream.range(0, (int) tensor.elements())
-                .mapToDouble(i -> value(tensor, i))
-                .toArray();
-    }
-
-    private static double value(Tensor tensor, int i) {
-        if (tensor.type() == TensorType.F32) {
-            return tensor.data().getAtIndex(FLOAT, i);
+        var type = tensor.type();
+        var values = new double[(int) tensor.elements()];
+        var block = new byte[type.blockBytes()];
+        for (var start = 0; start < values.length; start += type.blockElements()) {
+            var at = start / type.blockElements() * block.length;
+            MemorySegment.copy(tensor.data(), ValueLayout.JAVA_BYTE, at, block, 0, block.length);
+            var own = NaiveBlocks.values(type, block);
+            for (var i = 0; i < own.length; i++) {
+                values[start + i] = own[i];
+            }
         }
-        if (tensor.type() == TensorType.MXFP4) {
-            int block = i / 32 * 17, at = i % 32;
-            var exponent = Byte.toUnsignedInt(tensor.data().get(ValueLayout.JAVA_BYTE, block));
-            var pair = tensor.data().get(ValueLayout.JAVA_BYTE, block + 1 + at % 16);
-            return FLOATS_OF_4_BITS[pair >>> (at < 16 ? 0 : 4) & 15] * Math.pow(2, exponent - 127);
-        }
-        var bits = tensor.data().getAtIndex(SHORT, i);
-        return tensor.type() == TensorType.F16 ? Float.float16ToFloat(bits) : Float.intBitsToFloat(bits << 16);
+        return values;
     }
 }
