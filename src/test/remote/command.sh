@@ -94,12 +94,12 @@ stream() {
     fail "the stream does not begin"
 }
 
-finish() {
-    kill "$worker"
+# Waits until the worker has ended with a status, and its server too.
+await_end() {
     local status=0
     wait "$worker" || status=$?
     worker=
-    [[ $status == 143 ]] || fail "the worker ended with $status"
+    [[ $status == "$1" ]] || fail "the worker ended with $status"
     await_none
 }
 
@@ -128,24 +128,19 @@ stream 100
 kill "$worker"
 wait "$curl"
 [[ $(tail -n 2 "$work/stream") == *'"done":true'* ]] || fail "the stream was cut"
-status=0
-wait "$worker" || status=$?
-worker=
-[[ $status == 143 ]] || fail "the worker ended with $status"
-await_none
+await_end 143
 echo "ok   SIGTERM: the stream ended first, then the server"
 
-start "bash -c 'sleep 5; exec \"\$@\"' slow $server $flags"
-sleep 3
-[[ $(ping) == 204 ]] || fail "/ping is $(ping) while the server starts"
+start "bash -c 'until [[ -e $work/go ]]; do sleep 0.1; done; exec \"\$@\"' slow $server $flags"
+await_ping 204 000
+await_line "serving on"
 curl -s -m 5 -o /dev/null -w '%{http_code} %header{retry-after}' -d '{"prompt":"x"}' "$url/generate" | grep -q '^503 [0-9]' ||
     fail "no 503 with Retry-After while the server starts"
+touch "$work/go"
 await_ping 200 204
 generate
 kill -9 "$worker"
-wait "$worker" || true
-worker=
-await_none
+await_end 137
 echo "ok   slow start: 204 and 503 with Retry-After; kill -9 of the worker ended the server, too"
 
 cat >"$work/taken" <<TAKEN
@@ -159,14 +154,12 @@ start "bash $work/taken {port} $server $flags"
 await_ping 200 000 204
 generate
 grep -q "it is started again" "$log" || fail "the port was not taken"
-finish
+kill "$worker"
+await_end 143
 echo "ok   port taken: it was started again at another one"
 
 start "$server -m /no/such.gguf --host 127.0.0.1 --port {port}"
 await_ping 503 000 204
 await_line "the worker exits in 5 s: the engine's server keeps ending: it ended with status 1"
-status=0
-wait "$worker" || status=$?
-worker=
-[[ $status == 1 ]] || fail "the worker ended with $status"
+await_end 1
 echo "ok   crash loop: /ping was 503, and the worker ended with 1"

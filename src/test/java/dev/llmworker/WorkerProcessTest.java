@@ -247,12 +247,19 @@ class WorkerProcessTest {
     }
 
     @Test
-    void aServerThatItHasStartedAnswersWhileItDrainsAndEndsWithIt(@TempDir Path folder) throws Exception {
+    void aServerOfItsOwnIsStartedAgainAnswersWhileItDrainsAndEndsWithIt(@TempDir Path folder) throws Exception {
         var server = FaultyServer.in(folder);
         var answers = folder.resolve("answers");
         var environment = Map.of("ENGINE", "openai", "ENGINE_COMMAND", server.command("answers=" + answers));
         try (var worker = WorkerProcess.start(Worker.class, environment)) {
             Await.until("it is ready", () -> ping(worker) == 200);
+            server.servers().getFirst().kill();
+            Await.until("it is started again", () -> metric(worker, "llmworker_engine_restarts_total") == 1);
+            Await.until("it is ready again", () -> {
+                var status = ping(worker);
+                assertTrue(status == 200 || status == 204, () -> "/ping answers " + status);
+                return status == 200;
+            });
             var answer = new FutureTask<>(() -> worker.post("/generate", "{\"prompt\":\"x\"}"));
             Thread.ofVirtual().start(answer);
             Await.until("it runs", () -> metric(worker, "llmworker_generations_running") == 1);
@@ -260,13 +267,13 @@ class WorkerProcessTest {
             Await.until(
                     "it drains",
                     () -> worker.lines.getLast().endsWith("Drain: stopping: waiting up to 30 s for 1 generation"));
-            assertTrue(server.servers().getFirst().isAlive());
+            assertTrue(server.servers().getLast().isAlive());
             Files.createFile(answers);
             assertEquals(200, answer.get().statusCode());
             assertEquals(SIGTERM_EXIT, worker.exit());
         }
         assertTrue(server.all().stream().noneMatch(FaultyServer.Started::isAlive), server.all()::toString);
-        assertEquals(1, server.servers().size());
+        assertEquals(2, server.servers().size());
     }
 
     private static int ping(WorkerProcess worker) {

@@ -66,10 +66,8 @@ final class CommandEngine {
                 settings.orNull(SettingsTable.MAX_MODEL_LEN),
                 SettingsTable.MAX_MODEL_LEN.name());
         var launcher = new Launcher(environment(settings), stop);
-        var program = command.words().getFirst();
-        // A placeholder is known later.
-        var missing = launcher.missing(program);
-        if (missing != null && !program.contains("{")) {
+        var missing = launcher.missing(command.words().getFirst());
+        if (missing != null) {
             throw new SettingsException("ENGINE_COMMAND needs the program " + missing + ", which is not on this machine"
                     + (missing.contains("/") ? "" : "'s PATH") + " or cannot be executed");
         }

@@ -50,14 +50,14 @@ public final class Launcher {
 
     /// The first of the programs that a server needs and this machine does not have; null if they are all there.
     ///
-    /// @param command the first word of the server's command
-    public @Nullable String missing(String command) {
+    /// @param program the first word of the server's command; one with a placeholder is not known yet
+    public @Nullable String missing(String program) {
         for (var tool : TOOLS) {
             if (!isProgram(tool)) {
                 return tool;
             }
         }
-        return isProgram(command) ? null : command;
+        return program.contains("{") || isProgram(program) ? null : program;
     }
 
     private boolean isProgram(String name) {

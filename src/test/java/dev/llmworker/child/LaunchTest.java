@@ -109,6 +109,8 @@ class LaunchTest {
         var launcher = new Launcher(System.getenv(), Duration.ofSeconds(1));
         assertNull(launcher.missing("sh"));
         assertEquals("no-such-program", launcher.missing("no-such-program"));
+        assertNull(launcher.missing("{model}"));
+        assertEquals("bash", new Launcher(Map.of(), Duration.ofSeconds(1)).missing("{model}"));
         assertEquals("src", launcher.missing("src"));
         assertEquals("./src", launcher.missing("./src"));
         assertEquals("bash", new Launcher(Map.of(), Duration.ofSeconds(1)).missing("sh"));
