@@ -2,6 +2,7 @@
 #
 #   docker build --platform linux/amd64 -t camel-llm-worker .                          for NVIDIA GPUs
 #   docker build --platform linux/amd64 -t camel-llm-worker --target worker-cpu .      for CPUs, with the starter model
+#   docker build --platform linux/amd64 -t camel-llm-worker --target worker-vllm .     for NVIDIA GPUs, with vLLM as the engine
 #
 # All that is native is unpacked here, so the image runs unprivileged on a read-only file system, and starts fast.
 
@@ -56,8 +57,8 @@ COPY docker/cuda.txt docker/cuda.sh /
 RUN pip download -q --no-deps --no-cache-dir --require-hashes --only-binary :all: -d /wheels -r /cuda.txt \
  && bash /cuda.sh /wheels /native && rm -r /wheels
 
-# What changes with each release, so the last layers of both images; the cache that is trained on one then holds for the
-# other, because the jars and their times are the same.
+# What changes with each release, so the last layers of all images; the cache that is trained on one then holds for the
+# others, because the jars and their times are the same.
 FROM debian:bookworm-slim AS app
 COPY --from=build /src/target/worker.jar /app/
 COPY --from=native /native/libllmworker.so /app/native/
@@ -109,6 +110,38 @@ EXPOSE 80
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10m CMD ["bash", "/opt/worker/healthcheck.sh"]
 ENTRYPOINT ["/opt/worker/jre/bin/java", "-XX:AOTCache=/opt/worker/worker.aot", "@/opt/worker/java.args", "@/opt/worker/cpu-engine.args", "@/opt/worker/image.args"]
+
+# vLLM is a server of its own, which the worker starts and watches. tini is process 1, because it waits for processes that
+# such a server leaves without a parent.
+FROM vllm/vllm-openai:v0.27.1 AS worker-vllm
+LABEL org.opencontainers.image.title="camel-llm-worker" \
+      org.opencontainers.image.description="Serves a language model over HTTP and WebSocket on one port, by vLLM on NVIDIA GPUs" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* \
+ && useradd --uid 10001 --user-group --no-create-home --home-dir /cache worker \
+ && install -d -o worker -g worker /cache
+COPY --from=jre /jre /opt/worker/jre
+COPY --from=build /src/target/lib /opt/worker/lib
+COPY --from=build /connectors /opt/worker/connectors
+COPY --from=app /app /opt/worker
+COPY --from=trained /opt/worker/worker.aot /opt/worker/
+# vLLM and its libraries keep their caches at home. Only the worker reaches vLLM, because it listens on loopback.
+ENV LANG=C.UTF-8 \
+    HOME=/cache \
+    ROUTES=/opt/worker/routes \
+    CACHE_DIR=/cache \
+    MALLOC_ARENA_MAX=2 \
+    PORT_HEALTH_LOCAL=9180 \
+    VLLM_NO_USAGE_STATS=1 \
+    ENGINE=openai \
+    ENGINE_COMMAND="vllm serve {model_path} --served-model-name {model} --host 127.0.0.1 --port {port}"
+WORKDIR /cache
+USER 10001:10001
+EXPOSE 80
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30m CMD ["bash", "/opt/worker/healthcheck.sh"]
+ENTRYPOINT ["tini", "--", "/opt/worker/jre/bin/java", "-XX:AOTCache=/opt/worker/worker.aot", "@/opt/worker/java.args", "@/opt/worker/image.args"]
 
 FROM base AS worker-cuda
 LABEL org.opencontainers.image.title="camel-llm-worker" \

@@ -45,6 +45,7 @@ class ArchitectureTest {
             Map.entry(
                     "assembly",
                     List.of(
+                            "child",
                             "engine",
                             "files",
                             "generation",
@@ -61,6 +62,8 @@ class ArchitectureTest {
             // Structured output sees a vocabulary as bytes by token id.
             Map.entry("constraint", List.of()),
             Map.entry("files", List.of()),
+            // A process, and no more: it knows neither requests nor settings.
+            Map.entry("child", List.of()),
             Map.entry("serving", List.of("files", "generation", "logs", "sampling", "text", "stats")),
             Map.entry("remote", List.of("files", "generation", "sampling", "text", "stats")),
             Map.entry("engine", List.of("constraint", "generation", "model", "sampling", "text", "stats")),

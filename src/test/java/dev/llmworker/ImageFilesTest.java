@@ -7,14 +7,18 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.management.OperatingSystemMXBean;
 import dev.llmworker.assembly.RunPod;
+import dev.llmworker.child.CommandLine;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsTable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import sun.misc.Signal;
@@ -44,6 +48,73 @@ class ImageFilesTest {
         for (var used : List.of(Signal.class, OperatingSystemMXBean.class)) {
             assertTrue(modules.contains(used.getModule().getName()), used + " is not in " + modules);
         }
+    }
+
+    /// The Dockerfile's stages by name, each as its lines; lines that go on are joined.
+    private static Map<String, List<String>> stages() throws IOException {
+        var stages = new LinkedHashMap<String, List<String>>();
+        var lines = new ArrayList<String>();
+        for (var line : Files.readString(Path.of("Dockerfile")).replace("\\\n", "").lines().toList()) {
+            if (line.startsWith("FROM ")) {
+                lines = new ArrayList<>();
+                stages.put(line.replaceFirst(".* AS ", ""), lines);
+            }
+            lines.add(line);
+        }
+        return stages;
+    }
+
+    private static String only(List<String> stage, String instruction) {
+        var found =
+                stage.stream().filter(line -> line.startsWith(instruction + " ")).toList();
+        assertEquals(1, found.size(), instruction + " in " + stage);
+        return found.getFirst();
+    }
+
+    @Test
+    void theLastTargetIsTheOneForGpus() throws Exception {
+        assertEquals("worker-cuda", List.copyOf(stages().keySet()).getLast());
+    }
+
+    @Test
+    void everyImageRunsUnprivilegedIsWatchedAndEndsBySigterm() throws Exception {
+        var stages = stages();
+        for (var name : List.of("worker-cpu", "worker-vllm", "worker-cuda")) {
+            var stage = stages.get(name);
+            assertEquals("USER 10001:10001", only(stage, "USER"));
+            assertEquals("EXPOSE 80", only(stage, "EXPOSE"));
+            assertEquals("STOPSIGNAL SIGTERM", only(stage, "STOPSIGNAL"));
+            assertTrue(only(stage, "HEALTHCHECK").endsWith("[\"bash\", \"/opt/worker/healthcheck.sh\"]"), name);
+            var start = only(stage, "ENTRYPOINT");
+            assertTrue(start.contains("\"/opt/worker/jre/bin/java\", \"-XX:AOTCache=/opt/worker/worker.aot\""), start);
+            assertTrue(start.endsWith("\"@/opt/worker/image.args\"]"), start);
+            for (var part : List.of("--from=app /app /opt/worker", "--from=trained /opt/worker/worker.aot /opt/worker/")) {
+                assertTrue(stage.contains("COPY " + part), name + " has no " + part);
+            }
+        }
+    }
+
+    /// The worker of this image starts its own vLLM, whatever model it is given.
+    @Test
+    void theImageOfVllmHasACommandThatTheWorkerTakes() throws Exception {
+        var stage = stages().get("worker-vllm");
+        assertTrue(only(stage, "FROM").matches("FROM vllm/vllm-openai:v\\d+\\.\\d+\\.\\d+ AS worker-vllm"), stage::toString);
+        assertTrue(only(stage, "ENTRYPOINT").startsWith("ENTRYPOINT [\"tini\", \"--\", "), stage::toString);
+        var environment = only(stage, "ENV");
+        var settings = Settings.of(Map.of(
+                "MODEL", "org/name",
+                "ENGINE", match("Dockerfile", "\\bENGINE=(\\w+)"),
+                "ENGINE_COMMAND", match("Dockerfile", "ENGINE_COMMAND=\"(.*?)\"")));
+        assertTrue(environment.contains("ENGINE_COMMAND="), environment);
+        assertEquals(SettingsTable.Engine.OPENAI, settings.get(SettingsTable.ENGINE));
+        var command = CommandLine.parse(Objects.requireNonNull(settings.orNull(SettingsTable.ENGINE_COMMAND)));
+        assertEquals(List.of("vllm", "serve", "{model_path}"), command.words().subList(0, 3));
+        // Nobody but the worker reaches it: it knows no keys.
+        assertEquals("127.0.0.1", command.words().get(command.words().indexOf("--host") + 1));
+        assertEquals("{port}", command.words().get(command.words().indexOf("--port") + 1));
+        // Clients see a model's name, and no path.
+        assertEquals("{model}", command.words().get(command.words().indexOf("--served-model-name") + 1));
+        assertEquals(List.of(), RunPod.warnings(settings));
     }
 
     @Test

@@ -8,7 +8,9 @@ import dev.llmworker.serving.camel.PlainCamelMain;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.ChildJvm;
 import dev.llmworker.testing.Concurrent;
+import dev.llmworker.testing.FaultyServer;
 import dev.llmworker.testing.FreePort;
+import dev.llmworker.testing.Metrics;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.TestSocket;
@@ -25,6 +27,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -248,6 +251,52 @@ class WorkerProcessTest {
     }
 
     @Concurrent
+    @Test
+    void aServerOfItsOwnIsStartedAgainAnswersWhileItDrainsAndEndsWithIt(@TempDir Path folder) throws Exception {
+        var server = FaultyServer.in(folder);
+        var answers = folder.resolve("answers");
+        var environment = Map.of("ENGINE", "openai", "ENGINE_COMMAND", server.command("answers=" + answers));
+        try (var worker = WorkerProcess.start(Worker.class, environment)) {
+            Await.until("it is ready", () -> ping(worker) == 200);
+            server.servers().getFirst().kill();
+            Await.until("it is started again", () -> metric(worker, "llmworker_engine_restarts_total") == 1);
+            Await.until("it is ready again", () -> {
+                var status = ping(worker);
+                assertTrue(status == 200 || status == 204, () -> "/ping answers " + status);
+                return status == 200;
+            });
+            var answer = new FutureTask<>(() -> worker.post("/generate", "{\"prompt\":\"x\"}"));
+            Thread.ofVirtual().start(answer);
+            Await.until("it runs", () -> metric(worker, "llmworker_generations_running") == 1);
+            worker.terminate();
+            Await.until(
+                    "it drains",
+                    () -> worker.lines.getLast().endsWith("Drain: stopping: waiting up to 30 s for 1 generation"));
+            assertTrue(server.servers().getLast().isAlive());
+            Files.createFile(answers);
+            assertEquals(200, answer.get().statusCode());
+            assertEquals(SIGTERM_EXIT, worker.exit());
+        }
+        assertTrue(server.all().stream().noneMatch(FaultyServer.Started::isAlive), server.all()::toString);
+        assertEquals(2, server.servers().size());
+    }
+
+    private static int ping(WorkerProcess worker) {
+        try {
+            return worker.get("/ping").statusCode();
+        } catch (Exception e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static double metric(WorkerProcess worker, String name) {
+        try {
+            return Metrics.parse(worker.get("/metrics").body()).value(name);
+        } catch (Exception e) {
+            throw new AssertionError(e);
+        }
+    }
+
     @Test
     void aCamelThatOnlyHasTheJarServesTheSameRoutes(@TempDir Path folder) throws Exception {
         RouteFolder.in(folder).route("greeting", "platform-http:/greeting", "setBody: {simple: '{{greeting}}'}");

@@ -28,9 +28,17 @@ public final class Engines {
     /// @throws SettingsException if the engine lacks a setting, or cannot run on this system
     public static Generator start(Settings settings, Vertx vertx, WorkerStats stats, StartReport report)
             throws SettingsException {
-        return switch (settings.get(SettingsTable.ENGINE)) {
+        var engine = settings.get(SettingsTable.ENGINE);
+        var command = settings.orNull(SettingsTable.ENGINE_COMMAND);
+        if (command != null && engine != SettingsTable.Engine.OPENAI) {
+            throw new SettingsException("ENGINE_COMMAND is set, which needs ENGINE=openai");
+        }
+        return switch (engine) {
             case MOCK -> new MockGenerator(settings.get(SettingsTable.REQUEST_TIMEOUT), System::nanoTime);
-            case OPENAI -> RemoteGenerator.start(vertx, RemoteEngine.options(settings));
+            case OPENAI ->
+                command == null
+                        ? RemoteGenerator.start(vertx, RemoteEngine.options(settings))
+                        : CommandEngine.of(settings, command).start(vertx, stats.engine(), report);
             case DJL -> {
                 requireSystem();
                 Libtorch.spareCudaSearch();

@@ -4,8 +4,8 @@ import dev.llmworker.logs.ProcessEnd;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsTable;
 import java.time.Duration;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// Ends the process some time after what generates has failed for good. Until then `/ping` answers 503, so that load
 /// balancers send their requests elsewhere; then a supervisor starts another process.
@@ -15,7 +15,8 @@ final class FailureExit {
     private final Duration delay;
     private final Sleep sleep;
     private final Consumer<String> exit;
-    private final AtomicBoolean begun = new AtomicBoolean();
+    private boolean begun;
+    private @Nullable Thread waiting;
 
     /// Waits for a time.
     @FunctionalInterface
@@ -52,20 +53,40 @@ final class FailureExit {
     /// From now on the time counts. Only the first failure counts.
     ///
     /// @return whether this is the first
-    boolean begin(String reason) {
-        if (begun.getAndSet(true)) {
+    synchronized boolean begin(String reason) {
+        if (begun) {
             return false;
         }
+        begun = true;
         if (!delay.isZero()) {
-            Thread.ofPlatform().daemon().name("failure-exit").start(() -> exitLater(reason));
+            waiting = Thread.ofPlatform().daemon().name("failure-exit").start(() -> exitLater(reason));
         }
         return true;
+    }
+
+    /// What had failed serves again: the time stops, and the next failure counts as the first. Does nothing once the
+    /// process ends.
+    synchronized void cancel() {
+        begun = false;
+        var thread = waiting;
+        waiting = null;
+        if (thread != null) {
+            thread.interrupt();
+        }
+    }
+
+    private synchronized boolean isOver() {
+        var over = waiting == Thread.currentThread();
+        waiting = null;
+        return over;
     }
 
     private void exitLater(String reason) {
         try {
             sleep.sleep(delay);
-            exit.accept(reason);
+            if (isOver()) {
+                exit.accept(reason);
+            }
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         }

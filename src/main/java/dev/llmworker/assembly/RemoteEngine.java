@@ -25,9 +25,20 @@ final class RemoteEngine {
 
     /// @throws SettingsException with the variable, its value and its limits
     static RemoteOptions options(Settings settings) throws SettingsException {
+        return options(settings, servers(settings));
+    }
+
+    /// Of a server that the worker starts itself, at addresses that change.
+    static RemoteOptions ofChild(Settings settings) throws SettingsException {
+        if (settings.get(SettingsTable.ENGINE_HEALTH_PATH).equals(NO_CHECK)) {
+            throw new SettingsException("ENGINE_HEALTH_PATH is none, and ENGINE_COMMAND needs a health check");
+        }
+        return options(settings, List.of());
+    }
+
+    private static RemoteOptions options(Settings settings, List<ServerAddress> servers) throws SettingsException {
         var healthPath = settings.get(SettingsTable.ENGINE_HEALTH_PATH);
         var isChecked = !healthPath.equals(NO_CHECK);
-        var servers = servers(settings);
         var model = settings.orNull(SettingsTable.ENGINE_MODEL);
         if (!isChecked && model == null) {
             throw new SettingsException("ENGINE_HEALTH_PATH is none, so ENGINE_MODEL must be set");
@@ -46,7 +57,8 @@ final class RemoteEngine {
         var urls = settings.orNull(SettingsTable.ENGINE_BASE_URL);
         if (urls == null) {
             throw new SettingsException(
-                    "ENGINE is openai, so ENGINE_BASE_URL must be set: http://localhost:8000/v1, or several with commas");
+                    "ENGINE is openai, so ENGINE_BASE_URL or ENGINE_COMMAND must be set: http://localhost:8000/v1, or several"
+                            + " with commas; or the command of a server");
         }
         var servers = new ArrayList<ServerAddress>();
         for (var url : urls.split(",")) {

@@ -69,7 +69,10 @@ public final class RunPod {
                     "MODEL is not set, and the image fetches no starter model; set MODEL to the id of the endpoint's cached model,"
                             + " or to a file on its volume");
         }
-        var gpus = gpus(settings.orNull(SettingsTable.RUNPOD_GPU_COUNT));
+        // A server of ENGINE_COMMAND uses the GPUs as its command says.
+        var gpus = settings.orNull(SettingsTable.ENGINE_COMMAND) == null
+                ? gpus(settings.orNull(SettingsTable.RUNPOD_GPU_COUNT))
+                : 0;
         if (gpus > 0 && settings.get(SettingsTable.DEVICE).equals("cpu")) {
             warnings.add("DEVICE is cpu, and this machine has " + Count.of(gpus, "GPU")
                     + ", which you pay for but do not use");

@@ -71,6 +71,14 @@ public final class StartReport {
         }
     }
 
+    /// An engine that had failed serves again.
+    void recovered() {
+        later.cancel();
+        synchronized (this) {
+            ending = null;
+        }
+    }
+
     /// @param url where the worker is reached
     synchronized void routesAreUp(String url) {
         this.url = url;

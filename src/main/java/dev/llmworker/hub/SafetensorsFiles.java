@@ -21,7 +21,15 @@ final class SafetensorsFiles {
             "special_tokens_map.json",
             "added_tokens.json",
             "chat_template.jinja",
-            "chat_template.json");
+            "chat_template.json",
+            // What only other servers read, such as one of ENGINE_COMMAND.
+            "tokenizer.model",
+            "vocab.json",
+            "merges.txt",
+            "preprocessor_config.json",
+            "processor_config.json",
+            "video_preprocessor_config.json",
+            "quantize_config.json");
 
     private SafetensorsFiles() {}
 

@@ -111,6 +111,7 @@ final class Attempt {
                     }
                 })
                 .handler(bytes -> {
+                    server.heard();
                     try {
                         if (!over) {
                             parser.feed(bytes.getBytes());

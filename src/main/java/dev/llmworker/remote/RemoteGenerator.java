@@ -21,6 +21,7 @@ import io.vertx.core.impl.VertxInternal;
 import io.vertx.core.net.PemTrustOptions;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -46,8 +47,9 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
     private final AtomicInteger turn = new AtomicInteger();
     private final HttpClient checkClient;
     private final RemoteServers servers;
-    private final List<HealthCheck> checks;
+    private final Map<RemoteServer, HealthCheck> checks = new ConcurrentHashMap<>();
     private final Set<RemoteAnswer<?>> running = ConcurrentHashMap.newKeySet();
+    private volatile Runnable last = () -> {};
     private volatile boolean closed;
 
     /// An event loop and the connections that it reads. With one pool for all loops, a generation could get a
@@ -64,23 +66,54 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
                 .mapToObj(_ -> new Lane(((VertxInternal) vertx).createEventLoopContext(), client(vertx, options, each)))
                 .toList();
         checkClient = client(vertx, options, CHECK_CONNECTIONS);
-        servers = new RemoteServers(
-                options.servers().stream()
-                        .map(address -> new RemoteServer(address, System::nanoTime))
-                        .toList(),
-                options.connections());
-        checks = servers.all().stream()
-                .map(server -> new HealthCheck(vertx, checkClient, server, options))
-                .toList();
+        servers = new RemoteServers(List.of(), options.connections());
     }
 
     /// Starts to probe the servers. Requests are refused until one is ready.
     public static RemoteGenerator start(Vertx vertx, RemoteOptions options) {
         var generator = new RemoteGenerator(vertx, options);
-        for (var check : generator.checks) {
-            ((VertxInternal) vertx).createEventLoopContext().runOnContext(_ -> check.run());
-        }
+        options.servers().forEach(address -> generator.add(new RemoteServer(address, System::nanoTime)));
         return generator;
+    }
+
+    private void add(RemoteServer server) {
+        var check = new HealthCheck(vertx, checkClient, server, options);
+        checks.put(server, check);
+        servers.add(server);
+        ((VertxInternal) vertx).createEventLoopContext().runOnContext(_ -> check.run());
+    }
+
+    /// Begins to probe a server that has just been started. If it does not answer later, it counts as loading, because
+    /// it will be started again.
+    public void serveAt(ServerAddress address) {
+        add(new RemoteServer(address, new Readiness.Loading(), System::nanoTime));
+    }
+
+    /// Sends no more requests to the servers of [#serveAt]: they have ended. What still runs there ends with an error.
+    public void serveNowhere() {
+        for (var server : servers.all()) {
+            servers.remove(server);
+            Optional.ofNullable(checks.remove(server)).ifPresent(HealthCheck::close);
+        }
+    }
+
+    /// Sets how ready this is if no server is.
+    public void otherwise(Readiness readiness) {
+        servers.otherwise(readiness);
+    }
+
+    /// When a server was last heard, in nanoseconds of no particular origin: a health check passed, or a part of an
+    /// answer came.
+    public long lastHeard() {
+        return servers.all().stream()
+                .mapToLong(RemoteServer::lastHeard)
+                .max()
+                .orElse(0);
+    }
+
+    /// @param last is closed after this generator
+    public void closeWith(Runnable last) {
+        this.last = last;
     }
 
     private static HttpClient client(Vertx vertx, RemoteOptions options, int connections) {
@@ -156,7 +189,7 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
         return servers.all().stream().filter(RemoteServer::isReady).count();
     }
 
-    /// The number of running generations at each server, in the order of the options.
+    /// The number of running generations at each server.
     public List<Integer> outstanding() {
         return servers.all().stream().map(RemoteServer::outstanding).toList();
     }
@@ -174,9 +207,10 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
     @Override
     public void close() {
         closed = true;
-        checks.forEach(HealthCheck::close);
+        checks.values().forEach(HealthCheck::close);
         running.forEach(RemoteAnswer::close);
         checkClient.close();
         lanes.forEach(lane -> lane.client.close());
+        last.run();
     }
 }

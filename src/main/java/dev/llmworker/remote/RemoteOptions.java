@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 
 /// Which servers generate, and how they are called.
 ///
-/// @param servers at least one; all serve the same model
+/// @param servers all serve the same model; none if they come and go, as [RemoteGenerator#serveAt] says
 /// @param apiKey sent as `Authorization: Bearer`; null for none
 /// @param authorities PEM certificates of the trusted authorities; null for Java's own
 /// @param model the servers' name for the model; null for the first that each lists

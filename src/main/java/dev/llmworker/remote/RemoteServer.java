@@ -22,6 +22,7 @@ final class RemoteServer {
     private static final Duration LONGEST_EJECTION = Duration.ofSeconds(32);
 
     private final ServerAddress address;
+    private final Readiness whenGone;
     private final LongSupplier clock;
     private Readiness health = new Readiness.Loading();
     private @Nullable String model;
@@ -31,6 +32,7 @@ final class RemoteServer {
     private int ejections;
     private long ejectedUntilNanos;
     private boolean ejected;
+    private volatile long heard;
 
     /// A place at a server, which counts as one of our generations there until it is closed.
     ///
@@ -49,7 +51,13 @@ final class RemoteServer {
 
     /// @param clock in nanoseconds
     RemoteServer(ServerAddress address, LongSupplier clock) {
+        this(address, new Readiness.Failed("the engine's server does not answer"), clock);
+    }
+
+    /// @param whenGone its health when it was ready and does not answer any more
+    RemoteServer(ServerAddress address, Readiness whenGone, LongSupplier clock) {
         this.address = address;
+        this.whenGone = whenGone;
         this.clock = clock;
     }
 
@@ -108,8 +116,19 @@ final class RemoteServer {
         LOG.warn("{} failed {} times: ejected for {} s", address, FAILURES_TO_EJECTION, pause.toSeconds());
     }
 
+    /// A part of an answer has come, or a health check passed.
+    void heard() {
+        heard = clock.getAsLong();
+    }
+
+    /// When it was last heard, by the clock; 0 if never.
+    long lastHeard() {
+        return heard;
+    }
+
     /// A health check passed.
     synchronized void healthy(String model) {
+        heard();
         failedChecks = 0;
         if (!(health instanceof Readiness.Ready)) {
             LOG.info("{} is ready, model {}", address, model);
@@ -125,7 +144,7 @@ final class RemoteServer {
         failedChecks++;
         if (health instanceof Readiness.Ready && (certain || failedChecks >= CHECKS_TO_GONE)) {
             LOG.warn("{} is gone: {}", address, reason);
-            health = new Readiness.Failed("the engine's server does not answer");
+            health = whenGone;
         } else if (failedChecks == 1 && health instanceof Readiness.Loading) {
             LOG.info("waiting for {}: {}", address, reason);
         }

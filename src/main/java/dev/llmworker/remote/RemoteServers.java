@@ -4,6 +4,7 @@ import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.remote.RemoteServer.Place;
 import dev.llmworker.stats.Count;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Objects;
@@ -16,14 +17,34 @@ import org.jspecify.annotations.Nullable;
 final class RemoteServers {
     private static final int GONE_RETRY_SECONDS = 5;
 
-    private final List<RemoteServer> servers;
     private final int connections;
+    private volatile List<RemoteServer> servers;
+    private volatile Readiness otherwise = new Readiness.Loading();
+    private @Nullable String lastModel;
     private int turn;
 
+    /// @param servers may change later
     /// @param connections the most concurrent generations at one server
     RemoteServers(List<RemoteServer> servers, int connections) {
         this.servers = List.copyOf(servers);
         this.connections = connections;
+    }
+
+    synchronized void add(RemoteServer server) {
+        var more = new ArrayList<>(servers);
+        more.add(server);
+        servers = List.copyOf(more);
+    }
+
+    /// From now on no request goes to the server. Those that it works on go on.
+    synchronized void remove(RemoteServer server) {
+        lastModel = server.model() == null ? lastModel : server.model();
+        servers = servers.stream().filter(other -> other != server).toList();
+    }
+
+    /// How ready the servers are if none is ready, and none has a failure of its own to tell.
+    void otherwise(Readiness readiness) {
+        otherwise = readiness;
     }
 
     /// Takes a place at a server.
@@ -34,7 +55,7 @@ final class RemoteServers {
     synchronized @Nullable Place take(Collection<RemoteServer> tried) {
         RemoteServer best = null;
         var ready = 0;
-        turn = (turn + 1) % servers.size();
+        turn = (turn + 1) % Math.max(1, servers.size());
         for (var i = 0; i < servers.size(); i++) {
             // Takes turns among equally loaded servers.
             var server = servers.get((turn + i) % servers.size());
@@ -87,7 +108,7 @@ final class RemoteServers {
 
     /// Ready if any server is. Otherwise the reason of a failed server comes before that of a loading one.
     Readiness readiness() {
-        Readiness all = new Readiness.Loading();
+        var all = otherwise;
         for (var server : servers) {
             switch (server.health()) {
                 case Readiness.Ready() -> {
@@ -100,13 +121,14 @@ final class RemoteServers {
         return all;
     }
 
-    /// The model's name from the first server that knows it.
-    Optional<String> modelId() {
+    /// The model's name from the first server that knows it. A server that was removed has known it too.
+    synchronized Optional<String> modelId() {
         return servers.stream()
                 .map(RemoteServer::model)
                 .filter(Objects::nonNull)
                 .map(Objects::requireNonNull)
-                .findFirst();
+                .findFirst()
+                .or(() -> Optional.ofNullable(lastModel));
     }
 
     List<RemoteServer> all() {

@@ -137,11 +137,25 @@ public final class SettingsTable {
     public static final Setting<Engine> ENGINE = Setting.choice(
             "ENGINE", Engine.DJL, Engine.class, "djl (in this process), openai (another server), mock (no model)");
     public static final Setting<String> ENGINE_BASE_URL = Setting.text(
-            "ENGINE_BASE_URL", "", "required by ENGINE=openai: http://host:8000/v1, or several separated by commas");
+            "ENGINE_BASE_URL", "", "servers of ENGINE=openai: http://host:8000/v1, or several separated by commas");
+    public static final Setting<String> ENGINE_COMMAND = Setting.text(
+            "ENGINE_COMMAND", "", "instead: command of a server to start, as in vllm serve {model} --port {port}");
+    public static final Setting<Duration> ENGINE_START_TIMEOUT = Setting.time(
+            "ENGINE_START_TIMEOUT",
+            "30m",
+            SECOND,
+            Duration.ofHours(24),
+            "max time until that server is ready, or it is started again");
+    public static final Setting<Duration> ENGINE_HANG_TIMEOUT = Setting.time(
+            "ENGINE_HANG_TIMEOUT",
+            "60s",
+            SECOND,
+            HOUR,
+            "max time without a sign of life of that server, or it is started again");
     public static final Setting<String> ENGINE_API_KEY =
-            Setting.text("ENGINE_API_KEY", "", "API key sent to those servers (default: none)");
+            Setting.text("ENGINE_API_KEY", "", "API key sent to the servers (default: none)");
     public static final Setting<String> ENGINE_MODEL =
-            Setting.text("ENGINE_MODEL", "", "model name used with those servers (default: the first one listed)");
+            Setting.text("ENGINE_MODEL", "", "model name used with the servers (default: the first one listed)");
     public static final Setting<String> ENGINE_CA_FILE = Setting.text(
             "ENGINE_CA_FILE", "", "PEM file of certificate authorities trusted for https:// (default: Java's list)");
     public static final Setting<Integer> ENGINE_CONNECTIONS =
@@ -151,7 +165,7 @@ public final class SettingsTable {
             "/health",
             Pattern.compile("none|/[!-~]*"),
             "a path, such as /health, or none",
-            "health check path of those servers; none disables the check");
+            "health check path of the servers; none disables the check");
     public static final Setting<Duration> ENGINE_FAILURE_EXIT = Setting.time(
             "ENGINE_FAILURE_EXIT",
             "60s",
@@ -258,6 +272,9 @@ public final class SettingsTable {
                     List.of(
                             ENGINE,
                             ENGINE_BASE_URL,
+                            ENGINE_COMMAND,
+                            ENGINE_START_TIMEOUT,
+                            ENGINE_HANG_TIMEOUT,
                             ENGINE_API_KEY,
                             ENGINE_MODEL,
                             ENGINE_CA_FILE,
@@ -351,6 +368,21 @@ public final class SettingsTable {
             TLS_CERT, PLAIN,
             TLS_KEY, PLAIN,
             ENGINE_CA_FILE, "trust Java's list of authorities");
+
+    /// What other programs read too. A server that the worker starts gets these, and none of the worker's own settings:
+    /// among them are keys, and names such as `PORT` that mean something else there.
+    public static final Set<String> SHARED = Set.of(
+            "HF_TOKEN",
+            "HF_ENDPOINT",
+            "HF_HUB_CACHE",
+            "HF_HOME",
+            "HF_HUB_OFFLINE",
+            "XDG_CACHE_HOME",
+            "HOME",
+            "JAVA_HOME",
+            "RUNPOD_POD_ID",
+            "RUNPOD_ENDPOINT_ID",
+            "RUNPOD_GPU_COUNT");
 
     static final Set<String> NAMES = all().map(Setting::name).collect(Collectors.toUnmodifiableSet());
 

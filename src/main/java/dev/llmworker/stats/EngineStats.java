@@ -13,6 +13,7 @@ public final class EngineStats {
     final LongAdder reusedTokens = new LongAdder();
     final LongAdder prefilledTokens = new LongAdder();
     final LongAdder decodedTokens = new LongAdder();
+    final LongAdder restarts = new LongAdder();
     volatile Description description = new Description("", "", "", 0, 0, 0, Map.of(), 0);
     private volatile IntSupplier waiting = () -> 0;
     volatile int running;
@@ -72,6 +73,11 @@ public final class EngineStats {
     /// This many positions of a prompt came from the prefix cache.
     public void recordReused(int positions) {
         reusedTokens.add(positions);
+    }
+
+    /// The server that `ENGINE_COMMAND` names was started once more.
+    public void recordRestart() {
+        restarts.increment();
     }
 
     int waiting() {

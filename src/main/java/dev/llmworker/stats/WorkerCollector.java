@@ -192,6 +192,10 @@ final class WorkerCollector implements MultiCollector {
                 engine.prefilledTokens.sum());
         metrics.counter(
                 "llmworker_engine_decoded_tokens", "Tokens that the model has sampled", engine.decodedTokens.sum());
+        metrics.counter(
+                "llmworker_engine_restarts",
+                "How often the server of ENGINE_COMMAND was started again",
+                engine.restarts.sum());
     }
 
     /// The current values of metrics. The names of counters are without `_total`.

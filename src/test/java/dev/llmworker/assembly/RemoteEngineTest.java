@@ -54,7 +54,8 @@ class RemoteEngineTest {
     void whatIsWrongIsNamed() {
         assertWrong(
                 Map.of(),
-                "ENGINE is openai, so ENGINE_BASE_URL must be set: http://localhost:8000/v1, or several with commas");
+                "ENGINE is openai, so ENGINE_BASE_URL or ENGINE_COMMAND must be set: http://localhost:8000/v1, or several"
+                        + " with commas; or the command of a server");
         for (var url :
                 List.of("localhost:8000", "ftp://a", "http://", "http://a?x=1", "http://user:secret@a", "http://a b")) {
             assertWrong(

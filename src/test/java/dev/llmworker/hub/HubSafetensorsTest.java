@@ -60,6 +60,7 @@ class HubSafetensorsTest {
         offer("model.safetensors.index.json", INDEX.getBytes(StandardCharsets.US_ASCII));
         offer("model-00001-of-00002.safetensors", first);
         offer("model-00002-of-00002.safetensors", second);
+        offer("preprocessor_config.json", first);
         offer("pytorch_model.bin", first);
         offer("original/consolidated.00.pth", first);
         list();
@@ -76,6 +77,7 @@ class HubSafetensorsTest {
                         "model-00001-of-00002.safetensors",
                         "model-00002-of-00002.safetensors",
                         "model.safetensors.index.json",
+                        "preprocessor_config.json",
                         "tokenizer.json",
                         "tokenizer_config.json"),
                 names(model.file()));

@@ -1,6 +1,7 @@
 package dev.llmworker.remote;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.ChatEvents;
 import dev.llmworker.testing.Events;
@@ -27,6 +28,16 @@ class RemoteStreamsTest {
         var answer = remote.worker().post("/generate", PROMPT);
         assertEquals(200, answer.statusCode(), answer.body());
         return Events.json(answer.body()).get("generated_text").asText();
+    }
+
+    @Test
+    void aPieceOfAnAnswerIsASignOfLife() throws Exception {
+        remote.server().answers((_, wire) -> wire.stream().delta("a").end("stop", 1, 1));
+        // Two checks must fail before it is out.
+        remote.server().health = 503;
+        var before = remote.generator().lastHeard();
+        generated();
+        assertTrue(remote.generator().lastHeard() > before);
     }
 
     @Seeded
