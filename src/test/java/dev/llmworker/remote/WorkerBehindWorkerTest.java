@@ -32,6 +32,9 @@ class WorkerBehindWorkerTest {
     private static final String CALL = "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"id\": 7}}\n</tool_call>";
     private static final String CALLS = "I look.\n" + CALL + "\n" + CALL.replace("7", "8");
 
+    /// The end of the reasoning, after which a format begins.
+    private static final String THOUGHT = "<think>\nHm.\n</think>\n\n";
+
     private final Generator generator = ScriptedWorker.generator();
     private RunningWorker behind;
     private RemoteWorker front;
@@ -102,8 +105,8 @@ class WorkerBehindWorkerTest {
 
     @Test
     void aCallIsRequiredThere() throws Exception {
-        var request = request("No.");
-        request.put("tool_choice", "required").put("max_tokens", 100);
+        var request = request(THOUGHT + "No.");
+        request.put("tool_choice", "required").put("max_tokens", 1000);
         assertTrue(
                 post("/v1/chat/completions", request)
                         .at("/choices/0/message/content")
@@ -128,7 +131,7 @@ class WorkerBehindWorkerTest {
     @Test
     void aStreamHasAllOfIt() throws Exception {
         var text = new StringBuilder();
-        var request = request("<think>\nHm.\n</think>\n\n" + CALLS).put("stream", true);
+        var request = request(THOUGHT + CALLS).put("stream", true);
         for (var event : Events.post(front.worker, "/v1/chat/completions", request.toString())) {
             if (!event.equals("[DONE]")) {
                 var delta = Events.json(event).at("/choices/0/delta");
@@ -143,17 +146,19 @@ class WorkerBehindWorkerTest {
     void formatsAreEnforcedThereOnEachRoute() throws Exception {
         var pattern = "[a-f]{3}-[0-9]{2}";
         for (var raw : new boolean[] {false, true}) {
-            var request = JSON.createObjectNode().put("prompt", "SAY no").put("raw", raw);
+            var request = JSON.createObjectNode().put("prompt", ScriptedWorker.SAY + THOUGHT + "no").put("raw", raw);
             request.putObject("structured_outputs").put("regex", pattern);
             var text = post("/generate", request).get("generated_text").asText();
             assertTrue(Pattern.matches(pattern, text), text);
         }
-        var schema = JSON.createObjectNode().put("prompt", "SAY no");
+        var schema = JSON.createObjectNode().put("prompt", ScriptedWorker.SAY + THOUGHT + "no");
         schema.putObject("guided_json").put("type", "boolean");
         assertTrue(Events.json(post("/generate", schema).get("generated_text").asText()).isBoolean());
-        assertTrue(Pattern.matches("yes|no", front.worker.post("/yes", "Do you?").body()));
+        assertTrue(Pattern.matches("yes|no", front.worker.post("/yes", ScriptedWorker.SAY + THOUGHT).body()));
         try (var socket = front.worker.socket("/ws")) {
-            socket.send("{\"prompt\":\"a\",\"guided_choice\":[\"salt\",\"iron\"]}");
+            var request = JSON.createObjectNode().put("prompt", ScriptedWorker.SAY + THOUGHT);
+            request.putArray("guided_choice").add("salt").add("iron");
+            socket.send(request.toString());
             var frames = socket.answer();
             assertTrue(Pattern.matches("salt|iron", TestSocket.text(frames)), frames.toString());
         }
