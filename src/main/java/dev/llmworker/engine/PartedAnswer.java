@@ -102,12 +102,14 @@ final class PartedAnswer {
 
     /// A call has begun. If the token has more of it than its beginning, and that does not fit, it is no call.
     private List<AnswerPart> begunCall(List<AnswerPart> parts) {
-        constraint = following(rules.calls.get(parser.form()));
-        if (constraint != null) {
-            return parts;
-        }
         var all = new ArrayList<>(parts);
-        all.addAll(parser.rejectCall());
+        while (constraint == null && parser.isCalling()) {
+            constraint = following(rules.calls.get(parser.form()));
+            if (constraint == null) {
+                all.removeIf(part -> part instanceof AnswerPart.CallStart || part instanceof AnswerPart.CallArguments);
+                all.addAll(parser.rejectCall());
+            }
+        }
         return all;
     }
 

@@ -8,8 +8,10 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.BooleanNode;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.text.chat.AnswerPart;
 import java.io.IOException;
 import java.util.BitSet;
+import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -33,6 +35,7 @@ abstract class AnswerReader<E> {
     private int promptTokens;
     private int completionTokens = -1;
     private int cachedTokens;
+    private int reasoningTokens;
     private int emitted;
     private boolean last;
 
@@ -45,7 +48,8 @@ abstract class AnswerReader<E> {
     /// Passes on the contents of an event.
     ///
     /// @param data the event as it came
-    abstract void emit(JsonNode event, String data, Consumer<E> events);
+    /// @throws IOException if it is not an event of the API
+    abstract void emit(JsonNode event, String data, Consumer<E> events) throws IOException;
 
     /// Reads one event.
     ///
@@ -81,6 +85,9 @@ abstract class AnswerReader<E> {
             completionTokens = usage.path("completion_tokens").asInt();
             cachedTokens =
                     usage.path("prompt_tokens_details").path("cached_tokens").asInt();
+            reasoningTokens = usage.path("completion_tokens_details")
+                    .path("reasoning_tokens")
+                    .asInt();
         }
         for (var choice : event.path("choices")) {
             var index = choice.path("index").asInt();
@@ -138,13 +145,24 @@ abstract class AnswerReader<E> {
         return last || unfinished.isEmpty();
     }
 
-    final GenerationEvent.Finished finished() {
-        return new GenerationEvent.Finished(reason, promptTokens, completionTokens(), failure);
+    /// Why the answer has ended.
+    FinishReason reason() {
+        return reason;
     }
 
-    /// The last event of an answer that did not complete.
+    /// What the end adds to the answer.
+    List<AnswerPart> lastParts() {
+        return List.of();
+    }
+
+    final GenerationEvent.Finished finished() {
+        return ended(reason(), failure);
+    }
+
+    /// The last event of an answer, which ended for this reason.
     final GenerationEvent.Finished ended(FinishReason why, @Nullable String message) {
-        return new GenerationEvent.Finished(why, promptTokens, completionTokens(), message);
+        return new GenerationEvent.Finished(
+                why, promptTokens, completionTokens(), message, false, reasoningTokens, lastParts());
     }
 
     private int completionTokens() {

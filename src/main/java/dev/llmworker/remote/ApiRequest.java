@@ -1,7 +1,10 @@
 package dev.llmworker.remote;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.util.RawValue;
 import dev.llmworker.generation.AnswerFormat;
 import dev.llmworker.generation.GenerationRequest;
@@ -10,26 +13,40 @@ import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.text.chat.ChatMessage;
+import dev.llmworker.text.chat.Tool;
 import dev.llmworker.text.chat.ToolCall;
+import dev.llmworker.text.chat.ToolChoice;
+import dev.llmworker.text.chat.ToolUse;
 import io.vertx.core.buffer.Buffer;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// A request to a server. It always asks for a stream, so that closing it ends the work there.
 ///
 /// @param path relative to the API's path
-/// @param body without `model`
-record ApiRequest(String path, Map<String, Object> body, String requestId) {
+/// @param body without `model`, and without what [Dialect] says
+/// @param format what the answer must look like; null if it may be any text, or if the body says so
+/// @param maxReasoningTokens empty if there is no limit, or if the body has it
+record ApiRequest(
+        String path,
+        Map<String, Object> body,
+        String requestId,
+        @Nullable AnswerFormat format,
+        OptionalInt maxReasoningTokens) {
     private static final String CHAT = "/chat/completions";
     private static final String TEXT = "/completions";
     private static final String EFFORT = "reasoning_effort";
+    private static final String FUNCTION = "function";
     /// What a client asks of the server's scheduler and cache, not of the model. The worker decides who goes first, and
     /// which requests may share cached prefixes.
     private static final Set<String> KEPT_BACK = Set.of("priority", "cache_salt", "extra_key", "data_parallel_rank");
 
-    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final ObjectMapper JSON = JsonMapper.builder()
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .build();
 
     /// The request as a client of OpenAI's API wrote it, except for the fields in [#KEPT_BACK].
     static ApiRequest of(OpenAiRequest request) {
@@ -43,7 +60,9 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
                     case TEXT -> TEXT;
                 },
                 body,
-                request.requestId());
+                request.requestId(),
+                null,
+                OptionalInt.empty());
     }
 
     static ApiRequest of(GenerationRequest request) {
@@ -81,34 +100,56 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
         if (request.minTokens() > 0) {
             body.put("min_tokens", request.minTokens());
         }
-        format(request.format(), body);
+        var parts = request.parts();
+        if (parts != null) {
+            tools(parts.tools(), body);
+        }
         sampling(request.sampling(), body);
         streamed(body);
-        return new ApiRequest(path, body, request.requestId());
+        return new ApiRequest(
+                path,
+                body,
+                request.requestId(),
+                request.format(),
+                parts == null ? OptionalInt.empty() : parts.maxReasoningTokens());
     }
 
-    /// In OpenAI's form. What it does not have is refused: a server that does not know the field would answer with any
-    /// text.
-    private static void format(@Nullable AnswerFormat format, Map<String, Object> body) {
-        if (format == null) {
+    private static void tools(ToolUse use, Map<String, Object> body) {
+        if (use.offered().isEmpty()) {
             return;
         }
-        if (!(format instanceof AnswerFormat.Json json) || !body.containsKey("messages")) {
-            throw new RefusedException(
-                    RefusedException.Reason.INVALID,
-                    "invalid_request",
-                    format.field() + " is not supported here with ENGINE=openai, only a JSON format of a conversation; "
-                            + "/v1/chat/completions and /v1/completions pass on what the server behind it supports");
-        }
+        body.put("tools", use.offered().stream().map(ApiRequest::tool).toList());
         body.put(
-                "response_format",
-                json.isAnyObject()
-                        ? Map.of("type", "json_object")
-                        : Map.of(
-                                "type",
-                                "json_schema",
-                                "json_schema",
-                                Map.of("name", "answer", "schema", new RawValue(json.schema()))));
+                "tool_choice",
+                switch (use.choice()) {
+                    case ToolChoice.Auto() -> "auto";
+                    case ToolChoice.None() -> "none";
+                    case ToolChoice.Required() -> "required";
+                    case ToolChoice.Named(var name) -> Map.of("type", FUNCTION, FUNCTION, Map.of("name", name));
+                });
+        if (!use.parallel()) {
+            body.put("parallel_tool_calls", false);
+        }
+    }
+
+    private static Map<String, Object> tool(Tool tool) {
+        var function = new LinkedHashMap<String, Object>();
+        function.put("name", tool.name());
+        if (!tool.description().isEmpty()) {
+            function.put("description", tool.description());
+        }
+        function.put("parameters", new RawValue(tool.parameters()));
+        if (tool.strict()) {
+            function.put("strict", true);
+        }
+        return typed(function);
+    }
+
+    private static Map<String, Object> typed(Map<String, Object> function) {
+        var members = new LinkedHashMap<String, Object>();
+        members.put("type", FUNCTION);
+        members.put(FUNCTION, function);
+        return members;
     }
 
     /// The server's template may print a message whole, so the order counts.
@@ -126,7 +167,9 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
         }
         if (!message.toolCallId().isEmpty()) {
             members.put("tool_call_id", message.toolCallId());
-            members.put("name", message.name());
+            if (!message.name().isEmpty()) {
+                members.put("name", message.name());
+            }
         }
         return members;
     }
@@ -134,12 +177,21 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
     private static Map<String, Object> call(ToolCall call) {
         var function = new LinkedHashMap<String, Object>();
         function.put("name", call.name());
-        function.put("arguments", call.arguments());
+        function.put("arguments", isObject(call.arguments()) ? call.arguments() : "{}");
         var members = new LinkedHashMap<String, Object>();
         members.put("id", call.id());
-        members.put("type", "function");
-        members.put("function", function);
+        members.putAll(typed(function));
         return members;
+    }
+
+    /// Servers read the arguments in a history, and fail if they are not an object. The result of such a call says what
+    /// was wrong.
+    private static boolean isObject(String json) {
+        try {
+            return JSON.readTree(json) instanceof ObjectNode;
+        } catch (JsonProcessingException _) {
+            return false;
+        }
     }
 
     /// What the request says to the chat template. Servers also use the effort in other ways, so it has its own field.
@@ -192,10 +244,19 @@ record ApiRequest(String path, Map<String, Object> body, String requestId) {
         body.put("stream_options", options);
     }
 
-    /// The request as JSON, with the server's own name of the model.
-    Buffer json(String model) {
+    /// The request as JSON, in the server's own words.
+    ///
+    /// @param model the server's name of it
+    /// @throws RefusedException if the server cannot be asked for all of it
+    Buffer json(String model, Dialect dialect) {
         var named = new LinkedHashMap<>(body);
         named.put("model", model);
+        if (format != null) {
+            dialect.ask(format, path.equals(CHAT), named);
+        }
+        if (maxReasoningTokens.isPresent()) {
+            dialect.ask(maxReasoningTokens.getAsInt(), named);
+        }
         try {
             return Buffer.buffer(JSON.writeValueAsBytes(named));
         } catch (JsonProcessingException e) {

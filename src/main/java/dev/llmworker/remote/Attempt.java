@@ -1,5 +1,6 @@
 package dev.llmworker.remote;
 
+import dev.llmworker.generation.RefusedException;
 import io.vertx.core.Context;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
@@ -53,9 +54,10 @@ final class Attempt {
         return server;
     }
 
+    /// @throws RefusedException if the server cannot be asked this
     void start(HttpClient client, ApiRequest question, String model, @Nullable String apiKey) {
         // Before there is a connection that somebody would have to close.
-        var body = question.json(model);
+        var body = question.json(model, server.dialect());
         client.request(options(question, apiKey)).onComplete(opened -> {
             if (opened.failed()) {
                 fail(Failure.unreachable(opened.cause()));

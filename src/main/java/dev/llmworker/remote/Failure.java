@@ -31,6 +31,11 @@ record Failure(Blame blame, boolean elsewhere, boolean again, RefusedException r
     private static final int MAX_RETRY_SECONDS = 3600;
     private static final ObjectMapper JSON = new ObjectMapper();
 
+    /// The server cannot be asked for what the client wants; another one may be of another kind.
+    static Failure notAsked(RefusedException refusal) {
+        return new Failure(Blame.NONE, true, false, refusal, "is not asked: " + refusal.getMessage());
+    }
+
     static Failure unreachable(Throwable cause) {
         return new Failure(
                 Blame.GONE,

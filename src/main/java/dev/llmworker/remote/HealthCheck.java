@@ -2,6 +2,7 @@ package dev.llmworker.remote;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
@@ -13,7 +14,6 @@ import java.security.cert.CertificateException;
 import java.time.Duration;
 import java.util.Objects;
 import javax.net.ssl.SSLException;
-import org.jspecify.annotations.Nullable;
 
 /// Keeps checking whether a server can serve. It requests the health path, if there is one. It also requests the
 /// list of models until it succeeds once, to learn the model's name.
@@ -117,24 +117,35 @@ final class HealthCheck {
             if (answer.status >= SERVER_ERROR || answer.status == 429) {
                 return Future.failedFuture(new IOException("/models answers " + answer.status));
             }
-            var model = options.model() == null ? firstModel(answer) : options.model();
+            var listed = listed(answer);
+            var model = options.model() == null ? listed.path("id").textValue() : options.model();
             if (model == null) {
                 return Future.failedFuture(new IOException("/models lists no model; set ENGINE_MODEL"));
             }
             hasListed = true;
+            server.speaks(Dialect.of(listed.path("owned_by").asText()));
             server.healthy(model);
             return Future.succeededFuture();
         });
     }
 
-    private static @Nullable String firstModel(Answer answer) {
+    /// The entry of the model that is used: the first one, if the operator names none.
+    private JsonNode listed(Answer answer) {
         JsonNode list;
         try {
             list = JSON.readTree(answer.body.getBytes());
         } catch (IOException _) {
-            return null;
+            list = null;
         }
-        return list == null ? null : list.path("data").path(0).path("id").textValue();
+        if (list == null) {
+            return MissingNode.getInstance();
+        }
+        for (var entry : list.path("data")) {
+            if (entry.path("id").asText().equals(options.model())) {
+                return entry;
+            }
+        }
+        return list.path("data").path(0);
     }
 
     private Future<Answer> get(String path) {

@@ -99,6 +99,8 @@ class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
             attempt = next;
             place = taken.handOver();
             next.start(client, question, Objects.requireNonNull(server.model()), apiKey);
+        } catch (RefusedException e) {
+            failed(Failure.notAsked(e));
         } catch (RuntimeException | Error e) {
             failed(e);
         }

@@ -1,6 +1,7 @@
 package dev.llmworker.remote;
 
 import dev.llmworker.generation.Answer;
+import dev.llmworker.generation.AnswerParts;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
@@ -28,6 +29,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /// Generates with servers that speak OpenAI's API.
 ///
@@ -131,7 +133,7 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
     @Override
     public Generation submit(GenerationRequest request) {
         var question = ApiRequest.of(request);
-        return begin(() -> new RemoteGeneration(question));
+        return begin(() -> new RemoteGeneration(question, request.parts()));
     }
 
     @Override
@@ -150,14 +152,14 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
 
     /// A server's answer as tokens.
     private final class RemoteGeneration extends RemoteAnswer<GenerationEvent> implements Generation {
-        RemoteGeneration(ApiRequest question) {
+        RemoteGeneration(ApiRequest question, @Nullable AnswerParts parts) {
             super(
                     servers,
                     nextLane(),
                     question,
                     options.apiKey(),
                     finished -> finished,
-                    TokenReader::new,
+                    () -> new TokenReader(parts),
                     running::remove);
         }
     }

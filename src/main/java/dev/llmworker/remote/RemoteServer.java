@@ -26,6 +26,7 @@ final class RemoteServer {
     private final LongSupplier clock;
     private Readiness health = new Readiness.Loading();
     private @Nullable String model;
+    private Dialect dialect = Dialect.OPENAI;
     private int outstanding;
     private int failures;
     private int failedChecks;
@@ -68,6 +69,15 @@ final class RemoteServer {
     /// The server's own name for the model; null while it is not known.
     synchronized @Nullable String model() {
         return model;
+    }
+
+    synchronized Dialect dialect() {
+        return dialect;
+    }
+
+    /// The server says what it is.
+    synchronized void speaks(Dialect spoken) {
+        dialect = spoken;
     }
 
     synchronized Readiness health() {

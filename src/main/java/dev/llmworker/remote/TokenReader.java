@@ -1,36 +1,85 @@
 package dev.llmworker.remote;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.llmworker.generation.AnswerParts;
+import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.text.WholeCharacters;
+import dev.llmworker.text.chat.AnswerPart;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// Converts the text of the first choice to tokens. A piece of text counts as one token, because servers do not
-/// report token boundaries. If there are scores, they give the boundaries.
+/// report token boundaries. If there are scores, they give the boundaries. Reasoning and calls of tools are tokens of
+/// their own if the request asks for parts; otherwise they are left out.
 final class TokenReader extends AnswerReader<GenerationEvent> {
+    /// Servers have one of these.
+    private static final List<String> REASONING = List.of("reasoning_content", "reasoning");
+
     private final WholeCharacters characters = new WholeCharacters();
+    private final WholeCharacters thoughts = new WholeCharacters();
+    private final @Nullable AnswerParts parts;
+    private final CallReader calls;
     private int index;
 
-    TokenReader() {
+    /// @param parts null if the request asks for none
+    TokenReader(@Nullable AnswerParts parts) {
         super(1);
+        this.parts = parts;
+        calls = new CallReader(parts != null && !parts.tools().parallel() ? 1 : CallReader.MAX_CALLS);
     }
 
     @Override
-    void emit(JsonNode event, String data, Consumer<GenerationEvent> events) {
+    void emit(JsonNode event, String data, Consumer<GenerationEvent> events) throws IOException {
         for (var choice : event.path("choices")) {
             if (choice.path("index").asInt() == 0) {
-                // Chat has the text in `delta`. A model's reasoning is in other members, and is left out.
-                var text = choice.has("delta") ? choice.path("delta").path("content") : choice.path("text");
+                // A chat has pieces of a message, or all of it in one event.
+                var message = choice.has("delta") ? choice.path("delta") : choice.path("message");
+                var text = choice.has("text") ? choice.path("text") : message.path("content");
+                if (parts != null) {
+                    emit(reasoning(message), events);
+                }
                 emit(
                         text.isTextual() ? characters.push(text.textValue()) : "",
                         scores(choice.path("logprobs")),
                         events);
+                if (parts != null && !parts.tools().offered().isEmpty()) {
+                    emit(calls.read(message), events);
+                }
             }
         }
+    }
+
+    private List<AnswerPart> reasoning(JsonNode message) {
+        for (var name : REASONING) {
+            if (message.path(name).isTextual()) {
+                var text = thoughts.push(message.path(name).textValue());
+                return text.isEmpty() ? List.of() : List.of(new AnswerPart.Reasoning(text));
+            }
+        }
+        return List.of();
+    }
+
+    private void emit(List<AnswerPart> parts, Consumer<GenerationEvent> events) {
+        if (!parts.isEmpty()) {
+            events.accept(new GenerationEvent.Token(index++, "", List.of(), parts));
+        }
+    }
+
+    /// Some servers say `stop` of an answer that calls tools.
+    @Override
+    FinishReason reason() {
+        return super.reason() == FinishReason.STOP && calls.hasCalls() ? FinishReason.TOOL_CALLS : super.reason();
+    }
+
+    @Override
+    List<AnswerPart> lastParts() {
+        return calls.end();
     }
 
     private void emit(String text, List<List<ScoredToken>> scores, Consumer<GenerationEvent> events) {

@@ -142,6 +142,26 @@ class ToolCallsTest {
     }
 
     @Test
+    void aTokenThatBeginsACallAndDoesNotFitIsText() {
+        for (var wrong : List.of(
+                "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"place\": 17",
+                "<tool_call>\n{\"name\": \"weather\", \"arguments\": 17}\n</tool_call>",
+                "<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>\n<tool_call>\n{\"name\": \"moon\"",
+                "I look.\n<tool_call>\n{\"name\": \"clock\", \"arguments\": {\"a\"")) {
+            var answer = joinedAnswer(wrong + ".", wrong, TEMPLATE, request(parts(use(ToolChoice.AUTO, true))));
+            assertEquals(wrong + ".", answer.content());
+            assertEquals(List.of(), answer.calls(), wrong);
+            assertEquals(FinishReason.STOP, answer.end().reason());
+        }
+        // What fits goes on as a call.
+        var begun = "I look.\n<tool_call>\n{\"name\": \"clock\", \"argu";
+        var answer = joinedAnswer(
+                begun + "ments\": {}}\n</tool_call>", begun, TEMPLATE, request(parts(use(ToolChoice.AUTO, true))));
+        assertEquals(List.of("clock{}"), answer.calls());
+        assertEquals("I look.", answer.content());
+    }
+
+    @Test
     void aRequiredCallIsWrittenWhateverTheModelWants() {
         var answer = answer("No.", TEMPLATE, request(parts(use(new ToolChoice.Named("clock"), false))));
         assertTrue(answer.calls().getFirst().startsWith("clock{"), answer.toString());

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 
 class TokenReaderTest {
     private final List<Token> tokens = new ArrayList<>();
-    private final TokenReader reader = new TokenReader();
+    private final TokenReader reader = new TokenReader(null);
 
     private void read(String data) throws Exception {
         assertEquals(null, reader.read(data, event -> tokens.add((Token) event)));
@@ -90,7 +90,7 @@ class TokenReaderTest {
     @Test
     void reasonsAreOurs() throws Exception {
         for (var reason : new String[] {"stop", "length", "tool_calls", "content_filter", "abort"}) {
-            var one = new TokenReader();
+            var one = new TokenReader(null);
             one.read(chat("\"delta\":{},\"finish_reason\":\"" + reason + "\""), _ -> {});
             var expected = switch (reason) {
                 case "length" -> FinishReason.LENGTH;

@@ -38,6 +38,8 @@ public final class ScriptedServer implements AutoCloseable {
 
     public volatile int models = 200;
     public volatile String model = "served-model";
+    /// What the list of models says of the server.
+    public volatile String owner = "";
 
     /// What is answered to a generation.
     public interface Script {
@@ -146,7 +148,7 @@ public final class ScriptedServer implements AutoCloseable {
                 } else if (line[1].equals("/health")) {
                     wire.json(health, "{}");
                 } else {
-                    wire.json(models, "{\"object\":\"list\",\"data\":[{\"id\":\"" + model + "\"}]}");
+                    wire.json(models, "{\"object\":\"list\",\"data\":[{\"id\":\"" + model + "\",\"owned_by\":\"" + owner + "\"}]}");
                 }
             }
         } catch (Exception _) {

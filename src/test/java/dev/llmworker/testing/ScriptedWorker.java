@@ -47,6 +47,10 @@ public final class ScriptedWorker {
 
     private static String answer(String prompt) {
         var turns = prompt.split(TURN.replace("|", "\\|"), -1);
+        if (turns.length < 2) {
+            // A raw prompt has no turns.
+            return "I heard: " + prompt;
+        }
         // The last one is the answer's.
         var last = turns[turns.length - 2];
         var lineEnd = last.indexOf('\n');

@@ -17,6 +17,7 @@ import dev.llmworker.serving.camel.StrictJsonFormat;
 import dev.llmworker.serving.camel.ThrownErrors;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.PromptTokens;
+import dev.llmworker.serving.llm.CamelTools;
 import dev.llmworker.serving.llm.LlmComponent;
 import dev.llmworker.serving.llm.LlmToolComponent;
 import dev.llmworker.serving.openai.CompletionProcessor;
@@ -60,7 +61,9 @@ public final class Serving {
         registry.bind("stream", new GenerateProcessor(generations, GenerateProcessor.Mode.STREAM));
         registry.bind("generateOrStream", new GenerateProcessor(generations, GenerateProcessor.Mode.AS_ASKED));
         var clock = InstantSource.system();
-        var tools = new RouteTools(port.settings().routeTools());
+        var camelTools = new CamelTools();
+        registry.bind("camelTools", camelTools);
+        var tools = new RouteTools(port.settings().routeTools(), camelTools);
         var llm = new LlmComponent.Serving(
                 generations, port.vertx(), tools, port.settings().requestTimeout());
         var routed = new RoutedCompletion(

@@ -92,9 +92,6 @@ final class LlmProducer extends DefaultProducer {
 
     /// Lets the model call routes.
     private ToolLoop.Result withTools(GenerationRequest request, Exchange exchange) throws InterruptedException {
-        if (serving.generations().relays()) {
-            throw RequestException.invalid("tools", "llm:generate?tools is not supported with ENGINE=openai");
-        }
         if (!(request.prompt() instanceof Prompt.Chat)) {
             throw RequestException.invalid("raw", "raw is true, and the step has tools; they need a conversation");
         }

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.llm;
 
 import dev.llmworker.serving.tools.RouteTools;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.apache.camel.Endpoint;
@@ -18,7 +19,7 @@ public final class LlmToolComponent extends DefaultComponent {
 
     /// For Camel's tools, which read what options there are. Nothing calls its routes.
     public LlmToolComponent() {
-        this(new RouteTools(Set.of()));
+        this(new RouteTools(Set.of(), List::of));
     }
 
     public LlmToolComponent(RouteTools tools) {

@@ -67,19 +67,10 @@ final class LlmToolConsumer extends DefaultConsumer implements RouteTool, Suspen
         return getRouteId();
     }
 
-    /// The route gets the properties and variables of the caller's exchange, and its client, but neither its body nor
-    /// its headers.
     @Override
     public String call(Map<String, @Nullable Object> values, Exchange caller) throws Exception {
-        var exchange = createExchange(false);
+        var exchange = exchange(this, caller);
         try {
-            caller.getProperties().forEach((name, value) -> {
-                if (!name.startsWith(OWN_PROPERTIES)) {
-                    exchange.setProperty(name, value);
-                }
-            });
-            caller.getVariables().forEach(exchange::setVariable);
-            Client.of(caller).travelWith(exchange);
             values.forEach(exchange.getMessage()::setHeader);
             getProcessor().process(exchange);
             var failure = exchange.getException();
@@ -90,6 +81,20 @@ final class LlmToolConsumer extends DefaultConsumer implements RouteTool, Suspen
         } finally {
             releaseExchange(exchange, false);
         }
+    }
+
+    /// An exchange for the route of a tool. It has the properties and variables of the caller's exchange, and its
+    /// client, but neither its body nor its headers.
+    static Exchange exchange(DefaultConsumer tool, Exchange caller) {
+        var exchange = tool.createExchange(false);
+        caller.getProperties().forEach((name, value) -> {
+            if (!name.startsWith(OWN_PROPERTIES)) {
+                exchange.setProperty(name, value);
+            }
+        });
+        caller.getVariables().forEach(exchange::setVariable);
+        Client.of(caller).travelWith(exchange);
+        return exchange;
     }
 
     private static String text(Exchange exchange) {

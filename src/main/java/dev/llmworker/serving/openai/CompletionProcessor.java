@@ -29,7 +29,7 @@ import org.apache.camel.Processor;
 /// The beans `chatCompletions` and `completions`: OpenAI's API over the one model that is loaded. The body is a `Map`
 /// with the fields of a request; the answer is JSON, or server-sent events with `"stream": true`. The
 /// generation stops when the client disconnects. If another server of this API generates, it gets the request
-/// as [RelayedCompletion] passes it on.
+/// as [RelayedCompletion] passes it on, unless a tool is a route.
 public final class CompletionProcessor implements Processor {
     private final Generations generations;
     private final ServedModel model;
@@ -78,7 +78,8 @@ public final class CompletionProcessor implements Processor {
                     "OpenAI's API serves routes from platform-http, with a body that strictJson has unmarshalled");
         }
         var modelId = model.id(body);
-        if (model.generator() instanceof OpenAiRelay relay) {
+        // The worker runs the calls of routes itself, so it has to read what the other server writes.
+        if (model.generator() instanceof OpenAiRelay relay && !ToolFields.haveRoutes(body)) {
             var request = new OpenAiRequest(kind.relayed, body, client.requestId());
             new RelayedCompletion(relay, request).answer(exchange, client, generations);
             return;

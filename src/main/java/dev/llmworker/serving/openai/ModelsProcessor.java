@@ -18,6 +18,8 @@ import org.apache.camel.Processor;
 /// that goes on, such as `/v1/models/org/name`, gets the model of that id.
 public final class ModelsProcessor implements Processor {
     private static final String MODELS = "/models/";
+    /// Tells another worker, in front of this one, what it may ask for.
+    private static final String OWNER = "llm-worker";
 
     private final ServedModel model;
     private final long createdSeconds;
@@ -35,7 +37,7 @@ public final class ModelsProcessor implements Processor {
         entry.put("id", id);
         entry.put("object", "model");
         entry.put("created", createdSeconds);
-        entry.put("owned_by", "local");
+        entry.put("owned_by", OWNER);
         exchange.getMessage().setBody(named.isEmpty() ? Map.of("object", "list", "data", List.of(entry)) : entry);
     }
 

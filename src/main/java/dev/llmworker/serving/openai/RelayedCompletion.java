@@ -10,7 +10,6 @@ import dev.llmworker.serving.connection.HttpClient;
 import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.SseWriter;
-import dev.llmworker.serving.request.ToolFields;
 import dev.llmworker.serving.request.UnsupportedFields;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
@@ -33,9 +32,6 @@ final class RelayedCompletion {
         var choices = choices();
         var fields = new RequestFields(request.body());
         UnsupportedFields.refuseInRelay(fields);
-        if (ToolFields.haveRoutes(fields)) {
-            throw RequestException.invalid("tools", "tools of the type \"route\" are not supported with ENGINE=openai");
-        }
         var caller = Caller.of(exchange);
         if (fields.flag("stream", false)) {
             var usage = new RequestFields(fields.object("stream_options")).flag("include_usage", false);

@@ -19,8 +19,10 @@ import io.vertx.core.Vertx;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
 import org.apache.camel.Exchange;
@@ -96,7 +98,8 @@ public record RoutedCompletion(RouteTools tools, Generations generations, Vertx 
         private final CompletionWriter writer;
         private final Set<String> ofClient;
         private boolean hasBegun;
-        private boolean isCallShown;
+        /// The calls of the answer that the client sees, and their numbers there.
+        private final Map<Integer, Integer> shownCalls = new HashMap<>();
         private int callsShown;
 
         Streamed(SseWriter stream, CompletionWriter writer, Set<String> ofClient) {
@@ -138,15 +141,17 @@ public record RoutedCompletion(RouteTools tools, Generations generations, Vertx 
             for (var part : parts) {
                 switch (part) {
                     case AnswerPart.Content _, AnswerPart.Reasoning _ -> shown.add(part);
-                    case AnswerPart.CallStart(var _, var id, var name) -> {
-                        isCallShown = ofClient.contains(name);
-                        if (isCallShown) {
+                    case AnswerPart.CallStart(var index, var id, var name) -> {
+                        shownCalls.remove(index);
+                        if (ofClient.contains(name)) {
+                            shownCalls.put(index, callsShown);
                             shown.add(new AnswerPart.CallStart(callsShown++, id, name));
                         }
                     }
-                    case AnswerPart.CallArguments(var _, var json) -> {
-                        if (isCallShown) {
-                            shown.add(new AnswerPart.CallArguments(callsShown - 1, json));
+                    case AnswerPart.CallArguments(var index, var json) -> {
+                        var number = shownCalls.get(index);
+                        if (number != null) {
+                            shown.add(new AnswerPart.CallArguments(number, json));
                         }
                     }
                 }

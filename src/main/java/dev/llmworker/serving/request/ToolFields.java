@@ -55,8 +55,8 @@ public final class ToolFields {
     }
 
     /// Whether one of the tools is a route.
-    public static boolean haveRoutes(RequestFields fields) {
-        return fields.fields().get(TOOLS) instanceof List<?> list
+    public static boolean haveRoutes(Map<?, ?> body) {
+        return body.get(TOOLS) instanceof List<?> list
                 && list.stream().anyMatch(ToolFields::isRoute);
     }
 

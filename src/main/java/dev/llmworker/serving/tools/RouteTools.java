@@ -11,6 +11,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// The routes that are tools now. While a file is reloaded, a tool may be there twice: the newer one serves.
@@ -21,10 +23,13 @@ public final class RouteTools implements ToolFields.Routes {
     private final Map<String, List<RouteTool>> byName = new TreeMap<>();
 
     private final Set<String> clientTags;
+    private final Supplier<List<RouteTool>> others;
 
     /// @param clientTags the tags that clients may name: `ROUTE_TOOLS`
-    public RouteTools(Set<String> clientTags) {
+    /// @param others tools that other components keep
+    public RouteTools(Set<String> clientTags, Supplier<List<RouteTool>> others) {
         this.clientTags = Set.copyOf(clientTags);
+        this.others = others;
     }
 
     /// @throws IllegalStateException if another route is the tool of this name
@@ -47,21 +52,39 @@ public final class RouteTools implements ToolFields.Routes {
         return byName.isEmpty();
     }
 
+    private Stream<RouteTool> all() {
+        return Stream.concat(newest().stream(), others.get().stream());
+    }
+
     private synchronized List<RouteTool> newest() {
         return byName.values().stream().map(List::getLast).toList();
     }
 
+    /// The tools by their names, each of which only one may have.
+    private static List<RouteTool> byName(Stream<RouteTool> tools) {
+        var named = new TreeMap<String, RouteTool>();
+        tools.forEach(tool -> {
+            var name = tool.arguments().tool().name();
+            var other = named.put(name, tool);
+            if (other != null) {
+                throw new IllegalStateException("two routes are the tool " + name + ": " + other.route() + " and "
+                        + tool.route() + "; give one of them another name, or tags that are not asked for together");
+            }
+        });
+        return List.copyOf(named.values());
+    }
+
     /// The tools of a step of a route: those that have one of the tags, and those without tags.
     ///
-    /// @throws IllegalStateException naming a tag that no tool has
+    /// @throws IllegalStateException naming a tag that no tool has, or a name that two have
     public List<RouteTool> ofStep(Collection<String> tags) {
-        var all = newest();
+        var all = all().toList();
         for (var tag : tags) {
             if (all.stream().noneMatch(tool -> tool.tags().contains(tag))) {
                 throw new IllegalStateException("no started route is a tool with the tag " + tag);
             }
         }
-        return all.stream().filter(isForStep(tags)).toList();
+        return byName(all.stream().filter(isForStep(tags)));
     }
 
     /// Which tools a step may use.
@@ -75,9 +98,12 @@ public final class RouteTools implements ToolFields.Routes {
     }
 
     /// The newest tool of a name; null if there is none any more.
-    synchronized @Nullable RouteTool find(String name) {
-        var known = byName.get(name);
-        return known == null ? null : known.getLast();
+    @Nullable
+    RouteTool find(String name, Predicate<RouteTool> allowed) {
+        return all().filter(tool -> tool.arguments().tool().name().equals(name))
+                .filter(allowed)
+                .findFirst()
+                .orElse(null);
     }
 
     @Override
@@ -90,8 +116,7 @@ public final class RouteTools implements ToolFields.Routes {
                                 + "\", which is not among the tags that ROUTE_TOOLS allows");
             }
         }
-        var found = newest().stream()
-                .filter(tool -> tags.stream().anyMatch(tool.tags()::contains))
+        var found = byName(all().filter(tool -> tags.stream().anyMatch(tool.tags()::contains))).stream()
                 .map(tool -> tool.arguments().tool())
                 .toList();
         if (found.isEmpty()) {

@@ -47,11 +47,15 @@ public record ToolCalls(RouteTools tools, Predicate<RouteTool> allowed, Caller c
     /// @throws TimeoutException if the time is over, or the client has disconnected
     String run(ToolCall call, Duration timeout) throws InterruptedException, TimeoutException {
         var began = System.nanoTime();
-        var outcome = "timeout";
+        var outcome = "interrupted";
+        String text;
         try {
             var result = outcome(call, timeout);
             outcome = result.name;
-            return result.text;
+            text = result.text;
+        } catch (TimeoutException e) {
+            outcome = caller.client().isGone() ? "cancelled" : "timeout";
+            throw e;
         } finally {
             RequestLog.called(
                     caller.client().requestId(),
@@ -62,11 +66,16 @@ public record ToolCalls(RouteTools tools, Predicate<RouteTool> allowed, Caller c
                     outcome,
                     System.nanoTime() - began);
         }
+        if (caller.client().isGone()) {
+            // Nobody waits for the next answer.
+            throw new TimeoutException();
+        }
+        return text;
     }
 
     private Outcome outcome(ToolCall call, Duration timeout) throws InterruptedException, TimeoutException {
-        var tool = tools.find(call.name());
-        if (tool == null || !allowed.test(tool)) {
+        var tool = tools.find(call.name(), allowed);
+        if (tool == null) {
             return new Outcome("unknown", "Error: there is no tool " + call.name() + ".");
         }
         Map<String, @Nullable Object> arguments;

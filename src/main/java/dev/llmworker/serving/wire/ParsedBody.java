@@ -24,6 +24,8 @@ public final class ParsedBody {
             "stream_options",
             "response_format",
             "structured_outputs",
+            "guided_json",
+            "guided_choice",
             "text",
             "modalities",
             "tools",

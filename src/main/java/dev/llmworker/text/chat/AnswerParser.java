@@ -8,7 +8,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -24,9 +23,6 @@ import org.jspecify.annotations.Nullable;
 /// Threading: one thread at a time.
 public final class AnswerParser {
     private static final String NULL = "null";
-    private static final String ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    /// Some templates accept ids of this length only.
-    private static final int ID_LENGTH = 9;
     /// How much white space is held back that may be before a marker.
     private static final int MAX_SPACE = 256;
 
@@ -94,14 +90,7 @@ public final class AnswerParser {
     }
 
     AnswerParser(ChatFormat format, Map<String, ToolSchema> tools, ChatFormat.Start start) {
-        this(format, tools, start, AnswerParser::randomId);
-    }
-
-    private static String randomId() {
-        return ThreadLocalRandom.current()
-                .ints(ID_LENGTH, 0, ID_LETTERS.length())
-                .collect(StringBuilder::new, (id, i) -> id.append(ID_LETTERS.charAt(i)), StringBuilder::append)
-                .toString();
+        this(format, tools, start, ToolCall::newId);
     }
 
     /// Takes the next piece of the text.
@@ -146,9 +135,9 @@ public final class AnswerParser {
         return state == State.REASONING;
     }
 
-    /// Whether calls are being written.
+    /// Whether calls are being written, or have been.
     public boolean isCalling() {
-        return state != State.REASONING && state != State.CONTENT && state != State.END;
+        return state != State.REASONING && state != State.CONTENT;
     }
 
     /// Which form the call has that is being written.
@@ -167,10 +156,15 @@ public final class AnswerParser {
         return complete;
     }
 
-    /// The call that has begun is none, because what follows does not fit: it is text.
+    /// The call that the newest piece of the text has begun is none, because what follows does not fit: it is text.
     ///
-    /// @return the parts that follow from this
+    /// @return the parts of this text, which take the place of those of the call
     public List<AnswerPart> rejectCall() {
+        matched.setLength(0);
+        buffer.setLength(0);
+        buffer.append(since, trigger.length(), since.length());
+        begun = 0;
+        complete = 0;
         reject();
         return advanced();
     }

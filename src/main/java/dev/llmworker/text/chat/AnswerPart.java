@@ -15,7 +15,7 @@ public sealed interface AnswerPart {
     /// @param id new for each call
     record CallStart(int index, String id, String name) implements AnswerPart {}
 
-    /// More of the arguments of the call that began last.
+    /// More of the arguments of a call that has begun.
     ///
     /// @param json a piece of a JSON object. It may be cut anywhere between two characters
     record CallArguments(int index, String json) implements AnswerPart {}

@@ -12,7 +12,9 @@ import dev.llmworker.generation.Generator;
 import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedWorker;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -188,11 +190,46 @@ class CallsOverHttpTest {
 
     @Test
     void eachChoiceHasItsCalls() throws Exception {
-        var choices = answer(request(CALL).put("n", 2)).get("choices");
-        assertEquals(2, choices.size());
+        var choices = answer(request(CALL + "\n" + CALL).put("n", 3)).get("choices");
+        assertEquals(3, choices.size());
+        var ids = new HashSet<String>();
         for (var choice : choices) {
-            assertEquals(1, choice.at("/message/tool_calls").size());
+            assertEquals(2, choice.at("/message/tool_calls").size());
+            choice.at("/message/tool_calls")
+                    .forEach(call -> ids.add(call.get("id").asText()));
             assertEquals("tool_calls", choice.get("finish_reason").asText());
+        }
+        assertEquals(6, ids.size());
+        var streamed = new TreeMap<String, String>();
+        var request = request(CALL + "\n" + CALL).put("n", 3).put("stream", true);
+        for (var event : Events.post(worker, CHAT, request.toString())) {
+            var choice = event.equals("[DONE]")
+                    ? JSON.createObjectNode()
+                    : Events.json(event).get("choices").get(0);
+            for (var call : choice.at("/delta/tool_calls")) {
+                streamed.merge(
+                        choice.get("index") + "/" + call.get("index"),
+                        call.at("/function/name").asText()
+                                + call.at("/function/arguments").asText(),
+                        String::concat);
+            }
+        }
+        assertEquals(Set.of("0/0", "0/1", "1/0", "1/1", "2/0", "2/1"), streamed.keySet());
+        assertEquals(Set.of("add{\"a\": 2, \"b\": 3}"), Set.copyOf(streamed.values()));
+    }
+
+    @Test
+    void withoutParallelCallsTheAnswerEndsAfterTheFirst() throws Exception {
+        var request = request(CALL + "\n" + CALL).put("parallel_tool_calls", false);
+        var choice = answer(request).get("choices").get(0);
+        assertEquals(1, choice.at("/message/tool_calls").size());
+        assertEquals("tool_calls", choice.get("finish_reason").asText());
+        assertEquals(1, streamed(request).get("tool_calls").size());
+        for (var each : answer(request(CALL + "\n" + CALL)
+                        .put("parallel_tool_calls", false)
+                        .put("n", 2))
+                .get("choices")) {
+            assertEquals(1, each.at("/message/tool_calls").size());
         }
     }
 
