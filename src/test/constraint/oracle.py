@@ -127,7 +127,7 @@ class Ours:
     def ask(self, line):
         self.send(line)
         answer = self.process.stdout.readline().decode().rstrip("\n")
-        if not answer and line != "forced":
+        if not answer:
             raise RuntimeError(f"MaskServer ended at {line}")
         return answer
 
@@ -257,8 +257,8 @@ def bits(mask):
     return [8 * i + bit for i in mask.nonzero()[0].tolist() for bit in range(8) if mask[i] >> bit & 1]
 
 
-def agrees(own, i, token, forced):
-    return has(own, i) and (forced.startswith(token) or token.startswith(forced))
+def agrees(token, forced):
+    return forced.startswith(token) or token.startswith(forced)
 
 
 def compare_text(schema, ours, theirs, vocabulary, text, counts):
@@ -273,10 +273,10 @@ def compare_text(schema, ours, theirs, vocabulary, text, counts):
         counts["masks"] += 1
         unexplained = []
         forced = theirs.compute_ff_bytes()
-        if forced and different and ours.ask("forced").startswith(forced.hex()):
+        if forced and different and all(agrees(vocabulary.tokens[i], forced) for i in bits(own)):
             # Where only one text can follow, llguidance allows one token of it, and we each one that agrees with the text.
             counts["masks where only one text can follow"] += 1
-            different = [i for i in different if not agrees(own, i, vocabulary.tokens[i], forced)]
+            different = [i for i in different if not has(own, i)]
         for i in different:
             only_ours = has(own, i)
             name = deviation(schema, only_ours, before, vocabulary.tokens[i])

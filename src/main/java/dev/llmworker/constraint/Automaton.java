@@ -1,6 +1,5 @@
 package dev.llmworker.constraint;
 
-import java.io.ByteArrayOutputStream;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -104,20 +103,6 @@ final class Automaton {
         /// Whether no byte may follow.
         boolean isLast() {
             return places.length == 0;
-        }
-
-        /// The only byte that may follow, or -1.
-        int onlyByte() {
-            var found = -1;
-            for (var i = 0; i < 4; i++) {
-                if (allowed[i] != 0) {
-                    if (found >= 0 || Long.bitCount(allowed[i]) > 1) {
-                        return -1;
-                    }
-                    found = 64 * i + Long.numberOfTrailingZeros(allowed[i]);
-                }
-            }
-            return found;
         }
 
         @Override
@@ -339,20 +324,6 @@ final class Automaton {
             at = step(at, bytes[i] & 0xFF);
         }
         return at;
-    }
-
-    /// The bytes that must follow. A control token is not among them, as it is no text.
-    byte[] forced(State state) {
-        var found = new ByteArrayOutputStream();
-        @Nullable State at = state;
-        while (at != null && !at.accepts && found.size() < Limits.FORCED_BYTES) {
-            var only = at.onlyByte();
-            at = only < 0 || only == TokenTrie.CONTROL ? null : step(at, only);
-            if (at != null) {
-                found.write(only);
-            }
-        }
-        return found.toByteArray();
     }
 
     /// The places that jumps, calls and returns reach without a byte.

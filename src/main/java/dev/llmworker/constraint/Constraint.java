@@ -3,7 +3,6 @@ package dev.llmworker.constraint;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.function.LongConsumer;
@@ -66,7 +65,8 @@ public final class Constraint {
         return after == null ? null : new ConstraintState(this, after);
     }
 
-    private static byte[] bytes(Expression text) {
+    /// @param text of [Expression.Literal]s and [Expression.ControlToken]s
+    static byte[] bytes(Expression text) {
         return switch (text) {
             case Expression.Literal(var literal) -> literal.getBytes(StandardCharsets.UTF_8);
             case Expression.ControlToken(var id) -> TokenTrie.controlBytes(id);
@@ -186,55 +186,5 @@ public final class Constraint {
                 settle();
             }
         }
-    }
-
-    byte[] forcedBytes(Automaton.State state) {
-        synchronized (automaton) {
-            try {
-                return automaton.forced(automaton.current(state));
-            } finally {
-                settle();
-            }
-        }
-    }
-
-    /// The longest tokens that make up the beginning of `forced`. It ends before a token that could be a longer
-    /// one, depending on what follows.
-    int[] forcedTokens(byte[] forced) {
-        var found = new ArrayList<Integer>();
-        var trie = tokens.all();
-        for (var at = 0; at < forced.length; ) {
-            var node = -1;
-            var token = -1;
-            var length = 0;
-            var i = at;
-            for (; i < forced.length; i++) {
-                node = child(trie, node, forced[i]);
-                if (node < 0) {
-                    break;
-                }
-                if (trie.token()[node] >= 0) {
-                    token = trie.token()[node];
-                    length = i + 1 - at;
-                }
-            }
-            var mayBeLonger = i == forced.length && node >= 0 && trie.end()[node] > node + 1;
-            if (token < 0 || mayBeLonger) {
-                break;
-            }
-            found.add(token);
-            at += length;
-        }
-        return found.stream().mapToInt(id -> id).toArray();
-    }
-
-    private static int child(TokenTrie.Trie trie, int node, byte label) {
-        var end = node < 0 ? trie.label().length : trie.end()[node];
-        for (var i = node + 1; i < end; i = trie.end()[i]) {
-            if (trie.label()[i] == label) {
-                return i;
-            }
-        }
-        return -1;
     }
 }

@@ -75,15 +75,4 @@ public final class ConstraintState {
     public boolean isFinished() {
         return hasEnded || state.accepts && state.isLast();
     }
-
-    /// The text that must follow, whatever the model says; often empty. It may end within a character.
-    public byte[] forcedBytes() {
-        return hasEnded ? new byte[0] : constraint.forcedBytes(state);
-    }
-
-    /// [#forcedBytes()] as the longest tokens. What may become part of a longer token is left out. The caller
-    /// advances with each of them.
-    public int[] forcedTokens() {
-        return constraint.forcedTokens(forcedBytes());
-    }
 }

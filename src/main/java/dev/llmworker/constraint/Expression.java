@@ -18,6 +18,20 @@ public sealed interface Expression {
         NONE
     }
 
+    /// How JSON's values are written.
+    sealed interface Notation {
+        /// As JSON.
+        record Plain(Spacing spacing) implements Notation {}
+
+        /// As Python: strings may have quotes of either kind, and `None`, `True` and `False` are words beside JSON's.
+        record Python() implements Notation {}
+
+        /// Without white space. Names of members have no quotes. Strings have quotes of their own, and no escapes.
+        ///
+        /// @param quote a [Literal] or a [ControlToken]
+        record Bare(Expression quote) implements Notation {}
+    }
+
     /// The pointer to all of a schema.
     String WHOLE = "#";
 
@@ -34,9 +48,9 @@ public sealed interface Expression {
     ///
     /// @param schema a JSON schema as JSON text
     /// @param pointer the part of it that counts, such as `#/properties/a`; `#` for the whole
-    record Json(String schema, Spacing spacing, String pointer) implements Expression {
+    record Json(String schema, Notation notation, String pointer) implements Expression {
         public Json(String schema, Spacing spacing) {
-            this(schema, spacing, WHOLE);
+            this(schema, new Notation.Plain(spacing), WHOLE);
         }
 
         public Json(String schema) {

@@ -5,13 +5,12 @@ import dev.llmworker.constraint.Expression.ControlToken;
 import dev.llmworker.constraint.Expression.Json;
 import dev.llmworker.constraint.Expression.Listing;
 import dev.llmworker.constraint.Expression.Literal;
+import dev.llmworker.constraint.Expression.Notation;
 import dev.llmworker.constraint.Expression.Pattern;
 import dev.llmworker.constraint.Expression.Repeat;
 import dev.llmworker.constraint.Expression.SchemaText;
 import dev.llmworker.constraint.Expression.Sequence;
-import dev.llmworker.constraint.Expression.Spacing;
 import dev.llmworker.constraint.Expression.TextUntil;
-import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,7 +19,7 @@ import java.util.OptionalInt;
 /// Turns an expression into a grammar.
 final class ExpressionCompiler {
     private final Grammar.Builder grammar = new Grammar.Builder();
-    private final Map<Spacing, JsonGrammar> json = new EnumMap<>(Spacing.class);
+    private final Map<Notation, JsonGrammar> json = new HashMap<>();
     /// By their text: many expressions may be about parts of the same schema.
     private final Map<String, SchemaDocument> documents = new HashMap<>();
     /// All expressions spend from the same.
@@ -59,8 +58,8 @@ final class ExpressionCompiler {
         switch (expression) {
             case Literal(var text) -> grammar.text(from, text, to);
             case ControlToken(var id) -> grammar.bytes(from, TokenTrie.controlBytes(id), to);
-            case Json(var schema, var spacing, var pointer) ->
-                new JsonSchema(json.computeIfAbsent(spacing, s -> new JsonGrammar(grammar, s)), document(schema))
+            case Json(var schema, var notation, var pointer) ->
+                new JsonSchema(json.computeIfAbsent(notation, n -> new JsonGrammar(grammar, n)), document(schema))
                         .emit(from, pointer, to);
             case SchemaText text -> grammar.texts(from, texts(text), to);
             case Pattern(var regex) -> grammar.texts(from, Regex.whole(work.at("regex"), regex), to);

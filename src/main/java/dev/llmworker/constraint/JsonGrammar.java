@@ -1,20 +1,53 @@
 package dev.llmworker.constraint;
 
+import dev.llmworker.constraint.Expression.Notation;
 import dev.llmworker.constraint.Expression.Spacing;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// The parts of JSON that all schemas share, added to a grammar when they are first needed.
 final class JsonGrammar {
+    /// Characters that no string has to escape, but for the quotes of the other kind.
     private static final CodePoints PLAIN = CodePoints.where(c -> c >= 0x80 || TokenTrie.isPlain(c));
-    private static final String SHORT_ESCAPES = "\"\\bfnrt";
-    private static final String SHORT_ESCAPED = "\"\\\b\f\n\r\t";
+    /// Characters of names without quotes: no mark of a notation.
+    private static final Dfa BARE_NAMES = Regex.whole(new Work("$"), "[^<>\"':,{}\\s\\x00-\\x1f]{1,256}");
+
+    /// How strings are written.
+    ///
+    /// @param mark before and after them
+    /// @param plain characters that stand for themselves
+    /// @param escapes after a backslash, for the characters in `escaped`; empty if there are no escapes at all
+    /// @param texts those that it can hold; null for all
+    private record Quote(byte[] mark, CodePoints plain, String escapes, String escaped, @Nullable Dfa texts) {
+        static final Quote JSON = of('"', "/", "/");
+        static final List<Quote> PYTHON = List.of(of('"', "", ""), of('\'', "", ""));
+
+        private static Quote of(char quote, String escapes, String escaped) {
+            return new Quote(
+                    new byte[] {(byte) quote},
+                    PLAIN.or(CodePoints.anyOf("\"")).minus(CodePoints.anyOf(String.valueOf(quote))),
+                    quote + "\\bfnrt" + escapes,
+                    quote + "\\\b\f\n\r\t" + escaped,
+                    null);
+        }
+
+        /// Without escapes.
+        static Quote of(Expression mark) {
+            return new Quote(
+                    Constraint.bytes(mark),
+                    CodePoints.ALL,
+                    "",
+                    "",
+                    mark instanceof Expression.Literal(var text) ? Dfa.without(text) : null);
+        }
+    }
 
     private record Lengths(int least, int most) {}
 
-    private record Escaped(CodePoints set, boolean general, int to) {}
+    private record Escaped(Quote quote, CodePoints set, boolean general, int to) {}
 
     private record Digits(int low, int high, int bits, int index, int to) {}
 
@@ -37,13 +70,27 @@ final class JsonGrammar {
     private final Map<Lengths, Integer> strings = new HashMap<>();
     private final Map<Escaped, Integer> escapes = new HashMap<>();
     private final Map<Digits, Integer> digits = new HashMap<>();
-    private int character = -1;
+    private final Map<Quote, Integer> characters = new HashMap<>();
+    private final List<Quote> quotes;
+    private final boolean hasBareNames;
+    private final boolean hasPythonWords;
     private int scalar = -1;
     private int container = -1;
 
-    JsonGrammar(Grammar.Builder grammar, Spacing spacing) {
+    JsonGrammar(Grammar.Builder grammar, Notation notation) {
         this.grammar = grammar;
-        space = spacing == Spacing.NONE ? -1 : limitedSpace();
+        space = switch (notation) {
+            case Notation.Plain(var spacing) when spacing == Spacing.LIMITED -> limitedSpace();
+            case Notation.Python() -> limitedSpace();
+            case Notation.Plain _, Notation.Bare _ -> -1;
+        };
+        quotes = switch (notation) {
+            case Notation.Plain _ -> List.of(Quote.JSON);
+            case Notation.Python() -> Quote.PYTHON;
+            case Notation.Bare(var quote) -> List.of(Quote.of(quote));
+        };
+        hasBareNames = notation instanceof Notation.Bare;
+        hasPythonWords = notation instanceof Notation.Python;
     }
 
     /// Nothing, a space, or the end of a line and an indent.
@@ -93,6 +140,51 @@ final class JsonGrammar {
         string(from, Dfa.literals(new Work("$"), List.of(text)), to);
     }
 
+    /// Exactly this name of a member.
+    ///
+    /// @throws ConstraintException if the notation cannot write it
+    void name(int from, String text, int to) {
+        if (!hasBareNames) {
+            quoted(from, text, to);
+        } else if (BARE_NAMES.matches(text)) {
+            grammar.text(from, text, to);
+        } else {
+            throw new ConstraintException("the name \"" + text + "\"", "cannot be written in this model's format");
+        }
+    }
+
+    /// A name that an automaton accepts.
+    ///
+    /// @param texts null for any name
+    /// @param general as for [#string(int, Dfa, boolean, int)]
+    void name(int from, @Nullable Dfa texts, boolean general, int to) {
+        if (hasBareNames) {
+            grammar.texts(
+                    from,
+                    texts == null ? BARE_NAMES : texts.combine(new Work("$"), Dfa.Operation.AND, BARE_NAMES),
+                    to);
+        } else if (texts == null) {
+            string(from, 0, Integer.MAX_VALUE, to);
+        } else {
+            string(from, texts, general, to);
+        }
+    }
+
+    /// One of `null`, `true` and `false`.
+    void word(int from, String word, int to) {
+        grammar.text(from, word, to);
+        if (hasPythonWords) {
+            grammar.text(
+                    from,
+                    switch (word) {
+                        case "null" -> "None";
+                        case "true" -> "True";
+                        default -> "False";
+                    },
+                    to);
+        }
+    }
+
     /// A string whose text an automaton accepts. Only characters that need it are escaped.
     void string(int from, Dfa texts, int to) {
         string(from, texts, false, to);
@@ -100,37 +192,41 @@ final class JsonGrammar {
 
     /// @param general whether characters that need no escape may have one too, as `\\u` and digits
     void string(int from, Dfa texts, boolean general, int to) {
+        for (var quote : quotes) {
+            var own = quote.texts == null ? texts : texts.combine(new Work("$"), Dfa.Operation.AND, quote.texts);
+            string(quote, from, own, general, to);
+        }
+    }
+
+    private void string(Quote quote, int from, Dfa texts, boolean general, int to) {
         var nodes = new int[texts.states()];
         Arrays.setAll(nodes, _ -> grammar.node());
-        grammar.bytes(from, '"', '"', nodes[0]);
+        grammar.bytes(from, quote.mark, nodes[0]);
         for (var state = 0; state < nodes.length; state++) {
             var node = nodes[state];
             texts.targets(state).forEach((target, set) -> {
-                grammar.characters(node, set.and(PLAIN), nodes[target]);
-                var escaped = general ? set : set.minus(PLAIN);
+                grammar.characters(node, set.and(quote.plain), nodes[target]);
+                var escaped = quote.escapes.isEmpty() ? CodePoints.NONE : general ? set : set.minus(quote.plain);
                 if (!escaped.isEmpty()) {
-                    grammar.bytes(node, '\\', '\\', escape(escaped, general, nodes[target]));
+                    grammar.bytes(node, '\\', '\\', escape(quote, escaped, general, nodes[target]));
                 }
             });
             if (texts.accepts(state)) {
-                grammar.bytes(node, '"', '"', to);
+                grammar.bytes(node, quote.mark, to);
             }
         }
     }
 
     /// The node after a backslash, before what escapes a character of the set.
-    private int escape(CodePoints set, boolean general, int to) {
-        return escapes.computeIfAbsent(new Escaped(set, general, to), _ -> {
+    private int escape(Quote quote, CodePoints set, boolean general, int to) {
+        return escapes.computeIfAbsent(new Escaped(quote, set, general, to), _ -> {
             var start = grammar.node();
-            for (var i = 0; i < SHORT_ESCAPED.length(); i++) {
-                if (set.contains(SHORT_ESCAPED.charAt(i))) {
-                    grammar.bytes(start, SHORT_ESCAPES.charAt(i), SHORT_ESCAPES.charAt(i), to);
+            for (var i = 0; i < quote.escaped.length(); i++) {
+                if (set.contains(quote.escaped.charAt(i))) {
+                    grammar.bytes(start, quote.escapes.charAt(i), quote.escapes.charAt(i), to);
                 }
             }
-            if (general && set.contains('/')) {
-                grammar.bytes(start, '/', '/', to);
-            }
-            var long_ = general ? set : set.minus(CodePoints.anyOf(SHORT_ESCAPED));
+            var long_ = general ? set : set.minus(CodePoints.anyOf(quote.escaped));
             if (!long_.isEmpty()) {
                 var unicode = grammar.node();
                 grammar.bytes(start, 'u', 'u', unicode);
@@ -206,33 +302,52 @@ final class JsonGrammar {
                 from,
                 strings.computeIfAbsent(new Lengths(least, most), lengths -> {
                     var start = grammar.node();
-                    var inside = grammar.node();
-                    grammar.bytes(start, '"', '"', inside);
-                    var last = grammar.node();
-                    if (lengths.most == Integer.MAX_VALUE) {
-                        grammar.repeat(inside, character(), lengths.least, lengths.least, last);
-                        anyCharacter(last, last);
-                    } else {
-                        grammar.repeat(inside, character(), lengths.least, lengths.most, last);
+                    var end = grammar.end();
+                    for (var quote : quotes) {
+                        if (quote.texts == null) {
+                            string(quote, start, lengths, end);
+                        } else {
+                            var texts = Dfa.length(new Work("$"), lengths.least, lengths.most);
+                            string(
+                                    quote,
+                                    start,
+                                    texts.combine(new Work("$"), Dfa.Operation.AND, quote.texts),
+                                    false,
+                                    end);
+                        }
                     }
-                    grammar.bytes(last, '"', '"', grammar.end());
                     return start;
                 }),
                 to);
     }
 
-    private int character() {
-        if (character < 0) {
-            character = grammar.node();
-            anyCharacter(character, grammar.end());
+    private void string(Quote quote, int from, Lengths lengths, int to) {
+        var inside = grammar.node();
+        grammar.bytes(from, quote.mark, inside);
+        var last = grammar.node();
+        if (lengths.most == Integer.MAX_VALUE) {
+            grammar.repeat(inside, character(quote), lengths.least, lengths.least, last);
+            anyCharacter(quote, last, last);
+        } else {
+            grammar.repeat(inside, character(quote), lengths.least, lengths.most, last);
         }
-        return character;
+        grammar.bytes(last, quote.mark, to);
+    }
+
+    private int character(Quote quote) {
+        return characters.computeIfAbsent(quote, _ -> {
+            var start = grammar.node();
+            anyCharacter(quote, start, grammar.end());
+            return start;
+        });
     }
 
     /// A character as it is or escaped. Surrogates come in pairs, because nothing else is text.
-    private void anyCharacter(int from, int to) {
-        grammar.characters(from, PLAIN, to);
-        grammar.bytes(from, '\\', '\\', escape(CodePoints.ALL, true, to));
+    private void anyCharacter(Quote quote, int from, int to) {
+        grammar.characters(from, quote.plain, to);
+        if (!quote.escapes.isEmpty()) {
+            grammar.bytes(from, '\\', '\\', escape(quote, CodePoints.ALL, true, to));
+        }
     }
 
     /// Any JSON value. Objects and arrays nest to a limited depth, so that a model cannot open them for ever.
@@ -253,7 +368,7 @@ final class JsonGrammar {
         string(from, 0, Integer.MAX_VALUE, to);
         grammar.texts(from, Numbers.ALL.texts(new Work("$")), to);
         for (var word : new String[] {"true", "false", "null"}) {
-            grammar.text(from, word, to);
+            word(from, word, to);
         }
     }
 
@@ -266,7 +381,7 @@ final class JsonGrammar {
         var key = grammar.node();
         grammar.jump(pair, key);
         var colon = grammar.node();
-        string(key, 0, Integer.MAX_VALUE, colon);
+        name(key, null, false, colon);
         list(mark(colon, ':'), key, '}', to);
     }
 

@@ -81,10 +81,10 @@ final class JsonSchema {
         }
         for (var type : shape.types) {
             switch (type) {
-                case NULL -> grammar.text(from, "null", to);
+                case NULL -> json.word(from, "null", to);
                 case BOOLEAN -> {
-                    grammar.text(from, "true", to);
-                    grammar.text(from, "false", to);
+                    json.word(from, "true", to);
+                    json.word(from, "false", to);
                 }
                 case NUMBER -> grammar.texts(from, shape.numbers().texts(document.work(shape.path())), to);
                 case STRING -> string(shape, from, to);
@@ -124,14 +124,16 @@ final class JsonSchema {
             var isFirst = true;
             for (var field : value.properties()) {
                 var colon = grammar.node();
-                json.quoted(isFirst ? at : json.mark(at, ','), field.getKey(), colon);
+                json.name(isFirst ? at : json.mark(at, ','), field.getKey(), colon);
                 at = grammar.node();
                 literal(field.getValue(), json.mark(colon, ':'), at);
                 isFirst = false;
             }
             grammar.bytes(isFirst ? at : json.space(at), '}', '}', to);
-        } else {
+        } else if (value.isNumber()) {
             grammar.text(from, value.toString(), to);
+        } else {
+            json.word(from, value.toString(), to);
         }
     }
 
@@ -262,11 +264,7 @@ final class JsonSchema {
             if (i == names.size()) {
                 for (var other : others) {
                     var colon = grammar.node();
-                    if (other.names() == null) {
-                        json.string(before[i][count], 0, Integer.MAX_VALUE, colon);
-                    } else {
-                        json.string(before[i][count], other.names(), other.isFree(), colon);
-                    }
+                    json.name(before[i][count], other.names(), other.isFree(), colon);
                     value(json.mark(colon, ':'), other.value(), after[i][next]);
                 }
                 return;
@@ -274,7 +272,7 @@ final class JsonSchema {
             var name = names.get(i);
             if (shape.isNameAllowed(name)) {
                 var colon = grammar.node();
-                json.quoted(before[i][count], name, colon);
+                json.name(before[i][count], name, colon);
                 value(json.mark(colon, ':'), shape.property(name), after[i + 1][next]);
             }
             if (!required.contains(name)) {

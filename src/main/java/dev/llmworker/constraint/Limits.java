@@ -47,7 +47,6 @@ final class Limits {
     static final long STATE_BYTES = 16L << 20;
     /// Constraints that are kept.
     static final int KEPT_CONSTRAINTS = 256;
-    static final int FORCED_BYTES = 4_096;
 
     private Limits() {}
 }

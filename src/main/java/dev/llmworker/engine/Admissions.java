@@ -195,7 +195,7 @@ final class Admissions {
             var first = whole == null || start == ChatFormat.Start.REASONING
                     ? null
                     : compiled(format.begun(whole, start)).begin();
-            return new PartedAnswer(rules, format.parser(use, start), first);
+            return new PartedAnswer(rules, format.parser(use, start, whole != null), first);
         } catch (ConstraintException e) {
             throw refused(request, e);
         } catch (IllegalArgumentException e) {

@@ -45,10 +45,6 @@ class ConstraintTest {
         }
     }
 
-    private static String forced(ConstraintState state) {
-        return new String(state.forcedBytes(), StandardCharsets.UTF_8);
-    }
-
     /// All parts of a constraint spend from the same steps.
     @Test
     void manyCheapExpressionsTogetherTakeTooManySteps() {
@@ -122,45 +118,10 @@ class ConstraintTest {
     }
 
     @Test
-    void forcedTextIsWhatMustFollow() {
-        var state = begin(new Json(SCHEMA, Spacing.NONE));
-        assertEquals("{\"name\":\"", forced(state));
-        var tokens = state.forcedTokens();
-        var text = new StringBuilder();
-        for (var id : tokens) {
-            text.append(new String(TRIE.bytes(id), StandardCharsets.UTF_8));
-            assertTrue(state.advance(id));
-        }
-        assertEquals("{\"name\":\"", text.toString());
-        assertEquals("", forced(state));
-        advance(state, "g");
-        assertEquals("reen\"}", forced(state));
-        advance(state, "reen\"}");
-        assertEquals("", forced(state));
-        assertEquals("", forced(begin(new Pattern("a?"))));
-    }
-
-    @Test
-    void aForcedTokenIsLeftOutIfItMayBecomeALongerOne() {
-        var state = begin(new Pattern("xa[bc]d"));
-        assertEquals("xa", forced(state));
-        // There is a token `ab`.
-        assertArrayEquals(new int[] {2 + 'x'}, state.forcedTokens());
-    }
-
-    @Test
-    void forcedTextEndsWhereTheAnswerMay() {
-        assertEquals("ab", forced(begin(Expression.choice(List.of("ab", "abc")))));
-        assertEquals("é", forced(begin(new Pattern("é.*"))));
-        assertEquals(Limits.FORCED_BYTES, forced(begin(new Pattern("a{5000}"))).length());
-    }
-
-    @Test
     void controlTokensAreAllowedIfTheyAreNamed() {
         var call = begin(Expression.sequence(
                 Expression.optional(new ControlToken(TestVocabulary.CONTROL)), Expression.literal("call")));
         assertTrue(TestVocabulary.has(call.mask(), TestVocabulary.CONTROL));
-        assertEquals("", forced(call));
         assertTrue(call.advance(TestVocabulary.CONTROL));
         assertFalse(TestVocabulary.has(call.mask(), TestVocabulary.CONTROL));
         advance(call, "call");

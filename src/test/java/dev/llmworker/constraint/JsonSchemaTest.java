@@ -66,6 +66,64 @@ class JsonSchemaTest {
         }
     }
 
+    private static final String NESTED = """
+        {"type":"object","properties":{"a":{"type":"string","minLength":1,"maxLength":4},"b":{"type":["boolean","null"]},
+        "c":{"type":"array","items":{"enum":["x",2,{"d":"e"}]}},"p":{"type":"string","pattern":"^[\\"'<]+$"}},
+        "additionalProperties":{"type":"object","additionalProperties":{}}}""";
+
+    private static boolean accepts(Expression.Notation notation, String text) {
+        return TestVocabulary.accepts(new Constraint(new Json(NESTED, notation, Expression.WHOLE), TRIE), text);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "true  | {a:<q>x<q>}",
+                "true  | {a:<q>\\\"}<<q>,b:null,c:[<q>x<q>,2,{d:<q>e<q>}],z:{k.1:[{},[],<q>\"<q>],l:{m:{n:1.5}}}}",
+                "true  | {p:<q>\"'<<q>}",
+                "true  | {}",
+                "false | {a:<q><q>}",
+                "false | {a:<q>x<q>y<q>}",
+                "false | {a:<q>12345<q>}",
+                "false | {\"a\":<q>x<q>}",
+                "false | {a:\"x\"}",
+                "false | {a: <q>x<q>}",
+                "false | {b:None}",
+                "false | {z:{k:1,}}",
+                "false | {z:{k l:1}}",
+            })
+    void bareNamesHaveNoQuotesAndStringsHaveTheirOwn(boolean isAllowed, String text) {
+        assertEquals(isAllowed, accepts(new Expression.Notation.Bare(Expression.literal("<q>")), text));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "true  | {\"a\": 'x', 'b': None}",
+                "true  | {'a': '\\'\"\\n', \"b\": True, 'c': [\"x\", 'x', 2, {'d': \"e\"}]}",
+                "true  | {'b': null, 'p': '\"\\'<', 'z': {'k': {'n': False}, \"l\": {\"m\": \"it's\"}}}",
+                "false | {'a': 'x\"}",
+                "false | {'a': 'x'y'}",
+                "false | {'a': 'x\\/'}",
+                "false | {a: 'x'}",
+                "false | {'b': none}",
+            })
+    void pythonHasQuotesOfBothKindsAndWordsOfItsOwn(boolean isAllowed, String text) {
+        assertEquals(isAllowed, accepts(new Expression.Notation.Python(), text));
+    }
+
+    @Test
+    void aNameThatANotationCannotWriteIsRejected() {
+        var schema = "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"object\",\"properties\":{\"b c\":{}}}}}";
+        var bare = new Expression.Notation.Bare(Expression.literal("<q>"));
+        var json = new Json(schema, bare, Expression.WHOLE);
+        assertThrows(ConstraintException.class, () -> new Constraint(json, TRIE));
+    }
+
     @Seeded
     @Test
     void randomAnswersAreValid() throws IOException {

@@ -30,7 +30,6 @@ import java.util.Random;
 /// | `begin` | `ok` |
 /// | `token ID` | `ok` or `no` |
 /// | `mask` | the mask's words, little-endian |
-/// | `forced` | the forced bytes in hexadecimal |
 /// | `walk SEED FREE MOST` | a random answer in hexadecimal, or `cut` |
 final class MaskServer {
     private static final int CONTROL = 0xFFFF;
@@ -92,7 +91,6 @@ final class MaskServer {
                 bytes.asLongBuffer().put(mask);
                 out.write(bytes.array(), 0, bytes.capacity());
             }
-            case "forced" -> out.print(HexFormat.of().formatHex(state.forcedBytes()) + "\n");
             case "walk" -> {
                 var numbers = words[1].split(" ");
                 var random = new Random(Long.parseLong(numbers[0]));

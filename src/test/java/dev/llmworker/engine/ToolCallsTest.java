@@ -21,6 +21,7 @@ import dev.llmworker.text.chat.ToolUse;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -59,7 +60,7 @@ class ToolCallsTest {
         return new ToolUse(List.of(WEATHER, CLOCK), choice, parallel);
     }
 
-    private static GenerationRequest request(AnswerParts parts, String... stop) {
+    private static GenerationRequest request(@Nullable AnswerParts parts, String... stop) {
         return new GenerationRequest(
                         new Prompt.Chat(List.of(ChatMessage.user("hello"))),
                         OptionalInt.of(400),
@@ -83,6 +84,10 @@ class ToolCallsTest {
     private static Answer joinedAnswer(String script, String joined, String template, GenerationRequest request) {
         var model = new ScriptedModel(
                 "<|im_end|>", List.of("<|im_start|>"), List.of(joined, "<tool_call>", ">\n\n", "{\""), _ -> script);
+        return answer(model, template, request);
+    }
+
+    private static Answer answer(ScriptedModel model, String template, GenerationRequest request) {
         try (var engine = model.start(template);
                 var generation = engine.submit(request)) {
             generation.awaitAccepted();
@@ -91,7 +96,12 @@ class ToolCallsTest {
             var calls = new ArrayList<String>();
             for (var event : generation) {
                 var added = switch (event) {
-                    case GenerationEvent.Token token -> token.parts();
+                    case GenerationEvent.Token token -> {
+                        if (request.parts() == null) {
+                            content.append(token.text());
+                        }
+                        yield token.parts();
+                    }
                     case GenerationEvent.Finished finished -> finished.parts();
                 };
                 for (var part : added) {
@@ -214,6 +224,40 @@ class ToolCallsTest {
                 "Well.\n</think>\n\nno", template, request(parts(ToolUse.NONE)).withFormat(format));
         assertEquals("Well.", answer.reasoning());
         assertEquals("no", answer.content());
+    }
+
+    /// A model of SentencePiece puts a space before each text. It is no part of a free answer, but of one of the choices.
+    @Test
+    void aChoiceMayBeginWithASpace() {
+        var options = List.of(" yes", "yes", "no ");
+        var format = new AnswerFormat.Choice("choice", options);
+        var thinks = TEMPLATE + "{% if false %}<think></think>{% endif %}";
+        var thought = TEMPLATE.replace("assistant\n", "assistant\n<think>\n\n</think>\n\n");
+        for (var option : options) {
+            for (var template : List.of(TEMPLATE, thinks, thought)) {
+                for (var request : List.of(request(null), request(parts(ToolUse.NONE)), request(parts(use(ToolChoice.AUTO, true))))) {
+                    var answer = answer(sentencePiece(option), template, request.withFormat(format));
+                    assertEquals(option, answer.content(), template);
+                }
+            }
+        }
+        assertEquals("yes", answer(sentencePiece(" yes"), TEMPLATE, request(null)).content());
+    }
+
+    /// White space is between the reasoning and the answer, so that nobody can tell a space that begins the answer.
+    @Test
+    void afterReasoningAChoiceHasNoSpaceAtItsBeginning() {
+        var template = TEMPLATE + "{% if false %}<think></think>{% endif %}";
+        var format = new AnswerFormat.Choice("choice", List.of(" yes", "yes", "no "));
+        var answer = answer(
+                sentencePiece("<think>\nHm.\n</think>\n\n yes"),
+                template,
+                request(parts(ToolUse.NONE)).withFormat(format));
+        assertEquals("yes", answer.content());
+    }
+
+    private static ScriptedModel sentencePiece(String script) {
+        return new ScriptedModel("<|im_end|>", List.of("<|im_start|>"), List.of(" yes"), _ -> script).withLeadingSpace();
     }
 
     /// One token has the end of the reasoning and text that does not fit: the text is dropped.

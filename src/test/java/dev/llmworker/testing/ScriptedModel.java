@@ -39,6 +39,7 @@ public final class ScriptedModel {
     private final Map<String, Integer> controls = new LinkedHashMap<>();
     private final int end;
     private final UnaryOperator<String> script;
+    private boolean addsLeadingSpace;
 
     /// @param end the control token that ends an answer
     /// @param controls the other control tokens
@@ -58,6 +59,12 @@ public final class ScriptedModel {
     private void addControl(String name) {
         controls.put(name, tokens.size());
         tokens.add(new byte[0]);
+    }
+
+    /// Its tokenizer puts a space before each text, as SentencePiece does.
+    public ScriptedModel withLeadingSpace() {
+        addsLeadingSpace = true;
+        return this;
     }
 
     /// A running engine with this model.
@@ -167,6 +174,11 @@ public final class ScriptedModel {
         @Override
         public boolean isEndOfSequence(int id) {
             return id == end;
+        }
+
+        @Override
+        public boolean addsLeadingSpace() {
+            return addsLeadingSpace;
         }
 
         @Override

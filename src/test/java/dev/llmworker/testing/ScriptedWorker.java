@@ -1,13 +1,17 @@
 package dev.llmworker.testing;
 
 import dev.llmworker.generation.Generator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /// A worker whose model says what its client tells it to. Client libraries are tried against it.
 ///
 /// The answer to a message that begins with `SAY` is the rest of the message. The answer to a tool's result is
 /// `The tool says: ` and the result; to any other message, `I heard: ` and the message.
+///
+/// `ROUTES` and `ROUTE_TOOLS` of the environment count as for `./worker`.
 ///
 /// usage: `java -cp target/test-classes:target/classes:target/lib/* dev.llmworker.testing.ScriptedWorker PORT`
 public final class ScriptedWorker {
@@ -62,7 +66,11 @@ public final class ScriptedWorker {
     }
 
     public static void main(String[] arguments) throws Exception {
-        var worker = new RunningWorker(generator(), Map.of("PORT", arguments[0]));
+        var environment = new HashMap<>(Map.of("PORT", arguments[0]));
+        for (var name : List.of("ROUTES", "ROUTE_TOOLS")) {
+            Optional.ofNullable(System.getenv(name)).ifPresent(value -> environment.put(name, value));
+        }
+        var worker = new RunningWorker(generator(), environment);
         System.out.println("serving on port " + worker.port().port());
     }
 }

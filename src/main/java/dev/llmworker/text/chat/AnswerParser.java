@@ -8,7 +8,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// Takes an answer apart while the model writes it: text, reasoning and calls of tools. It does not matter how the text
@@ -25,6 +24,8 @@ public final class AnswerParser {
     private static final String NULL = "null";
     /// How much white space is held back that may be before a marker.
     private static final int MAX_SPACE = 256;
+    private static final int OTHER = -1;
+    private static final int UNKNOWN = -2;
 
     private enum State {
         REASONING,
@@ -48,7 +49,6 @@ public final class AnswerParser {
 
     private final ChatFormat format;
     private final Map<String, ToolSchema> tools;
-    private final Supplier<String> ids;
     private final List<AnswerPart> parts = new ArrayList<>();
     /// Text that has been pushed and is in no part yet.
     private final StringBuilder buffer = new StringBuilder();
@@ -77,20 +77,16 @@ public final class AnswerParser {
     private ToolSchema.Writing writing = ToolSchema.Writing.JSON;
     private boolean isFirstArgument;
     private boolean isQuoted;
+    private @Nullable ListedValue listedValue;
 
     /// @param tools by name, those that may be called
-    /// @param ids makes an id for each call
-    AnswerParser(ChatFormat format, Map<String, ToolSchema> tools, ChatFormat.Start start, Supplier<String> ids) {
+    /// @param isConstrained as for [ChatFormat#parser(ToolUse, ChatFormat.Start, boolean)]
+    AnswerParser(ChatFormat format, Map<String, ToolSchema> tools, ChatFormat.Start start, boolean isConstrained) {
         this.format = format;
         this.tools = tools;
-        this.ids = ids;
         state = start == ChatFormat.Start.REASONING ? State.REASONING : State.CONTENT;
         mayReason = start == ChatFormat.Start.OPEN && format.reasoning() != null;
-        dropsSpace = mayReason || start != ChatFormat.Start.OPEN;
-    }
-
-    AnswerParser(ChatFormat format, Map<String, ToolSchema> tools, ChatFormat.Start start) {
-        this(format, tools, start, ToolCall::newId);
+        dropsSpace = state == State.REASONING || !isConstrained && (mayReason || start != ChatFormat.Start.OPEN);
     }
 
     /// Takes the next piece of the text.
@@ -191,10 +187,10 @@ public final class AnswerParser {
             case BETWEEN -> advanceBetween();
             case JSON -> advanceJson();
             case KEY -> form instanceof CallForm.Listed list ? advanceListedKey(list) : advanceKey();
-            case KEY_NAME -> form instanceof CallForm.Listed ? advanceListedName() : advanceKeyName();
+            case KEY_NAME -> form instanceof CallForm.Listed list ? advanceListedName(list) : advanceKeyName();
             case VALUE ->
-                form instanceof CallForm.Listed list
-                        ? advanceListedValue(list)
+                form instanceof CallForm.Listed
+                        ? advanceListedValue()
                         : switch (writing) {
                             case JSON -> advanceJsonValue();
                             case TEXT -> advanceText(parameters().end());
@@ -325,12 +321,13 @@ public final class AnswerParser {
         if (!expected.isEmpty()) {
             matched.append(take(spaces()));
         }
-        if (startsWith(expected)) {
-            matched.append(take(expected.length()));
-            state = State.NAME;
-            return true;
+        var length = lengthOf(expected);
+        if (length < 0) {
+            return length == OTHER && reject();
         }
-        return !expected.startsWith(buffer.toString()) && reject();
+        matched.append(take(length));
+        state = State.NAME;
+        return true;
     }
 
     private boolean reject() {
@@ -357,7 +354,7 @@ public final class AnswerParser {
             return rejectName();
         }
         schema = known;
-        parts.add(new CallStart(begun++, ids.get(), name));
+        parts.add(new CallStart(begun++, ToolCall.newId(), name));
         take(name.length());
         switch (Objects.requireNonNull(form)) {
             case CallForm.NamedJson _ -> state = State.BETWEEN;
@@ -407,20 +404,15 @@ public final class AnswerParser {
 
     private boolean advanceBetween() {
         var between = ((CallForm.NamedJson) Objects.requireNonNull(form)).between();
-        var before = beforeId(between);
-        var end = before.length();
-        if (before.length() < between.length()) {
-            var after = between.substring(before.length() + 1);
-            var at = buffer.indexOf(after, end);
-            if (at < 0) {
-                return false;
-            }
-            end = at + after.length();
+        var length = lengthOf(between);
+        if (length == OTHER) {
+            state = State.END;
+        } else if (length >= 0) {
+            take(length);
+            json = new JsonScanner();
+            state = State.JSON;
         }
-        take(end);
-        json = new JsonScanner();
-        state = State.JSON;
-        return true;
+        return length != UNKNOWN;
     }
 
     private boolean advanceJson() {
@@ -470,13 +462,13 @@ public final class AnswerParser {
         var next = tools.separator() == null
                 ? ""
                 : tools.separator() + Objects.requireNonNull(form).before();
-        if (!next.isEmpty() && startsWith(next)) {
-            take(next.length());
+        var length = next.isEmpty() ? OTHER : lengthOf(next);
+        if (length >= 0) {
+            take(length);
             state = State.NAME;
             return true;
         }
-        var mayFollow = !next.isEmpty() && next.startsWith(buffer.toString());
-        if (mayFollow && (tools.end().isEmpty() || !startsWith(tools.end()))) {
+        if (length == UNKNOWN && (tools.end().isEmpty() || !startsWith(tools.end()))) {
             return false;
         }
         return follows(tools.end(), () -> state = State.END);
@@ -583,54 +575,38 @@ public final class AnswerParser {
                 completed();
             });
         }
-        if (!isFirstArgument && startsWith(CallForm.Listed.COMMA)) {
-            take(CallForm.Listed.COMMA.length());
+        if (!isFirstArgument) {
+            if (buffer.length() < list.comma().length() && list.comma().startsWith(buffer.toString())) {
+                return false;
+            }
+            take(startsWith(list.comma()) ? list.comma().length() : 0);
         }
         state = State.KEY_NAME;
         return true;
     }
 
-    private boolean advanceListedName() {
-        var end = buffer.indexOf(CallForm.Listed.COLON);
+    private boolean advanceListedName(CallForm.Listed list) {
+        var end = buffer.indexOf(list.assign());
         if (end < 0) {
             return false;
         }
         arguments((isFirstArgument ? "{\"" : ", \"") + ToolSchema.escaped(take(end)) + "\": ");
-        take(CallForm.Listed.COLON.length());
+        take(list.assign().length());
         isFirstArgument = false;
-        isQuoted = false;
-        json = new JsonScanner();
-        writing = ToolSchema.Writing.TEXT_OR_NULL;
+        listedValue = new ListedValue(list);
         state = State.VALUE;
         return true;
     }
 
-    private boolean advanceListedValue(CallForm.Listed list) {
-        if (isQuoted) {
-            return advanceText(list.quote());
-        }
-        if (writing != ToolSchema.Writing.JSON) {
-            if (startsWith(list.quote())) {
-                take(list.quote().length());
-                arguments("\"");
-                isQuoted = true;
-                return true;
-            }
-            if (list.quote().startsWith(buffer.toString())) {
-                return false;
-            }
-            writing = ToolSchema.Writing.JSON;
-        }
-        var length = 0;
-        while (length < buffer.length() && !json.isAfter(buffer.charAt(length))) {
-            json.add(buffer.charAt(length++));
-        }
-        var isEnd = length < buffer.length();
-        arguments(take(length));
-        if (isEnd) {
+    private boolean advanceListedValue() {
+        var value = Objects.requireNonNull(listedValue);
+        var text = new StringBuilder();
+        take(value.add(buffer, text));
+        arguments(text.toString());
+        if (value.isComplete()) {
             state = State.KEY;
         }
-        return isEnd;
+        return value.isComplete();
     }
 
     // --- the buffer
@@ -644,6 +620,30 @@ public final class AnswerParser {
     private boolean startsWith(String text) {
         return buffer.length() >= text.length()
                 && buffer.substring(0, text.length()).equals(text);
+    }
+
+    /// How much of the buffer an expected text takes, which may have an id: [#OTHER] if something else is there, and
+    /// [#UNKNOWN] if more must come.
+    private int lengthOf(String text) {
+        var before = beforeId(text);
+        if (!startsWith(before)) {
+            return before.startsWith(buffer.toString()) ? UNKNOWN : OTHER;
+        }
+        if (before.length() == text.length()) {
+            return text.length();
+        }
+        var id = before.length();
+        while (id < buffer.length()
+                && id - before.length() < CallForm.MAX_ID_LENGTH
+                && ID_LETTERS.indexOf(buffer.charAt(id)) >= 0) {
+            id++;
+        }
+        var after = text.substring(before.length() + 1);
+        var rest = buffer.substring(id);
+        if (id > before.length() && rest.startsWith(after)) {
+            return id + after.length();
+        }
+        return rest.isEmpty() || id > before.length() && after.startsWith(rest) ? UNKNOWN : OTHER;
     }
 
     private int spaces() {

@@ -6,8 +6,10 @@ import java.util.function.UnaryOperator;
 sealed interface CallForm {
     /// Stands for an id that the model makes up: one to nine letters and digits.
     char ID = '\u0001';
+    int MAX_ID_LENGTH = 9;
+    String ANY_ID = "[a-zA-Z0-9]{1," + MAX_ID_LENGTH + "}";
 
-    /// The text before the tool's name.
+    /// The text before the tool's name; may have an [#ID].
     String before();
 
     /// The text after the arguments.
@@ -64,18 +66,24 @@ sealed interface CallForm {
         }
     }
 
-    /// The name, and a list of arguments, such as `name{key:value,key:value}`. A string has quotes of its own and no
-    /// escapes, any other value is JSON.
+    /// The name, and a list of arguments, such as `name{key:value,key:value}`. Values are in a notation of their own,
+    /// however deep they are: see [ListedValue].
     ///
     /// @param between name and arguments
-    /// @param quote before and after a string
-    record Listed(String before, String between, String quote, String after) implements CallForm {
-        static final String COLON = ":";
-        static final String COMMA = ",";
-
+    /// @param assign between the name of an argument and its value
+    /// @param comma between two arguments
+    /// @param quote before and after a string, in which nothing is escaped; empty if values are written as in Python
+    record Listed(String before, String between, String assign, String comma, String quote, String after)
+            implements CallForm {
         @Override
         public CallForm map(UnaryOperator<String> change) {
-            return new Listed(change.apply(before), change.apply(between), change.apply(quote), change.apply(after));
+            return new Listed(
+                    change.apply(before),
+                    change.apply(between),
+                    change.apply(assign),
+                    change.apply(comma),
+                    change.apply(quote),
+                    change.apply(after));
         }
     }
 }

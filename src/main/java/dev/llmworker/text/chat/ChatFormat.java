@@ -16,6 +16,8 @@ public final class ChatFormat {
     /// White space that a model may write after a marker, whatever its template has there.
     private static final Expression SPACE = new Expression.Pattern("[ \\n]{0,4}");
 
+    private static final Expression.Notation PLAIN = new Expression.Notation.Plain(Expression.Spacing.LIMITED);
+
     /// Where an answer begins.
     public enum Start {
         /// The model may begin to think, or not.
@@ -91,7 +93,15 @@ public final class ChatFormat {
 
     /// Takes one answer apart.
     public AnswerParser parser(ToolUse use, Start start) {
-        return new AnswerParser(this, schemas(use), start);
+        return parser(use, start, false);
+    }
+
+    /// Takes one answer apart.
+    ///
+    /// @param isConstrained whether [#answer] says what it is from its beginning on, so that white space there belongs
+    ///     to it
+    public AnswerParser parser(ToolUse use, Start start, boolean isConstrained) {
+        return new AnswerParser(this, schemas(use), start, isConstrained);
     }
 
     static Map<String, ToolSchema> schemas(ToolUse use) {
@@ -162,11 +172,11 @@ public final class ChatFormat {
         parts.add(markers.expression(trigger));
         if (!rest.isEmpty()) {
             parts.add(SPACE);
-            parts.add(markers.expression(rest));
+            parts.add(withId(rest));
         }
         parts.add(call);
         if (tools.separator() != null && use.parallel()) {
-            var next = Expression.sequence(markers.expression(tools.separator() + form.before()), call);
+            var next = Expression.sequence(withId(tools.separator() + form.before()), call);
             parts.add(new Expression.Repeat(next, 0, Integer.MAX_VALUE));
         }
         parts.add(markers.expression(tools.end()));
@@ -179,25 +189,18 @@ public final class ChatFormat {
         parts.add(Expression.literal(name));
         switch (form) {
             case CallForm.NamedJson(var _, var between, var after, var _) -> {
-                var id = between.indexOf(CallForm.ID);
-                if (id < 0) {
-                    parts.add(markers.expression(between));
-                } else {
-                    parts.add(markers.expression(between.substring(0, id)));
-                    parts.add(new Expression.Pattern("[a-zA-Z0-9]{1,9}"));
-                    parts.add(markers.expression(between.substring(id + 1)));
-                }
+                parts.add(withId(between));
                 parts.add(new Expression.Json(schema.json()));
                 parts.add(markers.expression(after));
             }
             case CallForm.Listed list -> {
-                schema.requireSeparate(name);
+                schema.requireSeparate(name, list.assign());
                 parts.add(markers.expression(list.between()));
                 parts.add(listed(list, schema));
                 parts.add(markers.expression(list.after()));
             }
             case CallForm.Parameters parameters -> {
-                schema.requireSeparate(name);
+                schema.requireSeparate(name, "");
                 parts.add(markers.expression(parameters.between()));
                 schema.arguments().forEach(argument -> parts.add(argument(parameters, schema, argument)));
                 parts.add(markers.expression(parameters.after()));
@@ -206,28 +209,35 @@ public final class ChatFormat {
         return new Expression.Sequence(parts);
     }
 
+    /// A text that may have an id.
+    private Expression withId(String text) {
+        var id = text.indexOf(CallForm.ID);
+        return id < 0
+                ? markers.expression(text)
+                : Expression.sequence(
+                        markers.expression(text.substring(0, id)),
+                        new Expression.Pattern(CallForm.ANY_ID),
+                        markers.expression(text.substring(id + 1)));
+    }
+
     private Expression argument(CallForm.Parameters form, ToolSchema schema, ToolSchema.Argument argument) {
         var marker = argument.writing() == ToolSchema.Writing.JSON ? form.json() : form.text();
         var written = Expression.sequence(
                 markers.expression(form.key() + argument.name() + marker),
-                value(schema, argument, "", form.end()),
+                value(schema, argument, form.end()),
                 markers.expression(form.end()));
         return argument.isRequired() ? written : Expression.optional(written);
     }
 
     /// A value, in which a string is written as it is.
     ///
-    /// @param quote before and after a string
     /// @param end is not in a string
-    private Expression value(ToolSchema schema, ToolSchema.Argument argument, String quote, String end) {
+    private static Expression value(ToolSchema schema, ToolSchema.Argument argument, String end) {
         if (argument.writing() == ToolSchema.Writing.JSON) {
-            return new Expression.Json(schema.json(), Expression.Spacing.LIMITED, argument.pointer());
+            return new Expression.Json(schema.json(), PLAIN, argument.pointer());
         }
         var without = Markers.withoutControls(end).equals(end) ? end : "";
-        var text = Expression.sequence(
-                markers.expression(quote),
-                new Expression.SchemaText(schema.json(), argument.pointer(), without),
-                markers.expression(quote));
+        var text = new Expression.SchemaText(schema.json(), argument.pointer(), without);
         return argument.writing() == ToolSchema.Writing.TEXT
                 ? text
                 : Expression.choice(Expression.literal("null"), text);
@@ -236,15 +246,18 @@ public final class ChatFormat {
     /// Arguments with commas between them.
     private Expression listed(CallForm.Listed form, ToolSchema schema) {
         return new Expression.Listing(
-                CallForm.Listed.COMMA,
+                form.comma(),
                 schema.arguments().stream()
                         .map(one -> new Expression.Listing.Item(listed(form, schema, one), one.isRequired()))
                         .toList());
     }
 
     private Expression listed(CallForm.Listed form, ToolSchema schema, ToolSchema.Argument argument) {
+        var notation = form.quote().isEmpty()
+                ? new Expression.Notation.Python()
+                : new Expression.Notation.Bare(markers.expression(form.quote()));
         return Expression.sequence(
-                Expression.literal(argument.name() + CallForm.Listed.COLON),
-                value(schema, argument, form.quote(), form.quote()));
+                Expression.literal(argument.name() + form.assign()),
+                new Expression.Json(schema.json(), notation, argument.pointer()));
     }
 }

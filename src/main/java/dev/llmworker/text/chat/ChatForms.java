@@ -24,8 +24,13 @@ record ChatForms(ToolFormat tools, @Nullable ReasoningForm reasoning, String bef
             Map.entry("[THINK]", new ReasoningForm("[THINK]", "[/THINK]")),
             Map.entry("<seed:think>", new ReasoningForm("<seed:think>", "</seed:think>")),
             Map.entry("<|START_THINKING|>", new ReasoningForm("<|START_THINKING|>", "<|END_THINKING|>")),
+            Map.entry("<|inner_prefix|>", new ReasoningForm("<|inner_prefix|>", "<|inner_suffix|>")),
             Map.entry("</think>", new ReasoningForm("<think>", "</think>")),
             Map.entry("<think>", new ReasoningForm("<think>", "</think>")));
+
+    /// What is before and after the text for the user, by a text that is in the templates of models that write it.
+    private static final Map<String, String> TEXT =
+            Map.of("<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>");
 
     @SafeVarargs
     private static Map<String, ReasoningForm> ordered(Map.Entry<String, ReasoningForm>... entries) {
@@ -57,7 +62,12 @@ record ChatForms(ToolFormat tools, @Nullable ReasoningForm reasoning, String bef
                             "<|end|>",
                             "<|start|>assistant"));
         }
-        return plain(tools, reasoning);
+        return TEXT.entrySet().stream()
+                .filter(entry -> source.contains(entry.getKey()))
+                .findFirst()
+                .map(entry -> new ChatForms(
+                        tools, reasoning, entry.getKey(), List.of(entry.getKey(), entry.getValue())))
+                .orElseGet(() -> plain(tools, reasoning));
     }
 
     /// Where the answer to a rendered prompt begins.

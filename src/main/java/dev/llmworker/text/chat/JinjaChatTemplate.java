@@ -30,11 +30,17 @@ public final class JinjaChatTemplate implements ChatTemplate {
 
     private static final String GGUF_KEY = "tokenizer.chat_template";
 
+    private static final String GGUF_TOOLS_KEY = GGUF_KEY + ".tool_use";
+
     /// Conversations to try a template on, by roles. Many templates refuse one or the other.
     private static final List<List<String>> PROBES =
             List.of(List.of("user"), List.of("system", "user"), List.of("user", "assistant", "user"));
 
     private static final List<String> ROLES = List.of("user", "system", "assistant");
+
+    /// Texts that templates have, and a model or a conversation may lack: special tokens, and what firefunction's has.
+    private static final Map<String, String> NO_TEXTS = Map.of(
+            "bos_token", "", "eos_token", "", "unk_token", "", "pad_token", "", "functions", "", "datetime", "");
 
     /// Names of variables by which templates have the tools; nearly all have the first one.
     private static final List<String> TOOL_VARIABLES = List.of("tools", "xml_tools");
@@ -66,6 +72,8 @@ public final class JinjaChatTemplate implements ChatTemplate {
 
     /// What was found out about a template by trying it.
     ///
+    /// @param needsAll whether it needs a value for what a conversation does not have: a list for `tools`, a text for
+    ///     `bos_token`
     /// @param inParts the roles whose content it reads as a list of parts, not as a text
     /// @param hasSystem whether it takes a system message
     /// @param toolVariable the name of the tools; null if it knows none
@@ -75,6 +83,7 @@ public final class JinjaChatTemplate implements ChatTemplate {
     /// @param reasoningKey the name of the reasoning in a message
     /// @param forms how the model writes its answers
     private record Traits(
+            boolean needsAll,
             Set<String> inParts,
             boolean hasSystem,
             @Nullable String toolVariable,
@@ -84,23 +93,24 @@ public final class JinjaChatTemplate implements ChatTemplate {
             boolean hasShortIds,
             String reasoningKey,
             ChatForms forms) {
-        static Traits inParts(Set<String> roles) {
+        static Traits of(boolean needsAll, Set<String> roles) {
             return new Traits(
-                    roles, true, "tools", Calls.OBJECT, false, true, false, "reasoning_content", ChatForms.GENERIC);
+                    needsAll, roles, true, "tools", Calls.OBJECT, false, true, false, "reasoning_content", ChatForms.GENERIC);
         }
 
         Traits with(@Nullable String variable) {
             return new Traits(
-                    inParts, hasSystem, variable, calls, needsNoContent, hasResults, hasShortIds, reasoningKey, forms);
+                    needsAll, inParts, hasSystem, variable, calls, needsNoContent, hasResults, hasShortIds, reasoningKey, forms);
         }
 
         Traits with(Calls how, boolean noContent) {
             return new Traits(
-                    inParts, hasSystem, toolVariable, how, noContent, hasResults, hasShortIds, reasoningKey, forms);
+                    needsAll, inParts, hasSystem, toolVariable, how, noContent, hasResults, hasShortIds, reasoningKey, forms);
         }
 
         Traits with(ChatForms found) {
             return new Traits(
+                    needsAll,
                     inParts,
                     hasSystem,
                     toolVariable,
@@ -141,9 +151,16 @@ public final class JinjaChatTemplate implements ChatTemplate {
     public static @Nullable ChatTemplate of(StoredModel model, ModelTokenizer tokenizer, String toolFormat)
             throws IOException {
         var source = source(model);
+        var forTools = sourceForTools(model);
         if (source == null) {
             return null;
         }
+        var plain = of(source, tokenizer, toolFormat);
+        return forTools == null ? plain : new TemplatePair(plain, of(forTools, tokenizer, toolFormat));
+    }
+
+    private static ChatTemplate of(Template source, ModelTokenizer tokenizer, String toolFormat)
+            throws ModelFileException {
         try {
             var trial = bestTrial(JinjaTemplate.parse(source.source()), tokenizer.specialTokens());
             for (var name : tokenizer.unusable()) {
@@ -176,17 +193,19 @@ public final class JinjaChatTemplate implements ChatTemplate {
     private record Trial(JinjaChatTemplate template, List<String> rendered, int written, boolean complete) {}
 
     /// Finds out by role whether the template reads content as a text or as parts: the form in which it comes out. Of
-    /// two that are as good, the one with fewer parts.
+    /// two that are as good, the one with fewer parts. What a conversation does not have is null, as in transformers;
+    /// only a template that fails then gets an empty value for it.
     ///
     /// @throws JinjaException if the template fails on all probes, and not because it refuses them
     private static Trial bestTrial(JinjaTemplate template, Map<String, Object> specialTokens) {
         var faults = new ArrayList<JinjaException>();
-        var best = new JinjaChatTemplate(template, specialTokens, Traits.inParts(Set.of())).tried(faults);
-        for (var choice = 1; choice < 1 << ROLES.size() && !best.complete(); choice++) {
-            var inParts = BitSet.valueOf(new long[] {choice}).stream()
+        var best = new JinjaChatTemplate(template, specialTokens, Traits.of(false, Set.of())).tried(faults);
+        for (var choice = 1; choice < 2 << ROLES.size() && !best.complete(); choice++) {
+            var inParts = BitSet.valueOf(new long[] {choice % (1 << ROLES.size())}).stream()
                     .mapToObj(ROLES::get)
                     .collect(Collectors.toSet());
-            var trial = new JinjaChatTemplate(template, specialTokens, Traits.inParts(inParts)).tried(faults);
+            var traits = Traits.of(choice >= 1 << ROLES.size(), inParts);
+            var trial = new JinjaChatTemplate(template, specialTokens, traits).tried(faults);
             if (trial.written() > best.written()) {
                 best = trial;
             }
@@ -232,6 +251,17 @@ public final class JinjaChatTemplate implements ChatTemplate {
         };
     }
 
+    /// The template for conversations with tools; null if the model has none of its own.
+    private static @Nullable Template sourceForTools(StoredModel model) throws IOException {
+        return switch (model) {
+            case Gguf gguf -> {
+                var source = gguf.metadata().string(GGUF_TOOLS_KEY, "");
+                yield source.isBlank() ? null : new Template(gguf.file(), GGUF_TOOLS_KEY, source);
+            }
+            case Safetensors safetensors -> HubSettings.read(safetensors.file()).templateForTools();
+        };
+    }
+
     // --- what it does with tools
 
     /// The template itself, with what it does with tools found out.
@@ -254,6 +284,7 @@ public final class JinjaChatTemplate implements ChatTemplate {
         var written = hasTwo || format.separator() == null ? format : format.single();
         var found = reads.traits;
         var known = new Traits(
+                found.needsAll,
                 found.inParts,
                 hasSystem,
                 variable,
@@ -397,16 +428,17 @@ public final class JinjaChatTemplate implements ChatTemplate {
             List<Tool> tools,
             boolean addGenerationPrompt,
             Map<String, ? extends @Nullable Object> variables) {
-        var all = new LinkedHashMap<String, @Nullable Object>(variables);
+        var all = new LinkedHashMap<String, @Nullable Object>(traits.needsAll ? NO_TEXTS : Map.of());
+        all.putAll(variables);
         all.putAll(specialTokens);
         all.put("messages", readable(messages, tools).stream().map(this::turn).toList());
-        all.put("tools", null);
+        all.put("tools", traits.needsAll ? List.of() : null);
         if (!tools.isEmpty() && traits.toolVariable != null) {
             all.put(
                     traits.toolVariable,
                     tools.stream().map(JinjaChatTemplate::function).toList());
         }
-        all.put("documents", null);
+        all.put("documents", traits.needsAll ? List.of() : null);
         all.put("add_generation_prompt", addGenerationPrompt);
         return template.render(all);
     }

@@ -23,11 +23,6 @@ final class JsonScanner {
         }
     }
 
-    /// Whether a character is after the value: it separates it from what follows.
-    boolean isAfter(char c) {
-        return !isInString && depth == 0 && (c == ',' || c == '}');
-    }
-
     boolean isInString() {
         return isInString;
     }

@@ -6,7 +6,9 @@ import dev.llmworker.text.chat.CallForm.Parameters;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// How a family of models writes calls of tools. `docs/agents.md` has the list.
@@ -164,7 +166,42 @@ record ToolFormat(
                     "",
                     "",
                     "",
-                    List.of(new Listed("<|tool_call>call:", "{", "<|\"|>", "}<tool_call|>"))),
+                    List.of(new Listed("<|tool_call>call:", "{", ":", ",", "<|\"|>", "}<tool_call|>"))),
+            new ToolFormat(
+                    "lfm2",
+                    "List of tools: ",
+                    "<|tool_call_start|>",
+                    "<|tool_call_start|>[",
+                    ", ",
+                    "]<|tool_call_end|>",
+                    List.of(new Listed("", "(", "=", ", ", "", ")"))),
+            new ToolFormat(
+                    "cohere",
+                    "<|START_ACTION|>",
+                    "<|START_ACTION|>",
+                    "<|START_ACTION|>[\n    ",
+                    ",\n    ",
+                    "\n]<|END_ACTION|>",
+                    List.of(new NamedJson(
+                            "{\"tool_call_id\": \"" + CallForm.ID + "\", \"tool_name\": \"",
+                            "\", \"parameters\": ",
+                            "}"))),
+            new ToolFormat(
+                    "apertus",
+                    "<|tools_prefix|>",
+                    "<|tools_prefix|>",
+                    "<|tools_prefix|>[",
+                    ", ",
+                    "]<|tools_suffix|>",
+                    List.of(new NamedJson("{\"", "\": ", "}"))),
+            new ToolFormat(
+                    "functionary",
+                    "",
+                    "",
+                    "",
+                    "",
+                    "",
+                    List.of(new NamedJson("<function=", ">", "</function>"))),
             list("granite", "<|tool_call|>", "<|tool_call|>[", "]"),
             list("apriel", "<tool_calls>[", "<tool_calls>[", "]</tool_calls>"),
             list("nemotron", "<TOOLCALL>", "<TOOLCALL>[", "]</TOOLCALL>"),
@@ -266,21 +303,31 @@ record ToolFormat(
         return text.append(end).toString();
     }
 
-    /// Whether a text has a call in one of the forms.
+    /// Whether a text has a call in one of the forms. Its template may have made up an id.
     boolean isIn(String text, ToolCall call, UnaryOperator<String> change) {
+        var anyId = new ToolCall(String.valueOf(CallForm.ID), call.name(), call.arguments());
         return forms.stream()
-                .map(form -> (form.isFirst() ? "" : begin) + written(form, call))
-                .anyMatch(written -> change.apply(text).contains(change.apply(written)));
+                .map(form -> (form.isFirst() ? "" : begin) + written(form, anyId))
+                .map(written -> Stream.of(change.apply(written).split(String.valueOf(CallForm.ID)))
+                        .map(Pattern::quote)
+                        .collect(Collectors.joining(CallForm.ANY_ID)))
+                .anyMatch(written ->
+                        Pattern.compile(written).matcher(change.apply(text)).find());
     }
 
     /// A call without what is after its arguments.
     private static String written(CallForm form, ToolCall call) {
-        var text = new StringBuilder(form.before()).append(call.name());
+        var text = new StringBuilder(withId(form.before(), call)).append(call.name());
         switch (form) {
             case NamedJson(var _, var between, var _, var _) ->
-                text.append(between.replace(String.valueOf(CallForm.ID), call.id()))
-                        .append(call.arguments());
-            case Listed list -> text.append(list.between()).append(listed(list, call.arguments()));
+                text.append(withId(between, call)).append(call.arguments());
+            case Listed list ->
+                text.append(list.between())
+                        .append(ToolSchema.members(call.arguments()).entrySet().stream()
+                                .map(argument -> argument.getKey()
+                                        + list.assign()
+                                        + ListedValue.written(list, argument.getValue()))
+                                .collect(Collectors.joining(list.comma())));
             case Parameters parameters -> {
                 text.append(parameters.between());
                 ToolSchema.members(call.arguments()).forEach((name, value) -> {
@@ -296,13 +343,7 @@ record ToolFormat(
         return text.toString();
     }
 
-    private static String listed(Listed form, String arguments) {
-        return ToolSchema.members(arguments).entrySet().stream()
-                .map(argument -> argument.getKey()
-                        + Listed.COLON
-                        + (argument.getValue().isTextual()
-                                ? form.quote() + argument.getValue().asText() + form.quote()
-                                : argument.getValue().toString()))
-                .collect(Collectors.joining(Listed.COMMA));
+    private static String withId(String text, ToolCall call) {
+        return text.replace(String.valueOf(CallForm.ID), call.id());
     }
 }

@@ -124,8 +124,9 @@ final class ToolSchema {
 
     /// Requires that each argument can be written by itself: nothing is said about several of them.
     ///
+    /// @param mark is in no name; empty if there is none
     /// @throws IllegalArgumentException if something is
-    void requireSeparate(String tool) {
+    void requireSeparate(String tool, String mark) {
         if (arguments.size() > MAX_SEPARATE) {
             throw new IllegalArgumentException("the parameters of " + tool + " have " + arguments.size()
                     + " properties; the limit is " + MAX_SEPARATE
@@ -136,7 +137,7 @@ final class ToolSchema {
                     "the parameters of " + tool + " require " + undeclared + ", which is not among the properties");
         }
         arguments.keySet().stream()
-                .filter(name -> !SEPARATE.matcher(name).matches())
+                .filter(name -> !SEPARATE.matcher(name).matches() || !mark.isEmpty() && name.contains(mark))
                 .findFirst()
                 .ifPresent(name -> {
                     throw new IllegalArgumentException("the parameters of " + tool + " have a property with the name \""

@@ -35,6 +35,8 @@ public record HubSettings(
     private static final int MAX_BYTES = 16 << 20;
     private static final int MAX_TEMPLATE_BYTES = 1 << 20;
     private static final String TEMPLATE = "chat_template.jinja";
+    private static final String TOOL_USE = "tool_use";
+    private static final String TOOL_TEMPLATE = "additional_chat_templates/" + TOOL_USE + ".jinja";
     private static final List<String> STANDARD =
             List.of("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token");
     /// The special tokens of transformers' classes, if the files do not name others.
@@ -172,22 +174,33 @@ public record HubSettings(
         return unlessBlank(tokenizer.file(), "chat_template", source(node));
     }
 
+    /// The template for conversations with tools, which some models have beside the other one; null if there is none.
+    @Nullable
+    public Template templateForTools() throws IOException {
+        var own = folder.resolve(TOOL_TEMPLATE);
+        if (Files.exists(own)) {
+            return unlessBlank(
+                    own, TOOL_TEMPLATE, new String(JsonFile.bytes(own, MAX_TEMPLATE_BYTES), StandardCharsets.UTF_8));
+        }
+        if (Files.exists(folder.resolve(TEMPLATE))) {
+            return null;
+        }
+        var named = named(tokenizer.get("chat_template"));
+        return named.size() == 1
+                ? null
+                : unlessBlank(tokenizer.file(), "chat_template", named.getOrDefault(TOOL_USE, ""));
+    }
+
     private static @Nullable Template unlessBlank(Path file, String name, String source) {
         return source.isBlank() ? null : new Template(file, name, source);
     }
 
     /// The template itself, or the one for conversations without tools.
     private String source(JsonNode node) throws ModelFileException {
-        var named = new LinkedHashMap<String, String>();
-        if (node.isArray()) {
-            node.forEach(one ->
-                    named.put(one.path("name").asText(), one.path("template").asText()));
-        } else if (node.isObject()) {
-            node.properties()
-                    .forEach(one -> named.put(one.getKey(), one.getValue().asText()));
-        } else {
+        if (!node.isContainerNode()) {
             return node.asText("");
         }
+        var named = named(node);
         var only = named.size() == 1 ? named.values().iterator().next() : named.isEmpty() ? "" : null;
         var source = named.getOrDefault("default", only);
         if (source == null) {
@@ -195,6 +208,18 @@ public record HubSettings(
                     "chat_template", "has " + String.join(", ", named.keySet()) + "; expected one named default");
         }
         return source;
+    }
+
+    private static Map<String, String> named(JsonNode node) {
+        var named = new LinkedHashMap<String, String>();
+        if (node.isArray()) {
+            node.forEach(one ->
+                    named.put(one.path("name").asText(), one.path("template").asText()));
+        } else {
+            node.properties()
+                    .forEach(one -> named.put(one.getKey(), one.getValue().asText()));
+        }
+        return named;
     }
 
     /// @param name its name in the file, for messages

@@ -46,8 +46,12 @@ class ChatFormatTest {
           "place":{"type":"string"},
           "unit":{"anyOf":[{"type":"string","enum":["c","f"]},{"type":"null"}]},
           "days":{"$ref":"#/$defs/days"},
-          "at":{"type":"object","properties":{"lat":{"type":"number"}},"required":["lat"],"additionalProperties":false}
-        },"required":["place"],"$defs":{"days":{"type":"integer","minimum":1,"maximum":7}}}\
+          "at":{"type":"object","properties":{"lat":{"type":"number"}},"required":["lat"],"additionalProperties":false},
+          "tags":{"type":"array","items":{"type":"string"}},
+          "more":{"type":"object","additionalProperties":{"anyOf":[{"type":["boolean","null"]},{"$ref":"#/$defs/pair"}]}}
+        },"required":["place"],"$defs":{"days":{"type":"integer","minimum":1,"maximum":7},
+          "pair":{"type":"object","properties":{"a":{"enum":["x y",1,null]},"b":{"type":"string"}},"required":["b"],
+          "additionalProperties":false}}}\
         """, true);
     private static final Tool CLOCK = new Tool("clock", "The time");
     private static final ToolUse BOTH = new ToolUse(List.of(WEATHER, CLOCK), ToolChoice.AUTO, true);
@@ -105,7 +109,8 @@ class ChatFormatTest {
     }
 
     static Stream<Sample> samples() {
-        return Stream.of(tagged(), writtenOneByOne(), writtenAsText(), withControlTokens(), lists())
+        return Stream.of(
+                        tagged(), writtenOneByOne(), writtenAsText(), listed(), withControlTokens(), named(), lists())
                 .flatMap(samples -> samples);
     }
 
@@ -225,14 +230,86 @@ class ChatFormatTest {
                         "Yes<|tool_call>call:get_weather{place:<|\"|>" + PLACE
                                 + "<|\"|>,days:2}<tool_call|><|tool_call>call:clock{}<tool_call|>",
                         "Yes",
+                        BOTH_CALLS));
+    }
+
+    /// Values have a notation of their own, however deep they are.
+    private static Stream<Sample> listed() {
+        var quotes = List.of("<|tool_call>", "<tool_call|>", "<|\"|>");
+        var deep = "<|tool_call>call:get_weather{place:<|\"|>a, {b}\\n\"<|\"|>,unit:null,at:{lat:-1.5},"
+                + "tags:[<|\"|>x<|y<|\"|>,<|\"|><|\"|>],more:{k-l:true,m:{a:<|\"|>x y<|\"|>,b:<|\"|>}]<|\"|>},n:null}}<tool_call|>";
+        var call = "get_weather {\"place\":\"a, {b}\\\\n\\\"\",\"unit\":null,\"at\":{\"lat\":-1.5},"
+                + "\"tags\":[\"x<|y\",\"\"],\"more\":{\"k-l\":true,\"m\":{\"a\":\"x y\",\"b\":\"}]\"},\"n\":null}}";
+        var start = List.of("<|tool_call_start|>", "<|tool_call_end|>");
+        return Stream.of(
+                sample("gemma4", List.of(), deep, "", call),
+                sample("gemma4", quotes, deep, "", call),
+                sample("gemma4", quotes, "<|tool_call>call:get_weather{place:<|\"|><|\"|>,tags:[]}<tool_call|>", "",
+                        "get_weather {\"place\":\"\",\"tags\":[]}"),
+                sample(
+                        "lfm2",
+                        start,
+                        "Yes<|tool_call_start|>[get_weather(place=\"" + PLACE.replace("\"", "\\\"")
+                                + "\", days=2), clock()]<|tool_call_end|>",
+                        "Yes",
                         BOTH_CALLS),
                 sample(
-                        "gemma4",
-                        List.of(),
-                        "<|tool_call>call:get_weather{place:<|\"|>a, {b}<|\"|>,unit:null,at:{\"lat\":"
-                                + " 1.5}}<tool_call|>",
+                        "lfm2",
+                        start,
+                        "<|tool_call_start|>[get_weather(place='it\\'s \"a\", (b)\\n', unit=None, at={'lat': 1e5}, tags=['x', \"y'\"],"
+                                + " more={\"k\": True, 'm': {'a': null, 'b': '\\u00e9'}})]<|tool_call_end|>",
                         "",
-                        "get_weather {\"place\":\"a, {b}\",\"unit\":null,\"at\":{\"lat\":1.5}}"));
+                        "get_weather {\"place\":\"it's \\\"a\\\", (b)\\n\",\"unit\":null,\"at\":{\"lat\":100000.0},"
+                                + "\"tags\":[\"x\",\"y'\"],\"more\":{\"k\":true,\"m\":{\"a\":null,\"b\":\"é\"}}}"));
+    }
+
+    private static Stream<Sample> named() {
+        var cohere = sample(
+                "cohere",
+                List.of("<|START_ACTION|>", "<|END_ACTION|>", "<|START_THINKING|>", "<|END_THINKING|>"),
+                "<|START_ACTION|>[\n    {\"tool_call_id\": \"0\", \"tool_name\": \"get_weather\", \"parameters\": "
+                        + ARGUMENTS
+                        + "},\n    {\"tool_call_id\": \"1\", \"tool_name\": \"clock\", \"parameters\": {}}\n]<|END_ACTION|>",
+                "",
+                BOTH_CALLS);
+        var text = sample("cohere", List.of(), "<|START_RESPONSE|>Hello.<|END_RESPONSE|>", "Hello.");
+        return Stream.of(
+                cohere,
+                thinking(
+                        cohere,
+                        "<|START_THINKING|>",
+                        ChatFormat.Start.OPEN,
+                        "<|START_THINKING|>Hm<|END_THINKING|>",
+                        "Hm"),
+                thinking(
+                        text,
+                        "<|START_THINKING|> <|START_RESPONSE|>",
+                        ChatFormat.Start.OPEN,
+                        "<|START_THINKING|>Hm<|END_THINKING|>",
+                        "Hm"),
+                sample(
+                        "apertus",
+                        List.of("<|tools_prefix|>", "<|tools_suffix|>"),
+                        "Yes<|tools_prefix|>[{\"get_weather\": " + ARGUMENTS + "}, {\"clock\": {}}]<|tools_suffix|>",
+                        "Yes",
+                        BOTH_CALLS),
+                thinking(
+                        sample(
+                                "apertus",
+                                List.of("<|inner_prefix|>", "<|inner_suffix|>"),
+                                "<|tools_prefix|>[{\"clock\": {}}]<|tools_suffix|>",
+                                "",
+                                "clock {}"),
+                        "<|inner_prefix|>",
+                        ChatFormat.Start.OPEN,
+                        "<|inner_prefix|>Hm<|inner_suffix|>",
+                        "Hm"),
+                sample(
+                        "functionary",
+                        List.of(),
+                        "<function=get_weather>" + ARGUMENTS + "</function><function=clock>{}</function>",
+                        "",
+                        BOTH_CALLS));
     }
 
     private static Stream<Sample> withControlTokens() {

@@ -72,6 +72,42 @@ class JinjaChatTemplateTest {
                         USER));
     }
 
+    /// Where transformers' null makes it fail.
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{% for tool in tools %}{{ tool }}{% endfor %}",
+                "{{ 'few' if documents | length == 0 }}",
+                "{{ bos_token + '' }}",
+                "{% if tools | length > 0 %}{{ tools[0] }}{% endif %}{{ eos_token + bos_token }}"
+            })
+    void aTemplateThatNeedsAValueGetsAnEmptyOne(String source) throws IOException {
+        var text = rendered(source + "{% for message in messages %}[{{ message.content }}]{% endfor %}", SYSTEM, USER);
+        assertTrue(text.endsWith("[be brief][say hi]"), text);
+    }
+
+    /// As in transformers.
+    @Test
+    void conversationsWithToolsHaveATemplateOfTheirOwn() throws IOException {
+        config.put(
+                "chat_template",
+                List.of(
+                        Map.of("name", "default", "template", "{{ messages[0].content }}"),
+                        Map.of(
+                                "name",
+                                "tool_use",
+                                "template",
+                                "{% for tool in tools %}{{ tool.function.name }} {% endfor %}{% for message in messages %}"
+                                        + "{{ message.content }}{% for call in message.tool_calls %}<tool_call>\n"
+                                        + "{{ call.function | tojson }}\n</tool_call>{% endfor %}{% endfor %}")));
+        var template = Objects.requireNonNull(template());
+        assertEquals("hermes", template.forms().tools().name());
+        assertTrue(template.knowsTools());
+        assertEquals("say hi", template.render(List.of(USER), true));
+        assertEquals("say hi", template.render(List.of(USER), List.of(), Map.of()));
+        assertEquals("clock say hi", template.render(List.of(USER), List.of(new Tool("clock", "")), Map.of()));
+    }
+
     @Test
     void specialTokensHaveTheirNames() throws IOException {
         config.put("pad_token", "<|endoftext|>");

@@ -23,7 +23,9 @@ class RealTemplatesTest {
             Map.entry("Qwen-QwQ-32B", "hermes"),
             Map.entry("Qwen-Qwen2.5-7B-Instruct", "hermes"),
             Map.entry("Qwen-Qwen3-0.6B", "hermes"),
-            Map.entry("HuggingFaceTB-SmolLM3-3B", "hermes"),
+            // llama.cpp's copy knows no tools. The model's own template has xml_tools, and is hermes.
+            Map.entry("HuggingFaceTB-SmolLM3-3B", "json"),
+            Map.entry("NousResearch-Hermes-3-Llama-3.1-8B-tool_use", "hermes"),
             Map.entry("ibm-granite-granite-4.0", "hermes"),
             Map.entry("Qwen3-Coder", "qwen3-coder"),
             Map.entry("Qwen3.5-4B", "qwen3-coder"),
@@ -41,6 +43,19 @@ class RealTemplatesTest {
             Map.entry("mistralai-Ministral-3-14B-Reasoning-2512", "mistral-args"),
             Map.entry("unsloth-mistral-Devstral-Small-2507", "mistral-args"),
             Map.entry("moonshotai-Kimi-K2", "kimi"),
+            Map.entry("Kimi-K2-Instruct", "kimi"),
+            Map.entry("Kimi-K2-Thinking", "kimi"),
+            Map.entry("CohereForAI-c4ai-command-r7b-12-2024-tool_use", "cohere"),
+            Map.entry("Cohere2MoE", "cohere"),
+            Map.entry("LFM2-8B-A1B", "lfm2"),
+            Map.entry("LFM2.5-8B-A1B", "lfm2"),
+            Map.entry("LFM2.5-Instruct", "lfm2"),
+            Map.entry("Apertus-8B-Instruct", "apertus"),
+            Map.entry("meetkai-functionary-medium-v3.1", "functionary"),
+            // docs/agents.md says why.
+            Map.entry("CohereForAI-c4ai-command-r-plus-tool_use", "json"),
+            Map.entry("meetkai-functionary-medium-v3.2", "json"),
+            Map.entry("fireworks-ai-llama-3-firefunction-v2", "json"),
             Map.entry("MiniMax-M2", "minimax"),
             Map.entry("openai-gpt-oss-120b", "harmony"),
             Map.entry("ibm-granite-granite-3.3-2B-Instruct", "granite"),
@@ -76,6 +91,9 @@ class RealTemplatesTest {
                     conversation(name, template, wrong);
                 } catch (RuntimeException e) {
                     found.put(name, e.toString());
+                    if (FORMATS.containsKey(name)) {
+                        wrong.add(name + ": " + e);
+                    }
                 }
             }
         }
