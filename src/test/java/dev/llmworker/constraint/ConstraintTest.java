@@ -368,7 +368,7 @@ class ConstraintTest {
     void aTextThatIsInManyPartsCountsOnce() {
         var schema = "{\"title\":\"" + "x".repeat(100_000) + "\"}";
         var parts = IntStream.range(0, 200)
-                .<Expression>mapToObj(_ -> new Json(schema, Spacing.LIMITED, "#"))
+                .<Expression>mapToObj(_ -> new Json(schema, new Expression.Notation.Plain(Spacing.LIMITED), "#"))
                 .toList();
         assertEquals(schema.length(), new Expression.Sequence(parts).characters());
     }

@@ -635,7 +635,7 @@ public final class AnswerParser {
         var id = before.length();
         while (id < buffer.length()
                 && id - before.length() < CallForm.MAX_ID_LENGTH
-                && ID_LETTERS.indexOf(buffer.charAt(id)) >= 0) {
+                && ToolCall.isOfId(buffer.charAt(id))) {
             id++;
         }
         var after = text.substring(before.length() + 1);

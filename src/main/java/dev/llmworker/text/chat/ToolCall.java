@@ -18,4 +18,8 @@ public record ToolCall(String id, String name, String arguments) {
                 .collect(StringBuilder::new, (id, i) -> id.append(ID_LETTERS.charAt(i)), StringBuilder::append)
                 .toString();
     }
+
+    static boolean isOfId(char letter) {
+        return ID_LETTERS.indexOf(letter) >= 0;
+    }
 }
