@@ -331,7 +331,7 @@ class LlmToolTest {
     @Test
     void whatARouteSaysOfItsFailureHasNothingOfTheServer() throws Exception {
         for (var said : Map.of(
-                        "no /etc/worker/orders.csv here", "no  here",
+                        "no /srv/worker/orders.csv here", "no  here",
                         "no C:\\\\data\\\\orders.csv", "no",
                         "refused by db/10.0.0.7:5432 today", "refused by  today",
                         "refused by db.internal:5432", "refused by",
