@@ -28,7 +28,8 @@ import org.slf4j.LoggerFactory;
 /// Generates in this process: one engine thread loads the model, then decodes for all sequences together.
 ///
 /// Threading: any thread submits. The caller's thread encodes a short prompt. [LongPrompts] encodes long
-/// prompts, those that a chat template renders, and those whose answer has a format. Only the engine thread touches the decoder.
+/// prompts, those that a chat template renders, and those whose answer has a format. Only the engine thread touches the
+/// decoder.
 public final class InProcessGenerator implements Generator {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
     /// The system may run some other thread first, so one yield for each hop is not always enough.
