@@ -344,8 +344,7 @@ class LongPromptsTest {
             }
             begun.acquire();
             assertEquals(
-                    FinishReason.LENGTH,
-                    end(generator.submit(conversation())).reason());
+                    FinishReason.LENGTH, end(generator.submit(conversation())).reason());
             goOn.release(Integer.MAX_VALUE / 2);
             slow.forEach(Generation::close);
         }

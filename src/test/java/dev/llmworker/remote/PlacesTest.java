@@ -214,8 +214,7 @@ class PlacesTest {
         var server = new RemoteServer(ServerAddress.parse(remote.server().url()), System::nanoTime);
         server.healthy("m");
         var servers = new RemoteServers(List.of(server), 1);
-        var lane =
-                new RemoteGenerator.Lane(((VertxInternal) vertx).createEventLoopContext(), vertx.createHttpClient());
+        var lane = new RemoteGenerator.Lane(((VertxInternal) vertx).createEventLoopContext(), vertx.createHttpClient());
         var answer = new RemoteAnswer<RelayEvent>(
                 servers,
                 lane,

@@ -345,11 +345,14 @@ class LiveReloadTest {
         var reached = new Semaphore(0);
         var open = new Semaphore(0);
         var router = worker.context().getRegistry().lookupByNameAndType(PortRouter.NAME, PortRouter.class);
-        Objects.requireNonNull(router).route("/live-ws").order(Integer.MIN_VALUE + 1).handler(request -> {
-            reached.release();
-            open.acquireUninterruptibly();
-            request.next();
-        });
+        Objects.requireNonNull(router)
+                .route("/live-ws")
+                .order(Integer.MIN_VALUE + 1)
+                .handler(request -> {
+                    reached.release();
+                    open.acquireUninterruptibly();
+                    request.next();
+                });
         var opened = CompletableFuture.supplyAsync(() -> worker.socket("/live-ws"));
         reached.acquire();
         edit(live("1").replace("vertx-websocket:/live-ws", "direct:nothing"));
@@ -372,6 +375,8 @@ class LiveReloadTest {
                         throw new AssertionError("of a test");
                     }
                 });
+                // No error handler takes it, so the port answers, and ends the request, on this thread.
+                throw new AssertionError("of a test");
             }
         });
         edit(live("1"));

@@ -25,8 +25,6 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: called on the event loops.
 final class PortHttpConsumer extends VertxPlatformHttpConsumer implements PortConsumer {
-    private static final String ENDED = "llmworker.ended";
-
     private boolean runsOnEventLoop;
     private DeclaredNames declared = DeclaredNames.NONE;
     private RouteUse use = new RouteUse();
@@ -188,11 +186,6 @@ final class PortHttpConsumer extends VertxPlatformHttpConsumer implements PortCo
 
     /// The steps of `onCompletion` run here. They may wait, so only a route that never waits ends on the event loop.
     private void done(Exchange exchange, RoutingContext request) {
-        if (request.get(ENDED) != null) {
-            // It has ended, and a step of its end has failed.
-            return;
-        }
-        request.put(ENDED, true);
         giveBack(request);
         if (runsOnEventLoop || Thread.currentThread().isVirtual()) {
             release(exchange);

@@ -119,8 +119,8 @@ public final class Choices {
 
     private void run(Choice choice) {
         try {
-            var ending = generations.run(
-                    requests.apply(choice.index), caller, choice, choice::submit, choice.counted());
+            var ending =
+                    generations.run(requests.apply(choice.index), caller, choice, choice::submit, choice.counted());
             synchronized (this) {
                 if (ending.finished().reason() == FinishReason.ERROR) {
                     throw new RequestException(JsonError.failed(ending.finished()));

@@ -103,8 +103,7 @@ public record ToolLoop(
     }
 
     /// The request with an answer and the results of its calls.
-    private GenerationRequest continued(
-            GenerationRequest request, WholeAnswer answer, long endNanos, HeldMemory held)
+    private GenerationRequest continued(GenerationRequest request, WholeAnswer answer, long endNanos, HeldMemory held)
             throws InterruptedException, TimeoutException {
         if (!(request.prompt() instanceof Prompt.Chat(var messages, var variables))) {
             throw new IllegalArgumentException("tools need a conversation, and the prompt is raw");

@@ -40,8 +40,8 @@ class HeldBodiesTest {
     void theBodyIsGoneWhileTheGenerationRuns(String bean, String body) throws Exception {
         RouteFolder.in(folder);
         try (var worker = RunningWorker.with(engine, folder)) {
-            worker.bind("sent", (Processor)
-                    exchange -> sent.set(new WeakReference<>(exchange.getMessage().getBody())));
+            worker.bind("sent", (Processor) exchange ->
+                    sent.set(new WeakReference<>(exchange.getMessage().getBody())));
             worker.bind("parsed", (Processor) running::set);
             new RouteFolder(folder)
                     .route(

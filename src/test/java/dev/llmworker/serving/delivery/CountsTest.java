@@ -110,9 +110,7 @@ class CountsTest {
                 engine, Map.of("API_KEYS", KEY, "ROUTES", routes.toString(), "ROUTE_TOOLS", "orders"))) {
             var answer = post(worker, CHAT, "{" + MESSAGES + ",'tools':[{'type':'route','tags':['orders']}]}");
             engine.next()
-                    .emit(
-                            new AnswerPart.CallStart(0, "c", "lookup"),
-                            new AnswerPart.CallArguments(0, "{}"))
+                    .emit(new AnswerPart.CallStart(0, "c", "lookup"), new AnswerPart.CallArguments(0, "{}"))
                     .finish(FinishReason.TOOL_CALLS);
             engine.next().emit(new AnswerPart.Content("done")).finish(FinishReason.STOP);
             assertCounted(worker, usage(answer.join().body()), 1);

@@ -81,10 +81,10 @@ class GenerationsTest {
     @Test
     void whatHasEndedIsNotEndedAgainWhenTheWorkerStops() {
         var engine = new Answers();
-        var generations =
-                new Generations(engine, worker.port().drain(), stats, worker.port().memory());
-        var request = new GenerationRequest(
-                new Prompt.Raw("x"), OptionalInt.empty(), SamplingParameters.greedy(), false);
+        var generations = new Generations(
+                engine, worker.port().drain(), stats, worker.port().memory());
+        var request =
+                new GenerationRequest(new Prompt.Raw("x"), OptionalInt.empty(), SamplingParameters.greedy(), false);
         var caller = new Caller(Client.Nobody.INSTANCE, "none");
         generations.run(request, caller, _ -> true);
         engine.refusal = REFUSAL;

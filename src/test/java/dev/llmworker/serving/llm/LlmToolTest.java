@@ -350,7 +350,10 @@ class LlmToolTest {
     void anAnswerWithTooManyCallsRunsTheFirstOfThem() throws Exception {
         try (var worker = worker("setBody: {constant: found}", TO_TEXT, STEP)) {
             var answer = post(worker);
-            call(engine.next(), "lookupOrder", Collections.nCopies(130, "{\"id\":7}").toArray(String[]::new));
+            call(
+                    engine.next(),
+                    "lookupOrder",
+                    Collections.nCopies(130, "{\"id\":7}").toArray(String[]::new));
             var second = engine.next();
             var results = messages(second).subList(2, 132);
             assertEquals(
@@ -378,9 +381,14 @@ class LlmToolTest {
             second.emit("Done.").finish(FinishReason.STOP);
             assertEquals("Done.", served.join().body());
             var refused = post(worker);
-            call(engine.next(), "lookupOrder", Collections.nCopies(6, "{\"id\":7}").toArray(String[]::new));
+            call(
+                    engine.next(),
+                    "lookupOrder",
+                    Collections.nCopies(6, "{\"id\":7}").toArray(String[]::new));
             assertEquals(413, refused.join().statusCode(), refused.join().body());
-            assertTrue(refused.join().body().contains("MEMORY_BUDGET"), refused.join().body());
+            assertTrue(
+                    refused.join().body().contains("MEMORY_BUDGET"),
+                    refused.join().body());
             Await.until("nothing is held", () -> worker.port().memory().usedBytes() == 0);
             assertEquals(0, worker.stats.runningGenerations());
         }

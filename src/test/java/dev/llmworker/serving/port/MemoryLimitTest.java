@@ -4,11 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.RawConnection;
 import dev.llmworker.testing.ScriptedGenerator;
 import dev.llmworker.testing.TestSocket;
 import dev.llmworker.testing.WorkerExtension;
+import dev.llmworker.text.chat.AnswerPart;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.http.HttpResponse;
@@ -256,5 +258,23 @@ class MemoryLimitTest {
             assertEquals(200, answer.get().statusCode());
             awaitNothingIsHeld();
         }
+    }
+
+    @Test
+    void callsAndScoresThatAreCollectedCount() throws Exception {
+        var answer = posted(
+                "/v1/chat/completions",
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"logprobs\":true,"
+                        + "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]}");
+        var large = "x".repeat(BUDGET_BYTES / 16);
+        var script = generator
+                .next()
+                .emit(new AnswerPart.CallStart(0, "c", "f"), new AnswerPart.CallArguments(0, "\"" + large + "\""));
+        Await.until("the arguments count", () -> script.read.get() == 1 && usedBytes() >= BUDGET_BYTES / 4);
+        script.emit("y", List.of(new ScoredToken(large, new byte[0], 0)));
+        Await.until("the scores count, too", () -> script.read.get() == 2 && usedBytes() >= BUDGET_BYTES / 3);
+        script.finish(FinishReason.STOP);
+        assertEquals(200, answer.get().statusCode());
+        awaitNothingIsHeld();
     }
 }
