@@ -26,7 +26,9 @@ record Qwen35(String name, String models, boolean experts, boolean tiled) implem
         var interval = model.keys.size("full_attention_interval", Integer.MAX_VALUE, FULL_ATTENTION_INTERVAL);
         var recurrent = model.keys.flag("attention.recurrent_layers", index, (index + 1) % interval != 0);
         return model.layer(
-                index, recurrent ? model.deltaNet(tiled && !model.fromHub) : model.attention(index), block(model, index));
+                index,
+                recurrent ? model.deltaNet(tiled && !model.fromHub) : model.attention(index),
+                block(model, index));
     }
 
     private FeedForward block(Description model, int index) throws ModelFileException {

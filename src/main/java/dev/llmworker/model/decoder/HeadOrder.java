@@ -24,8 +24,8 @@ record HeadOrder(Attention attention, boolean grouped, Arena arena) {
             return tensor;
         }
         long turning = attention.queryWidth() + attention.keyWidth(), dim = attention.headDim();
-        var ungrouped = RowOrder.ungrouped(
-                attention.kvHeads(), (long) attention.queryWidth() / attention.kvHeads(), dim, dim);
+        var ungrouped =
+                RowOrder.ungrouped(attention.kvHeads(), (long) attention.queryWidth() / attention.kvHeads(), dim, dim);
         return ordered(tensor, row -> {
             var place = grouped ? ungrouped.applyAsLong(row) : row;
             return isHalfSplit() && place < turning ? turned(place) : place;

@@ -28,8 +28,18 @@ class ExpertMatricesTest {
     void columnsBecomeRowsWhateverTheirNumber(int hidden, int width) throws Exception {
         var file = new GgufFile()
                 .string("general.architecture", "none")
-                .floats("blk.0.ffn_gate_up_exps_transposed.weight", counted(2 * width * hidden * EXPERTS), 2L * width, hidden, EXPERTS)
-                .floats("blk.0.ffn_down_exps_transposed.weight", counted(hidden * width * EXPERTS), hidden, width, EXPERTS);
+                .floats(
+                        "blk.0.ffn_gate_up_exps_transposed.weight",
+                        counted(2 * width * hidden * EXPERTS),
+                        2L * width,
+                        hidden,
+                        EXPERTS)
+                .floats(
+                        "blk.0.ffn_down_exps_transposed.weight",
+                        counted(hidden * width * EXPERTS),
+                        hidden,
+                        width,
+                        EXPERTS);
         var shapes = Map.of(
                 "blk.0.ffn_gate_up_exps_transposed.weight", new long[] {2L * width, hidden, EXPERTS},
                 "blk.0.ffn_down_exps_transposed.weight", new long[] {hidden, width, EXPERTS});

@@ -20,7 +20,6 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.IntStream;
@@ -181,6 +180,38 @@ class GoldenArchitecturesTest {
         }
     }
 
+    /// Real ones are too small to show in so few layers. Here they are as large as what they are added to, in each kind
+    /// of
+    /// norm.
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "Qwen 3",
+                "OLMo 2",
+                "Qwen 3.5 with experts",
+                "Gemma 4, shared keys and a second embedding",
+                "Gemma 4 with experts"
+            })
+    void theEpsilonOfEveryNormCounts(String name) throws Exception {
+        var golden = GoldenModel.named(name);
+        golden.metadata().put(golden.architecture() + ".attention.layer_norm_rms_epsilon", 0.3);
+        double[] expected;
+        try (var model = Gguf.open(golden.file().write(directory.resolve("tiny.gguf")))) {
+            var config = Architectures.describe(model);
+            assertEquals(0.3f, config.epsilon());
+            expected = new NaiveModel(model, config.forContext(config.contextLength())).logits(golden.ids());
+        }
+        for (var program : programs(golden).toList()) {
+            var exact = program != ProgramKind.NATIVE;
+            try (var decoder = load(golden, program, exact ? EXACT : Precision.AUTO, EXACT, false)) {
+                var logits = decoder.prefillLogits(0, golden.ids(), 0);
+                for (var i = 0; i < logits.length; i++) {
+                    assertEquals(expected[i], logits[i], exact ? 1e-3 : NATIVE_TOLERANCE, program + ", logit " + i);
+                }
+            }
+        }
+    }
+
     /// Of so many sequences that are the same.
     private static int[] greedy(TorchDecoder decoder, GoldenModel golden, int rows) {
         var sampling = SamplingParameters.greedy();
@@ -260,7 +291,8 @@ class GoldenArchitecturesTest {
     @ParameterizedTest
     @ValueSource(floats = {Float.MIN_VALUE, 1, -1e30f, Float.NaN, Float.NEGATIVE_INFINITY})
     void aDecayWithWhichAStateGrowsOrOverflowsIsRefused(float decay) throws Exception {
-        var file = GoldenModel.named("Qwen 3.5").file()
+        var file = GoldenModel.named("Qwen 3.5")
+                .file()
                 .replace("blk.1.ssm_a", TensorType.F32, GgufFile.floats(-1, -0.0f, decay, -1), 4);
         var options = new DecoderOptions(EXACT, EXACT, 1, 0, 1, "cpu", false);
         var refused = assertThrows(

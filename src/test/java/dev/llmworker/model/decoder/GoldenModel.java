@@ -24,10 +24,7 @@ public record GoldenModel(
         float[] logits) {
 
     public static GoldenModel named(String name) throws IOException {
-        return all().stream()
-                .filter(one -> one.name().equals(name))
-                .findFirst()
-                .orElseThrow();
+        return all().stream().filter(one -> one.name().equals(name)).findFirst().orElseThrow();
     }
 
     static List<GoldenModel> all() throws IOException {

@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.DoubleStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -24,6 +25,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Files whose tensors are of several types, against plain loops over the same numbers. Each tensor is read in the type
 /// that it has.
@@ -53,9 +55,15 @@ class MixedTypesTest {
                 TensorType.Q8_0,
                 LAYERS + "attn_output",
                 TensorType.Q4_K)),
-        UNSLOTH_Q6_K(Map.of(LAYERS + "attn_(q|k|v)|token_embd|output", TensorType.Q8_0, LAYERS + "attn_output", TensorType.Q6_K)),
-        BF16_ROUTERS(Map.of(LAYERS + "attn_(q|k|v|output)|output|token_embd|" + LAYERS + "ffn_gate_inp", TensorType.BF16)),
-        BF16_GATES(Map.of(LAYERS + "(attn_(q|k|v|output)|ffn_gate_exps)|output", TensorType.BF16, LAYERS + "ffn_up_exps", TensorType.Q8_0));
+        UNSLOTH_Q6_K(Map.of(
+                LAYERS + "attn_(q|k|v)|token_embd|output", TensorType.Q8_0, LAYERS + "attn_output", TensorType.Q6_K)),
+        BF16_ROUTERS(
+                Map.of(LAYERS + "attn_(q|k|v|output)|output|token_embd|" + LAYERS + "ffn_gate_inp", TensorType.BF16)),
+        BF16_GATES(Map.of(
+                LAYERS + "(attn_(q|k|v|output)|ffn_gate_exps)|output",
+                TensorType.BF16,
+                LAYERS + "ffn_up_exps",
+                TensorType.Q8_0));
 
         private final Map<String, TensorType> types;
 
@@ -105,7 +113,8 @@ class MixedTypesTest {
         for (var seed = 20; seed < 24; seed++) {
             var random = new Random(seed);
             var types = Stream.concat(
-                            PLAIN.stream(), Stream.of(TensorType.Q4_K, TensorType.Q6_K, TensorType.Q5_K, TensorType.Q8_0))
+                            PLAIN.stream(),
+                            Stream.of(TensorType.Q4_K, TensorType.Q6_K, TensorType.Q5_K, TensorType.Q8_0))
                     .toList();
             var tiny = TinyLlama.mixed(_ -> one(types, random), random);
             try (var decoder = tiny.load(directory, options(program), program)) {
@@ -151,6 +160,24 @@ class MixedTypesTest {
             System.arraycopy(values.values(), expert * size, joined, (2 * expert + 1) * size, size);
         }
         file.floats(gates.name().replace("gate", "gate_up"), joined, shape[0], 2 * shape[1], shape[2]);
+    }
+
+    /// Which layers have experts is seen by their tensors.
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 2})
+    void aLayerWithoutExpertsStandsBesideOthers(int layer) throws Exception {
+        var golden = GoldenModel.named("Gemma 4 with experts");
+        var all = GoldenWeights.of(golden.tensors());
+        golden.tensors().clear();
+        for (var tensor : all) {
+            if (!tensor.name().matches("blk\\." + layer + "\\.(ffn_gate_inp\\.|.*_exps|.*_ffw_norm_[12]).*")) {
+                var described = DoubleStream.concat(
+                        DoubleStream.of(tensor.base(), tensor.scale()),
+                        Arrays.stream(tensor.shape()).asDoubleStream());
+                golden.tensors().put(tensor.name(), described.toArray());
+            }
+        }
+        assertRuns(golden, _ -> TensorType.F32, layer);
     }
 
     private void assertLogits(GoldenModel golden, GgufFile file) throws Exception {
@@ -211,7 +238,8 @@ class MixedTypesTest {
     /// @param wanted F16 takes its place if a row is not a whole number of its blocks, or if it is for matrices alone
     private static void put(GgufFile file, GoldenWeights tensor, TensorType wanted, Random random) {
         var shape = tensor.shape();
-        var isMatrix = shape.length > 1 && shape[1] > 1 && !tensor.name().matches(".*(\\.bias|\\.scale|ssm_conv1d\\.weight)");
+        var isMatrix =
+                shape.length > 1 && shape[1] > 1 && !tensor.name().matches(".*(\\.bias|\\.scale|ssm_conv1d\\.weight)");
         var fits = isMatrix && shape[0] % wanted.blockElements() == 0;
         var type = wanted.blockElements() == 1 || fits ? wanted : TensorType.F16;
         var values = tensor.values();

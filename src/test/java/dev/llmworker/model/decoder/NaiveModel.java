@@ -11,6 +11,7 @@ import dev.llmworker.model.Rope;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
+import dev.llmworker.weights.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -565,6 +566,12 @@ final class NaiveModel {
     private static double[] values(Tensor tensor) {
         var type = tensor.type();
         var values = new double[(int) tensor.elements()];
+        if (type == TensorType.F32) {
+            for (var i = 0; i < values.length; i++) {
+                values[i] = tensor.data().getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, i);
+            }
+            return values;
+        }
         var block = new byte[type.blockBytes()];
         for (var start = 0; start < values.length; start += type.blockElements()) {
             var at = start / type.blockElements() * block.length;
