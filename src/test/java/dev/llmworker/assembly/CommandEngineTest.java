@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.child.ChildServer;
@@ -23,6 +24,8 @@ import dev.llmworker.testing.Await;
 import dev.llmworker.testing.FaultyServer;
 import dev.llmworker.testing.LogLines;
 import io.vertx.core.Vertx;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -256,24 +259,45 @@ class CommandEngineTest {
     @Test
     void aServerThatIsNotReadyInTimeIsStartedAgain() throws Exception {
         var healthy = folder.resolve("healthy");
-        start(Duration.ofSeconds(1), LONG, Map.of(), server.command("slow=" + healthy));
+        start(Duration.ofSeconds(2), LONG, Map.of(), server.command("slow=" + healthy));
         awaitServers(2);
         Files.createFile(healthy);
         awaitReady();
-        assertFalse(log.with("the engine's server was not ready after 1 s; it is started again")
+        assertFalse(log.with("the engine's server was not ready after 2 s; it is started again")
                 .isEmpty());
     }
 
     @Test
     void aServerThatHangsIsKilledAndStartedAgain() throws Exception {
-        start(LONG, Duration.ofSeconds(3), Map.of(), server.command());
+        // Longer than two health checks, also on a busy machine.
+        start(LONG, Duration.ofSeconds(6), Map.of(), server.command());
         awaitReady();
         // It cannot even end at SIGTERM.
-        server.servers().getFirst().signal("STOP");
+        var first = server.servers().getFirst();
+        first.signal("STOP");
         awaitServers(2);
+        assertFalse(first.isAlive());
         awaitReady();
         assertServes();
-        assertEquals(1, log.with("the engine's server hangs: ").size());
+        assertFalse(log.with("the engine's server hangs: it passed no health check and sent nothing for 6 s").isEmpty());
+    }
+
+    @Test
+    void aDownloadOfTheModelEndsWithTheWorker() throws Exception {
+        try (var hub = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            var environment = Map.of(
+                    "MODEL", "org/name",
+                    "HF_ENDPOINT", "http://127.0.0.1:" + hub.getLocalPort(),
+                    "CACHE_DIR", folder.toString(),
+                    "HF_HUB_CACHE", folder.toString());
+            start(LONG, LONG, environment, server.command("{model_path}"));
+            try (var _ = hub.accept()) {
+                assertInstanceOf(Readiness.Loading.class, generator().readiness());
+                assertTimeoutPreemptively(Duration.ofSeconds(60), generator()::close);
+            }
+        }
+        assertEquals(List.of(), server.all());
+        assertTrue(log.with("cannot be started").isEmpty());
     }
 
     @Test
