@@ -279,17 +279,22 @@ class CommandEngineTest {
         assertFalse(first.isAlive());
         awaitReady();
         assertServes();
-        assertFalse(log.with("the engine's server hangs: it passed no health check and sent nothing for 6 s").isEmpty());
+        assertFalse(log.with("the engine's server hangs: it passed no health check and sent nothing for 6 s")
+                .isEmpty());
     }
 
     @Test
     void aDownloadOfTheModelEndsWithTheWorker() throws Exception {
         try (var hub = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             var environment = Map.of(
-                    "MODEL", "org/name",
-                    "HF_ENDPOINT", "http://127.0.0.1:" + hub.getLocalPort(),
-                    "CACHE_DIR", folder.toString(),
-                    "HF_HUB_CACHE", folder.toString());
+                    "MODEL",
+                    "org/name",
+                    "HF_ENDPOINT",
+                    "http://127.0.0.1:" + hub.getLocalPort(),
+                    "CACHE_DIR",
+                    folder.toString(),
+                    "HF_HUB_CACHE",
+                    folder.toString());
             start(LONG, LONG, environment, server.command("{model_path}"));
             try (var _ = hub.accept()) {
                 assertInstanceOf(Readiness.Loading.class, generator().readiness());
