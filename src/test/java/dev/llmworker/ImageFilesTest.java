@@ -54,7 +54,10 @@ class ImageFilesTest {
     private static Map<String, List<String>> stages() throws IOException {
         var stages = new LinkedHashMap<String, List<String>>();
         var lines = new ArrayList<String>();
-        for (var line : Files.readString(Path.of("Dockerfile")).replace("\\\n", "").lines().toList()) {
+        for (var line : Files.readString(Path.of("Dockerfile"))
+                .replace("\\\n", "")
+                .lines()
+                .toList()) {
             if (line.startsWith("FROM ")) {
                 lines = new ArrayList<>();
                 stages.put(line.replaceFirst(".* AS ", ""), lines);
@@ -64,9 +67,14 @@ class ImageFilesTest {
         return stages;
     }
 
+    private static List<String> stage(String name) throws IOException {
+        return Objects.requireNonNull(stages().get(name), name);
+    }
+
     private static String only(List<String> stage, String instruction) {
-        var found =
-                stage.stream().filter(line -> line.startsWith(instruction + " ")).toList();
+        var found = stage.stream()
+                .filter(line -> line.startsWith(instruction + " "))
+                .toList();
         assertEquals(1, found.size(), instruction + " in " + stage);
         return found.getFirst();
     }
@@ -78,9 +86,8 @@ class ImageFilesTest {
 
     @Test
     void everyImageRunsUnprivilegedIsWatchedAndEndsBySigterm() throws Exception {
-        var stages = stages();
         for (var name : List.of("worker-cpu", "worker-vllm", "worker-cuda")) {
-            var stage = stages.get(name);
+            var stage = stage(name);
             assertEquals("USER 10001:10001", only(stage, "USER"));
             assertEquals("EXPOSE 80", only(stage, "EXPOSE"));
             assertEquals("STOPSIGNAL SIGTERM", only(stage, "STOPSIGNAL"));
@@ -88,7 +95,8 @@ class ImageFilesTest {
             var start = only(stage, "ENTRYPOINT");
             assertTrue(start.contains("\"/opt/worker/jre/bin/java\", \"-XX:AOTCache=/opt/worker/worker.aot\""), start);
             assertTrue(start.endsWith("\"@/opt/worker/image.args\"]"), start);
-            for (var part : List.of("--from=app /app /opt/worker", "--from=trained /opt/worker/worker.aot /opt/worker/")) {
+            for (var part :
+                    List.of("--from=app /app /opt/worker", "--from=trained /opt/worker/worker.aot /opt/worker/")) {
                 assertTrue(stage.contains("COPY " + part), name + " has no " + part);
             }
         }
@@ -97,8 +105,10 @@ class ImageFilesTest {
     /// The worker of this image starts its own vLLM, whatever model it is given.
     @Test
     void theImageOfVllmHasACommandThatTheWorkerTakes() throws Exception {
-        var stage = stages().get("worker-vllm");
-        assertTrue(only(stage, "FROM").matches("FROM vllm/vllm-openai:v\\d+\\.\\d+\\.\\d+ AS worker-vllm"), stage::toString);
+        var stage = stage("worker-vllm");
+        assertTrue(
+                only(stage, "FROM").matches("FROM vllm/vllm-openai:v\\d+\\.\\d+\\.\\d+ AS worker-vllm"),
+                stage::toString);
         assertTrue(only(stage, "ENTRYPOINT").startsWith("ENTRYPOINT [\"tini\", \"--\", "), stage::toString);
         var environment = only(stage, "ENV");
         var settings = Settings.of(Map.of(

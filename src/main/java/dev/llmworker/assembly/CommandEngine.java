@@ -82,8 +82,7 @@ final class CommandEngine {
         }
     }
 
-    private static void require(
-            Set<Placeholder> named, Placeholder placeholder, @Nullable Object value, String setting)
+    private static void require(Set<Placeholder> named, Placeholder placeholder, @Nullable Object value, String setting)
             throws SettingsException {
         if (named.contains(placeholder) && value == null) {
             throw new SettingsException(
@@ -138,8 +137,7 @@ final class CommandEngine {
         };
     }
 
-    private static void put(
-            Map<Placeholder, String> values, Placeholder name, @Nullable Object value) {
+    private static void put(Map<Placeholder, String> values, Placeholder name, @Nullable Object value) {
         if (value != null) {
             values.put(name, value.toString());
         }

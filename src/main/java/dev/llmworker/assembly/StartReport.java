@@ -77,6 +77,7 @@ public final class StartReport {
         synchronized (this) {
             ending = null;
         }
+        LOG.info("the engine serves again");
     }
 
     /// @param url where the worker is reached

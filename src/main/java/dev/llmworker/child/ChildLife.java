@@ -58,7 +58,8 @@ record ChildLife(Phase phase, long phaseNanos, long heard, long quietNanos, int 
             case READY ->
                 quietNanos < limits.silence().toNanos()
                         ? null
-                        : "hangs: it passed no health check and sent nothing for " + limits.silence().toSeconds() + " s";
+                        : "hangs: it passed no health check and sent nothing for "
+                                + limits.silence().toSeconds() + " s";
         };
     }
 

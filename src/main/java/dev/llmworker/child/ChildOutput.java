@@ -12,8 +12,8 @@ import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.regex.Pattern;
 
-/// Passes on what a server prints, a log line for each line, so many at most. Long lines are cut, and control characters
-/// are left out. It reads whatever comes, so that the server never waits for the log.
+/// Passes on what a server prints, a log line for each line, so many at most. Long lines are cut, and control
+/// characters are left out. It reads whatever comes, so that the server never waits for the log.
 ///
 /// Threading: one thread reads.
 final class ChildOutput {

@@ -41,8 +41,7 @@ public final class ChildServer implements AutoCloseable {
         /// @param start how long a process may take until it is ready
         /// @param silence how long one that was ready may stay unheard
         public static Limits of(Duration start, Duration silence) {
-            return new Limits(
-                    start, silence, Duration.ofSeconds(60), Duration.ofSeconds(1), Duration.ofSeconds(60), 3);
+            return new Limits(start, silence, Duration.ofSeconds(60), Duration.ofSeconds(1), Duration.ofSeconds(60), 3);
         }
     }
 

@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Starts servers by `launch.sh`, which stops a server with everything that it has started when its standard input ends.
-/// So nothing is left behind, even if this process is killed.
+/// Starts servers by `launch.sh`, which stops a server with everything that it has started when its standard
+/// input ends. So nothing is left behind, even if this process is killed.
 ///
 /// Threading: any thread.
 public final class Launcher {

@@ -107,10 +107,7 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
     /// When a server was last heard, in nanoseconds of no particular origin: a health check passed, or a part of an
     /// answer came.
     public long lastHeard() {
-        return servers.all().stream()
-                .mapToLong(RemoteServer::lastHeard)
-                .max()
-                .orElse(0);
+        return servers.all().stream().mapToLong(RemoteServer::lastHeard).max().orElse(0);
     }
 
     /// @param last is closed after this generator

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.child.ChildServer;
@@ -23,14 +24,18 @@ import dev.llmworker.testing.Await;
 import dev.llmworker.testing.FaultyServer;
 import dev.llmworker.testing.LogLines;
 import io.vertx.core.Vertx;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -52,7 +57,7 @@ class CommandEngineTest {
     Path folder;
 
     private FaultyServer server;
-    private RemoteGenerator generator;
+    private @Nullable RemoteGenerator started;
 
     @BeforeEach
     void prepare() {
@@ -62,8 +67,8 @@ class CommandEngineTest {
 
     @AfterEach
     void stop() {
-        if (generator != null) {
-            generator.close();
+        if (started != null) {
+            started.close();
         }
         server.awaitGone();
         log.close();
@@ -79,8 +84,12 @@ class CommandEngineTest {
     private void start(Duration start, Duration silence, Map<String, String> environment, String command)
             throws Exception {
         var limits = new ChildServer.Limits(start, silence, LONG, Duration.ofMillis(50), Duration.ofMillis(100), 3);
-        generator = CommandEngine.of(settings(environment), command, Duration.ofSeconds(1))
+        started = CommandEngine.of(settings(environment), command, Duration.ofSeconds(1))
                 .start(vertx, stats.engine(), report, limits);
+    }
+
+    private RemoteGenerator generator() {
+        return Objects.requireNonNull(started);
     }
 
     private void start(String... faults) throws Exception {
@@ -88,7 +97,7 @@ class CommandEngineTest {
     }
 
     private void awaitReady() {
-        Await.until("it is ready", () -> generator.readiness() instanceof Readiness.Ready);
+        Await.until("it is ready", () -> generator().readiness() instanceof Readiness.Ready);
     }
 
     private void awaitServers(int count) {
@@ -97,7 +106,7 @@ class CommandEngineTest {
 
     private Answer<RelayEvent> ask(String prompt) {
         var body = Map.of("messages", List.of(Map.of("role", "user", "content", prompt)));
-        return generator.relay(new OpenAiRequest(OpenAiRequest.Form.CHAT, body, ""));
+        return generator().relay(new OpenAiRequest(OpenAiRequest.Form.CHAT, body, ""));
     }
 
     private void assertServes() {
@@ -131,8 +140,12 @@ class CommandEngineTest {
         assertWrong(
                 Map.of("ENGINE_COMMAND", "true {port}", "ENGINE_BASE_URL", "http://a"),
                 "ENGINE_COMMAND and ENGINE_BASE_URL are both set; unset one of them");
-        assertWrong(Map.of("ENGINE_COMMAND", "true {port}", "ENGINE", "mock"), "ENGINE_COMMAND is set, which needs ENGINE=openai");
-        assertWrong(Map.of("ENGINE_COMMAND", "true {port}", "ENGINE", "djl"), "ENGINE_COMMAND is set, which needs ENGINE=openai");
+        assertWrong(
+                Map.of("ENGINE_COMMAND", "true {port}", "ENGINE", "mock"),
+                "ENGINE_COMMAND is set, which needs ENGINE=openai");
+        assertWrong(
+                Map.of("ENGINE_COMMAND", "true {port}", "ENGINE", "djl"),
+                "ENGINE_COMMAND is set, which needs ENGINE=openai");
         assertWrong(
                 Map.of("ENGINE_COMMAND", "true 80"),
                 "ENGINE_COMMAND lacks {port}, the port at which the server must listen, as in --port {port}");
@@ -173,7 +186,7 @@ class CommandEngineTest {
                         "PORT", "1234",
                         "HF_TOKEN", "token"),
                 server.command("'{model_path}'", "--c={context}", "'a \"b'", "$HOME", "{model}"));
-        assertInstanceOf(Readiness.Loading.class, generator.readiness());
+        assertInstanceOf(Readiness.Loading.class, generator().readiness());
         awaitReady();
         assertServes();
         var one = server.servers().getFirst();
@@ -181,11 +194,11 @@ class CommandEngineTest {
                 "pid=" + one.pid() + " argv=[\"--port\", \"" + one.port() + "\", \"--started\", \"" + server.record()
                         + "\", \"" + model + "\", \"--c=512\", \"a \\\"b\", \"$HOME\", \"" + model
                         + "\"] env=HF_TOKEN,PATH",
-                generator.modelId().orElseThrow());
-        generator.close();
+                generator().modelId().orElseThrow());
+        generator().close();
         server.awaitGone();
         assertEquals(1, server.servers().size());
-        assertInstanceOf(Readiness.Failed.class, generator.readiness());
+        assertInstanceOf(Readiness.Failed.class, generator().readiness());
     }
 
     @Test
@@ -207,9 +220,16 @@ class CommandEngineTest {
         }
         awaitReady();
         assertServes();
-        assertNotEquals(server.servers().getFirst().port(), server.servers().getLast().port());
-        assertTrue(generator.modelId().orElseThrow().startsWith("pid=" + server.servers().getLast().pid()));
-        assertEquals(1, log.with("the engine's server was killed by signal 9; it is started again in ").size());
+        assertNotEquals(
+                server.servers().getFirst().port(), server.servers().getLast().port());
+        assertTrue(generator()
+                .modelId()
+                .orElseThrow()
+                .startsWith("pid=" + server.servers().getLast().pid()));
+        assertEquals(
+                1,
+                log.with("the engine's server was killed by signal 9; it is started again in ")
+                        .size());
     }
 
     @Test
@@ -217,16 +237,20 @@ class CommandEngineTest {
         var healthy = folder.resolve("healthy");
         start("slow=" + healthy);
         awaitServers(1);
-        assertEquals(RefusedException.Reason.LOADING, assertThrows(RefusedException.class, () -> ask("x")).reason());
+        assertEquals(
+                RefusedException.Reason.LOADING,
+                assertThrows(RefusedException.class, () -> ask("x")).reason());
         Files.createFile(healthy);
         awaitReady();
         Files.delete(healthy);
         server.servers().getFirst().kill();
         awaitServers(2);
-        assertEquals(RefusedException.Reason.LOADING, assertThrows(RefusedException.class, () -> ask("x")).reason());
-        assertInstanceOf(Readiness.Loading.class, generator.readiness());
+        assertEquals(
+                RefusedException.Reason.LOADING,
+                assertThrows(RefusedException.class, () -> ask("x")).reason());
+        assertInstanceOf(Readiness.Loading.class, generator().readiness());
         // What it served is still known.
-        assertTrue(generator.modelId().isPresent());
+        assertTrue(generator().modelId().isPresent());
         Files.createFile(healthy);
         awaitReady();
         assertServes();
@@ -235,30 +259,57 @@ class CommandEngineTest {
     @Test
     void aServerThatIsNotReadyInTimeIsStartedAgain() throws Exception {
         var healthy = folder.resolve("healthy");
-        start(Duration.ofSeconds(1), LONG, Map.of(), server.command("slow=" + healthy));
+        start(Duration.ofSeconds(2), LONG, Map.of(), server.command("slow=" + healthy));
         awaitServers(2);
         Files.createFile(healthy);
         awaitReady();
-        assertFalse(log.with("the engine's server was not ready after 1 s; it is started again").isEmpty());
+        assertFalse(log.with("the engine's server was not ready after 2 s; it is started again")
+                .isEmpty());
     }
 
     @Test
     void aServerThatHangsIsKilledAndStartedAgain() throws Exception {
-        start(LONG, Duration.ofSeconds(3), Map.of(), server.command());
+        // Longer than two health checks, also on a busy machine.
+        start(LONG, Duration.ofSeconds(6), Map.of(), server.command());
         awaitReady();
         // It cannot even end at SIGTERM.
-        server.servers().getFirst().signal("STOP");
+        var first = server.servers().getFirst();
+        first.signal("STOP");
         awaitServers(2);
+        assertFalse(first.isAlive());
         awaitReady();
         assertServes();
-        assertEquals(1, log.with("the engine's server hangs: ").size());
+        assertFalse(log.with("the engine's server hangs: it passed no health check and sent nothing for 6 s")
+                .isEmpty());
+    }
+
+    @Test
+    void aDownloadOfTheModelEndsWithTheWorker() throws Exception {
+        try (var hub = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            var environment = Map.of(
+                    "MODEL",
+                    "org/name",
+                    "HF_ENDPOINT",
+                    "http://127.0.0.1:" + hub.getLocalPort(),
+                    "CACHE_DIR",
+                    folder.toString(),
+                    "HF_HUB_CACHE",
+                    folder.toString());
+            start(LONG, LONG, environment, server.command("{model_path}"));
+            try (var _ = hub.accept()) {
+                assertInstanceOf(Readiness.Loading.class, generator().readiness());
+                assertTimeoutPreemptively(Duration.ofSeconds(60), generator()::close);
+            }
+        }
+        assertEquals(List.of(), server.all());
+        assertTrue(log.with("cannot be started").isEmpty());
     }
 
     @Test
     void aServerThatKeepsEndingFailsUntilItServes() throws Exception {
         var memory = folder.resolve("memory");
         start("crash=" + memory);
-        Await.until("it has failed", () -> generator.readiness() instanceof Readiness.Failed);
+        Await.until("it has failed", () -> generator().readiness() instanceof Readiness.Failed);
         assertEquals(
                 RefusedException.Reason.FAILED,
                 assertThrows(RefusedException.class, () -> ask("x")).reason());
@@ -269,6 +320,7 @@ class CommandEngineTest {
         Files.createFile(memory);
         awaitReady();
         assertServes();
+        Await.until("it says so", () -> log.with("the engine serves again").size() == 1);
         // It would end the process if it had not been called off.
         exitTime.countDown();
         server.servers().getLast().kill();
@@ -280,7 +332,7 @@ class CommandEngineTest {
     @Test
     void aServerThatEndsByItselfHasFailedToo() throws Exception {
         start("leave");
-        Await.until("it has failed", () -> generator.readiness() instanceof Readiness.Failed);
+        Await.until("it has failed", () -> generator().readiness() instanceof Readiness.Failed);
         exitTime.countDown();
         assertEquals("the engine's server keeps ending: it ended with status 0", exits.take());
     }
@@ -288,10 +340,9 @@ class CommandEngineTest {
     @Test
     void aModelThatIsNotThereFailsForGood() throws Exception {
         start(LONG, LONG, Map.of("MODEL", "/no/such.gguf"), server.command("{model_path}"));
-        Await.until("it has failed", () -> generator.readiness() instanceof Readiness.Failed);
+        Await.until("it has failed", () -> generator().readiness() instanceof Readiness.Failed);
         exitTime.countDown();
-        assertEquals(
-                "the engine's server cannot be started: MODEL=/no/such.gguf: no such file", exits.take());
+        assertEquals("the engine's server cannot be started: MODEL=/no/such.gguf: no such file", exits.take());
         assertEquals(List.of(), server.all());
     }
 
@@ -300,7 +351,7 @@ class CommandEngineTest {
         start("stubborn", "forks");
         awaitReady();
         assertEquals(3, server.all().size());
-        generator.close();
+        generator().close();
         assertTrue(server.all().stream().noneMatch(FaultyServer.Started::isAlive), server.all()::toString);
     }
 
@@ -311,6 +362,10 @@ class CommandEngineTest {
         assertServes();
         var lines = log.with("engine: ").size();
         assertTrue(lines >= 200 && lines < 2000, lines + " lines");
-        assertEquals(1, log.with("engine: loading 7").stream().filter(line -> line.endsWith(" 7")).count());
+        assertEquals(
+                1,
+                log.with("engine: loading 7").stream()
+                        .filter(line -> line.endsWith(" 7"))
+                        .count());
     }
 }

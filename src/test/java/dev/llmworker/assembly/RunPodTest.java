@@ -33,6 +33,10 @@ class RunPodTest {
     @Test
     void thePlatformsOwnSettingsDrawNoWarning() throws Exception {
         assertEquals(List.of(), RunPod.warnings(settings(Map.of("RUNPOD_GPU_COUNT", "1"))));
+        // The command says which GPUs its server uses.
+        var command =
+                Map.of("RUNPOD_GPU_COUNT", "4", "ENGINE", "openai", "ENGINE_COMMAND", "vllm serve m --port {port}");
+        assertEquals(List.of(), RunPod.warnings(settings(command)));
         assertEquals(List.of(), RunPod.warnings(settings(Map.of("PORT", "8000", "PORT_HEALTH", "8000"))));
     }
 

@@ -39,15 +39,16 @@ class ChildOutputTest {
 
     @Test
     void controlCharactersAreLeftOut() {
-        assertEquals(List.of("red\tand a bell", "ab"), read("\u001b[31;1mred\u001b[0m\tand a bell\u0007\na\u0000\u2028\u0085b\n"));
+        assertEquals(
+                List.of("red\tand a bell", "ab"),
+                read("\u001b[31;1mred\u001b[0m\tand a bell\u0007\na\u0000\u2028\u0085b\n"));
     }
 
     @Test
     void longLinesAreCutBetweenCharacters() {
         var most = ChildOutput.MAX_CHARACTERS;
         var said = read("x".repeat(most) + "\n" + "x".repeat(5_000_000) + "\n" + "x".repeat(most - 1) + "😀\nend");
-        assertEquals(
-                List.of("x".repeat(most), "x".repeat(most) + "…", "x".repeat(most - 1) + "…", "end"), said);
+        assertEquals(List.of("x".repeat(most), "x".repeat(most) + "…", "x".repeat(most - 1) + "…", "end"), said);
     }
 
     @Test

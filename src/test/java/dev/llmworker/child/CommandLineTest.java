@@ -57,7 +57,9 @@ class CommandLineTest {
     @Test
     void jsonIsNoPlaceholder() {
         var json = "'{\"a\": {\"b\": 1}, \"c\": {}}'";
-        assertEquals(List.of("x", json.replace("'", ""), "{}", "{ port }", "{1}"), words("x " + json + " {} '{ port }' {1}"));
+        assertEquals(
+                List.of("x", json.replace("'", ""), "{}", "{ port }", "{1}"),
+                words("x " + json + " {} '{ port }' {1}"));
         assertEquals(Set.of(), CommandLine.parse("x " + json).placeholders());
     }
 

@@ -24,8 +24,7 @@ class LaunchTest {
 
     private List<String> words(FaultyServer server) {
         // Nothing asks it, so any port does.
-        return CommandLine.parse(server.command("stubborn", "forks"))
-                .filled(Map.of(CommandLine.Placeholder.PORT, "0"));
+        return CommandLine.parse(server.command("stubborn", "forks")).filled(Map.of(CommandLine.Placeholder.PORT, "0"));
     }
 
     private static void awaitThree(FaultyServer server) {

@@ -37,7 +37,11 @@ public record FaultyServer(Path record) {
         /// Sends a signal that Java does not have.
         public void signal(String name) throws Exception {
             assertTrue(
-                    new ProcessBuilder("kill", "-" + name, Long.toString(pid)).start().waitFor() == 0, name);
+                    new ProcessBuilder("kill", "-" + name, Long.toString(pid))
+                                    .start()
+                                    .waitFor()
+                            == 0,
+                    name);
         }
     }
 
