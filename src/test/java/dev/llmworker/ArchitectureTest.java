@@ -62,7 +62,7 @@ class ArchitectureTest {
             Map.entry("constraint", List.of()),
             Map.entry("files", List.of()),
             Map.entry("serving", List.of("files", "generation", "logs", "sampling", "text", "stats")),
-            Map.entry("remote", List.of("files", "generation", "sampling", "text", "stats")),
+            Map.entry("remote", List.of("constraint", "files", "generation", "sampling", "text", "stats")),
             Map.entry("engine", List.of("constraint", "generation", "model", "sampling", "text", "stats")),
             Map.entry("generation", List.of("sampling", "text", "stats")),
             Map.entry("model", List.of("weights", "sampling", "stats")),

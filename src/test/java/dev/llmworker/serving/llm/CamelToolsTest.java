@@ -31,6 +31,7 @@ import org.apache.camel.Processor;
 import org.apache.camel.support.DefaultConsumer;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -42,6 +43,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class CamelToolsTest {
     private static final String PACKAGE = "org.apache.camel.component.ai.tool.";
+    private static final String HEAD = "package org.apache.camel.component.ai.tool;\n";
     private static final String JAR = "camelAiTool";
 
     private static final Map<String, String> SOURCES = Map.of(
@@ -124,6 +126,9 @@ class CamelToolsTest {
     Path folder;
 
     @TempDir
+    static Path standIn;
+
+    @TempDir
     Path classes;
 
     private final ScriptedGenerator engine = new ScriptedGenerator();
@@ -155,20 +160,24 @@ class CamelToolsTest {
     }
 
     private void loadStandIn() throws Exception {
-        var sources = Files.createDirectories(classes.resolve("src"));
+        load(standIn.toUri().toURL());
+    }
+
+    @BeforeAll
+    static void compileStandIn() throws Exception {
+        var sources = Files.createDirectories(standIn.resolve("src"));
         for (var source : SOURCES.entrySet()) {
-            Files.writeString(
-                    sources.resolve(source.getKey() + ".java"),
-                    "package " + PACKAGE.substring(0, PACKAGE.length() - 1) + ";\n" + source.getValue());
+            Files.writeString(sources.resolve(source.getKey() + ".java"), HEAD + source.getValue());
         }
-        var files = SOURCES.keySet().stream().map(name -> sources.resolve(name + ".java").toString());
-        var arguments = Stream.concat(
-                        Stream.of(
-                                "-d", classes.toString(), "-proc:none", "-cp", System.getProperty("java.class.path")),
-                        files)
+        var files = SOURCES.keySet().stream()
+                .map(name -> sources.resolve(name + ".java").toString());
+        compile(Stream.concat(Stream.of("-d", standIn.toString()), files));
+    }
+
+    private static void compile(Stream<String> arguments) {
+        var all = Stream.concat(Stream.of("-proc:none", "-cp", System.getProperty("java.class.path")), arguments)
                 .toArray(String[]::new);
-        assertEquals(0, ToolProvider.getSystemJavaCompiler().run(null, null, null, arguments));
-        load(classes.toUri().toURL());
+        assertEquals(0, ToolProvider.getSystemJavaCompiler().run(null, null, null, all));
     }
 
     private Object registry() throws Exception {
@@ -301,14 +310,9 @@ class CamelToolsTest {
 
     @Test
     void aModuleOfAnotherFormIsLeftAlone() throws Exception {
-        var sources = Files.createDirectories(classes.resolve("src"));
         var file = Files.writeString(
-                sources.resolve("AiToolRegistry.java"),
-                "package " + PACKAGE.substring(0, PACKAGE.length() - 1) + "; public class AiToolRegistry {}");
-        assertEquals(
-                0,
-                ToolProvider.getSystemJavaCompiler()
-                        .run(null, null, null, "-d", classes.toString(), "-proc:none", file.toString()));
+                classes.resolve("AiToolRegistry.java"), HEAD + "public class AiToolRegistry {}");
+        compile(Stream.of("-d", classes.toString(), file.toString()));
         load(classes.toUri().toURL());
         try (var log = new LogLines(CamelTools.class.getName())) {
             assertEquals("own", resultOf("own", "{}"));
