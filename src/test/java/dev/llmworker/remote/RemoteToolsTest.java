@@ -47,8 +47,7 @@ class RemoteToolsTest {
         server.owner = "vllm";
         server.answers((request, wire) -> answers.take().answer(request, wire));
         var routes = RouteFolder.in(folder);
-        remote = new RemoteWorker(
-                Map.of("ROUTES", routes.path().toString(), "ROUTE_TOOLS", "orders"), server);
+        remote = new RemoteWorker(Map.of("ROUTES", routes.path().toString(), "ROUTE_TOOLS", "orders"), server);
         remote.worker.bind("hang", (Processor) _ -> never.await());
         routes.route("lookup", LOOKUP, "setBody: {simple: 'order ${header.id}'}")
                 .route("hang", "'llm-tool:hang?tags=slow'", "process: {ref: hang}")
@@ -192,10 +191,13 @@ class RemoteToolsTest {
         server.next();
         var messages = server.next().body().get("messages");
         assertTrue(messages.get(2).get("content").asText().startsWith("Error: the arguments do not match"));
-        assertEquals("Error: there is no tool nobody.", messages.get(3).get("content").asText());
+        assertEquals(
+                "Error: there is no tool nobody.",
+                messages.get(3).get("content").asText());
         assertTrue(messages.get(4).get("content").asText().startsWith("Error: "), messages.toString());
         assertEquals(
-                "Error: the argument id is missing.", messages.get(5).get("content").asText());
+                "Error: the argument id is missing.",
+                messages.get(5).get("content").asText());
         for (var call : messages.get(1).get("tool_calls")) {
             assertTrue(Events.json(call.at("/function/arguments").asText()).isObject(), call.toString());
         }

@@ -146,7 +146,10 @@ public final class ScriptedServer implements AutoCloseable {
                 } else if (line[1].equals("/health")) {
                     wire.json(health, "{}");
                 } else {
-                    wire.json(models, "{\"object\":\"list\",\"data\":[{\"id\":\"" + model + "\",\"owned_by\":\"" + owner + "\"}]}");
+                    wire.json(
+                            models,
+                            "{\"object\":\"list\",\"data\":[{\"id\":\"" + model + "\",\"owned_by\":\"" + owner
+                                    + "\"}]}");
                 }
             }
         } catch (Exception _) {
@@ -226,7 +229,11 @@ public final class ScriptedServer implements AutoCloseable {
         /// The end of a chat: finish reason, usage, the last event, the last chunk. The worker waits for the usage only
         /// for a while, so they go out together.
         public void end(String reason, int prompt, int completion) throws IOException {
-            chunk(String.join("\n\n", "data: " + ChatEvents.end(reason), "data: " + ChatEvents.usage(prompt, completion), "data: [DONE]\n\n")
+            chunk(String.join(
+                            "\n\n",
+                            "data: " + ChatEvents.end(reason),
+                            "data: " + ChatEvents.usage(prompt, completion),
+                            "data: [DONE]\n\n")
                     .getBytes(StandardCharsets.UTF_8));
             raw("0\r\n\r\n");
         }
