@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import re
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import openai
@@ -85,6 +87,32 @@ def own_protocol():
     print(f"/generate and /ws: {text!r} in {len(got) - 1} frames")
 
 
+def formats_of_the_worker():
+    """The worker asks llama.cpp's server in its own words."""
+    for field, pattern in [({"guided_regex": "^[a-f]{3}-[0-9]{2}$"}, "[a-f]{3}-[0-9]{2}"),
+                           ({"guided_choice": ["salt", "a.b \"c\""]}, 'salt|a\\.b "c"'),
+                           ({"guided_json": {"type": "boolean"}}, "true|false")]:
+        for raw in (False, True):
+            body = {"prompt": "Name something.", "max_tokens": 40, "raw": raw} | field
+            text = post("/generate", body)["generated_text"]
+            assert re.fullmatch(pattern, text), (field, raw, text)
+    print("formats of /generate, with and without the chat template")
+
+
+def route_tools():
+    """The worker runs the call. A server that ignores that one is required is an error and not an answer."""
+    body = {"model": model, "messages": messages, "max_tokens": 60, "tool_choice": "required",
+            "tools": [{"type": "route", "tags": ["colours"]}]}
+    try:
+        answer = post("/v1/chat/completions", body)["choices"][0]
+        assert "tool_calls" not in answer["message"], answer
+        print(f"a tool that is a route: {answer['message']['content']!r}")
+    except urllib.error.HTTPError as error:
+        text = error.read().decode()
+        assert error.code == 502 and "the engine's server wrote none" in text, text
+        print("a tool that is a route: this server ignores that a call is required")
+
+
 def many():
     async def one(asynchronous, number):
         answer = await asynchronous.chat.completions.create(
@@ -117,4 +145,6 @@ if "--small-app" in sys.argv:
 else:
     several()
     formats()
+    formats_of_the_worker()
+    route_tools()
     refusal()

@@ -28,7 +28,10 @@ background() {
 }
 
 worker() {
-    PORT=$port HOST=127.0.0.1 ENGINE=openai ENGINE_BASE_URL=$1 background worker.log ./worker
+    mkdir -p "$logs/routes"
+    cp routes/*.yaml routes/*.properties $here/*.camel.yaml "$logs/routes"
+    PORT=$port HOST=127.0.0.1 ENGINE=openai ENGINE_BASE_URL=$1 ROUTES=$logs/routes ROUTE_TOOLS=colours \
+        background worker.log ./worker
     "$python" src/test/clients/wait_for_worker.py "http://localhost:$port" || {
         cat "$logs"/worker.log >&2
         exit 1
@@ -57,4 +60,4 @@ ray)
     exit 2
     ;;
 esac
-grep -h -E "is ready|is gone|ejected" "$logs/worker.log" || true
+grep -h -E "is ready|is gone|ejected| called " "$logs/worker.log" || true

@@ -15,9 +15,8 @@ public final class Gbnf {
     public static String ofTexts(List<String> texts) {
         return ROOT
                 + texts.stream()
-                        .map(text -> text.codePoints()
-                                .mapToObj(Gbnf::escaped)
-                                .collect(Collectors.joining("", "\"", "\"")))
+                        .map(text ->
+                                text.codePoints().mapToObj(Gbnf::escaped).collect(Collectors.joining("", "\"", "\"")))
                         .collect(Collectors.joining(" | "));
     }
 

@@ -155,8 +155,15 @@ abstract class AnswerReader<E> {
         return List.of();
     }
 
+    /// What is wrong with the answer, for the client; null if nothing is.
+    @Nullable
+    String failure() {
+        return failure;
+    }
+
     final GenerationEvent.Finished finished() {
-        return ended(reason(), failure);
+        var message = failure();
+        return ended(message == null ? reason() : FinishReason.ERROR, message);
     }
 
     /// The last event of an answer, which ended for this reason.

@@ -63,7 +63,8 @@ final class CallReader {
             begin(call, parts);
         }
         var arguments = function.path("arguments");
-        var more = arguments.isContainerNode() ? arguments.toString() : arguments.isTextual() ? arguments.textValue() : "";
+        var more =
+                arguments.isContainerNode() ? arguments.toString() : arguments.isTextual() ? arguments.textValue() : "";
         if (more.isEmpty()) {
             return;
         }

@@ -74,7 +74,8 @@ enum Dialect {
             }
             case OPENAI ->
                 throw refused(
-                        format.field(), "a JSON format of a conversation can be asked for everywhere, others of " + known());
+                        format.field(),
+                        "a JSON format of a conversation can be asked for everywhere, others of " + known());
         }
     }
 

@@ -77,6 +77,14 @@ final class TokenReader extends AnswerReader<GenerationEvent> {
         return super.reason() == FinishReason.STOP && calls.hasCalls() ? FinishReason.TOOL_CALLS : super.reason();
     }
 
+    /// A server may ignore that a call is required.
+    @Override
+    @Nullable
+    String failure() {
+        var isMissing = parts != null && parts.tools().isRequired() && reason() == FinishReason.STOP;
+        return isMissing ? "tool_choice requires a call, and the engine's server wrote none" : super.failure();
+    }
+
     @Override
     List<AnswerPart> lastParts() {
         return calls.end();

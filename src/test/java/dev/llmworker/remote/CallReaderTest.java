@@ -100,7 +100,9 @@ class CallReaderTest {
         calls(
                 "[{'function':{'name':'f','arguments':'{}'}},{'function':{'name':'f','arguments':'{'}}]",
                 "[{'function':{'arguments':'}'}}]");
-        assertEquals(List.of("f{}", "f{}"), calls.stream().map(call -> call.name + call.arguments).toList());
+        assertEquals(
+                List.of("f{}", "f{}"),
+                calls.stream().map(call -> call.name + call.arguments).toList());
         assertFalse(calls.getFirst().id.isEmpty());
         assertNotEquals(calls.getFirst().id, calls.getLast().id);
         calls(

@@ -109,6 +109,25 @@ class RemoteAnswersTest {
     }
 
     @Test
+    void aFormatThatTheServerCannotBeAskedForIsRefusedAndNotDropped() throws Exception {
+        assertEquals(
+                "json_object",
+                asked("{\"prompt\":\"a\",\"response_format\":{\"type\":\"json_object\"}}")
+                        .at("/response_format/type")
+                        .asText());
+        for (var format : new String[] {
+            "\"structured_outputs\":{\"regex\":\"a\"}", "\"guided_choice\":[\"a\"]", "\"raw\":true,\"guided_json\":{}"
+        }) {
+            for (var more : new String[] {"", ",\"stream\":true"}) {
+                var answer = remote.worker().post("/generate", "{\"prompt\":\"a\"," + format + more + "}");
+                assertEquals(400, answer.statusCode(), answer.body());
+                assertTrue(answer.body().contains("is not supported by the engine's server"), answer.body());
+            }
+        }
+        assertTrue(remote.server().requests.isEmpty());
+    }
+
+    @Test
     void theRequestIdAndTheEnginesKeyGoAlongAndTheClientsKeyDoesNot() throws Exception {
         var answer = RunningWorker.send(remote.worker()
                 .request("/generate")

@@ -18,13 +18,16 @@ import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import org.apache.camel.Processor;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Tools that are routes, with a model that runs elsewhere: the worker sends the tools, and runs the calls.
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(60)
 class RemoteToolsTest {
     private static final String LOOKUP =
@@ -33,35 +36,37 @@ class RemoteToolsTest {
     private static final String ORDERS = "{'type':'route','tags':['orders']}";
     private static final String MINE = "{'type':'function','function':{'name':'mine','strict':true}}";
 
-    @TempDir
-    Path folder;
-
     private final LinkedBlockingQueue<ScriptedServer.Script> answers = new LinkedBlockingQueue<>();
     private final CountDownLatch never = new CountDownLatch(1);
     private ScriptedServer server;
     private RemoteWorker remote;
 
-    @BeforeEach
-    void start() throws Exception {
+    @BeforeAll
+    void start(@TempDir Path folder) throws Exception {
         server = new ScriptedServer();
+        server.owner = "vllm";
         server.answers((request, wire) -> answers.take().answer(request, wire));
-        remote = worker("setBody: {simple: 'order ${header.id}'}", "to: 'llm:generate?tools=orders'");
-    }
-
-    private RemoteWorker worker(String tool, String step) throws Exception {
         var routes = RouteFolder.in(folder);
-        var worker = new RemoteWorker(
-                Map.of("ROUTES", routes.path().toString(), "ROUTE_TOOLS", "orders"), server);
-        worker.worker.bind("hang", (Processor) _ -> never.await());
-        routes.route("lookup", LOOKUP, tool).route("step", "platform-http:/step", TO_TEXT, step);
-        worker.worker.routeFiles().reload();
-        worker.awaitReady();
-        return worker;
+        remote = new RemoteWorker(Map.of("ROUTES", routes.path().toString(), "ROUTE_TOOLS", "orders"), server);
+        remote.worker.bind("hang", (Processor) _ -> never.await());
+        routes.route("lookup", LOOKUP, "setBody: {simple: 'order ${header.id}'}")
+                .route("hang", "'llm-tool:hang?tags=slow'", "process: {ref: hang}")
+                .route("step", "platform-http:/step", TO_TEXT, "to: 'llm:generate?tools=orders'")
+                .route("slow", "platform-http:/slow", TO_TEXT, "to: 'llm:generate?tools=slow&timeout=300ms'")
+                .route("regex", "platform-http:/regex", TO_TEXT, "to: 'llm:generate?regex=[ab]'");
+        remote.worker.routeFiles().reload();
+        remote.awaitReady();
     }
 
     @AfterEach
-    void stop() throws Exception {
+    void assertIdle() {
         remote.assertIdle();
+        server.requests.clear();
+        answers.clear();
+    }
+
+    @AfterAll
+    void stop() throws Exception {
         remote.close();
         server.close();
     }
@@ -113,6 +118,7 @@ class RemoteToolsTest {
                 "{'tool_calls':[{'index':0,'function':{'arguments':':7}'}}]}",
                 calls(call(1, "b", "lookup", "{'id':8}")));
         answer("stop", 11, 3, "{'content':'It is '}", "{'content':'there.'}");
+        var before = remote.worker.stats.requests();
         var body = json(chat("'tool_choice':'required','parallel_tool_calls':true,'tools':[" + ORDERS + "," + MINE
                 + "],'max_tokens':9,'temperature':0"));
         assertEquals("It is there.", body.at("/choices/0/message/content").asText());
@@ -143,7 +149,7 @@ class RemoteToolsTest {
                         + "{\"role\":\"tool\",\"content\":\"order 8\",\"tool_call_id\":\"b\",\"name\":\"lookup\"}]"),
                 second.get("messages"));
         assertEquals(first.get("tools"), second.get("tools"));
-        assertTrue(remote.worker.get("/stats").body().contains("\"total_requests\":1"), "one request, two answers");
+        assertEquals(before + 1, remote.worker.stats.requests(), "one request, two answers");
     }
 
     @Test
@@ -185,10 +191,13 @@ class RemoteToolsTest {
         server.next();
         var messages = server.next().body().get("messages");
         assertTrue(messages.get(2).get("content").asText().startsWith("Error: the arguments do not match"));
-        assertEquals("Error: there is no tool nobody.", messages.get(3).get("content").asText());
+        assertEquals(
+                "Error: there is no tool nobody.",
+                messages.get(3).get("content").asText());
         assertTrue(messages.get(4).get("content").asText().startsWith("Error: "), messages.toString());
         assertEquals(
-                "Error: the argument id is missing.", messages.get(5).get("content").asText());
+                "Error: the argument id is missing.",
+                messages.get(5).get("content").asText());
         for (var call : messages.get(1).get("tool_calls")) {
             assertTrue(Events.json(call.at("/function/arguments").asText()).isObject(), call.toString());
         }
@@ -264,12 +273,10 @@ class RemoteToolsTest {
 
     @Test
     void theDeadlineIsForTheServerAndTheRoutes() throws Exception {
-        remote.close();
-        remote = worker("process: {ref: hang}", "to: 'llm:generate?tools=orders&timeout=300ms'");
-        answer("tool_calls", 1, 1, calls(call(0, "a", "lookup", "{'id':7}")));
-        assertEquals(504, remote.worker.post("/step", "x").statusCode());
+        answer("tool_calls", 1, 1, calls(call(0, "a", "hang", "{}")));
+        assertEquals(504, remote.worker.post("/slow", "x").statusCode());
         answers.add((_, wire) -> wire.stream().delta("a").awaitLeft());
-        assertEquals(504, remote.worker.post("/step", "x").statusCode());
+        assertEquals(504, remote.worker.post("/slow", "x").statusCode());
         server.next();
         server.next().awaitLeft();
     }
@@ -285,18 +292,32 @@ class RemoteToolsTest {
 
     @Test
     void theChoiceOfAToolAndNoneOfThemReachTheServer() throws Exception {
+        answer("stop", 1, 1, calls(call(0, "a", "lookup", "{'id':7}")));
         answer("stop", 1, 1, "{'content':'a'}");
         json(chat("'tool_choice':{'type':'function','function':{'name':'lookup'}},'tools':[" + ORDERS + "]"));
         assertEquals(
                 "lookup", server.next().body().at("/tool_choice/function/name").asText());
+        assertEquals("auto", server.next().body().get("tool_choice").asText());
         answer("stop", 1, 1, "{'content':'a'}");
         json(chat("'tool_choice':'none','tools':[" + ORDERS + "]"));
         assertFalse(server.next().body().has("tools"));
     }
 
     @Test
+    void aServerThatIgnoresThatACallIsRequiredHasFailed() throws Exception {
+        for (var choice : new String[] {"'required'", "{'type':'function','function':{'name':'lookup'}}"}) {
+            answer("stop", 1, 1, "{'content':'No.'}");
+            var answer = chat("'tool_choice':" + choice + ",'tools':[" + ORDERS + "]");
+            assertEquals(502, answer.statusCode(), answer.body());
+            assertTrue(answer.body().contains("tool_choice requires a call"), answer.body());
+        }
+        answer("length", 1, 1, "{'content':'No'}");
+        json(chat("'tool_choice':'required','tools':[" + ORDERS + "]"));
+    }
+
+    @Test
     void whatTheServerCannotBeAskedForIsRefusedByItsName() throws Exception {
-        for (var field : new String[] {"'max_reasoning_tokens':5", "'structured_outputs':{'regex':'a'}", "'n':2"}) {
+        for (var field : new String[] {"'max_reasoning_tokens':5", "'n':2", "'echo':true"}) {
             var answer = chat(field + ",'tools':[" + ORDERS + "]");
             assertEquals(400, answer.statusCode(), answer.body());
             var name = field.substring(1, field.indexOf('\'', 1));
@@ -339,9 +360,6 @@ class RemoteToolsTest {
     /// With one kind of server behind, a format reaches it on each route, in its own words.
     @Test
     void formatsReachTheServerOnEachRoute() throws Exception {
-        server.owner = "vllm";
-        remote.close();
-        remote = worker("setBody: {constant: x}", "to: 'llm:generate?regex=[ab]'");
         for (var request : new String[][] {
             {"/generate", "{'prompt':'a','structured_outputs':{'choice':['x','y']}}", "/structured_outputs/choice/1"},
             {"/generate", "{'prompt':'a','raw':true,'guided_regex':'y'}", "/structured_outputs/regex"},
@@ -359,7 +377,7 @@ class RemoteToolsTest {
             assertEquals("y", server.next().body().at(request[2]).asText(), request[1]);
         }
         answer("stop", 1, 1, "{'content':'a'}");
-        assertEquals("a", remote.worker.post("/step", "x").body());
+        assertEquals("a", remote.worker.post("/regex", "x").body());
         assertEquals(
                 "[ab]", server.next().body().at("/structured_outputs/regex").asText());
         try (var socket = remote.worker.socket("/ws")) {
@@ -372,20 +390,24 @@ class RemoteToolsTest {
 
     @Test
     void aFormatGoesToTheServerThatKnowsIt() throws Exception {
-        try (var other = new ScriptedServer()) {
+        try (var plain = new ScriptedServer();
+                var other = new ScriptedServer()) {
             other.owner = "llamacpp";
             other.answers((_, wire) -> wire.stream().delta("a").end("stop", 1, 1));
-            remote.close();
-            remote = new RemoteWorker(Map.of(), server, other);
-            remote.awaitReady();
-            // Both are ready.
-            Await.until("two are ready", () -> remote.generator.readyServers() == 2);
+            formatsGoToTheSecond(plain, other);
+        }
+    }
+
+    private static void formatsGoToTheSecond(ScriptedServer plain, ScriptedServer other) throws Exception {
+        try (var both = RemoteWorker.before(plain, other)) {
+            Await.until("both are ready", () -> both.generator.readyServers() == 2);
             for (var i = 0; i < 4; i++) {
-                var answer = remote.worker.post("/generate", "{\"prompt\":\"a\",\"guided_regex\":\"a\"}");
+                var answer = both.worker.post("/generate", "{\"prompt\":\"a\",\"guided_regex\":\"a\"}");
                 assertEquals("{\"generated_text\":\"a\"}", answer.body());
                 assertTrue(other.next().body().has("grammar"));
             }
-            assertTrue(server.requests.isEmpty());
+            assertTrue(plain.requests.isEmpty());
+            both.assertIdle();
         }
     }
 }

@@ -52,11 +52,7 @@ class WorkerBehindWorkerTest {
                         "platform-http:/step",
                         "convertBodyTo: {type: String}",
                         "to: 'llm:generate?tools=orders&maxTokens=1000'")
-                .route(
-                        "yes",
-                        "platform-http:/yes",
-                        "convertBodyTo: {type: String}",
-                        "to: 'llm:generate?choice=yes,no'")
+                .route("yes", "platform-http:/yes", "convertBodyTo: {type: String}", "to: 'llm:generate?choice=yes,no'")
                 .path();
         front = new RemoteWorker(Map.of(
                 "ENGINE_BASE_URL", behind.uri("/v1").toString(),
@@ -75,7 +71,11 @@ class WorkerBehindWorkerTest {
     private static ObjectNode request(String says) {
         var request = JSON.createObjectNode();
         request.putArray("messages").addObject().put("role", "user").put("content", ScriptedWorker.SAY + says);
-        request.putArray("tools").addObject().put("type", "route").putArray("tags").add("orders");
+        request.putArray("tools")
+                .addObject()
+                .put("type", "route")
+                .putArray("tags")
+                .add("orders");
         return request;
     }
 
@@ -90,8 +90,7 @@ class WorkerBehindWorkerTest {
         var body = post("/v1/chat/completions", request(CALLS));
         // The last of the two results.
         assertEquals(
-                "The tool says: order 8",
-                body.at("/choices/0/message/content").asText());
+                "The tool says: order 8", body.at("/choices/0/message/content").asText());
         assertEquals("stop", body.at("/choices/0/finish_reason").asText());
         assertTrue(body.at("/usage/completion_tokens").asInt() > CALLS.length(), body.toString());
         assertEquals(
@@ -146,15 +145,20 @@ class WorkerBehindWorkerTest {
     void formatsAreEnforcedThereOnEachRoute() throws Exception {
         var pattern = "[a-f]{3}-[0-9]{2}";
         for (var raw : new boolean[] {false, true}) {
-            var request = JSON.createObjectNode().put("prompt", ScriptedWorker.SAY + THOUGHT + "no").put("raw", raw);
+            var request = JSON.createObjectNode()
+                    .put("prompt", ScriptedWorker.SAY + THOUGHT + "no")
+                    .put("raw", raw);
             request.putObject("structured_outputs").put("regex", pattern);
             var text = post("/generate", request).get("generated_text").asText();
             assertTrue(Pattern.matches(pattern, text), text);
         }
         var schema = JSON.createObjectNode().put("prompt", ScriptedWorker.SAY + THOUGHT + "no");
         schema.putObject("guided_json").put("type", "boolean");
-        assertTrue(Events.json(post("/generate", schema).get("generated_text").asText()).isBoolean());
-        assertTrue(Pattern.matches("yes|no", front.worker.post("/yes", ScriptedWorker.SAY + THOUGHT).body()));
+        assertTrue(Events.json(post("/generate", schema).get("generated_text").asText())
+                .isBoolean());
+        assertTrue(Pattern.matches(
+                "yes|no",
+                front.worker.post("/yes", ScriptedWorker.SAY + THOUGHT).body()));
         try (var socket = front.worker.socket("/ws")) {
             var request = JSON.createObjectNode().put("prompt", ScriptedWorker.SAY + THOUGHT);
             request.putArray("guided_choice").add("salt").add("iron");

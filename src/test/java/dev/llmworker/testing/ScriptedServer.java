@@ -148,7 +148,10 @@ public final class ScriptedServer implements AutoCloseable {
                 } else if (line[1].equals("/health")) {
                     wire.json(health, "{}");
                 } else {
-                    wire.json(models, "{\"object\":\"list\",\"data\":[{\"id\":\"" + model + "\",\"owned_by\":\"" + owner + "\"}]}");
+                    wire.json(
+                            models,
+                            "{\"object\":\"list\",\"data\":[{\"id\":\"" + model + "\",\"owned_by\":\"" + owner
+                                    + "\"}]}");
                 }
             }
         } catch (Exception _) {
@@ -225,11 +228,15 @@ public final class ScriptedServer implements AutoCloseable {
             return event(ChatEvents.delta(text));
         }
 
-        /// The end of a chat: finish reason, usage, the last event, the last chunk.
+        /// The end of a chat: finish reason, usage, the last event, the last chunk. The worker waits for the usage only
+        /// for a while, so they go out together.
         public void end(String reason, int prompt, int completion) throws IOException {
-            event(ChatEvents.end(reason));
-            event(ChatEvents.usage(prompt, completion));
-            event("[DONE]");
+            chunk(String.join(
+                            "\n\n",
+                            "data: " + ChatEvents.end(reason),
+                            "data: " + ChatEvents.usage(prompt, completion),
+                            "data: [DONE]\n\n")
+                    .getBytes(StandardCharsets.UTF_8));
             raw("0\r\n\r\n");
         }
 

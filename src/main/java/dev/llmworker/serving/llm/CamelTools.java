@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The tools that Camel's component `ai-tool` keeps, if `camel-ai-tool` is on the class path. The worker is built without
+/// The tools that Camel's component `ai-tool` keeps, if `camel-ai-tool` is on the class path. The worker is built
+/// without
 /// that module, so it finds the registry by its name. Camel's own executor runs a call, because it may check first
 /// whether the caller is allowed to make it.
 ///
@@ -57,7 +58,8 @@ public final class CamelTools implements Supplier<List<RouteTool>>, CamelContext
                                         Map.class,
                                         Exchange.class)));
             } catch (ReflectiveOperationException e) {
-                LOG.warn("the tools of camel-ai-tool are not offered, because this version has another API: {}", e + "");
+                LOG.warn(
+                        "the tools of camel-ai-tool are not offered, because this version has another API: {}", e + "");
                 return Optional.empty();
             }
         }

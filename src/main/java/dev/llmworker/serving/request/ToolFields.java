@@ -56,8 +56,7 @@ public final class ToolFields {
 
     /// Whether one of the tools is a route.
     public static boolean haveRoutes(Map<?, ?> body) {
-        return body.get(TOOLS) instanceof List<?> list
-                && list.stream().anyMatch(ToolFields::isRoute);
+        return body.get(TOOLS) instanceof List<?> list && list.stream().anyMatch(ToolFields::isRoute);
     }
 
     private static boolean isRoute(@Nullable Object entry) {

@@ -31,6 +31,7 @@ import org.apache.camel.Processor;
 import org.apache.camel.support.DefaultConsumer;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -42,16 +43,14 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class CamelToolsTest {
     private static final String PACKAGE = "org.apache.camel.component.ai.tool.";
+    private static final String HEAD = "package org.apache.camel.component.ai.tool;\n";
     private static final String JAR = "camelAiTool";
 
-    private static final Map<String, String> SOURCES = Map.of(
-            "AiToolSpec",
-            """
+    private static final Map<String, String> SOURCES =
+            Map.of("AiToolSpec", """
             public record AiToolSpec(String getName, String getDescription, String getParametersJsonSchema,
                     org.apache.camel.support.DefaultConsumer getConsumer) {}
-            """,
-            "AiToolRegistry",
-            """
+            """, "AiToolRegistry", """
             import java.util.*;
             import java.util.concurrent.*;
             import org.apache.camel.CamelContext;
@@ -90,18 +89,14 @@ class CamelToolsTest {
                     return Set.copyOf(untagged);
                 }
             }
-            """,
-            "AiToolResult",
-            """
+            """, "AiToolResult", """
             public sealed interface AiToolResult {
                 record Success(String value) implements AiToolResult {}
                 record ArgumentError(String message, Exception cause) implements AiToolResult {}
                 record ExecutionError(String message, Exception cause) implements AiToolResult {}
                 record AuthorizationDenied(String message, Exception cause) implements AiToolResult {}
             }
-            """,
-            "AiToolExecutor",
-            """
+            """, "AiToolExecutor", """
             import java.util.Map;
             import org.apache.camel.Exchange;
 
@@ -122,6 +117,9 @@ class CamelToolsTest {
 
     @TempDir
     Path folder;
+
+    @TempDir
+    static Path standIn;
 
     @TempDir
     Path classes;
@@ -155,20 +153,24 @@ class CamelToolsTest {
     }
 
     private void loadStandIn() throws Exception {
-        var sources = Files.createDirectories(classes.resolve("src"));
+        load(standIn.toUri().toURL());
+    }
+
+    @BeforeAll
+    static void compileStandIn() throws Exception {
+        var sources = Files.createDirectories(standIn.resolve("src"));
         for (var source : SOURCES.entrySet()) {
-            Files.writeString(
-                    sources.resolve(source.getKey() + ".java"),
-                    "package " + PACKAGE.substring(0, PACKAGE.length() - 1) + ";\n" + source.getValue());
+            Files.writeString(sources.resolve(source.getKey() + ".java"), HEAD + source.getValue());
         }
-        var files = SOURCES.keySet().stream().map(name -> sources.resolve(name + ".java").toString());
-        var arguments = Stream.concat(
-                        Stream.of(
-                                "-d", classes.toString(), "-proc:none", "-cp", System.getProperty("java.class.path")),
-                        files)
+        var files = SOURCES.keySet().stream()
+                .map(name -> sources.resolve(name + ".java").toString());
+        compile(Stream.concat(Stream.of("-d", standIn.toString()), files));
+    }
+
+    private static void compile(Stream<String> arguments) {
+        var all = Stream.concat(Stream.of("-proc:none", "-cp", System.getProperty("java.class.path")), arguments)
                 .toArray(String[]::new);
-        assertEquals(0, ToolProvider.getSystemJavaCompiler().run(null, null, null, arguments));
-        load(classes.toUri().toURL());
+        assertEquals(0, ToolProvider.getSystemJavaCompiler().run(null, null, null, all));
     }
 
     private Object registry() throws Exception {
@@ -189,7 +191,10 @@ class CamelToolsTest {
         if (tag == null) {
             registry().getClass().getMethod(method, spec.getClass()).invoke(registry(), spec);
         } else {
-            registry().getClass().getMethod(method, String.class, spec.getClass()).invoke(registry(), tag, spec);
+            registry()
+                    .getClass()
+                    .getMethod(method, String.class, spec.getClass())
+                    .invoke(registry(), tag, spec);
         }
     }
 
@@ -231,7 +236,10 @@ class CamelToolsTest {
                                 + exchange.getMessage().getBody()));
         call("put", "orders", find);
         call("put", "mail", find);
-        call("putDefault", null, spec("any", null, exchange -> exchange.getMessage().setBody("any")));
+        call(
+                "putDefault",
+                null,
+                spec("any", null, exchange -> exchange.getMessage().setBody("any")));
         call("put", "mail", spec("send", null, exchange -> exchange.getMessage().setBody("sent")));
         var answer = post("/step", "Do it.");
         var script = engine.next();
@@ -262,7 +270,10 @@ class CamelToolsTest {
     @Test
     void clientsNameOnlyTheTagsThatAreAllowed() throws Exception {
         loadStandIn();
-        call("put", "orders", spec("find", null, exchange -> exchange.getMessage().setBody("found")));
+        call(
+                "put",
+                "orders",
+                spec("find", null, exchange -> exchange.getMessage().setBody("found")));
         call("put", "mail", spec("send", null, exchange -> exchange.getMessage().setBody("sent")));
         var chat = "{'messages':[{'role':'user','content':'a'}],'tools':[{'type':'route','tags':['%s']}]}";
         var answer = post("/v1/chat/completions", chat.formatted("orders"));
@@ -281,17 +292,23 @@ class CamelToolsTest {
             call("put", "orders", spec("wrong", "{\"type\":\"object\",\"not\":{}}", _ -> {}));
             assertEquals("Error: there is no tool wrong.", resultOf("wrong", "{}"));
             assertEquals("Error: there is no tool wrong.", resultOf("wrong", "{}"));
-            assertEquals(1, log.with("the tool wrong of camel-ai-tool is not offered").size());
+            assertEquals(
+                    1,
+                    log.with("the tool wrong of camel-ai-tool is not offered").size());
         }
     }
 
     @Test
     void twoToolsOfOneNameAreNotOfferedTogether() throws Exception {
         loadStandIn();
-        call("put", "orders", spec("own", null, exchange -> exchange.getMessage().setBody("other")));
+        call(
+                "put",
+                "orders",
+                spec("own", null, exchange -> exchange.getMessage().setBody("other")));
         assertEquals(500, post("/step", "Do it.").join().statusCode());
-        var tools =
-                worker.context().getComponent("llm-tool", LlmToolComponent.class).tools();
+        var tools = worker.context()
+                .getComponent("llm-tool", LlmToolComponent.class)
+                .tools();
         var message = assertThrows(IllegalStateException.class, () -> tools.ofStep(List.of("orders")))
                 .getMessage();
         assertTrue(String.valueOf(message).startsWith("two routes are the tool own: own and route-of-own;"), message);
@@ -301,14 +318,8 @@ class CamelToolsTest {
 
     @Test
     void aModuleOfAnotherFormIsLeftAlone() throws Exception {
-        var sources = Files.createDirectories(classes.resolve("src"));
-        var file = Files.writeString(
-                sources.resolve("AiToolRegistry.java"),
-                "package " + PACKAGE.substring(0, PACKAGE.length() - 1) + "; public class AiToolRegistry {}");
-        assertEquals(
-                0,
-                ToolProvider.getSystemJavaCompiler()
-                        .run(null, null, null, "-d", classes.toString(), "-proc:none", file.toString()));
+        var file = Files.writeString(classes.resolve("AiToolRegistry.java"), HEAD + "public class AiToolRegistry {}");
+        compile(Stream.of("-d", classes.toString(), file.toString()));
         load(classes.toUri().toURL());
         try (var log = new LogLines(CamelTools.class.getName())) {
             assertEquals("own", resultOf("own", "{}"));

@@ -25,7 +25,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// A client that leaves while a route runs that the model has called: the route is interrupted, and nothing is generated
+/// A client that leaves while a route runs that the model has called: the route is interrupted, and nothing is
+/// generated
 /// any more.
 @Timeout(60)
 class ToolLeavingTest {
@@ -133,7 +134,9 @@ class ToolLeavingTest {
     }
 
     private void callLocally(String tool) throws Exception {
-        local.next().emit(new AnswerPart.CallStart(0, "c", tool), new AnswerPart.CallArguments(0, "{}")).finish(FinishReason.TOOL_CALLS);
+        local.next()
+                .emit(new AnswerPart.CallStart(0, "c", tool), new AnswerPart.CallArguments(0, "{}"))
+                .finish(FinishReason.TOOL_CALLS);
     }
 
     /// @param exchanges those that still run: of a route that cannot be interrupted
