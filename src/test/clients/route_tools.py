@@ -44,16 +44,21 @@ def named(tool):
 
 
 def forced(tag, tool, question):
-    """A small real model must call, whatever it would rather do."""
-    answer = real.chat.completions.create(
-        model=MODEL,
-        messages=[{"role": "user", "content": question}],
-        tools=routes(tag),
-        tool_choice=named(tool),
-        parallel_tool_calls=False,
-        max_tokens=60,
-        temperature=0,
-    )
+    """A small real model must call, whatever it would rather do. It may not know when to stop calling."""
+    try:
+        answer = real.chat.completions.create(
+            model=MODEL,
+            messages=[{"role": "user", "content": question}],
+            tools=routes(tag),
+            tool_choice=named(tool),
+            parallel_tool_calls=False,
+            max_tokens=200,
+            temperature=0,
+        )
+    except openai.InternalServerError as e:
+        check(e.status_code == 502 and "still calls tools after 8 rounds" in e.message, f"{tool}: {e}")
+        print(f"{tool}: {e.message}")
+        return
     choice = answer.choices[0]
     check(choice.finish_reason in ("stop", "length") and not choice.message.tool_calls, f"{tool}: {answer}")
     print(f"{tool}: {choice.message.content!r}")
@@ -76,7 +81,7 @@ threading.Thread(
 
 forced("customers", "findCustomer", "Where does Ann Lee live?")
 forced("orders", "findOrder", "Where is order 7?")
-check(len(asked) == 1 and asked[0].removeprefix("/orders/").lstrip("-").isdigit(), f"the HTTP service was asked {asked}")
+check(asked and asked[0].removeprefix("/orders/").lstrip("-").isdigit(), f"the HTTP service was asked {asked}")
 
 rows = scripted_call("customers", "findCustomer", {"name": "ann lee"})
 check(rows == [{"name": "Ann Lee", "city": "Ljubljana", "orders": 3}], f"rows: {rows}")
