@@ -9,6 +9,7 @@ import dev.llmworker.serving.request.SamplingFields;
 import dev.llmworker.serving.request.UnsupportedFields;
 import dev.llmworker.serving.request.WireFormat;
 import dev.llmworker.serving.wire.Json;
+import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.text.chat.ToolChoice;
@@ -40,6 +41,7 @@ record MessageRequest(GenerationRequest generation, int maxTokens, Thinking thin
     // Fields that OpenAI's API has for what this one has by other names.
     private static final String OTHER_LIMIT = "max_completion_tokens";
     private static final String PARALLEL = "parallel_tool_calls";
+    private static final String THREAD = "thread";
 
     /// Where Anthropic's scale of effort goes on, templates know none higher.
     private static final Map<String, String> EFFORTS =
@@ -93,6 +95,14 @@ record MessageRequest(GenerationRequest generation, int maxTokens, Thinking thin
     private static RequestFields checked(Map<?, ?> body) {
         var fields = new RequestFields(body);
         UnsupportedFields.refuse(fields, false, SUPPORTED);
+        if (!UnsupportedFields.asksForNothing(body.get(THREAD))) {
+            throw new RequestException(new JsonError(
+                    400,
+                    JsonError.NO_THREADS,
+                    "thread is not supported; send the whole conversation in messages",
+                    0,
+                    THREAD));
+        }
         if (fields.has(OTHER_LIMIT)) {
             throw RequestException.invalid(OTHER_LIMIT, "max_completion_tokens is not supported; send max_tokens");
         }

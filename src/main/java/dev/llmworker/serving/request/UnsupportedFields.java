@@ -30,6 +30,7 @@ public final class UnsupportedFields {
                     response_fields post_sampling_probs timings_per_token return_progress lora lora_path
                     custom_logit_processor thinking_forced_open logprobs reasoning thinking
                     system stop_sequences output_config output_format container context_management mcp_servers fallbacks
+                    compaction
                     thinking_token_budget max_reasoning_tokens input_prefix input_suffix input_extra"""),
             new Group(List.of(true), """
                     add_generation_prompt skip_special_tokens spaces_between_special_tokens detokenize

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.wire;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +17,10 @@ enum ErrorFormat {
             // By these words its clients know that a shorter prompt would do.
             var isTooLong = error.code().equals("context_exceeded");
             said.put("message", isTooLong ? "prompt is too long: " + error.message() : error.message());
+            if (error.code().equals(JsonError.NO_THREADS)) {
+                // Its clients then send the whole conversation.
+                said.put("details", Map.of("error_code", error.code(), "unsupported", List.of("thread")));
+            }
             var fields = new LinkedHashMap<String, Object>();
             fields.put("type", "error");
             fields.put("error", said);

@@ -28,6 +28,8 @@ public record JsonError(
         int retryAfterSeconds,
         @Nullable String parameter) {
     public static final String CONTENT_TYPE = "application/json";
+    /// The code of a request of Anthropic's API that wants the worker to hold its conversation.
+    public static final String NO_THREADS = "thread_unsupported_request";
 
     private static final int LOADING_RETRY_SECONDS = 5;
     private static final int OVERLOADED_RETRY_SECONDS = 1;

@@ -101,6 +101,18 @@ class MessageErrorsTest {
         assertError(500, "api_error", "the worker failed", post(MESSAGES, HI + "}"));
     }
 
+    /// Clients know by the details that they have to send the whole conversation.
+    @Test
+    void aConversationThatTheWorkerWouldHoldIsRefused() throws Exception {
+        var answer = post(MESSAGES, HI + ",\"thread\":{\"type\":\"create\"}}");
+        assertEquals(400, answer.statusCode());
+        assertEquals(
+                Events.json("{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":"
+                        + "\"thread is not supported; send the whole conversation in messages\",\"details\":"
+                        + "{\"error_code\":\"thread_unsupported_request\",\"unsupported\":[\"thread\"]}}}"),
+                Events.json(answer.body()));
+    }
+
     @Test
     void aFailureInAStreamIsAnEvent() throws Exception {
         var answer = CompletableFuture.supplyAsync(() -> {

@@ -89,6 +89,7 @@ class UnsupportedFieldsTest {
             "'output_format':{'type':'json_schema'}",
             "'context_management':{'edits':[{'type':'compact_20260112'}]}",
             "'container':'x'",
+            "'compaction':{'instructions':'x'}",
             "'mcp_servers':[{'url':'x'}]",
             "'fallbacks':[{'model':'x'}]");
     /// What an API has itself.
