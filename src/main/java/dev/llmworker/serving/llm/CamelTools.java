@@ -114,13 +114,14 @@ public final class CamelTools implements Supplier<List<RouteTool>>, CamelContext
     /// The tools that are there now.
     @Override
     public synchronized List<RouteTool> get() {
-        if (context == null) {
+        var camel = context;
+        if (camel == null) {
             return List.of();
         }
         if (api == null) {
-            api = Api.of(context);
+            api = Api.of(camel);
         }
-        return api.map(found -> tools(found, context)).orElse(List.of());
+        return api.map(found -> tools(found, camel)).orElse(List.of());
     }
 
     private List<RouteTool> tools(Api found, CamelContext context) {

@@ -139,18 +139,20 @@ public final class StrictJson {
         if (!memory.take(copiesBytes)) {
             throw new RequestException(JsonError.overBudget(memory, sentBytes + copiesBytes));
         }
-        var value = parse(text, what, parser -> new JsonTree(parser, memory, sentBytes, isRead).whole());
-        if (value instanceof Map<?, ?> object) {
-            return object;
-        }
-        throw notJson(what + " is " + kind(value) + "; it must be a JSON object");
+        return StrictJson.<Map<?, ?>>parse(text, what, parser -> {
+            var value = new JsonTree(parser, memory, sentBytes, isRead).whole();
+            if (value instanceof Map<?, ?> object) {
+                return object;
+            }
+            throw notJson(what + " is " + kind(value) + "; it must be a JSON object");
+        });
     }
 
-    private interface Reader<T extends @Nullable Object> {
+    private interface Reader<T> {
         T read(JsonParser parser) throws IOException;
     }
 
-    private static <T extends @Nullable Object> T parse(String text, String what, Reader<T> reader) {
+    private static <T> T parse(String text, String what, Reader<T> reader) {
         try (var parser = FACTORY.createParser(text)) {
             return reader.read(parser);
         } catch (StreamConstraintsException _) {
