@@ -1,9 +1,11 @@
 package dev.llmworker.constraint;
 
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -31,13 +33,11 @@ final class Automaton {
             this.below = below;
             this.isBottom = isBottom;
             var deepest = 0;
-            var code = Arrays.hashCode(frames) * 31 + Boolean.hashCode(isBottom);
             for (var stack : below) {
                 deepest = Math.max(deepest, stack.depth);
-                code = code * 31 + System.identityHashCode(stack);
             }
             depth = deepest + 1;
-            hash = code;
+            hash = (Arrays.hashCode(frames) * 31 + Arrays.hashCode(below)) * 31 + Boolean.hashCode(isBottom);
         }
 
         @Override
@@ -45,18 +45,18 @@ final class Automaton {
             return hash;
         }
 
-        /// What is below has been made unique, so it is compared by identity.
         @Override
         public boolean equals(@Nullable Object other) {
-            if (!(other instanceof Stack stack) || hash != stack.hash || isBottom != stack.isBottom) {
-                return false;
-            }
-            for (var i = 0; i < below.length && i < stack.below.length; i++) {
-                if (below[i] != stack.below[i]) {
-                    return false;
-                }
-            }
-            return Arrays.equals(frames, stack.frames);
+            return other instanceof Stack stack
+                    && hash == stack.hash
+                    && isBottom == stack.isBottom
+                    && Arrays.equals(frames, stack.frames)
+                    && areSame(below, stack.below);
+        }
+
+        /// Stacks that others refer to have been made unique, so they are compared by identity.
+        static boolean areSame(Object[] some, Object[] others) {
+            return Arrays.equals(some, others, (one, other) -> one == other ? 0 : 1);
         }
     }
 
@@ -79,11 +79,7 @@ final class Automaton {
             this.stacks = stacks;
             this.accepts = accepts;
             this.epoch = epoch;
-            var code = Arrays.hashCode(places) * 31 + Boolean.hashCode(accepts);
-            for (var stack : stacks) {
-                code = code * 31 + System.identityHashCode(stack);
-            }
-            hash = code;
+            hash = (Arrays.hashCode(places) * 31 + Arrays.hashCode(stacks)) * 31 + Boolean.hashCode(accepts);
         }
 
         /// Whether the mask is known. Any thread may ask: a mask does not change once it is there, and it holds even if
@@ -112,15 +108,11 @@ final class Automaton {
 
         @Override
         public boolean equals(@Nullable Object other) {
-            if (!(other instanceof State state) || hash != state.hash || accepts != state.accepts) {
-                return false;
-            }
-            for (var i = 0; i < stacks.length && i < state.stacks.length; i++) {
-                if (stacks[i] != state.stacks[i]) {
-                    return false;
-                }
-            }
-            return Arrays.equals(places, state.places);
+            return other instanceof State state
+                    && hash == state.hash
+                    && accepts == state.accepts
+                    && Arrays.equals(places, state.places)
+                    && Stack.areSame(stacks, state.stacks);
         }
     }
 
@@ -165,8 +157,8 @@ final class Automaton {
     private static final State[] NONE = {};
     private static final int MAX_AFTER_PLAIN = 16;
     private static final int STATE_BYTES = 250;
-    /// Any byte that begins a plain character.
-    private static final long[] PLAIN_STARTS = plainStarts();
+    /// The bytes of plain characters: for each sequence a low and a high byte for each byte of the character.
+    private static final List<int[]> PLAIN_SEQUENCES = plainSequences();
 
     private final Grammar grammar;
     private final TokenTrie tokens;
@@ -195,14 +187,10 @@ final class Automaton {
         dead = new State(new int[0], new Stack[0], false, 0);
     }
 
-    private static long[] plainStarts() {
-        var set = new long[4];
-        for (var b = 0; b < 256; b++) {
-            if (b < 0x80 ? TokenTrie.isPlain(b) : b >= 0xC2 && b <= 0xF4) {
-                set[b >> 6] |= 1L << b;
-            }
-        }
-        return set;
+    private static List<int[]> plainSequences() {
+        var found = new ArrayList<int[]>();
+        Utf8.sequences(JsonGrammar.PLAIN, found::add);
+        return found;
     }
 
     State start() {
@@ -562,45 +550,24 @@ final class Automaton {
     }
 
     private State[] findAfterPlain(State state) {
-        for (var i = 0; i < 4; i++) {
-            if ((state.allowed[i] & PLAIN_STARTS[i]) != PLAIN_STARTS[i]) {
-                return NONE;
-            }
+        if (PLAIN_SEQUENCES.stream().anyMatch(bounds -> !state.allows(bounds[0]))) {
+            return NONE;
         }
         var found = new LinkedHashSet<State>();
-        for (var b = ' '; b < 0x7F; b++) {
-            if (TokenTrie.isPlain(b) && !addSteps(state, b, b, found)) {
-                return NONE;
-            }
-        }
-        var complete = after(state, 0xC2, 0xDF, found, 0x80, 0xBF)
-                && after(state, 0xE0, 0xE0, found, 0xA0, 0xBF, 0x80, 0xBF)
-                && after(state, 0xE1, 0xEC, found, 0x80, 0xBF, 0x80, 0xBF)
-                && after(state, 0xED, 0xED, found, 0x80, 0x9F, 0x80, 0xBF)
-                && after(state, 0xEE, 0xEF, found, 0x80, 0xBF, 0x80, 0xBF)
-                && after(state, 0xF0, 0xF0, found, 0x90, 0xBF, 0x80, 0xBF, 0x80, 0xBF)
-                && after(state, 0xF1, 0xF3, found, 0x80, 0xBF, 0x80, 0xBF, 0x80, 0xBF)
-                && after(state, 0xF4, 0xF4, found, 0x80, 0x8F, 0x80, 0xBF, 0x80, 0xBF);
-        return complete && found.size() <= MAX_AFTER_PLAIN ? found.toArray(State[]::new) : NONE;
-    }
-
-    /// Adds the states after the characters of one form; false if one of them is not allowed.
-    private boolean after(State state, int low, int high, Set<State> found, int... continuation) {
-        Set<State> level = new LinkedHashSet<>();
-        if (!addSteps(state, low, high, level)) {
-            return false;
-        }
-        for (var i = 0; i < continuation.length; i += 2) {
-            var next = new LinkedHashSet<State>();
-            for (var one : level) {
-                if (!addSteps(one, continuation[i], continuation[i + 1], next)) {
-                    return false;
+        for (var bounds : PLAIN_SEQUENCES) {
+            Set<State> level = Set.of(state);
+            for (var i = 0; i < bounds.length; i += 2) {
+                var next = new LinkedHashSet<State>();
+                for (var one : level) {
+                    if (!addSteps(one, bounds[i], bounds[i + 1], next)) {
+                        return NONE;
+                    }
                 }
+                level = next;
             }
-            level = next;
+            found.addAll(level);
         }
-        found.addAll(level);
-        return true;
+        return found.size() <= MAX_AFTER_PLAIN ? found.toArray(State[]::new) : NONE;
     }
 
     private boolean addSteps(State state, int low, int high, Set<State> found) {

@@ -33,12 +33,9 @@ final class Dfa {
             };
         }
 
+        /// Whether a text may go on if the automata may, of which the second one alone may come to its end.
         boolean lives(boolean first, boolean second) {
-            return switch (this) {
-                case AND -> first && second;
-                case OR -> first || second;
-                case MINUS -> first;
-            };
+            return accepts(first, second) || accepts(first, false);
         }
     }
 

@@ -207,9 +207,7 @@ final class Grammar {
 
         /// Any one character of a set.
         void characters(int from, CodePoints set, int to) {
-            for (var i = 0; i < set.bounds().length; i += 2) {
-                Utf8.sequences(set.bounds()[i], set.bounds()[i + 1], bytes -> sequence(from, bytes, to));
-            }
+            Utf8.sequences(set, bytes -> sequence(from, bytes, to));
         }
 
         /// @param bounds the low and the high byte, for each byte of the character

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 /// The parts of JSON that all schemas share, added to a grammar when they are first needed.
 final class JsonGrammar {
     /// Characters that no string has to escape, but for the quotes of the other kind.
-    private static final CodePoints PLAIN = CodePoints.where(c -> c >= 0x80 || TokenTrie.isPlain(c));
+    static final CodePoints PLAIN = CodePoints.where(c -> c >= 0x80 || TokenTrie.isPlain(c));
     /// Characters of names without quotes: no mark of a notation.
     private static final Dfa BARE_NAMES = Regex.whole(new Work("$"), "[^<>\"':,{}\\s\\x00-\\x1f]{1,256}");
 
@@ -128,11 +128,16 @@ final class JsonGrammar {
         return to;
     }
 
+    /// A new node after a character and white space.
+    int after(int from, char mark) {
+        var after = grammar.node();
+        grammar.bytes(from, mark, mark, after);
+        return space(after);
+    }
+
     /// A new node after a colon or a comma, with white space around it.
     int mark(int from, char mark) {
-        var after = grammar.node();
-        grammar.bytes(space(from), mark, mark, after);
-        return space(after);
+        return after(space(from), mark);
     }
 
     /// Exactly this string, in quotes and escaped as JSON writers do it.
@@ -373,9 +378,7 @@ final class JsonGrammar {
     }
 
     private void object(int from, int to) {
-        var open = grammar.node();
-        grammar.bytes(from, '{', '{', open);
-        var pair = space(open);
+        var pair = after(from, '{');
         grammar.bytes(pair, '}', '}', to);
         // After a comma there is no closing bracket.
         var key = grammar.node();
@@ -386,9 +389,7 @@ final class JsonGrammar {
     }
 
     private void array(int from, int to) {
-        var open = grammar.node();
-        grammar.bytes(from, '[', '[', open);
-        var first = space(open);
+        var first = after(from, '[');
         grammar.bytes(first, ']', ']', to);
         var item = grammar.node();
         grammar.jump(first, item);

@@ -3,7 +3,6 @@ package dev.llmworker.constraint;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.llmworker.constraint.SchemaDocument.Place;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -95,10 +94,7 @@ final class JsonSchema {
     }
 
     private void literals(String path, List<JsonNode> values, int from, int to) {
-        var strings = values.stream()
-                .filter(JsonNode::isTextual)
-                .map(JsonNode::asText)
-                .toList();
+        var strings = Shape.texts(values);
         if (!strings.isEmpty()) {
             json.string(from, Dfa.literals(document.work(path), strings), to);
         }
@@ -110,17 +106,15 @@ final class JsonSchema {
         if (value.isTextual()) {
             json.quoted(from, value.asText(), to);
         } else if (value.isArray()) {
-            var items = new ArrayList<JsonNode>();
-            value.forEach(items::add);
-            var at = open(from, '[');
-            for (var i = 0; i < items.size(); i++) {
+            var at = json.after(from, '[');
+            for (var i = 0; i < value.size(); i++) {
                 var after = grammar.node();
-                literal(items.get(i), i == 0 ? at : json.mark(at, ','), after);
+                literal(value.get(i), i == 0 ? at : json.mark(at, ','), after);
                 at = after;
             }
-            grammar.bytes(items.isEmpty() ? at : json.space(at), ']', ']', to);
+            grammar.bytes(value.isEmpty() ? at : json.space(at), ']', ']', to);
         } else if (value.isObject()) {
-            var at = open(from, '{');
+            var at = json.after(from, '{');
             var isFirst = true;
             for (var field : value.properties()) {
                 var colon = grammar.node();
@@ -137,13 +131,6 @@ final class JsonSchema {
         }
     }
 
-    /// A new node after an opening bracket and white space.
-    private int open(int from, char bracket) {
-        var after = grammar.node();
-        grammar.bytes(from, bracket, bracket, after);
-        return json.space(after);
-    }
-
     private void string(Shape shape, int from, int to) {
         var texts = shape.strings();
         if (texts != null) {
@@ -157,7 +144,7 @@ final class JsonSchema {
         if (shape.minItems > shape.maxItems) {
             return;
         }
-        var at = open(from, '[');
+        var at = json.after(from, '[');
         if (shape.minItems == 0) {
             grammar.bytes(at, ']', ']', to);
         }
@@ -169,9 +156,7 @@ final class JsonSchema {
             if (i + 1 >= shape.minItems) {
                 grammar.bytes(next, ']', ']', to);
             }
-            var comma = grammar.node();
-            grammar.bytes(next, ',', ',', comma);
-            at = json.space(comma);
+            at = json.after(next, ',');
         }
         if (shape.maxItems > prefix) {
             var after = grammar.node();
@@ -238,7 +223,7 @@ final class JsonSchema {
             if (shape.minProperties > shape.maxProperties) {
                 return;
             }
-            var open = open(from, '{');
+            var open = json.after(from, '{');
             grammar.jump(open, before[0][0]);
             if (lastRequired < 0 && least == 0) {
                 grammar.bytes(open, '}', '}', to);

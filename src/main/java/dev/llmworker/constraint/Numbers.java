@@ -194,7 +194,7 @@ record Numbers(
 
         TreeMap<Integer, Read> step(Read read) {
             var found = new TreeMap<Integer, Read>();
-            if (read.part != Part.ZERO && (read.part == Part.START || read.part == Part.INTEGER)) {
+            if (read.part == Part.START || read.part == Part.INTEGER) {
                 for (var digit = 0; digit <= 9; digit++) {
                     found.put('0' + digit, integer(read, digit));
                 }

@@ -1,6 +1,7 @@
 package dev.llmworker.constraint;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -83,15 +84,11 @@ final class RegexParser {
 
     private boolean takes(String word) {
         var characters = word.codePoints().toArray();
-        if (at + characters.length > text.length) {
+        var end = Math.min(at + characters.length, text.length);
+        if (!Arrays.equals(text, at, end, characters, 0, characters.length)) {
             return false;
         }
-        for (var i = 0; i < characters.length; i++) {
-            if (text[at + i] != characters[i]) {
-                return false;
-            }
-        }
-        at += characters.length;
+        at = end;
         return true;
     }
 

@@ -195,12 +195,7 @@ final class SchemaDocument {
 
     /// A regular expression of the schema; the same one is compiled once.
     Dfa pattern(String path, String pattern) {
-        var known = patterns.get(pattern);
-        if (known == null) {
-            known = Regex.search(work.at(path), pattern);
-            patterns.put(pattern, known);
-        }
-        return known;
+        return patterns.computeIfAbsent(pattern, _ -> Regex.search(work.at(path), pattern));
     }
 
     /// The ways in which schemas can hold together: in each, all its schemas hold, and none has branches any

@@ -372,7 +372,7 @@ final class Shape {
 
     private Dfa allowedNames() {
         if (allowedNames == null) {
-            allowedNames = strings(propertyNames());
+            allowedNames = strings(document, work(), propertyNames());
         }
         return allowedNames;
     }
@@ -433,10 +433,6 @@ final class Shape {
         return names.combine(work(), Dfa.Operation.MINUS, Dfa.literals(work(), names()));
     }
 
-    private Dfa strings(List<Place> schemas) {
-        return strings(document, work(), schemas);
-    }
-
     /// The strings that schemas allow.
     static Dfa strings(SchemaDocument document, Work work, List<Place> schemas) {
         var all = Dfa.literals(work, List.of());
@@ -448,16 +444,18 @@ final class Shape {
             var values = shape.values();
             var strings = shape.strings();
             var own = values != null
-                    ? Dfa.literals(
-                            work,
-                            values.stream()
-                                    .filter(JsonNode::isTextual)
-                                    .map(JsonNode::asText)
-                                    .toList())
+                    ? Dfa.literals(work, texts(values))
                     : strings != null ? strings : Dfa.length(work, shape.minLength, shape.maxLength);
             all = all.combine(work, Dfa.Operation.OR, own);
         }
         return all;
+    }
+
+    static List<String> texts(List<JsonNode> values) {
+        return values.stream()
+                .filter(JsonNode::isTextual)
+                .map(JsonNode::asText)
+                .toList();
     }
 
     private boolean matches(JsonNode value, List<Place> schemas) {

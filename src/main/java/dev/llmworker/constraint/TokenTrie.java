@@ -1,5 +1,6 @@
 package dev.llmworker.constraint;
 
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Collection;
@@ -166,29 +167,10 @@ public final class TokenTrie {
 
     /// The characters of a plain token; -1 if it is not plain.
     private int plainLength(int id) {
-        var count = 0;
-        for (var at = offsets[id]; at < offsets[id + 1]; count++) {
-            var first = text[at] & 0xFF;
-            var length =
-                    first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
-            if (length == 0 || at + length > offsets[id + 1] || length == 1 && !isPlain(first)) {
-                return -1;
-            }
-            for (var i = 1; i < length; i++) {
-                if ((text[at + i] & 0xC0) != 0x80) {
-                    return -1;
-                }
-            }
-            var second = length == 1 ? 0 : text[at + 1] & 0xFF;
-            if (first == 0xE0 && second < 0xA0
-                    || first == 0xED && second > 0x9F
-                    || first == 0xF0 && second < 0x90
-                    || first == 0xF4 && second > 0x8F) {
-                return -1;
-            }
-            at += length;
-        }
-        return count;
+        var token = new String(text, offsets[id], offsets[id + 1] - offsets[id], StandardCharsets.UTF_8);
+        // Malformed bytes become U+FFFD.
+        var isPlain = token.chars().allMatch(c -> c < 0x80 ? isPlain(c) : c != 0xFFFD);
+        return isPlain ? token.codePointCount(0, token.length()) : -1;
     }
 
     /// Whether an ASCII character is itself in a JSON string.
@@ -212,10 +194,6 @@ public final class TokenTrie {
             level--;
         }
         return level;
-    }
-
-    Trie all() {
-        return tries[0];
     }
 
     int next(int token) {

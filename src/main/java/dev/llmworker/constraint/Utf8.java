@@ -1,5 +1,6 @@
 package dev.llmworker.constraint;
 
+import java.nio.charset.StandardCharsets;
 import java.util.function.Consumer;
 
 /// Code points as the bytes of UTF-8.
@@ -9,19 +10,19 @@ final class Utf8 {
 
     private Utf8() {}
 
-    /// The sequences of byte ranges that make up a range of code points, as pairs of a low and a high byte.
-    static void sequences(int low, int high, Consumer<int[]> sequence) {
+    /// The sequences of byte ranges that make up a set of code points, as pairs of a low and a high byte.
+    static void sequences(CodePoints set, Consumer<int[]> sequence) {
+        for (var i = 0; i < set.bounds().length; i += 2) {
+            sequences(set.bounds()[i], set.bounds()[i + 1], sequence);
+        }
+    }
+
+    private static void sequences(int low, int high, Consumer<int[]> sequence) {
         var from = low;
         for (var last : LAST) {
-            if (from <= last) {
-                var to = Math.min(high, last);
-                if (from <= to) {
-                    split(from, to, sequence);
-                    from = to + 1;
-                }
-                if (from > high) {
-                    return;
-                }
+            if (from <= Math.min(high, last)) {
+                split(from, Math.min(high, last), sequence);
+                from = last + 1;
             }
         }
     }
@@ -43,26 +44,13 @@ final class Utf8 {
                 }
             }
         }
-        var first = encode(low);
-        var last = encode(high);
+        var first = Character.toString(low).getBytes(StandardCharsets.UTF_8);
+        var last = Character.toString(high).getBytes(StandardCharsets.UTF_8);
         var bounds = new int[2 * first.length];
         for (var i = 0; i < first.length; i++) {
-            bounds[2 * i] = first[i];
-            bounds[2 * i + 1] = last[i];
+            bounds[2 * i] = first[i] & 0xFF;
+            bounds[2 * i + 1] = last[i] & 0xFF;
         }
         sequence.accept(bounds);
-    }
-
-    private static int[] encode(int c) {
-        if (c <= LAST[0]) {
-            return new int[] {c};
-        }
-        if (c <= LAST[1]) {
-            return new int[] {0xC0 | c >> 6, 0x80 | c & 0x3F};
-        }
-        if (c <= LAST[2]) {
-            return new int[] {0xE0 | c >> 12, 0x80 | c >> 6 & 0x3F, 0x80 | c & 0x3F};
-        }
-        return new int[] {0xF0 | c >> 18, 0x80 | c >> 12 & 0x3F, 0x80 | c >> 6 & 0x3F, 0x80 | c & 0x3F};
     }
 }
