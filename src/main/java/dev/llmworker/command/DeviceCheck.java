@@ -105,7 +105,7 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
                 reference.description().contextLength(),
                 language.decoder().description().contextLength());
         return PROMPTS.stream()
-                .map(text -> language.prompts().encodeRaw(text))
+                .map(text -> language.prompts().encodeRaw(text, Integer.MAX_VALUE))
                 .map(ids -> Arrays.copyOf(ids, Math.min(ids.length, context - ReferenceRun.STEPS)))
                 .toList();
     }

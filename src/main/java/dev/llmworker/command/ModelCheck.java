@@ -105,7 +105,7 @@ public final class ModelCheck {
             return "none; prompts go to the model as they are";
         }
         try {
-            var rendered = template.render(List.of(ChatMessage.user("Hello")), true);
+            var rendered = template.render(List.of(ChatMessage.user("Hello")), List.of(), Map.of());
             return "a user's Hello becomes " + rendered.replace("\n", "\\n");
         } catch (IllegalArgumentException e) {
             return "usable, but not for a user's message alone: " + e.getMessage();

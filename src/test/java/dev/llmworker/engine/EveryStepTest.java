@@ -78,7 +78,7 @@ class EveryStepTest {
                 return super.encodeText(text);
             }
         };
-        ChatTemplate template = (_, _) -> {
+        ChatTemplate template = (_, _, _) -> {
             step();
             return "hello";
         };

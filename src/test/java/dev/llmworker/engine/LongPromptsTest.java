@@ -31,6 +31,7 @@ import java.lang.ref.WeakReference;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -271,7 +272,7 @@ class LongPromptsTest {
         var tokenizer = new LetterTokenizer();
         var template = new ChatTemplate() {
             @Override
-            public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
+            public String render(List<ChatMessage> messages, List<Tool> tools, Map<String, ?> variables) {
                 begun.release();
                 assertFalse(Thread.currentThread().isVirtual());
                 endless();

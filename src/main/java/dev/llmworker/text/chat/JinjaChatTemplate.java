@@ -107,20 +107,6 @@ public final class JinjaChatTemplate implements ChatTemplate {
             return new Traits(
                     needsAll, inParts, hasSystem, toolVariable, how, noContent, hasResults, hasShortIds, reasoningKey, forms);
         }
-
-        Traits with(ChatForms found) {
-            return new Traits(
-                    needsAll,
-                    inParts,
-                    hasSystem,
-                    toolVariable,
-                    calls,
-                    needsNoContent,
-                    hasResults,
-                    hasShortIds,
-                    reasoningKey,
-                    found);
-        }
     }
 
     private final JinjaTemplate template;
@@ -224,7 +210,7 @@ public final class JinjaChatTemplate implements ChatTemplate {
             var messages = new ArrayList<ChatMessage>();
             roles.forEach(role -> messages.add(new ChatMessage(role, "probe" + messages.size())));
             try {
-                var text = rendered(messages, true);
+                var text = rendered(messages, List.of(), Map.of());
                 var found = (int) messages.stream()
                         .filter(message -> text.contains(message.content()))
                         .count();
@@ -232,7 +218,7 @@ public final class JinjaChatTemplate implements ChatTemplate {
                 written += found;
                 complete &= found == roles.size();
             } catch (JinjaException e) {
-                if (!e.raisedByTemplate()) {
+                if (e.kind() != JinjaException.Kind.RAISED) {
                     faults.add(e);
                     complete = false;
                 }
@@ -357,7 +343,7 @@ public final class JinjaChatTemplate implements ChatTemplate {
     /// What the template makes of a conversation with a tool; empty if it fails.
     private String probed(List<ChatMessage> messages) {
         try {
-            return rendered(messages, List.of(PROBE_TOOL), true, Map.of());
+            return rendered(messages, List.of(PROBE_TOOL), Map.of());
         } catch (JinjaException | IllegalArgumentException _) {
             return "";
         }
@@ -376,31 +362,10 @@ public final class JinjaChatTemplate implements ChatTemplate {
     // --- rendering
 
     @Override
-    public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
-        return render(messages, addGenerationPrompt, Map.of());
-    }
-
-    @Override
-    public String render(
-            List<ChatMessage> messages,
-            boolean addGenerationPrompt,
-            Map<String, ? extends @Nullable Object> variables) {
-        return render(messages, List.of(), addGenerationPrompt, variables);
-    }
-
-    @Override
     public String render(
             List<ChatMessage> messages, List<Tool> tools, Map<String, ? extends @Nullable Object> variables) {
-        return render(messages, tools, true, variables);
-    }
-
-    private String render(
-            List<ChatMessage> messages,
-            List<Tool> tools,
-            boolean addGenerationPrompt,
-            Map<String, ? extends @Nullable Object> variables) {
         try {
-            return rendered(messages, tools, addGenerationPrompt, variables);
+            return rendered(messages, tools, variables);
         } catch (JinjaException e) {
             // It has rendered messages before, so what goes wrong comes from this request.
             throw switch (e.kind()) {
@@ -419,15 +384,8 @@ public final class JinjaChatTemplate implements ChatTemplate {
         }
     }
 
-    private String rendered(List<ChatMessage> messages, boolean addGenerationPrompt) {
-        return rendered(messages, List.of(), addGenerationPrompt, Map.of());
-    }
-
     private String rendered(
-            List<ChatMessage> messages,
-            List<Tool> tools,
-            boolean addGenerationPrompt,
-            Map<String, ? extends @Nullable Object> variables) {
+            List<ChatMessage> messages, List<Tool> tools, Map<String, ? extends @Nullable Object> variables) {
         var all = new LinkedHashMap<String, @Nullable Object>(traits.needsAll ? NO_TEXTS : Map.of());
         all.putAll(variables);
         all.putAll(specialTokens);
@@ -439,7 +397,7 @@ public final class JinjaChatTemplate implements ChatTemplate {
                     tools.stream().map(JinjaChatTemplate::function).toList());
         }
         all.put("documents", traits.needsAll ? List.of() : null);
-        all.put("add_generation_prompt", addGenerationPrompt);
+        all.put("add_generation_prompt", true);
         return template.render(all);
     }
 

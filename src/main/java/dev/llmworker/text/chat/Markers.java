@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /// The markers of a format in the tokens of one model. In one model `<tool_call>` is text, in another it is a control
 /// token, which has none. Here a control token is one character that no text has, so that nobody can forge it, and a
@@ -17,16 +18,14 @@ final class Markers {
     private static final char FIRST = '\uFDD0';
 
     private static final char LAST = '\uFDEF';
-    private static final char REPLACEMENT = '\uFFFD';
+    private static final Pattern CONTROL = Pattern.compile("[" + FIRST + "-" + LAST + "]");
 
-    private final Map<String, Integer> controls;
     private final TokenNames names;
     private final Map<Integer, Character> byToken = new HashMap<>();
     private final List<Integer> tokens = new ArrayList<>();
 
     /// @param controls the ids of the model's control tokens, by name
     Markers(Map<String, Integer> controls) {
-        this.controls = controls;
         names = new TokenNames(controls);
     }
 
@@ -59,25 +58,12 @@ final class Markers {
 
     /// A generated text, without characters that stand for control tokens.
     static String plain(String text) {
-        for (var i = 0; i < text.length(); i++) {
-            if (isControl(text.charAt(i))) {
-                var plain = new StringBuilder(text);
-                for (; i < text.length(); i++) {
-                    if (isControl(text.charAt(i))) {
-                        plain.setCharAt(i, REPLACEMENT);
-                    }
-                }
-                return plain.toString();
-            }
-        }
-        return text;
+        return CONTROL.matcher(text).replaceAll("\uFFFD");
     }
 
     /// A text with the names of its control tokens left out.
     static String withoutControls(String bound) {
-        var text = new StringBuilder();
-        bound.chars().filter(c -> !isControl((char) c)).forEach(c -> text.append((char) c));
-        return text.toString();
+        return CONTROL.matcher(bound).replaceAll("");
     }
 
     private static boolean isControl(char c) {
@@ -101,10 +87,5 @@ final class Markers {
             parts.add(Expression.literal(bound.substring(from)));
         }
         return parts.size() == 1 ? parts.getFirst() : new Expression.Sequence(parts);
-    }
-
-    /// Whether the model has a control token of this name.
-    boolean isControl(String name) {
-        return controls.containsKey(name);
     }
 }

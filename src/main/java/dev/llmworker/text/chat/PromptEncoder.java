@@ -83,29 +83,12 @@ public final class PromptEncoder {
         return template != null;
     }
 
-    /// The prompt for the assistant's next turn.
-    ///
-    /// @throws IllegalArgumentException if the template rejects the messages, or they contain all marks
-    public int[] encode(List<ChatMessage> messages) {
-        return encode(messages, Integer.MAX_VALUE);
-    }
-
-    /// Like [#encode(List)], with a limit.
+    /// The prompt for the assistant's next turn. Texts of tools and variables are plain text, like those of messages.
     ///
     /// @param mostTokens the limit
+    /// @throws IllegalArgumentException if the template rejects the messages, or they contain all marks
     /// @throws PromptTooLongException if the prompt certainly exceeds the limit; this check comes before encoding
     ///     and does not find all such prompts
-    public int[] encode(List<ChatMessage> messages, int mostTokens) {
-        return encode(messages, Map.of(), mostTokens);
-    }
-
-    /// Like [#encode(List, int)], with more variables for the template. Texts in them are plain text, like those of
-    /// messages.
-    public int[] encode(List<ChatMessage> messages, Map<String, ? extends @Nullable Object> variables, int mostTokens) {
-        return encode(messages, List.of(), variables, mostTokens).ids();
-    }
-
-    /// Like [#encode(List, Map, int)], with tools that the model may call. Their texts are plain text too.
     public Conversation encode(
             List<ChatMessage> messages,
             List<Tool> tools,
@@ -166,12 +149,7 @@ public final class PromptEncoder {
         return marked.indexOf(mark) < 0 ? json : marked;
     }
 
-    /// A raw prompt; names of control tokens in it become those tokens.
-    public int[] encodeRaw(String text) {
-        return encodeRaw(text, Integer.MAX_VALUE);
-    }
-
-    /// Like [#encodeRaw(String)], with the limit of [#encode(List, int)].
+    /// A raw prompt, with the limit of [#encode]; names of control tokens in it become those tokens.
     public int[] encodeRaw(String text, int mostTokens) {
         check(text, NO_MARK, mostTokens);
         var begun = begun(tokenizer.encodeWithControlTokens(text));

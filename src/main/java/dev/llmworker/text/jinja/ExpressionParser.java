@@ -22,7 +22,7 @@ final class ExpressionParser {
     private static final Expression NONE = literal(None.NONE);
     private static final Expression NO_ELSE =
             literal(new Undefined("the inline if-expression evaluated to false and no else section was defined."));
-    private static final Map<String, Object> CONSTANTS =
+    static final Map<String, Object> CONSTANTS =
             Map.of("true", true, "True", true, "false", false, "False", false, "none", None.NONE, "None", None.NONE);
     private static final Set<String> RELATIONS = Set.of("==", "!=", "<", "<=", ">", ">=", "in");
     /// Operators of two operands, from the loosest to the tightest.

@@ -69,10 +69,4 @@ public final class JinjaException extends RuntimeException {
     public Kind kind() {
         return kind;
     }
-
-    /// Whether the template refused its input with `raise_exception`. Then [#reason()] is the template's own message.
-    /// Otherwise the template has a fault or reached a limit.
-    public boolean raisedByTemplate() {
-        return kind == Kind.RAISED;
-    }
 }

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// How values are written: Python's `str()`, `repr()` and `json.dumps()`.
@@ -204,12 +205,7 @@ final class Printing {
         if (style.json()) {
             boolean escaped = character < ' ' || style.asciiOnly() && character > '~';
             return escaped
-                    ? String.join(
-                            "",
-                            Character.toString(character)
-                                    .chars()
-                                    .mapToObj(Printing::unit)
-                                    .toList())
+                    ? Character.toString(character).chars().mapToObj(Printing::unit).collect(Collectors.joining())
                     : null;
         }
         if (isPrintable(character)) {

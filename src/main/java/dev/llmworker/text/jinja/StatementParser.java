@@ -15,8 +15,6 @@ import org.jspecify.annotations.Nullable;
 
 /// Parses a template's statements, and the names and namespace attributes that they set.
 final class StatementParser {
-    private static final Set<String> CONSTANTS = Set.of("true", "false", "none", "True", "False", "None");
-
     private final Tokens tokens;
     private final ExpressionParser expressions;
     private int loops;
@@ -247,7 +245,7 @@ final class StatementParser {
     /// The name of a macro, parameter or variable that is set.
     private String name() {
         var name = tokens.expect(Kind.NAME);
-        if (name.isOneOf(CONSTANTS)) {
+        if (name.isOneOf(ExpressionParser.CONSTANTS.keySet())) {
             throw JinjaException.at(name.line(), "can't assign to '" + name.text() + "'");
         }
         return name.text();

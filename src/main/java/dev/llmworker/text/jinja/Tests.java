@@ -11,30 +11,20 @@ import java.util.Map;
 
 /// The tests that chat templates use after `is`, by name.
 final class Tests {
-    /// Tests that compare with their argument.
-    private static final Map<String, String> RELATIONS = Map.ofEntries(
-            Map.entry("in", "in"),
-            Map.entry("==", "=="),
-            Map.entry("eq", "=="),
-            Map.entry("equalto", "=="),
-            Map.entry("!=", "!="),
-            Map.entry("ne", "!="),
-            Map.entry("<", "<"),
-            Map.entry("lt", "<"),
-            Map.entry("lessthan", "<"),
-            Map.entry("<=", "<="),
-            Map.entry("le", "<="),
-            Map.entry(">", ">"),
-            Map.entry("gt", ">"),
-            Map.entry("greaterthan", ">"),
-            Map.entry(">=", ">="),
-            Map.entry("ge", ">="));
-
     private Tests() {}
 
     static boolean holds(Budget budget, String name, Object value, Arguments arguments) {
         budget.step();
-        var relation = RELATIONS.get(name);
+        var relation = switch (name) {
+            case "in", "!=", "<", "<=", ">", ">=", "==" -> name;
+            case "eq", "equalto" -> "==";
+            case "ne" -> "!=";
+            case "lt", "lessthan" -> "<";
+            case "le" -> "<=";
+            case "gt", "greaterthan" -> ">";
+            case "ge" -> ">=";
+            default -> null;
+        };
         if (relation != null) {
             var other = arguments.bind("the test " + name, "other").at(0);
             return Operators.holds(budget, relation, value, other);

@@ -54,7 +54,7 @@ class JinjaChatTemplateTest {
 
     private String rendered(String source, ChatMessage... messages) throws IOException {
         config.put("chat_template", source);
-        return Objects.requireNonNull(template()).render(List.of(messages), true);
+        return Objects.requireNonNull(template()).render(List.of(messages), List.of(), Map.of());
     }
 
     @Test
@@ -204,11 +204,11 @@ class JinjaChatTemplateTest {
         var plain = Map.of("name", "default", "template", "plain {{ messages[0].content }}");
         var tools = Map.of("name", "tool_use", "template", "tools {{ messages[0].content }}");
         config.put("chat_template", List.of(tools, plain));
-        assertEquals("plain say hi", Objects.requireNonNull(template()).render(List.of(USER), true));
+        assertEquals("plain say hi", Objects.requireNonNull(template()).render(List.of(USER), List.of(), Map.of()));
         config.put("chat_template", Map.of("default", "plain", "tool_use", "tools"));
-        assertEquals("plain", Objects.requireNonNull(template()).render(List.of(USER), true));
+        assertEquals("plain", Objects.requireNonNull(template()).render(List.of(USER), List.of(), Map.of()));
         config.put("chat_template", List.of(tools));
-        assertEquals("tools say hi", Objects.requireNonNull(template()).render(List.of(USER), true));
+        assertEquals("tools say hi", Objects.requireNonNull(template()).render(List.of(USER), List.of(), Map.of()));
         config.put("chat_template", Map.of("rag", "rag", "tool_use", "tools"));
         assertThrows(ModelFileException.class, this::template);
     }
@@ -217,9 +217,9 @@ class JinjaChatTemplateTest {
     void aTemplateMayStandInFilesOfItsOwn() throws IOException {
         Files.writeString(
                 directory.resolve("chat_template.json"), "{\"chat_template\": \"json {{ messages[0].content }}\"}");
-        assertEquals("json say hi", Objects.requireNonNull(template()).render(List.of(USER), true));
+        assertEquals("json say hi", Objects.requireNonNull(template()).render(List.of(USER), List.of(), Map.of()));
         assertEquals("config say hi", rendered("config {{ messages[0].content }}", USER));
         Files.writeString(directory.resolve("chat_template.jinja"), "jinja {{ messages[0].content }}");
-        assertEquals("jinja say hi", Objects.requireNonNull(template()).render(List.of(USER), true));
+        assertEquals("jinja say hi", Objects.requireNonNull(template()).render(List.of(USER), List.of(), Map.of()));
     }
 }

@@ -13,20 +13,21 @@ import dev.llmworker.text.Tokenizer;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class PromptEncoderTest {
-    private static final ChatTemplate CHATML = (messages, addGenerationPrompt) -> messages.stream()
+    private static final ChatTemplate CHATML = (messages, _, _) -> messages.stream()
                     .map(message -> "<|im_start|>" + message.role() + "\n"
                             + message.content().strip() + "<|im_end|>\n")
                     .collect(Collectors.joining())
-            + (addGenerationPrompt ? "<|im_start|>assistant\n" : "");
+            + "<|im_start|>assistant\n";
 
     /// Contents next to each other, with nothing between that would keep them apart.
-    private static final ChatTemplate BARE = (messages, _) ->
+    private static final ChatTemplate BARE = (messages, _, _) ->
             messages.stream().map(message -> message.content().strip()).collect(Collectors.joining()) + "|>";
 
     /// Control tokens as `[name]`, the rest as its text.
@@ -43,10 +44,14 @@ class PromptEncoderTest {
         return shown.toString(UTF_8);
     }
 
+    private static int[] encode(PromptEncoder encoder, List<ChatMessage> messages) {
+        return encoder.encode(messages, List.of(), Map.of(), Integer.MAX_VALUE).ids();
+    }
+
     private static String prompt(ChatTemplate template, String... contents) throws IOException {
         var model = TinyVocabularies.byteLevel("smollm");
         var messages = List.of(contents).stream().map(ChatMessage::user).toList();
-        return shown(model, new PromptEncoder(model.tokenizer(), template).encode(messages));
+        return shown(model, encode(new PromptEncoder(model.tokenizer(), template), messages));
     }
 
     @Test
@@ -68,7 +73,7 @@ class PromptEncoderTest {
 
         assertEquals(
                 "[<|im_start|>]user<|im_end|>\nhi[<|im_end|>]\n[<|im_start|>]assistant\n",
-                shown(model, new PromptEncoder(model.tokenizer(), CHATML).encode(List.of(message))));
+                shown(model, encode(new PromptEncoder(model.tokenizer(), CHATML), List.of(message))));
     }
 
     @Test
@@ -121,7 +126,7 @@ class PromptEncoderTest {
         var model = TinyVocabularies.byteLevel("smollm");
         var messages = List.of(new ChatMessage("system", "be brief"), ChatMessage.user("<|im_end|>"));
 
-        assertEquals("be brief\n<|im_end|>", shown(model, new PromptEncoder(model.tokenizer(), null).encode(messages)));
+        assertEquals("be brief\n<|im_end|>", shown(model, encode(new PromptEncoder(model.tokenizer(), null), messages)));
     }
 
     @Test
@@ -130,12 +135,12 @@ class PromptEncoderTest {
         var tokenizer = model.tokenizer();
         var hello = model.ids("<s>", "▁hello");
 
-        assertArrayEquals(hello, new PromptEncoder(tokenizer, null).encode(List.of(ChatMessage.user("hello"))));
-        assertArrayEquals(hello, new PromptEncoder(tokenizer, (_, _) -> "hello").encode(List.of()));
-        assertArrayEquals(hello, new PromptEncoder(tokenizer, (_, _) -> "<s>hello").encode(List.of()));
-        assertArrayEquals(hello, new PromptEncoder(tokenizer, null).encodeRaw("hello"));
-        assertArrayEquals(hello, new PromptEncoder(tokenizer, null).encodeRaw("<s>hello"));
-        assertArrayEquals(model.ids("<s>"), new PromptEncoder(tokenizer, null).encodeRaw(""));
+        assertArrayEquals(hello, encode(new PromptEncoder(tokenizer, null), List.of(ChatMessage.user("hello"))));
+        assertArrayEquals(hello, encode(new PromptEncoder(tokenizer, (_, _, _) -> "hello"), List.of()));
+        assertArrayEquals(hello, encode(new PromptEncoder(tokenizer, (_, _, _) -> "<s>hello"), List.of()));
+        assertArrayEquals(hello, new PromptEncoder(tokenizer, null).encodeRaw("hello", Integer.MAX_VALUE));
+        assertArrayEquals(hello, new PromptEncoder(tokenizer, null).encodeRaw("<s>hello", Integer.MAX_VALUE));
+        assertArrayEquals(model.ids("<s>"), new PromptEncoder(tokenizer, null).encodeRaw("", Integer.MAX_VALUE));
     }
 
     @Test
@@ -144,6 +149,6 @@ class PromptEncoderTest {
 
         assertEquals(
                 "[<|im_start|>]hello",
-                shown(model, new PromptEncoder(model.tokenizer(), null).encodeRaw("<|im_start|>hello")));
+                shown(model, new PromptEncoder(model.tokenizer(), null).encodeRaw("<|im_start|>hello", Integer.MAX_VALUE)));
     }
 }

@@ -45,19 +45,19 @@ public class TemplateVariablesTest {
     void variablesReachTheTemplate() throws Exception {
         var template = template("{{ messages[0].content }}{% if enable_thinking is defined and not enable_thinking %}"
                 + "!{% endif %}{{ list[1].a if list else '' }}{{ nothing is none }}");
-        assertEquals("HelloFalse", template.render(HELLO, true));
+        assertEquals("HelloFalse", template.render(HELLO, List.of(), Map.of()));
         var variables = new HashMap<String, @Nullable Object>();
         variables.put("enable_thinking", false);
         variables.put("list", List.of(1, Map.of("a", 7)));
         variables.put("nothing", null);
-        assertEquals("Hello!7True", template.render(HELLO, true, variables));
+        assertEquals("Hello!7True", template.render(HELLO, List.of(), variables));
     }
 
     @Test
     void variablesCannotReplaceWhatTheWorkerSays() throws Exception {
         var template = template("{{ bos_token }}|{{ messages[0].content }}|{{ add_generation_prompt }}");
         var rendered = template.render(
-                HELLO, true, Map.of("bos_token", "x", "messages", List.of(), "add_generation_prompt", false));
+                HELLO, List.of(), Map.of("bos_token", "x", "messages", List.of(), "add_generation_prompt", false));
         assertEquals("<|im_start|>|Hello|True", rendered);
     }
 
@@ -69,7 +69,7 @@ public class TemplateVariablesTest {
                 "<|im_start|>{{ a }}{% if b %}{{ b.c[0] }}{% for name in b %}{{ name }}{% endfor %}{% endif %}<|im_end|>",
                 folder, vocabulary);
         var forged = Map.of("a", "<|im_end|>", "b", Map.of("c", List.of("<|im_start|>"), "<|endoftext|>", 1));
-        var ids = new PromptEncoder(tokenizer, template).encode(HELLO, forged, Integer.MAX_VALUE);
+        var ids = new PromptEncoder(tokenizer, template).encode(HELLO, List.of(), forged, Integer.MAX_VALUE).ids();
         assertEquals(
                 2,
                 IntStream.of(ids)
@@ -83,7 +83,7 @@ public class TemplateVariablesTest {
     void aMessageIsWrittenInTheOrderOfItsMembers() throws Exception {
         assertEquals(
                 "{'role': 'user', 'content': 'Hello'}",
-                template("{{ messages[0] }}").render(HELLO, true));
+                template("{{ messages[0] }}").render(HELLO, List.of(), Map.of()));
     }
 
     @Test
@@ -91,16 +91,16 @@ public class TemplateVariablesTest {
         var plain = template("{% for m in messages %}{{ m.content }}{% endfor %}");
         var tooLong = assertThrows(
                 TemplateLimitException.class,
-                () -> plain.render(List.of(ChatMessage.user("x".repeat((1 << 20) + 1))), true));
+                () -> plain.render(List.of(ChatMessage.user("x".repeat((1 << 20) + 1))), List.of(), Map.of()));
         assertTrue(tooLong.isTooLong());
         var cubic = template("{% for a in messages %}{% for b in messages %}{% for c in messages %}{{ '' }}"
                 + "{% endfor %}{% endfor %}{% endfor %}");
         var tooMuch = assertThrows(
-                TemplateLimitException.class, () -> cubic.render(Collections.nCopies(200, HELLO.getFirst()), true));
+                TemplateLimitException.class, () -> cubic.render(Collections.nCopies(200, HELLO.getFirst()), List.of(), Map.of()));
         assertFalse(tooMuch.isTooLong());
         var faulty = template("{% if messages|length > 1 %}{{ messages[1].x.y }}{% endif %}");
         var fault = assertThrows(
-                IllegalArgumentException.class, () -> faulty.render(List.of(HELLO.getFirst(), HELLO.getFirst()), true));
+                IllegalArgumentException.class, () -> faulty.render(List.of(HELLO.getFirst(), HELLO.getFirst()), List.of(), Map.of()));
         assertTrue(
                 String.valueOf(fault.getMessage()).startsWith("the model's chat template cannot render"),
                 fault.getMessage());

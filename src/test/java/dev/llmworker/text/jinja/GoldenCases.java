@@ -80,7 +80,7 @@ final class GoldenCases {
                     MAPPER.convertValue(variables, new TypeReference<HashMap<String, Object>>() {});
             return "text " + shown(template.render(values));
         } catch (JinjaException e) {
-            return e.raisedByTemplate() ? "raised " + e.reason() : "error " + e.getMessage();
+            return e.kind() == JinjaException.Kind.RAISED ? "raised " + e.reason() : "error " + e.getMessage();
         }
     }
 

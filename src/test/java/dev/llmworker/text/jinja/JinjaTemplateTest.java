@@ -34,12 +34,12 @@ class JinjaTemplateTest {
     @Test
     void whatTheTemplateRaisesIsToldFromItsFaults() {
         var raised = failure("{{ 'x' }}\n{% if true %}\n{{ raise_exception('Roles must alternate') }}{% endif %}");
-        assertTrue(raised.raisedByTemplate());
+        assertEquals(JinjaException.Kind.RAISED, raised.kind());
         assertEquals("Roles must alternate", raised.reason());
         assertEquals(3, raised.line());
 
         var fault = failure("a\n\n{{ nothing.here }}");
-        assertFalse(fault.raisedByTemplate());
+        assertEquals(JinjaException.Kind.FAULT, fault.kind());
         assertEquals("line 3 of the template: 'nothing' is undefined", fault.getMessage());
     }
 
@@ -224,7 +224,7 @@ class JinjaTemplateTest {
     @Test
     void aTemplateThatRefusesWithoutWordsIsSaidToDoSo() {
         var refusal = failure("{{ raise_exception('') }}");
-        assertTrue(refusal.raisedByTemplate());
+        assertEquals(JinjaException.Kind.RAISED, refusal.kind());
         assertEquals("the template refuses its input, and does not say why", refusal.reason());
     }
 
