@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Set;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /// GPT-2's printable characters for bytes, which byte-level BPE uses in token names. A printable Latin-1
 /// character stands for itself. The other 68 bytes are U+0100 and up, in order: a space is `Ġ`, U+0120.
@@ -22,11 +23,15 @@ public final class ByteAlphabet {
 
     private ByteAlphabet() {}
 
-    /// Whether each byte has a token of its own, so that any text can be encoded.
-    public static boolean isIn(Set<String> names) {
+    public static Stream<String> characters() {
         return IntStream.range(0, BYTES.length)
                 .filter(character -> BYTES[character] >= 0)
-                .allMatch(character -> names.contains(Character.toString(character)));
+                .mapToObj(Character::toString);
+    }
+
+    /// Whether each byte has a token of its own, so that any text can be encoded.
+    public static boolean isIn(Set<String> names) {
+        return characters().allMatch(names::contains);
     }
 
     /// The bytes of a token name. A name with any other character cannot come from training, so it is taken as

@@ -195,28 +195,23 @@ final class HubConfig {
         var recurrent = new boolean[layers()];
         checkLength(name, recurrent.length);
         for (var layer = 0; layer < recurrent.length; layer++) {
-            recurrent[layer] = switch (fields.get(name).path(layer).asText()) {
-                case "full_attention" -> false;
-                case "linear_attention" -> true;
-                default ->
-                    throw fields.problem(
-                            name,
-                            "has " + fields.get(name).path(layer) + "; supported: full_attention, linear_attention");
-            };
+            recurrent[layer] = isKind(name, layer, "linear_attention");
         }
         put("attention.recurrent_layers", name, Value.flags(recurrent));
     }
 
+    /// Whether a layer has attention of the kind `other`, and not full attention.
+    private boolean isKind(String name, int layer, String other) throws ModelFileException {
+        var kind = fields.get(name).path(layer);
+        if (!kind.asText().equals("full_attention") && !kind.asText().equals(other)) {
+            throw fields.problem(name, "has " + kind + "; supported: full_attention, " + other);
+        }
+        return kind.asText().equals(other);
+    }
+
     private boolean slides(String name, JsonNode node, int layer) throws ModelFileException {
         return switch (name) {
-            case "layer_types" ->
-                switch (node.path(layer).asText()) {
-                    case "full_attention" -> false;
-                    case "sliding_attention" -> true;
-                    default ->
-                        throw fields.problem(
-                                name, "has " + node.path(layer) + "; supported: full_attention, sliding_attention");
-                };
+            case "layer_types" -> isKind(name, layer, "sliding_attention");
             case "max_window_layers" -> layer >= node.asInt();
             default ->
                 node.isTextual() && !node.textValue().isEmpty()

@@ -105,35 +105,26 @@ final class HubFields {
                     with(
                             GEMMA,
                             Map.of(
-                                    "max_position_embeddings",
-                                    8192,
-                                    "attn_logit_softcapping",
-                                    50.0,
-                                    "final_logit_softcapping",
-                                    30.0))),
+                                    "max_position_embeddings", 8192,
+                                    "attn_logit_softcapping", 50.0,
+                                    "final_logit_softcapping", 30.0))),
             Map.entry(
                     "gemma3",
                     with(
                             GEMMA,
                             Map.of(
-                                    "max_position_embeddings",
-                                    131_072,
-                                    "rope_theta",
-                                    1_000_000.0,
-                                    "rope_local_base_freq",
-                                    10_000.0))),
+                                    "max_position_embeddings", 131_072,
+                                    "rope_theta", 1_000_000.0,
+                                    "rope_local_base_freq", 10_000.0))),
             Map.entry("gemma4", GEMMA4),
             Map.entry(
                     "gemma4unified",
                     with(
                             GEMMA4,
                             Map.of(
-                                    "sliding_window",
-                                    1024,
-                                    "max_position_embeddings",
-                                    262_144,
-                                    "hidden_size_per_layer_input",
-                                    0))),
+                                    "sliding_window", 1024,
+                                    "max_position_embeddings", 262_144,
+                                    "hidden_size_per_layer_input", 0))),
             Map.entry("olmo2", Map.of(EPSILON, 1e-5)),
             Map.entry("olmo3", Map.of(EPSILON, 1e-5, "sliding_window", 4096)),
             Map.entry("mixtral", Map.of(EPSILON, 1e-5, "rope_theta", 1e6)),

@@ -1,7 +1,6 @@
 package dev.llmworker.weights;
 
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -36,18 +35,12 @@ final class HubTensorNames {
     private static final Pattern DRAFT = Pattern.compile("(?:model\\.)?mtp\\..+");
 
     private static final Map<String, String> OUTSIDE_BLOCKS = Map.of(
-            "embed_tokens.weight",
-            EMBEDDING,
-            "norm.weight",
-            "output_norm.weight",
-            "lm_head.weight",
-            HEAD,
-            "embed_tokens_per_layer.weight",
-            "per_layer_token_embd.weight",
-            "per_layer_model_projection.weight",
-            "per_layer_model_proj.weight",
-            "per_layer_projection_norm.weight",
-            "per_layer_proj_norm.weight");
+            "embed_tokens.weight", EMBEDDING,
+            "norm.weight", "output_norm.weight",
+            "lm_head.weight", HEAD,
+            "embed_tokens_per_layer.weight", "per_layer_token_embd.weight",
+            "per_layer_model_projection.weight", "per_layer_model_proj.weight",
+            "per_layer_projection_norm.weight", "per_layer_proj_norm.weight");
     private static final String GATE_UP = "ffn_gate_up_exps";
     private static final String DOWN = "ffn_down_exps";
     /// gpt-oss has the matrices of experts column by column, gates and values alternating; in MXFP4 row by row,
@@ -212,16 +205,14 @@ final class HubTensorNames {
     private static Map<String, String> back() {
         var back = new HashMap<String, String>();
         IN_BLOCKS.forEach((from, to) -> back.put(to, from));
-        var common = new LinkedHashMap<String, String>();
-        common.put("ffn_norm", AFTER_ATTENTION);
-        common.put("post_attention_norm", AFTER_ATTENTION);
-        common.put("post_ffw_norm", AFTER_FEED_FORWARD);
-        common.put("ffn_up", "mlp.up_proj");
-        common.put("ffn_gate_inp", "mlp.gate");
-        common.put(GATE_UP, "mlp.experts.gate_up_proj");
-        common.put(DOWN, "mlp.experts.down_proj");
-        common.put("attn_qkv", "self_attn.qkv_proj");
-        back.putAll(common);
+        back.put("ffn_norm", AFTER_ATTENTION);
+        back.put("post_attention_norm", AFTER_ATTENTION);
+        back.put("post_ffw_norm", AFTER_FEED_FORWARD);
+        back.put("ffn_up", "mlp.up_proj");
+        back.put("ffn_gate_inp", "mlp.gate");
+        back.put(GATE_UP, "mlp.experts.gate_up_proj");
+        back.put(DOWN, "mlp.experts.down_proj");
+        back.put("attn_qkv", "self_attn.qkv_proj");
         return Map.copyOf(back);
     }
 }

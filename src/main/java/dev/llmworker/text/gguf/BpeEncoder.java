@@ -1,5 +1,6 @@
 package dev.llmworker.text.gguf;
 
+import com.fasterxml.jackson.core.io.JsonStringEncoder;
 import dev.llmworker.text.HuggingFaceEncoder;
 import dev.llmworker.text.TextEncoder;
 import dev.llmworker.text.TextPieces;
@@ -162,9 +163,7 @@ final class BpeEncoder {
         if (isPlain(text)) {
             json.append(text);
         } else {
-            for (var i = 0; i < text.length(); i++) {
-                escaped(text.charAt(i));
-            }
+            JsonStringEncoder.getInstance().quoteAsString(text, json);
         }
         json.append('"');
     }
@@ -177,16 +176,5 @@ final class BpeEncoder {
             }
         }
         return true;
-    }
-
-    private void escaped(char character) {
-        if (character == '"' || character == '\\') {
-            json.append('\\').append(character);
-        } else if (character < ' ') {
-            json.append("\\u00").append(character < 0x10 ? '0' : '1');
-            json.append(Character.forDigit(character & 0xF, 16));
-        } else {
-            json.append(character);
-        }
     }
 }

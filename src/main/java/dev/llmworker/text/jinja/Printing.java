@@ -205,7 +205,10 @@ final class Printing {
         if (style.json()) {
             boolean escaped = character < ' ' || style.asciiOnly() && character > '~';
             return escaped
-                    ? Character.toString(character).chars().mapToObj(Printing::unit).collect(Collectors.joining())
+                    ? Character.toString(character)
+                            .chars()
+                            .mapToObj(Printing::unit)
+                            .collect(Collectors.joining())
                     : null;
         }
         if (isPrintable(character)) {
