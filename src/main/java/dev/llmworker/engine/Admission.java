@@ -37,37 +37,6 @@ record Admission(
         @Nullable ConstraintState constraint,
         @Nullable PartedAnswer answer,
         ChatFormat.Start start) {
-    /// A request without options that change its logits, read their scores or end its text.
-    Admission(
-            long id,
-            int[] prompt,
-            int tokenLimit,
-            boolean ignoreEos,
-            SamplingParameters sampling,
-            long timeout,
-            String cacheSalt) {
-        this(
-                id,
-                prompt,
-                tokenLimit,
-                ignoreEos,
-                sampling,
-                timeout,
-                cacheSalt,
-                0,
-                List.of(),
-                Map.of(),
-                null,
-                null,
-                null,
-                null,
-                ChatFormat.Start.OPEN);
-    }
-
-    Admission(long id, int[] prompt, int tokenLimit, boolean ignoreEos, SamplingParameters sampling, long timeout) {
-        this(id, prompt, tokenLimit, ignoreEos, sampling, timeout, "");
-    }
-
     /// All that the answer may have to keep to.
     List<Constraint> constraints() {
         var first = constraint == null ? Stream.<Constraint>of() : Stream.of(constraint.constraint());

@@ -4,6 +4,7 @@ import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.model.decoder.PromptPart;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
@@ -32,7 +33,13 @@ final class PrefixCache {
     /// @param ids the token ids at positions 0 to `length`, exclusive; the array may be longer
     /// @param exact how many positions from 0 were filled by whole chunks of the grid
     /// @param salt that of the sequence
-    private record Past(int[] ids, int length, int exact, String salt) {}
+    private record Past(int[] ids, int length, int exact, String salt) {
+        static final Past NOTHING = new Past(new int[0], 0, 0, "");
+
+        static Past of(Sequence owner) {
+            return new Past(owner.ids(), owner.cached(), owner.exact(), owner.cacheSalt());
+        }
+    }
 
     /// @param grid chunks that begin at multiples of this and have this many tokens give the same cache whenever
     ///     they run
@@ -54,16 +61,7 @@ final class PrefixCache {
 
     /// The sequence's slot; -1 if it has none.
     int slotOf(Sequence sequence) {
-        return indexOf(sequence, owners);
-    }
-
-    private static int indexOf(Object content, @Nullable Object[] slots) {
-        for (int slot = 0; slot < slots.length; slot++) {
-            if (slots[slot] == content) {
-                return slot;
-            }
-        }
-        return -1;
+        return Arrays.asList(owners).indexOf(sequence);
     }
 
     /// Assigns a free slot behind the running ones; at least one must be free. The slot gets the longest cached
@@ -77,7 +75,7 @@ final class PrefixCache {
         int source = -1, reused = LEAST_TOKENS - 1, matched = 0, longest = 0;
         for (int slot = 0; slot < owners.length; slot++) {
             int match = matching(sequence, slot);
-            int usable = decoder.reusable(slot, onGrid ? Math.min(match, exact(slot)) / grid * grid : match);
+            int usable = decoder.reusable(slot, onGrid ? Math.min(match, held(slot).exact) / grid * grid : match);
             longest = Math.max(longest, match);
             if (usable > reused) {
                 source = slot;
@@ -93,15 +91,15 @@ final class PrefixCache {
             return;
         }
         lastUse[source] = ++uses;
-        int exact = Math.min(reused, exact(source)) / grid * grid;
+        int exact = Math.min(reused, held(source).exact) / grid * grid;
         // Nothing is lost if the prompt continues the whole cached prefix, or repeats an earlier prompt.
         boolean takeOver =
-                owners[source] == null && (matched == length(source) || matched == sequence.promptLength() - 1);
+                owners[source] == null && (matched == held(source).length || matched == sequence.promptLength() - 1);
         var past = pasts[source];
         int slot = takeOver ? source : vacate(rows);
         // `vacate` may have moved the source to another slot.
-        int from = past == null ? source : indexOf(past, pasts);
-        if (slot != from || reused < length(from)) {
+        int from = past == null ? source : Arrays.asList(pasts).indexOf(past);
+        if (slot != from || reused < held(from).length) {
             decoder.copySlot(from, slot, reused);
         }
         take(sequence, slot);
@@ -147,7 +145,7 @@ final class PrefixCache {
         if (owners[rows] != null || free == rows) {
             return free;
         }
-        int length = length(rows);
+        int length = held(rows).length;
         if (length > 0) {
             decoder.moveSlot(rows, free, length);
             pasts[free] = pasts[rows];
@@ -198,10 +196,9 @@ final class PrefixCache {
 
     /// The owner has ended. Its prefix is kept if another prompt could reuse it.
     void release(int slot) {
-        boolean keep = length(slot) >= LEAST_TOKENS && (!decoder.deterministic() || exact(slot) > 0);
-        var owner = owners[slot];
-        pasts[slot] =
-                keep && owner != null ? new Past(owner.ids(), owner.cached(), owner.exact(), owner.cacheSalt()) : null;
+        var held = held(slot);
+        boolean keep = held.length >= LEAST_TOKENS && (!decoder.deterministic() || held.exact > 0);
+        pasts[slot] = keep ? held : null;
         owners[slot] = null;
         lastUse[slot] = ++uses;
     }
@@ -211,7 +208,7 @@ final class PrefixCache {
         if (a == b) {
             return;
         }
-        int inA = length(a), inB = length(b);
+        int inA = held(a).length, inB = held(b).length;
         if (inA > 0 && inB > 0) {
             decoder.swapSlots(a, b, Math.max(inA, inB));
         } else if (inA > 0) {
@@ -219,12 +216,8 @@ final class PrefixCache {
         } else if (inB > 0) {
             decoder.moveSlot(b, a, inB);
         }
-        var owner = owners[a];
-        owners[a] = owners[b];
-        owners[b] = owner;
-        var past = pasts[a];
-        pasts[a] = pasts[b];
-        pasts[b] = past;
+        Collections.swap(Arrays.asList(owners), a, b);
+        Collections.swap(Arrays.asList(pasts), a, b);
         long use = lastUse[a];
         lastUse[a] = lastUse[b];
         lastUse[b] = use;
@@ -233,35 +226,19 @@ final class PrefixCache {
     /// How many ids the slot and a prompt share from the start. The prompt's last id does not count: its logits
     /// are needed. With different salts they share nothing.
     private int matching(Sequence sequence, int slot) {
-        int length = Math.min(length(slot), sequence.promptLength() - 1);
-        if (length <= 0 || !salt(slot).equals(sequence.cacheSalt())) {
+        var held = held(slot);
+        int length = Math.min(held.length, sequence.promptLength() - 1);
+        if (length <= 0 || !held.salt.equals(sequence.cacheSalt())) {
             return 0;
         }
-        int mismatch = Arrays.mismatch(ids(slot), 0, length, sequence.ids(), 0, length);
+        int mismatch = Arrays.mismatch(held.ids, 0, length, sequence.ids(), 0, length);
         return mismatch < 0 ? length : mismatch;
     }
 
-    private int[] ids(int slot) {
+    /// What a slot has now.
+    private Past held(int slot) {
         var owner = owners[slot];
         var past = pasts[slot];
-        return owner != null ? owner.ids() : past != null ? past.ids : new int[0];
-    }
-
-    private String salt(int slot) {
-        var owner = owners[slot];
-        var past = pasts[slot];
-        return owner != null ? owner.cacheSalt() : past != null ? past.salt : "";
-    }
-
-    private int length(int slot) {
-        var owner = owners[slot];
-        var past = pasts[slot];
-        return owner != null ? owner.cached() : past != null ? past.length : 0;
-    }
-
-    private int exact(int slot) {
-        var owner = owners[slot];
-        var past = pasts[slot];
-        return owner != null ? owner.exact() : past != null ? past.exact : 0;
+        return owner != null ? Past.of(owner) : past != null ? past : Past.NOTHING;
     }
 }

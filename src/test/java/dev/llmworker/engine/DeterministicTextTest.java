@@ -71,8 +71,8 @@ class DeterministicTextTest {
         var scheduler = new Scheduler(decoder, _ -> false, waiting, System::nanoTime, new EngineStats(), Runnable::run);
         List<Sequence> sequences = new ArrayList<>();
         for (var request : requests) {
-            var admission =
-                    new Admission(sequences.size(), request.prompt, TOKENS, true, request.sampling, Long.MAX_VALUE / 4);
+            var admission = PlainAdmission.of(
+                    sequences.size(), request.prompt, TOKENS, true, request.sampling, Long.MAX_VALUE / 4, "");
             var sequence = new Sequence(
                     admission, new Detokenizer(new LetterTokenizer()), waiting, System::nanoTime, (_, _) -> {});
             assertTrue(waiting.offer(sequence));

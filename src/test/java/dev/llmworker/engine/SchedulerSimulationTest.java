@@ -106,13 +106,14 @@ class SchedulerSimulationTest {
 
     private void arrive(Random random, WaitingQueue waiting, Scheduler scheduler) {
         var prompt = prompt(random);
-        var admission = new Admission(
+        var admission = PlainAdmission.of(
                 arrivals.size(),
                 prompt,
                 1 + random.nextInt(Math.min(MAX_TOKENS, CONTEXT - prompt.length)),
                 random.nextInt(4) == 0,
                 new SamplingParameters(1, 0, 1, 0, random.nextInt(3)),
-                random.nextInt(6) == 0 ? random.nextInt(600) : Long.MAX_VALUE / 4);
+                random.nextInt(6) == 0 ? random.nextInt(600) : Long.MAX_VALUE / 4,
+                "");
         int ahead = waiting.size() + scheduler.running();
         arrivals.add(new Arrival(admission, waiting, () -> nowNanos, steps, ahead));
     }

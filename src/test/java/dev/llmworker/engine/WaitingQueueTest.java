@@ -20,8 +20,8 @@ class WaitingQueueTest {
     private final FakeDecoder decoder = new FakeDecoder(SLOTS, 100, false);
 
     private Sequence sequence(WaitingQueue waiting, int tokens, Sequence.FinishListener listener) {
-        var admission =
-                new Admission(1, new int[] {3, 4}, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4);
+        var admission = PlainAdmission.of(
+                1, new int[] {3, 4}, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4, "");
         return new Sequence(admission, new Detokenizer(new LetterTokenizer()), waiting, () -> 0, listener);
     }
 

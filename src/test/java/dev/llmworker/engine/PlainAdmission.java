@@ -1,0 +1,37 @@
+package dev.llmworker.engine;
+
+import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.text.chat.ChatFormat;
+import java.util.List;
+import java.util.Set;
+
+/// Requests without options that change their logits, read their scores or end their text.
+final class PlainAdmission {
+    private PlainAdmission() {}
+
+    static Admission of(
+            long id,
+            int[] prompt,
+            int tokenLimit,
+            boolean ignoreEos,
+            SamplingParameters sampling,
+            long timeoutNanos,
+            String cacheSalt) {
+        return new Admission(
+                id,
+                prompt,
+                tokenLimit,
+                ignoreEos,
+                sampling,
+                timeoutNanos,
+                cacheSalt,
+                0,
+                List.of(),
+                Set.of(),
+                null,
+                null,
+                null,
+                null,
+                ChatFormat.Start.OPEN);
+    }
+}
