@@ -452,10 +452,7 @@ final class Shape {
     }
 
     static List<String> texts(List<JsonNode> values) {
-        return values.stream()
-                .filter(JsonNode::isTextual)
-                .map(JsonNode::asText)
-                .toList();
+        return values.stream().filter(JsonNode::isTextual).map(JsonNode::asText).toList();
     }
 
     private boolean matches(JsonNode value, List<Place> schemas) {

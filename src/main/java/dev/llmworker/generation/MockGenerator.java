@@ -35,22 +35,17 @@ public final class MockGenerator implements Generator {
     public Generation submit(GenerationRequest request) {
         var maxTokens = maxTokens(request);
         if (maxTokens > MAX_TOKENS) {
-            throw new RefusedException(
-                    RefusedException.Reason.INVALID,
+            throw refused(
                     "max_tokens_too_large",
                     "max_tokens is " + maxTokens + "; the mock generates at most " + MAX_TOKENS);
         }
         var format = request.format();
         if (format != null) {
-            throw new RefusedException(
-                    RefusedException.Reason.INVALID,
-                    "invalid_request",
-                    format.field() + " is not supported by the mock, which has no model");
+            throw refused("invalid_request", format.field() + " is not supported by the mock, which has no model");
         }
         var parts = request.parts();
         if (parts != null && parts.tools().isRequired()) {
-            throw new RefusedException(
-                    RefusedException.Reason.INVALID,
+            throw refused(
                     "invalid_request",
                     "tool_choice requires a call, which is not supported by the mock, which has no model");
         }
@@ -62,6 +57,10 @@ public final class MockGenerator implements Generator {
         var text = "Response to: '" + prompt + "' (tokens=" + maxTokens + ", temp="
                 + request.sampling().temperature() + ", request #" + requests.incrementAndGet() + ")";
         return new MockGeneration(text, words(prompt), maxTokens, clock, clock.getAsLong() + timeout.toNanos());
+    }
+
+    private static RefusedException refused(String code, String message) {
+        return new RefusedException(RefusedException.Reason.INVALID, code, message);
     }
 
     /// Uses the default if `max_tokens` is not set: the maximum would be a million.

@@ -42,10 +42,6 @@ public final class KeyStats {
         return usage(label).requests.sum();
     }
 
-    public long promptTokens(String label) {
-        return usage(label).promptTokens.sum();
-    }
-
     public long generatedTokens(String label) {
         return usage(label).generatedTokens.sum();
     }

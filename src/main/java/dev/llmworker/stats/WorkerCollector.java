@@ -23,19 +23,9 @@ import java.util.stream.Collectors;
 /// Prometheus' spelling; the names of the others begin with `llmworker_`.
 ///
 /// Threading: any thread; it only reads counters and never waits.
-final class WorkerCollector implements MultiCollector {
+record WorkerCollector(WorkerStats stats, HttpStats http, WorkerIdentity identity) implements MultiCollector {
     private static final String PROVIDER = "camel-llm-worker";
     private static final List<String> STATES = List.of("loading", "ready", "failed", "draining");
-
-    private final WorkerStats stats;
-    private final HttpStats http;
-    private final WorkerIdentity identity;
-
-    WorkerCollector(WorkerStats stats, HttpStats http, WorkerIdentity identity) {
-        this.stats = stats;
-        this.http = http;
-        this.identity = identity;
-    }
 
     @Override
     public MetricSnapshots collect() {

@@ -119,7 +119,8 @@ class FewestTokensTest {
                 (messages, _, _) -> "<|im_start|>" + messages.getFirst().content();
         var messages = List.of(ChatMessage.user(text));
         for (var encoder : List.of(new PromptEncoder(untouched, template), new PromptEncoder(untouched, null))) {
-            var refused = assertThrows(PromptTooLongException.class, () -> encoder.encode(messages, List.of(), Map.of(), 100));
+            var refused = assertThrows(
+                    PromptTooLongException.class, () -> encoder.encode(messages, List.of(), Map.of(), 100));
             assertTrue(refused.fewestTokens() >= 120, refused.getMessage());
         }
         var raw = new PromptEncoder(untouched, template);

@@ -25,11 +25,8 @@ import org.jspecify.annotations.Nullable;
 /// request has `"details": true`. A streamed one goes to the client as server-sent events, and ends the route.
 ///
 /// Threading: any thread but an event loop.
-final class GenerateProcessor implements Processor {
+record GenerateProcessor(Generations generations, Mode mode) implements Processor {
     static final String TEXT = "generated_text";
-
-    private final Generations generations;
-    private final Mode mode;
 
     /// How the client is answered.
     enum Mode {
@@ -39,11 +36,6 @@ final class GenerateProcessor implements Processor {
         STREAM,
         /// The bean `generateOrStream` of the route `/generate`: a request with `"stream": true` is streamed.
         AS_ASKED
-    }
-
-    GenerateProcessor(Generations generations, Mode mode) {
-        this.generations = generations;
-        this.mode = mode;
     }
 
     @Override

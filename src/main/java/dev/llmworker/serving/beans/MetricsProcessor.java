@@ -12,15 +12,7 @@ import org.apache.camel.Processor;
 /// reads counters and never waits for the engine.
 ///
 /// A key for metrics sees the usage of all keys. Without such keys, a client sees its own.
-final class MetricsProcessor implements Processor {
-    private final PrometheusPage metrics;
-    private final ApiKeys readers;
-
-    MetricsProcessor(PrometheusPage metrics, ApiKeys readers) {
-        this.metrics = metrics;
-        this.readers = readers;
-    }
-
+record MetricsProcessor(PrometheusPage metrics, ApiKeys readers) implements Processor {
     @Override
     public void process(Exchange exchange) {
         var key = Client.of(exchange).key();

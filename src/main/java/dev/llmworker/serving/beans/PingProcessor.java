@@ -8,14 +8,8 @@ import java.nio.charset.StandardCharsets;
 import org.apache.camel.Exchange;
 
 /// The bean `ping`: 200 when requests can be served, 204 while the model loads, 503 when it cannot be. It never waits.
-final class PingProcessor implements EventLoopProcessor {
+record PingProcessor(Generator generator) implements EventLoopProcessor {
     private static final byte[] HEALTHY = "{\"status\":\"healthy\"}".getBytes(StandardCharsets.UTF_8);
-
-    private final Generator generator;
-
-    PingProcessor(Generator generator) {
-        this.generator = generator;
-    }
 
     @Override
     public void process(Exchange exchange) {

@@ -8,13 +8,7 @@ import java.util.LinkedHashMap;
 import org.apache.camel.Exchange;
 
 /// The bean `stats`: the two counters that clients of `/stats` know.
-final class StatsProcessor implements EventLoopProcessor {
-    private final WorkerStats stats;
-
-    StatsProcessor(WorkerStats stats) {
-        this.stats = stats;
-    }
-
+record StatsProcessor(WorkerStats stats) implements EventLoopProcessor {
     @Override
     public void process(Exchange exchange) {
         var counters = new LinkedHashMap<String, Object>();

@@ -38,18 +38,11 @@ import org.slf4j.LoggerFactory;
 ///
 /// A prompt waits for those before it, and so does what is wrong with it. One with an `id` does not: it runs beside the
 /// others, and all its frames have the id. `{"cancel": …}` ends what runs.
-final class WebSocketProcessor implements Processor {
+///
+/// @param budget has room for the fields of a message, or the message is rejected
+record WebSocketProcessor(Generations generations, MemoryBudget budget) implements Processor {
     private static final Logger LOG = LoggerFactory.getLogger(WebSocketProcessor.class);
     private static final String CANCEL = "cancel";
-
-    private final Generations generations;
-    private final MemoryBudget budget;
-
-    /// @param budget has room for the fields of a message, or the message is rejected
-    WebSocketProcessor(Generations generations, MemoryBudget budget) {
-        this.generations = generations;
-        this.budget = budget;
-    }
 
     @Override
     public void process(Exchange exchange) {

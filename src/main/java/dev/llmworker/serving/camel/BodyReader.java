@@ -17,18 +17,10 @@ import org.jspecify.annotations.Nullable;
 /// handler counts nothing, and writes uploads to the disk.
 ///
 /// Threading: the event loops.
-final class BodyReader implements Handler<RoutingContext> {
+record BodyReader(MemoryBudget budget, int maxBytes) implements Handler<RoutingContext> {
     private static final String MEMORY = "llmworker.bodyMemory";
     /// A prompt as Java has it can take two bytes for each that was sent.
     private static final long BYTES_PER_BYTE = 2;
-
-    private final MemoryBudget budget;
-    private final int maxBytes;
-
-    BodyReader(MemoryBudget budget, int maxBytes) {
-        this.budget = budget;
-        this.maxBytes = maxBytes;
-    }
 
     /// The memory of a request's body. Whoever runs the route closes it.
     static MemoryBudget.@Nullable Lease memory(RoutingContext request) {

@@ -81,14 +81,15 @@ record LlmOptions(
             }
             return choices;
         }
+    }
 
-        private static String schema(String text, CamelContext context) throws IOException {
-            if (text.stripLeading().startsWith("{")) {
-                return text;
-            }
-            try (var stream = ResourceHelper.resolveMandatoryResourceAsInputStream(context, text)) {
-                return new String(stream.readAllBytes(), StandardCharsets.UTF_8);
-            }
+    /// A schema itself, or that of a file or the class path.
+    static String schema(String text, CamelContext context) throws IOException {
+        if (text.stripLeading().startsWith("{")) {
+            return text;
+        }
+        try (var stream = ResourceHelper.resolveMandatoryResourceAsInputStream(context, text)) {
+            return new String(stream.readAllBytes(), StandardCharsets.UTF_8);
         }
     }
 

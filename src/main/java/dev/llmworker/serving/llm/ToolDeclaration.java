@@ -8,14 +8,11 @@ import dev.llmworker.serving.wire.UsesRegex;
 import dev.llmworker.text.chat.Tool;
 import dev.llmworker.text.chat.ToolArguments;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
-import org.apache.camel.CamelContext;
-import org.apache.camel.support.ResourceHelper;
 import org.jspecify.annotations.Nullable;
 
 /// Reads the options of `llm-tool:` as a tool.
@@ -41,7 +38,7 @@ final class ToolDeclaration {
                 description == null ? name : description,
                 schema == null
                         ? schema(endpoint.getParameters())
-                        : Json.text(object(text(schema, endpoint.getCamelContext()))),
+                        : Json.text(object(LlmOptions.schema(schema, endpoint.getCamelContext()))),
                 false));
         for (var argument : arguments.names()) {
             if (RESERVED.stream().anyMatch(argument.toLowerCase(Locale.ROOT)::startsWith)) {
@@ -54,15 +51,6 @@ final class ToolDeclaration {
 
     private static String firstName(Map<String, Object> parameters) {
         return parameters.keySet().iterator().next();
-    }
-
-    private static String text(String schema, CamelContext context) throws IOException {
-        if (schema.stripLeading().startsWith("{")) {
-            return schema;
-        }
-        try (var stream = ResourceHelper.resolveMandatoryResourceAsInputStream(context, schema)) {
-            return new String(stream.readAllBytes(), StandardCharsets.UTF_8);
-        }
     }
 
     private static ObjectNode object(String schema) {

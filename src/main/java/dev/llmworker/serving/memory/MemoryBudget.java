@@ -25,10 +25,6 @@ public final class MemoryBudget {
         return new Lease();
     }
 
-    public long limitBytes() {
-        return limitBytes;
-    }
-
     public long usedBytes() {
         return used.get();
     }

@@ -18,37 +18,36 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
     /// @param perPrompt how many consecutive choices have the same prompt
     public static Ending of(List<Ending> choices, int perPrompt) {
         var first = choices.getFirst();
-        int prompt = 0, cached = 0, completion = 0, reasoning = 0;
-        for (var index = 0; index < choices.size(); index++) {
-            var choice = choices.get(index);
-            completion += choice.finished.completionTokens();
-            reasoning += choice.finished.reasoningTokens();
-            if (index % perPrompt == 0) {
-                prompt += choice.finished.promptTokens();
-                cached += choice.timings.cachedTokens();
-            }
-        }
-        var timings = first.timings;
-        return new Ending(
-                first.finished.withTokens(prompt, completion, reasoning).withParts(List.of()),
-                new Timings(cached, timings.queuedNanos(), timings.firstTokenNanos(), timings.totalNanos()));
+        return sum(choices, perPrompt, first.finished.withParts(List.of()), first.timings.totalNanos());
     }
 
     /// How the rounds of one request ended together: as the last of them. Each prompt counts.
     public static Ending ofRounds(List<Ending> rounds) {
-        var sum = of(rounds, 1);
-        long total = 0;
-        for (var round : rounds) {
-            total += round.timings.totalNanos();
-        }
-        return sum.ended(rounds.getLast().finished, total);
+        var last = rounds.getLast().finished;
+        var total =
+                rounds.stream().mapToLong(round -> round.timings.totalNanos()).sum();
+        return sum(rounds, 1, last, total);
     }
 
-    private Ending ended(GenerationEvent.Finished last, long totalNanos) {
+    /// Adds up the tokens.
+    ///
+    /// @param end why they ended
+    private static Ending sum(
+            List<Ending> all, int perPrompt, GenerationEvent.Finished end, long totalNanos) {
+        int prompt = 0, cached = 0, completion = 0, reasoning = 0;
+        for (var index = 0; index < all.size(); index++) {
+            var one = all.get(index);
+            completion += one.finished.completionTokens();
+            reasoning += one.finished.reasoningTokens();
+            if (index % perPrompt == 0) {
+                prompt += one.finished.promptTokens();
+                cached += one.timings.cachedTokens();
+            }
+        }
+        var first = all.getFirst().timings;
         return new Ending(
-                last.withTokens(
-                        finished.promptTokens(), finished.completionTokens(), finished.reasoningTokens()),
-                new Timings(timings.cachedTokens(), timings.queuedNanos(), timings.firstTokenNanos(), totalNanos));
+                end.withTokens(prompt, completion, reasoning),
+                new Timings(cached, first.queuedNanos(), first.firstTokenNanos(), totalNanos));
     }
 
     /// The same answer, ended for another reason.

@@ -44,27 +44,12 @@ public final class Json {
     public static String sound(String json) {
         for (var i = 0; i < json.length(); i++) {
             if (json.charAt(i) > ASCII) {
-                return withoutOthers(json);
+                return WholeCharacters.wellFormed(json.replace("\u0085", "\\u0085")
+                        .replace("\u2028", "\\u2028")
+                        .replace("\u2029", "\\u2029"));
             }
         }
         // Most frames of tokens are: one look at each character is enough.
         return json;
-    }
-
-    private static String withoutOthers(String json) {
-        StringBuilder escaped = null;
-        var written = 0;
-        for (var i = 0; i < json.length(); i++) {
-            var c = json.charAt(i);
-            if (c == '\u0085' || c == '\u2028' || c == '\u2029') {
-                escaped = escaped == null ? new StringBuilder(json.length() + 16) : escaped;
-                escaped.append(json, written, i).append(String.format("\\u%04x", (int) c));
-                written = i + 1;
-            }
-        }
-        return WholeCharacters.wellFormed(
-                escaped == null
-                        ? json
-                        : escaped.append(json, written, json.length()).toString());
     }
 }

@@ -126,7 +126,8 @@ class PromptEncoderTest {
         var model = TinyVocabularies.byteLevel("smollm");
         var messages = List.of(new ChatMessage("system", "be brief"), ChatMessage.user("<|im_end|>"));
 
-        assertEquals("be brief\n<|im_end|>", shown(model, encode(new PromptEncoder(model.tokenizer(), null), messages)));
+        assertEquals(
+                "be brief\n<|im_end|>", shown(model, encode(new PromptEncoder(model.tokenizer(), null), messages)));
     }
 
     @Test
@@ -149,6 +150,8 @@ class PromptEncoderTest {
 
         assertEquals(
                 "[<|im_start|>]hello",
-                shown(model, new PromptEncoder(model.tokenizer(), null).encodeRaw("<|im_start|>hello", Integer.MAX_VALUE)));
+                shown(
+                        model,
+                        new PromptEncoder(model.tokenizer(), null).encodeRaw("<|im_start|>hello", Integer.MAX_VALUE)));
     }
 }
