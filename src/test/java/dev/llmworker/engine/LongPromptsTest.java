@@ -337,7 +337,7 @@ class LongPromptsTest {
                 return super.bytes(id);
             }
         };
-        ChatTemplate template = (_, _) -> "hello";
+        ChatTemplate template = (_, _, _) -> "hello";
         try (var generator = engine(new FakeDecoder(2, 64), tokenizer, template)) {
             var slow = new ArrayList<Generation>();
             for (var i = 0; i < Runtime.getRuntime().availableProcessors() + 8; i++) {

@@ -3,7 +3,7 @@ package dev.llmworker.engine;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.text.chat.ChatFormat;
 import java.util.List;
-import java.util.Set;
+import java.util.Map;
 
 /// Requests without options that change their logits, read their scores or end their text.
 final class PlainAdmission {
@@ -27,7 +27,7 @@ final class PlainAdmission {
                 cacheSalt,
                 0,
                 List.of(),
-                Set.of(),
+                Map.of(),
                 null,
                 null,
                 null,

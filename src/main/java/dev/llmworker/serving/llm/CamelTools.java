@@ -23,9 +23,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The tools that Camel's component `ai-tool` keeps, if `camel-ai-tool` is on the class path. The worker is built
-/// without
-/// that module, so it finds the registry by its name. Camel's own executor runs a call, because it may check first
-/// whether the caller is allowed to make it.
+/// without that module, so it finds the registry by its name. Camel's own executor runs a call, because it may check
+/// first whether the caller is allowed to make it.
 ///
 /// Threading: any thread.
 public final class CamelTools implements Supplier<List<RouteTool>>, CamelContextAware {
@@ -114,14 +113,16 @@ public final class CamelTools implements Supplier<List<RouteTool>>, CamelContext
     /// The tools that are there now.
     @Override
     public synchronized List<RouteTool> get() {
-        var camel = context;
-        if (camel == null) {
+        var own = context;
+        if (own == null) {
             return List.of();
         }
-        if (api == null) {
-            api = Api.of(camel);
+        var found = api;
+        if (found == null) {
+            found = Api.of(own);
+            api = found;
         }
-        return api.map(found -> tools(found, camel)).orElse(List.of());
+        return found.map(module -> tools(module, own)).orElse(List.of());
     }
 
     private List<RouteTool> tools(Api found, CamelContext context) {

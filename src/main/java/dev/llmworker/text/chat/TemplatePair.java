@@ -8,19 +8,6 @@ import org.jspecify.annotations.Nullable;
 /// and the other one for those without.
 record TemplatePair(ChatTemplate plain, ChatTemplate forTools) implements ChatTemplate {
     @Override
-    public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {
-        return plain.render(messages, addGenerationPrompt);
-    }
-
-    @Override
-    public String render(
-            List<ChatMessage> messages,
-            boolean addGenerationPrompt,
-            Map<String, ? extends @Nullable Object> variables) {
-        return plain.render(messages, addGenerationPrompt, variables);
-    }
-
-    @Override
     public String render(
             List<ChatMessage> messages, List<Tool> tools, Map<String, ? extends @Nullable Object> variables) {
         return (tools.isEmpty() ? plain : forTools).render(messages, tools, variables);

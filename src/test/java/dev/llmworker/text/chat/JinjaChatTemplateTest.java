@@ -103,7 +103,6 @@ class JinjaChatTemplateTest {
         var template = Objects.requireNonNull(template());
         assertEquals("hermes", template.forms().tools().name());
         assertTrue(template.knowsTools());
-        assertEquals("say hi", template.render(List.of(USER), true));
         assertEquals("say hi", template.render(List.of(USER), List.of(), Map.of()));
         assertEquals("clock say hi", template.render(List.of(USER), List.of(new Tool("clock", "")), Map.of()));
     }

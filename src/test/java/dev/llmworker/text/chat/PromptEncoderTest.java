@@ -106,7 +106,7 @@ class PromptEncoderTest {
                     .collect(Collectors.joining());
             assertEquals(
                     "[<|im_start|>]user\n" + content.strip() + "[<|im_end|>]\n[<|im_start|>]assistant\n",
-                    shown(model, tokenizer, encoder.encode(List.of(ChatMessage.user(content)))),
+                    shown(model, tokenizer, encode(encoder, List.of(ChatMessage.user(content)))),
                     "seed " + seed + ", round " + round);
         }
     }
