@@ -16,6 +16,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -82,7 +83,7 @@ public final class StrictJson {
     ///
     /// @return its first token
     public static JsonToken check(String text, String what) {
-        return parse(text, what, parser -> {
+        var begun = parse(text, what, parser -> {
             var first = parser.nextToken();
             if (first == null) {
                 throw new JsonParseException(parser, "no text");
@@ -93,6 +94,7 @@ public final class StrictJson {
             }
             return first;
         });
+        return (JsonToken) Objects.requireNonNull(begun);
     }
 
     private static String kind(JsonToken first) {
@@ -139,20 +141,19 @@ public final class StrictJson {
         if (!memory.take(copiesBytes)) {
             throw new RequestException(JsonError.overBudget(memory, sentBytes + copiesBytes));
         }
-        return StrictJson.<Map<?, ?>>parse(text, what, parser -> {
-            var value = new JsonTree(parser, memory, sentBytes, isRead).whole();
-            if (value instanceof Map<?, ?> object) {
-                return object;
-            }
-            throw notJson(what + " is " + kind(value) + "; it must be a JSON object");
-        });
+        var value = parse(text, what, parser -> new JsonTree(parser, memory, sentBytes, isRead).whole());
+        if (value instanceof Map<?, ?> object) {
+            return object;
+        }
+        throw notJson(what + " is " + kind(value) + "; it must be a JSON object");
     }
 
-    private interface Reader<T> {
-        T read(JsonParser parser) throws IOException;
+    private interface Reader {
+        @Nullable
+        Object read(JsonParser parser) throws IOException;
     }
 
-    private static <T> T parse(String text, String what, Reader<T> reader) {
+    private static @Nullable Object parse(String text, String what, Reader reader) {
         try (var parser = FACTORY.createParser(text)) {
             return reader.read(parser);
         } catch (StreamConstraintsException _) {

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -246,7 +247,8 @@ class MemoryLimitTest {
                 "\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c\",\"type\":\"function\","
                         + "\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":\\\"%s\\\"}\"}}]}]")) {
             var messages = field.startsWith("\"tools") ? "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]," : "";
-            var refused = worker.post("/v1/chat/completions", "{" + messages + field.formatted(padding) + "}");
+            var refused = posted("/v1/chat/completions", "{" + messages + field.formatted(padding) + "}")
+                    .get(30, TimeUnit.SECONDS);
             assertEquals(413, refused.statusCode(), refused.body());
             assertTrue(refused.body().contains("MEMORY_BUDGET"), refused.body());
             var body = "{" + messages + field.formatted("x".repeat(1000)) + "}";
