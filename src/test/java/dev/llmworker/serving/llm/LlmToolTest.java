@@ -35,7 +35,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Routes from `llm-tool:`, and the steps `llm:generate` that let the model call them.
-@Timeout(60)
+@Timeout(180)
 class LlmToolTest {
     private static final String LOOKUP = "'llm-tool:lookupOrder?tags=orders&description=Finds an order."
             + "&parameter.id=integer&parameter.id.required=true&parameter.id.description=Its number."

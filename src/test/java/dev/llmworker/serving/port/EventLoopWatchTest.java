@@ -7,9 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.Worker;
 import dev.llmworker.assembly.Engines;
 import dev.llmworker.settings.Settings;
+import dev.llmworker.testing.Await;
 import dev.llmworker.testing.WorkerProcess;
 import io.netty.util.concurrent.DefaultEventExecutor;
-import dev.llmworker.testing.Await;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -30,7 +30,7 @@ class EventLoopWatchTest {
     }
 
     private void turn() throws Exception {
-        loop.submit(() -> {}).get(20, TimeUnit.SECONDS);
+        loop.submit(() -> {}).get(150, TimeUnit.SECONDS);
     }
 
     @Test
@@ -46,7 +46,7 @@ class EventLoopWatchTest {
     @Test
     void aLoopThatHasEndedIsNoticedAtOnce() throws Exception {
         watch.add(loop);
-        loop.shutdownGracefully(0, 0, TimeUnit.SECONDS).get(20, TimeUnit.SECONDS);
+        loop.shutdownGracefully(0, 0, TimeUnit.SECONDS).get(150, TimeUnit.SECONDS);
         assertFalse(watch.check());
         assertEquals(List.of("an event loop has ended"), ends);
     }
@@ -54,7 +54,7 @@ class EventLoopWatchTest {
     @Test
     void aPortThatClosesEndsItsLoopsAndNotTheProcess() throws Exception {
         watch.add(loop);
-        loop.shutdownGracefully(0, 0, TimeUnit.SECONDS).get(20, TimeUnit.SECONDS);
+        loop.shutdownGracefully(0, 0, TimeUnit.SECONDS).get(150, TimeUnit.SECONDS);
         watch.close();
         // A check that had begun before.
         watch.add(loop);
