@@ -35,7 +35,8 @@ class CapacityProgramTest {
 
     /// As the page starts a program.
     private static Run runSource(String program, String... arguments) throws Exception {
-        var command = new ArrayList<>(List.of(ChildJvm.java(), FOLDER.resolve(program).toString()));
+        var command =
+                new ArrayList<>(List.of(ChildJvm.java(), FOLDER.resolve(program).toString()));
         command.addAll(List.of(arguments));
         return run(new ProcessBuilder(command).redirectErrorStream(true));
     }
@@ -69,8 +70,8 @@ class CapacityProgramTest {
         var call = page.substring(page.indexOf("$ java deploy/capacity/Capacity.java "));
         call = call.substring(0, call.indexOf("\n```"));
         var command = call.substring(0, call.indexOf('\n')).split(" ");
-        var run =
-                runSource("Capacity.java", List.of(command).subList(3, command.length).toArray(String[]::new));
+        var run = runSource(
+                "Capacity.java", List.of(command).subList(3, command.length).toArray(String[]::new));
         assertEquals(call.substring(call.indexOf('\n') + 1) + "\n", run.output);
         assertEquals(0, run.status);
     }

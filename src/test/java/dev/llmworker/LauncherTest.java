@@ -26,7 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /// The script `worker` in a checkout of its own, with a Java and a Maven that do as the test says.
-@Timeout(60)
+@Timeout(180)
 class LauncherTest {
     private static final int SIGINT_STATUS = 130;
     private static final int SIGTERM_STATUS = 143;

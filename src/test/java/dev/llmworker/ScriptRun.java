@@ -14,7 +14,7 @@ import java.util.concurrent.TimeUnit;
 
 /// A script that runs in a folder of the test; its output goes to a file there.
 record ScriptRun(Process process, Path output) {
-    private static final int TIMEOUT_SECONDS = 60;
+    private static final int TIMEOUT_SECONDS = 150;
 
     static ScriptRun start(Path folder, Map<String, String> environment, String... command) throws IOException {
         var output = Files.createTempFile(folder, "output", ".txt");

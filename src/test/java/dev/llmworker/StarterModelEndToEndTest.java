@@ -156,19 +156,19 @@ class StarterModelEndToEndTest {
                  'maximum':150},'role':{'enum':['admin','guest']},'tags':{'type':'array','maxItems':2,
                  'items':{'type':'string','pattern':'^[a-z]{2,5}$'}}},
                  'required':['name','age','role','tags'],'additionalProperties':false}}}""";
-            var person = JSON.readTree(chat(schema, seed));
-            assertEquals(4, person.size(), person::toString);
-            assertTrue(person.get("name")
-                            .asText()
-                            .codePointCount(0, person.get("name").asText().length())
-                    <= 12);
-            assertTrue(person.get("age").isInt() && person.get("age").asInt() <= 150, person::toString);
-            assertTrue(List.of("admin", "guest").contains(person.get("role").asText()), person::toString);
-            person.get("tags").forEach(tag -> assertTrue(tag.asText().matches("[a-z]{2,5}"), person::toString));
-            var choice = chat("'structured_outputs':{'choice':['yes','no, never','maybe']}", seed);
-            assertTrue(List.of("yes", "no, never", "maybe").contains(choice), choice);
-            var date = chat("'structured_outputs':{'regex':'(19|20)[0-9]{2}-[01][0-9]'}", seed);
-            assertTrue(date.matches("(19|20)[0-9]{2}-[01][0-9]"), date);
+        var person = JSON.readTree(chat(schema, seed));
+        assertEquals(4, person.size(), person::toString);
+        assertTrue(person.get("name")
+                        .asText()
+                        .codePointCount(0, person.get("name").asText().length())
+                <= 12);
+        assertTrue(person.get("age").isInt() && person.get("age").asInt() <= 150, person::toString);
+        assertTrue(List.of("admin", "guest").contains(person.get("role").asText()), person::toString);
+        person.get("tags").forEach(tag -> assertTrue(tag.asText().matches("[a-z]{2,5}"), person::toString));
+        var choice = chat("'structured_outputs':{'choice':['yes','no, never','maybe']}", seed);
+        assertTrue(List.of("yes", "no, never", "maybe").contains(choice), choice);
+        var date = chat("'structured_outputs':{'regex':'(19|20)[0-9]{2}-[01][0-9]'}", seed);
+        assertTrue(date.matches("(19|20)[0-9]{2}-[01][0-9]"), date);
         return null;
     }
 

@@ -35,7 +35,7 @@ import org.junit.jupiter.api.io.TempDir;
 /// `main` in a JVM of its own: how it starts, fails and stops.
 class WorkerProcessTest {
     private static final int SIGTERM_EXIT = 143;
-    private static final int TIMEOUT_SECONDS = 60;
+    private static final int TIMEOUT_SECONDS = 150;
 
     private static Process start(Map<String, String> environment) throws IOException {
         return start(Worker.class, Path.of("."), environment);

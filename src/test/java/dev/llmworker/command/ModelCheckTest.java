@@ -3,7 +3,6 @@ package dev.llmworker.command;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.Worker;
 import dev.llmworker.assembly.Engines;
@@ -14,6 +13,7 @@ import dev.llmworker.settings.Settings;
 import dev.llmworker.stats.WorkerStats;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.ChildJvm;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.weights.SafetensorsFolder;
 import dev.llmworker.weights.StoredModel;
@@ -35,7 +35,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// `--check-model` on sound and on broken models, and a sound folder served.
-@Timeout(120)
+@Timeout(180)
 class ModelCheckTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String TEMPLATE =
@@ -257,7 +257,7 @@ class ModelCheckTest {
         var process = ChildJvm.of(Worker.class, Map.of(), "--check-model", path.toString())
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                 .start();
-        assertTrue(process.waitFor(60, TimeUnit.SECONDS));
+        assertTrue(process.waitFor(150, TimeUnit.SECONDS));
         return process.exitValue();
     }
 }

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// A tokenizer that ends its process is found, and does not end this one.
-@Timeout(120)
+@Timeout(180)
 class TokenizerProbeTest {
     private static final Duration LIMIT = Duration.ofMinutes(1);
 

@@ -15,10 +15,10 @@ import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.stats.EngineStats;
+import dev.llmworker.testing.Await;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.chat.PromptEncoder;
-import dev.llmworker.testing.Await;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -34,7 +34,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /// Stop sequences, shortest answers and how their tokens reach the reader, through the whole generator.
-@Timeout(20)
+@Timeout(180)
 class EndingsTest {
     private static final int CONTEXT = 200;
 

@@ -31,7 +31,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /// Whatever throws between a request and its end, its places are given back: in the queue, in the count of requests,
 /// and on the threads for long prompts. The steps are all that a request asks of a clock, a tokenizer, a template and
 /// the budget for memory.
-@Timeout(60)
+@Timeout(180)
 class EveryStepTest {
     private static final String ENGINE = "engine";
     private static final String LONG = "x".repeat(LongPrompts.LONG_CHARACTERS);

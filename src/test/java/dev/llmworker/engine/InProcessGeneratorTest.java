@@ -17,8 +17,8 @@ import dev.llmworker.model.decoder.DecodeBatch;
 import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
-import dev.llmworker.text.chat.PromptEncoder;
 import dev.llmworker.testing.Await;
+import dev.llmworker.text.chat.PromptEncoder;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -34,7 +34,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(20)
+@Timeout(180)
 class InProcessGeneratorTest {
     private static final int CONTEXT = 64;
 

@@ -40,7 +40,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(60)
+@Timeout(180)
 class LongPromptsTest {
     private static final String LONG = "x".repeat(LongPrompts.LONG_CHARACTERS);
     private static final RefusedException REFUSAL =

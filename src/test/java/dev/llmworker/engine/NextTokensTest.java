@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /// Answers with a format, from the letters `a` to `z` only, by a decoder that says what its script says.
-@Timeout(20)
+@Timeout(180)
 class NextTokensTest {
     private static final int SLOTS = 4;
     private static final TokenTrie LETTERS = new TokenTrie(

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /// A worker without requests tells its decoder.
-@Timeout(30)
+@Timeout(180)
 class RestingDecoderTest {
     @Test
     void aQueueThatStaysEmptySaysSo() throws Exception {

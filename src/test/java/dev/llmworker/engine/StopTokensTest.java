@@ -12,13 +12,13 @@ import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
+import dev.llmworker.testing.Await;
 import dev.llmworker.text.TinyVocabularies;
 import dev.llmworker.text.Tokenizer;
 import dev.llmworker.text.chat.ChatMessage;
 import dev.llmworker.text.chat.ChatTemplate;
 import dev.llmworker.text.chat.PromptEncoder;
 import dev.llmworker.text.chat.TemplateVariablesTest;
-import dev.llmworker.testing.Await;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Collections;
@@ -33,7 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /// Tokens that end an answer because the request says so, texts that end within a character, and conversations that the
 /// chat template makes too long.
-@Timeout(20)
+@Timeout(180)
 class StopTokensTest {
     private static final String STOP = "<|stop|>";
     private static final int PLACE = 5;

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /// Answers in parts through the real engine, with a model whose words the test writes.
-@Timeout(60)
+@Timeout(180)
 class ToolCallsTest {
     private static final String TEMPLATE = """
         {%- if tools %}<|im_start|>system

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// A worker whose output goes to a pipe that nobody reads.
-@Timeout(120)
+@Timeout(180)
 class StalledLogTest {
     private static final String KEY = "a-key-of-this-test";
     /// A pipe holds 64 KiB.
@@ -52,8 +52,8 @@ class StalledLogTest {
     /// Sends a request many times, some of them at a time.
     private static void assertStatuses(int times, int status, HttpRequest.Builder request) {
         for (var sent = 0; sent < times; sent += AT_A_TIME) {
-            var answers = Stream.generate(() -> RunningWorker.HTTP.sendAsync(
-                            request.build(), HttpResponse.BodyHandlers.discarding()))
+            var answers = Stream.generate(
+                            () -> RunningWorker.HTTP.sendAsync(request.build(), HttpResponse.BodyHandlers.discarding()))
                     .limit(AT_A_TIME)
                     .toList();
             for (var answer : answers) {
@@ -63,8 +63,8 @@ class StalledLogTest {
     }
 
     private double droppedLines() throws Exception {
-        var page = RunningWorker.send(request("/metrics").header("X-API-Key", KEY))
-                .body();
+        var page =
+                RunningWorker.send(request("/metrics").header("X-API-Key", KEY)).body();
         return Metrics.parse(page).value("llmworker_log_lines_dropped_total");
     }
 
@@ -100,7 +100,7 @@ class StalledLogTest {
                 assertStatuses(AT_A_TIME, 200, right);
                 assertEquals(200, status(request("/ping")));
                 process.toHandle().destroy();
-                assertTrue(process.waitFor(60, TimeUnit.SECONDS), "it hangs at its end");
+                assertTrue(process.waitFor(150, TimeUnit.SECONDS), "it hangs at its end");
                 assertEquals(143, process.exitValue());
                 var said = new byte[PIPE_BYTES];
                 var length = open.read(said);

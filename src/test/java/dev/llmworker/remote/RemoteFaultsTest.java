@@ -5,10 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.ChatEvents;
 import dev.llmworker.testing.Concurrent;
-import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RemoteExtension;
-import dev.llmworker.testing.ScriptedServer;
-import dev.llmworker.testing.TestSocket;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;

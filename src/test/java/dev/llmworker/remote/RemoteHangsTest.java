@@ -54,7 +54,9 @@ class RemoteHangsTest {
     @Test
     void aServerThatHangsIsTheLastEventOfOpenAi() throws Exception {
         remote.server().answers((_, wire) -> wire.awaitLeft());
-        var events = remote.worker().post(CHAT, MESSAGES.formatted(",\"stream\":true")).body();
+        var events = remote.worker()
+                .post(CHAT, MESSAGES.formatted(",\"stream\":true"))
+                .body();
         assertTrue(last(events).contains("\"code\":\"timeout\""), events);
     }
 

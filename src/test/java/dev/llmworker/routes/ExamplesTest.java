@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.net.httpserver.HttpServer;
 import dev.llmworker.generation.AnswerFormat;
@@ -12,6 +11,7 @@ import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;

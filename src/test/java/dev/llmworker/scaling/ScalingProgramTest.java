@@ -3,9 +3,9 @@ package dev.llmworker.scaling;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.RunningWorker;
 import java.io.File;
@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 /// Ctrl-C.
 class ScalingProgramTest {
     private static final int SIGINT_EXIT = 130;
-    private static final int TIMEOUT_SECONDS = 60;
+    private static final int TIMEOUT_SECONDS = 150;
 
     @TempDir
     Path folder;

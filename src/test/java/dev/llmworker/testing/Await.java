@@ -8,7 +8,7 @@ import java.util.function.BooleanSupplier;
 
 /// Waits for what happens on another thread and tells nobody.
 public final class Await {
-    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final Duration LIMIT = Duration.ofSeconds(150);
     private static final Duration PAUSE = Duration.ofMillis(2);
 
     private Await() {}

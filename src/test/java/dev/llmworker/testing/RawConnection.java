@@ -9,7 +9,7 @@ import java.nio.charset.StandardCharsets;
 
 /// A TCP connection to the worker.
 public final class RawConnection implements AutoCloseable {
-    private static final int TIMEOUT_MILLIS = 20_000;
+    private static final int TIMEOUT_MILLIS = 150_000;
 
     private final Socket socket;
 

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 
 /// A WebSocket client that keeps what it gets.
 public final class TestSocket implements AutoCloseable {
-    public static final int TIMEOUT_SECONDS = 60;
+    public static final int TIMEOUT_SECONDS = 150;
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final BlockingQueue<String> frames = new LinkedBlockingQueue<>();

@@ -17,7 +17,7 @@ import java.util.concurrent.TimeUnit;
 /// A worker in a JVM of its own that serves already.
 public final class WorkerProcess implements AutoCloseable {
     public static final int SIGTERM_EXIT = 143;
-    private static final int TIMEOUT_SECONDS = 60;
+    private static final int TIMEOUT_SECONDS = 150;
     private static final String SERVING = "serving on http://127.0.0.1:";
 
     /// All that it has printed.

@@ -3,8 +3,8 @@ package dev.llmworker.weights;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
-import dev.llmworker.testing.Concurrent;
 import com.sun.management.ThreadMXBean;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import java.io.IOException;
@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Damages a sound file in thousands of ways: each is read or refused, with little memory, and never fails otherwise.
-@Timeout(120)
+@Timeout(180)
 class GgufFuzzTest {
     private static final long[] EXTREMES = {
         -1, Long.MIN_VALUE, Long.MAX_VALUE, Integer.MAX_VALUE, 1L << 31, 1L << 32, 1L << 24, 1L << 61, 0, 1, 255, 65_536

@@ -3,8 +3,8 @@ package dev.llmworker.weights;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
-import dev.llmworker.testing.Concurrent;
 import com.sun.management.ThreadMXBean;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import java.io.IOException;
@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Damages a sound folder in thousands of ways: each is read or refused, with little memory, and never fails otherwise.
-@Timeout(120)
+@Timeout(180)
 class SafetensorsFuzzTest {
     private static final String INDEX = "model.safetensors.index.json";
     /// What JSON may have in the place of anything.

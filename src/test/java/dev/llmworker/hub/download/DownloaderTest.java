@@ -9,10 +9,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.testing.Await;
 import dev.llmworker.testing.LoopbackServer;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
-import dev.llmworker.testing.Await;
 import java.nio.file.Files;
 import java.time.Duration;
 import java.util.ArrayList;

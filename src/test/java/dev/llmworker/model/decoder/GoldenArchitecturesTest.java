@@ -10,6 +10,7 @@ import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.GgufFile;
 import dev.llmworker.weights.ModelFileException;

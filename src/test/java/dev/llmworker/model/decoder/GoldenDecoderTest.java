@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.testing.Concurrent;
 import java.io.IOException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -24,11 +25,12 @@ class GoldenDecoderTest {
             @JsonProperty("logit_ids") int[] logitIds,
             float[] logits) {}
 
+    @Concurrent
     @ParameterizedTest
     @EnumSource(names = {"QUANTISED", "DENSE"})
     void float32GivesTheTokensAndLogitsOfTransformers(ProgramKind program) throws Exception {
         var cases = cases();
-        var exact = new DecoderOptions(Precision.FP32, Precision.AUTO, cases.size(), 512, 0, "cpu", false);
+        var exact = new DecoderOptions(Precision.FP32, Precision.AUTO, cases.size(), 512, 1, "cpu", false);
         try (var decoder = StarterModel.load(exact, program)) {
             for (var golden : cases) {
                 assertLogits(golden, decoder.prefillLogits(1, golden.ids(), 0), 1e-3f);

@@ -5,12 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.SafetensorsFile;
 import dev.llmworker.weights.StoredModel;

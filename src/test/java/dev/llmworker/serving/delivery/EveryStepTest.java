@@ -33,7 +33,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// Whatever throws on the way of a request, over HTTP or a WebSocket, it gives back its memory, its place among the
 /// running generations, and its connection. The steps are all that a request asks of an engine, and of the clock for
 /// connections.
-@Timeout(120)
+@Timeout(180)
 class EveryStepTest {
     /// FIN, and the opcode of a close frame.
     private static final int CLOSE = 0x88;

@@ -5,13 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.Worker;
 import dev.llmworker.settings.Logging;
 import dev.llmworker.settings.SettingsException;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.ChildJvm;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.WorkerProcess;

@@ -25,7 +25,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// A stream on which nothing comes says every 15 s that it is still there.
-@Timeout(60)
+@Timeout(180)
 class QuietStreamsTest {
     private static final String COMMENT = ": keep-alive";
     private static final Duration LIMIT = Duration.ofSeconds(15);

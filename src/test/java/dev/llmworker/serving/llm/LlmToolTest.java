@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Routes from `llm-tool:`, and the steps `llm:generate` that let the model call them.
-@Timeout(60)
+@Timeout(180)
 class LlmToolTest {
     private static final String LOOKUP = "'llm-tool:lookupOrder?tags=orders&description=Finds an order."
             + "&parameter.id=integer&parameter.id.required=true&parameter.id.description=Its number."
@@ -332,7 +332,7 @@ class LlmToolTest {
     void whatARouteSaysOfItsFailureHasNothingOfTheServer() throws Exception {
         for (var said : Map.of(
                         "no /srv/worker/orders.csv here", "no  here",
-                        "no C:\\\\data\\\\orders.csv", "no",
+                        "no d:\\\\data\\\\orders.csv", "no",
                         "refused by db/10.0.0.7:5432 today", "refused by  today",
                         "refused by db.internal:5432", "refused by",
                         "refused by localhost:5432", "refused by",

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Timeout;
 
 /// From the tokens of a model that calls tools and thinks to the messages of OpenAI's API, whole and streamed.
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-@Timeout(60)
+@Timeout(180)
 class CallsOverHttpTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String CHAT = "/v1/chat/completions";

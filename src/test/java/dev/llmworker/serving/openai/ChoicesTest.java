@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// Several choices and prompts in one request of OpenAI's API.
-@Timeout(60)
+@Timeout(180)
 class ChoicesTest {
     private static final String CHAT = "/v1/chat/completions";
     private static final String TEXT = "/v1/completions";

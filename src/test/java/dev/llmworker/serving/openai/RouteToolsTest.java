@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Tools of the type `route` in `/v1/chat/completions`.
-@Timeout(60)
+@Timeout(180)
 class RouteToolsTest {
     private static final String ORDERS = "{'type':'route','tags':['orders']}";
     private static final String MINE = "{'type':'function','function':{'name':'mine'}}";

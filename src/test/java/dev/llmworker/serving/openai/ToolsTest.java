@@ -33,7 +33,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /// Tools, their calls and reasoning in OpenAI's API.
-@Timeout(60)
+@Timeout(180)
 class ToolsTest {
     private static final String CHAT = "/v1/chat/completions";
     private static final String TOOL = "{'type':'function','function':{'name':'f'}}";

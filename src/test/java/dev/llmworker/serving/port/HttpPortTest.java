@@ -23,7 +23,6 @@ import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
 import dev.llmworker.testing.TestSettings;
-import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.URI;

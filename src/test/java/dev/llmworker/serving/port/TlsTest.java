@@ -8,8 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.MockGenerator;
 import dev.llmworker.settings.SettingsException;
-import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.Await;
+import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.RawConnection;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.TestCertificates;
@@ -142,7 +142,7 @@ class TlsTest {
                     })
                     .join();
             socket.sendText("{\"prompt\":\"x\"}", true).join();
-            assertTrue(frame.get(20, TimeUnit.SECONDS).startsWith("{\"token\":"));
+            assertTrue(frame.get(150, TimeUnit.SECONDS).startsWith("{\"token\":"));
             socket.abort();
         }
     }

@@ -82,7 +82,7 @@ class TransportInternalsTest {
     }
 
     private static <T> T await(CompletableFuture<T> future) throws Exception {
-        return future.get(20, TimeUnit.SECONDS);
+        return future.get(150, TimeUnit.SECONDS);
     }
 
     private static <T> T await(Future<T> future) throws Exception {

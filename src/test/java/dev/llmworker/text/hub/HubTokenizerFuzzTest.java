@@ -4,11 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
-import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import dev.llmworker.weights.ModelFileException;
@@ -30,7 +30,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Damages sound tokenizer files: each makes a tokenizer that encodes a text, or is refused, and never fails otherwise.
-@Timeout(120)
+@Timeout(180)
 class HubTokenizerFuzzTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int VOCABULARY = 1024;

@@ -3,10 +3,10 @@ package dev.llmworker.text.hub;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.testing.Concurrent;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.llmworker.testing.Concurrent;
 import dev.llmworker.text.TextPieces;
 import dev.llmworker.weights.Safetensors;
 import dev.llmworker.weights.SafetensorsFolder;
@@ -17,13 +17,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// What makes the tokenizers library end the process, in a process of its own.
-@Timeout(value = 120, unit = TimeUnit.SECONDS)
+@Timeout(180)
 class TokenizerAbortTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String LLAMA_3 = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}"
