@@ -78,7 +78,8 @@ final class LongPrompts implements AutoCloseable {
 
     static boolean isLong(GenerationRequest request) {
         var parts = request.parts();
-        return isLong(request.prompt(), parts == null ? List.of() : parts.tools().offered());
+        return isLong(
+                request.prompt(), parts == null ? List.of() : parts.tools().offered());
     }
 
     /// @param offered what the model learns of
@@ -87,8 +88,7 @@ final class LongPrompts implements AutoCloseable {
             case Prompt.Raw(String text) -> Stream.of(text);
             case Prompt.Chat chat -> chat.messages().stream().flatMap(ChatMessage::texts);
         };
-        var tools =
-                offered.stream().flatMap(tool -> Stream.of(tool.name(), tool.description(), tool.parameters()));
+        var tools = offered.stream().flatMap(tool -> Stream.of(tool.name(), tool.description(), tool.parameters()));
         return Stream.concat(texts, tools).mapToLong(String::length).sum() >= LONG_CHARACTERS;
     }
 

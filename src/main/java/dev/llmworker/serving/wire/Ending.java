@@ -46,8 +46,7 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
 
     private Ending ended(GenerationEvent.Finished last, long totalNanos) {
         return new Ending(
-                last.withTokens(
-                        finished.promptTokens(), finished.completionTokens(), finished.reasoningTokens()),
+                last.withTokens(finished.promptTokens(), finished.completionTokens(), finished.reasoningTokens()),
                 new Timings(timings.cachedTokens(), timings.queuedNanos(), timings.firstTokenNanos(), totalNanos));
     }
 
