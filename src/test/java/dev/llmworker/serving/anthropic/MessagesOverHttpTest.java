@@ -69,13 +69,13 @@ class MessagesOverHttpTest {
 
     /// The message that the events of a stream make up, as Anthropic's clients put them together.
     private ObjectNode streamed(ObjectNode request) throws Exception {
-        ObjectNode message = null;
+        var message = JSON.createObjectNode();
         var arguments = new StringBuilder();
         for (var event : Events.named(
                 Events.open(worker, MESSAGES, request.put("stream", true).toString()))) {
             var type = event.get("type").asText();
             if (type.equals("message_start")) {
-                message = (ObjectNode) event.get("message");
+                message.setAll((ObjectNode) event.get("message"));
                 continue;
             }
             var content = (ArrayNode) message.get("content");
