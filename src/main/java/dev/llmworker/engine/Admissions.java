@@ -277,7 +277,8 @@ final class Admissions {
 
     private static PromptEncoder.Conversation encode(GenerationRequest request, PromptEncoder prompts, int context) {
         var parts = request.parts();
-        return encode(request.prompt(), parts == null ? List.of() : parts.tools().offered(), prompts, context);
+        return encode(
+                request.prompt(), parts == null ? List.of() : parts.tools().offered(), prompts, context);
     }
 
     /// @param context must hold the prompt and one token more

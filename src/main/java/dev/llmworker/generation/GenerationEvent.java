@@ -81,33 +81,18 @@ public sealed interface GenerationEvent extends HeldEvent {
         /// The same end, for another reason.
         public Finished as(FinishReason other) {
             return new Finished(
-                    other,
-                    promptTokens,
-                    completionTokens,
-                    failure,
-                    isFault,
-                    reasoningTokens,
-                    parts,
-                    stopSequence);
+                    other, promptTokens, completionTokens, failure, isFault, reasoningTokens, parts, stopSequence);
         }
 
         /// The same end, with other last parts.
         public Finished withParts(List<AnswerPart> others) {
             return new Finished(
-                    reason,
-                    promptTokens,
-                    completionTokens,
-                    failure,
-                    isFault,
-                    reasoningTokens,
-                    others,
-                    stopSequence);
+                    reason, promptTokens, completionTokens, failure, isFault, reasoningTokens, others, stopSequence);
         }
 
         /// The same end, with the tokens of several answers.
         public Finished withTokens(int prompt, int completion, int reasoning) {
-            return new Finished(
-                    reason, prompt, completion, failure, isFault, reasoning, parts, stopSequence);
+            return new Finished(reason, prompt, completion, failure, isFault, reasoning, parts, stopSequence);
         }
 
         @Override

@@ -94,7 +94,20 @@ public record GenerationRequest(
             int minTokens,
             List<String> stop,
             boolean fillsContext) {
-        this(prompt, maxTokens, sampling, ignoreEos, minTokens, stop, List.of(), fillsContext, false, "", "", null, null);
+        this(
+                prompt,
+                maxTokens,
+                sampling,
+                ignoreEos,
+                minTokens,
+                stop,
+                List.of(),
+                fillsContext,
+                false,
+                "",
+                "",
+                null,
+                null);
     }
 
     /// A request that ends at the model's end token or at its length.

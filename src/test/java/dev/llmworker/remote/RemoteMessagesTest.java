@@ -24,7 +24,8 @@ class RemoteMessagesTest {
 
     @Test
     void aMessageIsAChat() throws Exception {
-        remote.server().answers((_, wire) -> wire.stream().delta("Hel").delta("lo").end("length", 11, 5));
+        remote.server()
+                .answers((_, wire) -> wire.stream().delta("Hel").delta("lo").end("length", 11, 5));
         var answer = Events.json(remote.worker()
                 .post(MESSAGES, body(",'stop_sequences':['x'],'thinking':{'type':'enabled','budget_tokens':2000}"))
                 .body());
@@ -45,9 +46,10 @@ class RemoteMessagesTest {
 
     @Test
     void aStreamIsAStream() throws Exception {
-        remote.server().answers((_, wire) -> wire.stream().delta("Hel").delta("lo").end("stop", 11, 5));
-        var events =
-                Events.named(Events.open(remote.worker(), MESSAGES, body(",'stream':true").replace('\'', '"')));
+        remote.server()
+                .answers((_, wire) -> wire.stream().delta("Hel").delta("lo").end("stop", 11, 5));
+        var events = Events.named(
+                Events.open(remote.worker(), MESSAGES, body(",'stream':true").replace('\'', '"')));
         assertEquals("message_start", events.getFirst().get("type").asText());
         assertEquals("message_stop", events.getLast().get("type").asText());
         var end = events.get(events.size() - 2);

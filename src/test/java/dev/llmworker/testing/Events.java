@@ -62,7 +62,8 @@ public final class Events {
             assertEquals("", lines.get(i + 2));
             var event = json(lines.get(i + 1).substring("data: ".length()));
             assertEquals(
-                    lines.get(i).substring("event: ".length()), event.get("type").asText());
+                    lines.get(i).substring("event: ".length()),
+                    event.get("type").asText());
             data.add(event);
             i += 2;
         }

@@ -62,7 +62,8 @@ record ClearedThinking(int keptTurns) {
             case null -> DEFAULT;
             case String text when text.equals(ALL) -> NONE;
             case Map<?, ?> keep when ALL.equals(keep.get("type")) -> NONE;
-            case Map<?, ?> keep when "thinking_turns".equals(keep.get("type")) -> {
+            case Map<?, ?> keep
+            when "thinking_turns".equals(keep.get("type")) -> {
                 var turns = ChatMessages.within(at, () -> new RequestFields(keep).whole("value"));
                 if (turns.isEmpty() || turns.getAsInt() < 1) {
                     throw RequestFields.wrong(at + ".value", keep.get("value"), "a whole number of at least 1");

@@ -93,8 +93,7 @@ final class Conversation {
         String text(String name) {
             var text = ChatMessages.within(at, () -> fields.textOrNull(name));
             if (text == null) {
-                throw RequestException.invalid(
-                        at + "." + name, at + "." + name + " is missing; it must be a string");
+                throw RequestException.invalid(at + "." + name, at + "." + name + " is missing; it must be a string");
             }
             return text;
         }
@@ -155,8 +154,7 @@ final class Conversation {
                     block.at + ".tool_use_id is \"" + RequestFields.shortened(id)
                             + "\"; it must be the id of one of the tool_use blocks before it");
         }
-        var text = String.join(
-                "\n", ChatMessages.within(block.at, () -> ChatMessages.texts(block.fields, CONTENT)));
+        var text = String.join("\n", ChatMessages.within(block.at, () -> ChatMessages.texts(block.fields, CONTENT)));
         var isError = ChatMessages.within(block.at, () -> block.fields.flag("is_error", false));
         return ChatMessage.toolResult(id, name, isError && !text.startsWith(ERROR) ? ERROR + text : text);
     }
@@ -188,8 +186,7 @@ final class Conversation {
                     at + "." + CONTENT + " has " + calls.size() + " tool_use blocks; the limit is "
                             + ChatMessages.MAX_CALLS);
         }
-        add(ChatMessage.assistant(
-                String.join("\n", texts), String.join("\n", thoughts), List.copyOf(calls.values())));
+        add(ChatMessage.assistant(String.join("\n", texts), String.join("\n", thoughts), List.copyOf(calls.values())));
     }
 
     private ToolCall call(Block block) {
@@ -211,9 +208,15 @@ final class Conversation {
             return;
         }
         turns.removeLast();
-        var calls = Stream.concat(last.toolCalls().stream(), turn.toolCalls().stream()).toList();
+        var calls = Stream.concat(last.toolCalls().stream(), turn.toolCalls().stream())
+                .toList();
         turns.add(new ChatMessage(
-                turn.role(), joined(last.content(), turn.content()), calls, joined(last.reasoning(), turn.reasoning()), "", ""));
+                turn.role(),
+                joined(last.content(), turn.content()),
+                calls,
+                joined(last.reasoning(), turn.reasoning()),
+                "",
+                ""));
     }
 
     private static String joined(String first, String second) {

@@ -35,8 +35,8 @@ record MessageRequest(GenerationRequest generation, int maxTokens, Thinking thin
     private static final String EFFORT = "reasoning_effort";
     private static final float MAX_TEMPERATURE = 1;
 
-    private static final Set<String> SUPPORTED = Set.of(
-            "system", "tools", "tool_choice", STOPS, CONFIG, FORMAT, Thinking.FIELD, ClearedThinking.FIELD);
+    private static final Set<String> SUPPORTED =
+            Set.of("system", "tools", "tool_choice", STOPS, CONFIG, FORMAT, Thinking.FIELD, ClearedThinking.FIELD);
 
     // Fields that OpenAI's API has for what this one has by other names.
     private static final String OTHER_LIMIT = "max_completion_tokens";
@@ -123,8 +123,7 @@ record MessageRequest(GenerationRequest generation, int maxTokens, Thinking thin
                 .toList();
         if (stops.size() > GenerationRequest.MAX_STOPS) {
             throw RequestException.invalid(
-                    STOPS,
-                    STOPS + " has " + stops.size() + " sequences; the limit is " + GenerationRequest.MAX_STOPS);
+                    STOPS, STOPS + " has " + stops.size() + " sequences; the limit is " + GenerationRequest.MAX_STOPS);
         }
         return new GenerationRequest(
                         prompt(fields, thinking),
@@ -154,7 +153,8 @@ record MessageRequest(GenerationRequest generation, int maxTokens, Thinking thin
         return switch (config.fields().get("effort")) {
             case null -> null;
             case String effort when EFFORTS.containsKey(effort) -> EFFORTS.get(effort);
-            case Object other -> throw RequestFields.wrong(CONFIG + ".effort", other, "low, medium, high, xhigh or max");
+            case Object other ->
+                throw RequestFields.wrong(CONFIG + ".effort", other, "low, medium, high, xhigh or max");
         };
     }
 

@@ -59,7 +59,9 @@ record Thinking(@Nullable Boolean mode, OptionalInt budgetTokens, boolean isShow
                         place, place + " is missing; it must be a whole number of at least " + LEAST_BUDGET_TOKENS));
         if (budget < LEAST_BUDGET_TOKENS || budget >= maxTokens) {
             throw RequestFields.wrong(
-                    place, budget, "at least " + LEAST_BUDGET_TOKENS + " and less than max_tokens, which is " + maxTokens);
+                    place,
+                    budget,
+                    "at least " + LEAST_BUDGET_TOKENS + " and less than max_tokens, which is " + maxTokens);
         }
         return budget;
     }

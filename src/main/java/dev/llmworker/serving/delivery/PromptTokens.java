@@ -39,10 +39,8 @@ public final class PromptTokens {
             var tools = parts == null ? List.<Tool>of() : parts.tools().offered();
             return encode(model, request.prompt(), ModelTokens.Beginning.PROMPT, tools, caller.client()).length;
         }
-        var tokens = new WholeAnswer(caller)
-                .run(generations, request)
-                .finished()
-                .promptTokens();
+        var tokens =
+                new WholeAnswer(caller).run(generations, request).finished().promptTokens();
         if (tokens == 0) {
             throw new RequestException(JsonError.of(
                     502, "engine_failed", "the engine's server does not say how many tokens the prompt has"));

@@ -45,8 +45,7 @@ public final class SseWriter {
             HttpClient client,
             EventWriter.OfTokens writer) {
         var stream = new SseWriter(client);
-        stream.run(
-                () -> generations.run(request, new Caller(client, route), new Streamed(stream, writer)), writer);
+        stream.run(() -> generations.run(request, new Caller(client, route), new Streamed(stream, writer)), writer);
     }
 
     /// Streams one answer.

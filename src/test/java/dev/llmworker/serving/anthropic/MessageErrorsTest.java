@@ -28,7 +28,8 @@ class MessageErrorsTest {
     private final ScriptedGenerator engine = new ScriptedGenerator();
 
     @RegisterExtension
-    final WorkerExtension worker = WorkerExtension.of(engine).with("API_KEYS", KEY).with("MAX_BODY_BYTES", "2000");
+    final WorkerExtension worker =
+            WorkerExtension.of(engine).with("API_KEYS", KEY).with("MAX_BODY_BYTES", "2000");
 
     private HttpRequest.Builder request(String path) {
         return worker.request(path).header("x-api-key", KEY);

@@ -69,13 +69,13 @@ class MessagesOverHttpTest {
 
     /// The message that the events of a stream make up, as Anthropic's clients put them together.
     private ObjectNode streamed(ObjectNode request) throws Exception {
-        ObjectNode message = null;
+        var message = JSON.createObjectNode();
         var arguments = new StringBuilder();
-        for (var event :
-                Events.named(Events.open(worker, MESSAGES, request.put("stream", true).toString()))) {
+        for (var event : Events.named(
+                Events.open(worker, MESSAGES, request.put("stream", true).toString()))) {
             var type = event.get("type").asText();
             if (type.equals("message_start")) {
-                message = (ObjectNode) event.get("message");
+                message.setAll((ObjectNode) event.get("message"));
                 continue;
             }
             var content = (ArrayNode) message.get("content");
@@ -137,7 +137,8 @@ class MessagesOverHttpTest {
 
     private static String types(JsonNode message) {
         var types = new StringBuilder();
-        message.get("content").forEach(block -> types.append(block.get("type").asText()).append(' '));
+        message.get("content")
+                .forEach(block -> types.append(block.get("type").asText()).append(' '));
         return types.toString().strip();
     }
 
@@ -152,7 +153,9 @@ class MessagesOverHttpTest {
         assertTrue(answer.at("/usage/output_tokens_details/thinking_tokens").asInt() > 0, answer.toString());
         assertEquals("text", types(same(request("Five."))));
         assertEquals("", types(same(request(""))));
-        assertEquals("max_tokens", same(request("Five.").put("max_tokens", 2)).get("stop_reason").asText());
+        assertEquals(
+                "max_tokens",
+                same(request("Five.").put("max_tokens", 2)).get("stop_reason").asText());
     }
 
     @Test
@@ -201,8 +204,7 @@ class MessagesOverHttpTest {
     void anAnswerMayFillTheContext() throws Exception {
         var answer = answer(request("Five.").put("max_tokens", 1_000_000));
         assertEquals("end_turn", answer.get("stop_reason").asText());
-        answer = answer(
-                request("x".repeat(500)).put("system", "x".repeat(7400)).put("max_tokens", 1_000_000));
+        answer = answer(request("x".repeat(500)).put("system", "x".repeat(7400)).put("max_tokens", 1_000_000));
         assertEquals("model_context_window_exceeded", answer.get("stop_reason").asText());
         var tooLong = worker.post(MESSAGES, request("x".repeat(9000)).toString());
         assertEquals(400, tooLong.statusCode());
@@ -232,7 +234,8 @@ class MessagesOverHttpTest {
                     counted.body());
         }
         // A prompt that is too long for the model is counted all the same.
-        var long9 = worker.post(MESSAGES + "/count_tokens", request("x".repeat(9000)).toString());
+        var long9 = worker.post(
+                MESSAGES + "/count_tokens", request("x".repeat(9000)).toString());
         assertTrue(Events.json(long9.body()).get("input_tokens").asInt() > 9000, long9.body());
     }
 
@@ -241,10 +244,9 @@ class MessagesOverHttpTest {
         var request = request("Five.");
         var events = Events.named(
                 Events.open(worker, MESSAGES, request.put("stream", true).toString()));
-        var counted = worker.post(MESSAGES + "/count_tokens", request.toString()).body();
-        assertEquals(
-                Events.json(counted).get("input_tokens"),
-                events.getFirst().at("/message/usage/input_tokens"));
+        var counted =
+                worker.post(MESSAGES + "/count_tokens", request.toString()).body();
+        assertEquals(Events.json(counted).get("input_tokens"), events.getFirst().at("/message/usage/input_tokens"));
     }
 
     @Test

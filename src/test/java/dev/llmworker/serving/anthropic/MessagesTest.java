@@ -150,8 +150,7 @@ class MessagesTest {
         var parts = parts("""
                 ,'tools':[{'name':'get','description':'Gets.','strict':true,'type':'custom','eager_input_streaming':true,
                   'input_schema':{'type':'object','properties':{'t':{'type':'number'}}},
-                  'cache_control':{'type':'ephemeral'},'allowed_callers':['direct'],'input_examples':[]},""" + TOOL
-                + "],'tool_choice':{'type':'auto','disable_parallel_tool_use':true}");
+                  'cache_control':{'type':'ephemeral'},'allowed_callers':['direct'],'input_examples':[]},""" + TOOL + "],'tool_choice':{'type':'auto','disable_parallel_tool_use':true}");
         assertEquals(
                 new ToolUse(
                         List.of(
@@ -179,7 +178,8 @@ class MessagesTest {
             assertEquals(choice.getValue(), use.choice(), choice.getKey());
             assertTrue(use.parallel());
         }
-        assertEquals(ToolUse.NONE, parts(",'tools':[],'tool_choice':{'type':'auto'}").tools());
+        assertEquals(
+                ToolUse.NONE, parts(",'tools':[],'tool_choice':{'type':'auto'}").tools());
     }
 
     @Test
@@ -264,8 +264,7 @@ class MessagesTest {
                 "stop_sequences has 9 sequences; the limit is 8");
         wrong.put(",'system':7", "system is 7; it must be a string");
         wrong.put(
-                ",'system':[{'type':'image'}]",
-                "system[0].type is \"image\", which is not supported; it must be text");
+                ",'system':[{'type':'image'}]", "system[0].type is \"image\", which is not supported; it must be text");
         wrong.put(",'thinking':{'type':'on'}", "thinking.type is \"on\"; it must be enabled, disabled or adaptive");
         wrong.put(",'thinking':{'type':'enabled'}", "thinking.budget_tokens is missing; it must be a whole number");
         wrong.put(
@@ -318,12 +317,14 @@ class MessagesTest {
         wrong.put(first + "'input_examples':[{}]}]", "tools[0].input_examples is not supported");
         wrong.put(first + "'allowed_callers':['x']}]", "tools[0].allowed_callers is a list; it must be [\"direct\"]");
         wrong.put(
-                ",'tools':[" + TOOL + "," + TOOL + "]", "tools[1].name is \"f\", which is the name of another tool, too");
+                ",'tools':[" + TOOL + "," + TOOL + "]",
+                "tools[1].name is \"f\", which is the name of another tool, too");
         wrong.put(
                 ",'tools':[" + String.join(",", Collections.nCopies(129, TOOL)) + "]",
                 "tools has 129 entries; the limit is 128");
         wrong.put(TOOLS + ",'tool_choice':'any'", "tool_choice is \"any\"; it must be an object");
-        wrong.put(TOOLS + ",'tool_choice':{'type':'x'}", "tool_choice.type is \"x\"; it must be auto, any, tool or none");
+        wrong.put(
+                TOOLS + ",'tool_choice':{'type':'x'}", "tool_choice.type is \"x\"; it must be auto, any, tool or none");
         wrong.put(TOOLS + ",'tool_choice':{'name':'f'}", "tool_choice.type is missing; it must be a string");
         wrong.put(TOOLS + ",'tool_choice':{'type':'tool'}", "tool_choice.name is missing; it must be a string");
         wrong.put(
@@ -367,8 +368,8 @@ class MessagesTest {
         wrong.put(call("'id':'a'"), first + ".name is missing; it must be a string");
         wrong.put(call("'id':'a','name':'f','input':'x'"), first + ".input is \"x\"; it must be an object");
         wrong.put(
-                "{'role':'assistant','content':[" + String.join(",", Collections.nCopies(2, "{'type':'tool_use','id':'a','name':'f'}"))
-                        + "]}",
+                "{'role':'assistant','content':["
+                        + String.join(",", Collections.nCopies(2, "{'type':'tool_use','id':'a','name':'f'}")) + "]}",
                 "messages[0].content[1].id is \"a\", which is the id of another call, too");
         return wrong;
     }
@@ -407,10 +408,13 @@ class MessagesTest {
         for (var wrong : wrongMessages().entrySet()) {
             assertRefused(wrong.getValue(), conversation(wrong.getKey() + "," + HI, ""));
         }
-        assertRefused("messages ends with a turn of the assistant", conversation(HI + ",{'role':'assistant','content':'x'}", ""));
+        assertRefused(
+                "messages ends with a turn of the assistant",
+                conversation(HI + ",{'role':'assistant','content':'x'}", ""));
         assertRefused("messages is missing; it must be a list of objects", "{\"max_tokens\":1}");
         assertRefused("messages has 0 entries; it must have 1 to 1024", conversation("", ""));
-        assertRefused("max_tokens is missing; it must be a whole number of at least 1", json("{'messages':[" + HI + "]}"));
+        assertRefused(
+                "max_tokens is missing; it must be a whole number of at least 1", json("{'messages':[" + HI + "]}"));
         assertRefused("max_tokens is 0; it must be at least 1", json("{'max_tokens':0,'messages':[" + HI + "]}"));
         assertTrue(engine.hasNone());
     }
@@ -509,7 +513,8 @@ class MessagesTest {
             var answer = post(body(hidden));
             answer(engine.next());
             assertEquals(
-                    "text", Events.json(answer.join().body()).at("/content/0/type").asText());
+                    "text",
+                    Events.json(answer.join().body()).at("/content/0/type").asText());
             assertFalse(streamed(hidden).toString().contains("thinking\""), hidden);
         }
         var omitted = ",'thinking':{'type':'adaptive','display':'omitted'}";
@@ -540,7 +545,8 @@ class MessagesTest {
         var answer = post(json("{'max_tokens':1,'messages':[" + HI + "]}"));
         engine.next().emit("a").finish(FinishReason.LENGTH);
         assertEquals(
-                "max_tokens", Events.json(answer.join().body()).get("stop_reason").asText());
+                "max_tokens",
+                Events.json(answer.join().body()).get("stop_reason").asText());
     }
 
     @Test

@@ -81,10 +81,12 @@ class CancelTest {
 
     @Test
     void aStreamEnds() throws Exception {
-        var answer = ask("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"stream\":true}", "s");
+        var answer = ask(
+                "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"stream\":true}", "s");
         engine.next().emit("a");
         assertEquals(202, cancel("s", KEY).statusCode());
-        assertTrue(answer.join().body().endsWith("data: [DONE]\n\n"), answer.join().body());
+        assertTrue(
+                answer.join().body().endsWith("data: [DONE]\n\n"), answer.join().body());
     }
 
     @Test

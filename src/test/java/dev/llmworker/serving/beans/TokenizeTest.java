@@ -67,13 +67,12 @@ class TokenizeTest {
     void aConversationIsRenderedAsForAnAnswer() throws Exception {
         var conversation = "{'messages':[{'role':'user','content':'Hi " + END + "'}]";
         var plain = post("/tokenize", conversation + "}");
-        assertEquals(
-                START + "user\nHi " + END + END + "\n" + START + "assistant\n", text(plain.get("tokens")));
+        assertEquals(START + "user\nHi " + END + END + "\n" + START + "assistant\n", text(plain.get("tokens")));
         // The name of a control token in a message is text.
         assertEquals(256 + 1, plain.at("/tokens/0").asInt());
         assertEquals('<', plain.at("/tokens/9").asInt());
-        var tools = post(
-                "/tokenize", conversation + ",'tools':[{'type':'function','function':{'name':'add_numbers'}}]}");
+        var tools =
+                post("/tokenize", conversation + ",'tools':[{'type':'function','function':{'name':'add_numbers'}}]}");
         assertTrue(text(tools.get("tokens")).contains("add_numbers"));
         var answered = post("/v1/chat/completions", conversation + ",'max_tokens':1}");
         assertEquals(answered.at("/usage/prompt_tokens"), plain.get("count"));
@@ -108,7 +107,10 @@ class TokenizeTest {
         wrong.put("{'tokens':[1,258]}", "tokens[1] is 258; this model's tokens are 0 to 257");
         wrong.put("{'tokens':[-1]}", "tokens[0] is -1; this model's tokens are 0 to 257");
         assertRefused("/detokenize", wrong);
-        assertEquals(404, worker.post("/tokenize", "{\"prompt\":\"x\",\"model\":\"other\"}").statusCode());
+        assertEquals(
+                404,
+                worker.post("/tokenize", "{\"prompt\":\"x\",\"model\":\"other\"}")
+                        .statusCode());
     }
 
     private void assertRefused(String path, Map<String, String> wrong) throws Exception {
