@@ -90,7 +90,8 @@ final class LongPrompts implements AutoCloseable {
 
     static boolean isLong(GenerationRequest request) {
         var parts = request.parts();
-        return isLong(request.prompt(), parts == null ? List.of() : parts.tools().offered(), request.format());
+        return isLong(
+                request.prompt(), parts == null ? List.of() : parts.tools().offered(), request.format());
     }
 
     /// @param offered what the model learns of
@@ -99,8 +100,7 @@ final class LongPrompts implements AutoCloseable {
             case Prompt.Raw(String text) -> Stream.of(text);
             case Prompt.Chat chat -> chat.messages().stream().flatMap(ChatMessage::texts);
         };
-        var tools =
-                offered.stream().flatMap(tool -> Stream.of(tool.name(), tool.description(), tool.parameters()));
+        var tools = offered.stream().flatMap(tool -> Stream.of(tool.name(), tool.description(), tool.parameters()));
         var format = switch (answer) {
             case null -> Stream.<String>of();
             case AnswerFormat.Json json -> Stream.of(json.schema());

@@ -32,8 +32,7 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
     /// Adds up the tokens.
     ///
     /// @param end why they ended
-    private static Ending sum(
-            List<Ending> all, int perPrompt, GenerationEvent.Finished end, long totalNanos) {
+    private static Ending sum(List<Ending> all, int perPrompt, GenerationEvent.Finished end, long totalNanos) {
         int prompt = 0, cached = 0, completion = 0, reasoning = 0;
         for (var index = 0; index < all.size(); index++) {
             var one = all.get(index);

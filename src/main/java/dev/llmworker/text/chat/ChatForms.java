@@ -65,8 +65,8 @@ record ChatForms(ToolFormat tools, @Nullable ReasoningForm reasoning, String bef
         return TEXT.entrySet().stream()
                 .filter(entry -> source.contains(entry.getKey()))
                 .findFirst()
-                .map(entry -> new ChatForms(
-                        tools, reasoning, entry.getKey(), List.of(entry.getKey(), entry.getValue())))
+                .map(entry ->
+                        new ChatForms(tools, reasoning, entry.getKey(), List.of(entry.getKey(), entry.getValue())))
                 .orElseGet(() -> plain(tools, reasoning));
     }
 

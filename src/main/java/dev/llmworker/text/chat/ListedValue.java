@@ -103,9 +103,7 @@ final class ListedValue {
     }
 
     private int word(char c, StringBuilder json) {
-        var isMore = isName
-                ? c != ':'
-                : Character.isLetterOrDigit(c) || c == '-' || c == '+' || c == '.' || c == '_';
+        var isMore = isName ? c != ':' : Character.isLetterOrDigit(c) || c == '-' || c == '+' || c == '.' || c == '_';
         if (isMore) {
             word.append(c);
             return 1;
