@@ -73,7 +73,7 @@ sealed interface CallForm {
     /// @param assign between the name of an argument and its value
     /// @param comma between two arguments
     /// @param quote before and after a string, in which nothing is escaped; empty if values are written as in
-    Python
+    ///     Python
     record Listed(String before, String between, String assign, String comma, String quote, String after)
             implements CallForm {
         @Override

@@ -29,9 +29,8 @@ class DescriptionFieldsTest {
     private static final int PROMPT_TOKENS = 30;
 
     private static final double NOTICED = 2e-3;
-    /// Fields that decide the shapes of tensors, and names: nothing loads with other ones. Epsilons have a test of
-    /// their
-    /// own.
+    /// Fields that decide the shapes of tensors, and names: nothing loads with other ones. Epsilons have a test
+    /// of their own.
     private static final List<String> LEFT_OUT = List.of(
             "name",
             "architecture",

@@ -180,9 +180,8 @@ class GoldenArchitecturesTest {
         }
     }
 
-    /// Real ones are too small to show in so few layers. Here they are as large as what they are added to, in each kind
-    /// of
-    /// norm.
+    /// Real ones are too small to show in so few layers. Here they are as large as what they are added to, in
+    /// each kind of norm.
     @ParameterizedTest
     @ValueSource(
             strings = {
