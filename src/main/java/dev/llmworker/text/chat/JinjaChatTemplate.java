@@ -73,8 +73,7 @@ public final class JinjaChatTemplate implements ChatTemplate {
     /// What was found out about a template by trying it.
     ///
     /// @param needsAll whether it needs a value for what a conversation does not have: a list for `tools`, a text
-    for
-    ///     `bos_token`
+    ///     for `bos_token`
     /// @param inParts the roles whose content it reads as a list of parts, not as a text
     /// @param hasSystem whether it takes a system message
     /// @param toolVariable the name of the tools; null if it knows none
@@ -208,8 +207,7 @@ public final class JinjaChatTemplate implements ChatTemplate {
 
     /// Finds out by role whether the template reads content as a text or as parts: the form in which it comes out. Of
     /// two that are as good, the one with fewer parts. What a conversation does not have is null, as in
-    transformers;
-    /// only a template that fails then gets an empty value for it.
+    /// transformers; only a template that fails then gets an empty value for it.
     ///
     /// @throws JinjaException if the template fails on all probes, and not because it refuses them
     private static Trial bestTrial(JinjaTemplate template, Map<String, Object> specialTokens) {
