@@ -146,7 +146,8 @@ echo "ok   slow start: 204 and 503 with Retry-After; kill -9 of the worker ended
 cat >"$work/taken" <<TAKEN
 port=\$1; shift
 if mkdir "$work/was-taken" 2>/dev/null; then
-  $(command -v python3) -I -m http.server --bind 127.0.0.1 "\$port" & sleep 2
+  $(command -v python3) -I -m http.server --bind 127.0.0.1 "\$port" &
+  until (: <"/dev/tcp/127.0.0.1/\$port") 2>/dev/null; do sleep 0.1; done
 fi
 exec "\$@"
 TAKEN

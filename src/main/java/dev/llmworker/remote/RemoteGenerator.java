@@ -110,7 +110,7 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
         return servers.all().stream().mapToLong(RemoteServer::lastHeard).max().orElse(0);
     }
 
-    /// @param last is closed after this generator
+    /// @param last runs once this generator has ended its answers
     public void closeWith(Runnable last) {
         this.last = last;
     }

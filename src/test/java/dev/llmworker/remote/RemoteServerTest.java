@@ -75,6 +75,14 @@ class RemoteServerTest {
     }
 
     @Test
+    void aServerThatIsStartedAgainLoadsWhenItIsGone() {
+        var restarted = new RemoteServer(ServerAddress.parse("http://a:1"), new Readiness.Loading(), clock::get);
+        restarted.healthy("m");
+        restarted.unhealthy("refused", true);
+        assertEquals(new Readiness.Loading(), restarted.health());
+    }
+
+    @Test
     void beforeItWasReadyItIsLoadingHoweverOftenItFails() {
         for (var i = 0; i < 10; i++) {
             server.unhealthy("refused", true);
