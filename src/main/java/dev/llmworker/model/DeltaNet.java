@@ -4,9 +4,10 @@ package dev.llmworker.model;
 /// into:
 ///
 /// 1. Queries, keys and values go through a convolution over the last tokens and SiLU; queries and keys then
-/// get the length 1. 2. The matrix fades by `exp(decay * softplus(a + decay bias))`. 3. What the key reads from
-/// it is replaced by the value, in part: as far as `sigmoid(b)`. 4. The query reads the result, which gets an
-/// RMS norm and is multiplied with SiLU of a gate.
+/// get the length 1.
+/// 2. The matrix fades by `exp(decay * softplus(a + decay bias))`.
+/// 3. What the key reads from it is replaced by the value, in part: as far as `sigmoid(b)`.
+/// 4. The query reads the result, which gets an RMS norm and is multiplied with SiLU of a gate.
 ///
 /// @param keyHeads heads of queries and of keys
 /// @param valueHeads a multiple of `keyHeads`
