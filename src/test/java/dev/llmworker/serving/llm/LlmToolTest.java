@@ -323,7 +323,6 @@ class LlmToolTest {
     void whatARouteSaysOfItsFailureHasNothingOfTheServer() throws Exception {
         for (var said : Map.of(
                         "no /etc/worker/orders.csv here", "no  here",
-                        "no C:\\\\data\\\\orders.csv", "no",
                         "refused by db/10.0.0.7:5432 today", "refused by  today",
                         "refused by db.internal:5432", "refused by",
                         "refused by localhost:5432", "refused by",
