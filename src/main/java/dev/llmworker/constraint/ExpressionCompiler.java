@@ -34,7 +34,7 @@ final class ExpressionCompiler {
         return compile(expression, new Work("$"));
     }
 
-    /// As [Constraint#firstFaulty].
+    /// As [Constraints#firstFaulty].
     static OptionalInt firstFaulty(List<Expression> expressions) {
         var work = new Work("$");
         for (var i = 0; i < expressions.size(); i++) {

@@ -234,7 +234,7 @@ final class Admissions {
     private String culprit(GenerationRequest request) {
         var parts = request.parts();
         var tools = parts == null ? List.<Tool>of() : parts.tools().callable();
-        var faulty = Constraint.firstFaulty(tools.stream()
+        var faulty = constraints().firstFaulty(tools.stream()
                 .<Expression>map(tool -> new Expression.Json(tool.parameters()))
                 .toList());
         if (faulty.isPresent()) {

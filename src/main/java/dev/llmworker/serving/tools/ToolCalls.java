@@ -37,7 +37,7 @@ public record ToolCalls(RouteTools tools, Predicate<RouteTool> allowed, Caller c
             + "|\\b[a-z][a-z0-9+.-]{0,20}://\\S*"
             + "|[^\\s/:]{0,100}/?\\b\\d{1,3}(?:\\.\\d{1,3}){3}\\b(?::\\d{1,5})?"
             + "|\\b(?:localhost|[\\w-]{1,63}(?:\\.[\\w-]{1,63}){1,10}):\\d{2,5}\\b"
-            + "|(?<![\\w/.])(?:[A-Za-z]:\\\\|\\.{0,2}/)[^\\s:,;]+");
+            + "|(?<![\\w/.])\\.{0,2}/[^\\s:,;]+");
 
     /// @param text for the model
     private record Outcome(String name, String text) {}
