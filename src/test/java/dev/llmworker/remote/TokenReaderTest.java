@@ -7,14 +7,20 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.generation.AnswerParts;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationEvent.Token;
 import dev.llmworker.generation.ScoredToken;
+import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.chat.ToolChoice;
+import dev.llmworker.text.chat.ToolUse;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 
 class TokenReaderTest {
@@ -76,6 +82,56 @@ class TokenReaderTest {
         read(chat("\"delta\":{\"role\":\"assistant\",\"content\":null}"));
         read(chat("\"delta\":{\"reasoning_content\":\"hm\"}"));
         assertEquals(List.of(), tokens);
+    }
+
+    /// All parts of an answer whose events have these choices.
+    private static List<AnswerPart> parts(TokenReader reader, String... choices) throws Exception {
+        var parts = new ArrayList<AnswerPart>();
+        for (var choice : choices) {
+            reader.read(chat(choice), event -> {
+                var token = (Token) event;
+                parts.addAll(token.parts().isEmpty() ? List.of(new AnswerPart.Content(token.text())) : token.parts());
+            });
+        }
+        parts.addAll(reader.finished().parts());
+        return parts;
+    }
+
+    private static TokenReader parted(ToolUse use) {
+        return new TokenReader(new AnswerParts(use, OptionalInt.empty()));
+    }
+
+    @Test
+    void partsComeInTheirOrderIfTheyAreAskedFor() throws Exception {
+        var event = "\"delta\":{\"content\":\"a\",\"reasoning\":\"hm\",\"tool_calls\":[{\"id\":\"i\",\"function\":"
+                + "{\"name\":\"f\"}}]}";
+        var use = new ToolUse(List.of(new Tool("f", "")), ToolChoice.AUTO, true);
+        var reader = parted(use);
+        assertEquals(
+                List.of(
+                        new AnswerPart.Reasoning("hm"),
+                        new AnswerPart.Content("a"),
+                        new AnswerPart.CallStart(0, "i", "f"),
+                        new AnswerPart.CallArguments(0, "{}")),
+                parts(reader, event));
+        assertEquals(FinishReason.TOOL_CALLS, reader.finished().reason());
+        // Without tools there are no calls, and without parts there is the text alone.
+        var free = parted(ToolUse.NONE);
+        assertEquals(List.of(new AnswerPart.Reasoning("hm"), new AnswerPart.Content("a")), parts(free, event));
+        assertEquals(FinishReason.STOP, free.finished().reason());
+        assertEquals(List.of(new AnswerPart.Content("a")), parts(new TokenReader(null), event));
+    }
+
+    @Test
+    void aMissingCallIsAFailureOnlyIfTheAnswerIsComplete() throws Exception {
+        var use = new ToolUse(List.of(new Tool("f", "")), ToolChoice.REQUIRED, true);
+        var stopped = parted(use);
+        parts(stopped, "\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"");
+        assertEquals(FinishReason.ERROR, stopped.finished().reason());
+        assertNotNull(stopped.finished().failure());
+        var cut = parted(use);
+        parts(cut, "\"delta\":{\"content\":\"a\"},\"finish_reason\":\"length\"");
+        assertEquals(FinishReason.LENGTH, cut.finished().reason());
     }
 
     @Test

@@ -130,6 +130,7 @@ class CamelToolsTest {
 
     @BeforeEach
     void start() throws Exception {
+        loader = getClass().getClassLoader();
         var routes = RouteFolder.in(folder)
                 .route("own", "'llm-tool:own?tags=orders,twice'", "setBody: {constant: own}")
                 .route(

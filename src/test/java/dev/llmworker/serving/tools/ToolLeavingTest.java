@@ -1,5 +1,6 @@
 package dev.llmworker.serving.tools;
 
+import static java.util.Objects.requireNonNull;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -17,6 +18,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import org.apache.camel.Processor;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -53,7 +55,11 @@ class ToolLeavingTest {
     private final CountDownLatch released = new CountDownLatch(1);
     private final ScriptedGenerator local = new ScriptedGenerator();
     private AutoCloseable started = () -> {};
-    private RunningWorker worker;
+    private @Nullable RunningWorker running;
+
+    private RunningWorker worker() {
+        return requireNonNull(running);
+    }
 
     @AfterEach
     void stop() throws Exception {
@@ -66,7 +72,8 @@ class ToolLeavingTest {
     }
 
     private void startLocal() throws Exception {
-        worker = new RunningWorker(local, environment());
+        var worker = new RunningWorker(local, environment());
+        running = worker;
         started = worker;
         addRoutes();
     }
@@ -80,14 +87,14 @@ class ToolLeavingTest {
             server.close();
         };
         remote.awaitReady();
-        worker = remote.worker;
+        running = remote.worker;
         addRoutes();
         return server;
     }
 
     private void addRoutes() throws Exception {
-        worker.bind("hang", (Processor) _ -> hang(false));
-        worker.bind("deaf", (Processor) _ -> hang(true));
+        worker().bind("hang", (Processor) _ -> hang(false));
+        worker().bind("deaf", (Processor) _ -> hang(true));
         var step = "to: 'llm:generate?tools=orders'";
         var text = "convertBodyTo: {type: String}";
         RouteFolder.in(folder)
@@ -95,7 +102,7 @@ class ToolLeavingTest {
                 .route("deaf", "'llm-tool:deaf?tags=orders'", "process: {ref: deaf}")
                 .route("step", "platform-http:/step", text, step)
                 .route("agent", "vertx-websocket:/agent", text, step);
-        worker.routeFiles().reload();
+        worker().routeFiles().reload();
     }
 
     private void hang(boolean isDeaf) throws InterruptedException {
@@ -118,7 +125,7 @@ class ToolLeavingTest {
             case WHOLE -> post("/v1/chat/completions", CHAT + "}");
             case STREAM -> post("/v1/chat/completions", CHAT + ",\"stream\":true}");
             case WEBSOCKET -> {
-                var socket = worker.socket("/agent");
+                var socket = worker().socket("/agent");
                 socket.send("Where is it?");
                 yield socket::close;
             }
@@ -126,7 +133,7 @@ class ToolLeavingTest {
     }
 
     private Visit post(String path, String body) throws Exception {
-        var connection = worker.raw();
+        var connection = worker().raw();
         connection.send("POST " + path + " HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\nContent-Length: "
                 + body.length() + "\r\n\r\n" + body);
         return connection::reset;
@@ -142,9 +149,9 @@ class ToolLeavingTest {
     private void assertNothingIsLeft(int exchanges) {
         Await.until(
                 "the exchanges are done",
-                () -> worker.context().getInflightRepository().size() == exchanges);
-        Await.until("nothing is held", () -> worker.port().memory().usedBytes() == 0);
-        assertEquals(0, worker.stats.runningGenerations());
+                () -> worker().context().getInflightRepository().size() == exchanges);
+        Await.until("nothing is held", () -> worker().port().memory().usedBytes() == 0);
+        assertEquals(0, worker().stats.runningGenerations());
     }
 
     @ParameterizedTest
