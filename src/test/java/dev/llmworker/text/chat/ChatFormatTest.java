@@ -109,8 +109,7 @@ class ChatFormatTest {
     }
 
     static Stream<Sample> samples() {
-        return Stream.of(
-                        tagged(), writtenOneByOne(), writtenAsText(), listed(), withControlTokens(), named(), lists())
+        return Stream.of(tagged(), writtenOneByOne(), writtenAsText(), listed(), withControlTokens(), named(), lists())
                 .flatMap(samples -> samples);
     }
 
@@ -244,7 +243,11 @@ class ChatFormatTest {
         return Stream.of(
                 sample("gemma4", List.of(), deep, "", call),
                 sample("gemma4", quotes, deep, "", call),
-                sample("gemma4", quotes, "<|tool_call>call:get_weather{place:<|\"|><|\"|>,tags:[]}<tool_call|>", "",
+                sample(
+                        "gemma4",
+                        quotes,
+                        "<|tool_call>call:get_weather{place:<|\"|><|\"|>,tags:[]}<tool_call|>",
+                        "",
                         "get_weather {\"place\":\"\",\"tags\":[]}"),
                 sample(
                         "lfm2",

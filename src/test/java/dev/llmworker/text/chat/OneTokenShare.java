@@ -21,7 +21,8 @@ import java.util.Locale;
 import java.util.Objects;
 
 /// How often a format allows exactly one token, so that the model has nothing to choose: along answers as a model's
-/// tokenizer writes them. In the test class path, for the starter model, and for folders that have a `tokenizer.json`, each
+/// tokenizer writes them. In the test class path, for the starter model, and for folders that have a `tokenizer.json`,
+/// each
 /// with the format of its model's calls:
 ///
 /// ```
@@ -32,12 +33,11 @@ import java.util.Objects;
 final class OneTokenShare {
     private static final int ROWS = 1 << 19;
 
-    private static final List<Tool> TOOLS = List.of(
-            new Tool("get_weather", "", """
+    private static final List<Tool> TOOLS =
+            List.of(new Tool("get_weather", "", """
                 {"type":"object","properties":{"city":{"type":"string"},"unit":{"enum":["celsius","fahrenheit"]},
                 "days":{"type":"integer","minimum":1,"maximum":7}},"required":["city"],"additionalProperties":false}\
-                """, false),
-            new Tool("find_order", "", """
+                """, false), new Tool("find_order", "", """
                 {"type":"object","properties":{"number":{"type":"integer"}},"required":["number"]}""", false));
     private static final ToolCall WEATHER =
             new ToolCall("0", "get_weather", "{\"city\": \"Rome\", \"unit\": \"celsius\", \"days\": 3}");
@@ -98,8 +98,10 @@ final class OneTokenShare {
         measure(name, calls, tools.written(List.of(WEATHER)));
         measure(name, calls, tools.written(List.of(ORDER)));
         measure("person", new Expression.Json(PERSON), PERSON_ANSWER);
-        measure("person, one line", new Expression.Json(PERSON, Expression.Spacing.NONE), PERSON_ANSWER.replace(": ", ":")
-                .replace(", ", ","));
+        measure(
+                "person, one line",
+                new Expression.Json(PERSON, Expression.Spacing.NONE),
+                PERSON_ANSWER.replace(": ", ":").replace(", ", ","));
         measure("choice", Expression.choice(List.of("positive", "negative", "neutral")), "negative");
         System.out.println(String.format(
                 Locale.ROOT, "%s: %d steps, %.1f %% with one token", model, steps, 100.0 * single / steps));
