@@ -19,9 +19,15 @@ final class JsonGrammar {
     ///
     /// @param mark before and after them
     /// @param plain characters that stand for themselves
-    /// @param escapes after a backslash, for the characters in `escaped`; empty if there are no escapes at all
+    /// @param escapes after a backslash, for the characters in `escaped`; empty if there are no escapes at
+    ///     all
     /// @param texts those that it can hold; null for all
-    private record Quote(byte[] mark, CodePoints plain, String escapes, String escaped, @Nullable Dfa texts) {
+    private record Quote(
+            byte[] mark,
+            CodePoints plain,
+            String escapes,
+            String escaped,
+            @Nullable Dfa texts) {
         static final Quote JSON = of('"', "/", "/");
         static final List<Quote> PYTHON = List.of(of('"', "", ""), of('\'', "", ""));
 
@@ -160,9 +166,7 @@ final class JsonGrammar {
     void name(int from, @Nullable Dfa texts, boolean general, int to) {
         if (hasBareNames) {
             grammar.texts(
-                    from,
-                    texts == null ? BARE_NAMES : texts.combine(new Work("$"), Dfa.Operation.AND, BARE_NAMES),
-                    to);
+                    from, texts == null ? BARE_NAMES : texts.combine(new Work("$"), Dfa.Operation.AND, BARE_NAMES), to);
         } else if (texts == null) {
             string(from, 0, Integer.MAX_VALUE, to);
         } else {

@@ -206,7 +206,8 @@ class ToolCallsTest {
         assertEquals("no", answer.content());
     }
 
-    /// A model of SentencePiece puts a space before each text. It is no part of a free answer, but of one of the choices.
+    /// A model of SentencePiece puts a space before each text. It is no part of a free answer, but of one
+    /// of the choices.
     @Test
     void aChoiceMayBeginWithASpace() {
         var options = List.of(" yes", "yes", "no ");
@@ -215,16 +216,19 @@ class ToolCallsTest {
         var thought = TEMPLATE.replace("assistant\n", "assistant\n<think>\n\n</think>\n\n");
         for (var option : options) {
             for (var template : List.of(TEMPLATE, thinks, thought)) {
-                for (var request : List.of(request(null), request(parts(ToolUse.NONE)), request(parts(use(ToolChoice.AUTO, true))))) {
+                for (var request : List.of(
+                        request(null), request(parts(ToolUse.NONE)), request(parts(use(ToolChoice.AUTO, true))))) {
                     var answer = answer(sentencePiece(option), template, request.withFormat(format));
                     assertEquals(option, answer.content(), template);
                 }
             }
         }
-        assertEquals("yes", answer(sentencePiece(" yes"), TEMPLATE, request(null)).content());
+        assertEquals(
+                "yes", answer(sentencePiece(" yes"), TEMPLATE, request(null)).content());
     }
 
-    /// White space is between the reasoning and the answer, so that nobody can tell a space that begins the answer.
+    /// White space is between the reasoning and the answer, so that nobody can tell a space that begins the
+    /// answer.
     @Test
     void afterReasoningAChoiceHasNoSpaceAtItsBeginning() {
         var template = TEMPLATE + "{% if false %}<think></think>{% endif %}";
@@ -237,7 +241,8 @@ class ToolCallsTest {
     }
 
     private static ScriptedModel sentencePiece(String script) {
-        return new ScriptedModel("<|im_end|>", List.of("<|im_start|>"), List.of(" yes"), _ -> script).withLeadingSpace();
+        return new ScriptedModel("<|im_end|>", List.of("<|im_start|>"), List.of(" yes"), _ -> script)
+                .withLeadingSpace();
     }
 
     /// One token has the end of the reasoning and text that does not fit: the text is dropped.

@@ -66,13 +66,14 @@ sealed interface CallForm {
         }
     }
 
-    /// The name, and a list of arguments, such as `name{key:value,key:value}`. Values are in a notation of their own,
-    /// however deep they are: see [ListedValue].
+    /// The name, and a list of arguments, such as `name{key:value,key:value}`. Values are in a notation of
+    /// their own, however deep they are: see [ListedValue].
     ///
     /// @param between name and arguments
     /// @param assign between the name of an argument and its value
     /// @param comma between two arguments
-    /// @param quote before and after a string, in which nothing is escaped; empty if values are written as in Python
+    /// @param quote before and after a string, in which nothing is escaped; empty if values are written as
+    ///     in Python
     record Listed(String before, String between, String assign, String comma, String quote, String after)
             implements CallForm {
         @Override

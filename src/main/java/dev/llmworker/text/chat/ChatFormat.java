@@ -98,8 +98,8 @@ public final class ChatFormat {
 
     /// Takes one answer apart.
     ///
-    /// @param isConstrained whether [#answer] says what it is from its beginning on, so that white space there belongs
-    ///     to it
+    /// @param isConstrained whether [#answer] says what it is from its beginning on, so that white space
+    ///     there belongs to it
     public AnswerParser parser(ToolUse use, Start start, boolean isConstrained) {
         return new AnswerParser(this, schemas(use), start, isConstrained);
     }

@@ -38,9 +38,10 @@ public final class JinjaChatTemplate implements ChatTemplate {
 
     private static final List<String> ROLES = List.of("user", "system", "assistant");
 
-    /// Texts that templates have, and a model or a conversation may lack: special tokens, and what firefunction's has.
-    private static final Map<String, String> NO_TEXTS = Map.of(
-            "bos_token", "", "eos_token", "", "unk_token", "", "pad_token", "", "functions", "", "datetime", "");
+    /// Texts that templates have, and a model or a conversation may lack: special tokens, and what
+    /// firefunction's has.
+    private static final Map<String, String> NO_TEXTS =
+            Map.of("bos_token", "", "eos_token", "", "unk_token", "", "pad_token", "", "functions", "", "datetime", "");
 
     /// Names of variables by which templates have the tools; nearly all have the first one.
     private static final List<String> TOOL_VARIABLES = List.of("tools", "xml_tools");
@@ -72,8 +73,8 @@ public final class JinjaChatTemplate implements ChatTemplate {
 
     /// What was found out about a template by trying it.
     ///
-    /// @param needsAll whether it needs a value for what a conversation does not have: a list for `tools`, a text for
-    ///     `bos_token`
+    /// @param needsAll whether it needs a value for what a conversation does not have: a list for `tools`,
+    ///     a text for `bos_token`
     /// @param inParts the roles whose content it reads as a list of parts, not as a text
     /// @param hasSystem whether it takes a system message
     /// @param toolVariable the name of the tools; null if it knows none
@@ -95,17 +96,44 @@ public final class JinjaChatTemplate implements ChatTemplate {
             ChatForms forms) {
         static Traits of(boolean needsAll, Set<String> roles) {
             return new Traits(
-                    needsAll, roles, true, "tools", Calls.OBJECT, false, true, false, "reasoning_content", ChatForms.GENERIC);
+                    needsAll,
+                    roles,
+                    true,
+                    "tools",
+                    Calls.OBJECT,
+                    false,
+                    true,
+                    false,
+                    "reasoning_content",
+                    ChatForms.GENERIC);
         }
 
         Traits with(@Nullable String variable) {
             return new Traits(
-                    needsAll, inParts, hasSystem, variable, calls, needsNoContent, hasResults, hasShortIds, reasoningKey, forms);
+                    needsAll,
+                    inParts,
+                    hasSystem,
+                    variable,
+                    calls,
+                    needsNoContent,
+                    hasResults,
+                    hasShortIds,
+                    reasoningKey,
+                    forms);
         }
 
         Traits with(Calls how, boolean noContent) {
             return new Traits(
-                    needsAll, inParts, hasSystem, toolVariable, how, noContent, hasResults, hasShortIds, reasoningKey, forms);
+                    needsAll,
+                    inParts,
+                    hasSystem,
+                    toolVariable,
+                    how,
+                    noContent,
+                    hasResults,
+                    hasShortIds,
+                    reasoningKey,
+                    forms);
         }
 
         Traits with(ChatForms found) {
@@ -192,9 +220,9 @@ public final class JinjaChatTemplate implements ChatTemplate {
     /// @param complete whether all contents came out, but for those of refused conversations
     private record Trial(JinjaChatTemplate template, List<String> rendered, int written, boolean complete) {}
 
-    /// Finds out by role whether the template reads content as a text or as parts: the form in which it comes out. Of
-    /// two that are as good, the one with fewer parts. What a conversation does not have is null, as in transformers;
-    /// only a template that fails then gets an empty value for it.
+    /// Finds out by role whether the template reads content as a text or as parts: the form in which it
+    /// comes out. Of two that are as good, the one with fewer parts. What a conversation does not have is
+    /// null, as in transformers; only a template that fails then gets an empty value for it.
     ///
     /// @throws JinjaException if the template fails on all probes, and not because it refuses them
     private static Trial bestTrial(JinjaTemplate template, Map<String, Object> specialTokens) {

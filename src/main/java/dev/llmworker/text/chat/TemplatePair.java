@@ -4,8 +4,8 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// The two templates that some models have, as transformers chooses between them: `tool_use` for conversations with tools,
-/// and the other one for those without.
+/// The two templates that some models have, as transformers chooses between them: `tool_use` for
+/// conversations with tools, and the other one for those without.
 record TemplatePair(ChatTemplate plain, ChatTemplate forTools) implements ChatTemplate {
     @Override
     public String render(List<ChatMessage> messages, boolean addGenerationPrompt) {

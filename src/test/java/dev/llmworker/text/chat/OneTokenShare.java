@@ -20,10 +20,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 
-/// How often a format allows exactly one token, so that the model has nothing to choose: along answers as a model's
-/// tokenizer writes them. In the test class path, for the starter model, and for folders that have a `tokenizer.json`,
-/// each
-/// with the format of its model's calls:
+/// How often a format allows exactly one token, so that the model has nothing to choose: along answers as a
+/// model's tokenizer writes them. In the test class path, for the starter model, and for folders that have
+/// a `tokenizer.json`, each with the format of its model's calls:
 ///
 /// ```
 /// java --enable-native-access=ALL-UNNAMED dev.llmworker.text.chat.OneTokenShare [TOOL_FORMAT FOLDER]…
