@@ -23,10 +23,12 @@ public sealed interface Expression {
         /// As JSON.
         record Plain(Spacing spacing) implements Notation {}
 
-        /// As Python: strings may have quotes of either kind, and `None`, `True` and `False` are words beside JSON's.
+        /// As Python: strings may have quotes of either kind, and `None`, `True` and `False` are words
+        /// beside JSON's.
         record Python() implements Notation {}
 
-        /// Without white space. Names of members have no quotes. Strings have quotes of their own, and no escapes.
+        /// Without white space. Names of members have no quotes. Strings have quotes of their own, and no
+        /// escapes.
         ///
         /// @param quote a [Literal] or a [ControlToken]
         record Bare(Expression quote) implements Notation {}

@@ -19,7 +19,8 @@ final class JsonGrammar {
     ///
     /// @param mark before and after them
     /// @param plain characters that stand for themselves
-    /// @param escapes after a backslash, for the characters in `escaped`; empty if there are no escapes at all
+    /// @param escapes after a backslash, for the characters in `escaped`; empty if there are no escapes at
+    ///     all
     /// @param texts those that it can hold; null for all
     private record Quote(
             byte[] mark,

@@ -247,7 +247,8 @@ class ToolCallsTest {
                 "yes", answer(sentencePiece(" yes"), TEMPLATE, request(null)).content());
     }
 
-    /// White space is between the reasoning and the answer, so that nobody can tell a space that begins the answer.
+    /// White space is between the reasoning and the answer, so that nobody can tell a space that begins the
+    /// answer.
     @Test
     void afterReasoningAChoiceHasNoSpaceAtItsBeginning() {
         var template = TEMPLATE + "{% if false %}<think></think>{% endif %}";

@@ -66,8 +66,8 @@ sealed interface CallForm {
         }
     }
 
-    /// The name, and a list of arguments, such as `name{key:value,key:value}`. Values are in a notation of their own,
-    /// however deep they are: see [ListedValue].
+    /// The name, and a list of arguments, such as `name{key:value,key:value}`. Values are in a notation of
+    /// their own, however deep they are: see [ListedValue].
     ///
     /// @param between name and arguments
     /// @param assign between the name of an argument and its value

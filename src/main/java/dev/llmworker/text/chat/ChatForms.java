@@ -28,7 +28,8 @@ record ChatForms(ToolFormat tools, @Nullable ReasoningForm reasoning, String bef
             Map.entry("</think>", new ReasoningForm("<think>", "</think>")),
             Map.entry("<think>", new ReasoningForm("<think>", "</think>")));
 
-    /// What is before and after the text for the user, by a text that is in the templates of models that write it.
+    /// What is before and after the text for the user, by a text that is in the templates of models that
+    /// write it.
     private static final Map<String, String> TEXT =
             Map.of("<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>");
 
