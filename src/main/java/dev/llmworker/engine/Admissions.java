@@ -234,9 +234,10 @@ final class Admissions {
     private String culprit(GenerationRequest request) {
         var parts = request.parts();
         var tools = parts == null ? List.<Tool>of() : parts.tools().callable();
-        var faulty = constraints().firstFaulty(tools.stream()
-                .<Expression>map(tool -> new Expression.Json(tool.parameters()))
-                .toList());
+        var faulty = constraints()
+                .firstFaulty(tools.stream()
+                        .<Expression>map(tool -> new Expression.Json(tool.parameters()))
+                        .toList());
         if (faulty.isPresent()) {
             return "tools: the parameters of " + tools.get(faulty.getAsInt()).name();
         }
