@@ -265,9 +265,7 @@ class JinjaLimitsTest {
                 "{{ a" + "[0]".repeat(10_000) + " }}",
                 "{{ 1" + " and 1".repeat(10_000) + " }}",
                 "{{ range" + "()".repeat(10_000) + " }}")) {
-            assertTrue(
-                    reasonOnSmallStack(source, PATIENT).contains("nested deeper than"),
-                    source.substring(0, 30));
+            assertTrue(reasonOnSmallStack(source, PATIENT).contains("nested deeper than"), source.substring(0, 30));
         }
     }
 
