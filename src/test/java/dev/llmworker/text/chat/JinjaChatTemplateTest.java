@@ -199,6 +199,25 @@ class JinjaChatTemplateTest {
     }
 
     @Test
+    void aGgufHasItsTemplateForToolsUnderAnotherKey() throws IOException {
+        var file = new GgufFile()
+                .string("general.architecture", "llama")
+                .string("tokenizer.chat_template", "plain {{ messages[0].content }}")
+                .string(
+                        "tokenizer.chat_template.tool_use",
+                        "{% for tool in tools %}{{ tool.function.name }}{% endfor %}{{ messages[0].content }}<tool_call>")
+                .write(directory.resolve("two.gguf"));
+        try (var model = Gguf.open(file)) {
+            var template = Objects.requireNonNull(JinjaChatTemplate.of(
+                    model, TinyVocabularies.byteLevel("smollm").tokenizer()));
+            assertEquals("plain say hi", template.render(List.of(USER), List.of(), Map.of()));
+            assertEquals(
+                    "clocksay hi<tool_call>",
+                    template.render(List.of(USER), List.of(new Tool("clock", "")), Map.of()));
+        }
+    }
+
+    @Test
     void ofSeveralTemplatesTheDefaultIsTaken() throws IOException {
         var plain = Map.of("name", "default", "template", "plain {{ messages[0].content }}");
         var tools = Map.of("name", "tool_use", "template", "tools {{ messages[0].content }}");
