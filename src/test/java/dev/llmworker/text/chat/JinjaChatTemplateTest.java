@@ -212,8 +212,7 @@ class JinjaChatTemplateTest {
                     model, TinyVocabularies.byteLevel("smollm").tokenizer()));
             assertEquals("plain say hi", template.render(List.of(USER), List.of(), Map.of()));
             assertEquals(
-                    "clocksay hi<tool_call>",
-                    template.render(List.of(USER), List.of(new Tool("clock", "")), Map.of()));
+                    "clocksay hi<tool_call>", template.render(List.of(USER), List.of(new Tool("clock", "")), Map.of()));
         }
     }
 
