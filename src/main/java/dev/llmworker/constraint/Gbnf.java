@@ -15,7 +15,6 @@ public final class Gbnf {
     private static final String REGEX = "regex";
     private static final HexFormat HEX = HexFormat.of().withUpperCase();
 
-
     private final Work work;
     private final StringBuilder written = new StringBuilder(ROOT);
 

@@ -54,11 +54,12 @@ class CallReaderTest {
         var text = new StringBuilder();
         for (var part : parts) {
             text.append(
-                    switch (part) {
-                        case AnswerPart.CallStart(var index, var _, var name) -> index + name;
-                        case AnswerPart.CallArguments(var index, var json) -> index + json;
-                        case AnswerPart.Content _, AnswerPart.Reasoning _ -> throw new AssertionError(part.toString());
-                    })
+                            switch (part) {
+                                case AnswerPart.CallStart(var index, var _, var name) -> index + name;
+                                case AnswerPart.CallArguments(var index, var json) -> index + json;
+                                case AnswerPart.Content _, AnswerPart.Reasoning _ ->
+                                    throw new AssertionError(part.toString());
+                            })
                     .append(' ');
         }
         return text.toString().strip();

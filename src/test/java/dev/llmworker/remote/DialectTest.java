@@ -27,8 +27,9 @@ class DialectTest {
     }
 
     private static void assertRefused(String field, AnswerFormat format, boolean isChat) {
-        var refusal =
-                assertThrows(RefusedException.class, () -> Dialect.OPENAI.ask(new RemoteFormat(format), isChat, new LinkedHashMap<>()));
+        var refusal = assertThrows(
+                RefusedException.class,
+                () -> Dialect.OPENAI.ask(new RemoteFormat(format), isChat, new LinkedHashMap<>()));
         assertEquals(RefusedException.Reason.INVALID, refusal.reason());
         assertTrue(String.valueOf(refusal.getMessage()).startsWith(field + " is not supported"), refusal + "");
     }
@@ -97,8 +98,9 @@ class DialectTest {
             assertRefused("guided_choice", CHOICE, isChat);
         }
         var within = new AnswerFormat.Pattern("guided_regex", "(a|b^)c");
-        var refusal =
-                assertThrows(RefusedException.class, () -> Dialect.LLAMA_CPP.ask(new RemoteFormat(within), true, new LinkedHashMap<>()));
+        var refusal = assertThrows(
+                RefusedException.class,
+                () -> Dialect.LLAMA_CPP.ask(new RemoteFormat(within), true, new LinkedHashMap<>()));
         assertTrue(String.valueOf(refusal.getMessage()).startsWith("guided_regex: "), refusal + "");
         for (var dialect : Dialect.values()) {
             var ignored = new LinkedHashMap<String, Object>();

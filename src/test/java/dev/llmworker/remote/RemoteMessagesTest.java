@@ -96,18 +96,20 @@ class RemoteMessagesTest {
             ",'tools':[{'name':'now','input_schema':{'type':'object'}},{'name':'weather','input_schema':{'type':'object'}}]";
 
     private static String calls(String pieces) {
-        return ChatEvents.of(("{'index':0,'delta':{'tool_calls':[" + pieces + "]},'finish_reason':null}").replace('\'', '"'));
+        return ChatEvents.of(
+                ("{'index':0,'delta':{'tool_calls':[" + pieces + "]},'finish_reason':null}").replace('\'', '"'));
     }
 
     @Test
     void callsWithoutArgumentsAreBlocksOfTheirOwn() throws Exception {
-        remote.server().answers((_, wire) -> wire.stream()
-                .event(calls("{'index':0,'id':'a','function':{'name':'now','arguments':''}}"))
-                .event(calls("{'index':1,'id':'b','function':{'name':'weather','arguments':'{\\'city\\':'}}"))
-                .event(calls("{'index':1,'function':{'arguments':'\\'x\\'}'}}"))
-                .event(calls("{'index':2,'id':'c','function':{'name':'now'}}"))
-                .delta("done")
-                .end("tool_calls", 11, 5));
+        remote.server()
+                .answers((_, wire) -> wire.stream()
+                        .event(calls("{'index':0,'id':'a','function':{'name':'now','arguments':''}}"))
+                        .event(calls("{'index':1,'id':'b','function':{'name':'weather','arguments':'{\\'city\\':'}}"))
+                        .event(calls("{'index':1,'function':{'arguments':'\\'x\\'}'}}"))
+                        .event(calls("{'index':2,'id':'c','function':{'name':'now'}}"))
+                        .delta("done")
+                        .end("tool_calls", 11, 5));
         var events = Events.named(Events.open(remote.worker(), MESSAGES, body(TOOLS + ",'stream':true")));
         var blocks = new TreeMap<Integer, String>();
         for (var event : events) {
@@ -126,22 +128,28 @@ class RemoteMessagesTest {
                 default -> {}
             }
         }
-        assertEquals("[tool_use {}, tool_use {\"city\":\"x\"}, tool_use {}, text done]", blocks.values().toString());
+        assertEquals(
+                "[tool_use {}, tool_use {\"city\":\"x\"}, tool_use {}, text done]",
+                blocks.values().toString());
     }
 
     @Test
     void inputIsAnObject() throws Exception {
         for (var arguments : List.of("null", "[1]", "7", "x", "{} {}", "{")) {
-            remote.server().answers((_, wire) -> wire.stream()
-                    .event(calls("{'index':0,'id':'a','function':{'name':'now','arguments':'" + arguments + "'}}"))
-                    .end("tool_calls", 11, 5));
+            remote.server()
+                    .answers((_, wire) -> wire.stream()
+                            .event(calls(
+                                    "{'index':0,'id':'a','function':{'name':'now','arguments':'" + arguments + "'}}"))
+                            .end("tool_calls", 11, 5));
             var answer = remote.worker().post(MESSAGES, body(TOOLS));
             assertEquals(502, answer.statusCode(), arguments + answer.body());
         }
         for (var arguments : List.of("", "{", "{}")) {
-            remote.server().answers((_, wire) -> wire.stream()
-                    .event(calls("{'index':0,'id':'a','function':{'name':'now','arguments':'" + arguments + "'}}"))
-                    .end("length", 11, 5));
+            remote.server()
+                    .answers((_, wire) -> wire.stream()
+                            .event(calls(
+                                    "{'index':0,'id':'a','function':{'name':'now','arguments':'" + arguments + "'}}"))
+                            .end("length", 11, 5));
             var answer = remote.worker().post(MESSAGES, body(TOOLS));
             assertEquals("{}", Events.json(answer.body()).at("/content/0/input").toString(), answer.body());
         }
@@ -152,11 +160,13 @@ class RemoteMessagesTest {
         remote.server().answers((_, wire) -> wire.stream().delta("a").end("content_filter", 11, 5));
         var answer = Events.json(remote.worker().post(MESSAGES, body("")).body());
         assertEquals("refusal", answer.get("stop_reason").asText());
-        remote.server().answers((_, wire) -> wire.stream()
-                .delta("a")
-                .event(ChatEvents.of("{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\",\"stop_reason\":\"x\"}"))
-                .event("[DONE]")
-                .raw("0\r\n\r\n"));
+        remote.server()
+                .answers((_, wire) -> wire.stream()
+                        .delta("a")
+                        .event(ChatEvents.of(
+                                "{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\",\"stop_reason\":\"x\"}"))
+                        .event("[DONE]")
+                        .raw("0\r\n\r\n"));
         answer = Events.json(
                 remote.worker().post(MESSAGES, body(",'stop_sequences':['x']")).body());
         assertEquals("stop_sequence", answer.get("stop_reason").asText());
@@ -192,7 +202,8 @@ class RemoteMessagesTest {
                             false)
                     .withParts(new AnswerParts(ToolUse.NONE, OptionalInt.of(2000), true, Set.of("thinking")));
             var json = Events.json(ApiRequest.of(request).json("m", dialect).toString());
-            assertEquals(dialect != Dialect.OPENAI, json.at("/chat_template_kwargs").has("thinking"), json + "");
+            assertEquals(
+                    dialect != Dialect.OPENAI, json.at("/chat_template_kwargs").has("thinking"), json + "");
             assertTrue(json.at("/chat_template_kwargs").has("x"));
             assertEquals(
                     dialect == Dialect.WORKER ? 2000 : -1,

@@ -126,7 +126,8 @@ class TokenReaderTest {
     @Test
     void textWithinACallComesAfterIt() throws Exception {
         var use = new ToolUse(List.of(new Tool("f", "")), ToolChoice.AUTO, true);
-        var call = "\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"i\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]}";
+        var call =
+                "\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"i\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]}";
         var rest = "\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"}\"}}]}";
         var text = "\"delta\":{\"reasoning\":\"hm\",\"content\":\"a\"}";
         var late = List.of(new AnswerPart.Reasoning("hm"), new AnswerPart.Content("a"));
@@ -157,7 +158,8 @@ class TokenReaderTest {
             for (var value : List.of("\"END\"", "\"other\"", "7", "null", "\"\"")) {
                 var one = new TokenReader(null, List.of("END", "7"));
                 one.read(chat("\"delta\":{},\"finish_reason\":\"stop\",\"" + name + "\":" + value), _ -> {});
-                assertEquals(value.equals("\"END\"") ? "END" : null, one.finished().stopSequence(), value);
+                assertEquals(
+                        value.equals("\"END\"") ? "END" : null, one.finished().stopSequence(), value);
                 assertNull(one.ended(FinishReason.TIMEOUT, null).stopSequence());
             }
         }

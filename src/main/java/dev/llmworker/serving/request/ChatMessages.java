@@ -173,8 +173,7 @@ public final class ChatMessages {
         if (calls.putIfAbsent(call.id(), call) != null) {
             throw RequestException.invalid(
                     at + ".id",
-                    at + ".id is \"" + RequestFields.shortened(call.id())
-                            + "\", which is the id of another call, too");
+                    at + ".id is \"" + RequestFields.shortened(call.id()) + "\", which is the id of another call, too");
         }
     }
 
