@@ -112,6 +112,18 @@ class RemoteServersTest {
         }
     }
 
+    private record Taken(AtomicLong bytes) implements HeldMemory {
+        @Override
+        public void take(long more) {
+            bytes.addAndGet(more);
+        }
+
+        @Override
+        public void add(long more) {
+            bytes.addAndGet(more);
+        }
+    }
+
     /// An event loop has no time for it.
     @Concurrent
     @Test
@@ -132,15 +144,7 @@ class RemoteServersTest {
                 assertTrue(question.heldBytes() > 1000);
                 var taken = new AtomicLong();
                 try (var generation = remote.generator.submit(request)) {
-                    generation.countIn(new HeldMemory() {
-                        @Override
-                        public void take(long bytes) {
-                            taken.addAndGet(bytes);
-                        }
-
-                        @Override
-                        public void add(long bytes) {}
-                    });
+                    generation.countIn(new Taken(taken));
                     generation.forEach(_ -> {});
                 }
                 assertEquals(question.heldBytes(), taken.get());
