@@ -94,11 +94,6 @@ public final class Generations {
         this.stats = stats;
     }
 
-    /// Whether another server generates, which is asked in words of its API alone.
-    public boolean relays() {
-        return generator instanceof OpenAiRelay;
-    }
-
     /// Ends all running answers. Their clients get an error that says that the worker stops.
     public void endAll() {
         running.keySet().forEach(Answer::close);

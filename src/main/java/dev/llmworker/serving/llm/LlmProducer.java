@@ -62,7 +62,7 @@ final class LlmProducer extends DefaultProducer {
         var answer = result.answer();
         var ending = result.ending();
         switch (ending.finished().reason()) {
-            case STOP, TOOL_CALLS, LENGTH -> {}
+            case STOP, TOOL_CALLS, CONTENT_FILTER, LENGTH -> {}
             case ERROR -> throw failed(ending.finished());
             case TIMEOUT -> throw timedOut(exchange, began);
             case CANCELLED -> {
