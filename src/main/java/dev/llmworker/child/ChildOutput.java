@@ -21,7 +21,8 @@ final class ChildOutput {
     /// So many lines may come at once; with them a server says how it starts.
     static final int BURST_LINES = 200;
     static final int LINES_PER_SECOND = 20;
-    /// Of the lines that are left out, the last ones are kept: they say why a server ends.
+    /// Of the lines that are left out at the end, the last ones are logged: they say why a server ends. If a later line
+    /// is logged, the lines left out before it are only counted.
     static final int KEPT_LINES = 20;
 
     private static final Pattern ESCAPE_SEQUENCE = Pattern.compile("\u001b\\[[0-?]*[ -/]*[@-~]");

@@ -311,23 +311,37 @@ final class Admissions {
     /// The text of some tokens, with the names of control tokens.
     String text(List<Integer> tokens) {
         var tokenizer = model.tokenizer();
-        var bytes = new ByteArrayOutputStream();
+        var bytes = new ByteArrayOutputStream(Math.toIntExact(textBytes(tokens)));
         var dropsSpace = tokenizer.addsLeadingSpace();
-        for (var index = 0; index < tokens.size(); index++) {
-            int id = tokens.get(index);
-            if (id < 0 || id >= tokenizer.vocabularySize()) {
-                throw invalid(
-                        "invalid_request",
-                        "tokens[" + index + "] is " + id + "; this model's tokens are 0 to "
-                                + (tokenizer.vocabularySize() - 1));
-            }
+        for (var id : tokens) {
             var plain = tokenizer.bytes(id);
             var from = dropsSpace && plain.length > 0 && plain[0] == ' ' ? 1 : 0;
             dropsSpace = dropsSpace && plain.length == 0;
-            var shown = plain.length == 0 ? scorer.bytes(id) : plain;
+            var shown = shown(id);
             bytes.write(shown, from, shown.length - from);
         }
         return bytes.toString(StandardCharsets.UTF_8);
+    }
+
+    /// How many bytes the text of some tokens has, or one more.
+    long textBytes(List<Integer> tokens) {
+        var size = model.tokenizer().vocabularySize();
+        var bytes = 0L;
+        for (var index = 0; index < tokens.size(); index++) {
+            int id = tokens.get(index);
+            if (id < 0 || id >= size) {
+                throw invalid(
+                        "invalid_request",
+                        "tokens[" + index + "] is " + id + "; this model's tokens are 0 to " + (size - 1));
+            }
+            bytes += shown(id).length;
+        }
+        return bytes;
+    }
+
+    private byte[] shown(int id) {
+        var plain = model.tokenizer().bytes(id);
+        return plain.length == 0 ? scorer.bytes(id) : plain;
     }
 
     private static Detokenizer detokenizer(Prompt prompt, Tokenizer tokenizer) {

@@ -15,7 +15,7 @@ public final class PathRules {
     public enum Rule {
         /// Requests need no API key.
         KEYLESS("keyless"),
-        /// Reading requests are answered to the end while the worker drains.
+        /// Requests are answered to the end while the worker drains. The path may have parameters.
         SERVED_WHILE_DRAINING("served-while-draining");
 
         private final String word;
@@ -34,6 +34,29 @@ public final class PathRules {
     public record Place(String method, String path) {
         public static final String ANY = "*";
         public static final String WEBSOCKET = "WebSocket";
+
+        /// Whether the path of a request is this one with values in the place of parameters such as `{id}`. A value
+        /// with an escape is none: a router may read a slash in it.
+        private boolean covers(Place asked) {
+            if (path.indexOf('{') < 0 || !method.equals(asked.method)) {
+                return false;
+            }
+            var own = path.split("/", -1);
+            var others = asked.path.split("/", -1);
+            if (own.length != others.length) {
+                return false;
+            }
+            for (var index = 0; index < own.length; index++) {
+                var isParameter = own[index].startsWith("{") && own[index].endsWith("}");
+                var fits = isParameter
+                        ? !others[index].isEmpty() && others[index].indexOf('%') < 0
+                        : own[index].equals(others[index]);
+                if (!fits) {
+                    return false;
+                }
+            }
+            return true;
+        }
     }
 
     private final Map<Object, Map<Place, Set<Rule>>> byRoute = new ConcurrentHashMap<>();
@@ -69,6 +92,11 @@ public final class PathRules {
         for (var rules : byRoute.values()) {
             if (rules.getOrDefault(place, Set.of()).contains(rule)) {
                 return true;
+            }
+            for (var entry : rules.entrySet()) {
+                if (entry.getValue().contains(rule) && entry.getKey().covers(place)) {
+                    return true;
+                }
             }
         }
         return false;

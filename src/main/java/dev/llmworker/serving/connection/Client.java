@@ -53,6 +53,32 @@ public sealed interface Client permits HttpClient, WebSocketClient, Client.Nobod
     /// @return cancels that
     Departure.Watch onGone(Runnable task);
 
+    /// Whether the client has cancelled the request. It may still wait for what there is of the answer.
+    boolean isCancelled();
+
+    /// As [#onGone], once the client cancels the request.
+    Departure.Watch onCancelled(Runnable task);
+
+    /// The request is to end with what there is of its answer.
+    ///
+    /// @return false if it has been answered
+    boolean cancel();
+
+    /// Whether no more of the answer should be made: the client has disconnected, or has cancelled the request.
+    default boolean isUnwanted() {
+        return isGone() || isCancelled();
+    }
+
+    /// As [#onGone], once no more of the answer should be made.
+    default Departure.Watch onUnwanted(Runnable task) {
+        var gone = onGone(task);
+        var cancelled = onCancelled(task);
+        return () -> {
+            gone.close();
+            cancelled.close();
+        };
+    }
+
     /// No client waits: the exchange came from a queue, a folder or a timer.
     enum Nobody implements Client {
         INSTANCE;
@@ -80,6 +106,21 @@ public sealed interface Client permits HttpClient, WebSocketClient, Client.Nobod
         @Override
         public Departure.Watch onGone(Runnable task) {
             return () -> {};
+        }
+
+        @Override
+        public boolean isCancelled() {
+            return false;
+        }
+
+        @Override
+        public Departure.Watch onCancelled(Runnable task) {
+            return () -> {};
+        }
+
+        @Override
+        public boolean cancel() {
+            return false;
         }
     }
 }

@@ -14,6 +14,8 @@ import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
 import dev.llmworker.testing.ScriptedServer;
 import dev.llmworker.text.chat.AnswerPart;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
@@ -209,6 +211,34 @@ class ToolLeavingTest {
             assertNothingIsLeft(tool.equals("deaf") ? 1 : 0);
             assertEquals(1, log.with("called ").size());
         }
+    }
+
+    /// A client that cancels its request still gets an answer.
+    @ParameterizedTest
+    @EnumSource(
+            value = Way.class,
+            names = {"HTTP", "WHOLE", "STREAM"})
+    void cancellingEndsTheRouteAndTheRequest(Way way) throws Exception {
+        startLocal();
+        var path = way == Way.HTTP ? "/step" : "/v1/chat/completions";
+        var body = way == Way.HTTP ? "Where is it?" : CHAT + (way == Way.STREAM ? ",\"stream\":true}" : "}");
+        var answer = RunningWorker.HTTP.sendAsync(
+                worker().request(path)
+                        .header("X-Request-Id", "the-id")
+                        .POST(BodyPublishers.ofString(body))
+                        .build(),
+                BodyHandlers.ofString());
+        callLocally("lookup");
+        entered.await();
+        // The id of the request that cancels is no hindrance, and it does not cancel itself.
+        var cancel = worker().request("/v1/generations/the-id/cancel").header("X-Request-Id", "the-id");
+        assertEquals(202, RunningWorker.send(cancel.POST(BodyPublishers.noBody())).statusCode());
+        interrupted.await();
+        assertEquals(way == Way.HTTP ? 499 : 200, answer.join().statusCode(), answer.join().body());
+        assertNothingIsLeft(0);
+        assertTrue(local.hasNone());
+        assertEquals(0, worker().port().requests().count());
+        assertEquals(404, RunningWorker.send(cancel.POST(BodyPublishers.noBody())).statusCode());
     }
 
     @Test
