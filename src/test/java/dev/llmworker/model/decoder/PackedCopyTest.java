@@ -20,7 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /// When the copy in bfloat16 is there, and what it holds.
-class Bf16CopyTest {
+class PackedCopyTest {
     private static final int SLOTS = 8;
     /// Of a tiny model; each step makes at least one.
     private static final int MATRICES = 4 * TinyLlama.LAYERS + 1;
