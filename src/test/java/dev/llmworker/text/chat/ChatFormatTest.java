@@ -558,7 +558,7 @@ class ChatFormatTest {
     @MethodSource("formats")
     @Seeded
     void anAnswerAtRandomIsCallsThatMatchTheirSchema(Sample sample) {
-        requireThatCallsMatch(sample, BOTH.tools(), Seeds.rounds(10));
+        requireThatCallsMatch(sample, BOTH.tools(), Seeds.random(), Seeds.rounds(10));
     }
 
     /// Names that have marks of some notation in them, and names of the model's own.
@@ -567,10 +567,10 @@ class ChatFormatTest {
     @Seeded
     void callsMatchWhateverTheNamesOfMembersAre(Sample sample) {
         var random = Seeds.random();
-        for (var round = 0; round < Seeds.rounds(10); round++) {
+        for (var round = 0; round < Seeds.rounds(20); round++) {
             var tool = new Tool("f", "", JSON.valueToTree(oddSchema(random, 0)).toString(), true);
             try {
-                requireThatCallsMatch(sample, List.of(tool), 3);
+                requireThatCallsMatch(sample, List.of(tool), random, 3);
             } catch (IllegalArgumentException e) {
                 // The format cannot write the name of an argument or of a required member.
                 assertTrue(String.valueOf(e.getMessage()).contains("writ"), e.getMessage());
@@ -586,11 +586,12 @@ class ChatFormatTest {
 
     private static Map<String, Object> oddSchema(Random random, int depth) {
         var names = List.of(
-                "a", "[x]", "]", ")b", "(", "a)", "[", "Full Name", "size (m)", "ä", "-1", "null", "it's", "x:y", "a=b");
+                "a", "[x]", "]", ")b", "(", "a)", "[", "Full Name", "size (m)", "ä", "-1", "null", "x:y", "it's");
         var properties = new LinkedHashMap<String, Object>();
         var required = new ArrayList<String>();
         for (var i = random.nextInt(4); i >= 0; i--) {
-            var name = names.get(random.nextInt(names.size()));
+            // No argument can have one of the last two.
+            var name = names.get(random.nextInt(depth == 0 ? names.size() - 2 : names.size()));
             properties.put(
                     name,
                     switch (random.nextInt(depth > 2 ? 4 : 8)) {
@@ -616,7 +617,7 @@ class ChatFormatTest {
         return schema;
     }
 
-    private static void requireThatCallsMatch(Sample sample, List<Tool> tools, int rounds) {
+    private static void requireThatCallsMatch(Sample sample, List<Tool> tools, Random random, int rounds) {
         var ends = List.of("\n</parameter>", "</parameter>", "</arg_value>", "</｜DSML｜parameter>", "<|\"|>");
         var tokenizer = new ScriptedModel("<eos>", sample.controls, ends, prompt -> prompt).tokenizer();
         var format = new ChatFormat(sample.forms, tokenizer.controlTokens());
@@ -630,7 +631,6 @@ class ChatFormatTest {
                                 new Expression.Json(new ToolSchema(tool).json(), Expression.Spacing.LIMITED),
                                 tokenizer)));
         var seed = Seeds.seed();
-        var random = new Random(seed);
         for (var round = 0; round < rounds; round++) {
             var ids = walk(constraint, tokenizer, random);
             var parser = format.parser(use, sample.start);
@@ -663,7 +663,8 @@ class ChatFormatTest {
     }
 
     private static boolean isAllowed(Constraint schema, String json) {
-        var state = schema.begin(Expression.literal(json));
+        // Constraints always escape this character. JSON need not.
+        var state = schema.begin(Expression.literal(json.replace("\u007f", "\\u007f")));
         return state != null && state.isComplete();
     }
 
