@@ -338,12 +338,7 @@ final class JsonGrammar {
                             string(quote, start, lengths, end);
                         } else {
                             var texts = Dfa.length(work, lengths.least, lengths.most);
-                            string(
-                                    quote,
-                                    start,
-                                    texts.combine(work, Dfa.Operation.AND, quote.texts),
-                                    false,
-                                    end);
+                            string(quote, start, texts.combine(work, Dfa.Operation.AND, quote.texts), false, end);
                         }
                     }
                     return start;

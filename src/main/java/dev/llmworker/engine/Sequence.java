@@ -14,7 +14,6 @@ import dev.llmworker.sampling.Logprobs;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.text.Detokenizer;
-import dev.llmworker.text.chat.AnswerPart;
 import dev.llmworker.text.chat.PromptEncoder;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -320,8 +319,7 @@ final class Sequence implements Generation {
     private GenerationEvent.Finished finished(FinishReason reason) {
         // The last parts may complete a stop sequence, though the limit was reached.
         var parts = outlet.last(answer == null ? List.of() : answer.end());
-        var isStopped =
-                reason == FinishReason.STOP || reason == FinishReason.LENGTH && outlet.found() != null;
+        var isStopped = reason == FinishReason.STOP || reason == FinishReason.LENGTH && outlet.found() != null;
         var isOfCalls = answer != null && isStopped && answer.hasCalls();
         return new GenerationEvent.Finished(
                 isOfCalls ? FinishReason.TOOL_CALLS : isStopped ? FinishReason.STOP : reason,

@@ -20,8 +20,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Random;
 import java.util.concurrent.CancellationException;
-import java.util.stream.IntStream;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -130,8 +130,9 @@ class JsonSchemaTest {
 
     @Test
     void aPropertyThatANotationCannotWriteIsLeftOutIfItMayBe() {
-        var schema = "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"},\"b:c\":{},\"d e\":{\"type\":\"null\"}},"
-                + "\"additionalProperties\":false}";
+        var schema =
+                "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"},\"b:c\":{},\"d e\":{\"type\":\"null\"}},"
+                        + "\"additionalProperties\":false}";
         var bare = new Expression.Notation.Bare(Expression.literal("<q>"));
         var constraint = new Constraint(new Json(schema, bare, Expression.WHOLE), TRIE);
         assertTrue(TestVocabulary.accepts(constraint, "{a:1,d e:null}"));
@@ -143,8 +144,7 @@ class JsonSchemaTest {
     @Test
     void manyObjectsWithNamesWithoutQuotesAreWithinTheLimits() {
         var objects = IntStream.range(0, 200)
-                .mapToObj(i -> "\"p" + i
-                        + "\":{\"type\":\"object\",\"properties\":{\"a\":{}},\"minProperties\":3}")
+                .mapToObj(i -> "\"p" + i + "\":{\"type\":\"object\",\"properties\":{\"a\":{}},\"minProperties\":3}")
                 .collect(Collectors.joining(",", "{\"type\":\"object\",\"properties\":{", "}}"));
         var bare = new Expression.Notation.Bare(Expression.literal("<q>"));
         var constraint = new Constraint(new Json(objects, bare, Expression.WHOLE), TRIE);

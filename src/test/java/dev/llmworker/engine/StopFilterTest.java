@@ -42,7 +42,8 @@ class StopFilterTest {
         var filter = new StopFilter(List.of("a<"), seen::add);
         filter.add(token(0, new AnswerPart.Content("xa")), true);
         assertEquals(List.of(), filter.last(List.of(new AnswerPart.Content("< b"))));
-        assertEquals(List.of("x"), seen.stream().map(GenerationEvent.Token::text).toList());
+        assertEquals(
+                List.of("x"), seen.stream().map(GenerationEvent.Token::text).toList());
         assertEquals("a<", filter.found());
     }
 
@@ -53,6 +54,7 @@ class StopFilterTest {
         filter.add(token(0, new AnswerPart.Content("xa")), true);
         var last = List.<AnswerPart>of(new AnswerPart.Content("b"));
         assertEquals(last, filter.last(last));
-        assertEquals(List.of("xa"), seen.stream().map(GenerationEvent.Token::text).toList());
+        assertEquals(
+                List.of("xa"), seen.stream().map(GenerationEvent.Token::text).toList());
     }
 }

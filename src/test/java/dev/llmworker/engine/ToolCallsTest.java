@@ -314,8 +314,7 @@ class ToolCallsTest {
         var template = "{#- <|tool_call> -#}{% for tool in tools %}{{ tool | tojson }}{% endfor %}"
                 + "{% for message in messages %}<|im_start|>{{ message.content }}{% endfor %}";
         var use = new ToolUse(List.of(CLOCK, tool), ToolChoice.AUTO, true);
-        var request = request(parts(use))
-                .withFormat(new AnswerFormat.Json("response_format", "{\"type\":\"object\"}"));
+        var request = request(parts(use)).withFormat(new AnswerFormat.Json("response_format", "{\"type\":\"object\"}"));
         var refused = assertThrows(RefusedException.class, () -> answer("", template, request));
         assertEquals(
                 "tools: the parameters of odd: the name \"b:c\" cannot be written in this model's format",

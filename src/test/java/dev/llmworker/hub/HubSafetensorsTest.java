@@ -88,7 +88,8 @@ class HubSafetensorsTest {
         assertArrayEquals(second, Files.readAllBytes(model.file().resolve("model-00002-of-00002.safetensors")));
         assertEquals(
                 "{{ tools }}",
-                Objects.requireNonNull(HubSettings.read(model.file()).templateForTools()).source());
+                Objects.requireNonNull(HubSettings.read(model.file()).templateForTools())
+                        .source());
         assertEquals(model, locate("org/name"));
         assertEquals(requests, hub.requests().size());
     }

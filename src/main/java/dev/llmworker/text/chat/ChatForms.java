@@ -30,8 +30,8 @@ record ChatForms(ToolFormat tools, @Nullable ReasoningForm reasoning, String bef
 
     /// What is before the text for the user in the templates of some models, and what is after it. A constrained
     /// answer has the first that is there; all are skipped.
-    private static final Map<String, String> TEXT = ordered(
-            Map.entry("<|START_RESPONSE|>", "<|END_RESPONSE|>"), Map.entry("<|START_TEXT|>", "<|END_TEXT|>"));
+    private static final Map<String, String> TEXT =
+            ordered(Map.entry("<|START_RESPONSE|>", "<|END_RESPONSE|>"), Map.entry("<|START_TEXT|>", "<|END_TEXT|>"));
 
     @SafeVarargs
     private static <T> Map<String, T> ordered(Map.Entry<String, T>... entries) {

@@ -139,9 +139,8 @@ final class ToolSchema {
                     "the parameters of " + tool + " require " + undeclared + ", which is not among the properties");
         }
         arguments.keySet().stream()
-                .filter(name -> name.length() > MAX_NAME
-                        || !SEPARATE.matcher(name).matches()
-                        || !form.canName(name))
+                .filter(name ->
+                        name.length() > MAX_NAME || !SEPARATE.matcher(name).matches() || !form.canName(name))
                 .findFirst()
                 .ifPresent(name -> {
                     throw new IllegalArgumentException("the parameters of " + tool + " have a property with the name \""

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// When the copy in bfloat16 is there, and what it holds.
+/// When the packed bfloat16 copy is there, and what it holds.
 class PackedCopyTest {
     private static final int SLOTS = 8;
     /// Of a tiny model; each step makes at least one.
