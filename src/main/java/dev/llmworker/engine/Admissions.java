@@ -20,6 +20,8 @@ import dev.llmworker.text.chat.ChatFormat;
 import dev.llmworker.text.chat.PromptEncoder;
 import dev.llmworker.text.chat.TemplateLimitException;
 import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.chat.ToolChoice;
+import dev.llmworker.text.chat.ToolUse;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -234,9 +236,11 @@ final class Admissions {
     private String culprit(GenerationRequest request) {
         var parts = request.parts();
         var tools = parts == null ? List.<Tool>of() : parts.tools().callable();
+        var format = model.prompts().format();
         var faulty = constraints()
                 .firstFaulty(tools.stream()
-                        .<Expression>map(tool -> new Expression.Json(tool.parameters()))
+                        .map(tool -> new ToolUse(List.of(tool), ToolChoice.AUTO, false))
+                        .map(use -> format.calls(use).getFirst())
                         .toList());
         if (faulty.isPresent()) {
             return "tools: the parameters of " + tools.get(faulty.getAsInt()).name();

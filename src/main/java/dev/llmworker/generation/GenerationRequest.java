@@ -47,7 +47,7 @@ public record GenerationRequest(
     public static final int MAX_STOPS = 8;
     public static final int MAX_STOP_TOKENS = 64;
     public static final int MAX_STOP_CHARACTERS = 256;
-    /// Nested empty lists are so much larger than their text.
+    /// Parsed JSON takes up to this many bytes for each character. The worst case is nested empty lists.
     private static final long PARSED_BYTES_PER_CHARACTER = 40;
 
     public GenerationRequest {

@@ -76,6 +76,11 @@ final class ListedValue {
         if (text.length() - at < mark.length() && mark.startsWith(text.substring(at))) {
             return 0;
         }
+        if (isName && c != '}' && !Character.isWhitespace(c)) {
+            // A name may begin with any other bracket.
+            state = State.WORD;
+            return word(c, json);
+        }
         switch (c) {
             case '{', '[' -> {
                 open.push(c);
@@ -150,8 +155,12 @@ final class ListedValue {
             return 1;
         }
         if (c != '\\') {
-            json.append(ToolSchema.escaped(String.valueOf(c)));
-            return 1;
+            var end = at + 1;
+            while (end < text.length() && text.charAt(end) != pythonQuote && text.charAt(end) != '\\') {
+                end++;
+            }
+            json.append(ToolSchema.escaped(text.substring(at, end)));
+            return end - at;
         }
         if (at + 1 == text.length()) {
             return 0;
