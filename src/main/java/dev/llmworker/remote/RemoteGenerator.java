@@ -128,8 +128,10 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
     @Override
     public Generation submit(GenerationRequest request) {
         var question = ApiRequest.of(request);
-        question.prepare(servers.all());
-        return begin(() -> new RemoteGeneration(question, request));
+        return begin(() -> {
+            question.prepare(servers.all());
+            return new RemoteGeneration(question, request);
+        });
     }
 
     @Override
