@@ -77,8 +77,7 @@ class ChildServerTest {
                 front,
                 ChildServer.Limits.of(minute, minute))) {
             var failure = failures.take();
-            assertFalse(
-                    ProcessHandle.of(pid()).map(ProcessHandle::isAlive).orElse(false), "the server is left behind");
+            assertFalse(ProcessHandle.of(pid()).map(ProcessHandle::isAlive).orElse(false), "the server is left behind");
             return failure;
         }
     }

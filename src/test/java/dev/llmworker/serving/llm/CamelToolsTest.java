@@ -320,10 +320,7 @@ class CamelToolsTest {
     @Test
     void ofTwoToolsOfOneNameTheModelCallsTheOneThatTheClientNamed() throws Exception {
         loadStandIn();
-        call(
-                "put",
-                "post",
-                spec("own", null, exchange -> exchange.getMessage().setBody("other")));
+        call("put", "post", spec("own", null, exchange -> exchange.getMessage().setBody("other")));
         var chat = "{'messages':[{'role':'user','content':'a'}],'tools':[%s]}";
         var named = "{'type':'route','tags':['%s']}";
         for (var tag : Map.of("orders", "own", "post", "other").entrySet()) {

@@ -52,7 +52,8 @@ class RouteToolsTest {
                 .route("refund", "'llm-tool:refund?tags=refunds'", "setBody: {constant: paid}")
                 .route("untagged", "llm-tool:untagged", "setBody: {constant: untagged}")
                 .path();
-        worker = new RunningWorker(engine, Map.of("ROUTES", routes.toString(), "ROUTE_TOOLS", "orders, other, refunds"));
+        worker =
+                new RunningWorker(engine, Map.of("ROUTES", routes.toString(), "ROUTE_TOOLS", "orders, other, refunds"));
     }
 
     @AfterEach

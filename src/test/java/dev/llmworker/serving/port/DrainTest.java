@@ -98,8 +98,7 @@ class DrainTest {
             assertEquals("1", refused.headers().firstValue("Retry-After").orElse(""));
             assertTrue(worker.post("/v1/completions", prompt(1, "")).body().contains("\"type\":\"server_error\""));
             assertEquals(200, worker.get("/stats").statusCode());
-            assertEquals(
-                    202, worker.post("/v1/generations/unwanted/cancel", "").statusCode());
+            assertEquals(202, worker.post("/v1/generations/unwanted/cancel", "").statusCode());
             assertTrue(unwanted.join().body().contains("\"finish_reason\":\"cancelled\""));
             var metrics = Metrics.parse(worker.get("/metrics").body());
             assertEquals(2, metrics.value("llmworker_generations_refused_total{reason=\"draining\"}"));

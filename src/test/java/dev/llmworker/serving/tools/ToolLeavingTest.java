@@ -232,13 +232,18 @@ class ToolLeavingTest {
         entered.await();
         // The id of the request that cancels is no hindrance, and it does not cancel itself.
         var cancel = worker().request("/v1/generations/the-id/cancel").header("X-Request-Id", "the-id");
-        assertEquals(202, RunningWorker.send(cancel.POST(BodyPublishers.noBody())).statusCode());
+        assertEquals(
+                202, RunningWorker.send(cancel.POST(BodyPublishers.noBody())).statusCode());
         interrupted.await();
-        assertEquals(way == Way.HTTP ? 499 : 200, answer.join().statusCode(), answer.join().body());
+        assertEquals(
+                way == Way.HTTP ? 499 : 200,
+                answer.join().statusCode(),
+                answer.join().body());
         assertNothingIsLeft(0);
         assertTrue(local.hasNone());
         assertEquals(0, worker().port().requests().count());
-        assertEquals(404, RunningWorker.send(cancel.POST(BodyPublishers.noBody())).statusCode());
+        assertEquals(
+                404, RunningWorker.send(cancel.POST(BodyPublishers.noBody())).statusCode());
     }
 
     @Test
