@@ -181,18 +181,20 @@ final class JsonGrammar {
     /// @param texts null for any name
     /// @param general as for [#string(int, Dfa, boolean, int)]
     void name(int from, @Nullable Dfa texts, boolean general, int to) {
-        if (hasBareNames && texts == null) {
-            bareName(from, to);
+        if (texts == null) {
+            anyName(from, to);
         } else if (hasBareNames) {
             grammar.texts(from, texts.combine(work, Dfa.Operation.AND, BARE_NAMES), to);
-        } else if (texts == null) {
-            string(from, 0, Integer.MAX_VALUE, to);
         } else {
             string(from, texts, general, to);
         }
     }
 
-    private void bareName(int from, int to) {
+    private void anyName(int from, int to) {
+        if (!hasBareNames) {
+            string(from, 0, Integer.MAX_VALUE, to);
+            return;
+        }
         if (bareName < 0) {
             bareName = grammar.node();
             grammar.texts(bareName, BARE_NAMES, grammar.end());
