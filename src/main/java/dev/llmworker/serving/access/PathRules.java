@@ -4,6 +4,7 @@ import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import java.util.Map;
 import java.util.Set;
+import java.util.StringTokenizer;
 import java.util.concurrent.ConcurrentHashMap;
 
 /// What routes say of their own paths to the port in front of them. A path is compared character by character: a router
@@ -34,28 +35,26 @@ public final class PathRules {
     public record Place(String method, String path) {
         public static final String ANY = "*";
         public static final String WEBSOCKET = "WebSocket";
+        private static final String SLASH = "/";
 
         /// Whether the path of a request is this one with values in the place of parameters such as `{id}`. A value
         /// with an escape is none: a router may read a slash in it.
-        private boolean covers(Place asked) {
+        boolean covers(Place asked) {
             if (path.indexOf('{') < 0 || !method.equals(asked.method)) {
                 return false;
             }
-            var own = path.split("/", -1);
-            var others = asked.path.split("/", -1);
-            if (own.length != others.length) {
-                return false;
-            }
-            for (var index = 0; index < own.length; index++) {
-                var isParameter = own[index].startsWith("{") && own[index].endsWith("}");
-                var fits = isParameter
-                        ? !others[index].isEmpty() && others[index].indexOf('%') < 0
-                        : own[index].equals(others[index]);
+            var own = new StringTokenizer(path, SLASH, true);
+            var others = new StringTokenizer(asked.path, SLASH, true);
+            while (own.hasMoreTokens() && others.hasMoreTokens()) {
+                var part = own.nextToken();
+                var value = others.nextToken();
+                var isParameter = part.startsWith("{") && part.endsWith("}");
+                var fits = isParameter ? !value.equals(SLASH) && value.indexOf('%') < 0 : part.equals(value);
                 if (!fits) {
                     return false;
                 }
             }
-            return true;
+            return !own.hasMoreTokens() && !others.hasMoreTokens();
         }
     }
 
