@@ -224,7 +224,8 @@ const tests = {
   async "a connection that breaks is told, and the next message connects anew"() {
     const page = await open();
     await setting(page, "Max tokens", "1500");
-    await page.getByLabel("Your message").fill("Write a very long story.");
+    await setting(page, "Temperature", "0");
+    await page.getByLabel("Your message").fill("Write a very long story about a ship and its crew.");
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => [...document.querySelectorAll(".turn.open p")].at(-1)?.textContent.length > 20);
     await page.evaluate(() => socket.close(3000));
