@@ -46,7 +46,7 @@ final class BalancerRules {
     Cut cut = Cut.FIN;
     /// At most that many in flight, idle WebSockets among them; others wait. 0 is no limit.
     int inFlightLimit;
-    /// All times are so many times as long.
+    /// Multiplies all times.
     int slowness = 1;
 
     void slowDown() {

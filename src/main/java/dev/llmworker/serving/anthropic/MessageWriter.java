@@ -117,7 +117,7 @@ final class MessageWriter implements EventWriter.OfTokens {
         return block("tool_use", "id", start.id(), "name", start.name(), "input", input);
     }
 
-    /// @param members names and values by turns
+    /// @param members names and values, alternating
     private static Map<String, ?> block(String type, Object... members) {
         var block = new LinkedHashMap<String, Object>();
         block.put("type", type);

@@ -53,11 +53,8 @@ public sealed interface Client permits HttpClient, WebSocketClient, Client.Nobod
     /// @return cancels that
     Departure.Watch onGone(Runnable task);
 
-    /// Whether the client has cancelled the request. It may still wait for what there is of the answer.
-    boolean isCancelled();
-
-    /// As [#onGone], once the client cancels the request.
-    Departure.Watch onCancelled(Runnable task);
+    /// The moment when the client cancels the request. It may still wait for what there is of the answer.
+    Departure cancellation();
 
     /// The request is to end with what there is of its answer.
     ///
@@ -66,13 +63,13 @@ public sealed interface Client permits HttpClient, WebSocketClient, Client.Nobod
 
     /// Whether no more of the answer should be made: the client has disconnected, or has cancelled the request.
     default boolean isUnwanted() {
-        return isGone() || isCancelled();
+        return isGone() || cancellation().isOver();
     }
 
     /// As [#onGone], once no more of the answer should be made.
     default Departure.Watch onUnwanted(Runnable task) {
         var gone = onGone(task);
-        var cancelled = onCancelled(task);
+        var cancelled = cancellation().add(task);
         return () -> {
             gone.close();
             cancelled.close();
@@ -109,13 +106,8 @@ public sealed interface Client permits HttpClient, WebSocketClient, Client.Nobod
         }
 
         @Override
-        public boolean isCancelled() {
-            return false;
-        }
-
-        @Override
-        public Departure.Watch onCancelled(Runnable task) {
-            return () -> {};
+        public Departure cancellation() {
+            return new Departure();
         }
 
         @Override

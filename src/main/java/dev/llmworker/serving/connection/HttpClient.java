@@ -64,13 +64,8 @@ public final class HttpClient implements Client {
     }
 
     @Override
-    public boolean isCancelled() {
-        return cancellation.isOver();
-    }
-
-    @Override
-    public Departure.Watch onCancelled(Runnable task) {
-        return cancellation.add(task);
+    public Departure cancellation() {
+        return cancellation;
     }
 
     @Override

@@ -37,16 +37,6 @@ public record WebSocketClient(
     }
 
     @Override
-    public boolean isCancelled() {
-        return cancellation.isOver();
-    }
-
-    @Override
-    public Departure.Watch onCancelled(Runnable task) {
-        return cancellation.add(task);
-    }
-
-    @Override
     public boolean cancel() {
         if (isGone()) {
             return false;

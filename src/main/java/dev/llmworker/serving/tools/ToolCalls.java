@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Runs calls of routes for one exchange, one after the other. Whatever goes wrong in a route is told to the model.
+/// Runs calls of routes for one exchange, one after the other. If a route fails, the result is an error for the model.
 ///
 /// @param allowed which tools may be called
 /// @param exchange for which the model answers

@@ -79,7 +79,7 @@ class LlmToolTest {
         return ((Prompt.Chat) script.request.prompt()).messages();
     }
 
-    /// What the model is told of its last call.
+    /// The result that the model gets for its last call.
     private static String result(ScriptedGenerator.Script script) {
         assertEquals("tool", messages(script).getLast().role());
         return messages(script).getLast().content();
