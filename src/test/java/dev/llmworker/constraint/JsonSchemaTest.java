@@ -8,9 +8,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.TextNode;
+import com.networknt.schema.ExecutionContext;
+import com.networknt.schema.JsonMetaSchema;
 import com.networknt.schema.JsonSchemaFactory;
 import com.networknt.schema.SchemaValidatorsConfig;
 import com.networknt.schema.SpecVersion;
+import com.networknt.schema.format.EmailFormat;
 import dev.llmworker.constraint.Expression.Json;
 import dev.llmworker.constraint.Expression.Spacing;
 import dev.llmworker.testing.Seeded;
@@ -38,13 +42,32 @@ class JsonSchemaTest {
         return TestVocabulary.accepts(new Constraint(new Json(schema), TRIE), text);
     }
 
+    /// The validator knows the top-level domains of one day. Which ones there are is not part of the format.
+    private static final class AnyTopLevelDomain extends EmailFormat {
+        @Override
+        public boolean matches(ExecutionContext context, String text) {
+            return super.matches(context, text.replaceFirst("(?<=@.{0,300}[.])[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$", "com"));
+        }
+    }
+
+    private static final JsonSchemaFactory VALIDATOR = JsonSchemaFactory.getInstance(
+            SpecVersion.VersionFlag.V202012,
+            factory -> factory.metaSchema(JsonMetaSchema.builder(JsonMetaSchema.getV202012())
+                    .format(new AnyTopLevelDomain())
+                    .build()));
+
     private static boolean isValid(JsonNode schema, JsonNode value) {
         var config =
                 SchemaValidatorsConfig.builder().formatAssertionsEnabled(true).build();
-        return JsonSchemaFactory.getInstance(SpecVersion.VersionFlag.V202012)
-                .getSchema(schema, config)
-                .validate(value)
-                .isEmpty();
+        return VALIDATOR.getSchema(schema, config).validate(value).isEmpty();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"a@b.e,true", "a@b,true", "a@x.y-,false", "a@-x.e,false", "a b@x.e,false", "a@x..e,false", "a.@x.e,false"})
+    void theValidatorKnowsAddressesOfAnyDomain(String address, boolean isValid) {
+        var schema = MAPPER.createObjectNode().put("type", "string").put("format", "email");
+        assertEquals(isValid, isValid(schema, TextNode.valueOf(address)));
+        assertEquals(isValid, accepts(schema.toString(), "\"" + address + "\""));
     }
 
     private static ConstraintException rejected(String schema) {

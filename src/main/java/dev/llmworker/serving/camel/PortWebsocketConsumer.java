@@ -14,6 +14,7 @@ import dev.llmworker.serving.wire.RequestId;
 import dev.llmworker.stats.WorkerStats;
 import io.vertx.core.http.ServerWebSocket;
 import io.vertx.core.net.SocketAddress;
+import io.vertx.core.net.impl.ConnectionBase;
 import io.vertx.ext.web.RoutingContext;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -105,7 +106,7 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer implemen
     public void onOpen(String key, SocketAddress remote, RoutingContext routing, ServerWebSocket socket) {
         var connection = new WebSocketConnection(
                 socket,
-                routing.vertx().getOrCreateContext(),
+                ((ConnectionBase) routing.request().connection()).channelHandlerContext(),
                 RequestId.of(routing.response()),
                 Access.key(routing.request()),
                 port.webSockets().newKeepAlive());

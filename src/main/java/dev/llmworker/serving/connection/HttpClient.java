@@ -95,7 +95,10 @@ public final class HttpClient implements Client {
         if (response.closed()) {
             return false;
         }
-        window().write(text.length(), () -> response.write(text));
+        var window = window();
+        window.add(text.length());
+        response.write(text).onComplete(_ -> window.written(text.length()));
+        window.await();
         return !response.closed();
     }
 
