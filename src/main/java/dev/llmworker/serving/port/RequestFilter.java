@@ -3,6 +3,7 @@ package dev.llmworker.serving.port;
 import dev.llmworker.serving.access.Access;
 import dev.llmworker.serving.connection.Drain;
 import dev.llmworker.serving.wire.ContentType;
+import dev.llmworker.serving.wire.ControlNames;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.serving.wire.RequestId;
