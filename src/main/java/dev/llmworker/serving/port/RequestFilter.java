@@ -325,6 +325,8 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
 
     /// A WebSocket handshake that nobody hears of if its client has disconnected meanwhile. A closed socket takes no
     /// handlers: Camel's component would throw, and keep the socket for ever.
+    ///
+    /// One look is enough: Vert.x answers a handshake, and tells of it, before its event loop learns of anything else.
     private static final class LiveHandshake extends HttpServerRequestWrapper {
         private LiveHandshake(HttpServerRequestInternal request) {
             super(request);
@@ -338,19 +340,11 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
 
         @Override
         public Future<ServerWebSocket> toWebSocket() {
-            var live = Promise.<ServerWebSocket>promise();
             if (isGone()) {
                 LOG.debug("the client disconnected before its WebSocket handshake was answered");
-                return live.future();
+                return Promise.<ServerWebSocket>promise().future();
             }
-            super.toWebSocket().onComplete(upgrade -> {
-                if (upgrade.succeeded() ? upgrade.result().isClosed() : isGone()) {
-                    LOG.debug("the client disconnected during its WebSocket handshake", upgrade.cause());
-                } else {
-                    live.handle(upgrade);
-                }
-            });
-            return live.future();
+            return super.toWebSocket();
         }
 
         /// Asks the channel: Vert.x itself learns of it one handler after the other.
