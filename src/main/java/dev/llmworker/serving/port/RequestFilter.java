@@ -1,5 +1,6 @@
 package dev.llmworker.serving.port;
 
+import dev.llmworker.generation.RefusedException;
 import dev.llmworker.serving.access.Access;
 import dev.llmworker.serving.connection.Drain;
 import dev.llmworker.serving.wire.ContentType;
@@ -133,7 +134,7 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
         }
     }
 
-    /// Answers requests that are not valid HTTP, or whose head is too large.
+    /// Answers requests that are not valid HTTP, or whose head is too large or does not fit into the memory.
     void handleInvalid(HttpServerRequest request) {
         identify(request);
         var error = switch (request.decoderResult().cause()) {
@@ -141,7 +142,8 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
                 JsonError.of(414, "uri_too_long", "the request line is longer than 16384 bytes");
             case TooLongHttpHeaderException _ ->
                 JsonError.of(431, "headers_too_large", "the headers are longer than 16384 bytes");
-            default -> JsonError.of(400, "bad_request", "the request is not valid HTTP");
+            case RefusedException refused -> JsonError.refused(refused);
+            case null, default -> JsonError.of(400, "bad_request", "the request is not valid HTTP");
         };
         answer(request, error);
     }
