@@ -100,8 +100,8 @@ public final class Listening {
                 perAddress == null ? 0 : perAddress);
     }
 
-    /// As many connections as there may be if nobody has chosen a number. Each takes memory, before it has sent anything
-    /// that counts.
+    /// As many connections as there may be if nobody has chosen a number. Each takes memory before it has sent
+    /// anything that counts.
     static int defaultConnections(long descriptors, long heapBytes) {
         return (int) Math.clamp(heapBytes / CONNECTION_BYTES, 1, withinDescriptors(descriptors));
     }

@@ -156,8 +156,7 @@ final class HealthCheck {
     private Future<Answer> get(String path) {
         var request =
                 server.address().request(HttpMethod.GET, path, options.apiKey()).setTimeout(LIMIT.toMillis());
-        return client.request(request)
-                .compose(sent -> sent.send().compose(response -> read(path, sent, response)));
+        return client.request(request).compose(sent -> sent.send().compose(response -> read(path, sent, response)));
     }
 
     /// Reads an answer, as far as its size and the time allow. Otherwise a server that does not end its answer would
@@ -165,8 +164,8 @@ final class HealthCheck {
     private Future<Answer> read(String path, HttpClientRequest sent, HttpClientResponse response) {
         var read = Promise.<Answer>promise();
         var body = Buffer.buffer();
-        var timer = vertx.setTimer(
-                LIMIT.toMillis(), _ -> read.tryFail(new IOException(path + " does not end its answer")));
+        var timer =
+                vertx.setTimer(LIMIT.toMillis(), _ -> read.tryFail(new IOException(path + " does not end its answer")));
         response.exceptionHandler(read::tryFail)
                 .endHandler(_ -> read.tryComplete(new Answer(response.statusCode(), body)))
                 .handler(bytes -> {

@@ -59,7 +59,12 @@ class ListeningTest {
         assertEquals(1024, Listening.besidesServers(Settings.of(Map.of()), 1024));
         assertEquals(768, Listening.besidesServers(Settings.of(Map.of("ENGINE", "openai")), 1024));
         var three = Map.of(
-                "ENGINE", "openai", "ENGINE_BASE_URL", "http://a/v1,http://b/v1,http://c/v1", "ENGINE_CONNECTIONS", "100");
+                "ENGINE",
+                "openai",
+                "ENGINE_BASE_URL",
+                "http://a/v1,http://b/v1,http://c/v1",
+                "ENGINE_CONNECTIONS",
+                "100");
         assertEquals(724, Listening.besidesServers(Settings.of(three), 1024));
         assertEquals(250, Listening.besidesServers(Settings.of(three), 500));
     }

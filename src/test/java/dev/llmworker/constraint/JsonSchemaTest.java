@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.exc.StreamReadException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.networknt.schema.JsonSchemaFactory;
@@ -194,8 +194,8 @@ class JsonSchemaTest {
         return 1;
     }
 
-    /// Whether this validator refuses what it should not: large exponents, multiples that a double cannot be, domains of
-    /// e-mail addresses that are not on its list, and the time zone `-00:00`, by which RFC 3339 says that nobody knows it.
+    /// Whether this validator refuses what it should not: large exponents, multiples that a double cannot be, domains
+    /// of addresses that are not on its list, and the time zone `-00:00`, by which RFC 3339 says that nobody knows it.
     private static boolean isRefusedByValidator(String schema, String text) {
         return text.matches("(?s).*[0-9][eE][+-]?[0-9]{3,}.*")
                 || schema.contains("multipleOf") && text.matches("(?s).*[0-9.]{15,}.*")

@@ -149,8 +149,7 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer implemen
         request.headers().clear();
         request.params().clear();
         var memory = port.memory().lease();
-        if (!memory.take(MemoryBudget.ofHead(
-                BYTES_PER_CHARACTER * request.uri().length()))) {
+        if (!memory.take(MemoryBudget.ofHead(BYTES_PER_CHARACTER * request.uri().length()))) {
             connection.close(WebSockets.TRY_AGAIN_LATER, WebSockets.OUT_OF_MEMORY);
         }
         var _ = connection.onGone(memory::close);

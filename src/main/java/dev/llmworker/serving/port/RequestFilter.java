@@ -328,7 +328,8 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
     /// A WebSocket handshake that nobody hears of if its client has disconnected meanwhile. A closed socket takes no
     /// handlers: Camel's component would throw, and keep the socket for ever.
     ///
-    /// One look is enough: Vert.x answers a handshake, and tells of it, before its event loop learns of anything else.
+    /// One look is enough: Vert.x answers a handshake, and tells of it, before its event loop learns of anything
+    /// else.
     private static final class LiveHandshake extends HttpServerRequestWrapper {
         private LiveHandshake(HttpServerRequestInternal request) {
             super(request);

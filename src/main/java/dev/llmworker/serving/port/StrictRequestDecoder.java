@@ -1,6 +1,5 @@
 package dev.llmworker.serving.port;
 
-import dev.llmworker.generation.RefusedException;
 import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.serving.wire.HeaderLists;
 import dev.llmworker.serving.wire.JsonError;
@@ -40,7 +39,7 @@ import java.util.List;
 /// All headers that are lists are brought into one form here, before anybody reads them: see [HeaderLists].
 ///
 /// What a head takes is counted: as headers, sixteen kilobytes of short lines are half a megabyte. A head that does not
-/// fit is an invalid request with a [RefusedException].
+/// fit is an invalid request with a `RefusedException`.
 ///
 /// An answer without a length that cannot be sent in chunks, because HTTP/1.0 has none, ends with its connection.
 ///

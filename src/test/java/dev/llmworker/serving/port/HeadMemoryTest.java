@@ -81,7 +81,10 @@ class HeadMemoryTest {
         // An answer may come before the whole body does.
         send("POST /no HTTP/1.1\r\nHost: w\r\nContent-Length: 9\r\n" + HEADERS + "\r\n")
                 .head();
-        connections.getLast().send("123456789GET /ping HTTP/1.1\r\nHost: w\r\n\r\n").head();
+        connections
+                .getLast()
+                .send("123456789GET /ping HTTP/1.1\r\nHost: w\r\n\r\n")
+                .head();
         awaitUsed(0, 0);
     }
 
@@ -98,7 +101,8 @@ class HeadMemoryTest {
     @Test
     void theSizesOfChunksDoNotHeapUp() throws Exception {
         var chunks = "1\r\n \r\n".repeat(10_000);
-        var head = send("POST /generate HTTP/1.1\r\nHost: w\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + "0\r\n\r\n")
+        var head = send("POST /generate HTTP/1.1\r\nHost: w\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
+                        + "0\r\n\r\n")
                 .head();
         assertTrue(head.startsWith("HTTP/1.1 400 "), head);
     }

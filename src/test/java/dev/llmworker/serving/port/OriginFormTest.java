@@ -49,8 +49,8 @@ class OriginFormTest {
     })
     void anAbsoluteTargetIsItsPath(String target, String path, String seen) throws Exception {
         try (var port = HttpPort.open(SETTINGS)) {
-            port.serve(request -> request.response()
-                    .end(request.uri() + " " + request.absoluteURI() + " " + request.path()));
+            port.serve(request ->
+                    request.response().end(request.uri() + " " + request.absoluteURI() + " " + request.path()));
             try (var socket = new Socket(InetAddress.getLoopbackAddress(), port.port())) {
                 socket.setSoTimeout(20_000);
                 socket.getOutputStream()
@@ -59,8 +59,7 @@ class OriginFormTest {
                 var answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
                 assertTrue(answer.startsWith("HTTP/1.1 200 "), answer);
                 assertEquals(
-                        seen + " http://worker" + seen + " " + path,
-                        answer.substring(answer.indexOf("\r\n\r\n") + 4));
+                        seen + " http://worker" + seen + " " + path, answer.substring(answer.indexOf("\r\n\r\n") + 4));
             }
         }
     }
