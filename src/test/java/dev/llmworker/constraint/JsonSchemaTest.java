@@ -195,7 +195,8 @@ class JsonSchemaTest {
     }
 
     /// Whether this validator refuses what it should not: large exponents, multiples that a double cannot be, domains
-    /// of addresses that are not on its list, and the time zone `-00:00`, by which RFC 3339 says that nobody knows it.
+    /// of addresses that are not on its list, and the time zone `-00:00`, by which RFC 3339 says that nobody knows
+    /// it.
     private static boolean isRefusedByValidator(String schema, String text) {
         return text.matches("(?s).*[0-9][eE][+-]?[0-9]{3,}.*")
                 || schema.contains("multipleOf") && text.matches("(?s).*[0-9.]{15,}.*")
