@@ -187,8 +187,11 @@ class JsonSchemaTest {
         assertEquals(answer.length, text.getBytes(StandardCharsets.UTF_8).length, "characters are whole");
         // A number's exponent may be too large for a validator.
         if (!text.matches("(?s).*[0-9][eE][+-]?[0-9]{3,}.*")) {
-            var value = MAPPER.readTree(text);
-            assertTrue(isValid(exact, value), () -> schema + " does not allow " + text);
+            // For addresses, this validator has a list of the top-level domains that are registered.
+            var registered = schema.toString().contains("\"email\"")
+                    ? text.replaceAll("(@[^\"@]*\\.)[A-Za-z0-9-]+\"", "$1com\"")
+                    : text;
+            assertTrue(isValid(exact, MAPPER.readTree(registered)), () -> schema + " does not allow " + text);
         }
         return 1;
     }
