@@ -177,6 +177,7 @@ public final class Architectures {
     private static void gemma2(Description model) throws ModelFileException {
         gemma(model, LAYERS_OF_GEMMA2_27B);
         model.slidingPattern = 2;
+        model.capsScores = true;
         // In config.json, null means that there is no cap.
         if (!model.fromHub) {
             model.scoreCap = 50;

@@ -202,6 +202,15 @@ class ArchitecturesTest {
         assertEquals(30, describe(dense("gemma2")).logitCap());
     }
 
+    /// transformers and llama.cpp cap the scores of Gemma 2 alone.
+    @Test
+    void scoresOfOtherModelsHaveNoCap() throws IOException {
+        for (var architecture : List.of("gemma3", "llama")) {
+            var file = dense(architecture).number(architecture + ".attn_logit_softcapping", 4);
+            assertEquals(0, attention(describe(file).layers().getFirst()).cap());
+        }
+    }
+
     @Test
     void capsBelowZeroAreRefused() {
         for (var key : List.of("attn_logit_softcapping", "final_logit_softcapping")) {
