@@ -74,7 +74,11 @@ final class LongPrompts implements AutoCloseable {
     /// One thread, for prompts whose formats must be compiled.
     static LongPrompts formats() {
         return new LongPrompts(
-                "formats-", 1, MAX_OTHERS_WAITING, MAX_OTHERS_WAITING + " requests with a new format or new tools", null);
+                "formats-",
+                1,
+                MAX_OTHERS_WAITING,
+                MAX_OTHERS_WAITING + " requests with a new format or new tools",
+                null);
     }
 
     /// @param waiting how many prompts may wait for a thread

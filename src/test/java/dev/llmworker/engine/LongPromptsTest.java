@@ -496,8 +496,7 @@ class LongPromptsTest {
     }
 
     private static GenerationRequest matching(String regex) {
-        return new GenerationRequest(
-                        new Prompt.Raw("hello"), OptionalInt.of(3), SamplingParameters.greedy(), false)
+        return new GenerationRequest(new Prompt.Raw("hello"), OptionalInt.of(3), SamplingParameters.greedy(), false)
                 .withFormat(new AnswerFormat.Pattern("regex", regex));
     }
 

@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
 final class ToolDeclaration {
     private static final List<String> TYPES = List.of("string", "integer", "number", "boolean");
     /// Java's names, as `ai-tool` takes them.
-    private static final Map<String, String> JAVA_TYPES = Map.of(
-            "int", "integer", "long", "integer", "float", "number", "double", "number", "bool", "boolean");
+    private static final Map<String, String> JAVA_TYPES =
+            Map.of("int", "integer", "long", "integer", "float", "number", "double", "number", "bool", "boolean");
     /// Camel and its components read headers with these names.
     private static final List<String> RESERVED = List.of("camel", "org.apache.camel.");
 

@@ -72,10 +72,7 @@ class ArchitecturesTest {
 
     /// Such files have other parts that are not supported. The family is what counts, in the spelling of the file.
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            quoteCharacter = '`',
-            textBlock = """
+    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
             LFM2 | 'architectures':['Lfm2ForCausalLM'],'layer_types':['conv','full_attention'],'sliding_window':5 \
                 | architectures is Lfm2ForCausalLM
             Granite 4 | 'architectures':['GraniteMoeHybridForCausalLM'],'position_embedding_type':'nope' \
@@ -103,9 +100,7 @@ class ArchitecturesTest {
     @ParameterizedTest
     @ValueSource(strings = {"lfm2", "granitehybrid", "nemotron_h", "nemotron_h_moe", "deepseek2", "glm4moe"})
     void anotherFamilyIsRefusedByItsNameBeforeTheTypesOfItsTensors(String architecture) throws IOException {
-        var file = file(architecture)
-                .declare("blk.0.attn_q.weight", 23, 0, 256)
-                .write(directory.resolve("model.gguf"));
+        var file = file(architecture).declare("blk.0.attn_q.weight", 23, 0, 256).write(directory.resolve("model.gguf"));
         var refused = assertThrows(ModelFileException.class, () -> Architectures.open(file));
         assertEquals(
                 "model.gguf: metadata general.architecture is " + architecture + "; supported: "

@@ -98,11 +98,16 @@ class LlmFormatTest {
                 + "\"required\":[\"a\",\"b\"],\"additionalProperties\":false}";
         var file = Files.writeString(files.resolve("two.json"), schema);
         var cases = Map.of(
-                "schema=file:" + file, List.of("{\"b\": \"x\",\n\"a\": 1}", "{\"b\":\"x\"}"),
-                "responseFormat=json_schema&schema=file:" + file, List.of("{\"a\":1,\"b\":\"\"}", "{\"a\":\"1\",\"b\":\"\"}"),
-                "responseFormat=json_object", List.of("{}", "[]"),
-                "regex=[0-9]{3}", List.of("123", "1234"),
-                "choice=yes,no", List.of("no", "No."));
+                "schema=file:" + file,
+                List.of("{\"b\": \"x\",\n\"a\": 1}", "{\"b\":\"x\"}"),
+                "responseFormat=json_schema&schema=file:" + file,
+                List.of("{\"a\":1,\"b\":\"\"}", "{\"a\":\"1\",\"b\":\"\"}"),
+                "responseFormat=json_object",
+                List.of("{}", "[]"),
+                "regex=[0-9]{3}",
+                List.of("123", "1234"),
+                "choice=yes,no",
+                List.of("no", "No."));
         var routes = RouteFolder.in(folder);
         var formats = List.copyOf(cases.keySet());
         for (var i = 0; i < formats.size(); i++) {
@@ -135,7 +140,8 @@ class LlmFormatTest {
 
     @Test
     void aFormatThatCannotBeCheckedIsRefusedBeforeItIsAskedFor() throws Exception {
-        try (var worker = worker(TO_TEXT, "to: {uri: 'llm:generate', parameters: {schema: '{\"uniqueItems\":true}'}}")) {
+        try (var worker =
+                worker(TO_TEXT, "to: {uri: 'llm:generate', parameters: {schema: '{\"uniqueItems\":true}'}}")) {
             var answer = post(worker, "Where?").join();
             assertEquals(400, answer.statusCode());
             assertTrue(answer.body().contains("structured_outputs.json: $.uniqueItems"), answer.body());

@@ -47,9 +47,13 @@ class AnswerCheckTest {
     @Test
     void otherTextsMustBeExact() {
         var choice = AnswerCheck.ofChoice(List.of("yes", "no"));
-        assertEquals(List.of(true, false, false), List.of("yes", "no ", "").stream().map(choice::accepts).toList());
+        assertEquals(
+                List.of(true, false, false),
+                List.of("yes", "no ", "").stream().map(choice::accepts).toList());
         var regex = AnswerCheck.ofRegex("[0-9]{2}");
-        assertEquals(List.of(true, false), List.of("12", "123").stream().map(regex::accepts).toList());
+        assertEquals(
+                List.of(true, false),
+                List.of("12", "123").stream().map(regex::accepts).toList());
     }
 
     @Test
