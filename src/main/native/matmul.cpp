@@ -1,6 +1,7 @@
 #include "matmul.h"
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -17,6 +18,8 @@ constexpr int TILE = 4;
 constexpr int FEW = 2;
 // Blocks of a panel that are unpacked at a time. They take 1 KB each and stay in the L1 cache.
 constexpr int UNPACKED = 12;
+// Blocks of a panel that all rows are multiplied with before the next ones, for products of bytes. They are not unpacked.
+constexpr int BYTE_BLOCKS = 32;
 constexpr int PAIRS = BLOCK / 2;
 
 // Calls f with the numbers 0 to N - 1 as constants, so that the arrays it indexes stay in registers.
@@ -217,6 +220,129 @@ template <typename Tile>
   });
 }
 
+// ---- Products of bytes.
+
+// The order of the columns in `Activations::halves`: of eight the high halves, and then the low ones.
+constexpr std::array<uint8_t, 16> halves_order(bool nibbles) {
+  std::array<uint8_t, 16> order{};
+  for (int i = 0; i < 8; i++) {
+    const int column = nibbles ? NIBBLE_COLUMNS[i % 4 * 2 + i / 4] : BYTE_COLUMNS[i % 4] + i / 4 * 4;
+    order[i] = static_cast<uint8_t>(column);
+    order[8 + i] = static_cast<uint8_t>(8 + column);
+  }
+  return order;
+}
+
+constexpr std::array<uint8_t, 16> HALVES_ORDER[2] = {halves_order(false), halves_order(true)};
+
+// Eight columns of eight rows as signed bytes: of each row four columns, and the next four.
+struct Octet {
+  I16x16 first, others;
+};
+
+// From the words at `words`, and the next ones if a word has four columns. Unsigned bytes become smaller by 128.
+template <Format FORMAT>
+inline Octet octet(const uint8_t* words) {
+  const I16x16 first = load_words(words);
+  if constexpr (FORMAT == Format::Q4) {
+    const I16x16 low = splat_word(0x0F0F);
+    return {first & low, shift_right(first, 4) & low};
+  } else {
+    const I16x16 others = load_words(words + 64);
+    if constexpr (FORMAT != Format::Q8_OFFSET) return {first, others};
+    const I16x16 signs = splat_word(static_cast<int16_t>(0x8080));
+    return {first ^ signs, others ^ signs};
+  }
+}
+
+// Sums over a block of T rows of activations times GROUPS times eight rows of a panel. It is recursive as `Sums` is.
+template <Products HOW, int T, int GROUPS>
+struct ByteTile {
+  ByteSums<HOW> low, high;
+  ByteTile<HOW, T - 1, GROUPS> others;
+
+  [[gnu::always_inline]] void add(const Octet (&weights)[2], const uint8_t* columns, size_t stride) {
+    low.add(weights[0].first, weights[0].others, columns);
+    if constexpr (GROUPS == 2) high.add(weights[1].first, weights[1].others, columns);
+    others.add(weights, columns + stride, stride);
+  }
+
+  // As Sums::settle. added: [T], integers that all sums lack.
+  template <bool OFFSET, bool ADDED>
+  [[gnu::always_inline]] void settle(const Heads& heads, const float* scales, const float* totals, const int32_t* added,
+                                     size_t stride, float* results) const {
+    settle_eight<OFFSET, ADDED>(low, heads.scale[0], heads.offset[0], *scales, *totals, *added, results);
+    if constexpr (GROUPS == 2) {
+      settle_eight<OFFSET, ADDED>(high, heads.scale[1], heads.offset[1], *scales, *totals, *added, results + 8);
+    }
+    others.template settle<OFFSET, ADDED>(heads, scales + stride, totals + stride, added + stride, stride, results + PANEL);
+  }
+
+ private:
+  template <bool OFFSET, bool ADDED>
+  [[gnu::always_inline]] static void settle_eight(const ByteSums<HOW>& sums, F32x8 scale, F32x8 offset, float its_scale,
+                                                  float total, int32_t added, float* results) {
+    I32x8 all = sums.total();
+    if constexpr (ADDED) all = all + splat_integer(128 * added);
+    F32x8 result = multiply_add(to_floats(all), scale * splat(its_scale), load8(results));
+    if constexpr (OFFSET) result = multiply_add(offset, splat(total), result);
+    store8(results, result);
+  }
+};
+
+template <Products HOW, int GROUPS>
+struct ByteTile<HOW, 0, GROUPS> {
+  void add(const Octet (&)[2], const uint8_t*, size_t) {}
+  template <bool OFFSET, bool ADDED>
+  void settle(const Heads&, const float*, const float*, const int32_t*, size_t, float*) const {}
+};
+
+// As panel_product, for GROUPS times eight rows of the panel, from number `group` on.
+template <Products HOW, Format FORMAT, int T, int GROUPS>
+void byte_product(const uint8_t* panel, int group, const Activations& x, int first, int from, int count, float* results) {
+  constexpr int PARTS = scales_a_block(FORMAT), OCTETS = BLOCK / 8 / PARTS, OCTET_BYTES = FORMAT == Format::Q4 ? 64 : 128;
+  const size_t stride = x.columns(), blocks = stride / BLOCK;
+  const uint8_t* columns = x.halves(FORMAT == Format::Q4, first) + from * 2 * BLOCK;
+  const float *scales = x.scales(first) + from, *totals = x.sums(first) + from;
+  const int32_t* added = x.totals(first) + from;
+  results += 8 * group;
+  for (int b = 0; b < count; b++, scales++, totals++, added++, panel += block_bytes(FORMAT)) {
+    const uint8_t* words = panel + 32 * group;
+    const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT) + 16 * group;
+    for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
+      ByteTile<HOW, T, GROUPS> tile;
+#pragma GCC unroll 4
+      for (int i = 0; i < OCTETS; i++, words += OCTET_BYTES, columns += 16) {
+        Octet weights[2] = {octet<FORMAT>(words), {}};
+        if constexpr (GROUPS == 2) weights[1] = octet<FORMAT>(words + 32);
+        tile.add(weights, columns, 2 * stride);
+      }
+      Heads all{{halves8(heads), halves8(heads + 16 * (GROUPS - 1))}, {}};
+      if constexpr (has_offset(FORMAT)) {
+        all.offset[0] = halves8(heads + 2 * PANEL);
+        all.offset[1] = halves8(heads + 2 * PANEL + 16 * (GROUPS - 1));
+      }
+      tile.template settle<has_offset(FORMAT), FORMAT == Format::Q8_OFFSET>(all, scales, totals, added, blocks, results);
+    }
+  }
+}
+
+// Adds the products of all rows with a panel to `results` [rows, 16].
+template <Products HOW, Format FORMAT>
+void byte_panel(const Product& p, const uint8_t* panel, float* results) {
+  const int blocks = p.x->columns() / BLOCK;
+  for (int from = 0; from < blocks; from += BYTE_BLOCKS, panel += BYTE_BLOCKS * block_bytes(FORMAT)) {
+    const int count = std::min(BYTE_BLOCKS, blocks - from);
+    tiles(p.rows, [&](auto t, int first) {
+      // The sums of two rows of activations and a panel fill the registers, and so do those of four rows and half a panel.
+      constexpr int GROUPS = t <= 2 ? 2 : 1;
+      for (int group = 0; group < 2; group += GROUPS) {
+        byte_product<HOW, FORMAT, t, GROUPS>(panel, group, *p.x, p.first + first, from, count, results + first * PANEL);
+      }
+    });
+  }
+}
+
 template <Format FORMAT>
 void panel(const Product& p, int panel) {
   const int n = p.rows;
@@ -229,6 +355,13 @@ void panel(const Product& p, int panel) {
     float* results = sums.data();
     const int blocks = p.x->columns() / BLOCK;
     const uint8_t* data = p.w->panel(panel);
+    if constexpr (BYTE_PRODUCTS) {
+      switch (p.x->products()) {
+        case Products::DOTS: byte_panel<Products::DOTS, FORMAT>(p, data, results); return store(p, panel, 0, n, results);
+        case Products::BLOCKS: byte_panel<Products::BLOCKS, FORMAT>(p, data, results); return store(p, panel, 0, n, results);
+        case Products::WORDS: break;
+      }
+    }
     if (n <= FEW) {
       tiles(n, [&](auto t, int first) {
         if constexpr (t <= FEW) panel_product<FORMAT, t, false>(data, nullptr, *p.x, p.first + first, 0, blocks, results);
@@ -271,11 +404,23 @@ void check(const Product& p) {
 
 }  // namespace
 
+Products fastest_products() {
+  static const Products fastest = can_multiply(Products::BLOCKS) ? Products::BLOCKS
+                                  : can_multiply(Products::DOTS) ? Products::DOTS
+                                                                 : Products::WORDS;
+  return fastest;
+}
+
 void Activations::resize(int n, int columns) {
   rows_ = n;
   columns_ = columns;
-  const size_t blocks = static_cast<size_t>(n) * (columns / BLOCK);
-  if (quants_.size() < static_cast<size_t>(n) * columns) quants_.resize(static_cast<size_t>(n) * columns);
+  const size_t blocks = static_cast<size_t>(n) * (columns / BLOCK), all = static_cast<size_t>(n) * columns;
+  if (products_ == Products::WORDS) {
+    if (quants_.size() < all) quants_.resize(all);
+  } else if (totals_.size() < blocks) {
+    totals_.resize(blocks);
+    for (auto& halves : halves_) halves.resize(2 * all);
+  }
   if (scales_.size() < blocks) {
     scales_.resize(blocks);
     sums_.resize(blocks);
@@ -285,9 +430,11 @@ void Activations::resize(int n, int columns) {
 
 void Activations::put(int row, const float* values) {
   plain_[row] = values;
-  int16_t* out = quants_.data() + static_cast<size_t>(row) * columns_;
+  const bool words = !BYTE_PRODUCTS || products_ == Products::WORDS;
+  int16_t block[BLOCK];
+  int16_t* out = words ? quants_.data() + static_cast<size_t>(row) * columns_ : block;
   const size_t first = static_cast<size_t>(row) * (columns_ / BLOCK);
-  for (int b = 0; b < columns_ / BLOCK; b++, values += BLOCK, out += BLOCK) {
+  for (int b = 0; b < columns_ / BLOCK; b++, values += BLOCK, out += words ? BLOCK : 0) {
     F32x8 v[4], largest{};
     for (int i = 0; i < 4; i++) {
       v[i] = load8(values + 8 * i);
@@ -295,22 +442,49 @@ void Activations::put(int row, const float* values) {
     }
     const float most = max8(largest);
     // A tiny value counts as zero, because its inverse would be infinite.
-    const float scale = most > 1e-30f ? most / 32767.0f : 0.0f;
-    const F32x8 factor = splat(most > 1e-30f ? 32767.0f / most : 0.0f);
+    const float scale = most > 1e-30f ? most / LARGEST_ACTIVATION : 0.0f;
+    const F32x8 factor = splat(most > 1e-30f ? LARGEST_ACTIVATION / most : 0.0f);
     I32x8 q[4], sum{};
     for (int i = 0; i < 4; i++) {
       q[i] = to_integers(v[i] * factor);
       sum = sum + q[i];
     }
     for (int i = 0; i < 4; i += 2) store16(out + 8 * i, narrow(q[i], q[i + 1]));
+    // Whole, and small enough for a float.
+    const float total = sum8(to_floats(sum));
     scales_[first + b] = scale;
-    sums_[first + b] = scale * sum8(to_floats(sum));
+    sums_[first + b] = scale * total;
+    if (!words) {
+      totals_[first + b] = static_cast<int32_t>(total);
+      put_halves(row, b, block);
+    }
+  }
+}
+
+// Splits a block for the products of bytes.
+void Activations::put_halves(int row, int block, const int16_t* quants) {
+  if constexpr (BYTE_PRODUCTS) {
+    const size_t at = static_cast<size_t>(row) * 2 * columns_ + static_cast<size_t>(block) * 2 * BLOCK;
+    for (int i = 0; i < BLOCK; i += 8) {
+      const U8x16 halves = split(quants + i);
+      for (const bool nibbles : {false, true}) {
+        store16(halves_[nibbles].data() + at + 2 * i, pick(halves, load16(HALVES_ORDER[nibbles].data())));
+      }
+    }
   }
 }
 
 void Activations::copy(int row, const Activations& from, int from_row) {
   const int blocks = columns_ / BLOCK;
-  std::copy_n(from.quants(from_row), columns_, quants_.data() + static_cast<size_t>(row) * columns_);
+  if (products_ == Products::WORDS) {
+    std::copy_n(from.quants(from_row), columns_, quants_.data() + static_cast<size_t>(row) * columns_);
+  } else {
+    std::copy_n(from.totals(from_row), blocks, totals_.data() + static_cast<size_t>(row) * blocks);
+    for (const bool nibbles : {false, true}) {
+      const size_t bytes = 2 * static_cast<size_t>(columns_);
+      std::copy_n(from.halves(nibbles, from_row), bytes, halves_[nibbles].data() + bytes * row);
+    }
+  }
   std::copy_n(from.scales(from_row), blocks, scales_.data() + static_cast<size_t>(row) * blocks);
   std::copy_n(from.sums(from_row), blocks, sums_.data() + static_cast<size_t>(row) * blocks);
   plain_[row] = from.plain(from_row);

@@ -23,6 +23,12 @@ constexpr bool is_quantised(Format format) {
 }
 constexpr size_t number_bytes(Format format) { return format == Format::F32 ? 4 : 2; }
 
+// The columns of an 8-column word of 4-bit quants, from its lowest bits on. A mask of the lowest 4 bits of each half of the
+// word extracts columns 0 and 1; after a shift by 4 it extracts columns 2 and 3, and so on.
+constexpr int NIBBLE_COLUMNS[8] = {0, 2, 4, 6, 1, 3, 5, 7};
+// The same for the 4-column word of bytes.
+constexpr int BYTE_COLUMNS[4] = {0, 2, 1, 3};
+
 // Bytes of a panel's block: quants, scales, offsets.
 constexpr size_t block_bytes(Format format) {
   return static_cast<size_t>(PANEL) * (quant_bytes(format) + 2 * scales_a_block(format) + (has_offset(format) ? 2 : 0));
