@@ -2,10 +2,11 @@
 # Builds the decoder's operators for CPUs: build.sh FOLDER [TARGET]... puts libllmworker-TARGET.so there.
 #
 #   linux-x86_64                CPUs with AVX2, as every server and laptop since 2015 has
+#   linux-x86_64-avx512         those with AVX-512 and its VNNI
 #   linux-aarch64, macos-aarch64
 #   linux-x86_64-portable       any other CPU of that system, and likewise SYSTEM-CPU-portable for each one with a C++ compiler
 #   this                        the one for this machine, which is the default
-#   cpu                         all for this machine's kind of CPU: on x86-64 also the one for CPUs without AVX2
+#   cpu                         all for this machine's kind of CPU: on x86-64 also those for AVX-512 and for CPUs without AVX2
 #   all                         those that a jar for all Linux systems needs: for x86-64, also without AVX2, and for ARM
 #
 # Without a C++ compiler `this` prints a message and builds nothing. A target for another CPU needs its compiler, such as
@@ -27,7 +28,15 @@ cpu=$(uname -m)
 this_target() {
   case $system-$cpu in
     linux-aarch64 | macos-aarch64) echo "$system-$cpu" ;;
-    linux-x86_64) if grep -qw avx2 /proc/cpuinfo; then echo linux-x86_64; else echo linux-x86_64-portable; fi ;;
+    linux-x86_64)
+      if grep -qw avx512_vnni /proc/cpuinfo; then
+        echo linux-x86_64-avx512
+      elif grep -qw avx2 /proc/cpuinfo; then
+        echo linux-x86_64
+      else
+        echo linux-x86_64-portable
+      fi
+      ;;
     *) echo "$system-$cpu-portable" ;;
   esac
 }
@@ -35,6 +44,7 @@ this_target() {
 # Prints the compiler for a target, or nothing.
 find_compiler() {
   local target=${1%-portable} candidate
+  target=${target%-avx512}
   if [[ $target != "$system-$cpu" ]]; then
     command -v "${target#*-}-linux-gnu-g++" || true
     return
@@ -93,6 +103,8 @@ build() {
   case $target in
     *-portable) flags+=(-DLLMWORKER_PORTABLE) ;;
     *-x86_64) flags+=(-mavx2 -mfma -mf16c) ;;
+    # GCC 12 says of its own intrinsics that they use values that were not set.
+    *-avx512) flags+=(-mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -Wno-maybe-uninitialized) ;;
   esac
   [[ $target == macos-* ]] || flags+=(-ldl)
   # Without flock, two builds may run at once.
@@ -113,9 +125,9 @@ for target in ${*:-this}; do
     this) targets+=("$(this_target)") ;;
     cpu)
       targets+=("$system-$cpu")
-      [[ $cpu != x86_64 ]] || targets+=("$system-$cpu-portable")
+      [[ $cpu != x86_64 ]] || targets+=("$system-$cpu-avx512" "$system-$cpu-portable")
       ;;
-    all) targets+=(linux-x86_64 linux-x86_64-portable linux-aarch64) ;;
+    all) targets+=(linux-x86_64 linux-x86_64-avx512 linux-x86_64-portable linux-aarch64) ;;
     *) targets+=("$target") ;;
   esac
 done

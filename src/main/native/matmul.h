@@ -36,7 +36,10 @@ class Activations {
   int rows() const { return rows_; }
   int columns() const { return columns_; }
   // Of WORDS alone.
-  const int16_t* quants(int row) const { return quants_.data() + static_cast<size_t>(row) * columns_; }
+  const int16_t* quants(int row) const { return quants_.data() + row * stride(); }
+  // From the quants of one row to those of the next. Without the gap, rows of many sizes would fall on the same lines of the L1
+  // cache, which has room for eight of them.
+  size_t stride() const { return static_cast<size_t>(columns_) + BLOCK; }
   // Of the others: [columns / 8, 2, 8], high and low halves. nibbles: the columns are in the order in which words of 4-bit quants
   // have them, first the low halves of their bytes; otherwise in that of words of bytes.
   const uint8_t* halves(bool nibbles, int row) const { return halves_[nibbles].data() + static_cast<size_t>(row) * 2 * columns_; }

@@ -43,7 +43,7 @@ U8x16 byte_words(U8x16 quants) {
   return pick(quants, load16(ORDER));
 }
 
-// Words `which` of four rows: out[word][row], 16 rows apart.
+// Words `which` of four rows: out[word][row], a panel's rows apart.
 void store_words(const Lane* rows, int which, uint8_t* out) {
   U8x16 words[4] = {rows[0].words[which], rows[1].words[which], rows[2].words[which], rows[3].words[which]};
   transpose_words(words);

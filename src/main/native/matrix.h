@@ -7,11 +7,12 @@
 #include <vector>
 
 #include "formats.h"
+#include "wide.h"
 
 namespace llmworker {
 
-// A panel is the rows that are multiplied side by side: two vectors of eight.
-constexpr int PANEL = 16;
+// A panel is the rows that are multiplied side by side: two vectors.
+constexpr int PANEL = 2 * LANES;
 // Columns that share a scale, in weights and in activations. Only in Q6_K 16 columns do.
 constexpr int BLOCK = 32;
 
@@ -57,11 +58,11 @@ class Memory {
   size_t left_ = 0;
 };
 
-// A matrix [rows, columns] in panels of 16 rows. Zeros fill up the last panel.
+// A matrix [rows, columns] in panels of PANEL rows. Zeros fill up the last panel.
 //
 // A panel of quants is a sequence of blocks. In a block the rows take turns with words of 4 bytes, which hold the next 8 columns
 // (4 bits) or 4 columns (8 bits). Their order is the one in which shifts and masks extract pairs of columns: see `unpack` in
-// matmul.cpp. A panel of plain numbers is [columns, 16].
+// matmul.cpp. A panel of plain numbers is [columns, PANEL].
 class Matrix {
  public:
   // columns: a multiple of BLOCK if the format has blocks

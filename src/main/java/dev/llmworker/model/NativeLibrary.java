@@ -30,6 +30,9 @@ public final class NativeLibrary {
     /// The CPU features that the library for x86-64 is compiled for.
     private static final Set<String> AVX2 = Set.of("avx2", "fma", "f16c");
 
+    /// Those that the faster library needs besides.
+    private static final Set<String> AVX512 = Set.of("avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni");
+
     /// `int32_t llmworker_register(char* message, uint64_t size)`, see `ops.cpp`.
     private static final String REGISTER = "llmworker_register";
 
@@ -82,6 +85,9 @@ public final class NativeLibrary {
         var target = (isMac ? "macos" : system.toLowerCase(Locale.ROOT)) + "-"
                 + (processor.equals("amd64") ? "x86_64" : processor);
         var targets = new ArrayList<String>();
+        if (processor.equals("amd64") && features.containsAll(AVX2) && features.containsAll(AVX512)) {
+            targets.add(target + "-avx512");
+        }
         if (processor.equals("aarch64") || (processor.equals("amd64") && features.containsAll(AVX2))) {
             targets.add(target);
         }
