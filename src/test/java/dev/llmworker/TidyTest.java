@@ -29,7 +29,7 @@ class TidyTest {
     private static final Pattern NOT_ON_MACOS = Pattern.compile("\\b(declare|local|typeset) -\\w*[An]|\\b(mapfile|readarray|coproc)\\b"
             + "|\\$\\{!?\\w+(\\[[^]]*])?[,^@]|\\$\\{\\w+\\[-|\\bwait -n\\b|&>>|\\|&|;;?&|\\[\\[ -v |%\\([^)]*\\)T"
             + "|-quit\\b|\\b(readlink|realpath) -|\\bsed -\\w*[ir]|\\bgrep -\\w*P|\\bstat -c|\\bdate .*%N|\\bsort -V"
-            + "|\\bxargs -\\w*[rd]|\\bnproc\\b|\\btimeout \\d|\\bcp -\\w*[lu]|\\bhead -\\w+ -\\d|\\btac\\b|\\bsetsid\\b");
+            + "|\\bxargs -\\w*[rd]|\\bnproc\\b|(?<!-)\\btimeout \\d|\\bcp -\\w*[lu]|\\bhead -\\w+ -\\d|\\btac\\b|\\bsetsid\\b");
 
     private static List<Path> files(String folder, String ending) throws IOException {
         try (Stream<Path> files = Files.walk(Path.of(folder))) {
