@@ -190,7 +190,7 @@ inline void plain_product(const uint8_t* panel, const Activations& x, int first,
   const int columns = x.columns();
   for (int column = 0; column < columns; column++, w += PANEL) {
     const WideFloats a = load_wide(w), c = load_wide(w + LANES);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int t = 0; t < T; t++) {
       const WideFloats value = splat_wide(values[t][column]);
       low[t] = multiply_add(a, value, low[t]);

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -15,6 +16,8 @@ import org.junit.jupiter.api.io.TempDir;
 /// Which library in C++ fits which machine.
 class NativeLibraryNamesTest {
     private static final Set<String> AVX2 = Set.of("avx2", "fma", "f16c", "sse2");
+    private static final Set<String> AVX512 =
+            Set.of("avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni");
 
     @TempDir
     private Path folder;
@@ -24,6 +27,15 @@ class NativeLibraryNamesTest {
         assertEquals(
                 List.of("libllmworker-linux-x86_64.so", "libllmworker-linux-x86_64-portable.so"),
                 NativeLibrary.names("Linux", "amd64", AVX2));
+        assertEquals(
+                List.of(
+                        "libllmworker-linux-x86_64-avx512.so",
+                        "libllmworker-linux-x86_64.so",
+                        "libllmworker-linux-x86_64-portable.so"),
+                NativeLibrary.names("Linux", "amd64", AVX512));
+        assertEquals(
+                List.of("libllmworker-linux-x86_64.so", "libllmworker-linux-x86_64-portable.so"),
+                NativeLibrary.names("Linux", "amd64", withoutVnni()));
         assertEquals(
                 List.of("libllmworker-linux-x86_64-portable.so"),
                 NativeLibrary.names("Linux", "amd64", Set.of("avx", "sse2", "fma")));
@@ -36,6 +48,13 @@ class NativeLibraryNamesTest {
         assertEquals(
                 List.of("libllmworker-linux-riscv64-portable.so"),
                 NativeLibrary.names("Linux", "riscv64", Set.of()));
+    }
+
+    /// As the first CPUs with AVX-512.
+    private static Set<String> withoutVnni() {
+        var features = new HashSet<>(AVX512);
+        features.remove("avx512_vnni");
+        return features;
     }
 
     /// build.sh and Java agree on the name for the machine that runs this test.
