@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests the C++ kernels without libtorch: run.sh [KIND]... Without arguments it runs all kinds.
+# Tests the C++ kernels without libtorch: run.sh [KIND]... Without arguments it runs all kinds but the last.
 #
 #   plain             with the worker's optimisations, for this machine's instruction set
 #   avx512            as plain, for CPUs with AVX-512 and its VNNI; without arguments only on such a CPU
@@ -16,7 +16,7 @@ tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 kernels=$tests/../../main/native
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-readonly SANITIZERS=(-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS)
+readonly SANITIZERS=(-O1 -g -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS)
 here=()
 [[ $(uname -m) != x86_64 ]] || here=(-mavx2 -mfma -mf16c)
 
@@ -94,10 +94,14 @@ run() {
   esac
 }
 
+<<<<<<< HEAD
 if [[ $# -eq 0 ]]; then
   set -- plain address thread portable portable-address arm arm-address
   ! grep -qw avx512_vnni /proc/cpuinfo || set -- "$@" avx512
 fi
+=======
+[[ $# -gt 0 ]] || set -- plain address thread portable portable-address arm
+>>>>>>> arm
 for kind in "$@"; do
   run "$kind"
 done
