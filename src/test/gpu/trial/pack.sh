@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Packs what worker.sh needs into target/trial/worker.tar.xz, small enough to be carried (64 MiB with the working tree): a runtime of few modules, jars
-# without other systems' natives, DJL's binding built here for the torch of the trial machine. The model is made there (make_model.py).
-#   DJL_SOURCE   a checkout of DJL at the pom's djl.version (e466676db of deepjavalibrary/djl is 0.35.1)
-#   TORCH_FOLDER the folder torch/ of the unpacked wheel that the trial machine has: pip download --no-deps --python-version 3.12 … torch==2.11.0
+# Packs what worker.sh needs into target/trial/worker.tar.xz, small enough to be carried (64 MiB with the working tree): a
+# runtime of few modules, jars without other systems' natives, and DJL's binding, built here for the PyTorch of the trial
+# machine. The model is made there (make_model.py).
+#   DJL_SOURCE    a checkout of DJL at the pom's djl.version
+#   TORCH_FOLDER  the folder torch/ of the unpacked wheel that the trial machine has, or of one for CPUs of the same version
+#   TORCH_VERSION its version: 2.11.0
 set -euo pipefail
 cd "$(dirname "$0")/../../../.."
 jdk=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}
@@ -38,7 +40,7 @@ printf '%s\0' "$engine"/pytorch-native/src/main/native/*.cc | xargs -0 -P "$(npr
 g++ -shared -o "$to/jni/$djl-libdjl_torch.so" "$work"/objects/*.o "-L$TORCH_FOLDER/lib" -Wl,--unresolved-symbols=ignore-all -ltorch -ltorch_cpu -lc10 '-Wl,-rpath,$ORIGIN'
 strip "$to/jni/$djl-libdjl_torch.so" "$to/native/libtokenizers.so"
 # worker.sh then takes the binding as it is.
-echo 2.11.0 >"$to/jni/version"
+echo "${TORCH_VERSION:?}" >"$to/jni/version"
 tar -C "$work" -cJf target/trial/worker.tar.xz worker
 "$jdk/bin/javac" -d target/trial src/test/gpu/trial/GpuProbe.java
 du -sh target/trial
