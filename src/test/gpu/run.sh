@@ -69,6 +69,9 @@ check() {
   else
     left_out+=("streams, self-test, the refusal without a GPU: pack.sh makes the worker where there are Java and Maven")
   fi
+  if [[ ! -f target/trial/worker.tar.xz ]] && command -v javac mvn >/dev/null; then
+    src/test/gpu/trial/pack.sh || failed+=("trial/pack.sh")
+  fi
   try "the trial" env STEP=check OUT="$OUT/trial" src/test/gpu/trial/trial.sh
   left_out+=("vLLM: it needs a GPU" "CUDA graphs: the step that they would hold ran without one" "any kernel, wait or copy of a GPU")
 }

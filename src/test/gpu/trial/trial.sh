@@ -17,10 +17,10 @@ rm -f "$OUT"/*.log "$OUT"/*.jsonl "$OUT"/figures.*
 export TORCH_CUDNN_SDPA_DEPRIORITIZED=1 PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True
 python=${PYTHON:-python3}
 start=$SECONDS
-failed=() bench_arguments=()
+failed=() bench_arguments=() patience=1
 
 part() {
-  local limit=$1 name=$2
+  local limit=$(($1 * patience)) name=$2
   shift 2
   local from=$SECONDS
   timeout -k 5 "$limit" "$@" >"$OUT/$name.log" 2>&1
@@ -50,7 +50,7 @@ program_parts() {
 
 # SMALL and LARGE are shapes; the limits add up to 325 s.
 worker_parts() {
-  local small=$1 large=$2 models
+  local small=$1 large=$2 models streams=${STREAMS:-128}
   part 30 unpack "$python" "$trial/unpack.py" "$packed/worker.tar.xz" target/gpu
   if [[ $kind == gpu ]]; then
     LINES_SHOWN=40 part 20 java-launches target/gpu/worker/jre/bin/java --enable-native-access=ALL-UNNAMED -cp "$packed" GpuProbe
@@ -59,7 +59,7 @@ worker_parts() {
   part 25 "model-$small" "$python" "$trial/make_model.py" "$small" "$models/$small"
   MODEL=$models/$small MAX_SLOTS=${SLOTS:-32} LINES_SHOWN=30 part 90 self-test src/test/gpu/worker.sh self-test
   [[ $small == "$large" ]] || part 40 "model-$large" "$python" "$trial/make_model.py" "$large" "$models/$large"
-  MODEL=$models/$large MAX_SLOTS=${STREAMS:-128} MAX_MODEL_LEN=1024 STREAMS=${STREAMS:-128} TOKENS=${TOKENS:-128} ROUNDS=4 \
+  MODEL=$models/$large MAX_SLOTS=$streams MAX_MODEL_LEN=1024 STREAMS=$streams TOKENS=${TOKENS:-128} ROUNDS=4 \
     part 120 streams src/test/gpu/worker.sh streams
   grep -hE 'loaded|ready:|KV cache' "$OUT/worker.log" || true
   rm -rf "$models"
@@ -71,6 +71,9 @@ case ${STEP:-check} in
   2) worker_parts 1b 8b ;;
   check)
     kind=cpu
+    # Other programs may run here, and threads that wait for each other then take long.
+    patience=5
+    export OMP_NUM_THREADS=1
     bench_arguments=(--device cpu --dtype fp32 --streams 8)
     program_parts tiny tiny
     if [[ -f $packed/worker.tar.xz ]]; then

@@ -128,7 +128,8 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
                 language.decoder().description().contextLength());
         return PROMPTS.stream()
                 .map(text -> language.prompts().encodeRaw(text, Integer.MAX_VALUE))
-                .map(ids -> Arrays.copyOf(ids, Math.min(Math.min(ids.length, LONG_TOKENS), context - ReferenceRun.STEPS)))
+                .map(ids ->
+                        Arrays.copyOf(ids, Math.min(Math.min(ids.length, LONG_TOKENS), context - ReferenceRun.STEPS)))
                 .toList();
     }
 

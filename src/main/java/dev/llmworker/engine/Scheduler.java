@@ -302,8 +302,11 @@ final class Scheduler {
     private void shed(OutOfMemoryException e, List<Sequence> call) {
         decoder.recover();
         var repeats = decoder.canRepeatSteps();
-        var ended =
-                repeats ? List.of(call.stream().max(Comparator.comparingLong(Sequence::id)).orElseThrow()) : call;
+        var ended = repeats
+                ? List.of(call.stream()
+                        .max(Comparator.comparingLong(Sequence::id))
+                        .orElseThrow())
+                : call;
         LOG.error(
                 "memory ran out in a call of {}, so {} ended: {}",
                 Count.of(call.size(), "sequence"),
@@ -317,7 +320,9 @@ final class Scheduler {
     private void failed(Sequence sequence) {
         LOG.error("sequence {} ends, because the model's numbers are not finite", sequence.id());
         int slot = slots.slotOf(sequence);
-        decoder.clearSlot(slot, Math.min(sequence.newestPosition() + 1, decoder.description().contextLength()));
+        decoder.clearSlot(
+                slot,
+                Math.min(sequence.newestPosition() + 1, decoder.description().contextLength()));
         end(sequence, false);
     }
 

@@ -50,8 +50,8 @@ final class CudaDriver {
     static String problem(int version, int result, int count) {
         var named = version / 1000 + "." + version % 1000 / 10;
         if (version > 0 && version < LEAST_VERSION) {
-            return "the driver is too old: it runs CUDA " + named + " and older, and libtorch needs 12.0 or newer; update the"
-                    + " driver of the host";
+            return "the driver is too old: it runs CUDA " + named
+                    + " and older, and libtorch needs 12.0 or newer; update the driver of the host";
         }
         return switch (result) {
             case SUCCESS ->

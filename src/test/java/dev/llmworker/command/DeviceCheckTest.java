@@ -52,7 +52,9 @@ class DeviceCheckTest {
         // Alone and together, 16 positions of each prompt.
         assertTrue(said.contains(" at " + 2 * 7 * 16 + " positions, limit "), said);
         // Six prompts beside the first one's answer, three at a time.
-        assertTrue(said.contains("beside    ok: mean KL to float32 on the CPU ") && said.contains(" at 8 positions, "), said);
+        assertTrue(
+                said.contains("beside    ok: mean KL to float32 on the CPU ") && said.contains(" at 8 positions, "),
+                said);
         assertTrue(said.contains("sampler   ok: 4096 drawn tokens, "), said);
         for (var rows : new int[] {1, 2, 4}) {
             assertTrue(said.contains("decoding    " + Count.of(rows, "sequence") + ": "), said);

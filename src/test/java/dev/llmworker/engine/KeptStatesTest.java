@@ -211,7 +211,9 @@ class KeptStatesTest {
 
         /// The dense program only goes on from multiples of 128.
         private int reusable(int tokens) {
-            return kernels == Kernels.NATIVE ? tokens : tokens / PromptSizes.OF_CPU.alone() * PromptSizes.OF_CPU.alone();
+            return kernels == Kernels.NATIVE
+                    ? tokens
+                    : tokens / PromptSizes.OF_CPU.alone() * PromptSizes.OF_CPU.alone();
         }
 
         private static void assertAtLeast(int expected, int found) {

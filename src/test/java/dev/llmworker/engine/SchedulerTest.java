@@ -48,8 +48,8 @@ class SchedulerTest {
     }
 
     private Sequence submit(int[] prompt, int tokens, String salt) {
-        var admission =
-                PlainAdmission.of(++submitted, prompt, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4, salt);
+        var admission = PlainAdmission.of(
+                ++submitted, prompt, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4, salt);
         var sequence =
                 new Sequence(admission, new Detokenizer(new LetterTokenizer()), waiting, () -> nowNanos, (_, _) -> {});
         assertTrue(waiting.offer(sequence));

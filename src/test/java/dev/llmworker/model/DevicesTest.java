@@ -11,8 +11,9 @@ import org.junit.jupiter.api.Test;
 
 class DevicesTest {
     private static String refusal(String name, int gpus, @Nullable String flavor) {
-        return String.valueOf(assertThrows(IllegalArgumentException.class, () -> Devices.choose(name, gpus, flavor, () -> ""))
-                .getMessage());
+        return String.valueOf(
+                assertThrows(IllegalArgumentException.class, () -> Devices.choose(name, gpus, flavor, () -> ""))
+                        .getMessage());
     }
 
     @Test
@@ -43,7 +44,8 @@ class DevicesTest {
     void aRefusalSaysWhatTheDriverSays() {
         for (var name : new String[] {"auto", "cuda"}) {
             var refused = assertThrows(
-                    IllegalArgumentException.class, () -> Devices.choose(name, 0, "cu128", () -> "the driver is too old"));
+                    IllegalArgumentException.class,
+                    () -> Devices.choose(name, 0, "cu128", () -> "the driver is too old"));
             var message = String.valueOf(refused.getMessage());
             assertTrue(message.contains(" here: the driver is too old"), message);
         }

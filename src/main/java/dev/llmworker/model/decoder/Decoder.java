@@ -25,8 +25,8 @@ public interface Decoder extends AutoCloseable {
     /// Decodes `steps` tokens for each row of `batch`; each sampled token is the next step's input. The batch
     /// receives the log-probabilities that rows ask for.
     ///
-    /// @return the token ids by step, then by row: element `step * rows + row`. [#NO_TOKEN] for a row whose logits are
-    ///     not finite
+    /// @return the token ids by step, then by row: element `step * rows + row`; [#NO_TOKEN] if a row's logits
+    ///     are not finite
     /// @throws OutOfMemoryException if the device has too little memory for the call. Others may then succeed after
     ///     [#recover]
     int[] decode(DecodeBatch batch, int steps);

@@ -81,7 +81,8 @@ public record DecoderSpeed(TorchDecoder decoder) {
     /// @param tokens of the prompt; fewer if the context is shorter
     public double promptTokensPerSecond(int tokens, Duration duration) {
         var chunk = Math.min(
-                Math.min(tokens, decoder.prompts().alone()), decoder.description().contextLength());
+                Math.min(tokens, decoder.prompts().alone()),
+                decoder.description().contextLength());
         var chunks = Math.max(1, Math.min(tokens, decoder.description().contextLength()) / chunk);
         var ids = new int[chunk];
         var seconds = seconds(duration, () -> {

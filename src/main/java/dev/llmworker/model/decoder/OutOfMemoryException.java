@@ -2,7 +2,8 @@ package dev.llmworker.model.decoder;
 
 import java.util.List;
 
-/// The memory of the device does not suffice for a call. The decoder is as good as before, except for what the call wrote.
+/// The memory of the device does not suffice for a call. The decoder is as good as before, except for what the call
+/// wrote.
 public final class OutOfMemoryException extends RuntimeException {
     private static final long serialVersionUID = 1;
     /// Of libtorch's allocators for CUDA and for CPUs, and of NVIDIA's libraries.

@@ -35,9 +35,9 @@ public record PromptSizes(int least, int beside, int alone, int parts) {
         return new PromptSizes(least, beside, beside, parts);
     }
 
-    /// Where a prompt that runs alone is cut: at the last such position up to this one. Prompts are always cut at the
-    /// same positions, so that the same tokens fill the cache with the same numbers. The first pieces are shorter, so
-    /// that more of a short prompt can be reused.
+    /// Where a prompt that runs alone is cut: at the last such position up to this one. Prompts are always cut at
+    /// the same positions, so that the same tokens fill the cache with the same numbers. The first pieces are
+    /// shorter, so that more of a short prompt can be reused.
     public int cutBefore(int position) {
         if (position >= alone) {
             return position / alone * alone;

@@ -51,7 +51,8 @@ public record ReferenceRun(List<int[]> prompts, List<int[]> answers, List<float[
     /// @return of no position if the decoder reads none beside steps, or has one slot
     public Divergence compareBeside(TorchDecoder decoder) {
         var sum = new Divergence.Sum();
-        var together = Math.min(decoder.description().slots() - 1, Math.min(3, decoder.prompts().parts()));
+        var together = Math.min(
+                decoder.description().slots() - 1, Math.min(3, decoder.prompts().parts()));
         var most = (STEPS - 2) * decoder.prompts().beside();
         var others = IntStream.range(1, prompts.size())
                 .filter(i -> prompts.get(i).length > 1 && prompts.get(i).length <= most)
@@ -65,7 +66,8 @@ public record ReferenceRun(List<int[]> prompts, List<int[]> answers, List<float[
         return sum.mean();
     }
 
-    /// @param group prompts that are read in slots 1, 2, …; all but their last tokens, which are a step's rows at the end
+    /// @param group prompts that are read in slots 1, 2, …; all but their last tokens, which are a step's rows at the
+    /// end
     private void readBeside(TorchDecoder decoder, List<Integer> group, Divergence.Sum sum) {
         var answer = answers.getFirst();
         var begun = prompts.getFirst().length;

@@ -26,7 +26,8 @@ public record SamplerCheck(TorchDecoder decoder) {
 
     /// Draws for one kind of filter after the other, each with as many rows as there are slots.
     ///
-    /// @return by how many standard deviations the drawn tokens are off, of the worst kind; NaN if logits are not finite
+    /// @return by how many standard deviations the drawn tokens are off, of the worst kind; NaN if logits are not
+    ///     finite
     public double deviations() {
         var token = Math.min(TOKEN, decoder.description().vocabularySize() - 1);
         // With as many rows as are drawn together: other kernels would round otherwise.

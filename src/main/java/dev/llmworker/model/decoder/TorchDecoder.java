@@ -81,8 +81,8 @@ public final class TorchDecoder implements Decoder {
             var loaded = new ModelLoader(model, described, options, device, program).load(progress);
             stages.ended("weights");
             program.useThreads(threads);
-            var decoder = new TorchDecoder(
-                    program, loaded, device, options.deterministic() && !program.rowsAreIndependent());
+            var decoder =
+                    new TorchDecoder(program, loaded, device, options.deterministic() && !program.rowsAreIndependent());
             new WarmUp(decoder).run();
             stages.ended("first run");
             ready = true;

@@ -25,7 +25,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// A model in which one token makes all numbers infinite or NaN from the first layer on, and what float16 does not hold.
+/// A model in which one token makes all numbers infinite or NaN from the first layer on, and what float16 does not
+/// hold.
 class NotFiniteTest {
     private static final int SICK = 5;
     private static final int[] HEALTHY_PROMPT = {1, 2, 3};
@@ -34,7 +35,8 @@ class NotFiniteTest {
     @TempDir
     private Path directory;
 
-    /// Only the sick token's embedding has a value in column 0, to which no attention adds. A gate and its value take it
+    /// Only the sick token's embedding has a value in column 0, to which no attention adds. A gate and its value take
+    /// it
     /// times a number whose square is infinite.
     private TorchDecoder load(ProgramKind program) throws IOException, InterruptedException {
         Libtorch.await();

@@ -46,6 +46,8 @@ class OutOfMemoryExceptionTest {
     void otherErrorsStayWhatTheyAre() {
         var other = new EngineException("CUDA error: an illegal memory access was encountered");
         assertSame(other, OutOfMemoryException.of(other));
-        assertSame(EngineException.class, OutOfMemoryException.of(new EngineException((String) null)).getClass());
+        assertSame(
+                EngineException.class,
+                OutOfMemoryException.of(new EngineException((String) null)).getClass());
     }
 }

@@ -70,8 +70,7 @@ class ReadAheadTest {
             ahead.check(whole.slice(1, 2, whole.columns() / 2));
             ahead.check(whole);
             ahead.check(whole.slice(0, 2, whole.columns() / 2));
-            var other = new Tensor(
-                    Path.of("other.gguf"), whole.name(), whole.type(), whole.shape(), whole.data());
+            var other = new Tensor(Path.of("other.gguf"), whole.name(), whole.type(), whole.shape(), whole.data());
             read.clear();
             ahead.check(other);
             assertEquals(Set.of("tensor0"), read, "the same name in another file");
