@@ -94,14 +94,10 @@ run() {
   esac
 }
 
-<<<<<<< HEAD
 if [[ $# -eq 0 ]]; then
-  set -- plain address thread portable portable-address arm arm-address
+  set -- plain address thread portable portable-address arm
   ! grep -qw avx512_vnni /proc/cpuinfo || set -- "$@" avx512
 fi
-=======
-[[ $# -gt 0 ]] || set -- plain address thread portable portable-address arm
->>>>>>> arm
 for kind in "$@"; do
   run "$kind"
 done
