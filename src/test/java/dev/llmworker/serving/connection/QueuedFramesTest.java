@@ -8,9 +8,9 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.codec.http.websocketx.TextWebSocketFrame;
+import io.netty.util.concurrent.EventExecutor;
 import io.vertx.core.Future;
 import io.vertx.core.http.ServerWebSocket;
-import io.netty.util.concurrent.EventExecutor;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -35,7 +35,9 @@ class QueuedFramesTest {
             new ChannelOutboundHandlerAdapter());
     private final WebSocketFrames frames = new WebSocketFrames(
             (ServerWebSocket) Proxy.newProxyInstance(
-                    ServerWebSocket.class.getClassLoader(), new Class<?>[] {ServerWebSocket.class}, (_, _, _) -> closed),
+                    ServerWebSocket.class.getClassLoader(),
+                    new Class<?>[] {ServerWebSocket.class},
+                    (_, _, _) -> closed),
             channel.pipeline().lastContext(),
             window);
 
