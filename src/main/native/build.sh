@@ -96,15 +96,13 @@ trap 'end 130' INT
 trap 'end 143' TERM
 trap 'end 129' HUP
 
-# Builds a target unless it is up to date. What takes a while runs in the background: Bash acts on a signal only when the program
-# in the foreground has ended.
+# Builds a target unless its library is there, which is then up to date. What takes a while runs in the background: Bash acts on a
+# signal only when the program in the foreground has ended.
 build() {
   local target=$1 compiler=$2 library flags=()
   library=$folder/libllmworker-$target.so
   [[ $target != macos-* ]] || library=${library%.so}.dylib
-  if [[ -f $library && -z $(find "$sources" -newer "$library" -print) ]]; then
-    return
-  fi
+  [[ ! -f $library ]] || return 0
   flags=(-Wall -Wextra)
   [[ -z ${WERROR:-} ]] || flags+=(-Werror)
   case $target in
