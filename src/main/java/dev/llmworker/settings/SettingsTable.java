@@ -216,7 +216,7 @@ public final class SettingsTable {
             "auto",
             1,
             10_000_000,
-            "max open connections, more are closed; auto: three quarters of the open-file limit");
+            "max open connections, more are closed; auto: as heap and open-file limit allow");
     public static final Setting<Integer> MAX_CONNECTIONS_PER_ADDRESS = Setting.whole(
             "MAX_CONNECTIONS_PER_ADDRESS",
             "",

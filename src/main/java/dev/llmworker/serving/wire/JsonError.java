@@ -106,7 +106,7 @@ public record JsonError(
         };
     }
 
-    static JsonError refused(RefusedException refused) {
+    public static JsonError refused(RefusedException refused) {
         var message = String.valueOf(refused.getMessage());
         var status = switch (refused.reason()) {
             case INVALID -> 400;

@@ -293,6 +293,9 @@ class LlmToolTest {
                             "llm-tool:a?parameter.x=string&argSchema={}", "argSchema and parameter.x are both there",
                             "llm-tool:a?argSchema={\"type\":\"array\"}", "it must be object",
                             "llm-tool:a?parameter.CamelHttpUri=string", "CamelHttpUri has a name that Camel uses",
+                            "llm-tool:a?parameter.operationName=string", "operationName has a name that Camel uses",
+                            "llm-tool:a?argSchema={\"properties\":{\"Long-Running-Action\":{}}}",
+                                    "Long-Running-Action has a name that Camel uses",
                             "llm-tool:a b", "a name has 1 to 128 letters",
                             "llm:generate?tools=a&maxToolRounds=0", "maxToolRounds is 0; it must be from 1 to 100",
                             "llm:generate?tools=a&raw=true", "tools and raw are both there")
