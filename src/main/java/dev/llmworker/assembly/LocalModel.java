@@ -7,6 +7,7 @@ import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.Precision;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.model.decoder.TorchDecoder;
 import dev.llmworker.settings.Setting;
 import dev.llmworker.settings.Settings;
@@ -61,7 +62,7 @@ public final class LocalModel {
             located.check();
             return located;
         });
-        try (var model = StoredModel.open(located.file())) {
+        try (var model = Architectures.open(located.file())) {
             stages.ended("its header");
             // Runs while the weights are loaded: it needs only the metadata.
             var prompts = inBackground("tokenizer", () -> prompts(model, settings.get(SettingsTable.TOOL_FORMAT)));
@@ -90,7 +91,7 @@ public final class LocalModel {
         var exact = new DecoderOptions(
                 Precision.FP32, Precision.FP32, 1, length, orZero(SettingsTable.THREADS), "cpu", false);
         var located = new ModelLocator(settings::value, Progress.ofThisProcess()).locate();
-        try (var model = StoredModel.open(located.file())) {
+        try (var model = Architectures.open(located.file())) {
             return TorchDecoder.load(model, exact, _ -> {});
         }
     }

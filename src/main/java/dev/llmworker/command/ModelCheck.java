@@ -3,6 +3,7 @@ package dev.llmworker.command;
 import dev.llmworker.assembly.LocalModel;
 import dev.llmworker.hub.ModelLocator;
 import dev.llmworker.hub.progress.Progress;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.model.decoder.ModelSummary;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
@@ -10,7 +11,6 @@ import dev.llmworker.settings.SettingsTable;
 import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.chat.ChatMessage;
 import dev.llmworker.text.chat.ChatTemplate;
-import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.util.HashMap;
@@ -39,7 +39,7 @@ public final class ModelCheck {
         var settings = Settings.read(chosen);
         try {
             var located = new ModelLocator(settings::value, Progress.ofThisProcess()).locate();
-            try (var stored = StoredModel.open(located.file())) {
+            try (var stored = Architectures.open(located.file())) {
                 var options = new LocalModel(settings).options();
                 var summary = ModelSummary.of(stored, options);
                 TokenizerProbe.check(located.file());

@@ -17,6 +17,7 @@ import dev.llmworker.text.chat.Tool;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
@@ -34,8 +35,8 @@ import org.slf4j.LoggerFactory;
 /// Generates in this process: one engine thread loads the model, then decodes for all sequences together.
 ///
 /// Threading: any thread submits. The caller's thread encodes a short prompt. [LongPrompts] encodes long
-/// prompts, those that a chat template renders, and those whose answer has a format. Only the engine thread touches
-/// the decoder.
+/// prompts, those that a chat template renders, and those whose answer has a format, which it compiles. Only the engine
+/// thread touches the decoder.
 public final class InProcessGenerator implements Generator, ModelTokens {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
     /// The system may run some other thread first, so one yield for each hop is not always enough.
@@ -50,9 +51,9 @@ public final class InProcessGenerator implements Generator, ModelTokens {
     private final LongSupplier clock;
     private final EngineStats stats;
     private final Throughput throughput;
-    private final LongPrompts longPrompts = new LongPrompts();
-    private final LongPrompts conversations = LongPrompts.conversations();
     private final LongPrompts formats = LongPrompts.formats();
+    private final LongPrompts longPrompts = new LongPrompts(formats);
+    private final LongPrompts conversations = LongPrompts.conversations(formats);
     private final Thread engine;
     private volatile Readiness readiness = new Readiness.Loading();
     private volatile @Nullable Loaded loaded;
@@ -166,25 +167,52 @@ public final class InProcessGenerator implements Generator, ModelTokens {
         var current = ready();
         var left = limits.timeout().minusNanos(clock.getAsLong() - submittedNanos);
         if (LongPrompts.isLong(request)) {
-            return longPrompts.encode(() -> encodeWhileWanted(request, submittedNanos, current, offer), left);
+            return longPrompts.encode(encoding(request, submittedNanos, current, offer), left);
         }
-        if (LongPrompts.hasFormat(request)) {
-            return formats.encode(() -> encodeWhileWanted(request, submittedNanos, current, offer), left);
+        if (LongPrompts.hasFormat(request)
+                || request.prompt() instanceof Prompt.Chat
+                        && current.model.prompts().rendersTemplate()) {
+            return conversations.encode(encoding(request, submittedNanos, current, offer), left);
         }
-        if (request.prompt() instanceof Prompt.Chat && current.model.prompts().rendersTemplate()) {
-            return conversations.encode(() -> encodeWhileWanted(request, submittedNanos, current, offer), left);
-        }
-        return enqueue(sequence(request, submittedNanos, current), current, offer);
+        var sequence = sequence(current.admissions.prepare(request), submittedNanos, current);
+        return enqueue(sequence, current, offer);
     }
 
-    /// Runs on a thread that is interrupted when nobody waits for the prompt any more.
-    private Sequence encodeWhileWanted(
+    /// It runs on threads that are interrupted when nobody waits for the prompt any more.
+    private LongPrompt.Encoding encoding(
             GenerationRequest request, long submittedNanos, Loaded current, BiPredicate<WaitingQueue, Sequence> offer) {
-        var sequence = sequence(request, submittedNanos, current);
-        if (Thread.currentThread().isInterrupted()) {
-            throw new CancellationException("the generation ended while its prompt was encoded");
-        }
-        return enqueue(sequence, current, offer);
+        return new LongPrompt.Encoding() {
+            private Admissions.@Nullable Prepared prepared;
+
+            @Override
+            public @Nullable Sequence encode() {
+                var made = current.admissions.prepare(request);
+                if (!current.admissions.isCompiled(made)) {
+                    prepared = made;
+                    return null;
+                }
+                return whileWanted(made);
+            }
+
+            @Override
+            public Sequence compile() {
+                return whileWanted(Objects.requireNonNull(prepared));
+            }
+
+            @Override
+            public long heldBytes() {
+                return (long) Integer.BYTES
+                        * Objects.requireNonNull(prepared).conversation().ids().length;
+            }
+
+            private Sequence whileWanted(Admissions.Prepared made) {
+                var sequence = sequence(made, submittedNanos, current);
+                if (Thread.currentThread().isInterrupted()) {
+                    throw new CancellationException("the generation ended while its prompt was encoded");
+                }
+                return enqueue(sequence, current, offer);
+            }
+        };
     }
 
     @Override
@@ -217,8 +245,8 @@ public final class InProcessGenerator implements Generator, ModelTokens {
         return ready().model.decoder().description().contextLength();
     }
 
-    private Sequence sequence(GenerationRequest request, long submittedNanos, Loaded current) {
-        return current.admissions.sequence(request, submittedNanos, current.waiting, (ended, _) -> finished(ended));
+    private Sequence sequence(Admissions.Prepared prepared, long submittedNanos, Loaded current) {
+        return current.admissions.sequence(prepared, submittedNanos, current.waiting, (ended, _) -> finished(ended));
     }
 
     private Sequence enqueue(Sequence sequence, Loaded current, BiPredicate<WaitingQueue, Sequence> offer) {

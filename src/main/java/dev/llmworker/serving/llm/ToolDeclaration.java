@@ -19,6 +19,9 @@ import org.jspecify.annotations.Nullable;
 @UsesRegex("the text of a route")
 final class ToolDeclaration {
     private static final List<String> TYPES = List.of("string", "integer", "number", "boolean");
+    /// Java's names, as `ai-tool` takes them.
+    private static final Map<String, String> JAVA_TYPES =
+            Map.of("int", "integer", "long", "integer", "float", "number", "double", "number", "bool", "boolean");
 
     private ToolDeclaration() {}
 
@@ -108,10 +111,12 @@ final class ToolDeclaration {
     }
 
     private static String type(Map<String, Object> parameters, String name) {
-        var type = parameters.getOrDefault(name, "string").toString();
+        var written = parameters.getOrDefault(name, "string").toString();
+        var named = written.toLowerCase(Locale.ROOT);
+        var type = JAVA_TYPES.getOrDefault(named, named);
         if (!TYPES.contains(type)) {
             throw new IllegalArgumentException(
-                    "parameter." + name + " is \"" + type + "\"; it must be " + String.join(", ", TYPES));
+                    "parameter." + name + " is \"" + written + "\"; it must be " + String.join(", ", TYPES));
         }
         return type;
     }

@@ -309,6 +309,24 @@ class LlmToolTest {
         }
     }
 
+    /// A route moves here from `ai-tool` by its scheme.
+    @Test
+    void typesMayHaveJavasNames() throws Exception {
+        var types = Map.of(
+                "int", "integer", "Long", "integer", "double", "number", "float", "number", "bool", "boolean", "String",
+                "string");
+        try (var context = new DefaultCamelContext()) {
+            context.addComponent("llm-tool", new LlmToolComponent());
+            for (var type : types.entrySet()) {
+                var endpoint = (LlmToolEndpoint) context.getEndpoint("llm-tool:a?parameter.x=" + type.getKey());
+                assertEquals(
+                        "{\"type\":\"object\",\"properties\":{\"x\":{\"type\":\"" + type.getValue()
+                                + "\"}},\"additionalProperties\":false}",
+                        endpoint.read().tool().parameters());
+            }
+        }
+    }
+
     @Test
     void aSchemaMayComeFromAFileAndArgumentsMayBeObjects(@TempDir Path files) throws Exception {
         var file = Files.writeString(files.resolve("order.json"), """
