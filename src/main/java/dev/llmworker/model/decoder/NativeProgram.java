@@ -12,7 +12,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 
-/// The program for CPUs with AVX2. Its layers are in C++, and its weights are as they are stored. A row's result
+/// The program for CPUs. Its layers are in C++, and its weights are as they are stored. A row's result
 /// never depends on the rows beside it.
 record NativeProgram(ExportedProgram exported) implements DecoderProgram {
     /// Types whose blocks the program takes, and checks, itself.
