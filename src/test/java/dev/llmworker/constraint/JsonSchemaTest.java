@@ -217,13 +217,11 @@ class JsonSchemaTest {
         return 1;
     }
 
-    /// Whether this validator refuses what it should not: large exponents, multiples that a double cannot be, domains
-    /// of addresses that are not on its list, and the time zone `-00:00`, by which RFC 3339 says that nobody knows
-    /// it.
+    /// Whether this validator refuses what it should not: large exponents, multiples that a double cannot be, and the
+    /// time zone `-00:00`, by which RFC 3339 says that nobody knows it.
     private static boolean isRefusedByValidator(String schema, String text) {
         return text.matches("(?s).*[0-9][eE][+-]?[0-9]{3,}.*")
                 || schema.contains("multipleOf") && text.matches("(?s).*[0-9.]{15,}.*")
-                || schema.contains("\"email\"") && text.matches("(?s).*@[^\"]*\\..*")
                 || schema.contains("time\"") && text.contains("-00:00\"");
     }
 
