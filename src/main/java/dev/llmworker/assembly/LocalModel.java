@@ -39,7 +39,7 @@ import org.slf4j.LoggerFactory;
 /// Threading: [#load()] runs on the engine thread.
 public final class LocalModel {
     private static final Logger LOG = LoggerFactory.getLogger(LocalModel.class);
-    private static final int REFERENCE_CONTEXT = 1024;
+    private static final int REFERENCE_CONTEXT = 4096;
     private static final Pattern ALL_ADDRESSES = Pattern.compile("//(?:0\\.0\\.0\\.0|\\[::]):");
 
     private final Settings settings;

@@ -11,6 +11,7 @@ import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.decoder.Decoder;
+import dev.llmworker.model.decoder.OutOfMemoryException;
 import dev.llmworker.stats.Count;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.chat.Tool;
@@ -392,7 +393,9 @@ public final class InProcessGenerator implements Generator, ModelTokens {
         // or connection.
         var cause = e instanceof ExecutionException && e.getCause() != null ? e.getCause() : e;
         var reason = String.valueOf(cause.getMessage());
-        if (cause instanceof IOException || cause instanceof IllegalArgumentException) {
+        if (cause instanceof IOException
+                || cause instanceof IllegalArgumentException
+                || cause instanceof OutOfMemoryException) {
             LOG.error("the model cannot be loaded: {}", reason);
         } else {
             LOG.error("the model cannot be loaded", e);

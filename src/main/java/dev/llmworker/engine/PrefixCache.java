@@ -2,6 +2,7 @@ package dev.llmworker.engine;
 
 import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.model.decoder.PromptPart;
+import dev.llmworker.model.decoder.PromptSizes;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -21,7 +22,7 @@ final class PrefixCache {
     static final int LEAST_TOKENS = 16;
 
     private final Decoder decoder;
-    private final int grid;
+    private final PromptSizes cuts;
     private final IntPredicate endsTurn;
     private final @Nullable Sequence[] owners;
     private final @Nullable Past[] pasts;
@@ -31,7 +32,7 @@ final class PrefixCache {
     /// The prefix that an ended sequence left.
     ///
     /// @param ids the token ids at positions 0 to `length`, exclusive; the array may be longer
-    /// @param exact how many positions from 0 were filled by whole chunks of the grid
+    /// @param exact how many positions from 0 were filled by whole chunks, as those of a prompt that comes alone
     /// @param salt that of the sequence
     private record Past(int[] ids, int length, int exact, String salt) {
         static final Past NOTHING = new Past(new int[0], 0, 0, "");
@@ -41,12 +42,10 @@ final class PrefixCache {
         }
     }
 
-    /// @param grid chunks that begin at multiples of this and have this many tokens give the same cache whenever
-    ///     they run
     /// @param endsTurn whether a token ends an answer; in prompts it ends turns
-    PrefixCache(Decoder decoder, int grid, IntPredicate endsTurn) {
+    PrefixCache(Decoder decoder, IntPredicate endsTurn) {
         this.decoder = decoder;
-        this.grid = grid;
+        this.cuts = decoder.prompts();
         this.endsTurn = endsTurn;
         int slots = decoder.description().slots();
         owners = new Sequence[slots];
@@ -75,7 +74,7 @@ final class PrefixCache {
         int source = -1, reused = LEAST_TOKENS - 1, matched = 0, longest = 0;
         for (int slot = 0; slot < owners.length; slot++) {
             int match = matching(sequence, slot);
-            int usable = decoder.reusable(slot, onGrid ? Math.min(match, held(slot).exact) / grid * grid : match);
+            int usable = decoder.reusable(slot, onGrid ? cuts.cutBefore(Math.min(match, held(slot).exact)) : match);
             longest = Math.max(longest, match);
             if (usable > reused) {
                 source = slot;
@@ -91,7 +90,7 @@ final class PrefixCache {
             return;
         }
         lastUse[source] = ++uses;
-        int exact = Math.min(reused, held(source).exact) / grid * grid;
+        int exact = cuts.cutBefore(Math.min(reused, held(source).exact));
         // Nothing is lost if the prompt continues the whole cached prefix, or repeats an earlier prompt.
         boolean takeOver =
                 owners[source] == null && (matched == held(source).length || matched == sequence.promptLength() - 1);
@@ -125,7 +124,7 @@ final class PrefixCache {
         }
         return IntStream.of(first, last)
                 .map(position -> Math.min(position, sequence.promptLength() - 1))
-                .map(position -> decoder.rowsAreIndependent() ? position : position / grid * grid)
+                .map(position -> decoder.rowsAreIndependent() ? position : cuts.cutBefore(position))
                 .filter(position -> position >= LEAST_TOKENS)
                 .distinct()
                 .sorted()
@@ -199,6 +198,13 @@ final class PrefixCache {
         var held = held(slot);
         boolean keep = held.length >= LEAST_TOKENS && (!decoder.deterministic() || held.exact > 0);
         pasts[slot] = keep ? held : null;
+        owners[slot] = null;
+        lastUse[slot] = ++uses;
+    }
+
+    /// The owner has ended, and what it left is of no use.
+    void discard(int slot) {
+        pasts[slot] = null;
         owners[slot] = null;
         lastUse[slot] = ++uses;
     }

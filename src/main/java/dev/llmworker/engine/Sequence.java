@@ -200,7 +200,7 @@ final class Sequence implements Generation {
         return kept.contains(prefilled);
     }
 
-    /// How many cached positions, from 0 on, were filled by whole chunks of the grid.
+    /// How many cached positions, from 0 on, were filled by whole chunks, as those of a prompt that comes alone.
     int exact() {
         return exact;
     }

@@ -25,6 +25,12 @@ public record DeviceMemory(long total, long available, String place) {
     private static final Set<String> CACHED =
             Set.of("inactive_file", "active_file", "total_inactive_file", "total_active_file");
 
+    /// As [#of], after libtorch's allocator has given back what it keeps for later.
+    public static DeviceMemory emptied(Device device) {
+        FreedMemory.giveBack(device);
+        return of(device);
+    }
+
     public static DeviceMemory of(Device device) {
         if (device.isGpu()) {
             var memory = CudaUtils.getGpuMemory(device);

@@ -96,8 +96,8 @@ public final class SettingsTable {
             16,
             1 << 20,
             "context in tokens, prompt and answer together; auto: the model's, if it fits");
-    public static final Setting<Integer> MAX_SLOTS =
-            Setting.whole("MAX_SLOTS", "auto", 1, 1024, "sequences decoded together; auto: up to 32, as memory allows");
+    public static final Setting<Integer> MAX_SLOTS = Setting.whole(
+            "MAX_SLOTS", "auto", 1, 1024, "sequences decoded together; auto: up to 32, on a GPU 128, as memory allows");
     public static final Setting<Boolean> DETERMINISTIC =
             Setting.flag("DETERMINISTIC", "true: a text never depends on what else is decoded");
 

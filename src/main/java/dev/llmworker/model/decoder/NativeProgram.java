@@ -81,8 +81,8 @@ record NativeProgram(ExportedProgram exported) implements DecoderProgram {
     /// A step's time grows with the rows almost from the first one. A long prompt therefore does not hold up a lone
     /// stream.
     @Override
-    public int leastPromptTokens() {
-        return LEAST_PROMPT_TOKENS;
+    public PromptSizes prompts(ModelConfig config, Device device, int contextLength) {
+        return PromptSizes.OF_CPU.withLeast(LEAST_PROMPT_TOKENS);
     }
 
     @Override

@@ -25,14 +25,17 @@ public final class TorchDecoder implements Decoder {
 
     private final DecoderProgram program;
     private final DecoderDescription description;
+    private final Device device;
     private final boolean deterministic;
+    private final PromptSizes prompts;
     private final SlotStates states;
 
-    private TorchDecoder(
-            DecoderProgram program, DecoderDescription description, SlotStates states, boolean deterministic) {
+    private TorchDecoder(DecoderProgram program, ModelLoader.Loaded loaded, Device device, boolean deterministic) {
         this.program = program;
-        this.description = description;
-        this.states = states;
+        this.device = device;
+        this.description = loaded.description();
+        this.states = new SlotStates(loaded.states(), description.slots());
+        this.prompts = loaded.prompts();
         this.deterministic = deterministic;
     }
 
@@ -78,11 +81,8 @@ public final class TorchDecoder implements Decoder {
             var loaded = new ModelLoader(model, described, options, device, program).load(progress);
             stages.ended("weights");
             program.useThreads(threads);
-            var decoder = new TorchDecoder(
-                    program,
-                    loaded.description(),
-                    new SlotStates(loaded.states(), loaded.description().slots()),
-                    options.deterministic() && !program.rowsAreIndependent());
+            var decoder =
+                    new TorchDecoder(program, loaded, device, options.deterministic() && !program.rowsAreIndependent());
             new WarmUp(decoder).run();
             stages.ended("first run");
             ready = true;
@@ -258,8 +258,25 @@ public final class TorchDecoder implements Decoder {
     }
 
     @Override
-    public int leastPromptTokens() {
-        return program.leastPromptTokens();
+    public PromptSizes prompts() {
+        return prompts;
+    }
+
+    @Override
+    public boolean canRepeatSteps() {
+        return !states.areRecurrent();
+    }
+
+    @Override
+    public void recover() {
+        program.clearChunks();
+        FreedMemory.giveBack(device);
+    }
+
+    @Override
+    public void clearSlot(int slot, int length) {
+        checkSlots(slot, slot, length);
+        program.clearSlot(slot, length);
     }
 
     @Override
@@ -270,7 +287,8 @@ public final class TorchDecoder implements Decoder {
     @Override
     public void rest() {
         program.rest();
-        FreedMemory.giveBack();
+        // Only main memory: nobody else uses a GPU, and to take its memory again takes time.
+        FreedMemory.giveBack(Device.cpu());
     }
 
     /// As [#prefill]; the logits after the last token.
