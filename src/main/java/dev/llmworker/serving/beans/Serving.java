@@ -54,7 +54,7 @@ public final class Serving {
         http.setEngine(new PortHttpEngine());
         registry.bind("platform-http", http);
         registry.bind("vertx-websocket", new PortWebsocketComponent(port, router, stats));
-        var generations = new Generations(generator, port.drain(), stats, port.memory());
+        var generations = new Generations(generator, port.drain(), stats, port.memory(), port.rates());
         registry.bind("drainBeforeStop", new DrainBeforeStop(() -> port.drain().run(stats, generations::endAll)));
         registry.bind("ping", new PingProcessor(generator));
         registry.bind("generate", new GenerateProcessor(generations, GenerateProcessor.Mode.WHOLE));
