@@ -5,13 +5,10 @@ import dev.llmworker.generation.Share;
 import dev.llmworker.stats.Count;
 import java.math.BigDecimal;
 import java.time.Duration;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Objects;
 import java.util.function.LongSupplier;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Counts what each API key uses against its [KeyLimits].
@@ -56,7 +53,7 @@ public final class KeyRates {
     /// @param isRequest whether the key's limits decide about it; false for a further answer to a request that they have
     ///     let in
     /// @param promptTokens about how many tokens its prompt has; 0 if the prompt counts with another answer
-    /// @param answerTokens how many tokens the answer is expected to have
+    /// @param answerTokens how many tokens the answer is expected to have; 0 for a request that generates nothing itself
     public synchronized Use enter(@Nullable ApiKey key, boolean isRequest, long promptTokens, long answerTokens) {
         if (key == null) {
             return new Use(KeyLimits.NONE, new Counts(clock.getAsLong()), false, 0, 0);
@@ -149,7 +146,7 @@ public final class KeyRates {
             var most = limits.tokensPerMinute() == null ? Integer.MAX_VALUE : limits.tokensPerMinute();
             var expected = Math.min(promptTokens + answerTokens, most);
             var now = clock.getAsLong();
-            refusal = isRequest ? refusal(expected, now) : null;
+            refusal = isRequest ? refusal(expected, answerTokens > 0, now) : null;
             closed = refusal != null;
             if (!closed) {
                 own.running++;
@@ -174,11 +171,16 @@ public final class KeyRates {
         }
 
         /// Of several limits that are used up, the one that takes the longest counts.
-        private @Nullable RefusedException refusal(long tokens, long now) {
-            return Stream.of(concurrentRefusal(), requestsRefusal(now), tokensRefusal(tokens, now))
-                    .filter(Objects::nonNull)
-                    .max(Comparator.comparingInt(RefusedException::retryAfterSeconds))
-                    .orElse(null);
+        private @Nullable RefusedException refusal(long tokens, boolean generates, long now) {
+            var other = generates ? concurrentRefusal() : null;
+            return longer(longer(other, requestsRefusal(now)), tokensRefusal(tokens, now));
+        }
+
+        private static @Nullable RefusedException longer(
+                @Nullable RefusedException first, @Nullable RefusedException second) {
+            return first == null || second != null && second.retryAfterSeconds() > first.retryAfterSeconds()
+                    ? second
+                    : first;
         }
 
         private @Nullable RefusedException concurrentRefusal() {

@@ -195,6 +195,8 @@ class KeyRatesTest {
         assertEquals(
                 "2 answers for this API key are under way, and its limit (concurrent) is 2; try again in 1 s",
                 refusal.getMessage());
+        // What generates nothing is no answer.
+        served(0, 0);
         // Further answers to a request that is let in count, and are not refused.
         var more = rates.enter(KEY, false, 0, 1);
         assertNull(more.refusal());
