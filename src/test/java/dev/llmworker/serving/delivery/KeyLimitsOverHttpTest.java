@@ -25,6 +25,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
@@ -222,7 +223,7 @@ class KeyLimitsOverHttpTest {
             Await.until("it is decided", () -> next.isDone() || !engine.hasNone());
             return !engine.hasNone();
         });
-        return last.get();
+        return Objects.requireNonNull(last.get());
     }
 
     /// Nothing was generated, so nothing is used up.
