@@ -57,6 +57,7 @@ public final class Listening {
                 list(settings, SettingsTable.ALLOWED_ORIGINS, Origins::of)
                         .withHosts(list(settings, SettingsTable.ALLOWED_HOSTS, Origins::hosts)),
                 tags(settings.orNull(SettingsTable.ROUTE_TOOLS)),
+                tags(settings.orNull(SettingsTable.MCP_TOOLS)),
                 settings.get(SettingsTable.REQUEST_TIMEOUT),
                 tls(settings),
                 settings.orNull(SettingsTable.PORT_HEALTH_LOCAL),

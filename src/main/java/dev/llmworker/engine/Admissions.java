@@ -215,6 +215,7 @@ final class Admissions {
                 request.sampling(),
                 timeoutNanos,
                 sharesPrefixes ? "" : request.cacheSalt(),
+                request.share(),
                 request.minTokens(),
                 request.stop(),
                 stopTokens,

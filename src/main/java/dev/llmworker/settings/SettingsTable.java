@@ -193,6 +193,8 @@ public final class SettingsTable {
             "names by which browsers on this machine may reach it, beside localhost (default: none)");
     public static final Setting<String> ROUTE_TOOLS = Setting.text(
             "ROUTE_TOOLS", "", "tags of routes that clients of /v1 may have the model call (default: none)");
+    public static final Setting<String> MCP_TOOLS = Setting.text(
+            "MCP_TOOLS", "", "tags of routes that /mcp offers to programs as tools (default: none, and no /mcp)");
     public static final Setting<String> TLS_CERT =
             Setting.text("TLS_CERT", "", "PEM file of the certificate for HTTPS and WSS on PORT, with its chain");
     public static final Setting<String> TLS_KEY =
@@ -296,6 +298,7 @@ public final class SettingsTable {
                             ALLOWED_ORIGINS,
                             ALLOWED_HOSTS,
                             ROUTE_TOOLS,
+                            MCP_TOOLS,
                             TLS_CERT,
                             TLS_KEY)),
             new Section(

@@ -1,5 +1,6 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.generation.Share;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.text.chat.ChatFormat;
 import java.util.List;
@@ -17,6 +18,18 @@ final class PlainAdmission {
             SamplingParameters sampling,
             long timeoutNanos,
             String cacheSalt) {
+        return of(id, prompt, tokenLimit, ignoreEos, sampling, timeoutNanos, cacheSalt, Share.NONE);
+    }
+
+    static Admission of(
+            long id,
+            int[] prompt,
+            int tokenLimit,
+            boolean ignoreEos,
+            SamplingParameters sampling,
+            long timeoutNanos,
+            String cacheSalt,
+            Share share) {
         return new Admission(
                 id,
                 prompt,
@@ -25,6 +38,7 @@ final class PlainAdmission {
                 sampling,
                 timeoutNanos,
                 cacheSalt,
+                share,
                 0,
                 List.of(),
                 Map.of(),

@@ -20,6 +20,7 @@ import dev.llmworker.serving.delivery.PromptTokens;
 import dev.llmworker.serving.llm.CamelTools;
 import dev.llmworker.serving.llm.LlmComponent;
 import dev.llmworker.serving.llm.LlmToolComponent;
+import dev.llmworker.serving.mcp.McpProcessor;
 import dev.llmworker.serving.openai.CompletionProcessor;
 import dev.llmworker.serving.openai.ModelsProcessor;
 import dev.llmworker.serving.openai.RoutedCompletion;
@@ -54,7 +55,7 @@ public final class Serving {
         http.setEngine(new PortHttpEngine());
         registry.bind("platform-http", http);
         registry.bind("vertx-websocket", new PortWebsocketComponent(port, router, stats));
-        var generations = new Generations(generator, port.drain(), stats, port.memory());
+        var generations = new Generations(generator, port.drain(), stats, port.memory(), port.rates());
         registry.bind("drainBeforeStop", new DrainBeforeStop(() -> port.drain().run(stats, generations::endAll)));
         registry.bind("ping", new PingProcessor(generator));
         registry.bind("generate", new GenerateProcessor(generations, GenerateProcessor.Mode.WHOLE));
@@ -91,6 +92,15 @@ public final class Serving {
                 "requestJson",
                 generator instanceof OpenAiRelay ? json : new StrictJsonFormat(port.memory(), ParsedBody::isRead));
         registry.bind("jsonAnswer", new AnswerJsonFormat(json));
+        registry.bind(
+                "mcp",
+                new McpProcessor(
+                        tools,
+                        port.settings().mcpTools(),
+                        json::parsedBody,
+                        generations,
+                        port.settings().requestTimeout(),
+                        metrics.version()));
         bindForRoutes(registry, port, llm);
     }
 

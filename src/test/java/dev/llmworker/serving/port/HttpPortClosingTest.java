@@ -62,6 +62,7 @@ class HttpPortClosingTest {
                     ApiKeys.NONE,
                     Origins.UNLISTED,
                     Set.of(),
+                    Set.of(),
                     Duration.ofMinutes(5),
                     null,
                     null,

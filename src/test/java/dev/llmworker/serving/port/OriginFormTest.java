@@ -29,6 +29,7 @@ class OriginFormTest {
             ApiKeys.NONE,
             Origins.UNLISTED,
             Set.of(),
+            Set.of(),
             Duration.ofMinutes(5),
             null,
             null,
