@@ -14,6 +14,7 @@ import dev.llmworker.settings.SettingsTable;
 import java.lang.management.ManagementFactory;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.Set;
 import java.util.function.Function;
@@ -88,7 +89,9 @@ public final class Listening {
         return new Capacity(
                 memoryBytes == null ? Runtime.getRuntime().maxMemory() / MEMORY_SHARE : memoryBytes,
                 connections == null ? connections() : connections,
-                perAddress == null ? 0 : perAddress);
+                perAddress == null ? 0 : perAddress,
+                settings.get(SettingsTable.RESPONSES_STORE),
+                Duration.ofSeconds(settings.get(SettingsTable.RESPONSES_STORE_SECONDS)));
     }
 
     /// Leaves a quarter of the descriptors for files, libraries and connections to other servers.

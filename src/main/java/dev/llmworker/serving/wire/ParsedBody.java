@@ -38,6 +38,7 @@ public final class ParsedBody {
             "output_format",
             "context_management",
             "include",
+            "metadata",
             "truncation",
             "chat_template_kwargs",
             "params",

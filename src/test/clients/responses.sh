@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# OpenAI's clients for Python and JavaScript, by the API of responses, against ./worker with the starter model and against testing.ScriptedWorker.
+# Needs target/test-classes and target/lib, Java 25 (JAVA_HOME names it), Python (PYTHON names it, default python3) with
+# `requests` and `openai`, and node with `openai`. NODE_MODULES names the folder of node's.
+# usage: src/test/clients/responses.sh [PORT]
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+here=src/test/clients
+PORT=${1:-28087}
+# shellcheck source=src/test/clients/both_workers.sh
+. "$here/both_workers.sh"
+"$python" $here/responses_client.py "$real" "$scripted" || fail "OpenAI's client for Python"
+node $here/responses.mjs "$real" "$scripted" || fail "OpenAI's client for JavaScript"
