@@ -23,8 +23,9 @@ class RemoteResponsesTest {
     void aResponseIsAChat() throws Exception {
         remote.server()
                 .answers((_, wire) -> wire.stream().delta("Hel").delta("lo").end("length", 11, 5));
-        var first = Events.json(
-                remote.worker().post(RESPONSES, body(",'instructions':'Be kind.'")).body());
+        var first = Events.json(remote.worker()
+                .post(RESPONSES, body(",'instructions':'Be kind.'"))
+                .body());
         assertEquals("Hello", first.at("/output/0/content/0/text").asText());
         assertEquals("incomplete", first.get("status").asText());
         assertEquals(11, first.at("/usage/input_tokens").asInt());
@@ -39,7 +40,9 @@ class RemoteResponsesTest {
 
         remote.server().answers((_, wire) -> wire.stream().delta("Ho").end("stop", 11, 5));
         var second = remote.worker()
-                .post(RESPONSES, body(",'previous_response_id':'" + first.get("id").asText() + "'"));
+                .post(
+                        RESPONSES,
+                        body(",'previous_response_id':'" + first.get("id").asText() + "'"));
         assertEquals("completed", Events.json(second.body()).get("status").asText(), second.body());
         assertEquals(
                 Events.json("[{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":\"Hello\"},"

@@ -60,7 +60,9 @@ final class TextWriter extends CompletionWriter {
         members.put("tokens", tokens.stream().map(token -> key(chosen(token))).toList());
         members.put(
                 "token_logprobs",
-                tokens.stream().map(token -> TokenScores.finite(chosen(token).logprob())).toList());
+                tokens.stream()
+                        .map(token -> TokenScores.finite(chosen(token).logprob()))
+                        .toList());
         members.put("top_logprobs", tokens.stream().map(TextWriter::likeliest).toList());
         members.put("text_offset", begins);
         return members;

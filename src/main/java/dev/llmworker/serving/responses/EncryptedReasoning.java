@@ -25,7 +25,8 @@ final class EncryptedReasoning {
             return "";
         }
         try {
-            return new String(Base64.getUrlDecoder().decode(content.substring(PREFIX.length())), StandardCharsets.UTF_8);
+            return new String(
+                    Base64.getUrlDecoder().decode(content.substring(PREFIX.length())), StandardCharsets.UTF_8);
         } catch (IllegalArgumentException _) {
             return "";
         }

@@ -167,8 +167,7 @@ final class ResponseInput {
             text = texts(at, fields, SUMMARY, "summary_text");
         }
         return text.isEmpty()
-                ? EncryptedReasoning.read(
-                        ChatMessages.within(at, () -> fields.textOrNull(EncryptedReasoning.FIELD)))
+                ? EncryptedReasoning.read(ChatMessages.within(at, () -> fields.textOrNull(EncryptedReasoning.FIELD)))
                 : text;
     }
 
@@ -247,7 +246,9 @@ final class ResponseInput {
         }
         var all = new ArrayList<>(turns);
         if (!all.isEmpty() && all.getFirst().role().equals(SYSTEM)) {
-            all.set(0, new ChatMessage(SYSTEM, joined(instructions, all.getFirst().content())));
+            all.set(
+                    0,
+                    new ChatMessage(SYSTEM, joined(instructions, all.getFirst().content())));
         } else {
             all.addFirst(new ChatMessage(SYSTEM, instructions));
         }

@@ -63,12 +63,13 @@ record ResponseRequest(
     /// Fields of this API alone that are not supported.
     private static final List<String> UNSUPPORTED = List.of("background", "conversation", "prompt");
     /// Fields that OpenAI's other API has for what this one has by other names.
-    private static final Map<String, String> OTHER_NAMES = Map.of(
-            "max_tokens", LIMIT, "max_completion_tokens", LIMIT, "messages", ResponseInput.FIELD);
+    private static final Map<String, String> OTHER_NAMES =
+            Map.of("max_tokens", LIMIT, "max_completion_tokens", LIMIT, "messages", ResponseInput.FIELD);
 
     /// Templates know no other efforts than the middle three.
     private static final Map<String, String> EFFORTS = Map.of(
-            "none", "", "minimal", "low", "low", "low", "medium", "medium", "high", "high", "xhigh", "high", "max", "high");
+            "none", "", "minimal", "low", "low", "low", "medium", "medium", "high", "high", "xhigh", "high", "max",
+            "high");
 
     /// What a request may refer to.
     interface Kept {
@@ -266,8 +267,7 @@ record ResponseRequest(
         }
         var effort = ChatMessages.within(REASONING, () -> reasoning.textOrNull("effort"));
         if (effort != null && !EFFORTS.containsKey(effort)) {
-            throw RequestFields.wrong(
-                    REASONING + ".effort", effort, "none, minimal, low, medium, high, xhigh or max");
+            throw RequestFields.wrong(REASONING + ".effort", effort, "none, minimal, low, medium, high, xhigh or max");
         }
         return effort == null ? null : EFFORTS.get(effort);
     }
@@ -335,7 +335,9 @@ record ResponseRequest(
         text.put("format", format instanceof Map<?, ?> map && !map.isEmpty() ? format : Map.of("type", TEXT));
         text.put("verbosity", "medium");
         echo.put(TEXT, raw(text));
-        echo.put(ResponseTools.CHOICE, raw(Objects.requireNonNullElse(fields.fields().get(ResponseTools.CHOICE), "auto")));
+        echo.put(
+                ResponseTools.CHOICE,
+                raw(Objects.requireNonNullElse(fields.fields().get(ResponseTools.CHOICE), "auto")));
         echo.put(ResponseTools.TOOLS, raw(ResponseTools.echo(fields)));
         echo.put(TOP_LOGPROBS, fields.whole(TOP_LOGPROBS).orElse(0));
         echo.put("top_p", sampling.topP());

@@ -88,7 +88,8 @@ final class ResponseTools {
             case null -> auto(tools);
             case String text when text.equals("none") -> ToolChoice.NONE;
             case String text when text.equals("auto") -> auto(tools);
-            case String text when text.equals("required") -> {
+            case String text
+            when text.equals("required") -> {
                 if (tools.isEmpty()) {
                     throw RequestException.invalid(CHOICE, "tool_choice is \"required\", which needs tools");
                 }

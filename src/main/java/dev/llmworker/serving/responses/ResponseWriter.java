@@ -105,7 +105,8 @@ final class ResponseWriter implements EventWriter.OfTokens {
         var finished = ending.finished();
         var usage = new LinkedHashMap<String, Object>();
         usage.put("input_tokens", finished.promptTokens());
-        usage.put("input_tokens_details", Map.of("cached_tokens", ending.timings().cachedTokens()));
+        usage.put(
+                "input_tokens_details", Map.of("cached_tokens", ending.timings().cachedTokens()));
         usage.put("output_tokens", finished.completionTokens());
         usage.put("output_tokens_details", Map.of("reasoning_tokens", finished.reasoningTokens()));
         usage.put("total_tokens", finished.promptTokens() + finished.completionTokens());
@@ -275,8 +276,7 @@ final class ResponseWriter implements EventWriter.OfTokens {
         if (open != null) {
             open.status = "incomplete";
         }
-        var said = Map.of(
-                "code", error.status() < 500 ? "invalid_prompt" : "server_error", "message", error.message());
+        var said = Map.of("code", error.status() < 500 ? "invalid_prompt" : "server_error", "message", error.message());
         members.put("response", response("failed", output(), null, said));
         members.put("sequence_number", sequence++);
         return StreamEvent.named("response.failed", members);

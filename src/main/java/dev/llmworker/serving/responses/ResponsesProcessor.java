@@ -30,8 +30,7 @@ public final class ResponsesProcessor implements Processor {
     private final ResponseStore store;
     private final InstantSource clock;
 
-    public ResponsesProcessor(
-            Generations generations, Generator generator, ResponseStore store, InstantSource clock) {
+    public ResponsesProcessor(Generations generations, Generator generator, ResponseStore store, InstantSource clock) {
         this.generations = generations;
         this.model = new ServedModel(generator);
         this.store = store;

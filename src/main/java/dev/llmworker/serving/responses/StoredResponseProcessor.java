@@ -77,11 +77,14 @@ public final class StoredResponseProcessor implements Processor {
         for (var name : List.of("stream", "starting_after")) {
             var value = message.getHeader(name, String.class);
             if (!UnsupportedFields.asksForNothing(value) && !"false".equals(value)) {
-                throw RequestException.invalid(name, name + " is not supported: only its own request streams a response");
+                throw RequestException.invalid(
+                        name, name + " is not supported: only its own request streams a response");
             }
         }
         var running = store.running(client, id);
-        return running == null ? found(store.find(client, id), id).json() : running.shown().json("in_progress");
+        return running == null
+                ? found(store.find(client, id), id).json()
+                : running.shown().json("in_progress");
     }
 
     /// A response that has ended stays as it is.

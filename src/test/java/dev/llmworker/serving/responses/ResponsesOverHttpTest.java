@@ -84,7 +84,8 @@ class ResponsesOverHttpTest {
             } else if (type.equals("response.output_item.done")) {
                 output.set(index, event.get("item"));
             } else if (type.equals("response.content_part.done")) {
-                assertEquals(deltas.get(index).toString(), event.at("/part/text").asText());
+                assertEquals(
+                        deltas.get(index).toString(), event.at("/part/text").asText());
             } else if (type.endsWith(".done")) {
                 var name = type.contains("arguments") ? "arguments" : "text";
                 assertEquals(deltas.get(index).toString(), event.get(name).asText());

@@ -38,8 +38,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Timeout(60)
 class ResponsesTest {
     private static final String RESPONSES = "/v1/responses";
-    private static final String TOOL =
-            "{'type':'function','name':'f','parameters':{'type':'object','properties':{}}}";
+    private static final String TOOL = "{'type':'function','name':'f','parameters':{'type':'object','properties':{}}}";
 
     private static final ScriptedGenerator ENGINE = new ScriptedGenerator();
 
@@ -135,7 +134,8 @@ class ResponsesTest {
         assertEquals(OptionalInt.empty(), plain.maxTokens());
         assertEquals(1f, plain.sampling().temperature());
         assertNull(plain.format());
-        assertEquals(OptionalInt.of(4), asked(body(",'top_logprobs':4")).sampling().logprobs());
+        assertEquals(
+                OptionalInt.of(4), asked(body(",'top_logprobs':4")).sampling().logprobs());
         assertEquals(
                 OptionalInt.of(0),
                 asked(body(",'include':['message.output_text.logprobs']"))
@@ -145,7 +145,8 @@ class ResponsesTest {
 
     @Test
     void toolsReachTheEngine() throws Exception {
-        var parts = asked(body(",'tools':[" + TOOL + "],'parallel_tool_calls':false")).parts();
+        var parts = asked(body(",'tools':[" + TOOL + "],'parallel_tool_calls':false"))
+                .parts();
         assertNotNull(parts);
         assertEquals(
                 List.of(new Tool("f", "", "{\"type\":\"object\",\"properties\":{}}", true)),
@@ -281,7 +282,8 @@ class ResponsesTest {
         assertEquals("{\"x\":1}", output.at("/2/arguments").asText());
         assertEquals("completed", output.at("/2/status").asText());
         assertEquals(3, response.at("/usage/input_tokens").asInt());
-        assertEquals(2, response.at("/usage/output_tokens_details/reasoning_tokens").asInt());
+        assertEquals(
+                2, response.at("/usage/output_tokens_details/reasoning_tokens").asInt());
         assertEquals(
                 response.at("/usage/input_tokens").asInt()
                         + response.at("/usage/output_tokens").asInt(),
@@ -296,7 +298,8 @@ class ResponsesTest {
             var response = Events.json(answer.join().body());
             assertEquals("incomplete", response.get("status").asText());
             assertEquals(
-                    "max_output_tokens", response.at("/incomplete_details/reason").asText());
+                    "max_output_tokens",
+                    response.at("/incomplete_details/reason").asText());
             assertEquals("incomplete", response.at("/output/0/status").asText());
         }
     }

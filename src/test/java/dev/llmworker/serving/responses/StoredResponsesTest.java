@@ -32,9 +32,8 @@ class StoredResponsesTest {
     private final ScriptedGenerator engine = new ScriptedGenerator();
 
     @RegisterExtension
-    final WorkerExtension worker = WorkerExtension.of(engine)
-            .with("API_KEYS", ALICE + "," + BOB)
-            .with("RESPONSES_STORE", "3");
+    final WorkerExtension worker =
+            WorkerExtension.of(engine).with("API_KEYS", ALICE + "," + BOB).with("RESPONSES_STORE", "3");
 
     private HttpResponse<String> send(String method, String path, String key, String body) throws Exception {
         return sending(method, path, key, body).join();
@@ -97,7 +96,8 @@ class StoredResponsesTest {
         // Two may follow the same one, and a later one may follow after the first is deleted.
         assertEquals(
                 List.of(ChatMessage.user("one"), called, ChatMessage.user("else")),
-                say(ALICE, "{'previous_response_id':'" + first.id() + "','input':'else'}").turns());
+                say(ALICE, "{'previous_response_id':'" + first.id() + "','input':'else'}")
+                        .turns());
         send("DELETE", RESPONSES + "/" + first.id(), ALICE, "");
         assertEquals(
                 List.of(
@@ -106,7 +106,8 @@ class StoredResponsesTest {
                         turns.get(2),
                         ChatMessage.assistant("three", "", List.of()),
                         ChatMessage.user("four")),
-                say(ALICE, "{'previous_response_id':'" + second.id() + "','input':'four'}").turns());
+                say(ALICE, "{'previous_response_id':'" + second.id() + "','input':'four'}")
+                        .turns());
     }
 
     @Test
@@ -124,7 +125,10 @@ class StoredResponsesTest {
                         ChatMessage.assistant("", "", List.of(new ToolCall("c1", "f", "{\"x\":2}"))),
                         ChatMessage.toolResult("c1", "f", "")),
                 say(ALICE, body).turns());
-        assertTrue(error(send("POST", RESPONSES, BOB, body), 400).get("message").asText().startsWith("input[0].id"));
+        assertTrue(error(send("POST", RESPONSES, BOB, body), 400)
+                .get("message")
+                .asText()
+                .startsWith("input[0].id"));
     }
 
     @Test
@@ -133,14 +137,18 @@ class StoredResponsesTest {
         var path = RESPONSES + "/" + first.id();
         assertEquals(first.response(), Events.json(send("GET", path, ALICE, "").body()));
         for (var request : List.of(
-                List.of("GET", ""), List.of("GET", "/input_items"), List.of("DELETE", ""), List.of("POST", "/cancel"))) {
+                List.of("GET", ""),
+                List.of("GET", "/input_items"),
+                List.of("DELETE", ""),
+                List.of("POST", "/cancel"))) {
             var known = send(request.get(0), path + request.get(1), BOB, "");
             var unknown = send(request.get(0), RESPONSES + "/resp_0" + request.get(1), BOB, "");
             assertEquals("response_not_found", error(known, 404).get("code").asText());
             assertEquals(known.body().replace(first.id(), "resp_0"), unknown.body());
         }
         var following = send("POST", RESPONSES, BOB, "{'input':'x','previous_response_id':'" + first.id() + "'}");
-        assertEquals("previous_response_not_found", error(following, 400).get("code").asText());
+        assertEquals(
+                "previous_response_not_found", error(following, 400).get("code").asText());
         assertEquals(200, send("GET", path, ALICE, "").statusCode());
     }
 
@@ -184,7 +192,8 @@ class StoredResponsesTest {
         assertEquals("two", list.at("/data/0/content/0/text").asText());
         assertEquals("one", list.at("/data/1/content/0/text").asText());
         assertFalse(list.get("has_more").asBoolean());
-        var page = Events.json(send("GET", path + "?order=asc&limit=1", ALICE, "").body());
+        var page =
+                Events.json(send("GET", path + "?order=asc&limit=1", ALICE, "").body());
         assertEquals("one", page.at("/data/0/content/0/text").asText());
         assertTrue(page.get("has_more").asBoolean());
         var next = send("GET", path + "?order=asc&after=" + page.get("last_id").asText(), ALICE, "");
