@@ -41,20 +41,27 @@ final class ResponseInput {
     private final Map<String, String> called = new HashMap<>();
     private final Function<String, ResponseStore.@Nullable Item> stored;
 
-    private ResponseInput(Function<String, ResponseStore.@Nullable Item> stored) {
+    private final boolean keeps;
+
+    private ResponseInput(Function<String, ResponseStore.@Nullable Item> stored, boolean keeps) {
         this.stored = stored;
+        this.keeps = keeps;
     }
 
     /// @param turns of the conversation, without `instructions`
-    /// @param items of this request alone
+    /// @param items of this request alone, if they are kept
     record Read(List<ChatMessage> turns, List<ResponseStore.Item> items) {}
 
     /// @param before the turns of the earlier response
     /// @param stored finds an item that the store has
+    /// @param keeps whether the response will be kept
     /// @throws RequestException naming the item, its field and its limit
     static Read read(
-            RequestFields fields, List<ChatMessage> before, Function<String, ResponseStore.@Nullable Item> stored) {
-        var reader = new ResponseInput(stored);
+            RequestFields fields,
+            List<ChatMessage> before,
+            Function<String, ResponseStore.@Nullable Item> stored,
+            boolean keeps) {
+        var reader = new ResponseInput(stored, keeps);
         before.forEach(reader::add);
         switch (fields.fields().get(FIELD)) {
             case null ->
@@ -202,6 +209,9 @@ final class ResponseInput {
     /// Adds a turn of the request, and its item as the API shows items.
     private void keep(String prefix, Map<?, ?> sent, ChatMessage turn) {
         add(turn);
+        if (!keeps) {
+            return;
+        }
         var id = sent.get("id") instanceof String named && !named.isEmpty() ? named : ResponseId.of(prefix);
         var item = new LinkedHashMap<String, Object>();
         item.put("id", id);

@@ -100,12 +100,12 @@ record ResponseRequest(
     static ResponseRequest read(Map<?, ?> body, boolean relays, Kept kept) {
         var fields = checked(body);
         var included = included(fields);
-        var input = ResponseInput.read(fields, before(fields, kept), kept::item);
+        var stores = fields.flag("store", true) && kept.isOn();
+        var input = ResponseInput.read(fields, before(fields, kept), kept::item, stores);
         var maxTokens = fields.whole(LIMIT);
         if (maxTokens.isPresent() && maxTokens.getAsInt() < 1) {
             throw RequestFields.wrong(LIMIT, maxTokens.getAsInt(), "at least 1");
         }
-        var stores = fields.flag("store", true) && kept.isOn();
         try {
             var reasoning = new RequestFields(fields.object(REASONING));
             var effort = effort(reasoning);

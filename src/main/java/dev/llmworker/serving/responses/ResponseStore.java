@@ -152,11 +152,7 @@ public final class ResponseStore {
     synchronized boolean delete(Client client, String id) {
         expire();
         var shelf = shelves.get(client.cacheSalt());
-        if (shelf == null || !shelf.entries.containsKey(id)) {
-            return false;
-        }
-        remove(client.cacheSalt(), shelf, id);
-        return true;
+        return shelf != null && remove(client.cacheSalt(), shelf, id);
     }
 
     synchronized void begin(String id, Running response) {
@@ -195,8 +191,12 @@ public final class ResponseStore {
         remove(largest.getKey(), largest.getValue(), oldest(largest.getValue()).stored.id);
     }
 
-    private void remove(String salt, Shelf shelf, String id) {
+    /// @return false if it is not there
+    private boolean remove(String salt, Shelf shelf, String id) {
         var gone = shelf.entries.remove(id);
+        if (gone == null) {
+            return false;
+        }
         shelf.bytes -= gone.bytes;
         bytes -= gone.bytes;
         count--;
@@ -204,5 +204,6 @@ public final class ResponseStore {
         if (shelf.entries.isEmpty()) {
             shelves.remove(salt);
         }
+        return true;
     }
 }

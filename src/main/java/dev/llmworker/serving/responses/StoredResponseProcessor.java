@@ -119,8 +119,9 @@ public final class StoredResponseProcessor implements Processor {
 
     /// A page of the items of a response's request.
     private static String input(List<ResponseStore.Item> items, Message message) {
-        var order = message.getHeader("order", "desc", String.class);
+        var order = message.getHeader("order", String.class);
         var ordered = switch (order) {
+            case null -> items.reversed();
             case "desc" -> items.reversed();
             case "asc" -> items;
             default -> throw RequestFields.wrong("order", order, "asc or desc");

@@ -11,7 +11,7 @@ import dev.llmworker.generation.Generator;
 import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedWorker;
-import java.util.HashMap;
+import java.util.ArrayList;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -63,9 +63,9 @@ class ResponsesOverHttpTest {
     /// The response that the deltas of a stream make up. What its other events say of it must be the same.
     private JsonNode streamed(ObjectNode request) throws Exception {
         var output = JSON.createArrayNode();
-        var deltas = new HashMap<Integer, StringBuilder>();
+        var deltas = new ArrayList<StringBuilder>();
         var number = 0;
-        JsonNode last = null;
+        JsonNode last = JSON.createObjectNode();
         for (var event : Events.named(
                 Events.open(worker, RESPONSES, request.put("stream", true).toString()))) {
             assertEquals(number++, event.get("sequence_number").asInt());
@@ -80,7 +80,7 @@ class ResponsesOverHttpTest {
             } else if (type.equals("response.output_item.added")) {
                 assertEquals(output.size(), index);
                 output.add(event.get("item"));
-                deltas.put(index, new StringBuilder());
+                deltas.add(new StringBuilder());
             } else if (type.equals("response.output_item.done")) {
                 output.set(index, event.get("item"));
             } else if (type.equals("response.content_part.done")) {
