@@ -35,12 +35,14 @@ compile() {
         -XDignore.symbol.file -d "$@"
 }
 
-# The sources of the named tests, or of all if one of the names has a package.
+# Prints the sources of the named tests. A package before a name is left out.
 test_sources() {
-    local name
+    local name found
     for name in "$@"; do
         name=${name%%#*}
-        find src/test/java -name "${name##*.}.java"
+        found=$(find src/test/java -name "${name##*.}.java")
+        [[ -n $found ]] || fail "there is no test $name"
+        printf '%s\n' "$found"
     done
 }
 
@@ -62,7 +64,6 @@ libraries=$(<$OUT/class-path)
 main=(src/main/java src/main/java17 src/main/generated/java)
 if [[ $compiling ]]; then
     sources=$(test_sources "$@")
-    [[ -n $sources ]] || fail "no test has this name: $*"
     if [[ ! -f $OUT/main-is-compiled || -n $(find "${main[@]}" -newer $OUT/main-is-compiled -print -quit) ]]; then
         rm -f $OUT/main-is-compiled
         touch $OUT/main-begun

@@ -580,8 +580,8 @@ void Decoder::norm_rows(float* rows, int n, const std::vector<float>& norm) {
   });
 }
 
-// The weighted sums [n, hidden] of what the chosen experts make of `activations_`. All experts work at once: threads would wait for
-// the end of each longer than one takes. A row adds up its experts in the order of their numbers.
+// The weighted sums [n, hidden] of what the chosen experts make of `activations_`. One call for all experts: waiting for the
+// threads after each expert would take longer than the expert. A row adds up its experts in the order of their numbers.
 float* Decoder::run_experts(const Layer& layer, int n) {
   const LayerShape& s = layer.shape;
   const int hidden = sizes_.hidden, used = s.used_experts, all = static_cast<int>(by_expert_.size());
@@ -593,8 +593,8 @@ float* Decoder::run_experts(const Layer& layer, int n) {
     return up_bias.empty() ? nullptr : up_bias.data() + static_cast<size_t>(chosen_[by_expert_[i]].expert) * 2 * s.width;
   };
   gate(layer, s.width, all, bias_of, gathered_);
-  const float* result = grown(result_, static_cast<size_t>(all) * hidden);
-  project_experts(layer.down, result_.data(), hidden);
+  float* result = grown(result_, static_cast<size_t>(all) * hidden);
+  project_experts(layer.down, result, hidden);
   float* sum = grown(sum_, static_cast<size_t>(n) * hidden);
   for_rows(n, [&](int i) {
     float* to = sum + static_cast<size_t>(i) * hidden;

@@ -77,7 +77,9 @@ final class FailureExit {
 
     private synchronized boolean isOver() {
         var over = waiting == Thread.currentThread();
-        waiting = null;
+        if (over) {
+            waiting = null;
+        }
         return over;
     }
 

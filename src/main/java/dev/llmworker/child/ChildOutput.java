@@ -12,16 +12,17 @@ import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.regex.Pattern;
 
-/// Passes on what a server prints, a log line for each line, so many at most. Long lines are cut, and control
-/// characters are left out. It reads whatever comes, so that the server never waits for the log.
+/// Logs the lines that a server prints. The rate is limited, long lines are cut, and control characters are left
+/// out. It reads whatever comes, so that the server never waits for the log.
 ///
 /// Threading: one thread reads.
 final class ChildOutput {
     static final int MAX_CHARACTERS = 2000;
-    /// So many lines may come at once; with them a server says how it starts.
+    /// How many lines are logged without a limit on their rate. A server prints about as many while it starts.
     static final int BURST_LINES = 200;
     static final int LINES_PER_SECOND = 20;
-    /// Of the lines that are left out, the last ones are kept: they say why a server ends.
+    /// Of the lines that are left out at the end, the last ones are logged: they say why a server ends. If a later line
+    /// is logged, the lines left out before it are only counted.
     static final int KEPT_LINES = 20;
 
     private static final Pattern ESCAPE_SEQUENCE = Pattern.compile("\u001b\\[[0-?]*[ -/]*[@-~]");

@@ -120,6 +120,11 @@ public final class ChildServer implements AutoCloseable {
                 LOG.debug("the engine's server", e);
                 front.failed(String.valueOf(e.getMessage()));
             }
+        } catch (Error e) {
+            LOG.error("the engine's server is not watched any more", e);
+            if (!isClosing()) {
+                front.failed(e.toString());
+            }
         }
     }
 
@@ -159,15 +164,25 @@ public final class ChildServer implements AutoCloseable {
         } catch (IOException e) {
             return "cannot be started: " + e.getMessage();
         }
-        LOG.info("starting the engine's server {} at port {}", words.getFirst(), port);
-        var output = ChildOutput.reading(process.getInputStream(), line -> LOG.info("engine: {}", line));
+        Thread output = null;
+        try {
+            LOG.info("starting the engine's server {} at port {}", words.getFirst(), port);
+            output = ChildOutput.reading(process.getInputStream(), line -> LOG.info("engine: {}", line));
+            return watch(process, port);
+        } finally {
+            launcher.stop(process);
+            if (output != null) {
+                output.join(LAST_LINES);
+            }
+        }
+    }
+
+    private String watch(Process process, int port) throws InterruptedException {
         try {
             front.opened(port);
             return watch(process);
         } finally {
             front.closed();
-            launcher.stop(process);
-            output.join(LAST_LINES);
         }
     }
 

@@ -34,8 +34,12 @@ public record CommandLine(List<String> words) {
         }
     }
 
-    /// Braces around a name. JSON in a command has quotes or blanks there.
-    private static final Pattern BRACES = Pattern.compile("\\{[A-Za-z_][A-Za-z0-9_-]*}");
+    private static final String NAME = "[A-Za-z_][A-Za-z0-9_-]*";
+    /// Braces around a name. JSON in a command has quotes or blanks there. Double braces, as chat templates have them,
+    /// are no placeholder.
+    private static final Pattern BRACES = Pattern.compile("\\{\\{" + NAME + "}}|\\{" + NAME + "}");
+
+    private static final String DOUBLE = "{{";
 
     private static final Map<String, Placeholder> BY_TEXT =
             Stream.of(Placeholder.values()).collect(Collectors.toMap(Placeholder::toString, it -> it));
@@ -63,7 +67,9 @@ public record CommandLine(List<String> words) {
     }
 
     private Stream<String> braces() {
-        return words.stream().flatMap(word -> BRACES.matcher(word).results().map(found -> found.group()));
+        return words.stream()
+                .flatMap(word -> BRACES.matcher(word).results().map(found -> found.group()))
+                .filter(found -> !found.startsWith(DOUBLE));
     }
 
     /// The words with these values. A value stays within its word, whatever is in it.
@@ -72,6 +78,9 @@ public record CommandLine(List<String> words) {
     public List<String> filled(Map<Placeholder, String> values) {
         return words.stream()
                 .map(word -> BRACES.matcher(word).replaceAll(found -> {
+                    if (found.group().startsWith(DOUBLE)) {
+                        return Matcher.quoteReplacement(found.group());
+                    }
                     var value = values.get(Objects.requireNonNull(BY_TEXT.get(found.group())));
                     return Matcher.quoteReplacement(Objects.requireNonNull(value, found.group()));
                 }))

@@ -5,7 +5,6 @@ import dev.llmworker.engine.LanguageModel;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.DeviceDescription;
 import dev.llmworker.model.decoder.DecoderSpeed;
-import dev.llmworker.model.decoder.Divergence;
 import dev.llmworker.model.decoder.ReferenceRun;
 import dev.llmworker.model.decoder.TorchDecoder;
 import dev.llmworker.settings.Settings;
@@ -62,7 +61,7 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
                     description.slots(),
                     description.contextLength(),
                     description.kvCacheBytes() / 1e9);
-            Divergence found;
+            ReferenceRun.Divergence found;
             try (var reference = local.reference(description.contextLength())) {
                 found = ReferenceRun.of(reference, prompts(language, reference)).compare(decoder);
             }

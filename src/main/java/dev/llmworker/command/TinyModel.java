@@ -1,5 +1,6 @@
 package dev.llmworker.command;
 
+import dev.llmworker.text.ByteAlphabet;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -20,7 +21,6 @@ public final class TinyModel {
     /// A multiple of 64, which the layouts of the weights need.
     private static final int VOCABULARY = 320;
 
-    private static final int BYTES = 256;
     private static final String TEMPLATE = """
             {%- for message in messages -%}
             {%- if loop.first and message['role'] != 'system' %}{{ '<|im_start|>system\\nHelp.<|im_end|>\\n' }}{% endif -%}
@@ -80,12 +80,7 @@ public final class TinyModel {
 
     /// The vocabulary: GPT-2's byte alphabet, one merge, and ChatML's control tokens.
     private void tokenizer() {
-        var names = new ArrayList<String>();
-        var next = BYTES;
-        for (var value = 0; value < BYTES; value++) {
-            var printable = value > 0x20 && value < 0x7F || value > 0xA0 && value != 0xAD;
-            names.add(Character.toString(printable ? value : next++));
-        }
+        var names = new ArrayList<>(ByteAlphabet.characters().toList());
         names.addAll(List.of("he", "<|im_start|>", "<|im_end|>"));
         for (var i = names.size(); i < VOCABULARY; i++) {
             names.add("<unused" + i + ">");

@@ -3,6 +3,7 @@ package dev.llmworker.constraint;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -119,21 +120,10 @@ final class Automaton {
     /// A mask as it is kept: the tokens of it if they are few, or all bits.
     private record Mask(int @Nullable [] few, long @Nullable [] all) {
         static Mask of(long[] bits) {
-            var count = 0;
-            for (var word : bits) {
-                count += Long.bitCount(word);
-            }
-            if (count > bits.length / 2) {
-                return new Mask(null, bits.clone());
-            }
-            var few = new int[count];
-            var at = 0;
-            for (var i = 0; i < bits.length; i++) {
-                for (var word = bits[i]; word != 0; word &= word - 1) {
-                    few[at++] = 64 * i + Long.numberOfTrailingZeros(word);
-                }
-            }
-            return new Mask(few, null);
+            var tokens = BitSet.valueOf(bits);
+            return tokens.cardinality() > bits.length / 2
+                    ? new Mask(null, bits.clone())
+                    : new Mask(tokens.stream().toArray(), null);
         }
 
         void into(long[] bits) {

@@ -3,8 +3,6 @@ package dev.llmworker.constraint;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
-import java.util.List;
-import java.util.OptionalInt;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -44,12 +42,6 @@ public final class Constraint {
         automaton.mask(start, startMask);
         requireSome(startMask);
         settle();
-    }
-
-    /// Which of several expressions is the first that cannot be enforced by itself. They take no more steps together
-    /// than one constraint may; with more, and without such an expression, none is found.
-    public static OptionalInt firstFaulty(List<Expression> expressions) {
-        return ExpressionCompiler.firstFaulty(expressions);
     }
 
     /// The state of a generation before its first token.

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 /// Threading: one thread at a time.
 public final class ConstraintState {
     private final Constraint constraint;
-    Automaton.State state;
+    private Automaton.State state;
     private boolean hasEnded;
 
     ConstraintState(Constraint constraint, Automaton.State state) {

@@ -1,9 +1,12 @@
 package dev.llmworker.constraint;
 
 import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.OptionalInt;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// The constraints of one model, compiled when they are first needed, one at a time. Those that were not used
@@ -32,9 +35,24 @@ public final class Constraints {
     /// @throws CancellationException if the thread is interrupted; it stays so
     public Constraint get(Expression expression) {
         var known = find(expression);
-        if (known != null) {
-            return known;
-        }
+        return known != null
+                ? known
+                : alone(() -> {
+                    var compiled = find(expression);
+                    return compiled == null ? add(expression, compiler.apply(expression)) : compiled;
+                });
+    }
+
+    /// Which of several expressions is the first that cannot be enforced by itself. They take no more steps together
+    /// than one constraint may; if they take more before such an expression is reached, none is found.
+    ///
+    /// @throws CancellationException if the thread is interrupted; it stays so
+    public OptionalInt firstFaulty(List<Expression> expressions) {
+        return alone(() -> ExpressionCompiler.firstFaulty(expressions));
+    }
+
+    /// While it compiles, a constraint may take much more memory than afterwards.
+    private <T> T alone(Supplier<T> work) {
         try {
             compiling.lockInterruptibly();
         } catch (InterruptedException _) {
@@ -42,8 +60,7 @@ public final class Constraints {
             throw new CancellationException("interrupted while another format was compiled");
         }
         try {
-            known = find(expression);
-            return known == null ? add(expression, compiler.apply(expression)) : known;
+            return work.get();
         } finally {
             compiling.unlock();
         }

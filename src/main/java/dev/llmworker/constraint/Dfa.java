@@ -33,9 +33,13 @@ final class Dfa {
             };
         }
 
-        /// Whether a text may go on if the automata may, of which the second one alone may come to its end.
+        /// Whether a text may go on, by whether it may go on in each of the two.
         boolean lives(boolean first, boolean second) {
-            return accepts(first, second) || accepts(first, false);
+            return switch (this) {
+                case AND -> first && second;
+                case OR -> first || second;
+                case MINUS -> first;
+            };
         }
     }
 

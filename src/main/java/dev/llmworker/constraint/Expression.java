@@ -23,14 +23,20 @@ public sealed interface Expression {
         /// As JSON.
         record Plain(Spacing spacing) implements Notation {}
 
-        /// As Python: strings may have quotes of either kind, and `None`, `True` and `False` are words beside JSON's.
+        /// As Python: strings may have quotes of either kind, and `None`, `True` and `False` are words
+        /// beside JSON's.
         record Python() implements Notation {}
 
-        /// Without white space. Names of members have no quotes. Strings have quotes of their own, and no escapes.
+        /// Without white space. Names of members have no quotes: see [#BARE_NAME]. Strings have quotes of their
+        /// own, and no escapes.
         ///
         /// @param quote a [Literal] or a [ControlToken]
         record Bare(Expression quote) implements Notation {}
     }
+
+    /// The names that can be written without quotes, as a regular expression: no mark of a notation is in them, and
+    /// no space is at either end.
+    String BARE_NAME = bareName("[^<>\"':,{}\\x00-\\x20\\x7f\\uFDD0-\\uFDEF]+");
 
     /// The pointer to all of a schema.
     String WHOLE = "#";
@@ -148,6 +154,10 @@ public sealed interface Expression {
 
     static Expression choice(Expression... options) {
         return new Choice(List.of(options));
+    }
+
+    private static String bareName(String word) {
+        return word + "( +" + word + ")*";
     }
 
     /// One of these texts.

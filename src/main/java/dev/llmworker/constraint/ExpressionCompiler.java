@@ -34,7 +34,7 @@ final class ExpressionCompiler {
         return compile(expression, new Work("$"));
     }
 
-    /// As [Constraint#firstFaulty].
+    /// As [Constraints#firstFaulty].
     static OptionalInt firstFaulty(List<Expression> expressions) {
         var work = new Work("$");
         for (var i = 0; i < expressions.size(); i++) {
@@ -59,7 +59,7 @@ final class ExpressionCompiler {
             case Literal(var text) -> grammar.text(from, text, to);
             case ControlToken(var id) -> grammar.bytes(from, TokenTrie.controlBytes(id), to);
             case Json(var schema, var notation, var pointer) ->
-                new JsonSchema(json.computeIfAbsent(notation, n -> new JsonGrammar(grammar, n)), document(schema))
+                new JsonSchema(json.computeIfAbsent(notation, n -> new JsonGrammar(grammar, n, work)), document(schema))
                         .emit(from, pointer, to);
             case SchemaText text -> grammar.texts(from, texts(text), to);
             case Pattern(var regex) -> grammar.texts(from, Regex.whole(work.at("regex"), regex), to);

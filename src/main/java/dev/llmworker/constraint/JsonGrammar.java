@@ -12,17 +12,17 @@ import org.jspecify.annotations.Nullable;
 final class JsonGrammar {
     /// Characters that no string has to escape, but for the quotes of the other kind.
     static final CodePoints PLAIN = CodePoints.where(c -> c >= 0x80 || TokenTrie.isPlain(c));
-    /// Characters of names without quotes: no mark of a notation.
-    private static final Dfa BARE_NAMES = Regex.whole(new Work("$"), "[^<>\"':,{}\\s\\x00-\\x1f]{1,256}");
+    private static final Dfa BARE_NAMES = Regex.whole(new Work("$"), Expression.BARE_NAME);
 
     /// How strings are written.
     ///
-    /// @param mark before and after them
+    /// @param mark before and after them: a text or a control token
     /// @param plain characters that stand for themselves
-    /// @param escapes after a backslash, for the characters in `escaped`; empty if there are no escapes at all
+    /// @param escapes after a backslash, for the characters in `escaped`; empty if there are no escapes at
+    ///     all
     /// @param texts those that it can hold; null for all
     private record Quote(
-            byte[] mark,
+            Expression mark,
             CodePoints plain,
             String escapes,
             String escaped,
@@ -32,7 +32,7 @@ final class JsonGrammar {
 
         private static Quote of(char quote, String escapes, String escaped) {
             return new Quote(
-                    new byte[] {(byte) quote},
+                    Expression.literal(String.valueOf(quote)),
                     PLAIN.or(CodePoints.anyOf("\"")).minus(CodePoints.anyOf(String.valueOf(quote))),
                     quote + "\\bfnrt" + escapes,
                     quote + "\\\b\f\n\r\t" + escaped,
@@ -42,11 +42,15 @@ final class JsonGrammar {
         /// Without escapes.
         static Quote of(Expression mark) {
             return new Quote(
-                    Constraint.bytes(mark),
+                    mark,
                     CodePoints.ALL,
                     "",
                     "",
                     mark instanceof Expression.Literal(var text) ? Dfa.without(text) : null);
+        }
+
+        byte[] bytes() {
+            return Constraint.bytes(mark);
         }
     }
 
@@ -71,6 +75,7 @@ final class JsonGrammar {
             });
 
     final Grammar.Builder grammar;
+    private final Work work;
     private final int space;
     private final Map<Lengths, Integer> strings = new HashMap<>();
     private final Map<Escaped, Integer> escapes = new HashMap<>();
@@ -81,9 +86,12 @@ final class JsonGrammar {
     private final boolean hasPythonWords;
     private int scalar = -1;
     private int container = -1;
+    private int bareName = -1;
 
-    JsonGrammar(Grammar.Builder grammar, Notation notation) {
+    /// @param work what all of its constraint spends from
+    JsonGrammar(Grammar.Builder grammar, Notation notation, Work work) {
         this.grammar = grammar;
+        this.work = work;
         space = switch (notation) {
             case Notation.Plain(var spacing) when spacing == Spacing.LIMITED -> limitedSpace();
             case Notation.Python() -> limitedSpace();
@@ -147,7 +155,12 @@ final class JsonGrammar {
 
     /// Exactly this string, in quotes and escaped as JSON writers do it.
     void quoted(int from, String text, int to) {
-        string(from, Dfa.literals(new Work("$"), List.of(text)), to);
+        string(from, Dfa.literals(work, List.of(text)), to);
+    }
+
+    /// Whether a member can have this name.
+    boolean canWrite(String name) {
+        return !hasBareNames || BARE_NAMES.matches(name);
     }
 
     /// Exactly this name of a member.
@@ -156,7 +169,7 @@ final class JsonGrammar {
     void name(int from, String text, int to) {
         if (!hasBareNames) {
             quoted(from, text, to);
-        } else if (BARE_NAMES.matches(text)) {
+        } else if (canWrite(text)) {
             grammar.text(from, text, to);
         } else {
             throw new ConstraintException("the name \"" + text + "\"", "cannot be written in this model's format");
@@ -168,14 +181,25 @@ final class JsonGrammar {
     /// @param texts null for any name
     /// @param general as for [#string(int, Dfa, boolean, int)]
     void name(int from, @Nullable Dfa texts, boolean general, int to) {
-        if (hasBareNames) {
-            grammar.texts(
-                    from, texts == null ? BARE_NAMES : texts.combine(new Work("$"), Dfa.Operation.AND, BARE_NAMES), to);
-        } else if (texts == null) {
-            string(from, 0, Integer.MAX_VALUE, to);
+        if (texts == null) {
+            anyName(from, to);
+        } else if (hasBareNames) {
+            grammar.texts(from, texts.combine(work, Dfa.Operation.AND, BARE_NAMES), to);
         } else {
             string(from, texts, general, to);
         }
+    }
+
+    private void anyName(int from, int to) {
+        if (!hasBareNames) {
+            string(from, 0, Integer.MAX_VALUE, to);
+            return;
+        }
+        if (bareName < 0) {
+            bareName = grammar.node();
+            grammar.texts(bareName, BARE_NAMES, grammar.end());
+        }
+        grammar.call(from, bareName, to);
     }
 
     /// One of `null`, `true` and `false`.
@@ -201,7 +225,7 @@ final class JsonGrammar {
     /// @param general whether characters that need no escape may have one too, as `\\u` and digits
     void string(int from, Dfa texts, boolean general, int to) {
         for (var quote : quotes) {
-            var own = quote.texts == null ? texts : texts.combine(new Work("$"), Dfa.Operation.AND, quote.texts);
+            var own = quote.texts == null ? texts : texts.combine(work, Dfa.Operation.AND, quote.texts);
             string(quote, from, own, general, to);
         }
     }
@@ -209,7 +233,7 @@ final class JsonGrammar {
     private void string(Quote quote, int from, Dfa texts, boolean general, int to) {
         var nodes = new int[texts.states()];
         Arrays.setAll(nodes, _ -> grammar.node());
-        grammar.bytes(from, quote.mark, nodes[0]);
+        grammar.bytes(from, quote.bytes(), nodes[0]);
         for (var state = 0; state < nodes.length; state++) {
             var node = nodes[state];
             texts.targets(state).forEach((target, set) -> {
@@ -220,7 +244,7 @@ final class JsonGrammar {
                 }
             });
             if (texts.accepts(state)) {
-                grammar.bytes(node, quote.mark, to);
+                grammar.bytes(node, quote.bytes(), to);
             }
         }
     }
@@ -315,13 +339,8 @@ final class JsonGrammar {
                         if (quote.texts == null) {
                             string(quote, start, lengths, end);
                         } else {
-                            var texts = Dfa.length(new Work("$"), lengths.least, lengths.most);
-                            string(
-                                    quote,
-                                    start,
-                                    texts.combine(new Work("$"), Dfa.Operation.AND, quote.texts),
-                                    false,
-                                    end);
+                            var texts = Dfa.length(work, lengths.least, lengths.most);
+                            string(quote, start, texts.combine(work, Dfa.Operation.AND, quote.texts), false, end);
                         }
                     }
                     return start;
@@ -331,7 +350,7 @@ final class JsonGrammar {
 
     private void string(Quote quote, int from, Lengths lengths, int to) {
         var inside = grammar.node();
-        grammar.bytes(from, quote.mark, inside);
+        grammar.bytes(from, quote.bytes(), inside);
         var last = grammar.node();
         if (lengths.most == Integer.MAX_VALUE) {
             grammar.repeat(inside, character(quote), lengths.least, lengths.least, last);
@@ -339,7 +358,7 @@ final class JsonGrammar {
         } else {
             grammar.repeat(inside, character(quote), lengths.least, lengths.most, last);
         }
-        grammar.bytes(last, quote.mark, to);
+        grammar.bytes(last, quote.bytes(), to);
     }
 
     private int character(Quote quote) {
@@ -374,7 +393,7 @@ final class JsonGrammar {
 
     private void scalars(int from, int to) {
         string(from, 0, Integer.MAX_VALUE, to);
-        grammar.texts(from, Numbers.ALL.texts(new Work("$")), to);
+        grammar.texts(from, Numbers.ALL.texts(work), to);
         for (var word : new String[] {"true", "false", "null"}) {
             word(from, word, to);
         }

@@ -255,7 +255,8 @@ final class JsonSchema {
                 return;
             }
             var name = names.get(i);
-            if (shape.isNameAllowed(name)) {
+            // A property that may be left out is, if its name cannot be written.
+            if (shape.isNameAllowed(name) && (required.contains(name) || json.canWrite(name))) {
                 var colon = grammar.node();
                 json.name(before[i][count], name, colon);
                 value(json.mark(colon, ':'), shape.property(name), after[i + 1][next]);

@@ -20,6 +20,8 @@ import dev.llmworker.text.chat.ChatFormat;
 import dev.llmworker.text.chat.PromptEncoder;
 import dev.llmworker.text.chat.TemplateLimitException;
 import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.chat.ToolChoice;
+import dev.llmworker.text.chat.ToolUse;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -234,9 +236,12 @@ final class Admissions {
     private String culprit(GenerationRequest request) {
         var parts = request.parts();
         var tools = parts == null ? List.<Tool>of() : parts.tools().callable();
-        var faulty = Constraint.firstFaulty(tools.stream()
-                .<Expression>map(tool -> new Expression.Json(tool.parameters()))
-                .toList());
+        var format = model.prompts().format();
+        var faulty = constraints()
+                .firstFaulty(tools.stream()
+                        .map(tool -> new ToolUse(List.of(tool), ToolChoice.AUTO, false))
+                        .map(use -> format.calls(use).getFirst())
+                        .toList());
         if (faulty.isPresent()) {
             return "tools: the parameters of " + tools.get(faulty.getAsInt()).name();
         }
@@ -310,23 +315,37 @@ final class Admissions {
     /// The text of some tokens, with the names of control tokens.
     String text(List<Integer> tokens) {
         var tokenizer = model.tokenizer();
-        var bytes = new ByteArrayOutputStream();
+        var bytes = new ByteArrayOutputStream(Math.toIntExact(textBytes(tokens)));
         var dropsSpace = tokenizer.addsLeadingSpace();
-        for (var index = 0; index < tokens.size(); index++) {
-            int id = tokens.get(index);
-            if (id < 0 || id >= tokenizer.vocabularySize()) {
-                throw invalid(
-                        "invalid_request",
-                        "tokens[" + index + "] is " + id + "; this model's tokens are 0 to "
-                                + (tokenizer.vocabularySize() - 1));
-            }
+        for (var id : tokens) {
             var plain = tokenizer.bytes(id);
             var from = dropsSpace && plain.length > 0 && plain[0] == ' ' ? 1 : 0;
             dropsSpace = dropsSpace && plain.length == 0;
-            var shown = plain.length == 0 ? scorer.bytes(id) : plain;
+            var shown = shown(id);
             bytes.write(shown, from, shown.length - from);
         }
         return bytes.toString(StandardCharsets.UTF_8);
+    }
+
+    /// How many bytes the text of some tokens has, or one more.
+    long textBytes(List<Integer> tokens) {
+        var size = model.tokenizer().vocabularySize();
+        var bytes = 0L;
+        for (var index = 0; index < tokens.size(); index++) {
+            int id = tokens.get(index);
+            if (id < 0 || id >= size) {
+                throw invalid(
+                        "invalid_request",
+                        "tokens[" + index + "] is " + id + "; this model's tokens are 0 to " + (size - 1));
+            }
+            bytes += shown(id).length;
+        }
+        return bytes;
+    }
+
+    private byte[] shown(int id) {
+        var plain = model.tokenizer().bytes(id);
+        return plain.length == 0 ? scorer.bytes(id) : plain;
     }
 
     private static Detokenizer detokenizer(Prompt prompt, Tokenizer tokenizer) {

@@ -208,6 +208,11 @@ public final class InProcessGenerator implements Generator, ModelTokens {
     }
 
     @Override
+    public long textBytes(List<Integer> tokens) {
+        return ready().admissions.textBytes(tokens);
+    }
+
+    @Override
     public int contextLength() {
         return ready().model.decoder().description().contextLength();
     }

@@ -14,7 +14,6 @@ import dev.llmworker.sampling.Logprobs;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.text.Detokenizer;
-import dev.llmworker.text.chat.AnswerPart;
 import dev.llmworker.text.chat.PromptEncoder;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -318,18 +317,19 @@ final class Sequence implements Generation {
     }
 
     private GenerationEvent.Finished finished(FinishReason reason) {
-        var isOfCalls = answer != null && reason == FinishReason.STOP && answer.hasCalls();
-        // The last parts may complete a stop sequence.
-        var parts = answer == null ? List.<AnswerPart>of() : outlet.last(answer.end());
+        // The last parts may complete a stop sequence, though the limit was reached.
+        var parts = outlet.last(answer == null ? List.of() : answer.end());
+        var isStopped = reason == FinishReason.STOP || reason == FinishReason.LENGTH && outlet.found() != null;
+        var isOfCalls = answer != null && isStopped && answer.hasCalls();
         return new GenerationEvent.Finished(
-                isOfCalls ? FinishReason.TOOL_CALLS : reason,
+                isOfCalls ? FinishReason.TOOL_CALLS : isStopped ? FinishReason.STOP : reason,
                 promptLength,
                 generated,
                 fault,
                 fault != null,
                 answer == null ? 0 : answer.reasoningTokens(),
                 parts,
-                stopName == null ? outlet.found() : stopName);
+                !isStopped ? null : stopName == null ? outlet.found() : stopName);
     }
 
     /// Adds the last event. Called once, by the thread that took the sequence out of the queue or out of its
@@ -337,7 +337,6 @@ final class Sequence implements Generation {
     void finish(FinishReason reason) {
         // From the last to the first, each happens whatever the others throw.
         try (var _ = Lease.of(() -> events.add(finished(reason)));
-                var _ = Lease.of(outlet::flush);
                 var _ = Lease.of(formatMemory::end);
                 var _ = Lease.of(() -> listener.finished(this, reason))) {
             totalNanos = sinceSubmitted();

@@ -64,20 +64,26 @@ final class StopFilter {
     }
 
     /// No stop sequence can be completed any more: passes on the tokens held back, unchanged.
-    void flush() {
+    private void flush() {
         while (!held.isEmpty()) {
             release(Long.MAX_VALUE);
         }
     }
 
-    /// The last parts of an answer, after all tokens: up to a stop sequence.
+    /// The last parts of an answer, after all tokens: up to a stop sequence. Passes on the tokens held back, as far
+    /// as no stop sequence that these parts complete has begun in them.
     List<AnswerPart> last(List<AnswerPart> parts) {
         if (stops == null || isCalling) {
             return parts;
         }
-        var text = PartedAnswer.content(parts);
-        var before = released;
-        return stopped || stops.push(text, true) ? cut(parts, (int) Math.max(0, stops.safe() - before)) : parts;
+        if (!stopped && !stops.push(PartedAnswer.content(parts), true)) {
+            flush();
+            return parts;
+        }
+        while (!held.isEmpty()) {
+            release(stops.safe());
+        }
+        return cut(parts, (int) Math.max(0, stops.safe() - released));
     }
 
     /// The first `length` characters of the text in some parts, and what is before their end.

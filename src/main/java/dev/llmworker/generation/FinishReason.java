@@ -8,6 +8,8 @@ public enum FinishReason {
     STOP,
     /// The model ended its answer with calls of tools, if the request asks for [AnswerParts].
     TOOL_CALLS,
+    /// Another server withheld the rest of the answer.
+    CONTENT_FILTER,
     /// `max_tokens` were generated, or the context is full.
     LENGTH,
     /// The client disconnected or cancelled.

@@ -2,6 +2,7 @@ package dev.llmworker.generation;
 
 import dev.llmworker.sampling.ParameterException;
 import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.text.chat.Tool;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
@@ -46,7 +47,7 @@ public record GenerationRequest(
     public static final int MAX_STOPS = 8;
     public static final int MAX_STOP_TOKENS = 64;
     public static final int MAX_STOP_CHARACTERS = 256;
-    /// Nested empty lists are so much larger than their text.
+    /// Parsed JSON takes up to this many bytes for each character. The worst case is nested empty lists.
     private static final long PARSED_BYTES_PER_CHARACTER = 40;
 
     public GenerationRequest {
@@ -198,18 +199,22 @@ public record GenerationRequest(
     /// About how many bytes it takes to encode the prompt, beside its texts: the JSON of tools and of calls is parsed
     /// and changed for the template.
     public long encodingBytes() {
+        return encodingBytes(prompt, parts == null ? List.of() : parts.tools().offered());
+    }
+
+    /// As [#encodingBytes()], of a prompt alone.
+    ///
+    /// @param tools that a conversation offers the model
+    public static long encodingBytes(Prompt prompt, List<Tool> tools) {
         var calls = prompt instanceof Prompt.Chat chat
                 ? chat.messages().stream()
                         .flatMap(message -> message.toolCalls().stream())
                         .mapToLong(call -> call.arguments().length())
                         .sum()
                 : 0;
-        var tools = parts == null
-                ? 0
-                : parts.tools().offered().stream()
-                        .mapToLong(tool -> tool.parameters().length())
-                        .sum();
-        return PARSED_BYTES_PER_CHARACTER * (calls + tools);
+        var schemas =
+                tools.stream().mapToLong(tool -> tool.parameters().length()).sum();
+        return PARSED_BYTES_PER_CHARACTER * (calls + schemas);
     }
 
     /// The most tokens to generate, including the default; the context may hold fewer.

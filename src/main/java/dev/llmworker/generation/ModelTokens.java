@@ -30,6 +30,11 @@ public interface ModelTokens {
     /// @throws RefusedException if the model is not loaded, or does not have one of the tokens
     String decode(List<Integer> tokens);
 
+    /// How many bytes of UTF-8 [#decode] makes of some tokens, bytes that are no character counted as they are.
+    ///
+    /// @throws RefusedException as [#decode]
+    long textBytes(List<Integer> tokens);
+
     /// How many tokens a prompt and its answer may have together.
     ///
     /// @throws RefusedException if the model is not loaded

@@ -22,6 +22,7 @@ final class SafetensorsFiles {
             "added_tokens.json",
             "chat_template.jinja",
             "chat_template.json",
+            "additional_chat_templates/tool_use.jinja",
             // What only other servers read, such as one of ENGINE_COMMAND.
             "tokenizer.model",
             "vocab.json",

@@ -12,10 +12,14 @@ public sealed interface LayerState {
     /// Bytes that each position of a slot takes.
     ///
     /// @param numberBytes bytes of a number of keys and values
-    long perPosition(int numberBytes);
+    default long perPosition(int numberBytes) {
+        return 0;
+    }
 
     /// Bytes that a slot takes whatever its length, with the copies.
-    long fixed(int numberBytes);
+    default long fixed(int numberBytes) {
+        return 0;
+    }
 
     /// In one word.
     String kind();
@@ -27,11 +31,6 @@ public sealed interface LayerState {
         @Override
         public long perPosition(int numberBytes) {
             return 2L * width * numberBytes;
-        }
-
-        @Override
-        public long fixed(int numberBytes) {
-            return 0;
         }
 
         @Override
@@ -60,11 +59,6 @@ public sealed interface LayerState {
         }
 
         @Override
-        public long perPosition(int numberBytes) {
-            return 0;
-        }
-
-        @Override
         public long fixed(int numberBytes) {
             return 2L * width * numberBytes * length() * COPIES;
         }
@@ -77,11 +71,6 @@ public sealed interface LayerState {
 
     /// A state of a fixed size, in float32.
     record Recurrent(long numbers) implements LayerState {
-        @Override
-        public long perPosition(int numberBytes) {
-            return 0;
-        }
-
         @Override
         public long fixed(int numberBytes) {
             return COPIES * numbers * Float.BYTES;

@@ -3,8 +3,10 @@ package dev.llmworker.model;
 import dev.llmworker.model.Attention.HeadNorm;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -20,6 +22,8 @@ import java.util.stream.Stream;
 /// @param transposedExperts whether gates and values of all experts are column by column, and alternate
 /// @param alternatingExperts whether they are row by row, and alternate
 /// @param transposedDown whether the last matrices of all experts are column by column
+/// @param vectors those that a program takes as they are in the file, by the role that they have there, in the order
+///     in which it takes them
 /// @param unused tensors that the file may have, but the layer does without
 public record LayerTensors(
         String block,
@@ -30,6 +34,7 @@ public record LayerTensors(
         boolean alternatingExperts,
         boolean transposedDown,
         Map<String, long[]> shapes,
+        Map<String, List<String>> vectors,
         Set<String> unused) {
 
     /// Tensors of an expert that is stored on its own.
@@ -49,9 +54,6 @@ public record LayerTensors(
 
     public static final String GROUPED_SHARES = "ssm_ba.weight";
 
-    /// What the gate of a shared block is made with.
-    public static final String SHARED_GATE = "ffn_gate_inp_shexp.weight";
-
     private static final String FEED_FORWARD_NORM = "ffn_norm.weight";
     private static final String FEED_FORWARD_NORM_OF_GPT_OSS = "post_attention_norm.weight";
 
@@ -69,6 +71,7 @@ public record LayerTensors(
                 has.containsKey(block + "ffn_gate_up_exps_transposed.weight"),
                 has.containsKey(block + "ffn_gate_up_exps_alternating.weight"),
                 has.containsKey(block + "ffn_down_exps_transposed.weight"),
+                new LinkedHashMap<>(),
                 new LinkedHashMap<>(),
                 new HashSet<>());
         tensors.addNorms(
@@ -88,7 +91,7 @@ public record LayerTensors(
         }
         tensors.addLayerInput(config.layerInput(), config.hidden());
         if (layer.scaled()) {
-            tensors.add("layer_output_scale.weight", 1);
+            tensors.addVector("layer_scale", "layer_output_scale.weight", 1);
         }
         return tensors;
     }
@@ -133,12 +136,13 @@ public record LayerTensors(
 
     private void addNorms(Layer.Norms norms, int hidden, boolean ofGptOss) {
         if (norms.before()) {
-            add("attn_norm.weight", hidden);
-            add(ofGptOss && !norms.after() ? FEED_FORWARD_NORM_OF_GPT_OSS : FEED_FORWARD_NORM, hidden);
+            addVector("attention_norm", "attn_norm.weight", hidden);
+            var isOther = ofGptOss && !norms.after();
+            addVector("feed_forward_norm", isOther ? FEED_FORWARD_NORM_OF_GPT_OSS : FEED_FORWARD_NORM, hidden);
         }
         if (norms.after()) {
-            add("post_attention_norm.weight", hidden);
-            add("post_ffw_norm.weight", hidden);
+            addVector("attention_post_norm", "post_attention_norm.weight", hidden);
+            addVector("feed_forward_post_norm", "post_ffw_norm.weight", hidden);
         }
     }
 
@@ -149,11 +153,6 @@ public record LayerTensors(
     /// Whether the joined matrix has all that belongs to a key head together.
     public boolean groupsAttention() {
         return joinedAttention.equals(GROUPED);
-    }
-
-    /// The norm before the feed-forward block.
-    public String feedForwardNorm() {
-        return shapes.containsKey(block + FEED_FORWARD_NORM) ? FEED_FORWARD_NORM : FEED_FORWARD_NORM_OF_GPT_OSS;
     }
 
     /// Whether one matrix has the queries, keys, values and gates of each key head of a [DeltaNet] together.
@@ -213,11 +212,11 @@ public record LayerTensors(
             addIf(attention.hasKeys(), "attn_k_norm.weight", each ? attention.headDim() : keys);
         }
         if (attention.sinks()) {
-            add("attn_sinks.weight", attention.heads());
+            addVector("sinks", "attn_sinks.weight", attention.heads());
         }
         add("attn_output.weight", queries, hidden);
         if (attention.outputBiased()) {
-            add("attn_output.bias", hidden);
+            addVector("attention_output_bias", "attn_output.bias", hidden);
         }
     }
 
@@ -238,9 +237,9 @@ public record LayerTensors(
         }
         add("ffn_down.weight", width, hidden);
         if (block.biased()) {
-            add("ffn_gate.bias", width);
-            add("ffn_up.bias", width);
-            add("ffn_down.bias", hidden);
+            addVector("gate_up_bias", "ffn_gate.bias", width);
+            addVector("gate_up_bias", "ffn_up.bias", width);
+            addVector("down_bias", "ffn_down.bias", hidden);
         }
     }
 
@@ -248,7 +247,7 @@ public record LayerTensors(
         long width = block.width(), count = experts.count();
         add("ffn_gate_inp.weight", hidden, count);
         if (experts.routerBiased()) {
-            add("ffn_gate_inp.bias", count);
+            addVector("router_bias", "ffn_gate_inp.bias", count);
         }
         if (separateExperts) {
             for (var expert = 0; expert < count; expert++) {
@@ -308,16 +307,16 @@ public record LayerTensors(
             add(ofShared(experts, "ffn_down"), experts.sharedWidth(), hidden);
         }
         if (experts.sharedWidth() > 0 && !experts.apart()) {
-            add(SHARED_GATE, hidden);
+            addVector("shared_gate", "ffn_gate_inp_shexp.weight", hidden);
         }
         if (experts.scaled()) {
-            add("ffn_down_exps.scale", experts.count());
+            addVector("expert_scales", "ffn_down_exps.scale", experts.count());
         }
         if (experts.apart()) {
-            add("ffn_gate_inp.scale", hidden);
-            add("pre_ffw_norm_2.weight", hidden);
-            add("post_ffw_norm_1.weight", hidden);
-            add("post_ffw_norm_2.weight", hidden);
+            addVector("router_norm", "ffn_gate_inp.scale", hidden);
+            addVector("experts_norm", "pre_ffw_norm_2.weight", hidden);
+            addVector("shared_post_norm", "post_ffw_norm_1.weight", hidden);
+            addVector("experts_post_norm", "post_ffw_norm_2.weight", hidden);
         }
     }
 
@@ -325,7 +324,7 @@ public record LayerTensors(
         if (width > 0) {
             add("inp_gate.weight", hidden, width);
             add("proj.weight", width, hidden);
-            add("post_norm.weight", hidden);
+            addVector("input_post_norm", "post_norm.weight", hidden);
         }
     }
 
@@ -336,6 +335,11 @@ public record LayerTensors(
         } else {
             unused.add(block + part);
         }
+    }
+
+    private void addVector(String role, String part, long size) {
+        add(part, size);
+        vectors.computeIfAbsent(role, _ -> new ArrayList<>()).add(part);
     }
 
     private void add(String part, long... shape) {

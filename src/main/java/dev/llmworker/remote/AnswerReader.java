@@ -116,6 +116,7 @@ abstract class AnswerReader<E> {
     private void finished(String why) {
         switch (why) {
             case "length" -> reason = reason == FinishReason.ERROR ? reason : FinishReason.LENGTH;
+            case "content_filter" -> reason = reason == FinishReason.STOP ? FinishReason.CONTENT_FILTER : reason;
             case "abort", "error" -> {
                 reason = FinishReason.ERROR;
                 failure = "the engine's server aborted the answer";
@@ -151,8 +152,16 @@ abstract class AnswerReader<E> {
     }
 
     /// What the end adds to the answer.
-    List<AnswerPart> lastParts() {
+    ///
+    /// @param why the answer ended
+    List<AnswerPart> lastParts(FinishReason why) {
         return List.of();
+    }
+
+    /// Which stop sequence of the request ended the answer; null if none did, or if the server does not say.
+    @Nullable
+    String stopSequence() {
+        return null;
     }
 
     /// What is wrong with the answer, for the client; null if nothing is.
@@ -169,7 +178,14 @@ abstract class AnswerReader<E> {
     /// The last event of an answer, which ended for this reason.
     final GenerationEvent.Finished ended(FinishReason why, @Nullable String message) {
         return new GenerationEvent.Finished(
-                why, promptTokens, completionTokens(), message, false, reasoningTokens, lastParts());
+                why,
+                promptTokens,
+                completionTokens(),
+                message,
+                false,
+                reasoningTokens,
+                lastParts(why),
+                why == FinishReason.STOP ? stopSequence() : null);
     }
 
     private int completionTokens() {

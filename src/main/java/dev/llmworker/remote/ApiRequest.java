@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.util.RawValue;
-import dev.llmworker.generation.AnswerFormat;
+import dev.llmworker.generation.AnswerParts;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.Prompt;
@@ -19,8 +19,8 @@ import dev.llmworker.text.chat.ToolChoice;
 import dev.llmworker.text.chat.ToolUse;
 import io.vertx.core.buffer.Buffer;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.OptionalInt;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -29,15 +29,16 @@ import org.jspecify.annotations.Nullable;
 /// @param path relative to the API's path
 /// @param body without `model`, and without what [Dialect] says
 /// @param format what the answer must look like; null if it may be any text, or if the body says so
-/// @param maxReasoningTokens empty if there is no limit, or if the body has it
+/// @param parts has the limit of reasoning; null if there is none, or if the body has it
 record ApiRequest(
         String path,
         Map<String, Object> body,
         String requestId,
-        @Nullable AnswerFormat format,
-        OptionalInt maxReasoningTokens) {
+        @Nullable RemoteFormat format,
+        @Nullable AnswerParts parts) {
     private static final String CHAT = "/chat/completions";
     private static final String TEXT = "/completions";
+    private static final String VARIABLES = "chat_template_kwargs";
     private static final String EFFORT = "reasoning_effort";
     private static final String FUNCTION = "function";
     /// What a client asks of the server's scheduler and cache, not of the model. The worker decides who goes first, and
@@ -62,7 +63,7 @@ record ApiRequest(
                 body,
                 request.requestId(),
                 null,
-                OptionalInt.empty());
+                null);
     }
 
     static ApiRequest of(GenerationRequest request) {
@@ -110,8 +111,8 @@ record ApiRequest(
                 path,
                 body,
                 request.requestId(),
-                request.format(),
-                parts == null ? OptionalInt.empty() : parts.maxReasoningTokens());
+                request.format() == null ? null : new RemoteFormat(request.format()),
+                parts);
     }
 
     private static void tools(ToolUse use, Map<String, Object> body) {
@@ -201,7 +202,7 @@ record ApiRequest(
             body.put(EFFORT, effort);
         }
         if (!others.isEmpty()) {
-            body.put("chat_template_kwargs", others);
+            body.put(VARIABLES, others);
         }
     }
 
@@ -244,6 +245,29 @@ record ApiRequest(
         body.put("stream_options", options);
     }
 
+    private static void leaveOut(Set<String> names, Map<String, Object> body) {
+        if (body.get(VARIABLES) instanceof Map<?, ?> variables) {
+            var written = new LinkedHashMap<>(variables);
+            written.keySet().removeAll(names);
+            body.put(VARIABLES, written);
+            body.values().removeIf(value -> value == written && written.isEmpty());
+        }
+    }
+
+    /// Does what takes long before a request goes to a server, on the thread of the caller.
+    ///
+    /// @param servers that may get it
+    void prepare(List<RemoteServer> servers) {
+        if (format != null && servers.stream().anyMatch(server -> server.dialect() == Dialect.LLAMA_CPP)) {
+            format.prepare();
+        }
+    }
+
+    /// About how many bytes it holds until the answer has ended, beside those of the client's request.
+    long heldBytes() {
+        return format == null ? 0 : format.heldBytes();
+    }
+
     /// The request as JSON, in the server's own words.
     ///
     /// @param model the server's name of it
@@ -254,8 +278,12 @@ record ApiRequest(
         if (format != null) {
             dialect.ask(format, path.equals(CHAT), named);
         }
-        if (maxReasoningTokens.isPresent()) {
-            dialect.ask(maxReasoningTokens.getAsInt(), named);
+        if (parts != null) {
+            var isRequired = !parts.isBudgetSoft();
+            parts.maxReasoningTokens().ifPresent(most -> dialect.ask(most, isRequired, named));
+            if (!dialect.hasTemplate()) {
+                leaveOut(parts.impliedVariables(), named);
+            }
         }
         try {
             return Buffer.buffer(JSON.writeValueAsBytes(named));

@@ -1,8 +1,6 @@
 package dev.llmworker.remote;
 
 import com.fasterxml.jackson.databind.util.RawValue;
-import dev.llmworker.constraint.ConstraintException;
-import dev.llmworker.constraint.Gbnf;
 import dev.llmworker.generation.AnswerFormat;
 import dev.llmworker.generation.RefusedException;
 import java.util.Arrays;
@@ -45,7 +43,8 @@ enum Dialect {
     ///
     /// @param isChat whether the request is a conversation
     /// @throws RefusedException if the server cannot be asked for it
-    void ask(AnswerFormat format, boolean isChat, Map<String, Object> body) {
+    void ask(RemoteFormat asked, boolean isChat, Map<String, Object> body) {
+        var format = asked.format();
         if (isChat && format instanceof AnswerFormat.Json json) {
             // All servers have this.
             body.put("response_format", responseFormat(json));
@@ -68,8 +67,7 @@ enum Dialect {
             case LLAMA_CPP -> {
                 switch (format) {
                     case AnswerFormat.Json(var _, var schema) -> body.put("json_schema", new RawValue(schema));
-                    case AnswerFormat.Pattern pattern -> body.put("grammar", grammar(pattern));
-                    case AnswerFormat.Choice(var _, var options) -> body.put("grammar", Gbnf.ofTexts(options));
+                    case AnswerFormat.Pattern _, AnswerFormat.Choice _ -> body.put("grammar", asked.grammar());
                 }
             }
             case OPENAI ->
@@ -81,12 +79,20 @@ enum Dialect {
 
     /// Adds the most tokens of reasoning to a request.
     ///
+    /// @param isRequired whether a server that cannot be asked for it must not answer
     /// @throws RefusedException if the server cannot be asked for it
-    void ask(int maxReasoningTokens, Map<String, Object> body) {
-        if (this != WORKER) {
+    void ask(int maxReasoningTokens, boolean isRequired, Map<String, Object> body) {
+        if (this == WORKER) {
+            body.put("max_reasoning_tokens", maxReasoningTokens);
+        } else if (isRequired) {
             throw refused("max_reasoning_tokens", "only " + WORKER.server + " can be asked for it");
         }
-        body.put("max_reasoning_tokens", maxReasoningTokens);
+    }
+
+    /// Whether the server's requests may have variables for its chat template that the client did not write. OpenAI
+    /// refuses fields that it does not know.
+    boolean hasTemplate() {
+        return this != OPENAI;
     }
 
     private static String known() {
@@ -100,7 +106,7 @@ enum Dialect {
         return new RefusedException(
                 RefusedException.Reason.INVALID,
                 "invalid_request",
-                field + " is not supported by the engine's server, as far as its list of models says: " + why);
+                field + " is not supported by the engine's server, as far as the worker knows it: " + why);
     }
 
     private static Map<String, Object> responseFormat(AnswerFormat.Json json) {
@@ -110,7 +116,8 @@ enum Dialect {
                         "type",
                         "json_schema",
                         "json_schema",
-                        Map.of("name", "answer", "schema", new RawValue(json.schema())));
+                        // OpenAI enforces a schema only if it is strict.
+                        Map.of("name", "answer", "strict", true, "schema", new RawValue(json.schema())));
     }
 
     private static Map<String, Object> structured(AnswerFormat format) {
@@ -125,14 +132,5 @@ enum Dialect {
         return choice.options().stream()
                 .map(option -> SPECIAL.matcher(option).replaceAll("\\\\$0"))
                 .collect(Collectors.joining("|", "(", ")"));
-    }
-
-    private static String grammar(AnswerFormat.Pattern pattern) {
-        try {
-            return Gbnf.ofRegex(pattern.regex());
-        } catch (ConstraintException e) {
-            throw new RefusedException(
-                    RefusedException.Reason.INVALID, "invalid_request", pattern.field() + ": " + e.getMessage());
-        }
     }
 }

@@ -286,6 +286,7 @@ class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
 
     @Override
     public void countIn(HeldMemory memory) {
+        memory.take(question.heldBytes());
         events.countIn(memory);
     }
 

@@ -1,7 +1,6 @@
 package dev.llmworker.remote;
 
 import dev.llmworker.generation.Answer;
-import dev.llmworker.generation.AnswerParts;
 import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
@@ -29,7 +28,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /// Generates with servers that speak OpenAI's API.
 ///
@@ -68,7 +66,7 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
                 .mapToObj(_ -> new Lane(((VertxInternal) vertx).createEventLoopContext(), client(vertx, options, each)))
                 .toList();
         checkClient = client(vertx, options, CHECK_CONNECTIONS);
-        servers = new RemoteServers(List.of(), options.connections());
+        servers = new RemoteServers(options.connections());
     }
 
     /// Starts to probe the servers. Requests are refused until one is ready.
@@ -130,7 +128,10 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
     @Override
     public Generation submit(GenerationRequest request) {
         var question = ApiRequest.of(request);
-        return begin(() -> new RemoteGeneration(question, request.parts()));
+        return begin(() -> {
+            question.prepare(servers.all());
+            return new RemoteGeneration(question, request);
+        });
     }
 
     @Override
@@ -149,14 +150,14 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
 
     /// A server's answer as tokens.
     private final class RemoteGeneration extends RemoteAnswer<GenerationEvent> implements Generation {
-        RemoteGeneration(ApiRequest question, @Nullable AnswerParts parts) {
+        RemoteGeneration(ApiRequest question, GenerationRequest request) {
             super(
                     servers,
                     nextLane(),
                     question,
                     options.apiKey(),
                     finished -> finished,
-                    () -> new TokenReader(parts),
+                    () -> new TokenReader(request.parts(), request.stop()),
                     running::remove);
         }
     }

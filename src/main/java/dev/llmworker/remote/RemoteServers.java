@@ -18,15 +18,13 @@ final class RemoteServers {
     private static final int GONE_RETRY_SECONDS = 5;
 
     private final int connections;
-    private volatile List<RemoteServer> servers;
+    private volatile List<RemoteServer> servers = List.of();
     private volatile Readiness otherwise = new Readiness.Loading();
     private @Nullable String lastModel;
     private int turn;
 
-    /// @param servers may change later
     /// @param connections the most concurrent generations at one server
-    RemoteServers(List<RemoteServer> servers, int connections) {
-        this.servers = List.copyOf(servers);
+    RemoteServers(int connections) {
         this.connections = connections;
     }
 
@@ -121,14 +119,21 @@ final class RemoteServers {
         return all;
     }
 
-    /// The model's name from the first server that knows it. A server that was removed has known it too.
+    /// The model's name from the first server that knows it. A server that was removed has known it too. If it is the
+    /// path of a file, as llama.cpp's server names its model, clients see only the file's name.
     synchronized Optional<String> modelId() {
         return servers.stream()
                 .map(RemoteServer::model)
                 .filter(Objects::nonNull)
                 .map(Objects::requireNonNull)
                 .findFirst()
-                .or(() -> Optional.ofNullable(lastModel));
+                .or(() -> Optional.ofNullable(lastModel))
+                .map(RemoteServers::withoutFolders);
+    }
+
+    private static String withoutFolders(String model) {
+        var name = model.replaceAll("/+$", "");
+        return model.startsWith("/") && !name.isEmpty() ? name.substring(name.lastIndexOf('/') + 1) : model;
     }
 
     List<RemoteServer> all() {

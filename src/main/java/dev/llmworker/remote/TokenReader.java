@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// Converts the text of the first choice to tokens. A piece of text counts as one token, because servers do not
@@ -20,17 +21,27 @@ import org.jspecify.annotations.Nullable;
 final class TokenReader extends AnswerReader<GenerationEvent> {
     /// Servers have one of these.
     private static final List<String> REASONING = List.of("reasoning_content", "reasoning");
+    /// What vLLM and SGLang call the stop sequence that ended the answer.
+    private static final List<String> STOPS = List.of("stop_reason", "matched_stop");
 
     private final WholeCharacters characters = new WholeCharacters();
     private final WholeCharacters thoughts = new WholeCharacters();
     private final @Nullable AnswerParts parts;
     private final CallReader calls;
+    private final List<String> stops;
+    /// What follows a call that is not complete yet. It is passed on after the call.
+    private final List<AnswerPart> late = new ArrayList<>(0);
+
+    private int lateCharacters;
+    private @Nullable String stop;
     private int index;
 
     /// @param parts null if the request asks for none
-    TokenReader(@Nullable AnswerParts parts) {
+    /// @param stops the stop sequences of the request
+    TokenReader(@Nullable AnswerParts parts, List<String> stops) {
         super(1);
         this.parts = parts;
+        this.stops = stops;
         calls = new CallReader(parts != null && !parts.tools().parallel() ? 1 : CallReader.MAX_CALLS);
     }
 
@@ -42,17 +53,57 @@ final class TokenReader extends AnswerReader<GenerationEvent> {
                 var message = choice.has("delta") ? choice.path("delta") : choice.path("message");
                 var text = choice.has("text") ? choice.path("text") : message.path("content");
                 if (parts != null) {
-                    emit(reasoning(message), events);
+                    for (var thought : reasoning(message)) {
+                        pass(thought, events);
+                    }
                 }
-                emit(
-                        text.isTextual() ? characters.push(text.textValue()) : "",
-                        scores(choice.path("logprobs")),
-                        events);
+                var content = text.isTextual() ? characters.push(text.textValue()) : "";
+                var scores = scores(choice.path("logprobs"));
+                if (scores.isEmpty() && !content.isEmpty() && calls.isWithin()) {
+                    hold(new AnswerPart.Content(content));
+                } else {
+                    emit(content, scores, events);
+                }
                 if (parts != null && !parts.tools().offered().isEmpty()) {
                     emit(calls.read(message), events);
+                    if (!calls.isWithin()) {
+                        emit(takeLate(), events);
+                    }
+                }
+                for (var name : STOPS) {
+                    // The id of a stop token is a number.
+                    var given = choice.path(name).textValue();
+                    if (given != null && stops.contains(given)) {
+                        stop = given;
+                    }
                 }
             }
         }
+    }
+
+    private void pass(AnswerPart part, Consumer<GenerationEvent> events) throws IOException {
+        if (calls.isWithin()) {
+            hold(part);
+        } else {
+            emit(List.of(part), events);
+        }
+    }
+
+    /// @throws IOException if too much is held back
+    private void hold(AnswerPart part) throws IOException {
+        late.add(part);
+        lateCharacters += part.characters();
+        if (lateCharacters > CallReader.MAX_HELD) {
+            throw new IOException(
+                    "more than " + CallReader.MAX_HELD + " characters follow a call of a tool that is not complete");
+        }
+    }
+
+    private List<AnswerPart> takeLate() {
+        var taken = List.copyOf(late);
+        late.clear();
+        lateCharacters = 0;
+        return taken;
     }
 
     private List<AnswerPart> reasoning(JsonNode message) {
@@ -67,7 +118,11 @@ final class TokenReader extends AnswerReader<GenerationEvent> {
 
     private void emit(List<AnswerPart> parts, Consumer<GenerationEvent> events) {
         if (!parts.isEmpty()) {
-            events.accept(new GenerationEvent.Token(index++, "", List.of(), parts));
+            var text = parts.stream()
+                    .filter(AnswerPart.Content.class::isInstance)
+                    .map(part -> ((AnswerPart.Content) part).text())
+                    .collect(Collectors.joining());
+            events.accept(new GenerationEvent.Token(index++, text, List.of(), parts));
         }
     }
 
@@ -86,8 +141,16 @@ final class TokenReader extends AnswerReader<GenerationEvent> {
     }
 
     @Override
-    List<AnswerPart> lastParts() {
-        return calls.end();
+    List<AnswerPart> lastParts(FinishReason why) {
+        var all = new ArrayList<>(calls.end(why == FinishReason.STOP || why == FinishReason.TOOL_CALLS));
+        all.addAll(takeLate());
+        return all;
+    }
+
+    @Override
+    @Nullable
+    String stopSequence() {
+        return stop;
     }
 
     private void emit(String text, List<List<ScoredToken>> scores, Consumer<GenerationEvent> events) {

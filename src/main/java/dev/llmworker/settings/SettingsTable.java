@@ -130,7 +130,7 @@ public final class SettingsTable {
                     "nemotron",
                     "qwen3-coder",
                     "seed"),
-            "how the model writes calls of tools, see docs/agents.md; auto: as its chat template does");
+            "how the model writes tool calls, see docs/agents.md; auto: as its chat template does");
 
     public static final Setting<PrefixSharing> PREFIX_SHARING = Setting.choice(
             "PREFIX_SHARING",
@@ -143,7 +143,9 @@ public final class SettingsTable {
     public static final Setting<String> ENGINE_BASE_URL = Setting.text(
             "ENGINE_BASE_URL", "", "servers of ENGINE=openai: http://host:8000/v1, or several separated by commas");
     public static final Setting<String> ENGINE_COMMAND = Setting.text(
-            "ENGINE_COMMAND", "", "instead: command of a server to start, as in vllm serve {model} --port {port}");
+            "ENGINE_COMMAND",
+            "",
+            "command to start a server instead of ENGINE_BASE_URL: vllm serve {model} --port {port}");
     public static final Setting<Duration> ENGINE_START_TIMEOUT = Setting.time(
             "ENGINE_START_TIMEOUT",
             "30m",

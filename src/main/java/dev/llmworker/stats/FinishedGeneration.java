@@ -3,7 +3,8 @@ package dev.llmworker.stats;
 /// The figures of a generation that has ended. Times are from its submission.
 ///
 /// @param operation OpenTelemetry's name for it: `chat` or `text_completion`
-/// @param reason why it ended: `stop`, `tool_calls`, `length`, `cancelled`, `timeout`, `error`
+/// @param reason why it ended: `stop`, `tool_calls`, `content_filter`, `length`, `cancelled`, `timeout`,
+///     `error`
 /// @param promptTokens 0 for one more answer to a prompt that counts with another answer
 /// @param cachedTokens prompt tokens that came from the prefix cache
 /// @param wastedTokens generated tokens that no client was there to read

@@ -20,7 +20,7 @@ public final class WorkerStats {
     private final LongAdder webSocketsOpened = new LongAdder();
     private final Map<String, LongAdder> refused = counters("invalid", "too_large", "loading", "overloaded", "failed");
     private final Map<String, LongAdder> finished =
-            counters("stop", "tool_calls", "length", "cancelled", "timeout", "error");
+            counters("stop", "tool_calls", "content_filter", "length", "cancelled", "timeout", "error");
     private final GenerationStats generations = new GenerationStats();
     private final EngineStats engine = new EngineStats();
 

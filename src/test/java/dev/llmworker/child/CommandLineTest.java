@@ -64,6 +64,15 @@ class CommandLineTest {
     }
 
     @Test
+    void doubleBracesStayAsTheyAre() {
+        var command = CommandLine.parse("x --chat-template '{{messages}}{{port}}' '{\"p\":{\"q\":{port}}}'");
+        assertEquals(Set.of(Placeholder.PORT), command.placeholders());
+        assertEquals(
+                List.of("x", "--chat-template", "{{messages}}{{port}}", "{\"p\":{\"q\":80}}"),
+                command.filled(Map.of(Placeholder.PORT, "80")));
+    }
+
+    @Test
     void placeholdersAreFilledAfterTheSplit() {
         var command = CommandLine.parse("x --model '{model_path}' --url=http://h:{port}/{port} {context}{model}");
         assertEquals(Set.of(Placeholder.values()), command.placeholders());

@@ -256,6 +256,7 @@ class ConstraintTest {
         try {
             var constraints = new Constraints(TRIE, Long.MAX_VALUE);
             assertThrows(CancellationException.class, () -> constraints.get(Expression.literal("a")));
+            assertThrows(CancellationException.class, () -> constraints.firstFaulty(List.of()));
             assertTrue(Thread.currentThread().isInterrupted());
         } finally {
             Thread.interrupted();
@@ -378,13 +379,13 @@ class ConstraintTest {
     void theFirstFaultyOfManyIsLookedForWithinTheStepsOfOne() {
         var faulty = new Json("{\"not\":{}}");
         var cheap = new Json(SCHEMA);
-        assertEquals(OptionalInt.of(2), Constraint.firstFaulty(List.of(cheap, cheap, faulty, cheap)));
-        assertEquals(OptionalInt.empty(), Constraint.firstFaulty(List.of(cheap, cheap)));
+        assertEquals(OptionalInt.of(2), ExpressionCompiler.firstFaulty(List.of(cheap, cheap, faulty, cheap)));
+        assertEquals(OptionalInt.empty(), ExpressionCompiler.firstFaulty(List.of(cheap, cheap)));
         var many = new ArrayList<Expression>();
         for (var i = 0; i < 400; i++) {
             many.add(new Pattern("(a|b)*a(a|b){9}"));
         }
         many.add(faulty);
-        assertEquals(OptionalInt.empty(), Constraint.firstFaulty(many));
+        assertEquals(OptionalInt.empty(), ExpressionCompiler.firstFaulty(many));
     }
 }

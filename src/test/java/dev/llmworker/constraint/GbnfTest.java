@@ -38,4 +38,15 @@ class GbnfTest {
     void textsAreQuotedWhateverTheyHave() {
         assertEquals("root ::= \"\\U00000022\\U0000005C\" | \"\"", Gbnf.ofTexts(List.of("\"\\", "")));
     }
+
+    @Test
+    void aGrammarHasALimit() {
+        var classes = "\\p{L}".repeat(3_000);
+        var message = assertThrows(ConstraintException.class, () -> Gbnf.ofRegex(classes))
+                .getMessage();
+        assertTrue(message.contains("more than " + Gbnf.MAX_CHARACTERS + " characters"), message);
+        var texts = List.of("a".repeat(Gbnf.MAX_CHARACTERS / 10));
+        assertThrows(ConstraintException.class, () -> Gbnf.ofTexts(texts));
+        assertTrue(Gbnf.ofRegex("\\p{L}{3}").length() < Gbnf.MAX_CHARACTERS);
+    }
 }

@@ -20,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Random;
 import java.util.concurrent.CancellationException;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -92,7 +93,9 @@ class JsonSchemaTest {
                 "false | {a: <q>x<q>}",
                 "false | {b:None}",
                 "false | {z:{k:1,}}",
-                "false | {z:{k l:1}}",
+                "true  | {z:{k  l (m):1,[n]:{):2}}}",
+                "false | {z:{k :1}}",
+                "false | {z:{k}:1}}",
             })
     void bareNamesHaveNoQuotesAndStringsHaveTheirOwn(boolean isAllowed, String text) {
         assertEquals(isAllowed, accepts(new Expression.Notation.Bare(Expression.literal("<q>")), text));
@@ -118,10 +121,35 @@ class JsonSchemaTest {
 
     @Test
     void aNameThatANotationCannotWriteIsRejected() {
-        var schema = "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"object\",\"properties\":{\"b c\":{}}}}}";
+        var schema = "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"object\",\"properties\":{\"b:c\":{}},"
+                + "\"required\":[\"b:c\"]}}}";
         var bare = new Expression.Notation.Bare(Expression.literal("<q>"));
         var json = new Json(schema, bare, Expression.WHOLE);
         assertThrows(ConstraintException.class, () -> new Constraint(json, TRIE));
+    }
+
+    @Test
+    void aPropertyThatANotationCannotWriteIsLeftOutIfItMayBe() {
+        var schema =
+                "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"},\"b:c\":{},\"d e\":{\"type\":\"null\"}},"
+                        + "\"additionalProperties\":false}";
+        var bare = new Expression.Notation.Bare(Expression.literal("<q>"));
+        var constraint = new Constraint(new Json(schema, bare, Expression.WHOLE), TRIE);
+        assertTrue(TestVocabulary.accepts(constraint, "{a:1,d e:null}"));
+        assertTrue(TestVocabulary.accepts(constraint, "{}"));
+        assertFalse(TestVocabulary.accepts(constraint, "{b:c:1}"));
+    }
+
+    /// As many tools have, with objects that are open and have a least number of properties.
+    @Test
+    void manyObjectsWithNamesWithoutQuotesAreWithinTheLimits() {
+        var objects = IntStream.range(0, 200)
+                .mapToObj(i -> "\"p" + i + "\":{\"type\":\"object\",\"properties\":{\"a\":{}},\"minProperties\":3}")
+                .collect(Collectors.joining(",", "{\"type\":\"object\",\"properties\":{", "}}"));
+        var bare = new Expression.Notation.Bare(Expression.literal("<q>"));
+        var constraint = new Constraint(new Json(objects, bare, Expression.WHOLE), TRIE);
+        assertTrue(TestVocabulary.accepts(constraint, "{p199:{a:1,b:2,[c]:3}}"));
+        assertFalse(TestVocabulary.accepts(constraint, "{p199:{a:1,b:2}}"));
     }
 
     @Seeded

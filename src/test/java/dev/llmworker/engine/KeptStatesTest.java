@@ -42,13 +42,13 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /// The engine with models whose layers do not keep all positions. Whatever runs beside a request, however its prompt is
 /// cut, and wherever it goes on from, its text is the one that the decoder gives alone.
-@Timeout(60)
+@Timeout(300)
 class KeptStatesTest {
     /// Rings of 256 positions are three times shorter.
     private static final int CONTEXT = 1000;
 
     private static final int SLOTS = 4;
-    private static final int ANSWER = 16;
+    private static final int ANSWER = 12;
     private static final String TURN_END = ".";
     private static final SamplingParameters GREEDY = SamplingParameters.greedy();
     private static final Letters LETTERS = new Letters();
@@ -126,7 +126,7 @@ class KeptStatesTest {
             alone = decoder(file, 1);
             engine = InProcessGenerator.start(
                     () -> new LanguageModel(decoder(file, SLOTS), LETTERS, new PromptEncoder(LETTERS, null)),
-                    new InProcessGenerator.Limits(null, Duration.ofMinutes(1)),
+                    new InProcessGenerator.Limits(null, Duration.ofMinutes(5)),
                     System::nanoTime,
                     new EngineStats(),
                     _ -> {});
@@ -221,7 +221,7 @@ class KeptStatesTest {
             var scored = new SamplingParameters(1, 0, 1, 0, 5, LogitAdjustment.NONE, OptionalInt.of(0));
             var all = List.of(
                     new Asked(text(3), GREEDY),
-                    new Asked(text(700), GREEDY),
+                    new Asked(text(560), GREEDY),
                     new Asked(turn(40) + text(9), sampled()),
                     new Asked(turn(131) + turn(202) + text(1), sampled()),
                     new Asked(text(300), scored),

@@ -33,7 +33,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -112,6 +115,40 @@ class LongPromptsTest {
             generation.awaitAccepted();
             assertEquals(new Finished(FinishReason.CANCELLED, 0, 0), onlyEvent(generation));
         }
+    }
+
+    /// A prompt that is only counted waits with those that are answered.
+    @Test
+    void aPromptThatIsOnlyEncodedKeepsToTheLimitAndMakesRoomWhenItIsCancelled() throws Exception {
+        var waiting = new ArrayList<Future<?>>();
+        var interrupted = new Semaphore(0);
+        try (var prompts = new LongPrompts(1)) {
+            var running = prompts.submit(() -> {
+                begun.release();
+                try {
+                    return goOn.tryAcquire(1, TimeUnit.MINUTES);
+                } catch (InterruptedException e) {
+                    interrupted.release();
+                    throw e;
+                }
+            });
+            begun.acquire();
+            for (var i = 0; i < LongPrompts.MAX_WAITING; i++) {
+                waiting.add(prompts.submit(() -> 7));
+            }
+            var refused = assertThrows(RefusedException.class, () -> prompts.submit(() -> 7));
+            assertEquals("queue_full", refused.code());
+            assertTrue(waiting.removeLast().cancel(true));
+            waiting.add(prompts.submit(() -> 7));
+            running.cancel(true);
+            interrupted.acquire();
+            assertEquals(7, waiting.getFirst().get());
+            assertEquals(7, waiting.getLast().get());
+            waiting.add(prompts.submit(() -> goOn.tryAcquire(1, TimeUnit.MINUTES)));
+            waiting.add(prompts.submit(() -> 7));
+        }
+        // Nobody waits for ever where the engine is closed.
+        assertThrows(CancellationException.class, () -> waiting.getLast().get());
     }
 
     @Test

@@ -35,4 +35,26 @@ class StopFilterTest {
         assertEquals(tokens, seen);
         assertEquals(List.of(), filter.last(List.of()));
     }
+
+    @Test
+    void aStopSequenceThatTheLastPartsCompleteIsNotSeenInPart() {
+        var seen = new ArrayList<GenerationEvent.Token>();
+        var filter = new StopFilter(List.of("a<"), seen::add);
+        filter.add(token(0, new AnswerPart.Content("xa")), true);
+        assertEquals(List.of(), filter.last(List.of(new AnswerPart.Content("< b"))));
+        assertEquals(
+                List.of("x"), seen.stream().map(GenerationEvent.Token::text).toList());
+        assertEquals("a<", filter.found());
+    }
+
+    @Test
+    void whatMayHaveBegunAStopSequenceIsPassedOnBeforeTheLastParts() {
+        var seen = new ArrayList<GenerationEvent.Token>();
+        var filter = new StopFilter(List.of("a<"), seen::add);
+        filter.add(token(0, new AnswerPart.Content("xa")), true);
+        var last = List.<AnswerPart>of(new AnswerPart.Content("b"));
+        assertEquals(last, filter.last(last));
+        assertEquals(
+                List.of("xa"), seen.stream().map(GenerationEvent.Token::text).toList());
+    }
 }

@@ -247,7 +247,8 @@ class ToolCallsTest {
                 "yes", answer(sentencePiece(" yes"), TEMPLATE, request(null)).content());
     }
 
-    /// White space is between the reasoning and the answer, so that nobody can tell a space that begins the answer.
+    /// White space is between the reasoning and the answer, so that nobody can tell a space that begins the
+    /// answer.
     @Test
     void afterReasoningAChoiceHasNoSpaceAtItsBeginning() {
         var template = TEMPLATE + "{% if false %}<think></think>{% endif %}";
@@ -286,6 +287,38 @@ class ToolCallsTest {
         assertEquals(FinishReason.STOP, answer.end().reason());
         var called = answer(CALL, TEMPLATE, request(parts(use(ToolChoice.AUTO, true)), "place"));
         assertEquals(List.of("weather{\"place\": \"Zürich\"}"), called.calls());
+    }
+
+    /// The parser holds the last token back, because a call may begin with it.
+    @Test
+    void aStopSequenceThatIsCompleteAtTheLimitEndsTheText() {
+        var whole = request(parts(use(ToolChoice.AUTO, true)), "a<");
+        var request = new GenerationRequest(
+                        whole.prompt(), OptionalInt.of(3), whole.sampling(), false, 0, whole.stop(), false)
+                .withParts(whole.parts());
+        var answer = answer("xa<b", TEMPLATE, request);
+        assertEquals("x", answer.content());
+        assertEquals(FinishReason.STOP, answer.end().reason());
+        assertEquals("a<", answer.end().stopSequence());
+    }
+
+    /// The schema is allowed as JSON, and the model's own notation cannot write it.
+    @Test
+    void aSchemaThatTheModelsNotationCannotWriteIsNamedThoughThereIsAFormat() {
+        var tool = new Tool(
+                "odd",
+                "",
+                "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"object\",\"properties\":{\"b:c\":{}},"
+                        + "\"required\":[\"b:c\"]}}}",
+                false);
+        var template = "{#- <|tool_call> -#}{% for tool in tools %}{{ tool | tojson }}{% endfor %}"
+                + "{% for message in messages %}<|im_start|>{{ message.content }}{% endfor %}";
+        var use = new ToolUse(List.of(CLOCK, tool), ToolChoice.AUTO, true);
+        var request = request(parts(use)).withFormat(new AnswerFormat.Json("response_format", "{\"type\":\"object\"}"));
+        var refused = assertThrows(RefusedException.class, () -> answer("", template, request));
+        assertEquals(
+                "tools: the parameters of odd: the name \"b:c\" cannot be written in this model's format",
+                refused.getMessage());
     }
 
     @Test

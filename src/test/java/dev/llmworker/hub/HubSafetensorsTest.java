@@ -13,6 +13,7 @@ import dev.llmworker.hub.download.Backoff;
 import dev.llmworker.hub.download.DownloadCase;
 import dev.llmworker.hub.download.ModelUnavailableException;
 import dev.llmworker.testing.LoopbackServer;
+import dev.llmworker.text.hub.HubSettings;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -21,6 +22,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -61,6 +63,7 @@ class HubSafetensorsTest {
         offer("model-00001-of-00002.safetensors", first);
         offer("model-00002-of-00002.safetensors", second);
         offer("preprocessor_config.json", first);
+        offer("additional_chat_templates/tool_use.jinja", "{{ tools }}".getBytes(StandardCharsets.US_ASCII));
         offer("pytorch_model.bin", first);
         offer("original/consolidated.00.pth", first);
         list();
@@ -71,6 +74,7 @@ class HubSafetensorsTest {
         assertEquals(new LocatedModel("org/name", snapshot()), model);
         assertEquals(
                 List.of(
+                        "additional_chat_templates",
                         "chat_template.jinja",
                         "config.json",
                         "generation_config.json",
@@ -82,6 +86,10 @@ class HubSafetensorsTest {
                         "tokenizer_config.json"),
                 names(model.file()));
         assertArrayEquals(second, Files.readAllBytes(model.file().resolve("model-00002-of-00002.safetensors")));
+        assertEquals(
+                "{{ tools }}",
+                Objects.requireNonNull(HubSettings.read(model.file()).templateForTools())
+                        .source());
         assertEquals(model, locate("org/name"));
         assertEquals(requests, hub.requests().size());
     }

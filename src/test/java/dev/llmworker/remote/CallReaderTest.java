@@ -43,6 +43,50 @@ class CallReaderTest {
         }
     }
 
+    /// The parts of one answer, in their order.
+    private static String parts(boolean isWhole, String... events) throws Exception {
+        var reader = new CallReader(CallReader.MAX_CALLS);
+        var parts = new ArrayList<AnswerPart>();
+        for (var pieces : events) {
+            parts.addAll(reader.read(Events.json(("{'tool_calls':" + pieces + "}").replace('\'', '"'))));
+        }
+        parts.addAll(reader.end(isWhole));
+        var text = new StringBuilder();
+        for (var part : parts) {
+            text.append(
+                            switch (part) {
+                                case AnswerPart.CallStart(var index, var _, var name) -> index + name;
+                                case AnswerPart.CallArguments(var index, var json) -> index + json;
+                                case AnswerPart.Content _, AnswerPart.Reasoning _ ->
+                                    throw new AssertionError(part.toString());
+                            })
+                    .append(' ');
+        }
+        return text.toString().strip();
+    }
+
+    private static final String NOW = "[{'index':0,'id':'a','function':{'name':'now','arguments':''}}]";
+
+    @Test
+    void thePartsOfACallComeTogether() throws Exception {
+        var weather = "[{'index':1,'id':'b','function':{'name':'weather','arguments':'{'}}]";
+        var rest = "[{'index':1,'function':{'arguments':'}'}}]";
+        assertEquals("0now 0{} 1weather 1{}", parts(true, NOW, weather, rest));
+        // The arguments of the first one come last.
+        var late = "[{'index':0,'function':{'arguments':'{\\'}{\\':1}'}}]";
+        assertEquals("0now 0{\"}{\":1} 1weather 1{}", parts(true, NOW, weather, rest, late));
+        assertEquals("0now 0{\"}{\":1} 1weather 1{ 1}", parts(true, NOW, weather, late, rest));
+        assertThrows(IOException.class, () -> parts(true, NOW, late, weather, late));
+        var much = "{'index':1,'function':{'arguments':'" + "x".repeat(1 << 19) + "'}}";
+        assertThrows(IOException.class, () -> parts(true, NOW, weather, "[" + much + "," + much + "]"));
+    }
+
+    @Test
+    void aCallThatWasCutHasNoArguments() throws Exception {
+        assertEquals("0now 0{}", parts(true, NOW));
+        assertEquals("0now", parts(false, NOW));
+    }
+
     /// All calls of an answer whose events have these pieces.
     private List<String> calls(String... events) throws Exception {
         calls.clear();
@@ -50,7 +94,7 @@ class CallReaderTest {
         for (var pieces : events) {
             read(pieces);
         }
-        add(reader.end());
+        add(reader.end(true));
         return calls.stream().map(Call::toString).toList();
     }
 
@@ -138,7 +182,7 @@ class CallReaderTest {
         reader = new CallReader(1);
         read("[{'index':0,'id':'a','function':{'name':'f','arguments':''}}]");
         read("[{'index':1,'id':'b','function':{'name':'g','arguments':'{}'}}]");
-        add(reader.end());
+        add(reader.end(true));
         assertEquals("[a f{}]", calls.toString());
     }
 
@@ -151,6 +195,7 @@ class CallReaderTest {
                 read("[" + many.formatted(i, i) + "]");
             }
         });
+        add(reader.end(false));
         assertEquals(CallReader.MAX_CALLS, calls.size());
     }
 }

@@ -21,14 +21,15 @@ class DialectTest {
     private static void assertAsked(String expected, Dialect dialect, AnswerFormat format, boolean isChat)
             throws Exception {
         var body = new LinkedHashMap<String, Object>();
-        dialect.ask(format, isChat, body);
+        dialect.ask(new RemoteFormat(format), isChat, body);
         assertEquals(
                 Events.json(expected.replace('\'', '"')), Events.json(new ObjectMapper().writeValueAsString(body)));
     }
 
     private static void assertRefused(String field, AnswerFormat format, boolean isChat) {
-        var refusal =
-                assertThrows(RefusedException.class, () -> Dialect.OPENAI.ask(format, isChat, new LinkedHashMap<>()));
+        var refusal = assertThrows(
+                RefusedException.class,
+                () -> Dialect.OPENAI.ask(new RemoteFormat(format), isChat, new LinkedHashMap<>()));
         assertEquals(RefusedException.Reason.INVALID, refusal.reason());
         assertTrue(String.valueOf(refusal.getMessage()).startsWith(field + " is not supported"), refusal + "");
     }
@@ -48,7 +49,7 @@ class DialectTest {
     void jsonInAConversationIsAskedForInOpenAisWords() throws Exception {
         for (var dialect : Dialect.values()) {
             assertAsked(
-                    "{'response_format':{'type':'json_schema','json_schema':{'name':'answer',"
+                    "{'response_format':{'type':'json_schema','json_schema':{'name':'answer','strict':true,"
                             + "'schema':{'type':'integer'}}}}",
                     dialect,
                     SCHEMA,
@@ -97,12 +98,16 @@ class DialectTest {
             assertRefused("guided_choice", CHOICE, isChat);
         }
         var within = new AnswerFormat.Pattern("guided_regex", "(a|b^)c");
-        var refusal =
-                assertThrows(RefusedException.class, () -> Dialect.LLAMA_CPP.ask(within, true, new LinkedHashMap<>()));
+        var refusal = assertThrows(
+                RefusedException.class,
+                () -> Dialect.LLAMA_CPP.ask(new RemoteFormat(within), true, new LinkedHashMap<>()));
         assertTrue(String.valueOf(refusal.getMessage()).startsWith("guided_regex: "), refusal + "");
         for (var dialect : Dialect.values()) {
+            var ignored = new LinkedHashMap<String, Object>();
+            dialect.ask(5, false, ignored);
+            assertEquals(dialect == Dialect.WORKER ? 1 : 0, ignored.size());
             if (dialect != Dialect.WORKER) {
-                assertThrows(RefusedException.class, () -> dialect.ask(5, new LinkedHashMap<>()));
+                assertThrows(RefusedException.class, () -> dialect.ask(5, true, new LinkedHashMap<>()));
             }
         }
     }

@@ -150,7 +150,8 @@ class PlacesTest {
                 var server =
                         new RemoteServer(ServerAddress.parse(remote.server().url()), System::nanoTime);
                 server.healthy("m");
-                var servers = new RemoteServers(List.of(server), 1);
+                var servers = new RemoteServers(1);
+                servers.add(server);
                 var lane = new RemoteGenerator.Lane(
                         ((VertxInternal) vertx).createEventLoopContext(), vertx.createHttpClient());
                 var question = ApiRequest.of(new OpenAiRequest(OpenAiRequest.Form.CHAT, Map.of(), ""));
@@ -213,7 +214,8 @@ class PlacesTest {
         var vertx = Vertx.vertx();
         var server = new RemoteServer(ServerAddress.parse(remote.server().url()), System::nanoTime);
         server.healthy("m");
-        var servers = new RemoteServers(List.of(server), 1);
+        var servers = new RemoteServers(1);
+        servers.add(server);
         var lane = new RemoteGenerator.Lane(((VertxInternal) vertx).createEventLoopContext(), vertx.createHttpClient());
         var answer = new RemoteAnswer<RelayEvent>(
                 servers,

@@ -3,6 +3,11 @@ package dev.llmworker.remote;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.generation.AnswerFormat;
+import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.HeldMemory;
+import dev.llmworker.generation.Prompt;
+import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.testing.Events;
@@ -15,9 +20,12 @@ import java.net.http.HttpResponse;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
 /// Which server is asked, what is asked again, and what `/ping` says of them.
@@ -88,6 +96,61 @@ class RemoteServersTest {
                 server.models = 200;
                 remote.awaitReady();
                 assertEquals("a", generated(remote));
+            }
+        }
+    }
+
+    @Test
+    void thePathOfAModelIsNotItsIdForClients() {
+        for (var id : Map.of("/srv/models/a.gguf", "a.gguf", "/srv/models/b/", "b", "org/c", "org/c", "/", "/")
+                .entrySet()) {
+            var server = new RemoteServer(ServerAddress.parse("http://localhost:1"), System::nanoTime);
+            server.healthy(id.getKey());
+            var servers = new RemoteServers(1);
+            servers.add(server);
+            assertEquals(Optional.of(id.getValue()), servers.modelId());
+        }
+    }
+
+    private record Taken(AtomicLong bytes) implements HeldMemory {
+        @Override
+        public void take(long more) {
+            bytes.addAndGet(more);
+        }
+
+        @Override
+        public void add(long more) {
+            bytes.addAndGet(more);
+        }
+    }
+
+    /// An event loop has no time for it.
+    @Concurrent
+    @Test
+    void aGrammarIsWrittenOnTheRequestsThreadAndCountsAsMemory() throws Exception {
+        try (var server = answering("a")) {
+            server.owner = "llamacpp";
+            try (var remote = new RemoteWorker(Map.of(), server)) {
+                remote.awaitReady();
+                var request = new GenerationRequest(
+                                new Prompt.Raw("x"), OptionalInt.empty(), SamplingParameters.greedy(), false)
+                        .withFormat(new AnswerFormat.Pattern("regex", "\\p{L}+"));
+                var question = ApiRequest.of(request);
+                var other = new RemoteServer(ServerAddress.parse(server.url()), System::nanoTime);
+                question.prepare(List.of(other));
+                assertEquals(0, question.heldBytes());
+                other.speaks(Dialect.LLAMA_CPP);
+                question.prepare(List.of(other));
+                assertTrue(question.heldBytes() > 1000);
+                var taken = new AtomicLong();
+                try (var generation = remote.generator.submit(request)) {
+                    generation.countIn(new Taken(taken));
+                    generation.forEach(_ -> {});
+                }
+                assertEquals(question.heldBytes(), taken.get());
+                assertEquals(
+                        question.heldBytes(),
+                        server.next().body().get("grammar").asText().length());
             }
         }
     }

@@ -4,22 +4,29 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.generation.AnswerParts;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationEvent.Token;
 import dev.llmworker.generation.ScoredToken;
+import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.chat.ToolChoice;
+import dev.llmworker.text.chat.ToolUse;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 
 class TokenReaderTest {
     private final List<Token> tokens = new ArrayList<>();
-    private final TokenReader reader = new TokenReader(null);
+    private final TokenReader reader = new TokenReader(null, List.of());
 
     private void read(String data) throws Exception {
         assertEquals(null, reader.read(data, event -> tokens.add((Token) event)));
@@ -78,6 +85,98 @@ class TokenReaderTest {
         assertEquals(List.of(), tokens);
     }
 
+    /// All parts of an answer whose events have these choices.
+    private static List<AnswerPart> parts(TokenReader reader, String... choices) throws Exception {
+        var parts = new ArrayList<AnswerPart>();
+        for (var choice : choices) {
+            reader.read(chat(choice), event -> {
+                var token = (Token) event;
+                parts.addAll(token.parts().isEmpty() ? List.of(new AnswerPart.Content(token.text())) : token.parts());
+            });
+        }
+        parts.addAll(reader.finished().parts());
+        return parts;
+    }
+
+    private static TokenReader parted(ToolUse use) {
+        return new TokenReader(new AnswerParts(use, OptionalInt.empty()), List.of());
+    }
+
+    @Test
+    void partsComeInTheirOrderIfTheyAreAskedFor() throws Exception {
+        var event = "\"delta\":{\"content\":\"a\",\"reasoning\":\"hm\",\"tool_calls\":[{\"id\":\"i\",\"function\":"
+                + "{\"name\":\"f\"}}]}";
+        var use = new ToolUse(List.of(new Tool("f", "")), ToolChoice.AUTO, true);
+        var reader = parted(use);
+        assertEquals(
+                List.of(
+                        new AnswerPart.Reasoning("hm"),
+                        new AnswerPart.Content("a"),
+                        new AnswerPart.CallStart(0, "i", "f"),
+                        new AnswerPart.CallArguments(0, "{}")),
+                parts(reader, event));
+        assertEquals(FinishReason.TOOL_CALLS, reader.finished().reason());
+        // Without tools there are no calls, and without parts there is the text alone.
+        var free = parted(ToolUse.NONE);
+        assertEquals(List.of(new AnswerPart.Reasoning("hm"), new AnswerPart.Content("a")), parts(free, event));
+        assertEquals(FinishReason.STOP, free.finished().reason());
+        assertEquals(List.of(new AnswerPart.Content("a")), parts(new TokenReader(null, List.of()), event));
+    }
+
+    @Test
+    void textWithinACallComesAfterIt() throws Exception {
+        var use = new ToolUse(List.of(new Tool("f", "")), ToolChoice.AUTO, true);
+        var call =
+                "\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"i\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]}";
+        var rest = "\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"}\"}}]}";
+        var text = "\"delta\":{\"reasoning\":\"hm\",\"content\":\"a\"}";
+        var late = List.of(new AnswerPart.Reasoning("hm"), new AnswerPart.Content("a"));
+        var start = new AnswerPart.CallStart(0, "i", "f");
+        var begin = new AnswerPart.CallArguments(0, "{");
+        assertEquals(
+                List.of(start, begin, new AnswerPart.CallArguments(0, "}"), late.getFirst(), late.getLast()),
+                parts(parted(use), call, text, rest));
+        assertEquals(List.of(start, begin, late.getFirst(), late.getLast()), parts(parted(use), call, text));
+    }
+
+    @Test
+    void onlyACallThatIsCompleteHasAnEmptyObject() throws Exception {
+        var use = new ToolUse(List.of(new Tool("f", "")), ToolChoice.AUTO, true);
+        for (var why : FinishReason.values()) {
+            var reader = parted(use);
+            reader.read(
+                    chat("\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"i\",\"function\":{\"name\":\"f\"}}]}"),
+                    _ -> {});
+            var isWhole = why == FinishReason.STOP || why == FinishReason.TOOL_CALLS;
+            assertEquals(isWhole ? 1 : 0, reader.ended(why, null).parts().size(), why.name());
+        }
+    }
+
+    @Test
+    void aServerMaySayWhichStopSequenceEndedTheAnswer() throws Exception {
+        for (var name : List.of("stop_reason", "matched_stop")) {
+            for (var value : List.of("\"END\"", "\"other\"", "7", "null", "\"\"")) {
+                var one = new TokenReader(null, List.of("END", "7"));
+                one.read(chat("\"delta\":{},\"finish_reason\":\"stop\",\"" + name + "\":" + value), _ -> {});
+                assertEquals(
+                        value.equals("\"END\"") ? "END" : null, one.finished().stopSequence(), value);
+                assertNull(one.ended(FinishReason.TIMEOUT, null).stopSequence());
+            }
+        }
+    }
+
+    @Test
+    void aMissingCallIsAFailureOnlyIfTheAnswerIsComplete() throws Exception {
+        var use = new ToolUse(List.of(new Tool("f", "")), ToolChoice.REQUIRED, true);
+        var stopped = parted(use);
+        parts(stopped, "\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"");
+        assertEquals(FinishReason.ERROR, stopped.finished().reason());
+        assertNotNull(stopped.finished().failure());
+        var cut = parted(use);
+        parts(cut, "\"delta\":{\"content\":\"a\"},\"finish_reason\":\"length\"");
+        assertEquals(FinishReason.LENGTH, cut.finished().reason());
+    }
+
     @Test
     void aChoiceThatNobodyAskedForIsNoAnswer() {
         for (var index : new int[] {-1, 1, Integer.MAX_VALUE}) {
@@ -90,11 +189,12 @@ class TokenReaderTest {
     @Test
     void reasonsAreOurs() throws Exception {
         for (var reason : new String[] {"stop", "length", "tool_calls", "content_filter", "abort"}) {
-            var one = new TokenReader(null);
+            var one = new TokenReader(null, List.of());
             one.read(chat("\"delta\":{},\"finish_reason\":\"" + reason + "\""), _ -> {});
             var expected = switch (reason) {
                 case "length" -> FinishReason.LENGTH;
                 case "abort" -> FinishReason.ERROR;
+                case "content_filter" -> FinishReason.CONTENT_FILTER;
                 default -> FinishReason.STOP;
             };
             assertEquals(expected, one.finished().reason(), reason);

@@ -128,6 +128,24 @@ class WorkerBehindWorkerTest {
     }
 
     @Test
+    void thinkingOfAnthropicsApiHasItsLimitThere() throws Exception {
+        var thinks = "<think>\n" + "Hm. ".repeat(500) + "\n</think>\n\nDone.";
+        for (var budget : new int[] {0, 1024, 3000}) {
+            var request = request(thinks).put("max_tokens", 5000);
+            request.remove("tools");
+            if (budget > 0) {
+                request.putObject("thinking").put("type", "enabled").put("budget_tokens", budget);
+            }
+            var thought = post("/v1/messages", request)
+                    .at("/usage/output_tokens_details/thinking_tokens")
+                    .asInt();
+            assertTrue(thought <= budget + 10, thought + " tokens of " + budget);
+            assertEquals(budget > 0, thought > 10);
+            assertEquals(budget == 3000, thought > 1100);
+        }
+    }
+
+    @Test
     void aStreamHasAllOfIt() throws Exception {
         var text = new StringBuilder();
         var request = request(THOUGHT + CALLS).put("stream", true);

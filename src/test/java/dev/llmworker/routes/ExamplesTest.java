@@ -31,8 +31,8 @@ import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// Each of `routes/examples/`, copied as the README says; the one with a broker is in [QueueExampleTest]. The
-/// one with a database is tested by `src/test/clients/route_tools.sh`.
+/// Each of `routes/examples/`, copied as the README says; the one with a broker is in [QueueExampleTest].
+/// The one with a database is tested by `src/test/clients/route_tools.sh`.
 class ExamplesTest {
     @TempDir
     Path folder;

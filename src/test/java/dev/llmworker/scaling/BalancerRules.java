@@ -46,4 +46,14 @@ final class BalancerRules {
     Cut cut = Cut.FIN;
     /// At most that many in flight, idle WebSockets among them; others wait. 0 is no limit.
     int inFlightLimit;
+    /// Multiplies all times.
+    int slowness = 1;
+
+    void slowDown() {
+        idleTimeoutMillis *= slowness;
+        startMillis *= slowness;
+        upgradeMillis *= slowness;
+        idleCutMillis *= slowness;
+        lifeCutMillis *= slowness;
+    }
 }

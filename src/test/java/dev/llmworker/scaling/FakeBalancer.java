@@ -38,10 +38,12 @@ final class FakeBalancer implements AutoCloseable {
     private int inFlight;
     private int starting;
     private long idleSinceNanos = System.nanoTime();
+    private volatile long longestTickMillis;
     private volatile boolean closed;
 
     FakeBalancer(Consumer<BalancerRules> change) throws Exception {
         change.accept(rules);
+        rules.slowDown();
         server = serverSockets(rules.keyStore).createServerSocket(0, 256, InetAddress.getLoopbackAddress());
         for (var i = 0; i < rules.workers; i++) {
             startWorker();
@@ -83,13 +85,20 @@ final class FakeBalancer implements AutoCloseable {
         }
     }
 
+    /// The longest time in which nothing of this process ran, whatever it should have done.
+    long longestStallMillis() {
+        return longestTickMillis;
+    }
+
     private void tick() {
         while (!closed) {
+            var begunNanos = System.nanoTime();
             try {
                 Thread.sleep(TICK_MILLIS);
             } catch (InterruptedException _) {
                 return;
             }
+            longestTickMillis = Math.max(longestTickMillis, (System.nanoTime() - begunNanos) / 1_000_000);
             connections.forEach(connection -> connection.cutWhereDue(System.nanoTime()));
             if (wantsWorker()) {
                 Thread.ofPlatform().daemon().name("start").start(this::startWorker);

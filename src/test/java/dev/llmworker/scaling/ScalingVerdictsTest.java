@@ -8,10 +8,14 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.Semaphore;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
@@ -19,6 +23,10 @@ import org.junit.jupiter.api.Test;
 /// not.
 class ScalingVerdictsTest {
     private static final int IDLE_MILLIS = 2500;
+    private static final int STALL_MILLIS = 500;
+    private static final int MOST_SLOWNESS = 16;
+    /// Starting workers takes the processor; all else mostly waits.
+    private static final Semaphore STARTING = new Semaphore(2);
 
     // All run at once, because they mostly wait. A test waits for its own.
     private static final Future<Report> STEADY = run("steady", rules -> {
@@ -85,31 +93,64 @@ class ScalingVerdictsTest {
         }
     }
 
+    /// A machine that stalls measures itself. Such a run is repeated, with longer times.
     private static Future<Report> run(String name, Consumer<BalancerRules> change, String... more) {
         Callable<Report> run = () -> {
-            try (var balancer = new FakeBalancer(change)) {
-                var folder = Files.createDirectories(Path.of("target", "scaling-reports"));
-                var json = folder.resolve(name + ".json");
-                // A run that fails must not be judged by an earlier report.
-                Files.deleteIfExists(json);
-                var words = new ArrayList<>(List.of(
-                        "--url=" + balancer.url(),
-                        "--token=secret",
-                        "--connections=8",
-                        "--duration=4.5",
-                        "--health-polls=4",
-                        "--health-interval=0.2",
-                        "--retry-pause=0.1",
-                        "--json=" + json,
-                        "--html=" + folder.resolve(name + ".html")));
-                words.addAll(List.of(more));
-                return new Report(
-                        ScalingPrograms.run("ScalingTest", words), new ObjectMapper().readTree(json.toFile()));
+            for (var slowness = 1; slowness <= MOST_SLOWNESS; slowness *= 2) {
+                var report = run(name, change, slowness, more);
+                if (report.isPresent()) {
+                    return report.get();
+                }
             }
+            throw new AssertionError("this machine stalls for seconds, again and again");
         };
         var task = new FutureTask<>(run);
         Thread.ofPlatform().daemon().name(name).start(task);
         return task;
+    }
+
+    /// @return nothing if the machine has stalled
+    private static Optional<Report> run(String name, Consumer<BalancerRules> change, int slowness, String... more)
+            throws Exception {
+        Consumer<BalancerRules> slowed = rules -> {
+            change.accept(rules);
+            rules.slowness = slowness;
+        };
+        try (var balancer = started(slowed)) {
+            var folder = Files.createDirectories(Path.of("target", "scaling-reports"));
+            var json = folder.resolve(name + ".json");
+            // A run that fails must not be judged by an earlier report.
+            Files.deleteIfExists(json);
+            var words = new ArrayList<>(List.of(
+                    "--url=" + balancer.url(),
+                    "--token=secret",
+                    "--connections=8",
+                    "--health-polls=4",
+                    "--health-interval=0.2",
+                    "--retry-pause=0.1",
+                    "--json=" + json,
+                    "--html=" + folder.resolve(name + ".html")));
+            var times = new LinkedHashMap<>(Map.of("--duration", 4.5));
+            for (var word : more) {
+                var parts = word.split("=");
+                times.put(parts[0], Double.valueOf(parts[1]));
+            }
+            times.forEach((option, seconds) -> words.add(option + "=" + seconds * slowness));
+            var exit = ScalingPrograms.run("ScalingTest", words);
+            if (balancer.longestStallMillis() > STALL_MILLIS * slowness) {
+                return Optional.empty();
+            }
+            return Optional.of(new Report(exit, new ObjectMapper().readTree(json.toFile())));
+        }
+    }
+
+    private static FakeBalancer started(Consumer<BalancerRules> rules) throws Exception {
+        STARTING.acquire();
+        try {
+            return new FakeBalancer(rules);
+        } finally {
+            STARTING.release();
+        }
     }
 
     @Test

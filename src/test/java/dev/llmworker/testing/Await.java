@@ -1,12 +1,10 @@
 package dev.llmworker.testing;
 
-import static org.junit.jupiter.api.Assertions.assertTrue;
-
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
-/// Waits for what happens on another thread and tells nobody.
+/// Waits for what happens on another thread and tells nobody. It needs no JUnit: workers for clients run without.
 public final class Await {
     private static final Duration LIMIT = Duration.ofSeconds(150);
     private static final Duration PAUSE = Duration.ofMillis(2);
@@ -20,6 +18,8 @@ public final class Await {
             LockSupport.parkNanos(PAUSE.toNanos());
             met = condition.getAsBoolean();
         }
-        assertTrue(met, what);
+        if (!met) {
+            throw new AssertionError("not within " + LIMIT.toSeconds() + " s: " + what);
+        }
     }
 }

@@ -182,7 +182,7 @@ class FewestTokensTest {
 
     /// A normalizer of the JDK takes minutes for these.
     @Test
-    @Timeout(60)
+    @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void longRunsOfCombiningMarksTakeLittleMoreThanLinearTime() throws IOException {
         var tokenizer = GgufTokenizer.of(TinyVocabularies.byteLevel("qwen2").metadata());
         var marks = "\u0300\u0323\u0345\u0344\u0f71\u0f72\uD834\uDD65";

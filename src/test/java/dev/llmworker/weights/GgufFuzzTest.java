@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Damages a sound file in thousands of ways: each is read or refused, with little memory, and never fails otherwise.
-@Timeout(180)
+@Timeout(600)
 class GgufFuzzTest {
     private static final long[] EXTREMES = {
         -1, Long.MIN_VALUE, Long.MAX_VALUE, Integer.MAX_VALUE, 1L << 31, 1L << 32, 1L << 24, 1L << 61, 0, 1, 255, 65_536

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /// Damages a sound folder in thousands of ways: each is read or refused, with little memory, and never fails otherwise.
-@Timeout(180)
+@Timeout(600)
 class SafetensorsFuzzTest {
     private static final String INDEX = "model.safetensors.index.json";
     /// What JSON may have in the place of anything.

@@ -5,27 +5,41 @@ import dev.llmworker.weights.ModelFileException;
 
 /// A family of models. It describes what each layer does, from the metadata of a file. What it leaves out is as
 /// [Description] has it.
-interface Architecture {
-    /// As in `general.architecture` and before each of its keys.
-    String name();
-
-    /// Models of the family, for messages.
-    String models();
-
-    /// Whether queries and keys have their rows in the order of [dev.llmworker.model.Rope#halfSplit()].
-    ///
-    /// @param fromHub whether in files of transformers, or in GGUF files
-    default boolean halfSplit(boolean fromHub) {
-        return true;
+///
+/// @param name as in `general.architecture` and before each of its keys
+/// @param models of the family, for messages
+/// @param halfSplit which files have the rows of queries and keys in the order of
+///     [dev.llmworker.model.Rope#halfSplit()]
+/// @param whole sets what belongs to the whole model
+/// @param each describes one layer
+record Architecture(String name, String models, Files halfSplit, Whole whole, Each each) {
+    enum Files {
+        ALL,
+        /// Those of transformers, but not GGUF files.
+        OF_HUB,
+        NONE
     }
 
-    /// Sets what belongs to the whole model.
-    default void describe(Description model) throws ModelFileException {}
+    interface Whole {
+        void describe(Description model) throws ModelFileException;
+    }
 
-    /// Describes one layer.
-    ///
-    /// @param index of the layer, from 0
-    default Layer layer(Description model, int index) throws ModelFileException {
-        return model.layer(index, model.attention(index), model.feedForward(index));
+    interface Each {
+        /// @param index of the layer, from 0
+        Layer describe(Description model, int index) throws ModelFileException;
+    }
+
+    /// All layers have attention and one feed-forward block.
+    Architecture(String name, String models, Files halfSplit, Whole whole) {
+        this(
+                name,
+                models,
+                halfSplit,
+                whole,
+                (model, index) -> model.layer(index, model.attention(index), model.feedForward(index)));
+    }
+
+    boolean isHalfSplit(boolean fromHub) {
+        return halfSplit == Files.ALL || halfSplit == Files.OF_HUB && fromHub;
     }
 }

@@ -89,16 +89,16 @@ final class Description {
         layers = keys.layers();
         fromHub = model.fromHub();
         trainedLength = keys.size("context_length", MAX_CONTEXT);
-        ropes = new Ropes(model, keys, architecture.halfSplit(fromHub), trainedLength);
+        ropes = new Ropes(model, keys, architecture.isHalfSplit(fromHub), trainedLength);
     }
 
     static ModelConfig of(StoredModel model, Architecture architecture) throws ModelFileException {
         var description = new Description(model, architecture);
-        architecture.describe(description);
+        architecture.whole().describe(description);
         description.checkActivation();
         var layers = new ArrayList<Layer>();
         for (var i = 0; i < description.layers; i++) {
-            layers.add(architecture.layer(description, i));
+            layers.add(architecture.each().describe(description, i));
             description.checkKeys(layers);
         }
         var embedding = model.tensor("token_embd.weight");

@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.stream.IntStream;
 
 /// A decoder program: its methods with their types, and what differs between the kinds. `program.py` has the
 /// table of the methods and describes them.
@@ -388,10 +389,6 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
     }
 
     private static long[] longs(int[] integers) {
-        var longs = new long[integers.length];
-        for (var i = 0; i < longs.length; i++) {
-            longs[i] = integers[i];
-        }
-        return longs;
+        return IntStream.of(integers).asLongStream().toArray();
     }
 }

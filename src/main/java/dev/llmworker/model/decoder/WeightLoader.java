@@ -88,25 +88,17 @@ final class WeightLoader {
     private void putLayer(int index) throws ModelFileException, InterruptedException {
         var layer = config.layers().get(index);
         var tensors = LayerTensors.of(model, config, index);
-        if (layer.norms().before()) {
-            putVectors(index, "attention_norm", tensors, "attn_norm.weight");
-            putVectors(index, "feed_forward_norm", tensors, tensors.feedForwardNorm());
-        }
-        if (layer.norms().after()) {
-            putVectors(index, "attention_post_norm", tensors, "post_attention_norm.weight");
-            putVectors(index, "feed_forward_post_norm", tensors, "post_ffw_norm.weight");
+        // Before the matrices: a program may multiply norms into them.
+        for (var vector : tensors.vectors().entrySet()) {
+            putVectors(index, vector.getKey(), tensors, vector.getValue().toArray(String[]::new));
         }
         switch (layer.mixer()) {
             case Attention attention -> putAttention(index, attention, tensors);
             case DeltaNet delta -> putDelta(index, delta, tensors);
         }
-        if (layer.scaled()) {
-            putVectors(index, "layer_scale", tensors, "layer_output_scale.weight");
-        }
         if (config.layerInput() > 0) {
             putMatrix(index, "input_gate", tensor(tensors, "inp_gate.weight"));
             putMatrix(index, "input_projection", tensor(tensors, "proj.weight"));
-            putVectors(index, "input_post_norm", tensors, "post_norm.weight");
         }
         var block = layer.feedForward();
         if (block.experts() != null) {
@@ -119,10 +111,6 @@ final class WeightLoader {
             putMatrix(index, "gate_up", tensor(tensors, "ffn_gate.weight"), tensor(tensors, "ffn_up.weight"));
         }
         putMatrix(index, "down", tensor(tensors, "ffn_down.weight"));
-        if (block.biased()) {
-            putVectors(index, "gate_up_bias", tensors, "ffn_gate.bias", "ffn_up.bias");
-            putVectors(index, "down_bias", tensors, "ffn_down.bias");
-        }
     }
 
     /// What layers take of a token beside the stream.
@@ -197,13 +185,7 @@ final class WeightLoader {
                 putVectors(layer, "head_norms", headNorms(attention, tensors, ordered, arena));
             }
         }
-        if (attention.sinks()) {
-            putVectors(layer, "sinks", tensors, "attn_sinks.weight");
-        }
         putMatrix(layer, "attention_output", tensor(tensors, "attn_output.weight"));
-        if (attention.outputBiased()) {
-            putVectors(layer, "attention_output_bias", tensors, "attn_output.bias");
-        }
     }
 
     /// The parts of a matrix or vector: queries, keys and values if the layer has some, and gates if it has some.
@@ -286,9 +268,6 @@ final class WeightLoader {
     /// The block that all tokens take beside the experts.
     private void putShared(int layer, Experts experts, LayerTensors tensors)
             throws ModelFileException, InterruptedException {
-        if (!experts.apart()) {
-            putVectors(layer, "shared_gate", tensors, LayerTensors.SHARED_GATE);
-        }
         putMatrix(
                 layer,
                 "shared_gate_up",
@@ -299,18 +278,6 @@ final class WeightLoader {
 
     private void putExperts(int layer, FeedForward block, Experts experts, LayerTensors tensors)
             throws ModelFileException, InterruptedException {
-        if (experts.routerBiased()) {
-            putVectors(layer, "router_bias", tensors, "ffn_gate_inp.bias");
-        }
-        if (experts.scaled()) {
-            putVectors(layer, "expert_scales", tensors, "ffn_down_exps.scale");
-        }
-        if (experts.apart()) {
-            putVectors(layer, "router_norm", tensors, "ffn_gate_inp.scale");
-            putVectors(layer, "experts_norm", tensors, "pre_ffw_norm_2.weight");
-            putVectors(layer, "shared_post_norm", tensors, "post_ffw_norm_1.weight");
-            putVectors(layer, "experts_post_norm", tensors, "post_ffw_norm_2.weight");
-        }
         if (experts.sharedWidth() > 0) {
             putShared(layer, experts, tensors);
         }

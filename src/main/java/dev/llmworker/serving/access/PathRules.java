@@ -4,6 +4,7 @@ import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import java.util.Map;
 import java.util.Set;
+import java.util.StringTokenizer;
 import java.util.concurrent.ConcurrentHashMap;
 
 /// What routes say of their own paths to the port in front of them. A path is compared character by character: a router
@@ -15,7 +16,7 @@ public final class PathRules {
     public enum Rule {
         /// Requests need no API key.
         KEYLESS("keyless"),
-        /// Reading requests are answered to the end while the worker drains.
+        /// Requests are answered to the end while the worker drains. The path may have parameters.
         SERVED_WHILE_DRAINING("served-while-draining");
 
         private final String word;
@@ -34,6 +35,27 @@ public final class PathRules {
     public record Place(String method, String path) {
         public static final String ANY = "*";
         public static final String WEBSOCKET = "WebSocket";
+        private static final String SLASH = "/";
+
+        /// Whether the path of a request is this one with values in the place of parameters such as `{id}`. A value
+        /// with an escape is none: a router may read a slash in it.
+        boolean covers(Place asked) {
+            if (path.indexOf('{') < 0 || !method.equals(asked.method)) {
+                return false;
+            }
+            var own = new StringTokenizer(path, SLASH, true);
+            var others = new StringTokenizer(asked.path, SLASH, true);
+            while (own.hasMoreTokens() && others.hasMoreTokens()) {
+                var part = own.nextToken();
+                var value = others.nextToken();
+                var isParameter = part.startsWith("{") && part.endsWith("}");
+                var fits = isParameter ? !value.equals(SLASH) && value.indexOf('%') < 0 : part.equals(value);
+                if (!fits) {
+                    return false;
+                }
+            }
+            return !own.hasMoreTokens() && !others.hasMoreTokens();
+        }
     }
 
     private final Map<Object, Map<Place, Set<Rule>>> byRoute = new ConcurrentHashMap<>();
@@ -69,6 +91,11 @@ public final class PathRules {
         for (var rules : byRoute.values()) {
             if (rules.getOrDefault(place, Set.of()).contains(rule)) {
                 return true;
+            }
+            for (var entry : rules.entrySet()) {
+                if (entry.getValue().contains(rule) && entry.getKey().covers(place)) {
+                    return true;
+                }
             }
         }
         return false;

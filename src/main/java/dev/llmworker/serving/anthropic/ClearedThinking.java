@@ -82,13 +82,20 @@ record ClearedThinking(int keptTurns) {
             return conversation;
         }
         var edited = new ArrayList<>(conversation);
-        var turns = 1;
-        for (var index = edited.size() - 2; index >= 0; index--) {
+        var turns = 0;
+        var isWithin = false;
+        for (var index = edited.size() - 1; index >= 0; index--) {
             var message = edited.get(index);
-            if (message.role().equals("user")) {
-                turns++;
-            } else if (turns > keptTurns && !message.reasoning().isEmpty()) {
-                edited.set(index, ChatMessage.assistant(message.content(), "", message.toolCalls()));
+            switch (message.role()) {
+                case "user" -> isWithin = false;
+                case "system" -> {}
+                default -> {
+                    turns += isWithin ? 0 : 1;
+                    isWithin = true;
+                    if (turns > keptTurns && !message.reasoning().isEmpty()) {
+                        edited.set(index, ChatMessage.assistant(message.content(), "", message.toolCalls()));
+                    }
+                }
             }
         }
         return edited;

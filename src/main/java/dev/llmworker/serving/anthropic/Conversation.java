@@ -79,7 +79,7 @@ final class Conversation {
             case USER -> user(at, fields);
             case ASSISTANT -> assistant(at, fields);
             case SYSTEM ->
-                turns.add(new ChatMessage(
+                add(new ChatMessage(
                         SYSTEM, String.join("\n", ChatMessages.within(at, () -> ChatMessages.texts(fields, CONTENT)))));
             default ->
                 throw RequestException.invalid(
@@ -162,31 +162,24 @@ final class Conversation {
     private void assistant(String at, RequestFields message) {
         var texts = new ArrayList<String>();
         var thoughts = new ArrayList<String>();
+        // All of the turn's, of which this message may be a part.
         var calls = new LinkedHashMap<String, ToolCall>();
+        if (!turns.isEmpty()) {
+            turns.getLast().toolCalls().forEach(call -> calls.put(call.id(), call));
+        }
+        var before = calls.size();
         for (var block : blocks(at, message)) {
             switch (block.type) {
                 case TEXT -> texts.add(block.text(TEXT));
                 case "thinking" -> thoughts.add(block.text("thinking"));
                 case "redacted_thinking" -> {}
-                case "tool_use" -> {
-                    var call = call(block);
-                    if (calls.putIfAbsent(call.id(), call) != null) {
-                        throw RequestException.invalid(
-                                block.at + ".id",
-                                block.at + ".id is \"" + RequestFields.shortened(call.id())
-                                        + "\", which is the id of another call, too");
-                    }
-                }
+                case "tool_use" -> ChatMessages.addCall(block.at, call(block), calls);
                 default -> throw block.unsupported("text, thinking, redacted_thinking or tool_use");
             }
         }
-        if (calls.size() > ChatMessages.MAX_CALLS) {
-            throw RequestException.invalid(
-                    at + "." + CONTENT,
-                    at + "." + CONTENT + " has " + calls.size() + " tool_use blocks; the limit is "
-                            + ChatMessages.MAX_CALLS);
-        }
-        add(ChatMessage.assistant(String.join("\n", texts), String.join("\n", thoughts), List.copyOf(calls.values())));
+        ChatMessages.checkCalls(at + "." + CONTENT, calls.size(), "tool_use blocks in its turn");
+        var added = calls.values().stream().skip(before).toList();
+        add(ChatMessage.assistant(String.join("\n", texts), String.join("\n", thoughts), added));
     }
 
     private ToolCall call(Block block) {

@@ -6,6 +6,7 @@ import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.serving.request.AnswerFormats;
 import dev.llmworker.serving.request.SamplingFields;
+import dev.llmworker.serving.request.TemplateVariables;
 import dev.llmworker.serving.request.UnsupportedFields;
 import dev.llmworker.serving.request.WireFormat;
 import dev.llmworker.serving.wire.Json;
@@ -51,8 +52,7 @@ record MessageRequest(GenerationRequest generation, int maxTokens, Thinking thin
         return new MessageRequest(generation.withRequestId(id), maxTokens, thinking, stream);
     }
 
-    /// @param relays whether another server generates: it decides itself what its context holds, and how long its model
-    ///     thinks
+    /// @param relays whether another server generates: it decides itself what its context holds
     /// @throws RequestException naming the field, its value and its limit
     static MessageRequest read(Map<?, ?> body, boolean relays) {
         var fields = checked(body);
@@ -64,7 +64,7 @@ record MessageRequest(GenerationRequest generation, int maxTokens, Thinking thin
         try {
             var generation = generation(fields, maxTokens, thinking)
                     .withFormat(format(fields))
-                    .withParts(new AnswerParts(tools, relays ? OptionalInt.empty() : thinking.budgetTokens()));
+                    .withParts(parts(fields, tools, thinking, thinking.budgetTokens()));
             return new MessageRequest(
                     relays ? generation : generation.withCutAtContext(),
                     maxTokens,
@@ -86,10 +86,15 @@ record MessageRequest(GenerationRequest generation, int maxTokens, Thinking thin
         var tools = asked.isRequired() ? new ToolUse(asked.tools(), ToolChoice.AUTO, asked.parallel()) : asked;
         var _ = format(fields);
         try {
-            return generation(fields, 1, thinking).withParts(new AnswerParts(tools, OptionalInt.empty()));
+            return generation(fields, 1, thinking).withParts(parts(fields, tools, thinking, OptionalInt.empty()));
         } catch (IllegalArgumentException e) {
             throw fields.refusal(e);
         }
+    }
+
+    private static AnswerParts parts(RequestFields fields, ToolUse tools, Thinking thinking, OptionalInt budget) {
+        var implied = thinking.told(TemplateVariables.read(fields)).keySet();
+        return new AnswerParts(tools, budget, true, implied);
     }
 
     private static RequestFields checked(Map<?, ?> body) {
@@ -139,7 +144,7 @@ record MessageRequest(GenerationRequest generation, int maxTokens, Thinking thin
     private static Prompt prompt(RequestFields fields, Thinking thinking) {
         var messages = ClearedThinking.read(fields).of(Conversation.read(fields));
         var variables = new LinkedHashMap<>(WireFormat.chat(messages, fields).variables());
-        thinking.tell(variables);
+        variables.putAll(thinking.told(variables));
         var config = new RequestFields(fields.object(CONFIG));
         var effort = effort(config);
         if (effort != null && variables.put(EFFORT, effort) != null) {

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.anthropic;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.serving.delivery.WholeAnswer;
@@ -8,6 +9,7 @@ import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.EventWriter;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.StreamEvent;
 import dev.llmworker.text.chat.AnswerPart;
 import java.util.ArrayList;
@@ -46,7 +48,7 @@ final class MessageWriter implements EventWriter.OfTokens {
     // --- the answer as a whole
 
     byte[] answer(WholeAnswer answer, Ending ending) {
-        var message = message(blocks(answer.parts()), usage(ending));
+        var message = message(blocks(answer.parts(), ending.finished()), usage(ending));
         message.putAll(end(ending.finished()));
         return Json.bytes(message);
     }
@@ -65,7 +67,7 @@ final class MessageWriter implements EventWriter.OfTokens {
         return message;
     }
 
-    private List<Map<String, ?>> blocks(List<AnswerPart> parts) {
+    private List<Map<String, ?>> blocks(List<AnswerPart> parts, GenerationEvent.Finished finished) {
         var blocks = new ArrayList<Map<String, ?>>();
         for (var part : parts) {
             switch (part) {
@@ -77,7 +79,8 @@ final class MessageWriter implements EventWriter.OfTokens {
                     }
                 }
                 case AnswerPart.CallStart _ -> {}
-                case AnswerPart.CallArguments(var call, var json) -> blocks.add(call(start(parts, call), input(json)));
+                case AnswerPart.CallArguments(var call, var json) ->
+                    blocks.add(call(start(parts, call), input(json, finished)));
             }
         }
         return blocks;
@@ -93,19 +96,28 @@ final class MessageWriter implements EventWriter.OfTokens {
     }
 
     /// The arguments of a call; none if it was cut.
-    private static Object input(String json) {
+    ///
+    /// @throws RequestException if the answer is complete and they are no object: another server may write anything
+    private static Object input(String json, GenerationEvent.Finished finished) {
         try {
-            return Json.tree(json);
+            if (Json.tree(json) instanceof ObjectNode object) {
+                return object;
+            }
         } catch (JsonProcessingException _) {
-            return Map.of();
+            // As what is no object.
         }
+        if (finished.reason() == FinishReason.TOOL_CALLS) {
+            throw new RequestException(JsonError.of(
+                    502, "engine_failed", "the model called a tool with arguments that are not a JSON object"));
+        }
+        return Map.of();
     }
 
     private static Map<String, ?> call(AnswerPart.CallStart start, Object input) {
         return block("tool_use", "id", start.id(), "name", start.name(), "input", input);
     }
 
-    /// @param members names and values by turns
+    /// @param members names and values, alternating
     private static Map<String, ?> block(String type, Object... members) {
         var block = new LinkedHashMap<String, Object>();
         block.put("type", type);
@@ -128,6 +140,7 @@ final class MessageWriter implements EventWriter.OfTokens {
         return switch (finished.reason()) {
             case STOP -> "end_turn";
             case TOOL_CALLS -> "tool_use";
+            case CONTENT_FILTER -> "refusal";
             case LENGTH ->
                 request.generation().cutsAtContext() && finished.completionTokens() < request.maxTokens()
                         ? "model_context_window_exceeded"

@@ -1,6 +1,7 @@
 package dev.llmworker.serving.anthropic;
 
 import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.HttpClient;
 import dev.llmworker.serving.delivery.Caller;
@@ -34,7 +35,8 @@ public final class MessagesProcessor implements Processor {
                     "Anthropic's API serves routes from platform-http, with a body that strictJson has unmarshalled");
         }
         var modelId = model.id(body);
-        var request = MessageRequest.read(body, generations.relays()).withRequestId(client.requestId());
+        var relays = model.generator() instanceof OpenAiRelay;
+        var request = MessageRequest.read(body, relays).withRequestId(client.requestId());
         ParsedBody.drop(exchange);
         var writer = new MessageWriter(request, modelId);
         var caller = Caller.of(exchange);

@@ -3,6 +3,7 @@ package dev.llmworker.serving.anthropic;
 import dev.llmworker.serving.request.ChatMessages;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
@@ -16,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 record Thinking(@Nullable Boolean mode, OptionalInt budgetTokens, boolean isShown) {
     static final String FIELD = "thinking";
 
+    private static final String BUDGET = "budget_tokens";
     private static final Thinking OFF = new Thinking(false, OptionalInt.of(0), false);
     private static final int LEAST_BUDGET_TOKENS = 1024;
 
@@ -34,6 +36,10 @@ record Thinking(@Nullable Boolean mode, OptionalInt budgetTokens, boolean isShow
         var members = new RequestFields(asked);
         var type = ChatMessages.within(FIELD, () -> members.text("type"));
         var isShown = isShown(members);
+        if (!type.equals("enabled") && members.has(BUDGET)) {
+            throw RequestException.invalid(
+                    FIELD + "." + BUDGET, FIELD + "." + BUDGET + " needs " + FIELD + ".type to be enabled");
+        }
         return switch (type) {
             case "disabled" -> OFF;
             case "adaptive" -> new Thinking(null, OptionalInt.empty(), isShown);
@@ -53,8 +59,8 @@ record Thinking(@Nullable Boolean mode, OptionalInt budgetTokens, boolean isShow
     }
 
     private static int budget(RequestFields members, int maxTokens) {
-        var place = FIELD + ".budget_tokens";
-        var budget = ChatMessages.within(FIELD, () -> members.whole("budget_tokens"))
+        var place = FIELD + "." + BUDGET;
+        var budget = ChatMessages.within(FIELD, () -> members.whole(BUDGET))
                 .orElseThrow(() -> RequestException.invalid(
                         place, place + " is missing; it must be a whole number of at least " + LEAST_BUDGET_TOKENS));
         if (budget < LEAST_BUDGET_TOKENS || budget >= maxTokens) {
@@ -67,10 +73,16 @@ record Thinking(@Nullable Boolean mode, OptionalInt budgetTokens, boolean isShow
     }
 
     /// Tells the chat template, which may know it by either name.
-    void tell(Map<String, @Nullable Object> variables) {
+    ///
+    /// @param written the variables that the client wrote
+    /// @return those that it did not write
+    Map<String, Object> told(Map<String, ?> written) {
+        var told = new LinkedHashMap<String, Object>();
         if (mode != null) {
-            variables.putIfAbsent("enable_thinking", mode);
-            variables.putIfAbsent(FIELD, mode);
+            told.put("enable_thinking", mode);
+            told.put(FIELD, mode);
         }
+        told.keySet().removeAll(written.keySet());
+        return told;
     }
 }

@@ -1,7 +1,7 @@
 package dev.llmworker.serving.beans;
 
 import dev.llmworker.serving.connection.Client;
-import dev.llmworker.serving.delivery.Generations;
+import dev.llmworker.serving.connection.Requests;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
@@ -9,15 +9,15 @@ import java.util.Map;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
 
-/// The bean `cancel`: ends the generations of the request whose id is the parameter `id` of the path. Only a client
+/// The bean `cancel`: ends the requests whose id is the parameter `id` of the path. Only a client
 /// with the request's API key may do so.
 final class CancelProcessor implements Processor {
     private static final String ID = "id";
 
-    private final Generations generations;
+    private final Requests requests;
 
-    CancelProcessor(Generations generations) {
-        this.generations = generations;
+    CancelProcessor(Requests requests) {
+        this.requests = requests;
     }
 
     @Override
@@ -27,11 +27,11 @@ final class CancelProcessor implements Processor {
         if (id == null) {
             throw new IllegalStateException("the bean cancel serves routes whose path has the parameter {id}");
         }
-        if (!generations.cancel(id, Client.of(exchange))) {
+        if (!requests.cancel(id, Client.of(exchange))) {
             throw new RequestException(new JsonError(
                     404,
                     "unknown_id",
-                    "no generation with the request id \"" + RequestFields.shortened(id) + "\" is running",
+                    "no request with the id \"" + RequestFields.shortened(id) + "\" is running",
                     0,
                     ID));
         }

@@ -83,7 +83,7 @@ public final class Serving {
         registry.bind("stats", new StatsProcessor(stats));
         registry.bind("metrics", new MetricsProcessor(metrics, port.settings().metricsKeys()));
         registry.bind("page", new PageProcessor());
-        registry.bind("websocket", new WebSocketProcessor(generations, port.memory()));
+        registry.bind("websocket", new WebSocketProcessor(generations, port.requests(), port.memory()));
         registry.bind("errors", new ErrorProcessor());
         registry.bind("template", new TemplateProcessor());
         registry.bind("answer", new AnswerProcessor());
@@ -109,7 +109,7 @@ public final class Serving {
                     direction.name().toLowerCase(Locale.ROOT),
                     new TokenizeProcessor(direction, tokens, generator, tools, port.memory()));
         }
-        registry.bind("cancel", new CancelProcessor(generations));
+        registry.bind("cancel", new CancelProcessor(port.requests()));
     }
 
     /// OpenAI's API of responses, and those that are kept.
@@ -131,7 +131,7 @@ public final class Serving {
         registry.bind(
                 "routePaths", new RoutePaths(port.pathRules(), port.settings().healthPaths()));
         registry.bind("outsideHeaders", new OutsideHeaders());
-        registry.bind("clientPolicy", new ClientPolicy(port.quietStreams()));
+        registry.bind("clientPolicy", new ClientPolicy(port.quietStreams(), port.requests()));
         registry.bind("thrownErrors", new ThrownErrors());
         registry.bind("clientWaits", (Predicate) Serving::clientWaits);
         registry.bind("routeUse", new RouteUse.Counters());

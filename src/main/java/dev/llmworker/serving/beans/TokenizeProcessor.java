@@ -36,6 +36,9 @@ final class TokenizeProcessor implements Processor {
     private static final long TOKEN_BYTES = 24;
 
     private static final long STRING_BYTES = 160;
+    /// A text takes this much for each of its bytes: as bytes, as a string, and as JSON while that grows.
+    private static final long BYTES_PER_TEXT_BYTE = 6;
+
     private static final int MAX_TOKENS = 1 << 20;
 
     private static final Set<String> OF_PROMPT = Set.of(SPECIAL);
@@ -75,7 +78,7 @@ final class TokenizeProcessor implements Processor {
                 .setBody(
                         switch (direction) {
                             case TOKENIZE -> tokenized(fields, exchange);
-                            case DETOKENIZE -> detokenized(fields);
+                            case DETOKENIZE -> detokenized(fields, exchange);
                         });
     }
 
@@ -128,10 +131,14 @@ final class TokenizeProcessor implements Processor {
         }
     }
 
-    private Map<String, ?> detokenized(RequestFields fields) {
+    private Map<String, ?> detokenized(RequestFields fields, Exchange exchange) {
         if (!(fields.fields().get(TOKENS) instanceof List)) {
             throw RequestFields.wrong(TOKENS, fields.fields().get(TOKENS), "a list of token ids");
         }
-        return Map.of(PROMPT, tokens.model("detokenize").decode(fields.wholes(TOKENS, MAX_TOKENS)));
+        var known = tokens.model("detokenize");
+        var ids = fields.wholes(TOKENS, MAX_TOKENS);
+        // A token may have a hundred times as many bytes as its number in the body.
+        hold(BYTES_PER_TEXT_BYTE * known.textBytes(ids), exchange);
+        return Map.of(PROMPT, known.decode(ids));
     }
 }

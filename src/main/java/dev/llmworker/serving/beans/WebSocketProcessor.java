@@ -4,10 +4,12 @@ import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.Lease;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.ConnectionPrompts;
 import dev.llmworker.serving.connection.ConnectionPrompts.PromptRun;
 import dev.llmworker.serving.connection.Departure;
+import dev.llmworker.serving.connection.Requests;
 import dev.llmworker.serving.connection.WebSocketClient;
 import dev.llmworker.serving.connection.WebSocketConnection;
 import dev.llmworker.serving.delivery.Caller;
@@ -39,8 +41,9 @@ import org.slf4j.LoggerFactory;
 /// A prompt waits for those before it, and so does what is wrong with it. One with an `id` does not: it runs beside the
 /// others, and all its frames have the id. `{"cancel": …}` ends what runs.
 ///
+/// @param requests that prompts enter until they are answered: the exchange of one is done before
 /// @param budget has room for the fields of a message, or the message is rejected
-record WebSocketProcessor(Generations generations, MemoryBudget budget) implements Processor {
+record WebSocketProcessor(Generations generations, Requests requests, MemoryBudget budget) implements Processor {
     private static final Logger LOG = LoggerFactory.getLogger(WebSocketProcessor.class);
     private static final String CANCEL = "cancel";
 
@@ -67,16 +70,21 @@ record WebSocketProcessor(Generations generations, MemoryBudget budget) implemen
             var request = WireFormat.request(fields.fields()).withRequestId(connection.requestId());
             var caller = Caller.of(exchange);
             var memory = client.memory().handOver();
+            var entered = requests.enter(client);
             // If the connection closes while the prompt waits, nobody runs it.
-            var watch = client.onGone(memory::close);
+            var watch = client.onGone(() -> {
+                memory.close();
+                entered.close();
+            });
             try {
                 take(
                         id,
-                        run -> answer(request, new Frames(caller, connection, run, writer, memory, watch)),
+                        run -> answer(request, new Frames(caller, connection, run, writer, memory, entered, watch)),
                         connection);
             } catch (RuntimeException | Error e) {
                 watch.close();
                 memory.close();
+                entered.close();
                 throw e;
             }
         } catch (RequestException e) {
@@ -144,6 +152,7 @@ record WebSocketProcessor(Generations generations, MemoryBudget budget) implemen
 
     private void answer(GenerationRequest request, Frames frames) {
         try (frames.memory;
+                frames.entered;
                 frames.watch) {
             run(request, frames);
         }
@@ -182,23 +191,27 @@ record WebSocketProcessor(Generations generations, MemoryBudget budget) implemen
         final PromptRun run;
         final FrameWriter writer;
         final MemoryBudget.Lease memory;
+        final Lease entered;
         final Departure.Watch watch;
         boolean accepted;
 
         /// @param memory of the prompt
-        /// @param watch gives the memory back if the client disconnects
+        /// @param entered its place among the requests under way
+        /// @param watch gives both back if the client disconnects
         Frames(
                 Caller caller,
                 WebSocketConnection connection,
                 PromptRun run,
                 FrameWriter writer,
                 MemoryBudget.Lease memory,
+                Lease entered,
                 Departure.Watch watch) {
             this.caller = caller;
             this.connection = connection;
             this.run = run;
             this.writer = writer;
             this.memory = memory;
+            this.entered = entered;
             this.watch = watch;
         }
 

@@ -2,6 +2,7 @@ package dev.llmworker.serving.camel;
 
 import dev.llmworker.serving.connection.HttpClient;
 import dev.llmworker.serving.connection.QuietStreams;
+import dev.llmworker.serving.connection.Requests;
 import java.util.Set;
 import org.apache.camel.CamelContext;
 import org.apache.camel.Exchange;
@@ -12,6 +13,7 @@ import org.apache.camel.component.platform.http.vertx.HttpMessage;
 import org.apache.camel.spi.RoutePolicy;
 import org.apache.camel.spi.RoutePolicyFactory;
 import org.apache.camel.support.RoutePolicySupport;
+import org.apache.camel.support.SynchronizationAdapter;
 
 /// Puts the [HttpClient] on each exchange of a route from platform-http, and takes the headers of `llm:generate` from
 /// what comes from outside: no broker and no file may set them. Camel finds this class by its type in the
@@ -21,6 +23,7 @@ public final class ClientPolicy implements RoutePolicyFactory {
     private static final Set<String> WITHIN_THE_WORKER = Set.of("direct", "seda", "disruptor", "disruptor-vm", "stub");
 
     private final QuietStreams streams;
+    private final Requests requests;
     private final RoutePolicy policy = new RoutePolicySupport() {
         @Override
         public void onExchangeBegin(Route route, Exchange exchange) {
@@ -29,11 +32,23 @@ public final class ClientPolicy implements RoutePolicyFactory {
             } else {
                 var http = exchange.getMessage(HttpMessage.class);
                 if (http != null) {
-                    new HttpClient(http.getRequest(), streams).travelWith(exchange);
+                    var client = new HttpClient(http.getRequest(), streams);
+                    client.travelWith(exchange);
+                    enter(client, exchange);
                 }
             }
         }
     };
+
+    private void enter(HttpClient client, Exchange exchange) {
+        var place = requests.enter(client);
+        exchange.getExchangeExtension().addOnCompletion(new SynchronizationAdapter() {
+            @Override
+            public void onDone(Exchange done) {
+                place.close();
+            }
+        });
+    }
 
     /// Names are compared in any case, as Camel's map of headers does. Routes that pass an exchange on to each other
     /// keep the headers.
@@ -46,8 +61,10 @@ public final class ClientPolicy implements RoutePolicyFactory {
     }
 
     /// @param streams the event streams of the port
-    public ClientPolicy(QuietStreams streams) {
+    /// @param requests the port's, which those of the routes enter
+    public ClientPolicy(QuietStreams streams, Requests requests) {
         this.streams = streams;
+        this.requests = requests;
     }
 
     @Override

@@ -209,9 +209,14 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer implemen
             client.memory().close();
             return;
         }
-        try (var place = Lease.of(version.use::done)) {
+        var entered = port.requests().enter(client);
+        try (var place = Lease.of(() -> {
+            version.use.done();
+            entered.close();
+        })) {
             client.connection().route(() -> {
-                try (var _ = client.memory()) {
+                try (var _ = client.memory();
+                        entered) {
                     version.process(exchange);
                 } finally {
                     version.use.done();

@@ -72,7 +72,7 @@ public final class RoutePaths extends LifecycleStrategySupport {
         var places = new HashMap<Place, Set<Rule>>();
         switch (route.getEndpoint()) {
             case PlatformHttpEndpoint http
-            when isExact(http) -> {
+            when fits(http, said) -> {
                 var methods = http.getHttpMethodRestrict();
                 for (var method : methods == null ? new String[] {Place.ANY} : methods.split(",")) {
                     places.put(new Place(method.strip().toUpperCase(Locale.ROOT), http.getPath()), said);
@@ -89,8 +89,11 @@ public final class RoutePaths extends LifecycleStrategySupport {
         return places;
     }
 
-    private static boolean isExact(PlatformHttpEndpoint endpoint) {
-        return !endpoint.isMatchOnUriPrefix() && isExact(endpoint.getPath());
+    /// A path without keys must be exact. One that is served while the worker drains may have parameters.
+    private static boolean fits(PlatformHttpEndpoint endpoint, Set<Rule> said) {
+        var path = endpoint.getPath();
+        return !endpoint.isMatchOnUriPrefix()
+                && (isExact(path) || !said.contains(Rule.KEYLESS) && path.indexOf('*') < 0);
     }
 
     private static boolean isExact(String path) {

@@ -53,6 +53,29 @@ public sealed interface Client permits HttpClient, WebSocketClient, Client.Nobod
     /// @return cancels that
     Departure.Watch onGone(Runnable task);
 
+    /// The moment when the client cancels the request. It may still wait for what there is of the answer.
+    Departure cancellation();
+
+    /// The request is to end with what there is of its answer.
+    ///
+    /// @return false if it has been answered
+    boolean cancel();
+
+    /// Whether no more of the answer should be made: the client has disconnected, or has cancelled the request.
+    default boolean isUnwanted() {
+        return isGone() || cancellation().isOver();
+    }
+
+    /// As [#onGone], once no more of the answer should be made.
+    default Departure.Watch onUnwanted(Runnable task) {
+        var gone = onGone(task);
+        var cancelled = cancellation().add(task);
+        return () -> {
+            gone.close();
+            cancelled.close();
+        };
+    }
+
     /// No client waits: the exchange came from a queue, a folder or a timer.
     enum Nobody implements Client {
         INSTANCE;
@@ -80,6 +103,16 @@ public sealed interface Client permits HttpClient, WebSocketClient, Client.Nobod
         @Override
         public Departure.Watch onGone(Runnable task) {
             return () -> {};
+        }
+
+        @Override
+        public Departure cancellation() {
+            return new Departure();
+        }
+
+        @Override
+        public boolean cancel() {
+            return false;
         }
     }
 }

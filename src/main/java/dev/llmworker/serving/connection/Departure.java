@@ -4,7 +4,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/// The moment when a client disconnects, and the tasks that wait for it.
+/// The moment when a client disconnects or cancels its request, and the tasks that wait for it.
 ///
 /// Threading: any thread.
 public final class Departure {

@@ -80,14 +80,12 @@ public final class Drain {
             return null;
         }
         request.response().putHeader("Connection", "close");
-        var reads = request.method() == HttpMethod.GET || request.method() == HttpMethod.HEAD;
-        if (reads) {
-            return !Access.isHandshake(request) && rules.has(PathRules.Rule.SERVED_WHILE_DRAINING, request)
-                    ? null
-                    : ofWork();
+        if (!Access.isHandshake(request) && rules.has(PathRules.Rule.SERVED_WHILE_DRAINING, request)) {
+            return null;
         }
+        var reads = request.method() == HttpMethod.GET || request.method() == HttpMethod.HEAD;
         // What is sent to be worked on is a prompt: no route has a look at it any more.
-        return refusal();
+        return reads ? ofWork() : refusal();
     }
 
     /// Waits no longer for what runs.

@@ -16,6 +16,7 @@ public final class HttpClient implements Client {
     private final @Nullable ApiKey key;
     private final QuietStreams streams;
     private final Departure departure = new Departure();
+    private final Departure cancellation = new Departure();
     private @Nullable WriteWindow window;
     private boolean watched;
 
@@ -60,6 +61,20 @@ public final class HttpClient implements Client {
     public Departure.Watch onGone(Runnable task) {
         watch();
         return departure.add(task);
+    }
+
+    @Override
+    public Departure cancellation() {
+        return cancellation;
+    }
+
+    @Override
+    public boolean cancel() {
+        if (response.ended() || response.closed()) {
+            return false;
+        }
+        cancellation.happen(() -> {});
+        return true;
     }
 
     /// Most requests have no use for the handler: it is set when somebody asks.

@@ -8,8 +8,14 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param isAdmitted whether the message came before the worker began to stop
 /// @param memory of the message; whoever keeps parts of it takes this over
-public record WebSocketClient(WebSocketConnection connection, boolean isAdmitted, MemoryBudget.Lease memory)
+/// @param cancellation the moment when the client cancels what the message asks for
+public record WebSocketClient(
+        WebSocketConnection connection, boolean isAdmitted, MemoryBudget.Lease memory, Departure cancellation)
         implements Client {
+    public WebSocketClient(WebSocketConnection connection, boolean isAdmitted, MemoryBudget.Lease memory) {
+        this(connection, isAdmitted, memory, new Departure());
+    }
+
     @Override
     public String requestId() {
         return connection.requestId();
@@ -28,5 +34,14 @@ public record WebSocketClient(WebSocketConnection connection, boolean isAdmitted
     @Override
     public Departure.Watch onGone(Runnable task) {
         return connection.onGone(task);
+    }
+
+    @Override
+    public boolean cancel() {
+        if (isGone()) {
+            return false;
+        }
+        cancellation.happen(() -> {});
+        return true;
     }
 }

@@ -96,7 +96,7 @@ public final class Choices {
             Choice ofPrompt = null;
             for (var index = 0; index < endings.length; index++) {
                 places.acquire();
-                if (isOver() || caller.client().isGone()) {
+                if (isOver() || caller.client().isUnwanted()) {
                     return;
                 }
                 var lead = index % perPrompt == 0;

@@ -22,7 +22,7 @@ import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestLog;
 import dev.llmworker.stats.WorkerStats;
 import java.util.Locale;
-import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -35,7 +35,7 @@ public final class Generations {
     private final Drain drain;
     private final WorkerStats stats;
     private final MemoryBudget budget;
-    private final Map<Answer<?>, Client> running = new ConcurrentHashMap<>();
+    private final Set<Answer<?>> running = ConcurrentHashMap.newKeySet();
 
     /// How a request comes to the generator.
     interface Submission {
@@ -94,33 +94,12 @@ public final class Generations {
         this.stats = stats;
     }
 
-    /// Whether another server generates, which is asked in words of its API alone.
-    public boolean relays() {
-        return generator instanceof OpenAiRelay;
-    }
-
     /// Ends all running answers. Their clients get an error that says that the worker stops.
     public void endAll() {
-        running.keySet().forEach(Answer::close);
+        running.forEach(Answer::close);
     }
 
-    /// Ends the answers to a request, whether they run or wait: all that have its id.
-    ///
-    /// @param asking has the API key of these requests
-    /// @return false if no request with this key has the id
-    public boolean cancel(String requestId, Client asking) {
-        var found = false;
-        for (var entry : running.entrySet()) {
-            var client = entry.getValue();
-            if (client.requestId().equals(requestId) && client.cacheSalt().equals(asking.cacheSalt())) {
-                entry.getKey().close();
-                found = true;
-            }
-        }
-        return found;
-    }
-
-    /// Runs one generation to its end, which comes soon after the client disconnects.
+    /// Runs one generation to its end, which comes soon after the client disconnects or cancels the request.
     ///
     /// @throws RefusedException if it is not accepted
     /// @throws RequestException if the worker stops
@@ -177,8 +156,8 @@ public final class Generations {
                 var answer = submit(submission, caller.client(), memory, encodingBytes);
                 var withdrawal = Lease.of(stats::recordWithdrawn);
                 var _ = Lease.of(() -> running.remove(answer));
-                var _ = caller.client().onGone(answer::close)) {
-            begin(answer, caller, recipient, memory);
+                var _ = caller.client().onUnwanted(answer::close)) {
+            begin(answer, recipient, memory);
             memory.add(-encodingBytes);
             if (counts) {
                 stats.recordAccepted();
@@ -245,9 +224,9 @@ public final class Generations {
         }
     }
 
-    private void begin(Answer<?> answer, Caller caller, Recipient recipient, AnswerMemory memory) {
+    private void begin(Answer<?> answer, Recipient recipient, AnswerMemory memory) {
         try {
-            running.put(answer, caller.client());
+            running.add(answer);
             if (drain.isTimeUp()) {
                 answer.close();
             }

@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
@@ -66,8 +67,14 @@ public final class PromptTokens {
     /// @param tools that a conversation offers the model
     public int[] encode(
             ModelTokens model, Prompt prompt, ModelTokens.Beginning beginning, List<Tool> tools, Client client) {
-        var encoding = model.encode(prompt, beginning, tools);
-        try (var _ = client.onGone(() -> encoding.cancel(true))) {
+        try (var held = generations.hold()) {
+            held.take(GenerationRequest.encodingBytes(prompt, tools));
+            return encode(model.encode(prompt, beginning, tools), client);
+        }
+    }
+
+    private int[] encode(Future<int[]> encoding, Client client) {
+        try (var _ = client.onUnwanted(() -> encoding.cancel(true))) {
             return encoding.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
         } catch (ExecutionException e) {
             if (e.getCause() instanceof RuntimeException refused) {
@@ -77,6 +84,8 @@ public final class PromptTokens {
         } catch (TimeoutException _) {
             throw new RequestException(
                     JsonError.of(504, "timeout", "the prompt was not encoded within " + timeout.toSeconds() + " s"));
+        } catch (CancellationException _) {
+            throw new CancellationException("the request was cancelled");
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
             throw new CancellationException("the worker is stopping");

@@ -17,8 +17,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Writes one answer as server-sent events, to the response itself: Camel would collect a body before it writes it. The
-/// response's head is written when the request is accepted, so that a refusal is an answer of its own. If that takes so
-/// long that the stream says something to stay open, the head goes out then, and a refusal comes as an event.
+/// response's head is written when the request is accepted, so that a refusal is an answer of its own. If that takes
+/// longer than the keep-alive interval, a comment opens the head, and a refusal comes as an event.
 ///
 /// Threading: the request's thread, which waits while the client does not read; another thread writes comments.
 public final class SseWriter {

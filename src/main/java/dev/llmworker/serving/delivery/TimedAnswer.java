@@ -89,9 +89,9 @@ public final class TimedAnswer implements Generations.Reader {
         return whole.keptBytes();
     }
 
-    /// Whether its client has disconnected.
+    /// Whether its client has disconnected or has cancelled the request.
     public boolean isUnwanted() {
-        return caller.client().isGone();
+        return caller.client().isUnwanted();
     }
 
     public boolean isTimeUp() {

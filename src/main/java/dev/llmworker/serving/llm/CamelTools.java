@@ -5,7 +5,8 @@ import dev.llmworker.text.chat.Tool;
 import dev.llmworker.text.chat.ToolArguments;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
-import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -33,8 +34,8 @@ public final class CamelTools implements Supplier<List<RouteTool>>, CamelContext
 
     private @Nullable CamelContext context;
     private @Nullable Optional<Api> api;
-    /// What a call must look like, for each tool; empty if that cannot be enforced.
-    private final Map<Object, Optional<ToolArguments>> known = new IdentityHashMap<>();
+    private final Map<Object, Known> known = new IdentityHashMap<>();
+    private long seen;
 
     /// What is used of the module.
     ///
@@ -63,6 +64,12 @@ public final class CamelTools implements Supplier<List<RouteTool>>, CamelContext
             }
         }
     }
+
+    /// A tool that has been seen.
+    ///
+    /// @param order grows with each tool
+    /// @param arguments what a call must look like; empty if that cannot be enforced
+    private record Known(long order, Optional<ToolArguments> arguments) {}
 
     /// One of them.
     ///
@@ -129,7 +136,7 @@ public final class CamelTools implements Supplier<List<RouteTool>>, CamelContext
         var registry = Objects.requireNonNull(invoke(found.registry, null, context));
         var tags = new IdentityHashMap<Object, Set<String>>();
         for (var spec : (Set<?>) Objects.requireNonNull(member(registry, "getDefaultTools"))) {
-            tags.put(spec, Set.of());
+            tags.put(spec, new HashSet<>());
         }
         ((Map<?, ?>) Objects.requireNonNull(member(registry, "getTools"))).forEach((tag, specs) -> {
             for (var spec : (Set<?>) specs) {
@@ -137,10 +144,18 @@ public final class CamelTools implements Supplier<List<RouteTool>>, CamelContext
             }
         });
         known.keySet().retainAll(tags.keySet());
-        var tools = new ArrayList<RouteTool>();
-        tags.forEach((spec, own) -> known.computeIfAbsent(spec, CamelTools::arguments)
-                .ifPresent(arguments -> tools.add(new CamelTool(found, spec, arguments, Set.copyOf(own)))));
-        return tools;
+        tags.keySet().forEach(spec -> known.computeIfAbsent(spec, it -> new Known(seen++, arguments(it))));
+        // While a route is reloaded, its old and its new version are there.
+        var newest = new HashMap<List<String>, RouteTool>();
+        known.entrySet().stream()
+                .sorted(Comparator.comparingLong(entry -> entry.getValue().order))
+                .forEach(entry -> entry.getValue().arguments.ifPresent(arguments -> {
+                    var spec = entry.getKey();
+                    var own = Set.copyOf(Objects.requireNonNull(tags.get(spec)));
+                    var tool = new CamelTool(found, spec, arguments, own);
+                    newest.put(List.of(arguments.tool().name(), tool.route()), tool);
+                }));
+        return List.copyOf(newest.values());
     }
 
     /// Empty if the model could not be held to what the tool declares.

@@ -62,15 +62,14 @@ final class LlmProducer extends DefaultProducer {
         var answer = result.answer();
         var ending = result.ending();
         switch (ending.finished().reason()) {
-            case STOP, TOOL_CALLS, LENGTH -> {}
+            case STOP, TOOL_CALLS, CONTENT_FILTER, LENGTH -> {}
             case ERROR -> throw failed(ending.finished());
             case TIMEOUT -> throw timedOut(exchange, began);
             case CANCELLED -> {
                 if (answer.isTimeUp()) {
                     throw timedOut(exchange, began);
                 }
-                throw new CancellationException(
-                        answer.isUnwanted() ? "the client has left" : "the generation was cancelled");
+                throw cancelled(exchange);
             }
         }
         message.setBody(body(answer.whole().text(), ending));
@@ -83,6 +82,11 @@ final class LlmProducer extends DefaultProducer {
         return finished.failure() == null
                 ? new IllegalStateException("the engine failed at this prompt; the log has the cause")
                 : new RequestException(JsonError.failed(finished));
+    }
+
+    private static CancellationException cancelled(Exchange exchange) {
+        return new CancellationException(
+                Client.of(exchange).isGone() ? "the client has left" : "the generation was cancelled");
     }
 
     private ToolLoop.Result once(GenerationRequest request, Exchange exchange) throws InterruptedException {
@@ -148,7 +152,7 @@ final class LlmProducer extends DefaultProducer {
         var pause = FIRST_PAUSE;
         while (true) {
             if (answer.isUnwanted()) {
-                throw new CancellationException("the client has left");
+                throw cancelled(exchange);
             }
             try {
                 return isFirst

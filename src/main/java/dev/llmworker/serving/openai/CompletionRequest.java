@@ -28,14 +28,14 @@ import org.jspecify.annotations.Nullable;
 /// @param generation the first choice
 /// @param prompts each gets `perPrompt` choices
 /// @param includeUsage whether a stream ends with an event that counts tokens
-/// @param routes the names of the tools that are routes
+/// @param routes the tools that are routes: by their names the tags that the client named for them
 record CompletionRequest(
         GenerationRequest generation,
         List<Prompt> prompts,
         int perPrompt,
         boolean stream,
         boolean includeUsage,
-        Set<String> routes) {
+        Map<String, List<String>> routes) {
     // The golden ratio, as SplitMix64 has it: consecutive choices have seeds that have nothing in common.
     private static final long SEED_STEP = 0x9E3779B97F4A7C15L;
 
@@ -56,7 +56,7 @@ record CompletionRequest(
         return new CompletionRequest(generation.withRequestId(id), prompts, perPrompt, stream, includeUsage, routes);
     }
 
-    private CompletionRequest withRoutes(Set<String> routes) {
+    private CompletionRequest withRoutes(Map<String, List<String>> routes) {
         return new CompletionRequest(generation, prompts, perPrompt, stream, includeUsage, routes);
     }
 
@@ -158,7 +158,7 @@ record CompletionRequest(
                     perPrompt,
                     stream,
                     options.flag("include_usage", false),
-                    Set.of());
+                    Map.of());
         } catch (IllegalArgumentException e) {
             throw fields.refusal(e);
         }

@@ -68,7 +68,7 @@ final class RelayedCompletion {
         return switch (finished.reason()) {
             case TIMEOUT ->
                 JsonError.of(504, "timeout", "the engine's server did not answer within the worker's time limit");
-            case STOP, TOOL_CALLS, LENGTH ->
+            case STOP, TOOL_CALLS, CONTENT_FILTER, LENGTH ->
                 JsonError.of(502, "engine_failed", "the engine's server sent an answer without content");
             case CANCELLED, ERROR -> JsonError.failed(finished);
         };

@@ -7,6 +7,7 @@ import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.SseWriter;
 import dev.llmworker.serving.delivery.TimedAnswer;
+import dev.llmworker.serving.tools.RouteTool;
 import dev.llmworker.serving.tools.RouteTools;
 import dev.llmworker.serving.tools.ToolCalls;
 import dev.llmworker.serving.tools.ToolLoop;
@@ -25,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
+import java.util.function.Predicate;
 import org.apache.camel.Exchange;
 import org.jspecify.annotations.Nullable;
 
@@ -70,15 +72,22 @@ public record RoutedCompletion(RouteTools tools, Generations generations, Vertx 
         for (var tool : parts == null ? List.<Tool>of() : parts.tools().tools()) {
             names.add(tool.name());
         }
-        names.removeAll(request.routes());
+        names.removeAll(request.routes().keySet());
         return names;
+    }
+
+    /// The routes that the model may call.
+    private static Predicate<RouteTool> offered(CompletionRequest request) {
+        var parts = request.generation().parts();
+        var isNone = parts == null || parts.tools().offered().isEmpty();
+        return RouteTools.isAmong(isNone ? Map.of() : request.routes());
     }
 
     private ToolLoop.Result run(
             CompletionRequest request, Caller caller, Exchange exchange, @Nullable Streamed reader) {
         var loop = new ToolLoop(
                 generations::hold,
-                new ToolCalls(tools, tools::isForClients, caller, exchange),
+                new ToolCalls(tools, offered(request), caller, exchange),
                 ofClient(request)::contains,
                 ToolLoop.DEFAULT_ROUNDS,
                 timeout,

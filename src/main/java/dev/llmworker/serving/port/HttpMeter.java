@@ -9,16 +9,10 @@ import io.vertx.ext.web.RoutingContext;
 /// here: its response ends when the WebSocket closes, so its time would mean nothing.
 ///
 /// Threading: the event loops.
-public final class HttpMeter implements Handler<RoutingContext> {
+public record HttpMeter(HttpStats stats) implements Handler<RoutingContext> {
     /// The status counted if the client disconnected before it had an answer.
     private static final int CLIENT_LEFT = 499;
     private static final int SWITCHING_PROTOCOLS = 101;
-
-    private final HttpStats stats;
-
-    public HttpMeter(HttpStats stats) {
-        this.stats = stats;
-    }
 
     @Override
     public void handle(RoutingContext request) {

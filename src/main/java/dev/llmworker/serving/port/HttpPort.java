@@ -7,6 +7,7 @@ import dev.llmworker.serving.connection.ConnectionClock;
 import dev.llmworker.serving.connection.ConnectionLimit;
 import dev.llmworker.serving.connection.Drain;
 import dev.llmworker.serving.connection.QuietStreams;
+import dev.llmworker.serving.connection.Requests;
 import dev.llmworker.serving.connection.SlowReaders;
 import dev.llmworker.serving.connection.SlowSenders;
 import dev.llmworker.serving.connection.WebSockets;
@@ -64,6 +65,7 @@ public final class HttpPort implements AutoCloseable {
     private final SlowReaders slowReaders;
     private final WebSockets webSockets;
     private final QuietStreams quietStreams;
+    private final Requests requests = new Requests();
     private final PathRules pathRules = new PathRules();
     private final Drain drain;
     private final MemoryBudget memory;
@@ -317,6 +319,10 @@ public final class HttpPort implements AutoCloseable {
 
     public QuietStreams quietStreams() {
         return quietStreams;
+    }
+
+    public Requests requests() {
+        return requests;
     }
 
     public WebSockets webSockets() {

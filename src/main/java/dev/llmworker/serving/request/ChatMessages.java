@@ -33,7 +33,7 @@ public final class ChatMessages {
 
     private static final String CALLS = "tool_calls";
     private static final String CALL_ID = "tool_call_id";
-    public static final int MAX_CALLS = 128;
+    static final int MAX_CALLS = 128;
     static final int MAX_ID_CHARACTERS = 256;
 
     /// The names of the functions that were called before, by the ids of the calls.
@@ -138,31 +138,43 @@ public final class ChatMessages {
         return id;
     }
 
-    private List<ToolCall> calls(String at, Map<?, ?> message) {
+    private List<ToolCall> calls(String within, Map<?, ?> message) {
         var value = message.get(CALLS);
         if (UnsupportedFields.asksForNothing(value)) {
             return List.of();
         }
-        var place = at + "." + CALLS;
+        var place = within + "." + CALLS;
         if (!(value instanceof List<?> list)) {
             throw RequestFields.wrong(place, value, "a list of objects");
         }
-        if (list.size() > MAX_CALLS) {
-            throw RequestException.invalid(
-                    place, place + " has " + list.size() + " entries; the limit is " + MAX_CALLS);
-        }
+        checkCalls(place, list.size(), "entries");
         var calls = new LinkedHashMap<String, ToolCall>();
         for (var index = 0; index < list.size(); index++) {
-            var call = call(place + "[" + index + "]", list.get(index));
-            if (calls.putIfAbsent(call.id(), call) != null) {
-                throw RequestException.invalid(
-                        place + "[" + index + "].id",
-                        place + "[" + index + "].id is \"" + RequestFields.shortened(call.id())
-                                + "\", which is the id of another call, too");
-            }
+            var at = place + "[" + index + "]";
+            var call = call(at, list.get(index));
+            addCall(at, call, calls);
             called.put(call.id(), call.name());
         }
         return List.copyOf(calls.values());
+    }
+
+    /// @param count of the calls in one turn
+    /// @param what is counted
+    public static void checkCalls(String at, int count, String what) {
+        if (count > MAX_CALLS) {
+            throw RequestException.invalid(at, at + " has " + count + " " + what + "; the limit is " + MAX_CALLS);
+        }
+    }
+
+    /// Adds a call to those of its turn, by their ids.
+    ///
+    /// @param at names the object that has its `id`
+    public static void addCall(String at, ToolCall call, Map<String, ToolCall> calls) {
+        if (calls.putIfAbsent(call.id(), call) != null) {
+            throw RequestException.invalid(
+                    at + ".id",
+                    at + ".id is \"" + RequestFields.shortened(call.id()) + "\", which is the id of another call, too");
+        }
     }
 
     private static ToolCall call(String at, @Nullable Object entry) {

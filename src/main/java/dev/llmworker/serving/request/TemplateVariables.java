@@ -14,7 +14,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// Reads what a request says to the model's chat template: `chat_template_kwargs`, and `reasoning_effort`.
-final class TemplateVariables {
+public final class TemplateVariables {
     static final int MAX_CHARACTERS = 16_384;
 
     private static final String FIELD = "chat_template_kwargs";
@@ -45,7 +45,7 @@ final class TemplateVariables {
     private TemplateVariables() {}
 
     /// @throws RequestException naming the field, its value and its limit
-    static Map<String, @Nullable Object> read(RequestFields fields) {
+    public static Map<String, @Nullable Object> read(RequestFields fields) {
         var variables = new LinkedHashMap<String, @Nullable Object>();
         var effort = fields.textOrNull(EFFORT);
         if (effort != null && !effort.isEmpty()) {

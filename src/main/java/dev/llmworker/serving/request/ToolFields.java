@@ -9,7 +9,6 @@ import dev.llmworker.text.chat.ToolUse;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -42,12 +41,12 @@ public final class ToolFields {
     }
 
     /// @param use with the tools of clients and of routes
-    /// @param routes the names of those that are routes
-    public record Asked(ToolUse use, Set<String> routes) {}
+    /// @param routes those that are routes: by their names the tags that the client named for them
+    public record Asked(ToolUse use, Map<String, List<String>> routes) {}
 
     /// @throws RequestException naming the field, its value and its limit
     public static Asked read(RequestFields fields, Routes known) {
-        var routes = new LinkedHashSet<String>();
+        var routes = new LinkedHashMap<String, List<String>>();
         var tools = tools(fields.fields().get(TOOLS), known, routes);
         var use = new ToolUse(
                 tools, choice(fields.fields().get(CHOICE), tools), fields.flag("parallel_tool_calls", true));
@@ -63,17 +62,19 @@ public final class ToolFields {
         return entry instanceof Map<?, ?> map && ROUTE.equals(map.get("type"));
     }
 
-    private static List<Tool> tools(@Nullable Object value, Routes known, Set<String> routes) {
+    private static List<Tool> tools(@Nullable Object value, Routes known, Map<String, List<String>> routes) {
         var list = entries(value);
         var tools = new ArrayList<Tool>(list.size());
         var names = new HashSet<String>();
         for (var index = 0; index < list.size(); index++) {
             var at = TOOLS + "[" + index + "]";
             if (list.get(index) instanceof Map<?, ?> map && isRoute(map)) {
-                for (var tool : known.tools(at + "." + TAGS, tags(at, map))) {
+                var tags = tags(at, map);
+                for (var tool : known.tools(at + "." + TAGS, tags)) {
                     // Two entries may have tags of the same route.
-                    if (routes.add(tool.name())) {
+                    if (!routes.containsKey(tool.name()) || !tools.contains(tool)) {
                         add(at, tool, tools, names);
+                        routes.put(tool.name(), tags);
                     }
                 }
             } else {

@@ -10,9 +10,9 @@ import java.util.StringTokenizer;
 import org.jspecify.annotations.Nullable;
 
 /// The fields of OpenAI's API, Anthropic's, vLLM's and llama.cpp's that would change an answer, and that this
-/// worker's own engines do not have. Such a field is refused by its name, in whatever API it comes. A value
-/// that asks for nothing, such as null, an empty list or the default, is accepted. Fields that are in none of
-/// these tables are ignored.
+/// worker's own engines do not have. Such a field is refused by its name, in whatever API it comes. A value that
+/// asks for nothing, such as null, an empty list or the default, is accepted. Fields that are in none of these
+/// tables are ignored.
 public final class UnsupportedFields {
     /// The values that ask for nothing, besides those that never do, and the fields that have these values.
     private record Group(List<?> nothing, String names) {}

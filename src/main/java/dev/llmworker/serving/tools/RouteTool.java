@@ -26,7 +26,7 @@ public interface RouteTool {
     ///
     /// @param arguments that have been checked
     /// @param caller the exchange for which the model answers
-    /// @return what the model is told
+    /// @return the result, as text for the model
     /// @throws Exception as the route does
     String call(Map<String, @Nullable Object> arguments, Exchange caller) throws Exception;
 }

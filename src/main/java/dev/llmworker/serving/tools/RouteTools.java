@@ -92,9 +92,12 @@ public final class RouteTools implements ToolFields.Routes {
         return tool -> tool.tags().isEmpty() || tags.stream().anyMatch(tool.tags()::contains);
     }
 
-    /// Whether a client may have the worker call it.
-    public boolean isForClients(RouteTool tool) {
-        return tool.tags().stream().anyMatch(clientTags::contains);
+    /// Which tools a request offers the model.
+    ///
+    /// @param tagsByName the names of the tools, each with the tags that the request named for it
+    public static Predicate<RouteTool> isAmong(Map<String, List<String>> tagsByName) {
+        return tool -> tagsByName.getOrDefault(tool.arguments().tool().name(), List.of()).stream()
+                .anyMatch(tool.tags()::contains);
     }
 
     /// The newest tool of a name; null if there is none any more.

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Runs calls of routes for one exchange, one after the other. Whatever goes wrong in a route is told to the model.
+/// Runs calls of routes for one exchange, one after the other. If a route fails, the result is an error for the model.
 ///
 /// @param allowed which tools may be called
 /// @param exchange for which the model answers
@@ -37,14 +37,14 @@ public record ToolCalls(RouteTools tools, Predicate<RouteTool> allowed, Caller c
             + "|\\b[a-z][a-z0-9+.-]{0,20}://\\S*"
             + "|[^\\s/:]{0,100}/?\\b\\d{1,3}(?:\\.\\d{1,3}){3}\\b(?::\\d{1,5})?"
             + "|\\b(?:localhost|[\\w-]{1,63}(?:\\.[\\w-]{1,63}){1,10}):\\d{2,5}\\b"
-            + "|(?<![\\w/.])(?:[A-Za-z]:\\\\|\\.{0,2}/)[^\\s:,;]+");
+            + "|(?<![\\w/.])\\.{0,2}/[^\\s:,;]+");
 
     /// @param text for the model
     private record Outcome(String name, String text) {}
 
     /// The text that the model gets.
     ///
-    /// @throws TimeoutException if the time is over, or the client has disconnected
+    /// @throws TimeoutException if the time is over, or the client has disconnected or cancelled the request
     String run(ToolCall call, Duration timeout) throws InterruptedException, TimeoutException {
         var began = System.nanoTime();
         var outcome = "interrupted";
@@ -54,7 +54,7 @@ public record ToolCalls(RouteTools tools, Predicate<RouteTool> allowed, Caller c
             outcome = result.name;
             text = result.text;
         } catch (TimeoutException e) {
-            outcome = caller.client().isGone() ? "cancelled" : "timeout";
+            outcome = caller.client().isUnwanted() ? "cancelled" : "timeout";
             throw e;
         } finally {
             RequestLog.called(
@@ -66,7 +66,7 @@ public record ToolCalls(RouteTools tools, Predicate<RouteTool> allowed, Caller c
                     outcome,
                     System.nanoTime() - began);
         }
-        if (caller.client().isGone()) {
+        if (caller.client().isUnwanted()) {
             // Nobody waits for the next answer.
             throw new TimeoutException();
         }
@@ -86,7 +86,7 @@ public record ToolCalls(RouteTools tools, Predicate<RouteTool> allowed, Caller c
         }
         var result = new FutureTask<>(() -> tool.call(arguments, exchange));
         var thread = Thread.ofVirtual().name("tool-" + call.name()).start(result);
-        try (var _ = caller.client().onGone(() -> result.cancel(true))) {
+        try (var _ = caller.client().onUnwanted(() -> result.cancel(true))) {
             var text = result.get(timeout.toNanos(), TimeUnit.NANOSECONDS);
             return text.length() > MAX_RESULT_CHARACTERS
                     ? new Outcome(
@@ -95,7 +95,7 @@ public record ToolCalls(RouteTools tools, Predicate<RouteTool> allowed, Caller c
                                     + MAX_RESULT_CHARACTERS + ".")
                     : new Outcome("ok", text);
         } catch (ExecutionException e) {
-            if (caller.client().isGone()) {
+            if (caller.client().isUnwanted()) {
                 throw new TimeoutException();
             }
             var cause = e.getCause() == null ? e : e.getCause();

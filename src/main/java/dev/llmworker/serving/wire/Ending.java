@@ -64,6 +64,7 @@ public record Ending(GenerationEvent.Finished finished, Timings timings) {
         return switch (finished.reason()) {
             case STOP -> "stop";
             case TOOL_CALLS -> "tool_calls";
+            case CONTENT_FILTER -> "content_filter";
             case LENGTH, TIMEOUT, CANCELLED -> "length";
             case ERROR -> throw new IllegalStateException("an answer that failed has no reason but an error");
         };

@@ -622,8 +622,8 @@ public final class AnswerParser {
                 && buffer.substring(0, text.length()).equals(text);
     }
 
-    /// How much of the buffer an expected text takes, which may have an id: [#OTHER] if something else is there, and
-    /// [#UNKNOWN] if more must come.
+    /// How much of the buffer an expected text takes, which may have an id: [#OTHER] if something else is
+    /// there, and [#UNKNOWN] if more must come.
     private int lengthOf(String text) {
         var before = beforeId(text);
         if (!startsWith(before)) {

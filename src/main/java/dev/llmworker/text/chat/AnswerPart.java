@@ -9,7 +9,7 @@ public sealed interface AnswerPart {
     /// What the model thinks before it answers.
     record Reasoning(String text) implements AnswerPart {}
 
-    /// A call of a tool begins.
+    /// A call of a tool begins. Its arguments follow before any other part.
     ///
     /// @param index counts the calls of the answer, from 0
     /// @param id new for each call

@@ -20,6 +20,11 @@ sealed interface CallForm {
         return false;
     }
 
+    /// Whether any argument, even the first one, can have this name. It is one of the names that need no quotes.
+    default boolean canName(String argument) {
+        return true;
+    }
+
     CallForm map(UnaryOperator<String> change);
 
     /// The name, and the arguments as a JSON object.
@@ -66,8 +71,8 @@ sealed interface CallForm {
         }
     }
 
-    /// The name, and a list of arguments, such as `name{key:value,key:value}`. Values are in a notation of their own,
-    /// however deep they are: see [ListedValue].
+    /// The name, and a list of arguments, such as `name{key:value,key:value}`. Values are in a notation of
+    /// their own, however deep they are: see [ListedValue].
     ///
     /// @param between name and arguments
     /// @param assign between the name of an argument and its value
@@ -76,6 +81,12 @@ sealed interface CallForm {
     ///     Python
     record Listed(String before, String between, String assign, String comma, String quote, String after)
             implements CallForm {
+        /// A call without arguments has its end where the first name begins.
+        @Override
+        public boolean canName(String argument) {
+            return !argument.contains(assign) && !argument.startsWith(after);
+        }
+
         @Override
         public CallForm map(UnaryOperator<String> change) {
             return new Listed(

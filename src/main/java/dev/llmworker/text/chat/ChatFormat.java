@@ -194,13 +194,13 @@ public final class ChatFormat {
                 parts.add(markers.expression(after));
             }
             case CallForm.Listed list -> {
-                schema.requireSeparate(name, list.assign());
+                schema.requireSeparate(name, list);
                 parts.add(markers.expression(list.between()));
                 parts.add(listed(list, schema));
                 parts.add(markers.expression(list.after()));
             }
             case CallForm.Parameters parameters -> {
-                schema.requireSeparate(name, "");
+                schema.requireSeparate(name, parameters);
                 parts.add(markers.expression(parameters.between()));
                 schema.arguments().forEach(argument -> parts.add(argument(parameters, schema, argument)));
                 parts.add(markers.expression(parameters.after()));

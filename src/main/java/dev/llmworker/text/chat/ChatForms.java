@@ -28,13 +28,14 @@ record ChatForms(ToolFormat tools, @Nullable ReasoningForm reasoning, String bef
             Map.entry("</think>", new ReasoningForm("<think>", "</think>")),
             Map.entry("<think>", new ReasoningForm("<think>", "</think>")));
 
-    /// What is before and after the text for the user, by a text that is in the templates of models that write it.
+    /// What is before the text for the user in the templates of some models, and what is after it. A constrained
+    /// answer has the first that is there; all are skipped.
     private static final Map<String, String> TEXT =
-            Map.of("<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>");
+            ordered(Map.entry("<|START_RESPONSE|>", "<|END_RESPONSE|>"), Map.entry("<|START_TEXT|>", "<|END_TEXT|>"));
 
     @SafeVarargs
-    private static Map<String, ReasoningForm> ordered(Map.Entry<String, ReasoningForm>... entries) {
-        var ordered = new LinkedHashMap<String, ReasoningForm>();
+    private static <T> Map<String, T> ordered(Map.Entry<String, T>... entries) {
+        var ordered = new LinkedHashMap<String, T>();
         Stream.of(entries).forEach(entry -> ordered.put(entry.getKey(), entry.getValue()));
         return ordered;
     }
@@ -62,12 +63,22 @@ record ChatForms(ToolFormat tools, @Nullable ReasoningForm reasoning, String bef
                             "<|end|>",
                             "<|start|>assistant"));
         }
-        return TEXT.entrySet().stream()
+        var markers = TEXT.entrySet().stream()
                 .filter(entry -> source.contains(entry.getKey()))
-                .findFirst()
-                .map(entry ->
-                        new ChatForms(tools, reasoning, entry.getKey(), List.of(entry.getKey(), entry.getValue())))
-                .orElseGet(() -> plain(tools, reasoning));
+                .flatMap(entry -> Stream.of(entry.getKey(), entry.getValue()))
+                .toList();
+        return new ChatForms(tools, reasoning, markers.isEmpty() ? "" : markers.getFirst(), markers);
+    }
+
+    /// These forms, and those of another template of the same model where these say nothing.
+    ChatForms or(ChatForms other) {
+        return new ChatForms(
+                tools,
+                reasoning == null ? other.reasoning : reasoning,
+                before.isEmpty() ? other.before : before,
+                Stream.concat(skipped.stream(), other.skipped.stream())
+                        .distinct()
+                        .toList());
     }
 
     /// Where the answer to a rendered prompt begins.

@@ -10,8 +10,9 @@ import java.util.Map;
 
 /// A value of a [Listed] argument, which comes in pieces and becomes JSON.
 ///
-/// With a quote, names of members have no quotes, and strings have this one and no escapes: `{at:[1,<|"|>a<|"|>]}`.
-/// Without a quote, it is written as in Python, though the words of JSON count too: `{'at': [1, "a", None]}`.
+/// With a quote, names of members have no quotes, and strings have this one and no escapes:
+/// `{at:[1,<|"|>a<|"|>]}`. Without a quote, it is written as in Python, though the words of JSON count too:
+/// `{'at': [1, "a", None]}`.
 final class ListedValue {
     private static final Map<String, String> PYTHON_WORDS = Map.of("None", "null", "True", "true", "False", "false");
     private static final String ESCAPES = "\"\\bfnrtu";
@@ -61,7 +62,8 @@ final class ListedValue {
         return at;
     }
 
-    /// Each of these returns how many characters it has taken; 0 if more must come, or the value is complete.
+    /// Each of these returns how many characters it has taken; 0 if more must come, or the value is
+    /// complete.
     private int between(String text, int at, StringBuilder json) {
         var c = text.charAt(at);
         var mark = quote.isEmpty() ? c == '"' || c == '\'' ? String.valueOf(c) : "" : quote;
@@ -73,6 +75,11 @@ final class ListedValue {
         }
         if (text.length() - at < mark.length() && mark.startsWith(text.substring(at))) {
             return 0;
+        }
+        if (isName && c != '}' && !Character.isWhitespace(c)) {
+            // A name may begin with any other bracket.
+            state = State.WORD;
+            return word(c, json);
         }
         switch (c) {
             case '{', '[' -> {
@@ -148,8 +155,12 @@ final class ListedValue {
             return 1;
         }
         if (c != '\\') {
-            json.append(ToolSchema.escaped(String.valueOf(c)));
-            return 1;
+            var end = at + 1;
+            while (end < text.length() && text.charAt(end) != pythonQuote && text.charAt(end) != '\\') {
+                end++;
+            }
+            json.append(ToolSchema.escaped(text.substring(at, end)));
+            return end - at;
         }
         if (at + 1 == text.length()) {
             return 0;

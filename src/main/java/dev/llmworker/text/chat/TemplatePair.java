@@ -18,8 +18,9 @@ record TemplatePair(ChatTemplate plain, ChatTemplate forTools) implements ChatTe
         return forTools.knowsTools();
     }
 
+    /// Both templates are of one model, and one of them may say nothing about how it thinks.
     @Override
     public ChatForms forms() {
-        return forTools.forms();
+        return forTools.forms().or(plain.forms());
     }
 }

@@ -38,7 +38,9 @@ final class ToolSchema {
     private static final List<String> COMBINING = List.of(
             "$ref", "allOf", "anyOf", "oneOf", "patternProperties", "propertyNames", "minProperties", "maxProperties");
     /// Names of arguments that no marker is part of.
-    private static final Pattern SEPARATE = Pattern.compile("[^<>\"':,{}\\s\\p{Cntrl}]{1,256}");
+    private static final Pattern SEPARATE = Pattern.compile(Expression.BARE_NAME);
+
+    private static final int MAX_NAME = 256;
 
     private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
                     .streamReadConstraints(StreamReadConstraints.builder()
@@ -124,9 +126,9 @@ final class ToolSchema {
 
     /// Requires that each argument can be written by itself: nothing is said about several of them.
     ///
-    /// @param mark is in no name; empty if there is none
-    /// @throws IllegalArgumentException if something is
-    void requireSeparate(String tool, String mark) {
+    /// @param form which writes each argument by itself
+    /// @throws IllegalArgumentException if something is, or the form cannot write a name
+    void requireSeparate(String tool, CallForm form) {
         if (arguments.size() > MAX_SEPARATE) {
             throw new IllegalArgumentException("the parameters of " + tool + " have " + arguments.size()
                     + " properties; the limit is " + MAX_SEPARATE
@@ -137,7 +139,8 @@ final class ToolSchema {
                     "the parameters of " + tool + " require " + undeclared + ", which is not among the properties");
         }
         arguments.keySet().stream()
-                .filter(name -> !SEPARATE.matcher(name).matches() || !mark.isEmpty() && name.contains(mark))
+                .filter(name ->
+                        name.length() > MAX_NAME || !SEPARATE.matcher(name).matches() || !form.canName(name))
                 .findFirst()
                 .ifPresent(name -> {
                     throw new IllegalArgumentException("the parameters of " + tool + " have a property with the name \""

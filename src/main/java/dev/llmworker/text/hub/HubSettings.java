@@ -174,7 +174,8 @@ public record HubSettings(
         return unlessBlank(tokenizer.file(), "chat_template", source(node));
     }
 
-    /// The template for conversations with tools, which some models have beside the other one; null if there is none.
+    /// The template for conversations with tools, which some models have beside the other one; null if
+    /// there is none.
     @Nullable
     public Template templateForTools() throws IOException {
         var own = folder.resolve(TOOL_TEMPLATE);

@@ -1,7 +1,6 @@
 package dev.llmworker.model.decoder;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.DeltaNet;
@@ -125,10 +124,13 @@ class DenseProgramTest {
                 .map(DeltaNet.class::cast)
                 .findFirst()
                 .orElseThrow();
-        var perSlot = (scratch(config, 1024, 1_000) - scratch(config, 1000, 1_000)) / 24;
         var mask = 2 * 1_000 * (Float.BYTES + 1L);
-        var states = (long) delta.valueWidth() * delta.keyDim() * Float.BYTES;
-        assertTrue(perSlot - mask >= states && perSlot - mask < 4 * states, perSlot + " bytes, " + states);
+        var state = (long) delta.valueWidth() * delta.keyDim();
+        var convolution = 3L * delta.kernel() * delta.channels();
+        var queriesAndKeys = 2 * 2L * delta.valueHeads() * delta.keyDim();
+        var values = 2L * delta.valueWidth();
+        var perSlot = mask + (state + convolution + queriesAndKeys + values) * Float.BYTES;
+        assertEquals(24 * perSlot, scratch(config, 1024, 1_000) - scratch(config, 1000, 1_000));
     }
 
     private static long scratch(ModelConfig config, int slots, long contextLength) {

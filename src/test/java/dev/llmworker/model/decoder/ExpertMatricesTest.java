@@ -43,7 +43,7 @@ class ExpertMatricesTest {
         var shapes = Map.of(
                 "blk.0.ffn_gate_up_exps_transposed.weight", new long[] {2L * width, hidden, EXPERTS},
                 "blk.0.ffn_down_exps_transposed.weight", new long[] {hidden, width, EXPERTS});
-        var tensors = new LayerTensors("blk.0.", "", false, false, true, false, true, shapes, Set.of());
+        var tensors = new LayerTensors("blk.0.", "", false, false, true, false, true, shapes, Map.of(), Set.of());
         try (var model = Gguf.open(file.write(directory.resolve("experts.gguf")));
                 var arena = Arena.ofConfined()) {
             var matrices = new ExpertMatrices(model, tensors, arena);

@@ -5,6 +5,7 @@ import dev.llmworker.weights.GgufFile;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /// A tiny random model as a GGUF file, and what transformers makes of it in float32. `golden_architectures.py` writes
 /// them.
@@ -34,7 +35,7 @@ public record GoldenModel(
     }
 
     String architecture() {
-        return (String) metadata.get("general.architecture");
+        return (String) Objects.requireNonNull(metadata.get("general.architecture"));
     }
 
     /// The same model for another context.

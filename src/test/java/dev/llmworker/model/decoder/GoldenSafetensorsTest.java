@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -134,7 +135,12 @@ class GoldenSafetensorsTest {
                 .collect(Collectors.toMap(GoldenWeights::name, Function.identity()));
         var plain = List.of("model.layers.0.mlp.experts.down_proj", "model.layers.1.mlp.experts.gate_up_proj");
         for (var name : plain) {
-            addUnpacked(file, type, name, tensors.remove(name + "_blocks"), tensors.remove(name + "_scales"));
+            addUnpacked(
+                    file,
+                    type,
+                    name,
+                    Objects.requireNonNull(tensors.remove(name + "_blocks")),
+                    Objects.requireNonNull(tensors.remove(name + "_scales")));
         }
         tensors.values().forEach(tensor -> add(file, golden, tensor));
         file.write(directory.resolve("model.safetensors"));

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -134,10 +135,12 @@ class MixedTypesTest {
         var tensors = GoldenWeights.of(golden.tensors()).stream()
                 .collect(Collectors.toMap(GoldenWeights::name, Function.identity()));
         for (var part : List.of("gate", "up", "down")) {
-            addSeparate(file, tensors.remove("blk.0.ffn_" + part + "_exps.weight"));
+            addSeparate(file, Objects.requireNonNull(tensors.remove("blk.0.ffn_" + part + "_exps.weight")));
         }
-        var gates = tensors.remove("blk.1.ffn_gate_exps.weight");
-        addJoined(file, gates, tensors.remove("blk.1.ffn_up_exps.weight"));
+        addJoined(
+                file,
+                Objects.requireNonNull(tensors.remove("blk.1.ffn_gate_exps.weight")),
+                Objects.requireNonNull(tensors.remove("blk.1.ffn_up_exps.weight")));
         tensors.values().forEach(tensor -> file.floats(tensor.name(), tensor.values(), tensor.shape()));
         assertLogits(golden, file);
     }

@@ -127,7 +127,8 @@ final class NaiveModel {
                 result = normalised(result, norm(block + "post_attention_norm.weight"));
             }
             add(x[i], result, layer.residualScale());
-            var input = layer.norms().before() ? normalised(x[i], norm(block + tensors.feedForwardNorm())) : x[i];
+            var norm = tensors.vectors().getOrDefault("feed_forward_norm", List.of());
+            var input = norm.isEmpty() ? x[i] : normalised(x[i], norm(block + norm.getFirst()));
             result = feedForward(x[i], input, layer.feedForward(), tensors);
             if (layer.norms().after()) {
                 result = normalised(result, norm(block + "post_ffw_norm.weight"));

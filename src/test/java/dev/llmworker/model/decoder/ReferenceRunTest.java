@@ -63,7 +63,7 @@ class ReferenceRunTest {
             var found = shifted.compare(same);
             assertTrue(found.meanKl() > 0.02, found.toString());
         }
-        var sum = new Divergence.Sum();
+        var sum = new ReferenceRun.Divergence.Sum();
         sum.add(new float[] {1, 2}, new float[] {1, Float.NaN});
         assertFalse(sum.mean().meanKl() <= 1, sum.mean().toString());
     }

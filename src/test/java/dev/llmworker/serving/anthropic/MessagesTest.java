@@ -29,6 +29,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -127,6 +129,16 @@ class MessagesTest {
                 List.of(ChatMessage.user("hi"), new ChatMessage("system", "Now shout."), ChatMessage.user("ho")),
                 prompt(conversation(
                                 HI + ",{'role':'system','content':'Now shout.'},{'role':'user','content':'ho'}", ""))
+                        .messages());
+    }
+
+    @Test
+    void turnsOfTheSystemBecomeOne() throws Exception {
+        assertEquals(
+                List.of(new ChatMessage("system", "a\nb\nc"), ChatMessage.user("hi")),
+                prompt(conversation(
+                                "{'role':'system','content':'b'},{'role':'system','content':'c'}," + HI,
+                                ",'system':'a'"))
                         .messages());
     }
 
@@ -232,6 +244,13 @@ class MessagesTest {
                 {'role':'user','content':[{'type':'tool_result','tool_use_id':'t','content':'r'}]},
                 {'role':'assistant','content':[{'type':'thinking','thinking':'3'},{'type':'text','text':'B'}]},
                 {'role':'user','content':'c'}""";
+        // What the system says ends no turn.
+        for (var more : List.of("", ",{'role':'system','content':'s'}", ",{'role':'system','content':'s'}," + HI)) {
+            assertKept(turns + more);
+        }
+    }
+
+    private void assertKept(String turns) throws Exception {
         var kept = new LinkedHashMap<String, String>();
         kept.put("", "123");
         kept.put(",'context_management':{'edits':[]}", "123");
@@ -273,6 +292,11 @@ class MessagesTest {
         wrong.put(
                 ",'thinking':{'type':'enabled','budget_tokens':2000}",
                 "thinking.budget_tokens is 2000; it must be at least 1024 and less than max_tokens, which is 2000");
+        for (var type : List.of("adaptive", "disabled")) {
+            wrong.put(
+                    ",'thinking':{'type':'" + type + "','budget_tokens':1024}",
+                    "thinking.budget_tokens needs thinking.type to be enabled");
+        }
         wrong.put(",'thinking':{'type':'adaptive','display':'x'}", "thinking.display is \"x\"; it must be summarized");
         wrong.put(",'output_config':{'effort':'huge'}", "output_config.effort is \"huge\"; it must be low, medium");
         wrong.put(",'output_config':{'task_budget':{'total':9}}", "output_config.task_budget is not supported");
@@ -371,6 +395,14 @@ class MessagesTest {
                 "{'role':'assistant','content':["
                         + String.join(",", Collections.nCopies(2, "{'type':'tool_use','id':'a','name':'f'}")) + "]}",
                 "messages[0].content[1].id is \"a\", which is the id of another call, too");
+        wrong.put(
+                call("'id':'a','name':'f'") + "," + call("'id':'a','name':'f'"),
+                "messages[1].content[0].id is \"a\", which is the id of another call, too");
+        wrong.put(
+                IntStream.rangeClosed(0, 128)
+                        .mapToObj(i -> call("'id':'" + i + "','name':'f'"))
+                        .collect(Collectors.joining(",")),
+                "messages[128].content has 129 tool_use blocks in its turn; the limit is 128");
         return wrong;
     }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.MockGenerator;
+import dev.llmworker.testing.Await;
 import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedWorker;
@@ -119,6 +120,42 @@ class TokenizeTest {
             assertEquals(400, answer.statusCode(), body.getKey() + answer.body());
             var error = Events.json(answer.body()).get("error").asText();
             assertTrue(error.startsWith(body.getValue()), () -> body.getKey() + error);
+        }
+    }
+
+    /// Of 20,000 ids of a control token the text is three times as long as the body.
+    @Test
+    void aTextCountsBeforeItIsMade() throws Exception {
+        try (var own = ScriptedWorker.generator();
+                var small = new RunningWorker(own, Map.of("MEMORY_BUDGET", "2000000"))) {
+            for (var count : new int[] {1_000, 20_000}) {
+                var plain = small.post("/detokenize", "{\"tokens\":[" + "100,".repeat(count) + "100]}");
+                assertEquals(200, plain.statusCode(), plain.body());
+            }
+            var answer = small.post("/detokenize", "{\"tokens\":[" + "256,".repeat(20_000) + "256]}");
+            assertEquals(503, answer.statusCode());
+            assertTrue(answer.body().contains("out_of_memory_budget"), answer.body());
+            Await.until("nothing is held", () -> small.port().memory().usedBytes() == 0);
+        }
+    }
+
+    @Test
+    void toolsCountWhileTheirConversationIsEncoded() throws Exception {
+        var tool = "\"name\":\"f\",\"%s\":{\"type\":\"object\",\"title\":\"" + "x".repeat(50_000) + "\"}";
+        var bodies = Map.of(
+                "/tokenize",
+                "{\"tools\":[{\"type\":\"function\",\"function\":{" + tool.formatted("parameters") + "}}],",
+                "/v1/messages/count_tokens",
+                "{\"model\":\"scripted\",\"tools\":[{" + tool.formatted("input_schema") + "}],");
+        try (var own = ScriptedWorker.generator();
+                var small = new RunningWorker(own, Map.of("MEMORY_BUDGET", "1100000"))) {
+            for (var body : bodies.entrySet()) {
+                var answer = small.post(
+                        body.getKey(), body.getValue() + "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
+                assertEquals(413, answer.statusCode(), answer.body());
+                assertTrue(answer.body().contains("MEMORY_BUDGET"), answer.body());
+                Await.until("nothing is held", () -> small.port().memory().usedBytes() == 0);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.llmworker.serving.camel;
 
+import static java.util.Objects.requireNonNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
 import dev.llmworker.generation.FinishReason;
@@ -65,7 +66,7 @@ class HeldBodiesTest {
         try (var worker = RunningWorker.with(engine, folder)) {
             var answer = post(worker, bean, body);
             var script = engine.next();
-            assertNull(running.get().getMessage().getBody());
+            assertNull(requireNonNull(running.get()).getMessage().getBody());
             script.finish(FinishReason.STOP);
             answer.join();
         }
@@ -79,7 +80,7 @@ class HeldBodiesTest {
             var script = engine.next();
             Await.until("it is in memory no more", () -> {
                 System.gc();
-                return sent.get().get() == null;
+                return requireNonNull(sent.get()).get() == null;
             });
             script.finish(FinishReason.STOP);
             answer.join();

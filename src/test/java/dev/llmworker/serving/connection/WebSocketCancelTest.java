@@ -57,6 +57,25 @@ class WebSocketCancelTest extends ScriptedSocketCase {
     }
 
     @Test
+    void theIdOfTheHandshakeEndsWhatRunsAndWhatWaits() throws Exception {
+        prompt("first", "");
+        prompt("second", "");
+        prompt("beside", ",\"id\":1");
+        var scripts = begun(2);
+        var id = script(scripts, "first").request.requestId();
+        Await.until("all are there", () -> worker.port().requests().count() == 3);
+        var answer = worker.post("/v1/generations/" + id + "/cancel", "");
+        assertEquals(202, answer.statusCode(), answer.body());
+        for (var frame = 0; frame < 3; frame++) {
+            var end = socket.next();
+            assertTrue(end.endsWith("\"done\":true,\"total_tokens\":0,\"finish_reason\":\"cancelled\"}"), end);
+        }
+        prompt("third", "");
+        engine.next().awaitClosed();
+        assertFalse(engine.next().isClosed(), "it came later");
+    }
+
+    @Test
     void cancelWithNothingToCancelSaysNothingAndAWrongOneIsNamed() throws Exception {
         socket.send("{\"cancel\":true}");
         socket.send("{\"cancel\":{}}");

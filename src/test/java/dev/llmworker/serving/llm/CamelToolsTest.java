@@ -130,6 +130,7 @@ class CamelToolsTest {
 
     @BeforeEach
     void start() throws Exception {
+        loader = getClass().getClassLoader();
         var routes = RouteFolder.in(folder)
                 .route("own", "'llm-tool:own?tags=orders,twice'", "setBody: {constant: own}")
                 .route(
@@ -139,7 +140,7 @@ class CamelToolsTest {
                         "convertBodyTo: {type: String}",
                         "to: 'llm:generate?tools=orders'")
                 .path();
-        worker = new RunningWorker(engine, Map.of("ROUTES", routes.toString(), "ROUTE_TOOLS", "orders"));
+        worker = new RunningWorker(engine, Map.of("ROUTES", routes.toString(), "ROUTE_TOOLS", "orders, post"));
     }
 
     @AfterEach
@@ -314,6 +315,52 @@ class CamelToolsTest {
         assertTrue(String.valueOf(message).startsWith("two routes are the tool own: own and route-of-own;"), message);
         assertEquals(1, tools.ofStep(List.of("twice")).size());
         assertTrue(engine.hasNone());
+    }
+
+    @Test
+    void ofTwoToolsOfOneNameTheModelCallsTheOneThatTheClientNamed() throws Exception {
+        loadStandIn();
+        call("put", "post", spec("own", null, exchange -> exchange.getMessage().setBody("other")));
+        var chat = "{'messages':[{'role':'user','content':'a'}],'tools':[%s]}";
+        var named = "{'type':'route','tags':['%s']}";
+        for (var tag : Map.of("orders", "own", "post", "other").entrySet()) {
+            var answer = post("/v1/chat/completions", chat.formatted(named.formatted(tag.getKey())));
+            engine.next()
+                    .emit(new AnswerPart.CallStart(0, "c", "own"), new AnswerPart.CallArguments(0, "{}"))
+                    .finish(FinishReason.TOOL_CALLS);
+            var second = engine.next();
+            second.emit("Done.").finish(FinishReason.STOP);
+            assertEquals(200, answer.join().statusCode());
+            assertEquals(
+                    tag.getValue(),
+                    ((Prompt.Chat) second.request.prompt()).messages().getLast().content());
+        }
+        var both = named.formatted("orders") + "," + named.formatted("post");
+        var refused = post("/v1/chat/completions", chat.formatted(both)).join();
+        assertEquals(400, refused.statusCode());
+        assertTrue(refused.body().contains("which is the name of another tool, too"), refused.body());
+    }
+
+    @Test
+    void aToolThatIsDefaultAndTaggedIsOneTool() throws Exception {
+        loadStandIn();
+        var both = spec("both", null, exchange -> exchange.getMessage().setBody("done"));
+        call("putDefault", null, both);
+        call("put", "orders", both);
+        assertEquals("done", resultOf("both", "{}"));
+    }
+
+    /// While its route is reloaded, the registry has the old and the new version.
+    @Test
+    void ofTwoVersionsOfARouteTheNewestServes() throws Exception {
+        loadStandIn();
+        for (var version : List.of("old", "new", "newest")) {
+            call(
+                    "put",
+                    "orders",
+                    spec("find", null, exchange -> exchange.getMessage().setBody(version)));
+            assertEquals(version, resultOf("find", "{}"));
+        }
     }
 
     @Test

@@ -208,7 +208,7 @@ class LlmStepTest {
                 var status = switch (reason) {
                     case TIMEOUT -> 504;
                     case CANCELLED -> 499;
-                    case ERROR, STOP, TOOL_CALLS, LENGTH -> 500;
+                    case ERROR, STOP, TOOL_CALLS, CONTENT_FILTER, LENGTH -> 500;
                 };
                 assertEquals(status, answer.join().statusCode(), reason.toString());
             }

@@ -79,7 +79,7 @@ class LlmToolTest {
         return ((Prompt.Chat) script.request.prompt()).messages();
     }
 
-    /// What the model is told of its last call.
+    /// The result that the model gets for its last call.
     private static String result(ScriptedGenerator.Script script) {
         assertEquals("tool", messages(script).getLast().role());
         return messages(script).getLast().content();
@@ -331,8 +331,7 @@ class LlmToolTest {
     @Test
     void whatARouteSaysOfItsFailureHasNothingOfTheServer() throws Exception {
         for (var said : Map.of(
-                        "no /srv/worker/orders.csv here", "no  here",
-                        "no d:\\\\data\\\\orders.csv", "no",
+                        "no /etc/worker/orders.csv here", "no  here",
                         "refused by db/10.0.0.7:5432 today", "refused by  today",
                         "refused by db.internal:5432", "refused by",
                         "refused by localhost:5432", "refused by",

@@ -49,9 +49,11 @@ class RouteToolsTest {
                         "'llm-tool:lookup?tags=orders,all&parameter.id=string'",
                         "setBody: {simple: 'it is ${header.id}'}")
                 .route("secret", "'llm-tool:secret?tags=secret'", "setBody: {constant: secret}")
+                .route("refund", "'llm-tool:refund?tags=refunds'", "setBody: {constant: paid}")
                 .route("untagged", "llm-tool:untagged", "setBody: {constant: untagged}")
                 .path();
-        worker = new RunningWorker(engine, Map.of("ROUTES", routes.toString(), "ROUTE_TOOLS", "orders, other"));
+        worker =
+                new RunningWorker(engine, Map.of("ROUTES", routes.toString(), "ROUTE_TOOLS", "orders, other, refunds"));
     }
 
     @AfterEach
@@ -204,6 +206,26 @@ class RouteToolsTest {
         assertEquals("Error: there is no tool untagged.", lastContent(second));
         second.finish(FinishReason.STOP);
         assertFalse(answer.join().body().contains("secret"));
+    }
+
+    /// Nothing holds another server to the names that it was told.
+    @Test
+    void theModelCannotCallARouteThatThisClientDidNotName() throws Exception {
+        for (var unnamed : List.of(
+                "'tools':[" + ORDERS + "]", "'tool_choice':'none','tools':[{'type':'route','tags':['refunds']}]")) {
+            var answer = post(unnamed);
+            call(engine.next(), 0, "refund").finish(FinishReason.TOOL_CALLS);
+            var second = engine.next();
+            assertEquals("Error: there is no tool refund.", lastContent(second));
+            second.finish(FinishReason.STOP);
+            assertEquals(200, answer.join().statusCode());
+        }
+        var answer = post("'tools':[{'type':'route','tags':['refunds']}," + ORDERS + "]");
+        call(engine.next(), 0, "refund").finish(FinishReason.TOOL_CALLS);
+        var second = engine.next();
+        assertEquals("paid", lastContent(second));
+        second.finish(FinishReason.STOP);
+        assertEquals(200, answer.join().statusCode());
     }
 
     @Test

@@ -79,7 +79,13 @@ class DrainTest {
             var whole = post(worker, "/generate", prompt(MEANWHILE_TOKENS, ""));
             var events = post(worker, "/generate", prompt(MEANWHILE_TOKENS, ",\"stream\":true"));
             var openAi = post(worker, "/v1/completions", prompt(MEANWHILE_TOKENS, ",\"stream\":true"));
-            awaitRequests(worker, 5);
+            var unwanted = RunningWorker.HTTP.sendAsync(
+                    worker.request("/generate")
+                            .header("X-Request-Id", "unwanted")
+                            .POST(HttpRequest.BodyPublishers.ofString(prompt(ENDLESS_TOKENS, ",\"details\":true")))
+                            .build(),
+                    HttpResponse.BodyHandlers.ofString());
+            awaitRequests(worker, 6);
             worker.terminate();
             awaitDraining(worker);
             assertEquals(1001, idle.closeCode());
@@ -92,6 +98,8 @@ class DrainTest {
             assertEquals("1", refused.headers().firstValue("Retry-After").orElse(""));
             assertTrue(worker.post("/v1/completions", prompt(1, "")).body().contains("\"type\":\"server_error\""));
             assertEquals(200, worker.get("/stats").statusCode());
+            assertEquals(202, worker.post("/v1/generations/unwanted/cancel", "").statusCode());
+            assertTrue(unwanted.join().body().contains("\"finish_reason\":\"cancelled\""));
             var metrics = Metrics.parse(worker.get("/metrics").body());
             assertEquals(2, metrics.value("llmworker_generations_refused_total{reason=\"draining\"}"));
             assertEquals(1, metrics.value("llmworker_engine_state{state=\"draining\"}"));

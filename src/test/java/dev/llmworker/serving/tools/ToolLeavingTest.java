@@ -1,5 +1,6 @@
 package dev.llmworker.serving.tools;
 
+import static java.util.Objects.requireNonNull;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -13,10 +14,13 @@ import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
 import dev.llmworker.testing.ScriptedServer;
 import dev.llmworker.text.chat.AnswerPart;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import org.apache.camel.Processor;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -53,7 +57,11 @@ class ToolLeavingTest {
     private final CountDownLatch released = new CountDownLatch(1);
     private final ScriptedGenerator local = new ScriptedGenerator();
     private AutoCloseable started = () -> {};
-    private RunningWorker worker;
+    private @Nullable RunningWorker running;
+
+    private RunningWorker worker() {
+        return requireNonNull(running);
+    }
 
     @AfterEach
     void stop() throws Exception {
@@ -66,7 +74,8 @@ class ToolLeavingTest {
     }
 
     private void startLocal() throws Exception {
-        worker = new RunningWorker(local, environment());
+        var worker = new RunningWorker(local, environment());
+        running = worker;
         started = worker;
         addRoutes();
     }
@@ -80,14 +89,14 @@ class ToolLeavingTest {
             server.close();
         };
         remote.awaitReady();
-        worker = remote.worker;
+        running = remote.worker;
         addRoutes();
         return server;
     }
 
     private void addRoutes() throws Exception {
-        worker.bind("hang", (Processor) _ -> hang(false));
-        worker.bind("deaf", (Processor) _ -> hang(true));
+        worker().bind("hang", (Processor) _ -> hang(false));
+        worker().bind("deaf", (Processor) _ -> hang(true));
         var step = "to: 'llm:generate?tools=orders'";
         var text = "convertBodyTo: {type: String}";
         RouteFolder.in(folder)
@@ -95,7 +104,7 @@ class ToolLeavingTest {
                 .route("deaf", "'llm-tool:deaf?tags=orders'", "process: {ref: deaf}")
                 .route("step", "platform-http:/step", text, step)
                 .route("agent", "vertx-websocket:/agent", text, step);
-        worker.routeFiles().reload();
+        worker().routeFiles().reload();
     }
 
     private void hang(boolean isDeaf) throws InterruptedException {
@@ -118,7 +127,7 @@ class ToolLeavingTest {
             case WHOLE -> post("/v1/chat/completions", CHAT + "}");
             case STREAM -> post("/v1/chat/completions", CHAT + ",\"stream\":true}");
             case WEBSOCKET -> {
-                var socket = worker.socket("/agent");
+                var socket = worker().socket("/agent");
                 socket.send("Where is it?");
                 yield socket::close;
             }
@@ -126,7 +135,7 @@ class ToolLeavingTest {
     }
 
     private Visit post(String path, String body) throws Exception {
-        var connection = worker.raw();
+        var connection = worker().raw();
         connection.send("POST " + path + " HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\nContent-Length: "
                 + body.length() + "\r\n\r\n" + body);
         return connection::reset;
@@ -142,9 +151,9 @@ class ToolLeavingTest {
     private void assertNothingIsLeft(int exchanges) {
         Await.until(
                 "the exchanges are done",
-                () -> worker.context().getInflightRepository().size() == exchanges);
-        Await.until("nothing is held", () -> worker.port().memory().usedBytes() == 0);
-        assertEquals(0, worker.stats.runningGenerations());
+                () -> worker().context().getInflightRepository().size() == exchanges);
+        Await.until("nothing is held", () -> worker().port().memory().usedBytes() == 0);
+        assertEquals(0, worker().stats.runningGenerations());
     }
 
     @ParameterizedTest
@@ -202,6 +211,39 @@ class ToolLeavingTest {
             assertNothingIsLeft(tool.equals("deaf") ? 1 : 0);
             assertEquals(1, log.with("called ").size());
         }
+    }
+
+    /// A client that cancels its request still gets an answer.
+    @ParameterizedTest
+    @EnumSource(
+            value = Way.class,
+            names = {"HTTP", "WHOLE", "STREAM"})
+    void cancellingEndsTheRouteAndTheRequest(Way way) throws Exception {
+        startLocal();
+        var path = way == Way.HTTP ? "/step" : "/v1/chat/completions";
+        var body = way == Way.HTTP ? "Where is it?" : CHAT + (way == Way.STREAM ? ",\"stream\":true}" : "}");
+        var answer = RunningWorker.HTTP.sendAsync(
+                worker().request(path)
+                        .header("X-Request-Id", "the-id")
+                        .POST(BodyPublishers.ofString(body))
+                        .build(),
+                BodyHandlers.ofString());
+        callLocally("lookup");
+        entered.await();
+        // The id of the request that cancels is no hindrance, and it does not cancel itself.
+        var cancel = worker().request("/v1/generations/the-id/cancel").header("X-Request-Id", "the-id");
+        assertEquals(
+                202, RunningWorker.send(cancel.POST(BodyPublishers.noBody())).statusCode());
+        interrupted.await();
+        assertEquals(
+                way == Way.HTTP ? 499 : 200,
+                answer.join().statusCode(),
+                answer.join().body());
+        assertNothingIsLeft(0);
+        assertTrue(local.hasNone());
+        assertEquals(0, worker().port().requests().count());
+        assertEquals(
+                404, RunningWorker.send(cancel.POST(BodyPublishers.noBody())).statusCode());
     }
 
     @Test

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.constraint.Constraint;
 import dev.llmworker.constraint.ConstraintState;
@@ -19,11 +20,14 @@ import dev.llmworker.testing.Seeded;
 import dev.llmworker.testing.Seeds;
 import dev.llmworker.text.Detokenizer;
 import dev.llmworker.text.Tokenizer;
+import java.lang.reflect.Modifier;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -554,10 +558,70 @@ class ChatFormatTest {
     @MethodSource("formats")
     @Seeded
     void anAnswerAtRandomIsCallsThatMatchTheirSchema(Sample sample) {
+        requireThatCallsMatch(sample, BOTH.tools(), Seeds.random(), Seeds.rounds(10));
+    }
+
+    /// Names that have marks of some notation in them, and names of the model's own.
+    @ParameterizedTest
+    @MethodSource("notations")
+    @Seeded
+    void callsMatchWhateverTheNamesOfMembersAre(Sample sample) {
+        var random = Seeds.random();
+        for (var round = 0; round < Seeds.rounds(20); round++) {
+            var tool = new Tool("f", "", JSON.valueToTree(oddSchema(random, 0)).toString(), true);
+            try {
+                requireThatCallsMatch(sample, List.of(tool), random, 3);
+            } catch (IllegalArgumentException e) {
+                // The format cannot write the name of an argument or of a required member.
+                assertTrue(String.valueOf(e.getMessage()).contains("writ"), e.getMessage());
+            }
+        }
+    }
+
+    /// One sample of each kind of form, and of each notation of values.
+    static Stream<Sample> notations() {
+        var names = List.of("gemma4", "lfm2", "qwen3-coder", "hermes");
+        return formats().filter(sample -> names.contains(sample.format));
+    }
+
+    private static Map<String, Object> oddSchema(Random random, int depth) {
+        var names = List.of(
+                "a", "[x]", "]", ")b", "(", "a)", "[", "Full Name", "size (m)", "ä", "-1", "null", "x:y", "it's");
+        var properties = new LinkedHashMap<String, Object>();
+        var required = new ArrayList<String>();
+        for (var i = random.nextInt(4); i >= 0; i--) {
+            // No argument can have one of the last two.
+            var name = names.get(random.nextInt(depth == 0 ? names.size() - 2 : names.size()));
+            properties.put(
+                    name,
+                    switch (random.nextInt(depth > 2 ? 4 : 8)) {
+                        case 0 -> Map.of("type", "string", "maxLength", 3);
+                        case 1 -> Map.of("type", "integer");
+                        case 2 -> Map.of("enum", List.of("x", 1, "it's \"\\"));
+                        case 3 -> Map.of("type", List.of("boolean", "null"));
+                        case 4 -> Map.of("type", "array", "items", oddSchema(random, depth + 1));
+                        case 5 -> Map.of("type", "object", "maxProperties", 2);
+                        default -> oddSchema(random, depth + 1);
+                    });
+            if (random.nextInt(4) == 0) {
+                required.add(name);
+            }
+        }
+        var schema = new LinkedHashMap<String, Object>();
+        schema.put("type", "object");
+        schema.put("properties", properties);
+        schema.put("required", required);
+        if (random.nextBoolean()) {
+            schema.put("additionalProperties", depth > 0 && random.nextBoolean());
+        }
+        return schema;
+    }
+
+    private static void requireThatCallsMatch(Sample sample, List<Tool> tools, Random random, int rounds) {
         var ends = List.of("\n</parameter>", "</parameter>", "</arg_value>", "</｜DSML｜parameter>", "<|\"|>");
         var tokenizer = new ScriptedModel("<eos>", sample.controls, ends, prompt -> prompt).tokenizer();
         var format = new ChatFormat(sample.forms, tokenizer.controlTokens());
-        var use = new ToolUse(BOTH.tools(), ToolChoice.REQUIRED, true);
+        var use = new ToolUse(tools, ToolChoice.REQUIRED, true);
         var constraint = compiled(Objects.requireNonNull(format.answer(use, null)), tokenizer);
         var schemas = new HashMap<String, Constraint>();
         use.tools()
@@ -567,8 +631,7 @@ class ChatFormatTest {
                                 new Expression.Json(new ToolSchema(tool).json(), Expression.Spacing.LIMITED),
                                 tokenizer)));
         var seed = Seeds.seed();
-        var random = new Random(seed);
-        for (var round = 0; round < Seeds.rounds(10); round++) {
+        for (var round = 0; round < rounds; round++) {
             var ids = walk(constraint, tokenizer, random);
             var parser = format.parser(use, sample.start);
             var detokenizer = new Detokenizer(tokenizer);
@@ -600,7 +663,8 @@ class ChatFormatTest {
     }
 
     private static boolean isAllowed(Constraint schema, String json) {
-        var state = schema.begin(Expression.literal(json));
+        // Constraints always escape this character. JSON need not.
+        var state = schema.begin(Expression.literal(json.replace("\u007f", "\\u007f")));
         return state != null && state.isComplete();
     }
 
@@ -634,6 +698,21 @@ class ChatFormatTest {
         var use = new ToolUse(List.of(new Tool("f", "", odd, false)), ToolChoice.AUTO, true);
         var format = new ChatFormat(ChatForms.of(ToolFormat.named("qwen3-coder").orElseThrow(), ""), Map.of());
         assertThrows(IllegalArgumentException.class, () -> format.calls(use));
+        // The end of a call without arguments.
+        var bracket = "{\"type\":\"object\",\"properties\":{\")b\":{\"type\":\"string\"}}}";
+        assertThrows(IllegalArgumentException.class, () -> calls("lfm2", bracket));
+        assertNotNull(calls("gemma4", bracket));
+    }
+
+    @Test
+    void markersOfAllKindsOfTextAreSkipped() throws Exception {
+        var source = "<|START_RESPONSE|> <|START_TEXT|>";
+        var forms = ChatForms.of(ToolFormat.named("cohere").orElseThrow(), source);
+        assertEquals("<|START_RESPONSE|>", forms.before());
+        var parser = new ChatFormat(forms, Map.of()).parser(BOTH, ChatFormat.Start.OPEN);
+        var parts = new ArrayList<>(parser.push("<|START_TEXT|>a<|END_TEXT|>"));
+        parts.addAll(parser.end());
+        assertEquals("a", Parsed.of(parts).content());
     }
 
     private static Expression calls(String format, String parameters) {
@@ -704,7 +783,7 @@ class ChatFormatTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"discount%", "a%25", "a+b", "a/b", "a~b", "ä%zz"})
+    @ValueSource(strings = {"Full Name", "[x]", "size (m)", "discount%", "a%25", "a+b", "a/b", "a~b", "ä%zz"})
     void anArgumentMayHaveAnyNameThatIsNoMarker(String name) {
         var parameters = "{\"type\":\"object\",\"properties\":{\"" + name
                 + "\":{\"type\":\"integer\"}},\"required\":[\"" + name + "\"]}";
@@ -798,23 +877,35 @@ class ChatFormatTest {
         assertEquals(List.of(), parsed.calls());
     }
 
-    private static long usedBytes() {
-        System.gc();
-        return Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory();
-    }
-
     /// An answer holds its tools while it waits and runs.
     @Test
-    void aToolsSchemaIsNotKeptAsATree() {
-        var lists = "{\"type\":\"object\",\"examples\":[" + "[],".repeat(80_000) + "[]],\"properties\":{\"a\":{}}}";
-        var kept = new ArrayList<ToolSchema>();
-        kept.add(new ToolSchema(new Tool("f", "", lists, false)));
-        var before = usedBytes();
-        for (var i = 0; i < 20; i++) {
-            kept.add(new ToolSchema(new Tool("f", "", lists, false)));
+    void aToolsSchemaIsNotKeptAsATree() throws Exception {
+        var schema = "{\"type\":\"object\",\"examples\":[[],[]],\"properties\":{\"a\":{\"items\":{}}}}";
+        var held = new ArrayList<Object>();
+        collectHeld(new ToolSchema(new Tool("f", "", schema, false)), held);
+        assertTrue(held.contains("a"), "the walk finds what the arguments are");
+        assertEquals(List.of(), held.stream().filter(JsonNode.class::isInstance).toList());
+    }
+
+    private static void collectHeld(@Nullable Object object, List<Object> held) throws IllegalAccessException {
+        if (object == null) {
+            return;
         }
-        var each = (usedBytes() - before) / 20;
-        assertTrue(each < 4L * lists.length(), each + " bytes for " + lists.length() + " characters");
-        assertEquals(21, kept.size());
+        held.add(object);
+        if (object instanceof Map<?, ?> map) {
+            collectHeld(map.keySet(), held);
+            collectHeld(map.values(), held);
+        } else if (object instanceof Collection<?> all) {
+            for (var one : all) {
+                collectHeld(one, held);
+            }
+        } else if (object.getClass().getPackage() == ToolSchema.class.getPackage() && !(object instanceof Enum<?>)) {
+            for (var field : object.getClass().getDeclaredFields()) {
+                if (!Modifier.isStatic(field.getModifiers())) {
+                    field.setAccessible(true);
+                    collectHeld(field.get(object), held);
+                }
+            }
+        }
     }
 }

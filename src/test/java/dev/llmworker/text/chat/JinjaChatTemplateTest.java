@@ -107,6 +107,24 @@ class JinjaChatTemplateTest {
         assertEquals("clock say hi", template.render(List.of(USER), List.of(new Tool("clock", "")), Map.of()));
     }
 
+    /// The model thinks, with tools or without, though only one of its templates says so.
+    @Test
+    void eitherTemplateOfAPairMaySayHowTheModelThinks() throws IOException {
+        var thinking = "{{ messages[0].content }}<think>";
+        var calling = "{% for call in messages[0].tool_calls %}<tool_call>\n{{ call.function | tojson }}\n</tool_call>"
+                + "{% endfor %}{{ tools | tojson }}";
+        for (var templates : List.of(List.of(thinking, calling), List.of("plain", calling + thinking))) {
+            config.put(
+                    "chat_template",
+                    List.of(
+                            Map.of("name", "default", "template", templates.get(0)),
+                            Map.of("name", "tool_use", "template", templates.get(1))));
+            var forms = Objects.requireNonNull(template()).forms();
+            assertEquals("hermes", forms.tools().name());
+            assertEquals("<think>", Objects.requireNonNull(forms.reasoning()).begin());
+        }
+    }
+
     @Test
     void specialTokensHaveTheirNames() throws IOException {
         config.put("pad_token", "<|endoftext|>");
@@ -195,6 +213,24 @@ class JinjaChatTemplateTest {
         try (var model = Gguf.open(file)) {
             assertNull(JinjaChatTemplate.of(
                     model, TinyVocabularies.byteLevel("smollm").tokenizer()));
+        }
+    }
+
+    @Test
+    void aGgufHasItsTemplateForToolsUnderAnotherKey() throws IOException {
+        var file = new GgufFile()
+                .string("general.architecture", "llama")
+                .string("tokenizer.chat_template", "plain {{ messages[0].content }}")
+                .string(
+                        "tokenizer.chat_template.tool_use",
+                        "{% for tool in tools %}{{ tool.function.name }}{% endfor %}{{ messages[0].content }}<tool_call>")
+                .write(directory.resolve("two.gguf"));
+        try (var model = Gguf.open(file)) {
+            var template = Objects.requireNonNull(JinjaChatTemplate.of(
+                    model, TinyVocabularies.byteLevel("smollm").tokenizer()));
+            assertEquals("plain say hi", template.render(List.of(USER), List.of(), Map.of()));
+            assertEquals(
+                    "clocksay hi<tool_call>", template.render(List.of(USER), List.of(new Tool("clock", "")), Map.of()));
         }
     }
 

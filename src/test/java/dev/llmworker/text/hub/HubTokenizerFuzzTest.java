@@ -30,7 +30,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Damages sound tokenizer files: each makes a tokenizer that encodes a text, or is refused, and never fails otherwise.
-@Timeout(180)
+@Timeout(600)
 class HubTokenizerFuzzTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int VOCABULARY = 1024;

@@ -99,4 +99,13 @@ class TokenizerAbortTest {
         var outcome = encoded(" ", TextPieces.MOST - 1, "x");
         assertTrue(outcome.startsWith("tokens: "), outcome);
     }
+
+    /// The library would look at each character of the run again for each one before it.
+    @Test
+    void aRunThatASoundExpressionLooksAtAgainAndAgainIsRefused() throws Exception {
+        write("x+y|[\\s\\S]");
+        var outcome = encoded("x", 20_000, "");
+        assertTrue(outcome.startsWith("refused: prompt has a run of 20000 characters"), outcome);
+        assertTrue(encoded("xz", 20_000, "").startsWith("tokens: "));
+    }
 }

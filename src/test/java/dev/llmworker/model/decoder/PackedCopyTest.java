@@ -19,8 +19,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// When the copy in bfloat16 is there, and what it holds.
-class Bf16CopyTest {
+/// When the packed bfloat16 copy is there, and what it holds.
+class PackedCopyTest {
     private static final int SLOTS = 8;
     /// Of a tiny model; each step makes at least one.
     private static final int MATRICES = 4 * TinyLlama.LAYERS + 1;
