@@ -63,7 +63,40 @@ async function scriptedModel() {
   await assert.rejects(openai.responses.create({ ...request, input: "x", background: true }), OpenAI.BadRequestError);
 }
 
-for (const [name, test] of Object.entries({ realModel, scriptedModel })) {
+async function webSocket() {
+  const { ResponsesWS } = await import(pathToFileURL(modules.resolve("openai/resources/responses/ws")).href);
+  const socket = new ResponsesWS(client(scripted));
+  const events = socket.stream();
+  async function ends(count) {
+    const found = {};
+    while (true) {
+      // A loop over the events would end them when it is left.
+      const { value: event, done } = await events.next();
+      assert.ok(!done && event.type !== "error", String(event?.error));
+      const message = event.type === "message" ? event.message : {};
+      if (message.type === "response.completed") {
+        found[message.stream_id] = message.response;
+        if (--count === 0) return found;
+      }
+    }
+  }
+  const create = (stream_id, input, more) =>
+    socket.send({ type: "response.create", model: "scripted", store: false, stream_id, input, ...more });
+  const text = response => response.output[0].content[0].text;
+  try {
+    create("a", "SAY one");
+    create("b", "SAY two");
+    const both = await ends(2);
+    assert.equal(text(both.a) + text(both.b), "onetwo");
+    create("a", "SAY three", { previous_response_id: both.a.id });
+    const next = await ends(1);
+    assert.equal(next.a.previous_response_id, both.a.id);
+  } finally {
+    socket.close();
+  }
+}
+
+for (const [name, test] of Object.entries({ realModel, scriptedModel, webSocket })) {
   try {
     await test();
     console.log("ok      " + name);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # OpenAI's clients for Python and JavaScript, by the API of responses, against ./worker with the starter model and against testing.ScriptedWorker.
 # Needs target/test-classes and target/lib, Java 25 (JAVA_HOME names it), Python (PYTHON names it, default python3) with
-# `requests` and `openai`, and node with `openai`. NODE_MODULES names the folder of node's.
+# `requests`, `openai` and `websockets`, and node with `openai` and `ws`. NODE_MODULES names the folder of node's.
 # usage: src/test/clients/responses.sh [PORT]
 set -euo pipefail
 cd "$(dirname "$0")/../../.."

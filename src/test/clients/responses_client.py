@@ -134,6 +134,61 @@ for stored in (True, False):
         end = scripted.responses.create(input=items + turn.output + [result], **asked)
     check(end.output_text == "The tool says: 5", f"answer: {end}")
 
+# By WebSocket: streams side by side, a conversation of which nothing is stored, a fork, a tool's result.
+def ends(connection, count):
+    """The responses at their ends, by their streams."""
+    found = {}
+    for event in connection:
+        check(event.type not in ("error", "response.failed"), f"event: {event}")
+        if event.type in ("response.completed", "response.incomplete"):
+            found[event.stream_id] = event.response
+            if len(found) == count:
+                return found
+    check(False, "the connection was closed")
+
+
+with scripted.responses.connect() as connection:
+
+    def create(stream, text, previous=None, **more):
+        connection.response.create(
+            model="scripted", store=False, stream_id=stream, input=text, previous_response_id=previous, **more
+        )
+
+    create("plan", "SAY first")
+    create("risks", "SAY second")
+    both = ends(connection, 2)
+    check(both["plan"].output_text == "first" and both["risks"].output_text == "second", f"streams: {both}")
+    parent = both["plan"].id
+    create("critic", "SAY gaps", parent)
+    critic = ends(connection, 1)["critic"]
+    create("plan", "SAY steps", parent)
+    plan = ends(connection, 1)["plan"]
+    check(critic.previous_response_id == plan.previous_response_id == parent, f"fork: {critic} {plan}")
+    check(critic.usage.input_tokens > both["plan"].usage.total_tokens, f"fork: {critic}")
+    create("plan", "SAY " + CALL, plan.id, tools=[ADD])
+    called = ends(connection, 1)["plan"]
+    result = {"type": "function_call_output", "call_id": called.output[0].call_id, "output": "5"}
+    create("plan", [result], called.id, tools=[ADD])
+    check(ends(connection, 1)["plan"].output_text == "The tool says: 5", "a tool's result")
+    create("plan", "SAY x", "resp_0")
+    error = connection.recv()
+    check(error.type == "error" and error.error.code == "previous_response_not_found" and error.status == 400, f"{error}")
+    check(error.stream_id == "plan", f"{error}")
+
+# A response that is steered is followed by another.
+with real.responses.connect() as connection:
+    connection.send({"type": "response.create", "input": "Count.", "max_output_tokens": 200, "ignore_eos": True, "store": False})
+    started = []
+    for event in connection:
+        check(event.type not in ("error", "response.failed", "response.steer.failed"), f"event: {event}")
+        if event.type == "response.created":
+            started.append(event.response.id)
+            if len(started) == 1:
+                connection.response.steer(previous_response_id=started[0], input="Be brief.")
+        if event.type == "response.incomplete" and event.response.id == started[-1] and len(started) == 2:
+            check(event.response.previous_response_id == started[0], f"successor: {event}")
+            break
+
 # Errors.
 for error, change in (
     (openai.NotFoundError, {"model": "gpt"}),

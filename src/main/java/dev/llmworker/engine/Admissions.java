@@ -164,6 +164,7 @@ final class Admissions {
                 request.sampling(),
                 timeoutNanos,
                 sharesPrefixes ? "" : request.cacheSalt(),
+                request.hold(),
                 request.minTokens(),
                 request.stop(),
                 stopTokens,

@@ -8,6 +8,7 @@ import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.HeldEvents;
 import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.generation.Lease;
+import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.generation.Timings;
 import dev.llmworker.sampling.Logprobs;
@@ -42,6 +43,7 @@ final class Sequence implements Generation {
     private final PromptEncoder.Conversation conversation;
     private final int promptLength;
     private final String cacheSalt;
+    private final @Nullable PrefixHold hold;
     private final int tokenLimit;
     private final int minTokens;
     private final boolean ignoreEos;
@@ -90,6 +92,7 @@ final class Sequence implements Generation {
         this.promptLength = ids.length;
         this.newestToken = ids[promptLength - 1];
         this.cacheSalt = admission.cacheSalt();
+        this.hold = admission.hold();
         this.tokenLimit = admission.tokenLimit();
         this.minTokens = admission.minTokens();
         this.ignoreEos = admission.ignoreEos();
@@ -118,6 +121,12 @@ final class Sequence implements Generation {
     /// Only sequences with the same salt share cached prefixes.
     String cacheSalt() {
         return cacheSalt;
+    }
+
+    /// Keeps its prefix when it has ended; null if nothing does.
+    @Nullable
+    PrefixHold hold() {
+        return hold;
     }
 
     SamplingParameters sampling() {

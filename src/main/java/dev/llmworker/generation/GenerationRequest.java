@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 ///     is full
 /// @param requestId the request's id in logs, here and in other servers; empty if the client sent none
 /// @param cacheSalt the request reuses cached prefixes only of requests with the same salt
+/// @param hold keeps the cached prefix for the next request of its conversation; null if none is expected
 /// @param format what the answer must look like; null if it may be any text
 /// @param parts asks for the answer in parts; null for one text, in which reasoning and calls stand as the model writes
 ///     them
@@ -40,6 +41,7 @@ public record GenerationRequest(
         boolean cutsAtContext,
         String requestId,
         String cacheSalt,
+        @Nullable PrefixHold hold,
         @Nullable AnswerFormat format,
         @Nullable AnswerParts parts) {
     public static final int DEFAULT_MAX_TOKENS = 100;
@@ -108,6 +110,7 @@ public record GenerationRequest(
                 "",
                 "",
                 null,
+                null,
                 null);
     }
 
@@ -145,6 +148,10 @@ public record GenerationRequest(
         return changed(copy -> copy.cacheSalt = salt);
     }
 
+    public GenerationRequest withHold(PrefixHold hold) {
+        return changed(copy -> copy.hold = hold);
+    }
+
     public GenerationRequest withFormat(@Nullable AnswerFormat format) {
         return changed(copy -> copy.format = format);
     }
@@ -169,6 +176,7 @@ public record GenerationRequest(
                 copy.cutsAtContext,
                 copy.requestId,
                 copy.cacheSalt,
+                copy.hold,
                 copy.format,
                 copy.parts);
     }
@@ -181,6 +189,7 @@ public record GenerationRequest(
         private boolean cutsAtContext;
         private String requestId;
         private String cacheSalt;
+        private @Nullable PrefixHold hold;
         private @Nullable AnswerFormat format;
         private @Nullable AnswerParts parts;
 
@@ -191,6 +200,7 @@ public record GenerationRequest(
             cutsAtContext = request.cutsAtContext;
             requestId = request.requestId;
             cacheSalt = request.cacheSalt;
+            hold = request.hold;
             format = request.format;
             parts = request.parts;
         }

@@ -115,6 +115,7 @@ class NextTokensTest {
                 new SamplingParameters(0, 0, 1, 0, seed),
                 Long.MAX_VALUE / 4,
                 "",
+                null,
                 0,
                 List.of(),
                 Map.of(),

@@ -51,6 +51,25 @@ class RemoteResponsesTest {
     }
 
     @Test
+    void aWebSocketIsAChat() throws Exception {
+        remote.server()
+                .answers((_, wire) -> wire.stream().delta("Hel").delta("lo").end("stop", 11, 5));
+        try (var socket = remote.worker().socket(RESPONSES)) {
+            var previous = "";
+            for (var turns : new int[] {1, 3, 5}) {
+                socket.send(body(",'type':'response.create','store':false,'previous_response_id':'" + previous + "'"));
+                var event = Events.json(socket.next());
+                while (!event.get("type").asText().equals("response.completed")) {
+                    event = Events.json(socket.next());
+                }
+                assertEquals("Hello", event.at("/response/output/0/content/0/text").asText());
+                previous = event.at("/response/id").asText();
+                assertEquals(turns, remote.server().next().body().get("messages").size());
+            }
+        }
+    }
+
+    @Test
     void aStreamIsAStream() throws Exception {
         remote.server()
                 .answers((_, wire) -> wire.stream().delta("Hel").delta("lo").end("stop", 11, 5));

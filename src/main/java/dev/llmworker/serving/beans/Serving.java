@@ -26,6 +26,7 @@ import dev.llmworker.serving.openai.RoutedCompletion;
 import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.responses.ResponseStore;
 import dev.llmworker.serving.responses.ResponsesProcessor;
+import dev.llmworker.serving.responses.ResponsesSocketProcessor;
 import dev.llmworker.serving.responses.StoredResponseProcessor;
 import dev.llmworker.serving.tools.RouteTools;
 import dev.llmworker.serving.wire.ParsedBody;
@@ -118,6 +119,9 @@ public final class Serving {
         var capacity = port.settings().capacity();
         var store = new ResponseStore(capacity.responses(), capacity.responsesKept(), clock, port.memory());
         registry.bind("responses", new ResponsesProcessor(generations, generator, store, clock));
+        registry.bind(
+                "responsesWebsocket",
+                new ResponsesSocketProcessor(generations, generator, store, clock, port.requests(), port.memory()));
         for (var action : StoredResponseProcessor.Action.values()) {
             registry.bind(action.bean(), new StoredResponseProcessor(action, store));
         }

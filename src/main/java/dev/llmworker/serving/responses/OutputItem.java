@@ -1,7 +1,13 @@
 package dev.llmworker.serving.responses;
 
+import dev.llmworker.generation.GenerationEvent.Token;
+import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.serving.wire.StrictJson;
+import dev.llmworker.serving.wire.TokenScores;
 import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.chat.ChatMessage;
 import dev.llmworker.text.chat.ToolCall;
+import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -11,17 +17,20 @@ import java.util.Map;
 ///
 /// Threading: one thread at a time.
 final class OutputItem {
+    private static final String IN_PROGRESS = "in_progress";
+
     final Kind kind;
     final String id;
+    final String name;
+    final String callId;
     /// Of a call, its arguments.
     final StringBuilder text = new StringBuilder();
+    /// The tokens of a message that have scores.
+    final List<Token> scored = new ArrayList<>(0);
 
-    final List<Map<String, ?>> scores = new ArrayList<>(0);
-    final String name;
-    String status = "in_progress";
+    String status = IN_PROGRESS;
 
     private final int index;
-    private final String callId;
     private final boolean encrypts;
 
     /// The types of items.
@@ -61,26 +70,52 @@ final class OutputItem {
         return new OutputItem(Kind.CALL, index, start.id(), start.name(), false);
     }
 
-    /// As later turns of the conversation have it.
-    ToolCall call() {
-        return new ToolCall(callId, name, text.isEmpty() ? "{}" : text.toString());
+    boolean isOpen() {
+        return status.equals(IN_PROGRESS);
+    }
+
+    /// As a turn of the conversation. A call that was cut before its arguments were whole is none.
+    ChatMessage turn() {
+        var said = text.toString();
+        return switch (kind) {
+            case MESSAGE -> ChatMessage.assistant(said, "", List.of());
+            case REASONING -> ChatMessage.assistant("", said, List.of());
+            case CALL ->
+                ChatMessage.assistant(
+                        "", "", isWhole(said) ? List.of(new ToolCall(callId, name, arguments(said))) : List.of());
+        };
+    }
+
+    /// A call without arguments may have no text at all.
+    private static String arguments(String text) {
+        return text.isEmpty() ? "{}" : text;
+    }
+
+    private static boolean isWhole(String text) {
+        try {
+            StrictJson.checkObject(arguments(text), "arguments");
+            return true;
+        } catch (RequestException _) {
+            return false;
+        }
     }
 
     /// The item as it is now.
     Map<String, Object> json() {
-        return json(text.toString(), List.of(part(text.toString(), scores)));
+        var written = text.toString();
+        return json(status, written, List.of(part(written, scored)));
     }
 
     /// The members of the event that says that it begins.
     Map<String, Object> added() {
-        return inOutput("item", json("", List.of()));
+        return inOutput("item", json(IN_PROGRESS, "", List.of()));
     }
 
-    private Map<String, Object> json(String written, List<?> content) {
+    private Map<String, Object> json(String shownStatus, String written, List<?> content) {
         var item = new LinkedHashMap<String, Object>();
         item.put("id", id);
         item.put("type", kind.type);
-        item.put("status", status);
+        item.put("status", shownStatus);
         switch (kind) {
             case MESSAGE -> {
                 item.put("role", "assistant");
@@ -103,15 +138,30 @@ final class OutputItem {
     }
 
     /// The one part of its content.
-    Map<String, Object> part(String written, List<Map<String, ?>> logprobs) {
+    Map<String, Object> part(String written, List<Token> scores) {
         var part = new LinkedHashMap<String, Object>();
         part.put("type", kind == Kind.MESSAGE ? "output_text" : "reasoning_text");
         part.put("text", written);
         if (kind == Kind.MESSAGE) {
             part.put("annotations", List.of());
-            part.put("logprobs", logprobs);
+            part.put("logprobs", logprobs(scores));
         }
         return part;
+    }
+
+    /// The scores of tokens. Each is made when it is written, because maps take many times what their text does.
+    static List<Map<String, Object>> logprobs(List<Token> tokens) {
+        return new AbstractList<>() {
+            @Override
+            public Map<String, Object> get(int index) {
+                return TokenScores.of(tokens.get(index));
+            }
+
+            @Override
+            public int size() {
+                return tokens.size();
+            }
+        };
     }
 
     /// The members of an event about the item.

@@ -2,8 +2,9 @@ package dev.llmworker.serving.responses;
 
 import com.fasterxml.jackson.databind.util.RawValue;
 import dev.llmworker.generation.AnswerFormat;
-import dev.llmworker.generation.AnswerParts;
 import dev.llmworker.generation.GenerationRequest;
+import dev.llmworker.generation.HeldMemory;
+import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.serving.request.AnswerFormats;
@@ -16,13 +17,14 @@ import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.text.chat.ChatMessage;
+import dev.llmworker.text.chat.ToolChoice;
+import dev.llmworker.text.chat.ToolUse;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.Set;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// A request of the API of responses. What would change the answer and is not supported is refused by name; fields
@@ -30,6 +32,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param echo the fields that the response repeats
 /// @param input what the request adds to the conversation, and the conversation with it
+/// @param stream whether the client gets events
+/// @param generates whether an answer is generated: a WebSocket may ask only to prepare one
 /// @param stores whether the response is kept
 /// @param encrypts whether reasoning comes with the member `encrypted_content`
 record ResponseRequest(
@@ -37,11 +41,10 @@ record ResponseRequest(
         Map<String, @Nullable Object> echo,
         ResponseInput.Read input,
         boolean stream,
+        boolean generates,
         boolean stores,
         boolean encrypts) {
     private static final String LIMIT = "max_output_tokens";
-    private static final String REASONING = "reasoning";
-    private static final String EFFORT = "reasoning_effort";
     private static final String TEXT = "text";
     private static final String INCLUDE = "include";
     private static final String LOGPROBS = "message.output_text.logprobs";
@@ -50,8 +53,9 @@ record ResponseRequest(
     private static final String TRUNCATION = "truncation";
     private static final String METADATA = "metadata";
     private static final String STREAM_OPTIONS = "stream_options";
-    private static final String MAX_REASONING = "max_reasoning_tokens";
     private static final String INSTRUCTIONS = "instructions";
+    private static final String GENERATE = "generate";
+    private static final String SCHEMA = "schema";
     private static final float DEFAULT_TEMPERATURE = 1;
     private static final long BYTES_PER_CHARACTER = 2;
     private static final int MAX_PAIRS = 16;
@@ -59,21 +63,29 @@ record ResponseRequest(
     private static final int MAX_VALUE_CHARACTERS = 512;
 
     private static final Set<String> SUPPORTED =
-            Set.of(ResponseTools.TOOLS, ResponseTools.CHOICE, REASONING, TOP_LOGPROBS, MAX_REASONING);
+            Set.of(ResponseTools.TOOLS, ResponseTools.CHOICE, Thinking.FIELD, TOP_LOGPROBS, Thinking.LIMIT);
     /// Fields of this API alone that are not supported.
     private static final List<String> UNSUPPORTED = List.of("background", "conversation", "prompt");
     /// Fields that OpenAI's other API has for what this one has by other names.
     private static final Map<String, String> OTHER_NAMES =
             Map.of("max_tokens", LIMIT, "max_completion_tokens", LIMIT, "messages", ResponseInput.FIELD);
 
-    /// Templates know no other efforts than the middle three.
-    private static final Map<String, String> EFFORTS = Map.of(
-            "none", "", "minimal", "low", "low", "low", "medium", "medium", "high", "high", "xhigh", "high", "max",
-            "high");
+    /// How a request came.
+    enum Transport {
+        HTTP,
+        WEBSOCKET
+    }
 
     /// What a request may refer to.
     interface Kept {
-        ResponseStore.@Nullable Stored response(String id);
+        /// The turns of the conversation that ends with a response; null if it is not there.
+        @Nullable
+        List<ChatMessage> turns(String id);
+
+        /// Messages that its client has queued to follow a response.
+        default List<ResponseStore.Item> queued(String id) {
+            return List.of();
+        }
 
         ResponseStore.@Nullable Item item(String id);
 
@@ -81,63 +93,108 @@ record ResponseRequest(
         boolean isOn();
     }
 
-    ResponseRequest withRequestId(String id) {
-        return new ResponseRequest(generation.withRequestId(id), echo, input, stream, stores, encrypts);
+    /// The response that it goes on from; null if it begins a conversation.
+    @Nullable
+    String previousId() {
+        return echo.get(PREVIOUS) instanceof String id ? id : null;
     }
 
-    /// About how many bytes it holds beside its generation.
-    long heldBytes() {
-        var texts = Stream.concat(
-                        input.items().stream().map(ResponseStore.Item::json),
-                        echo.values().stream().map(String::valueOf))
-                .mapToLong(String::length)
-                .sum();
-        return BYTES_PER_CHARACTER * texts;
+    ResponseRequest withRequestId(String id) {
+        return with(generation.withRequestId(id));
+    }
+
+    ResponseRequest withHold(PrefixHold hold) {
+        return with(generation.withHold(hold));
+    }
+
+    private ResponseRequest with(GenerationRequest changed) {
+        return new ResponseRequest(changed, echo, input, stream, generates, stores, encrypts);
+    }
+
+    /// A request with the same settings that goes on from its response.
+    ///
+    /// @param previousId of the response
+    ResponseRequest next(String previousId, ResponseInput.Read next, HeldMemory held) {
+        var again = new LinkedHashMap<>(echo);
+        again.put(PREVIOUS, previousId);
+        var variables = ((Prompt.Chat) generation.prompt()).variables();
+        var instructions = echo.get(INSTRUCTIONS) instanceof String text ? text : null;
+        var turns = ResponseInput.instructed(instructions, next.turns(), held);
+        return new ResponseRequest(
+                generation.withPrompt(new Prompt.Chat(turns, variables)),
+                again,
+                next,
+                stream,
+                generates,
+                stores,
+                encrypts);
     }
 
     /// @param relays whether another server generates: it decides itself what its context holds
+    /// @param held counts what is not in the text of the request
     /// @throws RequestException naming the field, its value and its limit
-    static ResponseRequest read(Map<?, ?> body, boolean relays, Kept kept) {
-        var fields = checked(body);
+    static ResponseRequest read(Map<?, ?> body, Transport transport, boolean relays, Kept kept, HeldMemory held) {
+        var fields = checked(body, transport);
         var included = included(fields);
         var stores = fields.flag("store", true) && kept.isOn();
-        var input = ResponseInput.read(fields, before(fields, kept), kept::item, stores);
+        var generates = fields.flag(GENERATE, true);
+        var previous = previous(fields);
+        var before = previous == null ? List.<ChatMessage>of() : before(previous, kept, held);
+        var queued = previous == null ? List.<ResponseStore.Item>of() : kept.queued(previous);
+        var source = new ResponseInput.Source(before, queued, kept::item, stores, held);
+        var input = ResponseInput.read(fields, source);
         var maxTokens = fields.whole(LIMIT);
         if (maxTokens.isPresent() && maxTokens.getAsInt() < 1) {
             throw RequestFields.wrong(LIMIT, maxTokens.getAsInt(), "at least 1");
         }
         try {
-            var reasoning = new RequestFields(fields.object(REASONING));
-            var effort = effort(reasoning);
-            var isOff = effort != null && effort.isEmpty();
-            var budget = isOff ? OptionalInt.of(0) : fields.whole(MAX_REASONING);
-            var instructed = ResponseInput.instructed(fields.textOrNull(INSTRUCTIONS), input.turns());
+            var thinking = Thinking.read(fields);
+            var instructed = ResponseInput.instructed(fields.textOrNull(INSTRUCTIONS), input.turns(), held);
+            var format = format(fields);
+            var tools = ResponseTools.read(fields);
             var generation = new GenerationRequest(
-                            prompt(instructed, effort, fields),
-                            maxTokens,
+                            thinking.prompt(WireFormat.chat(instructed, fields)),
+                            generates ? maxTokens : OptionalInt.of(1),
                             SamplingFields.sampling(fields, DEFAULT_TEMPERATURE, logprobs(fields, included)),
                             fields.flag("ignore_eos", false),
-                            fields.whole("min_tokens").orElse(0),
+                            generates ? fields.whole("min_tokens").orElse(0) : 0,
                             SamplingFields.stops(fields),
                             true)
                     .withStopTokens(SamplingFields.stopTokens(fields))
-                    .withFormat(format(fields))
-                    .withParts(new AnswerParts(
-                            ResponseTools.read(fields), relays && isOff ? OptionalInt.empty() : budget));
-            return new ResponseRequest(
+                    .withFormat(generates ? format : null)
+                    .withParts(thinking.parts(generates ? tools : optional(tools)));
+            var request = new ResponseRequest(
                     relays ? generation : generation.withCutAtContext(),
                     echo(fields, generation.sampling(), stores),
                     input,
-                    fields.flag("stream", false),
+                    transport == Transport.WEBSOCKET || fields.flag("stream", false),
+                    generates,
                     stores,
                     included.contains(EncryptedReasoning.INCLUDED));
+            held.take(request.echoedBytes());
+            return request;
         } catch (IllegalArgumentException e) {
             throw fields.refusal(e);
         }
     }
 
-    private static RequestFields checked(Map<?, ?> body) {
+    /// One token is no call.
+    private static ToolUse optional(ToolUse tools) {
+        return tools.isRequired() ? new ToolUse(tools.tools(), ToolChoice.AUTO, tools.parallel()) : tools;
+    }
+
+    private long echoedBytes() {
+        return BYTES_PER_CHARACTER
+                * echo.values().stream()
+                        .mapToLong(value -> String.valueOf(value).length())
+                        .sum();
+    }
+
+    private static RequestFields checked(Map<?, ?> body, Transport transport) {
         var fields = new RequestFields(body);
+        if (transport == Transport.HTTP && !fields.flag(GENERATE, true)) {
+            throw RequestException.invalid(GENERATE, "generate is false, which is supported by WebSocket alone");
+        }
         UnsupportedFields.refuse(fields, false, SUPPORTED);
         for (var name : UNSUPPORTED) {
             if (!UnsupportedFields.asksForNothing(body.get(name))) {
@@ -159,17 +216,17 @@ record ResponseRequest(
         if (fields.whole("max_tool_calls").orElse(1) < 1) {
             throw RequestFields.wrong("max_tool_calls", body.get("max_tool_calls"), "at least 1");
         }
-        checkStreamOptions(fields);
+        checkStreamOptions(fields, transport);
         checkMetadata(fields.object(METADATA));
         return fields;
     }
 
-    private static void checkStreamOptions(RequestFields fields) {
+    private static void checkStreamOptions(RequestFields fields, Transport transport) {
         var options = fields.object(STREAM_OPTIONS);
         if (UnsupportedFields.asksForNothing(options)) {
             return;
         }
-        if (!fields.flag("stream", false)) {
+        if (transport == Transport.HTTP && !fields.flag("stream", false)) {
             throw RequestException.invalid(STREAM_OPTIONS, "stream_options needs \"stream\": true");
         }
         throw RequestException.invalid(
@@ -221,13 +278,14 @@ record ResponseRequest(
         return top > 0 || included.contains(LOGPROBS) ? OptionalInt.of(top) : OptionalInt.empty();
     }
 
-    private static List<ChatMessage> before(RequestFields fields, Kept kept) {
+    private static @Nullable String previous(RequestFields fields) {
         var id = fields.textOrNull(PREVIOUS);
-        if (id == null || id.isEmpty()) {
-            return List.of();
-        }
-        var previous = kept.response(id);
-        if (previous == null) {
+        return id == null || id.isEmpty() ? null : id;
+    }
+
+    private static List<ChatMessage> before(String id, Kept kept, HeldMemory held) {
+        var turns = kept.turns(id);
+        if (turns == null) {
             throw new RequestException(new JsonError(
                     400,
                     "previous_response_not_found",
@@ -235,46 +293,15 @@ record ResponseRequest(
                     0,
                     PREVIOUS));
         }
-        return previous.turns();
-    }
-
-    /// @param effort empty if the model must not think
-    private static Prompt prompt(List<ChatMessage> turns, @Nullable String effort, RequestFields fields) {
-        var variables = new LinkedHashMap<>(WireFormat.chat(turns, fields).variables());
-        if (effort != null && variables.containsKey(EFFORT)) {
-            throw RequestException.invalid(
-                    EFFORT, "reasoning_effort and reasoning.effort are both there; send one of them");
-        }
-        if (effort != null && effort.isEmpty()) {
-            variables.putIfAbsent("enable_thinking", false);
-            variables.putIfAbsent("thinking", false);
-        } else if (effort != null) {
-            variables.put(EFFORT, effort);
-        }
-        return new Prompt.Chat(turns, variables);
-    }
-
-    /// How much the model thinks, as templates know it: empty for not at all; null if the request does not say.
-    private static @Nullable String effort(RequestFields reasoning) {
-        for (var name : List.of("summary", "generate_summary")) {
-            var summary = ChatMessages.within(REASONING, () -> reasoning.textOrNull(name));
-            if (summary != null && !summary.equals("auto")) {
-                throw RequestException.invalid(
-                        REASONING + "." + name,
-                        REASONING + "." + name + " is \"" + RequestFields.shortened(summary)
-                                + "\", which is not supported: responses have the reasoning itself; it must be auto");
-            }
-        }
-        var effort = ChatMessages.within(REASONING, () -> reasoning.textOrNull("effort"));
-        if (effort != null && !EFFORTS.containsKey(effort)) {
-            throw RequestFields.wrong(REASONING + ".effort", effort, "none, minimal, low, medium, high, xhigh or max");
-        }
-        return effort == null ? null : EFFORTS.get(effort);
+        // They stay in memory even if the store gives the response up.
+        held.take(ResponseStore.bytes(turns));
+        return turns;
     }
 
     /// What the answer must look like: `text.format`, or what vLLM's clients send.
     private static @Nullable AnswerFormat format(RequestFields fields) {
         var text = new RequestFields(fields.object(TEXT));
+        onlyMembers(TEXT, text.fields(), Set.of("format", "verbosity"));
         var verbosity = ChatMessages.within(TEXT, () -> text.textOrNull("verbosity"));
         if (verbosity != null && !verbosity.equals("medium")) {
             throw RequestException.invalid(
@@ -298,16 +325,34 @@ record ResponseRequest(
         }
         var type = ChatMessages.within(at, () -> format.text("type"));
         return switch (type) {
-            case "text" -> null;
-            case "json_object" -> AnswerFormat.Json.object(at);
+            case "text" -> {
+                onlyMembers(at, format.fields(), Set.of("type"));
+                yield null;
+            }
+            case "json_object" -> {
+                onlyMembers(at, format.fields(), Set.of("type"));
+                yield AnswerFormat.Json.object(at);
+            }
             case "json_schema" -> {
-                if (!(format.fields().get("schema") instanceof Map<?, ?> schema)) {
-                    throw RequestFields.wrong(at + ".schema", format.fields().get("schema"), "a JSON schema");
+                onlyMembers(at, format.fields(), Set.of("type", "name", "description", "strict", SCHEMA));
+                if (!(format.fields().get(SCHEMA) instanceof Map<?, ?> schema)) {
+                    throw RequestFields.wrong(
+                            at + "." + SCHEMA, format.fields().get(SCHEMA), "a JSON schema");
                 }
-                yield new AnswerFormat.Json(at + ".schema", Json.text(schema));
+                yield new AnswerFormat.Json(at + "." + SCHEMA, Json.text(schema));
             }
             default -> throw RequestFields.wrong(at + ".type", type, "text, json_object or json_schema");
         };
+    }
+
+    /// What another member asks for would be missing in the answer.
+    static void onlyMembers(String at, Map<?, ?> object, Set<String> known) {
+        object.forEach((name, value) -> {
+            if (!known.contains(String.valueOf(name)) && !UnsupportedFields.asksForNothing(value)) {
+                var place = at + "." + RequestFields.shortened(String.valueOf(name));
+                throw RequestException.invalid(place, place + " is not supported");
+            }
+        });
     }
 
     /// What a response repeats of its request, in the order of OpenAI's. Nothing of the body is held but its text.
@@ -324,9 +369,9 @@ record ResponseRequest(
         }
         var reasoning = new LinkedHashMap<String, @Nullable Object>();
         for (var name : List.of("effort", "summary")) {
-            reasoning.put(name, fields.object(REASONING).get(name));
+            reasoning.put(name, fields.object(Thinking.FIELD).get(name));
         }
-        echo.put(REASONING, reasoning);
+        echo.put(Thinking.FIELD, raw(reasoning));
         echo.put("service_tier", "default");
         echo.put("store", stores);
         echo.put("temperature", sampling.temperature());

@@ -5,23 +5,27 @@ import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.text.chat.ChatMessage;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 
-/// The responses that are kept for `previous_response_id` and for clients that ask for them again, and those that are
-/// being generated. A client sees only those of its own API key. The store takes at most a quarter of the budget for
-/// memory. If it is full, the oldest response goes of the key that takes most.
+/// The responses that are kept for `previous_response_id` and for clients that ask for them again, those that a
+/// WebSocket keeps for itself, and those that are being generated. A client sees only those of its own API key. The
+/// store takes at most a quarter of the budget for memory. If it is full, the oldest response goes of the key that
+/// takes most. A key that takes no more than the others loses nothing to them.
 ///
 /// Threading: any thread.
 public final class ResponseStore {
     private static final long BUDGET_SHARE = 4;
     private static final long BYTES_PER_CHARACTER = 2;
     private static final long OBJECT_BYTES = 64;
+    /// Of an item and its places in the maps.
+    private static final long ITEM_BYTES = 256;
 
     private final int most;
     private final long mostBytes;
@@ -33,8 +37,15 @@ public final class ResponseStore {
     private int count;
     private long bytes;
 
-    /// An item of a response's input or output, as JSON.
-    record Item(String id, String json) {}
+    /// An item of a response's input or output.
+    ///
+    /// @param json as the API shows it
+    /// @param turn what it adds to a conversation
+    record Item(String id, String json, ChatMessage turn) {
+        long bytes() {
+            return ITEM_BYTES + BYTES_PER_CHARACTER * (id.length() + json.length()) + ResponseStore.bytes(turn);
+        }
+    }
 
     /// A response that has ended.
     ///
@@ -50,25 +61,28 @@ public final class ResponseStore {
         }
 
         private long bytes() {
-            var items = bytesOf(input) + bytesOf(output);
-            return items
-                    + BYTES_PER_CHARACTER * json.length()
-                    + turns.stream().mapToLong(ResponseStore::bytesOf).sum()
-                    + OBJECT_BYTES;
-        }
-
-        private static long bytesOf(List<Item> items) {
-            return items.stream()
-                    .mapToLong(item -> BYTES_PER_CHARACTER * item.json.length() + OBJECT_BYTES)
-                    .sum();
+            var items = input.stream().mapToLong(Item::bytes).sum()
+                    + output.stream().mapToLong(Item::bytes).sum();
+            return ITEM_BYTES + BYTES_PER_CHARACTER * json.length() + items + ResponseStore.bytes(turns);
         }
     }
 
-    /// A response that is being generated.
-    ///
-    /// @param salt tells API keys apart
-    /// @param shown the response so far, by its status
-    record Running(String salt, Runnable cancel, Shown shown) {}
+    /// A response that is being generated. Its flags belong to the store.
+    static final class Running {
+        private final String salt;
+        private final Runnable cancel;
+        private final Shown shown;
+        private boolean cancelled;
+        private boolean deleted;
+
+        /// @param salt tells API keys apart
+        /// @param cancel ends it
+        Running(String salt, Runnable cancel, Shown shown) {
+            this.salt = salt;
+            this.cancel = cancel;
+            this.shown = shown;
+        }
+    }
 
     /// Writes a response that has not ended.
     interface Shown {
@@ -78,10 +92,23 @@ public final class ResponseStore {
     /// The responses of one API key, the oldest first.
     private static final class Shelf {
         private final Map<String, Entry> entries = new LinkedHashMap<>();
+        /// Those that one WebSocket each keeps for itself.
+        private final Map<String, Entry> local = new LinkedHashMap<>();
+        /// Clients choose ids of items, so several may have the same.
+        private final Map<String, List<Item>> items = new HashMap<>();
         private long bytes;
+
+        private Entry oldest() {
+            return (entries.isEmpty() ? local : entries).values().iterator().next();
+        }
+
+        private boolean isEmpty() {
+            return entries.isEmpty() && local.isEmpty();
+        }
     }
 
-    private record Entry(Stored stored, long bytes, long untilMillis) {}
+    /// @param owner the WebSocket that alone sees it; null if all clients of its API key do
+    private record Entry(Stored stored, long bytes, long untilMillis, @Nullable Object owner) {}
 
     /// @param most the most responses that are kept; 0 for none
     /// @param kept how long each is kept
@@ -94,11 +121,16 @@ public final class ResponseStore {
         mostBytes = memory.limitBytes() / BUDGET_SHARE;
     }
 
-    static long bytesOf(ChatMessage turn) {
+    private static long bytes(ChatMessage turn) {
         return OBJECT_BYTES
                 + turn.texts()
                         .mapToLong(text -> BYTES_PER_CHARACTER * text.length())
                         .sum();
+    }
+
+    /// About how many bytes of memory turns take.
+    static long bytes(Collection<ChatMessage> turns) {
+        return turns.stream().mapToLong(ResponseStore::bytes).sum();
     }
 
     /// Whether responses are kept at all.
@@ -106,27 +138,101 @@ public final class ResponseStore {
         return most > 0;
     }
 
-    /// Keeps a response, unless it alone is more than the store may take.
-    synchronized void put(Client client, Stored stored) {
-        expire();
-        var size = stored.bytes();
-        if (!isOn() || size > mostBytes) {
-            return;
+    // --- responses that are being generated
+
+    synchronized void begin(String id, Running response) {
+        running.put(id, response);
+    }
+
+    /// A response has ended. From this moment on there is only what is kept of it.
+    ///
+    /// @param stored null if nothing is to be kept
+    /// @return false if a client has cancelled it; nothing is kept of it then
+    synchronized boolean finish(Client client, String id, @Nullable Stored stored) {
+        var ended = running.remove(id);
+        if (ended != null && ended.cancelled) {
+            return false;
         }
-        while (count >= most || size > mostBytes - bytes || !memory.take(size)) {
-            if (count == 0) {
-                return;
+        if (stored != null && (ended == null || !ended.deleted)) {
+            put(client, stored);
+        }
+        return true;
+    }
+
+    /// A response of the client's API key that is being generated, as it is now; null if there is none.
+    @Nullable
+    String running(Client client, String id) {
+        Running found;
+        boolean isCancelled;
+        synchronized (this) {
+            found = ofKey(client, id);
+            isCancelled = found != null && found.cancelled;
+        }
+        return found == null ? null : found.shown.json(isCancelled ? "cancelled" : "in_progress");
+    }
+
+    /// Ends a response of the client's API key that is being generated.
+    ///
+    /// @return the response; null if there is none
+    @Nullable
+    String cancel(Client client, String id) {
+        Running found;
+        synchronized (this) {
+            found = ofKey(client, id);
+            if (found == null) {
+                return null;
             }
-            evict();
+            found.cancelled = true;
         }
-        var shelf = shelves.computeIfAbsent(client.cacheSalt(), _ -> new Shelf());
-        shelf.entries.put(stored.id, new Entry(stored, size, clock.millis() + kept.toMillis()));
+        found.cancel.run();
+        return found.shown.json("cancelled");
+    }
+
+    private @Nullable Running ofKey(Client client, String id) {
+        var response = running.get(id);
+        return response != null && !response.deleted && response.salt.equals(client.cacheSalt()) ? response : null;
+    }
+
+    // --- responses that have ended
+
+    /// Keeps a response, unless there is no room for it.
+    synchronized void put(Client client, Stored stored) {
+        var own = client.cacheSalt();
+        var size = stored.bytes();
+        expire();
+        if (isOn() && hasRoom(own, size, true)) {
+            var shelf = shelves.computeIfAbsent(own, _ -> new Shelf());
+            shelf.entries.put(stored.id, new Entry(stored, size, clock.millis() + kept.toMillis(), null));
+            for (var items : List.of(stored.input, stored.output)) {
+                items.forEach(item -> shelf.items
+                        .computeIfAbsent(item.id, _ -> new ArrayList<>(1))
+                        .add(item));
+            }
+            count++;
+            added(shelf, size);
+        }
+    }
+
+    /// Keeps a response for one WebSocket until that lets it go, unless there is no room for it.
+    ///
+    /// @param owner the WebSocket
+    synchronized void putLocal(Client client, Object owner, Stored stored) {
+        var own = client.cacheSalt();
+        var size = stored.bytes();
+        expire();
+        if (hasRoom(own, size, false)) {
+            var shelf = shelves.computeIfAbsent(own, _ -> new Shelf());
+            shelf.local.put(stored.id, new Entry(stored, size, Long.MAX_VALUE, owner));
+            added(shelf, size);
+        }
+    }
+
+    private void added(Shelf shelf, long size) {
         shelf.bytes += size;
-        count++;
         bytes += size;
     }
 
-    /// A response of the client's API key; null if there is none.
+    /// A response that all clients of the API key see; null if there is none.
     synchronized @Nullable Stored find(Client client, String id) {
         expire();
         var shelf = shelves.get(client.cacheSalt());
@@ -134,39 +240,103 @@ public final class ResponseStore {
         return entry == null ? null : entry.stored;
     }
 
-    /// An item of one of the responses of the client's API key; null if there is none.
+    /// As [#find], of those that one WebSocket sees.
+    synchronized @Nullable Stored find(Client client, Object owner, String id) {
+        var shelf = shelves.get(client.cacheSalt());
+        var local = shelf == null ? null : shelf.local.get(id);
+        return local != null && owner.equals(local.owner) ? local.stored : find(client, id);
+    }
+
+    /// The newest item with this id of all responses of the client's API key; null if there is none.
     synchronized @Nullable Item item(Client client, String id) {
         expire();
         var shelf = shelves.get(client.cacheSalt());
-        return shelf == null
-                ? null
-                : shelf.entries.values().stream()
-                        .flatMap(entry -> List.of(entry.stored.output, entry.stored.input).stream())
-                        .flatMap(Collection::stream)
-                        .filter(item -> item.id.equals(id))
-                        .findFirst()
-                        .orElse(null);
+        var items = shelf == null ? null : shelf.items.get(id);
+        return items == null ? null : items.getLast();
     }
 
+    /// Nothing is kept of a response that is being generated.
+    ///
     /// @return false if the client's API key has no such response
     synchronized boolean delete(Client client, String id) {
         expire();
+        var generated = ofKey(client, id);
+        if (generated != null) {
+            generated.deleted = true;
+            return true;
+        }
         var shelf = shelves.get(client.cacheSalt());
-        return shelf != null && remove(client.cacheSalt(), shelf, id);
+        var entry = shelf == null ? null : shelf.entries.get(id);
+        if (entry == null) {
+            return false;
+        }
+        remove(client.cacheSalt(), entry);
+        return true;
     }
 
-    synchronized void begin(String id, Running response) {
-        running.put(id, response);
+    /// A WebSocket lets a response go.
+    synchronized void releaseLocal(Client client, String id) {
+        var shelf = shelves.get(client.cacheSalt());
+        var entry = shelf == null ? null : shelf.local.get(id);
+        if (entry != null) {
+            remove(client.cacheSalt(), entry);
+        }
     }
 
-    synchronized void end(String id) {
-        running.remove(id);
+    // --- room
+
+    /// Makes room.
+    ///
+    /// @param own the API key that needs it
+    /// @param counts whether it is for one of the responses that are counted
+    private boolean hasRoom(String own, long size, boolean counts) {
+        while (counts && count >= most) {
+            var largest = largest(own, 1, shelf -> shelf.entries.size());
+            var shelf = shelves.get(largest);
+            if (shelf == null || shelf.entries.isEmpty()) {
+                return false;
+            }
+            var _ = evict(largest);
+        }
+        while (size > mostBytes - bytes) {
+            if (size > mostBytes || !evict(largest(own, size, shelf -> shelf.bytes))) {
+                return false;
+            }
+        }
+        // What requests need goes first, but one key's requests take nothing from another key.
+        while (!memory.take(size)) {
+            if (!evict(own)) {
+                return false;
+            }
+        }
+        return true;
     }
 
-    /// A response of the client's API key that is being generated; null if there is none.
-    synchronized @Nullable Running running(Client client, String id) {
-        var response = running.get(id);
-        return response != null && response.salt.equals(client.cacheSalt()) ? response : null;
+    /// The API key that would take most.
+    ///
+    /// @param more what is added to `own`, which is the one if there are several
+    private String largest(String own, long more, ToLongFunction<Shelf> measure) {
+        var largest = own;
+        var shelfOfOwn = shelves.get(own);
+        var size = more + (shelfOfOwn == null ? 0 : measure.applyAsLong(shelfOfOwn));
+        for (var entry : shelves.entrySet()) {
+            var other = measure.applyAsLong(entry.getValue());
+            if (other > size) {
+                largest = entry.getKey();
+                size = other;
+            }
+        }
+        return largest;
+    }
+
+    /// @return false if the API key has nothing
+    private boolean evict(String salt) {
+        var shelf = shelves.get(salt);
+        if (shelf == null) {
+            return false;
+        }
+        remove(salt, shelf.oldest());
+        return true;
     }
 
     /// All responses are kept for the same time, so the oldest expire first.
@@ -174,36 +344,42 @@ public final class ResponseStore {
         var now = clock.millis();
         for (var entry : List.copyOf(shelves.entrySet())) {
             var shelf = entry.getValue();
-            while (!shelf.entries.isEmpty() && oldest(shelf).untilMillis <= now) {
-                remove(entry.getKey(), shelf, oldest(shelf).stored.id);
+            while (!shelf.entries.isEmpty() && shelf.oldest().untilMillis <= now) {
+                remove(entry.getKey(), shelf.oldest());
             }
         }
     }
 
-    private static Entry oldest(Shelf shelf) {
-        return shelf.entries.values().iterator().next();
-    }
-
-    private void evict() {
-        var largest = shelves.entrySet().stream()
-                .max(Comparator.comparingLong(entry -> entry.getValue().bytes))
-                .orElseThrow();
-        remove(largest.getKey(), largest.getValue(), oldest(largest.getValue()).stored.id);
-    }
-
-    /// @return false if it is not there
-    private boolean remove(String salt, Shelf shelf, String id) {
-        var gone = shelf.entries.remove(id);
-        if (gone == null) {
-            return false;
+    private void remove(String salt, Entry gone) {
+        var shelf = shelves.get(salt);
+        if (shelf == null) {
+            throw new IllegalStateException("a response is on no shelf");
         }
-        shelf.bytes -= gone.bytes;
-        bytes -= gone.bytes;
-        count--;
+        if (gone.owner == null) {
+            shelf.entries.remove(gone.stored.id);
+            count--;
+            for (var items : List.of(gone.stored.input, gone.stored.output)) {
+                items.forEach(item -> forget(item, shelf));
+            }
+        } else {
+            shelf.local.remove(gone.stored.id);
+        }
+        added(shelf, -gone.bytes);
         memory.add(-gone.bytes);
-        if (shelf.entries.isEmpty()) {
+        if (shelf.isEmpty()) {
             shelves.remove(salt);
         }
-        return true;
+    }
+
+    private static void forget(Item item, Shelf shelf) {
+        shelf.items.computeIfPresent(item.id, (_, same) -> {
+            // The oldest goes first. Another response may have the very same item.
+            var index = 0;
+            while (same.get(index) != item) {
+                index++;
+            }
+            same.remove(index);
+            return same.isEmpty() ? null : same;
+        });
     }
 }

@@ -1,21 +1,21 @@
 package dev.llmworker.serving.responses;
 
-import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.FinishReason;
-import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.Generator;
+import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.HttpClient;
 import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.SseWriter;
 import dev.llmworker.serving.request.ServedModel;
-import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.ParsedBody;
 import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.text.chat.ChatMessage;
 import java.nio.charset.StandardCharsets;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Map;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
@@ -40,8 +40,9 @@ public final class ResponsesProcessor implements Processor {
     /// What the store has for one client.
     private record Kept(ResponseStore store, Client client) implements ResponseRequest.Kept {
         @Override
-        public ResponseStore.@Nullable Stored response(String id) {
-            return store.find(client, id);
+        public @Nullable List<ChatMessage> turns(String id) {
+            var found = store.find(client, id);
+            return found == null ? null : found.turns();
         }
 
         @Override
@@ -64,73 +65,41 @@ public final class ResponsesProcessor implements Processor {
                             + " unmarshalled");
         }
         var modelId = model.id(body);
-        var request = ResponseRequest.read(body, generations.relays(), new Kept(store, client))
+        // Until the exchange is done, because the answer is written after this step.
+        var held = generations.hold();
+        ParsedBody.closeAfter(exchange, held::close);
+        var relays = model.generator() instanceof OpenAiRelay;
+        var request = ResponseRequest.read(
+                        body, ResponseRequest.Transport.HTTP, relays, new Kept(store, client), held)
                 .withRequestId(client.requestId());
         ParsedBody.drop(exchange);
+        var created = clock.instant().getEpochSecond();
         var writer = new ResponseWriter(
-                request, modelId, clock.instant().getEpochSecond(), stored -> store.put(client, stored));
-        try (var held = generations.hold()) {
-            held.take(request.heldBytes());
-            var caller = Caller.of(exchange);
+                request, modelId, created, held, null, (id, stored) -> store.finish(client, id, stored));
+        try {
             if (request.stream()) {
-                var stream = new SseWriter(client);
-                var streaming = new Caller(client, caller.route());
-                stream.run(() -> run(request, streaming, new Reader(client, writer, stream)), writer);
+                stream(request, writer, client, Caller.of(exchange).route());
                 exchange.setRouteStop(true);
                 return;
             }
-            var ending = run(request, caller, new Reader(client, writer, null));
+            var reader = new ResponseReader(store, client, writer, _ -> !client.isGone());
+            var ending = generations.run(request.generation(), Caller.of(exchange), reader);
             if (ending.finished().reason() == FinishReason.ERROR) {
                 throw new RequestException(JsonError.failed(ending.finished()));
             }
             message.setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
             message.setBody(writer.end(ending).getBytes(StandardCharsets.UTF_8));
         } finally {
-            store.end(writer.id());
+            var _ = store.finish(client, writer.id(), null);
         }
     }
 
-    private Ending run(ResponseRequest request, Caller caller, Reader reader) {
-        return generations.run(request.generation(), caller, reader);
-    }
-
-    /// Reads the tokens of one response.
-    private final class Reader implements Generations.Reader {
-        private final HttpClient client;
-        private final ResponseWriter writer;
-        private final @Nullable SseWriter stream;
-        private @Nullable Answer<?> answer;
-
-        /// @param stream null if the answer goes as a whole
-        Reader(HttpClient client, ResponseWriter writer, @Nullable SseWriter stream) {
-            this.client = client;
-            this.writer = writer;
-            this.stream = stream;
-        }
-
-        @Override
-        public void began(Answer<?> begun) {
-            answer = begun;
-            store.begin(writer.id(), new ResponseStore.Running(client.cacheSalt(), begun::close, writer::json));
-        }
-
-        @Override
-        public void accepted() {
-            if (stream != null) {
-                stream.open();
-                stream.send(writer.accepted(answer == null ? 0 : answer.promptTokens()));
-            }
-        }
-
-        @Override
-        public boolean token(GenerationEvent.Token token) {
-            var events = writer.token(token);
-            return stream == null ? !client.isGone() : stream.send(events);
-        }
-
-        @Override
-        public long keptBytes() {
-            return writer.keptBytes();
-        }
+    private void stream(ResponseRequest request, ResponseWriter writer, HttpClient client, String route) {
+        var stream = new SseWriter(client);
+        var reader = new ResponseReader(store, client, writer, events -> {
+            stream.open();
+            return stream.send(events);
+        });
+        stream.run(() -> generations.run(request.generation(), new Caller(client, route), reader), writer);
     }
 }

@@ -82,19 +82,13 @@ public final class StoredResponseProcessor implements Processor {
             }
         }
         var running = store.running(client, id);
-        return running == null
-                ? found(store.find(client, id), id).json()
-                : running.shown().json("in_progress");
+        return running == null ? found(store.find(client, id), id).json() : running;
     }
 
     /// A response that has ended stays as it is.
     private String cancelled(Client client, String id) {
-        var running = store.running(client, id);
-        if (running == null) {
-            return found(store.find(client, id), id).json();
-        }
-        running.cancel().run();
-        return running.shown().json("cancelled");
+        var cancelled = store.cancel(client, id);
+        return cancelled == null ? found(store.find(client, id), id).json() : cancelled;
     }
 
     private static ResponseStore.Stored found(ResponseStore.@Nullable Stored stored, String id) {

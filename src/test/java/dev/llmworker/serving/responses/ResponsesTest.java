@@ -239,6 +239,20 @@ class ResponsesTest {
                 "'input':[{'type':'item_reference','id':'msg_1'}]|input[0].id",
                 "'input':[{'type':'function_call','call_id':'c','name':'f','arguments':'x'}]|input[0].arguments",
                 "'input':[{'type':'function_call_output','call_id':'c','output':'x'}]|input[0].call_id",
+                "'input':'x','generate':false|generate",
+                "'input':'x','text':{'format':{'type':'json_object','schema':{'type':'array'}}}|text.format.schema",
+                "'input':'x','text':{'format':{'type':'text','schema':{'type':'array'}}}|text.format.schema",
+                "'input':'x','text':{'format':{'type':'json_schema','name':'n','schema':{},'examples':[1]}}"
+                        + "|text.format.examples",
+                "'input':'x','text':{'style':'plain'}|text.style",
+                "'input':'x','reasoning':{'budget':7}|reasoning.budget",
+                "'input':'x','reasoning':{'context':'current_turn'}|reasoning.context",
+                "'input':'x','reasoning':{'effort':'none'},'max_reasoning_tokens':7|max_reasoning_tokens",
+                "'input':'x','reasoning':{'effort':'none'},'chat_template_kwargs':{'enable_thinking':true}"
+                        + "|chat_template_kwargs",
+                "'input':[{'role':'assistant','content':'x','tool_calls':[{'id':'c'}]}]|input[0].tool_calls",
+                "'input':[{'role':'assistant','content':'','refusal':'no'}]|input[0].refusal",
+                "'input':[{'role':'assistant','content':'','audio':{'id':'a'}}]|input[0].audio",
                 "'input':'x','previous_response_id':'resp_1'|previous_response_id"
             })
     void wrongRequestsAreRefusedByName(String fields, String named) throws Exception {
@@ -335,6 +349,40 @@ class ResponsesTest {
             assertEquals(3, logprobs.size(), text);
             assertEquals("a", logprobs.at("/0/token").asText());
             assertEquals("b", logprobs.at("/0/top_logprobs/0/token").asText());
+        }
+    }
+
+    /// Tokens that have no text yet belong to the text that comes next; those of a marker to none.
+    @Test
+    void scoresOfTokensThatWereHeldBackComeWithTheirText() throws Exception {
+        var score = List.of(score("a", -0.5f));
+        var answer = post(body(",'top_logprobs':1,'tools':[" + TOOL + "]"));
+        var script = ENGINE.next();
+        script.emit("", score).emit("ab", score).emit("", score).emit("", score);
+        script.emit(new AnswerPart.CallStart(0, "c1", "f"), new AnswerPart.CallArguments(0, "{}"));
+        script.finish(FinishReason.TOOL_CALLS);
+        var response = Events.json(answer.join().body());
+        assertEquals(2, response.at("/output/0/content/0/logprobs").size(), response.toString());
+        assertEquals("function_call", response.at("/output/1/type").asText());
+    }
+
+    /// Another server may write several calls side by side.
+    @Test
+    void argumentsBelongToTheirCall() throws Exception {
+        for (var streams : List.of(false, true)) {
+            var answer = post(body(",'stream':" + streams + ",'tools':[" + TOOL + "]"));
+            var script = ENGINE.next();
+            script.emit(new AnswerPart.CallStart(0, "c1", "f")).emit(new AnswerPart.CallStart(1, "c2", "f"));
+            script.emit(new AnswerPart.CallArguments(0, "{\"x\"")).emit(new AnswerPart.CallArguments(1, "{}"));
+            script.emit(new AnswerPart.CallArguments(0, ":1}"));
+            script.finish(FinishReason.TOOL_CALLS);
+            var text = answer.join().body();
+            var response = streams
+                    ? Events.json(text.substring(text.lastIndexOf("data: ") + "data: ".length()))
+                            .get("response")
+                    : Events.json(text);
+            assertEquals("{\"x\":1}", response.at("/output/0/arguments").asText(), text);
+            assertEquals("{}", response.at("/output/1/arguments").asText(), text);
         }
     }
 

@@ -16,6 +16,7 @@ import dev.llmworker.text.chat.ChatMessage;
 import dev.llmworker.text.chat.ToolCall;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
@@ -209,20 +210,10 @@ class StoredResponsesTest {
 
     @Test
     void aRunningResponseIsCancelledByItsKeyAlone() throws Exception {
-        var body = "{\"input\":\"x\",\"stream\":true}";
-        var stream = RunningWorker.HTTP.send(
-                worker.request(RESPONSES)
-                        .header("X-API-Key", ALICE)
-                        .POST(HttpRequest.BodyPublishers.ofString(body))
-                        .build(),
-                HttpResponse.BodyHandlers.ofLines());
-        var script = engine.next();
-        var lines = stream.body().iterator();
-        lines.next();
-        var id = Events.json(lines.next().substring("data: ".length()))
-                .at("/response/id")
-                .asText();
-        var path = RESPONSES + "/" + id;
+        var running = stream(ALICE);
+        var script = running.script;
+        script.lingers = false;
+        var path = RESPONSES + "/" + running.id;
         assertEquals(
                 "in_progress",
                 Events.json(send("GET", path, ALICE, "").body()).get("status").asText());
@@ -234,15 +225,95 @@ class StoredResponsesTest {
                 Events.json(send("POST", path + "/cancel", ALICE, "").body())
                         .get("status")
                         .asText());
-        var last = "";
-        while (lines.hasNext()) {
-            var line = lines.next();
-            last = line.startsWith("data: ") ? line : last;
+        assertEquals("cancelled", running.end().get("status").asText());
+    }
+
+    /// A key that takes much loses it only to what it sends itself.
+    @Test
+    void oneKeyTakesNothingFromAnother() throws Exception {
+        var large = say(ALICE, "{'input':'" + "x".repeat(10_000) + "'}");
+        var oldest = say(BOB, "{'input':'x'}");
+        say(BOB, "{'input':'x'}");
+        say(BOB, "{'input':'x'}");
+        assertEquals(200, send("GET", RESPONSES + "/" + large.id(), ALICE, "").statusCode());
+        error(send("GET", RESPONSES + "/" + oldest.id(), BOB, ""), 404);
+    }
+
+    /// A stream whose response runs.
+    private record Running(ScriptedGenerator.Script script, String id, Iterator<String> lines) {
+        /// The response at its end.
+        JsonNode end() throws Exception {
+            var last = "";
+            while (lines.hasNext()) {
+                var line = lines.next();
+                last = line.startsWith("data: ") ? line : last;
+            }
+            return Events.json(last.substring("data: ".length())).get("response");
         }
+    }
+
+    private Running stream(String key) throws Exception {
+        var stream = RunningWorker.HTTP.send(
+                worker.request(RESPONSES)
+                        .header("X-API-Key", key)
+                        .POST(HttpRequest.BodyPublishers.ofString("{\"input\":\"x\",\"stream\":true}"))
+                        .build(),
+                HttpResponse.BodyHandlers.ofLines());
+        var script = engine.next();
+        script.lingers = true;
+        var lines = stream.body().iterator();
+        lines.next();
+        var created = Events.json(lines.next().substring("data: ".length()));
+        return new Running(script, created.at("/response/id").asText(), lines);
+    }
+
+    /// As the engine may end an answer by itself while a client cancels it.
+    @Test
+    void whatIsCancelledStaysCancelledHoweverItEnds() throws Exception {
+        var running = stream(ALICE);
+        var path = RESPONSES + "/" + running.id;
+        for (var request : List.of(List.of("POST", "/cancel"), List.of("POST", "/cancel"), List.of("GET", ""))) {
+            var shown = send(request.get(0), path + request.get(1), ALICE, "");
+            assertEquals("cancelled", Events.json(shown.body()).get("status").asText(), shown.body());
+        }
+        running.script.emit(new AnswerPart.Content("all of it")).finish(FinishReason.STOP);
+        assertEquals("cancelled", running.end().get("status").asText());
+        error(send("GET", path, ALICE, ""), 404);
+    }
+
+    @Test
+    void whatIsDeletedBeforeItEndsIsNotKept() throws Exception {
+        var running = stream(ALICE);
+        var path = RESPONSES + "/" + running.id;
+        error(send("DELETE", path, BOB, ""), 404);
+        assertTrue(Events.json(send("DELETE", path, ALICE, "").body())
+                .get("deleted")
+                .asBoolean());
+        error(send("GET", path, ALICE, ""), 404);
+        error(send("POST", path + "/cancel", ALICE, ""), 404);
+        assertFalse(running.script.isClosed());
+        running.script.finish(FinishReason.STOP);
+        assertEquals("completed", running.end().get("status").asText());
+        error(send("GET", path, ALICE, ""), 404);
+    }
+
+    /// A call that was cut is no part of the conversation: nobody can send its result.
+    @Test
+    void aConversationGoesOnAfterACallThatWasCut() throws Exception {
+        var answer = sending("POST", RESPONSES, ALICE, "{'input':'one'}");
+        engine.next()
+                .emit(new AnswerPart.Content("I call."))
+                .emit(new AnswerPart.CallStart(0, "c1", "f"), new AnswerPart.CallArguments(0, "{\"x\":"))
+                .finish(FinishReason.LENGTH);
+        var cut = Events.json(answer.join().body());
+        assertEquals("{\"x\":", cut.at("/output/1/arguments").asText());
+        assertEquals("incomplete", cut.at("/output/1/status").asText());
         assertEquals(
-                "cancelled",
-                Events.json(last.substring("data: ".length()))
-                        .at("/response/status")
-                        .asText());
+                List.of(
+                        ChatMessage.user("one"),
+                        ChatMessage.assistant("I call.", "", List.of()),
+                        ChatMessage.user("two")),
+                say(ALICE, "{'previous_response_id':'" + cut.get("id").asText() + "','input':'two'}")
+                        .turns());
     }
 }
