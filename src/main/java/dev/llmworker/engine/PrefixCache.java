@@ -35,7 +35,12 @@ final class PrefixCache {
     /// @param exact how many positions from 0 were filled by whole chunks of the grid
     /// @param salt that of the sequence
     /// @param hold keeps it; null if nothing does
-    private record Past(int[] ids, int length, int exact, String salt, @Nullable PrefixHold hold) {
+    private record Past(
+            int[] ids,
+            int length,
+            int exact,
+            String salt,
+            @Nullable PrefixHold hold) {
         static final Past NOTHING = new Past(new int[0], 0, 0, "", null);
 
         static Past of(Sequence owner) {

@@ -62,9 +62,11 @@ class RemoteResponsesTest {
                 while (!event.get("type").asText().equals("response.completed")) {
                     event = Events.json(socket.next());
                 }
-                assertEquals("Hello", event.at("/response/output/0/content/0/text").asText());
+                assertEquals(
+                        "Hello", event.at("/response/output/0/content/0/text").asText());
                 previous = event.at("/response/id").asText();
-                assertEquals(turns, remote.server().next().body().get("messages").size());
+                assertEquals(
+                        turns, remote.server().next().body().get("messages").size());
             }
         }
     }

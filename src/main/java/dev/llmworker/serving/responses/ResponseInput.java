@@ -238,8 +238,7 @@ final class ResponseInput {
     private void call(String at, ToolCall call) {
         if (called.putIfAbsent(call.id(), call.name()) != null) {
             throw RequestException.invalid(
-                    at,
-                    at + " is of the call \"" + RequestFields.shortened(call.id()) + "\", which is there already");
+                    at, at + " is of the call \"" + RequestFields.shortened(call.id()) + "\", which is there already");
         }
     }
 
@@ -337,8 +336,7 @@ final class ResponseInput {
     private void endTurn() {
         if (last.size() > 1) {
             source.held.take(ResponseStore.bytes(last));
-            var calls =
-                    last.stream().flatMap(part -> part.toolCalls().stream()).toList();
+            var calls = last.stream().flatMap(part -> part.toolCalls().stream()).toList();
             turns.add(new ChatMessage(
                     last.getFirst().role(),
                     joined(last.stream().map(ChatMessage::content)),
@@ -362,7 +360,9 @@ final class ResponseInput {
         if (!all.isEmpty() && all.getFirst().role().equals(SYSTEM)) {
             all.set(
                     0,
-                    new ChatMessage(SYSTEM, joined(Stream.of(instructions, all.getFirst().content()))));
+                    new ChatMessage(
+                            SYSTEM,
+                            joined(Stream.of(instructions, all.getFirst().content()))));
         } else {
             all.addFirst(new ChatMessage(SYSTEM, instructions));
         }

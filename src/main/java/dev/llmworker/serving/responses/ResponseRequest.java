@@ -336,8 +336,7 @@ record ResponseRequest(
             case "json_schema" -> {
                 onlyMembers(at, format.fields(), Set.of("type", "name", "description", "strict", SCHEMA));
                 if (!(format.fields().get(SCHEMA) instanceof Map<?, ?> schema)) {
-                    throw RequestFields.wrong(
-                            at + "." + SCHEMA, format.fields().get(SCHEMA), "a JSON schema");
+                    throw RequestFields.wrong(at + "." + SCHEMA, format.fields().get(SCHEMA), "a JSON schema");
                 }
                 yield new AnswerFormat.Json(at + "." + SCHEMA, Json.text(schema));
             }

@@ -248,8 +248,12 @@ final class ResponseSession {
             Generations.Held held) {
         var created = serving.clock().instant().getEpochSecond();
         var writer = new ResponseWriter(
-                request, modelId, created, held, lane.streamId, (id, stored) -> serving.store()
-                        .finish(client, id, stored));
+                request,
+                modelId,
+                created,
+                held,
+                lane.streamId,
+                (id, stored) -> serving.store().finish(client, id, stored));
         return new SteerableResponse(request, writer, client, begunBy, isSuccessor, held);
     }
 
@@ -274,8 +278,7 @@ final class ResponseSession {
             if (steerings.isEmpty() || calls.isEmpty()) {
                 return steerings.isEmpty() ? null : successor(response, steerings, lane);
             }
-            steerings.forEach(steering ->
-                    response.send(List.of(writer.steering("pending", steering.pending(calls)))));
+            steerings.forEach(steering -> response.send(List.of(writer.steering("pending", steering.pending(calls)))));
             return null;
         } finally {
             lane.runs(null);
@@ -335,8 +338,7 @@ final class ResponseSession {
             var items = steerings.stream()
                     .flatMap(steering -> steering.items().stream())
                     .toList();
-            var source =
-                    new ResponseInput.Source(turns, items, _ -> null, before.request.stores(), held);
+            var source = new ResponseInput.Source(turns, items, _ -> null, before.request.stores(), held);
             var request = before.request.next(before.writer.id(), ResponseInput.queued(source), held);
             var client = steerings.getLast().client();
             return response(request, before.writer.modelId(), client, steerings, true, lane, held);

@@ -108,7 +108,11 @@ public final class ResponseStore {
     }
 
     /// @param owner the WebSocket that alone sees it; null if all clients of its API key do
-    private record Entry(Stored stored, long bytes, long untilMillis, @Nullable Object owner) {}
+    private record Entry(
+            Stored stored,
+            long bytes,
+            long untilMillis,
+            @Nullable Object owner) {}
 
     /// @param most the most responses that are kept; 0 for none
     /// @param kept how long each is kept

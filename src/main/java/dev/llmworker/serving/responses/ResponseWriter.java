@@ -239,7 +239,7 @@ final class ResponseWriter implements EventWriter.OfTokens {
     /// The calls whose results the client has to send.
     List<OutputItem> calls() {
         return items.stream()
-                .filter(item -> item.kind == OutputItem.Kind.CALL)
+                .filter(item -> !item.turn().toolCalls().isEmpty())
                 .toList();
     }
 
@@ -421,7 +421,8 @@ final class ResponseWriter implements EventWriter.OfTokens {
         var opening = Json.text(members);
         return new StreamEvent(
                 "error",
-                opening.substring(0, opening.length() - 1) + "," + error.openAiJson().substring(1));
+                opening.substring(0, opening.length() - 1) + ","
+                        + error.openAiJson().substring(1));
     }
 
     /// An event about messages that steer the response.

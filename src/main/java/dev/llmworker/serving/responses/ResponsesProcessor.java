@@ -69,8 +69,7 @@ public final class ResponsesProcessor implements Processor {
         var held = generations.hold();
         ParsedBody.closeAfter(exchange, held::close);
         var relays = model.generator() instanceof OpenAiRelay;
-        var request = ResponseRequest.read(
-                        body, ResponseRequest.Transport.HTTP, relays, new Kept(store, client), held)
+        var request = ResponseRequest.read(body, ResponseRequest.Transport.HTTP, relays, new Kept(store, client), held)
                 .withRequestId(client.requestId());
         ParsedBody.drop(exchange);
         var created = clock.instant().getEpochSecond();

@@ -58,7 +58,9 @@ final class SteerableResponse {
     synchronized void steer(Steering steering) {
         if (isOver) {
             throw new RequestException(JsonError.of(
-                    400, "response_already_completed", "the response has ended; send response.create to go on from it"));
+                    400,
+                    "response_already_completed",
+                    "the response has ended; send response.create to go on from it"));
         }
         if (steerings.size() >= MAX_STEERINGS) {
             throw new RequestException(JsonError.of(

@@ -17,12 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// @param client of the message that had them
 /// @param held its memory, and its place among the requests under way
 record Steering(
-        String id,
-        String previousId,
-        String input,
-        List<ResponseStore.Item> items,
-        WebSocketClient client,
-        Lease held)
+        String id, String previousId, String input, List<ResponseStore.Item> items, WebSocketClient client, Lease held)
         implements AutoCloseable {
     /// The member by which events name it.
     Map<String, ?> named() {

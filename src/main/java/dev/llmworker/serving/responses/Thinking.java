@@ -45,8 +45,8 @@ record Thinking(@Nullable String effort, OptionalInt maxTokens) {
                 var place = FIELD + "." + name;
                 throw RequestException.invalid(
                         place,
-                        place + " is \"" + RequestFields.shortened(value)
-                                + "\", which is not supported; it must be " + only);
+                        place + " is \"" + RequestFields.shortened(value) + "\", which is not supported; it must be "
+                                + only);
             }
         });
         var effort = ChatMessages.within(FIELD, () -> members.textOrNull("effort"));

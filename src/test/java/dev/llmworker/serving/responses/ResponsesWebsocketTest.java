@@ -115,7 +115,10 @@ class ResponsesWebsocketTest {
     void eventsAreMessages() throws Exception {
         try (var socket = socket(ALICE)) {
             create(socket, "hi", ",'model':'scripted','stream':true");
-            engine.next().emit(new AnswerPart.Content("Hel")).emit(new AnswerPart.Content("lo")).finish(FinishReason.STOP);
+            engine.next()
+                    .emit(new AnswerPart.Content("Hel"))
+                    .emit(new AnswerPart.Content("lo"))
+                    .finish(FinishReason.STOP);
             var events = until(socket, "response.completed");
             assertEquals("response.created", events.getFirst().get("type").asText());
             var text = new StringBuilder();
@@ -174,8 +177,9 @@ class ResponsesWebsocketTest {
                 engine.next().finish(FinishReason.STOP);
                 response(other, "response.completed");
             }
-            var shown = RunningWorker.send(
-                    worker.request(PATH + "/" + first).header("X-API-Key", ALICE).GET());
+            var shown = RunningWorker.send(worker.request(PATH + "/" + first)
+                    .header("X-API-Key", ALICE)
+                    .GET());
             assertEquals(first, Events.json(shown.body()).get("id").asText());
         }
     }
@@ -191,7 +195,8 @@ class ResponsesWebsocketTest {
                             + ",'text':{'format':{'type':'json_object'}},'max_output_tokens':50");
             var script = engine.next();
             assertEquals(1, script.request.maxTokens().orElseThrow());
-            assertFalse(script.request.parts() == null || script.request.parts().tools().isRequired());
+            assertFalse(script.request.parts() == null
+                    || script.request.parts().tools().isRequired());
             script.emit(new AnswerPart.Content("x")).finish(FinishReason.LENGTH);
             var response = response(socket, "response.completed");
             assertEquals("completed", response.get("status").asText());
@@ -226,7 +231,12 @@ class ResponsesWebsocketTest {
             }
             assertTrue(engine.hasNone(), "the second of a lane waits");
             first.finish(FinishReason.STOP);
-            assertEquals("a", until(socket, "response.completed").getLast().get("stream_id").asText());
+            assertEquals(
+                    "a",
+                    until(socket, "response.completed")
+                            .getLast()
+                            .get("stream_id")
+                            .asText());
             engine.next().finish(FinishReason.STOP);
             response(socket, "response.completed");
         }
@@ -335,17 +345,24 @@ class ResponsesWebsocketTest {
                     List.of("{'input':'x'}", "invalid_request", "type"),
                     List.of("{'type':'session.update'}", "invalid_request", "type"),
                     List.of("{'type':'response.create'}", "invalid_request", "input"),
-                    List.of("{'type':'response.create','input':'x','background':true}", "invalid_request", "background"),
+                    List.of(
+                            "{'type':'response.create','input':'x','background':true}",
+                            "invalid_request",
+                            "background"),
                     List.of("{'type':'response.create','input':'x','stream_id':''}", "invalid_stream_id", "stream_id"),
                     List.of("{'type':'response.create','input':'x','stream_id':7}", "invalid_stream_id", "stream_id"),
-                    List.of("{'type':'response.create','input':'x','stream_id':'a b'}", "invalid_stream_id", "stream_id"))) {
+                    List.of(
+                            "{'type':'response.create','input':'x','stream_id':'a b'}",
+                            "invalid_stream_id",
+                            "stream_id"))) {
                 send(socket, wrong.get(0));
                 var event = error(socket, 400, wrong.get(1));
                 assertEquals("invalid_request_error", event.at("/error/type").asText());
                 assertEquals(wrong.get(2), event.at("/error/param").asText(""), event.toString());
             }
             create(socket, "x", ",'model':'gpt'" + stream("a"));
-            assertEquals("a", error(socket, 404, "model_not_found").get("stream_id").asText());
+            assertEquals(
+                    "a", error(socket, 404, "model_not_found").get("stream_id").asText());
             socket.sendBinary(new byte[] {1});
             error(socket, 400, "invalid_request");
             said(socket, "x", "", "the connection is still open");
@@ -357,11 +374,13 @@ class ResponsesWebsocketTest {
     void aRefusedRequestIsAnError() throws Exception {
         try (var socket = socket(ALICE)) {
             var first = said(socket, "one", stream("main"), "two");
-            engine.refusal = new RefusedException(RefusedException.Reason.OVERLOADED, "queue_full", "the queue is full");
+            engine.refusal =
+                    new RefusedException(RefusedException.Reason.OVERLOADED, "queue_full", "the queue is full");
             create(socket, "fork", follows(first) + stream("fork"));
             error(socket, 503, "queue_full");
             create(socket, "two", follows(first) + stream("main"));
-            assertEquals("main", error(socket, 503, "queue_full").get("stream_id").asText());
+            assertEquals(
+                    "main", error(socket, 503, "queue_full").get("stream_id").asText());
             engine.refusal = null;
             create(socket, "two", follows(first) + stream("main"));
             error(socket, 400, "previous_response_not_found");
@@ -408,15 +427,15 @@ class ResponsesWebsocketTest {
     }
 
     private HttpResponse<String> cancel(String path, String key) throws Exception {
-        return RunningWorker.send(worker.request(path)
-                .header("X-API-Key", key)
-                .POST(HttpRequest.BodyPublishers.noBody()));
+        return RunningWorker.send(
+                worker.request(path).header("X-API-Key", key).POST(HttpRequest.BodyPublishers.noBody()));
     }
 
     /// The handshake is checked as any other.
     @Test
     void aGetIsNoWebSocket() throws Exception {
-        var answer = RunningWorker.send(worker.request(PATH).header("X-API-Key", ALICE).GET());
+        var answer = RunningWorker.send(
+                worker.request(PATH).header("X-API-Key", ALICE).GET());
         assertEquals(426, answer.statusCode(), answer.body());
         assertEquals(401, RunningWorker.send(worker.request(PATH).GET()).statusCode());
     }
@@ -538,6 +557,23 @@ class ResponsesWebsocketTest {
         Await.until("all is given back", () -> worker.port().memory().usedBytes() == 0);
     }
 
+    /// Nobody can send its result.
+    @Test
+    void messagesDoNotWaitForACallThatWasCut() throws Exception {
+        try (var socket = socket(ALICE)) {
+            create(socket, "one", ",'tools':[{'type':'function','name':'f'}]");
+            var script = engine.next();
+            script.emit(new AnswerPart.CallStart(0, "c1", "f"), new AnswerPart.CallArguments(0, "{\"x"));
+            var id = next(socket, "response.created").at("/response/id").asText();
+            until(socket, "response.function_call_arguments.delta");
+            steer(socket, id, "'two'");
+            next(socket, "response.steer.accepted");
+            script.finish(FinishReason.LENGTH);
+            response(socket, "response.incomplete");
+            assertEquals("two", engine.next().prompt());
+        }
+    }
+
     @Test
     void messagesThatNoResponseGetsGoBack() throws Exception {
         try (var socket = socket(ALICE)) {
@@ -568,12 +604,14 @@ class ResponsesWebsocketTest {
             assertEquals(
                     "too_many_pending_steers",
                     next(socket, "response.steer.failed").at("/error/code").asText());
-            engine.refusal = new RefusedException(RefusedException.Reason.OVERLOADED, "queue_full", "the queue is full");
+            engine.refusal =
+                    new RefusedException(RefusedException.Reason.OVERLOADED, "queue_full", "the queue is full");
             script.finish(FinishReason.STOP);
             response(socket, "response.completed");
             for (var i = 0; i < 16; i++) {
                 var failed = next(socket, "response.steer.failed");
-                assertEquals("successor_creation_failed", failed.at("/error/code").asText());
+                assertEquals(
+                        "successor_creation_failed", failed.at("/error/code").asText());
                 assertEquals("x", failed.at("/steer/input").asText());
                 assertTrue(failed.at("/steer/id").asText().startsWith("steer_"));
                 assertEquals("s", failed.get("stream_id").asText());
