@@ -83,6 +83,7 @@ class ArchitectureTest {
                     List.of(
                             "anthropic",
                             "openai",
+                            "responses",
                             "llm",
                             "mcp",
                             "tools",
@@ -95,6 +96,7 @@ class ArchitectureTest {
                             "wire",
                             "memory")),
             Map.entry("anthropic", List.of("request", "delivery", "connection", "wire")),
+            Map.entry("responses", List.of("request", "delivery", "connection", "wire", "memory")),
             Map.entry("openai", List.of("tools", "request", "delivery", "connection", "wire")),
             Map.entry("llm", List.of("tools", "request", "delivery", "connection", "wire")),
             Map.entry("mcp", List.of("tools", "delivery", "connection", "wire")),

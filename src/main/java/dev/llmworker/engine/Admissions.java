@@ -216,6 +216,7 @@ final class Admissions {
                 timeoutNanos,
                 sharesPrefixes ? "" : request.cacheSalt(),
                 request.share(),
+                request.hold(),
                 request.minTokens(),
                 request.stop(),
                 stopTokens,

@@ -1,5 +1,6 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.model.decoder.PromptPart;
 import dev.llmworker.model.decoder.PromptSizes;
@@ -34,11 +35,21 @@ final class PrefixCache {
     /// @param ids the token ids at positions 0 to `length`, exclusive; the array may be longer
     /// @param exact how many positions from 0 were filled by whole chunks, as those of a prompt that comes alone
     /// @param salt that of the sequence
-    private record Past(int[] ids, int length, int exact, String salt) {
-        static final Past NOTHING = new Past(new int[0], 0, 0, "");
+    /// @param hold keeps it; null if nothing does
+    private record Past(
+            int[] ids,
+            int length,
+            int exact,
+            String salt,
+            @Nullable PrefixHold hold) {
+        static final Past NOTHING = new Past(new int[0], 0, 0, "", null);
 
         static Past of(Sequence owner) {
-            return new Past(owner.ids(), owner.cached(), owner.exact(), owner.cacheSalt());
+            return new Past(owner.ids(), owner.cached(), owner.exact(), owner.cacheSalt(), owner.hold());
+        }
+
+        Past withoutHold() {
+            return new Past(ids, length, exact, salt, null);
         }
     }
 
@@ -154,14 +165,17 @@ final class PrefixCache {
         return rows;
     }
 
-    /// Prefers an empty slot.
+    /// Prefers an empty slot, then one whose prefix nobody holds. If more than half of the slots are held, a hold does
+    /// not count.
     private int leastRecentlyUsed(int rows) {
+        long heldSlots = IntStream.range(0, owners.length).filter(this::isHeld).count();
+        boolean holdsCount = heldSlots <= owners.length / 2;
         int found = -1;
         for (int slot = rows; slot < owners.length; slot++) {
             if (owners[slot] == null && pasts[slot] == null) {
                 return slot;
             }
-            if (owners[slot] == null && (found < 0 || lastUse[slot] < lastUse[found])) {
+            if (owners[slot] == null && (found < 0 || goesBefore(slot, found, holdsCount))) {
                 found = slot;
             }
         }
@@ -169,6 +183,15 @@ final class PrefixCache {
             throw new IllegalStateException("all " + owners.length + " slots have owners; " + rows + " run");
         }
         return found;
+    }
+
+    private boolean goesBefore(int slot, int other, boolean holdsCount) {
+        return holdsCount && isHeld(slot) != isHeld(other) ? isHeld(other) : lastUse[slot] < lastUse[other];
+    }
+
+    private boolean isHeld(int slot) {
+        var past = pasts[slot];
+        return past != null && past.hold != null && !past.hold.isOver();
     }
 
     /// Converts parts of prompts to the decoder's form, each with its sequence's slot.
@@ -193,10 +216,16 @@ final class PrefixCache {
         return positions;
     }
 
-    /// The owner has ended. Its prefix is kept if another prompt could reuse it.
+    /// The owner has ended. Its prefix is kept if another prompt could reuse it. It is the newest of its conversation.
     void release(int slot) {
         var held = held(slot);
         boolean keep = held.length >= LEAST_TOKENS && (!decoder.deterministic() || held.exact > 0);
+        for (int other = 0; keep && held.hold != null && other < pasts.length; other++) {
+            var past = pasts[other];
+            if (past != null && past.hold == held.hold) {
+                pasts[other] = past.withoutHold();
+            }
+        }
         pasts[slot] = keep ? held : null;
         owners[slot] = null;
         lastUse[slot] = ++uses;

@@ -8,6 +8,7 @@ import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.HeldEvents;
 import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.generation.Lease;
+import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.generation.Share;
 import dev.llmworker.generation.Timings;
@@ -44,6 +45,7 @@ final class Sequence implements Generation {
     private final int promptLength;
     private final String cacheSalt;
     private final Share share;
+    private final @Nullable PrefixHold hold;
     private final int tokenLimit;
     private final int minTokens;
     private final boolean ignoreEos;
@@ -93,6 +95,7 @@ final class Sequence implements Generation {
         this.newestToken = ids[promptLength - 1];
         this.cacheSalt = admission.cacheSalt();
         this.share = admission.share();
+        this.hold = admission.hold();
         this.tokenLimit = admission.tokenLimit();
         this.minTokens = admission.minTokens();
         this.ignoreEos = admission.ignoreEos();
@@ -121,6 +124,12 @@ final class Sequence implements Generation {
     /// Only sequences with the same salt share cached prefixes.
     String cacheSalt() {
         return cacheSalt;
+    }
+
+    /// Keeps its prefix when it has ended; null if nothing does.
+    @Nullable
+    PrefixHold hold() {
+        return hold;
     }
 
     SamplingParameters sampling() {

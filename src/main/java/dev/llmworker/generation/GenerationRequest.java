@@ -26,6 +26,7 @@ import org.jspecify.annotations.Nullable;
 /// @param requestId the request's id in logs, here and in other servers; empty if the client sent none
 /// @param cacheSalt the request reuses cached prefixes only of requests with the same salt
 /// @param share whose request it is, if slots are scarce
+/// @param hold keeps the cached prefix for the next request of its conversation; null if none is expected
 /// @param format what the answer must look like; null if it may be any text
 /// @param parts asks for the answer in parts; null for one text, in which reasoning and calls stand as the model writes
 ///     them
@@ -42,6 +43,7 @@ public record GenerationRequest(
         String requestId,
         String cacheSalt,
         Share share,
+        @Nullable PrefixHold hold,
         @Nullable AnswerFormat format,
         @Nullable AnswerParts parts) {
     public static final int DEFAULT_MAX_TOKENS = 100;
@@ -111,6 +113,7 @@ public record GenerationRequest(
                 "",
                 Share.NONE,
                 null,
+                null,
                 null);
     }
 
@@ -152,6 +155,10 @@ public record GenerationRequest(
         return changed(copy -> copy.share = share);
     }
 
+    public GenerationRequest withHold(PrefixHold hold) {
+        return changed(copy -> copy.hold = hold);
+    }
+
     public GenerationRequest withFormat(@Nullable AnswerFormat format) {
         return changed(copy -> copy.format = format);
     }
@@ -177,6 +184,7 @@ public record GenerationRequest(
                 copy.requestId,
                 copy.cacheSalt,
                 copy.share,
+                copy.hold,
                 copy.format,
                 copy.parts);
     }
@@ -190,6 +198,7 @@ public record GenerationRequest(
         private String requestId;
         private String cacheSalt;
         private Share share;
+        private @Nullable PrefixHold hold;
         private @Nullable AnswerFormat format;
         private @Nullable AnswerParts parts;
 
@@ -201,6 +210,7 @@ public record GenerationRequest(
             requestId = request.requestId;
             cacheSalt = request.cacheSalt;
             share = request.share;
+            hold = request.hold;
             format = request.format;
             parts = request.parts;
         }

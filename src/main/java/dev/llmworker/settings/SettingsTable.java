@@ -213,6 +213,10 @@ public final class SettingsTable {
             "auto",
             1 << 20,
             "max bytes of all requests under way, more get 503; auto: a quarter of the heap");
+    public static final Setting<Integer> RESPONSES_STORE = Setting.whole(
+            "RESPONSES_STORE", "1000", 0, 1_000_000, "max responses kept for previous_response_id; 0: none");
+    public static final Setting<Integer> RESPONSES_STORE_SECONDS = Setting.whole(
+            "RESPONSES_STORE_SECONDS", "3600", 1, 31_536_000, "how long each response is kept, in seconds");
     public static final Setting<Integer> MAX_CONNECTIONS = Setting.whole(
             "MAX_CONNECTIONS",
             "auto",
@@ -309,6 +313,8 @@ public final class SettingsTable {
                             MAX_BODY_BYTES,
                             MAX_WEBSOCKETS,
                             MEMORY_BUDGET,
+                            RESPONSES_STORE,
+                            RESPONSES_STORE_SECONDS,
                             MAX_CONNECTIONS,
                             MAX_CONNECTIONS_PER_ADDRESS,
                             HEADER_TIMEOUT,

@@ -59,7 +59,7 @@ class FairSharesTest {
                     SamplingParameters.greedy(),
                     Long.MAX_VALUE / 4,
                     share.owner(),
-                    share);
+                    share, null);
             var sequence = new Sequence(
                     admission, new Detokenizer(new LetterTokenizer()), waiting, () -> 0, (ended, _) -> {
                         finished++;

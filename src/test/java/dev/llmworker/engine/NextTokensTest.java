@@ -117,6 +117,7 @@ class NextTokensTest {
                 Long.MAX_VALUE / 4,
                 "",
                 Share.NONE,
+                null,
                 0,
                 List.of(),
                 Map.of(),

@@ -1,10 +1,12 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.generation.Share;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.text.chat.ChatFormat;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// Requests without options that change their logits, read their scores or end their text.
 final class PlainAdmission {
@@ -18,7 +20,7 @@ final class PlainAdmission {
             SamplingParameters sampling,
             long timeoutNanos,
             String cacheSalt) {
-        return of(id, prompt, tokenLimit, ignoreEos, sampling, timeoutNanos, cacheSalt, Share.NONE);
+        return of(id, prompt, tokenLimit, ignoreEos, sampling, timeoutNanos, cacheSalt, Share.NONE, null);
     }
 
     static Admission of(
@@ -29,7 +31,8 @@ final class PlainAdmission {
             SamplingParameters sampling,
             long timeoutNanos,
             String cacheSalt,
-            Share share) {
+            Share share,
+            @Nullable PrefixHold hold) {
         return new Admission(
                 id,
                 prompt,
@@ -39,6 +42,7 @@ final class PlainAdmission {
                 timeoutNanos,
                 cacheSalt,
                 share,
+                hold,
                 0,
                 List.of(),
                 Map.of(),

@@ -9,6 +9,8 @@ import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationEvent.Token;
 import dev.llmworker.model.decoder.PromptSizes;
+import dev.llmworker.generation.PrefixHold;
+import dev.llmworker.generation.Share;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.Detokenizer;
@@ -48,8 +50,13 @@ class SchedulerTest {
     }
 
     private Sequence submit(int[] prompt, int tokens, String salt) {
-        var admission = PlainAdmission.of(
-                ++submitted, prompt, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4, salt);
+        return submit(prompt, tokens, salt, null);
+    }
+
+    private Sequence submit(int[] prompt, int tokens, String salt, @Nullable PrefixHold hold) {
+        var admission =
+                PlainAdmission.of(
+                        ++submitted, prompt, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4, salt, Share.NONE, hold);
         var sequence =
                 new Sequence(admission, new Detokenizer(new LetterTokenizer()), waiting, () -> nowNanos, (_, _) -> {});
         assertTrue(waiting.offer(sequence));
@@ -238,6 +245,50 @@ class SchedulerTest {
             assertText(prompts[i], 5, again);
         }
         assertArrayEquals(new int[] {128, 0, 128}, reused);
+    }
+
+    /// How many positions of a prompt are reused, while nothing else runs.
+    private int reusedOf(int[] prompt, @Nullable PrefixHold hold) {
+        var sequence = submit(prompt, 5, "", hold);
+        runToTheEnd();
+        assertText(prompt, 5, sequence);
+        return sequence.reused();
+    }
+
+    private void runOthers(int count) {
+        for (int i = 0; i < count; i++) {
+            reusedOf(ids(140), null);
+        }
+    }
+
+    @Test
+    void theNewestPrefixOfAConversationIsHeldUntilItEnds() {
+        decoder = decoder(4, false);
+        scheduler = scheduler();
+        var hold = new PrefixHold();
+        int[] older = ids(140), newest = ids(140);
+        reusedOf(older, hold);
+        reusedOf(newest, hold);
+        runOthers(6);
+        assertEquals(128, reusedOf(newest, hold));
+        assertEquals(0, reusedOf(older, null));
+        hold.release();
+        runOthers(4);
+        assertEquals(0, reusedOf(newest, null));
+    }
+
+    @Test
+    void atMostHalfOfTheSlotsAreHeld() {
+        decoder = decoder(4, false);
+        scheduler = scheduler();
+        var prompts = new int[][] {ids(140), ids(140), ids(140)};
+        for (var prompt : prompts) {
+            reusedOf(prompt, new PrefixHold());
+        }
+        runOthers(6);
+        assertEquals(128, reusedOf(prompts[1], null));
+        assertEquals(128, reusedOf(prompts[2], null));
+        assertEquals(0, reusedOf(prompts[0], null));
     }
 
     /// A decoder that goes on only from the end of a slot and from what it kept.

@@ -57,7 +57,7 @@ class HttpPortClosingTest {
                     1 << 20,
                     Timeouts.DEFAULT,
                     10,
-                    new Capacity(1 << 20, 10, 0),
+                    new Capacity(1 << 20, 10, 0, 0, Duration.ZERO),
                     keys,
                     ApiKeys.NONE,
                     Origins.UNLISTED,

@@ -24,7 +24,7 @@ class OriginFormTest {
             1 << 20,
             Timeouts.DEFAULT,
             10,
-            new Capacity(1 << 20, 10, 0),
+            new Capacity(1 << 20, 10, 0, 0, Duration.ZERO),
             ApiKeys.NONE,
             ApiKeys.NONE,
             Origins.UNLISTED,
