@@ -128,7 +128,7 @@ public final class Generations {
     /// @throws RequestException if there is no room
     public void holdUntilSent(long bytes, Exchange exchange) {
         var memory = budget.lease();
-        ParsedBody.closeAfter(exchange, memory);
+        ParsedBody.closeAfter(exchange, memory::close);
         if (!memory.take(bytes)) {
             throw new RequestException(JsonError.overBudget(memory, bytes));
         }
