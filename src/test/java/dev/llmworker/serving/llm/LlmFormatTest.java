@@ -120,7 +120,7 @@ class LlmFormatTest {
         }
         try (var worker = RunningWorker.with(engine, routes.path())) {
             for (var i = 0; i < formats.size(); i++) {
-                var answers = cases.get(formats.get(i));
+                var answers = requireNonNull(cases.get(formats.get(i)));
                 var right = post(worker, "/step/" + i, "Where?");
                 engine.next().emit(answers.getFirst()).finish(FinishReason.STOP);
                 assertEquals("ok", right.join().body(), formats.get(i));
