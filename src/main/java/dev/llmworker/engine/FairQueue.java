@@ -16,9 +16,9 @@ import org.jspecify.annotations.Nullable;
 /// least work done for its weight. Of two that are equal, the one that has waited longer is next. Within a line the
 /// first come is the first served.
 ///
-/// This is the virtual token counter of "Fairness in Serving Large Language Models" (Sheng and others, OSDI 2024). An
-/// owner that comes after a pause is lifted to the least of the others. So it has no claim on slots that it did not use,
-/// and nobody pays later for slots that nobody else wanted.
+/// This is the virtual token counter of "Fairness in Serving Large Language Models" (Sheng and others, OSDI
+/// 2024). An owner that comes after a pause is lifted to the least of the others. So it has no claim on slots
+/// that it did not use, and nobody pays later for slots that nobody else wanted.
 ///
 /// Threading: its caller holds a lock.
 final class FairQueue {

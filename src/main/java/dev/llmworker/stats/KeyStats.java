@@ -11,17 +11,14 @@ import org.jspecify.annotations.Nullable;
 /// Threading: any thread.
 public final class KeyStats {
     /// Why generations of a key are refused because of what it has used.
-    private static final List<String> REFUSALS = List.of(
-            "requests_per_minute_used_up", "tokens_per_minute_used_up", "concurrent_used_up", "share_used_up");
+    private static final List<String> REFUSALS =
+            List.of("requests_per_minute_used_up", "tokens_per_minute_used_up", "concurrent_used_up", "share_used_up");
 
     private final Map<String, Usage> usages = new ConcurrentHashMap<>();
 
     /// The usage of one key.
     record Usage(
-            LongAdder requests,
-            LongAdder promptTokens,
-            LongAdder generatedTokens,
-            Map<String, LongAdder> refused) {}
+            LongAdder requests, LongAdder promptTokens, LongAdder generatedTokens, Map<String, LongAdder> refused) {}
 
     public void recordAccepted(@Nullable String label) {
         if (label != null) {
@@ -34,10 +31,7 @@ public final class KeyStats {
     /// @param reason which limit
     public void recordRefused(@Nullable String label, String reason) {
         if (label != null) {
-            usage(label)
-                    .refused
-                    .computeIfAbsent(reason, _ -> new LongAdder())
-                    .increment();
+            usage(label).refused.computeIfAbsent(reason, _ -> new LongAdder()).increment();
         }
     }
 
@@ -50,7 +44,8 @@ public final class KeyStats {
     }
 
     private Usage usage(String label) {
-        return usages.computeIfAbsent(label, _ -> new Usage(new LongAdder(), new LongAdder(), new LongAdder(), refusals()));
+        return usages.computeIfAbsent(
+                label, _ -> new Usage(new LongAdder(), new LongAdder(), new LongAdder(), refusals()));
     }
 
     private static Map<String, LongAdder> refusals() {

@@ -17,7 +17,8 @@ import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.RepetitionInfo;
 import org.junit.jupiter.api.Test;
 
-/// Whose requests get the slots if there are fewer slots than requests: through the real scheduler, over a fake decoder.
+/// Whose requests get the slots if there are fewer slots than requests: through the real scheduler, over a
+/// fake decoder.
 class FairSharesTest {
     private static final int CONTEXT = 400;
 
@@ -59,9 +60,10 @@ class FairSharesTest {
                     SamplingParameters.greedy(),
                     Long.MAX_VALUE / 4,
                     share.owner(),
-                    share, null);
-            var sequence = new Sequence(
-                    admission, new Detokenizer(new LetterTokenizer()), waiting, () -> 0, (ended, _) -> {
+                    share,
+                    null);
+            var sequence =
+                    new Sequence(admission, new Detokenizer(new LetterTokenizer()), waiting, () -> 0, (ended, _) -> {
                         finished++;
                         workOfFinished += ended.work();
                         unfinished.remove(ended);

@@ -101,8 +101,7 @@ public final class Access {
         // A cache must not give one site the answer that another got.
         headers.add("Vary", "Origin");
         if (origin != null) {
-            headers.set("Access-Control-Allow-Origin", origin)
-                    .set("Access-Control-Expose-Headers", EXPOSED);
+            headers.set("Access-Control-Allow-Origin", origin).set("Access-Control-Expose-Headers", EXPOSED);
         }
     }
 

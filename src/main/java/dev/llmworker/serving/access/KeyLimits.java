@@ -50,11 +50,12 @@ public record KeyLimits(
 
         /// @throws IllegalArgumentException with the value and the limit
         int read(String value) {
-            var isNumber = !value.isEmpty() && value.length() <= 10 && value.chars().allMatch(c -> c >= '0' && c <= '9');
+            var isNumber =
+                    !value.isEmpty() && value.length() <= 10 && value.chars().allMatch(c -> c >= '0' && c <= '9');
             var number = isNumber ? Long.parseLong(value) : 0;
             if (number < 1 || number > max) {
-                throw new IllegalArgumentException("is not accepted: " + word + " is \"" + RequestFields.shortened(value)
-                        + "\"; it must be a whole number from 1 to " + max);
+                throw new IllegalArgumentException("is not accepted: " + word + " is \""
+                        + RequestFields.shortened(value) + "\"; it must be a whole number from 1 to " + max);
             }
             return (int) number;
         }

@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
 /// first, and the count is corrected while the tokens come. An answer that has more tokens than are left goes on, and
 /// the next request waits until they have run out.
 ///
-/// Counts are kept by the hash of a key, so that a new version of the file changes none of them. A count is dropped once
-/// it is empty, so there are never more than keys that were used lately.
+/// Counts are kept by the hash of a key, so that a new version of the file changes none of them. A count is
+/// dropped once it is empty, so there are never more than keys that were used lately.
 ///
 /// Threading: any thread; it never waits.
 public final class KeyRates {
@@ -50,10 +50,11 @@ public final class KeyRates {
     /// An answer is about to be made.
     ///
     /// @param key null for none, which has no limits
-    /// @param isRequest whether the key's limits decide about it; false for a further answer to a request that they have
-    ///     let in
+    /// @param isRequest whether the key's limits decide about it; false for a further answer to a request that
+    ///     they have let in
     /// @param promptTokens about how many tokens its prompt has; 0 if the prompt counts with another answer
-    /// @param answerTokens how many tokens the answer is expected to have; 0 for a request that generates nothing itself
+    /// @param answerTokens how many tokens the answer is expected to have; 0 for a request that generates
+    ///     nothing itself
     public synchronized Use enter(@Nullable ApiKey key, boolean isRequest, long promptTokens, long answerTokens) {
         if (key == null) {
             return new Use(KeyLimits.NONE, new Counts(clock.getAsLong()), false, 0, 0);

@@ -9,8 +9,8 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// About how many tokens a request takes, before any is known: a token for each four characters of the prompt, and up to
-/// [#MOST_OF_ANSWER] of the answer. Clients that set a high `max_tokens` seldom get that many.
+/// About how many tokens a request takes, before any is known: a token for each four characters of the prompt,
+/// and up to [#MOST_OF_ANSWER] of the answer. Clients that set a high `max_tokens` seldom get that many.
 record ExpectedTokens(long prompt, long answer) {
     static final int MOST_OF_ANSWER = GenerationRequest.DEFAULT_MAX_TOKENS;
     private static final int CHARACTERS = 4;

@@ -92,8 +92,7 @@ public final class Generations {
 
     /// @param budget has room for the answers, or they are ended
     /// @param rates says whether a client's API key may have more answers
-    public Generations(
-            Generator generator, Drain drain, WorkerStats stats, MemoryBudget budget, KeyRates rates) {
+    public Generations(Generator generator, Drain drain, WorkerStats stats, MemoryBudget budget, KeyRates rates) {
         this.rates = rates;
         this.budget = budget;
         this.generator = generator;
@@ -143,9 +142,8 @@ public final class Generations {
     Ending run(GenerationRequest request, Caller caller, Reader reader, Submission submission, Counted counted) {
         var client = caller.client();
         var salted = request.withCacheSalt(client.cacheSalt()).withShare(rates.share(client.key()));
-        var expected = counted == Counted.ANSWER
-                ? ExpectedTokens.of(request).withoutPrompt()
-                : ExpectedTokens.of(request);
+        var expected =
+                counted == Counted.ANSWER ? ExpectedTokens.of(request).withoutPrompt() : ExpectedTokens.of(request);
         return run(
                 () -> submission.submit(generator, salted),
                 request.encodingBytes(),

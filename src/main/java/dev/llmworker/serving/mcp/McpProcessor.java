@@ -28,9 +28,10 @@ import java.util.function.Function;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
 
-/// The bean `mcp`: offers routes that are tools by the Model Context Protocol, over streamable HTTP. Each request is
-/// answered by JSON and by itself: nothing is remembered between two. Clients of older versions begin with `initialize`.
-/// They get a session id, by which they may cancel their own calls, and which means nothing else.
+/// The bean `mcp`: offers routes that are tools by the Model Context Protocol, over streamable HTTP. Each
+/// request is answered by JSON and by itself: nothing is remembered between two. Clients of older versions
+/// begin with `initialize`. They get a session id, by which they may cancel their own calls, and which means
+/// nothing else.
 ///
 /// `docs/decisions/0023` says why this is not the official SDK.
 public final class McpProcessor implements Processor {
@@ -168,8 +169,8 @@ public final class McpProcessor implements Processor {
     private Map<String, Object> result(McpRequest request, Exchange exchange) throws Exception {
         return switch (request.method()) {
             case "initialize" -> initialized(request, exchange);
-            case "server/discover" -> cacheable(Map.of(
-                    "supportedVersions", McpVersions.ALL, "capabilities", Map.of("tools", Map.of())));
+            case "server/discover" ->
+                cacheable(Map.of("supportedVersions", McpVersions.ALL, "capabilities", Map.of("tools", Map.of())));
             case "ping" -> new LinkedHashMap<>();
             case "tools/list" -> listed(request, exchange);
             case McpRequest.CALL -> called(request, exchange);
@@ -211,7 +212,8 @@ public final class McpProcessor implements Processor {
         var offered = tools.ofTags(tags);
         hold(
                 offered.stream()
-                        .mapToLong(tool -> BYTES_PER_ARGUMENT_CHARACTER * tool.arguments().tool().parameters().length())
+                        .mapToLong(tool -> BYTES_PER_ARGUMENT_CHARACTER
+                                * tool.arguments().tool().parameters().length())
                         .sum(),
                 exchange);
         var list = new ArrayList<Map<String, Object>>();
@@ -252,7 +254,8 @@ public final class McpProcessor implements Processor {
         var json = Json.text(Objects.requireNonNullElse(arguments, Map.of()));
         hold(BYTES_PER_ARGUMENT_CHARACTER * json.length(), exchange);
         var call = new ToolCall(ToolCall.newId(), tool.arguments().tool().name(), json);
-        var calls = new ToolCalls(tools, it -> tags.stream().anyMatch(it.tags()::contains), Caller.of(exchange), exchange);
+        var calls =
+                new ToolCalls(tools, it -> tags.stream().anyMatch(it.tags()::contains), Caller.of(exchange), exchange);
         var place = new RunningCall(session(exchange), client.cacheSalt(), request.id());
         running.put(place, client);
         try {

@@ -104,8 +104,7 @@ record McpRequest(Object id, String method, Map<?, ?> params, boolean isModern) 
                     JsonError.of(
                             BAD_REQUEST,
                             "unsupported_protocol_version",
-                            "the protocol version is not supported; supported: "
-                                    + String.join(", ", McpVersions.ALL)),
+                            "the protocol version is not supported; supported: " + String.join(", ", McpVersions.ALL)),
                     Map.of("supported", McpVersions.ALL, "requested", shown(version)));
         }
         if (said == null || !(meta.get(CAPABILITIES) instanceof Map)) {

@@ -11,7 +11,8 @@ final class McpVersions {
     /// A client begins with `initialize`. The newest comes first.
     static final List<String> LEGACY = List.of("2025-11-25", "2025-06-18", "2025-03-26");
 
-    static final List<String> ALL = Stream.concat(Stream.of(MODERN), LEGACY.stream()).toList();
+    static final List<String> ALL =
+            Stream.concat(Stream.of(MODERN), LEGACY.stream()).toList();
 
     private McpVersions() {}
 

@@ -126,9 +126,7 @@ public final class RouteTools implements ToolFields.Routes {
                                 + "\", which is not among the tags that ROUTE_TOOLS allows");
             }
         }
-        var found = ofTags(tags).stream()
-                .map(tool -> tool.arguments().tool())
-                .toList();
+        var found = ofTags(tags).stream().map(tool -> tool.arguments().tool()).toList();
         if (found.isEmpty()) {
             throw RequestException.invalid(
                     at, at + " is [" + String.join(", ", tags) + "]; no route is a tool with such a tag");

@@ -40,7 +40,8 @@ enum ErrorFormat {
             };
         }
     },
-    /// JSON-RPC's `{"jsonrpc","id","error":{"code","message","data":{"code"}}}`. The id of the request is not known here.
+    /// JSON-RPC's `{"jsonrpc","id","error":{"code","message","data":{"code"}}}`. The id of the request is
+    /// not known here.
     JSON_RPC("/mcp") {
         @Override
         Map<String, Object> fields(JsonError error) {

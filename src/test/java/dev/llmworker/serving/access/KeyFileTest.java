@@ -129,21 +129,15 @@ class KeyFileTest {
 
     @Test
     void limitsFollowTheKey() throws Exception {
-        Files.writeString(file, FIRST + "\n" + SECOND + "\tpriority=100  requests_per_minute=1 \tconcurrent=1000000000"
-                + " tokens_per_minute=007 # a comment with priority=3\n" + FIRST + "  # again\n");
+        Files.writeString(
+                file,
+                FIRST + "\n" + SECOND + "\tpriority=100  requests_per_minute=1 \tconcurrent=1000000000"
+                        + " tokens_per_minute=007 # a comment with priority=3\n" + FIRST + "  # again\n");
         var keys = new KeyFile(file);
-        assertEquals(
-                List.of(),
-                logged(() -> {
-                    assertEquals(
-                            Map.of(
-                                    FIRST,
-                                    KeyLimits.NONE,
-                                    SECOND,
-                                    new KeyLimits(1, 7, 1_000_000_000, 100)),
-                            keys.first());
-                    return null;
-                }));
+        assertEquals(List.of(), logged(() -> {
+            assertEquals(Map.of(FIRST, KeyLimits.NONE, SECOND, new KeyLimits(1, 7, 1_000_000_000, 100)), keys.first());
+            return null;
+        }));
     }
 
     /// Nobody gets in with fewer limits than were meant, and the log has no part of what may be a key.
@@ -192,7 +186,8 @@ class KeyFileTest {
             return null;
         });
         assertEquals(
-                List.of("ERROR API_KEYS_FILE: line 2 is not accepted: its key is on an earlier line, with other limits"),
+                List.of(
+                        "ERROR API_KEYS_FILE: line 2 is not accepted: its key is on an earlier line, with other limits"),
                 lines);
     }
 

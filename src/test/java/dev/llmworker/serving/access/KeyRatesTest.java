@@ -257,7 +257,10 @@ class KeyRatesTest {
         limits(TEXT + " requests_per_minute=2 tokens_per_minute=1000");
         served(100, 100);
         served(100, 100);
-        limits("# the same, and another key", TEXT + " requests_per_minute=2 tokens_per_minute=1000", "another-key-of-all");
+        limits(
+                "# the same, and another key",
+                TEXT + " requests_per_minute=2 tokens_per_minute=1000",
+                "another-key-of-all");
         refused(1, 1);
         limits(TEXT + " requests_per_minute=4 tokens_per_minute=1000");
         var use = served(0, 0);
@@ -307,8 +310,23 @@ class KeyRatesTest {
 
     @Test
     void aTimeIsWrittenAsOpenAiDoes() {
-        var written = Map.of(0L, "0ms", 17L, "17ms", 1000L, "1s", 1500L, "1.5s", 90_951L, "1m30.951s", 360_000L, "6m0s",
-                3_600_000L, "1h0m0s", 7_260_010L, "2h1m0.01s");
+        var written = Map.of(
+                0L,
+                "0ms",
+                17L,
+                "17ms",
+                1000L,
+                "1s",
+                1500L,
+                "1.5s",
+                90_951L,
+                "1m30.951s",
+                360_000L,
+                "6m0s",
+                3_600_000L,
+                "1h0m0s",
+                7_260_010L,
+                "2h1m0.01s");
         written.forEach((millis, text) -> assertEquals(text, KeyRates.written(Duration.ofMillis(millis))));
     }
 }

@@ -34,8 +34,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/// What a key's limits in `API_KEYS_FILE` mean for its requests, on each route that generates. Limits of a minute are so
-/// low that no time that a test takes changes what they let in.
+/// What a key's limits in `API_KEYS_FILE` mean for its requests, on each route that generates. Limits of a
+/// minute are so low that no time that a test takes changes what they let in.
 @Timeout(180)
 class KeyLimitsOverHttpTest {
     private static final String CHAT = "{'messages':[{'role':'user','content':'x'}],'max_tokens':4";
@@ -74,8 +74,7 @@ class KeyLimitsOverHttpTest {
                 .route("mine", "'platform-http:/mine'", "setBody: {constant: hello}", "to: 'llm:generate'")
                 .path();
         worker = new RunningWorker(
-                engine,
-                Map.of("API_KEYS_FILE", folder.resolve("keys").toString(), "ROUTES", routes.toString()));
+                engine, Map.of("API_KEYS_FILE", folder.resolve("keys").toString(), "ROUTES", routes.toString()));
     }
 
     @AfterEach
@@ -124,8 +123,8 @@ class KeyLimitsOverHttpTest {
                 var seconds = Integer.parseInt(header(refused, "Retry-After"));
                 assertTrue(seconds > 0 && seconds <= 60, where);
                 assertEquals("0", header(refused, "x-ratelimit-remaining-requests"), where);
-                var message = "this API key has used up its requests_per_minute, which is 1; try again in " + seconds
-                        + " s";
+                var message =
+                        "this API key has used up its requests_per_minute, which is 1; try again in " + seconds + " s";
                 assertEquals(error(route.getKey(), message), Events.json(refused.body()), where);
             }
         }
@@ -151,8 +150,9 @@ class KeyLimitsOverHttpTest {
             for (var id : List.of("", ",\"id\":3")) {
                 var error = socket.send(PROMPT.replace('\'', '"') + id + "}").next();
                 assertTrue(
-                        error.matches("\\{(\"id\":3,)?\"error\":\"this API key has used up its requests_per_minute, which is"
-                                + " 1; try again in \\d+ s\",\"code\":\"requests_per_minute_used_up\"}"),
+                        error.matches(
+                                "\\{(\"id\":3,)?\"error\":\"this API key has used up its requests_per_minute, which is"
+                                        + " 1; try again in \\d+ s\",\"code\":\"requests_per_minute_used_up\"}"),
                         error);
             }
         }
@@ -189,8 +189,9 @@ class KeyLimitsOverHttpTest {
         assertEquals("0", header(refused, "x-ratelimit-remaining-tokens"));
         assertTrue(
                 refused.body()
-                        .contains("the request needs about 5 tokens, and 0 of this API key's tokens_per_minute, which is"
-                                + " 8, are left; try again in "),
+                        .contains(
+                                "the request needs about 5 tokens, and 0 of this API key's tokens_per_minute, which is"
+                                        + " 8, are left; try again in "),
                 refused.body());
         assertTrue(Integer.parseInt(header(refused, "Retry-After")) > 300, "63 were used");
     }
@@ -233,11 +234,10 @@ class KeyLimitsOverHttpTest {
                 new RefusedException(RefusedException.Reason.OVERLOADED, "queue_full", "full"),
                 new RefusedException(RefusedException.Reason.INVALID, "invalid_request", "wrong"))) {
             engine.refusal = refusal;
-            assertFalse(
-                    List.of(200, 429)
-                            .contains(post("/generate", PROMPT + "}", "one-request-for-all-of-it")
-                                    .join()
-                                    .statusCode()));
+            assertFalse(List.of(200, 429)
+                    .contains(post("/generate", PROMPT + "}", "one-request-for-all-of-it")
+                            .join()
+                            .statusCode()));
         }
         engine.refusal = null;
         served("/generate", PROMPT + "}", "one-request-for-all-of-it");

@@ -55,7 +55,10 @@ class McpTest {
                                 + "&readOnlyHint=true&parameter.id=integer&parameter.id.required=true"
                                 + "&parameter.note=string'",
                         "setBody: {simple: 'order ${header.id} ${header.note} ${header.other} ${header.CamelHttpUri}'}")
-                .route("fails", "'llm-tool:fails?tags=orders'", "throwException: {exceptionType: java.lang.IllegalStateException, message: 'db.internal:5432 is down'}")
+                .route(
+                        "fails",
+                        "'llm-tool:fails?tags=orders'",
+                        "throwException: {exceptionType: java.lang.IllegalStateException, message: 'db.internal:5432 is down'}")
                 .route("secret", "'llm-tool:secret?tags=secret'", "setBody: {constant: secret}")
                 .route("untagged", "llm-tool:untagged", "setBody: {constant: untagged}");
         environment.put("ROUTES", folder.toString());
@@ -107,7 +110,8 @@ class McpTest {
     }
 
     private static JsonNode json(HttpResponse<String> answer) throws Exception {
-        assertEquals("application/json", answer.headers().firstValue("Content-Type").orElse(""), answer.body());
+        assertEquals(
+                "application/json", answer.headers().firstValue("Content-Type").orElse(""), answer.body());
         return Events.json(answer.body());
     }
 
@@ -130,7 +134,9 @@ class McpTest {
         environment.remove("MCP_TOOLS");
         for (var answer : List.of(legacy("ping", ""), worker().get("/mcp"))) {
             assertError(404, 404, answer);
-            assertEquals("nothing is served at /mcp", json(answer).at("/error/message").asText());
+            assertEquals(
+                    "nothing is served at /mcp",
+                    json(answer).at("/error/message").asText());
         }
     }
 
@@ -139,18 +145,21 @@ class McpTest {
         for (var version : List.of("2025-03-26", "2025-06-18", "2025-11-25", "2024-11-05", "2031-01-01")) {
             var answer = legacy(
                     "initialize",
-                    "'protocolVersion':'" + version
-                            + "','capabilities':{},'clientInfo':{'name':'test','version':'1'}");
+                    "'protocolVersion':'" + version + "','capabilities':{},'clientInfo':{'name':'test','version':'1'}");
             var result = result(answer);
             var isKnown = version.startsWith("2025");
-            assertEquals(isKnown ? version : "2025-11-25", result.at("/protocolVersion").asText());
+            assertEquals(
+                    isKnown ? version : "2025-11-25",
+                    result.at("/protocolVersion").asText());
             assertTrue(result.at("/capabilities/tools").isObject());
             assertEquals("camel-llm-worker", result.at("/serverInfo/name").asText());
             assertTrue(result.at("/resultType").isMissingNode(), "older clients see nothing that they do not know");
             assertEquals(7, json(answer).at("/id").asInt());
-            assertEquals(36, answer.headers().firstValue("Mcp-Session-Id").orElse("").length());
+            assertEquals(
+                    36, answer.headers().firstValue("Mcp-Session-Id").orElse("").length());
         }
-        var initialized = send("{'jsonrpc':'2.0','method':'notifications/initialized'}").join();
+        var initialized =
+                send("{'jsonrpc':'2.0','method':'notifications/initialized'}").join();
         assertEquals(202, initialized.statusCode());
         assertEquals("", initialized.body());
         assertEquals("{}", result(legacy("ping", "")).toString());
@@ -166,33 +175,36 @@ class McpTest {
         var listed = result(modern("tools/list", ""));
         assertEquals("complete", listed.at("/resultType").asText());
         assertEquals(0, listed.at("/ttlMs").asInt(-1));
-        assertEquals("camel-llm-worker", listed.at("/_meta").get("io.modelcontextprotocol/serverInfo").at("/name").asText());
-        var called = result(
-                modern("tools/call", "'name':'findOrder','arguments':{'id':3}", "Mcp-Name", "findOrder"));
+        assertEquals(
+                "camel-llm-worker",
+                listed.at("/_meta")
+                        .get("io.modelcontextprotocol/serverInfo")
+                        .at("/name")
+                        .asText());
+        var called = result(modern("tools/call", "'name':'findOrder','arguments':{'id':3}", "Mcp-Name", "findOrder"));
         assertEquals("order 3", called.at("/content/0/text").asText().strip());
         assertEquals("complete", called.at("/resultType").asText());
         // The name as the specification has a client encode it.
-        var encoded = modern(
-                "tools/call", "'name':'findOrder','arguments':{'id':3}", "Mcp-Name", "=?base64?ZmluZE9yZGVy?=");
+        var encoded =
+                modern("tools/call", "'name':'findOrder','arguments':{'id':3}", "Mcp-Name", "=?base64?ZmluZE9yZGVy?=");
         assertFalse(result(encoded).at("/isError").asBoolean());
     }
 
     @Test
     void onlyToolsWithATagOfTheSettingAreOffered() throws Exception {
         var tools = result(legacy("tools/list", "")).at("/tools");
-        assertEquals(
-                Events.json("""
+        assertEquals(Events.json("""
                         [{"name":"fails","description":"fails","inputSchema":
                            {"type":"object","properties":{},"additionalProperties":false}},
                          {"name":"findOrder","title":"Orders","description":"Says where an order is.","inputSchema":
                            {"type":"object","properties":{"id":{"type":"integer"},"note":{"type":"string"}},
                             "required":["id"],"additionalProperties":false},
-                          "annotations":{"title":"Orders","readOnlyHint":true}}]"""),
-                tools);
+                          "annotations":{"title":"Orders","readOnlyHint":true}}]"""), tools);
         for (var hidden : List.of("secret", "untagged", "none")) {
             var answer = legacy("tools/call", "'name':'" + hidden + "','arguments':{}");
             assertError(200, -32602, answer);
-            assertEquals("Unknown tool: " + hidden, json(answer).at("/error/message").asText());
+            assertEquals(
+                    "Unknown tool: " + hidden, json(answer).at("/error/message").asText());
             assertError(
                     400, -32602, modern("tools/call", "'name':'" + hidden + "','arguments':{}", "Mcp-Name", hidden));
         }
@@ -215,14 +227,17 @@ class McpTest {
             assertTrue(result.at("/isError").asBoolean(), wrong);
             assertTrue(result.at("/content/0/text").asText().startsWith("Error: the argument"), result.toString());
         }
-        assertTrue(result(legacy("tools/call", "'name':'findOrder'")).at("/isError").asBoolean());
+        assertTrue(result(legacy("tools/call", "'name':'findOrder'"))
+                .at("/isError")
+                .asBoolean());
     }
 
     @Test
     void aRouteThatFailsIsAnErrorForTheModelWithoutWhatIsOfTheServer() throws Exception {
         var result = result(legacy("tools/call", "'name':'fails','arguments':{}"));
         assertTrue(result.at("/isError").asBoolean());
-        assertEquals("Error: the tool failed: is down", result.at("/content/0/text").asText());
+        assertEquals(
+                "Error: the tool failed: is down", result.at("/content/0/text").asText());
     }
 
     @Test
@@ -233,7 +248,10 @@ class McpTest {
             legacy("tools/call", "'name':'fails'");
             Await.until("three lines", () -> log.with("called ").size() == 3);
             var lines = log.with("called ");
-            assertTrue(lines.get(0).contains("route=mcp tool=findOrder") && lines.get(0).contains("outcome=ok"), lines + "");
+            assertTrue(
+                    lines.get(0).contains("route=mcp tool=findOrder")
+                            && lines.get(0).contains("outcome=ok"),
+                    lines + "");
             assertTrue(lines.get(1).contains("outcome=invalid"), lines + "");
             assertTrue(lines.get(2).contains("tool=fails") && lines.get(2).contains("outcome=failed"), lines + "");
             assertFalse(lines.toString().contains("31337"));
@@ -265,7 +283,8 @@ class McpTest {
         assertError(200, -32601, legacy("resources/list", ""));
         assertError(404, -32601, modern("resources/list", ""));
         assertError(200, -32602, legacy("tools/list", "'cursor':'x'"));
-        for (var params : List.of("", "'name':7", "'name':'findOrder','arguments':[]", "'name':'findOrder','arguments':'x'")) {
+        for (var params :
+                List.of("", "'name':7", "'name':'findOrder','arguments':[]", "'name':'findOrder','arguments':'x'")) {
             assertError(200, -32602, legacy("tools/call", params));
         }
         assertError(200, -32602, legacy("initialize", ""));
@@ -282,9 +301,13 @@ class McpTest {
         assertError(400, -32020, send(call, version, "2025-11-25").join());
         assertError(400, -32020, send(call, version, "2026-07-28").join());
         assertError(
-                400, -32020, send(call, version, "2026-07-28", "Mcp-Method", "tools/list").join());
+                400,
+                -32020,
+                send(call, version, "2026-07-28", "Mcp-Method", "tools/list").join());
         assertError(
-                400, -32020, send(call, version, "2026-07-28", "Mcp-Method", "tools/call").join());
+                400,
+                -32020,
+                send(call, version, "2026-07-28", "Mcp-Method", "tools/call").join());
         assertError(
                 400,
                 -32020,
@@ -295,12 +318,16 @@ class McpTest {
                 -32020,
                 send(call, version, "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "=?base64?*?=")
                         .join());
-        var unknown = send("{'jsonrpc':'2.0','id':1,'method':'ping'}", version, "2031-01-01").join();
+        var unknown = send("{'jsonrpc':'2.0','id':1,'method':'ping'}", version, "2031-01-01")
+                .join();
         assertError(400, -32022, unknown);
         assertEquals("2026-07-28", json(unknown).at("/error/data/supported/0").asText());
         assertEquals("2031-01-01", json(unknown).at("/error/data/requested").asText());
         assertError(
-                400, -32602, send("{'jsonrpc':'2.0','id':1,'method':'ping'}", version, "2026-07-28").join());
+                400,
+                -32602,
+                send("{'jsonrpc':'2.0','id':1,'method':'ping'}", version, "2026-07-28")
+                        .join());
     }
 
     @Test
@@ -312,11 +339,15 @@ class McpTest {
         Files.delete(folder.resolve("lookup.camel.yaml"));
         worker().routeFiles().reload();
         var names = new ArrayList<String>();
-        result(legacy("tools/list", "")).at("/tools").forEach(tool -> names.add(tool.at("/name").asText()));
+        result(legacy("tools/list", ""))
+                .at("/tools")
+                .forEach(tool -> names.add(tool.at("/name").asText()));
         assertEquals(List.of("more", "works"), names);
         assertEquals(
                 "it works",
-                result(legacy("tools/call", "'name':'works'")).at("/content/0/text").asText());
+                result(legacy("tools/call", "'name':'works'"))
+                        .at("/content/0/text")
+                        .asText());
         assertError(200, -32602, legacy("tools/call", "'name':'findOrder','arguments':{'id':3}"));
     }
 
@@ -348,13 +379,25 @@ class McpTest {
         var answer = hanging("Mcp-Session-Id", "mine");
         var cancel = "{'jsonrpc':'2.0','method':'notifications/cancelled','params':{'requestId':'%s'}}";
         for (var session : List.of("theirs", "MINE")) {
-            assertEquals(202, send(cancel.formatted("a"), "Mcp-Session-Id", session).join().statusCode());
+            assertEquals(
+                    202,
+                    send(cancel.formatted("a"), "Mcp-Session-Id", session)
+                            .join()
+                            .statusCode());
         }
         assertEquals(202, send(cancel.formatted("a")).join().statusCode());
-        assertEquals(202, send(cancel.formatted("b"), "Mcp-Session-Id", "mine").join().statusCode());
-        assertEquals(202, send("{'jsonrpc':'2.0','method':'notifications/cancelled'}", "Mcp-Session-Id", "mine").join().statusCode());
+        assertEquals(
+                202,
+                send(cancel.formatted("b"), "Mcp-Session-Id", "mine").join().statusCode());
+        assertEquals(
+                202,
+                send("{'jsonrpc':'2.0','method':'notifications/cancelled'}", "Mcp-Session-Id", "mine")
+                        .join()
+                        .statusCode());
         assertEquals(1, interrupted.getCount());
-        assertEquals(202, send(cancel.formatted("a"), "Mcp-Session-Id", "mine").join().statusCode());
+        assertEquals(
+                202,
+                send(cancel.formatted("a"), "Mcp-Session-Id", "mine").join().statusCode());
         interrupted.await();
         assertError(499, 499, answer.join());
         assertEquals("a", json(answer.join()).at("/id").asText());
@@ -365,7 +408,9 @@ class McpTest {
         environment.put("REQUEST_TIMEOUT", "1s");
         var result = result(hanging().join());
         assertTrue(result.at("/isError").asBoolean());
-        assertEquals("Error: the tool takes longer than 1 s.", result.at("/content/0/text").asText());
+        assertEquals(
+                "Error: the tool takes longer than 1 s.",
+                result.at("/content/0/text").asText());
         interrupted.await();
     }
 
@@ -380,12 +425,15 @@ class McpTest {
         var call = "{'jsonrpc':'2.0','id':1,'method':'tools/call','params':{'name':'findOrder','arguments':{'id':3}}}";
         var first = send(call, "X-API-Key", "the-first-key-of-all").join();
         assertFalse(result(first).at("/isError").asBoolean());
-        assertEquals("0", first.headers().firstValue("x-ratelimit-remaining-requests").orElse(""));
+        assertEquals(
+                "0",
+                first.headers().firstValue("x-ratelimit-remaining-requests").orElse(""));
         var second = send(call, "X-API-Key", "the-first-key-of-all").join();
         assertError(429, 429, second);
         assertTrue(second.headers().firstValue("Retry-After").isPresent());
         assertEquals(1, json(second).at("/id").asInt());
-        var list = send("{'jsonrpc':'2.0','id':1,'method':'tools/list'}", "X-API-Key", "the-first-key-of-all").join();
+        var list = send("{'jsonrpc':'2.0','id':1,'method':'tools/list'}", "X-API-Key", "the-first-key-of-all")
+                .join();
         assertNotEquals(0, result(list).at("/tools").size(), "only calls count");
     }
 
@@ -394,7 +442,8 @@ class McpTest {
         assertError(
                 403,
                 403,
-                send("{'jsonrpc':'2.0','id':1,'method':'ping'}", "Origin", "https://evil.example").join());
+                send("{'jsonrpc':'2.0','id':1,'method':'ping'}", "Origin", "https://evil.example")
+                        .join());
     }
 
     @Test
@@ -403,7 +452,11 @@ class McpTest {
         var long40k = "x".repeat(40_000);
         var call = "'name':'findOrder','arguments':{'id':3,'note':'" + long40k + "'}";
         assertError(413, 413, legacy("tools/call", call));
-        Await.until("all is given back", () -> running != null && running.port().memory().usedBytes() < 4096);
-        assertFalse(result(legacy("tools/call", "'name':'findOrder','arguments':{'id':3}")).at("/isError").asBoolean());
+        Await.until(
+                "all is given back",
+                () -> running != null && running.port().memory().usedBytes() < 4096);
+        assertFalse(result(legacy("tools/call", "'name':'findOrder','arguments':{'id':3}"))
+                .at("/isError")
+                .asBoolean());
     }
 }
