@@ -19,7 +19,7 @@ sources=$(dirname "${BASH_SOURCE[0]}")
 # This machine, in the names of targets.
 case $(uname -s) in
   Darwin) system=macos ;;
-  *) system=$(uname -s | tr 'A-Z' 'a-z') ;;
+  *) system=$(uname -s | tr '[:upper:]' '[:lower:]') ;;
 esac
 cpu=$(uname -m)
 [[ $cpu != arm64 ]] || cpu=aarch64
@@ -120,6 +120,7 @@ build() {
 
 targets=()
 # Maven passes several in one argument.
+# shellcheck disable=SC2048
 for target in ${*:-this}; do
   case $target in
     this) targets+=("$(this_target)") ;;

@@ -51,7 +51,7 @@ gather_jars() {
   libtorch=$(sed -n 's:.*<libtorch.version>\(.*\)</libtorch.version>.*:\1:p' pom.xml)
   [[ -f $work/pytorch-native-cpu-$libtorch-linux-aarch64.jar ]] || mvn -q -B -ntp dependency:copy \
     -Dartifact="ai.djl.pytorch:pytorch-native-cpu:$libtorch:jar:linux-aarch64" -DoutputDirectory="$work"
-  rm -rf "$work/lib"
+  rm -rf "${work:?}/lib"
   cp -r target/lib "$work/lib"
   rm "$work"/lib/pytorch-native-cpu-*.jar
   cp "$work"/pytorch-native-cpu-*.jar "$work/lib/"

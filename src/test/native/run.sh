@@ -16,7 +16,7 @@ tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 kernels=$tests/../../main/native
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-readonly SANITIZERS=(-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS)
+readonly SANITIZERS=(-O1 -g -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS)
 here=()
 [[ $(uname -m) != x86_64 ]] || here=(-mavx2 -mfma -mf16c)
 

@@ -60,7 +60,9 @@ class LauncherTest {
         Files.writeString(jdk.resolve("release"), "JAVA_VERSION=\"25.0.1\"\n");
         maven(BUILDS);
         ScriptRun.program(
-                root.resolve("src/main/native"), "build.sh", "mkdir -p \"$1\" && touch \"$1/libllmworker-linux-x86_64.so\"\n");
+                root.resolve("src/main/native"),
+                "build.sh",
+                "mkdir -p \"$1\" && touch \"$1/libllmworker-linux-x86_64.so\"\n");
         environment.put("PATH", root.resolve("bin") + ":" + System.getenv("PATH"));
         environment.put("JAVA_HOME", jdk.toString());
         environment.put("HOME", root.toString());

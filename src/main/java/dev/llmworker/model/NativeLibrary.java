@@ -119,8 +119,8 @@ public final class NativeLibrary {
                 }
             }
         }
-        throw new IOException("the worker was built without " + String.join(" and without ", names)
-                + ": no C++ compiler was found");
+        throw new IOException(
+                "the worker was built without " + String.join(" and without ", names) + ": no C++ compiler was found");
     }
 
     private static void load(InputStream library) throws IOException {

@@ -85,9 +85,7 @@ public final class SettingsTable {
     public static final Setting<String> KV_CACHE_DTYPE =
             Setting.oneOf("KV_CACHE_DTYPE", NUMBER_FORMATS, "number format of the KV cache: auto, fp32, bf16, fp16");
     public static final Setting<String> KERNELS = Setting.oneOf(
-            "KERNELS",
-            List.of("auto", "native", "torch"),
-            "CPU kernels: native (C++), torch (libtorch), or auto");
+            "KERNELS", List.of("auto", "native", "torch"), "CPU kernels: native (C++), torch (libtorch), or auto");
     public static final Setting<Integer> THREADS =
             Setting.whole("THREADS", "auto", 1, 1024, "CPU threads for inference; auto: one per core");
     public static final Setting<Integer> MAX_MODEL_LEN = Setting.whole(
@@ -359,7 +357,9 @@ public final class SettingsTable {
                     Setting.text("PYTORCH_VERSION", "", "version of the libtorch in that folder"),
                     Setting.text("RUST_LIBRARY_PATH", "", "file of the tokenizer library (default: unpacked)"),
                     Setting.text(
-                            "WORKER_NATIVE_LIBRARY", "", "file of the native kernels, or folder of such files (default: those in the jar)"),
+                            "WORKER_NATIVE_LIBRARY",
+                            "",
+                            "file of the native kernels, or folder of such files (default: those in the jar)"),
                     Setting.text(
                             "MALLOC_ARENA_MAX", "", "the C library's memory arenas; ./worker and the images set 2"),
                     Setting.text(

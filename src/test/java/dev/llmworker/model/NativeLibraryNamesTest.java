@@ -46,8 +46,7 @@ class NativeLibraryNamesTest {
                 List.of("libllmworker-macos-aarch64.dylib", "libllmworker-macos-aarch64-portable.dylib"),
                 NativeLibrary.names("Mac OS X", "aarch64", Set.of()));
         assertEquals(
-                List.of("libllmworker-linux-riscv64-portable.so"),
-                NativeLibrary.names("Linux", "riscv64", Set.of()));
+                List.of("libllmworker-linux-riscv64-portable.so"), NativeLibrary.names("Linux", "riscv64", Set.of()));
     }
 
     /// As the first CPUs with AVX-512.
@@ -73,8 +72,8 @@ class NativeLibraryNamesTest {
         var process = build.redirectErrorStream(true).start();
         var said = new String(process.getInputStream().readAllBytes());
         assertEquals(0, process.waitFor(), said);
-        var names = NativeLibrary.names(
-                System.getProperty("os.name"), System.getProperty("os.arch"), CpuFeatures.read());
+        var names =
+                NativeLibrary.names(System.getProperty("os.name"), System.getProperty("os.arch"), CpuFeatures.read());
         try (var files = Files.newDirectoryStream(built)) {
             for (var file : files) {
                 assertEquals(names.getFirst(), file.getFileName().toString(), said);
