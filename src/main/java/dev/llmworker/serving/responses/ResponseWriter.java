@@ -238,9 +238,7 @@ final class ResponseWriter implements EventWriter.OfTokens {
 
     /// The calls whose results the client has to send.
     List<OutputItem> calls() {
-        return items.stream()
-                .filter(item -> !item.turn().toolCalls().isEmpty())
-                .toList();
+        return items.stream().filter(item -> !item.turn().toolCalls().isEmpty()).toList();
     }
 
     // --- the answer as events
