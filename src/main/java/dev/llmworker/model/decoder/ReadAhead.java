@@ -46,8 +46,34 @@ final class ReadAhead implements AutoCloseable {
         }
     }
 
-    /// @param units of the window, which it takes while it is read and not used
-    private record Ahead(FutureTask<Boolean> task, int units) {}
+    /// A tensor that some thread reads: one of the readers, or the user if none has begun.
+    private static final class Ahead {
+        final FutureTask<Boolean> task;
+        /// Of the window, which a reader takes before it reads, and gives back when the tensor has been used.
+        final int units;
+
+        private boolean taken;
+        private boolean used;
+
+        Ahead(Callable<Boolean> whole, int units) {
+            task = new FutureTask<>(whole);
+            this.units = units;
+        }
+
+        /// The reader has taken its units.
+        ///
+        /// @return false if the tensor has been used meanwhile
+        synchronized boolean take() {
+            taken = true;
+            return !used;
+        }
+
+        /// @return whether there are units to give back
+        synchronized boolean use() {
+            used = true;
+            return taken;
+        }
+    }
 
     /// @param tensors in the order in which they will be used, more or less
     ReadAhead(List<Tensor> tensors, Check check, long windowBytes) {
@@ -63,7 +89,7 @@ final class ReadAhead implements AutoCloseable {
                 return true;
             };
             var units = (int) Math.min(windowUnits, Math.ceilDiv(tensor.data().byteSize(), UNIT_BYTES));
-            var next = new Ahead(new FutureTask<>(whole), units);
+            var next = new Ahead(whole, units);
             if (ahead.putIfAbsent(Key.of(tensor), next) == null) {
                 threads.execute(() -> read(next));
             }
@@ -76,7 +102,11 @@ final class ReadAhead implements AutoCloseable {
         } catch (InterruptedException _) {
             return;
         }
-        next.task.run();
+        if (next.take()) {
+            next.task.run();
+        } else {
+            room.release(next.units);
+        }
     }
 
     /// Waits until the tensor has been read. If no thread has begun with it, this one reads it.
@@ -104,7 +134,9 @@ final class ReadAhead implements AutoCloseable {
                 case null, default -> throw new IllegalStateException(e.getCause());
             }
         } finally {
-            room.release(found.units);
+            if (found.use()) {
+                room.release(found.units);
+            }
         }
     }
 
