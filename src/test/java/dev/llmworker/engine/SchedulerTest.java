@@ -291,6 +291,48 @@ class SchedulerTest {
         assertEquals(0, reusedOf(prompts[0], null));
     }
 
+    @Test
+    void aHeldPrefixOutlivesAShorterPromptAndOneThatGoesOnFromIt() {
+        decoder = decoder(4, false);
+        scheduler = scheduler();
+        int[] whole = ids(300);
+        reusedOf(whole, new PrefixHold());
+        assertEquals(128, reusedOf(Arrays.copyOf(whole, 140), null));
+        runOthers(6);
+        assertEquals(256, reusedOf(whole, null));
+        runOthers(6);
+        int[] more = Arrays.copyOf(whole, 340);
+        Arrays.fill(more, 300, 340, 5);
+        assertEquals(256, reusedOf(more, null));
+        runOthers(6);
+        assertEquals(256, reusedOf(whole, null));
+    }
+
+    @Test
+    void aClientWithManyHeldPrefixesTakesNoHoldFromOthers() {
+        decoder = decoder(8, false);
+        scheduler = scheduler();
+        int[] own = ids(140);
+        submit(own, 5, "own", new PrefixHold());
+        runToTheEnd();
+        var others = new ArrayList<int[]>();
+        for (int i = 0; i < 6; i++) {
+            others.add(ids(140));
+            submit(others.getLast(), 5, "other", new PrefixHold());
+            runToTheEnd();
+        }
+        runOthers(12);
+        assertEquals(128, reused(own, "own"));
+        assertEquals(128, reused(others.getLast(), "other"));
+        assertEquals(0, reused(others.getFirst(), "other"));
+    }
+
+    private int reused(int[] prompt, String salt) {
+        var sequence = submit(prompt, 5, salt, null);
+        runToTheEnd();
+        return sequence.reused();
+    }
+
     /// A decoder that goes on only from the end of a slot and from what it kept.
     private void useRecurrent(boolean independent) {
         decoder = new FakeDecoder(4, 1000, false, true);
