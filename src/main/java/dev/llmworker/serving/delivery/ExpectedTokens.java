@@ -11,7 +11,10 @@ import org.jspecify.annotations.Nullable;
 
 /// About how many tokens a request takes, before any is known: a token for each four characters of the prompt,
 /// and up to [#MOST_OF_ANSWER] of the answer. Clients that set a high `max_tokens` seldom get that many.
-record ExpectedTokens(long prompt, long answer) {
+///
+/// @param answers how many answers are made together; 0 if nothing is generated
+record ExpectedTokens(long prompt, long answer, int answers) {
+    static final ExpectedTokens NONE = new ExpectedTokens(0, 0, 0);
     static final int MOST_OF_ANSWER = GenerationRequest.DEFAULT_MAX_TOKENS;
     private static final int CHARACTERS = 4;
 
@@ -26,7 +29,7 @@ record ExpectedTokens(long prompt, long answer) {
                 : parts.tools().offered().stream()
                         .mapToLong(tool -> tool.parameters().length())
                         .sum();
-        return of(texts.mapToLong(String::length).sum() + tools, Math.min(request.tokenLimit(), MOST_OF_ANSWER));
+        return of(texts.mapToLong(String::length).sum() + tools, Math.min(request.tokenLimit(), MOST_OF_ANSWER), 1);
     }
 
     /// @throws dev.llmworker.sampling.ParameterException if it asks for too many choices
@@ -41,11 +44,11 @@ record ExpectedTokens(long prompt, long answer) {
                 .mapToLong(value -> Math.clamp(((Number) value).longValue(), 1, MOST_OF_ANSWER))
                 .findFirst()
                 .orElse(MOST_OF_ANSWER);
-        return of(characters, each * request.choices());
+        return of(characters, each * request.choices(), request.choices());
     }
 
-    private static ExpectedTokens of(long characters, long answer) {
-        return new ExpectedTokens(Math.max(1, characters / CHARACTERS), answer);
+    private static ExpectedTokens of(long characters, long answer, int answers) {
+        return new ExpectedTokens(Math.max(1, characters / CHARACTERS), answer, answers);
     }
 
     /// A token that is given by its id counts as one.
@@ -65,6 +68,6 @@ record ExpectedTokens(long prompt, long answer) {
 
     /// Of a further answer to a prompt that has been counted.
     ExpectedTokens withoutPrompt() {
-        return new ExpectedTokens(0, answer);
+        return new ExpectedTokens(0, answer, answers);
     }
 }
