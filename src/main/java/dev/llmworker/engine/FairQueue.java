@@ -187,9 +187,9 @@ final class FairQueue {
         taken.forEach((sequence, work) -> work.count(sequence));
     }
 
-    /// What an owner has been served at least by the time that it waits: as much as the least of those that wait. If
-    /// none does, as much as the one whose sequence was taken last. Owners that only run do not count: what they have had
-    /// less of, they did not want.
+    /// What an owner has been served at least by the time that it waits: as much as the least of those that wait.
+    /// If none does, as much as the one whose sequence was taken last. Owners that only run do not count: what they
+    /// have had less of, they did not want.
     private double level() {
         return lines.values().stream()
                 .filter(line -> !line.waiting.isEmpty())

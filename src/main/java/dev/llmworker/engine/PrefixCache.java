@@ -105,9 +105,11 @@ final class PrefixCache {
         lastUse[source] = ++uses;
         int exact = cuts.cutBefore(Math.min(reused, held(source).exact));
         var past = pasts[source];
-        boolean isFree = owners[source] == null && (!isHeld(source) || past.hold == sequence.hold());
+        boolean isOthers = past != null && past.hold != sequence.hold() && isHeld(source);
         // Nothing is lost if the prompt continues the whole cached prefix, or repeats an earlier prompt.
-        boolean takeOver = isFree && (matched == held(source).length || matched == sequence.promptLength() - 1);
+        boolean takeOver = owners[source] == null
+                && !isOthers
+                && (matched == held(source).length || matched == sequence.promptLength() - 1);
         int slot = takeOver ? source : vacate(rows);
         // `vacate` may have moved the source to another slot.
         int from = past == null ? source : Arrays.asList(pasts).indexOf(past);
@@ -188,8 +190,8 @@ final class PrefixCache {
         return isHeld(slot) != isHeld(other) ? isHeld(other) : lastUse[slot] < lastUse[other];
     }
 
-    /// If more than half of the slots are held, the oldest prefix that is held under the salt which holds most is held no
-    /// more. So a client with many conversations takes nothing from one with few.
+    /// If more than half of the slots are held, the salt that holds most loses its oldest hold. So a client with many
+    /// conversations takes nothing from one with few.
     private void limitHolds() {
         var held = IntStream.range(0, owners.length)
                 .filter(this::isHeld)

@@ -8,9 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationEvent.Token;
-import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.generation.Share;
+import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.Detokenizer;
@@ -54,9 +54,16 @@ class SchedulerTest {
     }
 
     private Sequence submit(int[] prompt, int tokens, String salt, @Nullable PrefixHold hold) {
-        var admission =
-                PlainAdmission.of(
-                        ++submitted, prompt, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4, salt, Share.NONE, hold);
+        var admission = PlainAdmission.of(
+                ++submitted,
+                prompt,
+                tokens,
+                true,
+                SamplingParameters.greedy(),
+                Long.MAX_VALUE / 4,
+                salt,
+                Share.NONE,
+                hold);
         var sequence =
                 new Sequence(admission, new Detokenizer(new LetterTokenizer()), waiting, () -> nowNanos, (_, _) -> {});
         assertTrue(waiting.offer(sequence));

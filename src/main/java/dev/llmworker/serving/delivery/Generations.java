@@ -277,8 +277,7 @@ public final class Generations {
 
     /// Lets an answer in if the client's API key may have more. An HTTP client learns from headers what is left.
     private KeyRates.Use admit(Client client, boolean isRequest, ExpectedTokens expected) {
-        var use = rates.enter(
-                client.key(), isRequest, expected.prompt(), expected.answer(), expected.answers());
+        var use = rates.enter(client.key(), isRequest, expected.prompt(), expected.answer(), expected.answers());
         client.say(use.headers());
         var refusal = use.refusal();
         if (refusal != null) {

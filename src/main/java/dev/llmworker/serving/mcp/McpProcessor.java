@@ -25,7 +25,6 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
-import java.util.regex.Pattern;
 import org.apache.camel.Exchange;
 import org.apache.camel.Processor;
 
@@ -41,7 +40,6 @@ public final class McpProcessor implements Processor {
     private static final String SESSION = "Mcp-Session-Id";
     private static final String CANCELLED = "notifications/cancelled";
     private static final String COMPLETE = "complete";
-    private static final Pattern SESSION_ID = Pattern.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}");
     private static final int OK = 200;
     private static final int ACCEPTED = 202;
     /// Of a call's arguments for each character: their text, and the parsed JSON by which they are checked.
@@ -300,7 +298,11 @@ public final class McpProcessor implements Processor {
     /// Empty if the client has not sent one in the form of those that the worker makes.
     private static String session(Exchange exchange) {
         var sent = exchange.getMessage().getHeader(SESSION, String.class);
-        return sent == null || !SESSION_ID.matcher(sent).matches() ? "" : sent;
+        try {
+            return sent != null && UUID.fromString(sent).toString().equals(sent) ? sent : "";
+        } catch (IllegalArgumentException _) {
+            return "";
+        }
     }
 
     private void cancel(Map<?, ?> message, Exchange exchange) {

@@ -33,8 +33,7 @@ final class ResponseReader implements Generations.Reader {
         answer = begun;
         store.begin(
                 writer.id(),
-                new ResponseStore.Running(
-                        client.cacheSalt(), begun::close, writer::json, writer.shownBytes()));
+                new ResponseStore.Running(client.cacheSalt(), begun::close, writer::json, writer.shownBytes()));
     }
 
     @Override

@@ -397,8 +397,7 @@ record ResponseRequest(
         var text = fields.textOrNull(name);
         if (text != null && text.length() > MAX_VALUE_CHARACTERS) {
             throw RequestException.invalid(
-                    name,
-                    name + " has " + text.length() + " characters; the limit is " + MAX_VALUE_CHARACTERS);
+                    name, name + " has " + text.length() + " characters; the limit is " + MAX_VALUE_CHARACTERS);
         }
         return text;
     }

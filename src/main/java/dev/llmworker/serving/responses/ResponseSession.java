@@ -222,13 +222,13 @@ final class ResponseSession {
     }
 
     /// The fields are parsed once more. They must not stay while the generation runs.
-    private SteerableResponse begin(
-            Asked asked, ResponseLane lane, List<Steering> queued, Generations.Held held) {
+    private SteerableResponse begin(Asked asked, ResponseLane lane, List<Steering> queued, Generations.Held held) {
         if (System.nanoTime() - asked.sinceNanos > serving.timeout().toNanos()) {
             throw new RequestException(JsonError.of(
                     504,
                     "timeout",
-                    "the response has waited for its turn longer than " + Count.of(serving.timeout().toSeconds(), "second")
+                    "the response has waited for its turn longer than "
+                            + Count.of(serving.timeout().toSeconds(), "second")
                             + ", which is the limit; this one is dropped"));
         }
         try (var parsing = serving.budget().lease()) {
@@ -285,7 +285,8 @@ final class ResponseSession {
             // The lane or the successor has them from now on.
             steered.keep();
             if (!calls.isEmpty()) {
-                steerings.forEach(steering -> response.send(List.of(writer.steering("pending", steering.pending(calls)))));
+                steerings.forEach(
+                        steering -> response.send(List.of(writer.steering("pending", steering.pending(calls)))));
                 giveBackLater(writer.id(), steerings, lane);
             }
             return successor;

@@ -269,7 +269,7 @@ public final class ResponseStore {
         expire();
         var shelf = shelves.get(client.cacheSalt());
         var items = shelf == null ? null : shelf.items.get(id);
-        return items == null ? null : items.lastEntry().getValue();
+        return items == null ? null : items.sequencedValues().getLast();
     }
 
     /// Nothing is kept of a response that is being generated.

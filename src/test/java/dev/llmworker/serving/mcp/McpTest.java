@@ -401,8 +401,7 @@ class McpTest {
         }
         assertEquals(202, send(cancel.formatted("a")).join().statusCode());
         assertEquals(
-                202,
-                send(cancel.formatted("b"), "Mcp-Session-Id", MINE).join().statusCode());
+                202, send(cancel.formatted("b"), "Mcp-Session-Id", MINE).join().statusCode());
         assertEquals(
                 202,
                 send("{'jsonrpc':'2.0','method':'notifications/cancelled'}", "Mcp-Session-Id", MINE)
@@ -410,8 +409,7 @@ class McpTest {
                         .statusCode());
         assertEquals(1, interrupted.getCount());
         assertEquals(
-                202,
-                send(cancel.formatted("a"), "Mcp-Session-Id", MINE).join().statusCode());
+                202, send(cancel.formatted("a"), "Mcp-Session-Id", MINE).join().statusCode());
         interrupted.await();
         assertError(499, 499, answer.join());
         assertEquals("a", json(answer.join()).at("/id").asText());
@@ -463,7 +461,8 @@ class McpTest {
                 413,
                 send(call.formatted("x".repeat(40_000)), "X-API-Key", "the-first-key-of-all")
                         .join());
-        var next = send(call.formatted("x"), "X-API-Key", "the-first-key-of-all").join();
+        var next =
+                send(call.formatted("x"), "X-API-Key", "the-first-key-of-all").join();
         assertFalse(result(next).at("/isError").asBoolean());
     }
 

@@ -92,7 +92,9 @@ class ResponseStoreTest {
             store.put(CLIENT, new ResponseStore.Stored("r" + i, "", items, List.of(), List.of()));
         }
         for (var i = 299; i > 0; i--) {
-            assertEquals("{\"n\":" + i + "}", Objects.requireNonNull(store.item(CLIENT, "a")).json());
+            assertEquals(
+                    "{\"n\":" + i + "}",
+                    Objects.requireNonNull(store.item(CLIENT, "a")).json());
             store.delete(CLIENT, "r" + i);
         }
         store.delete(CLIENT, "r0");

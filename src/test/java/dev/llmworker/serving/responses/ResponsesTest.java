@@ -140,7 +140,9 @@ class ResponsesTest {
         for (var name : List.of("user", "safety_identifier", "prompt_cache_key")) {
             asked(body(",'" + name + "':'" + "x".repeat(512) + "'"));
             var error = error(body(",'" + name + "':'" + "x".repeat(513) + "'"));
-            assertEquals(name + " has 513 characters; the limit is 512", error.get("message").asText());
+            assertEquals(
+                    name + " has 513 characters; the limit is 512",
+                    error.get("message").asText());
         }
     }
 

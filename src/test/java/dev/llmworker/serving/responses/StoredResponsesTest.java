@@ -135,7 +135,8 @@ class StoredResponsesTest {
     /// As a server that numbers the calls of each answer.
     @Test
     void aResultIsOfTheNewestCallWithItsId() throws Exception {
-        var result = "{'previous_response_id':'%s','input':[{'type':'function_call_output','call_id':'call_0','output':''}]}";
+        var result =
+                "{'previous_response_id':'%s','input':[{'type':'function_call_output','call_id':'call_0','output':''}]}";
         var first = say(
                 ALICE,
                 "{'input':'one'}",
