@@ -345,7 +345,8 @@ class WorkerProcessTest {
                 assertTrue(
                         line.endsWith("routes: / /detokenize /generate /metrics /ping /stats /tokenize"
                                 + " /v1/chat/completions /v1/completions /v1/generations/{id}/cancel /v1/messages"
-                                + " /v1/messages/count_tokens /v1/models /v1/models/ /ws"),
+                                + " /v1/messages/count_tokens /v1/models /v1/models/ /v1/responses"
+                                + " /v1/responses/{id} /v1/responses/{id}/cancel /v1/responses/{id}/input_items /ws"),
                         line);
                 return Integer.parseInt(line.substring(at).split("[: ]+")[4]);
             }

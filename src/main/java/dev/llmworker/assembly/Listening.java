@@ -14,6 +14,7 @@ import dev.llmworker.settings.SettingsTable;
 import java.lang.management.ManagementFactory;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.Set;
 import java.util.function.Function;
@@ -59,6 +60,7 @@ public final class Listening {
                 list(settings, SettingsTable.ALLOWED_ORIGINS, Origins::of)
                         .withHosts(list(settings, SettingsTable.ALLOWED_HOSTS, Origins::hosts)),
                 tags(settings.orNull(SettingsTable.ROUTE_TOOLS)),
+                tags(settings.orNull(SettingsTable.MCP_TOOLS)),
                 settings.get(SettingsTable.REQUEST_TIMEOUT),
                 tls(settings),
                 settings.orNull(SettingsTable.PORT_HEALTH_LOCAL),
@@ -99,7 +101,9 @@ public final class Listening {
                 connections == null
                         ? defaultConnections(descriptors, heapBytes)
                         : chosenConnections(connections, descriptors),
-                perAddress == null ? 0 : perAddress);
+                perAddress == null ? 0 : perAddress,
+                settings.get(SettingsTable.RESPONSES_STORE),
+                Duration.ofSeconds(settings.get(SettingsTable.RESPONSES_STORE_SECONDS)));
     }
 
     /// As many connections as there may be if nobody has chosen a number. Each takes memory before it has sent

@@ -215,6 +215,8 @@ final class Admissions {
                 request.sampling(),
                 timeoutNanos,
                 sharesPrefixes ? "" : request.cacheSalt(),
+                request.share(),
+                request.hold(),
                 request.minTokens(),
                 request.stop(),
                 stopTokens,

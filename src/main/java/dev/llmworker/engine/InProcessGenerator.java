@@ -9,6 +9,7 @@ import dev.llmworker.generation.ModelTokens;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
+import dev.llmworker.generation.Share;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.model.decoder.OutOfMemoryException;
@@ -254,7 +255,7 @@ public final class InProcessGenerator implements Generator, ModelTokens {
         throughput.began();
         try (var present = Lease.of(throughput::withdrawn)) {
             if (!offer.test(current.waiting, sequence)) {
-                throw refusal(current.waiting);
+                throw refusal(current.waiting, sequence.share());
             }
             // From now on it ends with the sequence.
             present.keep();
@@ -262,12 +263,21 @@ public final class InProcessGenerator implements Generator, ModelTokens {
         }
     }
 
-    private RefusedException refusal(WaitingQueue waiting) {
+    private RefusedException refusal(WaitingQueue waiting, Share share) {
         if (waiting.isShut()) {
             return new RefusedException(RefusedException.Reason.FAILED, "engine_stopped", "the engine has stopped");
         }
         var mostSeconds = (int) Math.clamp(limits.timeout().toSeconds(), 1, Integer.MAX_VALUE);
         var seconds = throughput.secondsFor(Math.max(1, waiting.size()), mostSeconds);
+        if (waiting.isShareUsedUp(share)) {
+            return new RefusedException(
+                    RefusedException.Reason.LIMITED,
+                    "share_used_up",
+                    Count.of(waiting.limit(), "request") + (waiting.limit() == 1 ? " is" : " are")
+                            + " already waiting, which is the limit, and this API key has its share of them; try again in "
+                            + seconds + " s",
+                    seconds);
+        }
         return new RefusedException(
                 RefusedException.Reason.OVERLOADED,
                 "queue_full",

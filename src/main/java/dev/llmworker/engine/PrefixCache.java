@@ -1,13 +1,16 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.model.decoder.PromptPart;
 import dev.llmworker.model.decoder.PromptSizes;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.function.IntPredicate;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -34,11 +37,21 @@ final class PrefixCache {
     /// @param ids the token ids at positions 0 to `length`, exclusive; the array may be longer
     /// @param exact how many positions from 0 were filled by whole chunks, as those of a prompt that comes alone
     /// @param salt that of the sequence
-    private record Past(int[] ids, int length, int exact, String salt) {
-        static final Past NOTHING = new Past(new int[0], 0, 0, "");
+    /// @param hold keeps it; null if nothing does
+    private record Past(
+            int[] ids,
+            int length,
+            int exact,
+            String salt,
+            @Nullable PrefixHold hold) {
+        static final Past NOTHING = new Past(new int[0], 0, 0, "", null);
 
         static Past of(Sequence owner) {
-            return new Past(owner.ids(), owner.cached(), owner.exact(), owner.cacheSalt());
+            return new Past(owner.ids(), owner.cached(), owner.exact(), owner.cacheSalt(), owner.hold());
+        }
+
+        Past withoutHold() {
+            return new Past(ids, length, exact, salt, null);
         }
     }
 
@@ -91,10 +104,12 @@ final class PrefixCache {
         }
         lastUse[source] = ++uses;
         int exact = cuts.cutBefore(Math.min(reused, held(source).exact));
-        // Nothing is lost if the prompt continues the whole cached prefix, or repeats an earlier prompt.
-        boolean takeOver =
-                owners[source] == null && (matched == held(source).length || matched == sequence.promptLength() - 1);
         var past = pasts[source];
+        boolean isOthers = past != null && past.hold != sequence.hold() && isHeld(source);
+        // Nothing is lost if the prompt continues the whole cached prefix, or repeats an earlier prompt.
+        boolean takeOver = owners[source] == null
+                && !isOthers
+                && (matched == held(source).length || matched == sequence.promptLength() - 1);
         int slot = takeOver ? source : vacate(rows);
         // `vacate` may have moved the source to another slot.
         int from = past == null ? source : Arrays.asList(pasts).indexOf(past);
@@ -154,14 +169,14 @@ final class PrefixCache {
         return rows;
     }
 
-    /// Prefers an empty slot.
+    /// Prefers an empty slot, then one whose prefix nobody holds.
     private int leastRecentlyUsed(int rows) {
         int found = -1;
         for (int slot = rows; slot < owners.length; slot++) {
             if (owners[slot] == null && pasts[slot] == null) {
                 return slot;
             }
-            if (owners[slot] == null && (found < 0 || lastUse[slot] < lastUse[found])) {
+            if (owners[slot] == null && (found < 0 || goesBefore(slot, found))) {
                 found = slot;
             }
         }
@@ -169,6 +184,39 @@ final class PrefixCache {
             throw new IllegalStateException("all " + owners.length + " slots have owners; " + rows + " run");
         }
         return found;
+    }
+
+    private boolean goesBefore(int slot, int other) {
+        return isHeld(slot) != isHeld(other) ? isHeld(other) : lastUse[slot] < lastUse[other];
+    }
+
+    /// If more than half of the slots are held, the salt that holds most loses its oldest hold. So a client with many
+    /// conversations takes nothing from one with few.
+    private void limitHolds() {
+        var held = IntStream.range(0, owners.length)
+                .filter(this::isHeld)
+                .boxed()
+                .collect(Collectors.groupingBy(this::salt));
+        int count = held.values().stream().mapToInt(List::size).sum();
+        if (count <= owners.length / 2) {
+            return;
+        }
+        int most = held.values().stream().mapToInt(List::size).max().orElse(0);
+        int oldest = held.values().stream()
+                .filter(slots -> slots.size() == most)
+                .flatMap(List::stream)
+                .min(Comparator.comparingLong(slot -> lastUse[slot]))
+                .orElseThrow();
+        pasts[oldest] = held(oldest).withoutHold();
+    }
+
+    private String salt(int slot) {
+        return held(slot).salt;
+    }
+
+    private boolean isHeld(int slot) {
+        var past = pasts[slot];
+        return past != null && past.hold != null && !past.hold.isOver();
     }
 
     /// Converts parts of prompts to the decoder's form, each with its sequence's slot.
@@ -193,13 +241,20 @@ final class PrefixCache {
         return positions;
     }
 
-    /// The owner has ended. Its prefix is kept if another prompt could reuse it.
+    /// The owner has ended. Its prefix is kept if another prompt could reuse it. It is the newest of its conversation.
     void release(int slot) {
         var held = held(slot);
         boolean keep = held.length >= LEAST_TOKENS && (!decoder.deterministic() || held.exact > 0);
+        for (int other = 0; keep && held.hold != null && other < pasts.length; other++) {
+            var past = pasts[other];
+            if (past != null && past.hold == held.hold) {
+                pasts[other] = past.withoutHold();
+            }
+        }
         pasts[slot] = keep ? held : null;
         owners[slot] = null;
         lastUse[slot] = ++uses;
+        limitHolds();
     }
 
     /// The owner has ended, and what it left is of no use.

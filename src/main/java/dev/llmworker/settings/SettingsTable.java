@@ -191,6 +191,8 @@ public final class SettingsTable {
             "names by which browsers on this machine may reach it, beside localhost (default: none)");
     public static final Setting<String> ROUTE_TOOLS = Setting.text(
             "ROUTE_TOOLS", "", "tags of routes that clients of /v1 may have the model call (default: none)");
+    public static final Setting<String> MCP_TOOLS = Setting.text(
+            "MCP_TOOLS", "", "tags of routes that /mcp offers to programs as tools (default: none, and no /mcp)");
     public static final Setting<String> TLS_CERT =
             Setting.text("TLS_CERT", "", "PEM file of the certificate for HTTPS and WSS on PORT, with its chain");
     public static final Setting<String> TLS_KEY =
@@ -209,6 +211,10 @@ public final class SettingsTable {
             "auto",
             1 << 20,
             "max bytes of all requests under way, more get 503; auto: a quarter of the heap");
+    public static final Setting<Integer> RESPONSES_STORE = Setting.whole(
+            "RESPONSES_STORE", "1000", 0, 1_000_000, "max responses kept for previous_response_id; 0: none");
+    public static final Setting<Integer> RESPONSES_STORE_SECONDS = Setting.whole(
+            "RESPONSES_STORE_SECONDS", "3600", 1, 31_536_000, "how long each response is kept, in seconds");
     public static final Setting<Integer> MAX_CONNECTIONS = Setting.whole(
             "MAX_CONNECTIONS",
             "auto",
@@ -294,6 +300,7 @@ public final class SettingsTable {
                             ALLOWED_ORIGINS,
                             ALLOWED_HOSTS,
                             ROUTE_TOOLS,
+                            MCP_TOOLS,
                             TLS_CERT,
                             TLS_KEY)),
             new Section(
@@ -304,6 +311,8 @@ public final class SettingsTable {
                             MAX_BODY_BYTES,
                             MAX_WEBSOCKETS,
                             MEMORY_BUDGET,
+                            RESPONSES_STORE,
+                            RESPONSES_STORE_SECONDS,
                             MAX_CONNECTIONS,
                             MAX_CONNECTIONS_PER_ADDRESS,
                             HEADER_TIMEOUT,

@@ -164,6 +164,20 @@ public final class WebSocketConnection {
         }
     }
 
+    /// Runs a task after those before it in its lane. The worker does not leave the connection before.
+    ///
+    /// @return whether it was taken; else `limit` tasks wait in the lane already
+    public boolean enqueue(SerialExecutor lane, int limit, Runnable task) {
+        pending.incrementAndGet();
+        try (var place = Lease.of(this::done)) {
+            var taken = lane.enqueue(() -> guarded(task), limit);
+            if (taken) {
+                place.keep();
+            }
+            return taken;
+        }
+    }
+
     /// A failure here is a bug. The connection is closed with the code for that.
     private void guarded(Runnable task) {
         try {
