@@ -105,7 +105,7 @@ public final class HttpClient implements Client {
         }
         var window = window();
         window.add(text.length());
-        response.write(text).onComplete(_ -> window.written(text.length()));
+        response.write(text).onComplete(_ -> window.written(1, text.length()));
         window.await();
         return !response.closed();
     }

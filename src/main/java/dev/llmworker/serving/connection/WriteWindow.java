@@ -21,7 +21,7 @@ final class WriteWindow {
     private final Condition drained = lock.newCondition();
     private volatile boolean closed;
 
-    /// @param whenSlow runs for each message that a slow client reads: one that has others waiting behind it
+    /// @param whenSlow runs whenever a slow client has read messages: one that has others waiting behind them
     WriteWindow(Runnable whenSlow) {
         this.whenSlow = whenSlow;
     }
@@ -33,11 +33,11 @@ final class WriteWindow {
         unwritten.addAndGet(MESSAGE_WEIGHT + characters);
     }
 
-    /// A message is written, or will never be.
+    /// Messages are written, or will never be.
     ///
-    /// @param characters how long it is
-    void written(int characters) {
-        var weight = MESSAGE_WEIGHT + characters;
+    /// @param characters how long they are in all
+    void written(int messages, int characters) {
+        var weight = messages * MESSAGE_WEIGHT + characters;
         var left = unwritten.addAndGet(-weight);
         if (left >= LOW_WATER) {
             whenSlow.run();

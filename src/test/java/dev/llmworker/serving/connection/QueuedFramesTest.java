@@ -1,15 +1,21 @@
 package dev.llmworker.serving.connection;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.codec.http.websocketx.TextWebSocketFrame;
+import io.netty.handler.codec.http.websocketx.WebSocket13FrameDecoder;
+import io.netty.handler.codec.http.websocketx.WebSocketDecoderConfig;
+import io.netty.handler.codec.http.websocketx.WebSocketFrame;
 import io.vertx.core.http.ServerWebSocket;
 import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
@@ -18,6 +24,8 @@ class QueuedFramesTest {
     private final AtomicInteger flushes = new AtomicInteger();
     private final AtomicInteger reads = new AtomicInteger();
     private final WriteWindow window = new WriteWindow(reads::incrementAndGet);
+    private final EmbeddedChannel client = new EmbeddedChannel(new WebSocket13FrameDecoder(
+            WebSocketDecoderConfig.newBuilder().expectMaskedFrames(false).maxFramePayloadLength(1 << 20).build()));
     private boolean closed;
     private final EmbeddedChannel channel = new EmbeddedChannel(
             new ChannelOutboundHandlerAdapter() {
@@ -42,13 +50,18 @@ class QueuedFramesTest {
         frames.add(frame);
     }
 
-    private String written() {
-        TextWebSocketFrame frame = channel.readOutbound();
-        try {
-            return frame.text();
-        } finally {
+    /// The texts of all frames that were written since the last call, as a client reads them.
+    private List<String> written() {
+        for (ByteBuf buffer = channel.readOutbound(); buffer != null; buffer = channel.readOutbound()) {
+            client.writeInbound(buffer);
+        }
+        var texts = new ArrayList<String>();
+        for (WebSocketFrame frame = client.readInbound(); frame != null; frame = client.readInbound()) {
+            assertTrue(frame.isFinalFragment());
+            texts.add(assertInstanceOf(TextWebSocketFrame.class, frame).text());
             frame.release();
         }
+        return texts;
     }
 
     @Test
@@ -57,14 +70,46 @@ class QueuedFramesTest {
         add("ä");
         add("c");
         channel.runPendingTasks();
-        assertEquals("a", written());
-        assertEquals("ä", written());
-        assertEquals("c", written());
+        assertEquals(List.of("a", "ä", "c"), written());
         assertEquals(1, flushes.get());
         add("d");
         channel.runPendingTasks();
-        assertEquals("d", written());
+        assertEquals(List.of("d"), written());
         assertEquals(2, flushes.get());
+    }
+
+    @Test
+    void framesOfEachLengthAreReadAsTheyWereWritten() {
+        var sent = new ArrayList<String>();
+        for (var length : new int[] {0, 1, 124, 125, 126, 127, 16_383, 16_384, 65_535, 65_536, 200_000}) {
+            sent.add("x".repeat(length));
+            sent.add("€".repeat(length / 3) + "x".repeat(length % 3));
+        }
+        sent.add("\uD83D\uDE00");
+        sent.forEach(this::add);
+        channel.runPendingTasks();
+        assertEquals(sent, written());
+        assertEquals(1, flushes.get());
+    }
+
+    @Test
+    void halfASurrogatePairIsSentAsAQuestionMark() {
+        add("a\uD83Db");
+        channel.runPendingTasks();
+        assertEquals(List.of("a?b"), written());
+    }
+
+    @Test
+    void aSlowClientIsSeenToReadBeforeItHasReadAll() {
+        var frame = "x".repeat(1000);
+        for (var i = 0; i < 100; i++) {
+            add(frame);
+        }
+        channel.runPendingTasks();
+        // 100 KiB leave in buffers of 16 KiB, all but the last of which have others behind them.
+        assertTrue(reads.get() >= 2, reads.get() + " times");
+        assertEquals(100, written().size());
+        window.await();
     }
 
     @Test
@@ -75,7 +120,7 @@ class QueuedFramesTest {
         }
         closed = true;
         channel.runPendingTasks();
-        assertNull(channel.readOutbound());
+        assertEquals(List.of(), written());
         // The window says of each frame that leaves before the low mark that others wait behind it.
         assertTrue(reads.get() > many / 2, reads.get() + " frames");
         window.await();
