@@ -544,6 +544,8 @@ class SchedulerTest {
     /// A prompt that ends before its first token leaves its numbers in the slot. They spoil one short request there.
     @Test
     void oneFailureHealsASlotThatIsNotFiniteBehindTheSequence() {
+        decoder = decoder(1, false);
+        scheduler = scheduler();
         decoder.poison = 13;
         var poisoned = ids(300);
         poisoned[50] = 13;
