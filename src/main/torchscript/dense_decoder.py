@@ -949,7 +949,6 @@ class DenseDecoder(Types, DecoderProgram):
 
     @torch.jit.export
     def swap_slots(self, a: int, b: int, length: int) -> None:
-        """Layer by layer, to bound the temporaries."""
         for caches in self.all_keys + self.all_values:
             for layer in range(caches.size(0)):
                 exchange(caches[layer, a, :length], caches[layer, b, :length])

@@ -176,6 +176,9 @@ def main() -> None:
     sampling = [0, [0.5, 0.9, 0.1, 0.5], True, True]
     row("a prompt's last 128 tokens, sampled", lambda d: d.run("prefill_last", [1] * 128, 3, 256, *sampling), 15)
     row("copying a slot", lambda d: d.run("copy_slot", 0, 1, 100), 0, 2, up=0, down=0)
+    swap = row("exchanging two slots", lambda d: d.run("swap_slots", 0, 1, 100), 6, 0, up=0, down=0)
+    if any(not name.endswith("_") for name in swap.kernels):
+        failures.append(f"exchanging two slots takes memory: {set(swap.kernels)}")
     old = dict(layer_bound=99, kind=for_cpus.Decoder, up=0, down=0)
     row("decoder.py, a step of 32 rows", lambda d: d.cpu_step(32, 100), **old)
     row("decoder.py, a step of 32 rows at position 2,000", lambda d: d.cpu_step(32, 2000), **old)

@@ -16,7 +16,7 @@ public final class Gguf extends StoredModel {
         super(file, arena, metadata, tensors);
     }
 
-    /// Opens a model of any architecture: see [#open(Path, Check)].
+    /// A model of any architecture, as the other method has it.
     public static Gguf open(Path file) throws IOException {
         return open(file, _ -> {});
     }

@@ -45,7 +45,7 @@ public final class Safetensors extends StoredModel {
                 || path.toString().endsWith(INDEX);
     }
 
-    /// Opens a model of any architecture: see [#open(Path, Check)].
+    /// A model of any architecture, as the other method has it.
     public static Safetensors open(Path path) throws IOException {
         return open(path, _ -> {});
     }

@@ -34,7 +34,7 @@ public abstract sealed class StoredModel implements AutoCloseable permits Gguf, 
         void require(Metadata metadata) throws ModelFileException;
     }
 
-    /// Opens a model of any architecture: see [#open(Path, Check)].
+    /// A model of any architecture, as the other method has it.
     public static StoredModel open(Path path) throws IOException {
         return open(path, _ -> {});
     }

@@ -6,16 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.ChatEvents;
 import dev.llmworker.testing.RemoteExtension;
-import dev.llmworker.testing.RemoteWorker;
 import dev.llmworker.testing.RunningWorker;
-import dev.llmworker.testing.ScriptedServer;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -80,44 +76,6 @@ class RelayedMemoryTest {
         isCounted.countDown();
         assertEquals(502, answer.join().statusCode());
         awaitNothingIsHeld();
-    }
-
-    /// The next server may think for long.
-    @Test
-    void halfAnEventIsForgottenIfAnotherServerIsAsked() throws Exception {
-        var asked = new AtomicInteger();
-        var isCounted = new CountDownLatch(1);
-        var isForgotten = new CountDownLatch(1);
-        Consumer<ScriptedServer> script = server -> server.answers((_, wire) -> {
-            if (asked.getAndIncrement() == 0) {
-                wire.stream().chunk(("data: " + "x".repeat(BUDGET_BYTES / 2)).getBytes(StandardCharsets.US_ASCII));
-                isCounted.await();
-                wire.cut();
-            } else {
-                isForgotten.await();
-                wire.stream().delta("b").end("stop", 1, 1);
-            }
-        });
-        try (var one = new ScriptedServer();
-                var other = new ScriptedServer();
-                var two = new RemoteWorker(Map.of("MEMORY_BUDGET", "" + BUDGET_BYTES), one, other)) {
-            script.accept(one);
-            script.accept(other);
-            two.awaitReady();
-            var memory = two.worker.port().memory();
-            var answer = RunningWorker.HTTP.sendAsync(
-                    two.worker
-                            .request("/v1/chat/completions")
-                            .POST(BodyPublishers.ofString(BODY))
-                            .build(),
-                    BodyHandlers.ofString());
-            Await.until("half an event counts", () -> memory.usedBytes() >= BUDGET_BYTES / 2);
-            isCounted.countDown();
-            Await.until("the other server is asked", () -> asked.get() == 2);
-            Await.until("half an event is forgotten", () -> memory.usedBytes() < BUDGET_BYTES / 2);
-            isForgotten.countDown();
-            assertEquals(200, answer.join().statusCode());
-        }
     }
 
     @Test

@@ -239,8 +239,11 @@ public final class TorchDecoder implements Decoder {
     @Override
     public void swapSlots(int a, int b, int length) {
         checkSlots(a, b, length);
-        program.swapSlots(a, b, length);
-        states.swap(a, b);
+        // The exported programs exchange bits in place, which would clear a slot exchanged with itself.
+        if (a != b) {
+            program.swapSlots(a, b, length);
+            states.swap(a, b);
+        }
     }
 
     @Override

@@ -237,10 +237,6 @@ public final class WebSocketConnection {
 
     /// Runs `task` on the connection's event loop, after all that it has been given before.
     public void onEventLoop(Runnable task) {
-        eventLoop.execute(() -> {
-            // Another thread may have added frames, and not have asked for their writing yet.
-            frames.write();
-            task.run();
-        });
+        eventLoop.execute(task);
     }
 }

@@ -33,8 +33,7 @@ final class WebSocketFrames {
         }
     }
 
-    /// Writes what has been added. Called on the event loop.
-    void write() {
+    private void write() {
         scheduled.set(false);
         for (var frame = frames.poll(); frame != null; frame = frames.poll()) {
             var characters = frame.length();

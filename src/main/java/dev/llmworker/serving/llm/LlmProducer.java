@@ -59,11 +59,9 @@ final class LlmProducer extends DefaultProducer {
         var message = exchange.getMessage();
         var request = WireFormat.request(options.request(message))
                 .withRequestId(Client.of(exchange).requestId());
-        var began = System.nanoTime();
         var check = check(request.format());
-        var timeout = left(exchange, began);
-        var result =
-                options.tools().isEmpty() ? once(request, exchange, timeout) : withTools(request, exchange, timeout);
+        var began = System.nanoTime();
+        var result = options.tools().isEmpty() ? once(request, exchange) : withTools(request, exchange);
         var answer = result.answer();
         var ending = result.ending();
         switch (ending.finished().reason()) {
@@ -94,30 +92,13 @@ final class LlmProducer extends DefaultProducer {
                 Client.of(exchange).isGone() ? "the client has left" : "the generation was cancelled");
     }
 
-    /// What compiling the format has left of the time limit; zero if there is none.
-    private Duration left(Exchange exchange, long beganNanos) throws ExchangeTimedOutException {
-        if (options.timeout().isZero()) {
-            return Duration.ZERO;
-        }
-        var left = options.timeout().minusNanos(System.nanoTime() - beganNanos);
-        if (!left.isPositive()) {
-            throw timedOut(exchange, beganNanos);
-        }
-        return left;
-    }
-
-    /// @param limit zero for none
-    private ToolLoop.Result once(GenerationRequest request, Exchange exchange, Duration limit)
-            throws InterruptedException {
-        var answer = new TimedAnswer(Caller.of(exchange), serving.vertx(), limit);
+    private ToolLoop.Result once(GenerationRequest request, Exchange exchange) throws InterruptedException {
+        var answer = new TimedAnswer(Caller.of(exchange), serving.vertx(), options.timeout());
         return new ToolLoop.Result(answer, patiently(request, answer, exchange, true));
     }
 
     /// Lets the model call routes.
-    ///
-    /// @param limit zero for the worker's
-    private ToolLoop.Result withTools(GenerationRequest request, Exchange exchange, Duration limit)
-            throws InterruptedException {
+    private ToolLoop.Result withTools(GenerationRequest request, Exchange exchange) throws InterruptedException {
         if (!(request.prompt() instanceof Prompt.Chat)) {
             throw RequestException.invalid("raw", "raw is true, and the step has tools; they need a conversation");
         }
@@ -126,7 +107,8 @@ final class LlmProducer extends DefaultProducer {
                 .toList();
         var caller = Caller.of(exchange);
         var worker = serving.requestTimeout();
-        var timeout = limit.isZero() || limit.compareTo(worker) > 0 ? worker : limit;
+        var timeout =
+                options.timeout().isZero() || options.timeout().compareTo(worker) > 0 ? worker : options.timeout();
         var loop = new ToolLoop(
                 serving.generations()::hold,
                 new ToolCalls(serving.tools(), RouteTools.isForStep(options.tools()), caller, exchange),
@@ -186,13 +168,7 @@ final class LlmProducer extends DefaultProducer {
     }
 
     private static void requireValid(String text, LlmOptions.Format format, AnswerCheck check) {
-        boolean isValid;
-        try {
-            isValid = check.accepts(text);
-        } catch (IllegalArgumentException e) {
-            throw new AnswerException("the answer cannot be checked against " + format.option + ": " + e.getMessage());
-        }
-        if (!isValid) {
+        if (!check.accepts(text)) {
             throw new AnswerException("the answer is not what " + format.option + " says it must be");
         }
     }

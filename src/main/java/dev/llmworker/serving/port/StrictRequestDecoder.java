@@ -123,10 +123,8 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
             ctx.close();
         } else {
             out.clear();
-            // What it held is a part of what it needs.
-            head.resize(0);
             var invalid = createInvalidMessage();
-            invalid.setDecoderResult(DecoderResult.failure(JsonError.refusal(head, countedBytes)));
+            invalid.setDecoderResult(DecoderResult.failure(JsonError.refusal(head, linesBytes)));
             out.add(invalid);
         }
     }

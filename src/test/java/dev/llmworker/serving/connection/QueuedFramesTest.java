@@ -8,13 +8,9 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.codec.http.websocketx.TextWebSocketFrame;
-import io.vertx.core.Future;
 import io.vertx.core.http.ServerWebSocket;
-import io.netty.util.concurrent.EventExecutor;
-import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 
 /// [WebSocketFrames] with an event loop that runs when the test says so.
@@ -67,50 +63,6 @@ class QueuedFramesTest {
         channel.runPendingTasks();
         assertEquals("d", written());
         assertEquals(2, flushes.get());
-    }
-
-    /// One thread has added its frame, and not asked for its writing yet; another one sends, and closes.
-    @Test
-    void aFrameIsWrittenBeforeTheConnectionIsClosedByItsSender() {
-        var between = new AtomicReference<Runnable>(() -> {});
-        var connection = new WebSocketConnection(
-                proxy(ServerWebSocket.class, (_, method, _) -> {
-                    if (method.getName().equals("isClosed")) {
-                        return closed;
-                    }
-                    closed = true;
-                    return Future.succeededFuture();
-                }),
-                proxy(ChannelHandlerContext.class, (_, method, arguments) -> {
-                    var context = channel.pipeline().lastContext();
-                    return method.getName().equals("executor")
-                            ? executor(context.executor(), between)
-                            : method.invoke(context, arguments);
-                }),
-                "id",
-                null,
-                new KeepAlive(() -> 0));
-        between.set(() -> {
-            assertTrue(connection.send("b"));
-            connection.close(1000, "");
-        });
-        connection.send("a");
-        channel.runPendingTasks();
-        assertTrue(closed);
-        assertEquals("a", written());
-        assertEquals("b", written());
-    }
-
-    /// Runs what is `first` once before a task is queued.
-    private static EventExecutor executor(EventExecutor executor, AtomicReference<Runnable> first) {
-        return proxy(EventExecutor.class, (_, method, arguments) -> {
-            first.getAndSet(() -> {}).run();
-            return method.invoke(executor, arguments);
-        });
-    }
-
-    private static <T> T proxy(Class<T> type, InvocationHandler handler) {
-        return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
     }
 
     @Test
