@@ -461,10 +461,11 @@ void Activations::put(int row, const float* values) {
   int16_t* out = words ? quants_.data() + row * stride() : block;
   const size_t first = static_cast<size_t>(row) * (columns_ / BLOCK);
   for (int b = 0; b < columns_ / BLOCK; b++, values += BLOCK, out += words ? BLOCK : 0) {
-    F32x8 v[4], largest{};
+    F32x8 v[4], largest{}, zeros{};
     for (int i = 0; i < 4; i++) {
       v[i] = load8(values + 8 * i);
       largest = maximum(largest, absolute(v[i]));
+      zeros = multiply_add(v[i], F32x8{}, zeros);
     }
     const float most = max8(largest);
     // A tiny value counts as zero, because its inverse would be infinite.
@@ -476,12 +477,13 @@ void Activations::put(int row, const float* values) {
       sum = sum + q[i];
     }
     for (int i = 0; i < 4; i += 2) store16(out + 8 * i, narrow(q[i], q[i + 1]));
-    // Whole, and small enough for a float.
-    const float total = sum8(to_floats(sum));
-    scales_[first + b] = scale;
+    // Whole, and small enough for a float. NaN if a value is infinite or NaN: then so is every product of the block.
+    const float total = sum8(to_floats(sum) + zeros);
+    const bool finite = total == total;
+    scales_[first + b] = finite ? scale : total;
     sums_[first + b] = scale * total;
     if (!words) {
-      totals_[first + b] = static_cast<int32_t>(total);
+      totals_[first + b] = finite ? static_cast<int32_t>(total) : 0;
       put_halves(row, b, block);
     }
   }

@@ -22,15 +22,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import kv_cache
 import program
 from delta_net import DeltaWeights, channels, delta_chunk, delta_step
 from experts import activated, activated_product, routed, run_experts
 from gguf_blocks import unpack
-from kv_cache import exchange
 from program import DecoderProgram, Layer
 from sampling import Sampling, sample, sample_at_once
 from steering import report
 from weights import Types, bytes_of, rope_angles
+
 
 class DenseLayer(NamedTuple):
     """A layer as it runs. Vectors that are multiplied with rows are float32, biases are of the type of the matrices."""
@@ -145,6 +146,8 @@ class DenseDecoder(Types, DecoderProgram):
         self.ring_values = []
         self.all_matrices = []
         self.all_channels = []
+        # What slots are exchanged through. float32 holds the numbers of any cache exactly.
+        self.spare = none
         self.length = 0
         # Ring, kernel, K, A, G and D of what layers keep, as far as it decides; kind of rotary positions and D; beta and
         # length of a growth; window, A / G and ring.
@@ -191,6 +194,11 @@ class DenseDecoder(Types, DecoderProgram):
             counts[kind] += 1
         for i, kind in enumerate(self.cache_kinds):
             self.allocate_kind(kind, counts[i])
+        most = kv_cache.EXCHANGED_AT_ONCE
+        for caches in self.all_keys + self.all_values + self.of_states():
+            if caches.numel() > 0:
+                most = max(most, caches[0, 0, 0].numel())
+        self.spare = torch.empty([most], device=self.device)
 
     def cache_kind(self, d: Layer) -> List[float]:
         """Layers of a kind keep tensors of the same shape."""
@@ -949,13 +957,12 @@ class DenseDecoder(Types, DecoderProgram):
 
     @torch.jit.export
     def swap_slots(self, a: int, b: int, length: int) -> None:
-        """Layer by layer, to bound the temporaries."""
         for caches in self.all_keys + self.all_values:
             for layer in range(caches.size(0)):
-                exchange(caches[layer, a, :length], caches[layer, b, :length])
+                kv_cache.exchange(caches[layer, a, :length], caches[layer, b, :length], self.spare)
         for states in self.of_states():
             for layer in range(states.size(0)):
-                exchange(states[layer, a], states[layer, b])
+                kv_cache.exchange(states[layer, a], states[layer, b], self.spare)
 
     @torch.jit.export
     def clear_slot(self, slot: int, length: int) -> None:

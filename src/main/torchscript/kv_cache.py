@@ -1,9 +1,12 @@
 """The KV cache of `decoder.py`: keys and values by layer, slot and position."""
 
-from typing import List
+from typing import Final, List
 
 import torch
 from torch import Tensor
+
+# `dense.pt` exchanges slots by at most so many numbers at a time, or by one position or state if that has more.
+EXCHANGED_AT_ONCE: Final[int] = 2**21
 
 
 class KvCache(torch.nn.Module):
@@ -150,14 +153,24 @@ class KvCache(torch.nn.Module):
 
     def swap_slots(self, a: int, b: int, length: int) -> None:
         """Exchanges the first `length` positions of two slots, block by block to bound the temporaries."""
+        numbers = self.all_values.size(0) * self.heads * self.dim * min(self.block, length)
+        spare = torch.empty([numbers], dtype=self.all_values.dtype, device=self.all_values.device)
         for i in range(self.blocks(length)):
             block, width = self.block_of_all(i), self.width(i, length)
-            exchange(block[:, a, :, :, :width], block[:, b, :, :, :width])
-            first = i * self.block
-            exchange(self.all_values[:, a, :, first : first + width], self.all_values[:, b, :, first : first + width])
+            exchange(block[:, a, :, :, :width], block[:, b, :, :, :width], spare)
+            values = self.all_values[:, :, :, i * self.block : i * self.block + width]
+            exchange(values[:, a], values[:, b], spare)
 
 
-def exchange(a: Tensor, b: Tensor) -> None:
-    kept = a.clone()
-    a.copy_(b)
-    b.copy_(kept)
+def exchange(a: Tensor, b: Tensor, spare: Tensor) -> None:
+    """Exchanges the values of two tensors, and takes no memory: slots change places also after memory has run out.
+
+    spare: flat, of a type that holds these values exactly; at least as long as one row of the first dimension
+    """
+    rows = spare.numel() // max(1, a.numel() // max(1, a.size(0)))
+    for first in range(0, a.size(0), rows):
+        x, y = a[first : first + rows], b[first : first + rows]
+        kept = spare[: x.numel()].view(x.size())
+        kept.copy_(x)
+        x.copy_(y)
+        y.copy_(kept)

@@ -1,5 +1,6 @@
 // Vectors, matrices and products.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "check.h"
@@ -211,6 +212,31 @@ void test_extremes(Threads& threads) {
   }
 }
 
+// A number that is infinite or NaN makes all products of its row infinite or NaN, and none of other rows.
+void test_not_finite(Format format, Threads& threads, Random& random) {
+  constexpr int COLUMNS = 96, ROWS = 37, N = 9;
+  constexpr float INFINITE = std::numeric_limits<float>::infinity();
+  Memory memory;
+  const Weighed w = random_matrix(format, ROWS, COLUMNS, memory, random);
+  for (const float sick : {std::numeric_limits<float>::quiet_NaN(), INFINITE, -INFINITE}) {
+    for (const int column : {0, 13, 63, 95}) {
+      std::vector<float> x = normal(random, size_t{N} * COLUMNS), out(size_t{N} * ROWS);
+      const int row = column % N;
+      x[static_cast<size_t>(row) * COLUMNS + column] = sick;
+      for (const Way& way : ways()) {
+        Activations activations(way.products);
+        put_all(activations, x, N, COLUMNS);
+        const Product product{&activations, 0, N, &w.matrix, out.data(), ROWS, false};
+        multiply({&product, 1}, threads);
+        for (int i = 0; i < N * ROWS; i++) {
+          check(std::isfinite(out[i]) == (i / ROWS != row),
+                name(format) + ", " + way.name + ": a row of products with " + std::to_string(sick) + " is wrong");
+        }
+      }
+    }
+  }
+}
+
 // Products of some rows each, of matrices of all formats, at once: the bits are those of each alone. The rows are copies.
 void test_together(Products way, Threads& threads, Random& random) {
   constexpr int COLUMNS = 96, ROWS = 11;
@@ -383,6 +409,7 @@ void test_products() {
   const Shape shapes[] = {{1, 32, 1},  {7, 64, 2},   {8, 96, 3},   {9, 32, 4},    {16, 416, 5},
                           {17, 800, 6}, {33, 384, 9}, {100, 64, 1}, {203, 128, 11}, {16, 32, 2}};
   for (Format format : ALL_FORMATS) {
+    test_not_finite(format, threads, random);
     for (const Shape& shape : shapes) test_product(format, shape, shape.rows % 2 == 0, threads, random);
     if (!is_quantised(format)) {
       for (const Shape& shape : {Shape{5, 1, 1}, Shape{21, 40, 4}, Shape{18, 67, 7}}) test_product(format, shape, true, threads, random);

@@ -20,6 +20,7 @@ from programs import HEAD, configure, layer, put_raw_matrix, rope  # finds the p
 import decoder as for_cpus
 import dense_decoder as for_gpus
 import gguf_types
+from kv_cache import exchange
 
 LAUNCHES_A_LAYER = 14
 LAUNCHES_BESIDE = 15
@@ -32,7 +33,7 @@ class Launches(TorchDispatchMode):
 
     def __init__(self):
         super().__init__()
-        self.kernels, self.up, self.down = [], 0, 0
+        self.kernels, self.up, self.down, self.allocated = [], 0, 0, []
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -51,6 +52,8 @@ class Launches(TorchDispatchMode):
         view = any(r.alias_info is not None and not r.alias_info.is_write for r in function._schema.returns)
         if any(t.is_meta and t.numel() > 0 for t in made) and not view and name not in NO_LAUNCH:
             self.kernels.append(name)
+        if all(r.alias_info is None for r in function._schema.returns):
+            self.allocated.append(name)
         return result
 
 
@@ -144,6 +147,22 @@ class OnMeta:
         return self.run("decode_step", tokens, tokens, tokens[:0], position)
 
 
+def wrong_exchanges():
+    """Slots are exchanged in parts. This has real values, because the spare memory is larger than the slots of tests."""
+    wrong = []
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        for numbers in (6, 7, 17, 18, 30, 99):
+            both = torch.randn([5, 2, 3, 2]).to(dtype)
+            expected = both.flip(1)
+            exchange(both[:, 0], both[:, 1], torch.empty([numbers]))
+            if not torch.equal(both, expected):
+                wrong.append(f"two slots in {dtype} are not exchanged by {numbers} numbers at a time")
+            exchange(both[:, 0], both[:, 0], torch.empty([numbers]))
+            if not torch.equal(both, expected):
+                wrong.append(f"exchanging a slot in {dtype} with itself changes it")
+    return wrong
+
+
 def main() -> None:
     failures = []
     print("| kernel launches | a layer | beside the layers |\n|---|---|---|")
@@ -176,6 +195,10 @@ def main() -> None:
     sampling = [0, [0.5, 0.9, 0.1, 0.5], True, True]
     row("a prompt's last 128 tokens, sampled", lambda d: d.run("prefill_last", [1] * 128, 3, 256, *sampling), 15)
     row("copying a slot", lambda d: d.run("copy_slot", 0, 1, 100), 0, 2, up=0, down=0)
+    swap = row("exchanging two slots", lambda d: d.run("swap_slots", 0, 1, 100), 6, 0, up=0, down=0)
+    if swap.allocated:
+        failures.append(f"exchanging two slots takes memory in {set(swap.allocated)}")
+    failures += wrong_exchanges()
     old = dict(layer_bound=99, kind=for_cpus.Decoder, up=0, down=0)
     row("decoder.py, a step of 32 rows", lambda d: d.cpu_step(32, 100), **old)
     row("decoder.py, a step of 32 rows at position 2,000", lambda d: d.cpu_step(32, 2000), **old)

@@ -319,10 +319,9 @@ final class Scheduler {
     /// The logits of a sequence are not finite: weights, activations or the device are at fault.
     private void failed(Sequence sequence) {
         LOG.error("sequence {} ends, because the model's numbers are not finite", sequence.id());
-        int slot = slots.slotOf(sequence);
-        decoder.clearSlot(
-                slot,
-                Math.min(sequence.newestPosition() + 1, decoder.description().contextLength()));
+        // The whole slot: what is not finite may also lie behind this sequence, left by an earlier one. Attention
+        // reads a little past a sequence's end, with a weight of 0, and 0 times NaN is NaN.
+        decoder.clearSlot(slots.slotOf(sequence), decoder.description().contextLength());
         end(sequence, false);
     }
 

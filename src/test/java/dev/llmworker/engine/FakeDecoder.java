@@ -86,8 +86,10 @@ final class FakeDecoder implements Decoder {
         return Arrays.copyOfRange(all, ids.length, length);
     }
 
+    /// As attention on a GPU, looks for numbers that are not finite up to the next multiple of 64.
     private int token(int slot, SamplingParameters sampling) {
-        for (int i = 0; i < cached[slot]; i++) {
+        int read = Math.min(Math.ceilDiv(cached[slot], 64) * 64, contextLength);
+        for (int i = 0; i < read; i++) {
             if (cache[slot][i] == poison) {
                 return NO_TOKEN;
             }

@@ -16,6 +16,7 @@ import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.Detokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
@@ -538,6 +539,28 @@ class SchedulerTest {
         assertEquals(FinishReason.ERROR, end(again).reason());
         assertTrue(again.reused() <= 30, "reused " + again.reused());
         assertEquals(0, scheduler.running());
+    }
+
+    /// A prompt that ends before its first token leaves its numbers in the slot. They spoil one short request there.
+    @Test
+    void oneFailureHealsASlotThatIsNotFiniteBehindTheSequence() {
+        decoder = decoder(1, false);
+        scheduler = scheduler();
+        decoder.poison = 13;
+        var poisoned = ids(300);
+        poisoned[50] = 13;
+        var left = submit(poisoned, 50);
+        scheduler.step();
+        left.close();
+        scheduler.step();
+        assertEquals(0, scheduler.running());
+        var prompt = new Random(3).ints(20, 20, FakeDecoder.VOCABULARY).toArray();
+        var reasons = new ArrayList<FinishReason>();
+        for (int i = 0; i < 12; i++) {
+            var next = submit(prompt, 5);
+            reasons.add(end(next).reason());
+        }
+        assertEquals(1, Collections.frequency(reasons, FinishReason.ERROR), reasons.toString());
     }
 
     /// Sizes of a GPU, an eighth of them.
