@@ -13,7 +13,7 @@ import java.util.Objects;
 /// The matrices and biases of a layer's experts, row by row, whatever form the file has them in.
 ///
 /// @param arena for the copies that are made
-record ExpertMatrices(StoredModel model, LayerTensors tensors, Arena arena) {
+public record ExpertMatrices(StoredModel model, LayerTensors tensors, Arena arena) {
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
     /// Rows that are transposed together.
     private static final int RUN = 64;
@@ -21,7 +21,7 @@ record ExpertMatrices(StoredModel model, LayerTensors tensors, Arena arena) {
     private static final String GATE_UP_TRANSPOSED = "ffn_gate_up_exps_transposed";
 
     /// The parts of the matrix whose rows are first gates, then values.
-    List<Tensor> gateUp(int expert) throws ModelFileException {
+    public List<Tensor> gateUp(int expert) throws ModelFileException {
         if (tensors.transposedExperts()) {
             var both = sliced(GATE_UP_TRANSPOSED, expert);
             return List.of(columns(both, 0, 2), columns(both, 1, 2));
@@ -35,14 +35,14 @@ record ExpertMatrices(StoredModel model, LayerTensors tensors, Arena arena) {
                 : List.of(stored("ffn_gate", expert), stored("ffn_up", expert));
     }
 
-    Tensor down(int expert) throws ModelFileException {
+    public Tensor down(int expert) throws ModelFileException {
         return tensors.transposedDown()
                 ? columns(sliced("ffn_down_exps_transposed", expert), 0, 1)
                 : stored("ffn_down", expert);
     }
 
     /// The biases of all experts: of gates and values in one vector for each expert, or in two.
-    List<Tensor> gateUpBiases() throws ModelFileException {
+    public List<Tensor> gateUpBiases() throws ModelFileException {
         if (tensors.transposedExperts() || tensors.alternatingExperts()) {
             var both = tensor(GATE_UP_TRANSPOSED + ".bias");
             var flat = new Tensor(both.file(), both.name(), both.type(), new long[] {both.elements()}, both.data());

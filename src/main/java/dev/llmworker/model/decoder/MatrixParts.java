@@ -10,13 +10,13 @@ import java.util.List;
 /// @param pieces of all parts, row after row
 /// @param types GGUF's number of each piece's type
 /// @param rows of each piece
-record MatrixParts(List<MemorySegment> pieces, long[] types, long[] rows, long columns) {
+public record MatrixParts(List<MemorySegment> pieces, long[] types, long[] rows, long columns) {
     /// The most bytes of a piece: a `ByteBuffer` ends at 2 GB.
     private static final long PIECE_BYTES = 1L << 30;
 
     private static final int ROWS_MULTIPLE = 64;
 
-    static MatrixParts of(List<Tensor> tensors) {
+    public static MatrixParts of(List<Tensor> tensors) {
         var pieces = new ArrayList<MemorySegment>();
         var types = new ArrayList<Long>();
         var rows = new ArrayList<Long>();
@@ -33,7 +33,7 @@ record MatrixParts(List<MemorySegment> pieces, long[] types, long[] rows, long c
     }
 
     /// A tensor's bytes. A large one is cut at multiples of 64 rows.
-    static List<MemorySegment> pieces(Tensor tensor) {
+    public static List<MemorySegment> pieces(Tensor tensor) {
         var data = tensor.data();
         if (data.byteSize() <= PIECE_BYTES) {
             return List.of(data);

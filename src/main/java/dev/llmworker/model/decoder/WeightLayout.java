@@ -4,7 +4,7 @@ import dev.llmworker.model.Precision;
 import dev.llmworker.weights.Tensor;
 
 /// How a decoder program holds a matrix.
-enum WeightLayout {
+public enum WeightLayout {
     /// As it is, in the type that the device computes in.
     DENSE(1),
     /// bfloat16, packed by oneDNN. It is best for many rows. With a few rows, a product waits for the memory.
@@ -23,14 +23,14 @@ enum WeightLayout {
     }
 
     /// Its number in `layouts.py`.
-    int programLayout() {
+    public int programLayout() {
         return programLayout;
     }
 
     /// From how many rows on packed bfloat16 is faster. Measured on SmolLM2-135M with AVX-512 and two threads: a
     /// step of 4 rows takes 9.5 ms in int4 and 11.8 in bfloat16, of 6 rows 14.1 and 13.3, of 16 rows 29.7 and
     /// 21.8.
-    int manyRowsFrom() {
+    public int manyRowsFrom() {
         return switch (this) {
             case INT4 -> 6;
             case INT4_PAIR -> 5;
@@ -41,7 +41,7 @@ enum WeightLayout {
     /// What a matrix takes in this layout.
     ///
     /// @param dense the format of [#DENSE] ones
-    long bytes(Tensor matrix, Precision dense) {
+    public long bytes(Tensor matrix, Precision dense) {
         var elements = matrix.elements();
         return switch (this) {
             // A scale and a zero of 2 bytes each for 32 elements.

@@ -28,7 +28,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// Puts a model's tensors into a decoder program. Each is checked and repacked straight from the mapped file.
-final class WeightLoader {
+public final class WeightLoader {
     private static final String EMBEDDING = "token_embd.weight";
     private static final String OWN_HEAD = "output.weight";
     private static final Pattern LAYER = Pattern.compile("blk\\.(\\d{1,9})\\.");
@@ -39,7 +39,7 @@ final class WeightLoader {
 
     private final StoredModel model;
     private final ModelConfig config;
-    private final DecoderProgram program;
+    private final LoadableProgram program;
     private final Precision weights;
     private final LongConsumer progress;
     private final boolean copyFits;
@@ -49,10 +49,10 @@ final class WeightLoader {
 
     /// @param memory of the device, in bytes
     /// @param progress is given the bytes of the file that are loaded, after each tensor
-    WeightLoader(
+    public WeightLoader(
             StoredModel model,
             ModelConfig config,
-            DecoderProgram program,
+            LoadableProgram program,
             Precision weights,
             long memory,
             LongConsumer progress) {
@@ -67,7 +67,7 @@ final class WeightLoader {
     }
 
     /// @throws InterruptedException if the thread was interrupted; checked between tensors
-    void load() throws ModelFileException, InterruptedException {
+    public void load() throws ModelFileException, InterruptedException {
         TensorCheck.allKnown(model, config);
         TensorCheck.allThere(model, config);
         var tensors = program.readsAhead() ? inOrder() : List.<Tensor>of();
@@ -166,7 +166,7 @@ final class WeightLoader {
     }
 
     /// What the weights will take on the device, in bytes.
-    long bytesNeeded() throws ModelFileException {
+    public long bytesNeeded() throws ModelFileException {
         var tied = !hasOwnHead();
         var embedding = model.tensor(EMBEDDING);
         var needed = embedsByHead(embedding) ? 0 : program.embeddingBytes(embedding, dense());
@@ -184,7 +184,7 @@ final class WeightLoader {
     }
 
     /// What a step of one row reads of the matrices, in bytes.
-    long stepBytes() {
+    public long stepBytes() {
         var bytes = 0L;
         for (var entry : model.tensors().entrySet()) {
             var name = entry.getKey();

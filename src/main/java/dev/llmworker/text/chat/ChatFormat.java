@@ -35,7 +35,7 @@ public final class ChatFormat {
     private final Map<List<Boolean>, List<Mark>> marks = new LinkedHashMap<>();
 
     /// @param controls the ids of the model's control tokens, by name
-    ChatFormat(ChatForms forms, Map<String, Integer> controls) {
+    public ChatFormat(ChatForms forms, Map<String, Integer> controls) {
         markers = new Markers(controls);
         tools = forms.tools().map(markers::bind);
         reasoning = forms.reasoning() == null ? null : forms.reasoning().map(markers::bind);

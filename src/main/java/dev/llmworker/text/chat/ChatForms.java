@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 /// @param reasoning null if the model does not think
 /// @param before what is before the text for the user; a constrained answer has it
 /// @param skipped what is no part of the answer
-record ChatForms(ToolFormat tools, @Nullable ReasoningForm reasoning, String before, List<String> skipped) {
-    static final ChatForms GENERIC = plain(ToolFormat.GENERIC, null);
+public record ChatForms(ToolFormat tools, @Nullable ReasoningForm reasoning, String before, List<String> skipped) {
+    public static final ChatForms GENERIC = plain(ToolFormat.GENERIC, null);
 
     private static final ReasoningForm HARMONY =
             new ReasoningForm("<|channel|>analysis<|message|>", "<|end|>", "<|start|>assistant", true);
@@ -45,7 +45,7 @@ record ChatForms(ToolFormat tools, @Nullable ReasoningForm reasoning, String bef
     }
 
     /// The forms of a template's source, whose format of calls is known.
-    static ChatForms of(ToolFormat tools, String source) {
+    public static ChatForms of(ToolFormat tools, String source) {
         var reasoning = REASONING.entrySet().stream()
                 .filter(entry -> source.contains(entry.getKey()))
                 .map(Map.Entry::getValue)
@@ -71,7 +71,7 @@ record ChatForms(ToolFormat tools, @Nullable ReasoningForm reasoning, String bef
     }
 
     /// These forms, and those of another template of the same model where these say nothing.
-    ChatForms or(ChatForms other) {
+    public ChatForms or(ChatForms other) {
         return new ChatForms(
                 tools,
                 reasoning == null ? other.reasoning : reasoning,
@@ -82,7 +82,7 @@ record ChatForms(ToolFormat tools, @Nullable ReasoningForm reasoning, String bef
     }
 
     /// Where the answer to a rendered prompt begins.
-    ChatFormat.Start start(String rendered) {
+    public ChatFormat.Start start(String rendered) {
         if (reasoning == null) {
             return ChatFormat.Start.OPEN;
         }

@@ -8,7 +8,7 @@ import java.util.function.UnaryOperator;
 /// @param end the marker after it
 /// @param after what is always written between the reasoning and the rest of the answer
 /// @param repeats whether the model may think again later in its answer
-record ReasoningForm(String begin, String end, String after, boolean repeats) {
+public record ReasoningForm(String begin, String end, String after, boolean repeats) {
     ReasoningForm(String begin, String end) {
         this(begin, end, "", false);
     }

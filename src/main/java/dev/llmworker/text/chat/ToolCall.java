@@ -19,7 +19,7 @@ public record ToolCall(String id, String name, String arguments) {
                 .toString();
     }
 
-    static boolean isOfId(char letter) {
+    public static boolean isOfId(char letter) {
         return ID_LETTERS.indexOf(letter) >= 0;
     }
 }

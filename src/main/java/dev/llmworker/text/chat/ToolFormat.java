@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 /// @param end after the last call
 /// @param forms of one call, the usual one first
 /// @param trigger the beginning of a call, after which no other text makes sense; empty for all that is before the name
-record ToolFormat(
+public record ToolFormat(
         String name,
         String hint,
         String trigger,
@@ -34,7 +34,7 @@ record ToolFormat(
     private static final String DSML = "<｜DSML｜";
 
     /// For models whose template knows no tools.
-    static final ToolFormat GENERIC = hermes("json", "");
+    public static final ToolFormat GENERIC = hermes("json", "");
 
     /// The first of them whose call a template writes is the template's.
     private static final List<ToolFormat> ALL = List.of(
@@ -256,11 +256,11 @@ record ToolFormat(
                 List.of(NamedJson.object("", "arguments", "", false)));
     }
 
-    static List<ToolFormat> all() {
+    public static List<ToolFormat> all() {
         return ALL;
     }
 
-    static Optional<ToolFormat> named(String name) {
+    public static Optional<ToolFormat> named(String name) {
         return ALL.stream().filter(format -> format.name.equals(name)).findFirst();
     }
 
@@ -281,12 +281,12 @@ record ToolFormat(
     }
 
     /// The format with at most one call in an answer.
-    ToolFormat single() {
+    public ToolFormat single() {
         return new ToolFormat(name, hint, trigger, begin, null, end, forms);
     }
 
     /// Calls as a model writes them.
-    String written(List<ToolCall> calls) {
+    public String written(List<ToolCall> calls) {
         var text = new StringBuilder(begin);
         for (var i = 0; i < calls.size(); i++) {
             var form = forms.getFirst();
@@ -297,7 +297,7 @@ record ToolFormat(
     }
 
     /// Whether a text has a call in one of the forms. Its template may have made up an id.
-    boolean isIn(String text, ToolCall call, UnaryOperator<String> change) {
+    public boolean isIn(String text, ToolCall call, UnaryOperator<String> change) {
         var anyId = new ToolCall(String.valueOf(CallForm.ID), call.name(), call.arguments());
         return forms.stream()
                 .map(form -> (form.isFirst() ? "" : begin) + written(form, anyId))

@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 /// The JSON schema of a tool's arguments: an object's. If it names arguments, others are not allowed, unless it
 /// says that they are. It keeps the text and what it found out, and not the parsed JSON, which may be 40 times as
 /// large: answers hold it while they wait and run.
-final class ToolSchema {
+public final class ToolSchema {
     private static final int MAX_DEPTH = 128;
     private static final int MAX_SHOWN = 100;
     /// How many references are followed to find how one argument is written.
@@ -243,7 +243,7 @@ final class ToolSchema {
     /// JSON as templates read it.
     ///
     /// @throws IllegalArgumentException if it is no JSON
-    static @Nullable Object plain(String json) {
+    public static @Nullable Object plain(String json) {
         return plain(read(json));
     }
 
@@ -263,14 +263,14 @@ final class ToolSchema {
     }
 
     /// The arguments of a call as templates read them.
-    static Map<String, @Nullable Object> arguments(String json) {
+    public static Map<String, @Nullable Object> arguments(String json) {
         var arguments = new LinkedHashMap<String, @Nullable Object>();
         members(json).forEach((name, value) -> arguments.put(name, plain(value)));
         return arguments;
     }
 
     /// JSON with its names and strings changed.
-    static String changed(String json, UnaryOperator<String> change) {
+    public static String changed(String json, UnaryOperator<String> change) {
         return json.isBlank() ? json : changed(read(json), change).toString();
     }
 

@@ -24,7 +24,6 @@ import java.lang.reflect.Modifier;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.Collection;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -838,21 +837,6 @@ class ChatFormatTest {
                 }
             }
         }
-    }
-
-    /// Results that follow each other are put together in one go.
-    @Test
-    @Timeout(value = 20, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-    void manyResultsOfToolsBecomeOneMessage() {
-        var results = Collections.nCopies(40_000, new ChatMessage("tool", "r"));
-        var messages = new ArrayList<>(results);
-        messages.add(ChatMessage.user("u"));
-        messages.add(new ChatMessage("tool", "r"));
-        var all = PlainTools.withResultsOfUser(messages);
-        var one = "<tool_response>\nr\n</tool_response>";
-        assertEquals(
-                List.of((one + "\n").repeat(results.size()).strip(), "u", one),
-                all.stream().map(ChatMessage::content).toList());
     }
 
     @Test
