@@ -60,15 +60,15 @@ class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
     /// @param readers makes a reader for each attempt
     RemoteAnswer(
             RemoteServers servers,
-            RemoteGenerator.Lane lane,
+            RemoteGenerator.EventLoop eventLoop,
             ApiRequest question,
             @Nullable String apiKey,
             Function<GenerationEvent.Finished, E> lastEvent,
             Supplier<AnswerReader<E>> readers,
             Consumer<RemoteAnswer<E>> whenOver) {
         this.servers = servers;
-        this.client = lane.client();
-        this.context = lane.context();
+        this.client = eventLoop.client();
+        this.context = eventLoop.context();
         this.question = question;
         this.apiKey = apiKey;
         this.readers = readers;
