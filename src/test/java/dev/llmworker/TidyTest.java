@@ -9,13 +9,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /// House rules that a machine can see.
 class TidyTest {
     private static final int MAX_METHOD_LINES = 70;
+    private static final int MOST_CLASSES = 25;
     // The formatter ends a method by a brace alone, as deep as the line that begins it.
     private static final Pattern METHOD_BODY = Pattern.compile("^ *[^ /@*}].*\\) *(throws [\\w., ]+)?\\{$");
     private static final Pattern UNFINISHED = Pattern.compile("TO" + "DO|FIX" + "ME|XX" + "X");
@@ -151,6 +154,16 @@ class TidyTest {
             var info = file.resolveSibling("package-info.java");
             assertFalse(Files.notExists(info), () -> info + " is missing");
         }
+    }
+
+    /// A package that has more has room for a second subject.
+    @Test
+    void noPackageHasMoreThanTwentyFiveClasses() throws IOException {
+        var classes = files("src/main/java", ".java").stream()
+                .filter(file -> !file.endsWith("package-info.java"))
+                .collect(Collectors.groupingBy(Path::getParent, Collectors.counting()));
+        classes.values().removeIf(count -> count <= MOST_CLASSES);
+        assertEquals(Map.of(), classes);
     }
 
     /// Without `-I`, a `pip.py` or `zipfile.py` in the folder that somebody starts a script from would run in the place

@@ -6,7 +6,7 @@ import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.generation.Share;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
-import dev.llmworker.text.chat.ChatFormat;
+import dev.llmworker.text.answer.ChatFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;

@@ -1,7 +1,7 @@
 package dev.llmworker.engine;
 
 import dev.llmworker.constraint.Constraint;
-import dev.llmworker.generation.HeldMemory;
+import dev.llmworker.generation.memory.HeldMemory;
 import java.util.List;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;

@@ -15,7 +15,7 @@ import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.model.decoder.OutOfMemoryException;
 import dev.llmworker.stats.Count;
 import dev.llmworker.stats.EngineStats;
-import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.tools.Tool;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;

@@ -7,7 +7,7 @@ import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.text.chat.ChatMessage;
-import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.tools.Tool;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;

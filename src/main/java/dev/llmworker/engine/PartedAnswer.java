@@ -2,9 +2,9 @@ package dev.llmworker.engine;
 
 import dev.llmworker.constraint.Constraint;
 import dev.llmworker.constraint.ConstraintState;
-import dev.llmworker.text.chat.AnswerParser;
-import dev.llmworker.text.chat.AnswerPart;
-import dev.llmworker.text.chat.ChatFormat;
+import dev.llmworker.text.answer.AnswerParser;
+import dev.llmworker.text.answer.AnswerPart;
+import dev.llmworker.text.answer.ChatFormat;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;

@@ -3,7 +3,7 @@ package dev.llmworker.engine;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.text.StopMatcher;
-import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.answer.AnswerPart;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;

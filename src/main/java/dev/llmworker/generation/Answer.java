@@ -1,5 +1,7 @@
 package dev.llmworker.generation;
 
+import dev.llmworker.generation.memory.HeldEvent;
+import dev.llmworker.generation.memory.HeldMemory;
 import java.util.Iterator;
 import org.jspecify.annotations.Nullable;
 

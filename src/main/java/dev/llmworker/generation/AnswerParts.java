@@ -1,7 +1,7 @@
 package dev.llmworker.generation;
 
 import dev.llmworker.sampling.ParameterException;
-import dev.llmworker.text.chat.ToolUse;
+import dev.llmworker.text.tools.ToolUse;
 import java.util.OptionalInt;
 import java.util.Set;
 

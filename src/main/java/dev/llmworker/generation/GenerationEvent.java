@@ -1,6 +1,7 @@
 package dev.llmworker.generation;
 
-import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.generation.memory.HeldEvent;
+import dev.llmworker.text.answer.AnswerPart;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 

@@ -2,7 +2,7 @@ package dev.llmworker.generation;
 
 import dev.llmworker.sampling.ParameterException;
 import dev.llmworker.sampling.SamplingParameters;
-import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.tools.Tool;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.function.Consumer;

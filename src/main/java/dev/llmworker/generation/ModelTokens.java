@@ -1,6 +1,6 @@
 package dev.llmworker.generation;
 
-import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.tools.Tool;
 import java.util.List;
 import java.util.concurrent.Future;
 

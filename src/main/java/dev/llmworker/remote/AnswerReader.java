@@ -8,7 +8,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.BooleanNode;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
-import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.answer.AnswerPart;
 import java.io.IOException;
 import java.util.BitSet;
 import java.util.List;

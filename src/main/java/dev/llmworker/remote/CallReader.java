@@ -2,8 +2,8 @@ package dev.llmworker.remote;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.llmworker.text.WholeCharacters;
-import dev.llmworker.text.chat.AnswerPart;
-import dev.llmworker.text.chat.ToolCall;
+import dev.llmworker.text.answer.AnswerPart;
+import dev.llmworker.text.tools.ToolCall;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;

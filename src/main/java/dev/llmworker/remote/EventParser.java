@@ -4,7 +4,7 @@ import static java.util.regex.Pattern.CASE_INSENSITIVE;
 import static java.util.regex.Pattern.DOTALL;
 
 import dev.llmworker.files.TextFile;
-import dev.llmworker.generation.HeldEvent;
+import dev.llmworker.generation.memory.HeldEvent;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;

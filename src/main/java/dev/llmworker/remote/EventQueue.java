@@ -1,10 +1,10 @@
 package dev.llmworker.remote;
 
 import dev.llmworker.generation.GenerationEvent;
-import dev.llmworker.generation.HeldEvent;
-import dev.llmworker.generation.HeldEvents;
-import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.generation.RelayEvent;
+import dev.llmworker.generation.memory.HeldEvent;
+import dev.llmworker.generation.memory.HeldEvents;
+import dev.llmworker.generation.memory.HeldMemory;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 import java.util.concurrent.atomic.AtomicBoolean;

@@ -3,10 +3,10 @@ package dev.llmworker.remote;
 import dev.llmworker.generation.Answer;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
-import dev.llmworker.generation.HeldEvent;
-import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.generation.Lease;
 import dev.llmworker.generation.RefusedException;
+import dev.llmworker.generation.memory.HeldEvent;
+import dev.llmworker.generation.memory.HeldMemory;
 import dev.llmworker.remote.RemoteServer.Place;
 import io.vertx.core.Context;
 import io.vertx.core.http.HttpClient;
@@ -60,15 +60,15 @@ class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
     /// @param readers makes a reader for each attempt
     RemoteAnswer(
             RemoteServers servers,
-            RemoteGenerator.Lane lane,
+            RemoteGenerator.EventLoop eventLoop,
             ApiRequest question,
             @Nullable String apiKey,
             Function<GenerationEvent.Finished, E> lastEvent,
             Supplier<AnswerReader<E>> readers,
             Consumer<RemoteAnswer<E>> whenOver) {
         this.servers = servers;
-        this.client = lane.client();
-        this.context = lane.context();
+        this.client = eventLoop.client();
+        this.context = eventLoop.context();
         this.question = question;
         this.apiKey = apiKey;
         this.readers = readers;

@@ -35,7 +35,7 @@ import java.util.stream.IntStream;
 public final class RemoteGenerator implements Generator, OpenAiRelay {
     private static final Duration CONNECT_LIMIT = Duration.ofSeconds(5);
     // Half of the cores read what the servers send, because processing it takes as much again.
-    private static final int LANES = Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 16);
+    private static final int EVENT_LOOPS = Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 16);
     private static final int CHECK_CONNECTIONS = 2;
     // Shorter than the servers' limits (uvicorn: 5 s). Otherwise a server might close a connection while a
     // request is on its way.
@@ -43,7 +43,7 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
 
     private final Vertx vertx;
     private final RemoteOptions options;
-    private final List<Lane> lanes;
+    private final List<EventLoop> eventLoops;
     private final AtomicInteger turn = new AtomicInteger();
     private final HttpClient checkClient;
     private final RemoteServers servers;
@@ -54,16 +54,17 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
 
     /// An event loop and the connections that it reads. With one pool for all loops, a generation could get a
     /// connection of another loop. Each token would then cross one more thread.
-    record Lane(Context context, HttpClient client) {}
+    record EventLoop(Context context, HttpClient client) {}
 
     private RemoteGenerator(Vertx vertx, RemoteOptions options) {
         this.vertx = vertx;
         this.options = options;
-        int count = Math.min(LANES, options.connections());
-        // All lanes together have the allowed number of connections to a server, rounded up for each lane.
+        int count = Math.min(EVENT_LOOPS, options.connections());
+        // All event loops together have the allowed number of connections to a server, rounded up for each.
         int each = Math.ceilDiv(options.connections(), count);
-        lanes = IntStream.range(0, count)
-                .mapToObj(_ -> new Lane(((VertxInternal) vertx).createEventLoopContext(), client(vertx, options, each)))
+        eventLoops = IntStream.range(0, count)
+                .mapToObj(_ ->
+                        new EventLoop(((VertxInternal) vertx).createEventLoopContext(), client(vertx, options, each)))
                 .toList();
         checkClient = client(vertx, options, CHECK_CONNECTIONS);
         servers = new RemoteServers(options.connections());
@@ -140,7 +141,7 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
         var choices = request.choices();
         return begin(() -> new RemoteAnswer<RelayEvent>(
                 servers,
-                nextLane(),
+                nextEventLoop(),
                 question,
                 options.apiKey(),
                 finished -> finished,
@@ -153,7 +154,7 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
         RemoteGeneration(ApiRequest question, GenerationRequest request) {
             super(
                     servers,
-                    nextLane(),
+                    nextEventLoop(),
                     question,
                     options.apiKey(),
                     finished -> finished,
@@ -162,8 +163,8 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
         }
     }
 
-    private Lane nextLane() {
-        return lanes.get(Math.floorMod(turn.getAndIncrement(), lanes.size()));
+    private EventLoop nextEventLoop() {
+        return eventLoops.get(Math.floorMod(turn.getAndIncrement(), eventLoops.size()));
     }
 
     private <A extends RemoteAnswer<?>> A begin(Supplier<A> answers) {
@@ -210,7 +211,7 @@ public final class RemoteGenerator implements Generator, OpenAiRelay {
         checks.values().forEach(HealthCheck::close);
         running.forEach(RemoteAnswer::close);
         checkClient.close();
-        lanes.forEach(lane -> lane.client.close());
+        eventLoops.forEach(loop -> loop.client.close());
         last.run();
     }
 }

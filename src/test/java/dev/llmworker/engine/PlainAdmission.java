@@ -3,7 +3,7 @@ package dev.llmworker.engine;
 import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.generation.Share;
 import dev.llmworker.sampling.SamplingParameters;
-import dev.llmworker.text.chat.ChatFormat;
+import dev.llmworker.text.answer.ChatFormat;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

@@ -3,7 +3,7 @@ package dev.llmworker.engine;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.llmworker.generation.GenerationEvent;
-import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.answer.AnswerPart;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;

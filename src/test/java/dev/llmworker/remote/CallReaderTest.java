@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.llmworker.testing.Events;
-import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.answer.AnswerPart;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;

@@ -3,8 +3,8 @@ package dev.llmworker.remote;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.generation.RelayEvent;
+import dev.llmworker.generation.memory.HeldMemory;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 

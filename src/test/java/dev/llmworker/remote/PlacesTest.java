@@ -152,11 +152,11 @@ class PlacesTest {
                 server.healthy("m");
                 var servers = new RemoteServers(1);
                 servers.add(server);
-                var lane = new RemoteGenerator.Lane(
+                var eventLoop = new RemoteGenerator.EventLoop(
                         ((VertxInternal) vertx).createEventLoopContext(), vertx.createHttpClient());
                 var question = ApiRequest.of(new OpenAiRequest(OpenAiRequest.Form.CHAT, Map.of(), ""));
                 var answer = new RemoteAnswer<RelayEvent>(
-                        servers, lane, question, null, finished -> finished, fragile(madeBefore), _ -> {});
+                        servers, eventLoop, question, null, finished -> finished, fragile(madeBefore), _ -> {});
                 answer.start(Objects.requireNonNull(servers.take(List.of())), Duration.ofMinutes(5));
                 var last = answer.iterator();
                 while (last.hasNext()) {
@@ -216,10 +216,11 @@ class PlacesTest {
         server.healthy("m");
         var servers = new RemoteServers(1);
         servers.add(server);
-        var lane = new RemoteGenerator.Lane(((VertxInternal) vertx).createEventLoopContext(), vertx.createHttpClient());
+        var eventLoop = new RemoteGenerator.EventLoop(
+                ((VertxInternal) vertx).createEventLoopContext(), vertx.createHttpClient());
         var answer = new RemoteAnswer<RelayEvent>(
                 servers,
-                lane,
+                eventLoop,
                 ApiRequest.of(new OpenAiRequest(OpenAiRequest.Form.CHAT, Map.of(), "")),
                 null,
                 finished -> finished,

@@ -13,7 +13,7 @@ import dev.llmworker.testing.ChatEvents;
 import dev.llmworker.testing.Events;
 import dev.llmworker.testing.RemoteExtension;
 import dev.llmworker.text.chat.ChatMessage;
-import dev.llmworker.text.chat.ToolUse;
+import dev.llmworker.text.tools.ToolUse;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;

@@ -5,8 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.generation.AnswerFormat;
 import dev.llmworker.generation.GenerationRequest;
-import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.generation.Prompt;
+import dev.llmworker.generation.memory.HeldMemory;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.Concurrent;

@@ -16,7 +16,7 @@ import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
 import dev.llmworker.testing.TestSocket;
-import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.answer.AnswerPart;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.http.HttpRequest.BodyPublishers;

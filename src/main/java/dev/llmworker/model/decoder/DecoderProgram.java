@@ -11,6 +11,9 @@ import dev.llmworker.model.LayerState;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.Rope;
+import dev.llmworker.model.loading.LoadableProgram;
+import dev.llmworker.model.loading.MatrixParts;
+import dev.llmworker.model.loading.WeightLayout;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
@@ -28,7 +31,8 @@ import java.util.stream.IntStream;
 /// Loading: [#configure], [#allocate], the embedding, vectors and matrices by layer, then [#build] and [#loaded].
 ///
 /// Threading: as [ExportedProgram].
-sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, DenseProgram, NativeProgram {
+sealed interface DecoderProgram extends LoadableProgram, AutoCloseable
+        permits QuantisedProgram, DenseProgram, NativeProgram {
     ExportedProgram exported();
 
     // What a kind decides before its weights are loaded.
@@ -74,7 +78,7 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
         return elements * Precision.FP32.bytes();
     }
 
-    /// Whether other threads read and check the weights while it takes earlier ones.
+    @Override
     default boolean readsAhead() {
         return false;
     }
@@ -89,29 +93,22 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
         return 0;
     }
 
-    /// The layout in which a matrix is kept for a few rows, joined from the parts.
-    WeightLayout fewRows(List<Tensor> parts, Precision weights);
-
-    /// The layout for many rows.
-    ///
-    /// @param copyFits whether the memory has room for all matrices in bfloat16 as well
+    @Override
     default WeightLayout manyRows(WeightLayout few, Precision weights, boolean copyFits) {
         return few;
     }
 
-    /// What the embedding takes on the device if the program has one, in bytes.
-    ///
-    /// @param dense the format of dense matrices
+    @Override
     default long embeddingBytes(Tensor embedding, Precision dense) {
         return embedding.data().byteSize();
     }
 
-    /// Whether a program without an embedding can look tokens up in a head of this type.
+    @Override
     default boolean embedsByHead(TensorType type) {
         return false;
     }
 
-    /// Whether the program itself looks for NaN and infinity in matrices of this type. [#loaded] then reports them.
+    @Override
     default boolean checksFinite(TensorType type) {
         return false;
     }
@@ -236,31 +233,27 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                 delta.tiled()));
     }
 
-    /// @param pieces the embedding's bytes
+    @Override
     default void putEmbedding(List<MemorySegment> pieces, TensorType type, int rows) {
         exported().run("put_embedding", pieces, type.ggufId(), rows);
     }
 
-    /// The second embedding, of which each layer takes a part.
+    @Override
     default void putLayerEmbedding(List<MemorySegment> pieces, TensorType type, int rows) {
         exported().run("put_layer_embedding", pieces, type.ggufId(), rows);
     }
 
-    /// Of the norm before the head.
+    @Override
     default void putOutputNorm(Tensor norm) {
         exported().run("put_output_norm", MatrixParts.pieces(norm), norm.type().ggufId());
     }
 
-    /// @param role of the vector in its layer, as `program.py` lists them
-    /// @param parts that are joined
+    @Override
     default void putVector(int layer, String role, List<Tensor> parts) {
         exported().run("put_vector", layer, role, data(parts), types(parts));
     }
 
-    /// A matrix of a layer. A layer's experts come one after the other.
-    ///
-    /// @param layer -1 for what belongs to none: the head, which makes logits and comes last, and others
-    /// @param role of the matrix in its layer, as `program.py` lists them
+    @Override
     default void putMatrix(int layer, String role, MatrixParts parts, WeightLayout few, WeightLayout many) {
         exported()
                 .run(

@@ -9,6 +9,7 @@ import dev.llmworker.model.Layer;
 import dev.llmworker.model.LayerState;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
+import dev.llmworker.model.loading.WeightLayout;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
 import java.util.HashSet;

@@ -12,6 +12,7 @@ import dev.llmworker.model.MemoryPlan;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
 import dev.llmworker.model.TensorCheck;
+import dev.llmworker.model.loading.WeightLoader;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;
 import dev.llmworker.weights.TensorType;

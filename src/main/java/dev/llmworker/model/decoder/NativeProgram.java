@@ -4,6 +4,7 @@ import ai.djl.Device;
 import dev.llmworker.model.LayerState;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Precision;
+import dev.llmworker.model.loading.WeightLayout;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;

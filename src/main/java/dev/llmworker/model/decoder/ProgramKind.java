@@ -5,7 +5,7 @@ import java.io.IOException;
 import java.util.function.Function;
 
 /// The kinds of decoder programs.
-enum ProgramKind {
+public enum ProgramKind {
     /// For CPUs: the fastest layout of each matrix, by operators that libtorch has for CPUs.
     QUANTISED("decoder.pt", QuantisedProgram::new),
     /// For GPUs: one number format, few kernels.

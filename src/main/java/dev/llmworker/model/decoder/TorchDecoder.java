@@ -292,13 +292,13 @@ public final class TorchDecoder implements Decoder {
     }
 
     /// As [#prefill]; the logits after the last token.
-    float[] prefillLogits(int slot, int[] ids, int start) {
+    public float[] prefillLogits(int slot, int[] ids, int start) {
         var part = lastPiece(slot, ids, start);
         return program.prefillLogits(part.ids(), slot, part.start());
     }
 
     /// A decode step; the logits by row.
-    float[] decodeLogits(int[] tokens, int[] positions) {
+    public float[] decodeLogits(int[] tokens, int[] positions) {
         for (var row = 0; row < positions.length; row++) {
             states.advance(row, positions[row], 1);
         }
@@ -306,7 +306,7 @@ public final class TorchDecoder implements Decoder {
     }
 
     /// The bytes of weights that a step of one row reads.
-    long stepBytes() {
+    public long stepBytes() {
         return program.stepBytes();
     }
 

@@ -16,7 +16,7 @@ import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.ParsedBody;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
-import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.tools.Tool;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -7,7 +7,7 @@ import dev.llmworker.generation.Prompt;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
-import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.tools.Tool;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CancellationException;

@@ -1,8 +1,8 @@
 package dev.llmworker.serving.llm;
 
 import dev.llmworker.serving.tools.RouteTool;
-import dev.llmworker.text.chat.Tool;
-import dev.llmworker.text.chat.ToolArguments;
+import dev.llmworker.text.answer.ToolArguments;
+import dev.llmworker.text.tools.Tool;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.util.Comparator;

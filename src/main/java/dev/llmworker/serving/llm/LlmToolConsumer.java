@@ -4,7 +4,7 @@ import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.tools.RouteTool;
 import dev.llmworker.serving.tools.RouteTools;
 import dev.llmworker.serving.wire.Json;
-import dev.llmworker.text.chat.ToolArguments;
+import dev.llmworker.text.answer.ToolArguments;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;

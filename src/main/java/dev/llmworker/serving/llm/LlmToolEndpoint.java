@@ -1,6 +1,6 @@
 package dev.llmworker.serving.llm;
 
-import dev.llmworker.text.chat.ToolArguments;
+import dev.llmworker.text.answer.ToolArguments;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.camel.Category;

@@ -12,7 +12,7 @@ import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.serving.wire.RequestLog;
-import dev.llmworker.text.chat.ToolCall;
+import dev.llmworker.text.tools.ToolCall;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

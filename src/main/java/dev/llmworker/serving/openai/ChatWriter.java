@@ -5,7 +5,7 @@ import dev.llmworker.serving.delivery.WholeAnswer;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.StreamEvent;
 import dev.llmworker.serving.wire.TokenScores;
-import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.answer.AnswerPart;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;

@@ -7,7 +7,7 @@ import dev.llmworker.serving.wire.EventWriter;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.StreamEvent;
-import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.answer.AnswerPart;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;

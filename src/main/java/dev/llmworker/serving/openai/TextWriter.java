@@ -5,7 +5,7 @@ import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.serving.delivery.WholeAnswer;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.TokenScores;
-import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.answer.AnswerPart;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;

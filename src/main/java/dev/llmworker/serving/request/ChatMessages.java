@@ -4,7 +4,7 @@ import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.serving.wire.StrictJson;
 import dev.llmworker.text.chat.ChatMessage;
-import dev.llmworker.text.chat.ToolCall;
+import dev.llmworker.text.tools.ToolCall;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;

@@ -1,6 +1,6 @@
 package dev.llmworker.serving.responses;
 
-import dev.llmworker.generation.HeldMemory;
+import dev.llmworker.generation.memory.HeldMemory;
 import dev.llmworker.serving.request.ChatMessages;
 import dev.llmworker.serving.request.ToolFields;
 import dev.llmworker.serving.request.UnsupportedFields;
@@ -8,7 +8,7 @@ import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.text.chat.ChatMessage;
-import dev.llmworker.text.chat.ToolCall;
+import dev.llmworker.text.tools.ToolCall;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;

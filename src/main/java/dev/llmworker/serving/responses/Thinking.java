@@ -5,7 +5,7 @@ import dev.llmworker.generation.Prompt;
 import dev.llmworker.serving.request.ChatMessages;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
-import dev.llmworker.text.chat.ToolUse;
+import dev.llmworker.text.tools.ToolUse;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,6 +1,6 @@
 package dev.llmworker.serving.tools;
 
-import dev.llmworker.text.chat.ToolArguments;
+import dev.llmworker.text.answer.ToolArguments;
 import java.util.Map;
 import java.util.Set;
 import org.apache.camel.Exchange;

@@ -3,7 +3,7 @@ package dev.llmworker.serving.tools;
 import dev.llmworker.serving.request.ToolFields;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestFields;
-import dev.llmworker.text.chat.Tool;
+import dev.llmworker.text.tools.Tool;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;

@@ -4,7 +4,7 @@ import dev.llmworker.serving.delivery.Caller;
 import dev.llmworker.serving.wire.RequestLog;
 import dev.llmworker.serving.wire.UsesRegex;
 import dev.llmworker.text.WholeCharacters;
-import dev.llmworker.text.chat.ToolCall;
+import dev.llmworker.text.tools.ToolCall;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;

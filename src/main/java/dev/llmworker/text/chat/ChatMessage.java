@@ -1,5 +1,6 @@
 package dev.llmworker.text.chat;
 
+import dev.llmworker.text.tools.ToolCall;
 import java.util.List;
 import java.util.stream.Stream;
 

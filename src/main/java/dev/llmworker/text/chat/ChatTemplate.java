@@ -1,5 +1,7 @@
 package dev.llmworker.text.chat;
 
+import dev.llmworker.text.answer.ChatForms;
+import dev.llmworker.text.tools.Tool;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

@@ -1,10 +1,15 @@
 package dev.llmworker.text.chat;
 
 import dev.llmworker.text.ModelTokenizer;
+import dev.llmworker.text.answer.ChatForms;
+import dev.llmworker.text.answer.ToolFormat;
+import dev.llmworker.text.answer.ToolSchema;
 import dev.llmworker.text.hub.HubSettings;
 import dev.llmworker.text.hub.HubSettings.Template;
 import dev.llmworker.text.jinja.JinjaException;
 import dev.llmworker.text.jinja.JinjaTemplate;
+import dev.llmworker.text.tools.Tool;
+import dev.llmworker.text.tools.ToolCall;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.Safetensors;

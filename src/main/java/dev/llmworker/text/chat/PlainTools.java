@@ -1,6 +1,10 @@
 package dev.llmworker.text.chat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.llmworker.text.answer.ToolFormat;
+import dev.llmworker.text.answer.ToolSchema;
+import dev.llmworker.text.tools.Tool;
+import dev.llmworker.text.tools.ToolCall;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

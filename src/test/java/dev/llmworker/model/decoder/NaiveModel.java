@@ -8,6 +8,7 @@ import dev.llmworker.model.FeedForward.Experts.Scoring;
 import dev.llmworker.model.LayerTensors;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Rope;
+import dev.llmworker.model.loading.ExpertMatrices;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.Tensor;

@@ -18,7 +18,7 @@ import java.util.random.RandomGenerator;
 
 /// A random model of two layers as a GGUF file, and its weights as plain numbers: exactly those that the file's
 /// blocks stand for.
-final class TinyLlama {
+public final class TinyLlama {
     static final int LAYERS = 2;
     static final int HIDDEN = 256;
     static final int HEADS = 8;
@@ -38,7 +38,7 @@ final class TinyLlama {
 
     /// @param feedForward a multiple of 32; of 64 for the int4 layout
     /// @param vocabulary likewise; the embedding's rows
-    TinyLlama(TensorType type, int feedForward, int vocabulary, boolean ownHead, RandomGenerator random) {
+    public TinyLlama(TensorType type, int feedForward, int vocabulary, boolean ownHead, RandomGenerator random) {
         this("llama", _ -> type, feedForward, vocabulary, ownHead, random);
     }
 
@@ -74,7 +74,7 @@ final class TinyLlama {
     }
 
     /// Of sizes that every form of matrix takes.
-    static TinyLlama of(TensorType type, RandomGenerator random) {
+    public static TinyLlama of(TensorType type, RandomGenerator random) {
         return new TinyLlama(type, 128, 192, true, random);
     }
 
@@ -93,7 +93,7 @@ final class TinyLlama {
     }
 
     /// By a program of choice.
-    TorchDecoder load(Path directory, DecoderOptions options, ProgramKind program)
+    public TorchDecoder load(Path directory, DecoderOptions options, ProgramKind program)
             throws IOException, InterruptedException {
         return load(file, directory, options, program);
     }

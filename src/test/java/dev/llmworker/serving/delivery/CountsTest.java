@@ -14,7 +14,7 @@ import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
 import dev.llmworker.testing.ScriptedServer;
 import dev.llmworker.testing.TestWorker;
-import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.answer.AnswerPart;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;

@@ -10,7 +10,7 @@ import dev.llmworker.testing.RawConnection;
 import dev.llmworker.testing.ScriptedGenerator;
 import dev.llmworker.testing.TestSocket;
 import dev.llmworker.testing.WorkerExtension;
-import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.answer.AnswerPart;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.http.HttpResponse;

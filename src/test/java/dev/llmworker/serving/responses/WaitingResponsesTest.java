@@ -10,7 +10,7 @@ import dev.llmworker.testing.Events;
 import dev.llmworker.testing.ScriptedGenerator;
 import dev.llmworker.testing.TestSocket;
 import dev.llmworker.testing.WorkerExtension;
-import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.answer.AnswerPart;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;

@@ -13,7 +13,7 @@ import dev.llmworker.testing.RouteFolder;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedGenerator;
 import dev.llmworker.testing.ScriptedServer;
-import dev.llmworker.text.chat.AnswerPart;
+import dev.llmworker.text.answer.AnswerPart;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;

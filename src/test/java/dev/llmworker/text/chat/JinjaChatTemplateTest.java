@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.llmworker.text.TinyVocabularies;
 import dev.llmworker.text.hub.HubTokenizer;
+import dev.llmworker.text.tools.Tool;
 import dev.llmworker.weights.Gguf;
 import dev.llmworker.weights.GgufFile;
 import dev.llmworker.weights.ModelFileException;

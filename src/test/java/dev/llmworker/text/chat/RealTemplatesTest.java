@@ -3,6 +3,8 @@ package dev.llmworker.text.chat;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.text.tools.Tool;
+import dev.llmworker.text.tools.ToolCall;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
