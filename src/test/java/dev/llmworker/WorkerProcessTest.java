@@ -343,7 +343,7 @@ class WorkerProcessTest {
             var at = line.indexOf("serving on http://127.0.0.1:");
             if (at >= 0) {
                 assertTrue(
-                        line.endsWith("routes: / /detokenize /generate /metrics /ping /stats /tokenize"
+                        line.endsWith("routes: / /detokenize /generate /mcp /metrics /ping /stats /tokenize"
                                 + " /v1/chat/completions /v1/completions /v1/generations/{id}/cancel /v1/messages"
                                 + " /v1/messages/count_tokens /v1/models /v1/models/ /v1/responses"
                                 + " /v1/responses/{id} /v1/responses/{id}/cancel /v1/responses/{id}/input_items /ws"),
