@@ -343,8 +343,8 @@ class WorkerProcessTest {
             if (at >= 0) {
                 assertTrue(
                         line.endsWith("routes: / /detokenize /generate /metrics /ping /stats /tokenize"
-                                + " /v1/chat/completions /v1/completions /v1/generations/{id}/cancel /v1/messages"
-                                + " /v1/messages/count_tokens /v1/models /v1/models/ /ws"),
+                                + " /v1/chat/completions /v1/completions /v1/embeddings /v1/generations/{id}/cancel /v1/messages"
+                                + " /v1/messages/count_tokens /v1/models /v1/models/ /v1/rerank /ws"),
                         line);
                 return Integer.parseInt(line.substring(at).split("[: ]+")[4]);
             }

@@ -182,6 +182,7 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                 growth == null ? 1 : growth.length(),
                 attention.norm().name().toLowerCase(Locale.ROOT),
                 attention.gated(),
+                attention.bidirectional(),
                 0,
                 0,
                 false));
@@ -201,6 +202,7 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                 0.0,
                 1,
                 "none",
+                false,
                 false,
                 delta.kernel(),
                 delta.keyDim(),
@@ -245,6 +247,11 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
                         few.programLayout(),
                         many.programLayout(),
                         few.manyRowsFrom());
+    }
+
+    /// The next matrix that vectors of texts are multiplied with.
+    default void putProjection(MatrixParts parts) {
+        exported().run("put_projection", parts.pieces(), parts.types(), parts.rows());
     }
 
     default void build() {
@@ -351,6 +358,23 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
     /// The logits of a step, by row.
     default float[] decodeLogits(int[] tokens, int[] positions) {
         return exported().floats("decode_logits", longs(tokens), longs(positions));
+    }
+
+    /// Runs parts of texts through the model, all in one step.
+    ///
+    /// @param summed whether to return the sum of each part's rows, and not its last row
+    /// @return the vectors one after the other
+    default float[] encode(List<PromptPart> parts, boolean summed) {
+        var ids = parts.stream().flatMapToInt(part -> IntStream.of(part.ids())).asLongStream();
+        var places = parts.stream()
+                .map(part -> new long[] {part.slot(), part.start(), part.ids().length})
+                .toArray(long[][]::new);
+        return exported().floats("encode", ids.toArray(), places, summed);
+    }
+
+    /// Vectors, one after the other, times all matrices of [#putProjection].
+    default float[] project(double[] vectors) {
+        return exported().floats("project_vectors", (Object) vectors);
     }
 
     /// Of the layers that keep all positions.

@@ -36,8 +36,6 @@ record ModelLoader(
     private static final double CPU_CACHE_SHARE = 0.5;
 
     private static final double GPU_CACHE_SHARE = 0.9;
-    /// The longest piece of a prompt that one call takes.
-    private static final int PROMPT_ROWS = LayerState.MOST_TOKENS;
 
     /// @param states as [ModelConfig#states]
     record Loaded(DecoderDescription description, List<LayerState> states) {}
@@ -114,7 +112,7 @@ record ModelLoader(
                 cache.bytes(),
                 loader.bytesNeeded(),
                 working,
-                length -> program.scratch(config, slots(), PROMPT_ROWS, cache, length),
+                length -> program.scratch(config, slots(), promptRows(), cache, length),
                 spare,
                 share);
         return MemoryPlan.of(memory, needs, options.slots(), options.contextLength());
@@ -143,7 +141,13 @@ record ModelLoader(
     /// What the largest step computes beside the cache: activations, and two copies of the logits.
     private long stepBytes(ModelConfig config) {
         var slots = slots();
-        return (slots + PROMPT_ROWS) * config.activationBytes() + 2L * slots * config.vocabulary() * Float.BYTES;
+        return (slots + (long) promptRows()) * config.activationBytes() + 2L * slots * config.vocabulary() * Float.BYTES;
+    }
+
+    /// The longest piece of a prompt that one call takes. A text whose tokens see those after them is one piece.
+    private int promptRows() {
+        var context = options.contextLength() == 0 ? described.contextLength() : options.contextLength();
+        return described.isBidirectional() ? Math.max(LayerState.MOST_TOKENS, context) : LayerState.MOST_TOKENS;
     }
 
     private int slots() {

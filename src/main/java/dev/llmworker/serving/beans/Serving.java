@@ -17,11 +17,14 @@ import dev.llmworker.serving.camel.StrictJsonFormat;
 import dev.llmworker.serving.camel.ThrownErrors;
 import dev.llmworker.serving.delivery.Generations;
 import dev.llmworker.serving.delivery.PromptTokens;
+import dev.llmworker.serving.delivery.TextVectors;
 import dev.llmworker.serving.llm.CamelTools;
 import dev.llmworker.serving.llm.LlmComponent;
 import dev.llmworker.serving.llm.LlmToolComponent;
 import dev.llmworker.serving.openai.CompletionProcessor;
+import dev.llmworker.serving.openai.EmbeddingsProcessor;
 import dev.llmworker.serving.openai.ModelsProcessor;
+import dev.llmworker.serving.openai.RerankProcessor;
 import dev.llmworker.serving.openai.RoutedCompletion;
 import dev.llmworker.serving.port.HttpPort;
 import dev.llmworker.serving.tools.RouteTools;
@@ -41,7 +44,7 @@ public final class Serving {
     private Serving() {}
 
     /// Binds the port, the WebSocket component, and the beans that routes are made of: `ping`, `generate`,
-    /// `generateOrStream`, `chatCompletions`, `completions`, `messages`, `models`, `stats`, `metrics`, `page`,
+    /// `generateOrStream`, `chatCompletions`, `completions`, `messages`, `embeddings`, `rerank`, `models`, `stats`, `metrics`, `page`,
     /// `websocket`, `errors`, `template`, `answer`, the language `prompt`, the data formats `strictJson` and
     /// `requestJson`, and what `docs/routes.md` lists.
     public static void bind(
@@ -64,8 +67,12 @@ public final class Serving {
         var camelTools = new CamelTools();
         registry.bind("camelTools", camelTools);
         var tools = new RouteTools(port.settings().routeTools(), camelTools);
+        var vectors = new TextVectors(
+                generator,
+                generations,
+                new PromptTokens(generator, generations, port.settings().requestTimeout()));
         var llm = new LlmComponent.Serving(
-                generations, port.vertx(), tools, port.settings().requestTimeout());
+                generations, vectors, port.vertx(), tools, port.settings().requestTimeout());
         var routed = new RoutedCompletion(
                 tools, generations, port.vertx(), port.settings().requestTimeout());
         registry.bind(
@@ -76,6 +83,8 @@ public final class Serving {
                 new CompletionProcessor(CompletionProcessor.Kind.TEXT, generations, generator, clock, routed));
         registry.bind("models", new ModelsProcessor(generator, clock));
         bindMessages(registry, port, generator, generations, tools);
+        registry.bind("embeddings", new EmbeddingsProcessor(vectors, generator));
+        registry.bind("rerank", new RerankProcessor(vectors, generator));
         registry.bind("stats", new StatsProcessor(stats));
         registry.bind("metrics", new MetricsProcessor(metrics, port.settings().metricsKeys()));
         registry.bind("page", new PageProcessor());

@@ -9,10 +9,12 @@ import dev.llmworker.generation.Generator;
 import dev.llmworker.generation.HeldEvent;
 import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.generation.Lease;
+import dev.llmworker.generation.ModelVectors;
 import dev.llmworker.generation.OpenAiRelay;
 import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.generation.RelayEvent;
+import dev.llmworker.generation.VectorEvent;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.Drain;
 import dev.llmworker.serving.memory.MemoryBudget;
@@ -21,6 +23,7 @@ import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestLog;
 import dev.llmworker.stats.WorkerStats;
+import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -86,6 +89,12 @@ public final class Generations {
         boolean chunk(RelayEvent.Chunk chunk);
     }
 
+    /// Who gets the vectors of texts.
+    interface VectorReader extends Recipient {
+        /// @return false if nobody reads any more
+        boolean vector(VectorEvent.Vector vector);
+    }
+
     /// @param budget has room for the answers, or they are ended
     public Generations(Generator generator, Drain drain, WorkerStats stats, MemoryBudget budget) {
         this.budget = budget;
@@ -139,6 +148,23 @@ public final class Generations {
                 true,
                 event -> switch (event) {
                     case RelayEvent.Chunk chunk -> reader.chunk(chunk);
+                    case GenerationEvent.Finished _ -> true;
+                });
+    }
+
+    /// As [#run], of texts whose vectors are wanted.
+    ///
+    /// @param operation OpenTelemetry's name for it
+    Ending vectors(ModelVectors model, List<int[]> texts, String operation, Caller caller, VectorReader reader) {
+        return run(
+                () -> model.vectors(texts),
+                0,
+                GenerationMeter.of(operation, caller.client().requestId()),
+                caller,
+                reader,
+                true,
+                event -> switch (event) {
+                    case VectorEvent.Vector vector -> reader.vector(vector);
                     case GenerationEvent.Finished _ -> true;
                 });
     }

@@ -60,10 +60,15 @@ public final class ParsedBody {
 
     /// The memory stays taken until the exchange is done.
     public static void closeAfter(Exchange exchange, MemoryBudget.Lease memory) {
+        after(exchange, memory::close);
+    }
+
+    /// Runs a task once the exchange is done.
+    public static void after(Exchange exchange, Runnable task) {
         exchange.getExchangeExtension().addOnCompletion(new SynchronizationAdapter() {
             @Override
             public void onDone(Exchange done) {
-                memory.close();
+                task.run();
             }
         });
     }

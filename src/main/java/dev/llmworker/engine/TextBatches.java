@@ -1,0 +1,253 @@
+package dev.llmworker.engine;
+
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.model.decoder.Encoder;
+import dev.llmworker.model.decoder.PromptPart;
+import dev.llmworker.stats.EngineStats;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.List;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/// The texts that wait for vectors and those that run. A step takes tokens of several texts, up to what the model
+/// takes at once.
+///
+/// - Requests take turns: each gives one text at a time, so a request of a thousand texts does not hold up one of one.
+/// - A text that is longer than a step runs in several, and keeps its slot in between. Others run beside it.
+///
+/// Threading: any thread offers; only the engine thread steps.
+final class TextBatches implements Work {
+    private final Encoder encoder;
+    private final int slots;
+    private final int limit;
+    private final LongSupplier clock;
+    private final EngineStats stats;
+    /// Requests with texts that have not begun, whose turn is next first. The lock of this object guards it.
+    private final ArrayDeque<TextRequest> turns = new ArrayDeque<>();
+
+    /// As many requests can begin at once, in the next step.
+    private int freeSlots;
+
+    private boolean shut;
+    // Only the engine thread touches these.
+    private final List<Running> running = new ArrayList<>();
+    private final BitSet taken = new BitSet();
+
+    /// A text in its slot.
+    private static final class Running {
+        final TextRequest request;
+        final int index;
+        final int slot;
+        final int[] ids;
+        int done;
+        float @Nullable [] sum;
+
+        Running(TextRequest request, int index, int slot) {
+            this.request = request;
+            this.index = index;
+            this.slot = slot;
+            ids = request.text(index);
+        }
+
+        int left() {
+            return ids.length - done;
+        }
+
+        /// The next tokens, which become its own positions.
+        PromptPart next(int tokens) {
+            var part = new PromptPart(slot, Arrays.copyOfRange(ids, done, done + tokens), done);
+            done += tokens;
+            return part;
+        }
+
+        /// Adds what the model has of a part.
+        void add(float[] pooled, boolean isMean) {
+            var before = sum;
+            if (before == null || !isMean) {
+                sum = pooled;
+                return;
+            }
+            for (var i = 0; i < pooled.length; i++) {
+                before[i] += pooled[i];
+            }
+        }
+
+        float[] pooled(boolean isMean) {
+            var whole = sum;
+            if (whole == null) {
+                throw new IllegalStateException("a text of no tokens");
+            }
+            if (isMean) {
+                for (var i = 0; i < whole.length; i++) {
+                    whole[i] /= ids.length;
+                }
+            }
+            return whole;
+        }
+    }
+
+    /// @param limit how many requests may wait, beside those that can begin at once
+    TextBatches(Encoder encoder, int slots, int limit, LongSupplier clock, EngineStats stats) {
+        this.encoder = encoder;
+        // Texts that share a step may change each other's last bits.
+        this.slots = encoder.isMixed() ? 1 : slots;
+        this.limit = limit;
+        freeSlots = this.slots;
+        this.clock = clock;
+        this.stats = stats;
+    }
+
+    /// @return false if too many requests wait, or if it is shut
+    synchronized boolean offer(TextRequest request) {
+        if (shut || waiting() >= limit + freeSlots) {
+            return false;
+        }
+        turns.add(request);
+        notifyAll();
+        return true;
+    }
+
+    /// How many requests wait for their first text to begin.
+    synchronized int waiting() {
+        return (int) turns.stream().filter(request -> !request.hasBegun()).count();
+    }
+
+    synchronized boolean isShut() {
+        return shut;
+    }
+
+    @Override
+    public synchronized boolean awaitWork() throws InterruptedException {
+        while (turns.isEmpty() && !shut) {
+            wait();
+        }
+        return !shut;
+    }
+
+    @Override
+    public synchronized boolean staysEmpty(Duration duration) throws InterruptedException {
+        var end = System.nanoTime() + duration.toNanos();
+        while (turns.isEmpty() && !shut) {
+            var millis = Math.ceilDiv(end - System.nanoTime(), 1_000_000L);
+            if (millis <= 0) {
+                return true;
+            }
+            wait(millis);
+        }
+        return false;
+    }
+
+    @Override
+    public boolean step() {
+        endClosedAndExpired();
+        begin();
+        if (!running.isEmpty()) {
+            run();
+        }
+        stats.recordHeld(running.size(), running.stream().mapToInt(text -> text.done).sum());
+        return hasMore();
+    }
+
+    private synchronized boolean hasMore() {
+        freeSlots = slots - running.size();
+        return !running.isEmpty() || !turns.isEmpty();
+    }
+
+    private void endClosedAndExpired() {
+        var now = clock.getAsLong();
+        var all = new ArrayList<TextRequest>();
+        synchronized (this) {
+            all.addAll(turns);
+        }
+        running.forEach(text -> all.add(text.request));
+        for (var request : all) {
+            var reason = request.ending(now);
+            if (reason != null) {
+                request.finish(reason);
+            }
+        }
+        synchronized (this) {
+            turns.removeIf(TextRequest::hasEnded);
+        }
+        running.removeIf(text -> text.request.hasEnded() && leaves(text));
+    }
+
+    private boolean leaves(Running text) {
+        taken.clear(text.slot);
+        return true;
+    }
+
+    /// Takes as many texts as a step has room for.
+    private void begin() {
+        var tokens = running.stream().mapToLong(Running::left).sum();
+        while (running.size() < slots && tokens < encoder.stepTokens()) {
+            TextRequest request;
+            int index;
+            synchronized (this) {
+                request = turns.poll();
+                if (request == null) {
+                    return;
+                }
+                index = request.begin();
+                freeSlots = slots - running.size() - 1;
+                if (request.hasTextLeft()) {
+                    turns.add(request);
+                }
+            }
+            var text = new Running(request, index, taken.nextClearBit(0));
+            taken.set(text.slot);
+            running.add(text);
+            tokens += text.ids.length;
+        }
+    }
+
+    private void run() {
+        var parts = new ArrayList<PromptPart>();
+        var texts = new ArrayList<Running>();
+        var room = encoder.stepTokens();
+        for (var text : running) {
+            var tokens = Math.min(text.left(), room);
+            if (tokens > 0 && (tokens == text.left() || !encoder.takesWholeTexts())) {
+                parts.add(text.next(tokens));
+                texts.add(text);
+                room -= tokens;
+            }
+        }
+        var pooled = encoder.encode(parts);
+        stats.recordTokens(encoder.stepTokens() - room, 0);
+        for (var i = 0; i < texts.size(); i++) {
+            texts.get(i).add(pooled[i], encoder.isMean());
+        }
+        texts.removeIf(text -> text.left() > 0);
+        if (texts.isEmpty()) {
+            return;
+        }
+        var vectors = encoder.project(
+                texts.stream().map(text -> text.pooled(encoder.isMean())).toArray(float[][]::new));
+        for (var i = 0; i < texts.size(); i++) {
+            var text = texts.get(i);
+            text.request.give(text.index, vectors[i]);
+            leaves(text);
+        }
+        running.removeAll(texts);
+    }
+
+    @Override
+    public void endAll(FinishReason reason) {
+        var all = new ArrayList<TextRequest>();
+        synchronized (this) {
+            shut = true;
+            notifyAll();
+            all.addAll(turns);
+            turns.clear();
+        }
+        running.forEach(text -> all.add(text.request));
+        running.clear();
+        taken.clear();
+        all.forEach(request -> request.finish(reason));
+    }
+}
