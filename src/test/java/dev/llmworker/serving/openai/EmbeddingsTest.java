@@ -232,7 +232,7 @@ class EmbeddingsTest {
         assertEquals(
                 "out_of_memory_budget",
                 Events.json(second.body()).at("/error/code").asText());
-        model.permits.release(100);
+        model.permits.release(1_000_000);
         assertEquals(200, first.join().statusCode());
         Await.until("all memory is given back", () -> worker.port().memory().usedBytes() == 0);
     }
@@ -257,7 +257,7 @@ class EmbeddingsTest {
                 RunningWorker.send(worker.request("/v1/generations/mine/cancel")
                                 .POST(HttpRequest.BodyPublishers.noBody()))
                         .statusCode());
-        model.permits.release(100);
+        model.permits.release(1_000_000);
         assertEquals(499, answer.join().statusCode(), answer.join().body());
         Await.until("it is over", () -> worker.stats.runningGenerations() == 0);
         // Of five steps, one more than was allowed may have begun.
@@ -272,7 +272,7 @@ class EmbeddingsTest {
         Await.until("it is accepted", () -> worker.stats.requests() == 1);
         var begun = System.nanoTime();
         Await.until("the deadline has passed", () -> System.nanoTime() - begun > 30_000_000);
-        model.permits.release(100);
+        model.permits.release(1_000_000);
         assertEquals(504, answer.join().statusCode(), answer.join().body());
     }
 
@@ -289,7 +289,7 @@ class EmbeddingsTest {
         var refused = worker.post(PATH, "{\"input\":\"a\"}");
         assertEquals(503, refused.statusCode(), refused.body());
         assertTrue(refused.headers().firstValue("Retry-After").isPresent());
-        model.permits.release(100);
+        model.permits.release(1_000_000);
         CompletableFuture.allOf(answers).join();
     }
 
