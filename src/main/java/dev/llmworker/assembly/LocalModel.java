@@ -158,12 +158,15 @@ public final class LocalModel {
                 Count.of(decoder.slots(), "slot"),
                 decoder.contextLength(),
                 decoder.kvCacheBytes() / 1_000_000);
-        LOG.info("try: curl {}{}", onThisMachine(url), switch (model.task()) {
-            case GENERATE -> "/generate -d '{\"prompt\":\"Tell me about load balancing\"}'";
-            case EMBED -> "/v1/embeddings -d '{\"input\":\"Tell me about load balancing\"}'";
-            case RERANK ->
-                "/v1/rerank -d '{\"query\":\"load balancing\",\"documents\":[\"It spreads requests.\",\"A recipe.\"]}'";
-        });
+        LOG.info(
+                "try: curl {}{}",
+                onThisMachine(url),
+                switch (model.task()) {
+                    case GENERATE -> "/generate -d '{\"prompt\":\"Tell me about load balancing\"}'";
+                    case EMBED -> "/v1/embeddings -d '{\"input\":\"Tell me about load balancing\"}'";
+                    case RERANK ->
+                        "/v1/rerank -d '{\"query\":\"load balancing\",\"documents\":[\"It spreads requests.\",\"A recipe.\"]}'";
+                });
     }
 
     /// The URL by which a program on this machine reaches the worker.

@@ -90,7 +90,10 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
 
     /// @param texts if the model makes vectors; otherwise it generates
     private record Loaded(
-            LanguageModel model, WaitingQueue waiting, Admissions admissions, @Nullable TextBatches texts) {}
+            LanguageModel model,
+            WaitingQueue waiting,
+            Admissions admissions,
+            @Nullable TextBatches texts) {}
 
     private InProcessGenerator(
             LanguageModel.Loader loader, Limits limits, LongSupplier clock, EngineStats stats, LoadListener listener) {
@@ -261,8 +264,7 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     @Override
     public Future<int[]> encodeQuery(String instruction, String query) {
         var admissions = readyFor(Task.RERANK).admissions;
-        return encoded(
-                instruction.length() + query.length(), () -> admissions.queryTokens(instruction, query));
+        return encoded(instruction.length() + query.length(), () -> admissions.queryTokens(instruction, query));
     }
 
     @Override

@@ -13,7 +13,12 @@ import org.jspecify.annotations.Nullable;
 /// @param task what it is served as
 /// @param encoder makes the vectors of texts; null if the model generates
 public record LanguageModel(
-        Decoder decoder, Tokenizer tokenizer, PromptEncoder prompts, String id, Task task, @Nullable Encoder encoder) {
+        Decoder decoder,
+        Tokenizer tokenizer,
+        PromptEncoder prompts,
+        String id,
+        Task task,
+        @Nullable Encoder encoder) {
     /// A model that generates.
     public LanguageModel(Decoder decoder, Tokenizer tokenizer, PromptEncoder prompts, String id) {
         this(decoder, tokenizer, prompts, id, Task.GENERATE, null);

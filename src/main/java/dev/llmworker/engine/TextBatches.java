@@ -148,7 +148,8 @@ final class TextBatches implements Work {
         if (!running.isEmpty()) {
             run();
         }
-        stats.recordHeld(running.size(), running.stream().mapToInt(text -> text.done).sum());
+        stats.recordHeld(
+                running.size(), running.stream().mapToInt(text -> text.done).sum());
         return hasMore();
     }
 

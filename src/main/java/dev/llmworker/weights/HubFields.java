@@ -185,7 +185,9 @@ final class HubFields {
 
     /// Whether tokens see those after them. Only EmbeddingGemma is known to be so.
     private boolean isBidirectional() {
-        return name.equals("gemma3") && get(BIDIRECTIONAL).isBoolean() && get(BIDIRECTIONAL).booleanValue();
+        return name.equals("gemma3")
+                && get(BIDIRECTIONAL).isBoolean()
+                && get(BIDIRECTIONAL).booleanValue();
     }
 
     private String className() throws ModelFileException {

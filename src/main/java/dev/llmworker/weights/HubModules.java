@@ -26,8 +26,8 @@ record HubModules(Path file, int pooling, List<String> dense) {
     /// A folder of the model's own.
     private static final Pattern FOLDER = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._-]{0,99}");
 
-    private static final Map<String, Integer> POOLINGS = Map.of(
-            "mean", 1, "pooling_mode_mean_tokens", 1, "lasttoken", 3, "pooling_mode_lasttoken", 3);
+    private static final Map<String, Integer> POOLINGS =
+            Map.of("mean", 1, "pooling_mode_mean_tokens", 1, "lasttoken", 3, "pooling_mode_lasttoken", 3);
     private static final String LINEAR = "linear.weight";
     private static final Set<String> NO_ACTIVATION = Set.of("", "torch.nn.modules.linear.Identity");
 
@@ -54,8 +54,7 @@ record HubModules(Path file, int pooling, List<String> dense) {
                 }
                 default ->
                     throw new ModelFileException(
-                            file,
-                            "has the module " + type + "; supported: Transformer, Pooling, Dense, Normalize");
+                            file, "has the module " + type + "; supported: Transformer, Pooling, Dense, Normalize");
             }
         }
         if (dense.size() > MAX_DENSE) {
@@ -100,7 +99,8 @@ record HubModules(Path file, int pooling, List<String> dense) {
         var found = new LinkedHashMap<String, Tensor>();
         for (var path : dense) {
             var weights = file.resolveSibling(path).resolve("model.safetensors");
-            var all = SafetensorsShard.read(weights, StoredModel.map(weights, arena)).tensors(_ -> false);
+            var all = SafetensorsShard.read(weights, StoredModel.map(weights, arena))
+                    .tensors(_ -> false);
             var tensor = all.get(LINEAR);
             if (tensor == null || all.size() > 1) {
                 throw new ModelFileException(weights, "has the tensors " + all.keySet() + "; expected " + LINEAR);

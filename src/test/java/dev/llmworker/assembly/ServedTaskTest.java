@@ -46,7 +46,8 @@ class ServedTaskTest {
         golden.metadata().put("qwen3.pooling_type", pooling);
         try (var model = open(golden)) {
             assertEquals(expected, ServedTask.of(SettingsTable.Task.AUTO, model));
-            for (var setting : List.of(SettingsTable.Task.GENERATE, SettingsTable.Task.EMBED, SettingsTable.Task.RERANK)) {
+            for (var setting :
+                    List.of(SettingsTable.Task.GENERATE, SettingsTable.Task.EMBED, SettingsTable.Task.RERANK)) {
                 assertEquals(setting.name(), ServedTask.of(setting, model).name());
             }
         }
@@ -57,8 +58,7 @@ class ServedTaskTest {
         var golden = GoldenModel.named("Qwen 3");
         golden.metadata().put("qwen3.pooling_type", 2);
         try (var model = open(golden)) {
-            var refused = assertThrows(
-                    ModelFileException.class, () -> ServedTask.of(SettingsTable.Task.AUTO, model));
+            var refused = assertThrows(ModelFileException.class, () -> ServedTask.of(SettingsTable.Task.AUTO, model));
             assertEquals(
                     "tiny.gguf: metadata qwen3.pooling_type is 2; supported: 0 (none), 1 (mean), 3 (last token), 4 (scores"
                             + " of documents)",
@@ -70,8 +70,7 @@ class ServedTaskTest {
     void aModelWhoseTokensSeeThoseAfterThemOnlyEmbeds() throws Exception {
         var gemma = GoldenModel.named("Gemma 3");
         var metadata = new LinkedHashMap<String, Object>();
-        gemma.metadata()
-                .forEach((key, value) -> metadata.put(key.replace("gemma3.", "gemma-embedding."), value));
+        gemma.metadata().forEach((key, value) -> metadata.put(key.replace("gemma3.", "gemma-embedding."), value));
         metadata.put("general.architecture", "gemma-embedding");
         var golden = new GoldenModel(
                 gemma.name(), metadata, gemma.tensors(), gemma.factors(), gemma.ids(), gemma.greedy(), gemma.logits());

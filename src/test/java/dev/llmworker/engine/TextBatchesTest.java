@@ -107,8 +107,7 @@ class TextBatchesTest {
         for (var i = 0; i < requests.size(); i++) {
             var finished = read(requests.get(i), model, texts.get(i));
             assertEquals(FinishReason.STOP, finished.reason());
-            assertEquals(
-                    texts.get(i).stream().mapToInt(text -> text.length).sum(), finished.promptTokens());
+            assertEquals(texts.get(i).stream().mapToInt(text -> text.length).sum(), finished.promptTokens());
         }
         assertEquals(requests.size(), ended.size());
     }

@@ -141,7 +141,8 @@ record ModelLoader(
     /// What the largest step computes beside the cache: activations, and two copies of the logits.
     private long stepBytes(ModelConfig config) {
         var slots = slots();
-        return (slots + (long) promptRows()) * config.activationBytes() + 2L * slots * config.vocabulary() * Float.BYTES;
+        return (slots + (long) promptRows()) * config.activationBytes()
+                + 2L * slots * config.vocabulary() * Float.BYTES;
     }
 
     /// The longest piece of a prompt that one call takes. A text whose tokens see those after them is one piece.

@@ -30,9 +30,8 @@ final class TorchEncoder implements Encoder {
         this.config = config;
         this.pooling = pooling;
         projects = !last.isEmpty();
-        dimensions = projects
-                ? Math.toIntExact(last.stream().mapToLong(Tensor::rows).sum())
-                : config.hidden();
+        dimensions =
+                projects ? Math.toIntExact(last.stream().mapToLong(Tensor::rows).sum()) : config.hidden();
     }
 
     /// @throws ModelFileException if a matrix is not finite

@@ -87,7 +87,10 @@ public final class TextVectors {
             holdUntilDone((long) inputs.size() * model.dimensions() * BYTES_PER_VALUE, exchange);
             var vectors = vectors(model, texts, "embeddings", exchange);
             return new Embeddings(
-                    vectors.stream().map(vector -> normalised(vector, dimensions)).toList(), count(texts));
+                    vectors.stream()
+                            .map(vector -> normalised(vector, dimensions))
+                            .toList(),
+                    count(texts));
         }
     }
 
@@ -126,15 +129,15 @@ public final class TextVectors {
 
     private int[] tokens(ModelVectors model, Input input, Exchange exchange, Generations.Held held) {
         return switch (input) {
-            case Text(var name, var text) -> encoded(() -> model.encodeText(name, text), text, Client.of(exchange), held);
+            case Text(var name, var text) ->
+                encoded(() -> model.encodeText(name, text), text, Client.of(exchange), held);
             case Tokens(var name, var ids) -> {
                 var size = model.vocabularySize();
                 for (var i = 0; i < ids.size(); i++) {
                     if (ids.get(i) < 0 || ids.get(i) >= size) {
                         throw RequestException.invalid(
                                 "input",
-                                name + "[" + i + "] is " + ids.get(i) + "; this model's tokens are 0 to "
-                                        + (size - 1));
+                                name + "[" + i + "] is " + ids.get(i) + "; this model's tokens are 0 to " + (size - 1));
                     }
                 }
                 yield ids.stream().mapToInt(Integer::intValue).toArray();

@@ -165,8 +165,7 @@ public final class LlmEndpoint extends DefaultEndpoint {
 
     @Override
     public Consumer createConsumer(Processor processor) {
-        throw new UnsupportedOperationException(
-                "llm: cannot be used in from:; it is a step, to: llm:" + operation);
+        throw new UnsupportedOperationException("llm: cannot be used in from:; it is a step, to: llm:" + operation);
     }
 
     /// A step has no state of its own to tell two of the same options apart by.

@@ -22,7 +22,6 @@ import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.text.chat.ToolChoice;
 import dev.llmworker.text.chat.ToolUse;
-import java.time.Duration;
 import java.util.OptionalInt;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
@@ -149,9 +148,7 @@ final class LlmProducer extends DefaultProducer {
             if (answer.isUnwanted()) {
                 throw cancelled(exchange);
             }
-            return isFirst
-                    ? answer.of(serving.generations(), request)
-                    : answer.more(serving.generations(), request);
+            return isFirst ? answer.of(serving.generations(), request) : answer.more(serving.generations(), request);
         });
     }
 }

@@ -30,8 +30,7 @@ record VectorOptions(
 
     /// The headers that override options.
     static List<String> headers() {
-        return List.of(
-                LlmConstants.DIMENSIONS, LlmConstants.QUERY, LlmConstants.INSTRUCTION, LlmConstants.TOP_N);
+        return List.of(LlmConstants.DIMENSIONS, LlmConstants.QUERY, LlmConstants.INSTRUCTION, LlmConstants.TOP_N);
     }
 
     /// Gives parameters the types of [LlmEndpoint]. A route may take a value from a client by `toD`, so a wrong one is
@@ -52,8 +51,8 @@ record VectorOptions(
         } catch (NumberFormatException _) {
             // What is said of it is the same.
         }
-        throw RequestException.invalid(name
-                + " is \"" + RequestFields.shortened(text) + "\"; it must be a whole number of at least 1");
+        throw RequestException.invalid(
+                name + " is \"" + RequestFields.shortened(text) + "\"; it must be a whole number of at least 1");
     }
 
     static VectorOptions of(LlmEndpoint endpoint) {

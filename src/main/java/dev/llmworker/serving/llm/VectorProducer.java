@@ -75,15 +75,13 @@ final class VectorProducer extends DefaultProducer {
         }
         var model = serving.vectors().model(Task.RERANK);
         var instruction = own.instruction() == null ? TextVectors.INSTRUCTION : own.instruction();
-        var ranking =
-                serving.vectors().ranking(model, instruction, own.query(), BODY, texts(message), exchange);
+        var ranking = serving.vectors().ranking(model, instruction, own.query(), BODY, texts(message), exchange);
         var best = ranking.scores().stream()
                 .limit(own.topN() == null ? documents.size() : own.topN())
                 .toList();
         message.setBody(best.stream().map(score -> documents.get(score.index())).toList());
         message.setHeader(
-                LlmConstants.SCORES,
-                best.stream().map(TextVectors.Score::score).toList());
+                LlmConstants.SCORES, best.stream().map(TextVectors.Score::score).toList());
         message.setHeader(LlmConstants.PROMPT_TOKENS, ranking.promptTokens());
         return message;
     }

@@ -28,7 +28,8 @@ public final class EmbeddingsProcessor implements Processor {
     private static final String INPUT = "input";
     private static final String FORMAT = "encoding_format";
     private static final String DIMENSIONS = "dimensions";
-    private static final String INPUT_LIMIT = "a string, a list of strings, a list of token ids, or a list of such lists";
+    private static final String INPUT_LIMIT =
+            "a string, a list of strings, a list of token ids, or a list of such lists";
     private static final Set<String> ELSEWHERE = Set.of(
             "embedding_types",
             "embedding_type",
@@ -102,9 +103,11 @@ public final class EmbeddingsProcessor implements Processor {
     /// A text, the tokens of one, or a list of these.
     private static List<TextVectors.Input> inputs(@Nullable Object input) {
         return switch (input) {
-            case List<?> list when list.isEmpty() ->
+            case List<?> list
+            when list.isEmpty() ->
                 throw RequestException.invalid(INPUT, "input is an empty list; it must be " + INPUT_LIMIT);
-            case List<?> list when !(list.getFirst() instanceof Number) -> {
+            case List<?> list
+            when !(list.getFirst() instanceof Number) -> {
                 if (list.size() > TextVectors.MOST_TEXTS) {
                     throw RequestException.invalid(
                             INPUT, "input has " + list.size() + " entries; the limit is " + TextVectors.MOST_TEXTS);
@@ -123,7 +126,8 @@ public final class EmbeddingsProcessor implements Processor {
         var fields = new RequestFields(element == null ? Map.of() : Map.of(name, element));
         try {
             return switch (element) {
-                case List<?> ids when ids.isEmpty() ->
+                case List<?> ids
+                when ids.isEmpty() ->
                     throw RequestException.invalid(name, name + " is an empty list; it must have a token id");
                 case List<?> _ -> new TextVectors.Tokens(name, fields.wholes(name, Integer.MAX_VALUE));
                 case String _ -> new TextVectors.Text(name, fields.text(name));

@@ -53,8 +53,7 @@ public final class RerankProcessor implements Processor {
         }
         var returns = fields.flag("return_documents", false);
         var instruction = fields.has("instruction") ? fields.text("instruction") : TextVectors.INSTRUCTION;
-        var ranking =
-                vectors.ranking(served, instruction, fields.text("query"), DOCUMENTS, documents, exchange);
+        var ranking = vectors.ranking(served, instruction, fields.text("query"), DOCUMENTS, documents, exchange);
         var results = ranking.scores().stream()
                 .limit(top)
                 .map(score -> result(score, returns ? documents : null))
@@ -64,8 +63,7 @@ public final class RerankProcessor implements Processor {
         answer.put("object", "list");
         answer.put("model", modelId);
         answer.put("results", results);
-        answer.put(
-                "usage", Map.of("prompt_tokens", ranking.promptTokens(), "total_tokens", ranking.promptTokens()));
+        answer.put("usage", Map.of("prompt_tokens", ranking.promptTokens(), "total_tokens", ranking.promptTokens()));
         message.setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
         message.setBody(Json.bytes(answer));
     }
@@ -105,8 +103,7 @@ public final class RerankProcessor implements Processor {
                 case Map<?, ?> object ->
                     new RequestFields(Map.of(name + ".text", object.get("text") instanceof Object text ? text : ""))
                             .text(name + ".text");
-                case null, default ->
-                    new RequestFields(element == null ? Map.of() : Map.of(name, element)).text(name);
+                case null, default -> new RequestFields(element == null ? Map.of() : Map.of(name, element)).text(name);
             };
         } catch (RequestException e) {
             throw RequestException.invalid(DOCUMENTS, e.error().message());

@@ -118,7 +118,8 @@ public final class GgufTokenizer {
         return new Ends(begin, end, begins, metadata.flag("tokenizer.ggml.add_eos_token", poolsLast(metadata)), names);
     }
 
-    /// Whether the model makes embeddings of what it has after the last token. It is trained with one that ends the text;
+    /// Whether the model makes embeddings of what it has after the last token. It is trained with one that ends the
+    /// text;
     /// older files do not say so.
     private static boolean poolsLast(Metadata metadata) throws ModelFileException {
         return metadata.integer(metadata.string("general.architecture", "") + ".pooling_type", 0) == POOLED_LAST;

@@ -84,14 +84,21 @@ class GoldenVectorsTest {
     private static Stream<Arguments> goldensAndPrograms() throws IOException {
         return goldens().stream()
                 .flatMap(golden -> Stream.of(ProgramKind.values())
-                        .filter(program -> program != ProgramKind.QUANTISED || !golden.name().startsWith("Embedding"))
+                        .filter(program -> program != ProgramKind.QUANTISED
+                                || !golden.name().startsWith("Embedding"))
                         .map(program -> Arguments.of(golden, program)));
     }
 
     private Path write(Golden golden) throws IOException {
         if (golden.metadata() != null) {
             return new GoldenModel(
-                            golden.name(), golden.metadata(), golden.tensors(), Map.of(), new int[0], new int[0], new float[0])
+                            golden.name(),
+                            golden.metadata(),
+                            golden.tensors(),
+                            Map.of(),
+                            new int[0],
+                            new int[0],
+                            new float[0])
                     .file()
                     .write(directory.resolve("tiny.gguf"));
         }
@@ -124,8 +131,10 @@ class GoldenVectorsTest {
         modules.add(module("", "Transformer"));
         modules.add(module("1_Pooling", "Pooling"));
         var mean = golden.name().contains("Gemma") || golden.name().contains("mean");
-        config("1_Pooling", "{\"pooling_mode_cls_token\":false,\"pooling_mode_mean_tokens\":" + mean
-                + ",\"pooling_mode_lasttoken\":" + !mean + "}");
+        config(
+                "1_Pooling",
+                "{\"pooling_mode_cls_token\":false,\"pooling_mode_mean_tokens\":" + mean
+                        + ",\"pooling_mode_lasttoken\":" + !mean + "}");
         for (var folder : folders) {
             if (!folder.isEmpty()) {
                 modules.add(module(folder, "Dense"));
@@ -221,13 +230,7 @@ class GoldenVectorsTest {
         var options = new DecoderOptions(weights, Precision.FP32, 3, 0, 1, "cpu", false);
         try (var model = StoredModel.open(write(golden));
                 var decoder = TorchDecoder.load(
-                        model,
-                        Architectures.describe(model),
-                        options,
-                        Device.cpu(),
-                        program,
-                        _ -> {},
-                        new Stages())) {
+                        model, Architectures.describe(model), options, Device.cpu(), program, _ -> {}, new Stages())) {
             var encoder = decoder.encoder(model, pooling(model, golden));
             assertEquals(golden.vectors()[0].length, encoder.dimensions());
             var together = vectors(encoder, golden.texts(), 128);
@@ -259,9 +262,7 @@ class GoldenVectorsTest {
 
     @Concurrent
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            textBlock = """
+    @CsvSource(delimiter = '|', textBlock = """
             1_Pooling/config.json | {"pooling_mode_cls_token":true} | config.json: pooling_mode is [pooling_mode_cls_token]; \
             supported: mean or lasttoken
             1_Pooling/config.json | {"pooling_mode_mean_tokens":true,"pooling_mode_lasttoken":true} | config.json: \
@@ -283,7 +284,8 @@ class GoldenVectorsTest {
         } else {
             Files.writeString(directory.resolve(file), content);
         }
-        var refused = assertThrows(ModelFileException.class, () -> StoredModel.open(path).close());
+        var refused = assertThrows(
+                ModelFileException.class, () -> StoredModel.open(path).close());
         assertEquals(problem, refused.getMessage());
     }
 
@@ -295,7 +297,8 @@ class GoldenVectorsTest {
         try (var model = StoredModel.open(path)) {
             var refused = assertThrows(
                     ModelFileException.class,
-                    () -> TorchDecoder.load(model, DecoderOptions.cpu(1), _ -> {}).close());
+                    () -> TorchDecoder.load(model, DecoderOptions.cpu(1), _ -> {})
+                            .close());
             assertEquals(
                     "tiny.gguf: tensor dense_3.weight has shape [32, 48]; the metadata asks for [48, 48] (columns first)",
                     refused.getMessage());

@@ -117,7 +117,8 @@ class VectorStepTest {
 
     @Test
     void anOptionThatAStepDoesNotHaveIsReportedWhenTheRouteIsLoaded() throws Exception {
-        for (var step : new String[] {"llm:embed?maxTokens=3", "llm:generate?topN=3", "llm:rerank?dimensions=2", "llm:paint"}) {
+        for (var step :
+                new String[] {"llm:embed?maxTokens=3", "llm:generate?topN=3", "llm:rerank?dimensions=2", "llm:paint"}) {
             var routes = RouteFolder.in(folder).route("step", "platform-http:/step", "to: '" + step + "'");
             try (var log = new LogLines("dev.llmworker.Worker");
                     var generator = VectorModel.of(Task.EMBED).start(Task.EMBED);

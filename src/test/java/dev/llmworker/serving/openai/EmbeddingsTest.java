@@ -85,7 +85,10 @@ class EmbeddingsTest {
         var letters = "abcd";
         var texts = new StringBuilder();
         for (var i = 0; i < 400; i++) {
-            texts.append(i == 0 ? "" : ",").append('\'').append(letters.charAt(i % 4)).append('\'');
+            texts.append(i == 0 ? "" : ",")
+                    .append('\'')
+                    .append(letters.charAt(i % 4))
+                    .append('\'');
         }
         var data = ok(worker, "{'input':[" + texts + "]}").get("data");
         assertEquals(400, data.size());
@@ -99,14 +102,15 @@ class EmbeddingsTest {
     void tokensAreTakenAsTheyAre() throws Exception {
         var worker = start();
         assertEquals(
-                ok(worker, "{'input':'bbc'}").get("data"), ok(worker, "{'input':[98,98,99]}").get("data"));
-        assertEquals(
-                ok(worker, "{'input':['bbc','a']}"), ok(worker, "{'input':[[98,98,99],[97]]}"));
+                ok(worker, "{'input':'bbc'}").get("data"),
+                ok(worker, "{'input':[98,98,99]}").get("data"));
+        assertEquals(ok(worker, "{'input':['bbc','a']}"), ok(worker, "{'input':[[98,98,99],[97]]}"));
     }
 
     @Test
     void base64HasTheFloatsThemselves() throws Exception {
-        var encoded = ok(start(), "{'input':'aaabbbb','encoding_format':'base64'}").at("/data/0/embedding");
+        var encoded =
+                ok(start(), "{'input':'aaabbbb','encoding_format':'base64'}").at("/data/0/embedding");
         var floats = ByteBuffer.wrap(Base64.getDecoder().decode(encoded.asText()))
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .asFloatBuffer();
@@ -125,19 +129,31 @@ class EmbeddingsTest {
     @Test
     void aLongTextRunsInSeveralSteps() throws Exception {
         var text = "ab".repeat(VectorModel.CONTEXT / 2);
-        assertEquals(512, ok(start(), "{'input':'" + text + "'}").at("/usage/prompt_tokens").asInt());
+        assertEquals(
+                512,
+                ok(start(), "{'input':'" + text + "'}")
+                        .at("/usage/prompt_tokens")
+                        .asInt());
     }
 
     @Test
     void whatIsWrongIsNamedWithItsValueAndLimit() throws Exception {
         var worker = start();
         var wrong = new LinkedHashMap<String, String>();
-        wrong.put("{}", "input is missing; it must be a string, a list of strings, a list of token ids, or a list of such lists");
+        wrong.put(
+                "{}",
+                "input is missing; it must be a string, a list of strings, a list of token ids, or a list of such lists");
         wrong.put("{'input':''}", "input is empty; it must be at least 1 character");
-        wrong.put("{'input':7}", "input is 7; it must be a string, a list of strings, a list of token ids, or a list of such lists");
-        wrong.put("{'input':[]}", "input is an empty list; it must be a string, a list of strings, a list of token ids, or a list of such lists");
+        wrong.put(
+                "{'input':7}",
+                "input is 7; it must be a string, a list of strings, a list of token ids, or a list of such lists");
+        wrong.put(
+                "{'input':[]}",
+                "input is an empty list; it must be a string, a list of strings, a list of token ids, or a list of such lists");
         wrong.put("{'input':[[]]}", "input[0] is an empty list; it must have a token id");
-        wrong.put("{'input':['a',null]}", "input[1] is missing; it must be a string, a list of strings, a list of token ids, or a list of such lists");
+        wrong.put(
+                "{'input':['a',null]}",
+                "input[1] is missing; it must be a string, a list of strings, a list of token ids, or a list of such lists");
         wrong.put("{'input':['a','']}", "input[1] is empty; it must be at least 1 character");
         wrong.put("{'input':[1,'a']}", "input[1] is \"a\"; it must be a whole number");
         wrong.put("{'input':[[1,2.5]]}", "input[0][1] is 2.5; it must be a whole number");
@@ -147,7 +163,9 @@ class EmbeddingsTest {
         wrong.put("{'input':'a','dimensions':5}", "dimensions is 5; it must be 1 to 4");
         wrong.put("{'input':'a','dimensions':0}", "dimensions is 0; it must be 1 to 4");
         wrong.put("{'input':'a','dimensions':'2'}", "dimensions is \"2\"; it must be a whole number");
-        wrong.put("{'input':'a','encoding_format':'int8'}", "encoding_format is \"int8\"; it must be \"float\" or \"base64\"");
+        wrong.put(
+                "{'input':'a','encoding_format':'int8'}",
+                "encoding_format is \"int8\"; it must be \"float\" or \"base64\"");
         wrong.put("{'input':'a','truncate_prompt_tokens':7}", "truncate_prompt_tokens is not supported");
         wrong.put("{'input':'a','input_type':'query'}", "input_type is not supported");
         wrong.put("{'input':'a','normalize':false}", "normalize is false; it must be true");
@@ -160,16 +178,21 @@ class EmbeddingsTest {
         }
         assertEquals(
                 "context_length_exceeded",
-                refused(worker, 400, PATH, "{'input':'" + "b".repeat(513) + "'}").at("/error/code").asText());
-        assertEquals(404, worker.post(PATH, "{\"input\":\"a\",\"model\":\"other\"}").statusCode());
+                refused(worker, 400, PATH, "{'input':'" + "b".repeat(513) + "'}")
+                        .at("/error/code")
+                        .asText());
+        assertEquals(
+                404, worker.post(PATH, "{\"input\":\"a\",\"model\":\"other\"}").statusCode());
         assertEquals(405, worker.get(PATH).statusCode());
     }
 
     @Test
     void fieldsThatChangeNothingAreAccepted() throws Exception {
         var worker = start();
-        var _ = ok(worker, "{'input':'a','user':'me','dimensions':null,'encoding_format':'float','truncate':false,"
-                + "'normalize':true,'metadata':{'a':1}}");
+        var _ = ok(
+                worker,
+                "{'input':'a','user':'me','dimensions':null,'encoding_format':'float','truncate':false,"
+                        + "'normalize':true,'metadata':{'a':1}}");
     }
 
     @Test
@@ -185,8 +208,9 @@ class EmbeddingsTest {
             var error = refused(worker, 400, entry.getKey(), entry.getValue()).toString();
             var task = entry.getKey().equals("/v1/rerank") ? "rerank" : "generate";
             assertTrue(
-                    error.contains("this worker serves \\\"vectors\\\", which makes embeddings (TASK=embed); it does not"
-                            + " serve " + task + " requests"),
+                    error.contains(
+                            "this worker serves \\\"vectors\\\", which makes embeddings (TASK=embed); it does not"
+                                    + " serve " + task + " requests"),
                     error);
         }
         // These need no task.
@@ -217,8 +241,7 @@ class EmbeddingsTest {
     @Test
     void anAnswerThatDoesNotFitIntoTheBudgetBesideOthersIsRefused() throws Exception {
         var model = new VectorModel(Task.EMBED, false, false, 0);
-        var worker = start(
-                model.start(Task.EMBED), Map.of("MEMORY_BUDGET", "1048576", "MAX_BODY_BYTES", "65536"));
+        var worker = start(model.start(Task.EMBED), Map.of("MEMORY_BUDGET", "1048576", "MAX_BODY_BYTES", "65536"));
         var many = "{\"input\":[" + "\"a\",".repeat(2000) + "\"a\"]}";
         var first = RunningWorker.HTTP.sendAsync(
                 worker.request(PATH)
@@ -254,8 +277,8 @@ class EmbeddingsTest {
         Await.until("the first step has run", () -> model.steps.size() == 1);
         assertEquals(
                 202,
-                RunningWorker.send(worker.request("/v1/generations/mine/cancel")
-                                .POST(HttpRequest.BodyPublishers.noBody()))
+                RunningWorker.send(
+                                worker.request("/v1/generations/mine/cancel").POST(HttpRequest.BodyPublishers.noBody()))
                         .statusCode());
         model.permits.release(1_000_000);
         assertEquals(499, answer.join().statusCode(), answer.join().body());

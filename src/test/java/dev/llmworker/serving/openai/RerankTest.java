@@ -71,17 +71,21 @@ class RerankTest {
     /// Cohere's and Jina's documents may be objects; both have these fields.
     @Test
     void documentsAreCutAndReturnedAsAsked() throws Exception {
-        var answer = ok("{'query':'q','documents':[{'text':'-'},{'text':'+','id':7}],'top_n':1,'return_documents':true}");
+        var answer =
+                ok("{'query':'q','documents':[{'text':'-'},{'text':'+','id':7}],'top_n':1,'return_documents':true}");
         assertEquals(Events.json("[1]").toString(), order(answer).toString());
         assertEquals("+", answer.at("/results/0/document/text").asText());
-        assertEquals(2, order(ok("{'query':'q','documents':['a','b'],'top_n':50}")).size());
+        assertEquals(
+                2, order(ok("{'query':'q','documents':['a','b'],'top_n':50}")).size());
     }
 
     @Test
     void theQueryAndTheInstructionReachTheModel() throws Exception {
         assertEquals(
                 sigmoid(3),
-                ok("{'query':'+','instruction':'+','documents':['+']}").at("/results/0/relevance_score").asDouble(),
+                ok("{'query':'+','instruction':'+','documents':['+']}")
+                        .at("/results/0/relevance_score")
+                        .asDouble(),
                 1e-12);
     }
 
@@ -92,18 +96,26 @@ class RerankTest {
         wrong.put("{'query':'','documents':['a']}", "query is empty; it must be at least 1 character");
         wrong.put("{'query':['q'],'documents':['a']}", "query is a list; it must be a string");
         wrong.put("{'query':'q'}", "documents is missing; it must be a list of strings");
-        wrong.put("{'query':'q','documents':'a'}", "documents is \"a\"; it must be a list of strings, or of objects with a text");
+        wrong.put(
+                "{'query':'q','documents':'a'}",
+                "documents is \"a\"; it must be a list of strings, or of objects with a text");
         wrong.put("{'query':'q','documents':[]}", "documents has 0 entries; it must have 1 to 2048");
         wrong.put("{'query':'q','documents':['a',7]}", "documents[1] is 7; it must be a string");
-        wrong.put("{'query':'q','documents':[{'title':'a'}]}", "documents[0].text is empty; it must be at least 1 character");
+        wrong.put(
+                "{'query':'q','documents':[{'title':'a'}]}",
+                "documents[0].text is empty; it must be at least 1 character");
         wrong.put("{'query':'q','documents':['a'],'top_n':0}", "top_n is 0; it must be at least 1");
-        wrong.put("{'query':'q','documents':['a'],'return_documents':1}", "return_documents is 1; it must be true or false");
+        wrong.put(
+                "{'query':'q','documents':['a'],'return_documents':1}",
+                "return_documents is 1; it must be true or false");
         wrong.put("{'query':'q','documents':['a'],'max_tokens_per_doc':100}", "max_tokens_per_doc is not supported");
         for (var entry : wrong.entrySet()) {
             var answer = worker.post(PATH, entry.getKey().replace('\'', '"'));
             assertEquals(400, answer.statusCode(), answer.body());
             assertEquals(
-                    entry.getValue(), Events.json(answer.body()).at("/error/message").asText(), entry.getKey());
+                    entry.getValue(),
+                    Events.json(answer.body()).at("/error/message").asText(),
+                    entry.getKey());
         }
         var tooLong = worker.post(PATH, "{\"query\":\"q\",\"documents\":[\"a\",\"" + "b".repeat(500) + "\"]}");
         assertEquals(400, tooLong.statusCode());
