@@ -63,7 +63,10 @@ public final class RerankProcessor implements Processor {
         answer.put("object", "list");
         answer.put("model", modelId);
         answer.put("results", results);
-        answer.put("usage", Map.of("prompt_tokens", ranking.promptTokens(), "total_tokens", ranking.promptTokens()));
+        var usage = new LinkedHashMap<String, Object>();
+        usage.put("prompt_tokens", ranking.promptTokens());
+        usage.put("total_tokens", ranking.promptTokens());
+        answer.put("usage", usage);
         message.setHeader(Exchange.CONTENT_TYPE, JsonError.CONTENT_TYPE);
         message.setBody(Json.bytes(answer));
     }
