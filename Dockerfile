@@ -2,6 +2,7 @@
 #
 #   docker build --platform linux/amd64 -t camel-llm-worker .                          for NVIDIA GPUs
 #   docker build --platform linux/amd64 -t camel-llm-worker --target worker-cpu .      for CPUs, with the starter model
+#   docker build --platform linux/arm64 -t camel-llm-worker --target worker-cpu .      for ARM, likewise
 #   docker build --platform linux/amd64 -t camel-llm-worker --target worker-vllm .     for NVIDIA GPUs, with vLLM as the engine
 #
 # All that is native is unpacked here, so the image runs unprivileged on a read-only file system, and starts fast.
@@ -11,7 +12,7 @@ FROM debian:bookworm-slim AS native
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 COPY src/main/native /src
-RUN bash /src/build.sh /native && test -f /native/libllmworker.so
+RUN bash /src/build.sh /native cpu
 
 FROM maven:3-eclipse-temurin-25 AS build
 WORKDIR /src
@@ -24,12 +25,13 @@ RUN --mount=type=cache,target=/root/.m2 mvn -q -B -ntp -Dmaven.test.skip=true pa
 # The natives leave their jars: libtorch, DJL's two bindings to it, the tokenizer, JNA.
 WORKDIR /unpacked
 RUN for jar in /src/target/lib/pytorch-*.jar /src/target/lib/tokenizers-*.jar /src/target/lib/jna-*.jar; do jar xf "$jar"; done \
+ && cpu=$(uname -m) \
  && mkdir -p /native/torch/lib /jni/cpu /jni/cu128 /shared \
- && mv pytorch/cpu/linux-x86_64/*.so* /native/torch/lib/ \
+ && mv "pytorch/cpu/linux-$cpu"/*.so* /native/torch/lib/ \
  && djl=$(basename /src/target/lib/pytorch-engine-*.jar .jar) && djl=${djl#pytorch-engine-} \
- && mv jnilib/linux-x86_64/cpu/libdjl_torch.so "/jni/cpu/$djl-libdjl_torch.so" \
+ && mv "jnilib/linux-$cpu/cpu/libdjl_torch.so" "/jni/cpu/$djl-libdjl_torch.so" \
  && mv jnilib/linux-x86_64/cu128/libdjl_torch.so "/jni/cu128/$djl-libdjl_torch.so" \
- && mv native/lib/linux-x86_64/cpu/libtokenizers.so com/sun/jna/linux-x86-64/libjnidispatch.so /shared/ \
+ && mv "native/lib/linux-$cpu/cpu/libtokenizers.so" "com/sun/jna/linux-$(echo "$cpu" | tr _ -)/libjnidispatch.so" /shared/ \
  && rm /src/target/lib/pytorch-native-cpu-*.jar
 # The tokenizers' jar holds them for every system, 50 MB together.
 WORKDIR /tokenizers
@@ -61,7 +63,7 @@ RUN pip download -q --no-deps --no-cache-dir --require-hashes --only-binary :all
 # others, because the jars and their times are the same.
 FROM debian:bookworm-slim AS app
 COPY --from=build /src/target/worker.jar /app/
-COPY --from=native /native/libllmworker.so /app/native/
+COPY --from=native /native /app/native
 COPY src/main/jvm/java.args src/main/jvm/cpu-engine.args docker/image.args docker/healthcheck.sh LICENSE /app/
 COPY routes /app/routes
 
@@ -79,7 +81,7 @@ ENV LANG=C.UTF-8 \
     PYTORCH_LIBRARY_PATH=/opt/worker/native/torch/lib \
     PYTORCH_VERSION=2.7.1 \
     RUST_LIBRARY_PATH=/opt/worker/native/libtokenizers.so \
-    WORKER_NATIVE_LIBRARY=/opt/worker/native/libllmworker.so
+    WORKER_NATIVE_LIBRARY=/opt/worker/native
 WORKDIR /home/worker
 
 FROM base AS cpu
@@ -155,7 +157,9 @@ COPY --from=build /connectors /opt/worker/connectors
 COPY --from=app /app /opt/worker
 COPY --from=trained /opt/worker/worker.aot /opt/worker/
 # The flavor also says that a GPU is meant to be there: without one the worker refuses to serve, unless DEVICE=cpu.
+# The cache takes nine tenths of the memory: segments that grow leave no holes in the rest.
 ENV PYTORCH_FLAVOR=cu128 \
+    PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 10001:10001

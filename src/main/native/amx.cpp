@@ -1,8 +1,6 @@
 #include "amx.h"
 
-#include <cpuid.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,7 +9,14 @@
 #include <cstdint>
 #include <initializer_list>
 
+#if defined(__linux__) && defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#endif
+
 namespace llmworker {
+
+#if defined(__linux__) && defined(__x86_64__)
 
 namespace {
 
@@ -64,6 +69,17 @@ void multiply_tiles() {
 
 }  // namespace
 
+bool amx_is_usable() {
+  static const bool usable = cpu_shows_amx() && system_saves_tiles() && system_permits_tiles() && survives(multiply_tiles);
+  return usable;
+}
+
+#else
+
+bool amx_is_usable() { return false; }
+
+#endif
+
 bool survives(void (*instructions)()) {
   const pid_t child = fork();
   if (child < 0) return false;
@@ -80,11 +96,6 @@ bool survives(void (*instructions)()) {
     if (errno != EINTR) return false;
   }
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-bool amx_is_usable() {
-  static const bool usable = cpu_shows_amx() && system_saves_tiles() && system_permits_tiles() && survives(multiply_tiles);
-  return usable;
 }
 
 }  // namespace llmworker

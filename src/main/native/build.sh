@@ -1,36 +1,79 @@
 #!/usr/bin/env bash
-# Builds the decoder's operators for CPUs: build.sh FOLDER puts libllmworker.so there. Without a C++ compiler, or on a system
-# other than Linux on x86-64, it prints a message and builds nothing. CI sets WERROR=1, so that warnings are errors there.
+# Builds the decoder's operators for CPUs: build.sh FOLDER [TARGET]... puts libllmworker-TARGET.so there.
+#
+#   linux-x86_64                CPUs with AVX2, as every server and laptop since 2015 has
+#   linux-x86_64-avx512         those with AVX-512 and its VNNI
+#   linux-aarch64, macos-aarch64
+#   linux-x86_64-portable       any other CPU of that system, and likewise SYSTEM-CPU-portable for each one with a C++ compiler
+#   this                        the one for this machine, which is the default
+#   cpu                         all for this machine's kind of CPU: on x86-64 also those for AVX-512 and for CPUs without AVX2
+#   all                         those that a jar for all Linux systems needs: for x86-64, also without AVX2, and for ARM
+#
+# Without a C++ compiler `this` prints a message and builds nothing. A target for another CPU needs its compiler, such as
+# aarch64-linux-gnu-g++. CI sets WERROR=1, so that warnings are errors there.
 set -euo pipefail
 folder=${1:?folder for the library}
+shift
 sources=$(dirname "${BASH_SOURCE[0]}")
-library=$folder/libllmworker.so
 
-if [[ $(uname -s) != Linux || $(uname -m) != x86_64 ]]; then
-  echo "native: not built: $(uname -s) on $(uname -m) is not supported, only Linux on x86_64"
-  exit 0
-fi
-compiler=${CXX:-}
-for candidate in g++ c++ clang++; do
-  [[ -n $compiler ]] || compiler=$(command -v "$candidate" || true)
-done
-if [[ -z $compiler ]]; then
-  echo "native: not built: no C++ compiler found. Install your system's package 'g++' for faster decoding on CPUs."
-  exit 0
-fi
-mkdir -p "$folder"
+# This machine, in the names of targets.
+case $(uname -s) in
+  Darwin) system=macos ;;
+  *) system=$(uname -s | tr '[:upper:]' '[:lower:]') ;;
+esac
+cpu=$(uname -m)
+[[ $cpu != arm64 ]] || cpu=aarch64
+
+# Prints the target for this machine.
+this_target() {
+  case $system-$cpu in
+    linux-aarch64 | macos-aarch64) echo "$system-$cpu" ;;
+    linux-x86_64)
+      if grep -qw avx512_vnni /proc/cpuinfo; then
+        echo linux-x86_64-avx512
+      elif grep -qw avx2 /proc/cpuinfo; then
+        echo linux-x86_64
+      else
+        echo linux-x86_64-portable
+      fi
+      ;;
+    *) echo "$system-$cpu-portable" ;;
+  esac
+}
+
+# Prints the compiler for a target, or nothing.
+find_compiler() {
+  local target=${1%-portable} candidate
+  target=${target%-avx512}
+  if [[ $target != "$system-$cpu" ]]; then
+    command -v "${target#*-}-linux-gnu-g++" || true
+    return
+  fi
+  for candidate in "${CXX:-g++}" c++ clang++; do
+    if [[ -n ${CXX:-} ]] || command -v "$candidate" >/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+}
+
 unfinished=
 
 # Ends what a process has started, and what that has started. A compiler that ends leaves its own programs running.
 end_children() {
-  local file child children
-  for file in /proc/"$1"/task/*/children; do
-    children=
-    { read -r children <"$file" || true; } 2>/dev/null
-    for child in $children; do
-      end_children "$child"
-      kill "$child" 2>/dev/null || true
+  local children='' child file
+  if [[ -d /proc/self/task ]]; then
+    for file in /proc/"$1"/task/*/children; do
+      child=
+      { read -r child <"$file" || true; } 2>/dev/null
+      children+=" $child"
     done
+  else
+    children=$(pgrep -P "$1" || true)
+  fi
+  for child in $children; do
+    end_children "$child"
+    kill "$child" 2>/dev/null || true
   done
 }
 
@@ -46,22 +89,69 @@ trap 'end 130' INT
 trap 'end 143' TERM
 trap 'end 129' HUP
 
-# What takes a while runs in the background: Bash acts on a signal only when the program in the foreground has ended.
+# Builds a target unless it is up to date. What takes a while runs in the background: Bash acts on a signal only when the program
+# in the foreground has ended.
+build() {
+  local target=$1 compiler=$2 library flags=()
+  library=$folder/libllmworker-$target.so
+  [[ $target != macos-* ]] || library=${library%.so}.dylib
+  if [[ -f $library && -z $(find "$sources" -newer "$library" -print) ]]; then
+    return
+  fi
+  flags=(-Wall -Wextra)
+  [[ -z ${WERROR:-} ]] || flags+=(-Werror)
+  case $target in
+    *-portable) flags+=(-DLLMWORKER_PORTABLE) ;;
+    *-x86_64) flags+=(-mavx2 -mfma -mf16c) ;;
+    # GCC 12 says of its own intrinsics that they use values that were not set.
+    *-avx512) flags+=(-mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -Wno-maybe-uninitialized) ;;
+  esac
+  [[ $target == macos-* ]] || flags+=(-ldl)
+  # Without flock, two builds may run at once.
+  unfinished=$library.new.$$
+  # CXX may have arguments after the program.
+  # shellcheck disable=SC2086
+  $compiler -std=c++20 -O3 -ffp-contract=off -fno-math-errno -fPIC -shared -fvisibility=hidden -pthread \
+    -o "$unfinished" "$sources"/*.cpp "${flags[@]}" &
+  wait $! || return
+  mv "$unfinished" "$library"
+  unfinished=
+}
+
+targets=()
+# Maven passes several in one argument.
+# shellcheck disable=SC2048
+for target in ${*:-this}; do
+  case $target in
+    this) targets+=("$(this_target)") ;;
+    cpu)
+      targets+=("$system-$cpu")
+      [[ $cpu != x86_64 ]] || targets+=("$system-$cpu-avx512" "$system-$cpu-portable")
+      ;;
+    all) targets+=(linux-x86_64 linux-x86_64-avx512 linux-x86_64-portable linux-aarch64) ;;
+    *) targets+=("$target") ;;
+  esac
+done
+mkdir -p "$folder"
 # The launcher compiles beside Maven, which then waits here and finds the library.
 if command -v flock >/dev/null; then
   exec 8<"$folder"
   flock 8 &
   wait $!
 fi
-if [[ -f $library && -z $(find "$sources" -newer "$library" -print -quit) ]]; then
-  exit 0
-fi
-warnings=(-Wall -Wextra)
-[[ -z ${WERROR:-} ]] || warnings+=(-Werror)
-
-# Every x86-64 server and laptop since 2015 has these CPU features. The worker checks for them before it loads the library.
-unfinished=$library.new
-"$compiler" -std=c++20 -O3 -mavx2 -mfma -mf16c -ffp-contract=off -fno-math-errno -fPIC -shared -fvisibility=hidden \
-  "${warnings[@]}" -pthread -o "$unfinished" "$sources"/*.cpp -ldl &
-wait $!
-mv "$unfinished" "$library"
+# Its name until November 2026.
+rm -f "$folder/libllmworker.so"
+for target in "${targets[@]}"; do
+  compiler=$(find_compiler "$target")
+  if [[ -n $compiler ]]; then
+    build "$target" "$compiler" || {
+      [[ ${1:-this} == this && $target == *-portable ]] || exit 1
+      echo "native: not built: $compiler cannot compile it for $target. The worker decodes without, more slowly."
+    }
+  elif [[ ${1:-this} == this ]]; then
+    echo "native: not built: no C++ compiler found. Install your system's package 'g++' for faster decoding on CPUs."
+  else
+    echo "native: $target needs a C++ compiler for it, such as Debian's package 'g++-${target#*-}-linux-gnu'" >&2
+    exit 1
+  fi
+done

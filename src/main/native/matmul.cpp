@@ -1,22 +1,21 @@
 #include "matmul.h"
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
-#include "simd.h"
+#include "wide.h"
 
 namespace llmworker {
 
 namespace {
 
-// Rows of activations that are multiplied with a panel at once: their sums and two vectors of weights fill the registers.
-constexpr int TILE = 4;
-// Up to this many rows, weights are unpacked as they are multiplied. For more rows they are unpacked first, for all rows.
-constexpr int FEW = 2;
-// Blocks of a panel that are unpacked at a time. They take 1 KB each and stay in the L1 cache.
-constexpr int UNPACKED = 12;
+// Blocks of a panel that are unpacked at a time. They take 12 KB and stay in the L1 cache.
+constexpr int UNPACKED = 96 / LANES;
+// Blocks of a panel that all rows are multiplied with before the next ones, for products of bytes. They are not unpacked.
+constexpr int BYTE_BLOCKS = 32;
 constexpr int PAIRS = BLOCK / 2;
 
 // Calls f with the numbers 0 to N - 1 as constants, so that the arrays it indexes stay in registers.
@@ -26,182 +25,208 @@ template <int N, typename F>
   (std::make_integer_sequence<int, N>());
 }
 
-F32x8 halves8(const uint8_t* p) { return load8(reinterpret_cast<const Half*>(p)); }
+WideFloats halves(const uint8_t* p) { return load_wide(reinterpret_cast<const Half*>(p)); }
 
 constexpr int pairs_a_word(Format format) { return format == Format::Q4 ? 4 : 2; }
 
-// Pair number `step` of the columns in the words of 8 rows, as 16-bit numbers.
+// Pair number `step` of the columns in the words of LANES rows, as 16-bit numbers.
 template <Format FORMAT>
-inline I16x16 unpack(I16x16 word, int step) {
+inline WideWords unpack(WideWords word, int step) {
   if constexpr (FORMAT == Format::Q4) {
-    return shift_right(word, 4 * step) & splat_word(15);
+    return lowest_bits(shift_right(word, 4 * step), 4);
   } else if (FORMAT == Format::Q8_OFFSET) {
-    return step == 0 ? word & splat_word(255) : shift_right(word, 8);
+    return step == 0 ? lowest_bits(word, 8) : shift_right(word, 8);
   } else {
     return shift_right_signed(step == 0 ? shift_left(word, 8) : word, 8);
   }
 }
 
-// A block's scales and offsets: [0] for the panel's first 8 rows, [1] for the other 8.
+// A block's scales and offsets: [0] for the panel's first LANES rows, [1] for the others.
+template <typename Vector>
 struct Heads {
-  F32x8 scale[2];
-  F32x8 offset[2];
+  Vector scale[2];
+  Vector offset[2];
 };
 
 // Sums over a block of T rows of activations times a panel. A recursive structure, because GCC would keep arrays in memory.
 template <int T>
 struct Sums {
-  I32x8 low{}, high{};
+  WideIntegers low{}, high{};
   Sums<T - 1> others;
 
   // Adds two columns of the panel, `first_rows` and `other_rows`, times those at `columns` of the first row of activations;
   // the next ones are `stride` apart.
-  [[gnu::always_inline]] void add(I16x16 first_rows, I16x16 other_rows, const int16_t* columns, size_t stride) {
-    const I16x16 both = splat_pair(columns);
-    low = low + pair_products(first_rows, both);
-    high = high + pair_products(other_rows, both);
+  [[gnu::always_inline]] void add(WideWords first_rows, WideWords other_rows, const int16_t* columns, size_t stride) {
+    const WideWords both = splat_pair_wide(columns);
+    low = add_pair_products(low, first_rows, both);
+    high = add_pair_products(high, other_rows, both);
     // Otherwise the compiler would compute products of other rows early and run out of registers.
     compute_now(low, high);
     others.add(first_rows, other_rows, columns + stride, stride);
   }
 
-  // Adds the sums, times the panel's scales and the activations' at `scales`, to the results [T, 16]. If the format has
+  [[gnu::always_inline]] void add(const Sums& more) {
+    low = low + more.low;
+    high = high + more.high;
+    others.add(more.others);
+  }
+
+  // Adds the sums, times the panel's scales and the activations' at `scales`, to the results [T, PANEL]. If the format has
   // offsets, it also adds these times the activations' sums at `totals`.
   template <bool OFFSET>
-  [[gnu::always_inline]] void settle(const Heads& heads, const float* scales, const float* totals, size_t stride,
+  [[gnu::always_inline]] void settle(const Heads<WideFloats>& heads, const float* scales, const float* totals, size_t stride,
                                      float* results) const {
-    const F32x8 scale = splat(*scales);
-    F32x8 a = multiply_add(to_floats(low), heads.scale[0] * scale, load8(results));
-    F32x8 b = multiply_add(to_floats(high), heads.scale[1] * scale, load8(results + 8));
+    const WideFloats scale = splat_wide(*scales);
+    WideFloats a = multiply_add(to_floats(low), heads.scale[0] * scale, load_wide(results));
+    WideFloats b = multiply_add(to_floats(high), heads.scale[1] * scale, load_wide(results + LANES));
     if constexpr (OFFSET) {
-      const F32x8 total = splat(*totals);
+      const WideFloats total = splat_wide(*totals);
       a = multiply_add(heads.offset[0], total, a);
       b = multiply_add(heads.offset[1], total, b);
     }
-    store8(results, a);
-    store8(results + 8, b);
+    store_wide(results, a);
+    store_wide(results + LANES, b);
     others.template settle<OFFSET>(heads, scales + stride, totals + stride, stride, results + PANEL);
   }
 };
 
 template <>
 struct Sums<0> {
-  void add(I16x16, I16x16, const int16_t*, size_t) {}
+  void add(WideWords, WideWords, const int16_t*, size_t) {}
+  void add(const Sums&) {}
   template <bool OFFSET>
-  void settle(const Heads&, const float*, const float*, size_t, float*) const {}
+  void settle(const Heads<WideFloats>&, const float*, const float*, size_t, float*) const {}
 };
 
+// N sums that do not wait for each other. They are of integers, so their total is the same for any N.
+template <int T, int N>
+struct Chains {
+  Sums<T> first;
+  Chains<T, N - 1> others;
+
+  [[gnu::always_inline]] void add(int chain, WideWords first_rows, WideWords other_rows, const int16_t* columns, size_t stride) {
+    if constexpr (N > 1) {
+      if (chain > 0) return others.add(chain - 1, first_rows, other_rows, columns, stride);
+    }
+    first.add(first_rows, other_rows, columns, stride);
+  }
+
+  [[gnu::always_inline]] const Sums<T>& total() {
+    if constexpr (N > 1) first.add(others.total());
+    return first;
+  }
+};
+
+template <int T>
+struct Chains<T, 0> {};
+
 // Multiplies T rows of activations, from row `first` on, with `count` blocks of a panel, from block `from` on, and adds the
-// products to `results` [T, 16]. unpacked: the output of `unpack_blocks` if READY; otherwise the blocks are unpacked here.
+// products to `results` [T, PANEL]. unpacked: the output of `unpack_blocks` if READY; otherwise the blocks are unpacked here.
 template <Format FORMAT, int T, bool READY>
 void panel_product(const uint8_t* panel, const int16_t* unpacked, const Activations& x, int first, int from, int count,
                    float* results) {
   constexpr int PARTS = scales_a_block(FORMAT), EACH = pairs_a_word(FORMAT), WORDS = PAIRS / EACH / PARTS;
-  const size_t stride = x.columns(), blocks = stride / BLOCK;
+  constexpr int CHAINS = std::min(chains(T), EACH);
+  const size_t stride = x.stride(), blocks = x.columns() / BLOCK;
   const int16_t* columns = x.quants(first) + from * BLOCK;
   const float *scales = x.scales(first) + from, *totals = x.sums(first) + from;
   for (int b = 0; b < count; b++, scales++, totals++) {
     const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT);
     const uint8_t* words = panel;
     for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
-      Sums<T> products;
-      for (int word = 0; word < WORDS; word++, words += 64) {
-        const I16x16 first_rows = load_words(words), other_rows = load_words(words + 32);
+      Chains<T, CHAINS> products;
+      for (int word = 0; word < WORDS; word++, words += 4 * PANEL) {
+        const WideWords first_rows = load_wide(words), other_rows = load_wide(words + 4 * LANES);
 #pragma GCC unroll 4
         for (int step = 0; step < EACH; step++, columns += 2) {
+          const int chain = step % CHAINS;
           if constexpr (READY) {
-            products.add(load16(unpacked), load16(unpacked + 16), columns, stride);
-            unpacked += 32;
+            const WideWords a = load_wide(unpacked), b = load_wide(unpacked + PANEL);
+            products.add(chain, a, b, columns, stride);
+            unpacked += 2 * PANEL;
           } else {
-            products.add(unpack<FORMAT>(first_rows, step), unpack<FORMAT>(other_rows, step), columns, stride);
+            products.add(chain, unpack<FORMAT>(first_rows, step), unpack<FORMAT>(other_rows, step), columns, stride);
           }
         }
       }
-      Heads all{{halves8(heads), halves8(heads + 16)}, {}};
+      Heads<WideFloats> all{{halves(heads), halves(heads + PANEL)}, {}};
       if constexpr (has_offset(FORMAT)) {
-        all.offset[0] = halves8(heads + 2 * PANEL);
-        all.offset[1] = halves8(heads + 2 * PANEL + 16);
+        all.offset[0] = halves(heads + 2 * PANEL);
+        all.offset[1] = halves(heads + 3 * PANEL);
       }
-      products.template settle<has_offset(FORMAT)>(all, scales, totals, blocks, results);
+      products.total().template settle<has_offset(FORMAT)>(all, scales, totals, blocks, results);
     }
     panel += block_bytes(FORMAT);
   }
 }
 
-// Unpacks blocks of a panel to 16-bit numbers, [16 pairs of columns, 16 rows, 2].
+// Unpacks blocks of a panel to 16-bit numbers, [16 pairs of columns, PANEL rows, 2].
 template <Format FORMAT>
 void unpack_blocks(const uint8_t* panel, int count, int16_t* out) {
   constexpr int EACH = pairs_a_word(FORMAT);
   for (int b = 0; b < count; b++, panel += block_bytes(FORMAT)) {
     for (int word = 0; word < PAIRS / EACH; word++) {
-      const I16x16 first_rows = load_words(panel + 64 * word), other_rows = load_words(panel + 64 * word + 32);
+      const uint8_t* const words = panel + 4 * PANEL * word;
+      const WideWords first_rows = load_wide(words), other_rows = load_wide(words + 4 * LANES);
 #pragma GCC unroll 4
-      for (int step = 0; step < EACH; step++, out += 32) {
-        store16_aligned(out, unpack<FORMAT>(first_rows, step));
-        store16_aligned(out + 16, unpack<FORMAT>(other_rows, step));
+      for (int step = 0; step < EACH; step++, out += 2 * PANEL) {
+        store_wide_aligned(out, unpack<FORMAT>(first_rows, step));
+        store_wide_aligned(out + PANEL, unpack<FORMAT>(other_rows, step));
       }
     }
   }
 }
 
-// Multiplies T rows of activations with a panel of plain numbers.
+// Multiplies T rows of activations with a panel of plain numbers. Stores the results [T, PANEL].
 template <typename Number, int T>
-inline void plain_product(const uint8_t* panel, const Activations& x, int first, F32x8* sums) {
+inline void plain_product(const uint8_t* panel, const Activations& x, int first, float* results) {
   const Number* w = reinterpret_cast<const Number*>(panel);
   const float* values[T];
-  F32x8 low[T], high[T];
+  WideFloats low[T], high[T];
   for (int t = 0; t < T; t++) {
     values[t] = x.plain(first + t);
-    low[t] = high[t] = F32x8{};
+    low[t] = high[t] = WideFloats{};
   }
   const int columns = x.columns();
   for (int column = 0; column < columns; column++, w += PANEL) {
-    const F32x8 a = load8(w), c = load8(w + 8);
-#pragma GCC unroll 8
+    const WideFloats a = load_wide(w), c = load_wide(w + LANES);
+#pragma GCC unroll 16
     for (int t = 0; t < T; t++) {
-      const F32x8 value = splat(values[t][column]);
+      const WideFloats value = splat_wide(values[t][column]);
       low[t] = multiply_add(a, value, low[t]);
       high[t] = multiply_add(c, value, high[t]);
     }
   }
   for (int t = 0; t < T; t++) {
-    sums[2 * t] = low[t];
-    sums[2 * t + 1] = high[t];
+    store_wide(results + PANEL * t, low[t]);
+    store_wide(results + PANEL * t + LANES, high[t]);
   }
 }
 
-void store(float* out, F32x8 sum, int rows, bool add) {
-  if (rows >= 8) {
-    store8(out, add ? load8(out) + sum : sum);
-    return;
-  }
-  float values[8];
-  store8(values, sum);
-  for (int i = 0; i < rows; i++) out[i] = add ? out[i] + values[i] : values[i];
+void store(float* out, const float* sums, int rows, bool add) {
+  int i = 0;
+  for (; i + 8 <= rows; i += 8) store8(out + i, add ? load8(out + i) + load8(sums + i) : load8(sums + i));
+  for (; i < rows; i++) out[i] = add ? out[i] + sums[i] : sums[i];
 }
 
-// Stores the results [n, 16] of a panel and of n rows of the product from `first` on.
+// Stores the results [n, PANEL] of a panel and of n rows of the product from `first` on.
 void store(const Product& p, int panel, int first, int n, const float* results) {
-  const int rows = p.w->rows() - panel * PANEL;
+  const int rows = std::min(PANEL, p.w->rows() - panel * PANEL);
   for (int i = 0; i < n; i++, results += PANEL) {
-    float* out = p.out + static_cast<size_t>(first + i) * p.stride + panel * PANEL;
-    store(out, load8(results), rows, p.add);
-    if (rows > 8) store(out + 8, load8(results + 8), rows - 8, p.add);
+    store(p.out + static_cast<size_t>(first + i) * p.stride + panel * PANEL, results, rows, p.add);
   }
 }
 
 template <Format FORMAT, int T>
 void plain_tile(const Product& p, int panel, int first) {
-  F32x8 sums[2 * T];
+  alignas(64) float results[T * PANEL];
   if constexpr (FORMAT == Format::F32) {
-    plain_product<float, T>(p.w->panel(panel), *p.x, p.first + first, sums);
+    plain_product<float, T>(p.w->panel(panel), *p.x, p.first + first, results);
   } else if (FORMAT == Format::F16) {
-    plain_product<Half, T>(p.w->panel(panel), *p.x, p.first + first, sums);
+    plain_product<Half, T>(p.w->panel(panel), *p.x, p.first + first, results);
   } else {
-    plain_product<Bfloat, T>(p.w->panel(panel), *p.x, p.first + first, sums);
+    plain_product<Bfloat, T>(p.w->panel(panel), *p.x, p.first + first, results);
   }
-  alignas(32) float results[T * PANEL];
-  for (int i = 0; i < 2 * T; i++) store8(results + 8 * i, sums[i]);
   store(p, panel, first, T, results);
 }
 
@@ -217,6 +242,133 @@ template <typename Tile>
   });
 }
 
+// ---- Products of bytes. Only instruction sets with panels of 16 rows have them.
+
+static_assert(!BYTE_PRODUCTS || PANEL == 16);
+
+F32x8 halves8(const uint8_t* p) { return load8(reinterpret_cast<const Half*>(p)); }
+
+// The order of the columns in `Activations::halves`: of eight the high halves, and then the low ones.
+constexpr std::array<uint8_t, 16> halves_order(bool nibbles) {
+  std::array<uint8_t, 16> order{};
+  for (int i = 0; i < 8; i++) {
+    const int column = nibbles ? NIBBLE_COLUMNS[i % 4 * 2 + i / 4] : BYTE_COLUMNS[i % 4] + i / 4 * 4;
+    order[i] = static_cast<uint8_t>(column);
+    order[8 + i] = static_cast<uint8_t>(8 + column);
+  }
+  return order;
+}
+
+constexpr std::array<uint8_t, 16> HALVES_ORDER[2] = {halves_order(false), halves_order(true)};
+
+// Eight columns of eight rows as signed bytes: of each row four columns, and the next four.
+struct Octet {
+  I16x16 first, others;
+};
+
+// From the words at `words`, and the next ones if a word has four columns. Unsigned bytes become smaller by 128.
+template <Format FORMAT>
+inline Octet octet(const uint8_t* words) {
+  const I16x16 first = load_words(words);
+  if constexpr (FORMAT == Format::Q4) {
+    const I16x16 low = splat_word(0x0F0F);
+    return {first & low, shift_right(first, 4) & low};
+  } else {
+    const I16x16 others = load_words(words + 64);
+    if constexpr (FORMAT != Format::Q8_OFFSET) return {first, others};
+    const I16x16 signs = splat_word(static_cast<int16_t>(0x8080));
+    return {first ^ signs, others ^ signs};
+  }
+}
+
+// Sums over a block of T rows of activations times GROUPS times eight rows of a panel. It is recursive as `Sums` is.
+template <Products HOW, int T, int GROUPS>
+struct ByteTile {
+  ByteSums<HOW> low, high;
+  ByteTile<HOW, T - 1, GROUPS> others;
+
+  [[gnu::always_inline]] void add(const Octet (&weights)[2], const uint8_t* columns, size_t stride) {
+    low.add(weights[0].first, weights[0].others, columns);
+    if constexpr (GROUPS == 2) high.add(weights[1].first, weights[1].others, columns);
+    others.add(weights, columns + stride, stride);
+  }
+
+  // As Sums::settle. added: [T], integers that all sums lack.
+  template <bool OFFSET, bool ADDED>
+  [[gnu::always_inline]] void settle(const Heads<F32x8>& heads, const float* scales, const float* totals, const int32_t* added,
+                                     size_t stride, float* results) const {
+    settle_eight<OFFSET, ADDED>(low, heads.scale[0], heads.offset[0], *scales, *totals, *added, results);
+    if constexpr (GROUPS == 2) {
+      settle_eight<OFFSET, ADDED>(high, heads.scale[1], heads.offset[1], *scales, *totals, *added, results + 8);
+    }
+    others.template settle<OFFSET, ADDED>(heads, scales + stride, totals + stride, added + stride, stride, results + PANEL);
+  }
+
+ private:
+  template <bool OFFSET, bool ADDED>
+  [[gnu::always_inline]] static void settle_eight(const ByteSums<HOW>& sums, F32x8 scale, F32x8 offset, float its_scale,
+                                                  float total, int32_t added, float* results) {
+    I32x8 all = sums.total();
+    if constexpr (ADDED) all = all + splat_integer(128 * added);
+    F32x8 result = multiply_add(to_floats(all), scale * splat(its_scale), load8(results));
+    if constexpr (OFFSET) result = multiply_add(offset, splat(total), result);
+    store8(results, result);
+  }
+};
+
+template <Products HOW, int GROUPS>
+struct ByteTile<HOW, 0, GROUPS> {
+  void add(const Octet (&)[2], const uint8_t*, size_t) {}
+  template <bool OFFSET, bool ADDED>
+  void settle(const Heads<F32x8>&, const float*, const float*, const int32_t*, size_t, float*) const {}
+};
+
+// As panel_product, for GROUPS times eight rows of the panel, from number `group` on.
+template <Products HOW, Format FORMAT, int T, int GROUPS>
+void byte_product(const uint8_t* panel, int group, const Activations& x, int first, int from, int count, float* results) {
+  constexpr int PARTS = scales_a_block(FORMAT), OCTETS = BLOCK / 8 / PARTS, OCTET_BYTES = FORMAT == Format::Q4 ? 64 : 128;
+  const size_t stride = x.columns(), blocks = stride / BLOCK;
+  const uint8_t* columns = x.halves(FORMAT == Format::Q4, first) + from * 2 * BLOCK;
+  const float *scales = x.scales(first) + from, *totals = x.sums(first) + from;
+  const int32_t* added = x.totals(first) + from;
+  results += 8 * group;
+  for (int b = 0; b < count; b++, scales++, totals++, added++, panel += block_bytes(FORMAT)) {
+    const uint8_t* words = panel + 32 * group;
+    const uint8_t* heads = panel + PANEL * quant_bytes(FORMAT) + 16 * group;
+    for (int part = 0; part < PARTS; part++, heads += 2 * PANEL) {
+      ByteTile<HOW, T, GROUPS> tile;
+#pragma GCC unroll 4
+      for (int i = 0; i < OCTETS; i++, words += OCTET_BYTES, columns += 16) {
+        Octet weights[2] = {octet<FORMAT>(words), {}};
+        if constexpr (GROUPS == 2) weights[1] = octet<FORMAT>(words + 32);
+        tile.add(weights, columns, 2 * stride);
+      }
+      Heads<F32x8> all{{halves8(heads), halves8(heads + 16 * (GROUPS - 1))}, {}};
+      if constexpr (has_offset(FORMAT)) {
+        all.offset[0] = halves8(heads + 2 * PANEL);
+        all.offset[1] = halves8(heads + 2 * PANEL + 16 * (GROUPS - 1));
+      }
+      tile.template settle<has_offset(FORMAT), FORMAT == Format::Q8_OFFSET>(all, scales, totals, added, blocks, results);
+    }
+  }
+}
+
+// Adds the products of all rows with a panel to `results` [rows, 16].
+template <Products HOW, Format FORMAT>
+void byte_panel(const Product& p, const uint8_t* panel, float* results) {
+  const int blocks = p.x->columns() / BLOCK;
+  for (int from = 0; from < blocks; from += BYTE_BLOCKS, panel += BYTE_BLOCKS * block_bytes(FORMAT)) {
+    const int count = std::min(BYTE_BLOCKS, blocks - from);
+    tiles(p.rows, [&](auto t, int first) {
+      // The sums of two rows of activations and a panel fill the registers, and so do those of four rows and half a panel.
+      constexpr int GROUPS = t <= 2 ? 2 : 1;
+      for (int group = 0; group < 2; group += GROUPS) {
+        byte_product<HOW, FORMAT, t, GROUPS>(panel, group, *p.x, p.first + first, from, count, results + first * PANEL);
+      }
+    });
+  }
+}
+
 template <Format FORMAT>
 void panel(const Product& p, int panel) {
   const int n = p.rows;
@@ -224,11 +376,18 @@ void panel(const Product& p, int panel) {
     tiles(n, [&](auto t, int first) { plain_tile<FORMAT, t>(p, panel, first); });
   } else {
     static thread_local std::vector<float> sums;
-    alignas(32) int16_t unpacked[UNPACKED * PANEL * BLOCK];
+    alignas(64) int16_t unpacked[UNPACKED * PANEL * BLOCK];
     sums.assign(static_cast<size_t>(n) * PANEL, 0.0f);
     float* results = sums.data();
     const int blocks = p.x->columns() / BLOCK;
     const uint8_t* data = p.w->panel(panel);
+    if constexpr (BYTE_PRODUCTS) {
+      switch (p.x->products()) {
+        case Products::DOTS: byte_panel<Products::DOTS, FORMAT>(p, data, results); return store(p, panel, 0, n, results);
+        case Products::BLOCKS: byte_panel<Products::BLOCKS, FORMAT>(p, data, results); return store(p, panel, 0, n, results);
+        case Products::WORDS: break;
+      }
+    }
     if (n <= FEW) {
       tiles(n, [&](auto t, int first) {
         if constexpr (t <= FEW) panel_product<FORMAT, t, false>(data, nullptr, *p.x, p.first + first, 0, blocks, results);
@@ -271,11 +430,23 @@ void check(const Product& p) {
 
 }  // namespace
 
+Products fastest_products() {
+  static const Products fastest = can_multiply(Products::BLOCKS) ? Products::BLOCKS
+                                  : can_multiply(Products::DOTS) ? Products::DOTS
+                                                                 : Products::WORDS;
+  return fastest;
+}
+
 void Activations::resize(int n, int columns) {
   rows_ = n;
   columns_ = columns;
-  const size_t blocks = static_cast<size_t>(n) * (columns / BLOCK);
-  if (quants_.size() < static_cast<size_t>(n) * columns) quants_.resize(static_cast<size_t>(n) * columns);
+  const size_t blocks = static_cast<size_t>(n) * (columns / BLOCK), all = static_cast<size_t>(n) * columns;
+  if (products_ == Products::WORDS) {
+    if (quants_.size() < n * stride()) quants_.resize(n * stride());
+  } else if (totals_.size() < blocks) {
+    totals_.resize(blocks);
+    for (auto& halves : halves_) halves.resize(2 * all);
+  }
   if (scales_.size() < blocks) {
     scales_.resize(blocks);
     sums_.resize(blocks);
@@ -285,9 +456,11 @@ void Activations::resize(int n, int columns) {
 
 void Activations::put(int row, const float* values) {
   plain_[row] = values;
-  int16_t* out = quants_.data() + static_cast<size_t>(row) * columns_;
+  const bool words = !BYTE_PRODUCTS || products_ == Products::WORDS;
+  int16_t block[BLOCK];
+  int16_t* out = words ? quants_.data() + row * stride() : block;
   const size_t first = static_cast<size_t>(row) * (columns_ / BLOCK);
-  for (int b = 0; b < columns_ / BLOCK; b++, values += BLOCK, out += BLOCK) {
+  for (int b = 0; b < columns_ / BLOCK; b++, values += BLOCK, out += words ? BLOCK : 0) {
     F32x8 v[4], largest{};
     for (int i = 0; i < 4; i++) {
       v[i] = load8(values + 8 * i);
@@ -295,22 +468,49 @@ void Activations::put(int row, const float* values) {
     }
     const float most = max8(largest);
     // A tiny value counts as zero, because its inverse would be infinite.
-    const float scale = most > 1e-30f ? most / 32767.0f : 0.0f;
-    const F32x8 factor = splat(most > 1e-30f ? 32767.0f / most : 0.0f);
+    const float scale = most > 1e-30f ? most / LARGEST_ACTIVATION : 0.0f;
+    const F32x8 factor = splat(most > 1e-30f ? LARGEST_ACTIVATION / most : 0.0f);
     I32x8 q[4], sum{};
     for (int i = 0; i < 4; i++) {
       q[i] = to_integers(v[i] * factor);
       sum = sum + q[i];
     }
     for (int i = 0; i < 4; i += 2) store16(out + 8 * i, narrow(q[i], q[i + 1]));
+    // Whole, and small enough for a float.
+    const float total = sum8(to_floats(sum));
     scales_[first + b] = scale;
-    sums_[first + b] = scale * sum8(to_floats(sum));
+    sums_[first + b] = scale * total;
+    if (!words) {
+      totals_[first + b] = static_cast<int32_t>(total);
+      put_halves(row, b, block);
+    }
+  }
+}
+
+// Splits a block for the products of bytes.
+void Activations::put_halves(int row, int block, const int16_t* quants) {
+  if constexpr (BYTE_PRODUCTS) {
+    const size_t at = static_cast<size_t>(row) * 2 * columns_ + static_cast<size_t>(block) * 2 * BLOCK;
+    for (int i = 0; i < BLOCK; i += 8) {
+      const U8x16 halves = split(quants + i);
+      for (const bool nibbles : {false, true}) {
+        store16(halves_[nibbles].data() + at + 2 * i, pick(halves, load16(HALVES_ORDER[nibbles].data())));
+      }
+    }
   }
 }
 
 void Activations::copy(int row, const Activations& from, int from_row) {
   const int blocks = columns_ / BLOCK;
-  std::copy_n(from.quants(from_row), columns_, quants_.data() + static_cast<size_t>(row) * columns_);
+  if (products_ == Products::WORDS) {
+    std::copy_n(from.quants(from_row), columns_, quants_.data() + row * stride());
+  } else {
+    std::copy_n(from.totals(from_row), blocks, totals_.data() + static_cast<size_t>(row) * blocks);
+    for (const bool nibbles : {false, true}) {
+      const size_t bytes = 2 * static_cast<size_t>(columns_);
+      std::copy_n(from.halves(nibbles, from_row), bytes, halves_[nibbles].data() + bytes * row);
+    }
+  }
   std::copy_n(from.scales(from_row), blocks, scales_.data() + static_cast<size_t>(row) * blocks);
   std::copy_n(from.sums(from_row), blocks, sums_.data() + static_cast<size_t>(row) * blocks);
   plain_[row] = from.plain(from_row);

@@ -24,12 +24,6 @@ Number at(const uint8_t* p) {
 
 bool is_finite(uint16_t half) { return (half & 0x7C00) != 0x7C00; }
 
-// The columns of an 8-column word of 4-bit quants, from its lowest bits on. A mask of the lowest 4 bits of each half of the
-// word extracts columns 0 and 1; after a shift by 4 it extracts columns 2 and 3, and so on.
-constexpr int NIBBLE_COLUMNS[8] = {0, 2, 4, 6, 1, 3, 5, 7};
-// The same for the 4-column word of bytes.
-constexpr int BYTE_COLUMNS[4] = {0, 2, 1, 3};
-
 // A block of one row as it is stored: its words, then its scales, then its offset.
 struct Lane {
   U8x16 words[2];
@@ -49,7 +43,7 @@ U8x16 byte_words(U8x16 quants) {
   return pick(quants, load16(ORDER));
 }
 
-// Words `which` of four rows: out[word][row], 16 rows apart.
+// Words `which` of four rows: out[word][row], a panel's rows apart.
 void store_words(const Lane* rows, int which, uint8_t* out) {
   U8x16 words[4] = {rows[0].words[which], rows[1].words[which], rows[2].words[which], rows[3].words[which]};
   transpose_words(words);
@@ -83,7 +77,9 @@ uint8_t* Memory::take(size_t bytes) {
     const size_t size = std::max(MAPPING, multiple(bytes, LARGE_PAGE)), mapped = size + LARGE_PAGE;
     void* const start = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (start == MAP_FAILED) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
     madvise(start, mapped, MADV_HUGEPAGE);
+#endif
     mappings_.push_back({start, mapped});
     next_ = reinterpret_cast<uint8_t*>(multiple(reinterpret_cast<uintptr_t>(start), LARGE_PAGE));
     left_ = size;

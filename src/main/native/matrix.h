@@ -7,11 +7,12 @@
 #include <vector>
 
 #include "formats.h"
+#include "wide.h"
 
 namespace llmworker {
 
-// A panel is the rows that are multiplied side by side: two vectors of eight.
-constexpr int PANEL = 16;
+// A panel is the rows that are multiplied side by side: two vectors.
+constexpr int PANEL = 2 * LANES;
 // Columns that share a scale, in weights and in activations. Only in Q6_K 16 columns do.
 constexpr int BLOCK = 32;
 
@@ -22,6 +23,12 @@ constexpr bool is_quantised(Format format) {
   return format != Format::F32 && format != Format::F16 && format != Format::BF16;
 }
 constexpr size_t number_bytes(Format format) { return format == Format::F32 ? 4 : 2; }
+
+// The columns of an 8-column word of 4-bit quants, from its lowest bits on. A mask of the lowest 4 bits of each half of the
+// word extracts columns 0 and 1; after a shift by 4 it extracts columns 2 and 3, and so on.
+constexpr int NIBBLE_COLUMNS[8] = {0, 2, 4, 6, 1, 3, 5, 7};
+// The same for the 4-column word of bytes.
+constexpr int BYTE_COLUMNS[4] = {0, 2, 1, 3};
 
 // Bytes of a panel's block: quants, scales, offsets.
 constexpr size_t block_bytes(Format format) {
@@ -51,11 +58,11 @@ class Memory {
   size_t left_ = 0;
 };
 
-// A matrix [rows, columns] in panels of 16 rows. Zeros fill up the last panel.
+// A matrix [rows, columns] in panels of PANEL rows. Zeros fill up the last panel.
 //
 // A panel of quants is a sequence of blocks. In a block the rows take turns with words of 4 bytes, which hold the next 8 columns
 // (4 bits) or 4 columns (8 bits). Their order is the one in which shifts and masks extract pairs of columns: see `unpack` in
-// matmul.cpp. A panel of plain numbers is [columns, 16].
+// matmul.cpp. A panel of plain numbers is [columns, PANEL].
 class Matrix {
  public:
   // columns: a multiple of BLOCK if the format has blocks

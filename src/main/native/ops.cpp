@@ -45,7 +45,12 @@ struct Libtorch {
 Libtorch libtorch;
 
 Libtorch find_libtorch() {
+#ifdef __APPLE__
+  // Java loads libraries so that all others find their symbols.
+  void* const library = RTLD_DEFAULT;
+#else
   void* const library = dlopen("libtorch_cpu.so", RTLD_NOW | RTLD_NOLOAD);
+#endif
   if (library == nullptr) throw std::runtime_error("libtorch is not loaded");
   const auto find = [&](auto& function, const char* name) {
     void* const found = dlsym(library, name);

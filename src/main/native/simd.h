@@ -1,12 +1,15 @@
 // The vectors that the kernels compute with. No other file names an instruction set.
 //
-// An instruction set is one header, such as simd_avx2.h, which defines each type and each function that is declared here.
-// To add one: write its header and include it below.
+// An instruction set is one header, such as simd_avx2.h, which defines each type, constant and function that is declared here.
+// To add one: write its header and include it below. simd_portable.h needs a C++ compiler and nothing of the CPU.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 namespace llmworker {
+
+static_assert(std::endian::native == std::endian::little, "weights are stored with their lowest byte first");
 
 // Numbers of 16 bits in memory, told apart by their type.
 struct Half {
@@ -40,10 +43,11 @@ inline F32x8 operator+(F32x8 a, F32x8 b);
 inline F32x8 operator-(F32x8 a, F32x8 b);
 inline F32x8 operator*(F32x8 a, F32x8 b);
 inline F32x8 operator/(F32x8 a, F32x8 b);
-// a · b + c, rounded once.
+// a · b + c, rounded once. On a CPU without such an instruction simd_portable.h rounds twice.
 inline F32x8 multiply_add(F32x8 a, F32x8 b, F32x8 c);
-// c - a · b, rounded once.
+// c - a · b, likewise.
 inline F32x8 multiply_subtract(F32x8 a, F32x8 b, F32x8 c);
+// The next two return b if a or b is not a number.
 inline F32x8 minimum(F32x8 a, F32x8 b);
 inline F32x8 maximum(F32x8 a, F32x8 b);
 inline F32x8 absolute(F32x8 v);
@@ -60,6 +64,7 @@ inline float max8(F32x8 v);
 
 // ---- Integers of 32 bits.
 
+inline I32x8 splat_integer(int32_t value);
 inline I32x8 operator+(I32x8 a, I32x8 b);
 // To the nearest integer, ties to even.
 inline I32x8 to_integers(F32x8 v);
@@ -79,6 +84,7 @@ inline I16x16 splat_word(int16_t value);
 // The numbers at p[0] and p[1] by turns.
 inline I16x16 splat_pair(const int16_t* p);
 inline I16x16 operator&(I16x16 a, I16x16 b);
+inline I16x16 operator^(I16x16 a, I16x16 b);
 inline I16x16 shift_left(I16x16 v, int bits);
 inline I16x16 shift_right(I16x16 v, int bits);
 // Shifts copies of the sign in.
@@ -108,6 +114,35 @@ inline void transpose_words(U8x16 (&v)[4]);
 inline uint16_t to_half(float value);
 inline float from_half(uint16_t half);
 
+// ---- Products of weights and activations.
+
+// How a CPU multiplies quants. Within a library all ways have the same results, bit by bit.
+enum class Products {
+  WORDS,   // both as 16-bit numbers: pair_products
+  DOTS,    // bytes: sums of four products
+  BLOCKS,  // bytes: matrices of two rows times matrices of two rows
+};
+
+// Each header defines these:
+//   constexpr bool BYTE_PRODUCTS, whether it has more than WORDS
+//   constexpr float LARGEST_ACTIVATION, what a block's largest activation becomes
+
+// Whether this CPU can multiply in this way. Asks the system, so ask once.
+inline bool can_multiply(Products how);
+
+// For BYTE_PRODUCTS alone. Activations are split: a number is 256 · high + low, with high and low from -128 to 127. Returns the
+// high halves of eight numbers, and then their low halves.
+inline U8x16 split(const int16_t* numbers);
+
+// For BYTE_PRODUCTS alone: sums of eight rows of signed bytes times one row of activations.
+//
+//   void add(I16x16 first, I16x16 others, const uint8_t* columns)
+//       Adds eight columns: of each row four in `first` and four in `others`, times the activations that `split` returned, in the
+//       same order.
+//   I32x8 total() const
+template <Products HOW>
+struct ByteSums;
+
 // ---- For the compiler and the processor.
 
 // The compiler computes a and b here, and nothing of what follows before them.
@@ -117,10 +152,14 @@ inline void pause_in_loop();
 
 }  // namespace llmworker
 
-#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#if defined(LLMWORKER_PORTABLE)
+#include "simd_portable.h"
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #include "simd_avx2.h"
+#elif defined(__aarch64__)
+#include "simd_neon.h"
 #else
-#error "no header for this instruction set: see simd.h"
+#include "simd_portable.h"
 #endif
 
 namespace llmworker {

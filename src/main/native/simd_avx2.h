@@ -82,6 +82,7 @@ inline float max8(F32x8 v) {
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
+inline I32x8 splat_integer(int32_t value) { return {_mm256_set1_epi32(value)}; }
 inline I32x8 operator+(I32x8 a, I32x8 b) { return {_mm256_add_epi32(a.v, b.v)}; }
 inline I32x8 to_integers(F32x8 v) { return {_mm256_cvtps_epi32(v.v)}; }
 inline F32x8 to_floats(I32x8 v) { return {_mm256_cvtepi32_ps(v.v)}; }
@@ -103,6 +104,7 @@ inline I16x16 splat_pair(const int16_t* p) {
 }
 
 inline I16x16 operator&(I16x16 a, I16x16 b) { return {_mm256_and_si256(a.v, b.v)}; }
+inline I16x16 operator^(I16x16 a, I16x16 b) { return {_mm256_xor_si256(a.v, b.v)}; }
 inline I16x16 shift_left(I16x16 v, int bits) { return {_mm256_slli_epi16(v.v, bits)}; }
 inline I16x16 shift_right(I16x16 v, int bits) { return {_mm256_srli_epi16(v.v, bits)}; }
 inline I16x16 shift_right_signed(I16x16 v, int bits) { return {_mm256_srai_epi16(v.v, bits)}; }
@@ -137,6 +139,11 @@ inline uint16_t to_half(float value) {
 }
 
 inline float from_half(uint16_t half) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(half))); }
+
+constexpr bool BYTE_PRODUCTS = false;
+constexpr float LARGEST_ACTIVATION = 32767.0f;
+
+inline bool can_multiply(Products how) { return how == Products::WORDS; }
 
 inline void compute_now(I32x8& a, I32x8& b) { asm volatile("" : "+x"(a.v), "+x"(b.v)); }
 

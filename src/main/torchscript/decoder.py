@@ -495,3 +495,8 @@ class Decoder(Types, DecoderProgram):
     def swap_slots(self, a: int, b: int, length: int) -> None:
         self.leave_lone()
         self.cache.swap_slots(a, b, length)
+
+    @torch.jit.export
+    def clear_slot(self, slot: int, length: int) -> None:
+        self.leave_lone()
+        self.cache.clear_slot(slot, length)

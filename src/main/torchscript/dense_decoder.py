@@ -24,7 +24,7 @@ from torch import Tensor
 
 import program
 from delta_net import DeltaWeights, channels, delta_chunk, delta_step
-from experts import activated, routed, run_experts
+from experts import activated, activated_product, routed, run_experts
 from gguf_blocks import unpack
 from kv_cache import exchange
 from program import DecoderProgram, Layer
@@ -94,7 +94,7 @@ def kind_of(kinds: List[List[float]], kind: List[float]) -> int:
     return len(kinds) - 1
 
 
-def joined(parts: List[Tensor]) -> Tensor:
+def concatenated(parts: List[Tensor]) -> Tensor:
     """All rows, without a copy if there is one part."""
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
@@ -178,10 +178,13 @@ class DenseDecoder(Types, DecoderProgram):
 
     @torch.jit.export
     def allocate(self) -> None:
+        """The cache comes in `build`: what the weights leave of the device's memory is only known when they are there."""
         self.set_types()
         self.residual_dtype = torch.float32 if self.compute == "fp16" else self.compute_dtype
         self.pad_value = (self.hidden * self.epsilon) ** 0.5
         self.norm_epsilon = torch.full([1, 1], self.pad_value, device=self.device)
+
+    def allocate_cache(self) -> None:
         self.length = self.bucket(self.max_length + 1)
         counts: List[int] = []
         for d in self.described:
@@ -377,15 +380,23 @@ class DenseDecoder(Types, DecoderProgram):
         return torch.ones([1], device=self.device)
 
     def unpack_scaled(self, raw: Tensor, gguf_type: int, factors: Tensor, out: Tensor) -> None:
-        """Rows times the factors of their columns, in float32, so that they are rounded once; some rows at a time."""
+        """Rows times the factors of their columns, in float32, so that they are rounded once. Some rows at a time, to bound
+        the temporaries. Copies from pinned memory do not wait: while the GPU copies and unpacks some rows, the next ones are
+        read."""
         rows = out.size(0)
-        raw = raw.to(self.device).view(rows, -1)
-        for first in range(0, rows, 1024):
-            last = min(rows, first + 1024)
-            out[first:last].copy_(unpack(raw[first:last], gguf_type).mul_(factors))
+        raw = raw.view(rows, -1)
+        step = max(1, 8 * 1024 * 1024 // out.size(1))
+        for first in range(0, rows, step):
+            last = min(rows, first + step)
+            some = raw[first:last]
+            if self.device.type == "cuda":
+                some = some.pin_memory()
+            some = some.to(self.device, non_blocking=True)
+            out[first:last].copy_(unpack(some, gguf_type).mul_(factors))
 
     @torch.jit.export
     def build(self) -> None:
+        self.allocate_cache()
         self.places = torch.arange(self.length, device=self.device)
         self.slot_numbers = torch.arange(self.slots, device=self.device)
         # Token 0 at the position that nothing reads.
@@ -538,10 +549,8 @@ class DenseDecoder(Types, DecoderProgram):
         return tokens, found
 
     def reported(self, logits: Tensor, tokens: Tensor, top: int) -> Tensor:
-        """`report` on the host. For a row without a token yet, -1, only the token column is valid."""
-        found = report(logits, tokens.clamp_min(0), top)
-        found[:, 0].copy_(tokens)
-        return found.to("cpu")
+        """`report` on the host."""
+        return report(logits, tokens, top).to("cpu")
 
     # The parts of a layer. x [n, H + 8] is the residual stream. The host pays for each call of a method and for each
     # dimension of a slice too, so that there are few.
@@ -630,13 +639,22 @@ class DenseDecoder(Types, DecoderProgram):
             attention = attention * gates.reshape(attention.size()).sigmoid()
         self.add_product(x, attention, layer.output, layer.output_bias, layer.attention_post_norm)
 
+    def add_activated(
+        self, x: Tensor, between: Tensor, d: Layer, matrix: Tensor, bias: Optional[Tensor], post_norm: Optional[Tensor]
+    ) -> None:
+        """Adds what a block's last matrix makes of gates and values."""
+        if self.compute_dtype == torch.float16:
+            self.add_result(x, activated_product(between, d.activation, matrix, bias), post_norm)
+        else:
+            self.add_product(x, activated(between, d.activation), matrix, bias, post_norm)
+
     def feed_forward(self, x: Tensor, layer: DenseLayer, apart: bool) -> None:
         """apart: each row's experts run for it alone"""
         d, router = layer.described, layer.router
         inputs = self.norm(x) if layer.norm_before else x.narrow(1, 0, self.hidden).to(self.compute_dtype)
         if router is None:
-            between = activated(F.linear(inputs, layer.gate_up, layer.gate_up_bias), d.activation)
-            self.add_product(x, between, layer.down, layer.down_bias, layer.feed_forward_post_norm)
+            between = F.linear(inputs, layer.gate_up, layer.gate_up_bias)
+            self.add_activated(x, between, d, layer.down, layer.down_bias, layer.feed_forward_post_norm)
         else:
             weights, chosen = routed(F.linear(inputs.float(), router, layer.router_bias), d)
             scales = layer.expert_scales
@@ -647,7 +665,7 @@ class DenseDecoder(Types, DecoderProgram):
             result = self.normed(result, layer.experts_post_norm)
             shared_gate_up, shared_down = layer.shared_gate_up, layer.shared_down
             if shared_gate_up is not None and shared_down is not None:
-                beside = F.linear(activated(F.linear(inputs, shared_gate_up), d.activation), shared_down)
+                beside = activated_product(F.linear(inputs, shared_gate_up), d.activation, shared_down, None)
                 beside, gate = self.normed(beside, layer.shared_post_norm), layer.shared_gate
                 if gate is not None:
                     beside = beside * F.linear(inputs.float(), gate).sigmoid()
@@ -676,8 +694,8 @@ class DenseDecoder(Types, DecoderProgram):
         gate, projection, scale = layer.input_gate, layer.input_projection, layer.scale
         if gate is not None and projection is not None:
             gates = F.linear(x.narrow(1, 0, self.hidden).to(self.compute_dtype), gate)
-            between = activated(torch.cat([gates, inputs], 1), layer.described.activation)
-            self.add_product(x, between, projection, None, layer.input_post_norm)
+            between = torch.cat([gates, inputs], 1)
+            self.add_activated(x, between, layer.described, projection, None, layer.input_post_norm)
         if scale is not None:
             x.narrow(1, 0, self.hidden).mul_(scale)
 
@@ -936,15 +954,15 @@ class DenseDecoder(Types, DecoderProgram):
         for _slot, start, length in places:
             own_places.append(self.places[start : start + length])
             masks.append(self.prefill_masks(start, length))
-        x, turns = self.embed(tokens), self.turned_by(joined(own_places))
+        x, turns = self.embed(tokens), self.turned_by(concatenated(own_places))
         inputs = self.layer_inputs(tokens, x) if self.layer_input > 0 else x
         for index, layer in enumerate(self.run_layers):
             gates = self.no_gates
             if layer.described.kernel > 0:
-                attention = joined(self.delta_of_parts(self.first_product(x, layer), layer, places))
+                attention = concatenated(self.delta_of_parts(self.first_product(x, layer), layer, places))
             else:
                 qk, v, gates = self.attention_inputs(x, layer, turns)
-                attention = joined(self.attention_of_parts(qk, v, layer, turns.cells[layer.sight], places, masks))
+                attention = concatenated(self.attention_of_parts(qk, v, layer, turns.cells[layer.sight], places, masks))
             self.add_attention(x, attention, gates, layer)
             self.feed_forward(x, layer, False)
             self.end_layer(x, layer, inputs[index] if self.layer_input > 0 else inputs)
@@ -980,3 +998,12 @@ class DenseDecoder(Types, DecoderProgram):
         for states in self.of_states():
             for layer in range(states.size(0)):
                 exchange(states[layer, a], states[layer, b])
+
+    @torch.jit.export
+    def clear_slot(self, slot: int, length: int) -> None:
+        for cache in self.all_keys + self.all_values:
+            if cache.numel() > 0:
+                cache[:, slot, :length].zero_()
+        for states in self.of_states():
+            if states.numel() > 0:
+                states[:, slot].zero_()

@@ -25,6 +25,20 @@ def activated(gate_up: Tensor, activation: str) -> Tensor:
     return torch.sigmoid(gate * 1.702).mul_(gate).mul_(values.clamp(-7.0, 7.0).add_(1.0))
 
 
+def activated_product(gate_up: Tensor, activation: str, matrix: Tensor, bias: Optional[Tensor]) -> Tensor:
+    """The product of a matrix with what is between it and the matrix before it.
+
+    Gates times values can be larger than float16 holds, and so can the product. With float16, rows with a large sum are
+    therefore scaled down for the product, and the result is float32.
+    """
+    if gate_up.dtype != torch.float16:
+        return F.linear(activated(gate_up, activation), matrix, bias)
+    between = activated(gate_up.float(), activation)
+    factors = between.abs().sum(1, keepdim=True).div_(16384.0).clamp_min_(1.0)
+    result = F.linear(between.div_(factors).to(torch.float16), matrix).float().mul_(factors)
+    return result if bias is None else result.add_(bias)
+
+
 def routed(logits: Tensor, d: Layer) -> Tuple[Tensor, Tensor]:
     """The weights and numbers of each row's experts, both [n, used], of the router's logits [n, E] float32."""
     if d.softmax_of_chosen:
@@ -58,13 +72,16 @@ def run_experts(
     # Behind the last row of each expert.
     ends: List[int] = torch.searchsorted(sorted, numbers, right=True).to("cpu").tolist()
     rows = inputs.index_select(0, order.div(used, rounding_mode="floor"))
-    results = torch.empty_like(rows)
+    dtype = torch.float32 if rows.dtype == torch.float16 else rows.dtype
+    results = torch.empty(rows.size(), dtype=dtype, device=rows.device)
     first = 0
     for expert in range(experts):
         while first < ends[expert]:
             last = first + 1 if apart else ends[expert]
-            between = activated(product(rows[first:last], gate_up, expert), activation)
-            results[first:last] = product(between, down, expert)
+            biases = down[1]
+            bias = None if biases is None else biases[expert]
+            between = product(rows[first:last], gate_up, expert)
+            results[first:last] = activated_product(between, activation, down[0][expert], bias)
             first = last
     by_row = torch.empty_like(results).index_copy_(0, order, results).view(chosen.size(0), used, -1)
     return (by_row * weights.unsqueeze(2)).sum(1)

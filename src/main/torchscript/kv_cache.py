@@ -142,6 +142,12 @@ class KvCache(torch.nn.Module):
             block[:, target, :, :, :width].copy_(block[:, source, :, :, :width])
         self.all_values[:, target, :, :length].copy_(self.all_values[:, source, :, :length])
 
+    def clear_slot(self, slot: int, length: int) -> None:
+        """Sets the first `length` positions of a slot to 0."""
+        for b in range(self.blocks(length)):
+            self.block_of_all(b)[:, slot, :, :, : self.width(b, length)].zero_()
+        self.all_values[:, slot, :, :length].zero_()
+
     def swap_slots(self, a: int, b: int, length: int) -> None:
         """Exchanges the first `length` positions of two slots, block by block to bound the temporaries."""
         for i in range(self.blocks(length)):

@@ -264,3 +264,7 @@ class NativeDecoder(DecoderProgram):
     @torch.jit.export
     def swap_slots(self, a: int, b: int, length: int) -> None:
         torch.ops.llmworker.swap_slots(self.native, a, b, length)
+
+    @torch.jit.export
+    def clear_slot(self, slot: int, length: int) -> None:
+        """Nothing reads positions behind a sequence."""

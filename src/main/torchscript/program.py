@@ -17,7 +17,7 @@ from steering import count, forbid_others, marked, penalised, report, weighted, 
 COMMON_METHODS = """
 configure add_rope add_layer allocate put_embedding put_layer_embedding put_vector put_output_norm put_matrix build
 put_projection step_bytes source_sha256 prefill prefill_last prefill_logits add_chunk decode begin_steered decode_steered
-decode_logits encode project_vectors copy_slot copy_state swap_slots
+decode_logits encode project_vectors clear_chunks copy_slot copy_state swap_slots clear_slot
 """.split()
 METHODS = {
     "decoder.pt": COMMON_METHODS + "int4_available packing_available packs_megabytes pack_late pack unpack".split(),
@@ -71,6 +71,7 @@ class DecoderProgram(torch.nn.Module):
     """A program overrides the methods that raise NotImplementedError. The worker calls the exported ones.
 
     Loading: configure, add_rope and add_layer for each, allocate, then the embedding, vectors and matrices by layer, build.
+    If a program takes its cache in `build`, the worker may configure it again before that, for other slots and contexts.
     """
 
     described: List[Layer]
@@ -158,6 +159,9 @@ class DecoderProgram(torch.nn.Module):
         layer_input: values that each layer takes of a token beside the stream; 0: none
         compute, cache: fp32, bf16 or fp16, the type of dense matrices and of the KV cache
         """
+        self.ropes.clear()
+        self.described.clear()
+        self.layers = 0
         self.hidden, self.vocabulary = hidden, vocabulary
         self.slots, self.max_length, self.lone_length = slots, max_length, lone_length
         self.epsilon, self.norm_offset = epsilon, 1.0 if norms_from_zero else 0.0
@@ -241,14 +245,22 @@ class DecoderProgram(torch.nn.Module):
 
     @torch.jit.export
     def put_embedding(self, parts: List[Tensor], gguf_type: int, rows: int) -> None:
-        # A copy: the file may be closed afterwards.
-        self.embedding = torch.cat([part.to(self.device) for part in parts]).view(rows, -1)
+        self.embedding = self.joined(parts).view(rows, -1)
         self.embedding_type = gguf_type
 
     @torch.jit.export
     def put_layer_embedding(self, parts: List[Tensor], gguf_type: int, rows: int) -> None:
-        self.layer_embedding = torch.cat([part.to(self.device) for part in parts]).view(rows, -1)
+        self.layer_embedding = self.joined(parts).view(rows, -1)
         self.layer_embedding_type = gguf_type
+
+    def joined(self, parts: List[Tensor]) -> Tensor:
+        """A copy on the device, because the file may be closed afterwards. There is never a second one."""
+        whole = torch.empty([sum([part.size(0) for part in parts])], dtype=torch.uint8, device=self.device)
+        first = 0
+        for part in parts:
+            whole.narrow(0, first, part.size(0)).copy_(part)
+            first += part.size(0)
+        return whole
 
     @torch.jit.export
     def put_output_norm(self, parts: List[Tensor], gguf_type: int) -> None:
@@ -418,7 +430,9 @@ class DecoderProgram(torch.nn.Module):
         self.chunk_ids.extend(ids)
         self.chunk_places.append([slot, start, len(ids)])
 
+    @torch.jit.export
     def clear_chunks(self) -> None:
+        """Forgets the chunks of a step that failed."""
         self.chunk_ids.clear()
         self.chunk_places.clear()
 
@@ -446,7 +460,7 @@ class DecoderProgram(torch.nn.Module):
             tokens, known = self.choose(logits, sampling)
             found.append(known)
             if step < steps - 1:
-                positions = positions + 1
+                tokens, positions = tokens.clamp_min(0), positions + 1
                 chunks = chunks[:0]
         ids: List[int] = (found[0] if steps == 1 else torch.cat(found)).to("cpu").tolist()
         return ids
@@ -516,7 +530,7 @@ class DecoderProgram(torch.nn.Module):
             tokens, own = self.choose_and_report(raw, logits, sampling, top)
             found.append(own)
             if step < steps - 1:
-                positions = positions + 1
+                tokens, positions = tokens.clamp_min(0), positions + 1
                 count(tokens.index_select(0, rows), known, generated)
         return torch.cat(found)
 
@@ -595,4 +609,10 @@ class DecoderProgram(torch.nn.Module):
     @torch.jit.export
     def swap_slots(self, a: int, b: int, length: int) -> None:
         """Exchanges the first `length` cached positions of two slots, and all their states."""
+        raise NotImplementedError
+
+    @torch.jit.export
+    def clear_slot(self, slot: int, length: int) -> None:
+        """Sets the first `length` cached positions of a slot to 0, and all its states. Another sequence's step may read them
+        with a weight of 0, which does not remove a NaN."""
         raise NotImplementedError

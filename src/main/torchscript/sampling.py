@@ -2,6 +2,8 @@
 
 A token is drawn by the inverse of the cumulated probabilities. Probabilities p are not normalised: the likeliest token
 has 1. Draws are exact over the whole vocabulary.
+
+A row whose logits are NaN or infinite gets -2 instead of a token. The worker then ends its request with an error.
 """
 
 from typing import NamedTuple, Tuple
@@ -38,9 +40,16 @@ def odds(logits: Tensor, largest: Tensor, temperature: Tensor) -> Tensor:
     return x.exp_() if x.is_cuda else x.mul_(log2_e).exp2_()
 
 
-def probabilities(logits: Tensor, temperature: Tensor) -> Tensor:
-    """Of logits [n, V] at temperature [n, 1], in blocks: [n, V / 64, 64], the last one filled up with 0."""
-    p = odds(logits, logits.amax(1, keepdim=True), temperature)
+def with_failures(tokens: Tensor, largest: Tensor) -> Tensor:
+    """Tokens [n], and -2 for a row whose largest logit [n] is not finite. NaN counts as larger than all numbers."""
+    # A finite number times 0 is 0, another one NaN, which does not equal 0.
+    return tokens.masked_fill(largest.mul(0.0) != 0.0, -2)
+
+
+def probabilities(logits: Tensor, largest: Tensor, temperature: Tensor) -> Tensor:
+    """Of logits [n, V], the largest of each row [n, 1], at temperature [n, 1], in blocks: [n, V / 64, 64], the last one
+    filled up with 0."""
+    p = odds(logits, largest, temperature)
     rest = p.size(1) % 64
     if rest > 0:
         p = torch.nn.functional.pad(p, [0, 64 - rest])
@@ -180,21 +189,21 @@ class Draw(NamedTuple):
     tokens: Tensor  # [n, 1]
 
 
-def draw_unfiltered(logits: Tensor, sampling: Sampling) -> Draw:
+def draw_unfiltered(logits: Tensor, largest: Tensor, sampling: Sampling) -> Draw:
     sampled = sampling.temperature > 0
     heat = torch.where(sampled, sampling.temperature, torch.ones_like(sampling.temperature)).unsqueeze(1)
     uniform = sampling.uniform.unsqueeze(1)
-    p = probabilities(logits, heat)
+    p = probabilities(logits, largest.unsqueeze(1), heat)
     blocks = p.sum(2).cumsum(1)
     return Draw(sampled, heat, uniform, p, blocks, draw(p, blocks, uniform))
 
 
 def sample(logits: Tensor, sampling: Sampling) -> Tensor:
     """The next token of each row: ids [n] from logits [n, V]."""
-    greedy = logits.argmax(1)
+    largest, greedy = logits.max(1)
     if not sampling.any_sampled:
-        return greedy
-    first = draw_unfiltered(logits, sampling)
+        return with_failures(greedy, largest)
+    first = draw_unfiltered(logits, largest, sampling)
     chosen = first.tokens
     if sampling.any_filtered:
         k, share, least = sampling.top_k.unsqueeze(1), sampling.top_p.unsqueeze(1), sampling.min_p.unsqueeze(1)
@@ -204,7 +213,7 @@ def sample(logits: Tensor, sampling: Sampling) -> Tensor:
         filtered = (first.sampled & by_share).nonzero().squeeze(1)
         unlucky = redraw(p, blocks, chosen, u, share, least, filtered)
         choose_among_likeliest(logits, first.temperature, k, share, least, u, chosen, torch.cat([limited, unlucky]))
-    return torch.where(first.sampled, chosen.squeeze(1), greedy)
+    return with_failures(torch.where(first.sampled, chosen.squeeze(1), greedy), largest)
 
 
 def sample_at_once(logits: Tensor, sampling: Sampling) -> Tensor:
@@ -213,10 +222,10 @@ def sample_at_once(logits: Tensor, sampling: Sampling) -> Tensor:
     A row gets -1 if 64 candidates do not suffice: its top_k is larger, or two draws in a row were filtered out. The
     caller leaves such rows to `sample`. This depends on the row alone, and so does its token.
     """
-    greedy = logits.argmax(1)
+    largest, greedy = logits.max(1)
     if not sampling.any_sampled:
-        return greedy
-    first = draw_unfiltered(logits, sampling)
+        return with_failures(greedy, largest)
+    first = draw_unfiltered(logits, largest, sampling)
     chosen = first.tokens
     if sampling.any_filtered:
         k, share, least = sampling.top_k.unsqueeze(1), sampling.top_p.unsqueeze(1), sampling.min_p.unsqueeze(1)
@@ -230,4 +239,4 @@ def sample_at_once(logits: Tensor, sampling: Sampling) -> Tensor:
         drawn = torch.where(k > 0, torch.full_like(chosen, -1), torch.where(lucky, chosen, again))
         filtered = torch.where(complete, ids.gather(1, rank), drawn)
         chosen = torch.where((k == 0) & (share >= 1) & (least <= 0), chosen, filtered)
-    return torch.where(first.sampled, chosen.squeeze(1), greedy)
+    return with_failures(torch.where(first.sampled, chosen.squeeze(1), greedy), largest)

@@ -73,12 +73,13 @@ def count(tokens: Tensor, known: Tensor, generated: Tensor) -> None:
 
 def report(logits: Tensor, tokens: Tensor, top: int) -> Tensor:
     """For each row: the sampled token, its log-probability, the `top` likeliest tokens, theirs: [n, 2 + 2 · top].
-    If `top` is -1, the sampled token alone: [n, 1]. Ids are exact as float32, of which each below 2^24 is one."""
+    If `top` is -1, the sampled token alone: [n, 1]. Ids are exact as float32, of which each below 2^24 is one.
+    For a row without a token, which has a negative number, only that number is valid."""
     if top < 0:
         return tokens.unsqueeze(1).float()
     total = logits.logsumexp(1, keepdim=True)
     sampled = tokens.unsqueeze(1)
-    columns = [sampled.float(), logits.gather(1, sampled) - total]
+    columns = [sampled.float(), logits.gather(1, sampled.clamp_min(0)) - total]
     if top > 0:
         values, ids = likeliest(logits, top)
         columns.append(ids.float())

@@ -221,6 +221,62 @@ const tests = {
     return page;
   },
 
+  async "calls of tools are shown, and their results are sent"() {
+    const page = await open({ bypassCSP: true });
+    const sent = [];
+    const event = delta => "data: " + JSON.stringify({ choices: [{ index: 0, delta, finish_reason: null }] }) + "\n\n";
+    const last = reason => "data: " + JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: reason }] }) + "\n\n"
+      + "data: " + JSON.stringify({ choices: [], usage: { completion_tokens: 12 } }) + "\n\ndata: [DONE]\n\n";
+    const call = (index, more) => event({ tool_calls: [{ index, ...more }] });
+    const called = event({ role: "assistant", content: "" }) + event({ reasoning_content: "Which " }) + event({ reasoning_content: "order?" })
+      + event({ content: "I look." }) + call(0, { id: "c1", type: "function", function: { name: "find_order", arguments: "" } })
+      + call(0, { function: { arguments: '{"id":' } }) + call(0, { function: { arguments: "7}" } })
+      + call(1, { id: "c2", type: "function", function: { name: "clock", arguments: "" } }) + call(1, { function: { arguments: "{}" } })
+      + last("tool_calls");
+    await page.route("**/v1/chat/completions", route => {
+      sent.push(route.request().postDataJSON());
+      route.fulfill({ contentType: "text/event-stream", body: sent.length === 1 ? called : event({ content: "At noon." }) + last("stop") });
+    });
+    const tools = ["find_order", "clock"].map(name => ({ type: "function", function: { name, parameters: { type: "object" } } }));
+    await setting(page, "Tools", "[");
+    await page.getByLabel("Your message").fill("Where is it?");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").filter({ hasText: "Tools must be a JSON list." }).waitFor();
+    await setting(page, "Tools", JSON.stringify(tools));
+    await page.getByRole("button", { name: "Send" }).click();
+    await ended(page);
+    assert.equal(await answers(page).innerText(), "I look.");
+    assert.ok(!await page.locator(".thinking").getByText("Which order?").isVisible(), "folded");
+    assert.deepEqual(await page.locator(".turn .call summary").allInnerTexts(), ["Call of find_order", "Call of clock"]);
+    assert.deepEqual(await page.locator(".turn .call p").allInnerTexts(), ['{"id":7}', "{}"]);
+    await accessible(page, "with calls");
+    await shot(page, "calls");
+    for (const [tool, result] of [["find_order", "in Rome"], ["clock", "11:30"]]) {
+      await page.getByLabel("Result of " + tool).fill(result);
+      await page.keyboard.press("Enter");
+    }
+    await ended(page);
+    assert.equal(await answers(page).nth(1).innerText(), "At noon.");
+    await page.getByLabel("Your message").waitFor();
+    assert.deepEqual(sent[0].tools, tools);
+    assert.deepEqual(sent[1].messages, [
+      { role: "user", content: "Where is it?" },
+      { role: "assistant", content: "I look.", tool_calls: [
+        { id: "c1", type: "function", function: { name: "find_order", arguments: '{"id":7}' } },
+        { id: "c2", type: "function", function: { name: "clock", arguments: "{}" } }] },
+      { role: "tool", tool_call_id: "c1", content: "in Rome" },
+      { role: "tool", tool_call_id: "c2", content: "11:30" },
+    ]);
+    await page.unroute("**/v1/chat/completions");
+    await setting(page, "Max tokens", "900000");
+    await page.getByLabel("Your message").fill("Thanks");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").filter({ hasText: "max_tokens is 900000" }).waitFor();
+    await page.waitForFunction(() => document.querySelector("#prompt").value === "Thanks");
+    page.complaints = page.complaints.filter(text => !text.includes("400"));
+    return page;
+  },
+
   async "a connection that breaks is told, and the next message connects anew"() {
     const page = await open();
     await setting(page, "Max tokens", "1500");

@@ -5,8 +5,9 @@ transformers and vLLM. One part and one shape a run, each in minutes; `run.sh` h
 
 logits        against the same weights in float32 on the CPU: KL, likeliest tokens, greedy ids
 decode        tokens a second at 1, 8, 32, 128 streams and contexts of 128 and 2,048, and the share of the bandwidth bound
-graphs        the same step in a CUDA graph, captured from Python: what graphs would give; on a CPU without a graph
-prefill       prompts of 512 and 4,096 tokens, by chunks of 128 (the worker's) and of 512
+graphs        the same step of at least two rows in a CUDA graph, captured from Python: what graphs would give; on a CPU
+              without a graph. The step of one row has a faster attention, which a graph cannot hold
+prefill       prompts of 512 and 4,096 tokens, by chunks of 128, of 512 (the worker's beside a step) and of 2,048 (alone)
 profile       kernels of a step by name: how many, how long, which part are products; waits and copies
 transformers  its generate at 1, 8, 32, 128 streams; with `--static` a static cache and its compiled loop
 vllm          the same, if it is installed
@@ -226,7 +227,7 @@ class Bench:
         (program,) = self.load(slots, length)
         bytes_per_second = self.copy_bytes_per_second()
         for context in CONTEXTS:
-            for rows in (n for n in self.streams if n <= slots):
+            for rows in (n for n in self.streams if 1 < n <= slots):
                 integers, floats = self.numbers(rows, context)
                 host = torch.tensor(integers + floats, dtype=torch.float64)
                 host = host.pin_memory() if self.gpu else host
@@ -250,7 +251,7 @@ class Bench:
         length = 4096 if self.arguments.shape != "tiny" else 1024
         (program,) = self.load(2, length)
         for tokens in (n for n in (512, 4096) if n <= length):
-            for chunk in (128, 512):
+            for chunk in (n for n in (128, 512, 2048) if n <= tokens):
                 ids = [1] * chunk
 
                 def prompt():

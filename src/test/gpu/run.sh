@@ -5,25 +5,28 @@
 #   small      decode, graphs, prefill and profile of the 135M and 1B shapes
 #   large      the same of the 8B shape
 #   peers      transformers, with and without a static cache, 1B and 8B shapes
-#   vllm       vLLM, if it is installed for VLLM_PYTHON or can be; 1B and 8B shapes
+#   vllm       vLLM, if VLLM_PYTHON has it; 1B and 8B shapes
 #   self-test  the packed worker (pack.sh) with --self-test
 #   streams    the packed worker, 128 streams, then rounds of drops and cancels
 #   trial      what trial/README.md describes; STEP chooses the part, without STEP: check on a CPU. Not part of all of them
-#   check      all of this that can run on a CPU, with a tiny shape: that it runs, and that the packed worker refuses to serve
-#              without a GPU; ends with what ran and what did not
+#   check      all of this that can run on a CPU, with a tiny shape: that it runs, the trial included, and that the packed worker
+#              refuses to serve without a GPU; ends with what ran and what did not
 #
 # PYTHON (python3) has PyTorch 2.7.1, for the program any. Figures go to OUT (target/gpu) as lines of JSON and as tables.
+# LIMIT (600) is the most seconds of a part.
 set -uo pipefail
 cd "$(dirname "$0")/../../.." || exit
 python=${PYTHON:-python3}
 export OUT=${OUT:-$PWD/target/gpu}
 mkdir -p "$OUT"
+# PyTorch 2.9 and later take cuDNN's attention first on Hopper; the image's 2.7.1 does not. The image sets the other one too.
+export TORCH_CUDNN_SDPA_DEPRIORITIZED=1 PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True
 results=$OUT/decoder.jsonl
 failed=() ran=() left_out=()
 
 bench() {
   echo "== $*"
-  "${bench_python:-$python}" src/test/gpu/decoder_bench.py "$@" --out "$results"
+  timeout -k 5 "${LIMIT:-600}" "${bench_python:-$python}" src/test/gpu/decoder_bench.py "$@" --out "$results"
 }
 
 # A part whose end with an error does not end the others.
@@ -66,7 +69,11 @@ check() {
   else
     left_out+=("streams, self-test, the refusal without a GPU: pack.sh makes the worker where there are Java and Maven")
   fi
-  left_out+=("vLLM: it wants a GPU" "CUDA graphs: the step that they would hold ran without one" "any kernel, wait or copy of a GPU")
+  if [[ ! -f target/trial/worker.tar.xz ]] && command -v javac mvn >/dev/null; then
+    src/test/gpu/trial/pack.sh || failed+=("trial/pack.sh")
+  fi
+  try "the trial" env STEP=check OUT="$OUT/trial" src/test/gpu/trial/trial.sh
+  left_out+=("vLLM: it needs a GPU" "CUDA graphs: the step that they would hold ran without one" "any kernel, wait or copy of a GPU")
 }
 
 piece() {
@@ -76,18 +83,17 @@ piece() {
     large) measure 8b ;;
     peers) for shape in 1b 8b; do must transformers --shape $shape; must transformers --static --shape $shape; done ;;
     vllm)
-      # In an environment of its own: it wants a PyTorch of its own.
-      bench_python=${VLLM_PYTHON:-$OUT/vllm/bin/python}
-      [[ -x $bench_python ]] || { python3 -I -m venv "$OUT/vllm" && "$OUT/vllm/bin/pip" install -q vllm; }
-      if "$bench_python" -c 'import vllm'; then
+      # In an environment of its own: it needs a PyTorch of its own.
+      if [[ -n ${VLLM_PYTHON:-} ]] && "$VLLM_PYTHON" -c 'import vllm'; then
+        bench_python=$VLLM_PYTHON
         for shape in 1b 8b; do must vllm --shape $shape; done
+        unset bench_python
       else
-        left_out+=("vllm: it is not installed and does not install here")
+        left_out+=("vllm: set VLLM_PYTHON to a Python that has it")
       fi
-      unset bench_python
       ;;
-    self-test) src/test/gpu/worker.sh self-test | tee "$OUT/self-test.txt" || failed+=(self-test) ;;
-    streams) src/test/gpu/worker.sh streams || failed+=(streams) ;;
+    self-test) timeout -k 5 "${LIMIT:-600}" src/test/gpu/worker.sh self-test | tee "$OUT/self-test.txt" || failed+=(self-test) ;;
+    streams) timeout -k 5 "${LIMIT:-600}" src/test/gpu/worker.sh streams || failed+=(streams) ;;
     trial) src/test/gpu/trial/trial.sh || failed+=(trial) ;;
     check) check ;;
     *) echo "run.sh: no piece is called $1" >&2; exit 2 ;;

@@ -32,14 +32,21 @@ void check_throws(const std::string& part, Action&& action) {
   check(false, "nothing was thrown with '" + part + "'");
 }
 
+// Not every compiler for ARM has the other name in C++.
+#ifdef __aarch64__
+using Float16 = __fp16;
+#else
+using Float16 = _Float16;
+#endif
+
 inline float half_to_float(uint16_t bits) {
-  _Float16 value;
+  Float16 value;
   std::memcpy(&value, &bits, 2);
   return static_cast<float>(value);
 }
 
 inline uint16_t float_to_half(float value) {
-  const _Float16 half = static_cast<_Float16>(value);
+  const Float16 half = static_cast<Float16>(value);
   uint16_t bits;
   std::memcpy(&bits, &half, 2);
   return bits;

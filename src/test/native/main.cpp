@@ -1,7 +1,9 @@
-// Runs all kernel tests.
+// Runs the kernel tests that the arguments name, or all.
+#include <algorithm>
+
 #include "check.h"
 
-int main() {
+int main(int count, char** names) {
   const struct {
     const char* name;
     void (*run)();
@@ -11,6 +13,8 @@ int main() {
                {"damaged models", test_damaged_models},
                {"amx", test_amx}};
   for (const auto& test : tests) {
+    const auto is_named = [&](const char* name) { return std::strcmp(name, test.name) == 0; };
+    if (count > 1 && std::none_of(names + 1, names + count, is_named)) continue;
     const int before = failures;
     test.run();
     std::printf("%-14s %s\n", test.name, failures == before ? "passed" : "FAILED");

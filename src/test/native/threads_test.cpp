@@ -1,4 +1,5 @@
 // The pool of threads, and exceptions in its tasks.
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,6 +81,8 @@ void test_a_pool_that_cannot_be_made_throws() {
   if (child == 0) {
     const rlimit limit{size_t{1} << 30, size_t{1} << 30};
     setrlimit(RLIMIT_AS, &limit);
+    // An emulator may ignore the limit.
+    if (mmap(nullptr, size_t{2} << 30, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED) _exit(43);
     try {
       Threads threads(2000);
     } catch (const std::system_error&) {
@@ -89,6 +92,10 @@ void test_a_pool_that_cannot_be_made_throws() {
   }
   int status = 0;
   waitpid(child, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 43) {
+    std::printf("skipped: a pool that cannot be made throws; nothing limits the address space here\n");
+    return;
+  }
   check(WIFEXITED(status) && WEXITSTATUS(status) == 42, "a pool that cannot be made throws");
 #endif
 }

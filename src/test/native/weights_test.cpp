@@ -12,7 +12,7 @@ using namespace llmworker;
 namespace {
 
 const float INFINITE = std::numeric_limits<float>::infinity();
-// Activations are rounded to 1/32767 of a block's largest value. Sums are in float.
+// Activations are rounded to 1/32639 of a block's largest value, or less. Sums are in float.
 constexpr double PRODUCT_TOLERANCE = 2e-4;
 
 std::string name(Format format) { return "format " + std::to_string(static_cast<int>(format)); }
@@ -102,16 +102,50 @@ struct Shape {
   int rows, columns, n;
 };
 
+struct Way {
+  Products products;
+  const char* name;
+};
+
+// The ways to multiply that this CPU has.
+std::vector<Way> ways() {
+  std::vector<Way> all;
+  for (const Way& way : {Way{Products::WORDS, "words"}, Way{Products::DOTS, "dots"}, Way{Products::BLOCKS, "blocks"}}) {
+    if (can_multiply(way.products)) all.push_back(way);
+  }
+  return all;
+}
+
+void put_all(Activations& activations, const std::vector<float>& x, int n, int columns) {
+  activations.resize(n, columns);
+  for (int i = 0; i < n; i++) activations.put(i, x.data() + static_cast<size_t>(i) * columns);
+}
+
+// All ways have the same bits.
+void test_ways(const Product& product, const std::vector<float>& before, const std::vector<float>& found,
+               const std::vector<float>& x, const std::string& what, Threads& threads) {
+  for (const Way& way : ways()) {
+    Activations activations(way.products);
+    put_all(activations, x, product.rows, product.x->columns());
+    std::vector<float> out = before;
+    Product same = product;
+    same.x = &activations;
+    same.out = out.data();
+    multiply({&same, 1}, threads);
+    check(std::memcmp(out.data(), found.data(), 4 * out.size()) == 0, what + ": the bits of " + way.name + " differ");
+  }
+}
+
 // The product of random activations, and the same by plain loops. The results have a border that must stay as it is.
 void test_product(Format format, Shape shape, bool add, Threads& threads, Random& random) {
   Memory memory;
   const Weighed w = random_matrix(format, shape.rows, shape.columns, memory, random);
   const std::vector<float> x = normal(random, static_cast<size_t>(shape.n) * shape.columns);
   Activations activations;
-  activations.resize(shape.n, shape.columns);
-  for (int i = 0; i < shape.n; i++) activations.put(i, x.data() + static_cast<size_t>(i) * shape.columns);
+  put_all(activations, x, shape.n, shape.columns);
   const int stride = shape.rows + 3;
-  std::vector<float> out(static_cast<size_t>(shape.n) * stride, 0.5f);
+  const std::vector<float> before(static_cast<size_t>(shape.n) * stride, 0.5f);
+  std::vector<float> out = before;
   const Product product{&activations, 0, shape.n, &w.matrix, out.data(), stride, add};
   multiply({&product, 1}, threads);
   const std::string what = name(format) + ", " + std::to_string(shape.n) + " times " + std::to_string(shape.rows) + " rows of " +
@@ -132,6 +166,7 @@ void test_product(Format format, Shape shape, bool add, Threads& threads, Random
       check(std::abs(found - expected) <= PRODUCT_TOLERANCE * size, what + ": a sum is wrong");
     }
   }
+  test_ways(product, before, out, x, what, threads);
   // One row alone, on one thread, has the same bits.
   const int last = shape.n - 1;
   std::vector<float> single(shape.rows, 0.5f);
@@ -142,12 +177,46 @@ void test_product(Format format, Shape shape, bool add, Threads& threads, Random
         what + ": a row depends on the others");
 }
 
+// The largest sums that there can be: they fit, and all ways have the same bits.
+void test_extremes(Threads& threads) {
+  constexpr int COLUMNS = 64, ROWS = 16, N = 4;
+  for (const Format format : ALL_FORMATS) {
+    if (!is_quantised(format)) continue;
+    for (const int quant : {0, 15, 63, 127, 128, 255}) {
+      if ((format == Format::Q4 && quant > 15) || (format == Format::Q8_HALF_BLOCKS && quant > 63)) continue;
+      Memory memory;
+      Matrix matrix(format, ROWS, COLUMNS, memory);
+      const std::vector<float> figures(ROWS * COLUMNS / BLOCK * scales_a_block(format), 0.5f);
+      matrix.put_quants(std::vector<uint8_t>(ROWS * COLUMNS, static_cast<uint8_t>(quant)), figures, figures, 0, ROWS);
+      std::vector<float> x(N * COLUMNS, 3.0f), out(N * ROWS, 0.0f);
+      std::fill(x.begin() + COLUMNS, x.begin() + 2 * COLUMNS, -3.0f);
+      std::fill(x.begin() + 2 * COLUMNS, x.begin() + 3 * COLUMNS, 0.0f);
+      for (int c = 0; c < COLUMNS; c += 2) x[3 * COLUMNS + c] = -3.0f;
+      Activations activations;
+      put_all(activations, x, N, COLUMNS);
+      const Product product{&activations, 0, N, &matrix, out.data(), ROWS, false};
+      const std::vector<float> before = out;
+      multiply({&product, 1}, threads);
+      const int value = format == Format::Q8               ? static_cast<int8_t>(quant)
+                        : format == Format::Q8_HALF_BLOCKS ? quant - 32
+                                                           : quant;
+      const double weight = 0.5 * value + (has_offset(format) ? 0.5 : 0.0), expected[] = {1, -1, 0, 0};
+      for (int i = 0; i < N * ROWS; i++) {
+        const double sum = 3.0 * COLUMNS * weight * expected[i / ROWS];
+        check(std::abs(out[i] - sum) <= PRODUCT_TOLERANCE * (1 + 3.0 * COLUMNS * std::abs(weight)),
+              name(format) + ": the sum of the largest numbers is wrong");
+      }
+      test_ways(product, before, out, x, name(format) + ", largest numbers", threads);
+    }
+  }
+}
+
 // Products of some rows each, of matrices of all formats, at once: the bits are those of each alone. The rows are copies.
-void test_together(Threads& threads, Random& random) {
+void test_together(Products way, Threads& threads, Random& random) {
   constexpr int COLUMNS = 96, ROWS = 11;
   Memory memory;
   const std::vector<float> x = normal(random, size_t{ROWS} * COLUMNS);
-  Activations made, copied;
+  Activations made(way), copied(way);
   made.resize(ROWS, COLUMNS);
   copied.resize(ROWS, COLUMNS);
   for (int i = 0; i < ROWS; i++) made.put(i, x.data() + i * COLUMNS);
@@ -184,8 +253,91 @@ Weighed random_matrix(Format format, int rows, int columns, Memory& memory, Rand
   return w;
 }
 
+namespace {
+
+// Every float16 that is a number, and what lies halfway between two.
+void test_halves() {
+  for (int bits = 0; bits < 0x10000; bits += 8) {
+    Half halves[8], found[8];
+    float values[8];
+    for (int i = 0; i < 8; i++) halves[i].bits = static_cast<uint16_t>(bits + i);
+    store8(values, load8(halves));
+    for (int i = 0; i < 8; i++) {
+      const float expected = half_to_float(halves[i].bits);
+      const bool same = expected == expected ? values[i] == expected : values[i] != values[i];
+      check(same && (from_half(halves[i].bits) == values[i] || expected != expected), "float16 " + std::to_string(bits + i));
+      values[i] = (expected + half_to_float(static_cast<uint16_t>(bits + i + 1))) / 2;
+      check(values[i] != values[i] || to_half(values[i]) == float_to_half(values[i]), "to float16: " + std::to_string(values[i]));
+    }
+    store8(found, load8(values));
+    for (int i = 0; i < 8; i++) {
+      if (values[i] != values[i]) continue;
+      check(found[i].bits == float_to_half(std::clamp(values[i], -65504.0f, 65504.0f)), "float16 of " + std::to_string(values[i]));
+    }
+  }
+}
+
+int saturated(int64_t value) { return static_cast<int>(std::clamp<int64_t>(value, -32768, 32767)); }
+
+void test_integers(Random& random) {
+  for (int round = 0; round < 200; round++) {
+    int16_t a[16], b[16], out[16];
+    for (int i = 0; i < 16; i++) {
+      a[i] = static_cast<int16_t>(random());
+      b[i] = static_cast<int16_t>(std::max<int>(static_cast<int16_t>(random()), -32767));
+    }
+    const I16x16 x = load16(a), y = load16(b);
+    float sums[8], pairs[8];
+    const float factors[8] = {0.001f, 0.002f, 1.0f, -0.003f, 0.5f, -0.01f, 0.25f, 0.125f};
+    const I32x8 products = pair_products(x, y), pair = pair_products(x, splat_pair(b + 2));
+    store8(sums, to_floats(products));
+    store8(pairs, to_floats(pair + splat_integer(-7)));
+    store16(out, narrow(to_integers(to_floats(products) * load8(factors)), pair));
+    for (int i = 0; i < 8; i++) {
+      const int product = a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1];
+      const int other = a[2 * i] * b[2] + a[2 * i + 1] * b[3];
+      check(sums[i] == static_cast<float>(product) && pairs[i] == static_cast<float>(other - 7), "products of pairs");
+      const float scaled = static_cast<float>(product) * factors[i];
+      if (std::abs(scaled) < 1e9f) check(out[i] == saturated(std::lrintf(scaled)), "narrow " + std::to_string(scaled));
+      check(out[8 + i] == saturated(other), "narrow " + std::to_string(other));
+    }
+    const int bits = round % 16;
+    const auto each = [&](I16x16 found, auto&& expected, const char* what) {
+      store16(out, found);
+      for (int i = 0; i < 16; i++) check(out[i] == static_cast<int16_t>(expected(a[i], b[i])), what);
+    };
+    each(shift_left(x, bits), [=](int p, int) { return static_cast<unsigned>(p) << bits; }, "shift to the left");
+    each(shift_right(x, bits), [=](int p, int) { return (p & 0xFFFF) >> bits; }, "shift to the right");
+    each(shift_right_signed(x, bits), [=](int p, int) { return p >> bits; }, "shift of signed numbers");
+    each(x & y, [](int p, int q) { return p & q; }, "and");
+    each(x ^ y, [](int p, int q) { return p ^ q; }, "exclusive or");
+    each(splat_word(a[3]), [&](int, int) { return a[3]; }, "one word in all lanes");
+  }
+}
+
+void test_rounding() {
+  const float none = std::numeric_limits<float>::quiet_NaN();
+  const float values[8] = {0.5f, 1.5f, -2.5f, 3.49999f, -8388607.5f, 4194304.5f, -0.2f, 16777216.0f};
+  float found[8], least[8], most[8];
+  store8(found, round_to_whole(load8(values)));
+  for (int i = 0; i < 8; i++) check(found[i] == std::nearbyint(values[i]), "rounding of " + std::to_string(values[i]));
+  store8(found, to_floats(to_integers(load8(values))));
+  for (int i = 0; i < 8; i++) check(found[i] == std::nearbyint(values[i]), "the integer of " + std::to_string(values[i]));
+  const float some[8] = {none, 1.0f, none, -1.0f, 5.0f, none, 2.0f, none};
+  store8(least, minimum(load8(some), splat(3.0f)));
+  store8(most, maximum(load8(some), splat(3.0f)));
+  for (int i = 0; i < 8; i++) {
+    check(least[i] == (some[i] < 3.0f ? some[i] : 3.0f) && most[i] == (some[i] > 3.0f ? some[i] : 3.0f), "of NaN and 3, 3");
+  }
+}
+
+}  // namespace
+
 void test_simd() {
   Random random(1);
+  test_halves();
+  test_integers(random);
+  test_rounding();
   std::vector<float> values = normal(random, 4096, 20.0f);
   values.insert(values.end(), {0.0f, -0.0f, 88.0f, -87.3f, -87.4f, -1000.0f, -INFINITE, 1e-30f, 65504.0f, 65519.0f, 65520.0f,
                                -70000.0f, 1.00390625f, 1.01171875f, 6e-8f, 3e-5f});
@@ -236,5 +388,11 @@ void test_products() {
       for (const Shape& shape : {Shape{5, 1, 1}, Shape{21, 40, 4}, Shape{18, 67, 7}}) test_product(format, shape, true, threads, random);
     }
   }
-  test_together(threads, random);
+  test_extremes(threads);
+  std::string names;
+  for (const Way& way : ways()) {
+    test_together(way.products, threads, random);
+    names += std::string(" ") + way.name;
+  }
+  std::printf("products by:%s\n", names.c_str());
 }

@@ -1,7 +1,7 @@
 """Perplexity and KL divergence of each way to hold a model, against float32, on 4,608 tokens of documentation.
 
     python src/test/python/accuracy.py SmolLM2-135M-Instruct.Q4_1.gguf    # torch, transformers, gguf
-    python src/test/python/accuracy.py FILE target/classes/native/libllmworker.so    # of the layers in C++ alone
+    python src/test/python/accuracy.py FILE target/classes/dev/llmworker/model/libllmworker-linux-x86_64.so    # of the layers in C++ alone
     python src/test/python/accuracy.py --text    # prints the text, for other programs
 
 The text is the docstrings of some modules of Python's own library, in nine chunks of 512 tokens; the second half of each

@@ -22,7 +22,7 @@ import dense_decoder as for_gpus
 import gguf_types
 
 LAUNCHES_A_LAYER = 14
-LAUNCHES_BESIDE = 12
+LAUNCHES_BESIDE = 15
 NO_LAUNCH = "empty new_empty empty_like empty_strided _unsafe_view _reshape_alias lift_fresh".split()
 HIDDEN, HEADS, GROUPS, DIM, FEED_FORWARD, VOCABULARY = 2048, 32, 8, 64, 8192, 128256  # of Llama 3.2 1B
 

@@ -32,7 +32,7 @@ class LauncherTest {
     private static final int SIGTERM_STATUS = 143;
     private static final int MISUSED_STATUS = 2;
     private static final String FACTS = "src/main/resources/dev/llmworker/hub/starter-model.properties";
-    private static final String LIBRARY = "target/classes/dev/llmworker/model/libllmworker.so";
+    private static final String LIBRARY = "target/classes/dev/llmworker/model/libllmworker-linux-x86_64.so";
     private static final String BUILDS = """
             echo "$@" >>calls
             touch target/worker.jar
@@ -60,7 +60,9 @@ class LauncherTest {
         Files.writeString(jdk.resolve("release"), "JAVA_VERSION=\"25.0.1\"\n");
         maven(BUILDS);
         ScriptRun.program(
-                root.resolve("src/main/native"), "build.sh", "mkdir -p \"$1\" && touch \"$1/libllmworker.so\"\n");
+                root.resolve("src/main/native"),
+                "build.sh",
+                "mkdir -p \"$1\" && touch \"$1/libllmworker-linux-x86_64.so\"\n");
         environment.put("PATH", root.resolve("bin") + ":" + System.getenv("PATH"));
         environment.put("JAVA_HOME", jdk.toString());
         environment.put("HOME", root.toString());
@@ -150,7 +152,10 @@ class LauncherTest {
                 assertEquals(0, taken.waitFor(), lock + " is still locked");
             }
         }
-        assertFalse(Files.exists(root.resolve(LIBRARY + ".new")));
+        var library = root.resolve(LIBRARY);
+        try (var files = Files.newDirectoryStream(library.getParent(), library.getFileName() + ".new*")) {
+            assertFalse(files.iterator().hasNext(), "a library is half written");
+        }
     }
 
     @Concurrent
@@ -475,13 +480,22 @@ class LauncherTest {
     void otherSystemsAreRefusedUnlessAnotherServerDecodes() throws Exception {
         environment.put("OSTYPE", "darwin24");
         assertEquals(0, run().status());
-        environment.put("ENGINE", "djl");
+        environment.putAll(Map.of("ENGINE", "djl", "MODEL", "x.gguf"));
         var run = run();
         assertEquals(1, run.status());
         assertTrue(
-                run.said().startsWith("worker: ENGINE=djl decodes on Linux on x86-64 only, and this is "), run.said());
+                run.said()
+                        .startsWith("worker: ENGINE=djl decodes on Linux on x86-64 and ARM64 and on macOS on ARM64"
+                                + " only, and this is "),
+                run.said());
         assertEquals(1, run.said().lines().count());
-        environment.putAll(Map.of("OSTYPE", "linux-gnu", "HOSTTYPE", "aarch64"));
+        for (var served : List.of("linux-gnu aarch64", "linux-gnu x86_64", "darwin24 arm64", "darwin24 aarch64")) {
+            environment.put("OSTYPE", served.split(" ")[0]);
+            environment.put("HOSTTYPE", served.split(" ")[1]);
+            assertEquals(0, run().status(), served);
+        }
+        environment.put("OSTYPE", "linux-gnu");
+        environment.put("HOSTTYPE", "riscv64");
         assertEquals(1, run().status());
     }
 

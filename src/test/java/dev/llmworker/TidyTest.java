@@ -2,6 +2,7 @@ package dev.llmworker;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -24,6 +25,13 @@ class TidyTest {
     /// Python with an option: alone it takes a script by its path, whose folder is searched and not that of the caller.
     private static final Pattern PYTHON = Pattern.compile("\\bpython3? +-\\w*");
 
+    /// What Bash 3.2 lacks, and options that only GNU's programs have: macOS has neither.
+    private static final Pattern NOT_ON_MACOS = Pattern.compile(
+            "\\b(declare|local|typeset) -\\w*[An]|\\b(mapfile|readarray|coproc)\\b"
+                    + "|\\$\\{!?\\w+(\\[[^]]*])?[,^@]|\\$\\{\\w+\\[-|\\bwait -n\\b|&>>|\\|&|;;?&|\\[\\[ -v |%\\([^)]*\\)T"
+                    + "|-quit\\b|\\b(readlink|realpath) -|\\bsed -\\w*[ir]|\\bgrep -\\w*P|\\bstat -c|\\bdate .*%N|\\bsort -V"
+                    + "|\\bxargs -\\w*[rd]|\\bnproc\\b|(?<!-)\\btimeout \\d|\\bcp -\\w*[lu]|\\bhead -\\w+ -\\d|\\btac\\b|\\bsetsid\\b");
+
     private static List<Path> files(String folder, String ending) throws IOException {
         try (Stream<Path> files = Files.walk(Path.of(folder))) {
             return files.filter(file -> file.toString().endsWith(ending))
@@ -37,6 +45,38 @@ class TidyTest {
         files.addAll(files("scaling-tests", ".java"));
         assertFalse(files.isEmpty(), "no source was found");
         return files;
+    }
+
+    @Test
+    void theScriptsThatMacosRunsUseNothingThatItLacks() throws IOException {
+        for (var wrong : List.of(
+                "declare -A x",
+                "local -n x=y",
+                "echo ${x,,}",
+                "echo ${x^}",
+                "echo ${x@Q}",
+                "find . -print -quit",
+                "echo ${x[-1]}",
+                "wait -n",
+                "readlink -f x",
+                "sed -i s/a/b/ x",
+                "mapfile -t lines",
+                "a |& b",
+                "printf '%(%s)T'")) {
+            assertTrue(NOT_ON_MACOS.matcher(wrong).find(), wrong);
+        }
+        var found = new ArrayList<String>();
+        for (var script : List.of("worker", "fetch-starter-model", "fetch-connectors", "src/main/native/build.sh")) {
+            var lines = Files.readAllLines(Path.of(script));
+            for (var i = 0; i < lines.size(); i++) {
+                var line = lines.get(i);
+                if (!line.stripLeading().startsWith("#")
+                        && NOT_ON_MACOS.matcher(line).find()) {
+                    found.add(script + ":" + (i + 1) + " " + line.strip());
+                }
+            }
+        }
+        assertEquals(List.of(), found);
     }
 
     @Test

@@ -73,15 +73,23 @@ public final class Engines {
         };
     }
 
-    /// The libraries that decode in this process are built for one system.
+    /// libtorch and DJL's binding to it are published for some systems only.
     ///
     /// @throws SettingsException if this is another one
     public static void requireSystem() throws SettingsException {
         var system = System.getProperty("os.name");
         var processor = System.getProperty("os.arch");
-        if (!system.equals("Linux") || !processor.equals("amd64")) {
-            throw new SettingsException("ENGINE=djl decodes on Linux on x86-64 only, and this is " + system + " on "
-                    + processor + ". ENGINE=openai and ENGINE=mock run here, and so does the image for linux/amd64");
+        var isServed = switch (system) {
+            case "Linux" -> processor.equals("amd64") || processor.equals("aarch64");
+            case "Mac OS X" -> processor.equals("aarch64");
+            default -> false;
+        };
+        if (!isServed) {
+            throw new SettingsException(
+                    "ENGINE=djl decodes on Linux on x86-64 and ARM64 and on macOS on ARM64 only, and"
+                            + " this is " + system + " on " + processor
+                            + ". ENGINE=openai and ENGINE=mock run here, and so"
+                            + " does the image for linux/amd64 or linux/arm64");
         }
     }
 }

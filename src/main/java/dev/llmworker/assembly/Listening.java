@@ -14,15 +14,19 @@ import dev.llmworker.settings.SettingsTable;
 import java.lang.management.ManagementFactory;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Reads the settings of the port.
 public final class Listening {
+    private static final Logger LOG = LoggerFactory.getLogger(Listening.class);
     private static final String PING = "/ping";
     private static final String HEALTH = "/health";
 
@@ -30,6 +34,8 @@ public final class Listening {
     private static final long MEMORY_SHARE = 4;
 
     private static final long RESERVED_SHARE = 4;
+    /// What a connection may take without a place in the budget: its own objects, and the head of a request.
+    private static final long CONNECTION_BYTES = 48 << 10;
     private static final long UNKNOWN_DESCRIPTORS = 4096;
     private static final int MOST_CONNECTIONS = 10_000_000;
 
@@ -52,6 +58,7 @@ public final class Listening {
                 list(settings, SettingsTable.ALLOWED_ORIGINS, Origins::of)
                         .withHosts(list(settings, SettingsTable.ALLOWED_HOSTS, Origins::hosts)),
                 tags(settings.orNull(SettingsTable.ROUTE_TOOLS)),
+                tags(settings.orNull(SettingsTable.MCP_TOOLS)),
                 settings.get(SettingsTable.REQUEST_TIMEOUT),
                 tls(settings),
                 settings.orNull(SettingsTable.PORT_HEALTH_LOCAL),
@@ -85,18 +92,56 @@ public final class Listening {
         var memoryBytes = settings.orNull(SettingsTable.MEMORY_BUDGET);
         var connections = settings.orNull(SettingsTable.MAX_CONNECTIONS);
         var perAddress = settings.orNull(SettingsTable.MAX_CONNECTIONS_PER_ADDRESS);
+        var heapBytes = Runtime.getRuntime().maxMemory();
+        var descriptors = besidesServers(settings, descriptors());
         return new Capacity(
-                memoryBytes == null ? Runtime.getRuntime().maxMemory() / MEMORY_SHARE : memoryBytes,
-                connections == null ? connections() : connections,
-                perAddress == null ? 0 : perAddress);
+                memoryBytes == null ? heapBytes / MEMORY_SHARE : memoryBytes,
+                connections == null
+                        ? defaultConnections(descriptors, heapBytes)
+                        : chosenConnections(connections, descriptors),
+                perAddress == null ? 0 : perAddress,
+                settings.get(SettingsTable.RESPONSES_STORE),
+                Duration.ofSeconds(settings.get(SettingsTable.RESPONSES_STORE_SECONDS)));
     }
 
-    /// Leaves a quarter of the descriptors for files, libraries and connections to other servers.
-    private static int connections() {
-        var most = ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
+    /// As many connections as there may be if nobody has chosen a number. Each takes memory before it has sent
+    /// anything that counts.
+    static int defaultConnections(long descriptors, long heapBytes) {
+        return (int) Math.clamp(heapBytes / CONNECTION_BYTES, 1, withinDescriptors(descriptors));
+    }
+
+    /// @param chosen is lowered if there are not enough descriptors
+    static int chosenConnections(int chosen, long descriptors) {
+        var most = withinDescriptors(descriptors);
+        if (chosen > most) {
+            LOG.warn(
+                    "MAX_CONNECTIONS is {}, but the limit on open files has room for {}, which is the limit now. Raise"
+                            + " ulimit -n for more",
+                    chosen,
+                    most);
+        }
+        return Math.min(chosen, most);
+    }
+
+    /// The descriptors that the connections to the engine's servers leave.
+    static long besidesServers(Settings settings, long descriptors) {
+        if (settings.get(SettingsTable.ENGINE) != SettingsTable.Engine.OPENAI) {
+            return descriptors;
+        }
+        var urls = settings.orNull(SettingsTable.ENGINE_BASE_URL);
+        var servers = urls == null ? 1 : urls.split(",").length;
+        return descriptors - Math.min((long) servers * settings.get(SettingsTable.ENGINE_CONNECTIONS), descriptors / 2);
+    }
+
+    /// Leaves a quarter of the descriptors for files, libraries and what routes connect to.
+    private static int withinDescriptors(long descriptors) {
+        return (int) Math.clamp(descriptors - descriptors / RESERVED_SHARE, 1, MOST_CONNECTIONS);
+    }
+
+    private static long descriptors() {
+        return ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
                 ? unix.getMaxFileDescriptorCount()
                 : UNKNOWN_DESCRIPTORS;
-        return (int) Math.clamp(most - most / RESERVED_SHARE, 1, MOST_CONNECTIONS);
     }
 
     private static @Nullable TlsFiles tls(Settings settings) throws SettingsException {

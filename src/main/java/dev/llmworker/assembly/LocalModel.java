@@ -8,6 +8,7 @@ import dev.llmworker.model.DecoderOptions;
 import dev.llmworker.model.Kernels;
 import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.Precision;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.model.decoder.TorchDecoder;
 import dev.llmworker.settings.Setting;
 import dev.llmworker.settings.Settings;
@@ -39,7 +40,7 @@ import org.slf4j.LoggerFactory;
 /// Threading: [#load()] runs on the engine thread.
 public final class LocalModel {
     private static final Logger LOG = LoggerFactory.getLogger(LocalModel.class);
-    private static final int REFERENCE_CONTEXT = 1024;
+    private static final int REFERENCE_CONTEXT = 4096;
     private static final Pattern ALL_ADDRESSES = Pattern.compile("//(?:0\\.0\\.0\\.0|\\[::]):");
 
     private final Settings settings;
@@ -62,7 +63,7 @@ public final class LocalModel {
             located.check();
             return located;
         });
-        try (var model = StoredModel.open(located.file())) {
+        try (var model = Architectures.open(located.file())) {
             stages.ended("its header");
             var task = task(model);
             // Runs while the weights are loaded: it needs only the metadata.
@@ -98,7 +99,7 @@ public final class LocalModel {
         var exact = new DecoderOptions(
                 Precision.FP32, Precision.FP32, 1, length, orZero(SettingsTable.THREADS), "cpu", false);
         var located = new ModelLocator(settings::value, Progress.ofThisProcess()).locate();
-        try (var model = StoredModel.open(located.file())) {
+        try (var model = Architectures.open(located.file())) {
             return TorchDecoder.load(model, exact, _ -> {});
         }
     }

@@ -7,6 +7,7 @@ import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.DeviceDescription;
 import dev.llmworker.model.decoder.DecoderSpeed;
 import dev.llmworker.model.decoder.ReferenceRun;
+import dev.llmworker.model.decoder.SamplerCheck;
 import dev.llmworker.model.decoder.TorchDecoder;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
@@ -34,7 +35,10 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
             "1, 1, 2, 3, 5, 8,",
             "Der Zug hatte Verspätung, und so",
             "{\"name\": \"worker\", \"ports\": [80,",
-            LONG.repeat(12) + "One night");
+            LONG.repeat(12) + "One night",
+            LONG.repeat(110));
+    /// Of a prompt: so many take several calls on any device.
+    private static final int LONG_TOKENS = 3000;
 
     public static DeviceCheck of(Settings settings) {
         return new DeviceCheck(settings, System.out, MEASURED);
@@ -67,25 +71,44 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
                     description.slots(),
                     description.contextLength(),
                     description.kvCacheBytes() / 1e9);
-            ReferenceRun.Divergence found;
+            ReferenceRun expected;
             try (var reference = local.reference(description.contextLength())) {
-                found = ReferenceRun.of(reference, prompts(language, reference)).compare(decoder);
+                expected = ReferenceRun.of(reference, prompts(language, reference));
             }
             var limit = limit(description);
-            // Not `>`: NaN must fail.
-            var passed = found.meanKl() <= limit;
-            say(
-                    "logits",
-                    "%s: mean KL to float32 on the CPU %.1e at %d positions, limit %.0e; same likeliest token %.1f %%",
-                    passed ? "ok" : "WRONG",
-                    found.meanKl(),
-                    found.positions(),
-                    limit,
-                    found.sameLikeliest() * 100);
+            var passed = compared("logits", expected.compare(decoder), limit);
+            passed &= compared("beside", expected.compareBeside(decoder), limit);
+            passed &= drawn(new SamplerCheck(decoder).deviations());
             measure(speed);
             say("result", "%s after %.0f s", passed ? "passed" : "FAILED", (System.nanoTime() - start) / 1e9);
             return passed;
         }
+    }
+
+    private boolean compared(String subject, ReferenceRun.Divergence found, double limit) {
+        // Not `>`: NaN must fail.
+        var passed = found.meanKl() <= limit;
+        say(
+                subject,
+                "%s: mean KL to float32 on the CPU %.1e at %d positions, limit %.0e; same likeliest token %.1f %%",
+                passed ? "ok" : "WRONG",
+                found.meanKl(),
+                found.positions(),
+                limit,
+                found.sameLikeliest() * 100);
+        return passed;
+    }
+
+    private boolean drawn(double deviations) {
+        var passed = deviations <= SamplerCheck.MOST_DEVIATIONS;
+        say(
+                "sampler",
+                "%s: %d drawn tokens, %.1f standard deviations off the logits' distribution at most, limit %.0f",
+                passed ? "ok" : "WRONG",
+                SamplerCheck.DRAWS,
+                deviations,
+                SamplerCheck.MOST_DEVIATIONS);
+        return passed;
     }
 
     private void measure(DecoderSpeed speed) {
@@ -111,7 +134,8 @@ public record DeviceCheck(Settings settings, PrintStream out, Duration measured)
                 language.decoder().description().contextLength());
         return PROMPTS.stream()
                 .map(text -> language.prompts().encodeRaw(text, Integer.MAX_VALUE))
-                .map(ids -> Arrays.copyOf(ids, Math.min(ids.length, context - ReferenceRun.STEPS)))
+                .map(ids ->
+                        Arrays.copyOf(ids, Math.min(Math.min(ids.length, LONG_TOKENS), context - ReferenceRun.STEPS)))
                 .toList();
     }
 

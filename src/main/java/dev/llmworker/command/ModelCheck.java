@@ -4,6 +4,7 @@ import dev.llmworker.assembly.LocalModel;
 import dev.llmworker.generation.Task;
 import dev.llmworker.hub.ModelLocator;
 import dev.llmworker.hub.progress.Progress;
+import dev.llmworker.model.architecture.Architectures;
 import dev.llmworker.model.decoder.ModelSummary;
 import dev.llmworker.settings.Settings;
 import dev.llmworker.settings.SettingsException;
@@ -11,7 +12,6 @@ import dev.llmworker.settings.SettingsTable;
 import dev.llmworker.text.ModelTokenizer;
 import dev.llmworker.text.chat.ChatMessage;
 import dev.llmworker.text.chat.ChatTemplate;
-import dev.llmworker.weights.StoredModel;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.util.HashMap;
@@ -40,7 +40,7 @@ public final class ModelCheck {
         var settings = Settings.read(chosen);
         try {
             var located = new ModelLocator(settings::value, Progress.ofThisProcess()).locate();
-            try (var stored = StoredModel.open(located.file())) {
+            try (var stored = Architectures.open(located.file())) {
                 var local = new LocalModel(settings);
                 var options = local.options();
                 var summary = ModelSummary.of(stored, options);

@@ -43,6 +43,11 @@ public final class Constraints {
                 });
     }
 
+    /// Whether a constraint is compiled. This waits for none that is compiled now.
+    public boolean has(Expression expression) {
+        return find(expression) != null;
+    }
+
     /// Which of several expressions is the first that cannot be enforced by itself. They take no more steps together
     /// than one constraint may; if they take more before such an expression is reached, none is found.
     ///

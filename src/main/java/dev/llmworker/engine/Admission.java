@@ -2,6 +2,8 @@ package dev.llmworker.engine;
 
 import dev.llmworker.constraint.Constraint;
 import dev.llmworker.constraint.ConstraintState;
+import dev.llmworker.generation.Share;
+import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import dev.llmworker.text.chat.ChatFormat;
@@ -14,6 +16,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param tokenLimit the most tokens to generate; the prompt and these fit into the context
 /// @param cacheSalt cached prefixes are reused only of requests with the same salt
+/// @param share whose request it is, if slots are scarce
+/// @param hold keeps its prefix for later requests; null if nothing does
 /// @param stopTokens tokens that end the text, and are no part of it; with the stop sequences that name them, or an
 ///     empty text
 /// @param history given to the decoder; null if logits are not adjusted and log-probabilities are not requested
@@ -29,6 +33,8 @@ record Admission(
         SamplingParameters sampling,
         long timeoutNanos,
         String cacheSalt,
+        Share share,
+        @Nullable PrefixHold hold,
         int minTokens,
         List<String> stop,
         Map<Integer, String> stopTokens,

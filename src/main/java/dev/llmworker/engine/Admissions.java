@@ -31,11 +31,13 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntFunction;
 import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Turns requests into sequences: encodes each prompt and checks the request against the model.
@@ -53,7 +55,7 @@ final class Admissions {
     private final int[] endTokens;
     private final Set<Integer> controlTokens;
     private final long[] notEnding;
-    private @Nullable Constraints constraints;
+    private volatile @Nullable Constraints constraints;
     private final AtomicLong ids = new AtomicLong();
 
     /// @param sharesPrefixes whether requests reuse cached prefixes of all others, whatever their salt
@@ -74,19 +76,61 @@ final class Admissions {
         this.notEnding = Arrays.copyOf(others.toLongArray(), (tokenizer.vocabularySize() + 63) / 64);
     }
 
-    /// @param submittedNanos the time from which its deadline counts
+    /// A request that was checked against the model, and whose prompt is encoded.
+    record Prepared(GenerationRequest request, PromptEncoder.Conversation conversation, Formats formats) {}
+
+    /// What an answer must look like.
+    ///
+    /// @param first from its first token on; null if it is free there
+    /// @param afterReasoning what follows the reasoning; null if it is free
+    /// @param calls of calls, by their form; empty if the answer is not free until a call begins
+    /// @param endOfReasoning the marker that ends it; null if the reasoning has no limit
+    record Formats(
+            @Nullable Expression first,
+            @Nullable Expression afterReasoning,
+            List<Expression> calls,
+            @Nullable Expression endOfReasoning) {
+        private static final Formats NONE = new Formats(null, null, List.of(), null);
+
+        Stream<Expression> all() {
+            var others = Stream.of(first, afterReasoning, endOfReasoning)
+                    .filter(Objects::nonNull)
+                    .map(Objects::requireNonNull);
+            return Stream.concat(others, calls.stream());
+        }
+    }
+
+    /// Encodes the prompt of a request. Nothing is compiled.
+    ///
     /// @throws RefusedException if the model cannot serve the request
-    Sequence sequence(GenerationRequest request, long submittedNanos, WaitingQueue waiting, FinishListener listener) {
-        int context = model.decoder().description().contextLength();
-        var conversation = encode(request, model.prompts(), context);
+    Prepared prepare(GenerationRequest request) {
+        var conversation =
+                encode(request, model.prompts(), model.decoder().description().contextLength());
+        check(request, conversation.ids().length);
+        return new Prepared(request, conversation, formats(request, conversation.start()));
+    }
+
+    /// Whether [#sequence] has nothing to compile, and waits for nothing that is compiled for others.
+    boolean isCompiled(Prepared prepared) {
+        var known = constraints;
+        return prepared.formats().all().allMatch(format -> known != null && known.has(format));
+    }
+
+    /// Compiles the formats of a request, if they are not compiled, and makes a sequence of it.
+    ///
+    /// @param submittedNanos the time from which its deadline counts
+    /// @throws RefusedException if a format cannot be enforced
+    Sequence sequence(Prepared prepared, long submittedNanos, WaitingQueue waiting, FinishListener listener) {
         var left = timeout.toNanos() - (clock.getAsLong() - submittedNanos);
-        return sequence(admit(request, conversation, left), request, waiting, listener);
+        return sequence(admit(prepared, left), prepared.request(), waiting, listener);
     }
 
     /// Another answer to the prompt of `first`, until the same deadline.
     Sequence choice(GenerationRequest request, Sequence first, WaitingQueue waiting, FinishListener listener) {
         var left = first.deadlineNanos() - clock.getAsLong();
-        return sequence(admit(request, first.conversation(), left), request, waiting, listener);
+        var conversation = first.conversation();
+        var prepared = new Prepared(request, conversation, formats(request, conversation.start()));
+        return sequence(admit(prepared, left), request, waiting, listener);
     }
 
     private Sequence sequence(
@@ -113,15 +157,15 @@ final class Admissions {
         return ids;
     }
 
-    private Admission admit(GenerationRequest request, PromptEncoder.Conversation conversation, long timeoutNanos) {
+    /// @throws RefusedException if the model cannot serve the request
+    private void check(GenerationRequest request, int promptLength) {
         int context = model.decoder().description().contextLength();
-        var prompt = conversation.ids();
-        if (prompt.length == 0) {
+        if (promptLength == 0) {
             throw invalid("prompt_empty", "prompt is empty");
         }
-        int left = context - prompt.length;
+        int left = context - promptLength;
         if (left < 1) {
-            throw tooLong("prompt is " + prompt.length, context);
+            throw tooLong("prompt is " + promptLength, context);
         }
         if (!request.cutsAtContext()
                 && request.maxTokens().isPresent()
@@ -133,6 +177,13 @@ final class Admissions {
         }
         checkTokens("logit_bias", request.sampling().adjustment().bias().keySet());
         checkTokens("stop_token_ids", request.stopTokens());
+    }
+
+    private Admission admit(Prepared prepared, long timeoutNanos) {
+        var request = prepared.request();
+        var conversation = prepared.conversation();
+        var prompt = conversation.ids();
+        int left = model.decoder().description().contextLength() - prompt.length;
         var scored = request.sampling().logprobs().isPresent();
         var stopTokens = stopTokens(request);
         // With `ignoreEos` an end token does not end the answer, so none must be forbidden.
@@ -142,8 +193,8 @@ final class Admissions {
         var forbidden = IntStream.concat(ends, stopTokens.keySet().stream().mapToInt(Integer::intValue))
                 .toArray();
         var minTokens = forbidden.length == 0 ? 0 : request.minTokens();
-        var answer = answer(request, conversation.start());
-        var constraint = answer == null ? constraint(request.format()) : answer.constraint();
+        var answer = answer(prepared);
+        var constraint = answer == null ? first(prepared) : answer.constraint();
         var free = answer == null ? null : answer.unconstrained();
         var plain = !scored
                 && minTokens == 0
@@ -165,6 +216,8 @@ final class Admissions {
                 request.sampling(),
                 timeoutNanos,
                 sharesPrefixes ? "" : request.cacheSalt(),
+                request.share(),
+                request.hold(),
                 request.minTokens(),
                 request.stop(),
                 stopTokens,
@@ -175,48 +228,64 @@ final class Admissions {
                 conversation.start());
     }
 
-    /// The answer in parts; null if it is one text.
-    private @Nullable PartedAnswer answer(GenerationRequest request, ChatFormat.Start start) {
+    private Formats formats(GenerationRequest request, ChatFormat.Start start) {
+        var asked = request.format() == null ? null : expression(request.format());
         var parts = request.parts();
         if (parts == null) {
-            return null;
+            return asked == null ? Formats.NONE : new Formats(asked, null, List.of(), null);
         }
         var use = parts.tools();
         var format = model.prompts().format();
-        var maxReasoning = parts.maxReasoningTokens();
         try {
-            var whole = format.answer(use, request.format() == null ? null : expression(request.format()));
-            var calls = whole == null ? format.calls(use) : List.<Expression>of();
-            var rules = new PartedAnswer.Rules(
-                    format,
-                    whole == null || !format.thinks() ? null : compiled(format.afterReasoning(whole)),
-                    calls.stream().map(this::compiled).toList(),
-                    maxReasoning.isPresent() && format.thinks() ? compiled(format.endOfReasoning()) : null,
-                    maxReasoning.orElse(Integer.MAX_VALUE),
-                    controlTokens,
-                    notEnding);
-            var first = whole == null || start == ChatFormat.Start.REASONING
-                    ? null
-                    : compiled(format.begun(whole, start)).begin();
-            return new PartedAnswer(rules, format.parser(use, start, whole != null), first);
-        } catch (ConstraintException e) {
-            throw refused(request, e);
+            var whole = format.answer(use, asked);
+            return new Formats(
+                    whole == null || start == ChatFormat.Start.REASONING ? null : format.begun(whole, start),
+                    whole == null || !format.thinks() ? null : format.afterReasoning(whole),
+                    whole == null ? format.calls(use) : List.of(),
+                    parts.maxReasoningTokens().isPresent() && format.thinks() ? format.endOfReasoning() : null);
         } catch (IllegalArgumentException e) {
             throw invalid("invalid_request", "tools: " + e.getMessage());
         }
     }
 
-    private Constraint compiled(Expression expression) {
-        return constraints().get(expression);
-    }
-
-    private @Nullable ConstraintState constraint(@Nullable AnswerFormat format) {
-        if (format == null) {
+    /// The answer in parts; null if it is one text.
+    private @Nullable PartedAnswer answer(Prepared prepared) {
+        var parts = prepared.request().parts();
+        if (parts == null) {
             return null;
         }
+        var format = model.prompts().format();
+        var formats = prepared.formats();
         try {
-            return constraints().get(expression(format)).begin();
+            var rules = new PartedAnswer.Rules(
+                    format,
+                    compiled(formats.afterReasoning()),
+                    formats.calls().stream().map(constraints()::get).toList(),
+                    compiled(formats.endOfReasoning()),
+                    parts.maxReasoningTokens().orElse(Integer.MAX_VALUE),
+                    controlTokens,
+                    notEnding);
+            var first = compiled(formats.first());
+            var start = prepared.conversation().start();
+            var isConstrained = first != null || formats.afterReasoning() != null;
+            return new PartedAnswer(
+                    rules, format.parser(parts.tools(), start, isConstrained), first == null ? null : first.begin());
         } catch (ConstraintException e) {
+            throw refused(prepared.request(), e);
+        }
+    }
+
+    private @Nullable Constraint compiled(@Nullable Expression expression) {
+        return expression == null ? null : constraints().get(expression);
+    }
+
+    /// What holds from the first token on.
+    private @Nullable ConstraintState first(Prepared prepared) {
+        try {
+            var first = compiled(prepared.formats().first());
+            return first == null ? null : first.begin();
+        } catch (ConstraintException e) {
+            var format = Objects.requireNonNull(prepared.request().format());
             throw invalid("invalid_request", format.field() + ": " + e.getMessage());
         }
     }

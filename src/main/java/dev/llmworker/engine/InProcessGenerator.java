@@ -11,11 +11,13 @@ import dev.llmworker.generation.ModelVectors;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
+import dev.llmworker.generation.Share;
 import dev.llmworker.generation.Task;
 import dev.llmworker.generation.VectorEvent;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.model.decoder.Encoder;
+import dev.llmworker.model.decoder.OutOfMemoryException;
 import dev.llmworker.stats.Count;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.chat.Tool;
@@ -43,8 +45,8 @@ import org.slf4j.LoggerFactory;
 /// is served for vectors, the thread runs texts instead.
 ///
 /// Threading: any thread submits. The caller's thread encodes a short prompt. [LongPrompts] encodes long
-/// prompts, those that a chat template renders, and those whose answer has a format. Only the engine thread touches
-/// the decoder.
+/// prompts, those that a chat template renders, and those whose answer has a format, which it compiles. Only the engine
+/// thread touches the decoder.
 public final class InProcessGenerator implements Generator, ModelTokens, ModelVectors {
     private static final Logger LOG = LoggerFactory.getLogger(InProcessGenerator.class);
     /// The system may run some other thread first, so one yield for each hop is not always enough.
@@ -59,9 +61,9 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
     private final LongSupplier clock;
     private final EngineStats stats;
     private final Throughput throughput;
-    private final LongPrompts longPrompts = new LongPrompts();
-    private final LongPrompts conversations = LongPrompts.conversations();
     private final LongPrompts formats = LongPrompts.formats();
+    private final LongPrompts longPrompts = new LongPrompts(formats);
+    private final LongPrompts conversations = LongPrompts.conversations(formats);
     private final Thread engine;
     private volatile Readiness readiness = new Readiness.Loading();
     private volatile @Nullable Loaded loaded;
@@ -195,25 +197,52 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
         var current = readyFor(Task.GENERATE);
         var left = limits.timeout().minusNanos(clock.getAsLong() - submittedNanos);
         if (LongPrompts.isLong(request)) {
-            return longPrompts.encode(() -> encodeWhileWanted(request, submittedNanos, current, offer), left);
+            return longPrompts.encode(encoding(request, submittedNanos, current, offer), left);
         }
-        if (LongPrompts.hasFormat(request)) {
-            return formats.encode(() -> encodeWhileWanted(request, submittedNanos, current, offer), left);
+        if (LongPrompts.hasFormat(request)
+                || request.prompt() instanceof Prompt.Chat
+                        && current.model.prompts().rendersTemplate()) {
+            return conversations.encode(encoding(request, submittedNanos, current, offer), left);
         }
-        if (request.prompt() instanceof Prompt.Chat && current.model.prompts().rendersTemplate()) {
-            return conversations.encode(() -> encodeWhileWanted(request, submittedNanos, current, offer), left);
-        }
-        return enqueue(sequence(request, submittedNanos, current), current, offer);
+        var sequence = sequence(current.admissions.prepare(request), submittedNanos, current);
+        return enqueue(sequence, current, offer);
     }
 
-    /// Runs on a thread that is interrupted when nobody waits for the prompt any more.
-    private Sequence encodeWhileWanted(
+    /// It runs on threads that are interrupted when nobody waits for the prompt any more.
+    private LongPrompt.Encoding encoding(
             GenerationRequest request, long submittedNanos, Loaded current, BiPredicate<WaitingQueue, Sequence> offer) {
-        var sequence = sequence(request, submittedNanos, current);
-        if (Thread.currentThread().isInterrupted()) {
-            throw new CancellationException("the generation ended while its prompt was encoded");
-        }
-        return enqueue(sequence, current, offer);
+        return new LongPrompt.Encoding() {
+            private Admissions.@Nullable Prepared prepared;
+
+            @Override
+            public @Nullable Sequence encode() {
+                var made = current.admissions.prepare(request);
+                if (!current.admissions.isCompiled(made)) {
+                    prepared = made;
+                    return null;
+                }
+                return whileWanted(made);
+            }
+
+            @Override
+            public Sequence compile() {
+                return whileWanted(Objects.requireNonNull(prepared));
+            }
+
+            @Override
+            public long heldBytes() {
+                return (long) Integer.BYTES
+                        * Objects.requireNonNull(prepared).conversation().ids().length;
+            }
+
+            private Sequence whileWanted(Admissions.Prepared made) {
+                var sequence = sequence(made, submittedNanos, current);
+                if (Thread.currentThread().isInterrupted()) {
+                    throw new CancellationException("the generation ended while its prompt was encoded");
+                }
+                return enqueue(sequence, current, offer);
+            }
+        };
     }
 
     @Override
@@ -315,15 +344,15 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
         return ready().model.decoder().description().contextLength();
     }
 
-    private Sequence sequence(GenerationRequest request, long submittedNanos, Loaded current) {
-        return current.admissions.sequence(request, submittedNanos, current.waiting, (ended, _) -> finished(ended));
+    private Sequence sequence(Admissions.Prepared prepared, long submittedNanos, Loaded current) {
+        return current.admissions.sequence(prepared, submittedNanos, current.waiting, (ended, _) -> finished(ended));
     }
 
     private Sequence enqueue(Sequence sequence, Loaded current, BiPredicate<WaitingQueue, Sequence> offer) {
         throughput.began();
         try (var present = Lease.of(throughput::withdrawn)) {
             if (!offer.test(current.waiting, sequence)) {
-                throw refusal(current.waiting.isShut(), current.waiting.size(), current.waiting.limit());
+                throw refusal(current.waiting, sequence.share());
             }
             // From now on it ends with the sequence.
             present.keep();
@@ -331,12 +360,30 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
         }
     }
 
+    private RefusedException refusal(WaitingQueue waiting, Share share) {
+        if (!waiting.isShut() && waiting.isShareUsedUp(share)) {
+            var seconds = retrySeconds(waiting.size());
+            return new RefusedException(
+                    RefusedException.Reason.LIMITED,
+                    "share_used_up",
+                    Count.of(waiting.limit(), "request") + (waiting.limit() == 1 ? " is" : " are")
+                            + " already waiting, which is the limit, and this API key has its share of them; try again in "
+                            + seconds + " s",
+                    seconds);
+        }
+        return refusal(waiting.isShut(), waiting.size(), waiting.limit());
+    }
+
+    private int retrySeconds(int waiting) {
+        var mostSeconds = (int) Math.clamp(limits.timeout().toSeconds(), 1, Integer.MAX_VALUE);
+        return throughput.secondsFor(Math.max(1, waiting), mostSeconds);
+    }
+
     private RefusedException refusal(boolean isShut, int waiting, int limit) {
         if (isShut) {
             return new RefusedException(RefusedException.Reason.FAILED, "engine_stopped", "the engine has stopped");
         }
-        var mostSeconds = (int) Math.clamp(limits.timeout().toSeconds(), 1, Integer.MAX_VALUE);
-        var seconds = throughput.secondsFor(Math.max(1, waiting), mostSeconds);
+        var seconds = retrySeconds(waiting);
         return new RefusedException(
                 RefusedException.Reason.OVERLOADED,
                 "queue_full",
@@ -471,7 +518,9 @@ public final class InProcessGenerator implements Generator, ModelTokens, ModelVe
         // or connection.
         var cause = e instanceof ExecutionException && e.getCause() != null ? e.getCause() : e;
         var reason = String.valueOf(cause.getMessage());
-        if (cause instanceof IOException || cause instanceof IllegalArgumentException) {
+        if (cause instanceof IOException
+                || cause instanceof IllegalArgumentException
+                || cause instanceof OutOfMemoryException) {
             LOG.error("the model cannot be loaded: {}", reason);
         } else {
             LOG.error("the model cannot be loaded", e);

@@ -12,24 +12,48 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/// A generation whose prompt waits to be encoded or is being encoded. Afterwards it delegates to the resulting
-/// sequence. If its client leaves or its deadline passes before, the thread that encodes is interrupted.
+/// A generation whose prompt waits to be encoded or is being encoded, or whose formats are compiled then. Afterwards it
+/// delegates to the resulting sequence. If its client leaves or its deadline passes before, the thread that encodes or
+/// compiles is interrupted.
 ///
-/// Threading: one thread encodes, another reads, and any thread may close it.
+/// Threading: one thread encodes, then one compiles, another reads, and any thread may close it.
 final class LongPrompt implements Generation, Runnable {
     private static final Generation CANCELLED = new Ended(FinishReason.CANCELLED);
     private static final Generation TIMED_OUT = new Ended(FinishReason.TIMEOUT);
 
-    private final Supplier<Sequence> encoding;
+    private final Encoding encoding;
+    private final Consumer<LongPrompt> compilers;
     private final Predicate<LongPrompt> withdraw;
     private final CompletableFuture<Generation> outcome = new CompletableFuture<>();
     private HeldMemory memory = HeldMemory.UNCOUNTED;
-    /// The thread that encodes. It is only interrupted while it does, under the lock of this prompt.
+    private long heldBytes;
+    /// The thread that encodes or compiles. It is only interrupted while it does, under the lock of this prompt.
     private @Nullable Thread thread;
+    /// Whether the prompt is encoded, and its formats are not compiled.
+    private boolean mustCompile;
+
+    /// Makes a sequence and puts it into the waiting queue, in one stage or in two.
+    interface Encoding {
+        /// Encodes the prompt.
+        ///
+        /// @return null if formats must be compiled first, which may take long
+        @Nullable
+        Sequence encode();
+
+        /// Compiles the formats of the prompt that was encoded.
+        default Sequence compile() {
+            throw new IllegalStateException("nothing is left to compile");
+        }
+
+        /// How many bytes the encoded prompt takes until its formats are compiled.
+        default long heldBytes() {
+            return 0;
+        }
+    }
 
     /// The result if the generation ended before its sequence existed.
     private record Ended(FinishReason reason) implements Generation {
@@ -43,11 +67,12 @@ final class LongPrompt implements Generation, Runnable {
         public void close() {}
     }
 
-    /// @param encoding makes the sequence and puts it into the waiting queue
-    /// @param withdraw removes this prompt from those that wait to be encoded
+    /// @param compilers runs this prompt once more, on a thread that compiles
+    /// @param withdraw removes this prompt from those that wait
     /// @param left until the deadline
-    LongPrompt(Supplier<Sequence> encoding, Predicate<LongPrompt> withdraw, Duration left) {
+    LongPrompt(Encoding encoding, Consumer<LongPrompt> compilers, Predicate<LongPrompt> withdraw, Duration left) {
         this.encoding = encoding;
+        this.compilers = compilers;
         this.withdraw = withdraw;
         var _ = outcome.completeOnTimeout(TIMED_OUT, left.toNanos(), TimeUnit.NANOSECONDS)
                 .thenAccept(this::stopEncoding);
@@ -71,14 +96,9 @@ final class LongPrompt implements Generation, Runnable {
     @Override
     public void run() {
         setThread(Thread.currentThread());
-        if (outcome.isDone()) {
-            setThread(null);
-            return;
-        }
         try {
-            var sequence = encoding.get();
-            if (!outcome.complete(sequence)) {
-                sequence.close();
+            if (!outcome.isDone()) {
+                next();
             }
         } catch (Throwable e) {
             outcome.completeExceptionally(e);
@@ -87,18 +107,47 @@ final class LongPrompt implements Generation, Runnable {
             // The thread goes on to the next prompt.
             var _ = Thread.interrupted();
         }
+        if (mustCompile && !outcome.isDone()) {
+            passOn();
+        }
+    }
+
+    private void next() {
+        var sequence = mustCompile ? encoding.compile() : encoding.encode();
+        mustCompile = sequence == null;
+        if (sequence != null && !outcome.complete(sequence)) {
+            sequence.close();
+        }
+    }
+
+    private void passOn() {
+        hold(encoding.heldBytes());
+        try {
+            compilers.accept(this);
+        } catch (RefusedException e) {
+            outcome.completeExceptionally(e);
+        }
+    }
+
+    private synchronized void hold(long bytes) {
+        memory.add(bytes - heldBytes);
+        heldBytes = bytes;
     }
 
     /// The tokens count once they are known.
     @Override
-    public void countIn(HeldMemory held) {
+    public synchronized void countIn(HeldMemory held) {
         memory = held;
+        memory.add(heldBytes);
     }
 
     @Override
     public void awaitAccepted() {
         try {
-            outcome.get().countIn(memory);
+            var sequence = outcome.get();
+            // The sequence counts them.
+            hold(0);
+            sequence.countIn(memory);
         } catch (ExecutionException e) {
             if (e.getCause() instanceof RefusedException refused) {
                 throw refused;

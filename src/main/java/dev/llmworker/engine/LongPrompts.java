@@ -17,15 +17,14 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Encodes prompts whose encoding may take long, a few at a time, on threads of its own. It would otherwise
 /// occupy the threads that serve all other requests. There is one for long prompts, which take
 /// seconds. Another is for conversations: a model's chat template may take its
-/// five seconds for each. A third is for answers with a format: compiling one may take a second, and one is
-/// compiled at a time.
+/// five seconds for each. A third is for formats that are not compiled yet: compiling one may take a second. It gets
+/// prompts that the other two have encoded, so a request whose formats are compiled never waits for one whose are not.
 ///
 /// Threading: any thread.
 final class LongPrompts implements AutoCloseable {
@@ -38,45 +37,54 @@ final class LongPrompts implements AutoCloseable {
     private static final int KEEP_SECONDS = 60;
 
     /// Conversations are short, and their templates are rendered in well under a millisecond.
-    private static final int MAX_CONVERSATIONS_WAITING = 256;
+    static final int MAX_OTHERS_WAITING = 256;
 
     private final ThreadPoolExecutor threads;
+    private final LongPrompts compilers;
     private final String refusal;
 
-    LongPrompts() {
-        this(Math.max(1, Runtime.getRuntime().availableProcessors() / CORES_EACH));
+    /// @param compilers as [#formats()]
+    LongPrompts(LongPrompts compilers) {
+        this(Math.max(1, Runtime.getRuntime().availableProcessors() / CORES_EACH), compilers);
     }
 
     /// @param count number of threads
-    LongPrompts(int count) {
+    /// @param compilers null for the same threads
+    LongPrompts(int count, @Nullable LongPrompts compilers) {
         this(
                 "long-prompts-",
                 count,
                 MAX_WAITING,
-                MAX_WAITING + " long prompts (at least " + LONG_CHARACTERS + " characters)");
+                MAX_WAITING + " long prompts (at least " + LONG_CHARACTERS + " characters)",
+                compilers);
     }
 
-    /// For conversations that are not long.
-    static LongPrompts conversations() {
+    /// For conversations that are not long, and for requests whose answer has a format, or may have calls of tools.
+    ///
+    /// @param compilers as [#formats()]
+    static LongPrompts conversations(LongPrompts compilers) {
         return new LongPrompts(
                 "conversations-",
                 Math.max(2, Runtime.getRuntime().availableProcessors()),
-                MAX_CONVERSATIONS_WAITING,
-                MAX_CONVERSATIONS_WAITING + " conversations");
+                MAX_OTHERS_WAITING,
+                MAX_OTHERS_WAITING + " conversations",
+                compilers);
     }
 
-    /// For requests whose answer has a format, or may have calls of tools.
+    /// One thread, for prompts whose formats must be compiled.
     static LongPrompts formats() {
         return new LongPrompts(
                 "formats-",
-                Math.max(2, Runtime.getRuntime().availableProcessors()),
-                MAX_CONVERSATIONS_WAITING,
-                MAX_CONVERSATIONS_WAITING + " requests with a format or tools");
+                1,
+                MAX_OTHERS_WAITING,
+                MAX_OTHERS_WAITING + " requests with a new format or new tools",
+                null);
     }
 
     /// @param waiting how many prompts may wait for a thread
     /// @param these what the message calls them
-    private LongPrompts(String name, int count, int waiting, String these) {
+    private LongPrompts(String name, int count, int waiting, String these, @Nullable LongPrompts compilers) {
+        this.compilers = compilers == null ? this : compilers;
         refusal = these + " are already waiting, which is the limit; try again shortly";
         threads = new ThreadPoolExecutor(
                 count,
@@ -118,7 +126,7 @@ final class LongPrompts implements AutoCloseable {
         return characters >= LONG_CHARACTERS;
     }
 
-    /// Whether something must be compiled for the answer.
+    /// Whether something is compiled for the answer.
     static boolean hasFormat(GenerationRequest request) {
         var parts = request.parts();
         return request.format() != null
@@ -130,16 +138,26 @@ final class LongPrompts implements AutoCloseable {
     /// @param encoding makes the sequence and puts it into the waiting queue
     /// @param left until the deadline: then the generation ends, whether or not the prompt is encoded
     /// @throws RefusedException if too many prompts wait already
-    Generation encode(Supplier<Sequence> encoding, Duration left) {
-        var prompt = new LongPrompt(encoding, threads.getQueue()::remove, left);
+    Generation encode(LongPrompt.Encoding encoding, Duration left) {
+        var prompt = new LongPrompt(encoding, compilers::execute, this::withdraw, left);
         try (var place = Lease.of(prompt::close)) {
-            threads.execute(prompt);
+            execute(prompt);
             // From now on its caller closes it.
             place.keep();
             return prompt;
+        }
+    }
+
+    private void execute(Runnable prompt) {
+        try {
+            threads.execute(prompt);
         } catch (RejectedExecutionException _) {
             throw refused();
         }
+    }
+
+    private boolean withdraw(LongPrompt prompt) {
+        return threads.getQueue().remove(prompt) || compilers.threads.getQueue().remove(prompt);
     }
 
     private RefusedException refused() {
@@ -159,12 +177,8 @@ final class LongPrompts implements AutoCloseable {
                 }
             }
         };
-        try {
-            threads.execute(task);
-            return task;
-        } catch (RejectedExecutionException _) {
-            throw refused();
-        }
+        execute(task);
+        return task;
     }
 
     /// How many prompts wait or are being encoded.

@@ -1,6 +1,6 @@
 package dev.llmworker.engine;
 
-import dev.llmworker.model.LayerState;
+import dev.llmworker.model.decoder.PromptSizes;
 
 /// Decides how many prompt tokens may go with a decode step, from how long recent steps took.
 ///
@@ -10,8 +10,6 @@ import dev.llmworker.model.LayerState;
 ///
 /// Threading: the engine thread alone.
 final class PrefillBudget {
-    /// Larger parts are hardly faster per token.
-    static final int MOST_TOKENS = LayerState.MOST_TOKENS;
     /// The share of a plain step's time that prompt tokens may add.
     static final double SHARE = 0.5;
     /// While prompts keep coming, one step in this many carries no prompt tokens, to measure a plain step.
@@ -29,14 +27,16 @@ final class PrefillBudget {
     /// The value of [#steps] at which each estimate was measured.
     private final long[] measuredAt;
     private final int leastTokens;
+    private final int mostTokens;
     /// The number of steps that could take prompt tokens.
     private long steps;
     private int stepsSincePlain;
 
-    /// @param leastTokens a power of two, at most [#MOST_TOKENS]
-    PrefillBudget(int leastTokens) {
-        this.leastTokens = leastTokens;
-        this.addedNanos = new double[bucket(MOST_TOKENS) - bucket(leastTokens) + 1];
+    /// @param prompts its sizes are powers of two
+    PrefillBudget(PromptSizes prompts) {
+        this.leastTokens = prompts.least();
+        this.mostTokens = prompts.beside();
+        this.addedNanos = new double[bucket(mostTokens) - bucket(leastTokens) + 1];
         this.measuredAt = new long[addedNanos.length];
     }
 
@@ -50,7 +50,7 @@ final class PrefillBudget {
         }
         stepsSincePlain++;
         double plain = plainNanos(rows);
-        if (plain > 0 && promptTokens <= MOST_TOKENS) {
+        if (plain > 0 && promptTokens <= mostTokens) {
             int size = Math.max(0, bucket(promptTokens) - bucket(leastTokens));
             double whole = (double) (leastTokens << size) / promptTokens;
             addedNanos[size] = average(addedNanos[size], Math.max(1, whole * (nanos - plain)));

@@ -77,18 +77,21 @@ final class PrefillQueue {
     /// Shares out the tokens of a step. A prompt's last token is never among them: it is the sequence's first
     /// step.
     ///
+    /// @param most of how many prompts there may be tokens
     /// @param place gives a sequence a slot if it has none, with any cached prefix of its prompt
-    List<Part> share(int tokens, Consumer<Sequence> place) {
+    List<Part> share(int tokens, int most, Consumer<Sequence> place) {
         List<Part> parts = new ArrayList<>();
         Set<Sequence> passed = new HashSet<>();
         int left = tokens;
-        while (left > 0 && passed.size() < sequences.size()) {
+        int prompts = 0;
+        while (left > 0 && prompts < most && passed.size() < sequences.size()) {
             var sequence = next(passed);
             place.accept(sequence);
             int count = sequence.untilKept(Math.min(left, sequence.promptLeft() - 1));
             parts.add(new Part(sequence, count));
             passed.add(sequence);
             left -= count;
+            prompts += count > 0 ? 1 : 0;
         }
         return parts;
     }

@@ -1,7 +1,9 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.model.decoder.PromptPart;
+import dev.llmworker.model.decoder.PromptSizes;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -21,7 +23,7 @@ final class PrefixCache {
     static final int LEAST_TOKENS = 16;
 
     private final Decoder decoder;
-    private final int grid;
+    private final PromptSizes cuts;
     private final IntPredicate endsTurn;
     private final @Nullable Sequence[] owners;
     private final @Nullable Past[] pasts;
@@ -31,22 +33,30 @@ final class PrefixCache {
     /// The prefix that an ended sequence left.
     ///
     /// @param ids the token ids at positions 0 to `length`, exclusive; the array may be longer
-    /// @param exact how many positions from 0 were filled by whole chunks of the grid
+    /// @param exact how many positions from 0 were filled by whole chunks, as those of a prompt that comes alone
     /// @param salt that of the sequence
-    private record Past(int[] ids, int length, int exact, String salt) {
-        static final Past NOTHING = new Past(new int[0], 0, 0, "");
+    /// @param hold keeps it; null if nothing does
+    private record Past(
+            int[] ids,
+            int length,
+            int exact,
+            String salt,
+            @Nullable PrefixHold hold) {
+        static final Past NOTHING = new Past(new int[0], 0, 0, "", null);
 
         static Past of(Sequence owner) {
-            return new Past(owner.ids(), owner.cached(), owner.exact(), owner.cacheSalt());
+            return new Past(owner.ids(), owner.cached(), owner.exact(), owner.cacheSalt(), owner.hold());
+        }
+
+        Past withoutHold() {
+            return new Past(ids, length, exact, salt, null);
         }
     }
 
-    /// @param grid chunks that begin at multiples of this and have this many tokens give the same cache whenever
-    ///     they run
     /// @param endsTurn whether a token ends an answer; in prompts it ends turns
-    PrefixCache(Decoder decoder, int grid, IntPredicate endsTurn) {
+    PrefixCache(Decoder decoder, IntPredicate endsTurn) {
         this.decoder = decoder;
-        this.grid = grid;
+        this.cuts = decoder.prompts();
         this.endsTurn = endsTurn;
         int slots = decoder.description().slots();
         owners = new Sequence[slots];
@@ -75,7 +85,7 @@ final class PrefixCache {
         int source = -1, reused = LEAST_TOKENS - 1, matched = 0, longest = 0;
         for (int slot = 0; slot < owners.length; slot++) {
             int match = matching(sequence, slot);
-            int usable = decoder.reusable(slot, onGrid ? Math.min(match, held(slot).exact) / grid * grid : match);
+            int usable = decoder.reusable(slot, onGrid ? cuts.cutBefore(Math.min(match, held(slot).exact)) : match);
             longest = Math.max(longest, match);
             if (usable > reused) {
                 source = slot;
@@ -91,7 +101,7 @@ final class PrefixCache {
             return;
         }
         lastUse[source] = ++uses;
-        int exact = Math.min(reused, held(source).exact) / grid * grid;
+        int exact = cuts.cutBefore(Math.min(reused, held(source).exact));
         // Nothing is lost if the prompt continues the whole cached prefix, or repeats an earlier prompt.
         boolean takeOver =
                 owners[source] == null && (matched == held(source).length || matched == sequence.promptLength() - 1);
@@ -125,7 +135,7 @@ final class PrefixCache {
         }
         return IntStream.of(first, last)
                 .map(position -> Math.min(position, sequence.promptLength() - 1))
-                .map(position -> decoder.rowsAreIndependent() ? position : position / grid * grid)
+                .map(position -> decoder.rowsAreIndependent() ? position : cuts.cutBefore(position))
                 .filter(position -> position >= LEAST_TOKENS)
                 .distinct()
                 .sorted()
@@ -155,14 +165,17 @@ final class PrefixCache {
         return rows;
     }
 
-    /// Prefers an empty slot.
+    /// Prefers an empty slot, then one whose prefix nobody holds. If more than half of the slots are held, a hold does
+    /// not count.
     private int leastRecentlyUsed(int rows) {
+        long heldSlots = IntStream.range(0, owners.length).filter(this::isHeld).count();
+        boolean holdsCount = heldSlots <= owners.length / 2;
         int found = -1;
         for (int slot = rows; slot < owners.length; slot++) {
             if (owners[slot] == null && pasts[slot] == null) {
                 return slot;
             }
-            if (owners[slot] == null && (found < 0 || lastUse[slot] < lastUse[found])) {
+            if (owners[slot] == null && (found < 0 || goesBefore(slot, found, holdsCount))) {
                 found = slot;
             }
         }
@@ -170,6 +183,15 @@ final class PrefixCache {
             throw new IllegalStateException("all " + owners.length + " slots have owners; " + rows + " run");
         }
         return found;
+    }
+
+    private boolean goesBefore(int slot, int other, boolean holdsCount) {
+        return holdsCount && isHeld(slot) != isHeld(other) ? isHeld(other) : lastUse[slot] < lastUse[other];
+    }
+
+    private boolean isHeld(int slot) {
+        var past = pasts[slot];
+        return past != null && past.hold != null && !past.hold.isOver();
     }
 
     /// Converts parts of prompts to the decoder's form, each with its sequence's slot.
@@ -194,11 +216,24 @@ final class PrefixCache {
         return positions;
     }
 
-    /// The owner has ended. Its prefix is kept if another prompt could reuse it.
+    /// The owner has ended. Its prefix is kept if another prompt could reuse it. It is the newest of its conversation.
     void release(int slot) {
         var held = held(slot);
         boolean keep = held.length >= LEAST_TOKENS && (!decoder.deterministic() || held.exact > 0);
+        for (int other = 0; keep && held.hold != null && other < pasts.length; other++) {
+            var past = pasts[other];
+            if (past != null && past.hold == held.hold) {
+                pasts[other] = past.withoutHold();
+            }
+        }
         pasts[slot] = keep ? held : null;
+        owners[slot] = null;
+        lastUse[slot] = ++uses;
+    }
+
+    /// The owner has ended, and what it left is of no use.
+    void discard(int slot) {
+        pasts[slot] = null;
         owners[slot] = null;
         lastUse[slot] = ++uses;
     }

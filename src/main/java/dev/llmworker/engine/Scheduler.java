@@ -1,15 +1,22 @@
 package dev.llmworker.engine;
 
 import dev.llmworker.generation.FinishReason;
-import dev.llmworker.model.LayerState;
 import dev.llmworker.model.decoder.DecodeBatch;
 import dev.llmworker.model.decoder.Decoder;
+import dev.llmworker.model.decoder.OutOfMemoryException;
+import dev.llmworker.model.decoder.PromptSizes;
+import dev.llmworker.sampling.SamplingParameters;
+import dev.llmworker.stats.Count;
 import dev.llmworker.stats.EngineStats;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.Executor;
 import java.util.function.IntPredicate;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Continuous batching: decides for each step which sequences the decoder works on.
 ///
@@ -19,11 +26,10 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: the engine thread alone. `close` of a sequence sets a flag, which each step checks first.
 final class Scheduler {
-    /// Prompts are cut at multiples of this if nothing runs, and always if the decoder is deterministic.
-    static final int GRID_TOKENS = LayerState.MOST_TOKENS;
-    /// How many prompt tokens a step takes if nothing runs.
-    static final int QUIET_TOKENS = LayerState.MOST_TOKENS;
+    private static final Logger LOG = LoggerFactory.getLogger(Scheduler.class);
+
     private final Decoder decoder;
+    private final PromptSizes sizes;
     private final IntPredicate endOfSequence;
     private final WaitingQueue waiting;
     private final LongSupplier clock;
@@ -51,9 +57,10 @@ final class Scheduler {
         this.clock = clock;
         this.stats = stats;
         this.maskThreads = maskThreads;
-        this.pace = new PrefillBudget(decoder.leastPromptTokens());
+        this.sizes = decoder.prompts();
+        this.pace = new PrefillBudget(sizes);
         this.slotCount = decoder.description().slots();
-        this.slots = new PrefixCache(decoder, GRID_TOKENS, endOfSequence);
+        this.slots = new PrefixCache(decoder, endOfSequence);
         this.batch = new DecodeBatch(slotCount);
         countFreeSlots();
     }
@@ -71,7 +78,7 @@ final class Scheduler {
                 decode(List.of());
             }
         } else {
-            decode(prefilling.share(promptTokens(), this::place));
+            decode(prefilling.share(promptTokens(), sizes.parts(), this::place));
         }
         stats.recordHeld(running(), slots.ownedPositions());
         countFreeSlots();
@@ -141,11 +148,12 @@ final class Scheduler {
 
     /// Prefills in calls of their own: if nothing runs, or if results must not depend on what else runs.
     private void prefill() {
-        int budget = QUIET_TOKENS;
-        while (!prefilling.isEmpty() && budget >= decoder.leastPromptTokens()) {
+        int budget = sizes.alone();
+        for (int calls = 0; calls < sizes.parts() && !prefilling.isEmpty() && budget >= sizes.least(); calls++) {
             var sequence = prefilling.next();
             place(sequence);
-            int count = Math.min(GRID_TOKENS - sequence.prefilled() % GRID_TOKENS, sequence.promptLeft());
+            int start = sequence.prefilled();
+            int count = Math.min(sizes.cutAfter(start) - start, sequence.promptLeft());
             count = sequence.untilKept(count);
             prefill(sequence, count);
             budget -= count;
@@ -168,7 +176,7 @@ final class Scheduler {
         if (prefilling.isEmpty()) {
             return 0;
         }
-        return prefilling.hasMoreShortThan(rows) ? QUIET_TOKENS : pace.tokens(rows);
+        return prefilling.hasMoreShortThan(rows) ? sizes.beside() : pace.tokens(rows);
     }
 
     private void prefill(Sequence sequence, int count) {
@@ -177,17 +185,21 @@ final class Scheduler {
         boolean last = count == sequence.promptLeft();
         boolean sampled = last && sequence.history() == null;
         var ids = sequence.nextOfPrompt(last && !sampled ? count - 1 : count);
+        boolean whole = start + ids.length == sizes.cutAfter(start);
+        int token;
+        try {
+            token = call(slot, ids, start, sampled ? sequence.sampling() : null);
+        } catch (OutOfMemoryException e) {
+            shed(e, List.of(sequence));
+            return;
+        }
         if (sampled) {
-            int token = decoder.prefillLast(slot, ids, start, sequence.sampling());
-            sequence.prefilled(count, count == GRID_TOKENS);
+            sequence.prefilled(count, whole);
             stats.recordTokens(count, 1);
             begin(sequence, token);
             return;
         }
-        if (ids.length > 0) {
-            decoder.prefill(slot, ids, start);
-        }
-        prefilled(sequence, ids.length, ids.length == GRID_TOKENS);
+        prefilled(sequence, ids.length, whole);
         stats.recordTokens(ids.length, 0);
         if (last) {
             // Only decode steps adjust logits and give log-probabilities, so the prompt's last token goes into
@@ -196,8 +208,26 @@ final class Scheduler {
         }
     }
 
+    /// Runs a piece of a prompt.
+    ///
+    /// @param sampling of the token that follows; null if none is to be sampled
+    /// @return that token, or [Decoder#NO_TOKEN]
+    private int call(int slot, int[] ids, int start, @Nullable SamplingParameters sampling) {
+        if (sampling != null) {
+            return decoder.prefillLast(slot, ids, start, sampling);
+        }
+        if (ids.length > 0) {
+            decoder.prefill(slot, ids, start);
+        }
+        return Decoder.NO_TOKEN;
+    }
+
     /// The prompt is in the cache: its sequence starts to run, unless the first token ends it.
     private void begin(Sequence sequence, int token) {
+        if (token == Decoder.NO_TOKEN) {
+            failed(sequence);
+            return;
+        }
         var reason = sequence.accept(token, endOfSequence.test(token), null);
         if (reason == null) {
             run(sequence);
@@ -230,12 +260,22 @@ final class Scheduler {
         }
         int promptTokens = beside.stream().mapToInt(PrefillQueue.Part::count).sum();
         long begun = clock.getAsLong();
-        var tokens = promptTokens == 0 ? decoder.decode(batch, 1) : decoder.decodeBeside(batch, slots.chunks(beside));
+        int[] tokens;
+        try {
+            tokens = promptTokens == 0 ? decoder.decode(batch, 1) : decoder.decodeBeside(batch, slots.chunks(beside));
+        } catch (OutOfMemoryException e) {
+            shed(e, ofStep(beside));
+            return;
+        }
         pace.stepTook(rows, promptTokens, clock.getAsLong() - begun);
         stats.recordTokens(promptTokens, rows);
         beside.forEach(part -> prefilled(part.sequence(), part.count(), false));
         for (int slot = rows - 1; slot >= 0; slot--) {
             int token = tokens[slot];
+            if (token == Decoder.NO_TOKEN) {
+                failed(runningAt(slot));
+                continue;
+            }
             var reason = runningAt(slot).accept(token, endOfSequence.test(token), batch.logprobs(0, slot));
             if (reason != null) {
                 retire(slot, reason);
@@ -247,9 +287,65 @@ final class Scheduler {
                 .forEach(this::run);
     }
 
+    /// The running sequences, and those of whose prompts the step has a part.
+    private List<Sequence> ofStep(List<PrefillQueue.Part> beside) {
+        List<Sequence> all = new ArrayList<>();
+        for (int row = 0; row < rows; row++) {
+            all.add(runningAt(row));
+        }
+        beside.stream().filter(part -> part.count() > 0).forEach(part -> all.add(part.sequence()));
+        return all;
+    }
+
+    /// Memory ran out in a call. Its newest sequence ends, so that the others can go on: the next step tries again
+    /// without it. If the call cannot be repeated, all of its sequences end.
+    private void shed(OutOfMemoryException e, List<Sequence> call) {
+        decoder.recover();
+        var repeats = decoder.canRepeatSteps();
+        var ended = repeats
+                ? List.of(call.stream()
+                        .max(Comparator.comparingLong(Sequence::id))
+                        .orElseThrow())
+                : call;
+        LOG.error(
+                "memory ran out in a call of {}, so {} ended: {}",
+                Count.of(call.size(), "sequence"),
+                ended.size() == 1 ? "the newest was" : "they were",
+                e.getMessage());
+        // What a call leaves that cannot be repeated is of no use.
+        ended.forEach(sequence -> end(sequence, repeats));
+    }
+
+    /// The logits of a sequence are not finite: weights, activations or the device are at fault.
+    private void failed(Sequence sequence) {
+        LOG.error("sequence {} ends, because the model's numbers are not finite", sequence.id());
+        int slot = slots.slotOf(sequence);
+        decoder.clearSlot(
+                slot,
+                Math.min(sequence.newestPosition() + 1, decoder.description().contextLength()));
+        end(sequence, false);
+    }
+
+    /// Ends a sequence with an error, wherever it is.
+    ///
+    /// @param keep whether its cached prefix is kept
+    private void end(Sequence sequence, boolean keep) {
+        int slot = slots.slotOf(sequence);
+        if (slot < rows) {
+            retire(slot, FinishReason.ERROR, keep);
+        } else {
+            prefilling.remove(sequence);
+            leave(sequence, FinishReason.ERROR, keep);
+        }
+    }
+
     private void retire(int slot, FinishReason reason) {
+        retire(slot, reason, true);
+    }
+
+    private void retire(int slot, FinishReason reason, boolean keep) {
         var ended = runningAt(slot);
-        slots.release(slot);
+        give(slot, keep);
         rows--;
         if (slot != rows) {
             slots.exchange(slot, rows);
@@ -259,11 +355,24 @@ final class Scheduler {
         ended.finish(reason);
     }
 
-    /// Ends a sequence that is not running.
+    /// Gives a slot back.
+    private void give(int slot, boolean keep) {
+        if (keep) {
+            slots.release(slot);
+        } else {
+            slots.discard(slot);
+        }
+    }
+
     private void leave(Sequence sequence, FinishReason reason) {
+        leave(sequence, reason, true);
+    }
+
+    /// Ends a sequence that is not running.
+    private void leave(Sequence sequence, FinishReason reason, boolean keep) {
         int slot = slots.slotOf(sequence);
         if (slot >= 0) {
-            slots.release(slot);
+            give(slot, keep);
         }
         countFreeSlots();
         sequence.finish(reason);

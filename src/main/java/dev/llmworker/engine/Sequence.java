@@ -8,7 +8,9 @@ import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.HeldEvents;
 import dev.llmworker.generation.HeldMemory;
 import dev.llmworker.generation.Lease;
+import dev.llmworker.generation.PrefixHold;
 import dev.llmworker.generation.ScoredToken;
+import dev.llmworker.generation.Share;
 import dev.llmworker.generation.Timings;
 import dev.llmworker.sampling.Logprobs;
 import dev.llmworker.sampling.SamplingParameters;
@@ -42,6 +44,8 @@ final class Sequence implements Generation {
     private final PromptEncoder.Conversation conversation;
     private final int promptLength;
     private final String cacheSalt;
+    private final Share share;
+    private final @Nullable PrefixHold hold;
     private final int tokenLimit;
     private final int minTokens;
     private final boolean ignoreEos;
@@ -67,7 +71,7 @@ final class Sequence implements Generation {
     private int[] ids;
 
     private int prefilled;
-    private int reused;
+    private volatile int reused;
     private int exact;
     private int decoded;
     /// Positions of the prompt at which the decoder keeps its state.
@@ -90,6 +94,8 @@ final class Sequence implements Generation {
         this.promptLength = ids.length;
         this.newestToken = ids[promptLength - 1];
         this.cacheSalt = admission.cacheSalt();
+        this.share = admission.share();
+        this.hold = admission.hold();
         this.tokenLimit = admission.tokenLimit();
         this.minTokens = admission.minTokens();
         this.ignoreEos = admission.ignoreEos();
@@ -118,6 +124,12 @@ final class Sequence implements Generation {
     /// Only sequences with the same salt share cached prefixes.
     String cacheSalt() {
         return cacheSalt;
+    }
+
+    /// Keeps its prefix when it has ended; null if nothing does.
+    @Nullable
+    PrefixHold hold() {
+        return hold;
     }
 
     SamplingParameters sampling() {
@@ -200,7 +212,7 @@ final class Sequence implements Generation {
         return kept.contains(prefilled);
     }
 
-    /// How many cached positions, from 0 on, were filled by whole chunks of the grid.
+    /// How many cached positions, from 0 on, were filled by whole chunks, as those of a prompt that comes alone.
     int exact() {
         return exact;
     }
@@ -340,6 +352,7 @@ final class Sequence implements Generation {
                 var _ = Lease.of(formatMemory::end);
                 var _ = Lease.of(() -> listener.finished(this, reason))) {
             totalNanos = sinceSubmitted();
+            queue.ended(this);
         }
     }
 
@@ -356,6 +369,16 @@ final class Sequence implements Generation {
     }
 
     // --- called by any thread
+
+    Share share() {
+        return share;
+    }
+
+    /// How many tokens the engine works on for it, as far as is known by now: those of its prompt that are not cached,
+    /// and the generated ones. A generated token counts twice, because it takes a step.
+    long work() {
+        return (long) promptLength - reused + 2L * generated;
+    }
 
     /// The prompt, which never changes.
     PromptEncoder.Conversation conversation() {

@@ -2,7 +2,9 @@ package dev.llmworker.engine;
 
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.model.decoder.Encoder;
+import dev.llmworker.model.decoder.OutOfMemoryException;
 import dev.llmworker.model.decoder.PromptPart;
+import dev.llmworker.stats.Count;
 import dev.llmworker.stats.EngineStats;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -12,6 +14,8 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The texts that wait for vectors and those that run. A step takes tokens of several texts, up to what the model
 /// takes at once.
@@ -21,6 +25,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: any thread offers; only the engine thread steps.
 final class TextBatches implements Work {
+    private static final Logger LOG = LoggerFactory.getLogger(TextBatches.class);
+
     private final Encoder encoder;
     private final int slots;
     private final int limit;
@@ -62,6 +68,11 @@ final class TextBatches implements Work {
             var part = new PromptPart(slot, Arrays.copyOfRange(ids, done, done + tokens), done);
             done += tokens;
             return part;
+        }
+
+        /// The part has not run: it is to run again.
+        void takeBack(PromptPart part) {
+            done -= part.ids().length;
         }
 
         /// Adds what the model has of a part.
@@ -218,23 +229,65 @@ final class TextBatches implements Work {
                 room -= tokens;
             }
         }
-        var pooled = encoder.encode(parts);
+        float[][] pooled;
+        try {
+            pooled = encoder.encode(parts);
+        } catch (OutOfMemoryException e) {
+            shed(e, texts, parts);
+            return;
+        }
         stats.recordTokens(encoder.stepTokens() - room, 0);
         for (var i = 0; i < texts.size(); i++) {
             texts.get(i).add(pooled[i], encoder.isMean());
         }
         texts.removeIf(text -> text.left() > 0);
-        if (texts.isEmpty()) {
-            return;
+        if (!texts.isEmpty()) {
+            give(texts);
         }
+    }
+
+    /// Gives the vectors of texts that have run, whose slots are free then.
+    private void give(List<Running> texts) {
         var vectors = encoder.project(
                 texts.stream().map(text -> text.pooled(encoder.isMean())).toArray(float[][]::new));
-        for (var i = 0; i < texts.size(); i++) {
+        for (var i = 0; i < vectors.length; i++) {
             var text = texts.get(i);
-            text.request.give(text.index, vectors[i]);
+            if (isFinite(vectors[i])) {
+                text.request.give(text.index, vectors[i]);
+            } else {
+                LOG.error("a request for vectors ends, because the model's numbers are not finite");
+                encoder.clearSlot(text.slot, text.ids.length);
+                text.request.finish(FinishReason.ERROR);
+            }
             leaves(text);
         }
         running.removeAll(texts);
+    }
+
+    private static boolean isFinite(float[] vector) {
+        for (var value : vector) {
+            if (!Float.isFinite(value)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /// Memory ran out in a call. The request of its newest text ends, so that the others can go on: the next step tries
+    /// again without it. If the call cannot be repeated, all of its requests end.
+    private void shed(OutOfMemoryException e, List<Running> texts, List<PromptPart> parts) {
+        encoder.recover();
+        var ended = encoder.canRepeatSteps() ? List.of(texts.getLast()) : texts;
+        LOG.error(
+                "memory ran out in a call of {}, so {} ended: {}",
+                Count.of(texts.size(), "text"),
+                ended.size() == 1 ? "the request of the newest" : "their requests",
+                e.getMessage());
+        for (var i = 0; i < texts.size(); i++) {
+            texts.get(i).takeBack(parts.get(i));
+        }
+        // They leave before the next step.
+        ended.forEach(text -> text.request.finish(FinishReason.ERROR));
     }
 
     @Override

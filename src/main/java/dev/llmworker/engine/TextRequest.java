@@ -64,7 +64,11 @@ final class TextRequest implements Answer<VectorEvent> {
         return texts.get(index);
     }
 
+    /// Takes the vector of a text, unless it has ended by another text of it.
     void give(int index, float[] vector) {
+        if (hasEnded()) {
+            return;
+        }
         if (done++ == 0) {
             firstNanos = clock.getAsLong() - submittedNanos;
         }

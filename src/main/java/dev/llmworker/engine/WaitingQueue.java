@@ -1,17 +1,18 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.generation.Share;
 import java.time.Duration;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// Accepted sequences that the engine has not taken yet: first come, first served. For each free slot one of them does
-/// not wait, because the next step takes it. Of the others there are at most `limit`, which may be 0.
+/// Accepted sequences that the engine has not taken yet. [FairQueue] has their order. For each free slot one of
+/// them does not wait, because the next step takes it. Of the others there are at most `limit`, which may be 0.
+/// If others fill the queue, an owner's sequences may wait beyond the limit, up to its share of it: with n
+/// owners of equal weight there are at most 1 + 1/2 + … + 1/n times as many.
 ///
 /// Threading: any thread; only the engine thread takes and waits.
 final class WaitingQueue {
-    private final ArrayDeque<Sequence> sequences = new ArrayDeque<>();
+    private final FairQueue sequences = new FairQueue();
     private final int limit;
     private int freeSlots;
     private boolean shut;
@@ -22,7 +23,13 @@ final class WaitingQueue {
 
     /// @return false if the queue is full or shut
     synchronized boolean offer(Sequence sequence) {
-        return sequences.size() < limit + freeSlots && offerBeyondLimit(sequence);
+        var hasPlace = sequences.size() < limit + freeSlots || sequences.isBelowShare(sequence.share(), limit);
+        return hasPlace && offerBeyondLimit(sequence);
+    }
+
+    /// Whether a sequence is refused because its owner has its share of the queue, which others need as well.
+    synchronized boolean isShareUsedUp(Share share) {
+        return limit > 0 && sequences.hasOthers(share);
     }
 
     /// Takes a sequence of a request that was accepted before.
@@ -46,6 +53,11 @@ final class WaitingQueue {
         return next;
     }
 
+    /// A sequence has ended. It may never have been taken.
+    synchronized void ended(Sequence sequence) {
+        sequences.ended(sequence);
+    }
+
     /// So many sequences can be taken at once.
     synchronized void freeSlots(int slots) {
         freeSlots = slots;
@@ -58,16 +70,14 @@ final class WaitingQueue {
 
     /// Takes out the sequences whose deadline has passed.
     synchronized List<Sequence> removeExpired(long nowNanos) {
-        var expired = new ArrayList<Sequence>(0);
-        sequences.removeIf(sequence -> sequence.isExpired(nowNanos) && expired.add(sequence));
-        return expired;
+        return sequences.removeExpired(nowNanos);
     }
 
     /// Waits until a sequence waits or the queue is shut.
     ///
     /// @return false if it is shut
     synchronized boolean awaitWork() throws InterruptedException {
-        while (sequences.isEmpty() && !shut) {
+        while (sequences.size() == 0 && !shut) {
             wait();
         }
         return !shut;
@@ -78,7 +88,7 @@ final class WaitingQueue {
     /// @return whether no sequence has come and the queue is not shut
     synchronized boolean staysEmpty(Duration duration) throws InterruptedException {
         long end = System.nanoTime() + duration.toNanos();
-        while (sequences.isEmpty() && !shut) {
+        while (sequences.size() == 0 && !shut) {
             long millis = Math.ceilDiv(end - System.nanoTime(), 1_000_000L);
             if (millis <= 0) {
                 return true;
@@ -92,9 +102,7 @@ final class WaitingQueue {
     synchronized List<Sequence> shut() {
         shut = true;
         notifyAll();
-        var rest = List.copyOf(sequences);
-        sequences.clear();
-        return rest;
+        return sequences.clear();
     }
 
     synchronized boolean isShut() {
@@ -103,6 +111,11 @@ final class WaitingQueue {
 
     synchronized int size() {
         return sequences.size();
+    }
+
+    /// How many owners it knows.
+    synchronized int owners() {
+        return sequences.owners();
     }
 
     int limit() {

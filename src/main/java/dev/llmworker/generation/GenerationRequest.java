@@ -25,6 +25,8 @@ import org.jspecify.annotations.Nullable;
 ///     is full
 /// @param requestId the request's id in logs, here and in other servers; empty if the client sent none
 /// @param cacheSalt the request reuses cached prefixes only of requests with the same salt
+/// @param share whose request it is, if slots are scarce
+/// @param hold keeps the cached prefix for the next request of its conversation; null if none is expected
 /// @param format what the answer must look like; null if it may be any text
 /// @param parts asks for the answer in parts; null for one text, in which reasoning and calls stand as the model writes
 ///     them
@@ -40,6 +42,8 @@ public record GenerationRequest(
         boolean cutsAtContext,
         String requestId,
         String cacheSalt,
+        Share share,
+        @Nullable PrefixHold hold,
         @Nullable AnswerFormat format,
         @Nullable AnswerParts parts) {
     public static final int DEFAULT_MAX_TOKENS = 100;
@@ -107,6 +111,8 @@ public record GenerationRequest(
                 false,
                 "",
                 "",
+                Share.NONE,
+                null,
                 null,
                 null);
     }
@@ -145,6 +151,14 @@ public record GenerationRequest(
         return changed(copy -> copy.cacheSalt = salt);
     }
 
+    public GenerationRequest withShare(Share share) {
+        return changed(copy -> copy.share = share);
+    }
+
+    public GenerationRequest withHold(PrefixHold hold) {
+        return changed(copy -> copy.hold = hold);
+    }
+
     public GenerationRequest withFormat(@Nullable AnswerFormat format) {
         return changed(copy -> copy.format = format);
     }
@@ -169,6 +183,8 @@ public record GenerationRequest(
                 copy.cutsAtContext,
                 copy.requestId,
                 copy.cacheSalt,
+                copy.share,
+                copy.hold,
                 copy.format,
                 copy.parts);
     }
@@ -181,6 +197,8 @@ public record GenerationRequest(
         private boolean cutsAtContext;
         private String requestId;
         private String cacheSalt;
+        private Share share;
+        private @Nullable PrefixHold hold;
         private @Nullable AnswerFormat format;
         private @Nullable AnswerParts parts;
 
@@ -191,6 +209,8 @@ public record GenerationRequest(
             cutsAtContext = request.cutsAtContext;
             requestId = request.requestId;
             cacheSalt = request.cacheSalt;
+            share = request.share;
+            hold = request.hold;
             format = request.format;
             parts = request.parts;
         }

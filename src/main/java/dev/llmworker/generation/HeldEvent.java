@@ -4,11 +4,13 @@ package dev.llmworker.generation;
 public interface HeldEvent {
     /// About what an event takes besides its texts.
     long OBJECT_BYTES = 128;
+    /// A character of a text, at most.
+    long CHARACTER_BYTES = 2;
 
     /// About how many bytes of memory it takes, at most.
     long heldBytes();
 
     static long of(String text) {
-        return OBJECT_BYTES + 2L * text.length();
+        return OBJECT_BYTES + CHARACTER_BYTES * text.length();
     }
 }

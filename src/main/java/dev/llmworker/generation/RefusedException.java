@@ -12,6 +12,8 @@ public final class RefusedException extends RuntimeException {
         LOADING,
         /// The queue is full, or the memory for requests.
         OVERLOADED,
+        /// This client has used up what it may use.
+        LIMITED,
         /// The engine has failed.
         FAILED
     }

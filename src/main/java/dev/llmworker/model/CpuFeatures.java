@@ -11,7 +11,8 @@ public final class CpuFeatures {
 
     private CpuFeatures() {}
 
-    /// The features of this machine. The set is empty if it is not Linux on x86-64.
+    /// The features of this machine. The set is empty if it is not Linux on x86-64, where
+    /// alone the worker asks.
     public static Set<String> read() {
         try (var lines = Files.lines(DESCRIPTION)) {
             return lines.filter(line -> line.startsWith("flags"))

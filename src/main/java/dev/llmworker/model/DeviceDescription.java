@@ -28,13 +28,11 @@ public final class DeviceDescription {
         var index = Integer.parseInt(device.replaceFirst("cuda:", ""));
         var memory = CudaUtils.getGpuMemory(Device.gpu(index));
         var capability = CudaUtils.getComputeCapability(index);
-        var point = capability.length() - 1;
         return String.format(
                 Locale.ROOT,
-                "%s, compute capability %s.%s, %.1f GB, of which %.1f GB are free",
+                "%s, compute capability %s, %.1f GB, of which %.1f GB are free",
                 gpuName(index),
-                capability.substring(0, point),
-                capability.substring(point),
+                Devices.point(capability),
                 memory.getMax() / 1e9,
                 (memory.getMax() - memory.getUsed()) / 1e9);
     }

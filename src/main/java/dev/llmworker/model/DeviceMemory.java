@@ -25,6 +25,12 @@ public record DeviceMemory(long total, long available, String place) {
     private static final Set<String> CACHED =
             Set.of("inactive_file", "active_file", "total_inactive_file", "total_active_file");
 
+    /// As [#of], after libtorch's allocator has given back what it keeps for later.
+    public static DeviceMemory emptied(Device device) {
+        FreedMemory.giveBack(device);
+        return of(device);
+    }
+
     public static DeviceMemory of(Device device) {
         if (device.isGpu()) {
             var memory = CudaUtils.getGpuMemory(device);
@@ -32,9 +38,12 @@ public record DeviceMemory(long total, long available, String place) {
         }
         // Both know the limits of the container that the process runs in.
         var system = (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+        var total = system.getTotalMemorySize();
+        // macOS counts cached files as used, and Java cannot ask how many there are. Half of the memory is a guess.
+        var least = System.getProperty("os.name").startsWith("Mac") ? total / 2 : 0;
         return ofMachine(
-                system.getTotalMemorySize(),
-                system.getFreeMemorySize(),
+                total,
+                Math.max(system.getFreeMemorySize(), least),
                 figures(lines(MEMINFO), KIB),
                 figures(containerFigures(), 1));
     }

@@ -9,6 +9,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.util.Utils;
 import ai.djl.util.cuda.CudaUtils;
 import dev.llmworker.stats.Count;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,7 +29,7 @@ public final class Devices {
     public static Device of(String name) {
         var gpus = name.equals("cpu") ? 0 : Engine.getEngine("PyTorch").getGpuCount();
         var flavor = Utils.getEnvOrSystemProperty(FLAVOR);
-        var device = choose(name, gpus, flavor);
+        var device = choose(name, gpus, flavor, gpus == 0 ? CudaDriver::problem : () -> "");
         var problem = device.isGpu() ? problem(device) : null;
         if (problem == null) {
             return device;
@@ -41,14 +42,17 @@ public final class Devices {
         return name.equals("auto") ? isForGpus(Utils.getEnvOrSystemProperty(FLAVOR)) : !name.equals("cpu");
     }
 
-    /// @param gpus how many the driver has
+    /// @param gpus how many libtorch sees
     /// @param flavor the build of libtorch that was asked for; null for the one that fits the machine
-    public static Device choose(String name, int gpus, @Nullable String flavor) {
+    /// @param driver says why there is none; empty if that is not known
+    static Device choose(String name, int gpus, @Nullable String flavor, Supplier<String> driver) {
         if (name.equals("auto") && gpus == 0 && isForGpus(flavor)) {
+            var why = driver.get();
             // A CPU would serve too, but at a hundredth of the speed.
             throw new IllegalArgumentException("libtorch is the one for NVIDIA GPUs (" + flavor
-                    + ") and sees no GPU here; give the container one (docker run --gpus all, and a driver on the"
-                    + " host), or set DEVICE=cpu to serve without");
+                    + ") and sees no GPU here" + (why.isEmpty() ? "" : ": " + why)
+                    + "; give the container one (docker run --gpus all, and a driver on the host), or set DEVICE=cpu to"
+                    + " serve without");
         }
         if (name.equals("cpu") || (name.equals("auto") && gpus == 0)) {
             return Device.cpu();
@@ -58,8 +62,9 @@ public final class Devices {
             throw new IllegalArgumentException("device is " + name + "; it can be auto, cpu, cuda:0 and so on");
         }
         if (Integer.parseInt(index) >= gpus) {
-            throw new IllegalArgumentException(
-                    "device is " + name + "; libtorch sees " + Count.of(gpus, "GPU") + " here");
+            var why = gpus == 0 ? driver.get() : "";
+            throw new IllegalArgumentException("device is " + name + "; libtorch sees " + Count.of(gpus, "GPU")
+                    + " here" + (why.isEmpty() ? "" : ": " + why));
         }
         return Device.gpu(Integer.parseInt(index));
     }
@@ -88,8 +93,24 @@ public final class Devices {
             }
             return ones.sum().getFloat() == 2 ? null : "a sum on it is wrong";
         } catch (EngineException | UnsupportedOperationException e) {
-            return String.valueOf(e.getMessage()).lines().findFirst().orElse(e.toString());
+            var message = String.valueOf(e.getMessage()).lines().findFirst().orElse(e.toString());
+            return message + withoutKernels(message, () -> CudaUtils.getComputeCapability(gpu.getDeviceId()));
         }
+    }
+
+    /// Names the cards if libtorch has no kernels for this one.
+    static String withoutKernels(String message, Supplier<String> capability) {
+        return message.contains("no kernel image")
+                ? " (its compute capability is " + point(capability.get())
+                        + "; libtorch 2.7.1 for CUDA 12.6 has kernels for 5.0 to 9.0, not for Blackwell: RTX 50, RTX PRO"
+                        + " 6000, B200)"
+                : "";
+    }
+
+    /// @param capability without a point: `75`, `120`
+    static String point(String capability) {
+        var last = capability.length() - 1;
+        return capability.substring(0, last) + "." + capability.substring(last);
     }
 
     /// The name that the decoder programs use.

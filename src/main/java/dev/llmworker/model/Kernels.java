@@ -4,8 +4,7 @@ package dev.llmworker.model;
 public enum Kernels {
     /// [#NATIVE] if it can run, else [#TORCH]. A CPU with AMX prefers [#TORCH].
     AUTO,
-    /// C++ built with the worker, for a CPU with AVX2. Weights stay quantised, and a row's result never depends on
-    /// other rows.
+    /// C++ built with the worker. Weights stay quantised, and a row's result never depends on other rows.
     NATIVE,
     /// libtorch's operators, for any device.
     TORCH;

@@ -5,8 +5,7 @@ public sealed interface LayerState {
     /// How many states a slot has of a layer that does not keep all positions: the present one, and copies at
     /// earlier positions, from which other prompts can go on.
     int COPIES = 3;
-    /// The most tokens of a sequence that a program runs in one call, if a layer does not keep all positions. The
-    /// scheduler cuts all prompts into such pieces.
+    /// The most tokens of a sequence that a program runs in one call, if a layer does not keep all positions.
     int MOST_TOKENS = 128;
 
     /// Bytes that each position of a slot takes.

@@ -34,6 +34,7 @@ public record MemoryPlan(
         long bytesPerSlot,
         String perToken,
         String perSlot) {
+    /// On a CPU.
     public static final int DEFAULT_SLOTS = 32;
     /// There are fewer slots before contexts become shorter than this.
     private static final int COMFORTABLE_CONTEXT = 4096;
@@ -45,6 +46,7 @@ public record MemoryPlan(
     /// @param scratch bytes that a step takes beside `working`, by the length of the context
     /// @param spareTokens that a slot's cache has room for beside its context, at most
     /// @param share the part of the remaining memory that the cache may take if nobody chose its size
+    /// @param mostSlots if nobody chose their number
     public record Needs(
             ModelConfig config,
             int numberBytes,
@@ -52,7 +54,8 @@ public record MemoryPlan(
             long working,
             LongUnaryOperator scratch,
             int spareTokens,
-            double share) {
+            double share,
+            int mostSlots) {
         /// Bytes of a slot; the largest number if there are more.
         private long slot(long contextLength) {
             var perToken = config.cacheBytesPerToken(contextLength, numberBytes);
@@ -104,7 +107,7 @@ public record MemoryPlan(
         if (slots == 0) {
             var each = contextLength == 0 ? Math.min(config.contextLength(), COMFORTABLE_CONTEXT) : contextLength;
             var budget = needs.leftForCache(left, each, needs.share());
-            slots = (int) Math.clamp(budget / needs.slot(each), 1, DEFAULT_SLOTS);
+            slots = (int) Math.clamp(budget / needs.slot(each), 1, needs.mostSlots());
         }
         if (contextLength == 0) {
             var longest = needs.longest(left, slots, needs.share());

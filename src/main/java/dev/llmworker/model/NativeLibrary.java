@@ -2,6 +2,7 @@ package dev.llmworker.model;
 
 import ai.djl.util.Utils;
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -9,8 +10,12 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
@@ -19,12 +24,14 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: any thread.
 public final class NativeLibrary {
-    /// The library's file. If it is not set, the library comes from the worker's jar.
+    /// The library's file, or a folder of libraries. If it is not set, the library comes from the worker's jar.
     private static final String FILE = "WORKER_NATIVE_LIBRARY";
 
-    private static final String RESOURCE = "libllmworker.so";
-    /// The CPU features that it is compiled for.
-    private static final List<String> CPU_FEATURES = List.of("avx2", "fma", "f16c");
+    /// The CPU features that the library for x86-64 is compiled for.
+    private static final Set<String> AVX2 = Set.of("avx2", "fma", "f16c");
+
+    /// Those that the faster library needs besides.
+    private static final Set<String> AVX512 = Set.of("avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni");
 
     /// `int32_t llmworker_register(char* message, uint64_t size)`, see `ops.cpp`.
     private static final String REGISTER = "llmworker_register";
@@ -53,12 +60,12 @@ public final class NativeLibrary {
 
     private static Optional<String> load() {
         try {
-            checkCpu();
-            var file = Utils.getEnvOrSystemProperty(FILE);
-            if (file == null) {
-                loadFromJar();
+            var names = names(System.getProperty("os.name"), System.getProperty("os.arch"), CpuFeatures.read());
+            var place = Utils.getEnvOrSystemProperty(FILE);
+            if (place == null) {
+                loadFromJar(names);
             } else {
-                System.load(file);
+                System.load(fileOf(Path.of(place), names).toString());
             }
             register();
             return Optional.empty();
@@ -69,19 +76,61 @@ public final class NativeLibrary {
         }
     }
 
-    private static void loadFromJar() throws IOException {
-        try (var library = NativeLibrary.class.getResourceAsStream(RESOURCE)) {
-            if (library == null) {
-                throw new IOException("the worker was built without it: no C++ compiler was found");
+    /// The names of libraries that run on a machine, fastest first, as `build.sh` makes them.
+    ///
+    /// @param system Java's name of it
+    /// @param features of the processor, by Linux's names
+    static List<String> names(String system, String processor, Set<String> features) {
+        var isMac = system.startsWith("Mac");
+        var target = (isMac ? "macos" : system.toLowerCase(Locale.ROOT)) + "-"
+                + (processor.equals("amd64") ? "x86_64" : processor);
+        var targets = new ArrayList<String>();
+        if (processor.equals("amd64") && features.containsAll(AVX2) && features.containsAll(AVX512)) {
+            targets.add(target + "-avx512");
+        }
+        if (processor.equals("aarch64") || (processor.equals("amd64") && features.containsAll(AVX2))) {
+            targets.add(target);
+        }
+        targets.add(target + "-portable");
+        return targets.stream()
+                .map(one -> "libllmworker-" + one + (isMac ? ".dylib" : ".so"))
+                .toList();
+    }
+
+    /// @throws IOException if a folder has no library for this machine
+    static Path fileOf(Path place, List<String> names) throws IOException {
+        if (!Files.isDirectory(place)) {
+            return place;
+        }
+        for (var name : names) {
+            if (Files.exists(place.resolve(name))) {
+                return place.resolve(name).toAbsolutePath();
             }
-            var copy = Files.createTempFile("llmworker", ".so");
-            try {
-                Files.write(copy, library.readAllBytes());
-                System.load(copy.toString());
-            } finally {
-                // The loaded library stays mapped without its file.
-                Files.delete(copy);
+        }
+        throw new IOException(place + " has no " + String.join(" and no ", names));
+    }
+
+    private static void loadFromJar(List<String> names) throws IOException {
+        for (var name : names) {
+            try (var library = NativeLibrary.class.getResourceAsStream(name)) {
+                if (library != null) {
+                    load(library);
+                    return;
+                }
             }
+        }
+        throw new IOException(
+                "the worker was built without " + String.join(" and without ", names) + ": no C++ compiler was found");
+    }
+
+    private static void load(InputStream library) throws IOException {
+        var copy = Files.createTempFile("llmworker", ".so");
+        try {
+            Files.write(copy, library.readAllBytes());
+            System.load(copy.toString());
+        } finally {
+            // The loaded library stays mapped without its file.
+            Files.delete(copy);
         }
     }
 
@@ -123,17 +172,5 @@ public final class NativeLibrary {
                 .find(name)
                 .orElseThrow(() -> new IOException("it is of another version: it has no function " + name));
         return Linker.nativeLinker().downcallHandle(found, signature);
-    }
-
-    private static void checkCpu() throws IOException {
-        var features = CpuFeatures.read();
-        if (features.isEmpty()) {
-            throw new IOException("it is for Linux on x86-64");
-        }
-        for (var feature : CPU_FEATURES) {
-            if (!features.contains(feature)) {
-                throw new IOException("the CPU has no " + feature);
-            }
-        }
     }
 }

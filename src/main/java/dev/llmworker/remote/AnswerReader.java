@@ -131,6 +131,11 @@ abstract class AnswerReader<E> {
         return cachedTokens;
     }
 
+    /// About how many bytes it holds back.
+    long heldBytes() {
+        return 0;
+    }
+
     /// How many events were passed on.
     final int emitted() {
         return emitted;

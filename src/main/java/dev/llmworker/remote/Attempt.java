@@ -40,6 +40,9 @@ final class Attempt {
 
         void failed(Failure failure);
 
+        /// Of what is not whole yet, so many bytes are held.
+        void holds(long bytes);
+
         /// The answer has no more bytes.
         void ended();
     }
@@ -117,6 +120,9 @@ final class Attempt {
                     try {
                         if (!over) {
                             parser.feed(bytes.getBytes());
+                        }
+                        if (!over) {
+                            listener.holds(parser.heldBytes());
                         }
                     } catch (IOException e) {
                         fail(Failure.broken("the engine's server sent an invalid answer", e.getMessage() + ""));

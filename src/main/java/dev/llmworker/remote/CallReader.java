@@ -128,8 +128,9 @@ final class CallReader {
         var known = index.isInt() ? byIndex.get(index.intValue()) : last;
         if (known == null || isOther(known, id, name)) {
             known = new Call();
-            if (index.isInt()) {
-                byIndex.put(index.intValue(), known);
+            if (index.isInt() && byIndex.put(index.intValue(), known) == null) {
+                // Calls without a name count, too.
+                checkCount(byIndex.size());
             }
         }
         if (known.id.isEmpty()) {
@@ -147,9 +148,7 @@ final class CallReader {
     }
 
     private void begin(Call call, List<AnswerPart> parts) throws IOException {
-        if (begun.size() == MAX_CALLS) {
-            throw new IOException("an answer has more than " + MAX_CALLS + " calls of tools");
-        }
+        checkCount(begun.size() + 1);
         begun.add(call);
         var id = call.id;
         while (id.isEmpty() || !ids.add(id)) {
@@ -160,6 +159,17 @@ final class CallReader {
         if (begun.size() == open + 1) {
             start(parts);
         }
+    }
+
+    private static void checkCount(int calls) throws IOException {
+        if (calls > MAX_CALLS) {
+            throw new IOException("an answer has more than " + MAX_CALLS + " calls of tools");
+        }
+    }
+
+    /// How many characters are held back.
+    int heldCharacters() {
+        return held;
     }
 
     private void add(Call call, String arguments, List<AnswerPart> parts) throws IOException {

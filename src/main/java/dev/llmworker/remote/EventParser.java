@@ -4,6 +4,7 @@ import static java.util.regex.Pattern.CASE_INSENSITIVE;
 import static java.util.regex.Pattern.DOTALL;
 
 import dev.llmworker.files.TextFile;
+import dev.llmworker.generation.HeldEvent;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -51,6 +52,12 @@ final class EventParser {
 
     EventParser(Events events) {
         this.events = events;
+    }
+
+    /// About how many bytes it holds of a line and an event that are not whole.
+    long heldBytes() {
+        var characters = type.length() + (data == null ? 0 : data.length());
+        return line.size() + HeldEvent.CHARACTER_BYTES * characters;
     }
 
     /// @throws IOException if a line is too long or not UTF-8

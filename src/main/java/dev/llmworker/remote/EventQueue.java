@@ -59,8 +59,14 @@ final class EventQueue<E extends HeldEvent> implements Iterator<E> {
         events.countIn(memory);
     }
 
+    /// From now on, the source holds this many bytes besides the events.
+    void holdBesides(long bytes) {
+        events.holdBesides(bytes);
+    }
+
     /// Adds the last event.
     void end(GenerationEvent.Finished finished) {
+        holdBesides(0);
         add(lastEvent.apply(finished));
     }
 

@@ -4,9 +4,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import io.vertx.core.Future;
+import io.vertx.core.Promise;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClient;
+import io.vertx.core.http.HttpClientRequest;
+import io.vertx.core.http.HttpClientResponse;
 import io.vertx.core.http.HttpMethod;
 import java.io.IOException;
 import java.net.ConnectException;
@@ -23,6 +26,8 @@ final class HealthCheck {
     private static final Duration WHILE_READY = Duration.ofSeconds(2);
     private static final Duration WHILE_NOT = Duration.ofMillis(250);
     private static final Duration LIMIT = Duration.ofSeconds(2);
+    /// Enough for a list of thousands of models.
+    private static final int MAX_BYTES = 1 << 20;
     private static final int OK = 200;
     private static final int SERVER_ERROR = 500;
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -151,8 +156,30 @@ final class HealthCheck {
     private Future<Answer> get(String path) {
         var request =
                 server.address().request(HttpMethod.GET, path, options.apiKey()).setTimeout(LIMIT.toMillis());
-        return client.request(request)
-                .compose(sent -> sent.send()
-                        .compose(response -> response.body().map(body -> new Answer(response.statusCode(), body))));
+        return client.request(request).compose(sent -> sent.send().compose(response -> read(path, sent, response)));
+    }
+
+    /// Reads an answer, as far as its size and the time allow. Otherwise a server that does not end its answer would
+    /// fill the heap, and would not be checked again.
+    private Future<Answer> read(String path, HttpClientRequest sent, HttpClientResponse response) {
+        var read = Promise.<Answer>promise();
+        var body = Buffer.buffer();
+        var timer =
+                vertx.setTimer(LIMIT.toMillis(), _ -> read.tryFail(new IOException(path + " does not end its answer")));
+        response.exceptionHandler(read::tryFail)
+                .endHandler(_ -> read.tryComplete(new Answer(response.statusCode(), body)))
+                .handler(bytes -> {
+                    if (body.length() + bytes.length() <= MAX_BYTES) {
+                        body.appendBuffer(bytes);
+                    } else {
+                        read.tryFail(new IOException(path + " answers more than " + MAX_BYTES + " bytes"));
+                    }
+                });
+        return read.future().onComplete(answer -> {
+            vertx.cancelTimer(timer);
+            if (answer.failed()) {
+                sent.reset();
+            }
+        });
     }
 }

@@ -162,6 +162,13 @@ class RemoteAnswer<E extends HeldEvent> implements Answer<E> {
         }
 
         @Override
+        public void holds(long bytes) {
+            if (!over) {
+                events.holdBesides(bytes + reader.heldBytes());
+            }
+        }
+
+        @Override
         public void ended() {
             if (over) {
                 return;

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.llmworker.generation.AnswerParts;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
+import dev.llmworker.generation.HeldEvent;
 import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.text.WholeCharacters;
 import dev.llmworker.text.chat.AnswerPart;
@@ -97,6 +98,12 @@ final class TokenReader extends AnswerReader<GenerationEvent> {
             throw new IOException(
                     "more than " + CallReader.MAX_HELD + " characters follow a call of a tool that is not complete");
         }
+    }
+
+    @Override
+    long heldBytes() {
+        return HeldEvent.OBJECT_BYTES * late.size()
+                + HeldEvent.CHARACTER_BYTES * (lateCharacters + calls.heldCharacters());
     }
 
     private List<AnswerPart> takeLate() {

@@ -95,9 +95,7 @@ public final class SettingsTable {
     public static final Setting<String> KV_CACHE_DTYPE =
             Setting.oneOf("KV_CACHE_DTYPE", NUMBER_FORMATS, "number format of the KV cache: auto, fp32, bf16, fp16");
     public static final Setting<String> KERNELS = Setting.oneOf(
-            "KERNELS",
-            List.of("auto", "native", "torch"),
-            "CPU kernels: native (C++, needs AVX2), torch (libtorch), or auto");
+            "KERNELS", List.of("auto", "native", "torch"), "CPU kernels: native (C++), torch (libtorch), or auto");
     public static final Setting<Integer> THREADS =
             Setting.whole("THREADS", "auto", 1, 1024, "CPU threads for inference; auto: one per core");
     public static final Setting<Integer> MAX_MODEL_LEN = Setting.whole(
@@ -106,8 +104,8 @@ public final class SettingsTable {
             16,
             1 << 20,
             "context in tokens, prompt and answer together; auto: the model's, if it fits");
-    public static final Setting<Integer> MAX_SLOTS =
-            Setting.whole("MAX_SLOTS", "auto", 1, 1024, "sequences decoded together; auto: up to 32, as memory allows");
+    public static final Setting<Integer> MAX_SLOTS = Setting.whole(
+            "MAX_SLOTS", "auto", 1, 1024, "sequences decoded together; auto: up to 32, on a GPU 128, as memory allows");
     public static final Setting<Boolean> DETERMINISTIC =
             Setting.flag("DETERMINISTIC", "true: a text never depends on what else is decoded");
 
@@ -203,6 +201,8 @@ public final class SettingsTable {
             "names by which browsers on this machine may reach it, beside localhost (default: none)");
     public static final Setting<String> ROUTE_TOOLS = Setting.text(
             "ROUTE_TOOLS", "", "tags of routes that clients of /v1 may have the model call (default: none)");
+    public static final Setting<String> MCP_TOOLS = Setting.text(
+            "MCP_TOOLS", "", "tags of routes that /mcp offers to programs as tools (default: none, and no /mcp)");
     public static final Setting<String> TLS_CERT =
             Setting.text("TLS_CERT", "", "PEM file of the certificate for HTTPS and WSS on PORT, with its chain");
     public static final Setting<String> TLS_KEY =
@@ -221,12 +221,16 @@ public final class SettingsTable {
             "auto",
             1 << 20,
             "max bytes of all requests under way, more get 503; auto: a quarter of the heap");
+    public static final Setting<Integer> RESPONSES_STORE = Setting.whole(
+            "RESPONSES_STORE", "1000", 0, 1_000_000, "max responses kept for previous_response_id; 0: none");
+    public static final Setting<Integer> RESPONSES_STORE_SECONDS = Setting.whole(
+            "RESPONSES_STORE_SECONDS", "3600", 1, 31_536_000, "how long each response is kept, in seconds");
     public static final Setting<Integer> MAX_CONNECTIONS = Setting.whole(
             "MAX_CONNECTIONS",
             "auto",
             1,
             10_000_000,
-            "max open connections, more are closed; auto: three quarters of the open-file limit");
+            "max open connections, more are closed; auto: as heap and open-file limit allow");
     public static final Setting<Integer> MAX_CONNECTIONS_PER_ADDRESS = Setting.whole(
             "MAX_CONNECTIONS_PER_ADDRESS",
             "",
@@ -307,6 +311,7 @@ public final class SettingsTable {
                             ALLOWED_ORIGINS,
                             ALLOWED_HOSTS,
                             ROUTE_TOOLS,
+                            MCP_TOOLS,
                             TLS_CERT,
                             TLS_KEY)),
             new Section(
@@ -317,6 +322,8 @@ public final class SettingsTable {
                             MAX_BODY_BYTES,
                             MAX_WEBSOCKETS,
                             MEMORY_BUDGET,
+                            RESPONSES_STORE,
+                            RESPONSES_STORE_SECONDS,
                             MAX_CONNECTIONS,
                             MAX_CONNECTIONS_PER_ADDRESS,
                             HEADER_TIMEOUT,
@@ -361,7 +368,9 @@ public final class SettingsTable {
                     Setting.text("PYTORCH_VERSION", "", "version of the libtorch in that folder"),
                     Setting.text("RUST_LIBRARY_PATH", "", "file of the tokenizer library (default: unpacked)"),
                     Setting.text(
-                            "WORKER_NATIVE_LIBRARY", "", "file of the native kernels (default: the one in the jar)"),
+                            "WORKER_NATIVE_LIBRARY",
+                            "",
+                            "file of the native kernels, or folder of such files (default: those in the jar)"),
                     Setting.text(
                             "MALLOC_ARENA_MAX", "", "the C library's memory arenas; ./worker and the images set 2"),
                     Setting.text(

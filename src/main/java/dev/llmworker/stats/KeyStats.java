@@ -1,22 +1,37 @@
 package dev.llmworker.stats;
 
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
-/// The usage of clients, by the label of their API key. Calls with a null label are ignored.
+/// The usage of clients, by the label of their API key. Calls with a null label are ignored. Reasons are in snake case.
 ///
 /// Threading: any thread.
 public final class KeyStats {
+    /// Why generations of a key are refused because of what it has used.
+    private static final List<String> REFUSALS =
+            List.of("requests_per_minute_used_up", "tokens_per_minute_used_up", "concurrent_used_up", "share_used_up");
+
     private final Map<String, Usage> usages = new ConcurrentHashMap<>();
 
     /// The usage of one key.
-    record Usage(LongAdder requests, LongAdder promptTokens, LongAdder generatedTokens) {}
+    record Usage(
+            LongAdder requests, LongAdder promptTokens, LongAdder generatedTokens, Map<String, LongAdder> refused) {}
 
     public void recordAccepted(@Nullable String label) {
         if (label != null) {
             usage(label).requests.increment();
+        }
+    }
+
+    /// A generation was refused because the key has used up a limit.
+    ///
+    /// @param reason which limit
+    public void recordRefused(@Nullable String label, String reason) {
+        if (label != null) {
+            usage(label).refused.computeIfAbsent(reason, _ -> new LongAdder()).increment();
         }
     }
 
@@ -29,7 +44,14 @@ public final class KeyStats {
     }
 
     private Usage usage(String label) {
-        return usages.computeIfAbsent(label, _ -> new Usage(new LongAdder(), new LongAdder(), new LongAdder()));
+        return usages.computeIfAbsent(
+                label, _ -> new Usage(new LongAdder(), new LongAdder(), new LongAdder(), refusals()));
+    }
+
+    private static Map<String, LongAdder> refusals() {
+        var refusals = new ConcurrentHashMap<String, LongAdder>();
+        REFUSALS.forEach(reason -> refusals.put(reason, new LongAdder()));
+        return refusals;
     }
 
     /// The usage by label. A key appears with its first request.

@@ -36,6 +36,11 @@ public final class PrometheusPage implements AutoCloseable {
         this.identity = identity;
     }
 
+    /// The worker's version.
+    public String version() {
+        return identity.version();
+    }
+
     /// @param contentType of `bytes`
     public record Scrape(String contentType, byte[] bytes) {}
 

@@ -109,6 +109,7 @@ record WorkerCollector(WorkerStats stats, HttpStats http, WorkerIdentity identit
     static MetricSnapshots keys(KeyStats keys, Predicate<String> shown) {
         var requests = new LinkedHashMap<Labels, Long>();
         var tokens = new LinkedHashMap<Labels, Long>();
+        var refused = new LinkedHashMap<Labels, Long>();
         keys.usages().forEach((label, usage) -> {
             if (shown.test(label)) {
                 var key = Labels.of("key", label);
@@ -119,11 +120,16 @@ record WorkerCollector(WorkerStats stats, HttpStats http, WorkerIdentity identit
                 tokens.put(
                         key.add("gen_ai_token_type", "output"),
                         usage.generatedTokens().sum());
+                usage.refused().forEach((reason, count) -> refused.put(key.add("reason", reason), count.sum()));
             }
         });
         var metrics = new Snapshots();
         metrics.counters("llmworker_key_generations", "Generations accepted, by API key", requests);
         metrics.counters("llmworker_key_tokens", "Tokens of prompts and answers, by API key", tokens);
+        metrics.counters(
+                "llmworker_key_generations_refused",
+                "Generations refused because an API key has used up a limit, by API key",
+                refused);
         return new MetricSnapshots(metrics.all);
     }
 

@@ -18,7 +18,8 @@ public final class WorkerStats {
     private final AtomicLong runningGenerations = new AtomicLong();
     private final AtomicLong webSockets = new AtomicLong();
     private final LongAdder webSocketsOpened = new LongAdder();
-    private final Map<String, LongAdder> refused = counters("invalid", "too_large", "loading", "overloaded", "failed");
+    private final Map<String, LongAdder> refused =
+            counters("invalid", "too_large", "loading", "overloaded", "limited", "failed");
     private final Map<String, LongAdder> finished =
             counters("stop", "tool_calls", "content_filter", "length", "cancelled", "timeout", "error");
     private final GenerationStats generations = new GenerationStats();

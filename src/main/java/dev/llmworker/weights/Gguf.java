@@ -16,13 +16,19 @@ public final class Gguf extends StoredModel {
         super(file, arena, metadata, tensors);
     }
 
+    /// A model of any architecture, as the other method has it.
+    public static Gguf open(Path file) throws IOException {
+        return open(file, _ -> {});
+    }
+
     /// @param file a regular file or a link to one
+    /// @param check comes before the types of tensors
     /// @throws ModelFileException if it is not a valid GGUF file whose tensors all have supported types
     /// @throws IOException if it cannot be read
-    public static Gguf open(Path file) throws IOException {
+    public static Gguf open(Path file, Check check) throws IOException {
         return opened(arena -> {
             var mapping = map(file, arena);
-            var header = HeaderReader.read(file, mapping);
+            var header = HeaderReader.read(file, mapping, check);
             checkParts(file, header.metadata());
             checkBlocks(file, header.metadata());
             var tensors = TensorLayout.place(file, mapping, header);

@@ -64,17 +64,19 @@ final class HeaderReader {
                 .order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    static Header read(Path file, MemorySegment mapping) throws ModelFileException {
+    /// @param check comes before the tensors
+    static Header read(Path file, MemorySegment mapping, StoredModel.Check check) throws ModelFileException {
         Signature.check(file, mapping);
-        return new HeaderReader(file, mapping).read();
+        return new HeaderReader(file, mapping).read(check);
     }
 
-    private Header read() throws ModelFileException {
+    private Header read(StoredModel.Check check) throws ModelFileException {
         int32();
         checkVersion(int32());
         var tensorCount = count("tensors", LEAST_ENTRY_BYTES, MAX_TENSORS);
         var keyCount = count("metadata keys", LEAST_PAIR_BYTES, MAX_KEYS);
         var metadata = new Metadata(file, values(keyCount));
+        check.require(metadata);
         return new Header(metadata, entries(tensorCount), header.position());
     }
 

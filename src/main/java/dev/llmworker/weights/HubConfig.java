@@ -86,11 +86,14 @@ final class HubConfig {
         return Map.entry(key, names);
     }
 
-    static HubConfig read(Path file) throws IOException {
+    /// @param check comes before all fields that say more than the architecture
+    static HubConfig read(Path file, StoredModel.Check check) throws IOException {
         var fields = new HubFields(JsonFile.read(file, MAX_BYTES));
         var config = new HubConfig(fields);
         config.values.put("general.architecture", new Value.Text(fields.architecture()));
-        config.sources.put("general.architecture", new Metadata.Source(file, fields.architectureSource()));
+        config.sources.put(
+                "general.architecture", new Metadata.Source(file, fields.architectureSource(), fields.written()));
+        check.require(config.metadata);
         config.checkParts();
         for (var field : FIELDS.entrySet()) {
             var name = fields.first(field.getValue());

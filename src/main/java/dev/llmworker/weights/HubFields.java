@@ -11,6 +11,8 @@ import java.util.Set;
 /// The fields of `config.json` that describe the text model. A model that also sees or hears has them in `text_config`.
 final class HubFields {
     private static final String TEXT = "text_config";
+    private static final String TYPE = TEXT + ".model_type";
+    private static final String CLASSES = "architectures";
     /// The second and third are of models without a head, which make vectors of texts.
     private static final List<String> CLASS_ENDS = List.of("ForCausalLM", "TextModel", "Model");
 
@@ -151,6 +153,9 @@ final class HubFields {
     private final JsonFile json;
     private final JsonNode text;
     private final boolean nested;
+    /// As the file writes it.
+    private final String written;
+    /// As transformers writes it in configuration classes, in lower case.
     private final String name;
     private final JsonNode defaults;
 
@@ -159,9 +164,10 @@ final class HubFields {
         this.json = json;
         nested = json.get(TEXT).isObject();
         text = nested ? json.get(TEXT) : json.root();
+        written = nested ? modelType() : className();
         name = nested
-                ? without("_text", text.path("model_type").asText()).replace("_", "")
-                : withoutEnd(className()).toLowerCase(Locale.ROOT).replace("3_5", "35");
+                ? without("_text", written).replace("_", "")
+                : withoutEnd(written).toLowerCase(Locale.ROOT).replace("3_5", "35");
         defaults = JSON.valueToTree(DEFAULTS.getOrDefault(name, Map.of()));
     }
 
@@ -191,14 +197,23 @@ final class HubFields {
     }
 
     private String className() throws ModelFileException {
-        var named = json.get("architectures");
+        var named = json.get(CLASSES);
         if (named.size() != 1 || !named.get(0).isTextual()) {
-            throw json.problem(
-                    "architectures",
-                    "is " + (named.isMissingNode() ? "missing" : named)
-                            + "; expected one name, such as LlamaForCausalLM");
+            throw json.problem(CLASSES, "is " + shown(named) + "; expected one name, such as LlamaForCausalLM");
         }
         return named.get(0).textValue();
+    }
+
+    private String modelType() throws ModelFileException {
+        var type = text.path("model_type");
+        if (!type.isTextual()) {
+            throw json.problem(TYPE, "is " + shown(type) + "; expected a name, such as gemma3_text");
+        }
+        return type.textValue();
+    }
+
+    private static String shown(JsonNode node) {
+        return node.isMissingNode() ? "missing" : node.toString();
     }
 
     private static Map<String, ?> with(Map<String, ?> some, Map<String, ?> more) {
@@ -231,9 +246,19 @@ final class HubFields {
         return WITH_OWN_LAYERS.contains(name);
     }
 
-    /// Where the file says what the model is.
+    /// Where the file says what the model is. A model of several parts also has a class.
     String architectureSource() {
-        return nested ? TEXT + ".model_type" : "architectures";
+        var classes = json.get(CLASSES);
+        return !nested
+                ? CLASSES
+                : classes.path(0).isTextual()
+                        ? CLASSES + " is " + classes.get(0).textValue() + ", and " + TYPE
+                        : TYPE;
+    }
+
+    /// What the file says there, in its own spelling.
+    String written() {
+        return written;
     }
 
     JsonFile file() {

@@ -5,6 +5,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// The metadata of a model, read by GGUF's keys and by type. A look-up throws a [ModelFileException] if the value
 /// has another type; the message has the file, the key and both types. A look-up without a fallback also throws
@@ -12,8 +13,12 @@ import java.util.Set;
 ///
 /// Threading: any thread; usable after the file is closed.
 public final class Metadata {
-    /// A value's file, and its name there.
-    record Source(Path file, String name) {}
+    /// A value's file, its name there, and its text there if that is another one.
+    record Source(Path file, String name, @Nullable String text) {
+        Source(Path file, String name) {
+            this(file, name, null);
+        }
+    }
 
     private final Path file;
     private final Map<String, Value> values;
@@ -62,6 +67,12 @@ public final class Metadata {
             case Value.Text text -> text.text();
             case Value other -> throw mismatch(key, other, "a string");
         };
+    }
+
+    /// A string as its file writes it, for messages.
+    public String written(String key) throws ModelFileException {
+        var source = sources.get(key);
+        return source == null || source.text() == null ? string(key) : source.text();
     }
 
     /// A text that is only shown: it may be any bytes. Those that are not UTF-8 are U+FFFD.

@@ -45,18 +45,24 @@ public final class Safetensors extends StoredModel {
                 || path.toString().endsWith(INDEX);
     }
 
+    /// A model of any architecture, as the other method has it.
+    public static Safetensors open(Path path) throws IOException {
+        return open(path, _ -> {});
+    }
+
     /// @param path the folder, or a weights file with the other files beside it; one of several weights files
     ///     stands for all
+    /// @param check comes before the rest of `config.json`
     /// @throws ModelFileException if they are not valid files of a model whose tensors all have supported types
     /// @throws IOException if they cannot be read
-    public static Safetensors open(Path path) throws IOException {
+    public static Safetensors open(Path path, Check check) throws IOException {
         var folder = Files.isDirectory(path)
                 ? path
                 : Objects.requireNonNull(path.toAbsolutePath().getParent());
         if (!Files.isDirectory(path)) {
             requireRegular(path);
         }
-        var config = HubConfig.read(folder.resolve(HubConfig.NAME));
+        var config = HubConfig.read(folder.resolve(HubConfig.NAME), check);
         return opened(arena -> {
             var tensors = tensors(path, folder, arena);
             config.complete(tensors, arena);

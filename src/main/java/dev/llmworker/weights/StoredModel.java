@@ -27,11 +27,24 @@ public abstract sealed class StoredModel implements AutoCloseable permits Gguf, 
         this.tensors = Collections.unmodifiableMap(tensors);
     }
 
+    /// Says whether a model is supported, by its architecture.
+    public interface Check {
+        /// @param metadata has at least the architecture
+        /// @throws ModelFileException if the model is not supported
+        void require(Metadata metadata) throws ModelFileException;
+    }
+
+    /// A model of any architecture, as the other method has it.
+    public static StoredModel open(Path path) throws IOException {
+        return open(path, _ -> {});
+    }
+
     /// @param path a GGUF file, a safetensors file with its `config.json` beside it, or a folder of those
+    /// @param check comes before everything that other architectures may have otherwise
     /// @throws ModelFileException if it is not a valid model of a supported kind
     /// @throws IOException if it cannot be read
-    public static StoredModel open(Path path) throws IOException {
-        return Safetensors.isOne(path) ? Safetensors.open(path) : Gguf.open(path);
+    public static StoredModel open(Path path, Check check) throws IOException {
+        return Safetensors.isOne(path) ? Safetensors.open(path, check) : Gguf.open(path, check);
     }
 
     /// Reads a model's files into an arena.

@@ -50,7 +50,12 @@ class DeviceCheckTest {
         assertTrue(said.contains("device    cpu: CPU, "), said);
         assertTrue(said.contains("logits    ok: mean KL to float32 on the CPU "), said);
         // Alone and together, 16 positions of each prompt.
-        assertTrue(said.contains(" at " + 2 * 6 * 16 + " positions, limit "), said);
+        assertTrue(said.contains(" at " + 2 * 7 * 16 + " positions, limit "), said);
+        // Six prompts beside the first one's answer, three at a time.
+        assertTrue(
+                said.contains("beside    ok: mean KL to float32 on the CPU ") && said.contains(" at 8 positions, "),
+                said);
+        assertTrue(said.contains("sampler   ok: 4096 drawn tokens, "), said);
         for (var rows : new int[] {1, 2, 4}) {
             assertTrue(said.contains("decoding    " + Count.of(rows, "sequence") + ": "), said);
         }
@@ -119,7 +124,7 @@ class DeviceCheckTest {
         var refused = assertThrows(
                 IllegalArgumentException.class, () -> run(Map.of("DEVICE", "cuda:99", "MODEL", "no/such-model")));
         assertTrue(
-                String.valueOf(refused.getMessage()).matches("device is cuda:99; libtorch sees \\d+ GPUs here"),
+                String.valueOf(refused.getMessage()).matches("device is cuda:99; libtorch sees \\d+ GPUs here(: .+)?"),
                 refused::toString);
     }
 

@@ -8,6 +8,7 @@ import dev.llmworker.generation.Generation;
 import dev.llmworker.generation.GenerationRequest;
 import dev.llmworker.generation.Prompt;
 import dev.llmworker.generation.Readiness;
+import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.HttpStats;
 import dev.llmworker.stats.PrometheusPage;
@@ -106,7 +107,7 @@ class EngineStatsTest {
             Await.until("the model is loaded", () -> !(generator.readiness() instanceof Readiness.Loading));
             // Of which whole chunks are taken over.
             var prompt = "abcdefghij".repeat(30);
-            int cached = 2 * Scheduler.GRID_TOKENS;
+            int cached = 2 * PromptSizes.OF_CPU.alone();
             try (var first = generator.submit(request(prompt, 2))) {
                 read(first);
             }

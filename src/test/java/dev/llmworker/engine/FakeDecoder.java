@@ -3,7 +3,9 @@ package dev.llmworker.engine;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.decoder.DecodeBatch;
 import dev.llmworker.model.decoder.Decoder;
+import dev.llmworker.model.decoder.OutOfMemoryException;
 import dev.llmworker.model.decoder.PromptPart;
+import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.sampling.SamplingParameters;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -12,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.concurrent.Semaphore;
+import java.util.function.BooleanSupplier;
 import java.util.function.LongConsumer;
 
 /// A decoder whose next token is a function of everything in its slot's cache: a slot that is mixed up, overwritten or
@@ -38,6 +41,12 @@ final class FakeDecoder implements Decoder {
     private int callsAtRest = -1;
     int calls;
     boolean rowsAreIndependent;
+    PromptSizes sizes = PromptSizes.OF_CPU;
+    /// Whether the next call fails, because memory runs out.
+    BooleanSupplier fails = () -> false;
+    int recoveries;
+    /// A token whose numbers are not finite.
+    int poison = -1;
     /// Told what each call would take, in nanoseconds.
     LongConsumer work = _ -> {};
     /// Positions of prompts that went through the model.
@@ -77,6 +86,15 @@ final class FakeDecoder implements Decoder {
         return Arrays.copyOfRange(all, ids.length, length);
     }
 
+    private int token(int slot, SamplingParameters sampling) {
+        for (int i = 0; i < cached[slot]; i++) {
+            if (cache[slot][i] == poison) {
+                return NO_TOKEN;
+            }
+        }
+        return next(cache[slot], cached[slot], sampling);
+    }
+
     private static int next(int[] ids, int length, SamplingParameters sampling) {
         long hash = sampling.seed();
         for (int i = 0; i < length; i++) {
@@ -104,6 +122,7 @@ final class FakeDecoder implements Decoder {
     public void prefill(int slot, int[] ids, int start) {
         calls++;
         work.accept(CALL_NANOS + ids.length * PROMPT_TOKEN_NANOS);
+        failNow(() -> write(slot, ids, start));
         put(slot, ids, start);
     }
 
@@ -112,6 +131,10 @@ final class FakeDecoder implements Decoder {
         goOn(slot, start);
         check(ids.length > 0, "an empty chunk");
         promptTokens += ids.length;
+        write(slot, ids, start);
+    }
+
+    private void write(int slot, int[] ids, int start) {
         System.arraycopy(ids, 0, cache[slot], start, ids.length);
         cached[slot] = start + ids.length;
     }
@@ -119,18 +142,21 @@ final class FakeDecoder implements Decoder {
     @Override
     public int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling) {
         prefill(slot, ids, start);
-        return next(cache[slot], cached[slot], sampling);
+        return token(slot, sampling);
     }
 
     @Override
     public int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts) {
         check(!deterministic && !parts.isEmpty(), parts.size() + " parts of prompts in a step");
+        check(parts.size() <= sizes.parts(), parts.size() + " parts of prompts in a step");
         int tokens = 0;
         for (var part : parts) {
             check(part.slot() >= batch.rows(), "a prompt in slot " + part.slot() + ", which runs");
-            put(part.slot(), part.ids(), part.start());
             tokens += part.ids().length;
         }
+        check(tokens <= sizes.beside(), tokens + " tokens of prompts in a step");
+        failNow(() -> parts.forEach(part -> write(part.slot(), part.ids(), part.start())));
+        parts.forEach(part -> put(part.slot(), part.ids(), part.start()));
         work.accept(tokens * PROMPT_TOKEN_NANOS);
         return decode(batch, 1);
     }
@@ -141,6 +167,7 @@ final class FakeDecoder implements Decoder {
         int rows = batch.rows();
         check(rows > 0 && rows <= slots, rows + " rows");
         work.accept(CALL_NANOS + rows * ROW_NANOS);
+        failNow(() -> write(0, new int[] {batch.token(0)}, batch.position(0)));
         var tokens = new int[steps * rows];
         for (int row = 0; row < rows; row++) {
             int token = batch.token(row);
@@ -149,7 +176,7 @@ final class FakeDecoder implements Decoder {
             cached[row] = batch.position(row);
             for (int step = 0; step < steps; step++) {
                 cache[row][cached[row]++] = token;
-                token = next(cache[row], cached[row], batch.sampling(row));
+                token = token(row, batch.sampling(row));
                 tokens[step * rows + row] = token;
             }
         }
@@ -226,8 +253,34 @@ final class FakeDecoder implements Decoder {
     }
 
     @Override
-    public int leastPromptTokens() {
-        return LEAST_PROMPT_TOKENS;
+    public PromptSizes prompts() {
+        return sizes;
+    }
+
+    @Override
+    public boolean canRepeatSteps() {
+        return !recurrent;
+    }
+
+    @Override
+    public void recover() {
+        recoveries++;
+    }
+
+    @Override
+    public void clearSlot(int slot, int length) {
+        check(length <= contextLength, "to clear " + length + " of slot " + slot);
+        Arrays.fill(cache[slot], 0, length, 0);
+        cached[slot] = 0;
+        kept.get(slot).clear();
+    }
+
+    /// A call that fails has written some of what it would have written.
+    private void failNow(Runnable half) {
+        if (fails.getAsBoolean()) {
+            half.run();
+            throw new OutOfMemoryException("out of memory (injected)", new IllegalStateException());
+        }
     }
 
     @Override

@@ -15,6 +15,7 @@ import dev.llmworker.generation.Readiness;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.model.decoder.DecodeBatch;
 import dev.llmworker.model.decoder.Decoder;
+import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.testing.Await;
@@ -118,11 +119,11 @@ class InProcessGeneratorTest {
             try (choice) {
                 assertEquals(new Finished(FinishReason.LENGTH, prompt.length(), 6), read(choice, text));
                 assertEquals(
-                        Scheduler.GRID_TOKENS,
+                        PromptSizes.OF_CPU.alone(),
                         Objects.requireNonNull(choice.timings()).cachedTokens());
             }
             assertTrue(text.toString().startsWith(firstText.toString()), "the same greedy text");
-            assertEquals(2 * prompt.length() - Scheduler.GRID_TOKENS, decoder.promptTokens);
+            assertEquals(2 * prompt.length() - PromptSizes.OF_CPU.alone(), decoder.promptTokens);
         }
     }
 

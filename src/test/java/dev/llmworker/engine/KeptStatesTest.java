@@ -17,6 +17,7 @@ import dev.llmworker.model.Precision;
 import dev.llmworker.model.decoder.DecodeBatch;
 import dev.llmworker.model.decoder.GoldenModel;
 import dev.llmworker.model.decoder.MachineNeeds;
+import dev.llmworker.model.decoder.PromptSizes;
 import dev.llmworker.model.decoder.TorchDecoder;
 import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
@@ -210,7 +211,9 @@ class KeptStatesTest {
 
         /// The dense program only goes on from multiples of 128.
         private int reusable(int tokens) {
-            return kernels == Kernels.NATIVE ? tokens : tokens / Scheduler.GRID_TOKENS * Scheduler.GRID_TOKENS;
+            return kernels == Kernels.NATIVE
+                    ? tokens
+                    : tokens / PromptSizes.OF_CPU.alone() * PromptSizes.OF_CPU.alone();
         }
 
         private static void assertAtLeast(int expected, int found) {

@@ -38,7 +38,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Supplier;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -69,7 +69,7 @@ class LongPromptsTest {
 
     @Test
     void oneIsEncodedAtATimeAndWhoLeavesBeforeItsTurnIsNot() throws Exception {
-        try (var prompts = new LongPrompts(1)) {
+        try (var prompts = new LongPrompts(1, null)) {
             var first = prompts.encode(this::held, MINUTE);
             begun.acquire();
             var encoded = new AtomicBoolean();
@@ -96,7 +96,7 @@ class LongPromptsTest {
     @Test
     void noMoreWaitThanTheLimit() throws Exception {
         var waiting = new ArrayList<Generation>();
-        try (var prompts = new LongPrompts(1)) {
+        try (var prompts = new LongPrompts(1, null)) {
             waiting.add(prompts.encode(this::held, MINUTE));
             begun.acquire();
             for (var i = 0; i < LongPrompts.MAX_WAITING; i++) {
@@ -122,7 +122,7 @@ class LongPromptsTest {
     void aPromptThatIsOnlyEncodedKeepsToTheLimitAndMakesRoomWhenItIsCancelled() throws Exception {
         var waiting = new ArrayList<Future<?>>();
         var interrupted = new Semaphore(0);
-        try (var prompts = new LongPrompts(1)) {
+        try (var prompts = new LongPrompts(1, null)) {
             var running = prompts.submit(() -> {
                 begun.release();
                 try {
@@ -151,9 +151,95 @@ class LongPromptsTest {
         assertThrows(CancellationException.class, () -> waiting.getLast().get());
     }
 
+    /// Encodes at once, and compiles as long as the test likes.
+    private final class Uncompiled implements LongPrompt.Encoding {
+        @Override
+        public @Nullable Sequence encode() {
+            return null;
+        }
+
+        @Override
+        public Sequence compile() {
+            return held();
+        }
+
+        @Override
+        public long heldBytes() {
+            return 400;
+        }
+    }
+
+    @Test
+    void aPromptWhoseFormatsAreCompiledWaitsForNoneWhoseAreNot() throws Exception {
+        var held = new AtomicLong();
+        var memory = new HeldMemory() {
+            @Override
+            public void take(long bytes) {
+                held.addAndGet(bytes);
+            }
+
+            @Override
+            public void add(long bytes) {
+                held.addAndGet(bytes);
+            }
+        };
+        try (var compilers = LongPrompts.formats();
+                var prompts = LongPrompts.conversations(compilers)) {
+            var slow = new ArrayList<Generation>();
+            for (var i = 0; i < 20; i++) {
+                slow.add(prompts.encode(new Uncompiled(), MINUTE));
+                slow.getLast().countIn(memory);
+            }
+            Await.until("all are encoded", () -> compilers.underWay() == 20);
+            begun.acquire();
+            var known = prompts.encode(LongPromptsTest::refused, MINUTE);
+            assertEquals(
+                    "too long",
+                    assertThrows(RefusedException.class, known::awaitAccepted).getMessage());
+            // They wait with their tokens, and one is compiled at a time.
+            assertEquals(20 * 400, held.get());
+            assertFalse(begun.tryAcquire());
+            slow.removeLast().close();
+            Await.until("it makes room", () -> compilers.underWay() == 19);
+            goOn.release(19);
+            for (var prompt : slow) {
+                assertThrows(RefusedException.class, prompt::awaitAccepted);
+            }
+        }
+    }
+
+    private static Sequence refused() {
+        throw REFUSAL;
+    }
+
+    @Test
+    void noMoreWaitForTheCompilerThanTheLimitAndNobodyWaitsForEver() throws Exception {
+        var compilers = LongPrompts.formats();
+        var waiting = new ArrayList<Generation>();
+        try (var prompts = new LongPrompts(1, compilers)) {
+            waiting.add(prompts.encode(new Uncompiled(), MINUTE));
+            begun.acquire();
+            while (compilers.underWay() <= LongPrompts.MAX_OTHERS_WAITING) {
+                var prompt = prompts.encode(new Uncompiled(), MINUTE);
+                waiting.add(prompt);
+                Await.until("it is encoded", () -> prompts.underWay() == 0);
+            }
+            var refused = prompts.encode(new Uncompiled(), MINUTE);
+            assertEquals(
+                    "queue_full",
+                    assertThrows(RefusedException.class, refused::awaitAccepted).code());
+            compilers.close();
+            goOn.release();
+            for (var prompt : waiting.subList(1, waiting.size())) {
+                prompt.awaitAccepted();
+                assertEquals(new Finished(FinishReason.CANCELLED, 0, 0), onlyEvent(prompt));
+            }
+        }
+    }
+
     @Test
     void aFailureIsNoRefusal() {
-        try (var prompts = new LongPrompts(1)) {
+        try (var prompts = new LongPrompts(1, null)) {
             var generation = prompts.encode(
                     () -> {
                         throw new OutOfMemoryError("of a test");
@@ -283,7 +369,7 @@ class LongPromptsTest {
 
     @Test
     void encodingEndsWhenTheClientLeavesOrTheDeadlinePasses() {
-        try (var prompts = new LongPrompts(1)) {
+        try (var prompts = new LongPrompts(1, null)) {
             var left = prompts.encode(LongPromptsTest::endless, MINUTE);
             left.close();
             assertEquals(new Finished(FinishReason.CANCELLED, 0, 0), onlyEvent(left));
@@ -388,23 +474,49 @@ class LongPromptsTest {
         }
     }
 
+    /// Formats that take long to compile, and are all different.
+    @Test
+    void aCompiledFormatHoldsUpNobodyBehindOthers() throws Exception {
+        try (var generator = engine(new FakeDecoder(2, 64), new LetterTokenizer(), null)) {
+            generator.submit(matching("[a-z]{3}")).awaitAccepted();
+            var slow = new ArrayList<Generation>();
+            for (var i = 1; i <= 60; i++) {
+                slow.add(generator.submit(matching("(a|b)*a(a|b){11}c{" + i + "}")));
+            }
+            var isHalfDone = new AtomicBoolean();
+            var waiting = Thread.startVirtualThread(() -> {
+                slow.get(slow.size() / 2).awaitAccepted();
+                isHalfDone.set(true);
+            });
+            generator.submit(matching("[a-z]{3}")).awaitAccepted();
+            assertFalse(isHalfDone.get());
+            slow.forEach(Generation::close);
+            waiting.join();
+        }
+    }
+
+    private static GenerationRequest matching(String regex) {
+        return new GenerationRequest(new Prompt.Raw("hello"), OptionalInt.of(3), SamplingParameters.greedy(), false)
+                .withFormat(new AnswerFormat.Pattern("regex", regex));
+    }
+
     /// Encodes nothing. Only the test and the prompt hold it.
-    private static final class Encoding implements Supplier<Sequence> {
+    private static final class Refused implements LongPrompt.Encoding {
         @Override
-        public Sequence get() {
+        public Sequence encode() {
             throw REFUSAL;
         }
     }
 
-    private static WeakReference<Encoding> refused(LongPrompts prompts) {
-        var encoding = new Encoding();
+    private static WeakReference<Refused> refused(LongPrompts prompts) {
+        var encoding = new Refused();
         assertThrows(RefusedException.class, () -> prompts.encode(encoding, Duration.ofDays(1)));
         return new WeakReference<>(encoding);
     }
 
     @Test
     void aRefusedPromptIsNotKeptUntilItsDeadline() {
-        var prompts = new LongPrompts(1);
+        var prompts = new LongPrompts(1, null);
         prompts.close();
         var encoding = refused(prompts);
         Await.until("nothing holds it", () -> {

@@ -10,6 +10,7 @@ import dev.llmworker.constraint.TokenTrie;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.HeldMemory;
+import dev.llmworker.generation.Share;
 import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.decoder.DecodeBatch;
 import dev.llmworker.model.decoder.PromptPart;
@@ -115,6 +116,8 @@ class NextTokensTest {
                 new SamplingParameters(0, 0, 1, 0, seed),
                 Long.MAX_VALUE / 4,
                 "",
+                Share.NONE,
+                null,
                 0,
                 List.of(),
                 Map.of(),

@@ -1,9 +1,12 @@
 package dev.llmworker.engine;
 
+import dev.llmworker.generation.PrefixHold;
+import dev.llmworker.generation.Share;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.text.chat.ChatFormat;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// Requests without options that change their logits, read their scores or end their text.
 final class PlainAdmission {
@@ -17,6 +20,19 @@ final class PlainAdmission {
             SamplingParameters sampling,
             long timeoutNanos,
             String cacheSalt) {
+        return of(id, prompt, tokenLimit, ignoreEos, sampling, timeoutNanos, cacheSalt, Share.NONE, null);
+    }
+
+    static Admission of(
+            long id,
+            int[] prompt,
+            int tokenLimit,
+            boolean ignoreEos,
+            SamplingParameters sampling,
+            long timeoutNanos,
+            String cacheSalt,
+            Share share,
+            @Nullable PrefixHold hold) {
         return new Admission(
                 id,
                 prompt,
@@ -25,6 +41,8 @@ final class PlainAdmission {
                 sampling,
                 timeoutNanos,
                 cacheSalt,
+                share,
+                hold,
                 0,
                 List.of(),
                 Map.of(),

@@ -3,12 +3,13 @@ package dev.llmworker.engine;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.model.decoder.PromptSizes;
 import org.junit.jupiter.api.Test;
 
 class PrefillBudgetTest {
     private static final long MILLISECOND = 1_000_000;
 
-    private final PrefillBudget pace = new PrefillBudget(16);
+    private final PrefillBudget pace = new PrefillBudget(PromptSizes.OF_CPU);
 
     @Test
     void beforeAnythingIsMeasuredAStepGoesWithoutAndThenTakesTheFewest() {
@@ -31,7 +32,7 @@ class PrefillBudgetTest {
 
     @Test
     void aDecoderThatGainsLittleByManyRowsTakesFewerBesideOne() {
-        var fine = new PrefillBudget(4);
+        var fine = new PrefillBudget(new PromptSizes(4, 128, 128, 1));
         fine.stepTook(1, 0, 5 * MILLISECOND);
         assertEquals(4, fine.tokens(1));
         fine.stepTook(1, 4, 8 * MILLISECOND);

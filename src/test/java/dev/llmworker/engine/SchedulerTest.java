@@ -2,16 +2,25 @@ package dev.llmworker.engine;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.llmworker.generation.FinishReason;
+import dev.llmworker.generation.GenerationEvent.Finished;
 import dev.llmworker.generation.GenerationEvent.Token;
+import dev.llmworker.model.decoder.PromptSizes;
+import dev.llmworker.generation.PrefixHold;
+import dev.llmworker.generation.Share;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
 import dev.llmworker.text.Detokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /// Which prompts move, by how much, and what of them is not computed again; over a fake decoder that takes its time on
@@ -22,6 +31,7 @@ class SchedulerTest {
     private final Random random = new Random(41);
     private final WaitingQueue waiting = new WaitingQueue(100);
     private long nowNanos;
+    private int submitted;
     private FakeDecoder decoder = decoder(6, false);
     private Scheduler scheduler = scheduler();
 
@@ -40,8 +50,13 @@ class SchedulerTest {
     }
 
     private Sequence submit(int[] prompt, int tokens, String salt) {
+        return submit(prompt, tokens, salt, null);
+    }
+
+    private Sequence submit(int[] prompt, int tokens, String salt, @Nullable PrefixHold hold) {
         var admission =
-                PlainAdmission.of(1, prompt, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4, salt);
+                PlainAdmission.of(
+                        ++submitted, prompt, tokens, true, SamplingParameters.greedy(), Long.MAX_VALUE / 4, salt, Share.NONE, hold);
         var sequence =
                 new Sequence(admission, new Detokenizer(new LetterTokenizer()), waiting, () -> nowNanos, (_, _) -> {});
         assertTrue(waiting.offer(sequence));
@@ -141,7 +156,7 @@ class SchedulerTest {
         runToTheEnd();
         assertEquals(0, runAlone(prompt, "third"), "the prompts of ended sequences");
         assertEquals(0, runAlone(prompt, ""), "without a salt, too");
-        assertEquals(Scheduler.GRID_TOKENS, runAlone(prompt, "first"), "while nothing runs");
+        assertEquals(PromptSizes.OF_CPU.alone(), runAlone(prompt, "first"), "while nothing runs");
     }
 
     /// How many positions of the prompt were reused.
@@ -210,7 +225,7 @@ class SchedulerTest {
         runToTheEnd();
         assertEquals(300 - 256, decoder.promptTokens - computed);
         assertEquals(256, again.reused());
-        assertTrue(shorter.reused() % Scheduler.GRID_TOKENS == 0);
+        assertTrue(shorter.reused() % PromptSizes.OF_CPU.alone() == 0);
     }
 
     @Test
@@ -230,6 +245,50 @@ class SchedulerTest {
             assertText(prompts[i], 5, again);
         }
         assertArrayEquals(new int[] {128, 0, 128}, reused);
+    }
+
+    /// How many positions of a prompt are reused, while nothing else runs.
+    private int reusedOf(int[] prompt, @Nullable PrefixHold hold) {
+        var sequence = submit(prompt, 5, "", hold);
+        runToTheEnd();
+        assertText(prompt, 5, sequence);
+        return sequence.reused();
+    }
+
+    private void runOthers(int count) {
+        for (int i = 0; i < count; i++) {
+            reusedOf(ids(140), null);
+        }
+    }
+
+    @Test
+    void theNewestPrefixOfAConversationIsHeldUntilItEnds() {
+        decoder = decoder(4, false);
+        scheduler = scheduler();
+        var hold = new PrefixHold();
+        int[] older = ids(140), newest = ids(140);
+        reusedOf(older, hold);
+        reusedOf(newest, hold);
+        runOthers(6);
+        assertEquals(128, reusedOf(newest, hold));
+        assertEquals(0, reusedOf(older, null));
+        hold.release();
+        runOthers(4);
+        assertEquals(0, reusedOf(newest, null));
+    }
+
+    @Test
+    void atMostHalfOfTheSlotsAreHeld() {
+        decoder = decoder(4, false);
+        scheduler = scheduler();
+        var prompts = new int[][] {ids(140), ids(140), ids(140)};
+        for (var prompt : prompts) {
+            reusedOf(prompt, new PrefixHold());
+        }
+        runOthers(6);
+        assertEquals(128, reusedOf(prompts[1], null));
+        assertEquals(128, reusedOf(prompts[2], null));
+        assertEquals(0, reusedOf(prompts[0], null));
     }
 
     /// A decoder that goes on only from the end of a slot and from what it kept.
@@ -318,5 +377,160 @@ class SchedulerTest {
         }
         assertEquals(0, runAlone(join(turns, ids(3)), ""));
         assertEquals(92, runAlone(join(turns, ids(9)), ""));
+    }
+
+    /// Runs until all have ended, and gives what the sequence ended with.
+    private Finished end(Sequence sequence) {
+        runToTheEnd();
+        @Nullable Finished end = null;
+        for (var event : sequence) {
+            end = event instanceof Finished finished ? finished : end;
+        }
+        return Objects.requireNonNull(end);
+    }
+
+    private void failNext(int calls) {
+        var left = new AtomicInteger(calls);
+        decoder.fails = () -> left.getAndDecrement() > 0;
+    }
+
+    @Test
+    void ifMemoryRunsOutInAStepTheNewestEndsAndTheOthersGoOn() {
+        var prompts = new int[][] {ids(20), ids(30), ids(40)};
+        var sequences = new Sequence[3];
+        for (int i = 0; i < 3; i++) {
+            sequences[i] = submit(prompts[i], 60);
+            scheduler.step();
+        }
+        while (sequences[2].generated() < 5) {
+            scheduler.step();
+        }
+        failNext(2);
+        scheduler.step();
+        assertEquals(2, scheduler.running());
+        scheduler.step();
+        assertEquals(1, scheduler.running());
+        assertEquals(2, decoder.recoveries);
+        var failed = end(sequences[2]);
+        assertEquals(FinishReason.ERROR, failed.reason());
+        assertFalse(failed.isFault(), "a client can try again");
+        assertEquals(FinishReason.ERROR, end(sequences[1]).reason());
+        assertText(prompts[0], 60, sequences[0]);
+        // What they had cached is still right.
+        var again = submit(prompts[2], 60);
+        runToTheEnd();
+        assertText(prompts[2], 60, again);
+    }
+
+    @Test
+    void aPromptBesideAStepIsTheNewest() {
+        var first = ids(20);
+        var running = submit(first, 100);
+        for (int i = 0; i < 5; i++) {
+            scheduler.step();
+        }
+        var prompt = submit(ids(600), 5);
+        scheduler.step();
+        failNext(1);
+        scheduler.step();
+        assertEquals(1, scheduler.running());
+        assertEquals(FinishReason.ERROR, end(prompt).reason());
+        assertText(first, 100, running);
+    }
+
+    @Test
+    void aPromptThatRunsAloneEndsAndTheNextOneIsServed() {
+        failNext(1);
+        var tooLong = submit(ids(600), 5);
+        assertEquals(FinishReason.ERROR, end(tooLong).reason());
+        var next = ids(300);
+        var served = submit(next, 5);
+        runToTheEnd();
+        assertText(next, 5, served);
+    }
+
+    /// A step changes recurrent states layer by layer; what failed half way cannot be repeated.
+    @Test
+    void aStepThatCannotBeRepeatedEndsAllOfItsSequences() {
+        useRecurrent(true);
+        var prompts = new int[][] {ids(20), ids(30)};
+        var sequences = new Sequence[] {submit(prompts[0], 60), submit(prompts[1], 60)};
+        while (sequences[1].generated() < 5) {
+            scheduler.step();
+        }
+        failNext(1);
+        scheduler.step();
+        assertEquals(0, scheduler.running());
+        for (int i = 0; i < 2; i++) {
+            assertEquals(FinishReason.ERROR, end(sequences[i]).reason());
+            var again = submit(prompts[i], 60);
+            runToTheEnd();
+            assertEquals(0, again.reused());
+            assertText(prompts[i], 60, again);
+        }
+    }
+
+    /// NaN would stay in the cache, and spoil who comes after.
+    @Test
+    void aSequenceWhoseNumbersAreNotFiniteEndsAndLeavesNothing() {
+        decoder.poison = 13;
+        var clean = new Random(2).ints(40, 20, FakeDecoder.VOCABULARY).toArray();
+        var poisoned = clean.clone();
+        poisoned[30] = 13;
+        var healthy = submit(clean, 50);
+        scheduler.step();
+        var sick = submit(poisoned, 50);
+        var end = end(sick);
+        assertEquals(FinishReason.ERROR, end.reason());
+        assertEquals(0, end.completionTokens());
+        assertText(clean, 50, healthy);
+        // Alone too; and nothing of it is reused.
+        var again = submit(poisoned, 50);
+        assertEquals(FinishReason.ERROR, end(again).reason());
+        assertTrue(again.reused() <= 30, "reused " + again.reused());
+        assertEquals(0, scheduler.running());
+    }
+
+    /// Sizes of a GPU, an eighth of them.
+    private void useLargePieces() {
+        decoder.sizes = new PromptSizes(16, 64, 256, 2);
+        scheduler = scheduler();
+    }
+
+    @Test
+    void aPromptAloneIsCutWhereEachOneIs() {
+        useLargePieces();
+        var prompt = ids(900);
+        var first = submit(prompt, 5);
+        runToTheEnd();
+        assertText(prompt, 5, first);
+        // 64, 128, 256, 512, 768 and the end.
+        assertEquals(6 + 4, decoder.calls);
+        for (int[] shared : new int[][] {{100, 64}, {255, 128}, {700, 512}, {800, 768}}) {
+            var next = join(Arrays.copyOf(prompt, shared[0]), ids(20));
+            var again = submit(next, 5);
+            runToTheEnd();
+            assertEquals(shared[1], again.reused());
+            assertText(next, 5, again);
+        }
+    }
+
+    /// The fake decoder refuses more.
+    @Test
+    void aStepTakesPartsOfFewPrompts() {
+        useLargePieces();
+        submit(ids(20), 400);
+        scheduler.step();
+        List<Sequence> prompts = new ArrayList<>();
+        for (int i = 0; i < 5; i++) {
+            prompts.add(submit(ids(30), 5));
+        }
+        int steps = 0;
+        while (prompts.getLast().generated() == 0) {
+            scheduler.step();
+            steps++;
+        }
+        assertTrue(steps >= 3, steps + " steps for five prompts, two at a time");
+        runToTheEnd();
     }
 }

@@ -211,6 +211,68 @@ class TextBatchesTest {
         assertFalse(batches.offer(request(1)));
     }
 
+    private static FinishReason reason(TextRequest request) {
+        for (var event : request) {
+            if (event instanceof GenerationEvent.Finished finished) {
+                return finished.reason();
+            }
+        }
+        throw new AssertionError("no end");
+    }
+
+    @Test
+    void ifMemoryRunsOutTheNewestRequestEndsAndTheOthersRunAgain() {
+        var model = VectorModel.of(Task.EMBED);
+        model.mostParts = 2;
+        var batches = batches(model, 10);
+        var texts = List.of(List.of(text(new Random(1), 20)), List.of(text(new Random(2), 30)));
+        var first = request(texts.get(0));
+        var second = request(texts.get(1));
+        var newest = request(4);
+        List.of(first, second, newest).forEach(request -> assertTrue(batches.offer(request)));
+        while (batches.step()) {}
+        assertEquals(1, model.recovered);
+        assertEquals(FinishReason.STOP, read(first, model, texts.get(0)).reason());
+        assertEquals(FinishReason.STOP, read(second, model, texts.get(1)).reason());
+        assertEquals(FinishReason.ERROR, reason(newest));
+        assertEquals(3, ended.size());
+    }
+
+    @Test
+    void allRequestsOfAStepThatCannotRunAgainEndIfMemoryRunsOut() {
+        var model = VectorModel.of(Task.EMBED);
+        model.mostParts = 1;
+        model.repeats = false;
+        var batches = batches(model, 10);
+        var requests = List.of(request(4), request(5));
+        requests.forEach(request -> assertTrue(batches.offer(request)));
+        while (batches.step()) {}
+        requests.forEach(request -> assertEquals(FinishReason.ERROR, reason(request)));
+        var later = request(6);
+        assertTrue(batches.offer(later));
+        assertFalse(batches.step());
+        assertEquals(FinishReason.STOP, reason(later));
+    }
+
+    @Test
+    void aVectorThatIsNotFiniteEndsItsRequestAndNoLaterOneGetsItsSlotUncleared() {
+        for (var task : List.of(Task.EMBED, Task.RERANK)) {
+            var model = VectorModel.of(task);
+            var batches = batches(model, 10);
+            var poisoned = request(List.of(new int[] {'a', VectorModel.POISON}, new int[] {'b'}));
+            var beside = request(5);
+            assertTrue(batches.offer(poisoned));
+            assertTrue(batches.offer(beside));
+            while (batches.step()) {}
+            assertEquals(FinishReason.ERROR, reason(poisoned));
+            assertEquals(FinishReason.STOP, reason(beside));
+            var later = request(3, 4, 5);
+            assertTrue(batches.offer(later));
+            while (batches.step()) {}
+            assertEquals(FinishReason.STOP, reason(later));
+        }
+    }
+
     @Test
     void theTimingsAreThoseOfTheEngine() {
         var batches = batches(VectorModel.of(Task.EMBED), 2);

@@ -198,4 +198,13 @@ class CallReaderTest {
         add(reader.end(false));
         assertEquals(CallReader.MAX_CALLS, calls.size());
     }
+
+    @Test
+    void callsWithoutNamesCountToo() {
+        assertThrows(IOException.class, () -> {
+            for (var i = 0; i <= CallReader.MAX_CALLS; i++) {
+                read("[{'index':" + i + ",'id':'i" + i + "'}]");
+            }
+        });
+    }
 }

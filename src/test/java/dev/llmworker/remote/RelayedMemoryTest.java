@@ -6,7 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.llmworker.testing.Await;
 import dev.llmworker.testing.ChatEvents;
 import dev.llmworker.testing.RemoteExtension;
+import dev.llmworker.testing.RunningWorker;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -50,6 +55,27 @@ class RelayedMemoryTest {
                     answer.statusCode() + answer.body());
             awaitNothingIsHeld();
         }
+    }
+
+    @Test
+    void halfAnEventCounts() throws Exception {
+        var isCounted = new CountDownLatch(1);
+        remote.server().answers((_, wire) -> {
+            wire.stream().chunk(("data: " + "x".repeat(BUDGET_BYTES / 2)).getBytes(StandardCharsets.US_ASCII));
+            isCounted.await();
+            wire.cut();
+        });
+        var answer = RunningWorker.HTTP.sendAsync(
+                remote.worker()
+                        .request("/v1/chat/completions")
+                        .POST(BodyPublishers.ofString(BODY))
+                        .build(),
+                BodyHandlers.ofString());
+        Await.until(
+                "half an event counts", () -> remote.worker().port().memory().usedBytes() >= BUDGET_BYTES / 2);
+        isCounted.countDown();
+        assertEquals(502, answer.join().statusCode());
+        awaitNothingIsHeld();
     }
 
     @Test

@@ -15,6 +15,8 @@ import dev.llmworker.testing.FreePort;
 import dev.llmworker.testing.RemoteWorker;
 import dev.llmworker.testing.RunningWorker;
 import dev.llmworker.testing.ScriptedServer;
+import dev.llmworker.testing.TestSocket;
+import java.io.IOException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.util.ArrayList;
@@ -24,9 +26,12 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// Which server is asked, what is asked again, and what `/ping` says of them.
 class RemoteServersTest {
@@ -81,6 +86,35 @@ class RemoteServersTest {
                 server.health = 200;
                 remote.awaitReady();
                 assertEquals(200, remote.worker.get("/ping").statusCode());
+            }
+        }
+    }
+
+    /// @param chunkBytes of each part of an answer that goes on and on
+    @Concurrent
+    @ParameterizedTest
+    @CsvSource({"131072, 0", "1, 100"})
+    void aHealthCheckThatDoesNotEndIsCut(int chunkBytes, long pauseMillis) throws Exception {
+        var cut = new CountDownLatch(1);
+        try (var server = answering("a")) {
+            server.check = (_, wire) -> {
+                try {
+                    wire.stream();
+                    for (var i = 0; i < 1024; i++) {
+                        wire.chunk(new byte[chunkBytes]);
+                        Thread.sleep(pauseMillis);
+                    }
+                    wire.raw("0\r\n\r\n");
+                } catch (IOException e) {
+                    cut.countDown();
+                    throw e;
+                }
+            };
+            try (var remote = new RemoteWorker(Map.of(), server)) {
+                assertTrue(cut.await(TestSocket.TIMEOUT_SECONDS, TimeUnit.SECONDS), "all of it was read");
+                assertEquals(204, remote.worker.get("/ping").statusCode());
+                server.check = null;
+                remote.awaitReady();
             }
         }
     }

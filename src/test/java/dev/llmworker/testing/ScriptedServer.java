@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import java.io.BufferedInputStream;
 import java.io.EOFException;
 import java.io.IOException;
@@ -23,6 +24,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLServerSocket;
+import org.jspecify.annotations.Nullable;
 
 /// A server of OpenAI's API that answers byte by byte as the test says, with faults that no library would make.
 public final class ScriptedServer implements AutoCloseable {
@@ -35,6 +37,9 @@ public final class ScriptedServer implements AutoCloseable {
     private volatile Script script = (_, wire) -> wire.raw(NOT_FOUND);
     /// What `/health` answers; 404 where the server has none.
     public volatile int health = 200;
+
+    /// Answers `/health` in the place of that; null for nothing.
+    public volatile @Nullable Script check;
 
     public volatile int models = 200;
     public volatile String model = "served-model";
@@ -146,7 +151,14 @@ public final class ScriptedServer implements AutoCloseable {
                         throw e;
                     }
                 } else if (line[1].equals("/health")) {
-                    wire.json(health, "{}");
+                    var own = check;
+                    if (own == null) {
+                        wire.json(health, "{}");
+                    } else {
+                        own.answer(
+                                new Request(line[1], headers, MissingNode.getInstance(), "", new CountDownLatch(1)),
+                                wire);
+                    }
                 } else {
                     wire.json(
                             models,

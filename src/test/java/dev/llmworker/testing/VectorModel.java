@@ -8,6 +8,7 @@ import dev.llmworker.model.DecoderDescription;
 import dev.llmworker.model.decoder.DecodeBatch;
 import dev.llmworker.model.decoder.Decoder;
 import dev.llmworker.model.decoder.Encoder;
+import dev.llmworker.model.decoder.OutOfMemoryException;
 import dev.llmworker.model.decoder.PromptPart;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.stats.EngineStats;
@@ -18,6 +19,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Semaphore;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -34,6 +36,9 @@ public final class VectorModel implements Encoder {
     public static final int CONTEXT = 512;
     public static final int SLOTS = 3;
     public static final int STEP_TOKENS = 64;
+    /// A text with this token has a vector that is not finite, and so has what runs in its slot until that is cleared.
+    public static final int POISON = '!';
+
     private static final String SCORED = "+-";
 
     private final String counted;
@@ -42,6 +47,14 @@ public final class VectorModel implements Encoder {
     private final List<List<Integer>> slots = new ArrayList<>();
     /// The tokens of each step, so that tests see how texts share steps.
     public final List<Integer> steps = new ArrayList<>();
+    /// A step with more parts needs more memory than there is.
+    public int mostParts = SLOTS;
+    /// Whether a step that failed may run again.
+    public boolean repeats = true;
+    /// How often memory was given back after a step that failed.
+    public int recovered;
+
+    private final Set<Integer> poisoned = new HashSet<>();
     /// A step takes one of these, if there is a limit.
     public final Semaphore permits;
 
@@ -120,6 +133,9 @@ public final class VectorModel implements Encoder {
     @Override
     public float[][] encode(List<PromptPart> parts) {
         permits.acquireUninterruptibly();
+        if (parts.size() > mostParts) {
+            throw new OutOfMemoryException("no memory", new IllegalStateException());
+        }
         var tokens = parts.stream().mapToInt(part -> part.ids().length).sum();
         steps.add(tokens);
         check(tokens <= stepTokens() && !parts.isEmpty(), tokens + " tokens in a step");
@@ -133,11 +149,16 @@ public final class VectorModel implements Encoder {
             if (part.start() == 0) {
                 slot.clear();
             }
+            check(!poisoned.contains(part.slot()), "slot " + part.slot() + " has what is not finite");
             check(part.start() == slot.size() && part.ids().length > 0, "a part from " + part.start());
             Arrays.stream(part.ids()).forEach(slot::add);
             // The mean is of the sums of all parts; otherwise the last part has what the whole text has.
             pooled[i] = expected(
                     isMean() ? part.ids() : slot.stream().mapToInt(id -> id).toArray());
+            if (slot.contains(POISON)) {
+                pooled[i][0] = Float.NaN;
+                poisoned.add(part.slot());
+            }
         }
         return pooled;
     }
@@ -145,6 +166,22 @@ public final class VectorModel implements Encoder {
     @Override
     public float[][] project(float[][] pooled) {
         return pooled;
+    }
+
+    @Override
+    public boolean canRepeatSteps() {
+        return repeats;
+    }
+
+    @Override
+    public void recover() {
+        recovered++;
+    }
+
+    @Override
+    public void clearSlot(int slot, int length) {
+        check(length == slots.get(slot).size(), "slot " + slot + " has " + slots.get(slot).size() + " tokens");
+        poisoned.remove(slot);
     }
 
     private static void check(boolean holds, String problem) {

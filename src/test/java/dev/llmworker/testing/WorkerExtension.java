@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
+import org.apache.camel.CamelContext;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.AfterEachCallback;
@@ -69,6 +70,11 @@ public final class WorkerExtension extends TestWorker
     public HttpPort port() {
         return Objects.requireNonNull(running, "the worker runs only during the tests")
                 .port();
+    }
+
+    public CamelContext context() {
+        return Objects.requireNonNull(running, "the worker runs only during the tests")
+                .context();
     }
 
     private void start() throws Exception {

@@ -8,8 +8,11 @@ import dev.llmworker.model.Layer;
 import dev.llmworker.model.Layer.Norms;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.architecture.Architecture.Files;
+import dev.llmworker.weights.Metadata;
 import dev.llmworker.weights.ModelFileException;
 import dev.llmworker.weights.StoredModel;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -92,15 +95,28 @@ public final class Architectures {
 
     private Architectures() {}
 
+    /// Opens a model. One of another family is refused by its name, whatever else its files have that is not supported.
+    ///
+    /// @throws ModelFileException if it is not a valid model of one of these families
+    /// @throws IOException if it cannot be read
+    public static StoredModel open(Path path) throws IOException {
+        return StoredModel.open(path, Architectures::of);
+    }
+
     /// @throws ModelFileException if the model is of another family or has a part that is not supported
     public static ModelConfig describe(StoredModel model) throws ModelFileException {
-        var name = model.metadata().string("general.architecture");
+        return Description.of(model, of(model.metadata()));
+    }
+
+    private static Architecture of(Metadata metadata) throws ModelFileException {
+        var key = "general.architecture";
+        var name = metadata.string(key);
         for (var architecture : ALL) {
             if (architecture.name().equals(name)) {
-                return Description.of(model, architecture);
+                return architecture;
             }
         }
-        throw model.metadata().problem("general.architecture", "is " + name + "; supported: " + supported());
+        throw metadata.problem(key, "is " + metadata.written(key) + "; supported: " + supported());
     }
 
     /// The names of all, with the models of each.
@@ -165,6 +181,7 @@ public final class Architectures {
     private static void gemma2(Description model) throws ModelFileException {
         gemma(model, LAYERS_OF_GEMMA2_27B);
         model.slidingPattern = 2;
+        model.capsScores = true;
         // In config.json, null means that there is no cap.
         if (!model.fromHub) {
             model.scoreCap = 50;

@@ -49,6 +49,8 @@ final class Description {
     double logitCap;
 
     double scoreCap;
+    /// Whether scores have a cap if the metadata have one; other models ignore it.
+    boolean capsScores;
     double residualScale = 1;
     boolean normsFromZero;
     /// The last of so many layers has no window, if any layer has one and the metadata do not say which.
@@ -144,7 +146,7 @@ final class Description {
                 window(layer),
                 rope(layer, headDim),
                 keys.positive("attention.scale", scale == 0 ? 1 / Math.sqrt(headDim) : scale),
-                keys.notNegative("attn_logit_softcapping", scoreCap),
+                capsScores ? keys.notNegative("attn_logit_softcapping", scoreCap) : 0,
                 growth,
                 headNorm,
                 biased

@@ -16,27 +16,44 @@ public interface Decoder extends AutoCloseable {
     /// comes with slot 0, so that the decoder can treat it the same way each time.
     void prefill(int slot, int[] ids, int start);
 
-    /// As [#prefill(int, int[], int)] for a prompt's last part, and samples the token that follows it.
+    /// As [#prefill(int, int[], int)] for a prompt's last part, and samples the token that follows it, or gives
+    /// [#NO_TOKEN].
+    ///
+    /// @throws OutOfMemoryException as [#decode]
     int prefillLast(int slot, int[] ids, int start, SamplingParameters sampling);
 
     /// Decodes `steps` tokens for each row of `batch`; each sampled token is the next step's input. The batch
     /// receives the log-probabilities that rows ask for.
     ///
-    /// @return the token ids by step, then by row: element `step * rows + row`
+    /// @return the token ids by step, then by row: element `step * rows + row`; [#NO_TOKEN] if a row's logits
+    ///     are not finite
+    /// @throws OutOfMemoryException if the device has too little memory for the call. Others may then succeed after
+    ///     [#recover]
     int[] decode(DecodeBatch batch, int steps);
 
     /// One step of [#decode], and in the same pass parts of prompts of other slots. This is cheaper than a call for
     /// each, because the weights are read once. Not for a decoder that is [#deterministic()].
     int[] decodeBeside(DecodeBatch batch, List<PromptPart> parts);
 
-    /// A useful default of [#leastPromptTokens()].
-    int LEAST_PROMPT_TOKENS = 16;
+    /// A token of a row whose logits are not finite. Its sequence cannot go on.
+    int NO_TOKEN = -2;
 
-    /// The fewest tokens of a prompt that are worth a step. Fewer hardly save time, because all rows share the time
-    /// that reading the weights takes.
-    default int leastPromptTokens() {
-        return LEAST_PROMPT_TOKENS;
+    /// How many tokens of prompts it takes at once. The scheduler cuts prompts by it.
+    default PromptSizes prompts() {
+        return PromptSizes.OF_CPU;
     }
+
+    /// Whether a step that failed because memory ran out can be taken again by the same sequences.
+    default boolean canRepeatSteps() {
+        return true;
+    }
+
+    /// Called after a call that failed because memory ran out. The decoder frees what it can, and forgets the call.
+    default void recover() {}
+
+    /// Clears the first `length` cached positions of a slot, which are not finite. Without this they would spoil the
+    /// results of other sequences.
+    default void clearSlot(int slot, int length) {}
 
     /// Whether some layers cannot go on from any earlier position of a slot. [#reusable] says from which ones,
     /// and [#keep] adds one.

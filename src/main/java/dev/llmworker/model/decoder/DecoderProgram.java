@@ -25,7 +25,7 @@ import java.util.stream.IntStream;
 /// A decoder program: its methods with their types, and what differs between the kinds. `program.py` has the
 /// table of the methods and describes them.
 ///
-/// Loading: [#configure], then the embedding, vectors and matrices by layer, then [#build] and [#loaded].
+/// Loading: [#configure], [#allocate], the embedding, vectors and matrices by layer, then [#build] and [#loaded].
 ///
 /// Threading: as [ExportedProgram].
 sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, DenseProgram, NativeProgram {
@@ -59,6 +59,29 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
     /// @param promptRows the most rows of prompts in a step
     default long scratch(ModelConfig config, int slots, int promptRows, Precision cache, long contextLength) {
         return 0;
+    }
+
+    /// As [Decoder#prompts()]. A layer that does not keep all positions bounds them further.
+    default PromptSizes prompts(ModelConfig config, Device device, int contextLength) {
+        return PromptSizes.OF_CPU;
+    }
+
+    /// What a tensor takes beside the weights while it is loaded, in bytes.
+    ///
+    /// @param elements of the tensor, or of the part of it that is loaded at once
+    default long loadingBytes(long elements) {
+        // A matrix is unpacked to float32.
+        return elements * Precision.FP32.bytes();
+    }
+
+    /// Whether other threads read and check the weights while it takes earlier ones.
+    default boolean readsAhead() {
+        return false;
+    }
+
+    /// Whether its cache is allocated in [#build]: then [#configure] may be called again before that.
+    default boolean allocatesLast() {
+        return false;
     }
 
     /// The positions of the float32 copy of slot 0 that makes steps of one row faster; 0 is none.
@@ -102,6 +125,8 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
 
     // Loading.
 
+    /// Describes the model. [#allocate] follows once.
+    ///
     /// @param compute format of dense matrices
     default void configure(
             ModelConfig config,
@@ -140,6 +165,10 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
         for (var layer : config.layers()) {
             addLayer(layer, ropes, contextLength);
         }
+    }
+
+    /// After [#configure] and before the weights.
+    default void allocate() {
         exported().run("allocate");
     }
 
@@ -278,11 +307,6 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
         JniUtils.setNumThreads(threads);
     }
 
-    /// As [Decoder#leastPromptTokens()].
-    default int leastPromptTokens() {
-        return Decoder.LEAST_PROMPT_TOKENS;
-    }
-
     /// Whether a row's result never depends on what is decoded beside it, even without deterministic mode.
     default boolean rowsAreIndependent() {
         return false;
@@ -395,6 +419,16 @@ sealed interface DecoderProgram extends AutoCloseable permits QuantisedProgram, 
     /// With all states.
     default void swapSlots(int a, int b, int length) {
         exported().run("swap_slots", a, b, length);
+    }
+
+    /// As [Decoder#clearSlot].
+    default void clearSlot(int slot, int length) {
+        exported().run("clear_slot", slot, length);
+    }
+
+    /// Forgets the parts of prompts of a step that failed.
+    default void clearChunks() {
+        exported().run("clear_chunks");
     }
 
     /// The bytes of matrices that a step of one row reads.

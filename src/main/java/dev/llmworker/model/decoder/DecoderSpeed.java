@@ -16,7 +16,6 @@ import java.util.List;
 public record DecoderSpeed(TorchDecoder decoder) {
     private static final int[] ROWS = {1, 2, 4, 8, 16, 32, 64, 128, 256};
     private static final int POSITION = 128;
-    private static final int PROMPT_CHUNK = 128;
     /// More than the CPU's caches hold.
     private static final int PASS_FLOATS = 1 << 26;
     private static final int PASSES = 8;
@@ -81,7 +80,9 @@ public record DecoderSpeed(TorchDecoder decoder) {
     ///
     /// @param tokens of the prompt; fewer if the context is shorter
     public double promptTokensPerSecond(int tokens, Duration duration) {
-        var chunk = Math.min(PROMPT_CHUNK, decoder.description().contextLength());
+        var chunk = Math.min(
+                Math.min(tokens, decoder.prompts().alone()),
+                decoder.description().contextLength());
         var chunks = Math.max(1, Math.min(tokens, decoder.description().contextLength()) / chunk);
         var ids = new int[chunk];
         var seconds = seconds(duration, () -> {

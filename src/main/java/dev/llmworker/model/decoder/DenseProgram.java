@@ -33,6 +33,10 @@ record DenseProgram(ExportedProgram exported) implements DecoderProgram {
     private static final long DELTA_PIECE = 64;
 
     private static final long DELTA_PRODUCTS = 6;
+    /// The most bytes of a prompt's mask.
+    private static final long MASK_BYTES = 256L << 20;
+    /// What unpacking takes at most: 2^23 elements at a time, five copies of them in float32.
+    private static final long PIECE_BYTES = 5L * Float.BYTES << 23;
 
     @Override
     public Precision weights(DecoderOptions options, Device device) {
@@ -42,6 +46,37 @@ record DenseProgram(ExportedProgram exported) implements DecoderProgram {
     @Override
     public int spareTokens() {
         return SPARE_TOKENS;
+    }
+
+    /// In long contexts pieces are shorter, so that their masks stay small.
+    @Override
+    public PromptSizes prompts(ModelConfig config, Device device, int contextLength) {
+        if (!device.isGpu()) {
+            return PromptSizes.OF_CPU;
+        }
+        var group = config.attentions()
+                .mapToInt(attention -> attention.heads() / attention.kvHeads())
+                .max()
+                .orElse(1);
+        var rows = MASK_BYTES / Math.max(1, (long) group * contextLength * Precision.BF16.bytes());
+        var most = (int) Math.clamp(Long.highestOneBit(Math.max(1, rows)), LayerState.MOST_TOKENS, Integer.MAX_VALUE);
+        return PromptSizes.OF_GPU.atMost(most);
+    }
+
+    /// Some rows of a matrix are copied and unpacked at a time.
+    @Override
+    public long loadingBytes(long elements) {
+        return Math.min(PIECE_BYTES, DecoderProgram.super.loadingBytes(elements));
+    }
+
+    @Override
+    public boolean readsAhead() {
+        return true;
+    }
+
+    @Override
+    public boolean allocatesLast() {
+        return true;
     }
 
     @Override

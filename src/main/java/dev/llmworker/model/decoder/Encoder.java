@@ -24,8 +24,18 @@ public interface Encoder {
     /// Runs parts of texts through the model, all in one step.
     ///
     /// @return what the model has of each part
+    /// @throws OutOfMemoryException if the step needs more memory than the device has; see [#recover()]
     float[][] encode(List<PromptPart> parts);
 
     /// The vectors of texts, from what the model has of them.
     float[][] project(float[][] pooled);
+
+    /// As [Decoder#canRepeatSteps()].
+    boolean canRepeatSteps();
+
+    /// As [Decoder#recover()].
+    void recover();
+
+    /// As [Decoder#clearSlot].
+    void clearSlot(int slot, int length);
 }

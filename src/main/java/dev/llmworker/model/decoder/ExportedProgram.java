@@ -1,6 +1,7 @@
 package dev.llmworker.model.decoder;
 
 import ai.djl.Device;
+import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
@@ -99,6 +100,8 @@ final class ExportedProgram implements AutoCloseable {
                     values.add(value(local, argument));
                 }
                 return IValueUtils.runMethod(block, method, values.toArray(IValue[]::new));
+            } catch (EngineException e) {
+                throw OutOfMemoryException.of(e);
             } finally {
                 values.forEach(IValue::close);
             }

@@ -21,12 +21,22 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.LongConsumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Fills a decoder program with a model. It decides the formats and the context, and then loads the weights.
+///
+/// @param afterwards what is free once the weights are loaded, if that is worth knowing: the cache is then sized by it.
+///     On a CPU other programs come and go
 record ModelLoader(
-        StoredModel model, ModelConfig described, DecoderOptions options, Device device, DecoderProgram program) {
+        StoredModel model,
+        ModelConfig described,
+        DecoderOptions options,
+        Device device,
+        DecoderProgram program,
+        @Nullable Supplier<DeviceMemory> afterwards) {
     private static final Logger LOG = LoggerFactory.getLogger(ModelLoader.class);
     /// Java's heap, the tokenizer and what a step computes.
     private static final long CPU_WORKING_BYTES = 256L << 20;
@@ -36,28 +46,35 @@ record ModelLoader(
     private static final double CPU_CACHE_SHARE = 0.5;
 
     private static final double GPU_CACHE_SHARE = 0.9;
+    /// A step of a GPU takes hardly longer with more rows.
+    private static final int GPU_SLOTS = 128;
 
     /// @param states as [ModelConfig#states]
-    record Loaded(DecoderDescription description, List<LayerState> states) {}
+    /// @param prompts as [Decoder#prompts()]
+    record Loaded(DecoderDescription description, List<LayerState> states, PromptSizes prompts) {}
+
+    ModelLoader(
+            StoredModel model, ModelConfig described, DecoderOptions options, Device device, DecoderProgram program) {
+        this(model, described, options, device, program, device.isGpu() ? () -> DeviceMemory.emptied(device) : null);
+    }
 
     Loaded load(LongConsumer progress) throws IOException, InterruptedException {
         var weights = program.weights(options, device);
         var cache = cachePrecision(weights);
         var memory = DeviceMemory.of(device);
         var loader = new WeightLoader(model, described, program, weights, memory.total(), progress);
-        var plan = plan(memory, loader, cache);
+        // A model that cannot fit is refused before it is loaded.
+        var plan = plan(memory, loader.bytesNeeded(), cache);
         LOG.info("{}", plan);
-        // Some models turn positions otherwise in longer contexts.
-        var config = described.forContext(plan.contextLength());
-        program.configure(
-                config,
-                plan.slots(),
-                plan.contextLength(),
-                weights == Precision.AUTO ? Precision.FP32 : weights,
-                cache,
-                Devices.name(device),
-                options.deterministic());
+        var config = configure(plan, weights, cache);
+        program.allocate();
         loader.load();
+        if (afterwards != null && program.allocatesLast()) {
+            var taken = Math.max(0, memory.available() - afterwards.get().available());
+            plan = plan(memory, taken, cache);
+            LOG.info("with the weights loaded: {}", plan);
+            config = configure(plan, weights, cache);
+        }
         program.build();
         program.loaded(model, device, options.deterministic());
         var description = new DecoderDescription(
@@ -71,7 +88,28 @@ record ModelLoader(
                 plan.cache(),
                 plan.byKind(config, cache.bytes()),
                 config.cacheBytesPerToken(plan.contextLength(), cache.bytes()));
-        return new Loaded(description, config.states(plan.contextLength()));
+        return new Loaded(description, config.states(plan.contextLength()), prompts(plan.contextLength()));
+    }
+
+    private ModelConfig configure(MemoryPlan plan, Precision weights, Precision cache) {
+        // Some models turn positions otherwise in longer contexts.
+        var config = described.forContext(plan.contextLength());
+        program.configure(
+                config,
+                plan.slots(),
+                plan.contextLength(),
+                weights == Precision.AUTO ? Precision.FP32 : weights,
+                cache,
+                Devices.name(device),
+                options.deterministic());
+        return config;
+    }
+
+    /// A layer that does not keep all positions has room for the tokens of a short call only.
+    private PromptSizes prompts(int contextLength) {
+        var sizes = program.prompts(described, device, contextLength);
+        var complete = described.states(contextLength).stream().allMatch(LayerState.Full.class::isInstance);
+        return complete ? options.deterministic() ? sizes.alike() : sizes : sizes.atMost(LayerState.MOST_TOKENS);
     }
 
     /// Checks everything that [#load] needs, and reads each tensor, but loads nothing.
@@ -91,10 +129,11 @@ record ModelLoader(
                 Devices.name(device),
                 format(weights),
                 loader.stepBytes(),
-                plan(memory, loader, cache));
+                plan(memory, loader.bytesNeeded(), cache));
     }
 
-    private MemoryPlan plan(DeviceMemory memory, WeightLoader loader, Precision cache) throws IOException {
+    /// @param weightBytes that the weights take, or have taken
+    private MemoryPlan plan(DeviceMemory memory, long weightBytes, Precision cache) {
         var config = described;
         var largest = model.tensors().entrySet().stream()
                 .mapToLong(entry -> loadingBytes(entry.getKey(), entry.getValue(), config))
@@ -102,7 +141,8 @@ record ModelLoader(
                 .orElse(0);
         var working = largest
                 + (device.isGpu() ? GPU_WORKING_BYTES : CPU_WORKING_BYTES)
-                + stepBytes(config)
+                // Two copies of the logits.
+                + 2L * slots() * config.vocabulary() * Float.BYTES
                 + program.loneLength(config, cache, Integer.MAX_VALUE, options.deterministic())
                         * config.cacheBytesPerToken(Integer.MAX_VALUE, Precision.FP32.bytes());
         var share = device.isGpu() ? GPU_CACHE_SHARE : CPU_CACHE_SHARE;
@@ -110,20 +150,21 @@ record ModelLoader(
         var needs = new MemoryPlan.Needs(
                 config,
                 cache.bytes(),
-                loader.bytesNeeded(),
+                weightBytes,
                 working,
-                length -> program.scratch(config, slots(), promptRows(), cache, length),
+                length -> scratch(config, promptRows((int) length), cache, length),
                 spare,
-                share);
+                share,
+                device.isGpu() ? GPU_SLOTS : MemoryPlan.DEFAULT_SLOTS);
         return MemoryPlan.of(memory, needs, options.slots(), options.contextLength());
     }
 
-    /// What a tensor takes on its way to the program. A matrix is unpacked to float32, and experts come one by one.
-    /// The second embedding stays as it is stored.
-    private static long loadingBytes(String name, Tensor tensor, ModelConfig config) {
+    /// What a tensor takes on its way to the program. Experts come one by one. The second embedding stays as it is
+    /// stored.
+    private long loadingBytes(String name, Tensor tensor, ModelConfig config) {
         return name.equals(TensorCheck.LAYER_EMBEDDING)
-                ? tensor.data().byteSize()
-                : tensor.elements() / parts(name, config) * Precision.FP32.bytes();
+                ? 0
+                : program.loadingBytes(tensor.elements() / parts(name, config));
     }
 
     /// In how many parts a tensor is loaded.
@@ -138,21 +179,20 @@ record ModelLoader(
                 : 1;
     }
 
-    /// What the largest step computes beside the cache: activations, and two copies of the logits.
-    private long stepBytes(ModelConfig config) {
-        var slots = slots();
-        return (slots + (long) promptRows()) * config.activationBytes()
-                + 2L * slots * config.vocabulary() * Float.BYTES;
+    /// The most tokens of prompts that one call takes. A text whose tokens see those after them is one piece.
+    private int promptRows(int contextLength) {
+        var rows = prompts(contextLength).alone();
+        return described.isBidirectional() ? Math.max(rows, contextLength) : rows;
     }
 
-    /// The longest piece of a prompt that one call takes. A text whose tokens see those after them is one piece.
-    private int promptRows() {
-        var context = options.contextLength() == 0 ? described.contextLength() : options.contextLength();
-        return described.isBidirectional() ? Math.max(LayerState.MOST_TOKENS, context) : LayerState.MOST_TOKENS;
+    /// What the largest step computes beside the cache and the logits.
+    private long scratch(ModelConfig config, int promptRows, Precision cache, long length) {
+        return (slots() + promptRows) * config.activationBytes()
+                + program.scratch(config, slots(), promptRows, cache, length);
     }
 
     private int slots() {
-        return options.slots() == 0 ? MemoryPlan.DEFAULT_SLOTS : options.slots();
+        return options.slots() == 0 ? device.isGpu() ? GPU_SLOTS : MemoryPlan.DEFAULT_SLOTS : options.slots();
     }
 
     private Precision cachePrecision(Precision weights) {

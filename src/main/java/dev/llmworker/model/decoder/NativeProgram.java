@@ -12,7 +12,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 
-/// The program for CPUs with AVX2. Its layers are in C++, and its weights are as they are stored. A row's result
+/// The program for CPUs. Its layers are in C++, and its weights are as they are stored. A row's result
 /// never depends on the rows beside it.
 record NativeProgram(ExportedProgram exported) implements DecoderProgram {
     /// Types whose blocks the program takes, and checks, itself.
@@ -81,8 +81,8 @@ record NativeProgram(ExportedProgram exported) implements DecoderProgram {
     /// A step's time grows with the rows almost from the first one. A long prompt therefore does not hold up a lone
     /// stream.
     @Override
-    public int leastPromptTokens() {
-        return LEAST_PROMPT_TOKENS;
+    public PromptSizes prompts(ModelConfig config, Device device, int contextLength) {
+        return PromptSizes.OF_CPU.withLeast(LEAST_PROMPT_TOKENS);
     }
 
     @Override

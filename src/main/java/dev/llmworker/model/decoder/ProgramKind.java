@@ -10,7 +10,7 @@ enum ProgramKind {
     QUANTISED("decoder.pt", QuantisedProgram::new),
     /// For GPUs: one number format, few kernels.
     DENSE("dense.pt", DenseProgram::new),
-    /// For CPUs with AVX2: layers in C++, weights as they are stored. [dev.llmworker.model.NativeLibrary] must be
+    /// For CPUs: layers in C++, weights as they are stored. [dev.llmworker.model.NativeLibrary] must be
     /// loaded first.
     NATIVE("native.pt", NativeProgram::new);
 

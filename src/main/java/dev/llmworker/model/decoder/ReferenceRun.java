@@ -1,8 +1,10 @@
 package dev.llmworker.model.decoder;
 
+import dev.llmworker.sampling.SamplingParameters;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /// A decoder's answers to some prompts, to compare another decoder with: greedy tokens and the logits before each.
 ///
@@ -11,9 +13,6 @@ import java.util.List;
 /// @param logits by prompt, then by token of the answer, [V]
 public record ReferenceRun(List<int[]> prompts, List<int[]> answers, List<float[][]> logits) {
     public static final int STEPS = 16;
-    /// As the scheduler cuts prompts.
-    private static final int CHUNK = 128;
-
     /// @param prompts of at least one token and at most the context less [#STEPS]
     public static ReferenceRun of(TorchDecoder decoder, List<int[]> prompts) {
         var answers = new ArrayList<int[]>();
@@ -46,6 +45,75 @@ public record ReferenceRun(List<int[]> prompts, List<int[]> answers, List<float[
         return sum.mean();
     }
 
+    /// As [#compare], but while the first prompt's answer is decoded the others are read in parts beside it, some of
+    /// them together.
+    ///
+    /// @return of no position if the decoder reads none beside steps, or has one slot
+    public Divergence compareBeside(TorchDecoder decoder) {
+        var sum = new Divergence.Sum();
+        var together = Math.min(
+                decoder.description().slots() - 1, Math.min(3, decoder.prompts().parts()));
+        var most = (STEPS - 2) * decoder.prompts().beside();
+        var others = IntStream.range(1, prompts.size())
+                .filter(i -> prompts.get(i).length > 1 && prompts.get(i).length <= most)
+                .boxed()
+                .toList();
+        if (!decoder.deterministic() && together > 0) {
+            for (var first = 0; first < others.size(); first += together) {
+                readBeside(decoder, others.subList(first, Math.min(others.size(), first + together)), sum);
+            }
+        }
+        return sum.mean();
+    }
+
+    /// @param group prompts that are read in slots 1, 2, …; all but their last tokens, which are a step's rows at the
+    /// end
+    private void readBeside(TorchDecoder decoder, List<Integer> group, Divergence.Sum sum) {
+        var answer = answers.getFirst();
+        var begun = prompts.getFirst().length;
+        prefill(decoder, 0, prompts.getFirst());
+        var step = 0;
+        for (var parts = parts(group, step); !parts.isEmpty(); parts = parts(group, ++step)) {
+            var batch = new DecodeBatch(1);
+            batch.add(answer[step], begun + step, SamplingParameters.greedy());
+            decoder.decodeBeside(batch, parts);
+        }
+        var rows = group.size() + 1;
+        int[] tokens = new int[rows], positions = new int[rows];
+        tokens[0] = answer[step];
+        positions[0] = begun + step;
+        for (var row = 1; row < rows; row++) {
+            var prompt = prompts.get(group.get(row - 1));
+            tokens[row] = prompt[prompt.length - 1];
+            positions[row] = prompt.length - 1;
+        }
+        var found = decoder.decodeLogits(tokens, positions);
+        sum.add(logits.getFirst()[step + 1], row(found, 0, rows));
+        for (var row = 1; row < rows; row++) {
+            sum.add(logits.get(group.get(row - 1))[0], row(found, row, rows));
+        }
+    }
+
+    /// The parts of a step: each prompt is read in as many steps as the others.
+    private List<PromptPart> parts(List<Integer> group, int step) {
+        var parts = new ArrayList<PromptPart>();
+        for (var i = 0; i < group.size(); i++) {
+            var prompt = prompts.get(group.get(i));
+            var each = Math.ceilDiv(prompt.length - 1, STEPS - 2);
+            var start = step * each;
+            var end = Math.min(start + each, prompt.length - 1);
+            if (start < end) {
+                parts.add(new PromptPart(i + 1, Arrays.copyOfRange(prompt, start, end), start));
+            }
+        }
+        return parts;
+    }
+
+    private static float[] row(float[] all, int row, int rows) {
+        var vocabulary = all.length / rows;
+        return Arrays.copyOfRange(all, row * vocabulary, (row + 1) * vocabulary);
+    }
+
     private void read(TorchDecoder decoder, int first, int last, Divergence.Sum sum) {
         var rows = last - first;
         for (var row = 0; row < rows; row++) {
@@ -58,19 +126,18 @@ public record ReferenceRun(List<int[]> prompts, List<int[]> answers, List<float[
                 positions[row] = prompts.get(first + row).length + i - 1;
             }
             var found = decoder.decodeLogits(tokens, positions);
-            var vocabulary = found.length / rows;
             for (var row = 0; row < rows; row++) {
-                var own = Arrays.copyOfRange(found, row * vocabulary, (row + 1) * vocabulary);
-                sum.add(logits.get(first + row)[i], own);
+                sum.add(logits.get(first + row)[i], row(found, row, rows));
             }
         }
     }
 
     private static float[] prefill(TorchDecoder decoder, int slot, int[] prompt) {
         var start = 0;
-        while (prompt.length - start > CHUNK) {
-            decoder.prefill(slot, Arrays.copyOfRange(prompt, start, start + CHUNK), start);
-            start += CHUNK;
+        var cuts = decoder.prompts();
+        for (var end = cuts.cutAfter(0); end < prompt.length; end = cuts.cutAfter(end)) {
+            decoder.prefill(slot, Arrays.copyOfRange(prompt, start, end), start);
+            start = end;
         }
         return decoder.prefillLogits(slot, Arrays.copyOfRange(prompt, start, prompt.length), start);
     }
@@ -100,7 +167,9 @@ public record ReferenceRun(List<int[]> prompts, List<int[]> answers, List<float[
             }
 
             Divergence mean() {
-                return new Divergence(positions, kl / positions, (double) same / positions);
+                return positions == 0
+                        ? new Divergence(0, 0, 1)
+                        : new Divergence(positions, kl / positions, (double) same / positions);
             }
         }
 

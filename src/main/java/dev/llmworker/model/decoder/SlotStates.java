@@ -36,6 +36,11 @@ final class SlotStates {
         }
     }
 
+    /// Whether a call changes states in a way that it cannot repeat.
+    boolean areRecurrent() {
+        return recurrent;
+    }
+
     /// Whether all layers keep all positions. Then nothing here matters.
     boolean areComplete() {
         return !recurrent && rings.isEmpty();

@@ -27,19 +27,23 @@ public final class TorchDecoder implements Decoder {
 
     private final DecoderProgram program;
     private final DecoderDescription description;
+    private final Device device;
     private final boolean deterministic;
+    private final PromptSizes prompts;
     private final SlotStates states;
     private final boolean bidirectional;
 
     private TorchDecoder(
             DecoderProgram program,
-            DecoderDescription description,
-            SlotStates states,
+            ModelLoader.Loaded loaded,
+            Device device,
             boolean deterministic,
             boolean bidirectional) {
         this.program = program;
-        this.description = description;
-        this.states = states;
+        this.device = device;
+        this.description = loaded.description();
+        this.states = new SlotStates(loaded.states(), description.slots());
+        this.prompts = loaded.prompts();
         this.deterministic = deterministic;
         this.bidirectional = bidirectional;
     }
@@ -88,8 +92,8 @@ public final class TorchDecoder implements Decoder {
             program.useThreads(threads);
             var decoder = new TorchDecoder(
                     program,
-                    loaded.description(),
-                    new SlotStates(loaded.states(), loaded.description().slots()),
+                    loaded,
+                    device,
                     options.deterministic() && !program.rowsAreIndependent(),
                     described.isBidirectional());
             new WarmUp(decoder).run();
@@ -294,8 +298,25 @@ public final class TorchDecoder implements Decoder {
     }
 
     @Override
-    public int leastPromptTokens() {
-        return program.leastPromptTokens();
+    public PromptSizes prompts() {
+        return prompts;
+    }
+
+    @Override
+    public boolean canRepeatSteps() {
+        return !states.areRecurrent();
+    }
+
+    @Override
+    public void recover() {
+        program.clearChunks();
+        FreedMemory.giveBack(device);
+    }
+
+    @Override
+    public void clearSlot(int slot, int length) {
+        checkSlots(slot, slot, length);
+        program.clearSlot(slot, length);
     }
 
     @Override
@@ -306,7 +327,8 @@ public final class TorchDecoder implements Decoder {
     @Override
     public void rest() {
         program.rest();
-        FreedMemory.giveBack();
+        // Only main memory: nobody else uses a GPU, and to take its memory again takes time.
+        FreedMemory.giveBack(Device.cpu());
     }
 
     /// As [#prefill]; the logits after the last token.

@@ -114,6 +114,21 @@ final class TorchEncoder implements Encoder {
         return projected;
     }
 
+    @Override
+    public boolean canRepeatSteps() {
+        return decoder.canRepeatSteps();
+    }
+
+    @Override
+    public void recover() {
+        decoder.recover();
+    }
+
+    @Override
+    public void clearSlot(int slot, int length) {
+        decoder.clearSlot(slot, length);
+    }
+
     /// As the head's logits are.
     private float bounded(float product) {
         var logit = product * config.logitScale();

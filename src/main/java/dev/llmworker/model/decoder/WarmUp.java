@@ -1,23 +1,24 @@
 package dev.llmworker.model.decoder;
 
-import dev.llmworker.model.LayerState;
 import dev.llmworker.sampling.LogitAdjustment;
 import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.sampling.TokenHistory;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.stream.IntStream;
 
 /// The first calls of a decoder, because libtorch sets up much of itself when it is first used. On a CPU they are
 /// small, and in slot 0 only: a slot's part of the cache takes memory from its first token on. Larger calls would
 /// set up more, but take longer than that saves.
 record WarmUp(TorchDecoder decoder) {
     private static final int PROMPT_TOKENS = 8;
-    /// As the scheduler cuts prompts.
-    private static final int[] CHUNKS = {LayerState.MOST_TOKENS, 64, 32, 16, 1};
+    /// Tokens of a prompt beside rows, and the least that a call of its own has.
+    private static final int[] CHUNKS = {128, 64, 32, 16, 1};
     /// With more rows than this, the kernels for products no longer change with each row.
     private static final int EACH_ROWS = 32;
     private static final int ROWS_STEP = 8;
+    private static final int LONG_POSITION = 2048;
 
     void run() {
         var description = decoder.description();
@@ -44,11 +45,14 @@ record WarmUp(TorchDecoder decoder) {
     int kernels() {
         var description = decoder.description();
         var calls = 0;
-        for (var tokens : CHUNKS) {
-            if (2 * tokens < description.contextLength()) {
+        for (var tokens : chunks()) {
+            if (tokens < description.contextLength()) {
                 decoder.prefillLast(0, new int[tokens], 0, SamplingParameters.greedy());
+                calls++;
+            }
+            if (2 * tokens <= description.contextLength()) {
                 decoder.prefill(0, new int[tokens], tokens);
-                calls += 2;
+                calls++;
             }
         }
         for (var rows = 1; rows <= description.slots(); rows += rows < EACH_ROWS ? 1 : ROWS_STEP) {
@@ -61,7 +65,52 @@ record WarmUp(TorchDecoder decoder) {
                 calls++;
             }
         }
-        return calls + rarer();
+        return calls + besides() + longer() + rarer();
+    }
+
+    /// As the scheduler cuts prompts, the longest first.
+    private List<Integer> chunks() {
+        var sizes = decoder.prompts();
+        return IntStream.concat(IntStream.of(sizes.alone(), sizes.beside()), IntStream.of(CHUNKS))
+                .distinct()
+                .boxed()
+                .toList();
+    }
+
+    /// Longer parts of prompts beside one row and beside most of them, alone and several together.
+    private int besides() {
+        var description = decoder.description();
+        var calls = 0;
+        for (var rows : new int[] {1, description.slots() - 1}) {
+            for (var tokens : chunks()) {
+                var fits = tokens <= decoder.prompts().beside() && tokens < description.contextLength();
+                if (!decoder.deterministic() && rows > 0 && rows < description.slots() && tokens > 16 && fits) {
+                    var part = new PromptPart(rows, new int[tokens], 0);
+                    decoder.decodeBeside(batch(rows, SamplingParameters.greedy()), List.of(part));
+                    calls++;
+                }
+            }
+        }
+        return calls;
+    }
+
+    /// Attention takes other kernels for long sequences.
+    private int longer() {
+        var description = decoder.description();
+        var calls = 0;
+        for (var position : new int[] {LONG_POSITION, description.contextLength() - 1}) {
+            for (var rows : new int[] {1, description.slots()}) {
+                if (position < description.contextLength() && !decoder.needsKept()) {
+                    var batch = new DecodeBatch(rows);
+                    for (var row = 0; row < rows; row++) {
+                        batch.add(0, position, SamplingParameters.greedy());
+                    }
+                    decoder.decode(batch, 1);
+                    calls++;
+                }
+            }
+        }
+        return calls;
     }
 
     /// Features that only some requests use: draws without a filter, several steps a call, penalties and

@@ -17,15 +17,21 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.LongConsumer;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /// Puts a model's tensors into a decoder program. Each is checked and repacked straight from the mapped file.
 final class WeightLoader {
     private static final String EMBEDDING = "token_embd.weight";
     private static final String OWN_HEAD = "output.weight";
+    private static final Pattern LAYER = Pattern.compile("blk\\.(\\d{1,9})\\.");
     /// The layer of what belongs to none: the last matrix, which makes logits, and others.
     private static final int MODEL = -1;
     /// The bfloat16 copy for many rows may take at most a quarter of the memory.
@@ -38,6 +44,7 @@ final class WeightLoader {
     private final LongConsumer progress;
     private final boolean copyFits;
     private final Set<String> counted = new HashSet<>();
+    private @Nullable ReadAhead ahead;
     private long bytesDone;
 
     /// @param memory of the device, in bytes
@@ -63,10 +70,36 @@ final class WeightLoader {
     void load() throws ModelFileException, InterruptedException {
         TensorCheck.allKnown(model, config);
         TensorCheck.allThere(model, config);
+        var tensors = program.readsAhead() ? inOrder() : List.<Tensor>of();
+        try (var reading = new ReadAhead(tensors, Tensor::checkFinite, ReadAhead.WINDOW_BYTES)) {
+            ahead = reading;
+            put();
+        }
+    }
+
+    /// About as [#put] takes them. Scales that are apart are checked where both are joined.
+    private List<Tensor> inOrder() {
+        return model.tensors().entrySet().stream()
+                .filter(entry -> entry.getValue().scales() == null)
+                .sorted(Comparator.comparingInt(entry -> turn(entry.getKey())))
+                .map(Map.Entry::getValue)
+                .toList();
+    }
+
+    /// The embedding comes first, then the layers one after the other.
+    private static int turn(String name) {
+        var layer = LAYER.matcher(name);
+        if (layer.lookingAt()) {
+            return Integer.parseInt(layer.group(1));
+        }
+        return name.equals(EMBEDDING) ? MODEL : Integer.MAX_VALUE;
+    }
+
+    private void put() throws ModelFileException, InterruptedException {
         var embedding = model.tensor(EMBEDDING);
         if (!embedsByHead(embedding)) {
-            if (hasOwnHead()) {
-                embedding.checkFinite();
+            if (hasOwnHead() || program.readsAhead()) {
+                check(embedding);
             }
             program.putEmbedding(MatrixParts.pieces(embedding), embedding.type(), config.vocabulary());
             done(List.of(embedding));
@@ -116,7 +149,7 @@ final class WeightLoader {
     /// What layers take of a token beside the stream.
     private void putLayerInputs() throws ModelFileException, InterruptedException {
         var embedding = model.tensor(TensorCheck.LAYER_EMBEDDING);
-        embedding.checkFinite();
+        check(embedding);
         program.putLayerEmbedding(MatrixParts.pieces(embedding), embedding.type(), config.vocabulary());
         done(List.of(embedding));
         putVectors(MODEL, "input_norm", List.of(model.tensor(TensorCheck.LAYER_INPUT_NORM)));
@@ -191,7 +224,7 @@ final class WeightLoader {
     /// The parts of a matrix or vector: queries, keys and values if the layer has some, and gates if it has some.
     /// Values may be the keys.
     private Tensor[] attentionInputs(Attention attention, LayerTensors tensors, HeadOrder ordered, String kind)
-            throws ModelFileException {
+            throws ModelFileException, InterruptedException {
         var queries = tensor(tensors, "attn_q" + kind);
         var parts = new ArrayList<Tensor>();
         parts.add(ordered.heads(attention.gated() ? ordered.queries(queries) : queries));
@@ -208,7 +241,7 @@ final class WeightLoader {
 
     /// Of queries, of keys if the layer has some, and of values if they have a norm, which has no weights.
     private List<Tensor> headNorms(Attention attention, LayerTensors tensors, HeadOrder ordered, Arena arena)
-            throws ModelFileException {
+            throws ModelFileException, InterruptedException {
         var norms = new ArrayList<Tensor>();
         norms.add(ordered.heads(tensor(tensors, "attn_q_norm.weight")));
         if (attention.hasKeys()) {
@@ -245,7 +278,8 @@ final class WeightLoader {
         putMatrix(layer, "attention_output", tensor(tensors, "ssm_out.weight"));
     }
 
-    private List<Tensor> deltaInputs(DeltaNet delta, LayerTensors tensors, Arena arena) throws ModelFileException {
+    private List<Tensor> deltaInputs(DeltaNet delta, LayerTensors tensors, Arena arena)
+            throws ModelFileException, InterruptedException {
         long keyHeads = delta.keyHeads(), each = delta.valueHeads() / keyHeads, values = each * delta.valueDim();
         var parts = new ArrayList<Tensor>();
         if (tensors.groupsDelta()) {
@@ -298,8 +332,17 @@ final class WeightLoader {
         }
     }
 
-    private Tensor tensor(LayerTensors tensors, String part) throws ModelFileException {
-        return model.tensor(tensors.block() + part);
+    private Tensor tensor(LayerTensors tensors, String part) throws ModelFileException, InterruptedException {
+        var found = model.tensor(tensors.block() + part);
+        if (program.readsAhead()) {
+            // Its rows may be brought into another order next.
+            check(found);
+        }
+        return found;
+    }
+
+    private void check(Tensor tensor) throws ModelFileException, InterruptedException {
+        Objects.requireNonNull(ahead).check(tensor);
     }
 
     private void putVectors(int layer, String role, LayerTensors tensors, String... parts)
@@ -327,10 +370,10 @@ final class WeightLoader {
     }
 
     /// Vectors are F32, F16 or BF16, of which a program checks none itself.
-    private void checkFinite(List<Tensor> tensors) throws ModelFileException {
+    private void checkFinite(List<Tensor> tensors) throws ModelFileException, InterruptedException {
         for (var tensor : tensors) {
             if (!program.checksFinite(tensor.type())) {
-                tensor.checkFinite();
+                check(tensor);
             }
         }
     }

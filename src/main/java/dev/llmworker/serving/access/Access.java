@@ -25,6 +25,10 @@ public final class Access {
     private static final String AUTHORIZATION = "Authorization";
     private static final String HEADER_WAYS = "send a key as X-API-Key or as Authorization: Bearer";
     private static final String METRICS = "/metrics";
+    /// The headers of answers that a page of a listed site may read.
+    private static final String EXPOSED = "X-Request-Id, X-Worker-Id, Retry-After, Mcp-Session-Id,"
+            + " x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests,"
+            + " x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
     private static final Object KEY = new Object();
     private static final Object BY_TOKEN = new Object();
 
@@ -97,8 +101,7 @@ public final class Access {
         // A cache must not give one site the answer that another got.
         headers.add("Vary", "Origin");
         if (origin != null) {
-            headers.set("Access-Control-Allow-Origin", origin)
-                    .set("Access-Control-Expose-Headers", "X-Request-Id, X-Worker-Id, Retry-After");
+            headers.set("Access-Control-Allow-Origin", origin).set("Access-Control-Expose-Headers", EXPOSED);
         }
     }
 

@@ -3,9 +3,11 @@ package dev.llmworker.serving.access;
 import dev.llmworker.serving.wire.UsesRegex;
 import dev.llmworker.stats.Count;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -30,23 +32,22 @@ public final class ApiKeys {
     private final String kind;
     private final Set<ApiKey> listed;
     private final @Nullable KeyFile file;
-    private volatile Set<ApiKey> keys;
+    private volatile Map<ApiKey, KeyLimits> keys = Map.of();
     private volatile Runnable whenChanged = () -> {};
 
     private ApiKeys(String kind, Set<ApiKey> listed, @Nullable KeyFile file) {
         this.kind = kind;
         this.listed = listed;
         this.file = file;
-        this.keys = listed;
         if (file != null) {
             take(file.first());
         } else if (!listed.isEmpty()) {
-            take(Set.of());
+            take(Map.of());
         }
     }
 
     /// @param list keys with commas between them; null for none
-    /// @param file with a key a line; lines that begin with `#` are comments; null for none
+    /// @param file with a key on each line, and its limits; lines that begin with `#` are comments; null for none
     /// @throws IllegalArgumentException saying what is wrong with `list`, without the key
     public static ApiKeys of(@Nullable String list, @Nullable Path file) {
         if (list == null && file == null) {
@@ -127,7 +128,7 @@ public final class ApiKeys {
         var accepted = keys;
         for (var candidate : candidates) {
             var key = ApiKey.of(candidate);
-            if (accepted.contains(key)) {
+            if (accepted.containsKey(key)) {
                 return key;
             }
         }
@@ -136,7 +137,12 @@ public final class ApiKeys {
 
     /// Whether a key is still accepted.
     public boolean has(@Nullable ApiKey key) {
-        return key != null && keys.contains(key);
+        return key != null && keys.containsKey(key);
+    }
+
+    /// What a key may use. One that is not accepted any more has no limits: nobody gets in by it.
+    KeyLimits limits(ApiKey key) {
+        return keys.getOrDefault(key, KeyLimits.NONE);
     }
 
     /// Called when the keys have changed, on the thread that saw it.
@@ -155,14 +161,15 @@ public final class ApiKeys {
         }
     }
 
-    private void take(Set<String> ofFile) {
-        var all = new LinkedHashSet<>(listed);
-        ofFile.stream().map(ApiKey::of).forEach(all::add);
-        keys = Set.copyOf(all);
+    private void take(Map<String, KeyLimits> ofFile) {
+        var all = new LinkedHashMap<ApiKey, KeyLimits>();
+        listed.forEach(key -> all.put(key, KeyLimits.NONE));
+        ofFile.forEach((key, limits) -> all.put(ApiKey.of(key), limits));
+        keys = Map.copyOf(all);
         LOG.info(
                 "{}: {}{}",
                 Count.of(all.size(), kind),
-                all.stream().limit(MAX_LOGGED).map(ApiKey::label).collect(Collectors.joining(" ")),
+                all.keySet().stream().limit(MAX_LOGGED).map(ApiKey::label).collect(Collectors.joining(" ")),
                 all.size() > MAX_LOGGED ? " …" : "");
     }
 }

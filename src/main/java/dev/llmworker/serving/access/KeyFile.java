@@ -7,13 +7,14 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
-import java.util.LinkedHashSet;
-import java.util.Set;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// A file with an API key on each line.
+/// A file with an API key on each line, which its limits may follow. A line with a mistake has no key: nobody gets in
+/// with fewer limits than were meant.
 ///
 /// - A file that is missing, too large or no regular file has no keys: whoever removes it revokes them.
 /// - If reading fails, such as when the process has no descriptors left, the last keys stay. Otherwise whoever opens
@@ -48,10 +49,10 @@ final class KeyFile {
     }
 
     /// Its keys at the start.
-    Set<String> first() {
+    Map<String, KeyLimits> first() {
         var bytes = bytes();
         if (bytes == null) {
-            return Set.of();
+            return Map.of();
         }
         // No second read is there yet to compare it with.
         content.isNew(bytes);
@@ -61,14 +62,14 @@ final class KeyFile {
 
     /// Its keys if they have changed since the last call; else null.
     @Nullable
-    Set<String> changed() {
+    Map<String, KeyLimits> changed() {
         var bytes = bytes();
         return bytes != null && content.isNew(bytes) ? keys(bytes) : null;
     }
 
     /// That there are none is said in the log.
-    private Set<String> keys(byte[] bytes) {
-        var keys = new LinkedHashSet<String>();
+    private Map<String, KeyLimits> keys(byte[] bytes) {
+        var keys = new LinkedHashMap<String, KeyLimits>();
         var number = 0;
         for (var line : TextFile.text(bytes).split("\\R")) {
             number++;
@@ -76,12 +77,17 @@ final class KeyFile {
             if (text.isEmpty() || text.startsWith("#")) {
                 continue;
             }
-            var wrong = ApiKeys.problem(text);
-            if (wrong == null) {
-                ApiKeys.warnOfShort(text, "API_KEYS_FILE");
-                keys.add(text);
-            } else {
-                LOG.warn("API_KEYS_FILE: line {} is no key: it {}", number, wrong);
+            try {
+                var read = KeyLimits.Line.of(text);
+                var other = keys.putIfAbsent(read.key(), read.limits());
+                if (other == null) {
+                    ApiKeys.warnOfShort(read.key(), "API_KEYS_FILE");
+                } else if (!other.equals(read.limits())) {
+                    throw new IllegalArgumentException(
+                            "is not accepted: its key is on an earlier line, with other limits");
+                }
+            } catch (IllegalArgumentException e) {
+                LOG.error("API_KEYS_FILE: line {} {}", number, e.getMessage());
             }
         }
         if (keys.isEmpty()) {

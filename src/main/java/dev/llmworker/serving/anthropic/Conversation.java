@@ -13,7 +13,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Reads `system` and `messages` of Anthropic's API as turns for a chat template.
@@ -38,10 +37,32 @@ final class Conversation {
     private static final String ERROR = "Error: ";
 
     private final List<ChatMessage> turns = new ArrayList<>();
+    /// The newest turn, unless it is the result of a tool. The next message may go on with it.
+    private @Nullable Turn open;
     /// The names of the tools that were called before, by the ids of the calls.
     private final Map<String, String> called = new HashMap<>();
 
     private Conversation() {}
+
+    /// A turn while it grows. Its texts are joined once: a conversation may have a thousand messages of one turn.
+    private static final class Turn {
+        private final String role;
+        private final List<String> texts = new ArrayList<>(1);
+        private final List<String> thoughts = new ArrayList<>(0);
+        private final Map<String, ToolCall> calls = new LinkedHashMap<>();
+
+        Turn(String role) {
+            this.role = role;
+        }
+
+        ChatMessage message() {
+            return new ChatMessage(role, joined(texts), List.copyOf(calls.values()), joined(thoughts), "", "");
+        }
+
+        private static String joined(List<String> texts) {
+            return texts.stream().filter(text -> !text.isEmpty()).collect(Collectors.joining("\n"));
+        }
+    }
 
     /// @throws RequestException naming the message, its block and its limit
     static List<ChatMessage> read(RequestFields fields) {
@@ -51,11 +72,12 @@ final class Conversation {
                 .filter(text -> !text.startsWith(BILLING))
                 .collect(Collectors.joining("\n"));
         if (!system.isEmpty()) {
-            reader.turns.add(new ChatMessage(SYSTEM, system));
+            reader.turn(SYSTEM).texts.add(system);
         }
         for (var index = 0; index < entries.size(); index++) {
             reader.message(MESSAGES + "[" + index + "]", entries.get(index));
         }
+        reader.end();
         if (reader.turns.getLast().role().equals(ASSISTANT)) {
             throw RequestException.invalid(
                     MESSAGES,
@@ -79,8 +101,9 @@ final class Conversation {
             case USER -> user(at, fields);
             case ASSISTANT -> assistant(at, fields);
             case SYSTEM ->
-                add(new ChatMessage(
-                        SYSTEM, String.join("\n", ChatMessages.within(at, () -> ChatMessages.texts(fields, CONTENT)))));
+                turn(SYSTEM)
+                        .texts
+                        .add(String.join("\n", ChatMessages.within(at, () -> ChatMessages.texts(fields, CONTENT))));
             default ->
                 throw RequestException.invalid(
                         at + ".role",
@@ -134,6 +157,7 @@ final class Conversation {
             switch (block.type) {
                 case TEXT -> texts.add(block.text(TEXT));
                 case "tool_result" -> {
+                    end();
                     turns.add(result(block));
                     results++;
                 }
@@ -141,7 +165,7 @@ final class Conversation {
             }
         }
         if (!texts.isEmpty() || results == 0) {
-            add(ChatMessage.user(String.join("\n", texts)));
+            turn(USER).texts.add(String.join("\n", texts));
         }
     }
 
@@ -162,24 +186,19 @@ final class Conversation {
     private void assistant(String at, RequestFields message) {
         var texts = new ArrayList<String>();
         var thoughts = new ArrayList<String>();
-        // All of the turn's, of which this message may be a part.
-        var calls = new LinkedHashMap<String, ToolCall>();
-        if (!turns.isEmpty()) {
-            turns.getLast().toolCalls().forEach(call -> calls.put(call.id(), call));
-        }
-        var before = calls.size();
+        var turn = turn(ASSISTANT);
         for (var block : blocks(at, message)) {
             switch (block.type) {
                 case TEXT -> texts.add(block.text(TEXT));
                 case "thinking" -> thoughts.add(block.text("thinking"));
                 case "redacted_thinking" -> {}
-                case "tool_use" -> ChatMessages.addCall(block.at, call(block), calls);
+                case "tool_use" -> ChatMessages.addCall(block.at, call(block), turn.calls);
                 default -> throw block.unsupported("text, thinking, redacted_thinking or tool_use");
             }
         }
-        ChatMessages.checkCalls(at + "." + CONTENT, calls.size(), "tool_use blocks in its turn");
-        var added = calls.values().stream().skip(before).toList();
-        add(ChatMessage.assistant(String.join("\n", texts), String.join("\n", thoughts), added));
+        ChatMessages.checkCalls(at + "." + CONTENT, turn.calls.size(), "tool_use blocks in its turn");
+        turn.texts.add(String.join("\n", texts));
+        turn.thoughts.add(String.join("\n", thoughts));
     }
 
     private ToolCall call(Block block) {
@@ -193,26 +212,21 @@ final class Conversation {
         };
     }
 
-    /// Adds a turn, or more of the last one.
-    private void add(ChatMessage turn) {
-        var last = turns.isEmpty() ? null : turns.getLast();
-        if (last == null || !last.role().equals(turn.role())) {
-            turns.add(turn);
-            return;
+    /// The turn that a message of this role belongs to.
+    private Turn turn(String role) {
+        var last = open;
+        if (last == null || !last.role.equals(role)) {
+            end();
+            last = new Turn(role);
+            open = last;
         }
-        turns.removeLast();
-        var calls = Stream.concat(last.toolCalls().stream(), turn.toolCalls().stream())
-                .toList();
-        turns.add(new ChatMessage(
-                turn.role(),
-                joined(last.content(), turn.content()),
-                calls,
-                joined(last.reasoning(), turn.reasoning()),
-                "",
-                ""));
+        return last;
     }
 
-    private static String joined(String first, String second) {
-        return first.isEmpty() || second.isEmpty() ? first + second : first + "\n" + second;
+    private void end() {
+        if (open != null) {
+            turns.add(open.message());
+            open = null;
+        }
     }
 }

@@ -21,12 +21,17 @@ import dev.llmworker.serving.delivery.TextVectors;
 import dev.llmworker.serving.llm.CamelTools;
 import dev.llmworker.serving.llm.LlmComponent;
 import dev.llmworker.serving.llm.LlmToolComponent;
+import dev.llmworker.serving.mcp.McpProcessor;
 import dev.llmworker.serving.openai.CompletionProcessor;
 import dev.llmworker.serving.openai.EmbeddingsProcessor;
 import dev.llmworker.serving.openai.ModelsProcessor;
 import dev.llmworker.serving.openai.RerankProcessor;
 import dev.llmworker.serving.openai.RoutedCompletion;
 import dev.llmworker.serving.port.HttpPort;
+import dev.llmworker.serving.responses.ResponseStore;
+import dev.llmworker.serving.responses.ResponsesProcessor;
+import dev.llmworker.serving.responses.ResponsesSocketProcessor;
+import dev.llmworker.serving.responses.StoredResponseProcessor;
 import dev.llmworker.serving.tools.RouteTools;
 import dev.llmworker.serving.wire.ParsedBody;
 import dev.llmworker.stats.PrometheusPage;
@@ -44,9 +49,9 @@ public final class Serving {
     private Serving() {}
 
     /// Binds the port, the WebSocket component, and the beans that routes are made of: `ping`, `generate`,
-    /// `generateOrStream`, `chatCompletions`, `completions`, `messages`, `embeddings`, `rerank`, `models`, `stats`,
-    /// `metrics`, `page`, `websocket`, `errors`, `template`, `answer`, the language `prompt`, the data formats
-    /// `strictJson` and `requestJson`, and what `docs/routes.md` lists.
+    /// `generateOrStream`, `chatCompletions`, `completions`, `messages`, `responses`, `embeddings`, `rerank`,
+    /// `models`, `stats`, `metrics`, `page`, `websocket`, `errors`, `template`, `answer`, the language `prompt`, the
+    /// data formats `strictJson` and `requestJson`, and what `docs/routes.md` lists.
     public static void bind(
             Registry registry, HttpPort port, Generator generator, WorkerStats stats, PrometheusPage metrics) {
         registry.bind("vertx", port.vertx());
@@ -57,7 +62,7 @@ public final class Serving {
         http.setEngine(new PortHttpEngine());
         registry.bind("platform-http", http);
         registry.bind("vertx-websocket", new PortWebsocketComponent(port, router, stats));
-        var generations = new Generations(generator, port.drain(), stats, port.memory());
+        var generations = new Generations(generator, port.drain(), stats, port.memory(), port.rates());
         registry.bind("drainBeforeStop", new DrainBeforeStop(() -> port.drain().run(stats, generations::endAll)));
         registry.bind("ping", new PingProcessor(generator));
         registry.bind("generate", new GenerateProcessor(generations, GenerateProcessor.Mode.WHOLE));
@@ -85,6 +90,7 @@ public final class Serving {
         bindMessages(registry, port, generator, generations, tools);
         registry.bind("embeddings", new EmbeddingsProcessor(vectors, generator));
         registry.bind("rerank", new RerankProcessor(vectors, generator));
+        bindResponses(registry, port, generator, generations, clock);
         registry.bind("stats", new StatsProcessor(stats));
         registry.bind("metrics", new MetricsProcessor(metrics, port.settings().metricsKeys()));
         registry.bind("page", new PageProcessor());
@@ -100,6 +106,15 @@ public final class Serving {
                 "requestJson",
                 generator instanceof OpenAiRelay ? json : new StrictJsonFormat(port.memory(), ParsedBody::isRead));
         registry.bind("jsonAnswer", new AnswerJsonFormat(json));
+        registry.bind(
+                "mcp",
+                new McpProcessor(
+                        tools,
+                        port.settings().mcpTools(),
+                        json::parsedBody,
+                        generations,
+                        port.settings().requestTimeout(),
+                        metrics.version()));
         bindForRoutes(registry, port, llm);
     }
 
@@ -115,6 +130,20 @@ public final class Serving {
                     new TokenizeProcessor(direction, tokens, generator, tools, port.memory()));
         }
         registry.bind("cancel", new CancelProcessor(port.requests()));
+    }
+
+    /// OpenAI's API of responses, and those that are kept.
+    private static void bindResponses(
+            Registry registry, HttpPort port, Generator generator, Generations generations, InstantSource clock) {
+        var capacity = port.settings().capacity();
+        var store = new ResponseStore(capacity.responses(), capacity.responsesKept(), clock, port.memory());
+        registry.bind("responses", new ResponsesProcessor(generations, generator, store, clock));
+        registry.bind(
+                "responsesWebsocket",
+                new ResponsesSocketProcessor(generations, generator, store, clock, port.requests(), port.memory()));
+        for (var action : StoredResponseProcessor.Action.values()) {
+            registry.bind(action.bean(), new StoredResponseProcessor(action, store));
+        }
     }
 
     /// What the routes of users are made of, beside the above.

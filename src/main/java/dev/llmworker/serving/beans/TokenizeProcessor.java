@@ -125,7 +125,7 @@ final class TokenizeProcessor implements Processor {
     /// The memory stays taken until the answer is sent.
     private void hold(long bytes, Exchange exchange) {
         var memory = budget.lease();
-        ParsedBody.closeAfter(exchange, memory);
+        ParsedBody.closeAfter(exchange, memory::close);
         if (!memory.take(bytes)) {
             throw new RequestException(JsonError.overBudget(memory, bytes));
         }

@@ -1,6 +1,6 @@
 package dev.llmworker.serving.camel;
 
-import dev.llmworker.serving.port.ControlNames;
+import dev.llmworker.serving.wire.ControlNames;
 import dev.llmworker.serving.wire.RequestId;
 import dev.llmworker.serving.wire.UsesRegex;
 import io.netty.handler.codec.http.QueryStringEncoder;

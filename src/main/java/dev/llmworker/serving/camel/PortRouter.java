@@ -175,7 +175,7 @@ public final class PortRouter extends VertxPlatformHttpRouter {
     private static boolean matches(int[] parts, boolean isExact, String path) {
         var reached = new BitSet();
         reached.set(0);
-        for (var i = 0; i < path.length(); i++) {
+        for (var i = 0; i < path.length() && !reached.isEmpty(); i++) {
             if (!isExact && reached.get(parts.length)) {
                 return true;
             }

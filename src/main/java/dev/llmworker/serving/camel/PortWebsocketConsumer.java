@@ -14,6 +14,7 @@ import dev.llmworker.serving.wire.RequestId;
 import dev.llmworker.stats.WorkerStats;
 import io.vertx.core.http.ServerWebSocket;
 import io.vertx.core.net.SocketAddress;
+import io.vertx.core.net.impl.ConnectionBase;
 import io.vertx.ext.web.RoutingContext;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -35,6 +36,8 @@ import org.slf4j.LoggerFactory;
 public final class PortWebsocketConsumer extends VertxWebsocketConsumer implements PortConsumer {
     private static final Logger LOG = LoggerFactory.getLogger(PortWebsocketConsumer.class);
     private static final String RESTARTING = "restarting";
+    /// How often the target of a handshake is in memory: as a whole, as path and query, and as routes see it.
+    private static final long BYTES_PER_CHARACTER = 4;
 
     private final boolean routesEvents;
     private final HttpPort port;
@@ -105,7 +108,7 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer implemen
     public void onOpen(String key, SocketAddress remote, RoutingContext routing, ServerWebSocket socket) {
         var connection = new WebSocketConnection(
                 socket,
-                routing.vertx().getOrCreateContext(),
+                ((ConnectionBase) routing.request().connection()).channelHandlerContext(),
                 RequestId.of(routing.response()),
                 Access.key(routing.request()),
                 port.webSockets().newKeepAlive());
@@ -130,6 +133,7 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer implemen
         // Tasks run on any thread. The message belongs to the event loop.
         var _ = connection.onGone(() -> connection.onEventLoop(messages::forget));
         port.webSockets().opened(connection);
+        holdHandshake(connection, routing);
         if (newest().routesEvents) {
             super.onOpen(key, remote, routing, socket);
         }
@@ -137,6 +141,19 @@ public final class PortWebsocketConsumer extends VertxWebsocketConsumer implemen
             // Its route went between the handshake and here.
             connection.leave(WebSockets.SERVICE_RESTART, RESTARTING);
         }
+    }
+
+    /// A connection keeps its handshake for as long as it lives. Nobody needs the headers any more, and the target
+    /// counts.
+    private void holdHandshake(WebSocketConnection connection, RoutingContext routing) {
+        var request = routing.request();
+        request.headers().clear();
+        request.params().clear();
+        var memory = port.memory().lease();
+        if (!memory.take(MemoryBudget.ofHead(BYTES_PER_CHARACTER * request.uri().length()))) {
+            connection.close(WebSockets.TRY_AGAIN_LATER, WebSockets.OUT_OF_MEMORY);
+        }
+        var _ = connection.onGone(memory::close);
     }
 
     @Override

@@ -40,6 +40,15 @@ public final class StrictJsonFormat extends ServiceSupport implements DataFormat
 
     @Override
     public Object unmarshal(Exchange exchange, @Nullable Object body) {
+        return parsed(exchange, body);
+    }
+
+    /// The body of an exchange as a JSON object.
+    public Map<?, ?> parsedBody(Exchange exchange) {
+        return parsed(exchange, exchange.getMessage().getBody());
+    }
+
+    private Map<?, ?> parsed(Exchange exchange, @Nullable Object body) {
         if (body instanceof Map<?, ?> object) {
             return object;
         }

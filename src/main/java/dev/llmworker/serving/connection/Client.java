@@ -1,6 +1,7 @@
 package dev.llmworker.serving.connection;
 
 import dev.llmworker.serving.access.ApiKey;
+import java.util.Map;
 import org.apache.camel.Exchange;
 import org.jspecify.annotations.Nullable;
 
@@ -40,6 +41,9 @@ public sealed interface Client permits HttpClient, WebSocketClient, Client.Nobod
         var key = key();
         return key == null ? "" : key.hash();
     }
+
+    /// Adds headers to the answer, if it has any and has not begun.
+    default void say(Map<String, String> headers) {}
 
     /// Whether the port let the request in before the worker began to stop. Such a request is still answered. What
     /// comes from a queue or a folder is not, and waits there for another worker.

@@ -5,6 +5,7 @@ import dev.llmworker.serving.access.ApiKey;
 import dev.llmworker.serving.wire.RequestId;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /// The client of an HTTP request.
@@ -44,6 +45,13 @@ public final class HttpClient implements Client {
     @Override
     public @Nullable ApiKey key() {
         return key;
+    }
+
+    @Override
+    public void say(Map<String, String> headers) {
+        if (!headers.isEmpty() && !response.headWritten() && !response.closed()) {
+            headers.forEach(response::putHeader);
+        }
     }
 
     /// Routes see no request that the port did not let in.
@@ -95,7 +103,10 @@ public final class HttpClient implements Client {
         if (response.closed()) {
             return false;
         }
-        window().write(text.length(), () -> response.write(text));
+        var window = window();
+        window.add(text.length());
+        response.write(text).onComplete(_ -> window.written(text.length()));
+        window.await();
         return !response.closed();
     }
 

@@ -8,12 +8,13 @@ import org.jspecify.annotations.Nullable;
 /// Runs tasks one after the other, on a virtual thread that is there only while there is something to run.
 ///
 /// Threading: any thread.
-final class SerialExecutor {
+public final class SerialExecutor {
     private final String name;
     private final Queue<Runnable> waiting = new ArrayDeque<>(2);
     private boolean running;
 
-    SerialExecutor(String name) {
+    /// @param name of its threads
+    public SerialExecutor(String name) {
         this.name = name;
     }
 

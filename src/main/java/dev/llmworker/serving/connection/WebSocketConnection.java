@@ -4,9 +4,10 @@ import dev.llmworker.generation.Lease;
 import dev.llmworker.serving.access.ApiKey;
 import dev.llmworker.serving.connection.ConnectionPrompts.PromptRun;
 import dev.llmworker.serving.memory.MemoryBudget;
-import io.vertx.core.Context;
+import io.netty.channel.ChannelHandlerContext;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.ServerWebSocket;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -22,7 +23,7 @@ public final class WebSocketConnection {
     private static final int MAX_UNROUTED_MESSAGES = 16;
 
     private final ServerWebSocket socket;
-    private final Context eventLoop;
+    private final Executor eventLoop;
     private final String requestId;
     private final @Nullable ApiKey key;
     private final KeepAlive keepAlive;
@@ -32,6 +33,7 @@ public final class WebSocketConnection {
     /// Whether it stops to read; written on the event loop.
     private volatile boolean paused;
     private final WriteWindow window;
+    private final WebSocketFrames frames;
     private final Departure departure = new Departure();
     /// Messages and prompts that are not done with.
     private final AtomicInteger pending = new AtomicInteger();
@@ -42,17 +44,23 @@ public final class WebSocketConnection {
     /// How it is closed once all is answered.
     private record Farewell(int code, String reason) {}
 
+    /// @param channel of Vert.x's own handler
     /// @param requestId of the handshake
     /// @param key its API key; null if it had none
     /// @param keepAlive what the client's last signs of life were
     public WebSocketConnection(
-            ServerWebSocket socket, Context eventLoop, String requestId, @Nullable ApiKey key, KeepAlive keepAlive) {
+            ServerWebSocket socket,
+            ChannelHandlerContext channel,
+            String requestId,
+            @Nullable ApiKey key,
+            KeepAlive keepAlive) {
         this.socket = socket;
         this.keepAlive = keepAlive;
         // A slow client has its pings behind all that it has yet to read: each message that it reads is a sign of life.
         window = new WriteWindow(keepAlive::heard);
+        frames = new WebSocketFrames(socket, channel, window);
         this.key = key;
-        this.eventLoop = eventLoop;
+        eventLoop = channel.executor();
         this.requestId = requestId;
         var _ = departure.add(prompts::close);
         var _ = departure.add(window::close);
@@ -116,7 +124,7 @@ public final class WebSocketConnection {
     private void routed() {
         // Waking the event loop for each message would cost each prompt some microseconds.
         if (unrouted.decrementAndGet() == 0 && paused) {
-            eventLoop.runOnContext(_ -> resume());
+            eventLoop.execute(this::resume);
         }
     }
 
@@ -153,6 +161,20 @@ public final class WebSocketConnection {
                 place.keep();
             }
             return start;
+        }
+    }
+
+    /// Runs a task after those before it in its lane. The worker does not leave the connection before.
+    ///
+    /// @return whether it was taken; else `limit` tasks wait in the lane already
+    public boolean enqueue(SerialExecutor lane, int limit, Runnable task) {
+        pending.incrementAndGet();
+        try (var place = Lease.of(this::done)) {
+            var taken = lane.enqueue(() -> guarded(task), limit);
+            if (taken) {
+                place.keep();
+            }
+            return taken;
         }
     }
 
@@ -196,7 +218,9 @@ public final class WebSocketConnection {
         if (departure.isOver()) {
             return false;
         }
-        window.write(frame.length(), () -> socket.writeTextMessage(frame));
+        window.add(frame.length());
+        frames.add(frame);
+        window.await();
         return !departure.isOver();
     }
 
@@ -208,7 +232,7 @@ public final class WebSocketConnection {
 
     /// Closes it from this side, after the frames that are sent already.
     public void close(int code, String reason) {
-        departure.happen(() -> socket.close((short) code, reason));
+        departure.happen(() -> onEventLoop(() -> socket.close((short) code, reason)));
     }
 
     public boolean isClosed() {
@@ -225,8 +249,8 @@ public final class WebSocketConnection {
         return departure.add(task);
     }
 
-    /// Runs `task` on the connection's event loop.
+    /// Runs `task` on the connection's event loop, after all that it has been given before.
     public void onEventLoop(Runnable task) {
-        eventLoop.runOnContext(_ -> task.run());
+        eventLoop.execute(task);
     }
 }

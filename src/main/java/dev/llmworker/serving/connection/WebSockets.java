@@ -13,8 +13,8 @@ public final class WebSockets {
     static final int POLICY = 1008;
     static final int INTERNAL_ERROR = 1011;
     public static final int SERVICE_RESTART = 1012;
-    static final int TRY_AGAIN_LATER = 1013;
-    static final String OUT_OF_MEMORY = "the requests under way hold all the memory of MEMORY_BUDGET";
+    public static final int TRY_AGAIN_LATER = 1013;
+    public static final String OUT_OF_MEMORY = "the requests under way hold all the memory of MEMORY_BUDGET";
 
     private static final long LOOK_MILLIS = 1_000;
 

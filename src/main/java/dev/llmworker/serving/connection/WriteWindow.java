@@ -1,10 +1,8 @@
 package dev.llmworker.serving.connection;
 
-import io.vertx.core.Future;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.Supplier;
 
 /// Back-pressure for one client: how many messages, and how much text, the event loop has that the kernel does not have
 /// yet.
@@ -28,13 +26,29 @@ final class WriteWindow {
         this.whenSlow = whenSlow;
     }
 
-    /// Hands one message to the event loop, then waits if the window is full.
+    /// A message is handed to the event loop, which calls [#written] once the kernel has it.
     ///
     /// @param characters how long it is
-    void write(int characters, Supplier<Future<Void>> message) {
+    void add(int characters) {
+        unwritten.addAndGet(MESSAGE_WEIGHT + characters);
+    }
+
+    /// A message is written, or will never be.
+    ///
+    /// @param characters how long it is
+    void written(int characters) {
         var weight = MESSAGE_WEIGHT + characters;
-        unwritten.addAndGet(weight);
-        message.get().onComplete(_ -> messageWritten(weight));
+        var left = unwritten.addAndGet(-weight);
+        if (left >= LOW_WATER) {
+            whenSlow.run();
+        }
+        if (left <= LOW_WATER && left + weight > LOW_WATER) {
+            wakeWriters();
+        }
+    }
+
+    /// Waits if the window is full.
+    void await() {
         if (unwritten.get() >= HIGH_WATER) {
             awaitDrained();
         }
@@ -53,16 +67,6 @@ final class WriteWindow {
 
     private boolean isLow() {
         return unwritten.get() <= LOW_WATER;
-    }
-
-    private void messageWritten(int weight) {
-        var left = unwritten.addAndGet(-weight);
-        if (left >= LOW_WATER) {
-            whenSlow.run();
-        }
-        if (left <= LOW_WATER && left + weight > LOW_WATER) {
-            wakeWriters();
-        }
     }
 
     private void wakeWriters() {

@@ -28,7 +28,7 @@ public record Caller(Client client, String route, @Nullable Exchange exchange) {
         } else {
             // The answer may have several choices, whose threads all come here.
             synchronized (exchange) {
-                ParsedBody.closeAfter(exchange, memory);
+                ParsedBody.closeAfter(exchange, memory::close);
             }
         }
     }

@@ -15,11 +15,13 @@ import dev.llmworker.generation.OpenAiRequest;
 import dev.llmworker.generation.RefusedException;
 import dev.llmworker.generation.RelayEvent;
 import dev.llmworker.generation.VectorEvent;
+import dev.llmworker.serving.access.KeyRates;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.connection.Drain;
 import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.JsonError;
+import dev.llmworker.serving.wire.ParsedBody;
 import dev.llmworker.serving.wire.RequestException;
 import dev.llmworker.serving.wire.RequestLog;
 import dev.llmworker.stats.WorkerStats;
@@ -29,6 +31,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
+import org.apache.camel.Exchange;
 
 /// Runs generations for clients, and counts them.
 ///
@@ -38,6 +41,7 @@ public final class Generations {
     private final Drain drain;
     private final WorkerStats stats;
     private final MemoryBudget budget;
+    private final KeyRates rates;
     private final Set<Answer<?>> running = ConcurrentHashMap.newKeySet();
 
     /// How a request comes to the generator.
@@ -96,7 +100,9 @@ public final class Generations {
     }
 
     /// @param budget has room for the answers, or they are ended
-    public Generations(Generator generator, Drain drain, WorkerStats stats, MemoryBudget budget) {
+    /// @param rates says whether a client's API key may have more answers
+    public Generations(Generator generator, Drain drain, WorkerStats stats, MemoryBudget budget, KeyRates rates) {
+        this.rates = rates;
         this.budget = budget;
         this.generator = generator;
         this.drain = drain;
@@ -116,6 +122,26 @@ public final class Generations {
         return run(request, caller, reader, Generator::submit, Counted.REQUEST);
     }
 
+    /// Counts a request that generates nothing itself against the limits of its client's API key.
+    ///
+    /// @throws RefusedException if the key has used up a limit
+    public void countRequest(Client client) {
+        try (var use = admit(client, true, new ExpectedTokens(0, 0))) {
+            use.accepted(0);
+        }
+    }
+
+    /// Takes memory for what an exchange holds until its answer is sent.
+    ///
+    /// @throws RequestException if there is no room
+    public void holdUntilSent(long bytes, Exchange exchange) {
+        var memory = budget.lease();
+        ParsedBody.closeAfter(exchange, memory::close);
+        if (!memory.take(bytes)) {
+            throw new RequestException(JsonError.overBudget(memory, bytes));
+        }
+    }
+
     /// Memory for what a request holds beside its answers. The caller closes it.
     public Held hold() {
         return new AnswerMemory(budget.lease());
@@ -123,7 +149,10 @@ public final class Generations {
 
     /// As [#run], for one of several answers to a request.
     Ending run(GenerationRequest request, Caller caller, Reader reader, Submission submission, Counted counted) {
-        var salted = request.withCacheSalt(caller.client().cacheSalt());
+        var client = caller.client();
+        var salted = request.withCacheSalt(client.cacheSalt()).withShare(rates.share(client.key()));
+        var expected =
+                counted == Counted.ANSWER ? ExpectedTokens.of(request).withoutPrompt() : ExpectedTokens.of(request);
         return run(
                 () -> submission.submit(generator, salted),
                 request.encodingBytes(),
@@ -131,6 +160,7 @@ public final class Generations {
                 caller,
                 reader,
                 counted == Counted.REQUEST,
+                expected,
                 event -> switch (event) {
                     case GenerationEvent.Token token -> reader.token(token);
                     case GenerationEvent.Finished _ -> true;
@@ -146,6 +176,7 @@ public final class Generations {
                 caller,
                 reader,
                 true,
+                ExpectedTokens.of(request),
                 event -> switch (event) {
                     case RelayEvent.Chunk chunk -> reader.chunk(chunk);
                     case GenerationEvent.Finished _ -> true;
@@ -163,6 +194,7 @@ public final class Generations {
                 caller,
                 reader,
                 true,
+                ExpectedTokens.of(texts),
                 event -> switch (event) {
                     case VectorEvent.Vector vector -> reader.vector(vector);
                     case GenerationEvent.Finished _ -> true;
@@ -177,14 +209,17 @@ public final class Generations {
             Caller caller,
             Recipient recipient,
             boolean counts,
+            ExpectedTokens expected,
             Predicate<E> reader) {
-        try (var memory = new AnswerMemory(budget.lease());
+        try (var use = admit(caller.client(), counts, expected);
+                var memory = new AnswerMemory(budget.lease());
                 var answer = submit(submission, caller.client(), memory, encodingBytes);
                 var withdrawal = Lease.of(stats::recordWithdrawn);
                 var _ = Lease.of(() -> running.remove(answer));
                 var _ = caller.client().onUnwanted(answer::close)) {
-            begin(answer, recipient, memory);
+            begin(answer, caller.client(), recipient, memory);
             memory.add(-encodingBytes);
+            use.accepted(answer.promptTokens());
             if (counts) {
                 stats.recordAccepted();
                 stats.keys().recordAccepted(caller.client().keyLabel());
@@ -194,7 +229,7 @@ public final class Generations {
             Ending ending = null;
             try {
                 recipient.accepted();
-                var finished = read(answer, new Kept<>(recipient, reader, memory), meter);
+                var finished = read(answer, new Kept<>(recipient, reader, memory), meter, use);
                 ending = new Ending(finished, meter.timings(answer));
                 if (ending.finished().reason() == FinishReason.CANCELLED && drain.isTimeUp()) {
                     throw new RequestException(Drain.cut());
@@ -206,6 +241,9 @@ public final class Generations {
             } finally {
                 var ended = ending == null ? meter.failed() : meter.finished(ending);
                 var key = caller.client().keyLabel();
+                if (ending != null) {
+                    use.finished(ended.promptTokens(), ended.completionTokens());
+                }
                 stats.recordFinished(ended);
                 stats.keys().recordFinished(key, ended.promptTokens(), ended.completionTokens());
                 RequestLog.finished(meter.requestId(), caller.route(), key, ended);
@@ -250,7 +288,7 @@ public final class Generations {
         }
     }
 
-    private void begin(Answer<?> answer, Recipient recipient, AnswerMemory memory) {
+    private void begin(Answer<?> answer, Client client, Recipient recipient, AnswerMemory memory) {
         try {
             running.add(answer);
             if (drain.isTimeUp()) {
@@ -260,9 +298,27 @@ public final class Generations {
             recipient.began(answer);
             answer.awaitAccepted();
         } catch (RefusedException e) {
-            stats.recordRefused(e.reason().name().toLowerCase(Locale.ROOT));
-            throw e;
+            throw counted(e, client);
         }
+    }
+
+    /// Lets an answer in if the client's API key may have more. An HTTP client learns from headers what is left.
+    private KeyRates.Use admit(Client client, boolean isRequest, ExpectedTokens expected) {
+        var use = rates.enter(client.key(), isRequest, expected.prompt(), expected.answer());
+        client.say(use.headers());
+        var refusal = use.refusal();
+        if (refusal != null) {
+            throw counted(refusal, client);
+        }
+        return use;
+    }
+
+    private RefusedException counted(RefusedException refusal, Client client) {
+        stats.recordRefused(refusal.reason().name().toLowerCase(Locale.ROOT));
+        if (refusal.reason() == RefusedException.Reason.LIMITED) {
+            stats.keys().recordRefused(client.keyLabel(), refusal.code());
+        }
+        return refusal;
     }
 
     private <A extends Answer<?>> A submit(
@@ -276,19 +332,21 @@ public final class Generations {
             stats.recordSubmitted();
             return answer;
         } catch (RefusedException e) {
-            stats.recordRefused(e.reason().name().toLowerCase(Locale.ROOT));
-            throw e;
+            throw counted(e, client);
         }
     }
 
     private static <E extends HeldEvent> GenerationEvent.Finished read(
-            Answer<E> answer, Predicate<E> reader, GenerationMeter meter) {
+            Answer<E> answer, Predicate<E> reader, GenerationMeter meter, KeyRates.Use use) {
         var left = false;
         for (var event : answer) {
             if (event instanceof GenerationEvent.Finished finished) {
                 return finished;
             }
             meter.token();
+            if (!(event instanceof VectorEvent.Vector)) {
+                use.generated();
+            }
             left = left || !reader.test(event);
             if (left) {
                 // The engine may be in the middle of a step: what it still emits is read, and counted.

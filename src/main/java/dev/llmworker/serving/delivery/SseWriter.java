@@ -146,7 +146,7 @@ public final class SseWriter {
     }
 
     /// @return false if the client has disconnected
-    public boolean send(List<StreamEvent> events) {
+    public boolean send(Iterable<StreamEvent> events) {
         for (var event : events) {
             liveness.said();
             client.send(event.text());

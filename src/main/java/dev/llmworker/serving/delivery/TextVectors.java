@@ -8,7 +8,6 @@ import dev.llmworker.generation.Task;
 import dev.llmworker.generation.VectorEvent;
 import dev.llmworker.serving.connection.Client;
 import dev.llmworker.serving.wire.JsonError;
-import dev.llmworker.serving.wire.ParsedBody;
 import dev.llmworker.serving.wire.RequestException;
 import java.util.ArrayList;
 import java.util.List;
@@ -84,7 +83,7 @@ public final class TextVectors {
             for (var input : inputs) {
                 add(texts, model, input.name(), tokens(model, input, exchange, held), held);
             }
-            holdUntilDone((long) inputs.size() * model.dimensions() * BYTES_PER_VALUE, exchange);
+            generations.holdUntilSent((long) inputs.size() * model.dimensions() * BYTES_PER_VALUE, exchange);
             var vectors = vectors(model, texts, "embeddings", exchange);
             return new Embeddings(
                     vectors.stream()
@@ -187,12 +186,6 @@ public final class TextVectors {
             case STOP, TOOL_CALLS, CONTENT_FILTER, LENGTH -> {}
         }
         return List.of(found);
-    }
-
-    private void holdUntilDone(long bytes, Exchange exchange) {
-        var memory = generations.hold();
-        ParsedBody.after(exchange, memory::close);
-        memory.take(bytes);
     }
 
     private static int count(List<int[]> texts) {

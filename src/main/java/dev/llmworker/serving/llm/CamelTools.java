@@ -163,7 +163,7 @@ public final class CamelTools implements Supplier<List<RouteTool>>, CamelContext
         var name = String.valueOf(member(spec, "getName"));
         var description = member(spec, "getDescription") instanceof String text ? text : name;
         try {
-            return Optional.of(new ToolArguments(
+            return Optional.of(ToolDeclaration.arguments(
                     member(spec, "getParametersJsonSchema") instanceof String schema
                             ? new Tool(name, description, schema, false)
                             : new Tool(name, description)));

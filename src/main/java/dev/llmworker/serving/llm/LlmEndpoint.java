@@ -86,7 +86,10 @@ public final class LlmEndpoint extends DefaultEndpoint {
                     + "null.")
     private @Nullable String schema;
 
-    @UriParam(enums = "json_object", description = "json_object: the answer is any JSON object, and the body is a Map.")
+    @UriParam(
+            enums = "text,json_object,json_schema",
+            description = "json_object: the answer is any JSON object, and the body is a Map. json_schema: it matches "
+                    + "the option schema. text: it is any text.")
     private @Nullable String responseFormat;
 
     @UriParam(description = "A regular expression that the whole text must match.")

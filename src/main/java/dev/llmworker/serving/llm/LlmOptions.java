@@ -46,9 +46,14 @@ record LlmOptions(
     /// What the answer must look like.
     enum Format {
         SCHEMA("schema", LlmEndpoint::getSchema),
-        RESPONSE_FORMAT("responseFormat", LlmEndpoint::getResponseFormat),
+        /// Any text, whatever the body of a message asks for.
+        TEXT("responseFormat", Format::anyText),
+        JSON_OBJECT("responseFormat", Format::otherResponseFormat),
         REGEX("regex", LlmEndpoint::getRegex),
         CHOICE("choice", LlmEndpoint::getChoice);
+
+        private static final String ANY_TEXT = "text";
+        private static final String OF_SCHEMA = "json_schema";
 
         final String option;
         private final Function<LlmEndpoint, @Nullable String> value;
@@ -58,15 +63,31 @@ record LlmOptions(
             this.value = value;
         }
 
+        private static @Nullable String anyText(LlmEndpoint endpoint) {
+            return ANY_TEXT.equals(endpoint.getResponseFormat()) ? ANY_TEXT : null;
+        }
+
+        /// With a schema, `json_schema` says no more.
+        private static @Nullable String otherResponseFormat(LlmEndpoint endpoint) {
+            var type = endpoint.getResponseFormat();
+            if (!OF_SCHEMA.equals(type)) {
+                return ANY_TEXT.equals(type) ? null : type;
+            }
+            if (endpoint.getSchema() == null) {
+                throw new IllegalArgumentException("responseFormat is json_schema, and schema is missing");
+            }
+            return null;
+        }
+
         boolean isJson() {
-            return this == SCHEMA || this == RESPONSE_FORMAT;
+            return this == SCHEMA || this == JSON_OBJECT;
         }
 
         /// The fields of a request, as `POST /generate` has them.
         private Map<String, Object> fields(String text, CamelContext context) throws IOException {
             return switch (this) {
                 case SCHEMA -> Map.of("structured_outputs", Map.of("json", schema(text, context)));
-                case RESPONSE_FORMAT -> Map.of("response_format", Map.of("type", text));
+                case TEXT, JSON_OBJECT -> Map.of("response_format", Map.of("type", text));
                 case REGEX -> Map.of("structured_outputs", Map.of("regex", text));
                 case CHOICE -> Map.of("structured_outputs", Map.of("choice", choices(text)));
             };
@@ -137,6 +158,7 @@ record LlmOptions(
         var formats = Arrays.stream(Format.values()).map(format -> format.option);
         return Stream.of(FIELDS.stream().map(Field::option), formats, OF_TOOLS.stream(), DURATIONS.stream())
                 .flatMap(names -> names)
+                .distinct()
                 .toList();
     }
 

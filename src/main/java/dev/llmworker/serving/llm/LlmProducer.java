@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.llmworker.generation.AnswerFormat;
 import dev.llmworker.generation.AnswerParts;
 import dev.llmworker.generation.FinishReason;
 import dev.llmworker.generation.GenerationEvent;
@@ -20,6 +21,7 @@ import dev.llmworker.serving.wire.AnswerException;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestException;
+import dev.llmworker.text.chat.AnswerCheck;
 import dev.llmworker.text.chat.ToolChoice;
 import dev.llmworker.text.chat.ToolUse;
 import java.util.OptionalInt;
@@ -53,6 +55,7 @@ final class LlmProducer extends DefaultProducer {
         var message = exchange.getMessage();
         var request = WireFormat.request(options.request(message))
                 .withRequestId(Client.of(exchange).requestId());
+        var check = check(request.format());
         var began = System.nanoTime();
         var result = options.tools().isEmpty() ? once(request, exchange) : withTools(request, exchange);
         var answer = result.answer();
@@ -68,7 +71,7 @@ final class LlmProducer extends DefaultProducer {
                 throw cancelled(exchange);
             }
         }
-        message.setBody(body(answer.whole().text(), ending));
+        message.setBody(body(answer.whole().text(), ending, check));
         message.setHeader(LlmConstants.FINISH_REASON, ending.reason());
         message.setHeader(LlmConstants.PROMPT_TOKENS, ending.finished().promptTokens());
         message.setHeader(LlmConstants.COMPLETION_TOKENS, ending.finished().completionTokens());
@@ -114,12 +117,32 @@ final class LlmProducer extends DefaultProducer {
                 request.withParts(new AnswerParts(new ToolUse(offered, ToolChoice.AUTO, true), OptionalInt.empty())));
     }
 
+    /// What the answer must be, if the step says so.
+    ///
+    /// @throws RequestException if that cannot be enforced
+    private @Nullable AnswerCheck check(@Nullable AnswerFormat format) {
+        if (options.format() == null || format == null) {
+            return null;
+        }
+        var check = switch (format) {
+            case AnswerFormat.Json json -> AnswerCheck.ofSchema(json.schema());
+            case AnswerFormat.Pattern pattern -> AnswerCheck.ofRegex(pattern.regex());
+            case AnswerFormat.Choice choice -> AnswerCheck.ofChoice(choice.options());
+        };
+        try {
+            check.prepare();
+            return check;
+        } catch (IllegalArgumentException e) {
+            throw RequestException.invalid(format.field() + ": " + e.getMessage());
+        }
+    }
+
     /// The text, or the value that it is the JSON of.
     ///
     /// @throws AnswerException if it is not what the format says, because it was cut or another server wrote it
-    private @Nullable Object body(String text, Ending ending) {
+    private @Nullable Object body(String text, Ending ending, @Nullable AnswerCheck check) {
         var format = options.format();
-        if (format == null) {
+        if (format == null || check == null) {
             return text;
         }
         if (ending.finished().reason() == FinishReason.LENGTH) {
@@ -128,12 +151,21 @@ final class LlmProducer extends DefaultProducer {
                             + format.option + " says; raise maxTokens");
         }
         if (!format.isJson()) {
+            requireValid(text, format, check);
             return text;
         }
         try {
-            return VALUES.readValue(text, Object.class);
+            var value = VALUES.readValue(text, Object.class);
+            requireValid(text, format, check);
+            return value;
         } catch (JsonProcessingException _) {
             throw new AnswerException("the answer is not JSON, as " + format.option + " says it must be");
+        }
+    }
+
+    private static void requireValid(String text, LlmOptions.Format format, AnswerCheck check) {
+        if (!check.accepts(text)) {
+            throw new AnswerException("the answer is not what " + format.option + " says it must be");
         }
     }
 

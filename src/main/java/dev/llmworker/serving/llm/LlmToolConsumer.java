@@ -27,6 +27,7 @@ final class LlmToolConsumer extends DefaultConsumer implements RouteTool, Suspen
     private final RouteTools tools;
     private final ToolArguments arguments;
     private final Set<String> tags;
+    private final Map<String, Object> annotations;
 
     LlmToolConsumer(
             LlmToolEndpoint endpoint,
@@ -38,6 +39,7 @@ final class LlmToolConsumer extends DefaultConsumer implements RouteTool, Suspen
         this.tools = tools;
         this.arguments = arguments;
         this.tags = Set.copyOf(tags);
+        this.annotations = endpoint.annotations();
     }
 
     @Override
@@ -55,6 +57,11 @@ final class LlmToolConsumer extends DefaultConsumer implements RouteTool, Suspen
     @Override
     public ToolArguments arguments() {
         return arguments;
+    }
+
+    @Override
+    public Map<String, Object> annotations() {
+        return annotations;
     }
 
     @Override

@@ -53,19 +53,19 @@ public final class LlmToolEndpoint extends DefaultEndpoint {
                     + "schema itself.")
     private @Nullable String argSchema;
 
-    @UriParam(description = "A title for people. Nothing uses it yet; it is accepted so that routes of ai-tool load.")
+    @UriParam(description = "A title for people, which /mcp passes on.")
     private @Nullable String title;
 
-    @UriParam(description = "A hint that the tool changes nothing. Not enforced.")
+    @UriParam(description = "A hint that the tool changes nothing, which /mcp passes on. Not enforced.")
     private @Nullable Boolean readOnlyHint;
 
-    @UriParam(description = "A hint that the tool may destroy something. Not enforced.")
+    @UriParam(description = "A hint that the tool may destroy something, which /mcp passes on. Not enforced.")
     private @Nullable Boolean destructiveHint;
 
-    @UriParam(description = "A hint that a repeated call changes nothing more. Not enforced.")
+    @UriParam(description = "A hint that a repeated call changes nothing more, which /mcp passes on. Not enforced.")
     private @Nullable Boolean idempotentHint;
 
-    @UriParam(description = "A hint that the tool reaches other systems. Not enforced.")
+    @UriParam(description = "A hint that the tool reaches other systems, which /mcp passes on. Not enforced.")
     private @Nullable Boolean openWorldHint;
 
     LlmToolEndpoint(String uri, LlmToolComponent component) {
@@ -80,6 +80,23 @@ public final class LlmToolEndpoint extends DefaultEndpoint {
         var read = ToolDeclaration.of(this);
         arguments = read;
         return read;
+    }
+
+    /// The title and the hints, as MCP has them.
+    Map<String, Object> annotations() {
+        var known = new LinkedHashMap<String, Object>();
+        putUnlessNull(known, "title", title);
+        putUnlessNull(known, "readOnlyHint", readOnlyHint);
+        putUnlessNull(known, "destructiveHint", destructiveHint);
+        putUnlessNull(known, "idempotentHint", idempotentHint);
+        putUnlessNull(known, "openWorldHint", openWorldHint);
+        return known;
+    }
+
+    private static void putUnlessNull(Map<String, Object> map, String name, @Nullable Object value) {
+        if (value != null) {
+            map.put(name, value);
+        }
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.llmworker.serving.llm;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.llmworker.serving.wire.ControlNames;
 import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.UsesRegex;
 import dev.llmworker.text.chat.Tool;
@@ -19,8 +20,9 @@ import org.jspecify.annotations.Nullable;
 @UsesRegex("the text of a route")
 final class ToolDeclaration {
     private static final List<String> TYPES = List.of("string", "integer", "number", "boolean");
-    /// Camel and its components read headers with these names.
-    private static final List<String> RESERVED = List.of("camel", "org.apache.camel.");
+    /// Java's names, as `ai-tool` takes them.
+    private static final Map<String, String> JAVA_TYPES =
+            Map.of("int", "integer", "long", "integer", "float", "number", "double", "number", "bool", "boolean");
 
     private ToolDeclaration() {}
 
@@ -33,15 +35,23 @@ final class ToolDeclaration {
                     + " are both there; a tool has one of them");
         }
         var description = endpoint.getDescription();
-        var arguments = new ToolArguments(new Tool(
+        return arguments(new Tool(
                 name,
                 description == null ? name : description,
                 schema == null
                         ? schema(endpoint.getParameters())
                         : Json.text(object(LlmOptions.schema(schema, endpoint.getCamelContext()))),
                 false));
+    }
+
+    /// The arguments of a tool whose route gets them as headers.
+    ///
+    /// @throws IllegalArgumentException as [ToolArguments] does, or naming one that would control Camel
+    static ToolArguments arguments(Tool tool) {
+        var arguments = new ToolArguments(tool);
         for (var argument : arguments.names()) {
-            if (RESERVED.stream().anyMatch(argument.toLowerCase(Locale.ROOT)::startsWith)) {
+            // A client can have the model write any value.
+            if (ControlNames.isControl(argument)) {
                 throw new IllegalArgumentException("the parameter " + argument
                         + " has a name that Camel uses for headers of its own; choose another one");
             }
@@ -102,10 +112,12 @@ final class ToolDeclaration {
     }
 
     private static String type(Map<String, Object> parameters, String name) {
-        var type = parameters.getOrDefault(name, "string").toString();
+        var written = parameters.getOrDefault(name, "string").toString();
+        var named = written.toLowerCase(Locale.ROOT);
+        var type = JAVA_TYPES.getOrDefault(named, named);
         if (!TYPES.contains(type)) {
             throw new IllegalArgumentException(
-                    "parameter." + name + " is \"" + type + "\"; it must be " + String.join(", ", TYPES));
+                    "parameter." + name + " is \"" + written + "\"; it must be " + String.join(", ", TYPES));
         }
         return type;
     }

@@ -8,6 +8,10 @@ import java.util.concurrent.atomic.AtomicLong;
 ///
 /// Threading: any thread; it never waits.
 public final class MemoryBudget {
+    /// How much of a request's head does not count. It is an ordinary head, so a health check gets through whatever
+    /// others hold; the limit on connections is made for it.
+    private static final long UNCOUNTED_HEAD_BYTES = 16 << 10;
+
     private final long limitBytes;
     private final AtomicLong used = new AtomicLong();
 
@@ -18,6 +22,11 @@ public final class MemoryBudget {
     /// A budget that refuses nothing, for text that did not come from a client.
     public static MemoryBudget unlimited() {
         return new MemoryBudget(Long.MAX_VALUE);
+    }
+
+    /// What counts of a request's head that takes so many bytes.
+    public static long ofHead(long bytes) {
+        return Math.max(0, bytes - UNCOUNTED_HEAD_BYTES);
     }
 
     /// The share of one request, connection or message. It holds nothing yet.

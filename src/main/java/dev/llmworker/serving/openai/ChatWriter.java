@@ -1,10 +1,10 @@
 package dev.llmworker.serving.openai;
 
 import dev.llmworker.generation.GenerationEvent;
-import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.serving.delivery.WholeAnswer;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.StreamEvent;
+import dev.llmworker.serving.wire.TokenScores;
 import dev.llmworker.text.chat.AnswerPart;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -101,26 +101,6 @@ final class ChatWriter extends CompletionWriter {
 
     @Override
     Map<String, ?> logprobs(int choice, List<GenerationEvent.Token> tokens) {
-        return Map.of("content", tokens.stream().map(ChatWriter::scores).toList());
-    }
-
-    private static Map<String, ?> scores(GenerationEvent.Token token) {
-        var scores = score(token.scores().getFirst());
-        scores.put(
-                "top_logprobs",
-                token.scores().stream().skip(1).map(ChatWriter::score).toList());
-        return scores;
-    }
-
-    private static Map<String, Object> score(ScoredToken score) {
-        var bytes = new int[score.bytes().length];
-        for (var i = 0; i < bytes.length; i++) {
-            bytes[i] = score.bytes()[i] & 0xff;
-        }
-        var members = new LinkedHashMap<String, Object>();
-        members.put("token", shown(score, ""));
-        members.put("logprob", finite(score.logprob()));
-        members.put("bytes", bytes);
-        return members;
+        return Map.of("content", tokens.stream().map(TokenScores::of).toList());
     }
 }

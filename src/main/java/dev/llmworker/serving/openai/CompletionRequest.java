@@ -41,7 +41,6 @@ record CompletionRequest(
 
     private static final float DEFAULT_TEMPERATURE = 1;
     private static final int DEFAULT_TEXT_TOKENS = 16;
-    private static final int MAX_TEXT_LOGPROBS = 5;
     private static final String CHOICES = "n";
     private static final String LOGPROBS = "logprobs";
     private static final String TOP_LOGPROBS = "top_logprobs";
@@ -114,7 +113,7 @@ record CompletionRequest(
         }
         var logprobs = Boolean.FALSE.equals(body.get(LOGPROBS)) ? OptionalInt.empty() : fields.whole(LOGPROBS);
         if (logprobs.isPresent()) {
-            checkLogprobs(LOGPROBS, logprobs.getAsInt(), MAX_TEXT_LOGPROBS);
+            checkLogprobs(LOGPROBS, logprobs.getAsInt(), SamplingParameters.MAX_LOGPROBS);
         }
         var limit = SamplingFields.maxTokens(fields);
         return of(

@@ -1,7 +1,6 @@
 package dev.llmworker.serving.openai;
 
 import dev.llmworker.generation.GenerationEvent;
-import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.serving.delivery.WholeAnswer;
 import dev.llmworker.serving.wire.Ending;
 import dev.llmworker.serving.wire.EventWriter;
@@ -9,7 +8,6 @@ import dev.llmworker.serving.wire.Json;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.StreamEvent;
 import dev.llmworker.text.chat.AnswerPart;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -23,7 +21,6 @@ import org.jspecify.annotations.Nullable;
 /// Threading: one thread at a time.
 public abstract class CompletionWriter implements EventWriter {
     static final StreamEvent LAST_EVENT = StreamEvent.of("[DONE]");
-    private static final float LEAST_LOGPROB = -9999;
 
     private final Map<String, Object> head = new LinkedHashMap<>();
     private final boolean includeUsage;
@@ -141,31 +138,5 @@ public abstract class CompletionWriter implements EventWriter {
     @Override
     public final StreamEvent failed(JsonError error) {
         return StreamEvent.of(error.openAiJson());
-    }
-
-    /// A token's text. The bytes of one that is part of a character are written like those of Python: `\xe2\x80`.
-    ///
-    /// @param prefix of a text that has such bytes
-    static String shown(ScoredToken token, String prefix) {
-        var bytes = token.bytes();
-        return new String(bytes, StandardCharsets.UTF_8).indexOf('\uFFFD') < 0 ? token.text() : prefix + escaped(bytes);
-    }
-
-    /// Printable ASCII as it is, all other bytes as `\xNN`.
-    static String escaped(byte[] bytes) {
-        var escaped = new StringBuilder();
-        for (var value : bytes) {
-            if (value >= ' ' && value < 0x7f && value != '\\') {
-                escaped.append((char) value);
-            } else {
-                escaped.append("\\x").append(HexFormat.of().toHexDigits(value));
-            }
-        }
-        return escaped.toString();
-    }
-
-    /// A log-probability that JSON can write: it has no infinity.
-    static float finite(float logprob) {
-        return logprob > LEAST_LOGPROB ? Math.min(logprob, 0f) : LEAST_LOGPROB;
     }
 }

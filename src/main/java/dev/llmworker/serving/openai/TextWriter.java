@@ -4,6 +4,7 @@ import dev.llmworker.generation.GenerationEvent;
 import dev.llmworker.generation.ScoredToken;
 import dev.llmworker.serving.delivery.WholeAnswer;
 import dev.llmworker.serving.wire.Ending;
+import dev.llmworker.serving.wire.TokenScores;
 import dev.llmworker.text.chat.AnswerPart;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -59,7 +60,9 @@ final class TextWriter extends CompletionWriter {
         members.put("tokens", tokens.stream().map(token -> key(chosen(token))).toList());
         members.put(
                 "token_logprobs",
-                tokens.stream().map(token -> finite(chosen(token).logprob())).toList());
+                tokens.stream()
+                        .map(token -> TokenScores.finite(chosen(token).logprob()))
+                        .toList());
         members.put("top_logprobs", tokens.stream().map(TextWriter::likeliest).toList());
         members.put("text_offset", begins);
         return members;
@@ -70,14 +73,14 @@ final class TextWriter extends CompletionWriter {
     }
 
     private static String key(ScoredToken score) {
-        return shown(score, BYTES);
+        return TokenScores.shown(score, BYTES);
     }
 
     /// The sampled token and the likeliest, by their texts.
     private static Map<String, Float> likeliest(GenerationEvent.Token token) {
         var logprobs = new LinkedHashMap<String, Float>();
         for (var score : token.scores()) {
-            var logprob = finite(score.logprob());
+            var logprob = TokenScores.finite(score.logprob());
             var before = logprobs.putIfAbsent(key(score), logprob);
             if (before != null && before != logprob) {
                 // Another token of the same text.

@@ -2,6 +2,7 @@ package dev.llmworker.serving.port;
 
 import dev.llmworker.logs.ProcessEnd;
 import dev.llmworker.serving.access.Access;
+import dev.llmworker.serving.access.KeyRates;
 import dev.llmworker.serving.access.PathRules;
 import dev.llmworker.serving.connection.ConnectionClock;
 import dev.llmworker.serving.connection.ConnectionLimit;
@@ -67,6 +68,7 @@ public final class HttpPort implements AutoCloseable {
     private final QuietStreams quietStreams;
     private final Requests requests = new Requests();
     private final PathRules pathRules = new PathRules();
+    private final KeyRates rates;
     private final Drain drain;
     private final MemoryBudget memory;
     private final ConnectionLimit connections;
@@ -101,6 +103,7 @@ public final class HttpPort implements AutoCloseable {
                 settings.healthPaths(),
                 settings.workerId(),
                 stats);
+        rates = new KeyRates(settings.keys(), System::nanoTime);
         settings.keys().whenChanged(() -> webSockets.closeRevoked(settings.keys()));
         // A thread, not a timer of an event loop: reading could end after the loop, and its result would have nowhere
         // to go.
@@ -297,6 +300,11 @@ public final class HttpPort implements AutoCloseable {
     /// The budget for the memory of all requests under way.
     public MemoryBudget memory() {
         return memory;
+    }
+
+    /// What clients' API keys use of their limits.
+    public KeyRates rates() {
+        return rates;
     }
 
     /// How many connections are open, without those to the health port.

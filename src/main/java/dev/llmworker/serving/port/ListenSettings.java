@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// @param metricsKeys keys that read `/metrics`; if there are none, clients' keys do
 /// @param origins the sites whose pages may use the worker
 /// @param routeTools tags of the routes that clients may have the worker call
+/// @param mcpTools tags of the routes that `/mcp` offers; empty for no `/mcp`
 /// @param requestTimeout the longest a request may take that needs several answers
 /// @param tls the certificate for HTTPS and WSS on `port`; null for plain HTTP
 /// @param localHealthPort another port for `/ping` on 127.0.0.1 alone, opened if `port` has TLS and there is no health
@@ -39,6 +40,7 @@ public record ListenSettings(
         ApiKeys metricsKeys,
         Origins origins,
         Set<String> routeTools,
+        Set<String> mcpTools,
         Duration requestTimeout,
         @Nullable TlsFiles tls,
         @Nullable Integer localHealthPort,

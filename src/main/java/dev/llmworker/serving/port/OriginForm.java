@@ -10,10 +10,16 @@ import org.jspecify.annotations.Nullable;
 /// placeholders that Camel would resolve there (CVE-2026-78164) have no braces any more: [StrictRequestDecoder] encodes
 /// them.
 final class OriginForm extends HttpServerRequestWrapper {
+    private static final String SCHEME_END = "://";
+    /// What ends the host of a target.
+    private static final String HOST_ENDS = "/?#";
+
+    private final String path;
     private final String uri;
 
-    private OriginForm(HttpServerRequestInternal request, String uri) {
+    private OriginForm(HttpServerRequestInternal request, String path, String uri) {
         super(request);
+        this.path = path;
         this.uri = uri;
     }
 
@@ -24,12 +30,33 @@ final class OriginForm extends HttpServerRequestWrapper {
                 || !(request instanceof HttpServerRequestInternal absolute)) {
             return request;
         }
-        var path = request.path() == null ? "/" : request.path();
-        while (path.startsWith("//")) {
-            path = path.substring(1);
-        }
+        var path = path(sent, request.path() == null ? "/" : request.path());
         var query = request.query();
-        return new OriginForm(absolute, query == null ? path : path + '?' + query);
+        var single = path;
+        while (single.startsWith("//")) {
+            single = single.substring(1);
+        }
+        return new OriginForm(absolute, path, query == null ? single : single + '?' + query);
+    }
+
+    /// The path of an absolute target. Vert.x looks for it in the query if there is none: of `http://host?x=/ping` it
+    /// would be `/ping`.
+    private static String path(String target, String found) {
+        var scheme = target.startsWith("/") ? -1 : target.indexOf(SCHEME_END);
+        if (scheme < 0) {
+            return found;
+        }
+        for (var at = scheme + SCHEME_END.length(); at < target.length(); at++) {
+            if (HOST_ENDS.indexOf(target.charAt(at)) >= 0) {
+                return target.charAt(at) == '/' ? found : "/";
+            }
+        }
+        return "/";
+    }
+
+    @Override
+    public String path() {
+        return path;
     }
 
     @Override

@@ -1,8 +1,10 @@
 package dev.llmworker.serving.port;
 
+import dev.llmworker.generation.RefusedException;
 import dev.llmworker.serving.access.Access;
 import dev.llmworker.serving.connection.Drain;
 import dev.llmworker.serving.wire.ContentType;
+import dev.llmworker.serving.wire.ControlNames;
 import dev.llmworker.serving.wire.JsonError;
 import dev.llmworker.serving.wire.RequestFields;
 import dev.llmworker.serving.wire.RequestId;
@@ -132,7 +134,7 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
         }
     }
 
-    /// Answers requests that are not valid HTTP, or whose head is too large.
+    /// Answers requests that are not valid HTTP, or whose head is too large or does not fit into the memory.
     void handleInvalid(HttpServerRequest request) {
         identify(request);
         var error = switch (request.decoderResult().cause()) {
@@ -140,7 +142,8 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
                 JsonError.of(414, "uri_too_long", "the request line is longer than 16384 bytes");
             case TooLongHttpHeaderException _ ->
                 JsonError.of(431, "headers_too_large", "the headers are longer than 16384 bytes");
-            default -> JsonError.of(400, "bad_request", "the request is not valid HTTP");
+            case RefusedException refused -> JsonError.refused(refused);
+            case null, default -> JsonError.of(400, "bad_request", "the request is not valid HTTP");
         };
         answer(request, error);
     }
@@ -324,6 +327,9 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
 
     /// A WebSocket handshake that nobody hears of if its client has disconnected meanwhile. A closed socket takes no
     /// handlers: Camel's component would throw, and keep the socket for ever.
+    ///
+    /// One look is enough: Vert.x answers a handshake, and tells of it, before its event loop learns of anything
+    /// else.
     private static final class LiveHandshake extends HttpServerRequestWrapper {
         private LiveHandshake(HttpServerRequestInternal request) {
             super(request);
@@ -337,19 +343,11 @@ public final class RequestFilter implements Handler<HttpServerRequest> {
 
         @Override
         public Future<ServerWebSocket> toWebSocket() {
-            var live = Promise.<ServerWebSocket>promise();
             if (isGone()) {
                 LOG.debug("the client disconnected before its WebSocket handshake was answered");
-                return live.future();
+                return Promise.<ServerWebSocket>promise().future();
             }
-            super.toWebSocket().onComplete(upgrade -> {
-                if (upgrade.succeeded() ? upgrade.result().isClosed() : isGone()) {
-                    LOG.debug("the client disconnected during its WebSocket handshake", upgrade.cause());
-                } else {
-                    live.handle(upgrade);
-                }
-            });
-            return live.future();
+            return super.toWebSocket();
         }
 
         /// Asks the channel: Vert.x itself learns of it one handler after the other.

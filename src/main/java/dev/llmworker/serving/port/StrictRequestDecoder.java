@@ -2,6 +2,7 @@ package dev.llmworker.serving.port;
 
 import dev.llmworker.serving.memory.MemoryBudget;
 import dev.llmworker.serving.wire.HeaderLists;
+import dev.llmworker.serving.wire.JsonError;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFutureListener;
@@ -10,6 +11,8 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.ChannelPromise;
+import io.netty.handler.codec.DecoderResult;
+import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaderValues;
 import io.netty.handler.codec.http.HttpMessage;
@@ -35,6 +38,9 @@ import java.util.List;
 ///
 /// All headers that are lists are brought into one form here, before anybody reads them: see [HeaderLists].
 ///
+/// What a head takes is counted: as headers, sixteen kilobytes of short lines are half a megabyte. A head that does not
+/// fit is an invalid request with a `RefusedException`.
+///
 /// An answer without a length that cannot be sent in chunks, because HTTP/1.0 has none, ends with its connection.
 ///
 /// Threading: the connection's event loop.
@@ -42,6 +48,10 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
     private static final String DECODER = "httpDecoder";
     private static final String ENCODER = "httpEncoder";
     private static final int MAX_AHEAD_BYTES = 64 << 10;
+    /// What a header or a query parameter takes besides its characters: an entry and two texts.
+    private static final long ENTRY_BYTES = 160;
+    /// How often a target is in memory: as a whole, as path and query, and as routes see it.
+    private static final long BYTES_PER_BYTE = 4;
     /// Characters that browsers leave in a target as they are, and that Java's `URI` does not allow.
     private static final String NOT_IN_URIS = "\"<>\\^`{|}";
 
@@ -53,10 +63,21 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
     private boolean paused;
     /// Of what the client has sent ahead.
     private final MemoryBudget.Lease ahead;
+    /// Of the request's head, and of its trailers.
+    private final MemoryBudget.Lease head;
+    private long headBytes;
+    /// With those of trailers.
+    private long linesBytes;
+    private long countedBytes;
+    /// The head is passed on.
+    private boolean isInBody;
+    /// The connection ends: nothing is decoded any more.
+    private boolean refused;
 
     private StrictRequestDecoder(HttpServerOptions options, MemoryBudget budget) {
         super(options);
         ahead = budget.lease();
+        head = budget.lease();
     }
 
     /// Called before the connection is read.
@@ -70,6 +91,10 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
 
     @Override
     protected void decode(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) throws Exception {
+        if (refused) {
+            in.skipBytes(in.readableBytes());
+            return;
+        }
         if (read) {
             var hasRoom = ahead.resize(in.readableBytes());
             if (!paused && (!hasRoom || in.readableBytes() > MAX_AHEAD_BYTES)) {
@@ -78,11 +103,71 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
             }
             return;
         }
+        var start = in.readerIndex();
         super.decode(ctx, in, out);
+        if (!hasRoom(in, start, out)) {
+            refuse(ctx, out);
+        }
         if (!out.isEmpty() && out.getLast() instanceof LastHttpContent) {
             read = !written;
             written = false;
+            if (!read) {
+                forgetHead();
+            }
         }
+    }
+
+    private void refuse(ChannelHandlerContext ctx, List<Object> out) {
+        refused = true;
+        if (isInBody) {
+            ctx.close();
+        } else {
+            out.clear();
+            var invalid = createInvalidMessage();
+            invalid.setDecoderResult(DecoderResult.failure(JsonError.refusal(head, linesBytes)));
+            out.add(invalid);
+        }
+    }
+
+    private void forgetHead() {
+        isInBody = false;
+        headBytes = 0;
+        linesBytes = 0;
+        var _ = counted();
+    }
+
+    /// Counts what was decoded, unless it is a part of the body.
+    ///
+    /// @param start of what was decoded
+    private boolean hasRoom(ByteBuf in, int start, List<Object> out) {
+        if (!out.isEmpty()
+                && out.getLast() instanceof HttpContent part
+                && part.content().isReadable()) {
+            // What came before it since the head was a line with the part's size.
+            linesBytes = headBytes;
+            return counted();
+        }
+        var bytes = BYTES_PER_BYTE * (in.readerIndex() - start);
+        for (var at = start; at < in.readerIndex(); at++) {
+            var separator = in.getByte(at);
+            bytes += separator == '\n' || separator == '&' || separator == ';' ? ENTRY_BYTES : 0;
+        }
+        linesBytes += bytes;
+        var hasRoom = counted();
+        if (hasRoom && !isInBody && !out.isEmpty()) {
+            isInBody = true;
+            headBytes = linesBytes;
+        }
+        return hasRoom;
+    }
+
+    private boolean counted() {
+        var bytes = MemoryBudget.ofHead(linesBytes);
+        if (bytes == countedBytes) {
+            return true;
+        }
+        countedBytes = bytes;
+        return head.resize(bytes);
     }
 
     /// Called when the answer has been written.
@@ -104,6 +189,7 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
         read = false;
         written = false;
         ahead.resize(0);
+        forgetHead();
         if (paused) {
             paused = false;
             ctx.channel().config().setAutoRead(true);
@@ -139,6 +225,7 @@ final class StrictRequestDecoder extends VertxHttpRequestDecoder {
     protected void handlerRemoved0(ChannelHandlerContext ctx) throws Exception {
         super.handlerRemoved0(ctx);
         ahead.close();
+        head.close();
         // It is gone already if the whole pipeline is being removed.
         if (ctx.pipeline().context(answers) != null) {
             ctx.pipeline().remove(answers);

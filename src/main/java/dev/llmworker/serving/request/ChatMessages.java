@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 /// servers answer so if nothing was generated, and clients send it back. It may have `tool_calls`, to which
 /// messages of the role `tool` give the results by `tool_call_id`.
 public final class ChatMessages {
-    static final int MAX_MESSAGES = 1024;
+    public static final int MAX_MESSAGES = 1024;
 
     private static final String FIELD = "messages";
     private static final String ASSISTANT = "assistant";
@@ -191,8 +191,10 @@ public final class ChatMessages {
         return new ToolCall(id, ToolFields.name(place, fields), arguments(place, fields));
     }
 
-    /// Some servers write no arguments as an empty text.
-    private static String arguments(String at, RequestFields fields) {
+    /// The arguments of a call, which are the text of a JSON object. Some servers write no arguments as an empty text.
+    ///
+    /// @param at names the object that has them
+    public static String arguments(String at, RequestFields fields) {
         var text = within(at, () -> anyText(fields, "arguments"));
         if (text.isBlank()) {
             return "{}";

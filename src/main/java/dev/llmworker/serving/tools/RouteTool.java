@@ -13,6 +13,12 @@ public interface RouteTool {
     /// What the model learns of it, and what a call must look like.
     ToolArguments arguments();
 
+    /// What people are told of it, by the names of MCP's annotations, such as `title` and `readOnlyHint`. Nothing is
+    /// enforced.
+    default Map<String, Object> annotations() {
+        return Map.of();
+    }
+
     /// Empty for a tool that every step of a route may use.
     Set<String> tags();
 

@@ -87,6 +87,13 @@ public final class RouteTools implements ToolFields.Routes {
         return byName(all.stream().filter(isForStep(tags)));
     }
 
+    /// The tools that have one of the tags.
+    ///
+    /// @throws IllegalStateException naming a name that two have
+    public List<RouteTool> ofTags(Collection<String> tags) {
+        return byName(all().filter(tool -> tags.stream().anyMatch(tool.tags()::contains)));
+    }
+
     /// Which tools a step may use.
     public static Predicate<RouteTool> isForStep(Collection<String> tags) {
         return tool -> tool.tags().isEmpty() || tags.stream().anyMatch(tool.tags()::contains);
@@ -119,9 +126,7 @@ public final class RouteTools implements ToolFields.Routes {
                                 + "\", which is not among the tags that ROUTE_TOOLS allows");
             }
         }
-        var found = byName(all().filter(tool -> tags.stream().anyMatch(tool.tags()::contains))).stream()
-                .map(tool -> tool.arguments().tool())
-                .toList();
+        var found = ofTags(tags).stream().map(tool -> tool.arguments().tool()).toList();
         if (found.isEmpty()) {
             throw RequestException.invalid(
                     at, at + " is [" + String.join(", ", tags) + "]; no route is a tool with such a tag");

@@ -39,20 +39,28 @@ public record ToolCalls(RouteTools tools, Predicate<RouteTool> allowed, Caller c
             + "|\\b(?:localhost|[\\w-]{1,63}(?:\\.[\\w-]{1,63}){1,10}):\\d{2,5}\\b"
             + "|(?<![\\w/.])\\.{0,2}/[^\\s:,;]+");
 
+    /// How a call ended.
+    ///
+    /// @param name `ok`, or what went wrong
     /// @param text for the model
-    private record Outcome(String name, String text) {}
+    public record Outcome(String name, String text) {
+        private static final String OK = "ok";
 
-    /// The text that the model gets.
+        public boolean isOk() {
+            return name.equals(OK);
+        }
+    }
+
+    /// Runs one call.
     ///
     /// @throws TimeoutException if the time is over, or the client has disconnected or cancelled the request
-    String run(ToolCall call, Duration timeout) throws InterruptedException, TimeoutException {
+    public Outcome run(ToolCall call, Duration timeout) throws InterruptedException, TimeoutException {
         var began = System.nanoTime();
         var outcome = "interrupted";
-        String text;
+        Outcome result;
         try {
-            var result = outcome(call, timeout);
+            result = outcome(call, timeout);
             outcome = result.name;
-            text = result.text;
         } catch (TimeoutException e) {
             outcome = caller.client().isUnwanted() ? "cancelled" : "timeout";
             throw e;
@@ -70,7 +78,7 @@ public record ToolCalls(RouteTools tools, Predicate<RouteTool> allowed, Caller c
             // Nobody waits for the next answer.
             throw new TimeoutException();
         }
-        return text;
+        return result;
     }
 
     private Outcome outcome(ToolCall call, Duration timeout) throws InterruptedException, TimeoutException {
@@ -93,7 +101,7 @@ public record ToolCalls(RouteTools tools, Predicate<RouteTool> allowed, Caller c
                             "too_long",
                             "Error: the result has " + text.length() + " characters; the limit is "
                                     + MAX_RESULT_CHARACTERS + ".")
-                    : new Outcome("ok", text);
+                    : new Outcome(Outcome.OK, text);
         } catch (ExecutionException e) {
             if (caller.client().isUnwanted()) {
                 throw new TimeoutException();

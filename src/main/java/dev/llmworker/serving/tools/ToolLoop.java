@@ -113,7 +113,7 @@ public record ToolLoop(
         var run = 0;
         for (var call : answer.calls()) {
             var result = run++ < MAX_CALLS
-                    ? calls.run(call, left(endNanos))
+                    ? calls.run(call, left(endNanos)).text()
                     : "Error: not run; the limit is " + MAX_CALLS + " calls at once.";
             add(longer, ChatMessage.toolResult(call.id(), call.name(), result), held);
         }

@@ -40,16 +40,24 @@ enum ErrorFormat {
             };
         }
     },
+    /// JSON-RPC's `{"jsonrpc","id","error":{"code","message","data":{"code"}}}`. The id of the request is
+    /// not known here.
+    JSON_RPC("/mcp") {
+        @Override
+        Map<String, Object> fields(JsonError error) {
+            return error.rpcFields(null, Map.of());
+        }
+    },
     /// `{"error":{"message","type","param","code"}}`
     OPENAI("/v1") {
         @Override
         Map<String, Object> fields(JsonError error) {
             var fields = new LinkedHashMap<String, Object>();
             fields.put("message", error.message());
-            fields.put("type", error.status() < 500 ? "invalid_request_error" : "server_error");
+            fields.put("type", openAiType(error));
             fields.put("param", error.parameter());
-            // The one code of theirs that clients look for: it says that a shorter prompt would do.
-            fields.put("code", error.code().equals("context_exceeded") ? "context_length_exceeded" : error.code());
+            // Codes of theirs that clients look for: a shorter prompt would do, or the same request later.
+            fields.put("code", openAiCode(error));
             return Map.of("error", fields);
         }
     },
@@ -60,6 +68,8 @@ enum ErrorFormat {
             return error.fields();
         }
     };
+
+    private static final int TOO_MANY_REQUESTS = 429;
 
     private final String prefix;
 
@@ -83,5 +93,19 @@ enum ErrorFormat {
             }
         }
         return PLAIN;
+    }
+
+    private static String openAiType(JsonError error) {
+        if (error.status() == TOO_MANY_REQUESTS) {
+            return error.code().startsWith("tokens") ? "tokens" : "requests";
+        }
+        return error.status() < 500 ? "invalid_request_error" : "server_error";
+    }
+
+    private static String openAiCode(JsonError error) {
+        if (error.status() == TOO_MANY_REQUESTS) {
+            return "rate_limit_exceeded";
+        }
+        return error.code().equals("context_exceeded") ? "context_length_exceeded" : error.code();
     }
 }

@@ -106,11 +106,12 @@ public record JsonError(
         };
     }
 
-    static JsonError refused(RefusedException refused) {
+    public static JsonError refused(RefusedException refused) {
         var message = String.valueOf(refused.getMessage());
         var status = switch (refused.reason()) {
             case INVALID -> 400;
             case TOO_LARGE -> 413;
+            case LIMITED -> 429;
             case LOADING, OVERLOADED, FAILED -> 503;
         };
         var retryAfterSeconds = refused.retryAfterSeconds() > 0
@@ -118,7 +119,7 @@ public record JsonError(
                 : switch (refused.reason()) {
                     case INVALID, TOO_LARGE, FAILED -> 0;
                     case LOADING -> LOADING_RETRY_SECONDS;
-                    case OVERLOADED -> OVERLOADED_RETRY_SECONDS;
+                    case OVERLOADED, LIMITED -> OVERLOADED_RETRY_SECONDS;
                 };
         return new JsonError(status, refused.code(), message, retryAfterSeconds);
     }
@@ -142,6 +143,35 @@ public record JsonError(
         fields.put("error", message);
         fields.put("code", code);
         return fields;
+    }
+
+    /// As JSON-RPC writes it: what JSON-RPC has no code for has the status of HTTP.
+    ///
+    /// @param id of the request; null if it is not known
+    /// @param details more about it, beside the code in snake case
+    public Map<String, Object> rpcFields(@Nullable Object id, Map<String, ?> details) {
+        var data = new LinkedHashMap<String, Object>(details);
+        data.put("code", code);
+        var said = new LinkedHashMap<String, Object>();
+        said.put("code", rpcCode());
+        said.put("message", message);
+        said.put("data", data);
+        var fields = new LinkedHashMap<String, Object>();
+        fields.put("jsonrpc", "2.0");
+        fields.put("id", id);
+        fields.put("error", said);
+        return fields;
+    }
+
+    private int rpcCode() {
+        return switch (code) {
+            case "invalid_json" -> -32_700;
+            case "unknown_method" -> -32_601;
+            case "invalid_params" -> -32_602;
+            case "header_mismatch" -> -32_020;
+            case "unsupported_protocol_version" -> -32_022;
+            default -> status == 400 ? -32_600 : status == 500 ? -32_603 : status;
+        };
     }
 
     public String json() {

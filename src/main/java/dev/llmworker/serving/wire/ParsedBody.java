@@ -38,6 +38,7 @@ public final class ParsedBody {
             "output_format",
             "context_management",
             "include",
+            "metadata",
             "truncation",
             "chat_template_kwargs",
             "params",
@@ -55,20 +56,17 @@ public final class ParsedBody {
     /// The memory stays taken until the body is dropped or the exchange is done.
     public static void holds(Exchange exchange, MemoryBudget.Lease memory) {
         exchange.setProperty(MEMORY, memory);
-        closeAfter(exchange, memory);
+        closeAfter(exchange, memory::close);
     }
 
     /// The memory stays taken until the exchange is done.
-    public static void closeAfter(Exchange exchange, MemoryBudget.Lease memory) {
-        after(exchange, memory::close);
-    }
-
-    /// Runs a task once the exchange is done.
-    public static void after(Exchange exchange, Runnable task) {
+    ///
+    /// @param close gives it back
+    public static void closeAfter(Exchange exchange, Runnable close) {
         exchange.getExchangeExtension().addOnCompletion(new SynchronizationAdapter() {
             @Override
             public void onDone(Exchange done) {
-                task.run();
+                close.run();
             }
         });
     }

@@ -3,11 +3,8 @@ package dev.llmworker.text.chat;
 import dev.llmworker.constraint.Constraint;
 import dev.llmworker.constraint.ConstraintException;
 import dev.llmworker.constraint.Expression;
-import dev.llmworker.constraint.TokenTrie;
 import dev.llmworker.text.WholeCharacters;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,11 +15,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Threading: any thread.
 public final class ToolArguments {
-    private static final int BYTES = 256;
     private static final int MAX_SHOWN = 200;
-    /// Each byte is a token, and one more token ends the text.
-    private static final TokenTrie EACH_BYTE = new TokenTrie(
-            BYTES + 1, id -> id < BYTES ? new byte[] {(byte) id} : new byte[0], new BitSet(), List.of(BYTES));
 
     private final Tool tool;
     private final ToolSchema schema;
@@ -35,7 +28,7 @@ public final class ToolArguments {
         this.tool = use.tools().getFirst();
         schema = new ToolSchema(tool);
         try {
-            constraint = new Constraint(new Expression.Json(schema.json()), EACH_BYTE);
+            constraint = new Constraint(new Expression.Json(schema.json()), AnswerCheck.EACH_BYTE);
         } catch (ConstraintException e) {
             throw new IllegalArgumentException("the parameters of " + tool.name() + ": " + e.getMessage());
         }
@@ -71,13 +64,7 @@ public final class ToolArguments {
     }
 
     private void check(String json) {
-        var state = constraint.begin();
-        for (var value : json.getBytes(StandardCharsets.UTF_8)) {
-            if (!state.advance(value & 0xFF)) {
-                throw mismatch(json);
-            }
-        }
-        if (!state.isComplete()) {
+        if (!AnswerCheck.acceptsJson(constraint, json)) {
             throw mismatch(json);
         }
     }

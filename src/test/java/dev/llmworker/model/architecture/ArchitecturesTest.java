@@ -20,6 +20,7 @@ import dev.llmworker.weights.SafetensorsFolder;
 import dev.llmworker.weights.StoredModel;
 import dev.llmworker.weights.TensorType;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -29,6 +30,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// What the metadata of a file say of a model, before any weights are loaded.
@@ -66,6 +68,44 @@ class ArchitecturesTest {
         try (var model = Gguf.open(file.write(directory.resolve("model.gguf")))) {
             return Architectures.describe(model);
         }
+    }
+
+    /// Such files have other parts that are not supported. The family is what counts, in the spelling of the file.
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+            LFM2 | 'architectures':['Lfm2ForCausalLM'],'layer_types':['conv','full_attention'],'sliding_window':5 \
+                | architectures is Lfm2ForCausalLM
+            Granite 4 | 'architectures':['GraniteMoeHybridForCausalLM'],'position_embedding_type':'nope' \
+                | architectures is GraniteMoeHybridForCausalLM
+            Nemotron | 'architectures':['NemotronHForCausalLM'],'mlp_hidden_act':'relu2','is_causal':false \
+                | architectures is NemotronHForCausalLM
+            DeepSeek | 'architectures':['DeepseekV2ForCausalLM'],'kv_lora_rank':512,'n_shared_experts':2 \
+                | architectures is DeepseekV2ForCausalLM
+            DeepSeek in FP8 | 'architectures':['DeepseekV3ForCausalLM'],'quantization_config':{'quant_method':'fp8'} \
+                | architectures is DeepseekV3ForCausalLM
+            GLM-4.7-Flash | 'architectures':['Glm4MoeLiteForCausalLM'],'scoring_func':'sigmoid' \
+                | architectures is Glm4MoeLiteForCausalLM
+            Qwen3-VL | 'architectures':['Qwen3VLForConditionalGeneration'],'text_config':{'model_type':'qwen3_vl_text'} \
+                | architectures is Qwen3VLForConditionalGeneration, and text_config.model_type is qwen3_vl_text
+            without a class | 'text_config':{'model_type':'qwen3_vl_text'} \
+                | text_config.model_type is qwen3_vl_text
+            """)
+    void anotherFamilyIsRefusedByTheNameInItsConfig(String name, String fields, String named) throws IOException {
+        var config = directory.resolve("config.json");
+        Files.writeString(config, "{" + fields.replace('\'', '"') + "}");
+        var refused = assertThrows(ModelFileException.class, () -> Architectures.open(directory), name);
+        assertEquals("config.json: " + named + "; supported: " + Architectures.supported(), refused.getMessage());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"lfm2", "granitehybrid", "nemotron_h", "nemotron_h_moe", "deepseek2", "glm4moe"})
+    void anotherFamilyIsRefusedByItsNameBeforeTheTypesOfItsTensors(String architecture) throws IOException {
+        var file = file(architecture).declare("blk.0.attn_q.weight", 23, 0, 256).write(directory.resolve("model.gguf"));
+        var refused = assertThrows(ModelFileException.class, () -> Architectures.open(file));
+        assertEquals(
+                "model.gguf: metadata general.architecture is " + architecture + "; supported: "
+                        + Architectures.supported(),
+                refused.getMessage());
     }
 
     private static GgufFile qwen35() {
@@ -155,6 +195,15 @@ class ArchitecturesTest {
         assertEquals(50, attention(missing.layers().getFirst()).cap());
         assertEquals(20, gemma(20, true).logitCap());
         assertEquals(30, describe(dense("gemma2")).logitCap());
+    }
+
+    /// transformers and llama.cpp cap the scores of Gemma 2 alone.
+    @Test
+    void scoresOfOtherModelsHaveNoCap() throws IOException {
+        for (var architecture : List.of("gemma3", "llama")) {
+            var file = dense(architecture).number(architecture + ".attn_logit_softcapping", 4);
+            assertEquals(0, attention(describe(file).layers().getFirst()).cap());
+        }
     }
 
     @Test

@@ -79,9 +79,10 @@ class DenseProgramTest {
             var ids = new int[] {5, 6, 7};
             var before = decoder.prefillLast(0, ids, 0, SamplingParameters.greedy());
             var calls = new WarmUp(decoder).kernels();
-            // Five prompt lengths twice; one to four rows greedy and sampled, and three of them beside a prompt; the
-            // rest.
-            assertEquals(10 + 8 + 3 + 5, calls);
+            // Five prompt lengths twice; one to four rows greedy and sampled, and three of them beside a prompt; one
+            // and
+            // three rows beside three longer ones; one and four rows at the end of the context; the rest.
+            assertEquals(10 + 8 + 3 + 6 + 2 + 5, calls);
             assertEquals(before, decoder.prefillLast(0, ids, 0, SamplingParameters.greedy()));
         }
     }

@@ -22,6 +22,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -34,6 +35,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// Folders as transformers saves them, against its figures in float32, which `golden_architectures.py` writes.
 class GoldenSafetensorsTest {
     private static final ObjectMapper JSON = new ObjectMapper();
+    private static final float NATIVE_TOLERANCE = 0.03f;
     private static final float[] FLOATS_OF_4_BITS = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
 
     private record Golden(
@@ -57,12 +59,7 @@ class GoldenSafetensorsTest {
     @ParameterizedTest
     @MethodSource("goldens")
     void aSingleFileGivesTheTokensAndLogitsOfTransformers(Golden golden) throws Exception {
-        config(golden);
-        var file = new SafetensorsFile().metadata(Map.of("format", "pt"));
-        for (var tensor : GoldenWeights.of(golden.tensors())) {
-            add(file, golden, tensor);
-        }
-        file.write(directory.resolve("model.safetensors"));
+        write(golden);
         try (var model = StoredModel.open(directory)) {
             var config = Architectures.describe(model);
             var logits = new NaiveModel(model, config.forContext(config.contextLength())).logits(golden.ids());
@@ -71,6 +68,31 @@ class GoldenSafetensorsTest {
             }
         }
         assertGolden(golden, directory.resolve("model.safetensors"));
+    }
+
+    private void write(Golden golden) throws IOException {
+        config(golden);
+        var file = new SafetensorsFile().metadata(Map.of("format", "pt"));
+        for (var tensor : GoldenWeights.of(golden.tensors())) {
+            add(file, golden, tensor);
+        }
+        file.write(directory.resolve("model.safetensors"));
+    }
+
+    /// The weights are those of the file. The native program rounds activations to 16 bits.
+    @Concurrent
+    @ParameterizedTest
+    @MethodSource("nativeGoldens")
+    void theNativeProgramGivesTheTokensAndLogitsOfTransformers(Golden golden) throws Exception {
+        MachineNeeds.nativeLibrary();
+        write(golden);
+        var options = new DecoderOptions(Precision.AUTO, Precision.FP32, 1, 0, 1, "cpu", true);
+        try (var model = StoredModel.open(directory);
+                var decoder = TorchDecoder.load(model, options, _ -> {})) {
+            assertTrue(decoder.description().weightFormat().startsWith("native"));
+            assertArrayEquals(golden.logits(), decoder.prefillLogits(0, golden.ids(), 0), NATIVE_TOLERANCE);
+            assertArrayEquals(golden.greedy(), greedy(decoder, golden));
+        }
     }
 
     @Concurrent
@@ -262,6 +284,12 @@ class GoldenSafetensorsTest {
             ids[i] = decoder.decode(batch, 1)[0];
         }
         return ids;
+    }
+
+    /// Those whose heads have a multiple of 8 values.
+    private static List<Golden> nativeGoldens() throws IOException {
+        var others = Set.of("Phi 4", "Gemma 4 by defaults, in BF16");
+        return goldens().stream().filter(one -> !others.contains(one.name())).toList();
     }
 
     private static List<Golden> goldens() throws IOException {

@@ -8,7 +8,7 @@ import dev.llmworker.model.Libtorch;
 import dev.llmworker.model.NativeLibrary;
 import java.util.List;
 
-/// What a test needs of the machine that runs it. If the machine lacks AVX2 or `g++`, the test is skipped, and fails
+/// What a test needs of the machine that runs it. If the machine lacks `g++`, the test is skipped, and fails
 /// if the environment variable `CI` is set. A CI machine without AVX-512 skips a test too.
 public final class MachineNeeds {
     /// What libtorch's AVX-512 kernels need.
@@ -16,7 +16,7 @@ public final class MachineNeeds {
 
     private MachineNeeds() {}
 
-    /// The library in C++, which takes `g++` to build and AVX2 to run.
+    /// The library in C++, which takes `g++` to build.
     public static void nativeLibrary() throws InterruptedException {
         Libtorch.await();
         var problem = NativeLibrary.problem();
@@ -24,7 +24,7 @@ public final class MachineNeeds {
             assertNull(problem, "CI must test the native library");
         }
         if (problem != null) {
-            abort("this test needs g++ and a CPU with AVX2: " + problem);
+            abort("this test needs g++: " + problem);
         }
     }
 

@@ -9,9 +9,7 @@ import dev.llmworker.sampling.SamplingParameters;
 import dev.llmworker.testing.Concurrent;
 import dev.llmworker.weights.TensorType;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.Random;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -62,7 +60,7 @@ class SamplingDistributionTest {
         var options = new DecoderOptions(Precision.FP32, Precision.AUTO, DRAWS_A_CALL, 64, 1, "cpu", true);
         try (var decoder = tiny.load(directory, options, program)) {
             for (var sampling : samplings) {
-                var expected = probabilities(decoder.decodeLogits(new int[] {7}, new int[] {0}), sampling);
+                var expected = SamplerCheck.probabilities(decoder.decodeLogits(new int[] {7}, new int[] {0}), sampling);
                 assertFits(expected, counts(decoder, sampling), sampling.toString());
             }
         }
@@ -73,44 +71,13 @@ class SamplingDistributionTest {
         for (var call = 0; call < CALLS; call++) {
             var batch = new DecodeBatch(DRAWS_A_CALL);
             for (var row = 0; row < DRAWS_A_CALL; row++) {
-                batch.add(7, 0, withSeed(sampling, call * DRAWS_A_CALL + row));
+                batch.add(7, 0, SamplerCheck.withSeed(sampling, call * DRAWS_A_CALL + row));
             }
             for (var token : decoder.decode(batch, 1)) {
                 counts[token]++;
             }
         }
         return counts;
-    }
-
-    private static SamplingParameters withSeed(SamplingParameters sampling, long seed) {
-        return new SamplingParameters(sampling.temperature(), sampling.topK(), sampling.topP(), sampling.minP(), seed);
-    }
-
-    /// Filters one after the other, over all tokens, likeliest first.
-    private static double[] probabilities(float[] logits, SamplingParameters sampling) {
-        var order = IntStream.range(0, logits.length)
-                .boxed()
-                .sorted(Comparator.comparing(i -> -logits[i]))
-                .toList();
-        var p = new double[logits.length];
-        var kept = sampling.topK() == 0 ? logits.length : sampling.topK();
-        var total = 0.0;
-        for (var token : order.subList(0, kept)) {
-            p[token] = Math.exp((logits[token] - logits[order.getFirst()]) / (double) sampling.temperature());
-            total += p[token];
-        }
-        double before = 0, left = 0;
-        for (var token : order) {
-            if (before >= sampling.topP() * total || p[token] < sampling.minP()) {
-                p[token] = 0;
-            }
-            before += p[token];
-            left += p[token];
-        }
-        for (var i = 0; i < p.length; i++) {
-            p[i] /= left;
-        }
-        return p;
     }
 
     /// Pearson's chi-square over bins of tokens that are each expected at least ten times. The statistic's mean

@@ -15,9 +15,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -89,23 +91,104 @@ class KeyFileTest {
 
     @Test
     void aLineThatIsNoKeyIsNamedWithWhatIsWrong() throws Exception {
-        Files.writeString(file, FIRST + "\n" + SECOND + " requests_per_minute=5\na,b\nGr\u00FCn\n");
+        Files.writeString(file, FIRST + "\n" + SECOND + " not-a-limit\na,b\nGr\u00FCn\n");
         var log = (Logger) LoggerFactory.getLogger(ApiKeys.class);
         var lines = new ListAppender<ILoggingEvent>();
         lines.start();
         log.addAppender(lines);
         try {
-            assertEquals(Set.of(FIRST), new KeyFile(file).first());
+            assertEquals(Set.of(FIRST), new KeyFile(file).first().keySet());
         } finally {
             log.detachAppender(lines);
         }
         var end = "; a key is ASCII without blanks and commas";
         assertEquals(
                 List.of(
-                        "API_KEYS_FILE: line 2 is no key: it has a blank at character 22" + end,
+                        "API_KEYS_FILE: line 2 is no key: it has a blank at character 22" + end
+                                + ". Only requests_per_minute=, tokens_per_minute=, concurrent= and priority= may follow"
+                                + " it, each with a number",
                         "API_KEYS_FILE: line 3 is no key: it has a comma at character 2" + end,
                         "API_KEYS_FILE: line 4 is no key: it has U+00FC at character 3" + end),
                 lines.list.stream().map(ILoggingEvent::getFormattedMessage).toList());
+    }
+
+    private static List<String> logged(Callable<?> task) throws Exception {
+        var log = (Logger) LoggerFactory.getLogger(ApiKeys.class);
+        var lines = new ListAppender<ILoggingEvent>();
+        lines.start();
+        log.addAppender(lines);
+        try {
+            task.call();
+        } finally {
+            log.detachAppender(lines);
+        }
+        return lines.list.stream()
+                .map(line -> line.getLevel() + " " + line.getFormattedMessage())
+                .toList();
+    }
+
+    @Test
+    void limitsFollowTheKey() throws Exception {
+        Files.writeString(
+                file,
+                FIRST + "\n" + SECOND + "\tpriority=100  requests_per_minute=1 \tconcurrent=1000000000"
+                        + " tokens_per_minute=007 # a comment with priority=3\n" + FIRST + "  # again\n");
+        var keys = new KeyFile(file);
+        assertEquals(List.of(), logged(() -> {
+            assertEquals(Map.of(FIRST, KeyLimits.NONE, SECOND, new KeyLimits(1, 7, 1_000_000_000, 100)), keys.first());
+            return null;
+        }));
+    }
+
+    /// Nobody gets in with fewer limits than were meant, and the log has no part of what may be a key.
+    @Test
+    void aLineWithAWrongLimitHasNoKeyAndIsNamedWithTheValueAndTheLimit() throws Exception {
+        var wrong = new LinkedHashMap<String, String>();
+        for (var value : List.of("0", "-1", "1.5", "", "1e3", "1_000", "9999999999999", "1000000001", "\u0665", "+5")) {
+            for (var name : List.of("requests_per_minute", "tokens_per_minute", "concurrent")) {
+                wrong.put(
+                        name + "=" + value,
+                        "is not accepted: " + name + " is \"" + value
+                                + "\"; it must be a whole number from 1 to 1000000000");
+            }
+        }
+        wrong.put("priority=101", "is not accepted: priority is \"101\"; it must be a whole number from 1 to 100");
+        wrong.put("priority=0", "is not accepted: priority is \"0\"; it must be a whole number from 1 to 100");
+        wrong.put("priority=1 concurrent=2 priority=1", "is not accepted: priority is there twice");
+        var blank = "is no key: it has a blank at character %s; a key is ASCII without blanks and commas. Only"
+                + " requests_per_minute=, tokens_per_minute=, concurrent= and priority= may follow it, each with a"
+                + " number";
+        for (var word : List.of("Priority=1", "priority", "=", "secret==", "request_per_minute=1")) {
+            wrong.put(word, blank.formatted(FIRST.length() + 1));
+            wrong.put("priority=1 " + word, blank.formatted(FIRST.length() + 12));
+        }
+        wrong.forEach((limits, problem) -> {
+            try {
+                Files.writeString(file, "# clients\n" + FIRST + " " + limits + "\n" + SECOND + "\n");
+                var keys = new KeyFile(file);
+                var lines = logged(() -> {
+                    assertEquals(Map.of(SECOND, KeyLimits.NONE), keys.first(), limits);
+                    return null;
+                });
+                assertEquals(List.of("ERROR API_KEYS_FILE: line 2 " + problem), lines);
+            } catch (Exception e) {
+                throw new AssertionError(limits, e);
+            }
+        });
+    }
+
+    @Test
+    void aKeyWithOtherLimitsOnALaterLineIsAMistake() throws Exception {
+        Files.writeString(file, FIRST + " priority=2\n" + FIRST + " priority=3\n" + FIRST + " priority=2\n");
+        var keys = new KeyFile(file);
+        var lines = logged(() -> {
+            assertEquals(Map.of(FIRST, new KeyLimits(null, null, null, 2)), keys.first());
+            return null;
+        });
+        assertEquals(
+                List.of(
+                        "ERROR API_KEYS_FILE: line 2 is not accepted: its key is on an earlier line, with other limits"),
+                lines);
     }
 
     @Test
@@ -167,7 +250,7 @@ class KeyFileTest {
             }
             return Files.readAllBytes(path);
         });
-        assertEquals(Set.of(FIRST), keys.first());
+        assertEquals(Set.of(FIRST), keys.first().keySet());
         var log = (Logger) LoggerFactory.getLogger(ApiKeys.class);
         var lines = new ListAppender<ILoggingEvent>();
         lines.start();
@@ -186,10 +269,10 @@ class KeyFileTest {
             failing.set(true);
             assertNull(keys.changed());
             failing.set(false);
-            assertEquals(Set.of(SECOND), keys.changed());
+            assertEquals(Map.of(SECOND, KeyLimits.NONE), keys.changed());
             Files.delete(file);
             assertNull(keys.changed());
-            assertEquals(Set.of(), keys.changed(), "whoever removes the file revokes its keys");
+            assertEquals(Map.of(), keys.changed(), "whoever removes the file revokes its keys");
         } finally {
             log.detachAppender(lines);
         }
@@ -200,7 +283,7 @@ class KeyFileTest {
         var unreadable = new KeyFile(Files.writeString(file, FIRST), (path, _) -> {
             throw new FileSystemException(path.toString());
         });
-        assertEquals(Set.of(), unreadable.first());
+        assertEquals(Map.of(), unreadable.first());
         assertNull(unreadable.changed());
     }
 }

@@ -3,6 +3,8 @@ package dev.llmworker.serving.camel;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.management.ThreadMXBean;
+import java.lang.management.ManagementFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -28,6 +30,17 @@ class PortRouterTest {
         assertTrue(PortRouter.matches("/rooms", false, "/rooms"));
         assertTrue(PortRouter.matches("/rooms/:room", false, "/rooms/7/8"));
         assertFalse(PortRouter.matches("/rooms/:room", false, "/rooms"));
+    }
+
+    /// All patterns are compared with a path that does not take a method, on the event loop.
+    @Test
+    void aPathThatDiffersEarlyIsNotReadToItsEnd() {
+        var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        var path = "/models/" + "a".repeat(16_000);
+        assertFalse(PortRouter.matches("/generate", true, path));
+        var before = threads.getCurrentThreadAllocatedBytes();
+        assertFalse(PortRouter.matches("/generate", true, path));
+        assertTrue(threads.getCurrentThreadAllocatedBytes() - before < 16_000);
     }
 
     /// A regular expression takes the fourth power of the path's length.

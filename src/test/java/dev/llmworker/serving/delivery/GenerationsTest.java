@@ -82,7 +82,11 @@ class GenerationsTest {
     void whatHasEndedIsNotEndedAgainWhenTheWorkerStops() {
         var engine = new Answers();
         var generations = new Generations(
-                engine, worker.port().drain(), stats, worker.port().memory());
+                engine,
+                worker.port().drain(),
+                stats,
+                worker.port().memory(),
+                worker.port().rates());
         var request =
                 new GenerationRequest(new Prompt.Raw("x"), OptionalInt.empty(), SamplingParameters.greedy(), false);
         var caller = new Caller(Client.Nobody.INSTANCE, "none");

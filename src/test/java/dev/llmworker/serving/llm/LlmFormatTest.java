@@ -18,6 +18,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import org.apache.camel.ResolveEndpointFailedException;
 import org.apache.camel.impl.DefaultCamelContext;
@@ -46,8 +47,12 @@ class LlmFormatTest {
     }
 
     private static CompletableFuture<HttpResponse<String>> post(RunningWorker worker, String body) {
+        return post(worker, "/step", body);
+    }
+
+    private static CompletableFuture<HttpResponse<String>> post(RunningWorker worker, String path, String body) {
         return RunningWorker.HTTP.sendAsync(
-                worker.request("/step").POST(BodyPublishers.ofString(body)).build(), BodyHandlers.ofString());
+                worker.request(path).POST(BodyPublishers.ofString(body)).build(), BodyHandlers.ofString());
     }
 
     @Test
@@ -83,6 +88,74 @@ class LlmFormatTest {
             assertEquals(
                     "{\"error\":\"the answer is not JSON, as responseFormat says it must be\",\"code\":\"invalid_answer\"}",
                     stopped.join().body());
+        }
+    }
+
+    /// Another server may ignore the format, or write members in another order.
+    @Test
+    void anAnswerIsWhatTheFormatSaysOrAnError() throws Exception {
+        var schema = "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"},\"b\":{\"type\":\"string\"}},"
+                + "\"required\":[\"a\",\"b\"],\"additionalProperties\":false}";
+        var file = Files.writeString(files.resolve("two.json"), schema);
+        var cases = Map.of(
+                "schema=file:" + file,
+                List.of("{\"b\": \"x\",\n\"a\": 1}", "{\"b\":\"x\"}"),
+                "responseFormat=json_schema&schema=file:" + file,
+                List.of("{\"a\":1,\"b\":\"\"}", "{\"a\":\"1\",\"b\":\"\"}"),
+                "responseFormat=json_object",
+                List.of("{}", "[]"),
+                "regex=[0-9]{3}",
+                List.of("123", "1234"),
+                "choice=yes,no",
+                List.of("no", "No."));
+        var routes = RouteFolder.in(folder);
+        var formats = List.copyOf(cases.keySet());
+        for (var i = 0; i < formats.size(); i++) {
+            routes.route(
+                    "step" + i,
+                    "platform-http:/step/" + i,
+                    TO_TEXT,
+                    "to: 'llm:generate?" + formats.get(i) + "'",
+                    "setBody: {constant: ok}");
+        }
+        try (var worker = RunningWorker.with(engine, routes.path())) {
+            for (var i = 0; i < formats.size(); i++) {
+                var answers = requireNonNull(cases.get(formats.get(i)));
+                var right = post(worker, "/step/" + i, "Where?");
+                engine.next().emit(answers.getFirst()).finish(FinishReason.STOP);
+                assertEquals("ok", right.join().body(), formats.get(i));
+                var wrong = post(worker, "/step/" + i, "Where?");
+                engine.next().emit(answers.getLast()).finish(FinishReason.STOP);
+                var option = formats.get(i).contains("schema=")
+                        ? "schema"
+                        : formats.get(i).replaceAll("=.*", "");
+                assertEquals(
+                        "{\"error\":\"the answer is not what " + option
+                                + " says it must be\",\"code\":\"invalid_answer\"}",
+                        wrong.join().body());
+                assertEquals(502, wrong.join().statusCode());
+            }
+        }
+    }
+
+    @Test
+    void aFormatThatCannotBeCheckedIsRefusedBeforeItIsAskedFor() throws Exception {
+        try (var worker =
+                worker(TO_TEXT, "to: {uri: 'llm:generate', parameters: {schema: '{\"uniqueItems\":true}'}}")) {
+            var answer = post(worker, "Where?").join();
+            assertEquals(400, answer.statusCode());
+            assertTrue(answer.body().contains("structured_outputs.json: $.uniqueItems"), answer.body());
+        }
+    }
+
+    @Test
+    void anyTextIsAFormatToo() throws Exception {
+        try (var worker = worker(TO_TEXT, "to: 'llm:generate?responseFormat=text'")) {
+            var answer = post(worker, "Where?");
+            var script = engine.next();
+            assertNull(script.request.format());
+            script.emit("Rome").finish(FinishReason.LENGTH);
+            assertEquals("Rome", answer.join().body());
         }
     }
 
@@ -147,6 +220,12 @@ class LlmFormatTest {
             assertEquals(
                     "schema and regex are both there; an answer has one format",
                     problem(context, "llm:generate?schema={}&regex=a"));
+            assertEquals(
+                    "responseFormat and choice are both there; an answer has one format",
+                    problem(context, "llm:generate?responseFormat=text&choice=a"));
+            assertEquals(
+                    "responseFormat is json_schema, and schema is missing",
+                    problem(context, "llm:generate?responseFormat=json_schema"));
             assertTrue(problem(context, "llm:generate?choice=a,,b").contains("an empty text between two commas"));
             assertTrue(problem(context, "llm:generate?responseFormat=yaml")
                     .contains("it must be text, json_object or json_schema"));

@@ -293,6 +293,9 @@ class LlmToolTest {
                             "llm-tool:a?parameter.x=string&argSchema={}", "argSchema and parameter.x are both there",
                             "llm-tool:a?argSchema={\"type\":\"array\"}", "it must be object",
                             "llm-tool:a?parameter.CamelHttpUri=string", "CamelHttpUri has a name that Camel uses",
+                            "llm-tool:a?parameter.operationName=string", "operationName has a name that Camel uses",
+                            "llm-tool:a?argSchema={\"properties\":{\"Long-Running-Action\":{}}}",
+                                    "Long-Running-Action has a name that Camel uses",
                             "llm-tool:a b", "a name has 1 to 128 letters",
                             "llm:generate?tools=a&maxToolRounds=0", "maxToolRounds is 0; it must be from 1 to 100",
                             "llm:generate?tools=a&raw=true", "tools and raw are both there")
@@ -303,6 +306,24 @@ class LlmToolTest {
                 assertTrue(message.contains(wrong.getValue()), message);
             }
             assertThrows(ResolveEndpointFailedException.class, () -> context.getEndpoint("llm-tool:a?descripton=x"));
+        }
+    }
+
+    /// A route moves here from `ai-tool` by its scheme.
+    @Test
+    void typesMayHaveJavasNames() throws Exception {
+        var types = Map.of(
+                "int", "integer", "Long", "integer", "double", "number", "float", "number", "bool", "boolean", "String",
+                "string");
+        try (var context = new DefaultCamelContext()) {
+            context.addComponent("llm-tool", new LlmToolComponent());
+            for (var type : types.entrySet()) {
+                var endpoint = (LlmToolEndpoint) context.getEndpoint("llm-tool:a?parameter.x=" + type.getKey());
+                assertEquals(
+                        "{\"type\":\"object\",\"properties\":{\"x\":{\"type\":\"" + type.getValue()
+                                + "\"}},\"additionalProperties\":false}",
+                        endpoint.read().tool().parameters());
+            }
         }
     }
 

@@ -202,6 +202,7 @@ class EmbeddingsTest {
                 "/generate", "{'prompt':'x'}",
                 "/v1/chat/completions", "{'messages':[{'role':'user','content':'x'}]}",
                 "/v1/completions", "{'prompt':'x'}",
+                "/v1/responses", "{'input':'x'}",
                 "/v1/messages", "{'max_tokens':3,'messages':[{'role':'user','content':'x'}]}",
                 "/v1/rerank", "{'query':'x','documents':['y']}");
         for (var entry : refusals.entrySet()) {

@@ -120,6 +120,12 @@ class OpenAiErrorsTest {
             assertError(
                     400, expected.getFirst(), "invalid_request", expected.getLast(), worker.post(CHAT, body.getKey()));
         }
+        assertError(
+                400,
+                "logprobs",
+                "invalid_request",
+                "logprobs is 21; it must be from 0 to 20",
+                worker.post("/v1/completions", "{\"prompt\":\"x\",\"logprobs\":21}"));
         assertTrue(engine.hasNone());
     }
 

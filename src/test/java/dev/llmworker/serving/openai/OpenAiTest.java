@@ -207,7 +207,7 @@ class OpenAiTest {
 
     @Test
     void logprobsOfATextAreListedAndGoOnFromEventToEvent() throws Exception {
-        var body = "{\"prompt\":\"x\",\"logprobs\":1%s}";
+        var body = "{\"prompt\":\"x\",\"logprobs\":20%s}";
         var answer = post(TEXT, body.formatted(""));
         engine.next()
                 .emit("ab", List.of(scored("ab", -0.5f), scored("c", -0.25f)))

@@ -98,6 +98,8 @@ class UnsupportedFieldsTest {
             List.of("tools", "tool_choice", "n", "max_reasoning_tokens"),
             "/v1/completions",
             List.of("n"),
+            "/v1/responses",
+            List.of("tools", "tool_choice", "reasoning", "top_logprobs", "max_reasoning_tokens", "max_tokens"),
             "/v1/messages",
             List.of(
                     "tools",
@@ -134,6 +136,7 @@ class UnsupportedFieldsTest {
             "/generate", "{'prompt':'x',%s}",
             "/v1/chat/completions", "{'messages':[{'role':'user','content':'x'}],%s}",
             "/v1/completions", "{'prompt':'x',%s}",
+            "/v1/responses", "{'input':'x',%s}",
             "/v1/messages", "{'max_tokens':9,'messages':[{'role':'user','content':'x'}],%s}");
 
     private final ScriptedGenerator engine = new ScriptedGenerator();

@@ -68,12 +68,28 @@ class DrainTest {
         return frame;
     }
 
+    private static String response(int tokens, String stream) {
+        return "{\"type\":\"response.create\",\"input\":\"x\",\"max_output_tokens\":" + tokens + ",\"stream_id\":\""
+                + stream + "\"}";
+    }
+
+    /// The next frame that has this in it.
+    private static String next(TestSocket socket, String part) throws InterruptedException {
+        var frame = socket.next();
+        while (!frame.contains(part)) {
+            frame = socket.next();
+        }
+        return frame;
+    }
+
     @Concurrent
     @Test
     void whatRunsComesToItsEndAndWhatComesIsRefused() throws Exception {
         try (var worker = start(60);
                 var idle = worker.socket("/ws");
-                var busy = worker.socket("/ws")) {
+                var busy = worker.socket("/ws");
+                var responses = worker.socket("/v1/responses")) {
+            responses.send(response(MEANWHILE_TOKENS, "runs"));
             busy.send(prompt(MEANWHILE_TOKENS, ""));
             busy.send(prompt(MEANWHILE_TOKENS, ",\"id\":1"));
             var whole = post(worker, "/generate", prompt(MEANWHILE_TOKENS, ""));
@@ -85,7 +101,7 @@ class DrainTest {
                             .POST(HttpRequest.BodyPublishers.ofString(prompt(ENDLESS_TOKENS, ",\"details\":true")))
                             .build(),
                     HttpResponse.BodyHandlers.ofString());
-            awaitRequests(worker, 6);
+            awaitRequests(worker, 7);
             worker.terminate();
             awaitDraining(worker);
             assertEquals(1001, idle.closeCode());
@@ -115,7 +131,12 @@ class DrainTest {
             var refusedFrame = afterTokens(busy);
             assertTrue(refusedFrame.startsWith("{\"id\":2,\"error\":"), refusedFrame);
             assertTrue(refusedFrame.endsWith(DRAINING), refusedFrame);
+            responses.send(response(1, "comes"));
+            var refusedResponse = next(responses, "\"type\":\"error\"");
+            assertTrue(refusedResponse.contains("\"code\":\"draining\""), refusedResponse);
             worker.endInput();
+            next(responses, "\"type\":\"response.incomplete\"");
+            assertEquals(1001, responses.closeCode());
             for (var done = 0; done < 2; done++) {
                 var frame = afterTokens(busy);
                 assertTrue(frame.endsWith("\"done\":true,\"total_tokens\":" + MEANWHILE_TOKENS + "}"), frame);

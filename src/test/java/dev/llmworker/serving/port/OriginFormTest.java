@@ -24,10 +24,11 @@ class OriginFormTest {
             1 << 20,
             Timeouts.DEFAULT,
             10,
-            new Capacity(1 << 20, 10, 0),
+            new Capacity(1 << 20, 10, 0, 0, Duration.ZERO),
             ApiKeys.NONE,
             ApiKeys.NONE,
             Origins.UNLISTED,
+            Set.of(),
             Set.of(),
             Duration.ofMinutes(5),
             null,
@@ -36,15 +37,21 @@ class OriginFormTest {
 
     @ParameterizedTest
     @CsvSource({
-        "/a?b=c, /a?b=c",
-        "http://127.0.0.1:9/a?b=c, /a?b=c",
-        "HTTP://evil.example/a, /a",
-        "http://evil.example//other.example/a, /other.example/a",
-        "//evil.example/a, /evil.example/a"
+        "/a?b=c, /a, /a?b=c",
+        "http://127.0.0.1:9/a?b=c, /a, /a?b=c",
+        "HTTP://evil.example/a, /a, /a",
+        "http://evil.example//other.example/a, //other.example/a, /other.example/a",
+        "//evil.example/a, //evil.example/a, /evil.example/a",
+        "http://evil.example, /, /",
+        "http://evil.example?b=c, /, /?b=c",
+        "http://evil.example?b=/a, /, /?b=/a",
+        "http://evil.example?b=http://other.example/a?c, /, /?b=http://other.example/a?c",
+        "http://evil.example#/a, /, /"
     })
-    void anAbsoluteTargetIsItsPath(String target, String seen) throws Exception {
+    void anAbsoluteTargetIsItsPath(String target, String path, String seen) throws Exception {
         try (var port = HttpPort.open(SETTINGS)) {
-            port.serve(request -> request.response().end(request.uri() + " " + request.absoluteURI()));
+            port.serve(request ->
+                    request.response().end(request.uri() + " " + request.absoluteURI() + " " + request.path()));
             try (var socket = new Socket(InetAddress.getLoopbackAddress(), port.port())) {
                 socket.setSoTimeout(20_000);
                 socket.getOutputStream()
@@ -52,7 +59,8 @@ class OriginFormTest {
                                 .getBytes(StandardCharsets.US_ASCII));
                 var answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
                 assertTrue(answer.startsWith("HTTP/1.1 200 "), answer);
-                assertEquals(seen + " http://worker" + seen, answer.substring(answer.indexOf("\r\n\r\n") + 4));
+                assertEquals(
+                        seen + " http://worker" + seen + " " + path, answer.substring(answer.indexOf("\r\n\r\n") + 4));
             }
         }
     }

@@ -2,6 +2,7 @@ package dev.llmworker.serving.port;
 
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.llmworker.testing.RawConnection;
 import io.netty.channel.Channel;
@@ -22,6 +23,7 @@ import java.net.InetAddress;
 import java.net.Socket;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -34,6 +36,7 @@ class TransportInternalsTest {
     private final CompletableFuture<Opened> opened = new CompletableFuture<>();
     private final CompletableFuture<HttpServerRequest> requested = new CompletableFuture<>();
     private final CompletableFuture<@Nullable ChannelHandler> frameDecoder = new CompletableFuture<>();
+    private final CompletableFuture<Boolean> upgradedAtOnce = new CompletableFuture<>();
     private HttpServer server;
 
     /// A connection when Vert.x hands it over, which is when the worker puts in its own handlers.
@@ -69,8 +72,14 @@ class TransportInternalsTest {
 
     private void upgrade(HttpServerRequest request) {
         requested.complete(request);
+        // What the event loop does next, such as learning that a connection is closed, comes after this.
+        var turned = new AtomicBoolean();
+        vertx.runOnContext(_ -> turned.set(true));
         Future<ServerWebSocket> socket = request.toWebSocket();
-        socket.onComplete(_ -> frameDecoder.complete(handler(channel(request.connection()), "wsdecoder")));
+        socket.onComplete(upgrade -> {
+            upgradedAtOnce.complete(upgrade.succeeded() && !turned.get());
+            frameDecoder.complete(handler(channel(request.connection()), "wsdecoder"));
+        });
     }
 
     private static @Nullable Channel channel(HttpConnection connection) {
@@ -123,6 +132,14 @@ class TransportInternalsTest {
                 await(frameDecoder),
                 "Vert.x no longer reads frames by a WebSocket13FrameDecoder named \"wsdecoder\", which StrictFrames"
                         + " extends and replaces");
+    }
+
+    @Test
+    void aHandshakeIsAnsweredBeforeItsEventLoopDoesAnythingElse() throws Exception {
+        assertTrue(
+                await(upgradedAtOnce),
+                "Vert.x answers a WebSocket handshake later than it is asked to: the client may disconnect in between,"
+                        + " and RequestFilter.LiveHandshake looks only before");
     }
 
     @Test

@@ -1,4 +1,4 @@
-package dev.llmworker.serving.port;
+package dev.llmworker.serving.wire;
 
 import java.util.List;
 

@@ -1,0 +1,65 @@
+// wide.h for AVX-512 with VNNI.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstring>
+
+namespace llmworker {
+
+constexpr int LANES = 16;
+constexpr int TILE = 10;
+constexpr int FEW = 8;
+// `vpdpwssd` takes four or five cycles.
+constexpr int chains(int rows) { return rows <= 2 ? 2 : 1; }
+
+struct WideFloats {
+  __m512 v;
+};
+struct WideIntegers {
+  __m512i v;
+};
+struct WideWords {
+  __m512i v;
+};
+
+inline WideFloats splat_wide(float value) { return {_mm512_set1_ps(value)}; }
+inline WideFloats load_wide(const float* p) { return {_mm512_loadu_ps(p)}; }
+
+inline WideFloats load_wide(const Half* p) {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
+
+inline WideFloats load_wide(const Bfloat* p) {
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
+}
+
+inline void store_wide(float* p, WideFloats v) { _mm512_storeu_ps(p, v.v); }
+inline WideFloats operator+(WideFloats a, WideFloats b) { return {_mm512_add_ps(a.v, b.v)}; }
+inline WideFloats operator*(WideFloats a, WideFloats b) { return {_mm512_mul_ps(a.v, b.v)}; }
+inline WideFloats multiply_add(WideFloats a, WideFloats b, WideFloats c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+inline WideIntegers operator+(WideIntegers a, WideIntegers b) { return {_mm512_add_epi32(a.v, b.v)}; }
+inline WideFloats to_floats(WideIntegers v) { return {_mm512_cvtepi32_ps(v.v)}; }
+
+inline WideWords load_wide(const uint8_t* p) { return {_mm512_loadu_si512(p)}; }
+inline WideWords load_wide(const int16_t* p) { return {_mm512_loadu_si512(p)}; }
+inline void store_wide_aligned(int16_t* p, WideWords v) { _mm512_store_si512(p, v.v); }
+
+inline WideWords splat_pair_wide(const int16_t* p) {
+  int32_t bits;
+  std::memcpy(&bits, p, 4);
+  return {_mm512_set1_epi32(bits)};
+}
+
+inline WideWords lowest_bits(WideWords v, int bits) {
+  return {_mm512_and_si512(v.v, _mm512_set1_epi16(static_cast<int16_t>((1 << bits) - 1)))};
+}
+
+inline WideWords shift_left(WideWords v, int bits) { return {_mm512_slli_epi16(v.v, bits)}; }
+inline WideWords shift_right(WideWords v, int bits) { return {_mm512_srli_epi16(v.v, bits)}; }
+inline WideWords shift_right_signed(WideWords v, int bits) { return {_mm512_srai_epi16(v.v, bits)}; }
+inline WideIntegers add_pair_products(WideIntegers sum, WideWords a, WideWords b) { return {_mm512_dpwssd_epi32(sum.v, a.v, b.v)}; }
+inline void compute_now(WideIntegers& a, WideIntegers& b) { asm volatile("" : "+v"(a.v), "+v"(b.v)); }
+
+}  // namespace llmworker

@@ -1,0 +1,84 @@
+package dev.llmworker.serving.responses;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+
+import dev.llmworker.serving.connection.Client;
+import dev.llmworker.serving.memory.MemoryBudget;
+import dev.llmworker.text.chat.ChatMessage;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/// What the store keeps, for how long, and what it takes of the budget.
+class ResponseStoreTest {
+    private static final Client CLIENT = Client.Nobody.INSTANCE;
+    private static final long BUDGET_BYTES = 100_000;
+
+    private final MemoryBudget budget = new MemoryBudget(BUDGET_BYTES);
+    private Instant now = Instant.EPOCH;
+
+    private ResponseStore store(int most) {
+        return new ResponseStore(most, Duration.ofSeconds(60), () -> now, budget);
+    }
+
+    private static ResponseStore.Stored response(String id, int characters) {
+        return new ResponseStore.Stored(
+                id, "x".repeat(characters), List.of(), List.of(), List.of(ChatMessage.user("hi")));
+    }
+
+    @Test
+    void aResponseExpires() {
+        var store = store(10);
+        store.put(CLIENT, response("a", 10));
+        now = now.plusSeconds(59);
+        store.put(CLIENT, response("b", 10));
+        assertNotNull(store.find(CLIENT, "a"));
+        now = now.plusSeconds(1);
+        assertNull(store.find(CLIENT, "a"));
+        assertNotNull(store.find(CLIENT, "b"));
+        now = now.plusSeconds(60);
+        assertNull(store.find(CLIENT, "b"));
+        assertEquals(0, budget.usedBytes());
+    }
+
+    @Test
+    void theStoreTakesAQuarterOfTheBudgetAtMost() {
+        var store = store(10);
+        for (var id : List.of("a", "b", "c")) {
+            store.put(CLIENT, response(id, 5000));
+        }
+        assertNull(store.find(CLIENT, "a"));
+        assertNotNull(store.find(CLIENT, "b"));
+        assertNotNull(store.find(CLIENT, "c"));
+        // One that is larger than all of it takes nothing from the others.
+        store.put(CLIENT, response("d", 20_000));
+        assertNull(store.find(CLIENT, "d"));
+        assertNotNull(store.find(CLIENT, "b"));
+        store.delete(CLIENT, "b");
+        store.delete(CLIENT, "c");
+        assertEquals(0, budget.usedBytes());
+    }
+
+    @Test
+    void requestsThatHoldTheBudgetGoFirst() {
+        var store = store(10);
+        store.put(CLIENT, response("a", 5000));
+        try (var lease = budget.lease()) {
+            lease.count(BUDGET_BYTES);
+            store.put(CLIENT, response("b", 10));
+            assertNull(store.find(CLIENT, "a"));
+            assertNull(store.find(CLIENT, "b"));
+        }
+        assertEquals(0, budget.usedBytes());
+    }
+
+    @Test
+    void aStoreOfNothingKeepsNothing() {
+        var store = store(0);
+        store.put(CLIENT, response("a", 10));
+        assertNull(store.find(CLIENT, "a"));
+    }
+}
