@@ -209,9 +209,9 @@ public final class TorchDecoder implements Decoder {
     float[] encode(List<PromptPart> parts, boolean summed) {
         for (var part : parts) {
             checkChunk(part.slot(), part.ids(), part.start());
-            if (bidirectional ? part.start() != 0 : part.ids().length > LayerState.MOST_TOKENS) {
+            if (bidirectional ? part.start() != 0 : part.ids().length > prompts.alone()) {
                 throw new IllegalArgumentException("a part of " + part.ids().length + " tokens from " + part.start()
-                        + (bidirectional ? "; it must be a whole text" : "; at most " + LayerState.MOST_TOKENS));
+                        + (bidirectional ? "; it must be a whole text" : "; at most " + prompts.alone()));
             }
             states.advance(part.slot(), part.start(), part.ids().length);
         }

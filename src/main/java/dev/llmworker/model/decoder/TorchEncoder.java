@@ -1,6 +1,5 @@
 package dev.llmworker.model.decoder;
 
-import dev.llmworker.model.LayerState;
 import dev.llmworker.model.ModelConfig;
 import dev.llmworker.model.Pooling;
 import dev.llmworker.model.TensorCheck;
@@ -69,9 +68,8 @@ final class TorchEncoder implements Encoder {
 
     @Override
     public int stepTokens() {
-        return takesWholeTexts()
-                ? Math.max(LayerState.MOST_TOKENS, decoder.description().contextLength())
-                : LayerState.MOST_TOKENS;
+        var most = decoder.prompts().alone();
+        return takesWholeTexts() ? Math.max(most, decoder.description().contextLength()) : most;
     }
 
     @Override

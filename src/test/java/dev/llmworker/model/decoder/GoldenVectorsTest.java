@@ -228,7 +228,7 @@ class GoldenVectorsTest {
         var isNative = program == ProgramKind.NATIVE;
         var weights = isNative ? Precision.AUTO : Precision.FP32;
         var options = new DecoderOptions(weights, Precision.FP32, 3, 0, 1, "cpu", false);
-        try (var model = StoredModel.open(write(golden));
+        try (var model = Architectures.open(write(golden));
                 var decoder = TorchDecoder.load(
                         model, Architectures.describe(model), options, Device.cpu(), program, _ -> {}, new Stages())) {
             var encoder = decoder.encoder(model, pooling(model, golden));
