@@ -185,7 +185,13 @@ final class TextBatches implements Work {
         synchronized (this) {
             turns.removeIf(TextRequest::hasEnded);
         }
-        running.removeIf(text -> text.request.hasEnded() && leaves(text));
+        running.removeIf(text -> text.request.hasEnded() && drop(text));
+    }
+
+    /// A text leaves without its vector. What it has in its slot may not be finite, which would spoil later texts there.
+    private boolean drop(Running text) {
+        encoder.clearSlot(text.slot, text.ids.length);
+        return leaves(text);
     }
 
     private boolean leaves(Running text) {
@@ -254,12 +260,12 @@ final class TextBatches implements Work {
             var text = texts.get(i);
             if (isFinite(vectors[i])) {
                 text.request.give(text.index, vectors[i]);
+                leaves(text);
             } else {
                 LOG.error("a request for vectors ends, because the model's numbers are not finite");
-                encoder.clearSlot(text.slot, text.ids.length);
                 text.request.finish(FinishReason.ERROR);
+                drop(text);
             }
-            leaves(text);
         }
         running.removeAll(texts);
     }

@@ -274,6 +274,22 @@ class TextBatchesTest {
     }
 
     @Test
+    void theSlotOfATextThatLeavesEarlyIsCleared() {
+        var model = VectorModel.of(Task.EMBED);
+        var batches = batches(model, 10);
+        var ids = text(new Random(3), 150);
+        ids[0] = VectorModel.POISON;
+        var left = request(List.of(ids));
+        assertTrue(batches.offer(left));
+        assertTrue(batches.step());
+        left.close();
+        var later = request(3);
+        assertTrue(batches.offer(later));
+        assertFalse(batches.step());
+        assertEquals(FinishReason.STOP, reason(later));
+    }
+
+    @Test
     void theTimingsAreThoseOfTheEngine() {
         var batches = batches(VectorModel.of(Task.EMBED), 2);
         var request = request(100);
